@@ -207,6 +207,7 @@ mod cases {
     mod json_output;
     mod layered;
     mod layout_details;
+    mod layout_fixture;
     mod layout_sources;
     mod layouts;
     mod list_flags;

@@ -6,33 +6,8 @@ use std::io::Write;
 use serde_json::{Value, json};
 use testkit::image::Image;
 use testkit::image::fixtures::buildx_image;
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
-
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
-impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    fn copy(&self, line: &str) -> Output {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let run = self.sandbox.command(OURS).dir(self.sandbox.path()).arg("copy");
-        run.args(self.registry.words(&words)).run()
-    }
-
-    #[track_caller]
-    fn works(&self, line: &str) {
-        let output = self.copy(line);
-        assert_eq!(output.code, 0, "{line}: {}", output.err());
-    }
-}
+use super::layout_fixture::Fixture;
 
 /// `ctr images export` and `docker save` write the tag and the full name, and several images may have one tag.
 #[test]
@@ -41,7 +16,7 @@ fn containerds_full_names_select_where_the_tag_does_not() {
     let images = [buildx_image("linux/amd64"), buildx_image("linux/arm64")];
     for (tag, image) in ["1", "2"].iter().zip(&images) {
         fixture.registry.put_image("app", tag, image);
-        fixture.works(&format!("@app:{tag} oci:./dir:{tag}"));
+        fixture.copies(&format!("@app:{tag} oci:./dir:{tag}"));
     }
     let path = fixture.sandbox.path().join("dir/index.json");
     let mut index: Value = serde_json::from_slice(&fs::read(&path).expect("index.json")).expect("JSON");
@@ -54,7 +29,7 @@ fn containerds_full_names_select_where_the_tag_does_not() {
         [("docker.io/library/app:1", 0), ("app:1", 0), ("registry.test/other/app:1", 1)].map(|(n, i)| (n, &images[i]))
     {
         let target = format!("@from{}", name.len());
-        fixture.works(&format!("oci:./dir:{name} {target}:1"));
+        fixture.copies(&format!("oci:./dir:{name} {target}:1"));
         let (_, bytes) = fixture.registry.manifest(&target[1..], "1").expect("the image");
         assert_eq!(bytes, image.manifest, "{name}");
     }
@@ -99,7 +74,7 @@ fn an_archive_of_an_old_docker_is_refused_with_what_to_do() {
 fn the_lock_of_a_layout_is_waited_for_no_longer_than_said() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "1", &buildx_image("linux/amd64"));
-    fixture.works("@app:1 oci:./dir");
+    fixture.copies("@app:1 oci:./dir");
     fs::create_dir(fixture.sandbox.path().join("new")).expect("a folder");
     let lock = File::create(fixture.sandbox.path().join("dir/index.json.lock")).expect("a lock");
     fs2::FileExt::lock_exclusive(&lock).expect("nobody has it");
@@ -113,7 +88,7 @@ fn the_lock_of_a_layout_is_waited_for_no_longer_than_said() {
         assert!(refused.err().contains(told), "{}", refused.err());
     }
     drop(lock);
-    fixture.works("--timeout 30s oci:./dir:1 oci:./dir:2");
+    fixture.copies("--timeout 30s oci:./dir:1 oci:./dir:2");
 }
 
 /// Whatever the order of its members, an archive that is compressed gives every blob.
@@ -131,19 +106,19 @@ fn a_compressed_archive_has_all_its_blobs() {
     let layers: Vec<Vec<u8>> = (0..3).map(|_| noise((1 << 20) + 1000)).collect();
     let image = layers.iter().fold(Image::oci().platform("linux", "amd64"), |image, layer| image.layer(layer)).build();
     fixture.registry.put_image("app", "1", &image);
-    fixture.works("@app:1 oci-archive:./a.tar");
+    fixture.copies("@app:1 oci-archive:./a.tar");
     let bytes = fs::read(fixture.sandbox.path().join("a.tar")).expect("an archive");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&bytes).expect("memory");
     fs::write(fixture.sandbox.path().join("a.tgz"), gzip.finish().expect("memory")).expect("an archive");
     for target in ["@back:1", "oci:./dir:1", "oci-archive:./b.tar:1"] {
-        fixture.works(&format!("--verify oci-archive:./a.tgz {target}"));
+        fixture.copies(&format!("--verify oci-archive:./a.tgz {target}"));
     }
     for layer in &layers {
         assert!(fixture.registry.has_blob("back", &testkit::image::sha256(layer)));
     }
     assert_eq!(fixture.registry.manifest("back", "1").expect("the image").1, image.manifest);
     // A compressed archive that is written to has all that it had.
-    fixture.works("oci:./dir:1 oci-archive:./a.tgz:2");
-    fixture.works("--verify oci-archive:./a.tgz:1 @again:1");
+    fixture.copies("oci:./dir:1 oci-archive:./a.tgz:2");
+    fixture.copies("--verify oci-archive:./a.tgz:1 @again:1");
 }

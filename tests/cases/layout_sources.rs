@@ -2,56 +2,19 @@
 //! `export`.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{buildx_image, buildx_index};
 use testkit::image::{Image, Index};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
-
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::layout_fixture::Fixture;
 
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    /// Runs a line in the sandbox; `@` stands for the registry's host. The record is of this alone.
-    fn run(&self, line: &str) -> Output {
-        self.registry.clear();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        self.sandbox.command(OURS).dir(self.sandbox.path()).args(self.registry.words(&words)).run()
-    }
-
-    #[track_caller]
-    fn works(&self, line: &str) {
-        let output = self.run(line);
-        assert_eq!(output.code, 0, "{line}: {}", output.err());
-    }
-
     /// A layout of this image, made from a registry.
     fn layout(&self, image: &Image, name: &str) {
         self.registry.put_image("built", "v1", image);
         self.works(&format!("copy --quiet @built:v1 {name}"));
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.sandbox.path().join(name)
-    }
-
-    fn json(&self, line: &str) -> Value {
-        let output = self.run(line).success();
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
-
-    fn has_written(&self) -> bool {
-        self.registry.requests().iter().any(|request| !["GET", "HEAD"].contains(&request.method.as_str()))
     }
 
     /// Checks that the registry serves these images with their blobs.

@@ -1,44 +1,14 @@
 //! `copy` between registries and OCI image layouts: same bytes everywhere, few requests, nothing half-done.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{buildx_image, buildx_index};
 use testkit::image::{Image, Index};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
-
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::layout_fixture::Fixture;
 
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    /// Runs `copy` in the sandbox; `@` stands for the registry's host. The record is of this alone.
-    fn copy(&self, line: &str) -> Output {
-        self.registry.clear();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let run = self.sandbox.command(OURS).dir(self.sandbox.path()).arg("copy");
-        run.args(self.registry.words(&words)).run()
-    }
-
-    #[track_caller]
-    fn works(&self, line: &str) {
-        let output = self.copy(line);
-        assert_eq!(output.code, 0, "{line}: {}", output.err());
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.sandbox.path().join(name)
-    }
-
     /// The method and the end of the path of every request.
     fn requests(&self) -> Vec<String> {
         let requests = self.registry.requests();
@@ -46,11 +16,7 @@ impl Fixture {
         requests.iter().map(|request| format!("{} {}", request.method, line(&request.path))).collect()
     }
 
-    fn has_written(&self) -> bool {
-        self.registry.requests().iter().any(|request| !["GET", "HEAD"].contains(&request.method.as_str()))
-    }
-
-    fn layout(&self, name: &str) -> Value {
+    fn index_json(&self, name: &str) -> Value {
         serde_json::from_slice(&fs::read(self.path(name).join("index.json")).expect("index.json")).expect("JSON")
     }
 }
@@ -73,7 +39,7 @@ fn an_index_keeps_every_byte_through_layouts_archives_and_back() {
         ("ocidir://second", "oci:./third"),
         ("oci:./third:other", "@back"),
     ] {
-        fixture.works(&format!("{from} {to}"));
+        fixture.copies(&format!("{from} {to}"));
     }
     assert_eq!(fixture.registry.manifest("back", "other").expect("the index").1, index.manifest);
     for child in digests(&index) {
@@ -89,7 +55,10 @@ fn an_index_keeps_every_byte_through_layouts_archives_and_back() {
     let told: Value = serde_json::from_slice(&again.stdout).expect("JSON");
     assert_eq!((&told["digest"], &told["unchanged"]), (&json!(digest), &json!(true)));
     assert!(!fixture.has_written());
-    assert_eq!(fixture.layout("third")["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], "other");
+    assert_eq!(
+        fixture.index_json("third")["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"],
+        "other"
+    );
 }
 
 #[test]
@@ -109,7 +78,7 @@ fn a_retag_takes_one_look_at_each_image_and_one_put() {
     ];
     let requests: Vec<String> = fixture.requests().into_iter().filter(|line| !line.starts_with("GET  v2")).collect();
     assert_eq!(requests, wanted);
-    fixture.works("--jobs 1 @app:1 @app:2");
+    fixture.copies("--jobs 1 @app:1 @app:2");
     assert!(!fixture.has_written(), "{:?}", fixture.requests());
 }
 
@@ -144,7 +113,7 @@ fn a_damaged_blob_is_not_copied_and_moves_no_tag() {
     let fixture = Fixture::new();
     let image = Image::oci().platform("linux", "amd64").layer("a layer").build();
     fixture.registry.put_image("app", "1", &image);
-    fixture.works("@app:1 oci:./dir");
+    fixture.copies("@app:1 oci:./dir");
     let layer = testkit::image::sha256(b"a layer");
     let file = fixture.path("dir/blobs/sha256").join(layer.trim_start_matches("sha256:"));
     fs::write(&file, "A layer").expect("a blob");
@@ -162,7 +131,7 @@ fn a_damaged_blob_is_not_copied_and_moves_no_tag() {
         "no staged file is left"
     );
     // A copy mends what is damaged in its target.
-    fixture.works("@app:1 oci:./dir");
+    fixture.copies("@app:1 oci:./dir");
     assert_eq!(fs::read(&file).expect("a blob"), b"a layer");
 }
 
@@ -172,22 +141,22 @@ fn what_others_wrote_into_a_layout_stays() {
     let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     fixture.registry.put_image("app", "1", &one);
     fixture.registry.put_image("app", "2", &two);
-    fixture.works("@app:1 oci:./dir:theirs");
-    let mut index = fixture.layout("dir");
+    fixture.copies("@app:1 oci:./dir:theirs");
+    let mut index = fixture.index_json("dir");
     index["x-unknown"] = json!([1]);
     index["manifests"][0]["annotations"]["own"] = json!("note");
     fs::write(fixture.path("dir/index.json"), index.to_string()).expect("index.json");
-    fixture.works("@app:2 oci:./dir:ours");
-    fixture.works("@app:1 oci:./dir:ours");
-    let after = fixture.layout("dir");
+    fixture.copies("@app:2 oci:./dir:ours");
+    fixture.copies("@app:1 oci:./dir:ours");
+    let after = fixture.index_json("dir");
     assert_eq!((&after["x-unknown"], &after["manifests"][0]), (&json!([1]), &index["manifests"][0]));
     assert_eq!(after["manifests"].as_array().map(Vec::len), Some(2));
     assert_eq!(after["manifests"][1]["digest"], one.digest());
     // An archive is written anew with all that it had.
-    fixture.works("@app:1 oci-archive:./a.tar:one");
-    fixture.works("@app:2 oci-archive:./a.tar:two");
+    fixture.copies("@app:1 oci-archive:./a.tar:one");
+    fixture.copies("@app:2 oci-archive:./a.tar:two");
     for (name, image) in [("one", &one), ("two", &two)] {
-        fixture.works(&format!("oci-archive:./a.tar:{name} @from:{name}"));
+        fixture.copies(&format!("oci-archive:./a.tar:{name} @from:{name}"));
         assert_eq!(fixture.registry.manifest("from", name).expect("an image").1, image.manifest);
     }
 }
@@ -198,7 +167,7 @@ fn names_that_mean_nothing_or_several_images_are_refused() {
     let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     fixture.registry.put_image("app", "1", &one);
     fixture.registry.put_image("app", "2", &two);
-    ["1", "2"].iter().for_each(|tag| fixture.works(&format!("@app:{tag} oci:./dir")));
+    ["1", "2"].iter().for_each(|tag| fixture.copies(&format!("@app:{tag} oci:./dir")));
     fs::create_dir(fixture.path("other")).expect("a folder");
     fs::write(fixture.path("other/file"), "x").expect("a file");
     for (line, error) in [
@@ -222,7 +191,7 @@ fn names_that_mean_nothing_or_several_images_are_refused() {
         assert!(!fixture.has_written(), "{line}");
     }
     let digest = two.digest();
-    fixture.works(&format!("oci-layout://dir@{digest} @new"));
+    fixture.copies(&format!("oci-layout://dir@{digest} @new"));
     assert_eq!(fixture.registry.tags("new"), [""; 0], "a digest alone brings no tag");
     assert!(fixture.registry.manifest("new", &digest).is_some());
     let wrong = fixture.copy(&format!("@app:1 @new@{digest}"));
