@@ -3,10 +3,14 @@
 //! Grammar, algorithms and error texts are docker's: `sha256`, `sha384` and `sha512`, lower-case hexadecimal only.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+/// The size of the buffer that content is hashed through, in bytes.
+const BUFFER: usize = 64 * 1024;
 
 /// A valid `algorithm:hex` digest.
 ///
@@ -140,6 +144,25 @@ enum State {
 }
 
 impl Hasher {
+    /// The digest of all that is read, by the algorithm of `like`, and the number of bytes.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn read_all(mut reader: impl Read, like: &Digest) -> io::Result<(Digest, u64)> {
+        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(like), 0_u64, vec![0; BUFFER]);
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok((hasher.finish(), size)),
+                Ok(count) => {
+                    hasher.update(buffer.get(..count).unwrap_or_default());
+                    size = size.saturating_add(count as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// A hasher with the algorithm of `digest`, to verify content against it.
     pub fn for_digest(digest: &Digest) -> Hasher {
         Hasher(match digest.algorithm {
@@ -182,6 +205,26 @@ fn digest(algorithm: Algorithm, prefix: &str, bytes: &[u8]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Gives one byte for each call, and is interrupted before each.
+    struct Interrupted<'a>(&'a [u8], bool);
+
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.0.read(&mut buffer[..1])
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_goes_on() {
+        let like: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
+        let (found, size) = Hasher::read_all(Interrupted(b"abc", false), &like).unwrap();
+        assert!(found.verifies(b"abc") && found.is_comparable(&like) && size == 3);
+    }
 
     #[test]
     fn the_empty_input_has_its_well_known_digests() {

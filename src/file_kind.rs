@@ -1,7 +1,9 @@
 //! Files that may be anything: how to open one without surprises, and what it is.
 
 use std::fmt;
-use std::fs::{FileType, OpenOptions};
+use std::fs::{File, FileType, OpenOptions};
+use std::io;
+use std::path::Path;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +61,16 @@ pub(crate) fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
     set(options, true)
 }
 
-/// Follows a symbolic link, but does not wait for the other end of a FIFO.
-pub(crate) fn no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
-    set(options, false)
+/// Opens a regular file to read it, and gives its size in bytes; `None` for anything else. Does not wait for the writer
+/// of a FIFO.
+///
+/// # Errors
+/// A file that cannot be opened; a symbolic link, unless links are followed.
+pub(crate) fn open_regular(path: &Path, follows: bool) -> io::Result<Option<(File, u64)>> {
+    let mut options = OpenOptions::new();
+    let file = set(options.read(true), !follows).open(path)?;
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file().then_some((file, metadata.len())))
 }
 
 #[cfg(unix)]

@@ -1,12 +1,12 @@
 //! A file of the user's as a blob: hashed when it is opened, and again when it is sent.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::content::registry::BlobReader;
 use crate::digest::{Digest, Hasher};
-use crate::file_kind::{FileKind, no_follow};
+use crate::file_kind::{FileKind, open_regular};
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::sanitize::io_error;
 
@@ -41,18 +41,12 @@ impl FileBlob {
         if found != FileKind::File {
             return Err(FileBlobError::Kind(found));
         }
-        let mut file = open(path).map_err(FileBlobError::Io)?.take(most.saturating_add(1));
-        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(&Digest::of(b"")), 0u64, vec![0; 64 << 10]);
-        loop {
-            let count = file.read(&mut buffer).map_err(FileBlobError::Io)?;
-            let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else { break };
-            hasher.update(read);
-            size = size.saturating_add(read.len() as u64);
-        }
+        let file = open(path).map_err(FileBlobError::Io)?.take(most.saturating_add(1));
+        let (digest, size) = Hasher::read_all(file, &Digest::of(b"")).map_err(FileBlobError::Io)?;
         if size > most {
             return Err(FileBlobError::TooLarge);
         }
-        Ok(FileBlob { path: path.to_owned(), digest: hasher.finish(), size })
+        Ok(FileBlob { path: path.to_owned(), digest, size })
     }
 
     /// A reader for an upload, which compares the bytes with the digest.
@@ -62,12 +56,9 @@ impl FileBlob {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let file = no_follow(OpenOptions::new().read(true)).open(path)?;
     // It may have become another file since its kind was looked at.
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no regular file")),
-    }
+    let opened = open_regular(path, false)?;
+    opened.map(|(file, _)| file).ok_or_else(|| io::Error::other("it is no regular file"))
 }
 
 struct FileReader<'a> {

@@ -34,6 +34,11 @@ impl ManifestKind {
             _ => None,
         }
     }
+
+    /// Whether a media type is that of a manifest list or an index.
+    pub fn is_list(media_type: &str) -> bool {
+        ManifestKind::of(media_type) == Some(ManifestKind::List)
+    }
 }
 
 /// The media type of a document from a registry: that of the response if it is known, else that of the document, else a

@@ -13,8 +13,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use flate2::read::MultiGzDecoder;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::regular_file::{OpenFile, regular};
 use crate::content::oci_layout::tar_reader::{self, Kept, Members, TarError};
+use crate::file_kind::open_regular;
 use crate::sync::{lock, wait};
 
 /// A gzip archive may expand to this many times its size.
@@ -154,6 +154,9 @@ impl Drop for Lent {
     }
 }
 
+/// A file that was opened, and its size in bytes.
+pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
+
 /// The bytes of an archive, expanded.
 enum ArchiveReader {
     Plain(BufReader<File>),
@@ -168,7 +171,7 @@ struct Expanded {
 
 /// The user may name an archive by a link.
 fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
-    let opened = regular(path, true).map_err(LayoutError::io("open", path))?;
+    let opened = open_regular(path, true).map_err(LayoutError::io("open", path))?;
     let not_a_file = || LayoutError::NotALayout { path: path.to_owned(), why: "it is no regular file".to_owned() };
     let (mut file, size) = opened.ok_or_else(not_a_file)?;
     let mut magic = Vec::new();

@@ -14,10 +14,9 @@ use crate::content::oci_layout::directory_sink::{VERSION, copy, sync_folder};
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
-use crate::content::oci_layout::regular_file::hash;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::sync;
 
 pub(super) struct ArchiveSink {
@@ -58,7 +57,8 @@ impl ArchiveSink {
         }
         let Some(Layout { files, .. }) = &self.before else { return Ok(false) };
         let Some((file, _)) = files.open(&name)? else { return Ok(false) };
-        if hash(file, blob.digest).map_err(LayoutError::io("read", &self.path))? == *blob.digest {
+        let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", &self.path))?;
+        if found == *blob.digest {
             return Ok(true);
         }
         let (path, digest) = (self.path.clone(), blob.digest.clone());

@@ -14,7 +14,6 @@ use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::lock::LockWait;
 use crate::content::oci_layout::reader::{check_version, decode};
 use crate::content::oci_layout::referrers::Documents;
-use crate::content::oci_layout::regular_file::hash;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
@@ -69,7 +68,8 @@ impl DirectorySink {
         if blob.size.is_some_and(|wanted| wanted != size) {
             return Ok(false);
         }
-        Ok(hash(file, blob.digest).map_err(LayoutError::io("read", &self.root))? == *blob.digest)
+        let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", &self.root))?;
+        Ok(found == *blob.digest)
     }
 
     pub(super) fn write(

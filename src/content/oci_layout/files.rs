@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::archive::Archive;
-use crate::content::oci_layout::regular_file::{OpenFile, regular};
+use crate::content::oci_layout::archive::{Archive, OpenFile};
 use crate::digest::Digest;
+use crate::file_kind::open_regular;
 
 /// Where the files are.
 pub(super) enum Files {
@@ -103,7 +103,7 @@ pub(super) fn file_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, La
             _ => {}
         }
     }
-    match regular(&path, false) {
+    match open_regular(&path, false) {
         Ok(Some(found)) => Ok(Some(found)),
         Ok(None) => Err(refused("it is no regular file")),
         Err(error) if is_nowhere(&error) => Ok(None),

@@ -15,7 +15,6 @@ mod index;
 mod lock;
 mod reader;
 mod referrers;
-mod regular_file;
 mod sink;
 mod tar_reader;
 

@@ -5,13 +5,13 @@ use std::sync::Mutex;
 
 use crate::content::access::ContentSource;
 use crate::content::error::{ContentError, LayoutError};
+use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::BySubject;
-use crate::content::oci_layout::regular_file::{self, hash};
 use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX, LayoutKind, LayoutName, MARKER, docker_archive};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
@@ -122,7 +122,7 @@ impl Layout {
             {
                 referrers.push(entry.digest.clone());
             }
-            if ManifestKind::of(&entry.media_type) == Some(ManifestKind::List)
+            if ManifestKind::is_list(&entry.media_type)
                 && let Ok(index) = Index::decode(&bytes)
             {
                 let children = index.manifests.into_iter().map(|child| child.digest);
@@ -243,7 +243,7 @@ impl ContentSource for Layout {
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some((file, size)) = self.files.open(&blob_name(blob.digest))? else { return Ok(false) };
         let path = self.files.path();
-        let found = hash(file, blob.digest).map_err(LayoutError::io("read", path))?;
+        let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", path))?;
         if found == *blob.digest && blob.size.is_none_or(|wanted| wanted == size) {
             return Ok(true);
         }
@@ -274,7 +274,7 @@ struct LayoutBlob<'a> {
     digest: &'a Digest,
     length: Option<u64>,
     /// The file, and the position in it.
-    stream: Option<regular_file::OpenFile>,
+    stream: Option<OpenFile>,
     failure: Option<LayoutError>,
 }
 

@@ -49,7 +49,7 @@ impl Layout {
         let mut found: Vec<Descriptor> = Vec::new();
         for list in self.index.exactly(&referrers::tag(subject)) {
             let Some(bytes) = self.document(&list.digest)? else { continue };
-            if ManifestKind::of(&list.media_type) == Some(ManifestKind::List) {
+            if ManifestKind::is_list(&list.media_type) {
                 found.extend(Index::decode(&bytes).map_err(self.not_read(&list.digest))?.manifests);
             }
         }

@@ -21,12 +21,12 @@ use crate::sync::lock;
 pub struct LayoutSink<'a> {
     name: LayoutName,
     lock_wait: LockWait<'a>,
-    place: Place,
+    kind: SinkKind,
     /// Referrers that were written.
     unlisted: Mutex<Unlisted>,
 }
 
-enum Place {
+enum SinkKind {
     Directory(DirectorySink),
     Archive(ArchiveSink),
 }
@@ -37,29 +37,29 @@ impl<'a> LayoutSink<'a> {
     /// # Errors
     /// A path that is something else than a layout, and a layout that cannot be written.
     pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
-        let place = match name.kind {
-            LayoutKind::Directory => Place::Directory(DirectorySink::open(name)?),
-            LayoutKind::Archive => Place::Archive(ArchiveSink::open(name)?),
+        let kind = match name.kind {
+            LayoutKind::Directory => SinkKind::Directory(DirectorySink::open(name)?),
+            LayoutKind::Archive => SinkKind::Archive(ArchiveSink::open(name)?),
             LayoutKind::DockerArchive => {
                 let why = "an archive of docker save can only be read; write an oci-archive: instead".to_owned();
                 return Err(LayoutError::NotALayout { path: name.path.clone(), why });
             }
         };
-        Ok(LayoutSink { name: name.clone(), lock_wait, place, unlisted: Mutex::default() })
+        Ok(LayoutSink { name: name.clone(), lock_wait, kind, unlisted: Mutex::default() })
     }
 
     /// What is there already.
     pub(super) fn before(&self) -> Option<&Layout> {
-        match &self.place {
-            Place::Directory(sink) => sink.before(),
-            Place::Archive(sink) => sink.before(),
+        match &self.kind {
+            SinkKind::Directory(sink) => sink.before(),
+            SinkKind::Archive(sink) => sink.before(),
         }
     }
 
     fn write(&self, blob: &Blob<'_>, read: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
-        match &self.place {
-            Place::Directory(sink) => sink.write(blob, read, progress),
-            Place::Archive(sink) => sink.write(blob, read, progress),
+        match &self.kind {
+            SinkKind::Directory(sink) => sink.write(blob, read, progress),
+            SinkKind::Archive(sink) => sink.write(blob, read, progress),
         }
     }
 
@@ -74,18 +74,18 @@ impl<'a> LayoutSink<'a> {
     /// Changes `index.json`, and lists the referrers that were written.
     fn update(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
         let unlisted = std::mem::take(&mut *lock(&self.unlisted));
-        let path = match &self.place {
-            Place::Directory(sink) => sink.path(),
-            Place::Archive(sink) => sink.path(),
+        let path = match &self.kind {
+            SinkKind::Directory(sink) => sink.path(),
+            SinkKind::Archive(sink) => sink.path(),
         };
         let change = |index: &mut LayoutIndex, documents: &mut dyn Documents| {
             unlisted.list(path, index, documents)?;
             change(index);
             Ok(())
         };
-        match &self.place {
-            Place::Directory(sink) => Ok(sink.publish(&change, self.lock_wait)?),
-            Place::Archive(sink) => Ok(sink.publish(&change)?),
+        match &self.kind {
+            SinkKind::Directory(sink) => Ok(sink.publish(&change, self.lock_wait)?),
+            SinkKind::Archive(sink) => Ok(sink.publish(&change)?),
         }
     }
 }
@@ -116,9 +116,9 @@ impl ContentSink for LayoutSink<'_> {
 
     /// Reads the blob, because a file of that name may hold anything.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        match &self.place {
-            Place::Directory(sink) => Ok(sink.has(blob)?),
-            Place::Archive(sink) => Ok(sink.has(blob)?),
+        match &self.kind {
+            SinkKind::Directory(sink) => Ok(sink.has(blob)?),
+            SinkKind::Archive(sink) => Ok(sink.has(blob)?),
         }
     }
 
