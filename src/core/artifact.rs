@@ -119,12 +119,7 @@ impl Artifact {
         let media_type = media_type::OCI_MANIFEST;
         let name = ManifestName::Digest(Digest::of(&self.bytes));
         let put = registry.put_manifest(reference.repository(), &name, media_type, &self.bytes);
-        let failed = |source| CommandError::Put {
-            reference: reference.to_string(),
-            media_type: media_type.to_owned(),
-            source: Box::new(source),
-        };
-        put.map(drop).map_err(failed)
+        put.map(drop).map_err(|source| CommandError::put(reference, media_type, source))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Why a command failed, as data. `Display` is docker's line if docker has one.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::content::LayoutError;
+use crate::content::{ContentError, LayoutError};
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::file_error::FileError;
 use crate::core::list_conflict::ListConflict;
@@ -439,6 +440,14 @@ pub enum CommandError {
     Output(#[from] io::Error),
 }
 
+impl CommandError {
+    /// The failure of a manifest that was put under this name.
+    pub(crate) fn put(reference: &dyn fmt::Display, media_type: &str, source: RegistryError) -> CommandError {
+        let (reference, media_type) = (reference.to_string(), media_type.to_owned());
+        CommandError::Put { reference, media_type, source: Box::new(source) }
+    }
+}
+
 /// The errors of other rooms, boxed: they are large.
 macro_rules! boxed {
     ($($error:ty => $variant:ident),* $(,)?) => {
@@ -460,6 +469,16 @@ boxed! {
     FileError => File,
     ListConflict => Conflict,
     SharedFailure => Shared,
+}
+
+impl From<ContentError> for CommandError {
+    fn from(error: ContentError) -> CommandError {
+        match error {
+            ContentError::Registry(error) => error.into(),
+            ContentError::Layout(error) => error.into(),
+            ContentError::Reference(error) => error.into(),
+        }
+    }
 }
 
 impl From<SharedStoreError> for CommandError {

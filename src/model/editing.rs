@@ -257,7 +257,7 @@ impl<'a> Edit<'a> {
             self.source.nested.iter().map(|nested| (&nested.digest, nested)).collect();
         let mut leaves = BTreeMap::new();
         for (place, line) in self.index.manifests.iter().enumerate() {
-            if nested.contains_key(&line.digest) && ManifestKind::of(&line.media_type) == Some(ManifestKind::List) {
+            if nested.contains_key(&line.digest) && ManifestKind::is_list(&line.media_type) {
                 let mut found = Vec::new();
                 expand(line, &nested, 0, &mut found)?;
                 leaves.insert(place, found);

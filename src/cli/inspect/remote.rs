@@ -352,7 +352,7 @@ fn first_for<'a>(
 }
 
 fn is_list(descriptor: &Descriptor) -> bool {
-    ManifestKind::of(&descriptor.media_type) == Some(ManifestKind::List)
+    ManifestKind::is_list(&descriptor.media_type)
 }
 
 /// The first descriptor for each digest.

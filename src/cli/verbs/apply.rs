@@ -333,7 +333,6 @@ impl ApplyRequest<'_> {
     fn described(&self, registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
         let subject = list_flags::subject(registry, &draft.reference, self.own.subject.as_ref())?;
         list_flags::apply(self.own, subject.as_ref(), &mut draft)?;
-        draft.prefers_image = !self.own.prefer_index;
         Ok(draft)
     }
 

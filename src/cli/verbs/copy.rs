@@ -42,7 +42,6 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         dry_run: args.dry_run,
         verify: args.verify,
         verbose: args.verbose,
-        jobs: registry.jobs(),
         reporter: &reporter,
     };
     let mut outcome = request.run()?;

@@ -64,7 +64,6 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (mut draft, _) = made.draft(list, None);
         describe(&mut draft)?;
-        draft.prefers_image = !args.list_flags.prefer_index;
         require(&draft, args)?;
         one_step::publish_new(context, access, &draft, &args.publish)?;
         tell(context, &[], &found);

@@ -29,6 +29,7 @@ pub(crate) fn apply(flags: &ListFlags, subject: Option<&Descriptor>, draft: &mut
     if let Some(subject) = subject {
         draft.subject = Some(subject.clone());
     }
+    draft.prefers_image = !flags.prefer_index;
     Ok(())
 }
 

@@ -23,7 +23,6 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     // The flags change only what is published, not the draft that is stored.
     let stored = list_flags::change_list(&args.list_flags).then(|| draft.clone());
     list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
-    draft.prefers_image = !args.list_flags.prefer_index;
     let published = publish(context, access, &draft, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, stored.as_ref().unwrap_or(&draft))?;

@@ -58,8 +58,6 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) verify: bool,
     /// Whether each step is reported.
     pub(crate) verbose: bool,
-    /// The maximum number of concurrent operations.
-    pub(crate) jobs: NonZeroUsize,
     /// Receives the progress.
     pub(crate) reporter: &'a dyn PushReporter,
 }
@@ -125,7 +123,7 @@ impl CopyRequest<'_> {
                     ManifestName::Tag(tag) => format!("{repository}:{tag}"),
                     ManifestName::Digest(digest) => repository.at_digest(digest).to_string(),
                 };
-                CommandError::Put { reference, media_type: media_type.to_owned(), source: Box::new(source) }
+                CommandError::put(&reference, media_type, source)
             }
             (error, _) => error.into(),
         }
@@ -147,7 +145,7 @@ impl CopyRequest<'_> {
     /// Finds out which blobs are missing.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let is_there = |blob: &Descriptor| self.sink.has_blob(&named(blob)).map_err(CommandError::from);
-        let there = tasks::in_order(self.jobs, blobs, is_there).map_err(CommandError::of)?;
+        let there = tasks::in_order(self.registry.jobs(), blobs, is_there).map_err(CommandError::of)?;
         for (blob, is_there) in blobs.iter().zip(there) {
             if is_there { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
@@ -157,7 +155,7 @@ impl CopyRequest<'_> {
     fn send_blobs(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let mut blobs: Vec<&Descriptor> = blobs.iter().collect();
         let is_ordered = blobs.iter().any(|blob| self.source.order(&blob.digest).is_some());
-        let jobs = if is_ordered { NonZeroUsize::MIN } else { self.jobs };
+        let jobs = if is_ordered { NonZeroUsize::MIN } else { self.registry.jobs() };
         blobs.sort_by_key(|blob| self.source.order(&blob.digest));
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
@@ -177,12 +175,10 @@ impl CopyRequest<'_> {
     fn read_back(&self, name: &ManifestName, top: &Digest, along: &Along) -> Result<Verified, CommandError> {
         let source = self.sink.written()?;
         let place = self.sink.repository().map_or_else(|| self.to.clone(), ToString::to_string);
-        let read_back = ReadBack { source: &*source, place: &place, jobs: self.jobs };
+        let read_back = ReadBack { source: &*source, place: &place, jobs: self.registry.jobs() };
         let names: Vec<(ManifestName, Digest)> =
             [(name.clone(), top.clone())].into_iter().chain(along.names()).collect();
-        read_back.names(&names)?;
-        let (manifests, blobs) = read_back.contents([top.clone()].into_iter().chain(along.digests()).collect())?;
-        let verified = Verified { names: names.len(), manifests, blobs };
+        let verified = read_back.run(&names, [top.clone()].into_iter().chain(along.digests()).collect())?;
         self.reporter.note(&verified.to_string());
         Ok(verified)
     }
@@ -199,7 +195,8 @@ impl CopyRequest<'_> {
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&Walked> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            let put = tasks::in_order(self.jobs, &level, |walked| self.child(walked)).map_err(CommandError::of)?;
+            let put =
+                tasks::in_order(self.registry.jobs(), &level, |walked| self.child(walked)).map_err(CommandError::of)?;
             listed.extend(put.into_iter().flatten());
         }
         let mut sent: Vec<&FetchedManifest> =
@@ -279,14 +276,4 @@ fn manifests(walk: &Walk, is_unchanged: bool) -> Vec<CopiedManifest> {
 
 fn named(blob: &Descriptor) -> Blob<'_> {
     Blob { digest: &blob.digest, size: Some(blob.size) }
-}
-
-impl From<ContentError> for CommandError {
-    fn from(error: ContentError) -> CommandError {
-        match error {
-            ContentError::Registry(error) => error.into(),
-            ContentError::Layout(error) => error.into(),
-            ContentError::Reference(error) => error.into(),
-        }
-    }
 }

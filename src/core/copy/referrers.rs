@@ -7,7 +7,7 @@ use crate::content::Referrer;
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::{CopiedReferrer, CopyOutcome};
-use crate::core::copy::walk::{Walk, is_list, walk};
+use crate::core::copy::walk::{Walk, walk};
 use crate::core::error::CommandError;
 use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
@@ -17,6 +17,7 @@ use crate::core::request::ReferrersPolicy;
 use crate::digest::Digest;
 use crate::model::entry::attested;
 use crate::model::index::Index;
+use crate::model::manifest::ManifestKind;
 use crate::net::tasks;
 
 /// A manifest that refers to another one, in the source.
@@ -56,14 +57,14 @@ pub(super) fn look(
 ) -> Result<(Walk, Along), CommandError> {
     let is_wanted = request.referrers.policy(true) != ReferrersPolicy::Drop && !is_same_repository(request);
     if !is_wanted {
-        return Ok((walk(request, top, request.jobs)?, Along::default()));
+        return Ok((walk(request, top, request.registry.jobs())?, Along::default()));
     }
-    let half = NonZeroUsize::new(request.jobs.get() / 2).unwrap_or(NonZeroUsize::MIN);
+    let half = NonZeroUsize::new(request.registry.jobs().get() / 2).unwrap_or(NonZeroUsize::MIN);
     let (walk, found) = match flat(request, top)? {
-        Some(subjects) if request.jobs > half => {
+        Some(subjects) if request.registry.jobs() > half => {
             let subjects = subjects.into_iter().chain(replaced.iter().cloned()).collect();
             let parts = [Part::Manifests, Part::Referrers(subjects)];
-            let found = tasks::in_order(request.jobs, &parts, |part| match part {
+            let found = tasks::in_order(request.registry.jobs(), &parts, |part| match part {
                 Part::Manifests => walk(request, top, half).map(PartFound::Manifests),
                 Part::Referrers(subjects) => find(request, subjects, half).map(PartFound::Referrers),
             });
@@ -77,11 +78,11 @@ pub(super) fn look(
             (walked.unwrap_or_default(), referrers)
         }
         _ => {
-            let walk = walk(request, top, request.jobs)?;
+            let walk = walk(request, top, request.registry.jobs())?;
             let walked = walk.manifests.iter().filter(|walked| attested(&walked.descriptor).is_none());
             let subjects = walked.map(|walked| walked.descriptor.digest.clone());
             let subjects: Vec<Digest> = subjects.chain(replaced.iter().cloned()).collect();
-            let found = find(request, &subjects, request.jobs)?;
+            let found = find(request, &subjects, request.registry.jobs())?;
             (walk, found)
         }
     };
@@ -97,11 +98,11 @@ fn is_same_repository(request: &CopyRequest<'_>) -> bool {
 /// The manifest and its images; `None` if it names further indexes.
 fn flat(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<Digest>>, CommandError> {
     let mut subjects = vec![top.digest.clone()];
-    if is_list(&top.media_type) {
+    if ManifestKind::is_list(&top.media_type) {
         let served = |source| CommandError::Served { reference: request.from.clone(), source };
         let children = Index::decode(&top.bytes).map_err(served)?.manifests;
         // A descriptor without a type may be an index.
-        if children.iter().any(|child| is_list(&child.media_type) || child.media_type.is_empty()) {
+        if children.iter().any(|child| ManifestKind::is_list(&child.media_type) || child.media_type.is_empty()) {
             return Ok(None);
         }
         let images = children.into_iter().filter(|child| attested(child).is_none());
@@ -134,7 +135,8 @@ impl Along {
         let (left, found): (Vec<Found>, Vec<Found>) =
             found.into_iter().partition(|referrer| behind.contains(&referrer.digest));
         let mut along = Along { found, left, ..Along::default() };
-        let looked = tasks::in_order(request.jobs, &along.found, |referrer| along.is_present(request, referrer));
+        let looked =
+            tasks::in_order(request.registry.jobs(), &along.found, |referrer| along.is_present(request, referrer));
         for (referrer, (is_present, replaced)) in along.found.iter().zip(looked.map_err(CommandError::of)?) {
             if is_present {
                 along.present.insert(referrer.digest.clone());
@@ -205,7 +207,7 @@ impl Along {
                 request.say(format!("published: {}", CopiedReferrer::new(found, true)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let put = tasks::in_order(request.jobs, &wave, put).map_err(CommandError::of)?;
+            let put = tasks::in_order(request.registry.jobs(), &wave, put).map_err(CommandError::of)?;
             let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
             listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
         }
@@ -221,14 +223,15 @@ impl Along {
         listed: &BTreeSet<Digest>,
     ) -> Result<Vec<String>, CommandError> {
         let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
-        let sent = sent.iter().filter_map(|own| referrers_tag::Referrer::of(&own.media_type, &own.digest, &own.bytes));
-        let mut unlisted: Vec<referrers_tag::Referrer<'_>> =
+        let sent =
+            sent.iter().filter_map(|own| referrers_tag::UnlistedReferrer::of(&own.media_type, &own.digest, &own.bytes));
+        let mut unlisted: Vec<referrers_tag::UnlistedReferrer<'_>> =
             sent.chain(self.missing().filter_map(with_subject)).collect();
         unlisted.retain(|own| !listed.contains(own.digest));
         if listed.is_empty() {
             // An earlier run may have ended before it listed those that are there.
             let there = self.found.iter().filter(|found| self.present.contains(&found.digest));
-            let there: Vec<referrers_tag::Referrer<'_>> = there.filter_map(with_subject).collect();
+            let there: Vec<referrers_tag::UnlistedReferrer<'_>> = there.filter_map(with_subject).collect();
             let has_api = match there.first().filter(|_| unlisted.is_empty()) {
                 Some(first) => request.registry.referrers(repository, &first.subject)?.is_some(),
                 None => false,
@@ -245,8 +248,8 @@ impl Along {
     }
 }
 
-fn with_subject(found: &Found) -> Option<referrers_tag::Referrer<'_>> {
-    referrers_tag::Referrer::of(&found.media_type, &found.digest, &found.bytes)
+fn with_subject(found: &Found) -> Option<referrers_tag::UnlistedReferrer<'_>> {
+    referrers_tag::UnlistedReferrer::of(&found.media_type, &found.digest, &found.bytes)
 }
 
 fn referrer(found: &Found) -> Referrer<'_> {

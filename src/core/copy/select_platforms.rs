@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
-use crate::core::copy::walk::is_list;
 use crate::core::error::CommandError;
 use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
 use crate::core::resolve::selection::picks;
@@ -14,6 +13,7 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::json;
+use crate::model::manifest::ManifestKind;
 use crate::model::spec::Attestations;
 
 /// What is copied, and how it differs from the source.
@@ -41,7 +41,7 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
     if wanted.platforms.is_empty() && wanted.attestations == Attestations::Keep {
         return Ok(Narrowed::whole(top, Vec::new()));
     }
-    if !is_list(&top.media_type) {
+    if !ManifestKind::is_list(&top.media_type) {
         // There is nothing to select in a single image.
         let note = "it is one image, so that no platform is selected".to_owned();
         let changes = if wanted.platforms.is_empty() { Vec::new() } else { vec![note] };
@@ -124,7 +124,7 @@ fn flatten(
     for value in members.array("manifests").map_err(|error| served(error.into()))? {
         size.count_descriptor(&request.from)?;
         let line = Descriptor::decode(value).map_err(served)?;
-        if is_list(&line.media_type) {
+        if ManifestKind::is_list(&line.media_type) {
             let inner = request.fetch(&ManifestName::Digest(line.digest.clone()))?;
             flatten(request, &inner, depth + 1, size, lines, indexes)?;
         } else {

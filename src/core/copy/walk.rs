@@ -43,20 +43,21 @@ impl Walk {
 /// Fetches every index, and every image that the target does not have.
 pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZeroUsize) -> Result<Walk, CommandError> {
     let own = Descriptor::new(&top.media_type, top.digest.clone(), top.bytes.len() as u64);
-    let is_present = !is_list(&top.media_type) && request.sink.has_image(&own).map_err(CommandError::from)?;
+    let is_list = ManifestKind::is_list(&top.media_type);
+    let is_present = !is_list && request.sink.has_image(&own).map_err(CommandError::from)?;
     let mut size = ResolvedSize::default();
     size.check_bytes(&request.from, &top.bytes, 1)?;
-    let first = Walked { descriptor: own, depth: 0, is_list: is_list(&top.media_type), is_present, fetched: None };
+    let first = Walked { descriptor: own, depth: 0, is_list, is_present, fetched: None };
     let level = children(request, top, &mut size)?;
     let mut manifests = vec![Walked { fetched: Some(top.clone()), ..first }];
     let take = |depth,
                 descriptor: Descriptor,
                 (fetched, is_present): (Option<FetchedManifest>, bool)|
      -> Result<Vec<Descriptor>, CommandError> {
-        let (mut is_list, mut below) = (is_list(&descriptor.media_type), Vec::new());
+        let (mut is_list, mut below) = (ManifestKind::is_list(&descriptor.media_type), Vec::new());
         if let Some(fetched) = &fetched {
             size.check_bytes(&request.from, &fetched.bytes, 1)?;
-            is_list = self::is_list(&fetched.media_type);
+            is_list = ManifestKind::is_list(&fetched.media_type);
             below = children(request, fetched, &mut size)?;
         }
         manifests.push(Walked { descriptor, depth, is_list, is_present, fetched });
@@ -82,15 +83,11 @@ fn children(
     parent: &FetchedManifest,
     size: &mut ResolvedSize,
 ) -> Result<Vec<Descriptor>, CommandError> {
-    if !is_list(&parent.media_type) {
+    if !ManifestKind::is_list(&parent.media_type) {
         return Ok(Vec::new());
     }
     let served = |source| CommandError::Served { reference: request.from.clone(), source };
     let children = Index::decode(&parent.bytes).map_err(served)?.manifests;
     children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
     Ok(children)
-}
-
-pub(super) fn is_list(media_type: &str) -> bool {
-    ManifestKind::of(media_type) == Some(ManifestKind::List)
 }

@@ -350,10 +350,6 @@ fn put(
         // With the digest's own algorithm, because the list names the manifest by that digest.
         (None, digest) => ManifestName::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
     };
-    let failed = |error| CommandError::Put {
-        reference: shown.to_string(),
-        media_type: media_type.to_owned(),
-        source: Box::new(error),
-    };
-    registry.put_manifest(reference.repository(), &name, media_type, bytes).map_err(failed)
+    let put = registry.put_manifest(reference.repository(), &name, media_type, bytes);
+    put.map_err(|error| CommandError::put(shown, media_type, error))
 }

@@ -1,10 +1,13 @@
 //! What a push is given.
 
 use crate::content::registry::Registry;
+use crate::core::error_parts::SpecOrigin;
 use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter};
+use crate::core::requirements::Requirements;
 use crate::digest::Digest;
 use crate::model::index::Form;
 use crate::net::Clock;
@@ -34,6 +37,13 @@ pub(crate) struct PushOptions {
     pub(crate) verify: bool,
 }
 
+impl PushOptions {
+    /// What the list must have.
+    pub(super) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
+        Requirements { require: &self.require, exact: self.exact, strict: self.strict, made }
+    }
+}
+
 /// The environment of a push.
 #[derive(Clone, Copy)]
 pub(crate) struct PushContext<'a> {
@@ -45,4 +55,11 @@ pub(crate) struct PushContext<'a> {
     pub(crate) clock: &'a dyn Clock,
     /// Receives the progress.
     pub(crate) reporter: &'a dyn PushReporter,
+}
+
+impl<'a> PushContext<'a> {
+    /// What images are read from.
+    pub(crate) fn access(&self) -> ContentAccess<'a> {
+        ContentAccess { registry: self.registry, layouts: self.layouts }
+    }
 }

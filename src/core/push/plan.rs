@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
 use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
 
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
 /// accept more, but clients may not read it.
@@ -270,7 +270,7 @@ impl<'a> PushPlan<'a> {
     /// # Errors
     /// None for a list that was made here.
     pub(crate) fn index(&self) -> Result<Index, CommandError> {
-        if ManifestKind::of(self.list.media_type) == Some(ManifestKind::List) {
+        if ManifestKind::is_list(self.list.media_type) {
             return Ok(Index::decode(&self.list.bytes)?);
         }
         let manifests = self.children.iter().map(|child| child.entry.descriptor.clone()).collect();
@@ -294,6 +294,16 @@ impl<'a> PlannedManifest<'a> {
     ) -> PlannedManifest<'a> {
         let (is_index, is_referrer, tags) = (false, false, Vec::new());
         PlannedManifest { reference, media_type, bytes, source, needs, is_index, is_referrer, tags }
+    }
+
+    /// A manifest that is not sent: it has to be in the repository before what names it.
+    pub(crate) fn awaited(
+        reference: Reference,
+        media_type: &'a str,
+        repository: &'a Repository,
+    ) -> PlannedManifest<'a> {
+        let source = ContentOrigin::Repository(repository);
+        PlannedManifest::new(reference, media_type, Cow::Borrowed(&[]), source, BTreeSet::new())
     }
 }
 

@@ -7,25 +7,25 @@ use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
 use crate::core::push::guard::TagGuard;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{PushOutcome, PushedReferrer};
+use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
 use crate::core::push::overwritten::overwritten;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::RemoteState;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::verify;
 use crate::core::referrers::{Collector, FoundReferrer};
-use crate::core::requirements::{self, Requirements};
+use crate::core::requirements;
 use crate::model::Draft;
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 use crate::sanitize;
 
 /// A push that has passed all checks that need no request.
 pub(crate) struct Push<'a> {
-    context: PushContext<'a>,
-    draft: &'a Draft,
-    options: &'a PushOptions,
-    plans: PushPlans<'a>,
-    warnings: Vec<String>,
+    pub(super) context: PushContext<'a>,
+    pub(super) draft: &'a Draft,
+    pub(super) options: &'a PushOptions,
+    pub(super) plans: PushPlans<'a>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Push<'a> {
@@ -43,10 +43,29 @@ impl<'a> Push<'a> {
             context.reporter.note(&sanitize::line(note).to_string());
         }
         // Lists from files and flags were checked before they became drafts.
-        let made = SpecOrigin::Draft;
-        let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
-        let warnings = requirements::check(draft, &wanted)?;
+        Push::checked(context, draft, options, plans, SpecOrigin::Draft)
+    }
+
+    /// A push with these plans. Sends nothing.
+    ///
+    /// # Errors
+    /// [`CommandError::Incomplete`] and [`CommandError::Twice`].
+    pub(super) fn checked(
+        context: PushContext<'a>,
+        draft: &'a Draft,
+        options: &'a PushOptions,
+        plans: PushPlans<'a>,
+        made: SpecOrigin,
+    ) -> Result<Push<'a>, CommandError> {
+        let warnings = requirements::check(draft, &options.requirements(made))?;
         Ok(Push { context, draft, options, plans, warnings })
+    }
+
+    /// What finds the referrers of the images.
+    pub(super) fn collector(&self) -> Collector<'a> {
+        let targets = self.plans.each().map(|plan| plan.target.repository()).collect();
+        let (filter, list) = (&self.options.referrers, &self.plans.own.list.digest);
+        Collector::new(self.context.access(), filter, self.draft, list, targets)
     }
 
     /// Publishes the list, or in a dry run finds out what that would send.
@@ -54,18 +73,17 @@ impl<'a> Push<'a> {
     /// # Errors
     /// Errors of registries, and missing images or blobs.
     pub(crate) fn run(self) -> Result<PushOutcome, CommandError> {
+        let collector = self.collector();
         let Push { context, draft, options, plans, warnings } = self;
         let PushContext { registry, .. } = context;
         let before = registry.requests();
         announce_all(context, draft, &plans, options.dry_run);
-        let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
         if options.referrers.names_any() {
             let note =
                 |layout| context.reporter.note(&format!("the referrers in {layout} stay there: copy sends them"));
             context.layouts.names().into_iter().for_each(note);
         }
-        let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
+        let referrers = collector.collect()?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
         let publisher = Pusher { registry, draft, is_dry_run: options.dry_run };
@@ -75,24 +93,14 @@ impl<'a> Push<'a> {
         let guard = options.replaces.as_ref().map(|fetched| TagGuard { registry, list, fetched });
         guard.map_or(Ok(()), |guard| guard.check(&plans.own, &targets.own.served))?;
         let overwritten = overwritten(draft, &plans.own, &targets.own.served).filter(|_| guard.is_none());
-        let mut published = if options.dry_run {
-            publisher.preview(&targets)?
-        } else {
-            let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
-                let is_own = plan.target.repository() == list.repository();
-                send(context, plan, served, options.verbose, guard.filter(|_| is_own), moved)
-            };
-            let mut published = publisher.send_all(&plans, &targets, send)?;
-            if options.verify {
-                published.verified = Some(verify::verify_all(context, &plans)?);
-            }
-            published
+        let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
+            let is_own = plan.target.repository() == list.repository();
+            send(context, plan, served, options.verbose, guard.filter(|_| is_own), moved)
         };
-        published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
+        let mut published = send_or_preview(context, &publisher, options, (&plans, &targets), send)?;
         // Last, so that it costs nothing if the push fails.
         let reports_left = options.dry_run || options.verbose;
-        let left = || collector.left_behind(draft, &plans.own.list.digest, &repositories);
-        let left = if reports_left { left() } else { Ok(Vec::new()) };
+        let left = if reports_left { collector.left_behind() } else { Ok(Vec::new()) };
         published.requests = registry.requests().saturating_sub(before);
         let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
         published.warnings = warnings;
@@ -111,6 +119,27 @@ impl<'a> Push<'a> {
         }
         Ok(published)
     }
+}
+
+/// Sends what the repositories lack by `send`, and reads it back on demand. In a dry run finds out what that would
+/// send.
+///
+/// # Errors
+/// Those of [`Pusher::send_all`], [`Pusher::preview`] and [`verify::verify_all`].
+pub(super) fn send_or_preview(
+    context: PushContext<'_>,
+    pusher: &Pusher<'_>,
+    options: &PushOptions,
+    (plans, targets): (&PushPlans<'_>, &PushTargets<'_>),
+    send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
+) -> Result<PushOutcome, CommandError> {
+    let mut published =
+        if options.dry_run { pusher.preview(targets)? } else { pusher.send_all(plans, targets, send)? };
+    if options.verify && !options.dry_run {
+        published.verified = Some(verify::verify_all(context, plans)?);
+    }
+    published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
+    Ok(published)
 }
 
 fn announce(registry: &Registry, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {

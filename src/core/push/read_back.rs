@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use crate::content::registry::{Blob, FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
+use crate::core::push::outcome::Verified;
 use crate::core::resolve::carried;
 use crate::core::resolve::descend::Descent;
 use crate::core::resolve::limits::DEPTH_MAX;
@@ -25,11 +26,25 @@ pub(crate) struct ReadBack<'a> {
 }
 
 impl ReadBack<'_> {
+    /// Checks the names, and the manifests with all that they name.
+    ///
+    /// # Errors
+    /// Those of [`ReadBack::names`] and [`ReadBack::contents`].
+    pub(crate) fn run(
+        &self,
+        names: &[(ManifestName, Digest)],
+        manifests: Vec<Digest>,
+    ) -> Result<Verified, CommandError> {
+        self.names(names)?;
+        let (manifests, blobs) = self.contents(manifests)?;
+        Ok(Verified { names: names.len(), manifests, blobs })
+    }
+
     /// Checks that each name has these bytes.
     ///
     /// # Errors
     /// [`CommandError::Unverified`] for the first that has not, and a place that cannot be read.
-    pub(crate) fn names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
+    fn names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
         let check = |(name, digest): &(ManifestName, Digest)| {
             let served = self.fetched(name)?;
             if digest.verifies(&served.bytes) {
@@ -47,7 +62,7 @@ impl ReadBack<'_> {
     /// # Errors
     /// [`CommandError::Unverified`] for the first that is not there or has other bytes, and a place that cannot be
     /// read.
-    pub(crate) fn contents(&self, manifests: Vec<Digest>) -> Result<(usize, usize), CommandError> {
+    fn contents(&self, manifests: Vec<Digest>) -> Result<(usize, usize), CommandError> {
         let (mut number, mut blobs, mut known) = (0, Vec::new(), BTreeSet::new());
         let fetch = |digest: &Digest| self.fetched(&ManifestName::Digest(digest.clone()));
         let take =

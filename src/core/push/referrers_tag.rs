@@ -32,18 +32,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 const INDEX_MAX: usize = 4 * 1024 * 1024;
 
 /// A manifest with a subject that this run puts.
-pub(crate) struct Referrer<'a> {
+pub(crate) struct UnlistedReferrer<'a> {
     pub(crate) subject: Digest,
     media_type: &'a str,
     pub(crate) digest: &'a Digest,
     bytes: &'a [u8],
 }
 
-impl<'a> Referrer<'a> {
+impl<'a> UnlistedReferrer<'a> {
     /// A manifest as a referrer; `None` if it has no subject.
-    pub(crate) fn of(media_type: &'a str, digest: &'a Digest, bytes: &'a [u8]) -> Option<Referrer<'a>> {
+    pub(crate) fn of(media_type: &'a str, digest: &'a Digest, bytes: &'a [u8]) -> Option<UnlistedReferrer<'a>> {
         let subject = referrers::subject(media_type, bytes)?;
-        Some(Referrer { subject, media_type, digest, bytes })
+        Some(UnlistedReferrer { subject, media_type, digest, bytes })
     }
 }
 
@@ -75,18 +75,18 @@ pub(crate) fn has_subject(list: &List) -> bool {
 }
 
 /// The manifests with a subject that a push puts: those that the list names, then the list.
-pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Vec<Referrer<'a>> {
+pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
     let children = plan.missing(&served.children).filter_map(|put| Some((put, put.reference.digest()?)));
-    let children = children.filter_map(|(put, digest)| Referrer::of(put.media_type, digest, &put.bytes));
+    let children = children.filter_map(|(put, digest)| UnlistedReferrer::of(put.media_type, digest, &put.bytes));
     let list = Some(&plan.list).filter(|_| !served.is_there);
-    children.chain(list.and_then(|list| Referrer::of(list.media_type, &list.digest, &list.bytes))).collect()
+    children.chain(list.and_then(|list| UnlistedReferrer::of(list.media_type, &list.digest, &list.bytes))).collect()
 }
 
 /// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed
 /// becomes a line that says why.
-pub(crate) fn by_tag(target: &Reference, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
+pub(crate) fn by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
-    for Referrer { subject, media_type, digest, bytes } in manifests {
+    for UnlistedReferrer { subject, media_type, digest, bytes } in manifests {
         let name = referrers::tag(subject);
         let Some(tag) = tags::tagged(target, &name) else { continue };
         match referrers::entry(media_type, digest, bytes) {
@@ -147,9 +147,7 @@ impl ReferrersTag {
                 Ok(index) => index,
             };
             if let Err(error) = self.put(registry, &index) {
-                let (reference, media_type) = (self.tag.to_string(), media_type::OCI_INDEX.to_owned());
-                let put = |source| CommandError::Put { reference, media_type, source: Box::new(source) };
-                return self.failed(error, put);
+                return self.failed(error, |source| CommandError::put(&self.tag, media_type::OCI_INDEX, source));
             }
             match self.content(registry) {
                 Err(error) => return self.failed(error, CommandError::from),

@@ -3,7 +3,6 @@
 //! The order of the requests keeps every tag whole: the tags are looked at, the list is put under its digest, every
 //! child is looked for, and only then a tag moves. All publishers write the same bytes.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::content::registry::Registry;
@@ -11,19 +10,15 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::place::Place;
-use crate::core::push::blob_collector::ContentOrigin;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
-use crate::core::push::publish::announce_all;
+use crate::core::push::publish::{Push, announce_all, send_or_preview};
 use crate::core::push::read_lag::{self, Waits};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
-use crate::core::push::verify;
-use crate::core::referrers::Collector;
-use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::FoundEntry;
@@ -34,7 +29,7 @@ use crate::model::descriptor::Descriptor;
 use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
 use crate::net::tasks;
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 
 /// A shared draft that is published, and the entries that went into it.
 pub(crate) struct SharedOutcome {
@@ -68,7 +63,7 @@ pub(crate) fn publish(
         } else {
             draft
         };
-        let missing = match Attempt::new(context, &draft, options)?.run()? {
+        let missing = match attempt(context, &draft, options)? {
             Attempted::Published(published) => {
                 let requests = context.registry.requests().saturating_sub(before);
                 let entries_shown = entries.iter().map(PushedEntry::of).collect();
@@ -128,69 +123,41 @@ enum Attempted {
     Missing(MissingChild),
 }
 
-/// One attempt to publish a draft, of which all is checked that can be known without a request.
-struct Attempt<'a> {
-    context: PushContext<'a>,
-    draft: &'a Draft,
-    options: &'a PushOptions,
-    plans: PushPlans<'a>,
-    warnings: Vec<String>,
-}
-
-impl<'a> Attempt<'a> {
-    fn new(context: PushContext<'a>, draft: &'a Draft, options: &'a PushOptions) -> Result<Attempt<'a>, CommandError> {
-        let mut plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
-        // Under its digest first: whether its children are there is known before a tag moves.
-        plans.own.has_more_tags = true;
-        let made = SpecOrigin::Shared;
-        let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
-        let warnings = requirements::check(draft, &wanted)?;
-        Ok(Attempt { context, draft, options, plans, warnings })
+/// One attempt to publish a draft, of which all is checked first that can be known without a request.
+fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<Attempted, CommandError> {
+    let mut plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
+    // Under its digest first: whether its children are there is known before a tag moves.
+    plans.own.has_more_tags = true;
+    let push = Push::checked(context, draft, options, plans, SpecOrigin::Shared)?;
+    // The images are in the list's repository: nothing is looked for unless there is another one.
+    let referrers = push.collector().collect()?;
+    let Push { mut plans, warnings, .. } = push;
+    plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
+    announce_all(context, draft, &plans, options.dry_run);
+    let pusher = Pusher { registry: context.registry, draft, is_dry_run: options.dry_run };
+    let own = if options.dry_run {
+        pusher.look(&plans.own)?
+    } else {
+        let served = RemoteState::of_tags(remote_state::tags(context.registry, &plans.own)?);
+        PushTarget { plan: &plans.own, served, requests: 0 }
+    };
+    if !options.dry_run
+        && let Some(missing) = put_list(context, &plans.own, &own.served, options.verbose)?
+    {
+        return Ok(Attempted::Missing(missing));
     }
-
-    fn run(self) -> Result<Attempted, CommandError> {
-        let Attempt { context, draft, options, plans, warnings } = self;
-        let PushContext { registry, .. } = context;
-        // The images are in the list's repository: nothing is looked for unless there is another one.
-        let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
-        let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
-        let mut plans = plans;
-        plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-        announce_all(context, draft, &plans, options.dry_run);
-        let pusher = Pusher { registry, draft, is_dry_run: options.dry_run };
-        let own = if options.dry_run {
-            pusher.look(&plans.own)?
+    let others = plans.others.iter().map(|plan| pusher.look(plan)).collect::<Result<_, _>>()?;
+    let targets = PushTargets { others, own };
+    let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
+        if std::ptr::eq(plan, targets.own.plan) {
+            execute::move_tags(context, plan, served, options.verbose, moved)
         } else {
-            let served = RemoteState::of_tags(remote_state::tags(registry, &plans.own)?);
-            PushTarget { plan: &plans.own, served, requests: 0 }
-        };
-        if !options.dry_run
-            && let Some(missing) = self::put_list(context, &plans.own, &own.served, options.verbose)?
-        {
-            return Ok(Attempted::Missing(missing));
+            execute::send(context, plan, served, options.verbose, None, moved)
         }
-        let others = plans.others.iter().map(|plan| pusher.look(plan)).collect::<Result<_, _>>()?;
-        let targets = PushTargets { others, own };
-        let mut published = if options.dry_run {
-            pusher.preview(&targets)?
-        } else {
-            let mut published = pusher.send_all(&plans, &targets, |plan, served, moved| {
-                if std::ptr::eq(plan, targets.own.plan) {
-                    execute::move_tags(context, plan, served, options.verbose, moved)
-                } else {
-                    execute::send(context, plan, served, options.verbose, None, moved)
-                }
-            })?;
-            if options.verify {
-                published.verified = Some(verify::verify_all(context, &plans)?);
-            }
-            published
-        };
-        published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
-        published.warnings = warnings;
-        Ok(Attempted::Published(Box::new(published)))
-    }
+    };
+    let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
+    published.warnings = warnings;
+    Ok(Attempted::Published(Box::new(published)))
 }
 
 /// Puts the list under its digest, unless a tag serves it, and looks for every child. Gives those that are not there.
@@ -218,11 +185,8 @@ fn put_list(
 /// The children of the list, as manifests that have to be there before it.
 fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
     let repository = plan.target.repository();
-    let child = |entry: &'p Entry| {
-        let (reference, media_type) = (entry.reference.clone(), &entry.descriptor.media_type);
-        let source = ContentOrigin::Repository(repository);
-        PlannedManifest::new(reference, media_type, Cow::Borrowed(&[]), source, BTreeSet::new())
-    };
+    let child =
+        |entry: &'p Entry| PlannedManifest::awaited(entry.reference.clone(), &entry.descriptor.media_type, repository);
     plan.children.iter().map(|planned| child(planned.entry)).collect()
 }
 
@@ -235,9 +199,7 @@ fn missing(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, 
     let is_missing = tasks::in_order(registry.jobs(), &lines, |line| {
         match registry.child_type(repository, &line.digest, &line.media_type) {
             Ok(None) => Ok(true),
-            Ok(Some(served)) if ManifestKind::of(&served) == Some(ManifestKind::List) => {
-                Err(nested(&repository.at_digest(&line.digest)))
-            }
+            Ok(Some(served)) if ManifestKind::is_list(&served) => Err(nested(&repository.at_digest(&line.digest))),
             Ok(Some(_)) => Ok(false),
             Err(error) => Err(CommandError::from(error)),
         }

@@ -1,5 +1,6 @@
 //! `--to`: a list with all that it names is written into an OCI layout, and nothing is sent to the list's registry.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::content::oci_layout::{Layout, LayoutSink, LockWait};
@@ -16,7 +17,7 @@ use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::reporter::TransferProgress;
 use crate::core::push::tags::TagArg;
-use crate::core::requirements::{self, Requirements};
+use crate::core::requirements;
 use crate::digest::Digest;
 use crate::location::LayoutName;
 use crate::model::Draft;
@@ -50,7 +51,7 @@ impl LayoutPush<'_> {
     pub(crate) fn run(&self) -> Result<PushOutcome, CommandError> {
         let PushContext { registry, layouts, reporter, .. } = self.context;
         let before = registry.requests();
-        let warnings = requirements::check(self.draft, &self.requirements())?;
+        let warnings = requirements::check(self.draft, &self.options.requirements(SpecOrigin::Draft))?;
         let names = self.names()?;
         // A draft need not have the bytes of what is in its own repository.
         let draft = self.with_carried()?;
@@ -84,11 +85,6 @@ impl LayoutPush<'_> {
         Ok(outcome)
     }
 
-    fn requirements(&self) -> Requirements<'_> {
-        let PushOptions { require, exact, strict, .. } = self.options;
-        Requirements { require, exact: *exact, strict: *strict, made: SpecOrigin::Draft }
-    }
-
     /// The names that the list gets: that of the layout's name, else the list's tag; then those of `--tag`.
     fn names(&self) -> Result<Vec<String>, CommandError> {
         let own = self.layout.tag.as_deref().or(self.draft.reference.tag().filter(|_| self.layout.digest.is_none()));
@@ -107,13 +103,16 @@ impl LayoutPush<'_> {
     }
 
     /// The draft with the bytes of all carried manifests.
-    fn with_carried(&self) -> Result<Draft, CommandError> {
+    fn with_carried(&self) -> Result<Cow<'_, Draft>, CommandError> {
+        if self.draft.carried.iter().all(|carried| carried.raw.is_some()) {
+            return Ok(Cow::Borrowed(self.draft));
+        }
         let mut draft = self.draft.clone();
         for carried in draft.carried.iter_mut().filter(|carried| carried.raw.is_none()) {
             let name = carried.source.repository().at_digest(&carried.descriptor.digest);
             carried.raw = Some(self.context.registry.manifest(&name)?.bytes);
         }
-        Ok(draft)
+        Ok(Cow::Owned(draft))
     }
 
     fn look(&self, sink: &LayoutSink<'_>, plan: &PushPlan<'_>, names: &[String]) -> Result<LayoutState, CommandError> {
@@ -237,10 +236,9 @@ impl LayoutPush<'_> {
         let mut named: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
         named.push(ManifestName::Digest(digest.clone()));
         let named: Vec<(ManifestName, Digest)> = named.into_iter().map(|name| (name, digest.clone())).collect();
-        read_back.names(&named)?;
         let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
-        let (manifests, blobs) = read_back.contents(children.collect())?;
-        let verified = Verified { names: names.len().max(1), manifests, blobs };
+        // The digest is read back too, and counts as a name where there is no other.
+        let verified = Verified { names: names.len().max(1), ..read_back.run(&named, children.collect())? };
         self.context.reporter.note(&verified.to_string());
         Ok(verified)
     }

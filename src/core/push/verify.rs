@@ -42,9 +42,7 @@ pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<Verifie
         names.push(ManifestName::Digest(plan.list.digest.clone()));
     }
     let names: Vec<(ManifestName, Digest)> = names.into_iter().map(|name| (name, plan.list.digest.clone())).collect();
-    read_back.names(&names)?;
     let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
     let referrers = plan.referrers().filter_map(|referrer| referrer.reference.digest().cloned());
-    let (manifests, blobs) = read_back.contents(children.chain(referrers).collect())?;
-    Ok(Verified { names: names.len(), manifests, blobs })
+    read_back.run(&names, children.chain(referrers).collect())
 }

@@ -2,66 +2,64 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::referrers::discover::{Discovery, FoundReferrer, Subject};
 use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::reference::{Reference, Repository};
 
-/// What is to be found out.
+/// A draft that is pushed, and which of its referrers are wanted.
 pub(crate) struct Collector<'a> {
-    pub(crate) registry: &'a Registry,
-    /// What comes from layouts has no referrers in a registry.
-    pub(crate) layouts: &'a Layouts,
-    pub(crate) filter: &'a ReferrerFilter,
+    access: ContentAccess<'a>,
+    filter: &'a ReferrerFilter,
+    draft: &'a Draft,
+    /// The digest of the draft's index, where the list is that index unchanged.
+    carried: Option<&'a Digest>,
+    /// The repositories that the list goes to.
+    targets: Vec<&'a Repository>,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'a> {
+    /// `list` is the digest of the list that the draft becomes. What comes from layouts has no referrers in a registry.
+    pub(crate) fn new(
+        access: ContentAccess<'a>,
+        filter: &'a ReferrerFilter,
+        draft: &'a Draft,
+        list: &Digest,
+        targets: Vec<&'a Repository>,
+    ) -> Collector<'a> {
+        Collector { access, filter, draft, carried: carried(draft, list), targets }
+    }
+
     /// Finds the referrers that a push sends along: those of a draft's images, and of its index where the list is that
     /// index unchanged. Images that are in each target already have their referrers there.
     ///
     /// # Errors
     /// Those of [`Discovery::find`].
-    pub(crate) fn collect(
-        &self,
-        draft: &Draft,
-        list: &Digest,
-        targets: &[&Repository],
-    ) -> Result<Vec<FoundReferrer>, CommandError> {
-        let carried = carried(draft, list);
-        let found = self.find(&self.subjects(draft, carried, targets), self.filter.policy(carried.is_some()))?;
-        Ok(unlisted(draft, found))
+    pub(crate) fn collect(&self) -> Result<Vec<FoundReferrer>, CommandError> {
+        self.find(self.filter.policy(self.carried.is_some()))
     }
 
     /// Finds the referrers that stay behind. There are none to report if the user has chosen what comes along.
     ///
     /// # Errors
     /// Those of [`Discovery::find`].
-    pub(crate) fn left_behind(
-        &self,
-        draft: &Draft,
-        list: &Digest,
-        targets: &[&Repository],
-    ) -> Result<Vec<FoundReferrer>, CommandError> {
-        let carried = carried(draft, list);
-        let is_dropped = self.filter.policy(carried.is_some()) == ReferrersPolicy::Drop;
+    pub(crate) fn left_behind(&self) -> Result<Vec<FoundReferrer>, CommandError> {
+        let is_dropped = self.filter.policy(self.carried.is_some()) == ReferrersPolicy::Drop;
         if !is_dropped || self.filter.policy.is_some() {
             return Ok(Vec::new());
         }
-        Ok(unlisted(draft, self.find(&self.subjects(draft, carried, targets), ReferrersPolicy::All)?))
+        self.find(ReferrersPolicy::All)
     }
 
-    fn subjects(&self, draft: &Draft, carried: Option<&Digest>, targets: &[&Repository]) -> Vec<Subject> {
-        let mut subjects = subjects(draft, carried, targets);
-        subjects.retain(|subject| self.layouts.with(&subject.digest).is_none());
-        subjects
-    }
-
-    fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
-        Discovery::new(self.registry, self.registry.jobs(), policy, &self.filter.types).find(subjects)
+    fn find(&self, policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
+        let ContentAccess { registry, layouts } = self.access;
+        let mut subjects = subjects(self.draft, self.carried, &self.targets);
+        subjects.retain(|subject| layouts.with(&subject.digest).is_none());
+        let found = Discovery::new(registry, registry.jobs(), policy, &self.filter.types).find(&subjects)?;
+        Ok(unlisted(self.draft, found))
     }
 }
 

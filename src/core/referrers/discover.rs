@@ -51,7 +51,7 @@ impl<P> FoundReferrer<P> {
 
     /// Whether it is an index: then it comes after the manifests that it names.
     pub(crate) fn is_index(&self) -> bool {
-        ManifestKind::of(&self.media_type) == Some(ManifestKind::List)
+        ManifestKind::is_list(&self.media_type)
     }
 }
 
@@ -205,7 +205,7 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
         let tag = ManifestName::Tag(referrers::tag(digest));
         let Some(served) = self.search.manifest(place, &tag)? else { return Ok(Vec::new()) };
         // A tag of this name that serves something else is no list of referrers.
-        if ManifestKind::of(&served.media_type) != Some(ManifestKind::List) {
+        if !ManifestKind::is_list(&served.media_type) {
             return Ok(Vec::new());
         }
         let wrong = |source| CommandError::Served { reference: self.search.shown(place, &tag), source };

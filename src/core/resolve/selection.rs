@@ -90,7 +90,7 @@ impl ParentIndex<'_> {
 
     fn needed<'a>(&self, index: &'a Index) -> Vec<&'a Descriptor> {
         let wanted = self.wanted;
-        let is_index = |line: &Descriptor| ManifestKind::of(&line.media_type) == Some(ManifestKind::List);
+        let is_index = |line: &Descriptor| ManifestKind::is_list(&line.media_type);
         let is_wanted = |line: &Descriptor| {
             // A descriptor without a platform may be an image, or a referrer of one.
             is_index(line) || !has_known_platform(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))

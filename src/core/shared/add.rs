@@ -1,11 +1,7 @@
 //! Storing images as entries of a shared draft: they are brought to the list's repository, and each gets an entry.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
 use crate::auth::Access;
 use crate::core::error::CommandError;
-use crate::core::push::blob_collector::ContentOrigin;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
@@ -68,9 +64,9 @@ pub(crate) fn store(
     let mut plan = PushPlan::new(draft, Form::Oci, &[], context.layouts)?;
     let mut warnings = Vec::new();
     if !plan.puts.is_empty() {
-        let registry = context.registry;
-        let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
-        let referrers = collector.collect(draft, &plan.list.digest, &[repository])?;
+        let targets = vec![repository];
+        let collector = Collector::new(context.access(), &options.referrers, draft, &plan.list.digest, targets);
+        let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
         warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
     }
@@ -86,12 +82,5 @@ pub(crate) fn store(
 
 /// A manifest that an entry names, as one that has to be there before it.
 fn named<'a>(own: &'a Descriptor, repository: &'a Repository) -> PlannedManifest<'a> {
-    let reference = repository.at_digest(&own.digest);
-    PlannedManifest::new(
-        reference,
-        &own.media_type,
-        Cow::Borrowed(&[]),
-        ContentOrigin::Repository(repository),
-        BTreeSet::new(),
-    )
+    PlannedManifest::awaited(repository.at_digest(&own.digest), &own.media_type, repository)
 }

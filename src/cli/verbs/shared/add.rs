@@ -53,15 +53,15 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let (registry, clock) = (&client.registry, &*context.clock);
     let push = PushContext { registry, layouts, clock, reporter: &reporter };
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
-    if !args.shared_publish.if_complete {
-        show(context, args, &entries, &stored)?;
-        warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
-        return Ok(());
-    }
-    if args.publish.format.is_none() && !args.publish.quiet {
+    let may_publish = args.shared_publish.if_complete;
+    // Where the list may be published, what describes that is the only output.
+    if !may_publish || args.publish.format.is_none() && !args.publish.quiet {
         show(context, args, &entries, &stored)?;
     }
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    if !may_publish {
+        return Ok(());
+    }
     let own = entries
         .iter()
         .zip(&stored)
