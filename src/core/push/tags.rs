@@ -117,10 +117,7 @@ pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference
 
 /// The list's repository with this tag, if it is valid.
 pub(crate) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
-    let reference = Reference::parse(&format!("{}:{tag}", list.repository())).ok()?;
-    let is_it =
-        reference.repository() == list.repository() && reference.tag() == Some(tag) && reference.digest().is_none();
-    is_it.then_some(reference)
+    list.repository().at_tag(tag).ok()
 }
 
 /// How often a tag usually moves. The least mobile tag comes first.

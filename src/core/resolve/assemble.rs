@@ -10,7 +10,7 @@ use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::place::{ContentAccess, Place};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
-use crate::core::resolve::selection::{self};
+use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver, SourceRequest};
 use crate::core::resolve::spec_entry::{has_attestations, pick, taken};

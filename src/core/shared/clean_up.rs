@@ -91,7 +91,7 @@ pub(crate) fn served(
 }
 
 fn lines_of(context: GatherContext<'_>, repository: &Repository, list: &str) -> Result<Vec<Descriptor>, CommandError> {
-    let Ok(reference) = Reference::parse(&format!("{repository}:{list}")) else { return Ok(Vec::new()) };
+    let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&Place::in_registry(context.registry, &reference)) {
         Ok(FetchedContent::List(served)) => {
             let wrong = |source| CommandError::Served { reference: reference.to_string(), source };

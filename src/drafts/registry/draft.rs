@@ -96,7 +96,7 @@ impl DraftStore for RegistryDrafts<'_> {
         let run = self.run.id.as_deref();
         let tags = self.tags()?.into_iter().filter(|(_, parts)| parts.is_of_run(run));
         let lists: BTreeSet<String> = tags.map(|(_, parts)| parts.list).collect();
-        let name = |list: &String| Reference::parse(&format!("{}:{list}", self.repository)).ok();
+        let name = |list: &String| self.repository.at_tag(list).ok();
         Ok(lists.iter().filter_map(name).collect())
     }
 

@@ -171,8 +171,7 @@ impl EntryName {
 
     /// The entry's tag in the repository of `list`.
     pub fn reference(&self, list: &Reference) -> Option<Reference> {
-        let reference = Reference::parse(&format!("{}:{}", list.repository(), self.tag())).ok()?;
-        (reference.repository() == list.repository()).then_some(reference)
+        list.repository().at_tag(&self.tag()).ok()
     }
 }
 

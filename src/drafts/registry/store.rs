@@ -164,7 +164,7 @@ impl<'a> RegistryDrafts<'a> {
         let there = self.lookup(&tag, Expected::Name(&entry.name));
         let is_labelled = match &there {
             Ok(EntryLookup::Found(there)) if is_same(&there.entry, entry) => {
-                return self.stored(&tag, there.digest.clone());
+                return Ok(self.stored(&tag, there.digest.clone())?);
             }
             Ok(EntryLookup::Found(there)) => there.entry.is_labelled,
             Ok(EntryLookup::Rejected(_)) => true,
@@ -188,15 +188,12 @@ impl<'a> RegistryDrafts<'a> {
     fn put_as(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
         let name = ManifestName::Tag(tag.to_owned());
         let stored = self.registry.put_manifest(self.repository, &name, media_type, bytes)?;
-        let named = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
-        let tag = Reference::parse(&format!("{}:{tag}", self.repository)).map_err(named)?;
-        Ok(StoredEntry { tag, digest: stored.digest })
+        self.stored(tag, stored.digest)
     }
 
-    fn stored(&self, tag: &str, digest: Digest) -> Result<StoredEntry, SharedStoreError> {
+    fn stored(&self, tag: &str, digest: Digest) -> Result<StoredEntry, RegistryError> {
         let named = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
-        let tag = Reference::parse(&format!("{}:{tag}", self.repository)).map_err(named)?;
-        Ok(StoredEntry { tag, digest })
+        Ok(StoredEntry { tag: self.repository.at_tag(tag).map_err(named)?, digest })
     }
 
     fn not_put(&self, tag: &str, error: RegistryError) -> SharedStoreError {
@@ -208,7 +205,8 @@ impl<'a> RegistryDrafts<'a> {
     /// # Errors
     /// What stands in the way of an exchange.
     pub fn lookup(&self, tag: &str, expected: Expected<'_>) -> Result<EntryLookup, RegistryError> {
-        match self.fetch(tag)? {
+        let Ok(reference) = self.repository.at_tag(tag) else { return Ok(EntryLookup::Absent) };
+        match self.fetch(&reference)? {
             None => Ok(EntryLookup::Absent),
             Some(served) => Ok(read(served, tag, expected)),
         }
@@ -225,7 +223,7 @@ impl<'a> RegistryDrafts<'a> {
         list: &str,
         expected: Option<&EntryName>,
     ) -> Result<EntryLookup, RegistryError> {
-        let Some(served) = self.fetch(digest.as_str())? else { return Ok(EntryLookup::Absent) };
+        let Some(served) = self.fetch(&self.repository.at_digest(digest))? else { return Ok(EntryLookup::Absent) };
         let run = self.run.id.as_deref();
         let tag = match expected {
             Some(name) => name.tag(),
@@ -234,10 +232,8 @@ impl<'a> RegistryDrafts<'a> {
         Ok(read(served, &tag, expected.map_or(Expected::Run(list, run), Expected::Name)))
     }
 
-    fn fetch(&self, name: &str) -> Result<Option<FetchedManifest>, RegistryError> {
-        let separator = if name.contains(':') { '@' } else { ':' };
-        let Ok(reference) = Reference::parse(&format!("{}{separator}{name}", self.repository)) else { return Ok(None) };
-        match self.registry.manifest(&reference) {
+    fn fetch(&self, reference: &Reference) -> Result<Option<FetchedManifest>, RegistryError> {
+        match self.registry.manifest(reference) {
             Ok(served) => Ok(Some(served)),
             Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
