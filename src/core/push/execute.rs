@@ -162,12 +162,15 @@ impl PushExecutor<'_> {
         match step {
             PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
             PushStep::Blob(blob) => self.bring(blob),
-            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, .. }) => {
+            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, needs, .. }) => {
                 let by_digest = tags.is_empty().then_some(reference);
                 let mut stored = Vec::new();
                 for name in tags.iter().chain(by_digest) {
                     let put = || put(self.context.registry, name, name, media_type, bytes);
-                    stored.push(if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?);
+                    stored.push(match is_index {
+                        true => self.lag.put(&self.sent_images(), &put),
+                        false => self.lag.put_image(name.repository(), &self.blobs(needs), &put),
+                    }?);
                     self.say(format_args!("put {name}"));
                 }
                 let digest = stored.iter().find(|stored| stored.is_referrer).map(|stored| stored.digest.clone());
@@ -308,6 +311,11 @@ impl PushExecutor<'_> {
     fn put_list(&self, name: &Reference, shown: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
         self.lag.put(&self.sent, &|| put(self.context.registry, name, shown, list.media_type, &list.bytes))
+    }
+
+    /// Blobs of the plan, by their indexes.
+    fn blobs(&self, needs: &BTreeSet<usize>) -> Vec<&Digest> {
+        needs.iter().filter_map(|need| self.plan.blobs.get(*need)).map(|blob| &blob.digest).collect()
     }
 
     /// The manifests that a nested index can name.

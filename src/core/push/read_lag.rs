@@ -1,5 +1,6 @@
 //! Registries with delayed reads. A registry that is replicated over several machines may accept a manifest, and a
-//! moment later refuse the list, or the entry of a shared draft, that names it. That is then put again.
+//! moment later refuse the list, or the entry of a shared draft, that names it. That is then put again. So is an image
+//! whose blobs are there: docker-registry 2.8 does not see a blob for a moment while another client puts or mounts it.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::push::plan::PlannedManifest;
 use crate::core::shared_failure::SharedFailure;
+use crate::digest::Digest;
 use crate::drafts::registry::SharedStoreError;
 use crate::net::deadline::Deadline;
 use crate::net::{Clock, RegistryError, tasks};
+use crate::reference::Repository;
 use crate::sanitize;
 
 /// The first wait. Each further wait is twice as long.
@@ -23,7 +26,7 @@ const TOTAL: Duration = Duration::from_secs(15);
 /// unknown manifest.
 const INVALID: &str = "MANIFEST_INVALID";
 
-/// Puts lists in a registry that may need time to know their manifests.
+/// Puts manifests in a registry that may need time to know what they name.
 pub(crate) struct ReadLag<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) clock: &'a dyn Clock,
@@ -75,11 +78,35 @@ impl ReadLag<'_> {
         sent: &[&PlannedManifest<'_>],
         put: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
+        self.put_if(&|| self.are_there(sent), put)
+    }
+
+    /// Runs `put`, which puts an image in `repository`. If the registry does not know what the image names, but has
+    /// `blobs`, which this run brought there, `put` is run again.
+    ///
+    /// # Errors
+    /// The last failure of `put`.
+    pub(super) fn put_image<T>(
+        &self,
+        repository: &Repository,
+        blobs: &[&Digest],
+        put: &dyn Fn() -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let has = |blob: &&Digest| self.registry.has_blob(repository, blob);
+        let are_there = || tasks::in_order(self.registry.jobs(), blobs, has).is_ok_and(|has| !has.contains(&false));
+        self.put_if(&|| !blobs.is_empty() && are_there(), put)
+    }
+
+    fn put_if<T>(
+        &self,
+        are_there: &dyn Fn() -> bool,
+        put: &dyn Fn() -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let mut failure = match put() {
             Ok(stored) => return Ok(stored),
             Err(failure) => failure,
         };
-        if !is_lag(&failure) || !self.are_there(sent) {
+        if !is_lag(&failure) || !are_there() {
             return Err(failure);
         }
         self.announce(&failure);

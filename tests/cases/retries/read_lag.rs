@@ -154,6 +154,25 @@ fn the_list_by_its_digest_and_an_index_in_it_are_put_again_too() {
 }
 
 #[test]
+fn an_image_is_put_again_whose_blobs_another_client_is_putting() {
+    let fixture = Fixture::new();
+    let digest = fixture.image.digest();
+    let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
+    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{digest}")).times(2), unknown());
+    let pushed = fixture.push(&[]);
+    assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..2]), "{}", pushed.stderr);
+    let host = fixture.registry.host();
+    assert!(pushed.stderr.starts_with(&format!("{host} does not know yet what it has just accepted")));
+    // A blob that the registry does not have after all.
+    let fixture = Fixture::new();
+    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{digest}")), unknown());
+    fixture.registry.fault(Rule::on("HEAD", "/blobs/"), Fault::status(404));
+    let pushed = fixture.push(&[]);
+    assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{}", pushed.stderr);
+    assert_eq!(fixture.sent(&format!("PUT /v2/new/manifests/{digest}")), 1);
+}
+
+#[test]
 fn nothing_is_waited_for_that_waiting_does_not_help() {
     for (status, code, message) in [
         (400, "MANIFEST_INVALID", "no such platform"),
