@@ -1,5 +1,5 @@
-//! Opens what `--from` names: files, folders of digests, standard input. CI passes these around, so that they are input
-//! of strangers: links, devices and FIFOs are refused, nothing is waited for, and their number and size are bounded.
+//! Reads the files of `--from`: files, folders of digests, standard input. They come from other CI jobs and are not
+//! trusted: links, devices and FIFOs are refused without waiting for them, and number and size are limited.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -15,23 +15,20 @@ use crate::file_kind::{FileKind, no_follow};
 use crate::model::build_output::{self, BuildOutput, BuiltImage, Selection};
 use crate::reference::Repository;
 
-/// The most files that are looked at, in all folders of one command.
+/// The maximum number of files in all folders of one command.
 const FILES_MAX: usize = 10_000;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
-/// Standard input, as the name of a file.
+/// The file name that means standard input.
 const STDIN: &str = "-";
 
-/// What files of build tools say, each with its name.
-type Files = Vec<(String, BuildOutput)>;
-
-/// The images that the files of `--from` name. `targets` chooses among those of one file; digests without a repository
-/// are in that of `--repository`, else in `list`.
+/// The images that the files of `--from` name. `targets` selects images in each file. A digest without a repository is
+/// in that of `--repository`, or else in `list`.
 ///
 /// # Errors
-/// All that is wrong with any of the files.
+/// The errors of all files.
 pub(crate) fn read(
     context: &Context,
     from: &FromFiles,
@@ -41,7 +38,7 @@ pub(crate) fn read(
     read_all(context, &[(from.clone(), targets.to_vec())], list)
 }
 
-/// The same for files in several places of a spec, each with what is wanted of it.
+/// The same for several groups of files, each with its own targets.
 ///
 /// # Errors
 /// Those of [`read`].
@@ -54,9 +51,8 @@ pub(crate) fn read_all(
     for (from, targets) in from {
         let repository = from.repository.as_ref().unwrap_or(list);
         let mut reader = Reader { selection: Selection { repository, targets }, left, files: Vec::new() };
-        let wrong = from.from.iter().filter_map(|path| reader.path(context.env.typed(path)).err());
         let before = failures.len();
-        failures.extend(wrong);
+        failures.extend(from.from.iter().filter_map(|path| reader.path(context.env.typed(path)).err()));
         left = reader.left;
         let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
         if let (Some(target), false) = (targets.first(), has_targets || failures.len() > before) {
@@ -64,9 +60,7 @@ pub(crate) fn read_all(
         }
         files.append(&mut reader.files);
     }
-    if !failures.is_empty() {
-        return Err(CommandError::of(failures));
-    }
+    CommandError::fail_if_any(failures)?;
     let outputs = BuildOutputs::new(files, list);
     outputs.notes().iter().for_each(|note| context.streams.note(format_args!("note: {note}")));
     Ok(outputs)
@@ -74,9 +68,10 @@ pub(crate) fn read_all(
 
 struct Reader<'a> {
     selection: Selection<'a>,
-    /// How many more files may be looked at.
+    /// How many more files may be read.
     left: usize,
-    files: Files,
+    /// The files that were read, each with its name.
+    files: Vec<(String, BuildOutput)>,
 }
 
 impl Reader<'_> {
@@ -103,20 +98,14 @@ impl Reader<'_> {
         }
     }
 
-    /// A folder of digests, or of folders of them: an empty file for each.
+    /// A folder of digests, or a folder of such folders. Each digest is the name of an empty file.
     fn folder(&mut self, path: &Path) -> Result<(), CommandError> {
-        let (mut files, mut failures) = (Vec::new(), Vec::new());
-        for entry in self.entries(path)? {
-            let found = match file_type(&entry) {
-                Ok(kind) if kind.is_dir() => self.entries(&entry).and_then(|inner| digests(&entry, &inner)),
-                Ok(_) => digest(&entry).map(|file| vec![file]),
-                Err(failure) => Err(failure),
-            };
-            found.map_or_else(|failure| failures.push(failure), |found| files.extend(found));
-        }
-        if !failures.is_empty() {
-            return Err(CommandError::of(failures));
-        }
+        let entries = self.entries(path)?;
+        let read = |entry: PathBuf| match file_type(&entry)? {
+            kind if kind.is_dir() => digests(&entry, &self.entries(&entry)?),
+            _ => Ok(vec![digest(&entry)?]),
+        };
+        let files = CommandError::all(entries.into_iter().map(read))?.concat();
         if files.is_empty() {
             return Err(FileError::EmptyFolder { path: path.to_owned() }.into());
         }
@@ -128,7 +117,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What is in a folder, sorted, so that the same files give the same list.
+    /// The paths in a folder, sorted, so that the same files always give the same list.
     fn entries(&mut self, path: &Path) -> Result<Vec<PathBuf>, CommandError> {
         let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
         let mut entries = Vec::new();
@@ -142,19 +131,15 @@ impl Reader<'_> {
     }
 }
 
-/// The files in a folder within one: at least one.
+/// The digests in an inner folder, which must not be empty.
 fn digests(folder: &Path, entries: &[PathBuf]) -> Result<Vec<(PathBuf, Digest)>, CommandError> {
     if entries.is_empty() {
         return Err(FileError::EmptyFolder { path: folder.to_owned() }.into());
     }
-    let (mut files, mut failures) = (Vec::new(), Vec::new());
-    for entry in entries {
-        digest(entry).map_or_else(|failure| failures.push(failure), |file| files.push(file));
-    }
-    if failures.is_empty() { Ok(files) } else { Err(CommandError::of(failures)) }
+    CommandError::all(entries.iter().map(|entry| digest(entry)))
 }
 
-/// The digest that an empty file is named by.
+/// The digest that is the name of an empty file.
 fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     let metadata = fs::symlink_metadata(path);
     let metadata = metadata.map_err(|source| CommandError::Unreadable { path: path.to_owned(), source })?;
@@ -166,7 +151,7 @@ fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     }
 }
 
-/// A file or a folder; anything else is refused.
+/// The type of a file or a folder. Anything else is refused.
 fn file_type(path: &Path) -> Result<FileType, CommandError> {
     let metadata = fs::symlink_metadata(path);
     let kind = metadata.map_err(|source| CommandError::Unreadable { path: path.to_owned(), source })?.file_type();
@@ -183,11 +168,11 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
     }
 }
 
-/// The bytes of a file that is a regular one, with at most `most` bytes. A link, a folder, a device or a FIFO is
-/// refused, also if the file has become one since it was looked at.
+/// The bytes of a regular file of at most `most` bytes. Refuses a link, a folder, a device or a FIFO, also if it replaced
+/// the file after the first check.
 ///
 /// # Errors
-/// A file that cannot be opened, is no regular file, or is larger.
+/// A file that cannot be opened, is not a regular file, or is larger.
 pub(crate) fn regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
     let only_file = |kind: FileType| match FileKind::of(kind) {
@@ -200,10 +185,10 @@ pub(crate) fn regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandErr
     bounded(file, most).map_err(|error| error.of(path))
 }
 
-/// Why bytes could not be had.
+/// Why the bytes of a file cannot be read.
 enum ReadError {
     Io(io::Error),
-    /// More bytes than this.
+    /// The file has more bytes than this.
     TooLarge(u64),
 }
 

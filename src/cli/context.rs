@@ -13,11 +13,13 @@ use crate::content::registry::Registry;
 use crate::core::CommandError;
 use crate::core::request::ImageName;
 use crate::core::resolve::sources::FetchEvent;
-use crate::drafts::docker_dir::DockerDir;
+use crate::drafts::DraftStore;
+use crate::drafts::docker_dir::{DockerDir, StoreError};
 use crate::env::Env;
 use crate::location::Location;
+use crate::model::Draft;
 use crate::net::{Clock, Login, Options, Trace};
-use crate::reference::Repository;
+use crate::reference::{Reference, Repository};
 use crate::secret::Secret;
 
 /// Environment variable for the default of `--jobs`.
@@ -62,6 +64,14 @@ pub struct Context {
 impl Context {
     pub(crate) fn store(&self) -> DockerDir {
         DockerDir::new(&self.config_dir)
+    }
+
+    /// The draft of a list; `None` if there is none, or if its directory belongs to another list.
+    pub(crate) fn draft_of(&self, list: &Reference) -> Result<Option<Draft>, CommandError> {
+        match self.store().load(list) {
+            Err(StoreError::NameTaken { .. }) => Ok(None),
+            found => Ok(found?),
+        }
     }
 
     /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.

@@ -26,18 +26,18 @@ pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
     if flags.kind != Form::Auto {
         spec.form = Some(flags.kind);
     }
-    let tag_alone = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
-    spec.tags.extend(flags.tags.iter().filter_map(tag_alone));
+    let tag = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
+    spec.tags.extend(flags.tags.iter().filter_map(tag));
     if !flags.require.is_empty() {
         spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
     }
     spec.attestations = args.sources.attestations.or(spec.attestations);
 }
 
-/// Puts the images that files name behind those of each spec; the files of flags are for one spec alone.
+/// Appends the images that files name to those of each spec. Files of flags are allowed for a single spec only.
 ///
 /// # Errors
-/// All that is wrong with any of the files.
+/// The errors of all files.
 pub(crate) fn add_files(
     context: &Context,
     from: &FromFiles,
@@ -47,25 +47,22 @@ pub(crate) fn add_files(
     if !from.from.is_empty() && specs.len() > 1 {
         return Err(CommandError::ManyLists { flag: "--from", number: specs.len() });
     }
-    let (mut outputs, mut failures) = (Vec::new(), Vec::new());
-    for spec in specs {
-        let Some(list) = spec.targets.first().map(|target| target.reference.repository().clone()) else { continue };
+    let add = |spec: &mut Spec| {
+        let list = spec.targets.first()?.reference.repository().clone();
         let mut own: Vec<(FromFiles, Vec<String>)> = spec.from.iter().map(files).collect();
         if !from.from.is_empty() {
             own.push((from.clone(), targets.to_vec()));
         }
-        match build_files::read_all(context, &own, &list) {
-            Ok(read) => {
-                spec.manifests.extend(read.references().cloned().map(SpecEntry::new));
-                outputs.push(read);
-            }
-            Err(failure) => failures.push(failure),
+        let read = build_files::read_all(context, &own, &list);
+        if let Ok(read) = &read {
+            spec.manifests.extend(read.references().cloned().map(SpecEntry::new));
         }
-    }
-    if failures.is_empty() { Ok(outputs) } else { Err(CommandError::of(failures)) }
+        Some(read)
+    };
+    CommandError::all(specs.iter_mut().filter_map(add))
 }
 
-/// A file of a spec, as flags would name it.
+/// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
 fn files(from: &SpecFrom) -> (FromFiles, Vec<String>) {
     (FromFiles { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
 }
@@ -89,14 +86,8 @@ pub(crate) fn target(argument: &RefArg) -> Result<Target, CommandError> {
 
 /// Reads all files. Reports the errors of all of them together.
 pub(crate) fn read_all(context: &Context, files: &[PathBuf]) -> Result<Vec<Spec>, CommandError> {
-    let (mut specs, mut failures) = (Vec::new(), Vec::new());
-    for file in files {
-        match read(context, file, Dialect::Native) {
-            Ok(read) => specs.extend(read),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    if failures.is_empty() { Ok(specs) } else { Err(CommandError::of(failures)) }
+    let specs = CommandError::all(files.iter().map(|file| read(context, file, Dialect::Native)))?;
+    Ok(specs.into_iter().flatten().collect())
 }
 
 /// Reads the specs of one file or of stdin. Prints warnings on stderr.
@@ -115,7 +106,7 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     let text = spec::decode(&bytes, &name)?;
     let variable = |name: &str| context.env.variable(name).map(str::to_owned);
     let Parsed { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
-    // A path in a file begins where the file is, wherever the command is run.
+    // A path in a file is relative to the folder of the file.
     if let Some(folder) = file.parent().filter(|_| name != STDIN) {
         let from = specs.iter_mut().flat_map(|spec| &mut spec.from);
         from.for_each(|from| from.path = folder.join(&from.path).to_string_lossy().into_owned());
@@ -128,6 +119,6 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
             }
         }
     }
-    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    warnings.iter().for_each(|warning| context.streams.warning(warning));
     Ok(specs)
 }

@@ -17,6 +17,21 @@ impl CommandError {
         }
     }
 
+    /// Fails with these errors, if there are any.
+    pub(crate) fn fail_if_any(failures: Vec<CommandError>) -> Result<(), CommandError> {
+        if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+    }
+
+    /// All values, or all errors.
+    pub(crate) fn all<T>(results: impl IntoIterator<Item = Result<T, CommandError>>) -> Result<Vec<T>, CommandError> {
+        let (mut values, mut failures) = (Vec::new(), Vec::new());
+        for result in results {
+            result.map_or_else(|failure| failures.push(failure), |value| values.push(value));
+        }
+        CommandError::fail_if_any(failures)?;
+        Ok(values)
+    }
+
     /// If every other request would fail with the same error: its kind, and the registry or repository.
     fn whole(&self) -> Option<(RegistryErrorKind, String)> {
         let (CommandError::Registry(source)

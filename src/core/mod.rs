@@ -24,5 +24,6 @@ pub mod resolve;
 pub mod shared;
 pub mod shared_failure;
 pub mod shim;
+pub(crate) mod spec_names;
 
 pub use error::CommandError;

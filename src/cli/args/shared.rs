@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use super::formats::PublishFormat;
 use super::values::{self, RefArg};
+use crate::auth::Access;
+use crate::core::error_parts::SpecOrigin;
 use crate::core::list_edits::AnnotationArg;
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
+use crate::core::requirements::Requirements;
 use crate::location::LayoutName;
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
@@ -205,5 +208,15 @@ impl Publish {
             referrers: ReferrerFilter { policy: self.referrers, types: self.referrer_types.clone() },
             replaces: None,
         }
+    }
+
+    /// What the list must have.
+    pub(crate) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
+        Requirements { require: &self.require, exact: self.exact, strict: self.strict, made }
+    }
+
+    /// What the command is going to do in the repositories of the list.
+    pub(crate) fn access(&self) -> Access {
+        if self.dry_run || self.to.is_some() { Access::Pull } else { Access::PullPush }
     }
 }

@@ -4,13 +4,14 @@ use crate::cli::args::{FromFiles, ListFlags, Network, Publish, RefArg, ToolComma
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
-use crate::cli::verbs::apply::{ApplyRequest, Untagged, publish_all};
+use crate::cli::verbs::apply::{ApplyRequest, publish_all};
 use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::layouts::Layouts;
 use crate::core::place::ContentAccess;
+use crate::core::spec_names::{SpecNames, Untagged};
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -68,7 +69,7 @@ impl Tool<'_> {
         let reference = image.reference()?;
         let registry = self.registry(Some(reference))?;
         let shown = inspect::found(&registry, &image.typed, reference)?;
-        // Only the JSON includes the configuration.
+        // The configuration is printed as JSON only.
         let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)
     }
@@ -81,28 +82,26 @@ impl Tool<'_> {
         }
         let flags = Publish::default();
         let outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
-        let (keeps_drafts, made, untagged) = (false, SpecOrigin::File, Untagged::ByDigest);
-        let order = ApplyRequest {
-            specs: &specs,
+        let request = ApplyRequest {
+            names: SpecNames { specs: &specs, references: Vec::new(), untagged: Untagged::ByDigest },
             outputs: &outputs,
             flags: &flags,
+            list_flags: &ListFlags::default(),
             ignore_missing,
-            keeps_drafts,
-            made,
-            untagged,
-            own: &ListFlags::default(),
+            keeps_drafts: false,
+            made: SpecOrigin::File,
         };
-        let lists = order.checked()?;
+        let lists = request.checked()?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;
         let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-        let lists = order.make(self.context, access, &lists)?;
-        let mut told = Vec::new();
-        publish_all(self.context, access, &lists, None, |published| {
-            self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
-            told.push(published.clone());
+        let lists = request.build(self.context, access, &lists)?;
+        let mut outcomes = Vec::new();
+        publish_all(self.context, access, &lists, None, |outcome| {
+            self.context.streams.line(format_args!("Digest: {} {}", outcome.digest, outcome.size))?;
+            outcomes.push(outcome.clone());
             Ok(())
         })?;
-        publish::warn(self.context, &told);
+        publish::warn(self.context, &outcomes);
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ fn draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Optio
 fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
     if let Some(doubt) = doubt {
-        context.streams.note(format_args!("warning: {doubt}, and nothing of that is shown"));
+        context.streams.warning(format_args!("{doubt}, and nothing of that is shown"));
     }
     Ok(Some(draft))
 }

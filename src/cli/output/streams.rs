@@ -140,6 +140,11 @@ impl Streams {
         self.talk(&format!("{text}\n"), style::message);
     }
 
+    /// Writes a warning to stderr, as [`Streams::note`] does.
+    pub fn warning(&self, text: impl fmt::Display) {
+        self.note(format_args!("warning: {text}"));
+    }
+
     /// Writes the report of a failure to stderr, as [`Streams::note`] does.
     pub fn failure(&self, text: &str) {
         self.talk(&format!("{text}\n"), style::failure);

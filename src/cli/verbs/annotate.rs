@@ -15,23 +15,23 @@ use crate::suggest::nearest;
 pub(crate) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError> {
     let list = args.list.reference_as(NameRole::AnnotateList)?;
     match &args.image {
-        Some(image) => one_image(context, args, list, image),
-        None => the_list(context, args, list),
+        Some(image) => annotate_image(context, args, list, image),
+        None => annotate_list(context, args, list),
     }
 }
 
-fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
+fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
     let mut notes = Vec::new();
     let mut change = |before: Option<&Draft>| {
-        let mut entry = wanted(before, args, typed)?.clone();
+        let mut entry = named_entry(before, args, typed)?.clone();
         notes = describe(&mut entry, &args.entry)?;
-        // `wanted` found the entry, so there is a draft.
+        // `named_entry` found the entry, so there is a draft.
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
         draft.insert(entry);
         Ok::<_, CommandError>(Some(draft))
     };
-    changed(context, args, list, &mut change)?;
-    if !says_anything(&args.entry) {
+    apply_change(context, args, list, &mut change)?;
+    if !changes_entry(&args.entry) {
         notes.push(format!("no flag says anything of {}: nothing was changed", typed.typed));
     }
     notes.iter().for_each(|note| context.streams.note(note));
@@ -42,7 +42,12 @@ fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefAr
 type Change<'a> = dyn FnMut(Option<&Draft>) -> Result<Option<Draft>, CommandError> + 'a;
 
 /// Changes the draft, or with `--push` the published list.
-fn changed(context: &Context, args: &Annotate, list: &Reference, change: &mut Change<'_>) -> Result<(), CommandError> {
+fn apply_change(
+    context: &Context,
+    args: &Annotate,
+    list: &Reference,
+    change: &mut Change<'_>,
+) -> Result<(), CommandError> {
     if args.push {
         return one_step::change(context, &args.network, &args.publish, list, |_, before| {
             Ok(change(Some(before))?.unwrap_or_else(|| before.clone()))
@@ -54,7 +59,7 @@ fn changed(context: &Context, args: &Annotate, list: &Reference, change: &mut Ch
 }
 
 /// The entry that an image's name selects.
-fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
+fn named_entry<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
     if let Some(entry) = before.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
         return Ok(entry);
     }
@@ -67,7 +72,7 @@ fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Res
     })
 }
 
-fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
+fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
     let flags = &args.entry;
     let subject = match &args.subject {
         Some(subject) => {
@@ -76,7 +81,7 @@ fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), 
         }
         None => None,
     };
-    changed(context, args, list, &mut |before| {
+    apply_change(context, args, list, &mut |before| {
         let missing = || CommandError::NotStored(list.to_string());
         let mut draft: Draft = before.cloned().ok_or_else(missing)?;
         list_edits::annotate(&mut draft, &flags.annotations)?;
@@ -91,16 +96,16 @@ fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), 
     })
 }
 
-/// Whether any flag describes a platform.
-fn says_platform(flags: &EntryFlags) -> bool {
+/// Whether any flag sets a part of the platform.
+fn changes_platform(flags: &EntryFlags) -> bool {
     let words = [&flags.os, &flags.arch, &flags.variant, &flags.os_version];
     words.iter().any(|word| !word.is_empty()) || !flags.os_features.is_empty() || !flags.features.is_empty()
 }
 
-/// Whether any flag describes an entry.
-pub(crate) fn says_anything(flags: &EntryFlags) -> bool {
+/// Whether any flag changes the entry.
+pub(crate) fn changes_entry(flags: &EntryFlags) -> bool {
     let annotates = !flags.annotations.is_empty() || !flags.unset_annotations.is_empty();
-    says_platform(flags) || annotates || flags.artifact_type.is_some()
+    changes_platform(flags) || annotates || flags.artifact_type.is_some()
 }
 
 /// Applies the flags to an entry. A flag that is missing or empty changes nothing. Returns a line for each value that
@@ -113,8 +118,8 @@ pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Stri
     set_platform(&mut platform, flags);
     let notes = Vec::from_iter(write_out_variant(&mut platform, flags));
     // An artifact or an attestation needs no platform, so annotations alone are not checked against one.
-    let is_at_issue = says_platform(flags) || !says_anything(flags);
-    if is_at_issue && !flags.force && !platform.is_known() {
+    let is_checked = changes_platform(flags) || !changes_entry(flags);
+    if is_checked && !flags.force && !platform.is_known() {
         return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone(), near: near(flags) });
     }
     entry.descriptor.platform = Some(platform);

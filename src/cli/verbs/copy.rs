@@ -1,4 +1,4 @@
-//! `copy`: an image or an index from one place to another.
+//! `copy`: copies an image or an index between registries and layouts.
 
 use crate::cli::args::{Copy, Format};
 use crate::cli::context::Context;
@@ -15,16 +15,13 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let (source, target) = (context.image(&args.source)?, context.image(&args.target)?);
-    // A login is for the registry that is written to, or else for the one that is read.
-    let subject = [&target, &source].into_iter().find_map(|place| match place {
-        Location::Registry(reference) => Some(reference.repository()),
-        Location::Layout(_) => None,
-    });
+    // A login is for the registry of the target, or else for that of the source.
+    let subject = target.reference().or(source.reference()).map(Reference::repository);
     let registry = context.registry(&args.network, subject)?;
-    let read = Read::open(&registry, &source)?;
+    let read = OpenSource::open(&registry, &source)?;
     let notice = |line: &str| context.streams.note(line);
     let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
-    let write = Write::open(&registry, &target, lock_wait)?;
+    let write = OpenTarget::open(&registry, &target, lock_wait)?;
     let reporter = Reporter { context, is_quiet: args.quiet };
     let tag = tag(args, &target, read.tag.as_deref())?;
     let request = CopyRequest {
@@ -33,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         registry: &registry,
         clock: &*context.clock,
         from: args.source.typed.clone(),
-        to: named(&target, tag.as_deref()),
+        to: full_name(&target, tag.as_deref()),
         name: read.name,
         tag,
         expected: write.digest,
@@ -49,21 +46,18 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     for change in &outcome.changes {
         context.streams.note(format_args!("{}: {change}", outcome.source));
     }
-    for warning in &outcome.warnings {
-        context.streams.note(format_args!("warning: {warning}"));
-    }
+    outcome.warnings.iter().for_each(|warning| context.streams.warning(warning));
     show(context, args, &outcome)
 }
 
-/// The source, opened.
-struct Read<'a> {
+struct OpenSource<'a> {
     content: Box<dyn ContentSource + 'a>,
     name: ManifestName,
     tag: Option<String>,
 }
 
-impl<'a> Read<'a> {
-    fn open(registry: &'a Registry, location: &'a Location) -> Result<Read<'a>, CommandError> {
+impl<'a> OpenSource<'a> {
+    fn open(registry: &'a Registry, location: &'a Location) -> Result<OpenSource<'a>, CommandError> {
         match location {
             Location::Registry(reference) => {
                 let tag = reference.tag().map(str::to_owned);
@@ -71,63 +65,62 @@ impl<'a> Read<'a> {
                     (Some(digest), _) => ManifestName::Digest(digest.clone()),
                     (None, tag) => ManifestName::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
                 };
-                Ok(Read { content: Box::new(RegistryRepository::new(registry, reference)), name, tag })
+                Ok(OpenSource { content: Box::new(RegistryRepository::new(registry, reference)), name, tag })
             }
             Location::Layout(layout) => {
                 let opened = Layout::open(layout)?;
                 let (digest, tag) = opened.select(layout)?;
-                Ok(Read { content: Box::new(opened), name: ManifestName::Digest(digest), tag })
+                Ok(OpenSource { content: Box::new(opened), name: ManifestName::Digest(digest), tag })
             }
         }
     }
 }
 
-/// The target, opened.
-struct Write<'a> {
+struct OpenTarget<'a> {
     content: Box<dyn ContentSink + 'a>,
     digest: Option<crate::digest::Digest>,
 }
 
-impl<'a> Write<'a> {
+impl<'a> OpenTarget<'a> {
     fn open(
         registry: &'a Registry,
         location: &'a Location,
         lock_wait: LockWait<'a>,
-    ) -> Result<Write<'a>, CommandError> {
+    ) -> Result<OpenTarget<'a>, CommandError> {
         Ok(match location {
-            Location::Registry(reference) => Write {
+            Location::Registry(reference) => OpenTarget {
                 content: Box::new(RegistryRepository::new(registry, reference)),
                 digest: reference.digest().cloned(),
             },
             Location::Layout(layout) => {
-                Write { content: Box::new(LayoutSink::open(layout, lock_wait)?), digest: layout.digest.clone() }
+                OpenTarget { content: Box::new(LayoutSink::open(layout, lock_wait)?), digest: layout.digest.clone() }
             }
         })
     }
 }
 
 /// The tag in the target: the one that was typed, else the source's. A target with a digest and no tag gets none.
-fn tag(args: &Copy, target: &Location, of_source: Option<&str>) -> Result<Option<String>, CommandError> {
+fn tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Result<Option<String>, CommandError> {
     match target {
         Location::Registry(reference) if !Reference::names_repository_only(&args.target.typed) => {
             Ok(reference.tag().map(str::to_owned))
         }
-        Location::Registry(reference) => match of_source {
+        Location::Registry(reference) => match source_tag {
             None => Ok(None),
             Some(tag) if reference.repository().at_tag(tag).is_ok() => Ok(Some(tag.to_owned())),
             Some(name) => {
-                let why = format!("the source's name {} is no tag; add a tag", crate::sanitize::word(name));
+                let why = format!("the source's name {} is not a tag; add a tag", crate::sanitize::word(name));
                 Err(CommandError::Location { typed: args.target.typed.clone(), why })
             }
         },
         Location::Layout(LayoutName { tag: Some(tag), .. }) => Ok(Some(tag.clone())),
         Location::Layout(LayoutName { digest: Some(_), .. }) => Ok(None),
-        Location::Layout(_) => Ok(of_source.map(str::to_owned)),
+        Location::Layout(_) => Ok(source_tag.map(str::to_owned)),
     }
 }
 
-/// The name of the target in full.
-fn named(target: &Location, tag: Option<&str>) -> String {
+/// The full name of the target.
+fn full_name(target: &Location, tag: Option<&str>) -> String {
     match (target, tag) {
         (Location::Registry(reference), Some(tag)) => format!("{}:{tag}", reference.repository()),
         (Location::Registry(reference), None) => reference.repository().to_string(),

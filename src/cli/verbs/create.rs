@@ -1,9 +1,9 @@
 //! `create`: adds all images or none. Everything is fetched before the draft is locked, so that a slow registry blocks
 //! no other process. The draft then changes in one step.
 
-use crate::cli::args::{Create, Publish};
-use crate::cli::build_files;
+use crate::cli::args::Create;
 use crate::cli::context::Context;
+use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
 use crate::cli::verbs::{list_flags, one_step};
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
@@ -12,12 +12,10 @@ use crate::core::layouts::Layouts;
 use crate::core::listing::Listing;
 use crate::core::place::ContentAccess;
 use crate::core::request::ImageName;
-use crate::core::requirements::{self, Requirements};
+use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
-use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::{self, Resolver};
 use crate::drafts::DraftStore;
 use crate::location::Location;
 use crate::model::Draft;
@@ -30,63 +28,52 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let stored = if args.replace { None } else { store.load(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
     let before = stored.as_ref();
-    let from = build_files::read(context, &args.from, &args.from_targets, list.repository())?;
+    let image_args =
+        ImageArgs { words: &args.images, from: &args.from, targets: &args.from_targets, sources: &args.sources };
+    let named = NamedImages::read(context, &image_args, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
     if args.push && args.publish.to.is_none() {
         one_step::announce(&registry, list, &args.publish);
     }
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-    let named: Vec<ImageName> = args.images.iter().map(|word| context.image(word)).collect();
     if !args.push {
-        refuse_layouts(&named)?;
+        refuse_layouts(&named.words)?;
     }
-    let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
-    let filter = args.sources.filter();
-    let (images, reused) = previous::split_known(before, sources::distinct(&names), |image| asks(args, before, image));
-    let (targets, wanted, fetches) = (vec![list.repository()], &filter, context.fetches());
-    let progress = &fetches;
-    let resolver = Resolver { access, wanted, before, targets, beside: None, progress };
-    let found = resolver.resolve(&images, &reused);
-    drop(fetches);
-    let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
-    let is_named = |name: &Location| named.iter().flatten().any(|own| own == name);
-    from.settle(&mut found, &reused, is_named, |platform| selection::picks(&filter, platform))?;
+    let is_requested = |image: &ImageName| is_requested(args, before, image);
+    let (found, _) = named.resolve(access, list.repository(), before, is_requested, &context.fetches())?;
     let previous = match before {
         Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
         None => PreviousEntries::default(),
     };
-    let made = DraftSources { filter: &filter, sources: &found, previous: &previous };
+    let sources = DraftSources { filter: &named.filter, sources: &found, previous: &previous };
     let is_published =
         args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
-    let mut outcome = None;
     let subject = list_flags::subject(&registry, list, args.list_flags.subject.as_ref())?;
-    let describe = |draft: &mut Draft| list_flags::apply(&args.list_flags, subject.as_ref(), draft);
+    let build = |before: Option<&Draft>| {
+        let (mut draft, moves) = sources.draft(list, before);
+        list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
+        requirements::check(&draft, &args.publish.requirements(SpecOrigin::Images))?;
+        Ok::<_, CommandError>((draft, moves))
+    };
     if args.push {
-        let (mut draft, _) = made.draft(list, None);
-        describe(&mut draft)?;
-        require(&draft, args)?;
+        let (draft, _) = build(None)?;
         one_step::publish_new(context, access, &draft, &args.publish)?;
-        tell(context, &[], &found);
+        report_sources(context, &[], &found);
         return Ok(());
     }
+    let mut built = None;
     if args.replace {
-        let (mut draft, moves) = made.draft(list, None);
-        describe(&mut draft)?;
-        require(&draft, args)?;
-        store.replace(&draft, &context.notice())?;
-        outcome = Some((draft, moves));
+        let (draft, _) = &*built.insert(build(None)?);
+        store.replace(draft, &context.notice())?;
     } else {
         store.change(list, &context.notice(), |before| {
             refuse_without_amend(args, list, before)?;
-            let (mut draft, moves) = made.draft(list, before);
-            describe(&mut draft)?;
-            require(&draft, args)?;
-            outcome = Some((draft.clone(), moves));
-            Ok::<_, CommandError>(Some(draft))
+            let (draft, _) = &*built.insert(build(before)?);
+            Ok::<_, CommandError>(Some(draft.clone()))
         })?;
     }
-    let Some((draft, moves)) = outcome else { return Ok(()) };
-    tell(context, &moves, &found);
+    let Some((draft, moves)) = built else { return Ok(()) };
+    report_sources(context, &moves, &found);
     if is_published {
         context.streams.note(format_args!(
             "{list} is published, but there was no draft of it to amend: this one has only the images that were named. \
@@ -97,12 +84,6 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
-}
-
-/// Whether the draft will have all platforms that it must have: where it lacks one, there is no draft.
-fn require(draft: &Draft, args: &Create) -> Result<(), CommandError> {
-    let (Publish { require, exact, strict, .. }, made) = (&args.publish, SpecOrigin::Images);
-    requirements::check(draft, &Requirements { require, exact: *exact, strict: *strict, made }).map(drop)
 }
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
@@ -127,7 +108,7 @@ fn is_there(registry: &Registry, list: &Reference) -> bool {
     registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
 }
 
-/// A draft names what registries have: an image in a layout has no reference yet.
+/// Refuses images in layouts. A draft names only images in registries.
 ///
 /// # Errors
 /// The first image that is in a layout.
@@ -146,18 +127,16 @@ pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
 
 /// Whether to request an image from its registry. A draft's entry is reused if its reference cannot have moved, or with
 /// `--offline`.
-fn asks(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
+fn is_requested(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
     let is_known = before.is_some_and(|draft| previous::knows(draft, image));
     let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.offline || is_fixed))
 }
 
-/// Prints which tags have moved since the draft was made, and what could not be carried over.
-pub(crate) fn tell(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
-    for left_out in found.iter().flat_map(|source| &source.left_out) {
-        context.streams.note(format_args!("warning: {left_out}"));
-    }
+/// Prints which tags have moved since the draft was made, and what the draft cannot contain.
+pub(crate) fn report_sources(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
+    found.iter().flat_map(|source| &source.left_out).for_each(|left_out| context.streams.warning(left_out));
     for SourceChange { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
     }

@@ -12,8 +12,6 @@ use crate::core::place::{ContentAccess, Place};
 use crate::core::push::tags;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
-use crate::drafts::DraftStore;
-use crate::drafts::docker_dir::StoreError;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::Line;
@@ -29,7 +27,7 @@ use crate::sanitize;
 /// The operating system whose images carry a version.
 const WINDOWS: &str = "windows";
 
-/// Stands for the name of a list that is in a layout only.
+/// The placeholder for the name of a list in a layout.
 const UNPUBLISHED: &str = "layout.invalid/image:latest";
 
 /// A spec, and what it cannot express.
@@ -42,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     let location = context.image(&args.image)?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()?;
     let stored = match location.reference().filter(|_| !args.remote) {
-        Some(list) => stored(context, list)?,
+        Some(list) => context.draft_of(list)?,
         None => None,
     };
     let Exported { spec, losses } = match stored {
@@ -68,19 +66,11 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         ));
     }
     for loss in losses.into_iter().chain(unnamed).chain(refused) {
-        context.streams.note(format_args!("warning: {loss}"));
+        context.streams.warning(loss);
     }
     match file {
         Some(file) => file.write(text.as_bytes()),
         None => Ok(context.streams.data(text.as_bytes())?),
-    }
-}
-
-/// The draft of a list. A draft of another list in the same directory is not it.
-fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandError> {
-    match context.store().load(list) {
-        Err(StoreError::NameTaken { .. }) => Ok(None),
-        found => Ok(found?),
     }
 }
 
@@ -96,7 +86,7 @@ fn target(list: &Reference) -> Reference {
 fn unreadable(text: &str, spec: &Spec) -> Option<String> {
     match spec::parse(text, "the exported file", Dialect::Native, &|_| None) {
         Ok(read) if read.specs == std::slice::from_ref(spec) => None,
-        Ok(_) => Some("apply spells some platform of this list otherwise".to_owned()),
+        Ok(_) => Some("apply writes a platform of this list differently".to_owned()),
         Err(error) => Some(format!("apply will refuse this: {error}")),
     }
 }
@@ -105,9 +95,9 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     if draft.is_empty() {
         return Err(CommandError::Empty(draft.reference.to_string()));
     }
-    let is_it = |reference: &&Reference| draft.source.as_ref().map(|form| &form.digest) == reference.digest();
-    let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it).cloned();
-    let mut losses = Losses { has_source: source.is_some(), told: Vec::new() };
+    let is_source = |reference: &&Reference| draft.source.as_ref().map(|index| &index.digest) == reference.digest();
+    let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
+    let mut losses = Losses { has_source: source.is_some(), warnings: Vec::new() };
     losses.list(draft.subject.as_ref());
     let manifests = draft.lines().into_iter().filter_map(|named| {
         let Line::Entry(key, entry) = named else {
@@ -129,11 +119,11 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         targets: vec![target(&draft.reference).into()],
         source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?).into())),
         annotations: draft.annotations.clone(),
-        artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
+        artifact_type: Some(draft.artifact_type.clone()).filter(|given| !given.is_empty()),
         manifests: manifests.collect(),
         ..Spec::default()
     };
-    Ok(Exported { spec, losses: losses.told })
+    Ok(Exported { spec, losses: losses.warnings })
 }
 
 fn remote(context: &Context, location: &Location, args: &Export) -> Result<Exported, CommandError> {
@@ -152,10 +142,10 @@ fn remote(context: &Context, location: &Location, args: &Export) -> Result<Expor
     let served = |source| CommandError::Served { reference: list.to_string(), source };
     let index = Index::decode(&fetched.bytes).map_err(served)?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
-    let mut losses = Losses { has_source: true, told: Vec::new() };
+    let mut losses = Losses { has_source: true, warnings: Vec::new() };
     losses.list(index.subject.as_ref());
     let has_attestations = index.manifests.iter().any(|descriptor| attested(descriptor).is_some());
-    let source = is_special(&index, &fetched.bytes, is_docker);
+    let source = needs_source(&index, &fetched.bytes, is_docker);
     let source = source.then(|| location.at_digest(&fetched.digest));
     let mut manifests = Vec::new();
     for described in &index.manifests {
@@ -171,32 +161,33 @@ fn remote(context: &Context, location: &Location, args: &Export) -> Result<Expor
         source,
         attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
         annotations: index.annotations,
-        artifact_type: Some(index.artifact_type).filter(|said| !said.is_empty()),
+        artifact_type: Some(index.artifact_type).filter(|given| !given.is_empty()),
         form: Some(if is_docker { Form::Docker } else { Form::Oci }),
         manifests,
         ..Spec::default()
     };
-    Ok(Exported { spec, losses: losses.told })
+    Ok(Exported { spec, losses: losses.warnings })
 }
 
-/// Whether a spec alone would build another list: its document is formatted differently, or it contains what a spec
-/// cannot express.
-fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
-    let is_odd = |descriptor: &Descriptor| {
+/// Whether the spec needs a `source` to build the same list: its document is formatted differently, or it contains what
+/// a spec cannot express.
+fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
+    let is_unusual = |descriptor: &Descriptor| {
         let is_image = matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)));
         !is_image || !descriptor.urls.is_empty() || !descriptor.data.is_empty() || !descriptor.has_platform()
     };
     let is_beyond = is_docker && index.beyond_docker().is_some();
     let is_ours = index.encode().is_ok_and(|own| own == bytes);
-    !is_ours || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_odd)
+    !is_ours || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_unusual)
 }
 
-/// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image itself may say more.
+/// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image's own platform may have
+/// more fields.
 fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
     let platform = descriptor.platform.clone().filter(|_| descriptor.has_platform());
     let force = platform.as_ref().is_some_and(spec::needs_force);
     let without = match &platform {
-        Some(platform) if is_listed && !force => without(platform),
+        Some(platform) if is_listed && !force => empty_fields(platform),
         _ => Without::default(),
     };
     SpecEntry {
@@ -205,12 +196,12 @@ fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> Spec
         without,
         force,
         annotations: descriptor.annotations.clone(),
-        artifact_type: Some(descriptor.artifact_type.clone()).filter(|said| !said.is_empty()),
+        artifact_type: Some(descriptor.artifact_type.clone()).filter(|given| !given.is_empty()),
     }
 }
 
 /// The fields that the list leaves empty although an image of this platform may have them.
-fn without(platform: &Platform) -> Without {
+fn empty_fields(platform: &Platform) -> Without {
     let has_variants = !platform::known_variants(Some(&platform.architecture)).is_empty();
     let is_windows = platform.os == WINDOWS;
     Without {
@@ -220,31 +211,33 @@ fn without(platform: &Platform) -> Without {
     }
 }
 
-/// Descriptions of what a spec cannot express.
+/// Collects warnings about what a spec cannot express.
 struct Losses {
-    /// Whether the spec names the index that has it.
+    /// Whether the spec has a `source`: the index then supplies what a spec cannot express.
     has_source: bool,
-    told: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Losses {
     fn list(&mut self, subject: Option<&Descriptor>) {
         if let Some(subject) = subject.filter(|_| !self.has_source) {
-            self.told.push(format!("a spec has no place for the list's subject, {}", subject.digest));
+            self.warnings.push(format!("a spec has no place for the list's subject, {}", subject.digest));
         }
     }
 
-    /// Adds what a descriptor has beyond a spec. Returns whether a spec can name it at all.
+    /// Adds warnings about a descriptor. Returns whether a spec can name it at all.
     fn add(&mut self, descriptor: &Descriptor) -> bool {
         let digest: &Digest = &descriptor.digest;
         match ManifestKind::of(&descriptor.media_type) {
             Some(ManifestKind::List) if self.has_source => {}
-            Some(ManifestKind::List) => self.told.push(format!("{digest} is an index itself: apply takes it apart")),
+            Some(ManifestKind::List) => {
+                self.warnings.push(format!("{digest} is an index itself: apply takes it apart"))
+            }
             Some(ManifestKind::Image(_)) => {}
             None if descriptor.media_type.is_empty() => {}
             None if self.has_source => return false,
             None => {
-                self.told
+                self.warnings
                     .push(format!("{digest} is left out: apply knows no {}", sanitize::word(&descriptor.media_type)));
                 return false;
             }
@@ -253,13 +246,13 @@ impl Losses {
             return true;
         }
         if !descriptor.urls.is_empty() {
-            self.told.push(format!("a spec has no place for the addresses of {digest}"));
+            self.warnings.push(format!("a spec has no place for the addresses of {digest}"));
         }
         if !descriptor.data.is_empty() {
-            self.told.push(format!("a spec has no place for the content that is embedded for {digest}"));
+            self.warnings.push(format!("a spec has no place for the content that is embedded for {digest}"));
         }
         if !descriptor.has_platform() {
-            self.told.push(format!("the list does not say what {digest} runs on: apply asks the image"));
+            self.warnings.push(format!("the list does not say what {digest} runs on: apply asks the image"));
         }
         true
     }

@@ -37,10 +37,10 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
         }
         ListFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
     }
-    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+    CommandError::fail_if_any(failures)
 }
 
-/// What the store has under a name.
+/// One row: a draft that the store has under a name.
 enum Row {
     Draft(StoredName, Box<StoredDraft>),
     /// A draft that cannot be read, and why.

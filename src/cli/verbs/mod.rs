@@ -11,6 +11,7 @@ pub mod export;
 mod list_flags;
 pub mod ls;
 pub mod man;
+mod named_images;
 mod one_step;
 pub mod platforms;
 pub mod prune;

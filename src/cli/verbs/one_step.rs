@@ -1,7 +1,5 @@
-//! `--push` of `create`, `add`, `remove` and `annotate`: the list is published in the same step, and there is no draft
-//! of it, neither before nor after.
+//! `--push` of `create`, `add`, `remove` and `annotate`: publishes the list in the same step, without a draft.
 
-use crate::auth::Access;
 use crate::cli::args::{Network, Publish};
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, Origin, publish};
@@ -11,7 +9,7 @@ use crate::core::error_parts::SpecOrigin;
 use crate::core::layouts::Layouts;
 use crate::core::list_conflict::ListConflict;
 use crate::core::place::ContentAccess;
-use crate::core::requirements::{self, Requirements};
+use crate::core::requirements;
 use crate::core::resolve::new_draft;
 use crate::drafts::DraftStore;
 use crate::model::Draft;
@@ -33,7 +31,7 @@ pub(crate) fn publish_new(
 /// Changes a published list by `change`, which gets the list as a draft.
 ///
 /// # Errors
-/// [`ListConflict`]; what the registry says; those of [`publish`].
+/// [`ListConflict`]; errors of the registry; those of [`publish`].
 pub(crate) fn change(
     context: &Context,
     network: &Network,
@@ -52,17 +50,15 @@ pub(crate) fn change(
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let before = new_draft::of_published(&registry, list, &context.fetches())?;
     let draft = change(access, &before)?;
-    let (Publish { require, exact, strict, .. }, made) = (flags, SpecOrigin::Images);
-    requirements::check(&draft, &Requirements { require, exact: *exact, strict: *strict, made })?;
+    requirements::check(&draft, &flags.requirements(SpecOrigin::Images))?;
     finish(context, access, &draft, flags, Origin::Published)
 }
 
-/// One token is for the whole command.
+/// Announces all repositories of a push, so that one token serves the whole command.
 pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &Publish) {
-    let is_read = flags.dry_run || flags.to.is_some();
-    registry.announce(list.repository(), if is_read { Access::Pull } else { Access::PullPush });
-    for other in flags.tags.iter().filter_map(|tag| tag.reference()) {
-        registry.announce(other.repository(), if is_read { Access::Pull } else { Access::PullPush });
+    let further = flags.tags.iter().filter_map(|tag| tag.reference());
+    for reference in std::iter::once(list).chain(further) {
+        registry.announce(reference.repository(), flags.access());
     }
 }
 
@@ -75,7 +71,6 @@ fn finish(
 ) -> Result<(), CommandError> {
     let show = |published: &_| publish::show(context, published, flags);
     let published = publish(context, access, draft, flags, origin, show)?;
-    publish::name_tags(context, std::slice::from_ref(&published), flags);
-    publish::warn(context, std::slice::from_ref(&published));
+    publish::print_tags_and_warnings(context, std::slice::from_ref(&published), flags);
     Ok(())
 }

@@ -22,10 +22,10 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
     for name in store.names()? {
         match limit.map_or(Ok(None), |limit| prune(context, &store, &name, limit, args.dry_run)) {
-            Ok(Some(gone)) => {
-                bytes = bytes.saturating_add(gone.bytes);
-                let age = human::ago(now.duration_since(gone.modified).unwrap_or_default());
-                let (list, size) = (&gone.list, human::size(gone.bytes));
+            Ok(Some(draft)) => {
+                bytes = bytes.saturating_add(draft.bytes);
+                let age = human::ago(now.duration_since(draft.modified).unwrap_or_default());
+                let (list, size) = (&draft.list, human::size(draft.bytes));
                 context.streams.line(format_args!("{verb} {list} (changed {age}, {size})"))?;
             }
             Ok(None) => {}
@@ -41,10 +41,10 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     }
     let total = if args.dry_run { "Total reclaimable space" } else { "Total reclaimed space" };
     context.streams.line(format_args!("{total}: {}", human::size(bytes)))?;
-    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+    CommandError::fail_if_any(failures)
 }
 
-/// The draft, if it was last changed before `limit` and was deleted, or would be.
+/// Deletes a draft that was last changed before `limit`. Returns it if it was deleted, or would be.
 fn prune(
     context: &Context,
     store: &DockerDir,
@@ -53,6 +53,6 @@ fn prune(
     is_dry_run: bool,
 ) -> Result<Option<Removable>, StoreError> {
     let Some(old) = store.removable(name)?.filter(|draft| draft.modified < limit) else { return Ok(None) };
-    let goes = is_dry_run || store.remove_stored(name, Some(limit), &context.notice())?;
-    Ok(goes.then_some(old))
+    let is_removed = is_dry_run || store.remove_stored(name, Some(limit), &context.notice())?;
+    Ok(is_removed.then_some(old))
 }

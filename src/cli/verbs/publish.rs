@@ -24,16 +24,16 @@ use crate::model::Draft;
 /// Where a draft that is published comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A store, or a spec: what it took to make it is not counted.
+    /// A store, or a spec. Only the requests of the push are counted.
     Stored,
-    /// The images of this command.
+    /// The images of this command. The requests for them are counted too.
     New,
     /// The published list, which the draft replaces unless another client has changed it since.
     Published,
 }
 
-/// Publishes a draft, or with `--dry-run` finds out what that would send. Calls `tell` with the result before any file
-/// is written.
+/// Publishes a draft, or with `--dry-run` finds out what that would send. Calls `report` with the result before any
+/// file is written.
 ///
 /// All checks are made before anything is sent; those of the draft itself before any request.
 ///
@@ -46,7 +46,7 @@ pub(crate) fn publish(
     draft: &Draft,
     flags: &Publish,
     origin: Origin,
-    tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
+    report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
     let replaces = draft.remote_digest.clone().filter(|_| origin == Origin::Published && !flags.by_digest);
     let (mut options, reporter) =
@@ -59,51 +59,57 @@ pub(crate) fn publish(
     let ContentAccess { registry, layouts } = access;
     let push_context = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
     let count = |published: PushOutcome| {
-        // What it took to get the images is a part of it.
         let requests = if origin == Origin::Stored { published.requests } else { registry.requests() };
         PushOutcome { requests, ..published }
     };
     if let Some(layout) = &flags.to {
         let layout = &layout.at(context.env.typed(&layout.path));
         let push = LayoutPush { context: push_context, draft, options: &options, layout };
-        return reported(context, flags, tell, || push.run().map(count));
+        return reported(context, flags, report, || push.run().map(count));
     }
     let push = Push::new(push_context, draft, &options)?;
-    reported(context, flags, tell, || push.run().map(count))
+    reported(context, flags, report, || push.run().map(count))
 }
 
-/// Runs `push`, and reports what came of it: calls `tell`, then writes the files, which are prepared before anything is
-/// sent.
+/// Runs `push`, calls `report` with the result, then writes the result files. They are opened before anything is sent.
 ///
 /// # Errors
 /// As [`publish`].
 pub(crate) fn reported(
     context: &Context,
     flags: &Publish,
-    tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
+    report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
     push: impl FnOnce() -> Result<PushOutcome, CommandError>,
 ) -> Result<PushOutcome, CommandError> {
     let file =
         |path: &Option<PathBuf>| path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose();
     let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
-    let github = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
-    let github = github.then(|| GithubFiles::prepare(&context.env)).transpose()?;
+    let github = github_files(context, flags)?;
     let published = push()?;
     if flags.dry_run {
-        return tell(&published).map(|()| published);
+        return report(&published).map(|()| published);
     }
     let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
-    // A failed report does not prevent the others.
+    // A failed report does not prevent the other reports.
     let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
     let github = || github.map_or(Ok(()), append);
-    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
-    let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
-    if failures.is_empty() {
-        return Ok(published);
-    }
-    let PushOutcome { reference: list, digest, .. } = published;
+    let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
+    let failures = reports.into_iter().filter_map(Result::err).collect();
+    CommandError::fail_if_any(failures).map_err(|failure| unreported(&published, failure))?;
+    Ok(published)
+}
+
+/// The files for `--format github`, opened before anything is sent.
+pub(crate) fn github_files(context: &Context, flags: &Publish) -> Result<Option<GithubFiles>, CommandError> {
+    let is_wanted = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
+    is_wanted.then(|| GithubFiles::prepare(&context.env)).transpose()
+}
+
+/// The failure of a report about a list that is published.
+pub(crate) fn unreported(published: &PushOutcome, failure: CommandError) -> CommandError {
+    let (list, digest) = (published.reference.clone(), published.digest.clone());
     let done = PartialResult::PushedButNotReported { list, digest };
-    Err(CommandError::Partial { failure: Box::new(CommandError::of(failures)), done })
+    CommandError::Partial { failure: Box::new(failure), done }
 }
 
 /// Prints on stderr what a push reports.
@@ -165,27 +171,30 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
     }
 }
 
-/// Prints the warnings about published lists on stderr, each once. Called last, because the first line of a failure
-/// must be the failure.
-pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
-    // Several targets of one spec are one list.
-    let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
-    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+/// Prints on stderr the tags and the warnings of published lists. Called last, because the first line of a failure must
+/// be the failure.
+pub(crate) fn print_tags_and_warnings(context: &Context, published: &[PushOutcome], flags: &Publish) {
+    if !flags.dry_run && !flags.verbose {
+        published.iter().filter(|outcome| outcome.has_more_names()).for_each(|outcome| print_tags(context, outcome));
+    }
+    warn(context, published);
 }
 
-/// Prints on stderr every tag of a list that was published under more than its own name. With `--verbose` they were
-/// printed before.
-pub(crate) fn name_tags(context: &Context, published: &[PushOutcome], options: &Publish) {
-    if options.dry_run || options.verbose {
-        return;
-    }
-    for published in published.iter().filter(|published| published.has_more_names()) {
-        for repository in published.repositories() {
-            for name in repository.tags_in_full() {
-                let was_there = repository.already_there.contains(&name);
-                let state = if was_there { "already there" } else { "published" };
-                context.streams.note(format_args!("{state}: {name}"));
-            }
+/// Prints the warnings about published lists on stderr, each once.
+pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
+    // Several targets of one spec are one list.
+    let warnings: BTreeSet<&String> = published.iter().flat_map(|outcome| &outcome.warnings).collect();
+    warnings.iter().for_each(|warning| context.streams.warning(warning));
+}
+
+/// Prints every tag of a list that was published under more than its own name. With `--verbose` they were printed
+/// before.
+fn print_tags(context: &Context, published: &PushOutcome) {
+    for repository in published.repositories() {
+        for name in repository.tags_in_full() {
+            let is_old = repository.already_there.contains(&name);
+            let state = if is_old { "already there" } else { "published" };
+            context.streams.note(format_args!("{state}: {name}"));
         }
     }
 }

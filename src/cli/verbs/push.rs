@@ -29,8 +29,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
         remember(context, args, target, &published);
     }
-    publish::name_tags(context, std::slice::from_ref(&published), &args.publish);
-    publish::warn(context, std::slice::from_ref(&published));
+    publish::print_tags_and_warnings(context, std::slice::from_ref(&published), &args.publish);
     Ok(())
 }
 

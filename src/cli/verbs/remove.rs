@@ -13,61 +13,55 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     if args.push {
         let mut lines = Vec::new();
         one_step::change(context, &args.network, &args.publish, list, |_, before| {
-            let Chosen { entries, several } = chosen(before, &args.what)?;
+            let Selection { entries, notes } = select(before, &args.words)?;
             let mut draft = before.clone();
-            let gone: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
-            lines = several.into_iter().chain(gone.iter().map(removed)).collect();
+            let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
+            lines = notes.into_iter().chain(removed.iter().map(removed_line)).collect();
             Ok(draft)
         })?;
-        // Only now: the first line of a failure is the failure.
+        // Not before: the first line of a failure must be the failure.
         lines.iter().for_each(|line| context.streams.note(line));
         return Ok(());
     }
-    let mut several = Vec::new();
+    let mut notes = Vec::new();
     let store = context.store_within(args.network.timeout)?;
-    let gone = store.remove_entries(list, &context.notice(), |draft| {
-        let chosen = chosen(draft, &args.what)?;
-        several = chosen.several;
-        Ok::<_, CommandError>(chosen.entries)
+    let removed = store.remove_entries(list, &context.notice(), |draft| {
+        let selection = select(draft, &args.words)?;
+        notes = selection.notes;
+        Ok::<_, CommandError>(selection.entries)
     })?;
-    let gone = gone.ok_or_else(|| CommandError::NotStored(list.to_string()))?;
-    several.iter().for_each(|line| context.streams.note(line));
-    for entry in &gone {
-        context.streams.line(removed(entry))?;
+    let removed = removed.ok_or_else(|| CommandError::NotStored(list.to_string()))?;
+    notes.iter().for_each(|note| context.streams.note(note));
+    for entry in &removed {
+        context.streams.line(removed_line(entry))?;
     }
     Ok(())
 }
 
-fn removed(entry: &Entry) -> String {
+fn removed_line(entry: &Entry) -> String {
     format!("Removed {}", entry.reference)
 }
 
 /// The entries that words select.
-struct Chosen {
+struct Selection {
     entries: Vec<Entry>,
-    /// A line for each word that selects several.
-    several: Vec<String>,
+    /// A line for each word that selects several entries.
+    notes: Vec<String>,
 }
 
 /// Looks up each word in the unchanged draft, because two words may select the same image.
-fn chosen(draft: &Draft, words: &[String]) -> Result<Chosen, CommandError> {
-    let (mut chosen, mut failures) = (Chosen { entries: Vec::new(), several: Vec::new() }, Vec::new());
-    for word in words {
-        match meant(draft, word) {
-            Ok(found) => {
-                let (list, number) = (&draft.reference, found.len());
-                let line = format!("{word} is {number} images of {list}: all of them are removed");
-                chosen.several.extend((number > 1).then_some(line));
-                chosen.entries.extend(found);
-            }
-            Err(error) => failures.push(error),
-        }
-    }
-    if failures.is_empty() { Ok(chosen) } else { Err(CommandError::of(failures)) }
+fn select(draft: &Draft, words: &[String]) -> Result<Selection, CommandError> {
+    let found = CommandError::all(words.iter().map(|word| entries_of(draft, word)))?;
+    let note = |(word, entries): (&String, &Vec<Entry>)| {
+        let (list, number) = (&draft.reference, entries.len());
+        (number > 1).then(|| format!("{word} is {number} images of {list}: all of them are removed"))
+    };
+    let notes = words.iter().zip(&found).filter_map(note).collect();
+    Ok(Selection { entries: found.into_iter().flatten().collect(), notes })
 }
 
 /// The entries that a word selects.
-fn meant(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
+fn entries_of(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
     let found = lookup::entries(draft, word)?;
     if found.is_empty() {
         let (image, list) = (word.to_owned(), draft.reference.to_string());

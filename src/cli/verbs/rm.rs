@@ -8,14 +8,14 @@ use crate::drafts::docker_dir::{DockerDir, StoredName};
 
 pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     let store = context.store_within(args.timeout)?;
-    let failures: Vec<CommandError> = if args.all {
-        let failures = store.names()?.iter().filter_map(|name| remove_stored(context, &store, name).err()).collect();
-        sweep(context, &store);
-        failures
-    } else {
-        args.lists.iter().filter_map(|list| remove(context, &store, list).err()).collect()
-    };
-    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+    if !args.all {
+        return CommandError::all(args.lists.iter().map(|list| remove(context, &store, list))).map(drop);
+    }
+    // A draft that another process has deleted meanwhile counts as deleted.
+    let remove = |name: &StoredName| Ok(store.remove_stored(name, None, &context.notice())?);
+    let removed = CommandError::all(store.names()?.iter().map(remove));
+    sweep(context, &store);
+    removed.map(drop)
 }
 
 fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), CommandError> {
@@ -27,12 +27,6 @@ fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), Com
 /// Deletes what killed processes left. A failure is only a warning, because the drafts are deleted.
 pub(crate) fn sweep(context: &Context, store: &DockerDir) {
     if let Err(error) = store.sweep() {
-        context.streams.note(format_args!("warning: {error}"));
+        context.streams.warning(error);
     }
-}
-
-/// Deletes one draft. A draft that another process has deleted meanwhile counts as deleted.
-fn remove_stored(context: &Context, store: &DockerDir, name: &StoredName) -> Result<(), CommandError> {
-    store.remove_stored(name, None, &context.notice())?;
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `shim`: puts a `docker` in front of docker on the PATH, takes it away, and says who reaches it.
+//! `shim`: installs a `docker` in front of docker on the PATH, removes it, and shows which callers reach it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::core::error::CommandError;
 use crate::core::shim::{self, Caller, Machine, Reach, ShimError, Status};
 use crate::env;
 
-/// Gives whether the command did what it should: for `status`, whether this shell reaches the shim.
+/// Returns true for exit code 0. For `status` that means that this shell reaches the shim.
 pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> {
     let machine = machine(context);
     let dir = args.dir.as_deref().map(|dir| context.env.typed(dir)).map(absolute).transpose()?;
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> 
         }
     };
     match args.format {
-        Some(_) => context.streams.json(&Told::new(&status))?,
+        Some(_) => context.streams.json(&StatusJson::new(&status))?,
         None if args.action == ShimAction::Remove => {}
         None => show(context, &status)?,
     }
@@ -50,7 +50,7 @@ fn is_root() -> bool {
     false
 }
 
-/// A directory that means the same wherever docker is called.
+/// The absolute path, which does not depend on where docker is called.
 fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
     let failed = |source| ShimError::Io { what: "find", path: dir.to_owned(), source };
     Ok(std::path::absolute(dir).map_err(failed)?)
@@ -64,12 +64,12 @@ fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBu
         context.streams.line(format_args!("Installed {}\n", dir.join("docker").display()))?;
     }
     for warning in warnings(&status, &dir) {
-        context.streams.note(format_args!("warning: {warning}"));
+        context.streams.warning(warning);
     }
     Ok(status)
 }
 
-/// What keeps a shim that has just been installed from doing its work.
+/// The reasons why a shim that was just installed has no effect.
 fn warnings(status: &Status, dir: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
     if !status.is_reached() {
@@ -119,29 +119,29 @@ fn row(caller: &Caller, status: &Status) -> (&'static str, String) {
 
 /// `--format json`.
 #[derive(Serialize)]
-struct Told {
+struct StatusJson {
     shim: Option<String>,
     docker: Option<String>,
-    callers: Vec<ToldCaller>,
+    callers: Vec<CallerJson>,
 }
 
 #[derive(Serialize)]
-struct ToldCaller {
+struct CallerJson {
     name: &'static str,
-    /// Nothing where it could not be found out.
+    /// `None` if it is not known.
     reached: Option<bool>,
     path: Option<Vec<String>>,
 }
 
-impl Told {
-    fn new(status: &Status) -> Told {
+impl StatusJson {
+    fn new(status: &Status) -> StatusJson {
         let text = |path: &PathBuf| path.display().to_string();
-        let caller = |caller: &Caller| ToldCaller {
+        let caller = |caller: &Caller| CallerJson {
             name: caller.name,
             reached: (!matches!(caller.reach, Reach::Unknown(_))).then_some(caller.reach == Reach::Yes),
             path: caller.path.as_ref().map(|dirs| dirs.iter().map(text).collect()),
         };
-        Told {
+        StatusJson {
             shim: status.shim.as_ref().map(text),
             docker: status.docker.as_ref().map(text),
             callers: status.callers.iter().map(caller).collect(),

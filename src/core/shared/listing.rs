@@ -15,6 +15,16 @@ pub(crate) enum ListedEntry {
     Other(RejectedEntry, TagParts),
 }
 
+impl ListedEntry {
+    /// The entry, if it is one.
+    pub(crate) fn into_entry(self) -> Option<FoundEntry> {
+        match self {
+            ListedEntry::Entry(found) => Some(*found),
+            ListedEntry::Other(..) => None,
+        }
+    }
+}
+
 /// Lists the entries of a repository; of one list alone where its tag is given. One listing and a GET for each entry.
 ///
 /// # Errors

@@ -3,29 +3,25 @@
 use serde::Serialize;
 
 use crate::cli::args::{Add, PublishFormat};
-use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::describe;
+use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
 use crate::cli::verbs::publish::Reporter;
 use crate::cli::verbs::shared::publish::{self, SharedRequest};
-use crate::cli::verbs::shared::{Client, run_for_writing};
+use crate::cli::verbs::shared::{SharedClient, run_for_writing};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
 use crate::core::layouts::Layouts;
 use crate::core::place::ContentAccess;
 use crate::core::push::options::PushContext;
-use crate::core::request::ImageName;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::PreviousEntries;
-use crate::core::resolve::selection;
-use crate::core::resolve::sources::{self, Resolver};
 use crate::core::shared::add::{self as shared_add, NewEntry};
 use crate::core::shared::gather::OwnEntry;
 use crate::core::shared_failure::SharedFailure;
 use crate::digest::Digest;
 use crate::drafts::registry::entry::RESERVED;
 use crate::drafts::registry::{RegistryDrafts, SharedStoreError, StoredEntry};
-use crate::location::Location;
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -35,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if let Some(own) = args.entry.annotations.iter().find(|own| own.key.starts_with(RESERVED)) {
         return Err(SharedFailure::Reserved(own.key.clone()).into());
     }
-    let client = Client::new(context, &args.network, list.repository())?;
+    let client = SharedClient::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
     let layouts = &Layouts::default();
     let draft = draft(&client, layouts, args, list)?;
@@ -44,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let entries = shared_add::entries_of(&drafts, &draft, args.shared_add.key.as_ref(), &mut left_out)?;
     check_required(args, &entries)?;
     for left_out in left_out {
-        context.streams.note(format_args!("warning: {left_out}, so that no entry has it"));
+        context.streams.warning(format_args!("{left_out}, so that no entry has it"));
     }
     if args.publish.dry_run {
         return show_only(context, args, &entries);
@@ -54,11 +50,11 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let push = PushContext { registry, layouts, clock, reporter: &reporter };
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
     let may_publish = args.shared_publish.if_complete;
-    // Where the list may be published, what describes that is the only output.
+    // If the list may be published, only that result is printed.
     if !may_publish || args.publish.format.is_none() && !args.publish.quiet {
         show(context, args, &entries, &stored)?;
     }
-    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    warnings.iter().for_each(|warning| context.streams.warning(warning));
     if !may_publish {
         return Ok(());
     }
@@ -78,32 +74,20 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 }
 
 /// The images, as the flags describe them.
-fn draft(client: &Client<'_>, layouts: &Layouts, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
-    let from = build_files::read(client.context, &args.from, &args.from_targets, list.repository())?;
-    let typed: Vec<ImageName> = args.images.iter().map(|word| client.context.image(word)).collect();
-    let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
-    let filter = args.sources.filter();
-    let targets = vec![list.repository()];
-    let resolver = Resolver {
-        access: ContentAccess { registry: &client.registry, layouts },
-        wanted: &filter,
-        before: None,
-        targets,
-        beside: None,
-        progress: &|_| {},
-    };
-    let found = resolver.resolve(&sources::distinct(&names), &[]);
-    let mut found = found.map_err(|failure| from.blame(&client.registry, failure))?;
-    let is_typed = |name: &Location| typed.iter().flatten().any(|own| own == name);
-    from.settle(&mut found, &[], is_typed, |platform| selection::picks(&filter, platform))?;
+fn draft(client: &SharedClient<'_>, layouts: &Layouts, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
+    let image_args =
+        ImageArgs { words: &args.images, from: &args.from, targets: &args.from_targets, sources: &args.sources };
+    let named = NamedImages::read(client.context, &image_args, list.repository())?;
+    let access = ContentAccess { registry: &client.registry, layouts };
+    let (found, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
     let mut draft = Draft::new(list.clone());
     for source in &found {
-        amend::merge(&mut draft, source, &filter, &PreviousEntries::default());
+        amend::merge(&mut draft, source, &named.filter, &PreviousEntries::default());
     }
-    create::tell(client.context, &[], &found);
+    create::report_sources(client.context, &[], &found);
     let images: Vec<Reference> =
         draft.entries().filter(|entry| entry.attests().is_none()).map(|entry| entry.reference.clone()).collect();
-    if annotate::says_anything(&args.entry) {
+    if annotate::changes_entry(&args.entry) {
         for image in images {
             if let Some(mut entry) = draft.get(&image).cloned() {
                 describe(&mut entry, &args.entry)?.iter().for_each(|note| client.context.streams.note(note));
@@ -114,7 +98,7 @@ fn draft(client: &Client<'_>, layouts: &Layouts, args: &Add, list: &Reference) -
     Ok(draft)
 }
 
-/// With `--if-complete` each image has to be one that is required: another would never be published.
+/// Checks that each image has a required platform. With `--if-complete` any other would never be published.
 fn check_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
     let require = &args.publish.require;
     let is_required = |new: &&NewEntry| {
@@ -129,7 +113,7 @@ fn check_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> 
 
 /// An entry as `--format json` shows it.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct EntryJson<'a> {
     reference: String,
     digest: String,
     key: String,
@@ -160,7 +144,7 @@ fn show(context: &Context, args: &Add, entries: &[NewEntry], stored: &[StoredEnt
         match args.publish.format {
             Some(PublishFormat::Json) => {
                 let (key, run) = (new.entry.name.key.to_string(), new.entry.name.run.as_deref());
-                context.streams.json(&Shown { reference, digest, key, run })?;
+                context.streams.json(&EntryJson { reference, digest, key, run })?;
             }
             _ if args.publish.quiet => context.streams.line(digest)?,
             _ => context.streams.line(format_args!("{reference}@{digest}"))?,

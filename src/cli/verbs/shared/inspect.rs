@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::args::Inspect;
 use crate::cli::context::Context;
 use crate::cli::inspect;
-use crate::cli::verbs::shared::{Client, run_of};
+use crate::cli::verbs::shared::{SharedClient, run_of};
 use crate::core::error::CommandError;
 use crate::core::push::shared;
 use crate::core::shared::gather::{self, GatherOptions};
@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
 fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let list = args.image.reference()?;
     let run = run_of(context, args.shared.run.as_deref())?;
-    let client = Client::new(context, &args.network, list.repository())?;
+    let client = SharedClient::new(context, &args.network, list.repository())?;
     let require = &args.require;
     let options =
         GatherOptions { list, run: &run, require, is_fresh: false, only_from: None, own: vec![], wait: Duration::ZERO };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::args::{ListFormat, Ls, RefArg};
 use crate::cli::context::Context;
 use crate::cli::output::Table;
-use crate::cli::verbs::shared::Client;
+use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
 use crate::core::shared::listing::{self, ListedEntry};
@@ -14,18 +14,18 @@ use crate::reference::Reference;
 
 /// An entry as `--format json` shows it.
 #[derive(Serialize)]
-struct Row {
+struct EntryRow {
     /// The entry's tag in full.
     reference: String,
     digest: String,
-    /// The list in full; a part of its tag where the entry does not say more.
+    /// The list in full. If the entry does not name it, the part of it that is in the entry's tag.
     list: String,
-    /// The run; where the entry does not say it, its hash in the tag.
+    /// The run. If the entry does not name it, its hash from the entry's tag.
     run: Option<String>,
     key: String,
-    /// Whether the list serves all that is in the entry; nothing where that cannot be told.
+    /// Whether the published list contains everything in the entry; `None` if that is not known.
     published: Option<bool>,
-    /// Why it is no entry.
+    /// Why the tag is not that of an entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -34,21 +34,15 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     let typed = list.typed.as_str();
     let list = list.reference()?;
     let repository = list.repository();
-    let client = Client::new(context, &args.network, repository)?;
-    let one = if Reference::names_repository_only(typed) { None } else { list.tag() };
-    let listed = listing::entries(client.gather(), repository, one)?;
-    let found: Vec<FoundEntry> = listed
-        .iter()
-        .filter_map(|listed| match listed {
-            ListedEntry::Entry(found) => Some((**found).clone()),
-            ListedEntry::Other(..) => None,
-        })
-        .collect();
+    let client = SharedClient::new(context, &args.network, repository)?;
+    let only_tag = if Reference::names_repository_only(typed) { None } else { list.tag() };
+    let listed = listing::entries(client.gather(), repository, only_tag)?;
+    let found: Vec<FoundEntry> = listed.iter().cloned().filter_map(ListedEntry::into_entry).collect();
     let served = clean_up::served(client.gather(), repository, &found)?;
-    let rows: Vec<Row> = listed
+    let rows: Vec<EntryRow> = listed
         .into_iter()
         .map(|listed| match listed {
-            ListedEntry::Entry(found) => Row {
+            ListedEntry::Entry(found) => EntryRow {
                 reference: format!("{repository}:{}", found.tag),
                 digest: found.digest.to_string(),
                 list: format!("{repository}:{}", found.entry.name.list),
@@ -57,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
                 published: served.get(&found.tag).copied(),
                 error: None,
             },
-            ListedEntry::Other(other, parts) => Row {
+            ListedEntry::Other(other, parts) => EntryRow {
                 reference: format!("{repository}:{}", other.tag),
                 digest: other.digest.to_string(),
                 list: format!("{repository}:{}", parts.list),
@@ -79,7 +73,7 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     Ok(())
 }
 
-fn table(rows: &[Row]) -> Table {
+fn table(rows: &[EntryRow]) -> Table {
     let mut table = Table::new(&["LIST", "RUN", "KEY", "DIGEST", "PUBLISHED"]);
     for row in rows {
         let published = match (row.published, &row.error) {

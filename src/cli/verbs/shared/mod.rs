@@ -1,4 +1,4 @@
-//! The verbs with `--shared`: drafts that lie in the registry, where many machines build one list.
+//! The verbs with `--shared`: drafts in a registry, where many machines build one list.
 
 pub mod add;
 pub mod inspect;
@@ -12,21 +12,22 @@ use crate::cli::args::Network;
 use crate::cli::context::Context;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::shared::clean_up;
 use crate::core::shared::gather::GatherContext;
 use crate::core::shared_failure::SharedFailure;
-use crate::drafts::registry::Run;
+use crate::drafts::registry::{FoundEntry, Run};
 use crate::reference::Repository;
 
-/// A client, and the line for the user that the core calls.
-struct Client<'a> {
+/// What the verbs need for one repository.
+struct SharedClient<'a> {
     registry: Registry,
     context: &'a Context,
     note: Box<dyn Fn(&str) + Sync + 'a>,
 }
 
-impl<'a> Client<'a> {
-    fn new(context: &'a Context, network: &Network, repository: &Repository) -> Result<Client<'a>, CommandError> {
-        Ok(Client {
+impl<'a> SharedClient<'a> {
+    fn new(context: &'a Context, network: &Network, repository: &Repository) -> Result<SharedClient<'a>, CommandError> {
+        Ok(SharedClient {
             registry: context.registry(network, repository)?,
             context,
             note: Box::new(|line: &str| context.streams.note(line)),
@@ -36,6 +37,16 @@ impl<'a> Client<'a> {
     fn gather(&self) -> GatherContext<'_> {
         GatherContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
     }
+
+    /// Deletes entries, and prints which.
+    fn delete(&self, repository: &Repository, run: &Run, entries: &[FoundEntry]) -> Result<(), CommandError> {
+        let cleaned = clean_up::delete(self.gather(), repository, run, entries);
+        for tag in &cleaned.deleted {
+            self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
+        }
+        cleaned.notes.iter().for_each(|note| self.context.streams.note(note));
+        Ok(())
+    }
 }
 
 /// The run of this process.
@@ -44,7 +55,7 @@ fn run_of(context: &Context, named: Option<&str>) -> Result<Run, CommandError> {
     run.map_err(|wrong| SharedFailure::Run { variable: wrong.variable, id: wrong.id, why: wrong.why }.into())
 }
 
-/// The same, with a note where there is none: entries of all pipelines then share their names.
+/// The run of this process. Prints a note if there is none, because the entries of all pipelines share their names then.
 fn run_for_writing(context: &Context, named: Option<&str>) -> Result<Run, CommandError> {
     let run = run_of(context, named)?;
     if run.id.is_none() {

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Prune, RefArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::{Client, run_of};
+use crate::cli::verbs::shared::{SharedClient, run_of};
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
 use crate::core::shared::listing::{self, ListedEntry};
@@ -10,16 +10,10 @@ use crate::drafts::registry::FoundEntry;
 
 pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Result<(), CommandError> {
     let repository = repository.reference()?.repository();
-    let client = Client::new(context, &args.network, repository)?;
+    let client = SharedClient::new(context, &args.network, repository)?;
     let run = run_of(context, args.shared.run.as_deref())?;
     let listed = listing::entries(client.gather(), repository, None)?;
-    let found: Vec<FoundEntry> = listed
-        .into_iter()
-        .filter_map(|listed| match listed {
-            ListedEntry::Entry(found) => Some(*found),
-            ListedEntry::Other(..) => None,
-        })
-        .collect();
+    let found: Vec<FoundEntry> = listed.into_iter().filter_map(ListedEntry::into_entry).collect();
     let chosen: Vec<FoundEntry> = if args.all {
         found
     } else if args.shared.run.is_some() {
@@ -34,10 +28,5 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
         }
         return Ok(());
     }
-    let cleaned = clean_up::delete(client.gather(), repository, &run, &chosen);
-    for tag in &cleaned.deleted {
-        context.streams.line(format_args!("Removed {repository}:{tag}"))?;
-    }
-    cleaned.notes.iter().for_each(|note| context.streams.note(note));
-    Ok(())
+    client.delete(repository, &run, &chosen)
 }

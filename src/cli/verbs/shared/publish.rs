@@ -9,7 +9,7 @@ use crate::cli::args::{Publish, PublishFormat, SharedPublish};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self as publishing, Reporter};
-use crate::cli::verbs::shared::Client;
+use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::layouts::Layouts;
@@ -22,13 +22,13 @@ use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::{FoundEntry, Run};
 use crate::reference::Reference;
 
-/// How long `--if-complete` waits for entries that the registry may not serve at once.
+/// How long `--if-complete` waits for entries that the registry does not serve at once.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The largest file of digests, in bytes.
 const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
 
-/// What is to be published.
+/// A push of a shared draft.
 pub(super) struct SharedRequest<'a> {
     pub(super) list: &'a Reference,
     pub(super) run: &'a Run,
@@ -38,14 +38,18 @@ pub(super) struct SharedRequest<'a> {
     pub(super) is_purge: bool,
 }
 
-/// Nothing is published yet, as `--format json` shows it.
+/// The JSON if nothing is published yet.
 #[derive(Serialize)]
-struct Unpublished<'a> {
+struct UnpublishedJson<'a> {
     published: bool,
     missing: &'a [String],
 }
 
-pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedRequest<'_>) -> Result<(), CommandError> {
+pub(super) fn run(
+    context: &Context,
+    client: &SharedClient<'_>,
+    request: &SharedRequest<'_>,
+) -> Result<(), CommandError> {
     let SharedRequest { list, run, shared, publish, own, is_purge } = request;
     let only_from = shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()?;
     let grace = if shared.if_complete { GRACE } else { std::time::Duration::ZERO };
@@ -64,7 +68,7 @@ pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedReques
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
     if !gathered.missing.is_empty() && shared.if_complete {
-        return unpublished(context, request, &gathered);
+        return print_unpublished(context, request, &gathered);
     }
     if !gathered.missing.is_empty() || gathered.entries.is_empty() {
         return Err(incomplete(context, client, request, gathered));
@@ -84,27 +88,31 @@ pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedReques
         let cleaned = clean_up::delete(client.gather(), list.repository(), run, &entries);
         cleaned.notes.iter().for_each(|note| context.streams.note(note));
     }
-    publishing::name_tags(context, std::slice::from_ref(&published), publish);
-    publishing::warn(context, std::slice::from_ref(&published));
+    publishing::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
     Ok(())
 }
 
-/// Says what is missing; that is no failure.
-fn unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
+/// Prints which entries are missing. This is no failure.
+fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
     let (all, missing) = (request.publish.require.len(), &gathered.missing);
-    let there = all.saturating_sub(missing.len());
+    let present = all.saturating_sub(missing.len());
     let list = request.list;
     context
         .streams
-        .note(format_args!("{list} is not published: waiting for {} ({there} of {all} there)", missing.join(", ")));
+        .note(format_args!("{list} is not published: waiting for {} ({present} of {all} there)", missing.join(", ")));
     if request.publish.format == Some(PublishFormat::Json) {
-        context.streams.json(&Unpublished { published: false, missing })?;
+        context.streams.json(&UnpublishedJson { published: false, missing })?;
     }
     Ok(())
 }
 
-/// What is missing, as a failure; a note says where the list is perhaps already published.
-fn incomplete(context: &Context, client: &Client<'_>, request: &SharedRequest<'_>, gathered: Gathered) -> CommandError {
+/// The failure that entries are missing. Prints a note if the list is published: it may have been purged since.
+fn incomplete(
+    context: &Context,
+    client: &SharedClient<'_>,
+    request: &SharedRequest<'_>,
+    gathered: Gathered,
+) -> CommandError {
     let list = request.list;
     if let Some(digest) = clean_up::now_at(client.gather(), list) {
         context.streams.note(format_args!("perhaps published and purged: {list} is {digest}"));
@@ -116,7 +124,7 @@ fn incomplete(context: &Context, client: &Client<'_>, request: &SharedRequest<'_
     CommandError::Incomplete { list, made: SpecOrigin::Shared, missing, extra: Vec::new() }
 }
 
-/// Reads the digests that entries may have, from a file that CI passes around as it does those of `--from`.
+/// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
 fn allowed(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
     let bytes = build_files::regular_file(context.env.typed(file), ALLOWED_MAX)?;
     let shown = file.display().to_string();

@@ -3,14 +3,14 @@
 use crate::cli::args::Push;
 use crate::cli::context::Context;
 use crate::cli::verbs::shared::publish::{self, SharedRequest};
-use crate::cli::verbs::shared::{Client, run_of};
+use crate::cli::verbs::shared::{SharedClient, run_of};
 use crate::core::error::CommandError;
 use crate::core::shared::gather::OwnEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let run = run_of(context, args.shared.run.as_deref())?;
-    let client = Client::new(context, &args.network, list.repository())?;
+    let client = SharedClient::new(context, &args.network, list.repository())?;
     let own = args.own.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
     let request = SharedRequest {
         list,

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::Remove;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::{Client, run_of};
+use crate::cli::verbs::shared::{SharedClient, run_of};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
-use crate::core::shared::clean_up;
 use crate::core::shared::gather::{self, GatherOptions};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::FoundEntry;
@@ -15,7 +14,7 @@ use crate::drafts::registry::FoundEntry;
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let run = run_of(context, args.shared.run.as_deref())?;
-    let client = Client::new(context, &args.network, list.repository())?;
+    let client = SharedClient::new(context, &args.network, list.repository())?;
     let options = GatherOptions {
         list,
         run: &run,
@@ -25,28 +24,20 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         own: Vec::new(),
         wait: std::time::Duration::ZERO,
     };
-    let there = gather::gather(client.gather(), &options)?.entries;
-    let (mut chosen, mut seen, mut failures) = (Vec::new(), BTreeSet::new(), Vec::<CommandError>::new());
-    for word in &args.what {
-        let meant: Vec<&FoundEntry> = there.iter().filter(|found| is_meant(word, found)).collect();
-        if meant.is_empty() {
-            failures.push(SharedFailure::NoEntry { list: list.to_string(), key: word.clone() }.into());
-        }
-        chosen.extend(meant.into_iter().filter(|found| seen.insert(found.tag.clone())).cloned());
-    }
-    if !failures.is_empty() {
-        return Err(CommandError::of(failures));
-    }
-    let cleaned = clean_up::delete(client.gather(), list.repository(), &run, &chosen);
-    for tag in &cleaned.deleted {
-        context.streams.line(format_args!("Removed {}:{tag}", list.repository()))?;
-    }
-    cleaned.notes.iter().for_each(|note| context.streams.note(note));
-    Ok(())
+    let entries = gather::gather(client.gather(), &options)?.entries;
+    let select = |word: &String| {
+        let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(word, entry)).collect();
+        let none = || SharedFailure::NoEntry { list: list.to_string(), key: word.clone() }.into();
+        if selected.is_empty() { Err(none()) } else { Ok(selected) }
+    };
+    let selected = CommandError::all(args.words.iter().map(select))?;
+    let mut seen = BTreeSet::new();
+    let selected = selected.into_iter().flatten().filter(|entry| seen.insert(&entry.tag)).cloned();
+    client.delete(list.repository(), &run, &selected.collect::<Vec<_>>())
 }
 
-/// Whether a word means an entry: its key, its tag or its platform.
-fn is_meant(word: &str, found: &FoundEntry) -> bool {
+/// Whether a word selects an entry: by its key, its tag or its platform.
+fn is_selected(word: &str, found: &FoundEntry) -> bool {
     let key = &found.entry.name.key;
     let is_platform = || {
         let wanted = PlatformFilter::any(word).ok();

@@ -1,0 +1,75 @@
+//! The images that a command names: by its words, and by files that builds wrote (`--from`).
+
+use crate::cli::args::{FromFiles, LocationArg, Sources};
+use crate::cli::build_files;
+use crate::cli::context::Context;
+use crate::core::build_outputs::BuildOutputs;
+use crate::core::error::CommandError;
+use crate::core::place::ContentAccess;
+use crate::core::request::{ImageName, SourceFilter};
+use crate::core::resolve::previous;
+use crate::core::resolve::selection;
+use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::sources::{self, FetchEvent, Resolver, Reused};
+use crate::location::Location;
+use crate::model::Draft;
+use crate::reference::Repository;
+
+/// The images of a command, and which parts of them are used.
+pub(crate) struct NamedImages {
+    pub(crate) filter: SourceFilter,
+    /// The words of the command line.
+    pub(crate) words: Vec<ImageName>,
+    /// The words, and then the images of the files.
+    all: Vec<ImageName>,
+    files: BuildOutputs,
+}
+
+/// The arguments that name images.
+pub(crate) struct ImageArgs<'a> {
+    pub(crate) words: &'a [LocationArg],
+    pub(crate) from: &'a FromFiles,
+    /// Of which targets of the files.
+    pub(crate) targets: &'a [String],
+    pub(crate) sources: &'a Sources,
+}
+
+impl NamedImages {
+    /// Reads the files. `list` is the repository of digests that name none.
+    ///
+    /// # Errors
+    /// Those of [`build_files::read`].
+    pub(crate) fn read(
+        context: &Context,
+        args: &ImageArgs<'_>,
+        list: &Repository,
+    ) -> Result<NamedImages, CommandError> {
+        let files = build_files::read(context, args.from, args.targets, list)?;
+        let words: Vec<ImageName> = args.words.iter().map(|word| context.image(word)).collect();
+        let all = words.iter().cloned().chain(files.names()).collect();
+        Ok(NamedImages { filter: args.sources.filter(), words, all, files })
+    }
+
+    /// Fetches the images for a list in the repository `target`. `is_requested` says which ones are requested; the
+    /// others are reused from the draft `before`.
+    ///
+    /// # Errors
+    /// Errors of registries, and two files with different images for one platform.
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        access: ContentAccess<'_>,
+        target: &Repository,
+        before: Option<&'a Draft>,
+        is_requested: impl Fn(&ImageName) -> bool,
+        progress: &(dyn Fn(FetchEvent<'_>) + Sync),
+    ) -> Result<(Vec<ResolvedSource>, Vec<Reused<'a>>), CommandError> {
+        let (images, reused) = previous::split_known(before, sources::distinct(&self.all), is_requested);
+        let (wanted, targets) = (&self.filter, vec![target]);
+        let resolver = Resolver { access, wanted, before, targets, beside: None, progress };
+        let found = resolver.resolve(&images, &reused);
+        let mut found = found.map_err(|failure| self.files.blame(access.registry, failure))?;
+        let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);
+        self.files.settle(&mut found, &reused, is_word, |platform| selection::picks(&self.filter, platform))?;
+        Ok((found, reused))
+    }
+}
