@@ -63,13 +63,12 @@ fn commands_and_flags_are_completed_as_docker_does() {
     for line in SAME {
         let docker =
             |request: &str, name: &str| sandbox.command("docker").args([request, name]).args(words(line)).run();
-        for request in ["__complete", "__completeNoDesc"] {
-            let alone = sandbox.command(OURS).arg(request).args(words(line)).run();
-            compare(format!("{request} {line:?}"), line, &docker(request, "manifest"), &alone);
-        }
-        // Docker always asks a plugin for descriptions, and adds a line of its own to stderr.
+        let ours = |request: &str| sandbox.command(OURS).arg(request).args(words(line)).run();
+        let (terse, mut dockers) = (docker("__completeNoDesc", "manifest"), docker("__complete", "manifest"));
+        compare(format!("__completeNoDesc {line:?}"), line, &terse, &ours("__completeNoDesc"));
+        compare(format!("__complete {line:?}"), line, &dockers, &ours("__complete"));
+        // Docker always requests descriptions from a plugin, and adds a line of its own to stderr.
         let mut through = docker("__complete", "manifests");
-        let mut dockers = docker("__complete", "manifest");
         (through.stderr, dockers.stderr) = Default::default();
         compare(format!("through docker {line:?}"), line, &dockers, &through);
     }

@@ -62,7 +62,11 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        Self::in_sandbox(Sandbox::new())
+    }
+
+    fn in_sandbox(sandbox: Sandbox) -> Self {
+        let fixture = Self { registry: Registry::start(), sandbox };
         for number in 0..3 {
             let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
             fixture.registry.put_image("app", &number.to_string(), &image);
@@ -229,7 +233,7 @@ fn what_is_larger_than_any_draft_is_refused_unread() {
 
 #[test]
 fn more_files_than_any_draft_has_are_refused_uncounted() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::in_sandbox(Sandbox::in_memory());
     let file = fixture.sandbox.write("empty", "");
     // Links of one file: a filesystem has room for these, but allows only so many of one.
     let mut source = file;

@@ -5,7 +5,7 @@ use testkit::image::Image;
 use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::rate_limits::{Shared, run_without_waiting};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -19,7 +19,7 @@ fn hostile(long: bool) -> String {
 
 /// Nothing steers, nothing is a line that the program did not say, and nothing is without end.
 #[track_caller]
-fn assert_tame(args: &[&str], output: &Output) {
+fn assert_tame(args: &[String], output: &Output) {
     for (stream, text) in [("stdout", output.out()), ("stderr", output.err())] {
         let steers = |c: &char| {
             (c.is_control() && !matches!(c, '\n' | '\t'))
@@ -79,7 +79,6 @@ impl Fixture {
         registry.put_manifest("app", "wrong", INDEX, &index(wrong, INDEX));
         let undigested = json!([{"mediaType": MANIFEST, "digest": words, "size": 1}]);
         registry.put_manifest("app", "undigested", INDEX, &index(undigested, INDEX));
-        std::os::unix::fs::symlink(OURS, sandbox.path().join("manifest-tool")).expect("a link");
         Fixture { registry, sandbox }
     }
 
@@ -88,14 +87,12 @@ impl Fixture {
     fn run(&self, line: &str) -> Output {
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace('@', &format!("{}/app:", self.registry.host()))).collect();
-        let args: Vec<&str> = words.iter().map(String::as_str).collect();
-        let output = match args.split_first() {
-            Some((&"manifest-tool", rest)) => {
-                self.sandbox.command(self.sandbox.path().join("manifest-tool")).args(rest.to_vec()).run()
-            }
-            _ => self.sandbox.command(OURS).args(args.to_vec()).run(),
+        let (program, args) = match words.split_first() {
+            Some((name, rest)) if name == "manifest-tool" => ("manifest-tool", rest),
+            _ => ("docker-manifest", &words[..]),
         };
-        assert_tame(&args, &output);
+        let output = run_without_waiting(&self.sandbox, program, args, &Shared::new());
+        assert_tame(&words, &output);
         output
     }
 }

@@ -9,23 +9,27 @@ use testkit::skip::{not_possible_here, skipped};
 
 use super::OURS;
 
-/// A registry with two images, and a home whose `disk` is mounted by each shell for itself.
+/// A registry with two images, and a home whose `disk` is mounted by each shell for itself. `lower` has five drafts.
 struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-/// A draft of a lower layer, seen through overlayfs as the next step of a container build sees it.
-const LAYERS: &str = r#"
-    mount -t tmpfs disk "$DISK"
-    cd "$DISK"
-    mkdir lower upper work merged
-    export DOCKER_CONFIG="$DISK/lower"
+/// The drafts of the lower layer.
+const LOWER: &str = r#"
+    export DOCKER_CONFIG="$LOWER"
     for tag in 1 2 3 4 5; do
         "$OURS" create "$AT/list:$tag" "$AT/app:amd64" "$AT/app:arm64" >&2
         "$OURS" annotate "$AT/list:$tag" --annotation own=kept
     done
-    mount -t overlay overlay -o "lowerdir=lower,upperdir=upper,workdir=work" merged
+"#;
+
+/// A draft of a lower layer, seen through overlayfs as the next step of a container build sees it.
+const LAYERS: &str = r#"
+    mount -t tmpfs disk "$DISK"
+    cd "$DISK"
+    mkdir upper work merged
+    mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=upper,workdir=work" merged
     export DOCKER_CONFIG="$DISK/merged"
     STORE="$DISK/merged/manifests"
 "#;
@@ -47,6 +51,9 @@ impl Fixture {
             );
             return None;
         }
+        std::fs::create_dir(fixture.sandbox.path().join("lower")).expect("a folder");
+        let made = fixture.shell(LOWER);
+        assert_eq!(made.code, 0, "{}", made.err());
         Some(fixture)
     }
 
@@ -54,7 +61,8 @@ impl Fixture {
     fn shell(&self, script: &str) -> Output {
         let run = self.sandbox.command("unshare").args(["--mount", "--propagation", "private", "sh", "-euc", script]);
         let disk = self.sandbox.path().join("disk").display().to_string();
-        run.env("DISK", disk).env("OURS", OURS).env("AT", self.registry.host()).run()
+        let lower = self.sandbox.path().join("lower").display().to_string();
+        run.env("DISK", disk).env("LOWER", lower).env("OURS", OURS).env("AT", self.registry.host()).run()
     }
 
     fn layers(&self, script: &str) -> Output {

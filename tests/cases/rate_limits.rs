@@ -31,6 +31,19 @@ impl Shared {
     }
 }
 
+/// Runs the program in this process, in a sandbox's home and by a clock that does not wait, with retries as users have
+/// them.
+pub(super) fn run_without_waiting(sandbox: &Sandbox, program: &str, words: &[String], clock: &Arc<Shared>) -> Output {
+    let text = |path: std::path::PathBuf| path.display().to_string();
+    let env = Env::from_pairs([
+        ("HOME", text(sandbox.home())),
+        ("DOCKER_CONFIG", text(sandbox.docker_config())),
+        ("ROOTLESSKIT_STATE_DIR", text(sandbox.home())),
+        ("XDG_CONFIG_HOME", text(sandbox.home())),
+    ]);
+    in_process::run(program, words, env, Arc::clone(clock) as Arc<dyn Clock>)
+}
+
 impl Clock for Shared {
     fn now(&self) -> Instant {
         *self.now.lock().expect("no panic so far")

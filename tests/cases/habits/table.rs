@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use docker_manifest::env::Env;
 use docker_manifest::net::Clock;
 use testkit::image::{Image, Index, sha512};
 use testkit::loopback::{Builder, Fault, Rule};
 use testkit::sandbox::Output;
 
-use super::super::in_process;
-use super::super::rate_limits::Shared;
+use super::super::rate_limits::{Shared, run_without_waiting};
 use super::{Fixture, image};
 
 /// What is run, in this order, each with its name in the tables.
@@ -164,14 +162,7 @@ fn fixture(habit: Habit, clock: &Arc<Shared>) -> Fixture {
 fn run(fixture: &Fixture, clock: &Arc<Shared>, line: &str) -> Output {
     let line = line.replace("{D}", &fixture.sandbox.path().display().to_string());
     let words: Vec<String> = line.split_whitespace().map(|word| fixture.word(word)).collect();
-    let text = |path: std::path::PathBuf| path.display().to_string();
-    let env = Env::from_pairs([
-        ("HOME", text(fixture.sandbox.home())),
-        ("DOCKER_CONFIG", text(fixture.sandbox.docker_config())),
-        ("ROOTLESSKIT_STATE_DIR", text(fixture.sandbox.home())),
-        ("XDG_CONFIG_HOME", text(fixture.sandbox.home())),
-    ]);
-    in_process::run("docker-manifest", &words, env, Arc::clone(clock) as Arc<dyn Clock>)
+    run_without_waiting(&fixture.sandbox, "docker-manifest", &words, clock)
 }
 
 /// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each

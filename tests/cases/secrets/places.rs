@@ -9,6 +9,7 @@ use super::everywhere::{PASSWORD, assert_silent, forms};
 use super::{FixtureBuilder, amd};
 use crate::cases::OURS;
 use crate::cases::client_fixture::repository;
+use crate::cases::rate_limits::{Shared, run_without_waiting};
 
 /// All that a server was sent, in one text.
 fn told(requests: &[Recorded]) -> String {
@@ -58,13 +59,20 @@ fn nothing_secret_goes_where_a_registry_sends_us() {
                 registry.put_image("app", "1", &amd());
                 let sandbox = logged_in(&registry);
                 let (list, image) = (format!("{}/list:1", registry.host()), format!("{}/app:1", registry.host()));
-                let run = |words: &[&str]| sandbox.command(OURS).arg("--debug").args(words.iter().copied()).run();
+                // In this process, because the retries of `check` wait for seconds by a real clock.
+                let clock = Shared::new();
+                let run = |words: &[&str]| {
+                    let words: Vec<String> = ["--debug"].iter().chain(words).map(|&word| word.to_owned()).collect();
+                    run_without_waiting(&sandbox, "docker-manifest", &words, &clock)
+                };
                 let _ = run(&["create", &list, &image]).success();
                 registry.fault(Rule::on(method, path), fault);
                 let check = format!("{}/scratch", registry.host());
                 for words in [&["inspect", &image][..], &["platforms", &image], &["push", &list], &["check", &check]] {
                     let output = run(words);
-                    assert_silent(&(output.err() + &output.out()), &forms(PASSWORD), &format!("{words:?}"));
+                    let text = output.err() + &output.out();
+                    assert!(text.contains(&format!("{}/v2/", registry.url())), "{words:?} prints no trace: {text}");
+                    assert_silent(&text, &forms(PASSWORD), &format!("{words:?}"));
                 }
                 let config = format!(
                     r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#,
