@@ -20,7 +20,7 @@ use crate::core::layouts::Layouts;
 use crate::core::place::{ContentAccess, Place};
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
-use crate::core::resolve::descend::Descent;
+use crate::core::resolve::descend::{self, Descent};
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
@@ -202,7 +202,7 @@ impl Client {
         served: RemoteContent<'a>,
         wanted: &PlatformFilter,
     ) -> Result<Image<'a>, CommandError> {
-        let mut descriptors = match served {
+        let descriptors = match served {
             RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(wrong(reference))?.manifests,
             RemoteContent::Image(image) => {
                 let own = self.platform(reference, &image.fetched.bytes)?;
@@ -214,28 +214,33 @@ impl Client {
                 return Err(no_such_platform(wanted, reference, own.iter().map(ToString::to_string)));
             }
         };
-        let (mut there, mut total) = (BTreeSet::new(), 0);
-        for _ in 0..DEPTH_MAX {
-            descriptors.retain(|descriptor| attested(descriptor).is_none());
-            there.extend(
-                descriptors.iter().filter_map(|descriptor| Some(requirements::known_platform(descriptor)?.to_string())),
-            );
-            if let Some(descriptor) = first_for(context, reference, &descriptors, wanted) {
-                return self.image_of(reference, descriptor);
-            }
-            let deeper =
-                distinct(descriptors.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform()));
-            if deeper.is_empty() {
-                return Err(no_such_platform(wanted, reference, there));
-            }
-            total += deeper.len();
-            if total > CHILDREN_MAX {
-                return Err(too_many(reference));
-            }
-            let found = tasks::in_order(self.jobs, &deeper, |descriptor| self.deeper(reference, descriptor));
-            descriptors = found.map_err(CommandError::of)?.into_iter().flatten().collect();
+        let mut available = BTreeSet::new();
+        // The descriptor for the platform, or those that must be fetched to find it.
+        let mut search = |mut level: Vec<Descriptor>| {
+            level.retain(|descriptor| attested(descriptor).is_none());
+            available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
+            let found = first_for(context, reference, &level, wanted).cloned();
+            let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
+            let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
+            (found, deeper.into_iter().cloned().collect::<Vec<_>>())
+        };
+        let (mut found, deeper) = search(descriptors);
+        descend::in_waves(
+            DEPTH_MAX,
+            |_| reference.to_string(),
+            |_| 1,
+            deeper,
+            |_, level| {
+                let below = tasks::in_order(self.jobs, &level, |descriptor| self.deeper(reference, descriptor));
+                let deeper;
+                (found, deeper) = search(below.map_err(CommandError::of)?.into_iter().flatten().collect());
+                Ok(deeper)
+            },
+        )?;
+        match found {
+            Some(descriptor) => self.image_of(reference, &descriptor),
+            None => Err(no_such_platform(wanted, reference, available)),
         }
-        Err(CommandError::TooDeep { list: reference.to_string(), depth: DEPTH_MAX })
     }
 
     /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.

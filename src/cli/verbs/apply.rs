@@ -183,8 +183,8 @@ impl<'a> ApplyRequest<'a> {
         let registry = access.registry;
         let ahead = self.names.checked_ahead(lists).filter(|_| self.flags.to.is_none());
         let check_tag = || ahead.iter().for_each(|list| registry.prefetch_before_push(list));
-        let (wanted, progress) = (&SourceFilter::default(), &context.fetches());
-        let resolver = Resolver { access, wanted, before: None, targets, beside: Some(&check_tag), progress };
+        let (filter, progress) = (&SourceFilter::default(), &context.fetches());
+        let resolver = Resolver { access, filter, before: None, targets, beside: Some(&check_tag), progress };
         let found = SpecSources::of(self.names.specs).resolve(&resolver, self.ignore_missing);
         let found = found.map_err(|failure| {
             self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))

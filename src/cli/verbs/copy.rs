@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         name: read.name,
         tag,
         expected: write.digest,
-        wanted: &args.sources.filter(),
+        filter: &args.sources.filter(),
         referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,
         verify: args.verify,

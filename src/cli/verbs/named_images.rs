@@ -64,8 +64,8 @@ impl NamedImages {
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<(Vec<ResolvedSource>, Vec<Reused<'a>>), CommandError> {
         let (images, reused) = previous::split_known(before, sources::distinct(&self.all), is_requested);
-        let (wanted, targets) = (&self.filter, vec![target]);
-        let resolver = Resolver { access, wanted, before, targets, beside: None, progress };
+        let (filter, targets) = (&self.filter, vec![target]);
+        let resolver = Resolver { access, filter, before, targets, beside: None, progress };
         let found = resolver.resolve(&images, &reused);
         let mut found = found.map_err(|failure| self.files.blame(access.registry, failure))?;
         let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);

@@ -49,7 +49,7 @@ pub(crate) struct CopyRequest<'a> {
     /// The digest that it must have.
     pub(crate) expected: Option<Digest>,
     /// Which platforms of an index.
-    pub(crate) wanted: &'a SourceFilter,
+    pub(crate) filter: &'a SourceFilter,
     /// Which referrers come along.
     pub(crate) referrers: &'a ReferrerFilter,
     /// Whether nothing is sent.

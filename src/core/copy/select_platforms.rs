@@ -1,17 +1,21 @@
-//! `--platform` and `--attestations`: only a part of an index. The part has another digest, and the changes are told.
+//! `--platform` and `--attestations`: copies a part of an index. The part has another digest, and the user sees what
+//! changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
+use crate::core::resolve::descend::Descent;
+use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
-use crate::core::resolve::selection::picks;
+use crate::core::resolve::selection::picks_descriptor;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
+use crate::model::index::Index;
 use crate::model::json;
 use crate::model::manifest::ManifestKind;
 use crate::model::spec::Attestations;
@@ -32,38 +36,37 @@ impl Narrowed {
     }
 }
 
-/// A descriptor, as the index has it and as we understand it.
-type Line = (Value, Descriptor);
-
 /// The part that the filter selects; all of it if the filter selects everything.
 pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<Narrowed, CommandError> {
-    let wanted = request.wanted;
-    if wanted.platforms.is_empty() && wanted.attestations == Attestations::Keep {
+    let filter = request.filter;
+    if filter.platforms.is_empty() && filter.attestations == Attestations::Keep {
         return Ok(Narrowed::whole(top, Vec::new()));
     }
     if !ManifestKind::is_list(&top.media_type) {
         // There is nothing to select in a single image.
         let note = "it is one image, so that no platform is selected".to_owned();
-        let changes = if wanted.platforms.is_empty() { Vec::new() } else { vec![note] };
+        let changes = if filter.platforms.is_empty() { Vec::new() } else { vec![note] };
         return Ok(Narrowed::whole(top, changes));
     }
-    let (mut lines, mut replaced, mut size) = (Vec::new(), Vec::new(), ResolvedSize::default());
-    flatten(request, &top, 0, &mut size, &mut lines, &mut replaced)?;
-    let picked = picked(request, &lines)?;
-    let keeps = wanted.attestations == Attestations::Keep;
-    let is_kept = |(_, line): &&Line| match attested(line) {
+    let nested = nested_indexes(request, &top)?;
+    let replaced = std::iter::once(&top).chain(nested.values()).map(|index| index.digest.clone()).collect();
+    let leaves = leaves_of(request, &top, &nested)?;
+    let picked = picked(request, &leaves)?;
+    let keeps = filter.attestations == Attestations::Keep;
+    let is_kept = |leaf: &&Leaf| match attested(&leaf.descriptor) {
         Some(image) => keeps && picked.contains(&image),
-        None => picked.contains(&line.digest),
+        None => picked.contains(&leaf.descriptor.digest),
     };
-    let kept: Vec<&Line> = lines.iter().filter(is_kept).collect();
-    if kept.len() == lines.len() {
+    let kept: Vec<&Leaf> = leaves.iter().filter(is_kept).collect();
+    if kept.len() == leaves.len() {
         return Ok(Narrowed::whole(top, Vec::new()));
     }
-    let images: Vec<&&Line> = kept.iter().filter(|(_, line)| attested(line).is_none()).collect();
+    let images = kept.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
+    let images: Vec<&Descriptor> = images.collect();
     let shown: Vec<String> =
-        images.iter().filter_map(|(_, line)| line.platform.as_ref()).map(ToString::to_string).collect();
-    let left = lines.len() - kept.len();
-    if let ([(_, only)], false) = (images.as_slice(), wanted.platforms.is_empty()) {
+        images.iter().filter_map(|image| image.platform.as_ref()).map(ToString::to_string).collect();
+    let left = leaves.len() - kept.len();
+    if let ([only], false) = (images.as_slice(), filter.platforms.is_empty()) {
         let image = request.fetch(&ManifestName::Digest(only.digest.clone()))?;
         let attestations = kept.len() - 1;
         let mut changes = vec![format!("{} is copied as an image, without the index {}", shown.join(", "), top.digest)];
@@ -76,71 +79,77 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
     let changes = vec![format!(
         "the index has another digest than {}: {left} of {} manifests are left out, {} stay",
         top.digest,
-        lines.len(),
+        leaves.len(),
         if shown.is_empty() { kept.len().to_string() } else { shown.join(", ") }
     )];
     Ok(Narrowed { top: narrowed, changes, replaced })
 }
 
 /// The digests of the images that the filter selects. Every selected platform must be there.
-fn picked(request: &CopyRequest<'_>, lines: &[Line]) -> Result<BTreeSet<Digest>, CommandError> {
-    let wanted = request.wanted;
-    let images = || lines.iter().map(|(_, line)| line).filter(|line| attested(line).is_none());
-    let platforms = || images().filter(|line| line.has_platform()).filter_map(|line| line.platform.as_ref());
-    for pick in &wanted.platforms {
+fn picked(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
+    let filter = request.filter;
+    let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|own| attested(own).is_none());
+    let platforms = || images().filter(|own| own.has_platform()).filter_map(|own| own.platform.as_ref());
+    for pick in &filter.platforms {
         if !platforms().any(|own| own.matches(&pick.parsed)) {
-            let there: BTreeSet<String> = platforms().map(ToString::to_string).collect();
+            let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();
             return Err(CommandError::NoSuchPlatform {
                 platform: pick.shown.clone(),
                 sources: request.from.clone(),
-                there: there.into_iter().collect(),
+                there: available.into_iter().collect(),
             });
         }
     }
-    let is_picked = |line: &&Descriptor| {
-        wanted.platforms.is_empty()
-            || line.has_platform() && line.platform.as_ref().is_some_and(|own| picks(wanted, own))
-    };
-    Ok(images().filter(is_picked).map(|line| line.digest.clone()).collect())
+    Ok(images().filter(|image| picks_descriptor(filter, image)).map(|image| image.digest.clone()).collect())
 }
 
-/// The descriptors of an index, with those of the indexes in it in their place.
-fn flatten(
+/// Fetches the indexes that are nested in an index.
+fn nested_indexes(
     request: &CopyRequest<'_>,
-    index: &FetchedManifest,
-    depth: usize,
-    size: &mut ResolvedSize,
-    lines: &mut Vec<Line>,
-    indexes: &mut Vec<Digest>,
-) -> Result<(), CommandError> {
-    if depth > DEPTH_MAX {
-        return Err(CommandError::TooDeep { list: request.from.clone(), depth: DEPTH_MAX });
-    }
-    size.check_bytes(&request.from, &index.bytes, 1)?;
-    indexes.push(index.digest.clone());
+    top: &FetchedManifest,
+) -> Result<BTreeMap<Digest, FetchedManifest>, CommandError> {
+    let (mut size, mut nested) = (ResolvedSize::default(), BTreeMap::new());
+    let mut indexes = |index: &FetchedManifest| {
+        size.check_bytes(&request.from, &index.bytes, 1)?;
+        let served = |source| CommandError::Served { reference: request.from.clone(), source };
+        let children = Index::decode(&index.bytes).map_err(served)?.manifests;
+        children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
+        let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));
+        Ok::<_, CommandError>(indexes.map(|index| index.digest).collect::<Vec<_>>())
+    };
+    let first = indexes(top)?;
+    let fetch = |digest: &Digest| request.fetch(&ManifestName::Digest(digest.clone()));
+    let take = |_, digest, index| {
+        let below = indexes(&index)?;
+        nested.insert(digest, index);
+        Ok(below)
+    };
+    let descent = Descent { list: &request.from, jobs: request.registry.jobs(), levels: DEPTH_MAX };
+    descent.run(first, Digest::clone, fetch, take)?;
+    Ok(nested)
+}
+
+/// The descriptors of an index, with those of its nested indexes in their place.
+fn leaves_of(
+    request: &CopyRequest<'_>,
+    top: &FetchedManifest,
+    nested: &BTreeMap<Digest, FetchedManifest>,
+) -> Result<Vec<Leaf>, CommandError> {
+    let bytes = |digest: &Digest| nested.get(digest).map(|index| index.bytes.as_slice());
     let served = |source| CommandError::Served { reference: request.from.clone(), source };
-    let document = json::parse(&index.bytes).map_err(|error| served(error.into()))?;
-    let members = json::Members::of("Index", &document).map_err(|error| served(error.into()))?;
-    for value in members.array("manifests").map_err(|error| served(error.into()))? {
-        size.count_descriptor(&request.from)?;
-        let line = Descriptor::decode(value).map_err(served)?;
-        if ManifestKind::is_list(&line.media_type) {
-            let inner = request.fetch(&ManifestName::Digest(line.digest.clone()))?;
-            flatten(request, &inner, depth + 1, size, lines, indexes)?;
-        } else {
-            lines.push((value.clone(), line));
-        }
-    }
-    Ok(())
+    let leaves = leaves(&top.bytes, &bytes).map_err(served)?;
+    // An index may be nested in several others, and counts each time.
+    ResolvedSize::default().count_descriptors(leaves.len(), || request.from.clone())?;
+    Ok(leaves)
 }
 
 /// The index with these descriptors only. All its other members stay.
-fn rebuilt(request: &CopyRequest<'_>, top: &FetchedManifest, kept: &[&Line]) -> Result<FetchedManifest, CommandError> {
+fn rebuilt(request: &CopyRequest<'_>, top: &FetchedManifest, kept: &[&Leaf]) -> Result<FetchedManifest, CommandError> {
     let served = |source| CommandError::Served { reference: request.from.clone(), source };
     let mut document = json::parse(&top.bytes).map_err(|error| served(error.into()))?;
     if let Some(members) = document.as_object_mut() {
         let name = members.keys().find(|name| name.eq_ignore_ascii_case("manifests")).cloned();
-        let kept = kept.iter().map(|(value, _)| value.clone()).collect();
+        let kept = kept.iter().map(|leaf| leaf.json.clone()).collect();
         members.insert(name.unwrap_or_else(|| "manifests".to_owned()), Value::Array(kept));
     }
     let bytes = json::encode(&document).map_err(|error| served(error.into()))?;

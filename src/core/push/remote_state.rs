@@ -12,7 +12,8 @@ use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::tags;
-use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::descend;
+use crate::core::resolve::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -61,13 +62,13 @@ impl RemoteState {
     /// Whether there is nothing left to send.
     pub(crate) fn is_done(&self, plan: &PushPlan<'_>) -> bool {
         self.is_there
-            && self.tags.iter().all(|now| *now == TagState::This)
+            && self.tags.iter().all(|tag| *tag == TagState::This)
             && plan.missing(&self.children).next().is_none()
     }
 
     /// The tags of the plan that name the list already.
     pub(crate) fn in_place<'p>(&self, plan: &'p PushPlan<'_>) -> impl Iterator<Item = &'p Reference> {
-        plan.tags.iter().zip(&self.tags).filter(|(_, now)| **now == TagState::This).map(|(tag, _)| tag)
+        plan.tags.iter().zip(&self.tags).filter(|(_, state)| **state == TagState::This).map(|(tag, _)| tag)
     }
 
     /// The manifest under the own name, if it is a list.
@@ -104,55 +105,51 @@ impl RemoteState {
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read.
 pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -> Result<RemoteState, CommandError> {
-    let looker = StateReader { registry, plan, is_dry_run };
+    let reader = StateReader { registry, plan, is_dry_run };
     let mut descendants = Descendants::of(plan)?;
     // The first request alone: after it the registry's login is known.
-    let (own_now, own) = looker.own()?;
-    let mut served = RemoteState { own, is_there: own_now == TagState::This, ..RemoteState::default() };
-    let listed = served.index().map(|index| index.manifests).unwrap_or_default();
+    let (own_state, own) = reader.own()?;
+    let mut state = RemoteState { own, is_there: own_state == TagState::This, ..RemoteState::default() };
+    let listed = state.index().map(|index| index.manifests).unwrap_or_default();
     let listed: BTreeSet<Digest> = listed.into_iter().map(|descriptor| descriptor.digest).collect();
-    let mut tags: Vec<&Reference> = plan.tags.iter().filter(|tag| !plan.is_own(tag)).collect();
+    // Tags and referrers are requested together with the first level of children.
+    let tags = plan.tags.iter().filter(|tag| !plan.is_own(tag)).map(StateQuery::Tag);
+    let children = descendants.take(|digest| state.is_there || listed.contains(digest));
+    let first = tags.chain(children.map(StateQuery::Child)).chain(plan.referrers().map(StateQuery::Referrer)).collect();
     let mut others = Vec::new();
-    let mut referrers: Vec<&PlannedManifest<'_>> = plan.referrers().collect();
-    for depth in 0.. {
-        let children = descendants.take(|digest| served.is_there || listed.contains(digest));
-        if children.is_empty() && tags.is_empty() && referrers.is_empty() {
-            break;
-        }
-        if depth >= DEPTH_MAX {
-            return Err(CommandError::TooDeep { list: plan.target.to_string(), depth: DEPTH_MAX });
-        }
-        let questions =
-            tags.drain(..).map(StateQuery::Tag).chain(children.into_iter().map(Box::new).map(StateQuery::Child));
-        let questions: Vec<StateQuery<'_>> = questions.chain(referrers.drain(..).map(StateQuery::Referrer)).collect();
-        let answers =
-            tasks::in_order(registry.jobs(), &questions, |query| looker.send(query)).map_err(CommandError::of)?;
-        for (query, answer) in questions.into_iter().zip(answers) {
-            match (query, answer) {
-                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(*child, presence)?,
-                (StateQuery::Referrer(_), StateResponse::Referrer(present)) => descendants.present.extend(present),
-                (_, StateResponse::Tag(now)) => others.push(now),
-                (_, StateResponse::Child(_) | StateResponse::Referrer(_)) => {}
+    let list = |_: &StateQuery<'_>| plan.target.to_string();
+    let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
+    descend::in_waves(DEPTH_MAX, list, count, first, |_, queries| {
+        let responses =
+            tasks::in_order(registry.jobs(), &queries, |query| reader.send(query)).map_err(CommandError::of)?;
+        for (query, response) in queries.into_iter().zip(responses) {
+            match (query, response) {
+                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(child, presence)?,
+                (_, StateResponse::Referrer(present)) => descendants.present.extend(present),
+                (_, StateResponse::Tag(tag)) => others.push(tag),
+                (_, StateResponse::Child(_)) => {}
             }
         }
-        served.is_there |= others.contains(&TagState::This);
-    }
+        state.is_there |= others.contains(&TagState::This);
+        let children = descendants.take(|digest| state.is_there || listed.contains(digest));
+        Ok(children.map(StateQuery::Child).collect())
+    })?;
     let mut others = others.into_iter();
-    let now = |tag: &Reference| if plan.is_own(tag) { Some(own_now.clone()) } else { others.next() };
-    served.tags = plan.tags.iter().map(now).map(|now| now.unwrap_or(TagState::Unknown)).collect();
-    (served.children, served.unchecked) = (descendants.present, descendants.unchecked);
+    let tag_state = |tag| if plan.is_own(tag) { Some(own_state.clone()) } else { others.next() };
+    state.tags = plan.tags.iter().map(tag_state).map(|tag| tag.unwrap_or(TagState::Unknown)).collect();
+    (state.children, state.unchecked) = (descendants.present, descendants.unchecked);
     descendants.missing.sort_by_key(|(position, _)| *position);
-    served.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
-    Ok(served)
+    state.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
+    Ok(state)
 }
 
-/// What each tag of the plan serves: a HEAD of each, at once.
+/// Requests the state of each tag of the plan with a HEAD, in parallel.
 ///
 /// # Errors
-/// What stands in the way of an exchange.
+/// Failed requests.
 pub(crate) fn tags(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
-    let looker = StateReader { registry, plan, is_dry_run: false };
-    tasks::in_order(registry.jobs(), &plan.tags, |tag| looker.tag(tag)).map_err(CommandError::of)
+    let reader = StateReader { registry, plan, is_dry_run: false };
+    tasks::in_order(registry.jobs(), &plan.tags, |tag| reader.tag(tag)).map_err(CommandError::of)
 }
 
 /// A child to check.
@@ -185,7 +182,6 @@ struct Descendants<'a> {
     present: BTreeSet<Digest>,
     missing: Vec<(usize, Descriptor)>,
     unchecked: usize,
-    size: ResolvedSize,
 }
 
 impl<'a> Descendants<'a> {
@@ -200,7 +196,6 @@ impl<'a> Descendants<'a> {
             present: BTreeSet::new(),
             missing: Vec::new(),
             unchecked: 0,
-            size: ResolvedSize::default(),
         };
         descendants.add(plan.index()?.manifests)?;
         Ok(descendants)
@@ -226,9 +221,10 @@ impl<'a> Descendants<'a> {
     }
 
     /// The children to check now: those that only the target can have, and those that can be sent and `may_be_there`.
-    fn take(&mut self, may_be_there: impl Fn(&Digest) -> bool) -> Vec<Child> {
+    fn take(&mut self, may_be_there: impl Fn(&Digest) -> bool) -> impl Iterator<Item = Child> {
         let sendable = self.sendable.extract_if(.., |child| may_be_there(&child.descriptor.digest));
-        self.in_place.drain(..).chain(sendable).collect()
+        let children: Vec<Child> = self.in_place.drain(..).chain(sendable).collect();
+        children.into_iter()
     }
 
     fn note(&mut self, child: Child, presence: Presence) -> Result<(), CommandError> {
@@ -242,7 +238,6 @@ impl<'a> Descendants<'a> {
                 let wrong = |source| CommandError::Served { reference: reference.to_string(), source };
                 let descriptors = Index::decode(&served.bytes).map_err(wrong)?.manifests;
                 self.present.insert(descriptor.digest);
-                descriptors.iter().try_for_each(|_| self.size.count_descriptor(self.plan.target))?;
                 self.add(descriptors)?;
             }
             // This run sends it.
@@ -263,7 +258,7 @@ struct StateReader<'a> {
 /// One query to the registry.
 enum StateQuery<'a> {
     Tag(&'a Reference),
-    Child(Box<Child>),
+    Child(Child),
     Referrer(&'a PlannedManifest<'a>),
 }
 
@@ -271,7 +266,7 @@ enum StateQuery<'a> {
 enum StateResponse {
     Tag(TagState),
     Child(Presence),
-    /// Its digest, where it is there under all its names.
+    /// Its digest, if all its names name it.
     Referrer(Option<Digest>),
 }
 
@@ -298,8 +293,8 @@ impl StateReader<'_> {
         };
         let list = &self.plan.list;
         let is_this = list.digest == served.digest && served.media_type == list.media_type;
-        let now = if is_this { TagState::This } else { TagState::Other(served.digest.clone()) };
-        Ok((now, Some(served)))
+        let state = if is_this { TagState::This } else { TagState::Other(served.digest.clone()) };
+        Ok((state, Some(served)))
     }
 
     fn tag(&self, tag: &Reference) -> Result<TagState, CommandError> {

@@ -56,7 +56,7 @@ fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
 pub(crate) fn merge(
     draft: &mut Draft,
     source: &ResolvedSource,
-    wanted: &SourceFilter,
+    filter: &SourceFilter,
     previous: &PreviousEntries,
 ) -> Option<SourceChange> {
     let before = draft.clone();
@@ -91,15 +91,15 @@ pub(crate) fn merge(
     for old in previous_entries.iter().filter(|old| !taken.contains(&old.reference)) {
         let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
         let is_over = match old.attests() {
-            Some(_) if wanted.attestations == Attestations::Drop => true,
-            None if wanted.attestations == Attestations::Drop
+            Some(_) if filter.attestations == Attestations::Drop => true,
+            None if filter.attestations == Attestations::Drop
                 && old.subject().is_some_and(|subject| draft.has(&subject)) =>
             {
                 true
             }
             // Its image did not change and has new attestations, or its image is gone.
             Some(digest) => moved.is_some() && (serves(digest.clone()) || !draft.has(&digest)),
-            None => moved.is_some() && is_picked(wanted, old),
+            None => moved.is_some() && is_picked(filter, old),
         };
         if is_over {
             draft.take_out(old);
@@ -158,9 +158,9 @@ fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
     draft.arrange(keys);
 }
 
-fn is_picked(wanted: &SourceFilter, entry: &Entry) -> bool {
-    let matches = |platform: &Platform| wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed));
-    wanted.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
+fn is_picked(filter: &SourceFilter, entry: &Entry) -> bool {
+    let matches = |platform: &Platform| filter.platforms.iter().any(|pick| platform.matches(&pick.parsed));
+    filter.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }
 
 /// Adds an entry that the draft does not have. An image that an index brought gets its own name once the user names it;

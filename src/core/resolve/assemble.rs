@@ -59,11 +59,11 @@ pub(crate) struct ListParts {
 impl SpecSources {
     /// Collects the sources of these specs.
     pub(crate) fn of(specs: &[Spec]) -> SpecSources {
-        let mut wanted = SpecSources::default();
+        let mut sources = SpecSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
-            wanted.add(entry, attestations(spec), spec.attestations == Some(Attestations::Keep));
+            sources.add(entry, attestations(spec), spec.attestations == Some(Attestations::Keep));
         }
-        wanted
+        sources
     }
 
     fn add(&mut self, entry: &SpecEntry, attestations: Attestations, attestation_referrers: bool) {
@@ -94,7 +94,7 @@ impl SpecSources {
         resolver: &Resolver<'_>,
         ignore_missing: bool,
     ) -> Result<ResolvedSources, CommandError> {
-        let requests = self.images.iter().zip(&self.sources).map(|(image, wanted)| SourceRequest { image, wanted });
+        let requests = self.images.iter().zip(&self.sources).map(|(image, filter)| SourceRequest { image, filter });
         let found = resolver.resolve_each(&requests.collect::<Vec<_>>(), ignore_missing)?;
         let names = self.images.iter().filter_map(|image| image.clone().ok());
         Ok(ResolvedSources(names.zip(found).collect()))

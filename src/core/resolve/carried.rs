@@ -3,30 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::Value;
-
 use crate::content::registry::Blob;
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::place::Place;
 use crate::core::request::SourceFilter;
-use crate::core::resolve::limits::{DEPTH_MAX, ORDERED_MAX};
-use crate::core::resolve::selection::{is_unknown, picks};
+use crate::core::resolve::leaves::{Leaf, leaves};
+use crate::core::resolve::selection::{is_unknown, picks_descriptor};
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::index::Index;
-use crate::model::source::{Carried, SourceIndex};
-use crate::model::{Entry, EntryKey, json};
+use crate::model::source::Carried;
+use crate::model::{DocumentError, Entry, EntryKey, json};
 use crate::net;
 use crate::sanitize;
-
-/// One descriptor of an index, at any depth.
-enum Leaf {
-    Image(Digest),
-    Unknown(Value, Box<Descriptor>),
-}
 
 /// Puts the entries of a source into the order of its index, and adds the carried descriptors. `is_sent`: their content
 /// must be sent to another place than `place`, where the index is.
@@ -36,79 +27,55 @@ enum Leaf {
 pub(crate) fn arrange(
     place: &Place<'_>,
     source: &mut ResolvedSource,
-    wanted: &SourceFilter,
+    filter: &SourceFilter,
     is_sent: bool,
 ) -> Result<(), CommandError> {
     let Some(form) = &source.form else { return Ok(()) };
     let served = |error| CommandError::Served { reference: source.location.to_string(), source: error };
-    let mut leaves = Vec::new();
-    walk(form, form, 0, &mut leaves).map_err(served)?;
+    let nested = |digest: &Digest| {
+        let inner = form.nested.iter().find(|inner| inner.digest == *digest);
+        inner.map(|inner| inner.raw.as_slice())
+    };
+    let leaves = leaves(&form.raw, &nested).map_err(served)?;
     let mut entries: BTreeMap<Digest, VecDeque<Entry>> = BTreeMap::new();
     for entry in std::mem::take(&mut source.entries) {
         entries.entry(entry.descriptor.digest.clone()).or_default().push_back(entry);
     }
-    let there: BTreeSet<Digest> = entries.keys().cloned().collect();
-    let name = source.reference.with_digest(&source.digest);
-    for leaf in leaves {
-        match leaf {
-            Leaf::Image(digest) => {
-                source.is_whole &= there.contains(&digest);
-                if let Some(entry) = entries.get_mut(&digest).and_then(VecDeque::pop_front) {
-                    source.order.push(EntryKey::of(&entry.reference));
-                    source.entries.push(entry);
-                }
+    let resolved: BTreeSet<Digest> = entries.keys().cloned().collect();
+    let index_name = source.reference.with_digest(&source.digest);
+    for Leaf { json, descriptor } in leaves {
+        if !is_unknown(&descriptor) {
+            source.is_whole &= resolved.contains(&descriptor.digest);
+            if let Some(entry) = entries.get_mut(&descriptor.digest).and_then(VecDeque::pop_front) {
+                source.order.push(EntryKey::of(&entry.reference));
+                source.entries.push(entry);
             }
-            Leaf::Unknown(json, line) => {
-                let is_picked = wanted.platforms.is_empty()
-                    || line.has_platform() && line.platform.as_ref().is_some_and(|own| picks(wanted, own));
-                source.is_whole &= is_picked;
-                if !is_picked || source.carried.iter().any(|carried| carried.descriptor.digest == line.digest) {
-                    continue;
-                }
-                let raw = match if is_sent { content(place, &line)?.map(Some) } else { Ok(None) } {
-                    Ok(raw) => raw,
-                    Err(why) => {
-                        source.left_out.push(format!(
-                            "{} of {} is left out: its media type is {}, and {why}",
-                            line.digest,
-                            shown(source),
-                            sanitize::word(&line.media_type)
-                        ));
-                        continue;
-                    }
-                };
-                let carried = Carried::new(json, name.clone(), raw);
-                let carried =
-                    carried.map_err(|error| CommandError::Served { reference: shown(source), source: error })?;
-                source.order.push(carried.key());
-                source.carried.push(carried);
-            }
+            continue;
         }
+        let is_picked = picks_descriptor(filter, &descriptor);
+        source.is_whole &= is_picked;
+        if !is_picked || source.carried.iter().any(|carried| carried.descriptor.digest == descriptor.digest) {
+            continue;
+        }
+        let raw = match if is_sent { content(place, &descriptor)?.map(Some) } else { Ok(None) } {
+            Ok(raw) => raw,
+            Err(why) => {
+                let (name, media_type) = (shown(source), sanitize::word(&descriptor.media_type));
+                let digest = &descriptor.digest;
+                source
+                    .left_out
+                    .push(format!("{digest} of {name} is left out: its media type is {media_type}, and {why}"));
+                continue;
+            }
+        };
+        let carried = Carried::new(json, index_name.clone(), raw)
+            .map_err(|error| CommandError::Served { reference: shown(source), source: error })?;
+        source.order.push(carried.key());
+        source.carried.push(carried);
     }
     for entry in entries.into_values().flatten() {
         source.order.push(EntryKey::of(&entry.reference));
         source.entries.push(entry);
-    }
-    Ok(())
-}
-
-/// Lists the descriptors of an index. Nested indexes are replaced by their content.
-fn walk(
-    index: &SourceIndex,
-    top: &SourceIndex,
-    depth: usize,
-    leaves: &mut Vec<Leaf>,
-) -> Result<(), crate::model::DocumentError> {
-    let lines = Index::decode(&index.raw)?.manifests;
-    let document = json::parse(&index.raw)?;
-    let document = json::Members::of("ManifestList", &document)?;
-    for (line, json) in lines.iter().zip(document.array("manifests")?) {
-        let inner = top.nested.iter().find(|inner| inner.digest == line.digest);
-        match inner.filter(|_| depth < DEPTH_MAX && leaves.len() < ORDERED_MAX) {
-            Some(inner) => walk(inner, top, depth + 1, leaves)?,
-            None if is_unknown(line) => leaves.push(Leaf::Unknown(json.clone(), Box::new(line.clone()))),
-            None => leaves.push(Leaf::Image(line.digest.clone())),
-        }
     }
     Ok(())
 }
@@ -146,11 +113,11 @@ fn content(place: &Place<'_>, line: &Descriptor) -> Result<Result<Vec<u8>, Strin
 }
 
 /// The blobs of a manifest of an unknown type, as far as it names them in `config`, `layers` or `blobs`.
-pub(crate) fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, crate::model::DocumentError> {
+pub(crate) fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let value = json::parse(manifest)?;
     let members = json::Members::of("Manifest", &value)?;
     if members.get("manifests").is_some() {
-        return Err(crate::model::DocumentError::Missing("layers"));
+        return Err(DocumentError::Missing("layers"));
     }
     let mut blobs: Vec<Descriptor> = members.get("config").map(Descriptor::decode).transpose()?.into_iter().collect();
     for name in ["layers", "blobs"] {

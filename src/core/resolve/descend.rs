@@ -1,4 +1,7 @@
-//! Descends from an index to all that it names, one level at a time, within the bounds of `limits`.
+//! The walk over nested indexes: one level at a time, within the bounds of [`limits`](super::limits).
+//!
+//! [`in_waves`] checks the bounds and leaves the requests to its caller, which may interleave others. [`Descent`] sends
+//! the requests itself, one for each distinct descriptor.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -9,7 +12,32 @@ use crate::core::error::CommandError;
 use crate::core::resolve::limits::ResolvedSize;
 use crate::net::tasks;
 
-/// A walk over an index, and its bounds.
+/// Walks over indexes, one level at a time. `wave` gets the number of the level from 1 on and its items, and returns
+/// the items of the next level. `list` names the index that an item is from, and `count` is the number of its
+/// descriptors.
+///
+/// # Errors
+/// Those of `wave`; [`CommandError::TooDeep`] beyond `levels` levels and [`CommandError::TooMany`].
+pub(crate) fn in_waves<T>(
+    levels: usize,
+    list: impl Fn(&T) -> String,
+    count: impl Fn(&T) -> usize,
+    mut level: Vec<T>,
+    mut wave: impl FnMut(usize, Vec<T>) -> Result<Vec<T>, CommandError>,
+) -> Result<(), CommandError> {
+    let mut size = ResolvedSize::default();
+    for depth in 1.. {
+        let Some(first) = level.first() else { break };
+        if depth > levels {
+            return Err(CommandError::TooDeep { list: list(first), depth: levels });
+        }
+        level.iter().try_for_each(|item| size.count_descriptors(count(item), || list(item)))?;
+        level = wave(depth, level)?;
+    }
+    Ok(())
+}
+
+/// A walk over one index that fetches what it names.
 pub(crate) struct Descent<'a> {
     /// The index, for messages.
     pub(crate) list: &'a dyn Display,
@@ -20,36 +48,38 @@ pub(crate) struct Descent<'a> {
 }
 
 impl Descent<'_> {
-    /// Looks at each line of a level in parallel, and at each key once. `take` gets the number of the level from 1 on,
-    /// the line and what was found, in the order of the lines, and returns the lines below.
+    /// Fetches the items of a level in parallel, and each key once. `take` gets the number of the level from 1 on, the
+    /// item and what was fetched, in the order of the items, and returns the items below.
     ///
     /// # Errors
-    /// Those of `look` and `take`; [`CommandError::TooDeep`] and [`CommandError::TooMany`].
-    pub(crate) fn run<L: Sync, R: Send, K: Eq + Hash>(
+    /// Those of `fetch` and `take`; [`CommandError::TooDeep`] and [`CommandError::TooMany`].
+    pub(crate) fn run<T: Sync, F: Send, K: Eq + Hash>(
         &self,
-        mut level: Vec<L>,
-        key: impl Fn(&L) -> K,
-        look: impl Fn(&L) -> Result<R, CommandError> + Sync,
-        mut take: impl FnMut(usize, L, R) -> Result<Vec<L>, CommandError>,
+        level: Vec<T>,
+        key: impl Fn(&T) -> K,
+        fetch: impl Fn(&T) -> Result<F, CommandError> + Sync,
+        mut take: impl FnMut(usize, T, F) -> Result<Vec<T>, CommandError>,
     ) -> Result<(), CommandError> {
-        let (mut seen, mut size) = (HashSet::new(), ResolvedSize::default());
-        for depth in 1.. {
-            level.retain(|line| seen.insert(key(line)));
-            if level.is_empty() {
-                break;
-            }
-            if depth > self.levels {
-                return Err(CommandError::TooDeep { list: self.list.to_string(), depth: self.levels });
-            }
-            level.iter().try_for_each(|_| size.count_descriptor(self.list))?;
-            let found = tasks::in_order(self.jobs, &level, |line| look(line)).map_err(CommandError::of)?;
-            let mut next = Vec::new();
-            for (line, found) in level.into_iter().zip(found) {
-                next.extend(take(depth, line, found)?);
-            }
-            level = next;
-        }
-        Ok(())
+        let mut seen = HashSet::new();
+        let mut distinct = |mut level: Vec<T>| {
+            level.retain(|item| seen.insert(key(item)));
+            level
+        };
+        let first = distinct(level);
+        in_waves(
+            self.levels,
+            |_| self.list.to_string(),
+            |_| 1,
+            first,
+            |depth, level| {
+                let fetched = tasks::in_order(self.jobs, &level, |item| fetch(item)).map_err(CommandError::of)?;
+                let mut next = Vec::new();
+                for (item, fetched) in level.into_iter().zip(fetched) {
+                    next.extend(take(depth, item, fetched)?);
+                }
+                Ok(distinct(next))
+            },
+        )
     }
 }
 
@@ -58,21 +88,21 @@ mod tests {
     use super::*;
     use crate::core::resolve::limits::CHILDREN_MAX;
 
-    /// Walks numbers, of which each names others.
+    /// Walks numbers. Each names others.
     fn walked(levels: usize, names: impl Fn(usize) -> Vec<usize>) -> Result<Vec<(usize, usize)>, String> {
         let (mut found, jobs) = (Vec::new(), NonZeroUsize::MIN);
-        let look = |line: &usize| Ok(*line);
-        let take = |depth, line, _| {
-            found.push((depth, line));
-            Ok(names(line))
+        let fetch = |item: &usize| Ok(*item);
+        let take = |depth, item, _| {
+            found.push((depth, item));
+            Ok(names(item))
         };
-        let walk = Descent { list: &"L", jobs, levels }.run(vec![1], |line| *line, look, take);
+        let walk = Descent { list: &"L", jobs, levels }.run(vec![1], |item| *item, fetch, take);
         walk.map(|()| found).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn each_line_is_looked_at_once_within_bounds() {
-        let diamond = |line| match line {
+    fn each_item_is_fetched_once_within_bounds() {
+        let diamond = |item| match item {
             1 => vec![2, 3, 2],
             2 | 3 => vec![4],
             _ => Vec::new(),
@@ -80,7 +110,7 @@ mod tests {
         assert_eq!(walked(3, diamond), Ok(vec![(1, 1), (2, 2), (2, 3), (3, 4)]));
         assert!(walked(2, diamond).unwrap_err().contains('2'));
         assert!(walked(1, |_| Vec::new()).is_ok());
-        let many = |line| if line == 1 { (2..CHILDREN_MAX + 10).collect() } else { Vec::new() };
+        let many = |item| if item == 1 { (2..CHILDREN_MAX + 10).collect() } else { Vec::new() };
         assert!(walked(9, many).unwrap_err().contains("10000"));
     }
 }

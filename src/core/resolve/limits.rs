@@ -20,7 +20,7 @@ pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
 /// What the command has taken from indexes so far.
 #[derive(Debug, Default)]
 pub(crate) struct ResolvedSize {
-    lines: usize,
+    descriptors: usize,
     bytes: AtomicU64,
 }
 
@@ -30,9 +30,17 @@ impl ResolvedSize {
     /// # Errors
     /// The limit is exceeded.
     pub(crate) fn count_descriptor(&mut self, list: &dyn Display) -> Result<(), CommandError> {
-        self.lines += 1;
-        match self.lines > CHILDREN_MAX {
-            true => Err(CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }),
+        self.count_descriptors(1, || list.to_string())
+    }
+
+    /// Counts `more` descriptors of a list and of its nested indexes. `list` is its name.
+    ///
+    /// # Errors
+    /// The limit is exceeded.
+    pub(crate) fn count_descriptors(&mut self, more: usize, list: impl Fn() -> String) -> Result<(), CommandError> {
+        self.descriptors = self.descriptors.saturating_add(more);
+        match self.descriptors > CHILDREN_MAX {
+            true => Err(CommandError::TooMany { list: list(), most: CHILDREN_MAX }),
             false => Ok(()),
         }
     }

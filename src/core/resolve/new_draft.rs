@@ -14,7 +14,7 @@ use crate::reference::Reference;
 
 /// The contents of a new draft.
 pub(crate) struct DraftSources<'a> {
-    /// What of the sources is wanted.
+    /// Which parts of the sources are used.
     pub(crate) filter: &'a SourceFilter,
     /// The sources, in the order of the command line.
     pub(crate) sources: &'a [ResolvedSource],
@@ -66,8 +66,8 @@ pub(crate) fn of_published(
 ) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
     let access = ContentAccess { registry, layouts: &Layouts::default() };
-    let (wanted, before, beside) = (&filter, None, None);
-    let resolver = Resolver { access, wanted, before, targets, beside, progress };
+    let (filter, before, beside) = (&filter, None, None);
+    let resolver = Resolver { access, filter, before, targets, beside, progress };
     let sources = resolver.resolve(&[&Ok(list.clone().into())], &[])?;
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));

@@ -1,12 +1,12 @@
-//! Selects the children of an index to fetch, and names images that a list has more than once.
+//! What `--platform` and `--attestations` select: the children of an index to fetch, and then the entries that stay.
+//! Also names the images that a list has more than once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::core::error::CommandError;
 use crate::core::request::SourceFilter;
-use crate::core::resolve::limits::ResolvedSize;
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
+use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
@@ -24,112 +24,133 @@ pub(crate) struct SelectedChild {
     /// The descriptor in the index.
     pub(crate) descriptor: Descriptor,
     /// Further descriptors of the same manifest in the index.
-    again: Vec<Descriptor>,
+    repeated: Vec<Descriptor>,
 }
 
 impl SelectedChild {
     /// The number of its descriptors.
     pub(crate) fn count(&self) -> usize {
-        1 + self.again.len()
+        1 + self.repeated.len()
     }
 
     /// Its descriptors, each with its own name. `source` is the index that was requested.
-    pub(crate) fn lines<'a>(&'a self, source: &'a Reference) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
-        let names = (2..).map(|place| name_again(&self.reference, &self.descriptor.digest, source.tag(), place));
-        std::iter::once((self.reference.clone(), &self.descriptor)).chain(names.zip(&self.again))
+    pub(crate) fn descriptors<'a>(
+        &'a self,
+        source: &'a Reference,
+    ) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
+        let names = (2..).map(|number| name_again(&self.reference, &self.descriptor.digest, source.tag(), number));
+        std::iter::once((self.reference.clone(), &self.descriptor)).chain(names.zip(&self.repeated))
     }
 }
 
-/// The name of the `place`th descriptor (from 2 on) of one image in a list. Docker keeps one file per name, so it gets
-/// the list's tag beside the digest, and from the third on a number. A pull by such a name gets the same image. See
-/// `store-format.md`, "Names that docker mixes".
-pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, place: usize) -> Reference {
+/// The name of the `number`th descriptor (from 2 on) of one image in a list. Docker keeps one file per name, so the
+/// second name has the list's tag beside the digest, and further ones a number, too. A pull by such a name gets the
+/// same image. See `store-format.md`, "Names that docker mixes".
+pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, number: usize) -> Reference {
     let tag: String = tag.unwrap_or("index").chars().take(100).collect();
-    let number = if place == 2 { String::new() } else { format!("-{place}") };
-    let name = format!("{}:{tag}{number}@{digest}", image.repository());
+    let suffix = if number == 2 { String::new() } else { format!("-{number}") };
+    let name = format!("{}:{tag}{suffix}@{digest}", image.repository());
     Reference::parse_canonical(&name).unwrap_or_else(|_| image.repository().at_digest(digest))
 }
 
-/// An index whose children are about to be fetched.
-pub(crate) struct ParentIndex<'a> {
-    /// The number of the source that it is, or is nested in.
-    pub(crate) place: usize,
-    /// That source.
-    pub(crate) source: &'a ResolvedSource,
-    /// The filter for its images.
-    pub(crate) wanted: &'a SourceFilter,
+/// The children of an index that must be fetched. Those that are known not to match the filter are left out. `number`
+/// is the number of the source that the index is, or is nested in, and `source` its name.
+pub(super) fn children(number: usize, source: &Reference, filter: &SourceFilter, index: &Index) -> Vec<SelectedChild> {
+    let mut children: Vec<SelectedChild> = Vec::new();
+    let mut positions: BTreeMap<&Digest, usize> = BTreeMap::new();
+    let mut seen: HashSet<&Descriptor> = HashSet::new();
+    for descriptor in needed(filter, index).into_iter().filter(|descriptor| seen.insert(descriptor)) {
+        let position = *positions.entry(&descriptor.digest).or_insert(children.len());
+        match children.get_mut(position) {
+            Some(child) => child.repeated.push(descriptor.clone()),
+            None => children.push(SelectedChild {
+                source: number,
+                reference: source.repository().at_digest(&descriptor.digest),
+                descriptor: descriptor.clone(),
+                repeated: Vec::new(),
+            }),
+        }
+    }
+    children
 }
 
-impl ParentIndex<'_> {
-    /// The children that must be fetched. Those that are known not to match the filter are left out.
-    ///
-    /// # Errors
-    /// A limit is exceeded.
-    pub(crate) fn children(&self, index: &Index, size: &mut ResolvedSize) -> Result<Vec<SelectedChild>, CommandError> {
-        let mut children: Vec<SelectedChild> = Vec::new();
-        let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
-        let mut seen: HashSet<&Descriptor> = HashSet::new();
-        for line in self.needed(index).into_iter().filter(|line| seen.insert(line)) {
-            size.count_descriptor(&self.source.location)?;
-            let place = *places.entry(&line.digest).or_insert(children.len());
-            match children.get_mut(place) {
-                Some(child) => child.again.push(line.clone()),
-                None => {
-                    let reference = self.source.reference.repository().at_digest(&line.digest);
-                    children.push(SelectedChild {
-                        source: self.place,
-                        reference,
-                        descriptor: line.clone(),
-                        again: Vec::new(),
-                    });
-                }
-            }
-        }
-        Ok(children)
-    }
+/// The descriptors of an index that the filter selects, or may select once they are fetched.
+fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
+    let is_index = |own: &Descriptor| ManifestKind::is_list(&own.media_type);
+    let is_selected = |own: &Descriptor| {
+        // A descriptor without a platform may be an image, or a referrer of one.
+        is_index(own) || !has_known_platform(own) || own.platform.as_ref().is_none_or(|own| picks(filter, own))
+    };
+    let known = || index.manifests.iter().filter(|own| !is_unknown(own));
+    let images = known().filter(|own| attested(own).is_none() && is_selected(own));
+    let selected: BTreeSet<&Digest> = images.map(|own| &own.digest).collect();
+    let has_index = index.manifests.iter().any(is_index);
+    let listed: BTreeSet<&Digest> = index.manifests.iter().map(|own| &own.digest).collect();
+    let may_be_nested = |image: &Digest| has_index && !listed.contains(image);
+    let is_needed = |own: &&Descriptor| match attested(own) {
+        Some(_) if filter.attestations == Attestations::Drop => false,
+        Some(image) => filter.platforms.is_empty() || selected.contains(&image) || may_be_nested(&image),
+        None => selected.contains(&own.digest),
+    };
+    known().filter(is_needed).collect()
+}
 
-    fn needed<'a>(&self, index: &'a Index) -> Vec<&'a Descriptor> {
-        let wanted = self.wanted;
-        let is_index = |line: &Descriptor| ManifestKind::is_list(&line.media_type);
-        let is_wanted = |line: &Descriptor| {
-            // A descriptor without a platform may be an image, or a referrer of one.
-            is_index(line) || !has_known_platform(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
-        };
-        let known = || index.manifests.iter().filter(|line| !is_unknown(line));
-        let images = known().filter(|line| attested(line).is_none() && is_wanted(line));
-        let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
-        // Its image may be in a nested index.
-        let has_index = index.manifests.iter().any(is_index);
-        let here: BTreeSet<&Digest> = index.manifests.iter().map(|line| &line.digest).collect();
-        let is_elsewhere = |digest: &Digest| has_index && !here.contains(digest);
-        let is_needed = |line: &&Descriptor| match attested(line) {
-            Some(_) if wanted.attestations == Attestations::Drop => false,
-            Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
-            None => picked.contains(&line.digest),
-        };
-        known().filter(is_needed).collect()
+/// Removes the entries that the filter does not select, together with their attestations and referrers. All platforms
+/// of the source are known now.
+pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSource) {
+    let drops_attestations = filter.attestations == Attestations::Drop;
+    if filter.platforms.is_empty() && !drops_attestations {
+        return;
     }
+    let parents = source.parents();
+    let is_image = |entry: &Entry| {
+        let is_picked = entry.descriptor.platform.as_ref().is_none_or(|platform| picks(filter, platform));
+        !parents.contains_key(&entry.reference) && is_picked
+    };
+    let images = source.entries.iter().filter(|entry| is_image(entry));
+    let mut selected: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
+    let belongs = |entry: &Entry, selected: &BTreeSet<Digest>| {
+        parents.get(&entry.reference).is_some_and(|parent| !drops_attestations && selected.contains(parent))
+    };
+    // A signature may refer to an attestation.
+    loop {
+        let before = selected.len();
+        let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &selected)).collect();
+        selected.extend(more.into_iter().map(|entry| entry.descriptor.digest.clone()));
+        if selected.len() == before {
+            break;
+        }
+    }
+    let before = source.entries.len();
+    source.entries.retain(|entry| is_image(entry) || belongs(entry, &selected));
+    source.is_whole &= source.entries.len() == before;
 }
 
 /// Whether a descriptor names a platform.
-fn has_known_platform(line: &Descriptor) -> bool {
-    let is_unknown = |own: &Platform| own.os == "unknown" || own.architecture == "unknown";
-    line.has_platform() && !line.platform.as_ref().is_some_and(is_unknown)
+fn has_known_platform(own: &Descriptor) -> bool {
+    let is_unknown = |platform: &Platform| platform.os == "unknown" || platform.architecture == "unknown";
+    own.has_platform() && !own.platform.as_ref().is_some_and(is_unknown)
 }
 
-/// Whether a descriptor names neither an image nor an index. Without a media type, the registry decides.
-pub(crate) fn is_unknown(line: &Descriptor) -> bool {
-    !line.media_type.is_empty() && ManifestKind::of(&line.media_type).is_none()
+/// Whether a descriptor names neither an image nor an index. Without a media type, it may be either.
+pub(crate) fn is_unknown(own: &Descriptor) -> bool {
+    !own.media_type.is_empty() && ManifestKind::of(&own.media_type).is_none()
 }
 
 /// Whether the filter selects `platform`.
-pub(crate) fn picks(wanted: &SourceFilter, platform: &Platform) -> bool {
-    wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+pub(crate) fn picks(filter: &SourceFilter, platform: &Platform) -> bool {
+    filter.platforms.is_empty() || filter.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+}
+
+/// Whether the filter selects the image of a descriptor. A platform is needed to select it by one.
+pub(crate) fn picks_descriptor(filter: &SourceFilter, own: &Descriptor) -> bool {
+    let platform = own.platform.as_ref().filter(|_| own.has_platform());
+    filter.platforms.is_empty() || platform.is_some_and(|platform| picks(filter, platform))
 }
 
 /// Whether `own` matches `pick`. An empty operating system or architecture matches any.
 pub(crate) fn is_picked(own: &Platform, pick: &Platform) -> bool {
-    let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
+    let or_own = |pick: &String, own: &String| if pick.is_empty() { own.clone() } else { pick.clone() };
     let os = or_own(&pick.os, &own.os);
     let architecture = or_own(&pick.architecture, &own.architecture);
     own.matches(&Platform { os, architecture, ..pick.clone() })

@@ -1,0 +1,149 @@
+//! Fetches the children of the sources' indexes: those of all indexes in one wave, then those of the nested indexes.
+
+use std::collections::BTreeMap;
+
+use crate::core::error::CommandError;
+use crate::core::resolve::descend;
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::selection::{self, SelectedChild};
+use crate::core::resolve::sources::{FetchEvent, PlacedSource, Resolver, SourceRequest, platform_of, source_index};
+use crate::model::Entry;
+use crate::model::index::Index;
+use crate::model::source::SourceIndex;
+use crate::net::tasks;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// Fetches the children of sources.
+pub(super) struct ChildFetcher<'a, 'r> {
+    pub(super) resolver: &'a Resolver<'r>,
+    pub(super) platforms: &'a ConfigPlatforms,
+    /// The requests, in the order of the sources.
+    pub(super) requests: &'a [SourceRequest<'a>],
+    /// Whether missing children are left out.
+    pub(super) ignore_missing: bool,
+}
+
+/// The result for one child.
+enum ResolvedChild {
+    /// The entries of an image, and the platforms that its index does not state.
+    Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
+    /// A nested index.
+    Index(Box<Index>, SourceIndex),
+    /// It is not in its registry or layout.
+    Missing,
+}
+
+impl<'r> ChildFetcher<'_, 'r> {
+    /// Adds the selected images of all indexes to their sources.
+    ///
+    /// # Errors
+    /// Failed requests, invalid content, and exceeded limits.
+    pub(super) fn fetch_all(&self, sources: &mut [Option<PlacedSource<'r>>]) -> Result<(), CommandError> {
+        let mut first = Vec::new();
+        for (number, source) in sources.iter().enumerate() {
+            if let Some((source, _)) = source
+                && let Some(index) = &source.index
+            {
+                first.extend(self.selected(number, &source.reference, index));
+            }
+        }
+        let names: Vec<String> = sources
+            .iter()
+            .map(|source| source.as_ref().map(|(source, _)| source.location.to_string()).unwrap_or_default())
+            .collect();
+        let list = |child: &SelectedChild| names.get(child.source).cloned().unwrap_or_default();
+        let size = ResolvedSize::default();
+        descend::in_waves(DEPTH_MAX, list, SelectedChild::count, first, |_, children| {
+            self.fetch_level(sources, &children, &size)
+        })
+    }
+
+    /// The children of an index that the filter of its source selects.
+    fn selected(&self, number: usize, source: &Reference, index: &Index) -> Vec<SelectedChild> {
+        let filter = self.requests.get(number).map(|request| request.filter);
+        filter.map(|filter| selection::children(number, source, filter, index)).unwrap_or_default()
+    }
+
+    /// Fetches these children. Returns the children of those that are indexes.
+    fn fetch_level(
+        &self,
+        sources: &mut [Option<PlacedSource<'r>>],
+        children: &[SelectedChild],
+        size: &ResolvedSize,
+    ) -> Result<Vec<SelectedChild>, CommandError> {
+        let progress = self.resolver.progress;
+        progress(FetchEvent::More(children.len()));
+        let parents: &[Option<PlacedSource<'r>>] = sources;
+        let fetched =
+            tasks::in_order(self.resolver.access.registry.jobs(), children, |child| match parents.get(child.source) {
+                Some(Some(source)) => {
+                    let fetched = self.fetch(child, source, size);
+                    progress(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));
+                    match fetched {
+                        Err(CommandError::MissingChild(_)) if self.ignore_missing => Ok(ResolvedChild::Missing),
+                        fetched => fetched,
+                    }
+                }
+                _ => Err(CommandError::EmptyList(child.reference.to_string())),
+            });
+        let mut next = Vec::new();
+        for (child, fetched) in children.iter().zip(fetched.map_err(CommandError::of)?) {
+            let Some(Some((source, _))) = sources.get_mut(child.source) else { continue };
+            match fetched {
+                ResolvedChild::Entries(entries, derived) => {
+                    source.entries.extend(entries);
+                    source.derived.extend(derived);
+                }
+                ResolvedChild::Missing => source.lost.push(child.descriptor.clone()),
+                ResolvedChild::Index(index, nested) => {
+                    if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
+                        form.nested.push(nested);
+                    }
+                    source.platforms.extend(index.manifests.iter().filter_map(platform_of));
+                    next.extend(self.selected(child.source, &source.reference, &index));
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    fn fetch(
+        &self,
+        child: &SelectedChild,
+        (resolved, list): &PlacedSource<'_>,
+        size: &ResolvedSize,
+    ) -> Result<ResolvedChild, CommandError> {
+        let place = list.at_digest(&child.descriptor.digest);
+        let source = &resolved.reference.with_digest(&resolved.digest);
+        let served = |error| CommandError::Served { reference: place.to_string(), source: error };
+        let reused = self.resolver.reusable(&child.reference);
+        let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
+            Some((schema, bytes)) => (schema, bytes.into_owned()),
+            None => match fetch::listed(list, &child.descriptor)? {
+                FetchedContent::Image(schema, fetched) => (schema, fetched.bytes),
+                FetchedContent::List(fetched) => {
+                    size.check_bytes(list, &fetched.bytes, 1)?;
+                    let index = Index::decode(&fetched.bytes).map_err(served)?;
+                    return Ok(ResolvedChild::Index(Box::new(index), source_index(fetched)));
+                }
+            },
+        };
+        size.check_bytes(list, &bytes, child.count())?;
+        let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
+        for (reference, listed) in child.descriptors(source) {
+            let mut descriptor = listed.clone();
+            if descriptor.media_type.is_empty() {
+                schema.media_type().clone_into(&mut descriptor.media_type);
+            }
+            if !descriptor.has_platform() {
+                let platform = self.platforms.of(&place, &bytes)?;
+                derived.insert(reference.clone(), platform.clone());
+                descriptor.platform = Some(platform);
+            }
+            entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
+        }
+        Ok(ResolvedChild::Entries(entries, derived))
+    }
+}
