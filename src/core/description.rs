@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use crate::core::error::CommandError;
-use crate::core::file_error::FileFault;
 use crate::core::missing_child::NamedBy;
 use crate::failure_kind::FailureKind;
 use crate::net::RegistryError;
@@ -29,19 +28,19 @@ pub struct Description<'e> {
 }
 
 impl<'e> Description<'e> {
-    fn of(kind: FailureKind) -> Description<'e> {
+    pub(super) fn of(kind: FailureKind) -> Description<'e> {
         Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
     }
 
-    fn about(self, reference: &'e str) -> Description<'e> {
+    pub(super) fn about(self, reference: &'e str) -> Description<'e> {
         Description { reference: Some(reference), ..self }
     }
 
-    fn exchange(self, source: &'e RegistryError) -> Description<'e> {
+    pub(super) fn exchange(self, source: &'e RegistryError) -> Description<'e> {
         Description { exchange: Some(source), ..self }
     }
 
-    fn path(self, path: &'e Path) -> Description<'e> {
+    pub(super) fn path(self, path: &'e Path) -> Description<'e> {
         Description { path: Some(path), ..self }
     }
 }
@@ -69,17 +68,14 @@ impl CommandError {
             | Error::NoneLeft(name)
             | Error::Gone { name, .. } => Description::of(Kind::Missing).about(name),
             Error::NoSuchPlatform { .. } => Description::of(Kind::Missing),
-            Error::NotMounted { target, source, .. } => Description::of(Kind::Missing).about(target).exchange(source),
+            Error::Blob(failure) => Description::of(failure.kind()).about(&failure.target).exchange(&failure.source),
             Error::Incomplete { list, missing, extra, .. } => {
                 Description { missing, extra, ..Description::of(Kind::Incomplete).about(list) }
             }
             Error::MissingChild(child) if child.named_by == NamedBy::SharedDraft => {
                 Description { missing: &child.platforms, ..Description::of(Kind::Missing).about(&child.list) }
             }
-            Error::Shared(failure) => {
-                let (kind, reference, exchange) = failure.describe();
-                Description { reference, exchange, ..Description::of(kind) }
-            }
+            Error::Shared(failure) => failure.describe(),
             Error::MissingChild(child) => Description {
                 missing: &child.platforms,
                 exchange: child.source.as_ref(),
@@ -88,12 +84,9 @@ impl CommandError {
             Error::IsList(name) | Error::NotAList(name) | Error::NotAManifest { reference: name, .. } => {
                 Description::of(Kind::Unsupported).about(name)
             }
-            Error::Platform { .. }
-            | Error::TooDeep { .. }
-            | Error::TooMany { .. }
-            | Error::TooLarge { .. }
-            | Error::Referrers { .. }
-            | Error::Unpublishable(_) => Description::of(Kind::Unsupported),
+            Error::Platform { .. } | Error::Limit(_) | Error::Referrers { .. } | Error::Unpublishable(_) => {
+                Description::of(Kind::Unsupported)
+            }
             Error::SeveralImages { word: name, .. }
             | Error::TargetTwice(name)
             | Error::SubjectElsewhere { subject: name, .. } => Description::of(Kind::Usage).about(name),
@@ -105,7 +98,7 @@ impl CommandError {
             | Error::SpecArguments(_)
             | Error::ManyLists { .. }
             | Error::Variable { .. }
-            | Error::NoVariable { .. }
+            | Error::NoVariable(_)
             | Error::Password { .. } => Description::of(Kind::Usage),
             Error::Empty(list) | Error::ListTooLarge { list, .. } | Error::TooManyImages { list, .. } => {
                 Description::of(Kind::Draft).about(list)
@@ -115,10 +108,7 @@ impl CommandError {
             Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),
             Error::Unverified { what, .. } => Description::of(Kind::Verification).about(what),
             Error::NotVerified { source, .. } => Description::of(Kind::Verification).exchange(source),
-            Error::Copy { target: name, source, .. }
-            | Error::Mount { target: name, source, .. }
-            | Error::NotServed { reference: name, source }
-            | Error::Put { reference: name, source, .. } => {
+            Error::NotServed { reference: name, source } | Error::Put { reference: name, source, .. } => {
                 Description::of(source.failure_kind()).about(name).exchange(source)
             }
             Error::Registry(source) => Description::of(source.failure_kind()).exchange(source),
@@ -130,10 +120,7 @@ impl CommandError {
                 let (kind, path) = source.describe();
                 Description { path, ..Description::of(kind) }
             }
-            Error::File(source) => {
-                let FileFault { kind, reference, path, exchange } = source.describe();
-                Description { reference, path, exchange, ..Description::of(kind) }
-            }
+            Error::File(source) => source.describe(),
             Error::Spec(source) => Description {
                 position: Some((source.line, source.column)),
                 ..Description::of(Kind::Spec).path(Path::new(&source.file))
@@ -150,7 +137,7 @@ impl CommandError {
     }
 }
 
-/// The kind that all of them have in common.
+/// The kind of all these errors; [`FailureKind::Several`] if they differ.
 fn shared_kind(errors: &[CommandError]) -> FailureKind {
     let mut kinds = errors.iter().map(|error| error.describe().kind);
     let first = kinds.next();

@@ -4,16 +4,17 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::content::{ContentError, LayoutError};
+use crate::content::LayoutError;
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::file_error::FileError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
+use crate::core::push::blob_failure::BlobFailure;
+use crate::core::resolve::limits::LimitError;
 use crate::core::shared_failure::SharedFailure;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
-use crate::drafts::registry::SharedStoreError;
 use crate::model::DocumentError;
 use crate::model::spec::{ArgumentsError, SpecError};
 use crate::model::template::TemplateError;
@@ -95,30 +96,9 @@ pub enum CommandError {
     /// A source that is a list without entries.
     #[error("{0} is a manifest list with no images")]
     EmptyList(String),
-    /// Nested indexes beyond the maximum depth.
-    #[error("{list} has indexes nested more than {depth} deep")]
-    TooDeep {
-        /// The outermost list.
-        list: String,
-        /// The maximum depth.
-        depth: usize,
-    },
-    /// More manifests in indexes than the maximum.
-    #[error("{list} brings the manifests taken out of indexes to more than {most}")]
-    TooMany {
-        /// The list that exceeded it.
-        list: String,
-        /// The maximum number.
-        most: usize,
-    },
-    /// More bytes of manifests in indexes than the maximum.
-    #[error("{list} brings the manifests taken out of indexes to more than {most} bytes")]
-    TooLarge {
-        /// The list that exceeded it.
-        list: String,
-        /// The maximum in bytes.
-        most: u64,
-    },
+    /// More than one command takes from indexes.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// Something that was published and is not served as it was sent.
     #[error("published, but not served as it was sent: {what}: {why}")]
     Unverified {
@@ -211,30 +191,9 @@ pub enum CommandError {
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// A blob that the registry does not mount, and that none of its sources has.
-    #[error("error mounting {blob} to {target}")]
-    NotMounted {
-        /// The blob in its source repository, whose host docker leaves out.
-        blob: String,
-        /// The list being pushed.
-        target: String,
-        /// The repositories of the images that need it.
-        sources: Vec<String>,
-        /// The error of the last source.
-        source: Box<RegistryError>,
-    },
-    /// A blob that could not be copied from another registry.
-    #[error("failed to copy blob {blob} from {} to {target}: {source}", .sources.join(", "))]
-    Copy {
-        /// The blob's digest.
-        blob: String,
-        /// The list being pushed.
-        target: String,
-        /// The repositories of the images that need it.
-        sources: Vec<String>,
-        /// The error of the registry that failed.
-        source: Box<RegistryError>,
-    },
+    /// A blob that could not be mounted or copied.
+    #[error(transparent)]
+    Blob(Box<BlobFailure>),
     /// `--dry-run`: a manifest or blob that the list needs does not exist.
     #[error("no such {what}: {name}")]
     Gone {
@@ -270,16 +229,6 @@ pub enum CommandError {
         /// The system's error.
         source: io::Error,
     },
-    /// The registry failed during a mount.
-    #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]
-    Mount {
-        /// The blob in its source repository.
-        blob: String,
-        /// The list being pushed.
-        target: String,
-        /// The registry's error.
-        source: Box<RegistryError>,
-    },
     /// The registry refused a manifest.
     #[error("failed to put manifest {reference}: {}", answer(.source))]
     Put {
@@ -309,11 +258,8 @@ pub enum CommandError {
     #[error(transparent)]
     Conflict(Box<ListConflict>),
     /// `--format github` outside of GitHub Actions.
-    #[error("{name} is not set: --format github is for a step of GitHub Actions, whose runner sets it")]
-    NoVariable {
-        /// The variable.
-        name: &'static str,
-    },
+    #[error("{0} is not set: --format github is for a step of GitHub Actions, whose runner sets it")]
+    NoVariable(&'static str),
     /// `--from`: a file that cannot be used, or an image that it names.
     #[error(transparent)]
     File(Box<FileError>),
@@ -441,51 +387,16 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// For `map_err`: content that a registry serves under this name, and that is not the expected document.
+    pub(crate) fn served<'n>(
+        name: &'n (impl fmt::Display + ?Sized),
+    ) -> impl Fn(DocumentError) -> CommandError + Copy + 'n {
+        move |source| CommandError::Served { reference: name.to_string(), source }
+    }
+
     /// The failure of a manifest that was put under this name.
     pub(crate) fn put(reference: &dyn fmt::Display, media_type: &str, source: RegistryError) -> CommandError {
         let (reference, media_type) = (reference.to_string(), media_type.to_owned());
         CommandError::Put { reference, media_type, source: Box::new(source) }
-    }
-}
-
-/// The errors of other rooms, boxed: they are large.
-macro_rules! boxed {
-    ($($error:ty => $variant:ident),* $(,)?) => {
-        $(impl From<$error> for CommandError {
-            fn from(error: $error) -> CommandError {
-                CommandError::$variant(Box::new(error))
-            }
-        })*
-    };
-}
-
-boxed! {
-    LayoutError => Layout,
-    SpecError => Spec,
-    StoreError => Store,
-    RegistryError => Registry,
-    DocumentError => Draft,
-    MissingChild => MissingChild,
-    FileError => File,
-    ListConflict => Conflict,
-    SharedFailure => Shared,
-}
-
-impl From<ContentError> for CommandError {
-    fn from(error: ContentError) -> CommandError {
-        match error {
-            ContentError::Registry(error) => error.into(),
-            ContentError::Layout(error) => error.into(),
-            ContentError::Reference(error) => error.into(),
-        }
-    }
-}
-
-impl From<SharedStoreError> for CommandError {
-    fn from(error: SharedStoreError) -> CommandError {
-        match error {
-            SharedStoreError::Registry(source) => CommandError::Registry(source),
-            other => CommandError::from(SharedFailure::from(other)),
-        }
     }
 }

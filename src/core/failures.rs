@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
-use crate::net::RegistryErrorKind;
+use crate::core::push::blob_failure::BlobStep;
+use crate::net::{RegistryError, RegistryErrorKind};
 
 impl CommandError {
-    /// One error as itself, several as one. `failures` is never empty. An error that concerns a whole registry or
-    /// repository is reported once, with the first request that met it.
+    /// Joins errors into one. A single error stays itself. `failures` is never empty. An error that concerns a whole
+    /// registry or repository is reported once, with the first request that met it.
     pub(crate) fn of(mut failures: Vec<CommandError>) -> CommandError {
         let mut seen = BTreeSet::new();
-        failures.retain(|failure| failure.whole().is_none_or(|whole| seen.insert(whole)));
+        failures.retain(|failure| failure.scope().is_none_or(|scope| seen.insert(scope)));
         match failures.pop() {
             Some(only) if failures.is_empty() => only,
             last => CommandError::Several(failures.into_iter().chain(last).collect()),
@@ -32,16 +33,14 @@ impl CommandError {
         Ok(values)
     }
 
-    /// If every other request would fail with the same error: its kind, and the registry or repository.
-    fn whole(&self) -> Option<(RegistryErrorKind, String)> {
-        let (CommandError::Registry(source)
-        | CommandError::Copy { source, .. }
-        | CommandError::Mount { source, .. }
-        | CommandError::Put { source, .. }) = self
-        else {
-            return None;
+    /// The kind, and the registry or repository, of an error that every other request there would meet.
+    fn scope(&self) -> Option<(RegistryErrorKind, String)> {
+        let source: &RegistryError = match self {
+            CommandError::Registry(source) | CommandError::Put { source, .. } => source,
+            CommandError::Blob(failure) if failure.step != BlobStep::NotMounted => &failure.source,
+            _ => return None,
         };
-        let place = match source.kind {
+        let scope = match source.kind {
             // A token server that refuses anonymous tokens does so for every repository.
             RegistryErrorKind::Unauthorized if source.request.as_ref()?.repository.is_none() => source.registry.clone(),
             RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden => {
@@ -65,7 +64,7 @@ impl CommandError {
             }
             _ => return None,
         };
-        Some((source.kind, place))
+        Some((source.kind, scope))
     }
 
     /// The errors that this one consists of, in their order.

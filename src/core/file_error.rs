@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::core::description::Description;
 use crate::failure_kind::FailureKind;
 use crate::file_kind::FileKind;
 use crate::model::build_output::BuildOutputError;
@@ -119,23 +120,9 @@ pub enum FileError {
     NoTargets(String),
 }
 
-/// The data of a file error beside its text.
-#[derive(Debug, Clone, Copy)]
-pub struct FileFault<'e> {
-    /// The kind, which scripts branch on.
-    pub kind: FailureKind,
-    /// The image that the error concerns.
-    pub reference: Option<&'e str>,
-    /// The file or the folder.
-    pub path: Option<&'e Path>,
-    /// The failed request.
-    pub exchange: Option<&'e RegistryError>,
-}
-
 impl FileError {
     /// The data of the error.
-    pub fn describe(&self) -> FileFault<'_> {
-        let of = |kind| FileFault { kind, reference: None, path: None, exchange: None };
+    pub(super) fn describe(&self) -> Description<'_> {
         match self {
             FileError::Refused { path, .. }
             | FileError::NoArtifact { path, .. }
@@ -144,18 +131,18 @@ impl FileError {
             | FileError::TooLarge { path, .. }
             | FileError::TooMany { path, .. }
             | FileError::EmptyFolder { path }
-            | FileError::Stray { path } => FileFault { path: Some(path), ..of(FailureKind::Spec) },
-            FileError::Content { file, .. } => FileFault { path: Some(Path::new(file)), ..of(FailureKind::Spec) },
+            | FileError::Stray { path } => Description::of(FailureKind::Spec).path(path),
+            FileError::Content { file, .. } => Description::of(FailureKind::Spec).path(Path::new(file)),
             FileError::ImageId { file, reference } => {
-                FileFault { path: Some(Path::new(file)), reference: Some(reference), ..of(FailureKind::Spec) }
+                Description::of(FailureKind::Spec).path(Path::new(file)).about(reference)
             }
             FileError::Stale { file, reference, source, .. } => {
                 let kind = source.as_ref().map_or(FailureKind::Spec, |source| source.failure_kind());
-                let (path, reference) = (Some(Path::new(file)), Some(reference.as_str()));
-                FileFault { kind, reference, path, exchange: source.as_deref() }
+                let described = Description::of(kind).path(Path::new(file)).about(reference);
+                Description { exchange: source.as_deref(), ..described }
             }
-            FileError::TwoImages { .. } => of(FailureKind::Conflict),
-            FileError::NoTargets(_) => of(FailureKind::Usage),
+            FileError::TwoImages { .. } => Description::of(FailureKind::Conflict),
+            FileError::NoTargets(_) => Description::of(FailureKind::Usage),
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod build_outputs;
 pub mod copy;
 pub mod description;
 pub mod error;
+mod error_conversions;
 pub mod error_parts;
 pub mod failures;
 pub mod file_error;

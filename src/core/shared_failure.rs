@@ -1,9 +1,9 @@
 //! Why a shared draft could not be changed or published.
 
+use crate::core::description::Description;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::NoEntry;
 use crate::failure_kind::FailureKind;
-use crate::net::RegistryError;
 
 /// A failure that only shared drafts have.
 #[derive(Debug, thiserror::Error)]
@@ -89,32 +89,31 @@ pub enum SharedFailure {
 }
 
 impl SharedFailure {
-    /// Its kind, what it is about, and the exchange with a registry that it comes from.
-    pub(crate) fn describe(&self) -> (FailureKind, Option<&str>, Option<&RegistryError>) {
+    /// The data of the failure.
+    pub(super) fn describe(&self) -> Description<'_> {
+        let of = Description::of;
         match self {
             SharedFailure::Store(SharedStoreError::Conflict { tag, source }) => {
-                (FailureKind::Conflict, Some(tag), Some(source))
+                of(FailureKind::Conflict).about(tag).exchange(source)
             }
             SharedFailure::Store(SharedStoreError::Put { tag, source }) => {
-                (source.failure_kind(), Some(tag), Some(source))
+                of(source.failure_kind()).about(tag).exchange(source)
             }
-            SharedFailure::Store(SharedStoreError::Registry(source)) => (source.failure_kind(), None, Some(source)),
-            SharedFailure::Store(SharedStoreError::Entry { tag, .. }) => (FailureKind::Draft, Some(tag), None),
-            SharedFailure::NotAllowed { tag, .. } => (FailureKind::Conflict, Some(tag), None),
-            SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => {
-                (FailureKind::Conflict, None, None)
-            }
+            SharedFailure::Store(SharedStoreError::Registry(source)) => of(source.failure_kind()).exchange(source),
+            SharedFailure::Store(SharedStoreError::Entry { tag, .. }) => of(FailureKind::Draft).about(tag),
+            SharedFailure::NotAllowed { tag, .. } => of(FailureKind::Conflict).about(tag),
+            SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => of(FailureKind::Conflict),
             SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(name)))
             | SharedFailure::NotAnEntry { list: name, .. }
-            | SharedFailure::NestedIndex { child: name } => (FailureKind::Unsupported, Some(name), None),
-            SharedFailure::NoEntries { list, .. } => (FailureKind::Incomplete, Some(list), None),
-            SharedFailure::NoEntry { list, .. } => (FailureKind::Missing, Some(list), None),
+            | SharedFailure::NestedIndex { child: name } => of(FailureKind::Unsupported).about(name),
+            SharedFailure::NoEntries { list, .. } => of(FailureKind::Incomplete).about(list),
+            SharedFailure::NoEntry { list, .. } => of(FailureKind::Missing).about(list),
             SharedFailure::ManyImages(_)
             | SharedFailure::NotRequired { .. }
             | SharedFailure::Reserved(_)
             | SharedFailure::NoAttempt
             | SharedFailure::AllowedFile { .. }
-            | SharedFailure::Run { .. } => (FailureKind::Usage, None, None),
+            | SharedFailure::Run { .. } => of(FailureKind::Usage),
         }
     }
 }

@@ -49,7 +49,6 @@ enum Content {
 /// Errors of the registry, and content that is no manifest.
 pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
-    let served = |source| CommandError::Served { reference: image.to_string(), source };
     let place = Place::in_registry(registry, image);
     match fetch::manifest(&place)? {
         FetchedContent::Image(_, fetched) => {
@@ -57,7 +56,7 @@ pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -
             Ok(Shown { name, fetched, content: Content::Image(config, platform) })
         }
         FetchedContent::List(fetched) => {
-            let index = Index::decode(&fetched.bytes).map_err(served)?;
+            let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&image))?;
             let is_image = |descriptor: &&Descriptor| {
                 matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)))
             };
@@ -79,7 +78,7 @@ pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -
 
 /// An image's configuration, and the platform in it. The configuration of an artifact may be something else than JSON.
 fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
-    let served = |source| CommandError::Served { reference: image.to_string(), source };
+    let served = CommandError::served(&image);
     let config = manifest::config(manifest).map_err(served)?;
     let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
     let read = json::parse(&bytes).map_err(DocumentError::from);

@@ -22,7 +22,7 @@ use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::descend::{self, Descent};
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, LimitError, ResolvedSize};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -334,7 +334,7 @@ fn flatten(
 }
 
 fn too_many(list: &Place<'_>) -> CommandError {
-    CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }
+    LimitError::Descriptors { list: list.to_string(), most: CHILDREN_MAX }.into()
 }
 
 /// The first descriptor for a platform.

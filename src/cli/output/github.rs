@@ -66,7 +66,7 @@ fn output(name: &str, value: &str) -> String {
 
 impl Appended {
     fn open(env: &Env, name: &'static str) -> Result<Appended, CommandError> {
-        let path = env.path(name).ok_or(CommandError::NoVariable { name })?;
+        let path = env.path(name).ok_or(CommandError::NoVariable(name))?;
         let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
         let file = file.map_err(|source| CommandError::ResultFile { path: path.clone(), source })?;
         Ok(Appended { path, file })
@@ -109,6 +109,6 @@ mod tests {
             Appended::open(&env, OUTPUT).unwrap().append(text).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "left=open\na=1\nb=2\n");
-        assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::NoVariable { name: SUMMARY })));
+        assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::NoVariable(SUMMARY))));
     }
 }

@@ -139,8 +139,7 @@ fn remote(context: &Context, location: &Location, args: &Export) -> Result<Expor
         Some(list) => target(list),
         None => Reference::parse(UNPUBLISHED)?,
     };
-    let served = |source| CommandError::Served { reference: list.to_string(), source };
-    let index = Index::decode(&fetched.bytes).map_err(served)?;
+    let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&list))?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
     let mut losses = Losses { has_source: true, warnings: Vec::new() };
     losses.list(index.subject.as_ref());

@@ -132,8 +132,8 @@ impl CopyRequest<'_> {
     /// A manifest of the source, with its media type in our words.
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         let fetched = self.source.manifest(name).map_err(CommandError::from)?;
-        let served = |source| CommandError::Served { reference: self.from.clone(), source };
-        let known = crate::model::manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)?;
+        let known = crate::model::manifest::served_type(&fetched.media_type, &fetched.bytes)
+            .map_err(CommandError::served(&self.from))?;
         let media_type = known.map_or_else(|| fetched.media_type.clone(), str::to_owned);
         Ok(FetchedManifest { media_type, ..fetched })
     }
@@ -258,8 +258,7 @@ fn blobs(walk: &Walk, along: &Along) -> Result<Vec<Descriptor>, CommandError> {
     let images = images.map(|fetched| (&fetched.digest, &fetched.bytes));
     let referrers = along.missing().filter(|found| !found.is_index()).map(|found| (&found.digest, &found.bytes));
     for (digest, bytes) in images.chain(referrers) {
-        let served = |source| CommandError::Served { reference: digest.to_string(), source };
-        for blob in carried::blobs(bytes).map_err(served)? {
+        for blob in carried::blobs(bytes).map_err(CommandError::served(&digest))? {
             if !blob.is_foreign() {
                 blobs.entry(blob.digest.clone()).or_insert(blob);
             }

@@ -99,8 +99,7 @@ fn is_same_repository(request: &CopyRequest<'_>) -> bool {
 fn flat(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<Digest>>, CommandError> {
     let mut subjects = vec![top.digest.clone()];
     if ManifestKind::is_list(&top.media_type) {
-        let served = |source| CommandError::Served { reference: request.from.clone(), source };
-        let children = Index::decode(&top.bytes).map_err(served)?.manifests;
+        let children = Index::decode(&top.bytes).map_err(CommandError::served(&request.from))?.manifests;
         // A descriptor without a type may be an index.
         if children.iter().any(|child| ManifestKind::is_list(&child.media_type) || child.media_type.is_empty()) {
             return Ok(None);

@@ -111,8 +111,7 @@ fn nested_indexes(
     let (mut size, mut nested) = (ResolvedSize::default(), BTreeMap::new());
     let mut indexes = |index: &FetchedManifest| {
         size.check_bytes(&request.from, &index.bytes, 1)?;
-        let served = |source| CommandError::Served { reference: request.from.clone(), source };
-        let children = Index::decode(&index.bytes).map_err(served)?.manifests;
+        let children = Index::decode(&index.bytes).map_err(CommandError::served(&request.from))?.manifests;
         children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
         let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));
         Ok::<_, CommandError>(indexes.map(|index| index.digest).collect::<Vec<_>>())
@@ -136,8 +135,7 @@ fn leaves_of(
     nested: &BTreeMap<Digest, FetchedManifest>,
 ) -> Result<Vec<Leaf>, CommandError> {
     let bytes = |digest: &Digest| nested.get(digest).map(|index| index.bytes.as_slice());
-    let served = |source| CommandError::Served { reference: request.from.clone(), source };
-    let leaves = leaves(&top.bytes, &bytes).map_err(served)?;
+    let leaves = leaves(&top.bytes, &bytes).map_err(CommandError::served(&request.from))?;
     // An index may be nested in several others, and counts each time.
     ResolvedSize::default().count_descriptors(leaves.len(), || request.from.clone())?;
     Ok(leaves)
@@ -145,7 +143,7 @@ fn leaves_of(
 
 /// The index with these descriptors only. All its other members stay.
 fn rebuilt(request: &CopyRequest<'_>, top: &FetchedManifest, kept: &[&Leaf]) -> Result<FetchedManifest, CommandError> {
-    let served = |source| CommandError::Served { reference: request.from.clone(), source };
+    let served = CommandError::served(&request.from);
     let mut document = json::parse(&top.bytes).map_err(|error| served(error.into()))?;
     if let Some(members) = document.as_object_mut() {
         let name = members.keys().find(|name| name.eq_ignore_ascii_case("manifests")).cloned();

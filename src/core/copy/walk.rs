@@ -86,8 +86,7 @@ fn children(
     if !ManifestKind::is_list(&parent.media_type) {
         return Ok(Vec::new());
     }
-    let served = |source| CommandError::Served { reference: request.from.clone(), source };
-    let children = Index::decode(&parent.bytes).map_err(served)?.manifests;
+    let children = Index::decode(&parent.bytes).map_err(CommandError::served(&request.from))?.manifests;
     children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
     Ok(children)
 }

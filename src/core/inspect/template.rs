@@ -15,7 +15,7 @@ use crate::core::inspect::node::predicate;
 use crate::core::place::Place;
 use crate::core::resolve::descend::Descent;
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::limits::{DEPTH_MAX, LimitError, ResolvedSize};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -215,7 +215,7 @@ impl TemplateSource<'_> {
     fn predicate(&self, layer: &Descriptor, read: &AtomicU64) -> Result<Value, CommandError> {
         let most = STATEMENTS_MAX;
         if read.fetch_add(layer.size, Ordering::Relaxed).saturating_add(layer.size) > most {
-            return Err(CommandError::TooLarge { list: self.place.to_string(), most });
+            return Err(LimitError::Bytes { list: self.place.to_string(), most }.into());
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
         let bytes = self.place.small_blob(&statement, STATEMENT_CAP)?;

@@ -7,6 +7,7 @@ use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Regist
 use crate::content::{ContentError, ContentSink, RegistryRepository};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
+use crate::core::push::blob_failure::{BlobFailure, BlobStep};
 use crate::core::push::guard::TagGuard;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
@@ -241,14 +242,12 @@ impl PushExecutor<'_> {
             Some(layout) => vec![layout.to_string()],
             None => blob.sources.iter().map(ToString::to_string).collect(),
         };
-        let source = Box::new(error);
-        match near {
-            Some(blob) if source.kind == RegistryErrorKind::NotFound => {
-                CommandError::NotMounted { blob, target, sources, source }
-            }
-            Some(blob) => CommandError::Mount { blob, target, source },
-            None => CommandError::Copy { blob: blob.digest.to_string(), target, sources, source },
-        }
+        let (step, blob) = match near {
+            Some(blob) if error.kind == RegistryErrorKind::NotFound => (BlobStep::NotMounted, blob),
+            Some(blob) => (BlobStep::Mount, blob),
+            None => (BlobStep::Copy, blob.digest.to_string()),
+        };
+        BlobFailure { step, blob, target, sources, source: error }.into()
     }
 
     /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry

@@ -235,8 +235,7 @@ impl<'a> Descendants<'a> {
             }
             Presence::Index(served) => {
                 let reference = self.plan.target.repository().at_digest(&descriptor.digest);
-                let wrong = |source| CommandError::Served { reference: reference.to_string(), source };
-                let descriptors = Index::decode(&served.bytes).map_err(wrong)?.manifests;
+                let descriptors = Index::decode(&served.bytes).map_err(CommandError::served(&reference))?.manifests;
                 self.present.insert(descriptor.digest);
                 self.add(descriptors)?;
             }

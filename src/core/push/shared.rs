@@ -100,9 +100,8 @@ pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Dr
         match fetch::listed(&Place::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 let reference = entry.reference.clone();
-                let served = |source| CommandError::Served { reference: reference.to_string(), source };
                 let entry = Entry::listed(reference.clone(), schema, fetched.bytes, descriptor, list.clone());
-                Ok(((*key).clone(), entry.map_err(served)?))
+                Ok(((*key).clone(), entry.map_err(CommandError::served(&reference))?))
             }
             FetchedContent::List(_) => Err(nested(&entry.reference)),
         }

@@ -283,8 +283,7 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
             let place = &referrer.place;
             let name = self.search.shown(place, &ManifestName::Digest(referrer.digest.clone()));
             let refused = |why: &str| CommandError::Referrers { subject: name.clone(), why: why.to_owned() };
-            let wrong = |source| CommandError::Served { reference: name.clone(), source };
-            let children = Index::decode(&referrer.bytes).map_err(wrong)?.manifests;
+            let children = Index::decode(&referrer.bytes).map_err(CommandError::served(&name))?.manifests;
             if children.len() > REFERRERS_MAX {
                 return Err(refused(&too_many()));
             }

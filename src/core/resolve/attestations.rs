@@ -56,8 +56,8 @@ pub(super) fn add(registry: &Registry, images: &mut [(&mut ResolvedSource, &Plac
         };
         let Some((digest, bytes)) = found else { continue };
         let reference = image.reference.repository().at_digest(&digest);
-        let served = |source| CommandError::Served { reference: reference.to_string(), source };
-        let entry = attestation(&reference, &digest, bytes, &source.digest).map_err(served)?;
+        let entry =
+            attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::served(&reference))?;
         source.order.push(EntryKey::of(&entry.reference));
         source.entries.push(entry);
     }

@@ -31,12 +31,11 @@ pub(crate) fn arrange(
     is_sent: bool,
 ) -> Result<(), CommandError> {
     let Some(form) = &source.form else { return Ok(()) };
-    let served = |error| CommandError::Served { reference: source.location.to_string(), source: error };
     let nested = |digest: &Digest| {
         let inner = form.nested.iter().find(|inner| inner.digest == *digest);
         inner.map(|inner| inner.raw.as_slice())
     };
-    let leaves = leaves(&form.raw, &nested).map_err(served)?;
+    let leaves = leaves(&form.raw, &nested).map_err(CommandError::served(&source.location))?;
     let mut entries: BTreeMap<Digest, VecDeque<Entry>> = BTreeMap::new();
     for entry in std::mem::take(&mut source.entries) {
         entries.entry(entry.descriptor.digest.clone()).or_default().push_back(entry);

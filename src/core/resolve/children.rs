@@ -117,7 +117,7 @@ impl<'r> ChildFetcher<'_, 'r> {
     ) -> Result<ResolvedChild, CommandError> {
         let place = list.at_digest(&child.descriptor.digest);
         let source = &resolved.reference.with_digest(&resolved.digest);
-        let served = |error| CommandError::Served { reference: place.to_string(), source: error };
+        let served = CommandError::served(&place);
         let reused = self.resolver.reusable(&child.reference);
         let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),

@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
-use crate::core::resolve::limits::ResolvedSize;
+use crate::core::resolve::limits::{LimitError, ResolvedSize};
 use crate::net::tasks;
 
 /// Walks over indexes, one level at a time. `wave` gets the number of the level from 1 on and its items, and returns
@@ -17,7 +17,7 @@ use crate::net::tasks;
 /// descriptors.
 ///
 /// # Errors
-/// Those of `wave`; [`CommandError::TooDeep`] beyond `levels` levels and [`CommandError::TooMany`].
+/// Those of `wave`; [`LimitError`] beyond `levels` levels and the maximum number of descriptors.
 pub(crate) fn in_waves<T>(
     levels: usize,
     list: impl Fn(&T) -> String,
@@ -29,7 +29,7 @@ pub(crate) fn in_waves<T>(
     for depth in 1.. {
         let Some(first) = level.first() else { break };
         if depth > levels {
-            return Err(CommandError::TooDeep { list: list(first), depth: levels });
+            return Err(LimitError::Depth { list: list(first), most: levels }.into());
         }
         level.iter().try_for_each(|item| size.count_descriptors(count(item), || list(item)))?;
         level = wave(depth, level)?;
@@ -52,7 +52,7 @@ impl Descent<'_> {
     /// item and what was fetched, in the order of the items, and returns the items below.
     ///
     /// # Errors
-    /// Those of `fetch` and `take`; [`CommandError::TooDeep`] and [`CommandError::TooMany`].
+    /// Those of `fetch` and `take`, and [`LimitError`].
     pub(crate) fn run<T: Sync, F: Send, K: Eq + Hash>(
         &self,
         level: Vec<T>,

@@ -31,8 +31,8 @@ pub(crate) enum FetchedContent {
 /// Fetches a manifest; in a registry with one request.
 pub(crate) fn manifest(place: &Place<'_>) -> Result<FetchedContent, CommandError> {
     let mut fetched = place.manifest().map_err(|error| not_served(place, error))?;
-    let served = |source| CommandError::Served { reference: place.to_string(), source };
-    let served_type = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)?;
+    let served_type =
+        manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(CommandError::served(&place))?;
     if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
         found.clone_into(&mut fetched.media_type);
     }
@@ -79,7 +79,7 @@ pub(crate) struct ConfigPlatforms {
 impl ConfigPlatforms {
     /// The platform of the image with this manifest.
     pub(crate) fn of(&self, image: &Place<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
-        let served = |source| CommandError::Served { reference: image.to_string(), source };
+        let served = CommandError::served(&image);
         let config = manifest::config(manifest).map_err(served)?;
         let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
         // A second thread that needs the same configuration waits here for the first.

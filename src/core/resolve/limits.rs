@@ -4,7 +4,6 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::error::CommandError;
 use crate::drafts::docker_dir;
 
 /// The maximum depth of nested indexes.
@@ -16,6 +15,35 @@ pub(crate) const ORDERED_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
 pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
+
+/// A list that exceeds a limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Nested indexes beyond the maximum depth.
+    #[error("{list} has indexes nested more than {most} deep")]
+    Depth {
+        /// The outermost list.
+        list: String,
+        /// The maximum depth.
+        most: usize,
+    },
+    /// More manifests in indexes than the maximum.
+    #[error("{list} brings the manifests taken out of indexes to more than {most}")]
+    Descriptors {
+        /// The list that exceeded it.
+        list: String,
+        /// The maximum number.
+        most: usize,
+    },
+    /// More bytes of manifests in indexes than the maximum.
+    #[error("{list} brings the manifests taken out of indexes to more than {most} bytes")]
+    Bytes {
+        /// The list that exceeded it.
+        list: String,
+        /// The maximum in bytes.
+        most: u64,
+    },
+}
 
 /// What the command has taken from indexes so far.
 #[derive(Debug, Default)]
@@ -29,7 +57,7 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn count_descriptor(&mut self, list: &dyn Display) -> Result<(), CommandError> {
+    pub(crate) fn count_descriptor(&mut self, list: &dyn Display) -> Result<(), LimitError> {
         self.count_descriptors(1, || list.to_string())
     }
 
@@ -37,10 +65,10 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn count_descriptors(&mut self, more: usize, list: impl Fn() -> String) -> Result<(), CommandError> {
+    pub(crate) fn count_descriptors(&mut self, more: usize, list: impl Fn() -> String) -> Result<(), LimitError> {
         self.descriptors = self.descriptors.saturating_add(more);
         match self.descriptors > CHILDREN_MAX {
-            true => Err(CommandError::TooMany { list: list(), most: CHILDREN_MAX }),
+            true => Err(LimitError::Descriptors { list: list(), most: CHILDREN_MAX }),
             false => Ok(()),
         }
     }
@@ -49,11 +77,11 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn check_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), CommandError> {
+    pub(crate) fn check_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), LimitError> {
         let more = (bytes.len() as u64).saturating_mul(times as u64);
         let before = self.bytes.fetch_add(more, Ordering::Relaxed);
         match before.saturating_add(more) > BYTES_MAX {
-            true => Err(CommandError::TooLarge { list: list.to_string(), most: BYTES_MAX }),
+            true => Err(LimitError::Bytes { list: list.to_string(), most: BYTES_MAX }),
             false => Ok(()),
         }
     }

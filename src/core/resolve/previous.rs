@@ -96,8 +96,7 @@ impl PreviousEntries {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
         let place = Place::in_registry(registry, &list.repository().at_digest(digest));
         if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&place))? {
-            let served = |source| CommandError::Served { reference: list.to_string(), source };
-            self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(served)?);
+            self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::served(&list))?);
         }
         Ok(())
     }

@@ -178,8 +178,7 @@ impl<'r> Resolver<'r> {
                 ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
             FetchedContent::List(fetched) => {
-                let served = |source| CommandError::Served { reference: place.to_string(), source };
-                let index = Index::decode(&fetched.bytes).map_err(served)?;
+                let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&place))?;
                 if index.manifests.is_empty() {
                     return Err(CommandError::EmptyList(place.to_string()));
                 }
@@ -246,8 +245,7 @@ pub(crate) fn index_of(place: &Place<'_>, targets: &[&Repository]) -> Result<Res
     let FetchedContent::List(fetched) = fetch::manifest(place)? else {
         return Err(CommandError::NotAList(place.to_string()));
     };
-    let served = |source| CommandError::Served { reference: place.to_string(), source };
-    let index = Some(Index::decode(&fetched.bytes).map_err(served)?);
+    let index = Some(Index::decode(&fetched.bytes).map_err(CommandError::served(&place))?);
     let digest = fetched.digest.clone();
     let Some(name) = place.reference_in(targets.first().copied()) else {
         return Err(CommandError::NotAList(place.to_string()));

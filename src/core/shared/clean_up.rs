@@ -94,8 +94,7 @@ fn lines_of(context: GatherContext<'_>, repository: &Repository, list: &str) -> 
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&Place::in_registry(context.registry, &reference)) {
         Ok(FetchedContent::List(served)) => {
-            let wrong = |source| CommandError::Served { reference: reference.to_string(), source };
-            Ok(Index::decode(&served.bytes).map_err(wrong)?.manifests)
+            Ok(Index::decode(&served.bytes).map_err(CommandError::served(&reference))?.manifests)
         }
         Ok(FetchedContent::Image(..)) | Err(CommandError::NotServed { .. } | CommandError::NotAManifest { .. }) => {
             Ok(Vec::new())

@@ -17,7 +17,6 @@ use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::NamedBy;
 use crate::core::shim::ShimError;
 use crate::location::LayoutName;
-use crate::net::RegistryErrorKind;
 
 /// What an unknown word was probably meant to be.
 pub(super) fn meant(near: &Near) -> String {
@@ -60,19 +59,12 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::NoSuchPlatform { there, .. } if there.is_empty() => "none of its images states a platform".into(),
         CommandError::NoSuchPlatform { there, .. } => format!("available: {}", there.join(", ")),
-        CommandError::TooDeep { .. } | CommandError::TooMany { .. } | CommandError::TooLarge { .. } => {
-            "name the images that you want, as REPOSITORY@DIGEST".into()
-        }
+        CommandError::Limit(_) => "name the images that you want, as REPOSITORY@DIGEST".into(),
         CommandError::NotInADraft { .. } => "inspect --remote shows what is published".into(),
         CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::Ambiguous { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
-        CommandError::NotMounted { sources, source, .. } if !source.is_write() => gone(sources),
-        CommandError::Copy { sources, source, .. }
-            if source.kind == RegistryErrorKind::NotFound && !source.is_write() =>
-        {
-            gone(sources)
-        }
+        CommandError::Blob(failure) if failure.is_gone() => gone(&failure.sources),
         CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }

@@ -1,0 +1,56 @@
+//! The errors of other rooms as a [`CommandError`]. Most are boxed, because they are large.
+
+use crate::content::{ContentError, LayoutError};
+use crate::core::error::CommandError;
+use crate::core::file_error::FileError;
+use crate::core::list_conflict::ListConflict;
+use crate::core::missing_child::MissingChild;
+use crate::core::push::blob_failure::BlobFailure;
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::docker_dir::StoreError;
+use crate::drafts::registry::SharedStoreError;
+use crate::model::DocumentError;
+use crate::model::spec::SpecError;
+use crate::net::RegistryError;
+
+macro_rules! boxed {
+    ($($error:ty => $variant:ident),* $(,)?) => {
+        $(impl From<$error> for CommandError {
+            fn from(error: $error) -> CommandError {
+                CommandError::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+boxed! {
+    LayoutError => Layout,
+    SpecError => Spec,
+    StoreError => Store,
+    RegistryError => Registry,
+    DocumentError => Draft,
+    MissingChild => MissingChild,
+    BlobFailure => Blob,
+    FileError => File,
+    ListConflict => Conflict,
+    SharedFailure => Shared,
+}
+
+impl From<ContentError> for CommandError {
+    fn from(error: ContentError) -> CommandError {
+        match error {
+            ContentError::Registry(error) => error.into(),
+            ContentError::Layout(error) => error.into(),
+            ContentError::Reference(error) => error.into(),
+        }
+    }
+}
+
+impl From<SharedStoreError> for CommandError {
+    fn from(error: SharedStoreError) -> CommandError {
+        match error {
+            SharedStoreError::Registry(source) => CommandError::Registry(source),
+            other => CommandError::from(SharedFailure::from(other)),
+        }
+    }
+}
