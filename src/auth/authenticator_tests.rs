@@ -126,6 +126,17 @@ fn nothing_is_sent_before_the_registry_asks_and_one_token_serves_all_that_was_an
 }
 
 #[test]
+fn one_token_serves_a_list_of_fifty_images_from_as_many_repositories() {
+    let (home, server) = (with_login(), generous());
+    home.authenticator.announce("h", push("a"));
+    let images: Vec<String> = (0..50).map(|number| format!("team/image-{number}")).collect();
+    images.iter().for_each(|image| home.authenticator.announce("h", pull(image)));
+    home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
+    assert!(images.iter().all(|image| home.header(&[push("a"), pull(image)]).is_some()));
+    assert_eq!(server.scopes()[0].len(), 51);
+}
+
+#[test]
 fn a_token_refused_for_all_is_followed_by_an_exact_one_and_then_it_is_over() {
     let (home, server) = (with_login(), generous());
     home.authenticator.announce("h", push("a"));
