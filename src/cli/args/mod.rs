@@ -10,6 +10,7 @@
 //! words the error differently in each command.
 
 mod csv;
+mod described;
 mod error;
 mod examples;
 mod formats;
@@ -31,10 +32,11 @@ mod topics;
 pub mod values;
 mod verbs;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{FromArgMatches, Parser};
 
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
+pub use described::syntax;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use formats::{
     CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
@@ -95,11 +97,6 @@ pub fn color_in(words: &[String]) -> Option<ColorChoice> {
     typed.filter_map(color).last()
 }
 
-/// Clap's description of all commands. Completion reads it.
-pub fn syntax() -> clap::Command {
-    CommandLine::command()
-}
-
 /// Reads a command line from the command on. `name` is how the program was called (`docker manifest`).
 ///
 /// The checks have docker's order: flags, then `--help`, then the command's name, then the number of words.
@@ -107,7 +104,7 @@ pub fn syntax() -> clap::Command {
 /// # Errors
 /// A command line that cannot be run, in docker's words.
 pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let root = syntax();
+    let root = described::syntax_for(words);
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
         return Ok(CliRequest::Run {
@@ -124,9 +121,9 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
 /// # Errors
 /// As [`parse`].
 pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
-    let root = syntax();
-    let called = help::Called { name: "mquery", root: &root, is_verb: true };
     let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
+    let root = described::syntax_for(&words);
+    let called = help::Called { name: "mquery", root: &root, is_verb: true };
     read(&called, &words)
 }
 

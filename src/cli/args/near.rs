@@ -13,7 +13,7 @@ const OTHER_NAMES: [(&str, &str); 5] =
 pub(super) fn meant(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind) -> Option<Near> {
     match kind {
         ArgsErrorKind::Flag(FlagError::Unknown(name)) => {
-            let elsewhere = || elsewhere(root, verb, format!("--{name}"), |flag| flag.get_long() == Some(name));
+            let elsewhere = || elsewhere(verb, format!("--{name}"), |flag| flag.get_long() == Some(name));
             elsewhere().or_else(|| long(verb?, name))
         }
         ArgsErrorKind::Flag(FlagError::UnknownShort { letter, cluster }) => {
@@ -22,7 +22,7 @@ pub(super) fn meant(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind
                 return Some(Near::Word(flag));
             }
             let letter = char::from(*letter);
-            elsewhere(root, verb, format!("-{letter}"), |flag| flag.get_short() == Some(letter))
+            elsewhere(verb, format!("-{letter}"), |flag| flag.get_short() == Some(letter))
         }
         ArgsErrorKind::UnknownCommand { word, .. } | ArgsErrorKind::UnknownTopic(word) => {
             let other = OTHER_NAMES.iter().find(|(other, _)| other == word).map(|(_, name)| *name);
@@ -47,7 +47,8 @@ fn named(verb: &Command, name: &str) -> Option<String> {
     flag.map(|flag| format!("--{flag}"))
 }
 
-fn elsewhere(root: &Command, verb: Option<&Command>, flag: String, is_it: impl Fn(&clap::Arg) -> bool) -> Option<Near> {
+fn elsewhere(verb: Option<&Command>, flag: String, is_it: impl Fn(&clap::Arg) -> bool) -> Option<Near> {
+    let root = super::syntax();
     let has_it = |verb: &&Command| verb.get_arguments().any(&is_it);
     let mut verbs: Vec<String> = root.get_subcommands().filter(has_it).map(|verb| verb.get_name().to_owned()).collect();
     verbs.sort_unstable();

@@ -343,6 +343,7 @@ pub struct Apply {
 
 /// The command to run, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Add images to a local manifest list
     Add(Add),
