@@ -55,7 +55,7 @@ struct Source {
 }
 
 #[test]
-fn the_house_is_as_drawn() {
+fn the_layers_match_the_picture() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();
     collect(&root, &mut Vec::new(), &mut sources);

@@ -45,7 +45,7 @@ fn lines_are_short_unless_a_text_makes_them_long() {
 }
 
 #[test]
-fn what_is_too_long_is_known() {
+fn long_lines_are_found() {
     let word = "x".repeat(COLUMNS);
     for (line, expected) in [
         (word.clone(), false),

@@ -85,7 +85,7 @@ fn what_a_registry_asks_is_heeded_in_both_forms_and_told() {
 }
 
 #[test]
-fn longer_than_there_is_time_for_is_not_waited_for() {
+fn a_retry_after_beyond_the_deadline_fails_immediately() {
     let run = failing(3, Some(60), true, &refused(429, Some(RetryAfter::Seconds(3600))));
     assert_eq!((run.tries, run.slept), (1, vec![]));
     assert_eq!(run.error.detail, "busy; it asks to wait for 3600 s, and only 60 s are left");

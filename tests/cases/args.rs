@@ -120,7 +120,7 @@ fn ours(sandbox: &Sandbox, line: &str) -> Output {
 }
 
 #[test]
-fn what_docker_refuses_is_refused_in_the_same_words() {
+fn arguments_that_docker_refuses_get_the_same_errors() {
     if !on_path("docker") {
         return skipped("refused command lines", "there is no docker client to compare with");
     }
@@ -222,7 +222,7 @@ fn help_has_docker_s_options_and_streams() {
 }
 
 #[test]
-fn alone_the_texts_have_its_own_name() {
+fn the_standalone_program_uses_its_own_name_in_texts() {
     let sandbox = Sandbox::new();
     let alone = sandbox.command(OURS).args(["push", "a", "b"]).run();
     assert_eq!(alone.code, 1);
@@ -238,7 +238,7 @@ Run 'docker-manifest push --help' for more information
 }
 
 #[test]
-fn the_version_names_what_was_built() {
+fn version_names_the_build() {
     let sandbox = Sandbox::new();
     let text = sandbox.command(OURS).arg("version").run().success().out();
     let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();

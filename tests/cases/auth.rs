@@ -120,7 +120,7 @@ fn the_environment_holds_credentials() {
 }
 
 #[test]
-fn the_environment_goes_before_the_file() {
+fn the_environment_overrides_the_configuration_file() {
     let Some(mut fixture) = token() else { return };
     login(&fixture, json!({ "auth": basic("alice", "wrong") }));
     fixture.sandbox.set("DOCKER_AUTH_CONFIG", auths(&fixture, json!({ "auth": basic("alice", "secret") })));
@@ -201,7 +201,7 @@ fn a_helper_gives_an_identity_token() {
 }
 
 #[test]
-fn a_helper_that_knows_nobody_means_anonymous() {
+fn a_helper_without_credentials_means_anonymous() {
     let config = TokenConfig {
         anonymous: vec![Grant::new("team/amd", "pull"), Grant::new("team/arm", "pull")],
         ..TokenConfig::default()
@@ -227,7 +227,7 @@ fn a_helper_that_fails_is_reported() {
 }
 
 #[test]
-fn a_helper_that_is_not_there_is_reported() {
+fn a_missing_helper_is_reported() {
     let Some(fixture) = token() else { return };
     let host = fixture.host.as_str();
     fixture.sandbox.write_config(&json!({ "credHelpers": { host: "nowhere" } }).to_string());
@@ -235,7 +235,7 @@ fn a_helper_that_is_not_there_is_reported() {
 }
 
 #[test]
-fn a_helper_that_talks_nonsense_is_reported_without_its_words() {
+fn a_broken_helper_is_reported_without_its_output() {
     let Some(mut fixture) = token() else { return };
     helper(&mut fixture, "echo 'alice:hunter2'");
     fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
@@ -245,7 +245,7 @@ fn a_helper_that_talks_nonsense_is_reported_without_its_words() {
 }
 
 #[test]
-fn a_helper_for_another_host_is_not_asked() {
+fn a_helper_for_another_host_is_not_run() {
     let Some(mut fixture) = token() else { return };
     helper(&mut fixture, "echo 'must not be asked'; exit 1");
     let entry = json!({ "auth": basic("alice", "secret") });

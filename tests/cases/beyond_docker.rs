@@ -117,7 +117,7 @@ fn docker_shows_such_a_draft_and_changes_nothing_by_that() {
 }
 
 #[test]
-fn docker_takes_away_only_what_it_does_not_know_of_the_entry_that_it_annotates() {
+fn docker_annotate_removes_only_the_members_it_does_not_know() {
     let Some(fixture) = Fixture::new() else { return };
     let before = fixture.kept("1");
     fixture.docker(&["annotate", "{L}", "{A}:0", "--variant", "v2"]);
@@ -139,7 +139,7 @@ fn docker_takes_away_only_what_it_does_not_know_of_the_entry_that_it_annotates()
 }
 
 #[test]
-fn docker_pushes_such_a_draft_as_far_as_a_docker_list_goes() {
+fn docker_pushes_the_part_that_a_docker_list_can_express() {
     let Some(fixture) = Fixture::new() else { return };
     let before = tree(&fixture.sandbox.store());
     fixture.docker(&["push", "--insecure", "{L}"]);
@@ -155,7 +155,7 @@ fn docker_pushes_such_a_draft_as_far_as_a_docker_list_goes() {
 }
 
 #[test]
-fn what_the_list_said_is_not_lost_in_silence_when_docker_makes_the_folder_anew() {
+fn losing_list_annotations_is_reported_when_docker_recreates_the_draft() {
     let Some(fixture) = Fixture::new() else { return };
     fixture.docker(&["rm", "{L}"]);
     assert!(fixture.draft().is_none());

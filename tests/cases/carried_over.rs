@@ -58,7 +58,7 @@ fn image(architecture: &str) -> Image {
 }
 
 #[test]
-fn an_index_that_nobody_changed_is_published_as_its_own_bytes() {
+fn an_unchanged_index_is_published_byte_for_byte() {
     let fixture = Fixture::new();
     let bytes = fixture.odd("dev/app", "1", OCI_INDEX);
     let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
@@ -73,7 +73,7 @@ fn an_index_that_nobody_changed_is_published_as_its_own_bytes() {
 }
 
 #[test]
-fn a_docker_list_that_says_more_than_it_may_is_kept_too() {
+fn a_docker_list_with_extra_members_is_kept_byte_for_byte() {
     let fixture = Fixture::new();
     let bytes = fixture.odd("dev/app", "1", DOCKER_LIST);
     let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
@@ -86,7 +86,7 @@ fn a_docker_list_that_says_more_than_it_may_is_kept_too() {
 }
 
 #[test]
-fn an_edit_keeps_what_it_does_not_change() {
+fn an_edit_keeps_all_other_members() {
     let fixture = Fixture::new();
     let bytes = fixture.odd("app", "1", OCI_INDEX);
     let before: Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -114,7 +114,7 @@ fn text(value: &Value) -> String {
 }
 
 #[test]
-fn an_index_in_an_index_goes_along() {
+fn a_nested_index_is_carried_over() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), image("arm64"));
     let inner = Index::oci().image(&amd).build();
@@ -127,7 +127,7 @@ fn an_index_in_an_index_goes_along() {
 }
 
 #[test]
-fn what_nobody_knows_goes_along() {
+fn entries_of_unknown_type_are_carried_over() {
     let fixture = Fixture::new();
     let amd = image("amd64");
     fixture.registry.put_image("dev/app", &amd.digest(), &amd);
@@ -180,7 +180,7 @@ fn a_manifest_of_an_unknown_type_is_copied_where_its_blobs_can_be_found() {
 }
 
 #[test]
-fn what_refers_to_an_image_goes_where_the_image_goes() {
+fn referring_manifests_follow_their_image() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), image("arm64"));
     let signature =
@@ -245,7 +245,7 @@ fn an_exported_list_of_odd_platforms_is_applied_as_it_was() {
 }
 
 #[test]
-fn docker_leaves_such_a_draft_whole() {
+fn docker_keeps_carried_descriptors_in_the_draft() {
     if !on_path("docker") {
         skipped("a draft of an index in docker's hands", "docker is not on the PATH");
         return;

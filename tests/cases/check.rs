@@ -142,7 +142,7 @@ fn refusal(check: &str, status: u16, media_type: &str) -> String {
 }
 
 #[test]
-fn one_at_a_time_says_the_same() {
+fn check_with_one_job_has_the_same_result() {
     let fixture = Fixture::new(Builder::without_nested_indexes);
     let (one, many) = (fixture.command(&["--jobs", "1"]).run(), fixture.command(&["--jobs", "40"]).run());
     assert_eq!((one.code, one.err(), many.code), (0, String::new(), 0));
@@ -155,7 +155,7 @@ fn one_at_a_time_says_the_same() {
 }
 
 #[test]
-fn a_registry_of_one_form_only_is_told_as_such() {
+fn check_reports_a_registry_that_accepts_one_format() {
     for (habits, refused, missing) in [
         (
             (|habits: Builder| habits.without_oci(415)) as fn(Builder) -> Builder,
@@ -220,7 +220,7 @@ fn where_no_list_is_taken_the_exit_code_is_1() {
 }
 
 #[test]
-fn habits_that_do_no_harm_are_not_told_of() {
+fn check_does_not_report_harmless_habits() {
     for habits in [
         Builder::without_digest_header as fn(Builder) -> Builder,
         Builder::relative_locations,
@@ -253,7 +253,7 @@ fn tags_are_looked_for_on_every_page() {
 }
 
 #[test]
-fn uploads_in_the_place_of_mounts_are_told_of_and_cancelled() {
+fn check_reports_and_cancels_uploads_started_instead_of_mounts() {
     let fixture = Fixture::new(Builder::without_mounts);
     let output = fixture.check();
     let expected =
@@ -332,7 +332,7 @@ fn bytes_and_media_types_are_compared() {
 }
 
 #[test]
-fn a_registry_that_stores_something_else_is_of_no_use() {
+fn check_fails_if_stored_bytes_differ() {
     let fixture = Fixture::new(Builder::other_digest_on_put);
     let output = fixture.check();
     assert_eq!(output.code, 1);
@@ -346,7 +346,7 @@ fn a_registry_that_stores_something_else_is_of_no_use() {
 }
 
 #[test]
-fn two_at_once_do_not_disturb_each_other() {
+fn two_concurrent_checks_do_not_interfere() {
     let fixture = Fixture::new(|habits| habits);
     let outputs = std::thread::scope(|scope| {
         let running: Vec<_> = (0..4).map(|_| scope.spawn(|| fixture.check())).collect();

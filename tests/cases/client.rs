@@ -32,7 +32,7 @@ fn a_manifest_is_one_request_without_a_ping() {
 }
 
 #[test]
-fn a_tag_beside_a_digest_is_not_asked_for() {
+fn a_tag_is_not_requested_if_there_is_a_digest() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
@@ -47,7 +47,7 @@ fn a_tag_beside_a_digest_is_not_asked_for() {
 }
 
 #[test]
-fn what_is_not_there_is_said_in_the_registrys_words() {
+fn a_missing_manifest_error_has_the_registrys_message() {
     let registry = Registry::start();
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("nothing is there");
     assert_eq!((error.kind, error.status), (RegistryErrorKind::NotFound, Some(404)));
@@ -120,7 +120,7 @@ fn a_manifest_is_put_in_one_request_byte_for_byte() {
 }
 
 #[test]
-fn one_token_serves_all_that_was_announced() {
+fn one_token_covers_all_announced_scopes() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
     let image = amd();
     let blob = digest(&registry.put_blob("source", b"hello"));

@@ -79,7 +79,7 @@ fn bytes_of_another_digest_are_refused_even_where_the_header_is_silent() {
 }
 
 #[test]
-fn a_refusal_after_a_redirect_says_whose_it_is() {
+fn an_error_after_a_redirect_names_the_host() {
     let ((registry, _), elsewhere) = (seeded(), Registry::start());
     let location = format!("{}{{path}}", elsewhere.url());
     registry.fault(Rule::any(), Fault::Redirect { status: 307, location });
@@ -175,7 +175,7 @@ fn a_login_asked_for_after_a_redirect_gets_none() {
 }
 
 #[test]
-fn a_redirect_into_nothing_says_where_it_led() {
+fn a_redirect_to_an_unreachable_host_is_reported() {
     let (registry, _) = seeded();
     let location = "http://127.0.0.1:1/x?X-Sig=hunter2".to_owned();
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
@@ -235,7 +235,7 @@ fn nothing_listens() {
 }
 
 #[test]
-fn threads_share_connections_and_what_was_found_out() {
+fn threads_share_connections_and_discovered_authentication() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     registry.put_image("a", "1", &amd());
     let fixture = Fixture::with_login(&registry, "me", "hunter2");

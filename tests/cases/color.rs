@@ -40,7 +40,7 @@ fn colour_is_where_the_user_wants_it_and_changes_no_text() {
 }
 
 #[test]
-fn what_is_no_choice_of_colour_is_refused() {
+fn an_invalid_colour_choice_is_refused() {
     for words in [&["ls", "--color", "red"][..], &["--color=red", "ls"]] {
         let output = Sandbox::new().command(OURS).args(words.iter().copied()).run();
         assert_eq!(output.code, 125, "{words:?}");

@@ -101,7 +101,7 @@ fn every_tool_has_its_commands_on_its_page() {
 }
 
 #[test]
-fn what_the_table_says_to_type_can_be_typed() {
+fn commands_in_the_migration_table_work() {
     let verbs: Vec<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let mut number = 0;
     for (there, here) in PAGES.iter().flat_map(|(_, page)| rows(page)) {
@@ -127,7 +127,7 @@ fn what_the_table_says_to_type_can_be_typed() {
 
 /// `crane index append BASE`, `regctl index add` and `imagetools create --append` leave what the index says of itself.
 #[test]
-fn an_index_that_is_added_to_keeps_what_it_says_of_itself() {
+fn adding_to_an_index_keeps_its_annotations() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
     let image = |architecture: &str| Image::oci().platform("linux", architecture).layer(architecture).build();
     let index = Index::oci().image(&image("amd64")).annotation("k", "v").artifact_type("application/x").build();

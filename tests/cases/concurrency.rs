@@ -214,7 +214,7 @@ impl Drop for Done<'_> {
 
 /// Section "Writes": a new draft appears as a whole, so one of many makes it and the others find it made.
 #[test]
-fn one_of_many_that_create_one_list_succeeds() {
+fn exactly_one_of_many_concurrent_creates_succeeds() {
     let fixture = Fixture::new(PROCESSES * 2);
     for race in 0..3 {
         let list = fixture.name(&format!("list:{race}"));
@@ -281,7 +281,7 @@ fn readers_see_whole_entries_while_the_draft_changes() {
 
 /// `push --purge` removes only what it pushed: what is added meanwhile is either in what was pushed or still a draft.
 #[test]
-fn a_purge_takes_nothing_away_that_was_not_pushed() {
+fn a_purge_removes_only_what_was_pushed() {
     let fixture = Fixture::new(2);
     let mut pushed_with = 0;
     for race in 0..RACES {
@@ -306,7 +306,7 @@ fn a_purge_takes_nothing_away_that_was_not_pushed() {
 
 /// The same race with its worst moment held open: the addition comes while the push talks to the registry.
 #[test]
-fn what_is_added_during_a_push_outlives_its_purge() {
+fn an_entry_added_during_a_push_survives_the_purge() {
     let fixture = Fixture::new(2);
     let list = fixture.name("list:1");
     assert_calm(&fixture.create(&list, &[0]).run());

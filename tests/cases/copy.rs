@@ -116,7 +116,7 @@ impl Pair {
 }
 
 #[test]
-fn a_blob_that_is_there_is_one_request() {
+fn an_existing_blob_costs_one_request() {
     let pair = Pair::new(100);
     pair.to.put_blob("target", &noise(100));
     assert_eq!(pair.bring(), Ok(BlobCopy::Present));
@@ -278,7 +278,7 @@ fn a_blob_that_is_not_what_it_should_be_is_not_committed() {
 }
 
 #[test]
-fn after_a_wrong_source_a_right_one_begins_anew() {
+fn a_copy_restarts_after_a_source_with_wrong_bytes() {
     for size in [300_000, 9 * MIB] {
         let pair = Pair::new(size);
         let third = Registry::start();
@@ -395,7 +395,7 @@ fn begun_upload(registry: &Registry) -> String {
 }
 
 #[test]
-fn a_location_that_leads_nowhere_is_said_so() {
+fn an_unreachable_upload_location_is_reported() {
     for (headers, words) in [
         (vec![], "no Location"),
         (vec![("Location".to_owned(), "ftp://h/x".to_owned())], "unusable"),
@@ -411,7 +411,7 @@ fn a_location_that_leads_nowhere_is_said_so() {
 }
 
 #[test]
-fn what_the_target_says_is_what_is_reported() {
+fn the_targets_error_is_reported() {
     for (status, kind) in [
         (400, RegistryErrorKind::Refused),
         (403, RegistryErrorKind::Forbidden),

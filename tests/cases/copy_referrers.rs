@@ -177,7 +177,7 @@ fn has_written(registry: &Registry) -> bool {
 }
 
 #[test]
-fn a_signed_image_stays_whole_through_registries_layouts_and_back() {
+fn a_signed_image_survives_copies_through_registries_and_layouts() {
     let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
@@ -218,7 +218,7 @@ fn a_signed_image_stays_whole_through_registries_layouts_and_back() {
 }
 
 #[test]
-fn the_flags_choose_what_comes_along() {
+fn referrer_flags_select_what_is_copied() {
     for (flags, wanted, has_cosign) in [
         ("", [true, true, true, false], true),
         ("--referrers drop", [false; 4], false),
@@ -306,7 +306,7 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
 }
 
 #[test]
-fn a_part_of_an_index_leaves_the_referrers_of_the_index_behind_and_says_so() {
+fn copying_part_of_an_index_reports_that_its_referrers_are_not_copied() {
     let fixture = Fixture::new();
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
@@ -349,7 +349,7 @@ fn a_copied_artifact_is_listed_under_its_subject() {
 }
 
 #[test]
-fn a_tag_of_cosign_that_names_something_else_is_told() {
+fn a_cosign_tag_of_another_image_is_reported() {
     let fixture = Fixture::new();
     let signed = Signed::new();
     signed.put(&fixture.from, "app");

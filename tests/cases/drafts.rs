@@ -151,7 +151,7 @@ fn json_has_what_inspect_has_and_more() {
 }
 
 #[test]
-fn a_broken_draft_has_a_row_and_the_rest_is_told() {
+fn ls_lists_a_broken_draft_and_all_others() {
     let fixture = Fixture::new();
     fixture.draft("@list:1", "@app:s390x");
     let file = fixture.broken("list:2");
@@ -215,7 +215,7 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
 }
 
 #[test]
-fn exists_says_it_by_the_exit_code_alone() {
+fn exists_reports_by_exit_code_only() {
     let fixture = Fixture::new();
     fixture.draft("@list:1", "@app:s390x");
     for (list, code) in [("@list:1", 0), ("@list:2", 1), ("@app:s390x", 1)] {
@@ -270,7 +270,7 @@ fn prune_removes_what_is_old() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_told_and_the_rest_goes() {
+fn prune_reports_what_it_cannot_remove_and_goes_on() {
     for command in [&["rm", "--all"][..], &["prune", "--older-than", "0"]] {
         let fixture = Fixture::new();
         fixture.draft("@list:1", "@app:s390x");

@@ -80,7 +80,7 @@ fn the_detail_is_a_further_line_and_a_member() {
 }
 
 #[test]
-fn an_upload_address_at_which_nobody_listens_is_blamed_on_who_gave_it() {
+fn an_unreachable_upload_address_error_names_the_registry() {
     let sandbox = Sandbox::new();
     let unused = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let nowhere = unused.local_addr().expect("it is bound").to_string();
@@ -127,7 +127,7 @@ fn an_https_upload_address_of_a_registry_without_tls_falls_back_to_http() {
 }
 
 #[test]
-fn what_people_type_in_the_place_of_a_name_gets_advice() {
+fn mistyped_names_get_hints() {
     let sandbox = Sandbox::new();
     for (typed, hint) in [
         ("https://h.example/app:1", "write h.example/app:1 instead"),

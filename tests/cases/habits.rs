@@ -95,7 +95,7 @@ fn asked(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn what_does_no_harm_is_not_even_another_request() {
+fn harmless_habits_cost_no_extra_request() {
     let ordinary = Fixture::new(|habits| habits);
     ordinary.assert_works();
     let expected = asked(&ordinary.odd);
@@ -120,7 +120,7 @@ fn what_does_no_harm_is_not_even_another_request() {
 }
 
 #[test]
-fn a_mount_that_becomes_an_upload_is_gone_on_with() {
+fn a_mount_answered_with_an_upload_continues_as_upload() {
     let fixture = Fixture::new(|habits| habits.without_mounts().relative_locations());
     fixture.assert_works();
     let requests = fixture.odd.requests();
@@ -198,7 +198,7 @@ fn a_list_that_is_stored_as_something_else_is_not_trusted() {
 }
 
 #[test]
-fn who_refuses_one_form_of_list_is_given_the_other() {
+fn a_registry_that_refuses_one_list_format_gets_the_other() {
     for status in [400, 415] {
         // Images of the other form are in both.
         for (habits, form, refused, other, media_type, what) in [
@@ -225,7 +225,7 @@ fn who_refuses_one_form_of_list_is_given_the_other() {
 }
 
 #[test]
-fn who_refuses_one_form_of_image_wants_it_built_anew() {
+fn a_registry_that_refuses_an_image_format_causes_a_rebuild_hint() {
     for (habits, form, name, value) in [
         ((|habits: Builder| habits.without_oci(415)) as fn(Builder) -> Builder, "oci", "Docker's", "false"),
         (|habits| habits.without_docker(415), "docker", "OCI's", "true"),
@@ -241,7 +241,7 @@ fn who_refuses_one_form_of_image_wants_it_built_anew() {
 }
 
 #[test]
-fn a_login_goes_where_its_absence_is_a_404() {
+fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
     for auth in ["basic", "bearer"] {
         let fixture = Fixture::new(|habits| match auth {
             "basic" => habits.basic("me", "pw").hides_from_all(),
@@ -277,7 +277,7 @@ fn a_login_goes_where_its_absence_is_a_404() {
 }
 
 #[test]
-fn a_missing_manifest_costs_one_look_at_the_door_where_there_may_be_a_login() {
+fn a_missing_manifest_costs_one_ping_if_there_is_a_login() {
     let fixture = Fixture::new(|habits| habits);
     assert_eq!(fixture.run("inspect @amd64:none").code, 1);
     assert_eq!(asked(&fixture.odd), ["GET /v2/amd64/manifests/none"]);
@@ -317,7 +317,7 @@ fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
 }
 
 #[test]
-fn a_login_that_is_not_enough_and_meets_a_404_is_told_what_to_do() {
+fn an_insufficient_login_answered_with_404_gets_a_hint() {
     let bearer = Bearer::new().user("me", "pw").refuse("repository:amd64");
     let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_from_known());
     let login = serde_json::json!({"auths": {fixture.odd.host(): {"username": "me", "password": "pw"}}});
@@ -332,7 +332,7 @@ fn a_login_that_is_not_enough_and_meets_a_404_is_told_what_to_do() {
 }
 
 #[test]
-fn a_login_that_is_missing_is_told_once_and_not_for_every_blob() {
+fn a_missing_login_is_reported_once() {
     // Anybody may look, so that the push goes as far as the blobs.
     let fixture = Fixture::new(|habits| habits.bearer(Bearer::new().anonymous_pull()));
     let _ = fixture.run("create @dst:1 %amd64:docker %arm64:docker").success();

@@ -135,7 +135,7 @@ fn a_config_json_of_millions_of_values_is_refused_by_name() {
 
 /// What comes in a header, from a token server, in a refusal or from a helper.
 #[test]
-fn ten_million_of_whatever_is_said_take_little_memory() {
+fn ten_million_items_in_responses_take_little_memory() {
     let header =
         |status, name: &str, value: String| Fault::Status(status, String::new(), vec![(name.to_owned(), value)]);
     let token = format!("{{\"x\":[{}],\"token\":\"a\"}}", many("0", MANY));
@@ -218,7 +218,7 @@ fn ten_million_tags_are_refused() {
 
 /// The tests' own premise: a program that takes more is stopped.
 #[test]
-fn the_bound_on_memory_is_one() {
+fn the_memory_limit_of_these_tests_works() {
     let sandbox = Sandbox::new();
     assert_eq!(within(MEMORY_MAX, &sandbox, &["version"]).code, 0);
     let starved = within(256, &sandbox, &["version"]);

@@ -142,7 +142,7 @@ fn refusal(output: &Output, path: &Path, found: &str) -> Result<(), String> {
 
 #[test]
 #[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
-fn what_is_no_file_of_ours_is_refused_wherever_it_stands() {
+fn foreign_file_types_are_refused_everywhere_in_the_store() {
     let fixture = Fixture::new();
     let kept = tree(&fixture.sandbox.store());
     let (mut tried, mut wrong) = (0, Vec::new());
@@ -214,7 +214,7 @@ fn the_configuration_directory_and_the_store_may_be_links() {
 }
 
 #[test]
-fn what_is_larger_than_any_draft_is_refused_unread() {
+fn oversized_files_are_refused_unread() {
     let fixture = Fixture::new();
     let sparse = |path: &str| {
         let path = fixture.path(path);
@@ -232,7 +232,7 @@ fn what_is_larger_than_any_draft_is_refused_unread() {
 }
 
 #[test]
-fn more_files_than_any_draft_has_are_refused_uncounted() {
+fn too_many_files_are_refused_without_counting_all() {
     let fixture = Fixture::in_sandbox(Sandbox::in_memory());
     let file = fixture.sandbox.write("empty", "");
     // Links of one file: a filesystem has room for these, but allows only so many of one.
@@ -254,7 +254,7 @@ fn more_files_than_any_draft_has_are_refused_uncounted() {
 
 /// Entries and sidecars that are text of the worst kinds: an error that names the file, or a right answer.
 #[test]
-fn whatever_stands_in_a_file_is_an_error_or_an_answer() {
+fn malformed_files_cause_an_error_or_are_read_correctly() {
     let fixture = Fixture::new();
     let entry = fixture.path("{L}/{E}");
     let good = fs::read_to_string(&entry).expect("an entry");

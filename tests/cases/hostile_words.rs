@@ -98,7 +98,7 @@ impl Fixture {
 }
 
 #[test]
-fn whatever_a_registry_calls_things_no_verb_lets_it_steer_the_terminal() {
+fn names_from_a_registry_cannot_control_the_terminal() {
     for long in [false, true] {
         let fixture = Fixture::new(&hostile(long));
         for name in ["list", "other", "image", "none", "wrong", "undigested"] {
@@ -137,7 +137,7 @@ fn whatever_a_registry_calls_things_no_verb_lets_it_steer_the_terminal() {
 }
 
 #[test]
-fn what_is_changed_under_a_name_is_told_tamely() {
+fn changes_with_hostile_names_are_printed_sanitized() {
     let fixture = Fixture::new(HOSTILE);
     let _ = fixture.run("create @list @good").success();
     let told = fixture.run("push --dry-run @list").success();

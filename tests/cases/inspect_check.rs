@@ -109,7 +109,7 @@ fn tables_and_trees_say_which_images_are_gone() {
 }
 
 #[test]
-fn what_no_tree_asks_for_is_looked_for_too() {
+fn check_looks_for_images_that_the_tree_does_not_show() {
     let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
     let other = json!({"mediaType": "application/vnd.example.thing.v1+json", "digest": sha256(b"gone"), "size": 4});
     let list = Index::oci().image(&buildx_image("linux/amd64")).child(other).build();
@@ -135,7 +135,7 @@ fn a_registry_that_does_not_answer_is_no_lost_image() {
 }
 
 #[test]
-fn a_draft_is_not_in_the_way_of_a_check() {
+fn a_draft_does_not_prevent_a_check() {
     let (fixture, images) = Fixture::new();
     fixture.registry.put_image("src", "1", &images[0]);
     let made = fixture.sandbox.command(OURS).args(fixture.registry.words(&["create", "@app:1", "@src:1"])).run();

@@ -148,7 +148,7 @@ fn specs_name_layouts_relative_to_their_file() {
 }
 
 #[test]
-fn what_a_layout_lacks_is_told_before_anything_is_sent() {
+fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
     let fixture = Fixture::new();
     let image = Image::oci().platform("linux", "amd64").layer("a layer").build();
     fixture.layout(&image, "oci:./dir");

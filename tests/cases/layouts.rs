@@ -136,7 +136,7 @@ fn a_damaged_blob_is_not_copied_and_moves_no_tag() {
 }
 
 #[test]
-fn what_others_wrote_into_a_layout_stays() {
+fn entries_of_other_tools_stay_in_a_layout() {
     let fixture = Fixture::new();
     let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     fixture.registry.put_image("app", "1", &one);

@@ -77,7 +77,7 @@ fn a_right_password_serves_all_who_waited_for_the_first() {
 }
 
 #[test]
-fn a_trial_that_breaks_off_or_meets_a_busy_registry_is_made_by_another() {
+fn a_failed_login_probe_is_repeated_by_the_next_request() {
     for fault in [Fault::ShortBody(20), Fault::status(503), Fault::status(429)] {
         let registry = Registry::builder().basic("me", "right").start();
         seeded(&registry);

@@ -52,14 +52,14 @@ impl Fixture {
 }
 
 #[test]
-fn a_lock_is_its_users_alone() {
+fn the_lock_file_is_private_to_the_user() {
     let fixture = Fixture::new(&["1"]);
     let mode = fixture.file("1").metadata().expect("the file is open").permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
 
 #[test]
-fn prune_skips_what_is_in_use_and_says_so() {
+fn prune_skips_and_reports_locked_drafts() {
     let fixture = Fixture::new(&["1", "2"]);
     let held = fixture.held("1");
     let pruned = fixture.command(&["prune", "--older-than", "0s"]).run().success();
@@ -77,7 +77,7 @@ fn prune_skips_what_is_in_use_and_says_so() {
 }
 
 #[test]
-fn apply_waits_for_a_draft_as_long_as_timeout_says() {
+fn apply_waits_for_a_locked_draft_until_the_timeout() {
     let fixture = Fixture::new(&["1"]);
     let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
     let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);

@@ -87,7 +87,7 @@ fn a_wrong_password_goes_with_one_further_request_after_the_look_at_the_tag_and_
 }
 
 #[test]
-fn a_refused_login_is_told_once_whatever_the_number_of_images() {
+fn a_refused_login_is_reported_once_for_many_images() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     let token = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
     for registry in [registry, token] {

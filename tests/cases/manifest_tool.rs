@@ -121,7 +121,7 @@ fn arguments_are_pushed_as_an_index_with_annotations() {
 }
 
 #[test]
-fn what_is_missing_is_a_warning_if_that_is_asked_for() {
+fn ignore_missing_makes_missing_images_a_warning() {
     let fixture = Fixture::new();
     fixture.put("src", "amd64", "amd64");
     let spec = fixture.spec(TWO);
@@ -214,7 +214,7 @@ mod faults {
     }
 
     #[test]
-    fn an_index_brings_what_was_asked_for() {
+    fn the_requested_platform_is_selected_from_an_index() {
         let fixture = Fixture::new();
         let images = ["amd64", "arm64", "s390x"].map(|name| Image::oci().platform("linux", name).layer(name).build());
         let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[1]).build();
@@ -350,7 +350,7 @@ fn logins_come_from_flags_or_from_a_named_configuration() {
 }
 
 #[test]
-fn plain_http_is_spoken_at_once() {
+fn plain_http_uses_no_tls_attempt() {
     let fixture = Fixture::new();
     fixture.put("app", "1", "amd64");
     fixture.registry.clear();

@@ -126,7 +126,7 @@ fn a_draft_s_own_entry_comes_before_the_index_of_that_name() {
 }
 
 #[test]
-fn what_is_in_no_draft_has_docker_s_answer_and_a_guess() {
+fn an_unknown_entry_gets_dockers_error_and_a_suggestion() {
     let fixture = Fixture::with_draft();
     let list = fixture.name("team/app:1");
     let near = fixture.name("team/app:1-amd64");

@@ -123,7 +123,7 @@ fn a_published_list_is_changed_as_its_draft_would_be() {
 
 /// Members that nobody knows stay, and a change that changes nothing sends nothing.
 #[test]
-fn what_is_not_changed_keeps_its_bytes() {
+fn unchanged_lists_keep_their_bytes() {
     let fixture = Fixture::new();
     let mut list: Value = serde_json::from_slice(&fixture.served("1")).expect("JSON");
     list["x-unknown"] = serde_json::json!({"a": [1, 2]});
@@ -145,7 +145,7 @@ fn what_is_not_changed_keeps_its_bytes() {
 }
 
 #[test]
-fn a_draft_is_in_the_way_and_so_is_what_is_no_list() {
+fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
     let fixture = Fixture::new();
     let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
     let digest = fixture.digest("1");

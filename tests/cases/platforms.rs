@@ -47,7 +47,7 @@ fn platforms(value: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn commands_agree_on_what_a_list_does_not_say() {
+fn commands_agree_on_platforms_that_a_list_does_not_give() {
     let fixture = Fixture::new();
     let (amd, arm, s390x) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"), buildx_image("linux/s390x"));
     let inner = Index::oci().image(&amd).build();
@@ -80,7 +80,7 @@ fn commands_agree_on_what_a_list_does_not_say() {
 }
 
 #[test]
-fn what_nothing_tells_is_unknown() {
+fn a_platform_given_nowhere_is_unknown() {
     let fixture = Fixture::new();
     let (amd, notes) = (buildx_image("linux/amd64"), artifact("x/notes", b"notes"));
     let index = Index::oci().image(&amd).image_with(&notes, Value::Null, &[]).build();
@@ -127,7 +127,7 @@ fn json_always_has_platforms_and_their_parts() {
 }
 
 #[test]
-fn an_arm_without_a_variant_is_the_best_that_there_is() {
+fn arm_without_a_variant_selects_the_best_variant() {
     let fixture = Fixture::new();
     let image = |platform: &str| buildx_image(platform);
     for (there, picked) in [

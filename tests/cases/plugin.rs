@@ -156,7 +156,7 @@ fn docker_s_stop_socket_ends_it() {
 }
 
 #[test]
-fn a_docker_that_is_told_to_stop_stops_it() {
+fn a_signal_to_docker_stops_the_plugin() {
     let Some(sandbox) = installed("stopping through docker") else { return };
     let registry = TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/x:1", registry.local_addr().unwrap());

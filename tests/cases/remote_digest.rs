@@ -49,7 +49,7 @@ impl Fixture {
 }
 
 #[test]
-fn push_tells_what_somebody_else_has_changed() {
+fn push_reports_changes_by_others() {
     let fixture = Fixture::new();
     let _ = fixture.run(&["create", "@list:1", "@app:amd64"]).success();
     assert!(fixture.side("list:1").get("remoteDigest").is_none());
@@ -104,7 +104,7 @@ fn a_draft_of_a_published_list_knows_what_it_was_made_from() {
 }
 
 #[test]
-fn amending_what_is_only_published_says_how_to_take_it_along() {
+fn amending_a_published_list_hints_at_including_it() {
     let fixture = Fixture::new();
     let made = fixture.run(&["create", "--amend", "@app:1", "@app:s390x"]).success();
     let list = fixture.registry.name("app:1");

@@ -82,7 +82,7 @@ fn manifest_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize
 }
 
 #[test]
-fn what_passes_is_asked_again() {
+fn transient_failures_are_retried() {
     let statuses = [408, 429, 500, 502, 503, 504].map(Fault::status);
     let broken = [Fault::CloseBeforeRead, Fault::CloseAfterRead, Fault::CloseAfterEffect];
     let short = [Fault::ShortBody(20), Fault::ShortBody(0), Fault::TruncatedChunk];
@@ -93,7 +93,7 @@ fn what_passes_is_asked_again() {
 }
 
 #[test]
-fn what_lasts_is_not() {
+fn permanent_failures_are_not_retried() {
     let statuses = [400, 401, 403, 404, 405, 409, 410, 418, 501, 302, 204].map(Fault::status);
     let wrong = [
         Fault::WrongDigestHeader,
@@ -111,7 +111,7 @@ fn what_lasts_is_not() {
 }
 
 #[test]
-fn tries_end_and_are_told() {
+fn retries_end_and_are_reported() {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), Fault::status(503));
     let dial = Dial::new();
@@ -142,7 +142,7 @@ fn a_registry_that_is_just_being_started_is_waited_for_and_a_name_that_does_not_
 }
 
 #[test]
-fn a_certificate_is_not_asked_to_become_a_better_one() {
+fn certificate_errors_are_not_retried() {
     let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
     let dial = Dial::new();
     let error = three(&dial).manifest(&registry, "a:1").expect_err("nobody stands for it");
@@ -151,7 +151,7 @@ fn a_certificate_is_not_asked_to_become_a_better_one() {
 }
 
 #[test]
-fn what_the_registry_asks_for_is_waited_for_and_told() {
+fn retry_after_is_obeyed_and_reported() {
     for (after, slept, told) in [
         ("12", 12_000, "waiting 12 s before the next attempt"),
         ("Sun, 06 Nov 1994 08:50:37 GMT", 60_000, "waiting 60 s before the next attempt"),
@@ -177,7 +177,7 @@ fn what_the_registry_asks_for_is_waited_for_and_told() {
 }
 
 #[test]
-fn longer_than_there_is_time_for_is_not_waited_for() {
+fn a_retry_after_beyond_the_deadline_fails_immediately() {
     for (timeout, left) in [(None, "300 s"), (Some(Duration::from_secs(60)), "60 s")] {
         let (registry, _) = seeded();
         registry.fault(Rule::any(), later(429, "3600"));
@@ -274,7 +274,7 @@ const PASSWORD: &str = r#"{"username":"me","password":"hunter2"}"#;
 const IDENTITY: &str = r#"{"identitytoken":"identity"}"#;
 
 #[test]
-fn a_token_is_asked_for_again() {
+fn token_requests_are_retried() {
     let longest = vec![250, 500];
     for (fault, slept) in [
         (Fault::status(503), longest.clone()),
@@ -330,7 +330,7 @@ fn out_of_time(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
 }
 
 #[test]
-fn one_that_does_not_answer_or_stops_in_the_middle_is_given_up_in_time() {
+fn a_silent_registry_ends_at_the_timeout() {
     for fault in [Fault::Hang, Fault::Drip, Fault::StallAfter(20)] {
         let found = out_of_time("a:1", fault.clone());
         assert_eq!(found, (RegistryErrorKind::Timeout, "no whole answer within 300 ms".to_owned()), "{fault:?}");
@@ -341,7 +341,7 @@ fn one_that_does_not_answer_or_stops_in_the_middle_is_given_up_in_time() {
 }
 
 #[test]
-fn one_that_goes_on_dripping_is_given_up_in_time() {
+fn a_slow_body_ends_at_the_timeout() {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), Fault::Drip);
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
@@ -362,7 +362,7 @@ fn one_that_goes_on_dripping_is_given_up_in_time() {
 }
 
 #[test]
-fn a_handshake_that_does_not_go_on_is_given_up_in_time() {
+fn a_stalled_handshake_ends_at_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let host = silent.local_addr().expect("it is bound");
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();

@@ -69,7 +69,7 @@ fn heard(registry: &Registry, fixture: &Fixture, fault: Fault) -> String {
 }
 
 #[test]
-fn a_login_that_a_registry_repeats_is_not_told() {
+fn a_login_that_a_registry_repeats_is_redacted() {
     let header = format!("Basic {}", login());
     for text in [header.as_str(), PASSWORD, &forms()[2]] {
         for fault in echoes(text) {
@@ -82,7 +82,7 @@ fn a_login_that_a_registry_repeats_is_not_told() {
 }
 
 #[test]
-fn a_token_that_a_registry_repeats_is_not_told() {
+fn a_token_that_a_registry_repeats_is_redacted() {
     for fault in echoes(&format!("Bearer {TOKEN}")).into_iter().chain(echoes(TOKEN)) {
         let registry = Registry::builder().bearer(Bearer::new().registry_token(TOKEN)).start();
         registry.put_image("a", "1", &amd());
@@ -115,7 +115,7 @@ fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
 }
 
 #[test]
-fn the_program_tells_nothing_either() {
+fn the_whole_program_prints_no_secret() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
     let sandbox = Sandbox::new();
@@ -135,7 +135,7 @@ fn the_program_tells_nothing_either() {
 }
 
 #[test]
-fn a_login_that_is_given_goes_before_the_one_that_is_stored() {
+fn a_login_by_flags_overrides_the_stored_one() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
     let wrong = BASE64_STANDARD.encode("other:wrong");
@@ -152,7 +152,7 @@ fn afar(registry: &Registry) -> String {
 }
 
 #[test]
-fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
+fn a_login_is_sent_over_plain_http_only_with_insecure() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
     let builder = || FixtureBuilder::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
@@ -164,7 +164,7 @@ fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
 }
 
 #[test]
-fn where_plain_http_was_asked_for_nothing_else_is_tried() {
+fn insecure_does_not_fall_back_further() {
     let registry = Registry::start();
     registry.put_image("a", "1", &amd());
     FixtureBuilder::new().plain_http().build().manifest_of(&afar(&registry)).expect("it speaks plain HTTP");

@@ -128,7 +128,7 @@ fn a_platform_picks_a_child_which_is_shown_as_an_image() {
 }
 
 #[test]
-fn a_platform_that_is_not_there_says_what_is() {
+fn a_missing_platform_error_lists_the_available_ones() {
     let (fixture, _) = Fixture::with_draft();
     for (flag, there) in [("--remote", "linux/amd64, linux/arm64/v8"), ("--local", "linux/s390x")] {
         let refused = fixture.run(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
@@ -417,7 +417,7 @@ fn a_tree_goes_down_to_the_layers() {
 }
 
 #[test]
-fn trees_and_tables_show_what_is_said() {
+fn trees_and_tables_show_annotations() {
     let (fixture, index) = Fixture::with_index();
     let platform = json!({"os": "linux", "architecture": "amd64"});
     let told = Index::oci()
@@ -444,7 +444,7 @@ fn trees_and_tables_show_what_is_said() {
 }
 
 #[test]
-fn a_tree_of_odd_things_has_a_place_for_each() {
+fn a_tree_shows_unusual_manifests() {
     let fixture = Fixture::new();
     let (chart, notes) = (helm_chart("app", "1"), artifact("x/notes", b"notes"));
     let (amd, gone) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
@@ -513,7 +513,7 @@ fn indexes_that_multiply_are_refused() {
 }
 
 #[test]
-fn platforms_are_told_in_mquerys_words() {
+fn platforms_are_printed_as_mquery_does() {
     let (fixture, index) = Fixture::with_index();
     let shown = fixture.run(&["platforms", "@app:1"]).success();
     let expected = format!(
@@ -535,7 +535,7 @@ fn platforms_are_told_in_mquerys_words() {
 }
 
 #[test]
-fn platforms_are_told_as_json() {
+fn platforms_are_printed_as_json() {
     let (fixture, index) = Fixture::with_index();
     let told = fixture.json(&["platforms", "--format", "json", "@app:1"]);
     assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);

@@ -123,7 +123,7 @@ fn platforms_are_picked_and_attestations_dropped() {
 }
 
 #[test]
-fn a_tag_that_moved_is_refreshed_and_what_the_user_said_stays() {
+fn refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let fixture = Fixture::new();
     let (old, new) = (image("arm64", "old"), image("arm64", "new"));
     fixture.registry.put_image("app", "arm", &old);
@@ -226,7 +226,7 @@ fn images_are_added_and_removed_one_by_one() {
 }
 
 #[test]
-fn what_runs_nowhere_can_stand_in_an_index() {
+fn artifacts_can_be_listed_in_an_index() {
     let fixture = Fixture::new();
     let chart = Image::oci()
         .config_media_type("application/vnd.cncf.helm.config.v1+json")

@@ -61,7 +61,7 @@ fn only_crt_files_are_authorities() {
 }
 
 #[test]
-fn several_authorities_may_lie_in_one_file_and_beside_each_other() {
+fn several_authorities_are_trusted_from_one_or_more_files() {
     let (one, two) = (Authority::new("one"), Authority::new("two"));
     let Some(mut fixture) = Fixture::https(&two.server(HERE), None) else { return };
     let folder = fixture.certs_d();
@@ -115,7 +115,7 @@ fn a_certificate_for_another_name_is_refused() {
 }
 
 #[test]
-fn a_client_pair_opens_the_door() {
+fn a_client_certificate_grants_access() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let Some(mut fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
     clients.client("me").write(&fixture.certs_d(), "client.cert", "client.key");
@@ -123,7 +123,7 @@ fn a_client_pair_opens_the_door() {
 }
 
 #[test]
-fn without_a_client_pair_the_door_stays_shut() {
+fn access_is_refused_without_a_client_certificate() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let Some(fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
     assert_first_line(&fixture.create(), &["certificate"]);
@@ -138,7 +138,7 @@ fn a_client_pair_of_a_stranger_is_refused() {
 }
 
 #[test]
-fn a_half_pair_names_the_half_that_is_there() {
+fn an_incomplete_client_pair_is_reported_by_file() {
     let authority = Authority::new("house");
     let Some(mut fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
     let folder = fixture.certs_d();

@@ -147,7 +147,7 @@ fn client_pairs() {
 }
 
 #[test]
-fn rubbish_beside_a_good_authority() {
+fn an_invalid_file_beside_a_valid_authority() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     let folder = docker_fixture.fixture.certs_d();
@@ -210,7 +210,7 @@ fn half_a_pair_with_insecure() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_an_authority() {
+fn a_folder_instead_of_an_authority_file() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     let folder = docker_fixture.fixture.certs_d();

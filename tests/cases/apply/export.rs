@@ -136,7 +136,7 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
 }
 
 #[test]
-fn what_a_spec_has_no_place_for_is_said() {
+fn export_reports_what_a_spec_cannot_express() {
     let fixture = Fixture::new();
     let inner = Index::oci().image(&image("arm64")).build();
     let other = json!({ "mediaType": "application/x", "digest": image("s390x").digest(), "size": 3 });
@@ -159,7 +159,7 @@ fn what_a_spec_has_no_place_for_is_said() {
 }
 
 #[test]
-fn what_goes_by_a_digest_gets_a_tag() {
+fn export_gives_a_tag_to_a_list_named_by_digest() {
     let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64")).image(&image("arm64")).build();
     fixture.registry.put_index("src/multi", "1", &index);

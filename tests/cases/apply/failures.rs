@@ -61,7 +61,7 @@ fn nothing_is_sent_unless_all_of_it_can_be() {
 }
 
 #[test]
-fn what_is_required_may_stand_in_the_file() {
+fn required_platforms_can_be_in_the_spec() {
     let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nrequire: [linux/amd64]\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
@@ -78,7 +78,7 @@ fn what_is_required_may_stand_in_the_file() {
 }
 
 #[test]
-fn what_flags_make_is_mended_by_flags() {
+fn errors_of_apply_by_flags_have_hints_about_flags() {
     let fixture = Fixture::with(&["amd64", "arm64"]);
     let apply = |platforms: &str, more: &[&str]| {
         let target = fixture.name("app:1");
@@ -98,7 +98,7 @@ fn what_flags_make_is_mended_by_flags() {
 }
 
 #[test]
-fn a_platform_that_is_there_twice_is_told_where_it_stands() {
+fn a_duplicate_platform_is_reported_with_its_line() {
     let fixture = Fixture::with(&["amd64"]);
     fixture.registry.put_image("src/other", "1", &image("amd64"));
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
@@ -113,7 +113,7 @@ fn a_platform_that_is_there_twice_is_told_where_it_stands() {
 }
 
 #[test]
-fn only_what_the_registry_has_not_is_left_out() {
+fn only_missing_images_are_left_out() {
     let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/none:1'}, {image: '@src/arm64:1'}]\n";
@@ -142,7 +142,7 @@ fn only_what_the_registry_has_not_is_left_out() {
 }
 
 #[test]
-fn a_lost_image_of_an_index_is_left_out_with_what_attests_it() {
+fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
     let fixture = Fixture::new();
     let [amd64, arm64, s390x] = ["amd64", "arm64", "s390x"].map(image);
     let inner = Index::oci().image(&s390x).build();
@@ -186,7 +186,7 @@ fn a_lost_image_of_an_index_is_left_out_with_what_attests_it() {
 }
 
 #[test]
-fn a_failure_between_lists_says_what_is_done() {
+fn a_failure_between_lists_reports_the_published_lists() {
     let fixture = Fixture::with(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1', '@three:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
     fixture.registry.fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
@@ -225,7 +225,7 @@ fn two_lists_are_not_published_under_one_tag() {
 }
 
 #[test]
-fn a_list_that_cannot_be_told_of_is_published() {
+fn a_list_is_published_even_if_stdout_is_full() {
     let fixture = Fixture::with(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
     let file = fixture.sandbox.write("spec.yaml", fixture.here(spec)).display().to_string();
@@ -256,7 +256,7 @@ fn a_file_for_one_digest_is_for_one_list() {
 }
 
 #[test]
-fn a_platform_that_is_there_twice_is_told_at_the_end() {
+fn a_duplicate_platform_is_a_warning_at_the_end() {
     let fixture = Fixture::with(&["amd64"]);
     fixture.registry.put_image("src/other", "1", &super::image("amd64"));
     let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";

@@ -41,7 +41,7 @@ fn a_full_reference_goes_with_tags_of_every_kind() {
 }
 
 #[test]
-fn latest_stays_where_other_names_are_given() {
+fn latest_does_not_move_if_other_tags_are_given() {
     let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: '@app'\n{IMAGE}");
     for (name, expected) in [("@app:1", ["app:1"]), ("@far/app:1", ["far/app:1"])] {
@@ -79,7 +79,7 @@ fn no_name_is_published_twice() {
 }
 
 #[test]
-fn a_failure_elsewhere_names_what_moved() {
+fn a_failure_in_another_repository_lists_the_moved_tags() {
     let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: '@app:1'\n{IMAGE}");
     fixture.registry.fault(Rule::on("PUT", "/v2/app/manifests/1").always(), Fault::status(403));

@@ -15,7 +15,7 @@ fn five(target: &str) -> String {
 }
 
 #[test]
-fn one_apply_asks_what_create_and_push_ask_and_leaves_no_draft() {
+fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     let fixture = Fixture::with(&FIVE);
     let applied = fixture.apply(&five("@app:1"), &[]).success();
     let mut requests = fixture.requests();
@@ -44,7 +44,7 @@ fn one_apply_asks_what_create_and_push_ask_and_leaves_no_draft() {
 }
 
 #[test]
-fn an_index_brings_the_platform_that_the_entry_asks_for() {
+fn a_platform_is_selected_from_an_index() {
     let fixture = Fixture::new();
     let (amd, arm, s390x) = (image("amd64"), image("arm64"), image("s390x"));
     let index = Index::oci().image(&amd).image(&arm).image(&s390x).attestation(&amd).attestation(&arm).build();
@@ -86,7 +86,7 @@ fn a_whole_index_is_flattened_and_is_that_index_again() {
 }
 
 #[test]
-fn what_the_spec_says_of_a_platform_goes_before_the_image() {
+fn the_platform_in_the_spec_overrides_the_image() {
     let fixture = Fixture::new();
     let arm = Image::oci().platform("linux", "arm").variant("v7").layer("arm").build();
     let windows =
@@ -122,7 +122,7 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
 }
 
 #[test]
-fn one_image_may_stand_for_two_platforms() {
+fn one_image_can_be_listed_for_two_platforms() {
     let fixture = Fixture::with(&["arm"]);
     let spec = "image: '@app:1'\nmanifests:\n- {image: '@src/arm:1', platform: linux/arm/v7}\n- {image: '@src/arm:1', \
                 platform: linux/arm/v6}\n";
@@ -153,7 +153,7 @@ fn entries_and_lists_have_annotations_and_types() {
 }
 
 #[test]
-fn several_targets_and_documents_are_told_as_one_array() {
+fn several_targets_and_documents_are_printed_as_one_array() {
     let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec = "image: ['@app:1', '@copy/app:1']\ntags: [latest]\nmanifests: [{image: '@src/amd64:1'}]\n---\n\
                 image: '@arm:1'\ntype: oci\nmanifests: [{image: '@src/arm64:1'}]\n";
@@ -235,7 +235,7 @@ fn images_come_from_other_registries() {
 }
 
 #[test]
-fn a_draft_stays_if_it_is_asked_for() {
+fn apply_keeps_a_draft_on_request() {
     let fixture = Fixture::with(&["arm64", "amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/arm64:1'}, {image: '@src/amd64:1'}]\n";
     let dry = fixture.apply(spec, &["--draft", "--dry-run"]).success();

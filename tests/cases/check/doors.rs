@@ -19,7 +19,7 @@ fn assert_plain_error(output: &Output, first: &str, hint: &str) {
 }
 
 #[test]
-fn without_a_login_there_is_no_table() {
+fn check_fails_without_a_login() {
     let fixture = Fixture::new(|habits| habits.basic("me", "open sesame"));
     let host = fixture.registry.host();
     let nobody = format!("log in with: docker login {host}");
@@ -36,7 +36,7 @@ fn without_a_login_there_is_no_table() {
 }
 
 #[test]
-fn tokens_serve_and_what_they_are_not_for_is_told() {
+fn check_reports_what_a_token_does_not_allow() {
     let fixture = Fixture::new(|habits| habits.bearer(Bearer::new().user("me", "pw")));
     let login = |fixture: &Fixture| fixture.command(&["--username", "me", "--password-stdin"]).stdin("pw").run();
     let output = login(&fixture);
@@ -57,7 +57,7 @@ fn tokens_serve_and_what_they_are_not_for_is_told() {
 }
 
 #[test]
-fn a_registry_that_hides_is_told_with_a_way_in() {
+fn check_suggests_a_login_if_a_registry_answers_404() {
     let fixture = Fixture::new(|habits| habits.basic("me", "pw").hides_from_all());
     let host = fixture.registry.host();
     let hint = format!(
@@ -80,7 +80,7 @@ fn certificates_are_checked_unless_that_is_not_wanted() {
 }
 
 #[test]
-fn a_registry_that_is_not_there_is_an_ordinary_error() {
+fn check_of_an_unreachable_registry_is_an_error() {
     let host = {
         let gone = Registry::start();
         gone.host()
@@ -91,7 +91,7 @@ fn a_registry_that_is_not_there_is_an_ordinary_error() {
 }
 
 #[test]
-fn what_is_no_registry_is_said_before_anything_is_sent() {
+fn check_refuses_an_invalid_registry_name_before_any_request() {
     let sandbox = Sandbox::new();
     let output = sandbox.command(OURS).args(["check", "example"]).run();
     let why = "cannot check \"example\": a registry's name has a dot or a port, or is localhost\n";
@@ -115,7 +115,7 @@ fn a_connection_that_breaks_in_the_middle_ends_it_and_it_is_cleaned_up() {
 }
 
 #[test]
-fn a_registry_that_goes_away_in_the_middle_leaves_a_note() {
+fn check_reports_a_registry_that_stops_during_the_probe() {
     let fixture = Fixture::new(|habits| habits);
     fixture.registry.fault(Rule::on("GET", "/manifests/").from(3), Fault::CloseAfterRead);
     fixture.registry.fault(Rule::on("DELETE", ""), Fault::CloseAfterRead);

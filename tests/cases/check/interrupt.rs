@@ -45,7 +45,7 @@ impl Running {
 const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
 
 #[test]
-fn what_was_pushed_is_taken_away_all_the_same() {
+fn an_interrupted_check_deletes_what_it_pushed() {
     for (signal, method, path) in
         [("-INT", "PUT", "/manifests/check-"), ("-TERM", "PUT", "/blobs/uploads/"), ("-INT", "GET", "/tags/list")]
     {
@@ -91,7 +91,7 @@ fn docker_s_request_to_stop_is_an_interrupt_too() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_program_immediately() {
     let fixture = Fixture::new(|habits| habits);
     let mut running = Running::until(&fixture, "PUT", "/manifests/check-");
     running.signal(&fixture, "-INT");

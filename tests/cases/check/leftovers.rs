@@ -6,7 +6,7 @@ use super::super::OURS;
 use super::{Fixture, MAIN, odd};
 
 #[test]
-fn what_cannot_be_taken_away_is_named() {
+fn check_lists_what_it_cannot_delete() {
     let fixture = Fixture::new(Builder::without_deletion);
     let output = fixture.check();
     let words = "DELETE 405: unsupported: The operation is unsupported.";
@@ -31,7 +31,7 @@ fn what_cannot_be_taken_away_is_named() {
 }
 
 #[test]
-fn tags_that_go_with_their_manifests_alone_are_gone() {
+fn tags_are_deleted_through_their_manifests() {
     let fixture = Fixture::new(|habits| habits);
     let no = r#"{"errors":[{"code":"UNSUPPORTED","message":"no tags"}]}"#;
     fixture.registry.fault(Rule::on("DELETE", "/manifests/check-"), Fault::Status(400, no.to_owned(), vec![]));
@@ -42,7 +42,7 @@ fn tags_that_go_with_their_manifests_alone_are_gone() {
 }
 
 #[test]
-fn what_is_kept_is_all_there() {
+fn check_keep_keeps_everything() {
     let fixture = Fixture::new(|habits| habits);
     let output = fixture.command(&["--keep"]).run();
     let tags = fixture.registry.tags(MAIN);

@@ -5,7 +5,7 @@ use testkit::loopback::{Fault, Rule};
 use super::{Fixture, TITLES, columns};
 
 #[test]
-fn a_registry_that_takes_no_blobs_has_its_table() {
+fn check_reports_a_registry_that_refuses_blobs() {
     for (status, code, words) in [
         (405, "UNSUPPORTED", "unsupported: a cache"),
         (400, "DENIED", "denied: a cache"),

@@ -42,7 +42,7 @@ fn a_registry_with_deletion_is_left_as_it_was() {
 }
 
 #[test]
-fn a_registry_without_deletion_is_told_of() {
+fn check_reports_a_registry_without_deletion() {
     let Some(registry) = start(false) else { return };
     let output = Sandbox::new().command(OURS).args(["check", &registry.host()]).run();
     let words = "DELETE 405: unsupported: The operation is unsupported.";

@@ -32,14 +32,14 @@ fn entries_have_the_names_and_bytes_that_add_gives_them() {
 }
 
 #[test]
-fn a_registry_that_honours_a_condition_is_told_of() {
+fn check_reports_conditional_requests() {
     let (fixture, rows) = rows(Builder::conditional_puts);
     assert_eq!(rows, [""; 0]);
     fixture.assert_clean();
 }
 
 #[test]
-fn what_stands_in_the_way_of_entries_is_told() {
+fn check_reports_what_prevents_shared_entries() {
     let no_oci = [
         "shared draft entry | works, but | as a Docker manifest list, without annotations",
         "entry deletion | not tried | an entry without annotations is kept: it can be a published list as well",
@@ -85,7 +85,7 @@ fn what_stands_in_the_way_of_entries_is_told() {
 
 /// A registry that deletes no digest that has a tag, as Google's.
 #[test]
-fn an_entry_that_goes_by_its_tag_alone_is_told() {
+fn check_reports_entries_that_are_deleted_by_tag() {
     let fixture = Fixture::new(|habits| habits);
     let output = fixture.command(&["--keep"]).run();
     assert_eq!(odd_and_unguarded(&output), [UNGUARDED]);

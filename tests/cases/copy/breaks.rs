@@ -18,7 +18,7 @@ fn steps(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn a_source_that_hangs_up_is_gone_on_with_and_the_target_does_not_notice() {
+fn a_copy_resumes_after_the_source_disconnects() {
     for size in SIZES {
         for ranges in [true, false] {
             let from = if ranges { Registry::start() } else { Registry::builder().without_ranges().start() };
@@ -41,7 +41,7 @@ fn a_source_that_hangs_up_is_gone_on_with_and_the_target_does_not_notice() {
 }
 
 #[test]
-fn a_source_that_always_hangs_up_is_given_up() {
+fn a_copy_fails_if_the_source_always_disconnects() {
     for size in SIZES {
         let pair = Pair::new(size);
         pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(1000));
@@ -55,7 +55,7 @@ fn a_source_that_always_hangs_up_is_given_up() {
 }
 
 #[test]
-fn a_source_that_sends_more_or_less_than_it_says_is_found_out() {
+fn a_source_with_a_wrong_content_length_is_detected() {
     for size in SIZES {
         for fault in [Fault::LongLength(3), Fault::ShortLength(3)] {
             let pair = Pair::new(size);
@@ -80,7 +80,7 @@ fn a_blob_that_comes_in_chunks_is_copied_whatever_its_length() {
 }
 
 #[test]
-fn a_target_that_hangs_up_is_gone_on_with_where_it_says_that_it_has_got_to() {
+fn an_upload_resumes_at_the_offset_that_the_target_reports() {
     let pair = Pair::new(9 * MIB);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
     pair.to.fault(Rule::on("PATCH", "").nth(2), Fault::CutRequestAfter(MIB as u64));
@@ -134,7 +134,7 @@ fn a_small_blob_is_begun_again() {
 }
 
 #[test]
-fn a_blob_that_is_there_though_nobody_said_so_is_not_sent_again() {
+fn a_blob_that_was_committed_without_a_response_is_not_sent_again() {
     for size in SIZES {
         let pair = Pair::new(size);
         pair.to.fault(Rule::on("PUT", "").nth(1), Fault::CloseAfterEffect);
@@ -146,7 +146,7 @@ fn a_blob_that_is_there_though_nobody_said_so_is_not_sent_again() {
 }
 
 #[test]
-fn a_stream_that_arrived_though_nobody_said_so_is_only_finished() {
+fn an_upload_that_arrived_without_a_response_is_only_committed() {
     let pair = Pair::new(9 * MIB);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
     assert_eq!(pair.bring(), pair.copied());
@@ -156,7 +156,7 @@ fn a_stream_that_arrived_though_nobody_said_so_is_only_finished() {
 }
 
 #[test]
-fn what_a_busy_target_refuses_once_is_tried_again() {
+fn a_request_refused_by_a_busy_target_is_retried() {
     for status in [416, 429, 500, 503] {
         for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
             let pair = Pair::new(size);
@@ -169,7 +169,7 @@ fn what_a_busy_target_refuses_once_is_tried_again() {
 }
 
 #[test]
-fn an_upload_that_is_refused_after_it_was_gone_on_with_is_begun_again_once() {
+fn an_upload_refused_after_a_resume_is_restarted_once() {
     let pair = Pair::new(9 * MIB);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
     pair.to.fault(Rule::on("PUT", "").nth(1), Fault::status(400));
@@ -182,7 +182,7 @@ fn an_upload_that_is_refused_after_it_was_gone_on_with_is_begun_again_once() {
 }
 
 #[test]
-fn a_target_that_always_hangs_up_is_given_up() {
+fn a_copy_fails_if_the_target_always_disconnects() {
     for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
         let pair = Pair::new(size);
         pair.to.fault(Rule::on(method, ""), Fault::CutRequestAfter(0));
@@ -207,7 +207,7 @@ fn a_registry_that_wants_long_chunks_gets_them() {
 }
 
 #[test]
-fn what_moves_on_may_break_more_often_than_it_is_tried_again() {
+fn progress_resets_the_retry_count() {
     let once = || FixtureBuilder::new().retries(1, Arc::new(Hurried)).build();
     let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
@@ -234,7 +234,7 @@ fn nothing_is_tried_again_where_that_is_not_wanted() {
 }
 
 #[test]
-fn a_copy_that_stands_still_is_over_when_the_user_has_said() {
+fn a_stalled_copy_ends_at_the_timeout() {
     let fixture = FixtureBuilder::new().retries(5, Arc::new(Hurried)).timeout(Duration::from_millis(300)).build();
     let pair = Pair::of(Registry::start(), Registry::start(), fixture, 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));

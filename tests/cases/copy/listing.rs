@@ -163,7 +163,7 @@ fn a_manifest_is_deleted_by_its_digest() {
 }
 
 #[test]
-fn referrers_come_as_they_are_served_where_there_are_any_to_be_had() {
+fn referrers_are_returned_as_the_registry_serves_them() {
     let registry = Registry::start();
     let subject = digest(&amd().digest());
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));

@@ -49,7 +49,7 @@ fn blobs_of_both_forms_are_copied_mounted_and_found() {
 }
 
 #[test]
-fn a_copy_whose_connections_are_cut_is_gone_on_with() {
+fn a_copy_resumes_after_cut_connections() {
     let Some((from, to)) = two() else { return };
     let size = 24 * MIB;
     let bytes = noise(size);

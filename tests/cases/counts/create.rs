@@ -15,7 +15,7 @@ fn a_create_asks_for_manifests_and_configurations_alone() {
 }
 
 #[test]
-fn one_at_a_time_it_goes_image_by_image() {
+fn with_one_job_images_are_read_in_order() {
     let fixture = Fixture::new(5);
     let _ = fixture.create_command(&["--jobs", "1"]).run().success();
     assert_eq!(fixture.take_lines(), fixture.create_lines());
@@ -54,7 +54,7 @@ fn a_configuration_that_images_share_is_asked_for_once() {
 }
 
 #[test]
-fn what_the_draft_has_is_not_asked_for_again() {
+fn entries_of_the_draft_are_not_requested_again() {
     let fixture = Fixture::new(3).created();
     let late = layered(&[b"late"]);
     fixture.registry.put_image("src/late", "1", &late);
@@ -67,7 +67,7 @@ fn what_the_draft_has_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_look_at_a_tag_that_did_not_move_is_one_request() {
+fn checking_an_unmoved_tag_is_one_request() {
     let fixture = Fixture::new(3).created();
     let _ = fixture.create_command(&["--amend"]).run().success();
     assert_same(fixture.take_lines(), (0..3).map(|number| fixture.manifest_line(number)).collect());

@@ -12,7 +12,7 @@ fn without(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
 }
 
 #[test]
-fn one_at_a_time_nothing_follows_a_failure() {
+fn with_one_job_no_request_follows_a_failure() {
     let fixture = Fixture::new(5);
     let output = fixture.command(&["create", "--jobs", "1", &fixture.list()]).args(without(&fixture, &[2, 3])).run();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
@@ -25,7 +25,7 @@ fn one_at_a_time_nothing_follows_a_failure() {
 }
 
 #[test]
-fn the_first_failure_by_argument_is_told_first_though_it_came_last() {
+fn failures_are_reported_in_argument_order() {
     let fixture = Fixture::new(12);
     // The registry lacks the configurations of the first two.
     let broken = [b"a", b"b"].map(|layer| layered(&[layer]));
@@ -48,7 +48,7 @@ fn the_first_failure_by_argument_is_told_first_though_it_came_last() {
 }
 
 #[test]
-fn what_runs_when_another_fails_is_let_end() {
+fn running_requests_end_normally_after_a_failure() {
     let fixture = Fixture::new(2);
     fixture.registry.fault(Rule::on("GET", "/blobs/"), Fault::Hang);
     let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(without(&fixture, &[1]));
@@ -83,7 +83,7 @@ fn a_failed_push_leaves_the_tag_alone_and_begins_nothing_more() {
 }
 
 #[test]
-fn several_failures_of_a_push_are_told_in_its_order() {
+fn push_reports_failures_in_list_order() {
     let fixture = Fixture::new(6).created();
     // Two blobs that the registry says it mounted and did not, so that it then refuses two children.
     for number in [4, 1] {

@@ -26,7 +26,7 @@ fn connections(fixture: &Fixture, command: &Run, kind: (&str, &str), number: usi
 }
 
 #[test]
-fn as_many_requests_are_under_way_as_was_asked_for() {
+fn jobs_is_the_number_of_concurrent_requests() {
     for jobs in [2, 3, 7] {
         let (flag, bound) = (["--jobs", &jobs.to_string()], jobs..=jobs + SEARCH);
         let fixture = Fixture::new(12);

@@ -18,7 +18,7 @@ fn puts(requests: &[Recorded]) -> Vec<String> {
 }
 
 #[test]
-fn one_at_a_time_a_child_goes_right_after_its_own_blobs() {
+fn with_one_job_a_child_is_sent_after_its_blobs() {
     let fixture = Fixture::new(5).created();
     let _ = fixture.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(fixture.take_lines(), fixture.push_lines(404, &[0, 1, 2, 3, 4]));
@@ -45,7 +45,7 @@ fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
 }
 
 #[test]
-fn no_child_goes_before_a_blob_that_all_share() {
+fn no_child_is_sent_before_a_shared_blob() {
     let fixture = Fixture::new(5).created();
     hang(&fixture.registry, "POST", &sha256(SHARED));
     let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
@@ -70,7 +70,7 @@ fn the_list_waits_for_the_last_child() {
 }
 
 #[test]
-fn what_create_and_push_say_does_not_depend_on_who_answers_first() {
+fn output_of_create_and_push_does_not_depend_on_response_order() {
     let usual = Fixture::new(6).created();
     let _ = usual.push_command(&JOBS).run().success();
     let list = usual.registry.manifest(TARGET, "1");
@@ -105,7 +105,7 @@ fn what_create_and_push_say_does_not_depend_on_who_answers_first() {
 }
 
 #[test]
-fn what_inspect_shows_does_not_depend_on_who_answers_first() {
+fn output_of_inspect_does_not_depend_on_response_order() {
     let images: Vec<Image> = Fixture::new(6).images;
     let mut usual = None;
     for round in 0..10 {

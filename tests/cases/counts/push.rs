@@ -8,7 +8,7 @@ use testkit::loopback::Registry;
 use super::{Fixture, SHARED, TARGET, assert_same, head_line, index, layered, mount_line, own_layer, put_line, source};
 
 #[test]
-fn create_and_push_take_what_the_protocol_needs_and_one_look() {
+fn create_and_push_need_one_request_more_than_the_protocol() {
     // The bars for 5 and for 50 are 30 and 260 requests.
     for (number, create, push) in [(1, 2, 6), (5, 10, 18), (50, 100, 153)] {
         let fixture = Fixture::new(number);
@@ -45,7 +45,7 @@ fn unchanged_lines(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
-fn a_second_push_is_one_look_at_the_tag_and_one_for_each_image() {
+fn a_second_push_is_one_head_for_the_tag_and_each_image() {
     let fixture = Fixture::new(5).created();
     let first = fixture.push_command(&[]).run().success();
     fixture.registry.clear();
@@ -98,7 +98,7 @@ fn an_image_of_the_published_list_that_is_gone_is_sent_again() {
 }
 
 #[test]
-fn what_the_served_list_names_and_is_gone_is_sent_before_a_changed_list() {
+fn push_sends_missing_children_before_a_changed_list() {
     let fixture = Fixture::new(5).created();
     let _ = fixture.push_command(&[]).run().success();
     let changed = ["annotate", &fixture.list(), &fixture.name(&format!("{}:1", source(0))), "--os-version", "1"];
@@ -112,7 +112,7 @@ fn what_the_served_list_names_and_is_gone_is_sent_before_a_changed_list() {
 }
 
 #[test]
-fn a_push_to_another_tag_of_what_is_there_is_a_first_push() {
+fn a_push_to_a_new_tag_checks_every_child() {
     let fixture = Fixture::new(2).created();
     let _ = fixture.push_command(&[]).run().success();
     let other = fixture.name("dst/app:2");
@@ -147,7 +147,7 @@ fn only_the_children_that_the_tag_does_not_list_are_sent() {
 }
 
 #[test]
-fn an_image_under_the_tag_says_nothing_of_the_children() {
+fn an_image_under_the_tag_proves_no_child() {
     let fixture = Fixture::new(2).created();
     fixture.registry.put_image(TARGET, "1", &layered(&[b"not a list"]));
     let _ = fixture.push_command(&[]).run().success();
@@ -174,7 +174,7 @@ fn children_of_the_target_repository_are_neither_mounted_nor_put() {
 }
 
 #[test]
-fn one_image_in_two_repositories_is_sent_once_and_told_twice() {
+fn an_image_in_two_repositories_is_sent_once_and_printed_twice() {
     let registry = Registry::start();
     let image = layered(&[b"one", b"two", b"one"]);
     registry.put_image(&source(0), "1", &image);

@@ -23,7 +23,7 @@ fn take(fixture: &Fixture) -> (Vec<Recorded>, usize, Vec<String>) {
 }
 
 #[test]
-fn one_token_serves_a_create_and_one_a_push() {
+fn create_and_push_need_one_token_each() {
     let fixture = fixture(Bearer::new(), 5);
     let _ = fixture.create_command(&[]).run().success();
     let (tokens, refused, done) = take(&fixture);
@@ -73,7 +73,7 @@ fn one_token_serves_an_inspect() {
 }
 
 #[test]
-fn nobody_in_particular_needs_one_token_too() {
+fn anonymous_commands_need_one_token() {
     let fixture = fixture(Bearer::new().anonymous_pull(), 5);
     fixture.sandbox.write_config("{}");
     let _ = fixture.create_command(&[]).run().success();
@@ -83,7 +83,7 @@ fn nobody_in_particular_needs_one_token_too() {
 }
 
 #[test]
-fn a_server_that_gives_one_scope_a_token_is_asked_once_for_all_and_once_for_each() {
+fn a_token_server_with_one_scope_a_token_gets_one_extra_request() {
     let fixture = fixture(Bearer::new(), 5);
     let several = Rule::on("GET", "pull&scope=");
     fixture.registry.fault(several, Fault::Status(400, String::new(), vec![]));
@@ -98,7 +98,7 @@ fn a_server_that_gives_one_scope_a_token_is_asked_once_for_all_and_once_for_each
 }
 
 #[test]
-fn a_token_that_expires_on_the_way_is_replaced_once() {
+fn a_token_that_expires_during_a_command_is_replaced_once() {
     let fixture = fixture(Bearer::new(), 8);
     // As many are held back as run at once.
     fixture.registry.fault(Rule::on("GET", "/blobs/").times(4), Fault::Hang);

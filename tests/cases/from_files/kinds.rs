@@ -75,7 +75,7 @@ fn a_file_that_is_cut_off_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_errors_of_build_files_are_reported_together() {
     let fixture = Fixture::new();
     fixture.sandbox.write("empty", "");
     fixture.sandbox.write("tag", "h.example/app:1\n");
@@ -96,7 +96,7 @@ fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
-fn targets_choose_and_repositories_are_said() {
+fn targets_are_selected_and_repositories_are_printed() {
     let fixture = Fixture::new();
     let bake =
         r#"{"web":{"containerimage.digest":"AMD","image.name":"HOST/app"},"db":{"containerimage.digest":"ARM"}}"#;

@@ -206,7 +206,7 @@ fn surprises(row: &Row) -> (Fixture, Vec<String>) {
 }
 
 #[test]
-fn what_does_no_harm_changes_nothing_that_is_published() {
+fn harmless_habits_do_not_change_what_is_published() {
     let (ordinary, mut all) = surprises(&row("none", |habits, _| habits, &[NONE]));
     let expected = published(&ordinary);
     assert!(expected.iter().all(|(_, entries)| entries.len() >= 2), "everything is published: {expected:#?}");
@@ -221,14 +221,14 @@ fn what_does_no_harm_changes_nothing_that_is_published() {
 }
 
 #[test]
-fn what_is_in_the_way_is_told_with_a_way_out() {
+fn harmful_habits_cause_errors_with_hints() {
     let all: Vec<String> = HARMFUL.iter().flat_map(|row| surprises(row).1).collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 /// One PUT is held back until the other has come.
 #[test]
-fn a_put_that_is_refused_beside_another_is_sent_again() {
+fn a_concurrent_put_that_is_refused_is_retried() {
     let clock = Shared::new();
     let fixture = fixture(|habits, _| habits.no_overlapping_puts(), &clock);
     let _ = run(&fixture, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
@@ -249,7 +249,7 @@ fn a_put_that_is_refused_beside_another_is_sent_again() {
 
 /// Who may push and not pull can publish what lies elsewhere.
 #[test]
-fn a_registry_that_nobody_may_read_takes_what_lies_elsewhere() {
+fn a_write_only_registry_accepts_images_of_other_registries() {
     let clock = Shared::new();
     let fixture = fixture(|habits, _| habits.write_only(), &clock);
     let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
@@ -262,7 +262,7 @@ fn a_registry_that_nobody_may_read_takes_what_lies_elsewhere() {
 
 /// Images that vanish after the push are told by inspect, and the next push brings them back.
 #[test]
-fn images_that_vanish_are_told_and_sent_again() {
+fn vanished_images_are_reported_and_pushed_again() {
     let clock = Shared::new();
     let fixture = fixture(|habits, _| habits.loses_children(), &clock);
     let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();

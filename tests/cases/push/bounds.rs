@@ -14,7 +14,7 @@ fn apply(fixture: &Fixture, flags: &[&str], spec: String) -> Output {
 }
 
 #[test]
-fn a_list_that_registries_do_not_take_is_refused_before_anything_is_sent() {
+fn an_oversized_list_is_refused_before_any_request() {
     let fixture = Fixture::new();
     fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     let filling = "x".repeat(4 << 20);

@@ -103,7 +103,7 @@ fn digest(referrer: &Value) -> &str {
 }
 
 #[test]
-fn the_flag_chooses_what_comes_along() {
+fn the_referrers_flag_selects_what_is_copied() {
     for (flags, expected) in [
         (&["--referrers", "drop"][..], &[][..]),
         (&["--referrers", "keep"], &[0, 1, 2, 4]),

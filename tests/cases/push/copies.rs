@@ -40,7 +40,7 @@ fn images_come_from_another_registry_each_blob_once() {
 }
 
 #[test]
-fn a_second_push_looks_and_asks_nothing_of_the_source() {
+fn a_second_push_sends_nothing_to_the_source() {
     let fixture = Fixture::new();
     let amd = image("amd64", &[BASE]);
     fixture.from.put_image("src/amd", "1", &amd);
@@ -58,7 +58,7 @@ fn a_second_push_looks_and_asks_nothing_of_the_source() {
 }
 
 #[test]
-fn what_the_target_has_is_not_copied() {
+fn existing_blobs_are_not_copied() {
     let fixture = Fixture::new();
     fixture.from.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
     fixture.to.put_blob(TARGET, BASE);
@@ -109,7 +109,7 @@ fn a_blob_that_breaks_off_in_the_middle_arrives_all_the_same() {
 }
 
 #[test]
-fn a_child_is_not_put_before_its_blobs_are_there() {
+fn a_child_is_put_after_its_blobs() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
     fixture.from.put_image("src/amd", "1", &amd);
@@ -185,7 +185,7 @@ fn an_index_with_attestations_is_published_whole() {
 
 /// Who may push but not pull gets no answer to whether a blob is there.
 #[test]
-fn a_blob_that_may_not_be_asked_after_is_sent() {
+fn a_blob_is_sent_if_head_is_forbidden() {
     for status in [401, 403] {
         let fixture = Fixture::new();
         let amd = image("amd64", &[b"amd"]);
@@ -207,7 +207,7 @@ fn a_blob_that_may_not_be_asked_after_is_sent() {
 }
 
 #[test]
-fn an_image_goes_by_the_digest_that_the_list_names() {
+fn an_image_is_put_by_the_digest_in_the_list() {
     let fixture = Fixture::new();
     let amd = image("amd64", &[b"amd"]);
     let digest = sha512(&amd.manifest);

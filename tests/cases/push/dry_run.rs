@@ -23,7 +23,7 @@ fn line<'o>(output: &'o str, start: &str) -> &'o str {
 }
 
 #[test]
-fn it_says_what_would_be_sent_and_sends_nothing() {
+fn dry_run_prints_the_requests_and_sends_none() {
     let fixture = fixture();
     let dry = fixture.push(&["--dry-run", "-t", "latest"]).success();
     assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
@@ -54,7 +54,7 @@ fn it_says_what_would_be_sent_and_sends_nothing() {
 }
 
 #[test]
-fn json_says_the_same() {
+fn dry_run_json_has_the_same_content() {
     let fixture = fixture();
     let old = image("386", &[b"old"]);
     fixture.to.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
@@ -84,7 +84,7 @@ fn json_says_the_same() {
 }
 
 #[test]
-fn what_the_list_says_beside_its_platforms_is_compared_too() {
+fn dry_run_compares_annotations_too() {
     let fixture = Fixture::new();
     fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     fixture.created(&["@dst/app:amd"]);
@@ -127,7 +127,7 @@ fn a_list_in_other_bytes_is_no_other_list() {
 }
 
 #[test]
-fn what_is_not_there_any_more_is_told_all_at_once() {
+fn dry_run_reports_all_missing_images_together() {
     let fixture = fixture();
     let lost = image("ppc64le", &[b"lost"]);
     fixture.from.put_blob("src/ppc", &lost.config);
@@ -150,7 +150,7 @@ fn what_is_not_there_any_more_is_told_all_at_once() {
 }
 
 #[test]
-fn an_attestation_is_called_one() {
+fn dry_run_names_attestations() {
     let fixture = Fixture::new();
     let amd = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&amd).attestation(&amd).build();

@@ -46,7 +46,7 @@ fn assert_named(fixture: &Fixture, output: &Output, image: &Image, platform: &st
 }
 
 #[test]
-fn what_can_be_sent_is_sent_again_though_the_tag_serves_the_list() {
+fn missing_children_are_sent_again_even_if_the_tag_is_current() {
     for tags in [&[][..], &["-t", "latest"]] {
         let (fixture, images) = published();
         delete(&fixture, &images[1]);
@@ -64,7 +64,7 @@ fn what_can_be_sent_is_sent_again_though_the_tag_serves_the_list() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_named_and_no_tag_moves() {
+fn push_fails_when_a_child_is_missing() {
     let (fixture, images) = published();
     delete(&fixture, &images[0]);
     for flags in [&[][..], &["--dry-run"], &["-t", "latest"]] {
@@ -109,7 +109,7 @@ fn an_apply_looks_as_a_push_does() {
 
 /// Some registries take a list whose images they do not have.
 #[test]
-fn a_list_under_another_tag_says_nothing_of_its_images() {
+fn a_list_under_another_tag_proves_no_child() {
     let (fixture, images) = published();
     let _ = fixture.push(&["-t", "2"]).success();
     let tag = format!("/v2/{TARGET}/manifests/1");
@@ -123,7 +123,7 @@ fn a_list_under_another_tag_says_nothing_of_its_images() {
 }
 
 #[test]
-fn a_registry_that_cannot_be_read_is_not_called_whole() {
+fn push_does_not_claim_completeness_of_an_unreadable_registry() {
     let (fixture, images) = published();
     fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
     for method in ["HEAD", "GET"] {
@@ -147,7 +147,7 @@ fn a_registry_that_cannot_be_read_is_not_called_whole() {
 }
 
 #[test]
-fn a_child_that_is_answered_for_with_another_one_is_no_proof() {
+fn a_child_with_a_wrong_digest_counts_as_missing() {
     let (fixture, images) = published();
     fixture.to.fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&[]);

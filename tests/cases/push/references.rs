@@ -126,7 +126,7 @@ fn nothing_is_sent_twice_and_each_repository_is_proven() {
 }
 
 #[test]
-fn what_cannot_be_sent_to_one_repository_keeps_all_from_moving() {
+fn a_failure_in_one_repository_moves_no_tag() {
     let fixture = fixture();
     // The image in place is in the other repository alone by now, and the list is to go to both.
     let _ = fixture.run(&["create", "@new/app:1", "%src/arm:1"]).success();
@@ -166,7 +166,7 @@ fn a_failure_says_which_tags_moved_with_their_repositories() {
 }
 
 #[test]
-fn what_is_no_name_is_refused_before_any_request() {
+fn an_invalid_name_is_refused_before_any_request() {
     let fixture = fixture();
     let digest = format!("sha256:{}", "0".repeat(64));
     let names = ["@dst/app", "team/app", "@dst/App:1", &digest, &format!("@dst/app@{digest}"), "a b"];

@@ -59,7 +59,7 @@ fn draft_of(fixture: &Fixture, artifacts: &[&Image]) {
 }
 
 #[test]
-fn it_is_made_after_the_children_and_before_the_lists_tag() {
+fn the_referrers_index_is_put_between_the_children_and_the_tag() {
     let fixture = fixture();
     let [first, second] = ["first", "second"].map(|content| sbom(content, &amd()));
     draft_of(&fixture, &[&first, &second]);
@@ -83,7 +83,7 @@ fn it_is_made_after_the_children_and_before_the_lists_tag() {
 }
 
 #[test]
-fn it_is_not_made_where_the_registry_lists_referrers_itself() {
+fn no_referrers_index_is_put_if_the_registry_has_the_referrers_api() {
     let fixture = Fixture::new();
     draft_of(&fixture, &[&sbom("first", &amd())]);
     let dry = fixture.push(&["--dry-run"]).success().out();
@@ -94,7 +94,7 @@ fn it_is_not_made_where_the_registry_lists_referrers_itself() {
 }
 
 #[test]
-fn what_it_lists_already_keeps_its_bytes() {
+fn existing_referrer_descriptors_keep_their_bytes() {
     let fixture = fixture();
     let theirs = sbom("theirs", &amd());
     fixture.to.put_image(TARGET, "theirs", &theirs);
@@ -193,7 +193,7 @@ fn a_tag_that_is_no_index_or_is_refused_is_left_with_a_warning() {
 }
 
 #[test]
-fn an_index_over_4_mib_is_not_made() {
+fn a_referrers_index_over_4_mib_is_refused() {
     let fixture = fixture();
     let name = tag(&amd().digest());
     let before = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(4 * 1024 * 1024 - 64));

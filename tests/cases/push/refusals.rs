@@ -53,7 +53,7 @@ fn a_missing_platform_is_exit_code_3() {
 }
 
 #[test]
-fn a_platform_that_is_there_twice_is_a_warning() {
+fn a_duplicate_platform_is_a_warning() {
     let fixture = Fixture::new();
     fixture.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
     fixture.to.put_image(TARGET, "b", &image("amd64", &[b"b"]));
@@ -67,7 +67,7 @@ fn a_platform_that_is_there_twice_is_a_warning() {
 }
 
 #[test]
-fn a_form_that_cannot_say_it_is_refused_and_another_is_taken() {
+fn a_format_that_cannot_express_a_draft_is_refused() {
     let fixture = fixture();
     let refused = fixture.push(&["--type", "docker"]);
     assert!(refused.err().contains("hint: ") && refused.err().contains("--type oci"), "{}", refused.err());
@@ -92,7 +92,7 @@ fn a_bad_tag_is_refused() {
 }
 
 #[test]
-fn who_is_not_logged_in_is_told_once_and_before_anything_is_tried() {
+fn a_missing_login_is_reported_before_any_upload() {
     let fixture = Fixture::of(Registry::builder().basic("me", "secret").start());
     fixture.from.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
     fixture.created(&["%src/amd:1"]);

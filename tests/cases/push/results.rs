@@ -103,7 +103,7 @@ fn files_are_written_after_a_success() {
 }
 
 #[test]
-fn a_result_on_stdout_takes_nothing_away_that_is_printed_there() {
+fn a_result_on_stdout_keeps_the_other_output() {
     let fixture = fixture();
     let log = fixture.sandbox.path().join("log");
     let script = "exec \"$0\" push --digest-file /dev/stdout \"$1\" >\"$2\"";
@@ -179,7 +179,7 @@ fn verbose_tells_what_was_done() {
 }
 
 #[test]
-fn platforms_are_told_in_the_list_s_order() {
+fn platforms_are_printed_in_list_order() {
     let fixture = Fixture::new();
     fixture.from.put_index("src/multi", "1", &buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]));
     fixture.created(&["%src/multi:1"]);

@@ -32,7 +32,7 @@ fn tags_follow_the_digest_the_moving_ones_last() {
 }
 
 #[test]
-fn a_tag_that_serves_the_list_spares_all_but_the_others() {
+fn a_current_tag_leaves_only_the_other_tags_to_move() {
     let fixture = Fixture::new();
     fixture.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
     fixture.created(&["%src/amd:1"]);
@@ -44,7 +44,7 @@ fn a_tag_that_serves_the_list_spares_all_but_the_others() {
 }
 
 #[test]
-fn one_tag_that_is_the_lists_own_is_dockers_push() {
+fn the_lists_own_tag_behaves_as_docker_push() {
     let fixture = fixture();
     let _ = fixture.push(&["-t", "1"]).success();
     assert_eq!(puts(&fixture.to), ["1"]);
@@ -115,7 +115,7 @@ fn a_name_with_the_digest_of_another_list_is_refused_before_any_request() {
 
 /// Docker never looks.
 #[test]
-fn what_is_there_and_broken_does_not_keep_a_push_from_replacing_it() {
+fn push_replaces_a_broken_list() {
     let faults = [Fault::status(500), Fault::status(418), Fault::Html200, Fault::WrongDigestHeader];
     for (number, fault) in faults.into_iter().enumerate() {
         let fixture = Fixture::new();

@@ -62,7 +62,7 @@ fn each_operation_is_tried_so_often_and_no_more() {
 }
 
 #[test]
-fn a_registry_that_is_not_there_is_tried_so_often_and_no_more() {
+fn an_unreachable_registry_is_tried_the_given_number_of_times() {
     let (registry, image) = seeded();
     let operations = operations(&registry, &image);
     drop(registry);

@@ -111,7 +111,7 @@ fn a_list_is_put_again_until_the_registry_knows_its_images() {
 }
 
 #[test]
-fn a_registry_that_never_learns_is_reported_in_its_own_words() {
+fn a_lasting_read_lag_is_reported_with_the_registrys_message() {
     let fixture = Fixture::new();
     let fault = refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
     fixture.registry.fault(Rule::on("PUT", "/manifests/1"), fault);

@@ -114,7 +114,7 @@ fn each(flag: [&'static str; 2], variable: (&'static str, &'static str)) -> Vec<
 type Pair = (&'static str, &'static str);
 
 #[test]
-fn every_verb_tries_as_often_as_it_is_told_to() {
+fn every_command_obeys_retries() {
     for (line, flags, variables) in each(["--retries", "2"], ("DOCKER_MANIFEST_RETRIES", "2")) {
         let fixture = Fixture::new();
         fixture.registry.fault(Rule::any(), Fault::status(503));
@@ -133,7 +133,7 @@ fn every_verb_tries_as_often_as_it_is_told_to() {
 }
 
 #[test]
-fn every_verb_says_once_what_it_waits_for() {
+fn every_command_reports_a_wait_once() {
     for line in VERBS.iter().chain(&LINKS) {
         let fixture = Fixture::new();
         fixture.registry.fault(Rule::any().times(1), later(429, "30"));
@@ -149,7 +149,7 @@ fn every_verb_says_once_what_it_waits_for() {
 }
 
 #[test]
-fn every_verb_ends_in_the_time_that_it_is_given() {
+fn every_command_obeys_the_timeout() {
     std::thread::scope(|scope| {
         for (line, flags, variables) in each(["--timeout", "300ms"], ("DOCKER_MANIFEST_TIMEOUT", "300ms")) {
             scope.spawn(move || {
@@ -170,7 +170,7 @@ fn every_verb_ends_in_the_time_that_it_is_given() {
 }
 
 #[test]
-fn an_environment_that_makes_no_sense_is_said_before_anything_is_sent() {
+fn invalid_variables_are_refused_before_any_request() {
     let fixture = Fixture::new();
     for (name, value, why) in [
         ("DOCKER_MANIFEST_RETRIES", "many", "not a whole number"),

@@ -170,7 +170,7 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
-fn no_command_tells_or_keeps_a_secret() {
+fn no_command_prints_or_stores_a_secret() {
     for way in [Way::Config, Way::Variable, Way::Helper, Way::Flags] {
         let fixture = Fixture::new(way);
         for words in COMMANDS {
@@ -208,7 +208,7 @@ fn repeated() -> Vec<Fault> {
 }
 
 #[test]
-fn no_command_tells_what_is_repeated() {
+fn no_command_prints_a_repeated_secret() {
     let fixture = Fixture::new(Way::Config);
     let _ = fixture.run(COMMANDS[0]).success();
     let mut failed = 0;
@@ -229,7 +229,7 @@ fn no_command_tells_what_is_repeated() {
 
 /// The proxy's password is for the proxy alone, and it may repeat it too.
 #[test]
-fn what_a_proxy_repeats_is_not_told() {
+fn a_secret_that_a_proxy_repeats_is_redacted() {
     let percent: String = PASSWORD.bytes().map(|b| format!("%{b:02x}")).collect();
     for fault in repeated() {
         // It takes the place of the proxy: what is asked for through it bears the registry's name.
@@ -267,7 +267,7 @@ fn a_proxy_that_cannot_be_used_is_named_without_its_password() {
 
 /// A helper that fails, in every way that has a secret in it.
 #[test]
-fn what_a_helper_says_is_not_told() {
+fn helper_output_is_not_printed() {
     let registry = Registry::builder().basic("me", "hunter2-x").start();
     let mut sandbox = Sandbox::new();
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", sandbox.path().display()));
@@ -294,7 +294,7 @@ fn what_a_helper_says_is_not_told() {
 
 /// A command line that is wrong is not repeated beside the word that is wrong.
 #[test]
-fn a_password_in_a_wrong_command_line_is_not_told() {
+fn a_password_in_an_invalid_command_line_is_redacted() {
     let sandbox = Sandbox::new();
     let tool = sandbox.path().join("manifest-tool");
     std::os::unix::fs::symlink(OURS, &tool).expect("a link");

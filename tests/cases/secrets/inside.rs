@@ -66,7 +66,7 @@ fn netns() -> Option<Netns> {
 }
 
 #[test]
-fn a_public_registry_learns_nothing_from_inside() {
+fn a_public_registry_cannot_send_requests_to_private_addresses() {
     let Some(netns) = netns() else { return };
     let sandbox = Sandbox::new();
     let auth = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "me:hunter2-x");

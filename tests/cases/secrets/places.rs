@@ -29,7 +29,7 @@ fn logged_in(registry: &Registry) -> Sandbox {
 
 /// Redirects, upload locations and next pages on another port, and on this machine by another name.
 #[test]
-fn nothing_secret_goes_where_a_registry_sends_us() {
+fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
     let mut met = 0;
     for basic in [true, false] {
         for name in ["127.0.0.1", "localhost"] {
@@ -93,7 +93,7 @@ fn nothing_secret_goes_where_a_registry_sends_us() {
 
 /// A password that is given on the command line is for the registry of the list, and not for those of its images.
 #[test]
-fn a_login_that_is_given_is_for_one_registry() {
+fn a_login_by_flags_is_sent_to_one_registry() {
     let (ours, theirs) =
         (Registry::builder().basic("me", PASSWORD).start(), Registry::builder().basic("me", PASSWORD).start());
     for registry in [&ours, &theirs] {

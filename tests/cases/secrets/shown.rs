@@ -41,7 +41,7 @@ fn a_password_that_is_a_part_of_a_word_changes_nothing() {
 }
 
 #[test]
-fn what_was_typed_and_what_is_built_of_it_are_shown_whole() {
+fn user_input_is_shown_unredacted() {
     for password in ["app", "team/application", "manifests"] {
         let registry = Registry::builder().basic("me", password).start();
         registry.put_image("team/application", "1", &amd());

@@ -90,7 +90,7 @@ fn a_refusal_leaves_the_entry_and_changes_no_exit_code() {
 
 /// Artifactory deletes the images of a list with it (see `store-format.md`), so that nothing is tried there.
 #[test]
-fn artifactory_is_asked_to_delete_nothing() {
+fn nothing_is_deleted_on_artifactory() {
     for header in ["X-JFrog-Version", "X-Artifactory-Id"] {
         let shared = Shared::new();
         shared.add(&[AMD]);
@@ -107,7 +107,7 @@ fn artifactory_is_asked_to_delete_nothing() {
 }
 
 #[test]
-fn prune_deletes_what_the_list_serves_already() {
+fn prune_deletes_entries_that_are_published() {
     let shared = Shared::new();
     shared.add(&[AMD, ARM]);
     let _ = shared.push(&["--require", BOTH]).success();
@@ -133,7 +133,7 @@ fn prune_deletes_what_the_list_serves_already() {
 }
 
 #[test]
-fn remove_takes_an_entry_back() {
+fn remove_deletes_a_shared_entry() {
     let shared = Shared::new();
     shared.add(&[AMD, ARM]);
     let removed = shared.run(&["remove", "--shared", &shared.list(), "linux/aarch64"]).success();

@@ -70,7 +70,7 @@ fn a_list_of_a_pruned_image_gets_no_tag() {
 
 /// Where untagged images go as soon as an index names them, nothing can be published, and nothing is.
 #[test]
-fn images_that_go_at_once_are_told() {
+fn push_reports_images_that_the_registry_deletes_at_once() {
     let shared = Shared::of(Registry::builder().loses_children().start());
     shared.add(&[AMD]);
     let words = ["push", "--shared", "--require", AMD, "--format", "json", &shared.list()];

@@ -17,7 +17,7 @@ fn changed(shared: &Shared, change: impl FnOnce(&mut Value)) {
 
 /// Each of these is treated as if it was not there, with a warning that says why.
 #[test]
-fn what_is_no_entry_is_absent_and_warned_of() {
+fn foreign_tags_are_ignored_with_a_warning() {
     let note =
         |name: &'static str, value: &'static str| move |entry: &mut Value| entry["annotations"][name] = json!(value);
     type Change = Box<dyn FnOnce(&mut Value)>;
@@ -154,7 +154,7 @@ fn no_annotation_of_ours_reaches_the_list() {
 
 /// What a registry says of a run or a key cannot steer a terminal.
 #[test]
-fn words_of_strangers_are_shown_harmless() {
+fn texts_of_others_are_sanitized() {
     let shared = Shared::new();
     changed(&shared, |entry| {
         entry["annotations"]["org.docker-manifest.draft.key"] = json!("linux/arm64\u{1b}[31m");

@@ -39,7 +39,7 @@ fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
 }
 
 #[test]
-fn half_an_hour_takes_about_95_rounds_and_ends_with_3() {
+fn waiting_half_an_hour_takes_about_95_rounds_and_exits_with_3() {
     let shared = Shared::new();
     let other = shared.sandbox.command(OURS).args(["add", "--shared", "--run", "github:1", &shared.list()]);
     let _ = other.arg(shared.image(ARM)).run().success();
@@ -168,7 +168,7 @@ fn an_attempt_that_is_over_does_not_count_with_fresh() {
 
 /// 401 and 403 are no "not yet", and neither is a registry that fails.
 #[test]
-fn what_is_no_answer_about_an_entry_ends_the_wait() {
+fn an_error_ends_the_wait() {
     for status in [403, 500] {
         let shared = Shared::new();
         shared.add(&[AMD]);

@@ -75,7 +75,7 @@ fn a_platform_that_the_user_changed_does_not_lose_its_image() {
 }
 
 #[test]
-fn what_the_list_says_of_itself_follows_its_index_but_for_what_the_user_said() {
+fn list_annotations_follow_the_index_except_for_the_users_changes() {
     let fixture = Fixture::new();
     let of =
         |content: &str| Index::oci().image(&image("amd64", content)).artifact_type("a/one").annotation("same", "s");
@@ -123,7 +123,7 @@ fn an_entry_that_docker_has_annotated_still_follows_its_index() {
 }
 
 #[test]
-fn what_was_refreshed_in_part_is_refreshed_in_whole_later() {
+fn a_partial_refresh_is_completed_later() {
     let fixture = Fixture::new();
     let of = |content: &str| {
         let images = ["amd64", "arm64", "s390x"].map(|own| image(own, content));
@@ -184,7 +184,7 @@ fn a_digest_never_moves() {
 }
 
 #[test]
-fn offline_asks_nothing_of_what_the_draft_has() {
+fn offline_sends_no_request_for_entries_of_the_draft() {
     let fixture = Fixture::new();
     let first = Index::oci().image(&image("amd64", "a")).build();
     fixture.registry.put_index("app", "multi", &first);
@@ -199,7 +199,7 @@ fn offline_asks_nothing_of_what_the_draft_has() {
 }
 
 #[test]
-fn what_is_picked_may_be_in_what_the_draft_has() {
+fn a_selected_platform_can_come_from_the_draft() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     fixture.registry.put_image("app", &amd.digest(), &amd);
@@ -221,7 +221,7 @@ fn what_is_picked_may_be_in_what_the_draft_has() {
 }
 
 #[test]
-fn what_the_flags_of_add_say_reaches_images_by_whatever_name_they_are_there() {
+fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let index = Index::oci().image(&amd).image(&arm).attestation(&amd).build();

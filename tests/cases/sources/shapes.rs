@@ -23,7 +23,7 @@ fn platforms(fixture: &Fixture, list: &str) -> Vec<String> {
 }
 
 #[test]
-fn indexes_may_lie_in_indexes_but_not_without_end() {
+fn nesting_of_indexes_is_bounded() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let inner = Index::oci().image(&amd).attestation(&amd).build();
@@ -45,7 +45,7 @@ fn indexes_may_lie_in_indexes_but_not_without_end() {
 }
 
 #[test]
-fn an_index_without_end_is_refused_before_anything_of_it_is_asked_for() {
+fn an_oversized_index_is_refused_before_its_children_are_requested() {
     let fixture = Fixture::new();
     let line = |n: usize| {
         let digest = format!("sha256:{n:064x}");
@@ -111,7 +111,7 @@ fn an_image_that_is_named_and_listed_is_in_the_list_once() {
 }
 
 #[test]
-fn an_attestation_comes_along_wherever_it_stands() {
+fn an_attestation_is_included_at_any_position() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let inner = Index::oci().image(&amd).image(&arm).build();
@@ -133,7 +133,7 @@ fn attestation_in(index: &Index) -> Image {
 }
 
 #[test]
-fn picks_are_normalised_and_what_was_not_said_is_open() {
+fn platform_filters_are_normalised_and_open() {
     let fixture = Fixture::new();
     let of = |architecture: &str, variant: &str| {
         let builder = Image::oci().platform("linux", architecture).layer(format!("{architecture}{variant}"));
@@ -170,7 +170,7 @@ fn picks_are_normalised_and_what_was_not_said_is_open() {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_is() {
+fn a_missing_platform_is_reported_with_the_available_ones() {
     let fixture = Fixture::new();
     let amd = image("amd64", "a");
     let attested = Index::oci().attestation(&amd).build();
