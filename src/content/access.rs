@@ -11,16 +11,16 @@ pub trait ContentSource: Sync {
     /// The manifest with this tag or digest, with the exact bytes, verified.
     ///
     /// # Errors
-    /// A manifest that is not there, or that has another digest than its name.
+    /// A missing manifest, and a manifest with another digest than its name.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError>;
 
-    /// Whether it has the manifest that a descriptor names.
+    /// Whether the place has the manifest of a descriptor.
     ///
     /// # Errors
     /// A place that cannot be read.
     fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
 
-    /// Whether it has a blob, of the size if that is known.
+    /// Whether the place has a blob, with its size if that is known.
     ///
     /// # Errors
     /// A place that cannot be read.
@@ -29,13 +29,13 @@ pub trait ContentSource: Sync {
     /// A blob of at most `cap` bytes, verified.
     ///
     /// # Errors
-    /// A blob that is not there, or is larger, or has another digest or size.
+    /// A missing blob, a larger blob, and a blob with another digest or size.
     fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError>;
 
     /// Calls `take` with a reader of the blob. The caller verifies the bytes.
     ///
     /// # Errors
-    /// A blob that is not there, and the errors of `take`.
+    /// A missing blob, and the errors of `take`.
     fn read_blob(
         &self,
         blob: &Blob<'_>,
@@ -45,19 +45,19 @@ pub trait ContentSource: Sync {
     /// The repository, if the source is one. A registry can mount its blobs, and resume a download.
     fn repository(&self) -> Option<&Repository>;
 
-    /// Whether the blob is there. A layout reads it, because a file of that name may hold anything.
+    /// Whether the place has the blob. A layout reads it, because a file of that name may hold other bytes.
     ///
     /// # Errors
     /// A place that cannot be read, and in a layout other bytes.
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
-    /// The place of a blob among all, if blobs should be read in that order and one at a time.
+    /// The position of a blob among all, if blobs should be read in that order and one at a time.
     fn order(&self, _blob: &Digest) -> Option<u64> {
         None
     }
 
-    /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag
-    /// may.
+    /// The descriptors of a manifest's referrers; `None` if the place does not list referrers. Then the referrers tag
+    /// may list them.
     ///
     /// # Errors
     /// A place that cannot be read, and more than `most` descriptors.
@@ -79,7 +79,7 @@ pub struct Referrer<'a> {
     pub media_type: &'a str,
     /// The exact bytes.
     pub bytes: &'a [u8],
-    /// The tags that it goes by instead of its digest: those of cosign.
+    /// Cosign's tags, which it has instead of its digest.
     pub tags: &'a [String],
 }
 
@@ -88,13 +88,13 @@ pub trait ContentSink: Sync {
     /// The repository, if the target is one.
     fn repository(&self) -> Option<&Repository>;
 
-    /// The digest that this tag or digest has there now; `None` if it is not there.
+    /// The digest of this name in the place; `None` if the place does not have the name.
     ///
     /// # Errors
     /// A place that cannot be read.
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError>;
 
-    /// Whether the manifest and everything that it needs are there already, as far as the place guarantees it.
+    /// Whether the place has the manifest and everything that it names, as far as the place guarantees that.
     ///
     /// # Errors
     /// A place that cannot be read.
@@ -106,7 +106,7 @@ pub trait ContentSink: Sync {
     /// A place that cannot be read.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
-    /// Copies a blob from a source, unless it is there. Its digest and size are verified before it counts as written.
+    /// Copies a blob from a source, unless the place has it. Its digest and size are verified before it counts as written.
     /// `progress` gets the number of bytes copied so far.
     ///
     /// # Errors
@@ -118,28 +118,28 @@ pub trait ContentSink: Sync {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError>;
 
-    /// Writes a manifest that another manifest names. Everything that it names is there. Returns whether the place
-    /// lists it under its subject.
+    /// Writes a manifest that another manifest names. The place must have everything that it names. Returns whether the
+    /// place lists it under its subject.
     ///
     /// # Errors
     /// A place that cannot be written.
     fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError>;
 
-    /// Whether a referrer is there and, in a layout, listed under its subject. Its tags are not looked at.
+    /// Whether the place has a referrer; a layout must also list it under its subject. Its tags are not checked.
     ///
     /// # Errors
     /// A place that cannot be read.
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
-    /// Writes a manifest that refers to another one, under its tags if it has any. Everything that it names is there. A
-    /// layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns whether the place
+    /// Writes a manifest that refers to another one, under its tags if it has any. The place must have everything that
+    /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns whether the place
     /// lists it under its subject.
     ///
     /// # Errors
     /// A place that cannot be written.
     fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
-    /// The place as it is now, to be read.
+    /// A source that reads what was written.
     ///
     /// # Errors
     /// A place that cannot be read.
@@ -151,8 +151,8 @@ pub trait ContentSink: Sync {
     /// A place that cannot be written.
     fn finish(&self) -> Result<(), ContentError>;
 
-    /// Writes a manifest under a name. Everything that it names is there. This is the last step: nothing has a new name
-    /// before it.
+    /// Writes a manifest under a name. The place must have everything that it names. This is the last step: no name
+    /// changes before it.
     ///
     /// # Errors
     /// A place that cannot be written.

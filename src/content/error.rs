@@ -19,7 +19,7 @@ pub enum ContentError {
     /// A layout's.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// A tag that is none.
+    /// An invalid tag.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
 }
@@ -27,17 +27,17 @@ pub enum ContentError {
 /// Why an OCI image layout cannot be read or written. Each error names its path.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    /// The operating system refuses.
+    /// An error of the operating system.
     #[error("cannot {what} {}: {}", path.display(), io_error(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
         what: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// The operating system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no layout, or not one that can be used like this.
+    /// A path that is no layout, or a layout that does not support the operation.
     #[error("{} is no OCI image layout that can be used: {why}", path.display())]
     NotALayout {
         /// The directory or archive.
@@ -45,7 +45,7 @@ pub enum LayoutError {
         /// What is wrong with it.
         why: String,
     },
-    /// A file or an archive member that is not read because of what it is.
+    /// A file or an archive member of a kind that is not read.
     #[error("{}: refusing {}: {why}", path.display(), sanitize::word(member))]
     Refused {
         /// The layout.
@@ -88,9 +88,9 @@ pub enum LayoutError {
     NoSuchName {
         /// The layout.
         path: PathBuf,
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The names that there are.
+        /// The existing names.
         there: Vec<String>,
     },
     /// Several images, and no name that selects one.
@@ -98,9 +98,9 @@ pub enum LayoutError {
     SeveralImages {
         /// The layout.
         path: PathBuf,
-        /// The name that all of them have, if one was asked for.
+        /// The requested name, which all of them have.
         name: Option<String>,
-        /// How many images.
+        /// The number of images.
         number: usize,
         /// The names that there are.
         there: Vec<String>,
@@ -113,7 +113,7 @@ pub enum LayoutError {
         /// The digest.
         digest: Digest,
     },
-    /// Bytes that are not those of their name.
+    /// Bytes with another digest than their name.
     #[error("{digest} in {} is damaged: {why}", path.display())]
     Damaged {
         /// The layout.
@@ -140,7 +140,7 @@ impl LayoutError {
         move |source| LayoutError::Io { what, path: path.to_owned(), source }
     }
 
-    /// Whether a manifest or blob is not there, and nothing else is wrong.
+    /// Whether a manifest or blob is missing, and nothing else is wrong.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, LayoutError::NoBlob { .. })
     }
@@ -150,7 +150,7 @@ impl LayoutError {
         matches!(self, LayoutError::Damaged { .. })
     }
 
-    /// What scripts see of it: its kind, and the path that it is about.
+    /// The kind for scripts, and the path that the error concerns.
     pub fn describe(&self) -> (FailureKind, &Path) {
         match self {
             LayoutError::Io { path, .. } => (FailureKind::Store, path),

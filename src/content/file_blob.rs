@@ -20,10 +20,10 @@ pub struct FileBlob {
     pub size: u64,
 }
 
-/// Why a file is no blob.
+/// Why a file cannot be a blob.
 #[derive(Debug)]
 pub enum FileBlobError {
-    /// The operating system refuses.
+    /// An error of the operating system.
     Io(io::Error),
     /// It is no regular file.
     Kind(FileKind),
@@ -32,10 +32,10 @@ pub enum FileBlobError {
 }
 
 impl FileBlob {
-    /// Reads a regular file of at most `most` bytes. Follows no link, and waits for nobody.
+    /// Reads a regular file of at most `most` bytes. Follows no link, and does not block.
     ///
     /// # Errors
-    /// What is no regular file, is larger, or cannot be read.
+    /// A path that is no regular file, a larger file, and a file that cannot be read.
     pub fn hash(path: &Path, most: u64) -> Result<FileBlob, FileBlobError> {
         let found = FileKind::of(path.symlink_metadata().map_err(FileBlobError::Io)?.file_type());
         if found != FileKind::File {
@@ -56,7 +56,7 @@ impl FileBlob {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // It may have become another file since its kind was looked at.
+    // The path may be another file by now.
     let opened = open_regular(path, false)?;
     opened.map(|(file, _)| file).ok_or_else(|| io::Error::other("it is no regular file"))
 }

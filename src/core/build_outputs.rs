@@ -1,5 +1,4 @@
-//! The images that files of build tools name (`--from`): each once, none stale, and none for a platform that another
-//! file has an image for.
+//! The images that files of build tools name (`--from`): each once, and no two for one platform.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,39 +31,39 @@ struct FileImage {
     reference: Reference,
     /// The file as it was named.
     file: String,
-    /// The place in it, if there are several.
-    place: String,
+    /// The position in it, if it names several images.
+    position: String,
 }
 
 impl FileImage {
-    /// The file, and the place where there is more than one.
+    /// The file, and the position in it if it names several images.
     fn origin(&self) -> String {
-        let line = |text: &str| sanitize::word(text);
-        if self.place.is_empty() { line(&self.file) } else { format!("{} ({})", line(&self.file), line(&self.place)) }
+        let file = sanitize::word(&self.file);
+        if self.position.is_empty() { file } else { format!("{file} ({})", sanitize::word(&self.position)) }
     }
 }
 
 impl BuildOutputs {
-    /// Puts together what the files say, each with its name. An image that several files name counts once, where it
-    /// is in `repository` if one of them says so.
+    /// Joins the images of these files, each with its name. An image that several files name counts once; if one of
+    /// them names it in `repository`, it is read from there.
     pub(crate) fn new(files: Vec<(String, BuildOutput)>, repository: &Repository) -> BuildOutputs {
-        let (mut outputs, mut places) = (BuildOutputs::default(), BTreeMap::<Digest, usize>::new());
+        let (mut outputs, mut positions) = (BuildOutputs::default(), BTreeMap::<Digest, usize>::new());
         for (file, output) in files {
             let note = |note: &String| format!("{}: {}", sanitize::word(&file), sanitize::word(note));
             outputs.notes.extend(output.notes.iter().map(note));
             for image in output.images {
-                let (file, place) = (file.clone(), image.place);
-                let image = FileImage { reference: image.reference, file, place };
-                outputs.add(image, &mut places, repository);
+                let (file, position) = (file.clone(), image.place);
+                let image = FileImage { reference: image.reference, file, position };
+                outputs.add(image, &mut positions, repository);
             }
         }
         outputs
     }
 
-    fn add(&mut self, image: FileImage, places: &mut BTreeMap<Digest, usize>, repository: &Repository) {
+    fn add(&mut self, image: FileImage, positions: &mut BTreeMap<Digest, usize>, repository: &Repository) {
         let Some(digest) = image.reference.digest().cloned() else { return };
-        let place = *places.entry(digest.clone()).or_insert(self.images.len());
-        let Some(first) = self.images.get_mut(place) else {
+        let position = *positions.entry(digest.clone()).or_insert(self.images.len());
+        let Some(first) = self.images.get_mut(position) else {
             self.images.push(image);
             return;
         };
@@ -83,7 +82,7 @@ impl BuildOutputs {
         self.images.is_empty()
     }
 
-    /// The images, to be had like any that are named.
+    /// The names of the images.
     pub(crate) fn names(&self) -> impl Iterator<Item = ImageName> {
         self.references().map(|reference| Ok(reference.clone().into()))
     }
@@ -93,18 +92,18 @@ impl BuildOutputs {
         self.images.iter().map(|image| &image.reference)
     }
 
-    /// What is to be told of the files.
+    /// Notes about the files, one line each.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// A failure to get the images, with the files whose images are to blame.
+    /// Adds the file that names an image to a failure to fetch it.
     pub(crate) fn blame(&self, registry: &Registry, failure: CommandError) -> CommandError {
         match failure {
             CommandError::Several(failures) => {
                 CommandError::of(failures.into_iter().map(|failure| self.blame(registry, failure)).collect())
             }
-            one => self.blamed(registry, one),
+            failure => self.blamed(registry, failure),
         }
     }
 
@@ -125,7 +124,7 @@ impl BuildOutputs {
         let (file, reference, text) = (image.origin(), named, failure.to_string());
         if let CommandError::NotServed { .. } | CommandError::Registry(_) = failure
             && let Some(digest) = image.reference.digest()
-            // Where the registry does not say, the first failure is what counts.
+            // If this check fails, the first failure is reported.
             && registry.has_blob(image.reference.repository(), digest).is_ok_and(|is_there| is_there)
         {
             return FileError::ImageId { file, reference }.into();
@@ -138,8 +137,8 @@ impl BuildOutputs {
         FileError::Stale { file, reference, failure: text, source }.into()
     }
 
-    /// The image that a registry failed to serve: distribution 2.8 answers 500, and not 404, where the digest is that
-    /// of a blob.
+    /// The image that a registry failed to serve: distribution 2.8 answers 500 instead of 404 if the digest is that of
+    /// a blob.
     fn broken(&self, source: &RegistryError) -> Option<String> {
         let request = source.request.as_ref().filter(|_| source.kind == RegistryErrorKind::Server)?;
         let is_it = |name: &&Reference| {
@@ -150,12 +149,12 @@ impl BuildOutputs {
         self.references().find(is_it).map(ToString::to_string)
     }
 
-    /// Leaves out what an index of the same file brings anyway (ko names both), unless it `is_named` on the command
-    /// line as well, and images that are named there by another name. Then checks that no two files have different
-    /// images for one platform. `is_wanted` says which platforms count.
+    /// Leaves out images that an index of the same file contains (ko names both), unless they are on the command line,
+    /// too (`is_named`), and images that the command line names in another way. Then checks that no two files have
+    /// different images for one platform. `is_wanted` says which platforms count.
     ///
     /// # Errors
-    /// [`FileError::TwoImages`], each.
+    /// All [`FileError::TwoImages`].
     pub(crate) fn settle(
         &self,
         sources: &mut Vec<ResolvedSource>,
@@ -178,12 +177,12 @@ impl BuildOutputs {
         self.check(&entries, is_wanted)
     }
 
-    /// Images of files whose index stands in the same file.
+    /// The images of files whose index is in the same file.
     pub(crate) fn children<'a>(&self, index: impl Fn(&Reference) -> Option<&'a Index>) -> BTreeSet<Reference> {
         let mut children = BTreeSet::new();
         for image in &self.images {
             let Some(index) = index(&image.reference) else { continue };
-            let listed: BTreeSet<&Digest> = index.manifests.iter().map(|line| &line.digest).collect();
+            let listed: BTreeSet<&Digest> = index.manifests.iter().map(|child| &child.digest).collect();
             let same = self.images.iter().filter(|other| other.file == image.file);
             let is_child = |other: &&FileImage| other.reference.digest().is_some_and(|digest| listed.contains(digest));
             children.extend(same.filter(is_child).map(|other| other.reference.clone()));
@@ -191,29 +190,29 @@ impl BuildOutputs {
         children
     }
 
-    /// Whether each platform has one image at most, as far as the files go.
+    /// Checks that the files name at most one image for each platform.
     ///
     /// # Errors
-    /// [`FileError::TwoImages`], each.
+    /// All [`FileError::TwoImages`].
     pub(crate) fn check(
         &self,
         entries: &BTreeMap<&Reference, Vec<&Entry>>,
         is_wanted: impl Fn(&Platform) -> bool,
     ) -> Result<(), CommandError> {
-        let mut first: BTreeMap<PlatformKey, (&Digest, &FileImage)> = BTreeMap::new();
+        let mut known: BTreeMap<PlatformKey, (&Digest, &FileImage)> = BTreeMap::new();
         let mut failures = Vec::new();
         for image in &self.images {
             for entry in entries.get(&image.reference).into_iter().flatten() {
                 let own = requirements::known_platform(&entry.descriptor).filter(|_| entry.attests().is_none());
                 let Some(platform) = own.filter(|platform| is_wanted(platform)) else { continue };
                 let digest = &entry.descriptor.digest;
-                let (one, one_image) = *first.entry(requirements::key(platform)).or_insert((digest, image));
-                // An index may well list a platform twice; two files may not.
-                if one != digest && !std::ptr::eq(one_image, image) {
+                let (first, first_image) = *known.entry(requirements::key(platform)).or_insert((digest, image));
+                // An index may list a platform twice; two files may not.
+                if first != digest && !std::ptr::eq(first_image, image) {
                     failures.push(CommandError::from(FileError::TwoImages {
                         platform: platform.normalized().to_string(),
-                        one: one.to_string(),
-                        one_file: one_image.origin(),
+                        one: first.to_string(),
+                        one_file: first_image.origin(),
                         other: digest.to_string(),
                         other_file: image.origin(),
                     }));

@@ -99,7 +99,7 @@ pub enum CommandError {
     /// More than one command takes from indexes.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// Something that was published and is not served as it was sent.
+    /// Published content that the registry does not serve as it was sent.
     #[error("published, but not served as it was sent: {what}: {why}")]
     Unverified {
         /// The name of the list, a manifest or a blob.
@@ -118,7 +118,7 @@ pub enum CommandError {
     /// `inspect --format '{{…}}'`: a template that cannot be used.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A template that uses what only a registry has.
+    /// A template that uses members that only a published image has.
     #[error("{list} is a draft, which has neither configurations nor attestations")]
     NotInADraft {
         /// The draft, as typed.
@@ -142,7 +142,7 @@ pub enum CommandError {
         /// The platforms of the sources.
         there: Vec<String>,
     },
-    /// A word for several images where one is needed.
+    /// A word that names several images, although one is needed.
     #[error("{word} is {} images of {list}: {}", .images.len(), .images.join(", "))]
     SeveralImages {
         /// As typed.
@@ -175,7 +175,7 @@ pub enum CommandError {
     /// A source that is a list where an image is needed.
     #[error("{0} is a manifest list")]
     IsList(String),
-    /// A media type that is no manifest's.
+    /// A media type of neither an image manifest nor a list.
     #[error("{reference} is not an image manifest or a manifest list: {}", sanitize::word(media_type))]
     NotAManifest {
         /// The requested reference.
@@ -288,7 +288,7 @@ pub enum CommandError {
     /// An OCI image layout that cannot be read or written.
     #[error(transparent)]
     Layout(Box<LayoutError>),
-    /// `copy`: a name of a place that is none.
+    /// `copy`: an invalid name of a registry or a layout.
     #[error("{}: {why}", sanitize::word(.typed))]
     Location {
         /// As typed.

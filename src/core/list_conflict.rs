@@ -2,7 +2,7 @@
 
 use crate::digest::Digest;
 
-/// What is in the way.
+/// The conflict.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListConflict {
     /// A draft of that name, which may hold unpublished work.
@@ -11,27 +11,27 @@ pub enum ListConflict {
         /// The list.
         list: String,
     },
-    /// The tag serves something else than what the change was made to.
+    /// The tag no longer serves the list that the change was made to.
     #[error("{list} was changed meanwhile, from {fetched} to {}; nothing was published", served(.now.as_ref()))]
     Moved {
         /// The list.
         list: String,
         /// The digest that the change was made to.
         fetched: Digest,
-        /// What it serves now.
+        /// The digest that it serves now.
         now: Option<Digest>,
     },
-    /// The tag serves something else than what was just published.
+    /// The tag does not serve the list that was just published.
     #[error("{list} was published as {digest}, then replaced by {}", served(.now.as_ref()))]
     Replaced {
         /// The list.
         list: String,
-        /// What was published.
+        /// The digest of the published list.
         digest: Digest,
-        /// What it serves now.
+        /// The digest that it serves now.
         now: Option<Digest>,
     },
-    /// A list by its digest, under which nothing else can be published.
+    /// A list named by its digest. No other list can be published under it.
     #[error("{list} is a digest, which always names the same list")]
     Digest {
         /// The list.
@@ -50,7 +50,7 @@ impl ListConflict {
         }
     }
 
-    /// Whether another client has changed the list meanwhile, so that the same command may well succeed now.
+    /// Whether another client has changed the list meanwhile, so that the same command may succeed now.
     pub fn is_race(&self) -> bool {
         matches!(self, ListConflict::Moved { .. } | ListConflict::Replaced { .. })
     }

@@ -1,4 +1,4 @@
-//! What a command says of a list beside its images: annotations of the list and of its descriptors, and the subject.
+//! Changes of a list that concern no image: annotations of the list and of its descriptors, and the subject.
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -10,10 +10,10 @@ use crate::model::Draft;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Reference;
 
-/// An annotation, and what it is of.
+/// An annotation and its targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnotationArg {
-    /// What is annotated. buildx's prefixes of the key name it.
+    /// What is annotated, from buildx's prefixes of the key.
     pub targets: Vec<AnnotationTarget>,
     /// The key.
     pub key: String,
@@ -21,10 +21,10 @@ pub struct AnnotationArg {
     pub value: String,
 }
 
-/// What an annotation is of.
+/// What is annotated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnotationTarget {
-    /// What the command names: an image, otherwise the list.
+    /// The object of the command: an image, otherwise the list.
     Named,
     /// The list.
     List,
@@ -33,11 +33,11 @@ pub enum AnnotationTarget {
 }
 
 impl AnnotationArg {
-    /// Reads `[TYPE[PLATFORM]:]KEY=VALUE` with buildx's types, of which several are separated by commas. Without a type
-    /// it is of what the command names. A text before a colon that is no type is a part of the key.
+    /// Reads `[TYPE[PLATFORM]:]KEY=VALUE` with buildx's types, separated by commas. Without a type, the object of the
+    /// command is annotated. A text before a colon that is no type is a part of the key.
     ///
     /// # Errors
-    /// Another form; a type that cannot be set in a list, with the reason.
+    /// Another form, and a type that a list cannot have, with the reason.
     pub fn new(typed: &str) -> Result<AnnotationArg, String> {
         let (left, value) = typed.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("not KEY=VALUE")?;
         let (types, key) = split(left);
@@ -54,7 +54,7 @@ impl AnnotationArg {
         split(typed.split_once('=').map_or(typed, |(left, _)| left)).0.is_some()
     }
 
-    /// Whether it is of what the command names.
+    /// Whether it annotates the object of the command.
     pub(crate) fn is_of_named(&self) -> bool {
         self.targets.contains(&AnnotationTarget::Named)
     }

@@ -3,7 +3,7 @@
 //! The first match counts: an entry of that name, the index that entries came from, a platform, a digest. Attestations
 //! match by their own name or digest only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
 use crate::model::{Draft, Entry};
@@ -29,9 +29,9 @@ pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>
             return Ok(found);
         }
     }
-    if let Ok(wanted) = Platform::parse(word) {
-        let runs = |own: &Platform| own.matches(&wanted);
-        let found = images(draft, |entry| entry.descriptor.platform.as_ref().is_some_and(runs));
+    if let Ok(platform) = Platform::parse(word) {
+        let matches = |own: &Platform| own.matches(&platform);
+        let found = images(draft, |entry| entry.descriptor.platform.as_ref().is_some_and(matches));
         if !found.is_empty() {
             return Ok(found);
         }
@@ -39,7 +39,7 @@ pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>
     with_digest(draft, word)
 }
 
-/// The only entry that a word names; `None` if there is none.
+/// The entry that a word names; `None` if it names no entry.
 ///
 /// # Errors
 /// [`CommandError::SeveralImages`] if there are several, and as [`entries`].
@@ -109,14 +109,14 @@ pub(crate) fn nearest_to(draft: &Draft, word: &str) -> Option<String> {
     near.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(word).ok()?))
 }
 
-/// A name that differs only in its tag or in the last part of its path, and there by little.
+/// A similar name that differs only in its tag or in the last part of its path.
 fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
     let tag = name.tag()?;
     let sources = draft.entries().filter_map(|entry| entry.source.as_ref());
     let names: Vec<&Reference> = draft.entries().map(|entry| &entry.reference).chain(sources).collect();
     let here = names.iter().filter(|known| known.repository() == name.repository());
-    let tags: BTreeMap<&str, ()> = here.filter_map(|known| Some((known.tag()?, ()))).collect();
-    if let Some(near) = nearest_word(tag, tags.keys().copied()) {
+    let tags: BTreeSet<&str> = here.filter_map(|known| known.tag()).collect();
+    if let Some(near) = nearest_word(tag, tags.into_iter()) {
         return Some(format!("{}:{near}", name.repository()));
     }
     let (folder, last) = split(name.repository());

@@ -6,8 +6,7 @@ use crate::location::{InvalidLocation, Location};
 use crate::model::spec::Attestations;
 use crate::platform::{Platform, PlatformError};
 
-/// An image that the user named, or why the word names none. The error is reported when the image is processed, as in
-/// docker.
+/// An image that the user named, or an invalid name. The error is reported when the image is processed, as in docker.
 pub type ImageName = Result<Location, InvalidName>;
 
 /// A word that names no image.
@@ -74,29 +73,29 @@ pub struct SourceFilter {
 pub enum ReferrersPolicy {
     /// Those that sign or attest.
     Keep,
-    /// None.
+    /// No referrers.
     Drop,
-    /// Every one.
+    /// All referrers.
     All,
 }
 
-/// Which referrers come along, as a user says it.
+/// The options that select referrers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReferrerFilter {
-    /// None where the user has not said it.
+    /// The policy, if the user chose one.
     pub policy: Option<ReferrersPolicy>,
-    /// Only these artifact types; all where there are none.
+    /// Only these artifact types; all types if empty.
     pub types: Vec<String>,
 }
 
 impl ReferrerFilter {
-    /// Whether the user has chosen any.
+    /// Whether the options select any referrers.
     pub(crate) fn names_any(&self) -> bool {
         self.policy.map_or(!self.types.is_empty(), |policy| policy != ReferrersPolicy::Drop)
     }
 
-    /// The policy for a list: types alone are picked among all referrers; else a list keeps what signs and attests it
-    /// if it is carried unchanged, and a list that was put together keeps nothing.
+    /// The policy for a list. With types, the default is all referrers of these types. Without types, an unchanged list
+    /// (`is_carried`) keeps signatures and attestations, and a new list keeps no referrers.
     pub(crate) fn policy(&self, is_carried: bool) -> ReferrersPolicy {
         let usual = match (self.types.is_empty(), is_carried) {
             (false, _) => ReferrersPolicy::All,

@@ -35,27 +35,24 @@ pub(crate) struct Requirements<'a> {
 /// # Errors
 /// [`CommandError::Incomplete`] for missing or additional platforms; [`CommandError::Twice`] for platforms with several
 /// images, if that is an error.
-pub(crate) fn check(draft: &Draft, wanted: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
-    let there: Vec<(&Entry, &Platform)> =
+pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
+    let images: Vec<(&Entry, &Platform)> =
         draft.entries().filter_map(|entry| Some((entry, platform_of(entry)?))).collect();
-    let has = |wanted: &&PlatformFilter| there.iter().any(|(_, platform)| platform.matches(&wanted.parsed));
-    let missing: Vec<String> = wanted.require.iter().filter(|wanted| !has(wanted)).map(typed).collect();
-    let is_extra =
-        |platform: &Platform| wanted.exact && !wanted.require.iter().any(|wanted| platform.matches(&wanted.parsed));
-    let extra = there.iter().filter(|(_, platform)| is_extra(platform));
+    let Requirements { require, exact, strict, made } = *requirements;
+    let has = |required: &&PlatformFilter| images.iter().any(|(_, platform)| platform.matches(&required.parsed));
+    let missing = require.iter().filter(|required| !has(required));
+    let missing: Vec<String> = missing.map(|required| required.shown.clone()).collect();
+    let is_extra = |platform: &Platform| exact && !require.iter().any(|required| platform.matches(&required.parsed));
+    let extra = images.iter().filter(|(_, platform)| is_extra(platform));
     let extra: Vec<String> = extra.map(|(_, platform)| platform.to_string()).collect();
     if !missing.is_empty() || !extra.is_empty() {
-        return Err(CommandError::Incomplete { list: draft.reference.to_string(), made: wanted.made, missing, extra });
+        return Err(CommandError::Incomplete { list: draft.reference.to_string(), made, missing, extra });
     }
-    let twice = twice(&there);
-    if wanted.strict && !twice.is_empty() {
-        return Err(CommandError::Twice { made: wanted.made, twice });
+    let twice = twice(&images);
+    if strict && !twice.is_empty() {
+        return Err(CommandError::Twice { made, twice });
     }
     Ok(twice)
-}
-
-fn typed(wanted: &PlatformFilter) -> String {
-    wanted.shown.clone()
 }
 
 /// The platform of an entry; `None` for an attestation or an artifact.
@@ -85,9 +82,9 @@ pub(crate) fn preferred<'a, T: Copy>(
 }
 
 /// A line for each platform that has several images.
-fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
+fn twice(entries: &[(&Entry, &Platform)]) -> Vec<String> {
     let mut images: BTreeMap<PlatformKey, (String, Vec<String>)> = BTreeMap::new();
-    for (entry, platform) in there {
+    for (entry, platform) in entries {
         let shown = || (platform.normalized().to_string(), Vec::new());
         let (_, images) = images.entry(key(platform)).or_insert_with(shown);
         images.push(entry.reference.to_string());

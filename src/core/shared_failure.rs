@@ -8,22 +8,22 @@ use crate::failure_kind::FailureKind;
 /// A failure that only shared drafts have.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedFailure {
-    /// The registry, or what it has.
+    /// The store of the entries.
     #[error(transparent)]
     Store(#[from] SharedStoreError),
     /// `--key` for more than one image.
     #[error("--key names one image, and there are {0}")]
     ManyImages(usize),
-    /// `--if-complete` with an image that no required platform means.
+    /// `--if-complete` with an image that no required platform matches.
     #[error("{key} is not among the platforms that --require names")]
     NotRequired {
         /// The entry.
         key: String,
     },
-    /// An annotation that would be taken for one of ours.
+    /// An annotation with our prefix.
     #[error("annotations that begin with org.docker-manifest. are reserved: {0}")]
     Reserved(String),
-    /// `--fresh` where attempts are not counted.
+    /// `--fresh` without a count of attempts.
     #[error("--fresh needs the attempt of this run, and GITHUB_RUN_ATTEMPT is not set")]
     NoAttempt,
     /// `--only-from`: an entry whose digest the file does not have.
@@ -44,17 +44,17 @@ pub enum SharedFailure {
         /// What is wrong with it.
         why: String,
     },
-    /// `--entry`: something else than an entry of this list.
+    /// `--entry`: content that is no entry of this list.
     #[error("{digest} is no entry of {list}: {why}")]
     NotAnEntry {
-        /// What was named.
+        /// The named digest.
         digest: String,
         /// The list.
         list: String,
         /// What is wrong with it.
         why: String,
     },
-    /// An entry that calls an index an image.
+    /// An entry that names an index as an image.
     #[error("{child} is an index, and an entry says that it is an image")]
     NestedIndex {
         /// The manifest.
@@ -63,14 +63,14 @@ pub enum SharedFailure {
     /// A run id that cannot be used.
     #[error("the run id {id:?} cannot be used: it is {why}")]
     Run {
-        /// The variable that it comes from.
+        /// The variable that has it.
         variable: Option<&'static str>,
         /// The id.
         id: String,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Nothing of the list is there.
+    /// A list without entries.
     #[error("{list} has no entries{}", run.as_ref().map(|run| format!(" of run {run}")).unwrap_or_default())]
     NoEntries {
         /// The list.

@@ -22,7 +22,7 @@ pub trait DraftStore {
     /// A store that cannot be read.
     fn lists(&self) -> Result<Vec<Reference>, Self::Error>;
 
-    /// The draft of `list`, or `None` if there is none. Does not wait.
+    /// The draft of `list`; `None` if it does not exist. Does not wait.
     ///
     /// # Errors
     /// A draft that cannot be read.

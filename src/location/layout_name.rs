@@ -19,7 +19,7 @@ pub enum LayoutKind {
     DockerArchive,
 }
 
-/// A layout, and the image in it that is meant.
+/// The name of a layout and of an image in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutName {
     /// The kind.
@@ -44,7 +44,7 @@ const TRANSPORTS: [(&str, LayoutKind); 3] = [
 ];
 
 impl LayoutName {
-    /// Reads a name; `None` for a text that names no layout, and `Some` of why for one that does so wrongly.
+    /// Reads a name; `None` for a text that names no layout, and `Some` error for an invalid name of a layout.
     pub fn parse(text: &str) -> Option<Result<LayoutName, String>> {
         if let Some(rest) = URLS.iter().find_map(|scheme| text.strip_prefix(scheme)) {
             return Some(of_url(text, rest));

@@ -1,4 +1,4 @@
-//! The name of a place that has an image.
+//! The name of an image in a registry or in a layout.
 
 mod layout_name;
 
@@ -9,7 +9,7 @@ use crate::reference::{Reference, ReferenceError};
 
 pub use layout_name::{LayoutKind, LayoutName};
 
-/// Where an image is, or is to be.
+/// The location of an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Location {
     /// In a repository of a registry.
@@ -18,22 +18,22 @@ pub enum Location {
     Layout(LayoutName),
 }
 
-/// Why a text names no place.
+/// Why a text is no location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLocation {
-    /// It names a layout in a wrong way: the reason.
+    /// An invalid name of a layout, with the reason.
     #[error("{0}")]
     Layout(String),
-    /// It is no reference.
+    /// An invalid reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
 }
 
 impl Location {
-    /// Reads a place as a user types it.
+    /// Reads a location as a user types it.
     ///
     /// # Errors
-    /// A text that names neither a layout nor an image of a registry.
+    /// A text that is neither a layout's name nor a reference.
     pub fn parse(text: &str) -> Result<Location, InvalidLocation> {
         match LayoutName::parse(text) {
             Some(layout) => layout.map(Location::Layout).map_err(InvalidLocation::Layout),
@@ -65,7 +65,7 @@ impl Location {
         }
     }
 
-    /// The digest, if it has one.
+    /// The digest in the name, if it has one.
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Location::Registry(reference) => reference.digest(),

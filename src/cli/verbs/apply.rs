@@ -192,7 +192,7 @@ impl<'a> ApplyRequest<'a> {
         for image in found.missing() {
             context.streams.warning(format_args!("no such manifest: {image}; it is left out"));
         }
-        for child in found.lost() {
+        for child in found.missing_children() {
             context.streams.warning(format_args!("{child}; it is left out"));
         }
         Ok(found)

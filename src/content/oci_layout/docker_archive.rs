@@ -6,7 +6,7 @@ use crate::content::oci_layout::files::Files;
 use crate::model::json;
 
 const MANIFEST: &str = "manifest.json";
-/// How many names are shown.
+/// The maximum number of names that are shown.
 const NAMES_MAX: usize = 20;
 
 /// The names of the images in `manifest.json`; `None` without such a file, or without images in it.

@@ -1,5 +1,5 @@
-//! `index.json`: which images a layout has, and under which names. What others wrote into it stays: their entries,
-//! their annotations, unknown members.
+//! `index.json`: the images of a layout, and their names. Content of other tools is kept: their entries, their
+//! annotations, unknown members.
 
 use serde_json::{Map, Value, json};
 
@@ -49,7 +49,7 @@ impl LayoutIndex {
         &self.entries
     }
 
-    /// The entries of that very name.
+    /// The entries with exactly this name.
     pub(super) fn exactly(&self, name: &str) -> Vec<&Descriptor> {
         self.entries.iter().filter(|entry| annotation(entry, REF_NAME) == Some(name)).collect()
     }
@@ -59,7 +59,8 @@ impl LayoutIndex {
         annotation(entry, SUBJECT)?.parse().ok()
     }
 
-    /// The entries with a name: of that very name, else of a full name with that tag, else of that full name.
+    /// The entries with a name: with exactly this name, else with a full name that has this tag, else with this full
+    /// name.
     pub(super) fn named(&self, wanted: &str) -> Vec<&Descriptor> {
         let find = |is_it: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
             self.entries.iter().filter(|entry| is_it(entry)).collect()
@@ -79,7 +80,7 @@ impl LayoutIndex {
         })
     }
 
-    /// The names of its images, for messages. Where one name is several images, those have their full names.
+    /// The names of its images, for messages. Images that share a name have their full names.
     pub(super) fn names(&self) -> Vec<String> {
         let is_one =
             |name: &str| self.exactly(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
@@ -97,14 +98,14 @@ impl LayoutIndex {
         bare.or_else(|| name.and_then(tag_of)).or_else(|| annotation(entry, IMAGE_NAME).and_then(tag_of))
     }
 
-    /// Whether an entry is marked as something that refers to an image.
+    /// Whether an entry is marked as a referrer.
     pub(super) fn is_referrer(entry: &Descriptor) -> bool {
         let is_fallback = |name: &str| name.strip_prefix("sha256-").is_some_and(|hex| hex.len() >= 64);
         annotation(entry, SUBJECT).is_some() || annotation(entry, REF_NAME).is_some_and(is_fallback)
     }
 
-    /// Lets a name mean this manifest. The first entry of that name is replaced where it is, and further ones go.
-    /// Without a name the manifest gets an entry unless it has one.
+    /// Sets the manifest of a name. The first entry of that name is replaced in its position, and further ones are
+    /// removed. Without a name, the manifest gets an entry unless it has one.
     pub(super) fn set(&mut self, name: Option<&str>, media_type: &str, digest: &Digest, size: u64) {
         let mut entry = json!({"mediaType": media_type, "digest": digest.as_str(), "size": size});
         let mut places: Vec<usize> = Vec::new();

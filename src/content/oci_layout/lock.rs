@@ -19,12 +19,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct LockWait<'a> {
     /// The longest wait; without one it ends when the lock is free. Zero does not wait.
     pub limit: Option<Duration>,
-    /// Receives the line that says what is waited for.
+    /// Receives a line when the lock must be waited for.
     pub notice: &'a (dyn Fn(&str) + Sync),
 }
 
 impl LockWait<'_> {
-    /// Takes the lock. buildx deletes the file when it is done, so that a lock on a deleted file is none.
+    /// Takes the lock. buildx deletes the file afterwards, and a lock on a deleted file protects nothing.
     pub(super) fn lock(&self, path: &Path) -> Result<File, LayoutError> {
         let failed = LayoutError::io("lock", path);
         let (begun, mut is_told) = (Instant::now(), false);
@@ -61,7 +61,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let own = file.metadata()?;
     match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+        Ok(current) => Ok((current.dev(), current.ino()) == (own.dev(), own.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

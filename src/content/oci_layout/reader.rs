@@ -23,7 +23,7 @@ use crate::reference::Repository;
 pub struct Layout {
     pub(super) files: Files,
     pub(super) index: LayoutIndex,
-    /// What refers to what, once it was needed.
+    /// The referrers by subject, read on first use.
     pub(super) by_subject: Mutex<Option<BySubject>>,
 }
 
@@ -31,7 +31,7 @@ impl Layout {
     /// Opens a layout.
     ///
     /// # Errors
-    /// A path that is no layout, and what a layout must not have.
+    /// A path that is no layout, and content that a layout must not have.
     pub fn open(name: &LayoutName) -> Result<Layout, LayoutError> {
         let path = name.path.clone();
         let files = match name.kind {
@@ -47,8 +47,8 @@ impl Layout {
         };
         check_version(&files)?;
         let old_archive = |files: &Files| -> Result<Option<LayoutError>, LayoutError> {
-            let there = if name.kind == LayoutKind::Directory { None } else { docker_archive::names(files)? };
-            Ok(there.map(|there| LayoutError::OldDockerArchive { path: name.path.clone(), there }))
+            let names = if name.kind == LayoutKind::Directory { None } else { docker_archive::names(files)? };
+            Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), there: names }))
         };
         let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
             let why = "it has no index.json".to_owned();
@@ -181,14 +181,14 @@ impl ContentSource for Layout {
         };
         let no_blob = || LayoutError::NoBlob { path: self.files.path().to_owned(), digest: digest.clone() };
         let bytes = self.document(&digest)?.ok_or_else(no_blob)?;
-        let said = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
-        let said = said.map(String::as_str).unwrap_or_default();
-        let served = manifest::served_type(said, &bytes).map_err(|source| LayoutError::Document {
+        let stated = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
+        let stated = stated.map(String::as_str).unwrap_or_default();
+        let served = manifest::served_type(stated, &bytes).map_err(|source| LayoutError::Document {
             path: self.files.path().to_owned(),
             member: digest.to_string(),
             source,
         })?;
-        let media_type = served.unwrap_or(media_type::essence(said)).to_owned();
+        let media_type = served.unwrap_or(media_type::essence(stated)).to_owned();
         Ok(FetchedManifest { media_type, bytes, digest })
     }
 
@@ -196,7 +196,7 @@ impl ContentSource for Layout {
         Ok(self.document(&manifest.digest)?.is_some())
     }
 
-    /// Looks at the size alone: whoever reads the blob verifies its bytes.
+    /// Checks only the size. The reader of the blob verifies its bytes.
     fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some(length) = self.files.size(&blob_name(blob.digest))? else { return Ok(false) };
         match blob.size.filter(|size| *size != length) {

@@ -23,7 +23,7 @@ use crate::model::{media_type, referrers};
 /// The entries of `index.json` that refer to a manifest, by the manifest's digest.
 pub(super) type BySubject = BTreeMap<Digest, Vec<Descriptor>>;
 
-/// Reads the entries that are referrers themselves. What cannot be read refers to nothing: its own digest is verified
+/// Reads the entries that are referrers themselves. An entry that cannot be read is skipped; its digest is verified
 /// when it is used.
 pub(super) fn by_subject(files: &Files, index: &LayoutIndex) -> Result<BySubject, LayoutError> {
     let mut found = BySubject::new();
@@ -44,7 +44,7 @@ pub(super) fn by_subject(files: &Files, index: &LayoutIndex) -> Result<BySubject
 }
 
 impl Layout {
-    /// What refers to a manifest, in any of the ways of the tools, each once.
+    /// The referrers of a manifest in the forms of all tools, each once.
     pub(super) fn referrers_of(&self, subject: &Digest, most: usize) -> Result<Vec<Descriptor>, LayoutError> {
         let mut found: Vec<Descriptor> = Vec::new();
         for list in self.index.exactly(&referrers::tag(subject)) {

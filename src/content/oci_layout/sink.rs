@@ -35,7 +35,7 @@ impl<'a> LayoutSink<'a> {
     /// Opens a layout to write to. A directory or an archive that does not exist is created by the first write.
     ///
     /// # Errors
-    /// A path that is something else than a layout, and a layout that cannot be written.
+    /// A path that is no layout, and a layout that cannot be written.
     pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
         let kind = match name.kind {
             LayoutKind::Directory => SinkKind::Directory(DirectorySink::open(name)?),
@@ -48,7 +48,7 @@ impl<'a> LayoutSink<'a> {
         Ok(LayoutSink { name: name.clone(), lock_wait, kind, unlisted: Mutex::default() })
     }
 
-    /// What is there already.
+    /// The present content.
     pub(super) fn before(&self) -> Option<&Layout> {
         match &self.kind {
             SinkKind::Directory(sink) => sink.before(),
@@ -109,12 +109,12 @@ impl ContentSink for LayoutSink<'_> {
         })
     }
 
-    /// A layout does not guarantee that an image has its blobs: each is looked for.
+    /// A layout does not guarantee that it has the blobs of an image, so each blob is checked.
     fn has_image(&self, _: &Descriptor) -> Result<bool, ContentError> {
         Ok(false)
     }
 
-    /// Reads the blob, because a file of that name may hold anything.
+    /// Reads the blob, because a file of that name may hold other bytes.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         match &self.kind {
             SinkKind::Directory(sink) => Ok(sink.has(blob)?),

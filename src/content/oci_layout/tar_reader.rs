@@ -73,7 +73,7 @@ pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut Kept>) -> Result<
     }
 }
 
-/// What extended headers say of the next member.
+/// The members of extended headers, which describe the next member.
 #[derive(Default)]
 struct Extension {
     name: Option<Vec<u8>>,
@@ -147,7 +147,7 @@ impl Scan<'_> {
         let byte = |(place, byte): (usize, &u8)| if is_sum(place) { 32 } else { u32::from(*byte) };
         let sum: u32 = block.iter().enumerate().map(byte).sum();
         match header.cksum() {
-            Ok(said) if said == sum => Ok(Some(header)),
+            Ok(stated) if stated == sum => Ok(Some(header)),
             _ => Err(TarError::Damaged("it is no tar archive, or a header is damaged".to_owned())),
         }
     }

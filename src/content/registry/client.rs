@@ -64,7 +64,7 @@ pub enum ManifestName {
 /// A client for all registries of one command.
 pub struct Registry {
     pub(crate) session: Session,
-    /// Looks at tags that were made ahead.
+    /// The results of tag checks that were sent ahead.
     prefetched: Mutex<BTreeMap<Reference, Result<FetchedManifest, RegistryError>>>,
 }
 
@@ -91,7 +91,7 @@ impl Registry {
         self.session.requests().saturating_sub(ahead)
     }
 
-    /// Whether the registry has said in an answer so far that it is Artifactory.
+    /// Whether a response of the registry has shown so far that it is Artifactory.
     pub(crate) fn is_artifactory(&self, repository: &Repository) -> bool {
         self.session.is_artifactory(repository.domain())
     }
@@ -101,10 +101,10 @@ impl Registry {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
-    /// Says how many requests to a repository's registry the command is going to have under way at once.
+    /// Announces the number of parallel requests to a repository's registry.
     ///
-    /// Connections for them are then opened while the first request finds out how the registry speaks, and while a
-    /// token is requested.
+    /// Connections for them are opened while the first request finds out the protocol of the registry, and while a token
+    /// is requested.
     pub(crate) fn expect(&self, repository: &Repository, expected: Expected) {
         self.session.expect(repository.domain(), expected);
     }

@@ -67,6 +67,6 @@ pub(crate) fn manifest_type(response: &HttpResponse) -> Result<String, String> {
         return Ok(served);
     }
     let manifest = json::parse(&response.body).unwrap_or_default();
-    let said = manifest.get("mediaType").and_then(Value::as_str).filter(|said| !said.is_empty());
-    Ok(said.map_or(served, str::to_owned))
+    let stated = manifest.get("mediaType").and_then(Value::as_str).filter(|stated| !stated.is_empty());
+    Ok(stated.map_or(served, str::to_owned))
 }

@@ -100,11 +100,11 @@ impl Registry {
         Ok(self.child_type(repository, digest, media_type)?.is_some())
     }
 
-    /// The media type that a repository serves such a manifest as, which is empty where it does not say; `None` where
-    /// it does not have the manifest. The same requests as [`Registry::has_child`].
+    /// The media type of such a manifest in a repository, empty if the registry does not state it; `None` if the
+    /// repository does not have the manifest. Sends the same requests as [`Registry::has_child`].
     ///
     /// # Errors
-    /// What stands in the way of an exchange, and an answer about another manifest.
+    /// Any failure of the request, and a response about another manifest.
     pub fn child_type(
         &self,
         repository: &Repository,

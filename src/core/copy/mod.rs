@@ -1,5 +1,5 @@
-//! `copy`: an image or an index goes from one place to another with every byte as it is: blobs first, then manifests
-//! from the inside out, then the name, so that no name ever serves what is not there.
+//! `copy`: copies an image or an index to another place without changing a byte: blobs first, then manifests from the
+//! inside out, then the name. So no name ever serves an incomplete image.
 //!
 //! Referrers are found while the manifests are walked. They are published between the children and the name.
 
@@ -30,9 +30,9 @@ use crate::net::{Clock, tasks};
 
 /// What is copied, and where to.
 pub(crate) struct CopyRequest<'a> {
-    /// The place that it is in.
+    /// The place to copy from.
     pub(crate) source: &'a dyn ContentSource,
-    /// The place that it goes to.
+    /// The place to copy to.
     pub(crate) sink: &'a dyn ContentSink,
     /// The client of registries.
     pub(crate) registry: &'a Registry,
@@ -44,7 +44,7 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) to: String,
     /// Its tag or digest in the source.
     pub(crate) name: ManifestName,
-    /// The tag that it gets; without one it goes by its digest.
+    /// The tag of the copy; without a tag it is published under its digest.
     pub(crate) tag: Option<String>,
     /// The digest that it must have.
     pub(crate) expected: Option<Digest>,
@@ -63,10 +63,11 @@ pub(crate) struct CopyRequest<'a> {
 }
 
 impl CopyRequest<'_> {
-    /// Copies, or in a dry run finds out what that would take.
+    /// Copies the image; a dry run only reports what would be copied.
     ///
     /// # Errors
-    /// The source or the sink; a platform that the source does not have; another digest than the one expected.
+    /// Errors of the source and the sink; a platform that the source does not have; another digest than the expected
+    /// one.
     pub(crate) fn run(&self) -> Result<CopyOutcome, CommandError> {
         let top = self.fetch(&self.name)?;
         let before = top.digest.clone();
@@ -106,8 +107,8 @@ impl CopyRequest<'_> {
         Ok(outcome)
     }
 
-    /// What the name has in the target. An account that may not read it may push it; and some registries answer 403 for
-    /// a tag that is not there.
+    /// The digest that the name has in the target. An account may be allowed to push and not to read, and some
+    /// registries answer 403 for a missing tag.
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, CommandError> {
         match self.sink.current(name) {
             Err(ContentError::Registry(error)) if is_read_refused(&error) => Ok(None),
@@ -129,10 +130,10 @@ impl CopyRequest<'_> {
         }
     }
 
-    /// A manifest of the source, with its media type in our words.
+    /// Fetches a manifest of the source. A known media type is normalised.
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         let fetched = self.source.manifest(name).map_err(CommandError::from)?;
-        let known = crate::model::manifest::served_type(&fetched.media_type, &fetched.bytes)
+        let known = model::manifest::served_type(&fetched.media_type, &fetched.bytes)
             .map_err(CommandError::served(&self.from))?;
         let media_type = known.map_or_else(|| fetched.media_type.clone(), str::to_owned);
         Ok(FetchedManifest { media_type, ..fetched })
@@ -142,11 +143,11 @@ impl CopyRequest<'_> {
         self.tag.clone().map_or_else(|| ManifestName::Digest(top.digest.clone()), ManifestName::Tag)
     }
 
-    /// Finds out which blobs are missing.
+    /// Counts the blobs that would be copied.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let is_there = |blob: &Descriptor| self.sink.has_blob(&named(blob)).map_err(CommandError::from);
-        let there = tasks::in_order(self.registry.jobs(), blobs, is_there).map_err(CommandError::of)?;
-        for (blob, is_there) in blobs.iter().zip(there) {
+        let presence = tasks::in_order(self.registry.jobs(), blobs, is_there).map_err(CommandError::of)?;
+        for (blob, is_there) in blobs.iter().zip(presence) {
             if is_there { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
         Ok(())
@@ -216,7 +217,7 @@ impl CopyRequest<'_> {
         let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} -> {}", self.from, self.to));
         let copied = self.sink.copy_blob(self.source, &named(blob), &|bytes| bar.at(bytes));
         let copied = copied.map_err(CommandError::from)?;
-        let what = match copied {
+        let line = match copied {
             BlobCopy::Copied(bytes) => {
                 bar.copied();
                 format!("copied: blob {} ({bytes} bytes)", blob.digest)
@@ -230,7 +231,7 @@ impl CopyRequest<'_> {
                 format!("already there: blob {}", blob.digest)
             }
         };
-        self.say(what);
+        self.say(line);
         Ok(copied)
     }
 

@@ -1,4 +1,4 @@
-//! What signs, attests or describes the copied manifests, without an index that names it.
+//! The referrers of the copied manifests: signatures, attestations and descriptions that no index names.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -20,36 +20,36 @@ use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::net::tasks;
 
-/// A manifest that refers to another one, in the source.
-type Found = FoundReferrer<()>;
+/// A referrer in the source.
+type SourceReferrer = FoundReferrer<()>;
 
 /// The referrers of a copy.
 #[derive(Default)]
 pub(super) struct Along {
-    /// Those that come along; an index after what it names.
-    found: Vec<Found>,
-    /// Those of manifests that are not copied.
-    left: Vec<Found>,
-    /// The digests of those that the target has and lists.
+    /// The referrers to copy; an index after its children.
+    found: Vec<SourceReferrer>,
+    /// The referrers of manifests that are not copied.
+    left: Vec<SourceReferrer>,
+    /// The digests of the referrers that the target has and lists.
     present: BTreeSet<Digest>,
-    /// Tags of cosign that name something else in the target.
+    /// Tags of cosign that name other content in the target.
     replaced: Vec<String>,
 }
 
-/// The two parts of looking at the source, which may be done at once.
-enum Part {
+/// The two searches in the source. They may run in parallel.
+enum SourceSearchTask {
     Manifests,
     Referrers(Vec<Digest>),
 }
 
-/// What a part found.
-enum PartFound {
+/// The result of a search.
+enum SourceSearchResult {
     Manifests(Walk),
-    Referrers(Vec<Found>),
+    Referrers(Vec<SourceReferrer>),
 }
 
-/// Walks the manifests, and looks for referrers of them and of those that are `replaced` and not copied. Both are done
-/// at once if the outermost index says what there is.
+/// Walks the manifests, and searches for referrers of them and of the `replaced` manifests, which are not copied. Both
+/// run in parallel if the outermost index names all manifests.
 pub(super) fn look(
     request: &CopyRequest<'_>,
     top: &FetchedManifest,
@@ -63,16 +63,18 @@ pub(super) fn look(
     let (walk, found) = match flat(request, top)? {
         Some(subjects) if request.registry.jobs() > half => {
             let subjects = subjects.into_iter().chain(replaced.iter().cloned()).collect();
-            let parts = [Part::Manifests, Part::Referrers(subjects)];
+            let parts = [SourceSearchTask::Manifests, SourceSearchTask::Referrers(subjects)];
             let found = tasks::in_order(request.registry.jobs(), &parts, |part| match part {
-                Part::Manifests => walk(request, top, half).map(PartFound::Manifests),
-                Part::Referrers(subjects) => find(request, subjects, half).map(PartFound::Referrers),
+                SourceSearchTask::Manifests => walk(request, top, half).map(SourceSearchResult::Manifests),
+                SourceSearchTask::Referrers(subjects) => {
+                    find(request, subjects, half).map(SourceSearchResult::Referrers)
+                }
             });
             let (mut walked, mut referrers) = (None, Vec::new());
             for part in found.map_err(CommandError::of)? {
                 match part {
-                    PartFound::Manifests(walk) => walked = Some(walk),
-                    PartFound::Referrers(found) => referrers = found,
+                    SourceSearchResult::Manifests(walk) => walked = Some(walk),
+                    SourceSearchResult::Referrers(found) => referrers = found,
                 }
             }
             (walked.unwrap_or_default(), referrers)
@@ -89,7 +91,7 @@ pub(super) fn look(
     Along::new(request, found, replaced).map(|along| (walk, along))
 }
 
-/// A repository has the referrers of its manifests already.
+/// Whether source and target are one repository. It has the referrers of its manifests already.
 fn is_same_repository(request: &CopyRequest<'_>) -> bool {
     let (source, target) = (request.source.repository(), request.sink.repository());
     source.is_some() && source == target
@@ -110,7 +112,11 @@ fn flat(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<D
     Ok(Some(subjects))
 }
 
-fn find(request: &CopyRequest<'_>, subjects: &[Digest], jobs: NonZeroUsize) -> Result<Vec<Found>, CommandError> {
+fn find(
+    request: &CopyRequest<'_>,
+    subjects: &[Digest],
+    jobs: NonZeroUsize,
+) -> Result<Vec<SourceReferrer>, CommandError> {
     let search = SourceSearch { source: request.source, name: &request.from };
     let subjects: Vec<Subject<()>> =
         subjects.iter().map(|digest| Subject { place: (), digest: digest.clone() }).collect();
@@ -118,10 +124,10 @@ fn find(request: &CopyRequest<'_>, subjects: &[Digest], jobs: NonZeroUsize) -> R
 }
 
 impl Along {
-    /// Tells those of manifests that are not copied apart, and looks for the others in the target.
-    fn new(request: &CopyRequest<'_>, found: Vec<Found>, replaced: &[Digest]) -> Result<Along, CommandError> {
+    /// Separates the referrers of manifests that are not copied, and searches for the others in the target.
+    fn new(request: &CopyRequest<'_>, found: Vec<SourceReferrer>, replaced: &[Digest]) -> Result<Along, CommandError> {
         let mut behind: BTreeSet<Digest> = replaced.iter().cloned().collect();
-        // What an index among them names comes before it.
+        // The children of an index precede it.
         loop {
             let before = behind.len();
             let more = found.iter().filter(|referrer| behind.contains(&referrer.subject));
@@ -131,7 +137,7 @@ impl Along {
                 break;
             }
         }
-        let (left, found): (Vec<Found>, Vec<Found>) =
+        let (left, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
             found.into_iter().partition(|referrer| behind.contains(&referrer.digest));
         let mut along = Along { found, left, ..Along::default() };
         let looked =
@@ -146,7 +152,11 @@ impl Along {
     }
 
     /// Whether the target has a referrer under all its names, and what its tags named there before.
-    fn is_present(&self, request: &CopyRequest<'_>, found: &Found) -> Result<(bool, Vec<String>), CommandError> {
+    fn is_present(
+        &self,
+        request: &CopyRequest<'_>,
+        found: &SourceReferrer,
+    ) -> Result<(bool, Vec<String>), CommandError> {
         if found.tags.is_empty() {
             return Ok((request.sink.has_referrer(&referrer(found))?, Vec::new()));
         }
@@ -163,25 +173,25 @@ impl Along {
         Ok((is_present, replaced))
     }
 
-    /// Those that have to be sent.
-    pub(super) fn missing(&self) -> impl Iterator<Item = &Found> {
+    /// The referrers that the target lacks.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &SourceReferrer> {
         self.found.iter().filter(|referrer| !self.present.contains(&referrer.digest))
     }
 
     /// The tags that they have in the target.
     pub(super) fn names(&self) -> impl Iterator<Item = (ManifestName, Digest)> {
-        let name = |found: &Found, tag: &String| (ManifestName::Tag(tag.clone()), found.digest.clone());
+        let name = |found: &SourceReferrer, tag: &String| (ManifestName::Tag(tag.clone()), found.digest.clone());
         self.found.iter().flat_map(move |found| found.tags.iter().map(move |tag| name(found, tag)))
     }
 
-    /// All that the target has now.
+    /// The digests of all copied referrers.
     pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
         self.found.iter().map(|found| found.digest.clone())
     }
 
-    /// Adds to the outcome what came along, or would.
+    /// Adds the referrers to the outcome.
     pub(super) fn tell(&self, outcome: &mut CopyOutcome) {
-        let is_sent = |found: &Found| !self.present.contains(&found.digest);
+        let is_sent = |found: &SourceReferrer| !self.present.contains(&found.digest);
         outcome.referrers = self.found.iter().map(|found| CopiedReferrer::new(found, is_sent(found))).collect();
         outcome.left_behind = self.left.iter().map(|found| CopiedReferrer::new(found, false)).collect();
         if !self.left.is_empty() {
@@ -193,10 +203,11 @@ impl Along {
 
     /// Sends them: what an index among them names before it. Returns the digests that the target lists.
     pub(super) fn send(&self, request: &CopyRequest<'_>) -> Result<BTreeSet<Digest>, CommandError> {
-        let (indexes, manifests): (Vec<&Found>, Vec<&Found>) = self.missing().partition(|found| found.is_index());
+        let (indexes, manifests): (Vec<&SourceReferrer>, Vec<&SourceReferrer>) =
+            self.missing().partition(|found| found.is_index());
         let mut listed = BTreeSet::new();
         for wave in [manifests, indexes] {
-            let put = |found: &&Found| {
+            let put = |found: &&SourceReferrer| {
                 let name = found
                     .tags
                     .first()
@@ -228,14 +239,14 @@ impl Along {
             sent.chain(self.missing().filter_map(with_subject)).collect();
         unlisted.retain(|own| !listed.contains(own.digest));
         if listed.is_empty() {
-            // An earlier run may have ended before it listed those that are there.
-            let there = self.found.iter().filter(|found| self.present.contains(&found.digest));
-            let there: Vec<referrers_tag::UnlistedReferrer<'_>> = there.filter_map(with_subject).collect();
-            let has_api = match there.first().filter(|_| unlisted.is_empty()) {
+            // An earlier run may have ended before it listed the present referrers.
+            let present = self.found.iter().filter(|found| self.present.contains(&found.digest));
+            let present: Vec<referrers_tag::UnlistedReferrer<'_>> = present.filter_map(with_subject).collect();
+            let has_api = match present.first().filter(|_| unlisted.is_empty()) {
                 Some(first) => request.registry.referrers(repository, &first.subject)?.is_some(),
                 None => false,
             };
-            unlisted.extend(there.into_iter().filter(|_| !has_api));
+            unlisted.extend(present.into_iter().filter(|_| !has_api));
         }
         let Some(first) = unlisted.first() else { return Ok(Vec::new()) };
         let (tags, warnings) = referrers_tag::by_tag(&repository.at_digest(first.digest), &unlisted);
@@ -247,11 +258,11 @@ impl Along {
     }
 }
 
-fn with_subject(found: &Found) -> Option<referrers_tag::UnlistedReferrer<'_>> {
+fn with_subject(found: &SourceReferrer) -> Option<referrers_tag::UnlistedReferrer<'_>> {
     referrers_tag::UnlistedReferrer::of(&found.media_type, &found.digest, &found.bytes)
 }
 
-fn referrer(found: &Found) -> Referrer<'_> {
+fn referrer(found: &SourceReferrer) -> Referrer<'_> {
     let FoundReferrer { digest, media_type, bytes, tags, .. } = found;
     Referrer { digest, media_type, bytes, tags }
 }

@@ -35,21 +35,21 @@ const IN_TOTO: &str = "application/vnd.in-toto+json";
 const PROVENANCE: &str = "https://slsa.dev/provenance/";
 const SPDX: &str = "https://spdx.dev/Document";
 
-/// What is asked for.
+/// The list or image that a template describes.
 pub(crate) struct TemplateSource<'a> {
     /// The list or the image.
     pub(crate) place: &'a Place<'a>,
     /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
-    /// The same as it was typed.
+    /// Its name as the user typed it.
     pub(crate) name: &'a str,
-    /// What the template uses.
+    /// The members that the template uses.
     pub(crate) needs: Needs,
 }
 
-/// What the manifests of a list are.
+/// The images and attestations of a list.
 #[derive(Default)]
-struct Found {
+struct ListContent {
     images: Vec<FoundImage>,
     /// The manifests of attestations, by the image that they are about.
     attestations: Vec<(Digest, Vec<u8>)>,
@@ -59,7 +59,7 @@ struct Found {
 struct FoundImage {
     digest: Digest,
     platform: Platform,
-    /// The manifest, where the template needs it.
+    /// The manifest, if the template needs it.
     manifest: Option<Vec<u8>>,
 }
 
@@ -76,14 +76,14 @@ impl TemplateSource<'_> {
     ) -> Result<TemplateData, CommandError> {
         let own = Descriptor::new(&image.media_type, image.digest.clone(), image.bytes.len() as u64);
         let descriptor = listed.unwrap_or(own);
-        let mut found = Found::default();
+        let mut found = ListContent::default();
         if self.needs_more() {
             let platform = descriptor.platform.clone().unwrap_or_default();
             let (digest, manifest) = (image.digest.clone(), Some(image.bytes.clone()));
             found.images.push(FoundImage { digest, platform, manifest });
         }
         if let Some(list) = list.filter(|_| self.needs_attestations()) {
-            let about = |line: &Descriptor| attested(line).as_ref() == Some(&image.digest);
+            let about = |descriptor: &Descriptor| attested(descriptor).as_ref() == Some(&image.digest);
             found.attestations = self.walk(list, about)?.attestations;
         }
         self.data(TemplateManifest::Image(descriptor), found)
@@ -95,7 +95,7 @@ impl TemplateSource<'_> {
     /// As [`TemplateSource::of_image`], and lists beyond the limits.
     pub(crate) fn of_list(&self, list: &FetchedManifest) -> Result<TemplateData, CommandError> {
         let own = Descriptor::new(&list.media_type, list.digest.clone(), list.bytes.len() as u64);
-        let found = if self.needs_more() { self.walk(list, |_| true)? } else { Found::default() };
+        let found = if self.needs_more() { self.walk(list, |_| true)? } else { ListContent::default() };
         self.data(TemplateManifest::List(list.bytes.clone(), own), found)
     }
 
@@ -107,62 +107,66 @@ impl TemplateSource<'_> {
         self.needs.image || self.needs_attestations()
     }
 
-    /// Looks at the descendants of a list, one level at a time.
-    fn walk(&self, list: &FetchedManifest, is_wanted: impl Fn(&Descriptor) -> bool) -> Result<Found, CommandError> {
-        let (size, mut all) = (ResolvedSize::default(), Found::default());
+    /// Fetches the descendants of a list, one level at a time.
+    fn walk(
+        &self,
+        list: &FetchedManifest,
+        is_wanted: impl Fn(&Descriptor) -> bool,
+    ) -> Result<ListContent, CommandError> {
+        let (size, mut all) = (ResolvedSize::default(), ListContent::default());
         let mut level = Index::decode(&list.bytes).map_err(self.wrong())?.manifests;
         level.retain(&is_wanted);
         let descent = Descent { list: self.place, jobs: self.jobs, levels: DEPTH_MAX };
-        let take = |_, _, found: Found| -> Result<Vec<Descriptor>, CommandError> {
+        let take = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
             all.images.extend(found.images);
             all.attestations.extend(found.attestations);
             Ok(found.nested.into_iter().filter(&is_wanted).collect())
         };
         // One manifest may be listed for several platforms, and may attest several images.
-        descent.run(level, Descriptor::clone, |line| self.look(line, &size), take)?;
+        descent.run(level, Descriptor::clone, |descriptor| self.look(descriptor, &size), take)?;
         Ok(all)
     }
 
-    fn look(&self, line: &Descriptor, size: &ResolvedSize) -> Result<Found, CommandError> {
-        let image = |platform, manifest| FoundImage { digest: line.digest.clone(), platform, manifest };
-        let attests = attested(line);
-        let known = line.platform.clone().filter(|_| line.has_platform());
-        let is_image = matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
+    fn look(&self, descriptor: &Descriptor, size: &ResolvedSize) -> Result<ListContent, CommandError> {
+        let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
+        let attests = attested(descriptor);
+        let known = descriptor.platform.clone().filter(|_| descriptor.has_platform());
+        let is_image = matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)));
         match (&attests, known) {
-            (Some(_), _) if !self.needs_attestations() => return Ok(Found::default()),
+            (Some(_), _) if !self.needs_attestations() => return Ok(ListContent::default()),
             (None, Some(platform)) if is_image && !self.needs.image => {
-                return Ok(Found { images: vec![image(platform, None)], ..Found::default() });
+                return Ok(ListContent { images: vec![image(platform, None)], ..ListContent::default() });
             }
-            // What is neither an image nor an index has nothing that a template shows.
-            _ if !line.media_type.is_empty() && ManifestKind::of(&line.media_type).is_none() => {
-                return Ok(Found::default());
+            // A template shows nothing of other manifests.
+            _ if !descriptor.media_type.is_empty() && ManifestKind::of(&descriptor.media_type).is_none() => {
+                return Ok(ListContent::default());
             }
             _ => {}
         }
-        let fetched = match fetch::listed(self.place, line)? {
+        let fetched = match fetch::listed(self.place, descriptor)? {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
                 size.check_bytes(self.place, &fetched.bytes, 1)?;
                 let nested = Index::decode(&fetched.bytes).map_err(self.wrong())?.manifests;
-                return Ok(Found { nested, ..Found::default() });
+                return Ok(ListContent { nested, ..ListContent::default() });
             }
         };
         size.check_bytes(self.place, &fetched.bytes, 1)?;
         if let Some(about) = attests {
-            return Ok(Found { attestations: vec![(about, fetched.bytes)], ..Found::default() });
+            return Ok(ListContent { attestations: vec![(about, fetched.bytes)], ..ListContent::default() });
         }
         if manifest::config(&fetched.bytes).is_ok_and(|config| !media_type::is_image_config(&config.media_type)) {
-            return Ok(Found::default());
+            return Ok(ListContent::default());
         }
-        let platform = match line.platform.clone().filter(|_| line.has_platform()) {
+        let platform = match descriptor.platform.clone().filter(|_| descriptor.has_platform()) {
             Some(platform) => platform,
-            None => ConfigPlatforms::default().of(&self.place.at_digest(&line.digest), &fetched.bytes)?,
+            None => ConfigPlatforms::default().of(&self.place.at_digest(&descriptor.digest), &fetched.bytes)?,
         };
-        Ok(Found { images: vec![image(platform, Some(fetched.bytes))], ..Found::default() })
+        Ok(ListContent { images: vec![image(platform, Some(fetched.bytes))], ..ListContent::default() })
     }
 
     /// Requests the configurations and the statements.
-    fn data(&self, manifest: TemplateManifest, found: Found) -> Result<TemplateData, CommandError> {
+    fn data(&self, manifest: TemplateManifest, found: ListContent) -> Result<TemplateData, CommandError> {
         let mut images: BTreeMap<String, FoundImage> = BTreeMap::new();
         for image in found.images {
             images.entry(platform(&image.platform)).or_insert(image);

@@ -22,39 +22,40 @@ use crate::reference::{Reference, Repository};
 enum RemoteQuery<'p> {
     /// Whether this repository has this manifest.
     Manifest(&'p Repository, &'p Digest),
-    /// Whether any of its sources has this blob.
+    /// Whether any source of this blob has it.
     Source(&'p PlannedBlob<'p>),
     /// Whether the target has this blob.
     Target(&'p PlannedBlob<'p>),
 }
 
 /// The response to a query.
-enum RemoteAnswer<'p> {
-    Fine,
+enum RemoteResponse<'p> {
+    /// Nothing is missing.
+    Complete,
     Missing(CommandError),
     InTarget(&'p Digest),
 }
 
-/// Finds out what a push would do.
+/// Reports what a push would do.
 ///
 /// # Errors
-/// Every manifest and blob that none of its sources has, and errors of registries.
+/// One error for each manifest and blob that no source has, and errors of registries.
 pub(crate) fn preview<'p>(
     registry: &Registry,
     draft: &Draft,
     plan: &'p PushPlan<'p>,
-    served: &RemoteState,
+    remote: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
-    let queries = queries(plan, served);
-    let answers =
+    let queries = queries(plan, remote);
+    let responses =
         tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query)).map_err(CommandError::of)?;
-    let mut missing: Vec<CommandError> = served.failure(plan, NamedBy::Previewed).into_iter().collect();
+    let mut missing: Vec<CommandError> = remote.failure(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
-    for answer in answers {
-        match answer {
-            RemoteAnswer::Fine => {}
-            RemoteAnswer::Missing(error) => missing.push(error),
-            RemoteAnswer::InTarget(digest) => {
+    for response in responses {
+        match response {
+            RemoteResponse::Complete => {}
+            RemoteResponse::Missing(error) => missing.push(error),
+            RemoteResponse::InTarget(digest) => {
                 present.insert(digest);
             }
         }
@@ -64,36 +65,36 @@ pub(crate) fn preview<'p>(
     }
     let mut published = PushOutcome::of(draft, plan);
     for (child, image) in plan.children.iter().zip(&mut published.platforms) {
-        image.from = Some(origin(plan, served, &present, child));
+        image.from = Some(origin(plan, remote, &present, child));
     }
-    let (mounted, copied) = totals(plan, served, &present);
-    let (tags, mut warnings) = referrers_tag::by_tag(plan.target, &referrers_tag::planned(plan, served));
+    let (mounted, copied) = totals(plan, remote, &present);
+    let (tags, mut warnings) = referrers_tag::by_tag(plan.target, &referrers_tag::planned(plan, remote));
     let (referrers_tags, more) = referrers_tag::preview(registry, &tags)?;
     warnings.extend(more);
-    let (tag_changes, changes) = (tag_changes(plan, served), changes(plan, served)?);
+    let (tag_changes, changes) = (tag_changes(plan, remote), changes(plan, remote)?);
     let preview = Some(DryRun { tag_changes, referrers_tags, changes });
     Ok(PushOutcome { mounted, copied, dry_run: true, preview, warnings, ..published })
 }
 
 /// The manifests that are still to be put.
-fn missing<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<Item = &'p PlannedManifest<'p>> {
-    plan.missing(&served.children)
+fn missing<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedManifest<'p>> {
+    plan.missing(&remote.children)
 }
 
-fn needed<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
-    let places: BTreeSet<usize> = missing(plan, served).flat_map(|put| put.needs.iter().copied()).collect();
+fn needed<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
+    let places: BTreeSet<usize> = missing(plan, remote).flat_map(|put| put.needs.iter().copied()).collect();
     places.into_iter().filter_map(|place| plan.blobs.get(place))
 }
 
-fn queries<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
-    // What is in layouts was looked at already.
-    let manifests = missing(plan, served).filter_map(|put| match &put.source {
+fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
+    // Content of layouts has been checked already.
+    let manifests = missing(plan, remote).filter_map(|put| match &put.source {
         ContentOrigin::Repository(source) => Some(RemoteQuery::Manifest(source, put.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
-    let sources = needed(plan, served).filter(|blob| !blob.may_stay && blob.layout.is_none()).map(RemoteQuery::Source);
+    let sources = needed(plan, remote).filter(|blob| !blob.may_stay && blob.layout.is_none()).map(RemoteQuery::Source);
     let target = plan.target.repository();
-    let targets = needed(plan, served).filter(|blob| !blob.is_near(target)).map(RemoteQuery::Target);
+    let targets = needed(plan, remote).filter(|blob| !blob.is_near(target)).map(RemoteQuery::Target);
     manifests.chain(sources).chain(targets).collect()
 }
 
@@ -101,35 +102,35 @@ fn send<'p>(
     registry: &Registry,
     plan: &PushPlan<'_>,
     query: &RemoteQuery<'p>,
-) -> Result<RemoteAnswer<'p>, CommandError> {
-    let gone =
-        |what, names: Vec<String>| RemoteAnswer::Missing(CommandError::Gone { what, name: names.join(", nor ") });
+) -> Result<RemoteResponse<'p>, CommandError> {
+    let missing =
+        |what, names: Vec<String>| RemoteResponse::Missing(CommandError::Gone { what, name: names.join(", nor ") });
     match query {
         RemoteQuery::Manifest(repository, digest) => {
             let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;
             Ok(if found.is_some() {
-                RemoteAnswer::Fine
+                RemoteResponse::Complete
             } else {
-                gone("manifest", vec![format!("{repository}@{digest}")])
+                missing("manifest", vec![format!("{repository}@{digest}")])
             })
         }
         RemoteQuery::Source(blob) => {
-            // As in a push, a source that does not answer counts as one without the blob.
+            // As in a push, a source that fails counts as one without the blob.
             let mut failed = None;
             for source in &blob.sources {
                 match registry.has_blob(source, &blob.digest) {
-                    Ok(true) => return Ok(RemoteAnswer::Fine),
+                    Ok(true) => return Ok(RemoteResponse::Complete),
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
                 }
             }
             let names = || blob.sources.iter().map(|source| format!("{source}@{}", blob.digest)).collect();
-            failed.map_or_else(|| Ok(gone("blob", names())), |error| Err(error.into()))
+            failed.map_or_else(|| Ok(missing("blob", names())), |error| Err(error.into()))
         }
         RemoteQuery::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
-            Ok(true) => Ok(RemoteAnswer::InTarget(&blob.digest)),
-            Ok(false) => Ok(RemoteAnswer::Fine),
-            Err(error) if remote_state::is_read_refused(&error) => Ok(RemoteAnswer::Fine),
+            Ok(true) => Ok(RemoteResponse::InTarget(&blob.digest)),
+            Ok(false) => Ok(RemoteResponse::Complete),
+            Err(error) if remote_state::is_read_refused(&error) => Ok(RemoteResponse::Complete),
             Err(error) => Err(error.into()),
         },
     }
@@ -137,12 +138,12 @@ fn send<'p>(
 
 fn origin(
     plan: &PushPlan<'_>,
-    served: &RemoteState,
+    remote: &RemoteState,
     present: &BTreeSet<&Digest>,
     child: &PlannedChild<'_>,
 ) -> ImageOrigin {
     let put = child.put.and_then(|place| plan.puts.get(place));
-    let is_there = served.children.contains(&child.entry.descriptor.digest);
+    let is_there = remote.children.contains(&child.entry.descriptor.digest);
     let Some(put) = put.filter(|_| !is_there) else {
         return ImageOrigin {
             how: TransferMethod::InPlace,
@@ -161,9 +162,9 @@ fn origin(
 }
 
 /// The number of blobs that would be mounted, and the number and size of those that would be copied.
-fn totals(plan: &PushPlan<'_>, served: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
+fn totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
     let (mut mounted, mut copied) = (0, CopiedBlobs::default());
-    for blob in needed(plan, served).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
+    for blob in needed(plan, remote).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
         if blob.is_near(plan.target.repository()) {
             mounted += 1;
         } else {
@@ -174,7 +175,7 @@ fn totals(plan: &PushPlan<'_>, served: &RemoteState, present: &BTreeSet<&Digest>
     (mounted, copied)
 }
 
-fn tag_changes(plan: &PushPlan<'_>, served: &RemoteState) -> Vec<TagChange> {
+fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
     let change = |(tag, now): (&Reference, &TagState)| {
         let (change, now) = match now {
             TagState::Unknown => (Change::Unknown, None),
@@ -184,19 +185,19 @@ fn tag_changes(plan: &PushPlan<'_>, served: &RemoteState) -> Vec<TagChange> {
         };
         TagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
     };
-    plan.tags.iter().zip(&served.tags).map(change).collect()
+    plan.tags.iter().zip(&remote.tags).map(change).collect()
 }
 
-/// The differences; empty if it is not known what is served.
-fn changes(plan: &PushPlan<'_>, served: &RemoteState) -> Result<Difference, CommandError> {
-    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag)).map(|(_, now)| now);
+/// The differences; empty if the remote state is not known.
+fn changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Result<Difference, CommandError> {
+    let own = plan.tags.iter().zip(&remote.tags).find(|(tag, _)| plan.is_own(tag)).map(|(_, now)| now);
     if own == Some(&TagState::Unknown) {
         return Ok(Difference::default());
     }
     let after = plan.index()?;
-    let before = served
+    let before = remote
         .own
         .as_ref()
-        .map(|own| Index { media_type: own.media_type.clone(), ..served.index().unwrap_or_default() });
+        .map(|own| Index { media_type: own.media_type.clone(), ..remote.index().unwrap_or_default() });
     Ok(index_diff::between(before.as_ref(), &after))
 }

@@ -25,55 +25,55 @@ use crate::reference::Reference;
 pub(super) fn send(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
-    served: &RemoteState,
+    remote: &RemoteState,
     is_verbose: bool,
     guard: Option<TagGuard<'_>>,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
     let notice = |line: &str| context.reporter.note(line);
-    let sent = plan.missing(&served.children).collect();
+    let sent = plan.missing(&remote.children).collect();
     let sender = PushExecutor { guard, ..PushExecutor::new(context, plan, &notice, sent, is_verbose) };
-    let outcome = sender.all(served, moved);
+    let outcome = sender.all(remote, moved);
     sender.progress.finish();
     outcome
 }
 
-/// Puts the list under its digest, unless it is there. `children` are put by others, and may not be read at once.
+/// Puts the list under its digest, unless it exists. Other clients put its `children`, so their reads may be delayed.
 pub(super) fn put_by_digest(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
-    served: &RemoteState,
+    remote: &RemoteState,
     children: &[&PlannedManifest<'_>],
     is_verbose: bool,
 ) -> Result<(), CommandError> {
     let notice = |line: &str| context.reporter.note(line);
-    PushExecutor::new(context, plan, &notice, children.to_vec(), is_verbose).list(served, &mut BTreeSet::new())
+    PushExecutor::new(context, plan, &notice, children.to_vec(), is_verbose).list(remote, &mut BTreeSet::new())
 }
 
-/// Puts the list, which is there, under its tags; `moved` gets those that were moved.
+/// Puts an existing list under its tags. `moved` receives the tags that were moved.
 pub(super) fn move_tags(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
-    served: &RemoteState,
+    remote: &RemoteState,
     is_verbose: bool,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
     let notice = |line: &str| context.reporter.note(line);
-    PushExecutor::new(context, plan, &notice, Vec::new(), is_verbose).names(served, moved)?;
+    PushExecutor::new(context, plan, &notice, Vec::new(), is_verbose).names(remote, moved)?;
     Ok(SentContent::default())
 }
 
-/// Brings images of other repositories to the plan's, with their blobs; puts no list.
-pub(crate) fn bring_children(
+/// Copies images of other repositories to the plan's repository, with their blobs. Puts no list.
+pub(crate) fn copy_children(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     is_verbose: bool,
 ) -> Result<SentContent, CommandError> {
-    let (served, mut listed) = (RemoteState::default(), BTreeSet::new());
-    let (notice, sent) = (|line: &str| context.reporter.note(line), plan.missing(&served.children).collect());
+    let (remote, mut listed) = (RemoteState::default(), BTreeSet::new());
+    let (notice, sent) = (|line: &str| context.reporter.note(line), plan.missing(&remote.children).collect());
     let sender = PushExecutor::new(context, plan, &notice, sent, is_verbose);
-    let outcome = sender.children(&served, &mut listed).and_then(|sent| {
-        let warnings = sender.referrers(&served, &listed)?;
+    let outcome = sender.children(&remote, &mut listed).and_then(|sent| {
+        let warnings = sender.referrers(&remote, &listed)?;
         Ok(SentContent { warnings, ..sent })
     });
     sender.progress.finish();
@@ -85,8 +85,8 @@ enum StepResult {
     Mounted,
     Copied(u64),
     /// The blob exists, or need not be sent.
-    Spared,
-    /// It was put; its digest, where the registry lists it as a referrer.
+    NotSent,
+    /// The manifest was put; its digest, if the registry lists it as a referrer.
     Put {
         listed: Option<Digest>,
     },
@@ -120,23 +120,23 @@ impl<'a> PushExecutor<'a> {
 
 impl PushExecutor<'_> {
     /// Runs all steps.
-    fn all(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<SentContent, CommandError> {
+    fn all(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<SentContent, CommandError> {
         let mut listed = BTreeSet::new();
-        let mut sent = self.children(served, &mut listed)?;
-        self.list(served, &mut listed)?;
-        sent.warnings = self.referrers(served, &listed)?;
-        self.names(served, moved)?;
+        let mut sent = self.children(remote, &mut listed)?;
+        self.list(remote, &mut listed)?;
+        sent.warnings = self.referrers(remote, &listed)?;
+        self.names(remote, moved)?;
         Ok(sent)
     }
 
     /// Sends blobs and manifests that the list names. `listed` receives those that the registry lists as referrers.
-    fn children(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<SentContent, CommandError> {
+    fn children(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<SentContent, CommandError> {
         let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
-        let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
-        for (put, _) in there.filter(|(_, digest)| !served.is_there && served.children.contains(*digest)) {
+        let present = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
+        for (put, _) in present.filter(|(_, digest)| !remote.is_there && remote.children.contains(*digest)) {
             self.say(format_args!("already there: {}", put.reference));
         }
-        let steps = self.plan.steps(&served.children);
+        let steps = self.plan.steps(&remote.children);
         let sizes = steps.iter().filter_map(|(step, _)| match step {
             PushStep::Blob(blob) => Some(blob.size.unwrap_or_default()),
             PushStep::Put(_) => None,
@@ -153,7 +153,7 @@ impl PushExecutor<'_> {
                     copied.bytes = copied.bytes.saturating_add(bytes);
                 }
                 StepResult::Put { listed: referrer } => listed.extend(referrer),
-                StepResult::Spared => {}
+                StepResult::NotSent => {}
             }
         }
         Ok(SentContent { mounted, copied, warnings })
@@ -162,7 +162,7 @@ impl PushExecutor<'_> {
     fn step(&self, step: &PushStep<'_, '_>) -> Result<StepResult, CommandError> {
         match step {
             PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
-            PushStep::Blob(blob) => self.bring(blob),
+            PushStep::Blob(blob) => self.copy_blob(blob),
             PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, needs, .. }) => {
                 let by_digest = tags.is_empty().then_some(reference);
                 let mut stored = Vec::new();
@@ -180,19 +180,19 @@ impl PushExecutor<'_> {
         }
     }
 
-    fn bring(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
+    fn copy_blob(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         let digest = &blob.digest;
         let layout = blob.layout.as_deref();
         let source = layout.map(ToString::to_string).or_else(|| blob.sources.first().map(ToString::to_string));
         let bar = self.progress.blob(digest, blob.size, &format!("{} -> {target}", source.unwrap_or_default()));
-        let (wanted, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
+        let (own, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
         let progress = |bytes| bar.at(bytes);
-        let brought = match layout {
-            Some(layout) => RegistryRepository::new(registry, self.plan.target).copy_blob(layout, &wanted, &progress),
-            None => registry.copy_blob(target, &blob.sources, &wanted, &progress).map_err(ContentError::from),
+        let copied = match layout {
+            Some(layout) => RegistryRepository::new(registry, self.plan.target).copy_blob(layout, &own, &progress),
+            None => registry.copy_blob(target, &blob.sources, &own, &progress).map_err(ContentError::from),
         };
-        match brought.map_err(|error| self.not_brought(blob, error))? {
+        match copied.map_err(|error| self.blob_failure(blob, error))? {
             BlobCopy::Copied(bytes) => {
                 bar.copied();
                 Ok(StepResult::Copied(bytes))
@@ -205,7 +205,7 @@ impl PushExecutor<'_> {
             BlobCopy::Present => {
                 bar.skipped();
                 self.say(format_args!("already there: {target}@{digest}"));
-                Ok(StepResult::Spared)
+                Ok(StepResult::NotSent)
             }
         }
     }
@@ -221,15 +221,15 @@ impl PushExecutor<'_> {
                 }
                 Ok(MountResult::NotMounted) => {}
                 Err(error) if is_about_mount(&error) => {}
-                Err(error) => return Err(self.not_brought(blob, error)),
+                Err(error) => return Err(self.blob_failure(blob, error)),
             }
         }
         self.say(format_args!("left where it is: {}", blob.digest));
-        Ok(StepResult::Spared)
+        Ok(StepResult::NotSent)
     }
 
     /// Docker's error, if docker would fail at the same point.
-    fn not_brought(&self, blob: &PlannedBlob<'_>, error: impl Into<ContentError>) -> CommandError {
+    fn blob_failure(&self, blob: &PlannedBlob<'_>, error: impl Into<ContentError>) -> CommandError {
         let error = match error.into() {
             ContentError::Registry(error) => error,
             other => return other.into(),
@@ -252,10 +252,10 @@ impl PushExecutor<'_> {
 
     /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry
     /// lists it as a referrer.
-    fn list(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
+    fn list(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
-        if !served.is_there && is_first {
+        if !remote.is_there && is_first {
             self.guard.map_or(Ok(()), |guard| guard.before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
@@ -268,8 +268,8 @@ impl PushExecutor<'_> {
 
     /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
     /// warnings.
-    fn referrers(&self, served: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
-        let mut unlisted = referrers_tag::planned(self.plan, served);
+    fn referrers(&self, remote: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
+        let mut unlisted = referrers_tag::planned(self.plan, remote);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
         let (tags, warnings) = referrers_tag::by_tag(self.plan.target, &unlisted);
         let updates = referrers_tag::update(self.context.registry, self.context.clock, &tags)?;
@@ -278,9 +278,9 @@ impl PushExecutor<'_> {
     }
 
     /// Puts the list under its tags. `moved` receives the tags that were moved.
-    fn names(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
+    fn names(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, .. } = self.plan;
-        for (tag, now) in tags.iter().zip(&served.tags) {
+        for (tag, now) in tags.iter().zip(&remote.tags) {
             if *now == TagState::This {
                 self.say(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
@@ -301,7 +301,7 @@ impl PushExecutor<'_> {
                 self.context.reporter.note(&format!("warning: {warning}"));
             }
         }
-        if tags.is_empty() && served.is_there {
+        if tags.is_empty() && remote.is_there {
             self.say(format_args!("unchanged: {target} is {}", list.digest));
         }
         Ok(())
@@ -340,8 +340,8 @@ impl PushExecutor<'_> {
 
 /// Whether the registry refused the content, rather than failing or refusing the login.
 fn is_refusal(failure: &CommandError) -> bool {
-    let is_it = |status| matches!(status, 400..=499) && !matches!(status, 401 | 429);
-    matches!(failure, CommandError::Put { source, .. } if source.status.is_some_and(is_it))
+    let is_refused = |status| matches!(status, 400..=499) && !matches!(status, 401 | 429);
+    matches!(failure, CommandError::Put { source, .. } if source.status.is_some_and(is_refused))
 }
 
 /// Puts a manifest under the reference's tag, or by its digest if it has none. An error names `shown`.

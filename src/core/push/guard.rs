@@ -25,12 +25,12 @@ pub(super) struct TagGuard<'a> {
 }
 
 impl TagGuard<'_> {
-    /// Checks what the look before the push has found. No request.
+    /// Checks the remote state before the push. Sends no request.
     ///
     /// # Errors
     /// [`ListConflict::Moved`].
-    pub(super) fn check(&self, plan: &PushPlan<'_>, served: &RemoteState) -> Result<(), CommandError> {
-        let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
+    pub(super) fn check(&self, plan: &PushPlan<'_>, remote: &RemoteState) -> Result<(), CommandError> {
+        let own = plan.tags.iter().zip(&remote.tags).find(|(tag, _)| plan.is_own(tag));
         match own.map(|(_, now)| now) {
             Some(TagState::Nothing) => Err(self.moved(None)),
             Some(TagState::Other(digest)) if digest != self.fetched => Err(self.moved(Some(digest.clone()))),
@@ -38,21 +38,21 @@ impl TagGuard<'_> {
         }
     }
 
-    /// Looks at the tag just before it is replaced: a HEAD.
+    /// Checks the tag just before it is replaced, with a HEAD request.
     ///
     /// # Errors
-    /// [`ListConflict::Moved`]; what the registry says.
+    /// [`ListConflict::Moved`], and a failed request.
     pub(super) fn before_put(&self) -> Result<(), CommandError> {
         let name = ManifestName::Tag(self.list.tag().unwrap_or_default().to_owned());
         let now = self.registry.has_manifest(self.list.repository(), &name)?;
         if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.moved(now)) }
     }
 
-    /// Looks at the tag just after it was replaced: a GET. Gives a warning where the registry still serves what was
-    /// there before, as one does whose answers lag behind.
+    /// Checks the tag just after it was replaced, with a GET request. Returns a warning if the registry still serves the
+    /// previous list, because its reads are delayed.
     ///
     /// # Errors
-    /// [`ListConflict::Replaced`]; what the registry says, with what was published.
+    /// [`ListConflict::Replaced`], and a failed request, with the published list.
     pub(super) fn after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
         let tag = self.list.tag().and_then(|tag| tags::tagged(self.list, tag));
         let list = self.list.to_string();

@@ -52,21 +52,21 @@ pub(crate) struct ChangedMember {
 
 /// The differences. `before` is `None` if nothing is served.
 pub(crate) fn between(before: Option<&Index>, after: &Index) -> Difference {
-    let lines = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
-    let changes = differences(&lines(before), &lines(Some(after)));
+    let of = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
+    let changes = differences(&of(before), &of(Some(after)));
     let mut details = before.map(|before| details(before, after)).unwrap_or_default();
-    details.extend(of_one_alone(before.unwrap_or(&Index::default()), after));
+    details.extend(of_unshared_images(before.unwrap_or(&Index::default()), after));
     Difference { details, ..changes }
 }
 
 impl Difference {
     /// A line for each difference, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let line = |sign: &str, line: &PlatformEntries| {
-            format!("{sign} {} {}", sanitize::word(&line.platform), line.digests.join(" "))
+        let line = |sign: &str, entries: &PlatformEntries| {
+            format!("{sign} {} {}", sanitize::word(&entries.platform), entries.digests.join(" "))
         };
-        let moved = |line: &ChangedPlatform| {
-            format!("~ {} {} -> {}", sanitize::word(&line.platform), line.from.join(" "), line.to.join(" "))
+        let moved = |change: &ChangedPlatform| {
+            format!("~ {} {} -> {}", sanitize::word(&change.platform), change.from.join(" "), change.to.join(" "))
         };
         let added = self.added.iter().map(|added| line("+", added));
         let removed = self.removed.iter().map(|removed| line("-", removed));
@@ -95,16 +95,16 @@ type Platforms = BTreeMap<String, BTreeSet<String>>;
 
 /// The manifests for each platform. Attestations count as a part of their image.
 fn platforms(descriptors: &[Descriptor]) -> Platforms {
-    let mut lines = Platforms::new();
+    let mut platforms = Platforms::new();
     for descriptor in descriptors {
         let platform = match requirements::known_platform(descriptor) {
             Some(platform) => platform.to_string(),
             None if descriptor.has_platform() => continue,
             None => "-".to_owned(),
         };
-        lines.entry(platform).or_default().insert(descriptor.digest.to_string());
+        platforms.entry(platform).or_default().insert(descriptor.digest.to_string());
     }
-    lines
+    platforms
 }
 
 fn differences(before: &Platforms, after: &Platforms) -> Difference {
@@ -131,14 +131,14 @@ type Members = BTreeMap<String, String>;
 fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let mut details = changed_members(None, &of_list(before), &of_list(after));
     let (old, new) = (by_digest(before), by_digest(after));
-    let both = || old.iter().filter_map(|(digest, lines)| Some((*digest, lines, new.get(digest)?)));
+    let both = || old.iter().filter_map(|(digest, descriptors)| Some((*digest, descriptors, new.get(digest)?)));
     for (digest, old, new) in both() {
         for (old, new) in old.iter().zip(new) {
-            details.extend(changed_members(Some(digest), &of_line(old), &of_line(new)));
+            details.extend(changed_members(Some(digest), &of_descriptor(old), &of_descriptor(new)));
         }
         details.extend(changed_members(Some(digest), &attestations(before, digest), &attestations(after, digest)));
     }
-    let sequence = |index: &Index| index.manifests.iter().map(|line| line.digest.clone()).collect::<Vec<_>>();
+    let sequence = |index: &Index| index.manifests.iter().map(|own| own.digest.clone()).collect::<Vec<_>>();
     let sorted = |mut digests: Vec<Digest>| {
         digests.sort_unstable();
         digests
@@ -151,27 +151,28 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
 }
 
 /// Members of images that only one of the lists names: annotations, artifact type, attestations.
-fn of_one_alone(before: &Index, after: &Index) -> Vec<ChangedMember> {
+fn of_unshared_images(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
-    let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Members {
-        let images = lines.get(digest).into_iter().flatten().filter(|line| attested(line).is_none());
-        let is_told = |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
-        let mut members: Members = images.flat_map(|line| of_line(line)).filter(is_told).collect();
+    let all = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Members {
+        let images = descriptors.get(digest).into_iter().flatten().filter(|own| attested(own).is_none());
+        let is_reported =
+            |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
+        let mut members: Members = images.flat_map(|image| of_descriptor(image)).filter(is_reported).collect();
         members.extend(attestations(index, digest));
         members
     };
     let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
     let alone = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
-    let told = |digest| changed_members(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
-    alone.flat_map(told).collect()
+    let changes = |digest| changed_members(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
+    alone.flat_map(changes).collect()
 }
 
 fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
-    let mut lines: BTreeMap<&Digest, Vec<&Descriptor>> = BTreeMap::new();
-    for line in &index.manifests {
-        lines.entry(&line.digest).or_default().push(line);
+    let mut descriptors: BTreeMap<&Digest, Vec<&Descriptor>> = BTreeMap::new();
+    for descriptor in &index.manifests {
+        descriptors.entry(&descriptor.digest).or_default().push(descriptor);
     }
-    lines
+    descriptors
 }
 
 fn changed_members(digest: Option<&Digest>, before: &Members, after: &Members) -> Vec<ChangedMember> {
@@ -193,12 +194,12 @@ fn of_list(index: &Index) -> Members {
 }
 
 /// The members that the name of a platform leaves out.
-fn of_line(line: &Descriptor) -> Members {
-    let features = line.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
+fn of_descriptor(own: &Descriptor) -> Members {
+    let features = own.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
     let (os_features, features) = features.map(|(os, cpu)| (os.join(","), cpu.join(","))).unwrap_or_default();
-    let members = [("mediaType", line.media_type.clone()), ("artifactType", line.artifact_type.clone())];
+    let members = [("mediaType", own.media_type.clone()), ("artifactType", own.artifact_type.clone())];
     let platform = [("platform.os.features", os_features), ("platform.features", features)];
-    members_of(members.into_iter().chain(platform), &line.annotations)
+    members_of(members.into_iter().chain(platform), &own.annotations)
 }
 
 fn members_of<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations: &BTreeMap<String, String>) -> Members {
@@ -208,8 +209,8 @@ fn members_of<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations:
 
 /// The attestations of an image.
 fn attestations(index: &Index, image: &Digest) -> Members {
-    let about = index.manifests.iter().filter(|line| attested(line).as_ref() == Some(image));
-    let digests: BTreeSet<String> = about.map(|line| line.digest.to_string()).collect();
+    let about = index.manifests.iter().filter(|own| attested(own).as_ref() == Some(image));
+    let digests: BTreeSet<String> = about.map(|own| own.digest.to_string()).collect();
     let digests = digests.into_iter().collect::<Vec<_>>().join(" ");
     members_of([("attestations", digests)].into_iter(), &BTreeMap::new())
 }

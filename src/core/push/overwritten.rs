@@ -6,15 +6,16 @@ use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::model::Draft;
 
 /// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
-pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Option<String> {
+pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, remote: &RemoteState) -> Option<String> {
     let known = draft.remote_digest.as_ref()?;
-    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
+    let own = plan.tags.iter().zip(&remote.tags).find(|(tag, _)| plan.is_own(tag));
     let Some((tag, TagState::Other(digest))) = own.filter(|(_, now)| **now != TagState::Other(known.clone())) else {
         return None;
     };
     let after = plan.index().ok()?;
-    let gone = index_diff::between(served.index().as_ref(), &after).removed;
-    let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
-    let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };
+    let removed = index_diff::between(remote.index().as_ref(), &after).removed;
+    let removed: Vec<String> = removed.into_iter().map(|entries| entries.platform).collect();
+    let without =
+        if removed.is_empty() { String::new() } else { format!("; this list is without {}", removed.join(", ")) };
     Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
 }

@@ -91,11 +91,11 @@ impl<'a> Push<'a> {
         let targets = PushTargets { others, own: publisher.look(&plans.own)? };
         let list = &draft.reference;
         let guard = options.replaces.as_ref().map(|fetched| TagGuard { registry, list, fetched });
-        guard.map_or(Ok(()), |guard| guard.check(&plans.own, &targets.own.served))?;
-        let overwritten = overwritten(draft, &plans.own, &targets.own.served).filter(|_| guard.is_none());
-        let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
+        guard.map_or(Ok(()), |guard| guard.check(&plans.own, &targets.own.remote))?;
+        let overwritten = overwritten(draft, &plans.own, &targets.own.remote).filter(|_| guard.is_none());
+        let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
             let is_own = plan.target.repository() == list.repository();
-            send(context, plan, served, options.verbose, guard.filter(|_| is_own), moved)
+            send(context, plan, remote, options.verbose, guard.filter(|_| is_own), moved)
         };
         let mut published = send_or_preview(context, &publisher, options, (&plans, &targets), send)?;
         // Last, so that it costs nothing if the push fails.
@@ -105,7 +105,7 @@ impl<'a> Push<'a> {
         let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
         published.warnings = warnings;
         published.warnings.extend(sent);
-        published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
+        published.warnings.extend(targets.each().filter_map(|target| target.remote.unchecked(target.plan)));
         published.warnings.extend(overwritten);
         let own = plans.own.target.repository();
         let is_elsewhere = |referrer: &&FoundReferrer| referrer.place != *own;

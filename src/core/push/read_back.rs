@@ -43,7 +43,7 @@ impl ReadBack<'_> {
     /// Checks that each name has these bytes.
     ///
     /// # Errors
-    /// [`CommandError::Unverified`] for the first that has not, and a place that cannot be read.
+    /// [`CommandError::Unverified`] for the first name with other bytes, and a place that cannot be read.
     fn names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
         let check = |(name, digest): &(ManifestName, Digest)| {
             let served = self.fetched(name)?;
@@ -60,8 +60,8 @@ impl ReadBack<'_> {
     /// numbers of manifests and blobs.
     ///
     /// # Errors
-    /// [`CommandError::Unverified`] for the first that is not there or has other bytes, and a place that cannot be
-    /// read.
+    /// [`CommandError::Unverified`] for the first manifest or blob that is missing or has other bytes, and a place that
+    /// cannot be read.
     fn contents(&self, manifests: Vec<Digest>) -> Result<(usize, usize), CommandError> {
         let (mut number, mut blobs, mut known) = (0, Vec::new(), BTreeSet::new());
         let fetch = |digest: &Digest| self.fetched(&ManifestName::Digest(digest.clone()));
@@ -76,7 +76,7 @@ impl ReadBack<'_> {
                 blobs.extend(own.filter(|blob| known.insert(blob.digest.clone())));
                 Ok(Vec::new())
             };
-        // The outermost manifest may be one of those.
+        // The outermost manifest may be among `manifests`, so there is one more level.
         let descent = Descent { list: &self.place, jobs: self.jobs, levels: DEPTH_MAX + 1 };
         descent.run(manifests, Digest::clone, fetch, take)?;
         tasks::in_order(self.jobs, &blobs, |blob| self.blob(blob)).map_err(CommandError::of)?;

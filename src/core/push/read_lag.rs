@@ -1,6 +1,6 @@
-//! Registries with delayed reads. A registry that is replicated over several machines may accept a manifest, and a
-//! moment later refuse the list, or the entry of a shared draft, that names it. That is then put again. So is an image
-//! whose blobs are there: docker-registry 2.8 does not see a blob for a moment while another client puts or mounts it.
+//! Registries with delayed reads. A replicated registry may accept a manifest, and a moment later refuse the list, or the
+//! entry of a shared draft, that names it. Then the list or entry is put again. So is an image whose blobs exist:
+//! docker-registry 2.8 does not see a blob for a moment while another client puts or mounts it.
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// All of them.
+    /// All waits of one put.
     pub(super) fn new(deadline: Deadline) -> Waits {
         Waits { left: TOTAL, pause: FIRST, deadline }
     }
@@ -68,8 +68,8 @@ pub(super) fn looking_again(name: impl fmt::Display) -> String {
 }
 
 impl ReadLag<'_> {
-    /// Runs `put`, which puts a list. If the registry does not know what the list names, but has the manifests in
-    /// `sent`, which this run put before, `put` is run again.
+    /// Calls `put`, which puts a list. If the registry does not know the children of the list, but serves the manifests
+    /// in `sent`, which this run put before, calls `put` again.
     ///
     /// # Errors
     /// The last failure of `put`.
@@ -123,7 +123,7 @@ impl ReadLag<'_> {
         Err(failure)
     }
 
-    /// Whether the registry serves all of them. A failed check counts as no, and the failure of `put` is reported.
+    /// Whether the registry serves all of them; false if the check fails.
     fn are_there(&self, sent: &[&PlannedManifest<'_>]) -> bool {
         let is_there = tasks::in_order(self.registry.jobs(), sent, |manifest| {
             let Some(digest) = manifest.reference.digest() else { return Ok(false) };
@@ -134,10 +134,10 @@ impl ReadLag<'_> {
 
     fn announce(&self, failure: &CommandError) {
         let Some((name, refusal)) = refused(failure) else { return };
-        let (registry, said) = (&refusal.registry, sanitize::word(&refusal.detail));
+        let (registry, reason) = (&refusal.registry, sanitize::word(&refusal.detail));
         let seconds = TOTAL.as_secs();
         (self.notice)(&format!(
-            "{registry} does not know yet what it has just accepted ({said}): putting {name} again for up to {seconds} s"
+            "{registry} does not know yet what it has just accepted ({reason}): putting {name} again for up to {seconds} s"
         ));
     }
 }

@@ -75,10 +75,10 @@ pub(crate) fn has_subject(list: &List) -> bool {
 }
 
 /// The manifests with a subject that a push puts: those that the list names, then the list.
-pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
-    let children = plan.missing(&served.children).filter_map(|put| Some((put, put.reference.digest()?)));
+pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
+    let children = plan.missing(&remote.children).filter_map(|put| Some((put, put.reference.digest()?)));
     let children = children.filter_map(|(put, digest)| UnlistedReferrer::of(put.media_type, digest, &put.bytes));
-    let list = Some(&plan.list).filter(|_| !served.is_there);
+    let list = Some(&plan.list).filter(|_| !remote.is_there);
     children.chain(list.and_then(|list| UnlistedReferrer::of(list.media_type, &list.digest, &list.bytes))).collect()
 }
 

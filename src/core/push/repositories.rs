@@ -59,7 +59,7 @@ impl<'a> PushPlans<'a> {
 /// A repository to publish in, with its state.
 pub(super) struct PushTarget<'p> {
     pub(super) plan: &'p PushPlan<'p>,
-    pub(super) served: RemoteState,
+    pub(super) remote: RemoteState,
     /// The number of HTTP requests that its check took.
     pub(super) requests: u64,
 }
@@ -86,14 +86,14 @@ pub(super) struct Pusher<'a> {
 impl Pusher<'_> {
     pub(super) fn look<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
         let before = self.registry.requests();
-        let served = remote_state::look(self.registry, plan, self.is_dry_run)?;
-        Ok(PushTarget { plan, served, requests: self.registry.requests().saturating_sub(before) })
+        let remote = remote_state::look(self.registry, plan, self.is_dry_run)?;
+        Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(before) })
     }
 
     /// Finds out what a push would send. Reports the errors of all repositories.
     pub(super) fn preview(&self, targets: &PushTargets<'_>) -> Result<PushOutcome, CommandError> {
         let preview = |target: &PushTarget<'_>| {
-            self.counted(target, || dry_run::preview(self.registry, self.draft, target.plan, &target.served))
+            self.counted(target, || dry_run::preview(self.registry, self.draft, target.plan, &target.remote))
         };
         let (mut others, mut failures) = (Vec::new(), Vec::new());
         for target in &targets.others {
@@ -113,17 +113,17 @@ impl Pusher<'_> {
         targets: &PushTargets<'_>,
         send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
-        let missing = targets.each().filter_map(|target| target.served.failure(target.plan, NamedBy::Pushed));
+        let missing = targets.each().filter_map(|target| target.remote.failure(target.plan, NamedBy::Pushed));
         let missing: Vec<CommandError> = missing.collect();
         if !missing.is_empty() {
             return Err(CommandError::of(missing));
         }
         let mut moved = Vec::new();
         let mut send = |target: &PushTarget<'_>| {
-            let PushTarget { plan, served, .. } = target;
+            let PushTarget { plan, remote, .. } = target;
             self.counted(target, || {
-                let SentContent { mounted, copied, warnings } = send(plan, served, &mut moved)?;
-                let already_there = served.in_place(plan).map(ToString::to_string).collect();
+                let SentContent { mounted, copied, warnings } = send(plan, remote, &mut moved)?;
+                let already_there = remote.in_place(plan).map(ToString::to_string).collect();
                 Ok(PushOutcome { mounted, copied, warnings, already_there, ..PushOutcome::of(self.draft, plan) })
             })
         };
@@ -142,7 +142,7 @@ impl Pusher<'_> {
         let before = self.registry.requests();
         let published = publish()?;
         let requests = self.registry.requests().saturating_sub(before).saturating_add(target.requests);
-        Ok(PushOutcome { requests, unchanged: target.served.is_done(target.plan), ..published })
+        Ok(PushOutcome { requests, unchanged: target.remote.is_done(target.plan), ..published })
     }
 }
 
@@ -152,7 +152,7 @@ fn partial_tags(failure: CommandError, targets: &PushTargets<'_>, moved: &[Refer
         let tag_alone = tag.tag().filter(|_| targets.others.is_empty());
         tag_alone.map_or_else(|| tag.to_string(), str::to_owned)
     };
-    let tags = targets.each().flat_map(|target| target.plan.tags.iter().zip(&target.served.tags));
+    let tags = targets.each().flat_map(|target| target.plan.tags.iter().zip(&target.remote.tags));
     let left = tags.filter(|(tag, now)| **now != TagState::This && !moved.contains(tag));
     let left = left.map(|(tag, _)| name(tag)).collect();
     let moved = moved.iter().map(name).collect();

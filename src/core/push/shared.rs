@@ -1,7 +1,7 @@
 //! Publishing the entries of a shared draft. Many publishers may do so at once, while others replace entries.
 //!
-//! The order of the requests keeps every tag whole: the tags are looked at, the list is put under its digest, every
-//! child is looked for, and only then a tag moves. All publishers write the same bytes.
+//! The order of the requests keeps every tag complete: the tags are requested, the list is put under its digest, every
+//! child is checked, and only then a tag moves. All publishers write the same bytes.
 
 use std::collections::BTreeSet;
 
@@ -40,12 +40,11 @@ pub(crate) struct SharedOutcome {
 /// Reads the entries again; `None` if none of them has changed.
 type ReadAgain<'a> = dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError> + 'a;
 
-/// Publishes these entries as `list`. Where a child is not there any more, `again` reads the entries once more; it
-/// gives `None` where they are what they were. Then the registry perhaps does not know the child yet, and the list is
-/// put again for some time.
+/// Publishes these entries as `list`. If a child is missing, `again` reads the entries once more, and returns `None` if
+/// they have not changed. Then the registry may not know the child yet, and the list is put again for some time.
 ///
 /// # Errors
-/// [`CommandError::MissingChild`] for a child that is not there; requirements that are not met; what a registry says.
+/// [`CommandError::MissingChild`] for a missing child; requirements that are not met; errors of registries.
 pub(crate) fn publish(
     context: PushContext<'_>,
     list: &Reference,
@@ -54,7 +53,7 @@ pub(crate) fn publish(
     again: &ReadAgain<'_>,
 ) -> Result<SharedOutcome, CommandError> {
     let before = context.registry.requests();
-    let (mut is_second, mut is_told, mut waits) = (false, false, Waits::new(context.registry.deadline()));
+    let (mut is_second, mut is_announced, mut waits) = (false, false, Waits::new(context.registry.deadline()));
     loop {
         let draft = draft_of(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
@@ -64,23 +63,23 @@ pub(crate) fn publish(
             draft
         };
         let missing = match attempt(context, &draft, options)? {
-            Attempted::Published(published) => {
+            AttemptResult::Published(published) => {
                 let requests = context.registry.requests().saturating_sub(before);
                 let entries_shown = entries.iter().map(PushedEntry::of).collect();
                 let published = PushOutcome { requests, entries: entries_shown, published: Some(true), ..*published };
                 return Ok(SharedOutcome { published, entries });
             }
-            Attempted::Missing(missing) => missing,
+            AttemptResult::Missing(missing) => missing,
         };
         let changed = if is_second { None } else { again(&entries)? };
         is_second = true;
         match (changed, waits.next()) {
             (Some(changed), _) => (entries, waits) = (changed, Waits::new(context.registry.deadline())),
             (None, Some(wait)) => {
-                if !is_told {
+                if !is_announced {
                     context.reporter.note(&read_lag::looking_again(list));
                 }
-                is_told = true;
+                is_announced = true;
                 context.clock.sleep(wait);
             }
             (None, None) => return Err(CommandError::from(missing)),
@@ -91,7 +90,7 @@ pub(crate) fn publish(
 /// The same draft with the manifests of its images, which other repositories and readers need. One GET for each.
 ///
 /// # Errors
-/// What a registry says, and an image that it does not have.
+/// Errors of the registry, and an image that it does not have.
 pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
     let list = draft.reference.clone();
     let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
@@ -115,20 +114,20 @@ fn nested(child: &Reference) -> CommandError {
     SharedFailure::NestedIndex { child: child.to_string() }.into()
 }
 
-/// What came of one attempt.
-enum Attempted {
+/// The result of one attempt.
+enum AttemptResult {
     Published(Box<PushOutcome>),
-    /// Children that are not there. No tag has moved.
+    /// Children that the registry does not have. No tag has moved.
     Missing(MissingChild),
 }
 
-/// One attempt to publish a draft, of which all is checked first that can be known without a request.
-fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<Attempted, CommandError> {
+/// One attempt to publish a draft. Everything that needs no request is checked first.
+fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<AttemptResult, CommandError> {
     let mut plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
     // Under its digest first: whether its children are there is known before a tag moves.
     plans.own.has_more_tags = true;
     let push = Push::checked(context, draft, options, plans, SpecOrigin::Shared)?;
-    // The images are in the list's repository: nothing is looked for unless there is another one.
+    // The images are in the list's repository, so referrers are searched only for other repositories.
     let referrers = push.collector().collect()?;
     let Push { mut plans, warnings, .. } = push;
     plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
@@ -137,37 +136,37 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
     let own = if options.dry_run {
         pusher.look(&plans.own)?
     } else {
-        let served = RemoteState::of_tags(remote_state::tags(context.registry, &plans.own)?);
-        PushTarget { plan: &plans.own, served, requests: 0 }
+        let remote = RemoteState::of_tags(remote_state::tags(context.registry, &plans.own)?);
+        PushTarget { plan: &plans.own, remote, requests: 0 }
     };
     if !options.dry_run
-        && let Some(missing) = put_list(context, &plans.own, &own.served, options.verbose)?
+        && let Some(missing) = put_list(context, &plans.own, &own.remote, options.verbose)?
     {
-        return Ok(Attempted::Missing(missing));
+        return Ok(AttemptResult::Missing(missing));
     }
     let others = plans.others.iter().map(|plan| pusher.look(plan)).collect::<Result<_, _>>()?;
     let targets = PushTargets { others, own };
-    let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
+    let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
         if std::ptr::eq(plan, targets.own.plan) {
-            execute::move_tags(context, plan, served, options.verbose, moved)
+            execute::move_tags(context, plan, remote, options.verbose, moved)
         } else {
-            execute::send(context, plan, served, options.verbose, None, moved)
+            execute::send(context, plan, remote, options.verbose, None, moved)
         }
     };
     let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
     published.warnings = warnings;
-    Ok(Attempted::Published(Box::new(published)))
+    Ok(AttemptResult::Published(Box::new(published)))
 }
 
-/// Puts the list under its digest, unless a tag serves it, and looks for every child. Gives those that are not there.
+/// Puts the list under its digest, unless a tag serves it, and checks every child. Returns the missing ones.
 fn put_list(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
-    served: &RemoteState,
+    remote: &RemoteState,
     is_verbose: bool,
 ) -> Result<Option<MissingChild>, CommandError> {
     let children = children(plan);
-    let is_put = execute::put_by_digest(context, plan, served, &children.iter().collect::<Vec<_>>(), is_verbose);
+    let is_put = execute::put_by_digest(context, plan, remote, &children.iter().collect::<Vec<_>>(), is_verbose);
     if is_put.as_ref().is_err_and(|failure| !read_lag::is_lag(failure)) {
         return is_put.map(|()| None);
     }
@@ -181,7 +180,7 @@ fn put_list(
     }
 }
 
-/// The children of the list, as manifests that have to be there before it.
+/// The children of the list, as manifests that must exist before it.
 fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
     let repository = plan.target.repository();
     let child =
@@ -189,20 +188,21 @@ fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
     plan.children.iter().map(|planned| child(planned.entry)).collect()
 }
 
-/// The children that the repository does not have. Each is looked for once.
+/// The children that the repository does not have. Each is requested once.
 fn missing(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
     let mut seen = BTreeSet::new();
-    let lines = plan.children.iter().map(|child| &child.entry.descriptor);
-    let lines: Vec<&Descriptor> = lines.filter(|line| seen.insert(line.digest.clone())).collect();
+    let children = plan.children.iter().map(|child| &child.entry.descriptor);
+    let children: Vec<&Descriptor> = children.filter(|child| seen.insert(child.digest.clone())).collect();
     let repository = plan.target.repository();
-    let is_missing = tasks::in_order(registry.jobs(), &lines, |line| {
-        match registry.child_type(repository, &line.digest, &line.media_type) {
+    let is_missing = tasks::in_order(registry.jobs(), &children, |child| {
+        match registry.child_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
-            Ok(Some(served)) if ManifestKind::is_list(&served) => Err(nested(&repository.at_digest(&line.digest))),
+            Ok(Some(served)) if ManifestKind::is_list(&served) => Err(nested(&repository.at_digest(&child.digest))),
             Ok(Some(_)) => Ok(false),
             Err(error) => Err(CommandError::from(error)),
         }
     });
     let is_missing = is_missing.map_err(CommandError::of)?;
-    Ok(lines.into_iter().zip(is_missing).filter(|(_, is_missing)| *is_missing).map(|(line, _)| line.clone()).collect())
+    let missing = children.into_iter().zip(is_missing).filter(|(_, is_missing)| *is_missing);
+    Ok(missing.map(|(child, _)| child.clone()).collect())
 }

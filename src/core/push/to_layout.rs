@@ -35,7 +35,7 @@ pub(crate) struct LayoutPush<'a> {
     pub(crate) layout: &'a LayoutName,
 }
 
-/// What the layout has before.
+/// The content of the layout before the push.
 struct LayoutState {
     /// The digest of each name, in the order of the names.
     names: Vec<Option<Digest>>,
@@ -44,7 +44,7 @@ struct LayoutState {
 }
 
 impl LayoutPush<'_> {
-    /// Writes the list, or in a dry run finds out what that would take. The name is written last.
+    /// Writes the list; a dry run only reports what would be written. The name is written last.
     ///
     /// # Errors
     /// A draft that cannot become the requested list; the sources; a layout that cannot be written.
@@ -53,7 +53,7 @@ impl LayoutPush<'_> {
         let before = registry.requests();
         let warnings = requirements::check(self.draft, &self.options.requirements(SpecOrigin::Draft))?;
         let names = self.names()?;
-        // A draft need not have the bytes of what is in its own repository.
+        // A draft may lack the bytes of carried manifests that are in its own repository.
         let draft = self.with_carried()?;
         let plan = PushPlan::for_layout(&draft, self.options.kind, layouts)?;
         if let Some(note) = &plan.list.note {
@@ -117,18 +117,18 @@ impl LayoutPush<'_> {
 
     fn look(&self, sink: &LayoutSink<'_>, plan: &PushPlan<'_>, names: &[String]) -> Result<LayoutState, CommandError> {
         let by_digest = ManifestName::Digest(plan.list.digest.clone());
-        let asked: Vec<ManifestName> = match names {
+        let queries: Vec<ManifestName> = match names {
             [] => vec![by_digest],
             names => names.iter().cloned().map(ManifestName::Tag).collect(),
         };
-        let now = asked.iter().map(|name| sink.current(name)).collect::<Result<_, _>>()?;
+        let digests = queries.iter().map(|name| sink.current(name)).collect::<Result<_, _>>()?;
         let puts = plan.puts.iter().filter_map(|put| Some((put.reference.digest()?, Some(put.bytes.len() as u64))));
         let blobs = plan.blobs.iter().map(|blob| (&blob.digest, blob.size));
-        let wanted: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
+        let needed: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
         let has = |blob: &Blob<'_>| sink.has_blob(blob).map_err(CommandError::from);
-        let found = tasks::in_order(self.context.registry.jobs(), &wanted, has).map_err(CommandError::of)?;
-        let present = wanted.iter().zip(found).filter(|(_, is_there)| *is_there);
-        Ok(LayoutState { names: now, present: present.map(|(blob, _)| blob.digest.clone()).collect() })
+        let found = tasks::in_order(self.context.registry.jobs(), &needed, has).map_err(CommandError::of)?;
+        let present = needed.iter().zip(found).filter(|(_, is_there)| *is_there);
+        Ok(LayoutState { names: digests, present: present.map(|(blob, _)| blob.digest.clone()).collect() })
     }
 
     fn outcome(&self, draft: &Draft, plan: &PushPlan<'_>, names: &[String]) -> PushOutcome {
@@ -143,7 +143,7 @@ impl LayoutPush<'_> {
         outcome
     }
 
-    /// What would be copied, and what the names mean now.
+    /// Adds to the outcome what would be copied, and the present content of the names.
     fn preview(
         &self,
         plan: &PushPlan<'_>,
@@ -161,9 +161,8 @@ impl LayoutPush<'_> {
             let Some(put) = child.put.and_then(|place| plan.puts.get(place)) else { continue };
             let is_there = state.present.contains(&child.entry.descriptor.digest);
             let how = if is_there { TransferMethod::InPlace } else { TransferMethod::Copy };
-            let needs = put.needs.iter().filter_map(|place| plan.blobs.get(*place)).filter(is_missing);
+            let mut needs = put.needs.iter().filter_map(|place| plan.blobs.get(*place)).filter(is_missing);
             let origin = if is_there { self.layout.layout().to_owned() } else { put.source.to_string() };
-            let mut needs = needs;
             image.from = Some(ImageOrigin { how, repository: origin, bytes: bytes(&mut needs) });
         }
         let change = |(tag, now): (&String, &Option<Digest>)| {
@@ -183,7 +182,7 @@ impl LayoutPush<'_> {
         Ok(())
     }
 
-    /// The index that a name means now; an empty one for an image.
+    /// The index that a name selects now; an empty one for an image.
     fn index(&self, digest: &Digest) -> Result<Index, CommandError> {
         let served = Layout::open(self.layout)?.manifest(&ManifestName::Digest(digest.clone()))?;
         let index = Index::decode(&served.bytes).unwrap_or_default();
@@ -214,13 +213,13 @@ impl LayoutPush<'_> {
         }
         let (indexes, images): (Vec<_>, Vec<_>) = plan.puts.iter().partition(|put| put.is_index);
         tasks::in_order(jobs, &images, |put| self.manifest(&sink, put)).map_err(CommandError::of)?;
-        // An index comes after what it names.
+        // An index is written after its children.
         indexes.into_iter().try_for_each(|put| self.manifest(&sink, put))?;
         let (mut sink, list) = (Some(sink), &plan.list);
         let by_digest = || vec![ManifestName::Digest(list.digest.clone())];
         let tags: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
         for name in if tags.is_empty() { by_digest() } else { tags } {
-            // A sink is used up by a name: an archive is in its place then.
+            // Publishing a name consumes the sink, because it moves a new archive into place.
             let sink = sink.take().map_or_else(|| LayoutSink::open(self.layout, lock_wait), Ok)?;
             sink.publish(&name, list.media_type, &list.bytes)?;
         }
@@ -237,13 +236,13 @@ impl LayoutPush<'_> {
         named.push(ManifestName::Digest(digest.clone()));
         let named: Vec<(ManifestName, Digest)> = named.into_iter().map(|name| (name, digest.clone())).collect();
         let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
-        // The digest is read back too, and counts as a name where there is no other.
+        // The digest is read back too. It counts as a name only if there is no other name.
         let verified = Verified { names: names.len().max(1), ..read_back.run(&named, children.collect())? };
         self.context.reporter.note(&verified.to_string());
         Ok(verified)
     }
 
-    /// Copies a blob from the first source that has it. Returns the number of bytes, if it was not there.
+    /// Copies a blob from the first source that has it. Returns the number of bytes; `None` if the layout had it.
     fn blob(
         &self,
         sink: &LayoutSink<'_>,

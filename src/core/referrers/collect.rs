@@ -42,7 +42,7 @@ impl<'a> Collector<'a> {
         self.find(self.filter.policy(self.carried.is_some()))
     }
 
-    /// Finds the referrers that stay behind. There are none to report if the user has chosen what comes along.
+    /// Finds the referrers that are not sent along. Returns nothing if the user has chosen the referrers to send.
     ///
     /// # Errors
     /// Those of [`Discovery::find`].

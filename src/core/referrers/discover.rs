@@ -1,6 +1,6 @@
-//! Finding the referrers of manifests in the place where they are: by the referrers API, or by the referrers tag where
-//! the registry has none (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags.
-//! Never by a list of tags.
+//! Finds the referrers of manifests in the same place: by the referrers API, by the referrers tag if the registry has no
+//! API (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags. Tags are never
+//! listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -69,7 +69,7 @@ pub(crate) struct Discovery<'a, S> {
     jobs: NonZeroUsize,
     /// Which of them are wanted.
     policy: ReferrersPolicy,
-    /// Only these artifact types; all where there are none.
+    /// Only these artifact types; all types if empty.
     types: &'a [String],
     /// The registries that do not have the referrers API.
     without_api: Mutex<BTreeSet<String>>,

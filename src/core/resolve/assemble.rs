@@ -13,7 +13,7 @@ use crate::core::resolve::fetch;
 use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver, SourceRequest};
-use crate::core::resolve::spec_entry::{has_attestations, pick, taken};
+use crate::core::resolve::spec_entry::{entries_of, has_attestations, pick};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -31,11 +31,11 @@ use crate::sanitize;
 pub(crate) struct SpecSources {
     images: Vec<ImageName>,
     /// The filter of each source.
-    sources: Vec<SourceFilter>,
-    places: BTreeMap<Location, usize>,
+    filters: Vec<SourceFilter>,
+    positions: BTreeMap<Location, usize>,
 }
 
-/// The resolved sources; `None` for one that is not there, if that is no error.
+/// The resolved sources; `None` for a missing one, if that is no error.
 pub(crate) struct ResolvedSources(BTreeMap<Location, Option<ResolvedSource>>);
 
 /// The parts of a list.
@@ -45,7 +45,7 @@ pub(crate) struct ListParts {
     /// The index that the list is built from, if it has no other source.
     base: Option<ResolvedSource>,
     /// The order of that index, if the list has all of it.
-    whole: Option<Vec<EntryKey>>,
+    whole_order: Option<Vec<EntryKey>>,
     /// Descriptors of whole indexes that name neither an image nor an index.
     carried: Vec<Carried>,
     /// The indexes that the spec names, and those nested in them.
@@ -68,8 +68,8 @@ impl SpecSources {
 
     fn add(&mut self, entry: &SpecEntry, attestations: Attestations, attestation_referrers: bool) {
         let pick = pick(entry);
-        let place = *self.places.entry(entry.image.clone()).or_insert(self.images.len());
-        if let Some(known) = self.sources.get_mut(place) {
+        let position = *self.positions.entry(entry.image.clone()).or_insert(self.images.len());
+        if let Some(known) = self.filters.get_mut(position) {
             match pick {
                 Some(pick) if !known.platforms.is_empty() => known.platforms.push(pick),
                 _ => known.platforms.clear(),
@@ -82,19 +82,19 @@ impl SpecSources {
         }
         self.images.push(Ok(entry.image.clone()));
         let platforms = pick.into_iter().collect();
-        self.sources.push(SourceFilter { platforms, attestations, attestation_referrers });
+        self.filters.push(SourceFilter { platforms, attestations, attestation_referrers });
     }
 
     /// Resolves all sources in parallel.
     ///
     /// # Errors
-    /// Errors of registries. With `ignore_missing`, a missing image is none.
+    /// Errors of registries. With `ignore_missing`, a missing image is no error.
     pub(crate) fn resolve(
         &self,
         resolver: &Resolver<'_>,
         ignore_missing: bool,
     ) -> Result<ResolvedSources, CommandError> {
-        let requests = self.images.iter().zip(&self.sources).map(|(image, filter)| SourceRequest { image, filter });
+        let requests = self.images.iter().zip(&self.filters).map(|(image, filter)| SourceRequest { image, filter });
         let found = resolver.resolve_each(&requests.collect::<Vec<_>>(), ignore_missing)?;
         let names = self.images.iter().filter_map(|image| image.clone().ok());
         Ok(ResolvedSources(names.zip(found).collect()))
@@ -102,7 +102,7 @@ impl SpecSources {
 }
 
 impl ResolvedSources {
-    /// What an image is.
+    /// The resolved source of an image.
     pub(crate) fn get(&self, image: &Location) -> Option<&ResolvedSource> {
         self.0.get(image)?.as_ref()
     }
@@ -112,12 +112,12 @@ impl ResolvedSources {
         self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)
     }
 
-    /// Missing children of indexes: each index with those that the registry does not have.
-    pub(crate) fn lost(&self) -> impl Iterator<Item = MissingChild> {
+    /// The missing children of all indexes, one for each error.
+    pub(crate) fn missing_children(&self) -> impl Iterator<Item = MissingChild> {
         let of = |source: &ResolvedSource| {
             let list = source.location.clone();
-            let lines = source.lost.clone().into_iter();
-            lines.map(move |line| MissingChild::new(&list, &[line], NamedBy::Published))
+            let missing = source.missing.clone().into_iter();
+            missing.map(move |child| MissingChild::new(&list, &[child], NamedBy::Published))
         };
         self.0.values().flatten().flat_map(of)
     }
@@ -125,17 +125,17 @@ impl ResolvedSources {
     /// The parts of a spec's list.
     ///
     /// # Errors
-    /// All platforms that an index does not have, and a list without any entry.
+    /// One error for each selected platform that an index does not have; a list without any entry.
     pub(crate) fn parts(&self, spec: &Spec) -> Result<ListParts, CommandError> {
-        let keeps = attestations(spec) == Attestations::Keep;
+        let keeps_attestations = attestations(spec) == Attestations::Keep;
         let (mut entries, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &spec.manifests {
-            let Some(Some(source)) = self.0.get(&entry.image) else { continue };
-            match taken(entry, source, keeps) {
-                Ok(taken) => entries.extend(taken),
+            let Some(source) = self.get(&entry.image) else { continue };
+            match entries_of(entry, source, keeps_attestations) {
+                Ok(selected) => entries.extend(selected),
                 Err(failure) => failures.push(failure),
             }
-            if spec.attestations.is_none() && !keeps && has_attestations(source) {
+            if spec.attestations.is_none() && !keeps_attestations && has_attestations(source) {
                 let image = &entry.image;
                 warnings.push(format!(
                     "the attestations of {image} are left out: a Docker manifest list has no place for them"
@@ -151,11 +151,11 @@ impl ResolvedSources {
         }
         let entries = merged(entries);
         let mut base = self.base(spec).cloned();
-        let whole = base.as_ref().and_then(|base| whole(base, &entries));
-        let carried = self.carried(spec, whole.is_some());
+        let whole_order = base.as_ref().and_then(|base| whole_order(base, &entries));
+        let carried = self.carried(spec, whole_order.is_some());
         let used: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
-        let used = used.into_iter().filter_map(|image| self.0.get(image)?.as_ref());
-        warnings.extend(used.flat_map(|source| source.left_out.clone()));
+        let used: Vec<&ResolvedSource> = used.into_iter().filter_map(|image| self.get(image)).collect();
+        warnings.extend(used.iter().flat_map(|source| source.left_out.clone()));
         if spec.form == Some(Form::Docker)
             && let Some(ResolvedSource { index: Some(index), .. }) = base.take_if(|base| is_beyond_docker(base))
         {
@@ -166,23 +166,22 @@ impl ResolvedSources {
                 names.join(", ")
             ));
         }
-        let images: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
-        let forms = images.into_iter().filter_map(|image| self.0.get(image)?.as_ref()?.form.clone());
-        let nested = forms.flat_map(|mut form| {
-            let inner = std::mem::take(&mut form.nested);
-            std::iter::once(form).chain(inner)
+        let indexes = used.iter().filter_map(|source| source.form.clone());
+        let nested = indexes.flat_map(|mut index| {
+            let inner = std::mem::take(&mut index.nested);
+            std::iter::once(index).chain(inner)
         });
         let nested = nested.collect();
         let layouts = self.0.values().flatten().filter(|source| source.location.layout().is_some());
         let in_layouts = layouts.map(|source| source.reference.with_digest(&source.digest)).collect();
-        Ok(ListParts { entries, base, whole, carried, nested, in_layouts, warnings })
+        Ok(ListParts { entries, base, whole_order, carried, nested, in_layouts, warnings })
     }
 
     /// Carried descriptors of the indexes that the spec uses without selecting a platform.
     fn carried(&self, spec: &Spec, is_whole: bool) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
         for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
-            let own = self.0.get(&entry.image).and_then(Option::as_ref).into_iter().flat_map(|source| &source.carried);
+            let own = self.get(&entry.image).into_iter().flat_map(|source| &source.carried);
             for own in own {
                 if !carried.iter().any(|other| other.descriptor.digest == own.descriptor.digest) {
                     carried.push(own.clone());
@@ -196,7 +195,7 @@ impl ResolvedSources {
     fn base(&self, spec: &Spec) -> Option<&ResolvedSource> {
         let first = spec.manifests.first()?;
         let is_alone = spec.manifests.iter().all(|entry| entry.image == first.image);
-        self.0.get(&first.image)?.as_ref().filter(|source| is_alone && source.index.is_some() && spec.source.is_none())
+        self.get(&first.image).filter(|source| is_alone && source.index.is_some() && spec.source.is_none())
     }
 }
 
@@ -216,20 +215,20 @@ impl ListParts {
         }
         let derived = self.base.as_ref().map(|base| &base.derived);
         let mut keys = BTreeMap::new();
-        for (place, entry) in self.entries.iter().enumerate() {
-            let key = at(place);
+        for (position, entry) in self.entries.iter().enumerate() {
+            let key = key_at(position);
             if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
                 draft.platforms.insert(key.clone(), platform.clone());
             }
             keys.insert(EntryKey::of(&entry.reference), key.clone());
             draft.order.push(key.clone());
-            draft.insert_keyed(key, self.at_home(entry, target));
+            draft.insert_keyed(key, self.in_target(entry, target));
         }
         draft.carried.clone_from(&self.carried);
         if let Some(form) = form {
             self.follow(&mut draft, form);
         }
-        if let Some(order) = &self.whole {
+        if let Some(order) = &self.whole_order {
             draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
         }
         for carried in draft.carried.iter_mut().filter(|carried| self.in_layouts.contains(&carried.source)) {
@@ -239,7 +238,7 @@ impl ListParts {
     }
 
     /// An entry with the reference that it is going to have.
-    fn at_home(&self, entry: &Entry, target: &Reference) -> Entry {
+    fn in_target(&self, entry: &Entry, target: &Reference) -> Entry {
         let is_in_layout = |name: &Reference| self.in_layouts.contains(name);
         let mut entry = entry.clone();
         if is_in_layout(entry.source.as_ref().unwrap_or(&entry.reference)) {
@@ -262,46 +261,42 @@ impl ListParts {
         let Some(ResolvedSource { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
         draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });
         draft.subject.clone_from(&index.subject);
-        let mut lines: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
-        for line in &index.manifests {
-            lines.entry(&line.digest).or_default().push_back(line);
+        let mut descriptors: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
+        for descriptor in &index.manifests {
+            descriptors.entry(&descriptor.digest).or_default().push_back(descriptor);
         }
         let mut platforms = BTreeMap::new();
-        for (place, entry) in self.entries.iter().enumerate() {
-            let Some(line) = lines.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front) else { continue };
-            let (key, mut entry) = (at(place), self.at_home(entry, &draft.reference));
-            entry.descriptor.urls.clone_from(&line.urls);
-            entry.descriptor.data.clone_from(&line.data);
-            if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !line.has_platform()) {
+        for (position, entry) in self.entries.iter().enumerate() {
+            let listed = descriptors.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front);
+            let Some(listed) = listed else { continue };
+            let (key, mut entry) = (key_at(position), self.in_target(entry, &draft.reference));
+            entry.descriptor.urls.clone_from(&listed.urls);
+            entry.descriptor.data.clone_from(&listed.data);
+            if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !listed.has_platform()) {
                 platforms.insert(key.clone(), platform.clone());
             }
             draft.insert_keyed(key, entry);
         }
         draft.platforms.extend(platforms);
-        // A carried descriptor keeps its place before its successor.
+        // A carried descriptor keeps its position before its successor.
+        let position_of = |digest: &Digest| index.manifests.iter().position(|own| own.digest == *digest);
         let mut order = Vec::new();
-        let mut carried: VecDeque<(usize, &Carried)> = form
-            .carried
-            .iter()
-            .filter_map(|own| {
-                let place = index.manifests.iter().position(|line| line.digest == own.descriptor.digest)?;
-                Some((place, own))
-            })
-            .collect();
-        for (key, entry) in self.entries.iter().enumerate() {
-            let place = index.manifests.iter().position(|line| line.digest == entry.descriptor.digest);
-            while let Some((_, own)) = carried.front().filter(|(own, _)| place.is_some_and(|place| *own < place)) {
+        let mut carried: VecDeque<(usize, &Carried)> =
+            form.carried.iter().filter_map(|own| Some((position_of(&own.descriptor.digest)?, own))).collect();
+        for (number, entry) in self.entries.iter().enumerate() {
+            let position = position_of(&entry.descriptor.digest);
+            while let Some((_, own)) = carried.front().filter(|(own, _)| position.is_some_and(|next| *own < next)) {
                 order.push(own.key());
                 carried.pop_front();
             }
-            order.push(at(key));
+            order.push(key_at(number));
         }
         draft.carried.clone_from(&form.carried);
         draft.order = order;
     }
 }
 
-/// The index that a spec names as the source of its list; `None` if the spec names none or it is not there. `targets`
+/// The index that a spec names as the source of its list; `None` if the spec names none or it is missing. `targets`
 /// are the repositories of the list.
 ///
 /// # Errors
@@ -330,8 +325,7 @@ pub(crate) fn storable(draft: &Draft) -> Draft {
     stored.carried.clone_from(&draft.carried);
     let mut order = Vec::new();
     let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
-    // The number of names that are in use for each image.
-    let mut places: BTreeMap<Reference, usize> = BTreeMap::new();
+    let mut names_in_use: BTreeMap<Reference, usize> = BTreeMap::new();
     for line in draft.lines() {
         let Line::Entry(key, entry) = line else {
             order.push(line.key());
@@ -343,12 +337,12 @@ pub(crate) fn storable(draft: &Draft) -> Draft {
         let mut named = entry.clone();
         let digest = &entry.descriptor.digest;
         let by_digest = entry.reference.repository().at_digest(digest);
-        let place = places.entry(by_digest.clone()).or_insert(0);
+        let number = names_in_use.entry(by_digest.clone()).or_insert(0);
         while stored.get(&named.reference).is_some() {
-            *place += 1;
-            named.reference = match *place {
+            *number += 1;
+            named.reference = match *number {
                 1 => by_digest.clone(),
-                place => selection::name_again(&by_digest, digest, draft.reference.tag(), place),
+                number => selection::name_again(&by_digest, digest, draft.reference.tag(), number),
             };
         }
         let name = EntryKey::of(&named.reference);
@@ -365,21 +359,21 @@ pub(crate) fn storable(draft: &Draft) -> Draft {
     stored
 }
 
-/// The key of a line by its place in a list.
-fn at(place: usize) -> EntryKey {
-    EntryKey::named(format!("{place:08}"))
+/// The key of an entry by its position in the list.
+fn key_at(position: usize) -> EntryKey {
+    EntryKey::named(format!("{position:08}"))
 }
 
 /// Merges entries of one image for one platform.
 fn merged(entries: Vec<Entry>) -> Vec<Entry> {
     let mut merged: Vec<Entry> = Vec::new();
-    let mut places: HashMap<(Repository, Digest, Option<Platform>), usize> = HashMap::new();
+    let mut positions: HashMap<(Repository, Digest, Option<Platform>), usize> = HashMap::new();
     for entry in entries {
         let descriptor = &entry.descriptor;
         let repository = entry.reference.repository().clone();
         let key = (repository, descriptor.digest.clone(), descriptor.platform.clone());
-        let place = *places.entry(key).or_insert(merged.len());
-        match merged.get_mut(place) {
+        let position = *positions.entry(key).or_insert(merged.len());
+        match merged.get_mut(position) {
             Some(first) => first.descriptor.annotations.extend(entry.descriptor.annotations),
             None => merged.push(entry),
         }
@@ -388,19 +382,19 @@ fn merged(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// The order of an index, if these entries are all of it.
-fn whole(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
-    let there: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
+fn whole_order(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
+    let used: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
     let is_whole = base.is_whole
-        && base.entries.len() == there.len()
-        && base.entries.iter().all(|own| there.contains(&own.reference));
+        && base.entries.len() == used.len()
+        && base.entries.iter().all(|own| used.contains(&own.reference));
     is_whole.then(|| base.order.clone())
 }
 
 /// Whether an OCI index has own members that a Docker manifest list cannot hold.
 fn is_beyond_docker(base: &ResolvedSource) -> bool {
     let is_docker = base.form.as_ref().is_some_and(|form| form.media_type == media_type::DOCKER_LIST);
-    let says_more = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
-    !is_docker && base.index.as_ref().is_some_and(says_more)
+    let has_own_members = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
+    !is_docker && base.index.as_ref().is_some_and(has_own_members)
 }
 
 /// Whether attestations are kept. A Docker manifest list cannot mark them, so they are dropped there unless the spec

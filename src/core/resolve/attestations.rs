@@ -1,6 +1,6 @@
-//! Attestations of single images. BuildKit lists the attestation of an image in its index; that of an image without an
-//! index refers to the image. On request it is put into the new index as if it had been listed there, as `docker buildx
-//! imagetools create` does.
+//! Attestations of single images. BuildKit lists the attestation of an image in its index. The attestation of an image
+//! without an index refers to the image; on request it is added to the new index, as `docker buildx imagetools create`
+//! does.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ use crate::model::{DocumentError, Entry, EntryKey, media_type, referrers};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
-/// What both sides of an attestation in an index name instead of a platform.
+/// The operating system and architecture of an attestation in an index.
 const UNKNOWN: &str = "unknown";
 
-/// Adds to each image its first attestation, if one refers to it. The API is asked for once a registry; where there is
-/// none, the referrers tag of each image is.
+/// Adds to each image its first attestation, if one refers to it. Whether a registry has the referrers API is found out
+/// once; without the API, the referrers tag of each image is requested.
 ///
 /// # Errors
-/// Failed requests, layouts that cannot be read, and attestations that cannot be read.
+/// Failed requests, and layouts and attestations that cannot be read.
 pub(super) fn add(registry: &Registry, images: &mut [(&mut ResolvedSource, &Place<'_>)]) -> Result<(), CommandError> {
     let types = [referrers::BUILDKIT_ATTESTATION.to_owned()];
     let policy = ReferrersPolicy::All;

@@ -88,9 +88,9 @@ fn shown(source: &ResolvedSource) -> String {
 }
 
 /// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
-fn content(place: &Place<'_>, line: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
+fn content(place: &Place<'_>, descriptor: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
     let holder = if place.is_layout() { "layout" } else { "registry" };
-    let fetched = match place.at_digest(&line.digest).manifest() {
+    let fetched = match place.at_digest(&descriptor.digest).manifest() {
         Ok(fetched) => fetched,
         Err(ContentError::Registry(error)) if error.kind == net::RegistryErrorKind::NotFound => {
             return Ok(Err("the registry has no such manifest".to_owned()));

@@ -96,7 +96,7 @@ impl<'r> ChildFetcher<'_, 'r> {
                     source.entries.extend(entries);
                     source.derived.extend(derived);
                 }
-                ResolvedChild::Missing => source.lost.push(child.descriptor.clone()),
+                ResolvedChild::Missing => source.missing.push(child.descriptor.clone()),
                 ResolvedChild::Index(index, nested) => {
                     if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
                         form.nested.push(nested);

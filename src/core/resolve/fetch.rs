@@ -47,12 +47,12 @@ pub(crate) fn manifest(place: &Place<'_>) -> Result<FetchedContent, CommandError
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] if the list is there and this manifest is not.
-pub(crate) fn listed(list: &Place<'_>, line: &Descriptor) -> Result<FetchedContent, CommandError> {
+pub(crate) fn listed(list: &Place<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
     let missing = |source| {
-        let missing = MissingChild::new(&list.location(), std::slice::from_ref(line), NamedBy::Published);
+        let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamedBy::Published);
         MissingChild { source, ..missing }.into()
     };
-    manifest(&list.at_digest(&line.digest)).map_err(|error| match error {
+    manifest(&list.at_digest(&descriptor.digest)).map_err(|error| match error {
         CommandError::NotServed { source, .. } => missing(Some(*source)),
         error if is_missing(&error) => missing(None),
         error => error,

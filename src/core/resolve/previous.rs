@@ -1,5 +1,5 @@
-//! Finds the previous entries of a source in a draft, matches them with its new ones, and fetches what the source said
-//! before. The user's changes are the difference to that.
+//! Finds the previous entries of a source in a draft, matches them with its new ones, and fetches their previous
+//! descriptions. The user's changes are the differences from those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub(crate) struct SourceChange {
     pub(crate) new: Digest,
 }
 
-/// Previous descriptions. Without one, everything that an entry says counts as the user's.
+/// Previous descriptions. All members of an entry without one count as the user's.
 #[derive(Debug, Default)]
 pub(crate) struct PreviousEntries {
     /// Images that the user named, by digest.
@@ -48,9 +48,11 @@ impl PreviousEntries {
     pub(crate) fn of(&self, entry: &Entry) -> Option<&Descriptor> {
         let known = entry.source.as_ref().map(|list| list.digest());
         match known {
-            Some(digest) => digest.and_then(|digest| self.indexes.get(digest)).and_then(|index| line(index, entry)),
+            Some(digest) => {
+                digest.and_then(|digest| self.indexes.get(digest)).and_then(|index| descriptor_of(index, entry))
+            }
             None => {
-                let listed = || self.indexes.values().find_map(|index| line(index, entry));
+                let listed = || self.indexes.values().find_map(|index| descriptor_of(index, entry));
                 self.images.get(&entry.descriptor.digest).or_else(listed)
             }
         }
@@ -59,7 +61,7 @@ impl PreviousEntries {
     /// Fetches the previous descriptions of entries that will be replaced, as far as they are needed and still exist.
     ///
     /// # Errors
-    /// Errors of registries. A manifest that no longer exists is none.
+    /// Errors of registries. A manifest that no longer exists is no error.
     pub(crate) fn resolve(
         registry: &Registry,
         draft: &Draft,
@@ -113,7 +115,7 @@ pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous:
     let indexes: Vec<&Index> = lists.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
     let is_of = |entry: &Entry| match &entry.source {
         Some(source) => is_same(source),
-        None => may_lack_source(entry, name) && indexes.iter().any(|index| line(index, entry).is_some()),
+        None => may_lack_source(entry, name) && indexes.iter().any(|index| descriptor_of(index, entry).is_some()),
     };
     draft.entries().filter(|entry| entry.reference == *name || is_of(entry)).collect()
 }
@@ -121,7 +123,7 @@ pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous:
 /// Whether the draft has an entry of this source, so that it need not be requested.
 pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
     let previous_entries = previous_entries(draft, name, &PreviousEntries::default());
-    // A name with a tag and a digest also matches what was taken from that tag before.
+    // A name with a tag and a digest also matches the entries that were taken from that tag before.
     let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
         (Some(digest), Some(index)) => index.digest() == Some(digest),
         _ => true,
@@ -136,14 +138,14 @@ pub(crate) fn split_known<'a>(
     is_asked: impl Fn(&ImageName) -> bool,
 ) -> (Vec<&'a ImageName>, Vec<Reused<'a>>) {
     let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
-    let kept = left.into_iter().filter_map(|image| {
+    let reused = left.into_iter().filter_map(|image| {
         let (reference, draft) = (image.as_ref().ok()?.reference()?, before?);
         Some(Reused { reference, entries: previous_entries(draft, reference, &PreviousEntries::default()) })
     });
-    (asked, kept.collect())
+    (asked, reused.collect())
 }
 
-/// Whether an entry may come from an index in the repository of `name` although it does not say so.
+/// Whether an entry may come from an index in the repository of `name` although it does not state its source.
 fn may_lack_source(entry: &Entry, name: &Reference) -> bool {
     entry.source.is_none() && entry.reference.digest().is_some() && entry.reference.repository() == name.repository()
 }
@@ -190,9 +192,9 @@ pub(crate) fn pairs<'a>(
     for nearness in 0..3 {
         for (pair, new) in pairs.iter_mut().zip(new).filter(|(pair, new)| pair.is_none() && new.attests().is_none()) {
             let own = platform(Some(&new.descriptor));
-            let is_it =
+            let is_match =
                 |(old, was): &&(&Entry, Platform)| !taken.contains(&old.reference) && is_near(nearness, was, &own);
-            *pair = images.iter().find(is_it).map(|(old, _)| *old);
+            *pair = images.iter().find(is_match).map(|(old, _)| *old);
             taken.extend(pair.map(|old| &old.reference));
         }
     }
@@ -200,9 +202,9 @@ pub(crate) fn pairs<'a>(
 }
 
 /// The descriptor of an entry in an index. If the image has several, the one that equals the entry.
-fn line<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
-    let lines = || index.manifests.iter().filter(|line| line.digest == entry.descriptor.digest);
-    lines().find(|line| line.platform == entry.descriptor.platform).or_else(|| lines().next())
+fn descriptor_of<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
+    let all = || index.manifests.iter().filter(|own| own.digest == entry.descriptor.digest);
+    all().find(|own| own.platform == entry.descriptor.platform).or_else(|| all().next())
 }
 
 /// Whether the previous index must be fetched: the user may have described one of its entries or the list, or docker

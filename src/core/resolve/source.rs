@@ -40,16 +40,16 @@ pub(crate) struct ResolvedSource {
     /// What cannot be included, as lines for the user.
     pub(crate) left_out: Vec<String>,
     /// Children that the registry does not have, if that is no error.
-    pub(crate) lost: Vec<Descriptor>,
+    pub(crate) missing: Vec<Descriptor>,
 }
 
 impl ResolvedSource {
     /// The digest of the parent for each entry that belongs to another manifest of this source: an attestation, or a
     /// referrer.
     pub(crate) fn parents(&self) -> BTreeMap<Reference, Digest> {
-        let there: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
+        let digests: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
         let parent = |entry: &Entry| {
-            let subject = || entry.subject().filter(|subject| there.contains(subject));
+            let subject = || entry.subject().filter(|subject| digests.contains(subject));
             Some((entry.reference.clone(), entry.attests().or_else(subject)?))
         };
         self.entries.iter().filter_map(parent).collect()
@@ -57,16 +57,16 @@ impl ResolvedSource {
 
     /// Removes what belongs to a missing image: attestations, referrers, and what belongs to those.
     pub(crate) fn leave_out_orphans(&mut self) {
-        let mut gone: BTreeSet<Digest> = self.lost.iter().map(|line| line.digest.clone()).collect();
+        let mut missing: BTreeSet<Digest> = self.missing.iter().map(|descriptor| descriptor.digest.clone()).collect();
         loop {
             let is_orphan = |entry: &mut Entry| {
-                entry.attests().or_else(|| entry.subject()).is_some_and(|parent| gone.contains(&parent))
+                entry.attests().or_else(|| entry.subject()).is_some_and(|parent| missing.contains(&parent))
             };
             let orphans: Vec<Entry> = self.entries.extract_if(.., is_orphan).collect();
             if orphans.is_empty() {
                 return;
             }
-            gone.extend(orphans.into_iter().map(|entry| entry.descriptor.digest));
+            missing.extend(orphans.into_iter().map(|entry| entry.descriptor.digest));
         }
     }
 
@@ -85,7 +85,7 @@ impl ResolvedSource {
             order: Vec::new(),
             is_whole: true,
             left_out: Vec::new(),
-            lost: Vec::new(),
+            missing: Vec::new(),
         }
     }
 }

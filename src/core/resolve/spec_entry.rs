@@ -1,4 +1,4 @@
-//! What an entry of a spec takes from its source, and how it describes that.
+//! The images that an entry of a spec selects from its source, with the spec's description.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,27 +23,32 @@ pub(super) fn pick(entry: &SpecEntry) -> Option<PlatformFilter> {
 }
 
 pub(super) fn has_attestations(source: &ResolvedSource) -> bool {
-    let lines = source.index.iter().flat_map(|index| &index.manifests);
-    lines.filter_map(attested).next().is_some()
+    let descriptors = source.index.iter().flat_map(|index| &index.manifests);
+    descriptors.filter_map(attested).next().is_some()
 }
 
 /// The entries that a spec entry takes from its source, with the spec's description.
-pub(super) fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<Entry>, CommandError> {
+pub(super) fn entries_of(
+    entry: &SpecEntry,
+    source: &ResolvedSource,
+    keeps_attestations: bool,
+) -> Result<Vec<Entry>, CommandError> {
     let parents = source.parents();
     if source.index.is_none() {
         let describe = |own: &Entry| if own.attests().is_some() { own.clone() } else { described(own, entry) };
         let own = source.entries.iter().map(describe);
-        return Ok(own.filter(|own| keeps || own.attests().is_none()).collect());
+        return Ok(own.filter(|own| keeps_attestations || own.attests().is_none()).collect());
     }
     let pick = pick(entry);
     let picked = picked(entry, source, pick.as_ref(), &parents);
     // A missing image without a platform may have been for this one.
-    let is_lost = |pick: &PlatformFilter| {
-        let own = source.lost.iter().map(|line| line.platform.as_ref().filter(|_| line.has_platform()));
+    let may_be_missing = |pick: &PlatformFilter| {
+        let own =
+            source.missing.iter().map(|descriptor| descriptor.platform.as_ref().filter(|_| descriptor.has_platform()));
         own.into_iter().any(|own| own.is_none_or(|own| is_picked(own, &pick.parsed)))
     };
     if let (true, Some(pick)) = (picked.is_empty(), &pick)
-        && !is_lost(pick)
+        && !may_be_missing(pick)
     {
         return Err(CommandError::NoSuchPlatform {
             platform: pick.shown.clone(),
@@ -62,12 +67,12 @@ pub(super) fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> 
             break;
         }
     }
-    let is_taken = |own: &&Entry| match parents.get(&own.reference) {
-        Some(parent) => keeps && (pick.is_none() || digests.contains(parent)),
+    let is_selected = |own: &&Entry| match parents.get(&own.reference) {
+        Some(parent) => keeps_attestations && (pick.is_none() || digests.contains(parent)),
         None => picked.contains_key(&own.reference),
     };
     let describe = |own: &Entry| if parents.contains_key(&own.reference) { own.clone() } else { described(own, entry) };
-    Ok(source.entries.iter().filter(is_taken).map(describe).collect())
+    Ok(source.entries.iter().filter(is_selected).map(describe).collect())
 }
 
 /// The images of an index that an entry selects. CPU features decide only if an image has all of them.
@@ -79,8 +84,8 @@ fn picked<'a>(
 ) -> BTreeMap<&'a Reference, &'a Digest> {
     let images = source.entries.iter().filter(|own| !parents.contains_key(&own.reference));
     let named = |own: &'a Entry| (&own.reference, &own.descriptor.digest);
-    let of = |wanted: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
-        let is_it = |own: &&Entry| own.descriptor.platform.as_ref().is_some_and(|own| is_picked(own, wanted));
+    let of = |platform: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
+        let is_it = |own: &&Entry| own.descriptor.platform.as_ref().is_some_and(|own| is_picked(own, platform));
         images.clone().filter(is_it).map(named).collect()
     };
     let Some(pick) = pick else { return images.map(named).collect() };
@@ -91,16 +96,16 @@ fn picked<'a>(
 /// An image with the spec's description.
 fn described(own: &Entry, entry: &SpecEntry) -> Entry {
     let mut described = own.clone();
-    let line = &mut described.descriptor;
+    let descriptor = &mut described.descriptor;
     if entry.force {
-        line.platform.clone_from(&entry.platform);
+        descriptor.platform.clone_from(&entry.platform);
     } else if entry.platform.is_some() || entry.without != Without::default() {
         let given = entry.platform.clone().unwrap_or_default();
-        line.platform = Some(overridden(line.platform.take().unwrap_or_default(), given, entry.without));
+        descriptor.platform = Some(overridden(descriptor.platform.take().unwrap_or_default(), given, entry.without));
     }
-    line.annotations.extend(entry.annotations.clone());
+    descriptor.annotations.extend(entry.annotations.clone());
     if let Some(artifact_type) = &entry.artifact_type {
-        line.artifact_type.clone_from(artifact_type);
+        descriptor.artifact_type.clone_from(artifact_type);
     }
     described
 }
@@ -108,9 +113,9 @@ fn described(own: &Entry, entry: &SpecEntry) -> Entry {
 /// Overrides a platform field by field. A variant belongs to an architecture, a version and features to an operating
 /// system: if the spec names another one, the image's own are dropped.
 fn overridden(own: Platform, given: Platform, without: Without) -> Platform {
-    let (mine, theirs) = (own.normalized(), given.normalized());
-    let same_architecture = given.architecture.is_empty() || mine.architecture == theirs.architecture;
-    let same_os = given.os.is_empty() || mine.os == theirs.os;
+    let (normal_own, normal_given) = (own.normalized(), given.normalized());
+    let same_architecture = given.architecture.is_empty() || normal_own.architecture == normal_given.architecture;
+    let same_os = given.os.is_empty() || normal_own.os == normal_given.os;
     let text = |given: String, own: String| if given.is_empty() { own } else { given };
     let list = |given: Vec<String>, own: Vec<String>| if given.is_empty() { own } else { given };
     let mut platform = Platform {

@@ -1,4 +1,4 @@
-//! Storing images as entries of a shared draft: they are brought to the list's repository, and each gets an entry.
+//! Stores images as entries of a shared draft: copies them to the list's repository, and puts an entry for each.
 
 use crate::auth::Access;
 use crate::core::error::CommandError;
@@ -16,15 +16,15 @@ use crate::model::{Draft, Entry};
 use crate::net::tasks;
 use crate::reference::Repository;
 
-/// An entry that is to be stored.
+/// An entry to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewEntry {
     pub(crate) entry: SharedEntry,
-    /// The image that it is made of.
+    /// The name of its image.
     pub(crate) image: String,
 }
 
-/// Makes an entry of each image of a draft, with its attestations. What is neither is named in `left_out`.
+/// Makes an entry of each image of a draft, with its attestations. `left_out` receives a line for everything else.
 ///
 /// # Errors
 /// An image without a platform, or two of one platform; more than one image for a `key`.
@@ -47,11 +47,11 @@ pub(crate) fn entries_of(
     Ok(entries.into_iter().map(|(entry, image)| NewEntry { entry, image }).collect())
 }
 
-/// Brings the images of a draft to the list's repository and stores the entries, in their order. Gives the warnings,
-/// too.
+/// Copies the images of a draft to the list's repository and stores the entries. Returns the stored entries in their
+/// order, and warnings.
 ///
 /// # Errors
-/// What a registry says. Entries that were stored before a failure stay.
+/// Errors of registries. Entries that were stored before a failure remain.
 pub(crate) fn store(
     context: PushContext<'_>,
     drafts: &RegistryDrafts<'_>,
@@ -68,19 +68,19 @@ pub(crate) fn store(
         let collector = Collector::new(context.access(), &options.referrers, draft, &plan.list.digest, targets);
         let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
-        warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
+        warnings = execute::copy_children(context, &plan, options.verbose)?.warnings;
     }
     let notice = |line: &str| context.reporter.note(line);
     let lag = ReadLag { registry: context.registry, clock: context.clock, notice: &notice };
     let put = |new: &NewEntry| {
-        let manifests: Vec<PlannedManifest<'_>> = new.entry.descriptors().map(|own| named(own, repository)).collect();
+        let manifests: Vec<PlannedManifest<'_>> = new.entry.descriptors().map(|own| awaited(own, repository)).collect();
         lag.put(&manifests.iter().collect::<Vec<_>>(), &|| drafts.put(&new.entry).map_err(CommandError::from))
     };
     let stored = tasks::in_order(context.registry.jobs(), entries, put);
     Ok((stored.map_err(CommandError::of)?, warnings))
 }
 
-/// A manifest that an entry names, as one that has to be there before it.
-fn named<'a>(own: &'a Descriptor, repository: &'a Repository) -> PlannedManifest<'a> {
+/// A manifest that an entry names, and that must exist before the entry.
+fn awaited<'a>(own: &'a Descriptor, repository: &'a Repository) -> PlannedManifest<'a> {
     PlannedManifest::awaited(repository.at_digest(&own.digest), &own.media_type, repository)
 }

@@ -1,5 +1,4 @@
-//! Deleting entries: those that were published, those that a list serves already, or one that is taken back. A registry
-//! that does not delete is no failure: its entries stay.
+//! Deletes entries of shared drafts. A registry that refuses to delete entries is no failure: its entries remain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +13,16 @@ use crate::model::index::Index;
 use crate::net::tasks;
 use crate::reference::{Reference, Repository};
 
-/// What became of several entries.
+/// The result of deleting several entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CleanedUp {
-    /// The tags that are gone.
+    /// The deleted tags.
     pub(crate) deleted: Vec<String>,
-    /// A line for each kind of entry that stays, with the reason.
+    /// A line for each reason why entries remain.
     pub(crate) notes: Vec<String>,
 }
 
-/// Deletes these entries. Registries delete one manifest at a time, and some fail at two at once.
+/// Deletes these entries one after the other, because some registries fail at parallel deletions.
 pub(crate) fn delete(
     context: GatherContext<'_>,
     repository: &Repository,
@@ -32,7 +31,7 @@ pub(crate) fn delete(
 ) -> CleanedUp {
     let drafts = RegistryDrafts::new(context.registry, repository, run);
     let mut cleaned = CleanedUp::default();
-    let mut kept: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut remaining: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for found in entries {
         let why = match drafts.delete(found) {
             Ok(Deletion::Deleted) => {
@@ -44,16 +43,20 @@ pub(crate) fn delete(
             Ok(Deletion::Kept(why)) => why.to_owned(),
             Err(error) => error.to_string(),
         };
-        kept.entry(why).or_default().push(&found.tag);
+        remaining.entry(why).or_default().push(&found.tag);
     }
-    for (why, tags) in kept {
-        cleaned.notes.push(format!("{} in {repository} stays: {why}{}", tags.join(", "), means(repository.domain())));
+    for (why, tags) in remaining {
+        cleaned.notes.push(format!(
+            "{} in {repository} stays: {why}{}",
+            tags.join(", "),
+            retention_hint(repository.domain())
+        ));
     }
     cleaned
 }
 
-/// What a registry has of its own for entries that it does not let a client delete.
-fn means(registry: &str) -> &'static str {
+/// How the registry itself can delete entries that a client cannot delete.
+fn retention_hint(registry: &str) -> &'static str {
     if registry.ends_with(".amazonaws.com") {
         "; a lifecycle rule on draft.* can delete it"
     } else if registry.ends_with(".pkg.dev") || registry == "gcr.io" || registry.ends_with(".gcr.io") {
@@ -69,11 +72,10 @@ fn means(registry: &str) -> &'static str {
     }
 }
 
-/// Which of these entries their lists serve already: the tag of the list names all that is in the entry. One request
-/// (GET) for each list.
+/// For each tag, whether the list's tag serves everything that the entry names. One request (GET) for each list.
 ///
 /// # Errors
-/// What a registry says, but for a list that is not there.
+/// Errors of the registry. A missing list is no error.
 pub(crate) fn served(
     context: GatherContext<'_>,
     repository: &Repository,
@@ -81,16 +83,22 @@ pub(crate) fn served(
 ) -> Result<BTreeMap<String, bool>, CommandError> {
     let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
-    let lines = tasks::in_order(context.registry.jobs(), &lists, |list| lines_of(context, repository, list));
-    let lines: BTreeMap<&str, Vec<Descriptor>> = lists.iter().copied().zip(lines.map_err(CommandError::of)?).collect();
+    let descriptors =
+        tasks::in_order(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
+    let descriptors: BTreeMap<&str, Vec<Descriptor>> =
+        lists.iter().copied().zip(descriptors.map_err(CommandError::of)?).collect();
     let is_served = |found: &FoundEntry| {
-        let lines = lines.get(found.entry.name.list.as_str());
-        found.entry.descriptors().all(|own| lines.is_some_and(|lines| lines.contains(own)))
+        let descriptors = descriptors.get(found.entry.name.list.as_str());
+        found.entry.descriptors().all(|own| descriptors.is_some_and(|descriptors| descriptors.contains(own)))
     };
     Ok(entries.iter().map(|found| (found.tag.clone(), is_served(found))).collect())
 }
 
-fn lines_of(context: GatherContext<'_>, repository: &Repository, list: &str) -> Result<Vec<Descriptor>, CommandError> {
+fn descriptors_of(
+    context: GatherContext<'_>,
+    repository: &Repository,
+    list: &str,
+) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&Place::in_registry(context.registry, &reference)) {
         Ok(FetchedContent::List(served)) => {
@@ -103,7 +111,7 @@ fn lines_of(context: GatherContext<'_>, repository: &Repository, list: &str) -> 
     }
 }
 
-/// The digest that the list's tag has now, if it has one. A look that fails shows nothing.
-pub(crate) fn now_at(context: GatherContext<'_>, list: &Reference) -> Option<Digest> {
+/// The digest that the list's tag names; `None` without such a tag, and if the request fails.
+pub(crate) fn current_digest(context: GatherContext<'_>, list: &Reference) -> Option<Digest> {
     context.registry.digest_before_push(list.repository(), list.tag()?).ok().flatten()
 }

@@ -1,5 +1,5 @@
-//! The entries that a publisher needs: read by their names, waited for where that is wanted, and listed only where
-//! names cannot be known.
+//! Collects the entries that a publisher needs. It reads them by their names, waits for missing ones on request, and
+//! lists tags only if the names cannot be computed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
+use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared_failure::SharedFailure;
 use crate::digest::Digest;
 use crate::drafts::registry::{
@@ -16,47 +17,20 @@ use crate::net::{Clock, tasks};
 use crate::reference::Reference;
 use crate::sanitize;
 
-/// The first wait between two rounds; each one after it is half as long again.
+/// The first wait between two rounds. Each further wait is 1.5 times as long.
 const WAIT_FIRST: Duration = Duration::from_secs(2);
 
 /// The longest wait between two rounds.
 const WAIT_LONGEST: Duration = Duration::from_secs(20);
 
-/// How far a wait may be off, as a part of it.
+/// The random part of a wait, as a fraction of it.
 const JITTER: f64 = 0.25;
 
-/// How often it is said what is waited for.
+/// The time between two lines that name the missing entries.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
 
-/// How many entries of other runs are looked at to tell which they are.
+/// The maximum number of entries of other runs that are fetched for a hint.
 const OTHERS_MAX: usize = 8;
-
-/// The digests that entries may have, and the file that says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AllowedEntries {
-    pub(crate) file: String,
-    pub(crate) digests: BTreeSet<Digest>,
-}
-
-impl AllowedEntries {
-    /// Reads a file that has a digest in each line, as `add --shared` prints it; empty lines are passed over.
-    pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
-        let mut digests = BTreeSet::new();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
-            let Some(digest) = line.split_whitespace().rev().find_map(last) else {
-                let why = format!("line {} has no digest: {}", number + 1, sanitize::word(line));
-                return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
-            };
-            digests.insert(digest);
-        }
-        if digests.is_empty() {
-            let why = "there is no digest in it".to_owned();
-            return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
-        }
-        Ok(AllowedEntries { file: file.to_owned(), digests })
-    }
-}
 
 /// An entry that this job has stored itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +46,7 @@ impl OwnEntry {
     }
 }
 
-/// Which entries are wanted.
+/// The entries to collect.
 #[derive(Debug, Clone)]
 pub(crate) struct GatherOptions<'a> {
     pub(crate) list: &'a Reference,
@@ -81,22 +55,22 @@ pub(crate) struct GatherOptions<'a> {
     /// Whether only entries of this attempt, or a later one, count.
     pub(crate) is_fresh: bool,
     pub(crate) only_from: Option<&'a AllowedEntries>,
-    /// What this job has stored, which it must see before it judges what is missing.
+    /// The entries that this job has stored. It must see them before it decides what is missing.
     pub(crate) own: Vec<OwnEntry>,
-    /// How long to wait for what is missing.
+    /// The maximum wait for missing entries.
     pub(crate) wait: Duration,
 }
 
-/// The result of a search.
+/// The collected entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Gathered {
-    /// The entries that are wanted, each once.
+    /// The entries, each once.
     pub(crate) entries: Vec<FoundEntry>,
-    /// The required platforms that have none, as they were typed.
+    /// The required platforms without an entry, as they were typed.
     pub(crate) missing: Vec<String>,
 }
 
-/// What the search works with.
+/// The client, the clock and the output.
 #[derive(Clone, Copy)]
 pub(crate) struct GatherContext<'a> {
     pub(crate) registry: &'a Registry,
@@ -105,10 +79,10 @@ pub(crate) struct GatherContext<'a> {
     pub(crate) note: &'a (dyn Fn(&str) + Sync),
 }
 
-/// Reads the entries that are wanted, and waits for those that are missing.
+/// Reads the entries, and waits for missing ones.
 ///
 /// # Errors
-/// [`SharedFailure::NotAllowed`] for an entry that is not among those that are allowed; what a registry says.
+/// [`SharedFailure::NotAllowed`] for an entry that is not allowed, and errors of the registry.
 pub(crate) fn gather(context: GatherContext<'_>, options: &GatherOptions<'_>) -> Result<Gathered, CommandError> {
     if options.is_fresh && options.run.attempt.is_none() {
         return Err(SharedFailure::NoAttempt.into());
@@ -143,9 +117,9 @@ struct Gatherer<'a> {
     /// The list's tag.
     list: &'a str,
     found: BTreeMap<String, FoundEntry>,
-    /// What this job has stored itself, as far as the registry serves it.
+    /// The entries that this job has stored, as far as the registry serves them.
     own: BTreeMap<String, FoundEntry>,
-    /// What stands under a tag and is not used, so that it is fetched and reported once.
+    /// The digests of tags that are not used, so that each is fetched and reported once.
     rejected: BTreeMap<String, Digest>,
 }
 
@@ -179,22 +153,22 @@ impl<'a> Gatherer<'a> {
             self.final_listing()?;
         }
         let unseen = self.options.own.iter().filter(|_| !is_own_seen).map(OwnEntry::shown);
-        let missing = self.missing().map(|wanted| wanted.shown.clone()).chain(unseen).collect();
+        let missing = self.missing().map(|required| required.shown.clone()).chain(unseen).collect();
         Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
     }
 
-    /// Whether the tags of what this job has stored serve it, or a later attempt of it. An older entry may be read lag;
-    /// a tag that another job has overwritten never becomes current.
+    /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read; a tag
+    /// that another job has overwritten never becomes current.
     fn is_own_current(&self) -> bool {
         self.own.iter().all(|(tag, own)| self.is_current(tag, own))
     }
 
     fn is_current(&self, tag: &str, own: &FoundEntry) -> bool {
-        let is_it = |found: &FoundEntry| found.digest == own.digest || found.entry.attempt > own.entry.attempt;
-        self.found.get(tag).is_some_and(is_it)
+        let is_own = |found: &FoundEntry| found.digest == own.digest || found.entry.attempt > own.entry.attempt;
+        self.found.get(tag).is_some_and(is_own)
     }
 
-    /// Whether the registry serves what this job has stored: first by its digest, then under its tag.
+    /// Whether the registry serves the entries of this job by their digests.
     fn serves_own(&mut self) -> Result<bool, CommandError> {
         for own in &self.options.own {
             match self.drafts.by_digest(&own.digest, self.list, own.name.as_ref())? {
@@ -202,7 +176,7 @@ impl<'a> Gatherer<'a> {
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
                     let key = found.entry.name.key.clone();
-                    let is_required = self.options.require.iter().any(|wanted| satisfies(wanted, &found));
+                    let is_required = self.options.require.iter().any(|required| satisfies(required, &found));
                     if !is_required && !self.options.require.is_empty() {
                         return Err(SharedFailure::NotRequired { key: key.to_string() }.into());
                     }
@@ -218,10 +192,10 @@ impl<'a> Gatherer<'a> {
         Ok(true)
     }
 
-    /// The first round: all names that are known, and one listing where some are not.
+    /// The first round: fetches all known names, and lists tags once if some names are not known.
     fn fetch_known_names(&mut self) -> Result<(), CommandError> {
         if self.options.require.is_empty() {
-            return self.fetch_listed(|_| true);
+            return self.fetch_listed();
         }
         let own = self.own.values().map(|own| own.entry.name.clone());
         let names: BTreeSet<EntryName> = self.derived().into_iter().chain(own).collect();
@@ -232,7 +206,7 @@ impl<'a> Gatherer<'a> {
         Ok(())
     }
 
-    /// A round while waiting: a HEAD of each name that is missing, and a GET of what appears.
+    /// A round while waiting: a HEAD of each missing name, and a GET of each new entry.
     fn poll_once(&mut self) -> Result<(), CommandError> {
         let before: BTreeSet<String> = self.found.keys().cloned().collect();
         let names = self.derived().into_iter().map(|name| (name.tag(), name));
@@ -266,7 +240,7 @@ impl<'a> Gatherer<'a> {
         let (own, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.is_of_run(run));
         self.take_missing(own.iter().map(|(tag, _)| tag.clone()).collect())?;
         let keys: BTreeSet<String> =
-            self.missing().filter_map(|wanted| SharedKey::of(&wanted.parsed)).map(|key| key.tag_part()).collect();
+            self.missing().filter_map(|required| SharedKey::of(&required.parsed)).map(|key| key.tag_part()).collect();
         let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHERS_MAX);
         for (tag, _) in others {
             if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, Expected::Any) {
@@ -278,21 +252,24 @@ impl<'a> Gatherer<'a> {
         Ok(())
     }
 
-    /// Lists the entries of this list and run, and takes those whose keys are wanted.
-    fn fetch_listed(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<(), CommandError> {
+    /// Lists the entries of this list and run, and fetches them.
+    fn fetch_listed(&mut self) -> Result<(), CommandError> {
+        let tags = self.own_tags()?;
+        self.fetch(tags.into_iter().map(|tag| (tag, None)).collect())
+    }
+
+    /// The tags of this list and run. One listing.
+    fn own_tags(&self) -> Result<Vec<String>, CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
-        let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run) && is_wanted(&parts.key));
-        let own: Vec<(String, Option<EntryName>)> = own.map(|(tag, _)| (tag, None)).collect();
-        self.fetch(own)
+        let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run));
+        Ok(own.map(|(tag, _)| tag).collect())
     }
 
     /// One listing for platforms whose tags cannot be computed.
     fn list_missing(&mut self) -> Result<(), CommandError> {
-        let run = self.options.run.id.as_deref();
-        let tags = self.drafts.tags()?.into_iter();
-        let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run));
-        self.take_missing(own.map(|(tag, _)| tag).collect())
+        let tags = self.own_tags()?;
+        self.take_missing(tags)
     }
 
     /// Fetches these entries. Keeps those for required platforms that have no entry yet, or whose tags cannot be
@@ -300,16 +277,22 @@ impl<'a> Gatherer<'a> {
     fn take_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
         let missing: Vec<PlatformFilter> = self.missing().cloned().collect();
-        let underivable: Vec<PlatformFilter> =
-            self.options.require.iter().filter(|wanted| !SharedKey::is_derivable(&wanted.parsed)).cloned().collect();
+        let underivable: Vec<PlatformFilter> = self
+            .options
+            .require
+            .iter()
+            .filter(|required| !SharedKey::is_derivable(&required.parsed))
+            .cloned()
+            .collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
         self.fetch(tags.iter().map(|tag| (tag.clone(), None)).collect())?;
-        let is_wanted = |found: &FoundEntry| missing.iter().chain(&underivable).any(|wanted| satisfies(wanted, found));
+        let is_wanted =
+            |found: &FoundEntry| missing.iter().chain(&underivable).any(|required| satisfies(required, found));
         self.found.retain(|tag, found| !tags.contains(tag) || is_wanted(found));
         Ok(())
     }
 
-    /// Fetches what is under these tags, and keeps the entries that count.
+    /// Fetches the content of these tags, and keeps the valid entries.
     fn fetch(&mut self, tags: Vec<(String, Option<EntryName>)>) -> Result<(), CommandError> {
         let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(combined)?;
         for lookup in looked_up {
@@ -355,8 +338,8 @@ impl<'a> Gatherer<'a> {
 
     /// The names of the entries of the required platforms whose tags can be computed.
     fn derived(&self) -> BTreeSet<EntryName> {
-        let derivable = self.options.require.iter().filter(|wanted| SharedKey::is_derivable(&wanted.parsed));
-        derivable.filter_map(|wanted| self.name(SharedKey::of(&wanted.parsed)?)).collect()
+        let derivable = self.options.require.iter().filter(|required| SharedKey::is_derivable(&required.parsed));
+        derivable.filter_map(|required| self.name(SharedKey::of(&required.parsed)?)).collect()
     }
 
     fn name(&self, key: SharedKey) -> Option<EntryName> {
@@ -364,16 +347,16 @@ impl<'a> Gatherer<'a> {
         Some(EntryName { list, run, key })
     }
 
-    /// Whether the tag of a wanted entry cannot be computed: that of a Windows image without its build, or of an image
-    /// that this job itself has stored under a key of the user.
+    /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this job
+    /// has stored an entry under a key of the user.
     fn needs_listing(&self) -> bool {
         let is_named = |own: &OwnEntry| own.name.as_ref().is_some_and(|name| !name.key.is_platform());
-        self.options.require.iter().any(|wanted| !SharedKey::is_derivable(&wanted.parsed))
+        self.options.require.iter().any(|required| !SharedKey::is_derivable(&required.parsed))
             || self.options.own.iter().any(is_named)
     }
 
     fn missing(&self) -> impl Iterator<Item = &PlatformFilter> {
-        self.options.require.iter().filter(|wanted| !self.found.values().any(|found| satisfies(wanted, found)))
+        self.options.require.iter().filter(|required| !self.found.values().any(|found| satisfies(required, found)))
     }
 
     fn is_complete(&self) -> bool {
@@ -386,22 +369,23 @@ impl<'a> Gatherer<'a> {
             return;
         }
         *noted = now;
-        let missing: Vec<&str> = self.missing().map(|wanted| wanted.shown.as_str()).collect();
+        let missing: Vec<&str> = self.missing().map(|required| required.shown.as_str()).collect();
         if missing.is_empty() {
             return (self.context.note)("waiting until the registry serves the entry that this job has stored");
         }
-        let (all, there) = (self.options.require.len(), self.options.require.len().saturating_sub(missing.len()));
+        let all = self.options.require.len();
+        let present = all.saturating_sub(missing.len());
         let left = match left.as_secs() {
             seconds @ 0..120 => format!("{seconds}s"),
             seconds => format!("{}m", seconds / 60),
         };
-        (self.context.note)(&format!("waiting for {} ({there} of {all} there), {left} left", missing.join(", ")));
+        (self.context.note)(&format!("waiting for {} ({present} of {all} there), {left} left", missing.join(", ")));
     }
 }
 
-/// Whether an entry is what a required platform means.
-fn satisfies(wanted: &PlatformFilter, found: &FoundEntry) -> bool {
-    found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&wanted.parsed))
+/// Whether an entry matches a required platform.
+fn satisfies(required: &PlatformFilter, found: &FoundEntry) -> bool {
+    found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&required.parsed))
 }
 
 fn combined(errors: Vec<crate::net::RegistryError>) -> CommandError {

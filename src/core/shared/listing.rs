@@ -6,12 +6,12 @@ use crate::drafts::registry::{EntryLookup, Expected, FoundEntry, RegistryDrafts,
 use crate::net::tasks;
 use crate::reference::Repository;
 
-/// What stands under a tag of an entry.
+/// The content of an entry's tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListedEntry {
-    /// An entry that says which it is.
+    /// A labelled entry.
     Entry(Box<FoundEntry>),
-    /// Something else: an entry as a Docker manifest list, which only its tag names, or no entry at all.
+    /// Other content: an entry as a Docker manifest list, which has no labels, or no entry.
     Other(RejectedEntry, TagParts),
 }
 
@@ -25,10 +25,10 @@ impl ListedEntry {
     }
 }
 
-/// Lists the entries of a repository; of one list alone where its tag is given. One listing and a GET for each entry.
+/// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry.
 ///
 /// # Errors
-/// What a registry says.
+/// Errors of the registry.
 pub(crate) fn entries(
     context: GatherContext<'_>,
     repository: &Repository,

@@ -1,10 +1,10 @@
 //! A `docker` in front of docker on the PATH, so that `docker manifest` in scripts runs this program.
 //!
-//! It is a link to this program, which by the name `docker` runs `docker manifest` itself and becomes the next docker
-//! on the PATH for everything else. A shell script would do, but dash and BusyBox drop variables from the environment
-//! whose names they do not like (`discovery.type`), so `docker run -e discovery.type` would lose its value without a
-//! word. A link costs no start of a shell, follows updates of the program, and one that leads nowhere any more is
-//! passed over by every search of the PATH: docker is found as if it were not there.
+//! It is a link to this program. Under the name `docker`, the program runs `docker manifest` itself, and executes the
+//! next docker on the PATH for every other command. It is no shell script, because dash and BusyBox drop environment
+//! variables with unusual names (`discovery.type`), so `docker run -e discovery.type` would silently lose its value. A
+//! link needs no shell and follows updates of the program. If the program is removed, the search of the PATH skips the
+//! broken link and finds docker.
 
 mod reach;
 
@@ -32,13 +32,13 @@ pub enum ShimError {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// The directories of the PATH that stand before it and can be written to.
+        /// The writable directories that precede it on the PATH.
         before: Vec<PathBuf>,
     },
     /// There is no shim to remove.
     #[error("there is no shim in {}", .0.display())]
     Absent(PathBuf),
-    /// No directory was named, and there is no home to put it in.
+    /// No directory was named, and there is no home directory.
     #[error("there is no home directory to install the shim in")]
     Homeless,
     /// This program cannot be found, so nothing can run it.
@@ -47,7 +47,7 @@ pub enum ShimError {
     /// A file or a directory cannot be read or written.
     #[error("cannot {what} {}: {}", path.display(), io_error(source))]
     Io {
-        /// What was tried: `write`.
+        /// The verb: `write`.
         what: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -68,7 +68,7 @@ impl ShimError {
     }
 }
 
-/// What a shim needs to know of the machine and of who installs it.
+/// The properties of the machine and of the user that matter for a shim.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
     /// The directories of the caller's PATH, in order.
@@ -86,7 +86,7 @@ pub struct Machine {
 pub struct Status {
     /// The file of the shim; `None` if it is not installed.
     pub shim: Option<PathBuf>,
-    /// The docker that it passes everything else to; `None` if there is none behind it on the PATH.
+    /// The docker that runs all other commands; `None` if no docker follows on the PATH.
     pub docker: Option<PathBuf>,
     /// The callers of `docker`, and whether they run the shim. The first is the shell of this command.
     pub callers: Vec<Caller>,
@@ -140,7 +140,7 @@ impl Machine {
         Ok(is_shim(&file).then_some(file))
     }
 
-    /// The directories of the PATH that stand before `file` and that can be written to; none if its own is not there.
+    /// The writable directories that precede `file` on the PATH; none if its directory is not on the PATH.
     fn before(&self, file: &Path) -> Vec<PathBuf> {
         if !self.path.iter().any(|dir| Some(dir.as_path()) == file.parent()) {
             return Vec::new();
@@ -151,10 +151,10 @@ impl Machine {
     }
 }
 
-/// Puts a shim that is `program` into `dir`, which is made where it is not there yet. A shim that is there is replaced.
+/// Creates a shim that links to `program` in `dir`, and creates `dir` if necessary. An existing shim is replaced.
 ///
 /// # Errors
-/// [`ShimError::Foreign`] where `dir` has a `docker` that is not ours, and failures of the system.
+/// [`ShimError::Foreign`] if `dir` has another `docker`, and failures of the system.
 pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, ShimError> {
     fs::create_dir_all(dir).map_err(failed("make", dir))?;
     let file = dir.join(DOCKER);
@@ -172,10 +172,10 @@ pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, 
     Ok(described(machine, Some(file)))
 }
 
-/// Removes the shim in `dir`; without a directory the first one on the PATH. Gives the file that was removed.
+/// Removes the shim in `dir`; without a directory the first one on the PATH. Returns the removed file.
 ///
 /// # Errors
-/// [`ShimError::Foreign`] for a `docker` that is not ours, [`ShimError::Absent`] for none at all.
+/// [`ShimError::Foreign`] for another `docker`, [`ShimError::Absent`] without any.
 pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimError> {
     let Some(file) = machine.shim(dir)? else {
         let dir = match dir {
@@ -194,7 +194,7 @@ pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimErro
     Ok(file)
 }
 
-/// The shim in `dir`, or without a directory the one that is found, and who reaches it.
+/// The shim in `dir`, or without a directory the first one on the PATH, and the callers that run it.
 ///
 /// # Errors
 /// A directory that cannot be read.
@@ -218,7 +218,7 @@ fn link(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Whether a file is a shim: a link to this program, be it one that is gone.
+/// Whether a file is a shim: a link to this program, even if the program was removed.
 fn is_shim(file: &Path) -> bool {
     fs::read_link(file).is_ok_and(|target| target.file_name().is_some_and(|name| name == PROGRAM))
 }

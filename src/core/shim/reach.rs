@@ -14,9 +14,9 @@ const CRONTAB: &str = "/usr/bin:/bin";
 /// A caller of `docker`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Who: `sudo`.
+    /// Its name: `sudo`.
     pub name: &'static str,
-    /// Where it looks for programs, and where that is written down; none where it cannot be read.
+    /// Its PATH, and the file that sets it; `None` if the file cannot be read.
     pub path: Option<Vec<PathBuf>>,
     /// Whether it runs the shim.
     pub reach: Reach,
@@ -102,11 +102,11 @@ fn reach(path: &[PathBuf], shim: Option<&Path>) -> Reach {
     }
 }
 
-/// The docker that the shim `called` passes everything else to: the next one behind it on the PATH that is no shim, or
-/// the first one where `called` is not on the PATH. No shim is ever found, so no two shims can call each other.
+/// The docker that runs all other commands of the shim `called`: the next one on the PATH that is no shim, or the first
+/// one if `called` is not on the PATH. Shims are skipped, so that two shims cannot call each other.
 ///
 /// # Errors
-/// There is none behind it; with the docker that stands before it, if there is one.
+/// No docker follows; with the docker that precedes it, if there is one.
 pub fn behind(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf>> {
     let files: Vec<PathBuf> = path.iter().map(|dir| dir.join(DOCKER)).filter(|file| is_program(file)).collect();
     let spelt = files.iter().position(|file| file == called);
@@ -116,14 +116,14 @@ pub fn behind(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf
     next.map(|(_, file)| file.clone()).ok_or_else(|| others.next().map(|(_, file)| file.clone()))
 }
 
-/// A link to a shim is one, too.
+/// Whether two paths are the same file. A link to a shim is a shim, too.
 fn is_ours(file: &Path) -> bool {
     is_shim(file)
         || file.canonicalize().is_ok_and(|target| target.file_name().is_some_and(|name| name == super::PROGRAM))
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+fn is_same(first: &Path, other: &Path) -> bool {
+    matches!((first.canonicalize(), other.canonicalize()), (Ok(first), Ok(other)) if first == other)
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::file_kind::{FileKind, no_follow};
 
-/// The largest file that is read, in bytes. An entry has a few thousand.
+/// The maximum size of a file that is read, in bytes. An entry has a few thousand.
 pub(super) const FILE_LIMIT: u64 = 64 << 20;
 
 /// Reads a regular file of ours of at most `limit` bytes.
@@ -27,11 +27,11 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Store
 /// Opens a regular file of ours. `what` is the verb in the error.
 pub(super) fn open(options: &mut OpenOptions, what: &'static str, path: &Path) -> Result<(File, Metadata), StoreError> {
     let file = no_follow(options).open(path).map_err(|source| {
-        // A better reason than the system's, which is "too many levels of symbolic links" for a single link.
+        // For a link, the system's error is "too many levels of symbolic links". The kind of the file is clearer.
         let is_missing = source.kind() == ErrorKind::NotFound;
-        let better = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
-        let better = better.and_then(|metadata| check(path, &metadata, FileKind::File).err());
-        better.unwrap_or_else(|| StoreError::io(what, path)(source))
+        let metadata = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
+        let clearer = metadata.and_then(|metadata| check(path, &metadata, FileKind::File).err());
+        clearer.unwrap_or_else(|| StoreError::io(what, path)(source))
     })?;
     let metadata = file.metadata().map_err(StoreError::io(what, path))?;
     check(path, &metadata, FileKind::File)?;
@@ -45,7 +45,7 @@ pub(super) fn file(path: &Path) -> Result<Metadata, StoreError> {
     Ok(metadata)
 }
 
-/// The metadata of a folder of ours; `None` if there is none, or can be none.
+/// The metadata of a folder of ours; `None` if it does not exist, or cannot exist.
 pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,

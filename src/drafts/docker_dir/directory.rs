@@ -95,7 +95,7 @@ fn inode(_: &Metadata) -> u64 {
 pub(super) fn names(directory: &Path) -> Result<Option<Vec<String>>, StoreError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        // Docker cannot have created a folder whose name is too long, so there is none.
+        // Docker cannot have created a folder whose name is too long, so it does not exist.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return Ok(None),
         Err(error) => return Err(StoreError::io("read", directory)(error)),
     };

@@ -40,7 +40,7 @@ pub(super) fn marked(mut file: Vec<u8>, mark: &str) -> Vec<u8> {
     file
 }
 
-/// The mark in an entry's file; empty if there is none.
+/// The mark in an entry's file; empty without a mark.
 pub(super) fn of(file: &[u8]) -> String {
     let is_possible = file.windows(6).any(|window| window == b"\"Mark\"");
     let marked = is_possible.then(|| serde_json::from_slice::<Marked>(file).ok()).flatten();

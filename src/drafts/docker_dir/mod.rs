@@ -254,15 +254,15 @@ impl DraftStore for DockerDir {
         notice: &dyn Fn(&str),
         mut choose: impl FnMut(&Draft) -> Result<Vec<Entry>, E>,
     ) -> Result<Option<Vec<Entry>>, E> {
-        let mut gone = None;
+        let mut removed = None;
         self.change(list, notice, |before| {
-            gone = None;
+            removed = None;
             let Some(mut draft) = before.cloned() else { return Ok(None) };
             let chosen = choose(&draft)?;
-            gone = Some(chosen.iter().flat_map(|entry| draft.take_out(entry)).collect());
+            removed = Some(chosen.iter().flat_map(|entry| draft.take_out(entry)).collect());
             Ok::<_, E>(Some(draft))
         })?;
-        Ok(gone)
+        Ok(removed)
     }
 
     fn remove(&self, list: &Reference, notice: &dyn Fn(&str)) -> Result<bool, StoreError> {

@@ -32,7 +32,7 @@ pub struct StoredName {
 }
 
 impl StoredName {
-    /// The list: recorded, or the most likely one that docker keeps under this name; `None` if there is none.
+    /// The list: the recorded one, or the most likely list with this directory; `None` if no list can have it.
     ///
     /// [`super::DockerDir::stored`] also reads the entries, and guesses better.
     pub fn list(&self) -> Option<Reference> {

@@ -55,7 +55,7 @@ impl SeenFiles {
     }
 }
 
-/// The list in directory `name`, or `None` if there is none.
+/// The list in directory `name`; `None` if it does not exist.
 pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
     let found = settled(
         paths,

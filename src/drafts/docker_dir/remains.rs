@@ -53,7 +53,7 @@ pub struct Removable {
     pub bytes: u64,
 }
 
-/// Reads the directory `name`; `None` if there is none.
+/// Reads the directory `name`; `None` if it does not exist.
 pub(super) fn look(paths: &Paths, name: &str) -> Result<Option<Remains>, StoreError> {
     let path = paths.list(name);
     let Some(folder) = checked_access::directory(&path)? else { return Ok(None) };

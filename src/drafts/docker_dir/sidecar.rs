@@ -144,7 +144,7 @@ fn read_sidecar(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar
     Ok(Sidecar::named(&value).map(|plain| (format, value, plain)))
 }
 
-/// The identity of a directory; `None` if there is none, or can be none.
+/// The identity of a directory; `None` if it does not exist, or cannot exist.
 pub(super) fn identity(path: &Path) -> Result<Option<String>, StoreError> {
     match path.symlink_metadata() {
         Ok(metadata) => Ok(Some(directory::identity(&metadata))),
@@ -238,11 +238,12 @@ impl Sidecar {
     }
 
     /// Refuses a list that does not own the directory.
-    pub(super) fn check(&self, wanted: &Reference, path: &Path) -> Result<(), StoreError> {
-        if self.list == *wanted {
+    pub(super) fn check(&self, requested: &Reference, path: &Path) -> Result<(), StoreError> {
+        if self.list == *requested {
             return Ok(());
         }
-        Err(StoreError::NameTaken { wanted: wanted.to_string(), holder: self.list.to_string(), path: path.to_owned() })
+        let (wanted, holder) = (requested.to_string(), self.list.to_string());
+        Err(StoreError::NameTaken { wanted, holder, path: path.to_owned() })
     }
 
     /// The bytes of the sidecar.

@@ -31,8 +31,8 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
         let Some(folder) = checked_access::directory(&path)? else { return Ok(None) };
         let (mut entries, mut bytes) = (Vec::new(), 0_u64);
         let mut modified = folder.modified().map_err(StoreError::io("look at", &path))?;
-        let kept = |key, entry| entries.push((key, entry));
-        let found = read::entries(&path, kept, |_, file, metadata| {
+        let take = |key, entry| entries.push((key, entry));
+        let found = read::entries(&path, take, |_, file, metadata| {
             bytes = bytes.saturating_add(file.len() as u64);
             modified = modified.max(metadata.modified().unwrap_or(modified));
         })?;

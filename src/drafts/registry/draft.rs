@@ -1,4 +1,4 @@
-//! A shared draft as one value: what the entries of a list and a run make together, and changes of it entry by entry.
+//! A shared draft as one value, made of the entries of a list and a run. Changes store and delete single entries.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::model::{Draft, Entry};
 use crate::net::RegistryErrorKind;
 use crate::reference::Reference;
 
-/// The draft that these entries make: images in the order of their keys, then attestations in the same order. Every
-/// reader makes the same draft of the same entries.
+/// The draft of these entries: images in the order of their keys, then attestations in the same order. The same entries
+/// always give the same draft.
 pub fn draft_of(list: &Reference, entries: &[FoundEntry]) -> Draft {
     let mut sorted: Vec<&FoundEntry> = entries.iter().collect();
     sorted.sort_by_cached_key(|found| found.entry.name.key.tag_part());
@@ -29,8 +29,8 @@ pub fn draft_of(list: &Reference, entries: &[FoundEntry]) -> Draft {
 }
 
 impl RegistryDrafts<'_> {
-    /// An entry for each image of a draft, with its attestations, by key; with the name of the image. `key` is the key
-    /// of the only image.
+    /// An entry for each image of a draft with its attestations, and the name of the image; sorted by tag. If `key` is
+    /// given, the only image gets it.
     ///
     /// # Errors
     /// An image that cannot have an entry.
@@ -51,8 +51,8 @@ impl RegistryDrafts<'_> {
                 is_labelled: true,
             };
             if let Some((other, name)) = entries.iter().find(|(other, _)| other.name.tag() == entry.name.tag()) {
-                let (key, one) = (other.name.key.clone(), name.clone());
-                return Err(NoEntry::SameKey { key, one, other: image_name });
+                let (key, first) = (other.name.key.clone(), name.clone());
+                return Err(NoEntry::SameKey { key, first, other: image_name });
             }
             entries.push((entry, image_name));
         }
@@ -63,7 +63,7 @@ impl RegistryDrafts<'_> {
     /// The entries of a list in this run. One listing, and a GET for each entry.
     ///
     /// # Errors
-    /// What stands in the way of an exchange.
+    /// A failed request.
     pub fn entries(&self, list: &Reference) -> Result<Vec<FoundEntry>, SharedStoreError> {
         let (name, run) = (list.tag().unwrap_or_default(), self.run.id.as_deref());
         let tags = self.tags()?.into_iter();
@@ -77,7 +77,7 @@ impl RegistryDrafts<'_> {
     }
 }
 
-/// The images of a draft that get an entry: not what belongs to another of them.
+/// The images of a draft that get an entry. Attestations and referrers get none.
 pub fn images(draft: &Draft) -> impl Iterator<Item = &Entry> {
     let digests: BTreeSet<String> = draft.listed().map(|entry| entry.descriptor.digest.to_string()).collect();
     let belongs = move |entry: &Entry| entry.subject().is_some_and(|subject| digests.contains(subject.as_str()));
@@ -105,7 +105,7 @@ impl DraftStore for RegistryDrafts<'_> {
         Ok((!entries.is_empty()).then(|| draft_of(list, &entries)))
     }
 
-    /// The images have to be in the list's repository.
+    /// The images must be in the list's repository.
     fn add<E: From<SharedStoreError>>(
         &self,
         list: &Reference,
@@ -122,38 +122,38 @@ impl DraftStore for RegistryDrafts<'_> {
         Ok(true)
     }
 
-    /// Entries that the registry does not delete stay, and are not among those that are returned.
+    /// Entries that the registry does not delete are not returned.
     fn remove_entries<E: From<SharedStoreError>>(
         &self,
         list: &Reference,
         notice: &dyn Fn(&str),
         mut choose: impl FnMut(&Draft) -> Result<Vec<Entry>, E>,
     ) -> Result<Option<Vec<Entry>>, E> {
-        let there = self.entries(list).map_err(E::from)?;
-        if there.is_empty() {
+        let entries = self.entries(list).map_err(E::from)?;
+        if entries.is_empty() {
             return Ok(None);
         }
-        let mut gone = Vec::new();
-        for chosen in choose(&draft_of(list, &there))? {
+        let mut removed = Vec::new();
+        for chosen in choose(&draft_of(list, &entries))? {
             let digest = &chosen.descriptor.digest;
-            for found in there.iter().filter(|found| found.entry.image.digest == *digest) {
+            for found in entries.iter().filter(|found| found.entry.image.digest == *digest) {
                 let deletion = self.delete(found).map_err(|error| E::from(error.into()))?;
                 match deletion.reason() {
-                    None => gone.push(chosen.clone()),
+                    None => removed.push(chosen.clone()),
                     Some(why) => notice(&format!("{}:{} stays: {why}", self.repository, found.tag)),
                 }
             }
         }
-        Ok(Some(gone))
+        Ok(Some(removed))
     }
 
     fn remove(&self, list: &Reference, notice: &dyn Fn(&str)) -> Result<bool, SharedStoreError> {
-        let there = self.entries(list)?;
-        for found in &there {
+        let entries = self.entries(list)?;
+        for found in &entries {
             if let Some(why) = self.delete(found)?.reason() {
                 notice(&format!("{}:{} stays: {why}", self.repository, found.tag));
             }
         }
-        Ok(!there.is_empty())
+        Ok(!entries.is_empty())
     }
 }

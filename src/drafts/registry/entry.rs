@@ -1,8 +1,8 @@
-//! The document of an entry: an index of one image and its attestations, which says of itself to which list, run and
-//! key it belongs. See `store-format.md`, "Shared drafts".
+//! The document of an entry: an index of one image and its attestations. Its annotations name the list, the run and the
+//! key. See `store-format.md`, "Shared drafts".
 //!
-//! What a registry serves under an entry's tag was perhaps put there by a stranger. So it is bounded, and everything in
-//! it is checked before it is used.
+//! A stranger may have put the content of an entry's tag. So its size is limited, and everything in it is checked
+//! before it is used.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::{DocumentError, media_type};
 
-/// What begins the name of every annotation that is ours. None of them reaches a published list.
+/// The prefix of our annotations. None of them reaches a published list.
 pub const RESERVED: &str = "org.docker-manifest.";
 
 const DRAFT: &str = "org.docker-manifest.draft";
@@ -27,60 +27,60 @@ const RUN: &str = "org.docker-manifest.draft.run";
 /// The version of the format.
 const VERSION: &str = "1";
 
-/// The largest entry, in bytes. One with an attestation has less than 1000.
+/// The maximum size of an entry, in bytes. An entry with an attestation has less than 1000.
 pub const ENTRY_MAX: usize = 256 * 1024;
 
-/// How many attestations an entry has, at most.
+/// The maximum number of attestations of an entry.
 pub const ATTESTATIONS_MAX: usize = 64;
 
-/// One image of a list, its attestations, and where it belongs.
+/// One image of a list with its attestations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedEntry {
     /// List, run and key.
     pub name: EntryName,
-    /// How often the run was started when this was made, if that is known.
+    /// The attempt of the run that made the entry, if it is known.
     pub attempt: Option<u64>,
     /// The image as the list will describe it.
     pub image: Descriptor,
     /// Its attestations, likewise.
     pub attestations: Vec<Descriptor>,
-    /// Whether the document says that it is ours: an OCI index does, and a Docker manifest list cannot.
+    /// Whether the document has our annotations. An OCI index has them; a Docker manifest list cannot.
     pub is_labelled: bool,
 }
 
 /// Why a document is not the entry that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// It cannot be read.
+    /// A document that cannot be read.
     #[error("{0}")]
     Document(#[from] DocumentError),
-    /// It is neither an OCI index nor a Docker manifest list.
+    /// A media type of neither an OCI index nor a Docker manifest list.
     #[error("it is served as {:?}, not as an index", crate::sanitize::word(.0))]
     MediaType(String),
-    /// It is too large, in bytes.
+    /// A document over the maximum size, in bytes.
     #[error("it has {0} bytes, and an entry has up to {ENTRY_MAX}")]
     Size(usize),
     /// An index without our annotations.
     #[error("it is an index of somebody else: it has no annotation {DRAFT}")]
     Unlabelled,
-    /// Of a later version.
+    /// A later version.
     #[error("its format is {:?}; this program knows format {VERSION}", crate::sanitize::word(.0))]
     Version(String),
-    /// It belongs to another list, run or key than its tag says.
+    /// Annotations that name another list, run or key than the tag.
     #[error("its annotations name another list, run or platform than its tag")]
     Elsewhere,
-    /// It has something that no entry has.
+    /// A member that no entry may have.
     #[error("it has {0}")]
     Beyond(&'static str),
-    /// It is not made of one image and its attestations.
+    /// Descriptors of anything but one image and its attestations.
     #[error("{0}")]
     Shape(&'static str),
-    /// The image is not for the platform that the key says.
+    /// An image for another platform than that of the key.
     #[error("its image is for {platform}, and its key is {key}")]
     Platform {
-        /// What the image is for.
+        /// The platform of the image.
         platform: String,
-        /// What the entry is called.
+        /// The key of the entry.
         key: String,
     },
 }
@@ -88,15 +88,15 @@ pub enum EntryError {
 /// Why an image of a draft cannot have an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoEntry {
-    /// It is not known what it runs on.
+    /// Its platform is not known.
     NoPlatform(String),
     /// Another image has the same key.
     SameKey {
         /// The key.
         key: SharedKey,
-        /// One image.
-        one: String,
-        /// The other.
+        /// The first image.
+        first: String,
+        /// The other image.
         other: String,
     },
 }
@@ -116,8 +116,8 @@ impl SharedEntry {
         self.document(media_type::OCI_INDEX, annotations)
     }
 
-    /// The entry as a Docker manifest list, for registries that take no OCI index; `None` where such a list has no
-    /// place for what the entry says of its image.
+    /// The entry as a Docker manifest list, for registries that refuse OCI indexes; `None` if such a list cannot hold
+    /// all members of the entry.
     ///
     /// # Errors
     /// As [`SharedEntry::encode`].
@@ -139,10 +139,10 @@ impl SharedEntry {
         Ok(bytes)
     }
 
-    /// Reads what a registry served under the tag of an entry.
+    /// Reads the content of an entry's tag.
     ///
     /// # Errors
-    /// A document that is no entry, or not the one that is expected.
+    /// A document that is no entry, or not the expected one.
     pub fn read(served_type: &str, bytes: &[u8], tag: &str, expected: Expected<'_>) -> Result<SharedEntry, EntryError> {
         check_size(bytes)?;
         let index = Index::decode(bytes)?;
@@ -172,7 +172,7 @@ impl SharedEntry {
         Ok(SharedEntry { name: found, attempt, image, attestations, is_labelled })
     }
 
-    /// The tag that a document belongs under, if it is an entry of this list and run; `None` where it does not say.
+    /// The tag of a document that is an entry of this list and run; `None` if it cannot be derived.
     pub fn tag_of(served_type: &str, bytes: &[u8], list: &str, run: Option<&str>) -> Option<String> {
         check_size(bytes).ok()?;
         let index = Index::decode(bytes).ok()?;
@@ -184,20 +184,20 @@ impl SharedEntry {
         Some(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key }.tag())
     }
 
-    /// All that the entry brings into the list.
+    /// All descriptors that the entry adds to the list.
     pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
         std::iter::once(&self.image).chain(&self.attestations)
     }
 }
 
-/// What is known of an entry before it is read.
+/// The expectations of an entry before it is read.
 #[derive(Debug, Clone, Copy)]
 pub enum Expected<'a> {
-    /// All that its tag was derived from.
+    /// The list, run and key that its tag was derived from.
     Name(&'a EntryName),
     /// The list's tag and the run.
     Run(&'a str, Option<&'a str>),
-    /// Nothing but its tag.
+    /// Only its tag is known.
     Any,
 }
 
@@ -211,7 +211,7 @@ impl Expected<'_> {
     }
 }
 
-/// Which entry a Docker manifest list under this tag is: it says nothing of that itself.
+/// The name of an entry in a Docker manifest list, which has no annotations: derived from the tag.
 fn by_tag(tag: &str, expected: Expected<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
     match expected {
         Expected::Name(name) => Ok(name.clone()),
@@ -229,7 +229,7 @@ fn check_size(bytes: &[u8]) -> Result<(), EntryError> {
     if bytes.len() > ENTRY_MAX { Err(EntryError::Size(bytes.len())) } else { Ok(()) }
 }
 
-/// What the annotations of an OCI index say.
+/// The name and the attempt in the annotations of an OCI index.
 fn labels(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u64>), EntryError> {
     match annotations.get(DRAFT).map(String::as_str) {
         Some(VERSION) => {}
@@ -245,42 +245,43 @@ fn labels(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u
 
 /// The image and its attestations.
 fn parts(manifests: &[Descriptor]) -> Result<(Descriptor, Vec<Descriptor>), EntryError> {
-    let images: Vec<&Descriptor> = manifests.iter().filter(|line| attested(line).is_none()).collect();
+    let images: Vec<&Descriptor> = manifests.iter().filter(|descriptor| attested(descriptor).is_none()).collect();
     let [image] = images.as_slice() else {
         return Err(EntryError::Shape("it does not have exactly one image"));
     };
-    let attestations: Vec<Descriptor> = manifests.iter().filter(|line| attested(line).is_some()).cloned().collect();
+    let attestations: Vec<Descriptor> =
+        manifests.iter().filter(|descriptor| attested(descriptor).is_some()).cloned().collect();
     if attestations.len() > ATTESTATIONS_MAX {
         return Err(EntryError::Shape("it has more than 64 attestations"));
     }
-    if attestations.iter().any(|line| attested(line).as_ref() != Some(&image.digest)) {
+    if attestations.iter().any(|descriptor| attested(descriptor).as_ref() != Some(&image.digest)) {
         return Err(EntryError::Shape("it has an attestation of another image"));
     }
     manifests.iter().try_for_each(check_descriptor)?;
     Ok(((*image).clone(), attestations))
 }
 
-fn check_descriptor(line: &Descriptor) -> Result<(), EntryError> {
-    if !matches!(line.media_type.as_str(), media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST) {
+fn check_descriptor(descriptor: &Descriptor) -> Result<(), EntryError> {
+    if !matches!(descriptor.media_type.as_str(), media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST) {
         return Err(EntryError::Shape("it names something that is no image manifest"));
     }
-    if !line.urls.is_empty() {
+    if !descriptor.urls.is_empty() {
         return Err(EntryError::Beyond("urls"));
     }
-    if line.annotations.keys().any(|name| name.starts_with(RESERVED)) {
+    if descriptor.annotations.keys().any(|name| name.starts_with(RESERVED)) {
         return Err(EntryError::Beyond("a reserved annotation at its image"));
     }
     let is_content = |data: &String| {
         let content = STANDARD.decode(data).unwrap_or_default();
-        content.len() as u64 == line.size && line.digest.verifies(&content)
+        content.len() as u64 == descriptor.size && descriptor.digest.verifies(&content)
     };
-    if !line.data.is_empty() && !is_content(&line.data) {
+    if !descriptor.data.is_empty() && !is_content(&descriptor.data) {
         return Err(EntryError::Beyond("embedded data that is not the image"));
     }
     Ok(())
 }
 
-/// Whether an image is for the platform that a key says. A name that a user chose fits every image.
+/// Checks that an image is for the platform of a key. A key that a user chose fits every image.
 fn check_key(key: &SharedKey, image: &Descriptor) -> Result<(), EntryError> {
     let own = image.platform.as_ref().and_then(SharedKey::of);
     if !key.is_platform() || own.as_ref() == Some(key) {

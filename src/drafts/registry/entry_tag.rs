@@ -7,37 +7,37 @@ use crate::digest::Digest;
 use crate::platform::{self, Platform};
 use crate::reference::Reference;
 
-/// What every tag of an entry begins with.
+/// The prefix of every entry's tag.
 const PREFIX: &str = "draft.";
 
-/// The longest tag that registries take (distribution-spec, "Pulling manifests"), in characters.
+/// The maximum length of a tag (distribution-spec, "Pulling manifests"), in characters.
 const TAG_MAX: usize = 128;
 
-/// The longest key, in characters, so that the list's tag has room beside it.
+/// The maximum length of a key, in characters. It leaves room for the list's tag.
 const KEY_MAX: usize = 64;
 
-/// How many digits of a hash stand for what is too long.
+/// The number of hash digits at the end of a shortened text.
 const CUT_DIGITS: usize = 12;
 
-/// How many digits of a hash stand for a run.
+/// The number of hash digits that stand for a run.
 const RUN_DIGITS: usize = 8;
 
 /// The part of a tag that stands for no run.
 const NO_RUN: &str = "0";
 
-/// How many numbers of a Windows version are its build.
+/// The number of leading numbers of a Windows version that are its build.
 const BUILD_NUMBERS: usize = 3;
 
-/// Which entry of a list this is: a platform (`linux/arm64`), or a name that a user chose.
+/// The key of an entry in its list: a platform (`linux/arm64`), or a name that a user chose.
 ///
 /// A platform has a slash, and a name has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SharedKey(String);
 
 impl SharedKey {
-    /// The key of an image for this platform; `None` where operating system or architecture are not known.
+    /// The key of an image for this platform; `None` if its operating system or architecture is not known.
     ///
-    /// It is the platform as `--require` compares it, with the build of a Windows image.
+    /// The key is the platform as `--require` compares it, with the build of a Windows image.
     pub fn of(platform: &Platform) -> Option<SharedKey> {
         let Platform { os, architecture, variant, os_version, .. } = platform.normalized();
         if [&os, &architecture].iter().any(|word| word.is_empty() || *word == "unknown") {
@@ -59,8 +59,8 @@ impl SharedKey {
     /// A key that a user chose.
     ///
     /// # Errors
-    /// Other characters than `a-z`, `A-Z`, `0-9`, `_` and `-`, more than 64 of them, and what would be taken for the
-    /// key of a platform; in words for people.
+    /// Other characters than `a-z`, `A-Z`, `0-9`, `_` and `-`; more than 64 characters; a name that reads as the key of
+    /// a platform. The error is a message for the user.
     pub fn named(name: &str) -> Result<SharedKey, &'static str> {
         if name.is_empty() || !name.bytes().all(is_key_byte) {
             return Err("a key is made of a-z, A-Z, 0-9, _ and -");
@@ -74,12 +74,12 @@ impl SharedKey {
         Ok(SharedKey(name.to_owned()))
     }
 
-    /// The key in an entry, which is not checked here: it is compared with the tag later.
+    /// The key of an entry. It is not checked here, but compared with the tag later.
     pub(super) fn unchecked(text: String) -> SharedKey {
         SharedKey(text)
     }
 
-    /// The key as an entry says it: `linux/arm64`, `windows/amd64:10.0.20348`, or the name.
+    /// The key as an entry states it: `linux/arm64`, `windows/amd64:10.0.20348`, or the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -89,7 +89,7 @@ impl SharedKey {
         self.0.contains('/')
     }
 
-    /// Whether the platform says enough to have one key alone: a Windows image is known by its build.
+    /// Whether the platform has exactly one key. A Windows platform needs its build for that.
     pub fn is_derivable(platform: &Platform) -> bool {
         let Platform { os, os_version, .. } = platform.normalized();
         os != "windows" || os_version.split('.').filter(|number| !number.is_empty()).count() >= BUILD_NUMBERS
@@ -136,13 +136,13 @@ fn is_like_a_platform(name: &str) -> bool {
     is_pair && rest.is_none_or(|rest| is_variant(rest) || is_build(rest))
 }
 
-/// A text of at most `most` characters: what is longer is cut, and ends in a hash of `whole`.
+/// Shortens a text to at most `most` characters. A shortened text ends in a hash of `whole`.
 fn shortened(text: &str, whole: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(most.saturating_sub(CUT_DIGITS + 1)).collect();
-    format!("{kept}_{}", hex(whole, CUT_DIGITS))
+    let start: String = text.chars().take(most.saturating_sub(CUT_DIGITS + 1)).collect();
+    format!("{start}_{}", hex(whole, CUT_DIGITS))
 }
 
 /// The first digits of the sha256 hash of a text.
@@ -151,14 +151,14 @@ fn hex(text: &str, digits: usize) -> String {
     digest.as_str().split(':').next_back().unwrap_or_default().chars().take(digits).collect()
 }
 
-/// The list, the run and the key of an entry, which decide its tag.
+/// The list, the run and the key of an entry. They determine its tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryName {
     /// The tag of the list.
     pub list: String,
-    /// The run that the entry belongs to, in full; `None` where there is no run.
+    /// The full id of the entry's run; `None` outside a run.
     pub run: Option<String>,
-    /// Which entry of the list it is.
+    /// The key of the entry in the list.
     pub key: SharedKey,
 }
 
@@ -198,15 +198,15 @@ pub struct TagParts {
 }
 
 impl TagParts {
-    /// Takes the tag of an entry apart; `None` for other tags.
+    /// Splits the tag of an entry; `None` for other tags.
     pub fn of(tag: &str) -> Option<TagParts> {
         let (rest, key) = tag.strip_prefix(PREFIX)?.rsplit_once('.')?;
         let (list, run) = rest.rsplit_once('.')?;
         let is_hash = run.len() == RUN_DIGITS && run.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let is_key = !key.is_empty() && key.bytes().all(is_key_byte);
         let is_list = !list.is_empty() && list.bytes().all(|byte| byte == b'.' || is_key_byte(byte));
-        let is_one = tag.len() <= TAG_MAX && is_list && is_key && (is_hash || run == NO_RUN);
-        is_one.then(|| TagParts { list: list.to_owned(), run: run.to_owned(), key: key.to_owned() })
+        let is_entry = tag.len() <= TAG_MAX && is_list && is_key && (is_hash || run == NO_RUN);
+        is_entry.then(|| TagParts { list: list.to_owned(), run: run.to_owned(), key: key.to_owned() })
     }
 
     /// Whether the tag is one of this list.

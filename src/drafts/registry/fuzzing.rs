@@ -19,8 +19,10 @@ pub(crate) fn shared_entry(bytes: &[u8]) {
             let reference = Reference::parse(&format!("h.x/a:{tag}"));
             assert!(tag.len() <= 128 && reference.is_ok_and(|reference| reference.tag() == Some(&tag)), "{tag:.200}");
             assert_eq!(entry.name.tag(), tag);
-            for line in entry.descriptors() {
-                assert!(line.urls.is_empty() && !line.annotations.keys().any(|name| name.starts_with(RESERVED)));
+            for descriptor in entry.descriptors() {
+                assert!(
+                    descriptor.urls.is_empty() && !descriptor.annotations.keys().any(|name| name.starts_with(RESERVED))
+                );
             }
             if entry.is_labelled {
                 // What cannot be written again, because it would be larger, is refused and not cut.

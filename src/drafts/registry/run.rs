@@ -1,17 +1,18 @@
-//! The run that an entry belongs to: one execution of a pipeline, by the variables that its CI system sets.
+//! The run of an entry: one execution of a pipeline. The variables of the CI system identify it.
 
 use crate::env::Env;
 
-/// Where a run can be named for all commands.
+/// The variable that names a run for all commands.
 const VARIABLE: &str = "DOCKER_MANIFEST_RUN";
 
-/// Where GitHub says how often a run was started.
+/// The variable in which GitHub counts the attempts of a run.
 const ATTEMPT_VARIABLE: &str = "GITHUB_RUN_ATTEMPT";
 
-/// The longest run id, in bytes.
+/// The maximum length of a run id, in bytes.
 const RUN_MAX: usize = 256;
 
-/// CI systems, with the variables that together are the same in all jobs of a run and in no other run.
+/// CI systems, with the variables that together identify a run: all jobs of the run have the same values, and no other
+/// run has them.
 const SYSTEMS: [(&str, &[&str]); 11] = [
     ("github", &["GITHUB_REPOSITORY_ID", "GITHUB_RUN_ID"]),
     ("gitlab", &["CI_PIPELINE_ID"]),
@@ -29,18 +30,17 @@ const SYSTEMS: [(&str, &[&str]); 11] = [
 /// One execution of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Run {
-    /// Its id; `None` outside CI, where all commands share one name space.
+    /// Its id; `None` outside CI. All commands without a run share one name space.
     pub id: Option<String>,
-    /// How often it was started, from 1; `None` where the CI system does not count.
+    /// The number of the attempt, from 1; `None` if the CI system does not count attempts.
     pub attempt: Option<u64>,
 }
 
 impl Run {
-    /// The run of this process: as named, else as `VARIABLE` names it, else that of the CI system.
+    /// The run of this process: `named`, else the value of `DOCKER_MANIFEST_RUN`, else that of the CI system.
     ///
     /// # Errors
-    /// An id that is empty, has characters that cannot be shown, or more than 256 bytes; with the name of the variable
-    /// if it comes from one.
+    /// An id that is empty, has control characters, or has more than 256 bytes.
     pub fn of(named: Option<&str>, env: &Env) -> Result<Run, InvalidRun> {
         let attempt = env.get(ATTEMPT_VARIABLE).and_then(|attempt| attempt.parse().ok());
         let from_env = || env.get(VARIABLE).map(|id| (Some(VARIABLE), id.to_owned()));
@@ -57,7 +57,7 @@ impl Run {
 /// A run id that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRun {
-    /// The variable that it comes from; `None` for one that was typed, or put together from several.
+    /// The variable that has it; `None` if it was given on the command line or joined from several variables.
     pub variable: Option<&'static str>,
     /// The id.
     pub id: String,
@@ -65,10 +65,10 @@ pub struct InvalidRun {
     pub why: &'static str,
 }
 
-/// Whether a text can be a run id.
+/// Checks a run id.
 ///
 /// # Errors
-/// What is wrong with it, in words for people.
+/// What is wrong with it, as a message for the user.
 pub fn check(id: &str) -> Result<(), &'static str> {
     if id.is_empty() {
         return Err("empty");

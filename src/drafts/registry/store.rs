@@ -1,4 +1,4 @@
-//! Entries in a repository: put, fetched, listed and deleted, one request each wherever a registry allows it.
+//! Entries in a repository: puts, fetches, lists and deletes them, with one request each if the registry allows it.
 
 use std::collections::BTreeSet;
 
@@ -30,23 +30,23 @@ pub struct FoundEntry {
     pub entry: SharedEntry,
 }
 
-/// What is under the tag of an entry.
+/// The content of an entry's tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryLookup {
     /// Nothing.
     Absent,
     /// The entry.
     Found(Box<FoundEntry>),
-    /// Something that is not used.
+    /// Content that is not used.
     Rejected(RejectedEntry),
 }
 
-/// What stands under the tag of an entry and is not that entry.
+/// The content of an entry's tag that is not that entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedEntry {
     /// The tag.
     pub tag: String,
-    /// The digest of what is there.
+    /// The digest of the content.
     pub digest: Digest,
     /// Why it is not used.
     pub why: EntryError,
@@ -64,7 +64,7 @@ pub struct StoredEntry {
 /// Why an entry was not put or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedStoreError {
-    /// It cannot be an entry.
+    /// An invalid entry.
     #[error("cannot store {tag}: {source}")]
     Entry {
         /// Where it would be stored.
@@ -72,26 +72,26 @@ pub enum SharedStoreError {
         /// What is wrong with it.
         source: EntryError,
     },
-    /// The registry does not replace the entry that is there, which is another one.
+    /// The tag has another entry, and the registry does not replace it.
     #[error("{tag} has another entry, and the registry does not replace it: {}", source.detail)]
     Conflict {
         /// The tag.
         tag: String,
-        /// The answer to the PUT.
+        /// The response to the PUT.
         source: Box<RegistryError>,
     },
-    /// The registry does not take the entry.
+    /// The registry refuses the entry.
     #[error("failed to put entry {tag}: {source}")]
     Put {
         /// The tag.
         tag: String,
-        /// The answer to the PUT.
+        /// The response to the PUT.
         source: Box<RegistryError>,
     },
     /// An image that cannot have an entry.
     #[error("{}", crate::drafts::registry::store::no_entry(.0))]
     NoEntry(NoEntry),
-    /// Anything else that stands in the way of an exchange.
+    /// Any other failed request.
     #[error(transparent)]
     Registry(Box<RegistryError>),
 }
@@ -102,21 +102,21 @@ impl From<RegistryError> for SharedStoreError {
     }
 }
 
-/// What became of an entry that was to be deleted.
+/// The result of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deletion {
     /// It is deleted.
     Deleted,
-    /// It was not there any more, or its tag has another entry now.
+    /// It no longer existed, or its tag has another entry now.
     Gone,
-    /// The registry does not delete it; with its words.
+    /// The registry does not delete it; with its message.
     Refused(String),
-    /// Nothing was tried; with the reason.
+    /// No request was sent; with the reason.
     Kept(&'static str),
 }
 
 impl Deletion {
-    /// Why the entry stays; `None` where it is gone.
+    /// Why the entry still exists; `None` if it does not.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Deletion::Deleted | Deletion::Gone => None,
@@ -130,24 +130,24 @@ impl Deletion {
 fn no_entry(why: &NoEntry) -> String {
     match why {
         NoEntry::NoPlatform(image) => format!("{image} has no platform that an entry could be named after"),
-        NoEntry::SameKey { key, one, other } => format!("{key} would have two entries: {one} and {other}"),
+        NoEntry::SameKey { key, first, other } => format!("{key} would have two entries: {first} and {other}"),
     }
 }
 
 impl<'a> RegistryDrafts<'a> {
-    /// The entries of this repository, as the run sees them. Does no I/O.
+    /// The entries of this run in a repository. Does no I/O.
     pub fn new(registry: &'a Registry, repository: &'a Repository, run: &'a Run) -> RegistryDrafts<'a> {
         RegistryDrafts { registry, repository, run }
     }
 
-    /// Stores an entry under its tag, in place of the one that was there. The same entry again changes nothing.
+    /// Stores an entry under its tag, and replaces the previous one. Storing the same entry again changes nothing.
     ///
-    /// One request; where the registry refuses it, a second one to see what is there, and a third one with a Docker
-    /// manifest list if the registry may not take OCI indexes.
+    /// Sends one request. If the registry refuses it, a second request fetches the present entry, and a third one puts
+    /// a Docker manifest list if the registry may not accept OCI indexes.
     ///
     /// # Errors
-    /// [`SharedStoreError::Conflict`] where the tag cannot be moved and has another entry; what cannot be an entry, and
-    /// what stands in the way of an exchange.
+    /// [`SharedStoreError::Conflict`] if the tag cannot be moved and has another entry; an invalid entry, and a failed
+    /// request.
     pub fn put(&self, entry: &SharedEntry) -> Result<StoredEntry, SharedStoreError> {
         let tag = entry.name.tag();
         let shown = || format!("{}:{tag}", self.repository);
@@ -155,20 +155,20 @@ impl<'a> RegistryDrafts<'a> {
         let bytes = entry.encode().map_err(wrong)?;
         let refusal = match self.put_as(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
-            // Where the image is not known, or not yet, another format would not help.
+            // If the registry does not know the image (yet), another format does not help.
             Err(error) if !is_refusal(&error) || error.is_of_unknown_content() => {
                 return Err(self.not_put(&tag, error));
             }
             Err(error) => error,
         };
-        let there = self.lookup(&tag, Expected::Name(&entry.name));
-        let is_labelled = match &there {
-            Ok(EntryLookup::Found(there)) if is_same(&there.entry, entry) => {
-                return Ok(self.stored(&tag, there.digest.clone())?);
+        let present = self.lookup(&tag, Expected::Name(&entry.name));
+        let is_labelled = match &present {
+            Ok(EntryLookup::Found(found)) if is_same(&found.entry, entry) => {
+                return Ok(self.stored(&tag, found.digest.clone())?);
             }
-            Ok(EntryLookup::Found(there)) => there.entry.is_labelled,
+            Ok(EntryLookup::Found(found)) => found.entry.is_labelled,
             Ok(EntryLookup::Rejected(_)) => true,
-            // The refusal is what counts, not the failure of this look.
+            // The refusal is reported, not the failure of this request.
             Ok(EntryLookup::Absent) | Err(_) => false,
         };
         if !is_labelled
@@ -177,7 +177,7 @@ impl<'a> RegistryDrafts<'a> {
         {
             return Ok(stored);
         }
-        match there {
+        match present {
             Ok(EntryLookup::Found(_) | EntryLookup::Rejected(_)) => {
                 Err(SharedStoreError::Conflict { tag: shown(), source: Box::new(refusal) })
             }
@@ -200,10 +200,10 @@ impl<'a> RegistryDrafts<'a> {
         SharedStoreError::Put { tag: format!("{}:{tag}", self.repository), source: Box::new(error) }
     }
 
-    /// What is under the tag of an entry. One request (GET).
+    /// Fetches the content of an entry's tag. One request (GET).
     ///
     /// # Errors
-    /// What stands in the way of an exchange.
+    /// A failed request.
     pub fn lookup(&self, tag: &str, expected: Expected<'_>) -> Result<EntryLookup, RegistryError> {
         let Ok(reference) = self.repository.at_tag(tag) else { return Ok(EntryLookup::Absent) };
         match self.fetch(&reference)? {
@@ -212,11 +212,10 @@ impl<'a> RegistryDrafts<'a> {
         }
     }
 
-    /// The entry with this digest, whatever its tag; `None` where the registry does not serve it (yet). One request
-    /// (GET).
+    /// Fetches the entry with this digest, under any tag. One request (GET).
     ///
     /// # Errors
-    /// What stands in the way of an exchange.
+    /// A failed request.
     pub fn by_digest(
         &self,
         digest: &Digest,
@@ -240,18 +239,19 @@ impl<'a> RegistryDrafts<'a> {
         }
     }
 
-    /// The digest that the tag of an entry has; `None` where it is not there. One request (HEAD).
+    /// The digest of an entry's tag; `None` without such a tag. One request (HEAD).
     ///
     /// # Errors
-    /// What stands in the way of an exchange.
+    /// A failed request.
     pub fn digest_of(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
         self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))
     }
 
-    /// The tags of all entries in the repository, in their order. One request a page.
+    /// The tags of all entries in the repository, sorted. One request a page. A repository that does not exist has no
+    /// entries.
     ///
     /// # Errors
-    /// What stands in the way of an exchange. A repository that is not there has no entries.
+    /// A failed request.
     pub fn tags(&self) -> Result<Vec<(String, TagParts)>, RegistryError> {
         let tags = match self.registry.tags(self.repository) {
             Err(error) if error.kind == RegistryErrorKind::NotFound => Vec::new(),
@@ -262,10 +262,10 @@ impl<'a> RegistryDrafts<'a> {
         Ok(tags.into_iter().filter_map(|tag| TagParts::of(&tag).map(|parts| (tag, parts))).collect())
     }
 
-    /// What is under each of these tags, at once and in their order.
+    /// Fetches the content of these tags in parallel, in their order.
     ///
     /// # Errors
-    /// What stands in the way of an exchange.
+    /// A failed request.
     pub fn lookup_all(
         &self,
         tags: &[(String, Option<EntryName>)],
@@ -277,11 +277,11 @@ impl<'a> RegistryDrafts<'a> {
         })
     }
 
-    /// Deletes an entry by its own digest, and by its tag where the registry refuses that and the tag still has that
-    /// digest. Only what says of itself that it is an entry is deleted.
+    /// Deletes an entry by its digest. If the registry refuses that, and the tag still has that digest, deletes it by
+    /// its tag. Only a document that is labelled as an entry is deleted.
     ///
     /// # Errors
-    /// What stands in the way of an exchange, but for a refusal.
+    /// A failed request. A refusal is no error.
     pub fn delete(&self, found: &FoundEntry) -> Result<Deletion, RegistryError> {
         if !found.entry.is_labelled {
             return Ok(Deletion::Kept("it is a Docker manifest list, which can be a published list as well"));
@@ -297,7 +297,7 @@ impl<'a> RegistryDrafts<'a> {
         match refusal.status {
             Some(404) => return Ok(Deletion::Gone),
             Some(400 | 405 | 409) => {}
-            Some(400..=499) if refusal.status != Some(429) => return Ok(Deletion::Refused(words(&refusal))),
+            Some(400..=499) if refusal.status != Some(429) => return Ok(Deletion::Refused(reason(&refusal))),
             _ => return Err(refusal),
         }
         if self.digest_of(&found.tag)? != Some(found.digest.clone()) {
@@ -307,15 +307,15 @@ impl<'a> RegistryDrafts<'a> {
             Ok(()) => Ok(Deletion::Deleted),
             Err(error) if error.status == Some(404) => Ok(Deletion::Gone),
             Err(error) if error.status.is_some_and(|status| matches!(status, 400..=499) && status != 429) => {
-                Ok(Deletion::Refused(words(&refusal)))
+                Ok(Deletion::Refused(reason(&refusal)))
             }
             Err(error) => Err(error),
         }
     }
 }
 
-/// A refusal in a few words.
-fn words(refusal: &RegistryError) -> String {
+/// The reason of a refusal, for one line.
+fn reason(refusal: &RegistryError) -> String {
     let status = refusal.status.map(|status| format!("status {status}: ")).unwrap_or_default();
     format!("{status}{}", crate::sanitize::word(&refusal.detail))
 }
@@ -328,12 +328,12 @@ fn read(served: FetchedManifest, tag: &str, expected: Expected<'_>) -> EntryLook
     }
 }
 
-/// Whether two entries bring the same into the list, in whatever attempt they were made.
-fn is_same(one: &SharedEntry, other: &SharedEntry) -> bool {
-    one.name == other.name && one.descriptors().eq(other.descriptors())
+/// Whether two entries add the same to the list. Their attempts may differ.
+fn is_same(first: &SharedEntry, other: &SharedEntry) -> bool {
+    first.name == other.name && first.descriptors().eq(other.descriptors())
 }
 
-/// Whether the registry would not take what was put, as opposed to failing or not knowing who puts it.
+/// Whether the registry refused the content. Failures of the server and of the login are no refusals.
 fn is_refusal(error: &RegistryError) -> bool {
     error.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 401 | 429))
 }

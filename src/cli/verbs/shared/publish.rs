@@ -16,8 +16,9 @@ use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
+use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared::clean_up;
-use crate::core::shared::gather::{self, AllowedEntries, GatherOptions, Gathered, OwnEntry};
+use crate::core::shared::gather::{self, GatherOptions, Gathered, OwnEntry};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::{FoundEntry, Run};
 use crate::reference::Reference;
@@ -114,7 +115,7 @@ fn incomplete(
     gathered: Gathered,
 ) -> CommandError {
     let list = request.list;
-    if let Some(digest) = clean_up::now_at(client.gather(), list) {
+    if let Some(digest) = clean_up::current_digest(client.gather(), list) {
         context.streams.note(format_args!("perhaps published and purged: {list} is {digest}"));
     }
     if gathered.missing.is_empty() {

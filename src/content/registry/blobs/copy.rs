@@ -31,7 +31,7 @@ pub struct Blob<'a> {
     pub size: Option<u64>,
 }
 
-/// How a blob got to its target.
+/// How a blob came to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlobCopy {
     /// It existed there.
@@ -43,7 +43,7 @@ pub enum BlobCopy {
 }
 
 impl Registry {
-    /// Gets a blob into `target`.
+    /// Copies or mounts a blob into `target`.
     ///
     /// Sources in the target's registry are tried by a mount, one request each. If no mount succeeds and the target
     /// does not have the blob, it is streamed from the first source that serves it, and hashed, in constant memory. A
@@ -125,12 +125,12 @@ impl Registry {
             is_resumed: false,
             progress,
         };
-        let brought = work(&mut copy);
+        let copied = work(&mut copy);
         // An unused upload is cancelled, unless the target does not answer.
-        if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
+        if !copied.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
         }
-        brought.map_err(|error| error.of_blob(blob.digest))
+        copied.map_err(|error| error.of_blob(blob.digest))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What may go wrong while a blob is copied: on which side it was, and what it means for the copy.
+//! The failures of a copy of a blob: the side that failed, and the consequence for the copy.
 
 use crate::content::registry::blobs::source::BlobReader;
 use crate::content::registry::blobs::stream::ReadError;

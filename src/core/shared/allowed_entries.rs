@@ -1,0 +1,38 @@
+//! `--only-from`: a file that lists the entries that may be published.
+
+use std::collections::BTreeSet;
+
+use crate::core::error::CommandError;
+use crate::core::shared_failure::SharedFailure;
+use crate::digest::Digest;
+use crate::sanitize;
+
+/// The digests that entries may have, from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AllowedEntries {
+    pub(crate) file: String,
+    pub(crate) digests: BTreeSet<Digest>,
+}
+
+impl AllowedEntries {
+    /// Reads a file with a digest in each line, as `add --shared` prints it. Empty lines are skipped.
+    ///
+    /// # Errors
+    /// [`SharedFailure::AllowedFile`] for a line without a digest, and a file without lines.
+    pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
+        let mut digests = BTreeSet::new();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
+            let Some(digest) = line.split_whitespace().rev().find_map(last) else {
+                let why = format!("line {} has no digest: {}", number + 1, sanitize::word(line));
+                return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
+            };
+            digests.insert(digest);
+        }
+        if digests.is_empty() {
+            let why = "there is no digest in it".to_owned();
+            return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
+        }
+        Ok(AllowedEntries { file: file.to_owned(), digests })
+    }
+}
