@@ -2,7 +2,7 @@
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
@@ -148,7 +148,7 @@ pub(crate) fn subject(registry: &Registry, list: &Reference, subject: &Reference
         return Err(CommandError::SubjectElsewhere { subject, list });
     }
     let (FetchedContent::Image(_, found) | FetchedContent::List(found)) =
-        fetch::manifest(&Place::in_registry(registry, subject))?;
+        fetch::manifest(&ImageSource::in_registry(registry, subject))?;
     Ok(Descriptor::new(&found.media_type, found.digest, found.bytes.len() as u64))
 }
 

@@ -23,43 +23,43 @@ pub(crate) struct ContentAccess<'a> {
 
 /// A manifest, and what reads it.
 #[derive(Clone)]
-pub(crate) enum Place<'a> {
+pub(crate) enum ImageSource<'a> {
     /// In a registry.
     Registry { registry: &'a Registry, reference: Reference },
     /// In a layout: the name that says so, and the digest that the name selects.
     Layout { layout: Arc<OpenLayout>, name: LayoutName, digest: Digest },
 }
 
-impl<'a> Place<'a> {
+impl<'a> ImageSource<'a> {
     /// An image in a registry. No request.
-    pub(crate) fn in_registry(registry: &'a Registry, reference: &Reference) -> Place<'a> {
-        Place::Registry { registry, reference: reference.clone() }
+    pub(crate) fn in_registry(registry: &'a Registry, reference: &Reference) -> ImageSource<'a> {
+        ImageSource::Registry { registry, reference: reference.clone() }
     }
 
     /// An image anywhere. Opens its layout, and sends no request.
     ///
     /// # Errors
     /// A layout that cannot be opened, or that does not have the image.
-    pub(crate) fn open(access: ContentAccess<'a>, location: &Location) -> Result<Place<'a>, LayoutError> {
+    pub(crate) fn open(access: ContentAccess<'a>, location: &Location) -> Result<ImageSource<'a>, LayoutError> {
         match location {
-            Location::Registry(reference) => Ok(Place::in_registry(access.registry, reference)),
+            Location::Registry(reference) => Ok(ImageSource::in_registry(access.registry, reference)),
             Location::Layout(name) => {
                 let layout = access.layouts.open(name)?;
                 let digest = layout.select(name)?;
-                Ok(Place::Layout { layout, name: name.clone(), digest })
+                Ok(ImageSource::Layout { layout, name: name.clone(), digest })
             }
         }
     }
 
     /// The manifest with this digest in the same repository or layout.
-    pub(crate) fn at_digest(&self, digest: &Digest) -> Place<'a> {
+    pub(crate) fn at_digest(&self, digest: &Digest) -> ImageSource<'a> {
         match self {
-            Place::Registry { registry, reference } => {
-                Place::Registry { registry, reference: reference.repository().at_digest(digest) }
+            ImageSource::Registry { registry, reference } => {
+                ImageSource::Registry { registry, reference: reference.repository().at_digest(digest) }
             }
-            Place::Layout { layout, name, .. } => {
+            ImageSource::Layout { layout, name, .. } => {
                 let (layout, name) = (Arc::clone(layout), name.at_digest(digest));
-                Place::Layout { layout, name, digest: digest.clone() }
+                ImageSource::Layout { layout, name, digest: digest.clone() }
             }
         }
     }
@@ -67,8 +67,8 @@ impl<'a> Place<'a> {
     /// Its name, as the user wrote it.
     pub(crate) fn location(&self) -> Location {
         match self {
-            Place::Registry { reference, .. } => Location::Registry(reference.clone()),
-            Place::Layout { name, .. } => Location::Layout(name.clone()),
+            ImageSource::Registry { reference, .. } => Location::Registry(reference.clone()),
+            ImageSource::Layout { name, .. } => Location::Layout(name.clone()),
         }
     }
 
@@ -76,19 +76,19 @@ impl<'a> Place<'a> {
     /// layout has none before it is published; then it is in `home`.
     pub(crate) fn reference_in(&self, home: Option<&Repository>) -> Option<Reference> {
         match self {
-            Place::Registry { reference, .. } => Some(reference.clone()),
-            Place::Layout { digest, .. } => home.map(|home| home.at_digest(digest)),
+            ImageSource::Registry { reference, .. } => Some(reference.clone()),
+            ImageSource::Layout { digest, .. } => home.map(|home| home.at_digest(digest)),
         }
     }
 
     /// Whether it is in a layout.
     pub(crate) fn is_layout(&self) -> bool {
-        matches!(self, Place::Layout { .. })
+        matches!(self, ImageSource::Layout { .. })
     }
 
     /// Announces that it is going to be read, if that takes requests.
     pub(crate) fn announce(&self) {
-        if let Place::Registry { registry, reference } = self {
+        if let ImageSource::Registry { registry, reference } = self {
             registry.announce(reference.repository(), Access::Pull);
         }
     }
@@ -100,8 +100,8 @@ impl<'a> Place<'a> {
     pub(crate) fn manifest(&self) -> Result<FetchedManifest, ContentError> {
         match self {
             // By its digest if it has one, and as it is named in messages.
-            Place::Registry { registry, reference } => Ok(registry.manifest(reference)?),
-            Place::Layout { layout, digest, .. } => layout.manifest(&ManifestName::Digest(digest.clone())),
+            ImageSource::Registry { registry, reference } => Ok(registry.manifest(reference)?),
+            ImageSource::Layout { layout, digest, .. } => layout.manifest(&ManifestName::Digest(digest.clone())),
         }
     }
 
@@ -132,18 +132,18 @@ impl<'a> Place<'a> {
     /// Calls `read` with what reads the repository or the layout.
     pub(crate) fn content<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         match self {
-            Place::Registry { registry, reference } => read(&RegistryRepository::new(registry, reference)),
-            Place::Layout { layout, .. } => read(&**layout),
+            ImageSource::Registry { registry, reference } => read(&RegistryRepository::new(registry, reference)),
+            ImageSource::Layout { layout, .. } => read(&**layout),
         }
     }
 }
 
-/// As in [`Place::location`].
-impl fmt::Display for Place<'_> {
+/// As in [`ImageSource::location`].
+impl fmt::Display for ImageSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Registry { reference, .. } => reference.fmt(f),
-            Place::Layout { name, .. } => name.fmt(f),
+            ImageSource::Registry { reference, .. } => reference.fmt(f),
+            ImageSource::Layout { name, .. } => name.fmt(f),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, refuses_all_bl
 use crate::cli::check::samples::{ARTIFACT_TYPE, Family, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
-use crate::content::registry::{Expected, FetchedManifest, ManifestName, MountResult, Registry};
+use crate::content::registry::{ExpectedRequests, FetchedManifest, ManifestName, MountResult, Registry};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::index::Index;
@@ -125,7 +125,7 @@ impl<'a> Prober<'a> {
         self.steps.begin(Probe::Upload.title());
         let target = self.target.main();
         self.registry.announce(target, Access::PullPush);
-        self.registry.expect(target, Expected::reads(self.samples.blobs.len().min(self.registry.jobs().get())));
+        self.registry.expect(target, ExpectedRequests::reads(self.samples.blobs.len().min(self.registry.jobs().get())));
         let put = |blob: &Vec<u8>| {
             if self.interrupt.came() {
                 return Ok(());

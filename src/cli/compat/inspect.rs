@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Access;
-use crate::content::registry::{Expected, FetchedManifest, Registry};
+use crate::content::registry::{ExpectedRequests, FetchedManifest, Registry};
 use crate::core::error::CommandError;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
@@ -49,7 +49,7 @@ enum Content {
 /// Errors of the registry, and content that is no manifest.
 pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
-    let place = Place::in_registry(registry, image);
+    let place = ImageSource::in_registry(registry, image);
     match fetch::manifest(&place)? {
         FetchedContent::Image(_, fetched) => {
             let (config, platform) = config(registry, image, &fetched.bytes)?;
@@ -63,7 +63,7 @@ pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
-            registry.expect(image.repository(), Expected::reads(images.len().min(registry.jobs().get())));
+            registry.expect(image.repository(), ExpectedRequests::reads(images.len().min(registry.jobs().get())));
             let child = |descriptor: &&Descriptor| match fetch::listed(&place, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))

@@ -17,7 +17,7 @@ use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::inspect::referrers::add_referrers;
 use crate::core::inspect::template::TemplateSource;
 use crate::core::layouts::Layouts;
-use crate::core::place::{ContentAccess, Place};
+use crate::core::place::{ContentAccess, ImageSource};
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::descend::{self, Descent};
@@ -37,7 +37,7 @@ use crate::reference::Reference;
 
 /// An image as it is served.
 struct Image<'a> {
-    place: Place<'a>,
+    place: ImageSource<'a>,
     schema: Schema,
     fetched: FetchedManifest,
     /// Its descriptor in the list that it was selected from.
@@ -62,7 +62,7 @@ pub(crate) fn shown(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comman
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let client = Client { jobs: registry.jobs() };
     let access = ContentAccess { registry, layouts: &Layouts::default() };
-    let image = &Place::open(access, &location)?;
+    let image = &ImageSource::open(access, &location)?;
     image.announce();
     let served = match fetch::manifest(image)? {
         FetchedContent::Image(schema, fetched) => {
@@ -112,7 +112,7 @@ pub(crate) fn shown(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comman
 /// Content that is no list, and errors of the registry or the layout.
 pub(crate) fn list(
     jobs: NonZeroUsize,
-    list: &Place<'_>,
+    list: &ImageSource<'_>,
     fetched: &FetchedManifest,
 ) -> Result<InspectNode, CommandError> {
     Client { jobs }.list(list, fetched, Detail::default())
@@ -120,7 +120,12 @@ pub(crate) fn list(
 
 impl Client {
     /// Docker's output, or the exact bytes.
-    fn dockers(&self, args: &Inspect, image: &Place<'_>, served: RemoteContent<'_>) -> Result<Vec<u8>, CommandError> {
+    fn dockers(
+        &self,
+        args: &Inspect,
+        image: &ImageSource<'_>,
+        served: RemoteContent<'_>,
+    ) -> Result<Vec<u8>, CommandError> {
         match served {
             RemoteContent::Image(image) if args.raw => Ok(image.fetched.bytes),
             RemoteContent::Image(image) if args.verbose => {
@@ -150,7 +155,7 @@ impl Client {
     /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
     /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
     /// images.
-    fn children(&self, list: &Place<'_>, descriptors: &[Descriptor]) -> Result<Vec<VerboseEntry>, CommandError> {
+    fn children(&self, list: &ImageSource<'_>, descriptors: &[Descriptor]) -> Result<Vec<VerboseEntry>, CommandError> {
         let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
@@ -175,7 +180,7 @@ impl Client {
     /// Requests the descendants of a list one level at a time, each manifest that `is_wanted` once.
     fn levels<T: Send>(
         &self,
-        list: &Place<'_>,
+        list: &ImageSource<'_>,
         descriptors: &[Descriptor],
         is_wanted: impl Fn(&Descriptor) -> bool,
         look: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
@@ -198,7 +203,7 @@ impl Client {
     fn with_platform<'a>(
         &self,
         context: &Context,
-        reference: &Place<'a>,
+        reference: &ImageSource<'a>,
         served: RemoteContent<'a>,
         wanted: &PlatformFilter,
     ) -> Result<Image<'a>, CommandError> {
@@ -244,7 +249,7 @@ impl Client {
     }
 
     /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
-    fn deeper(&self, list: &Place<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+    fn deeper(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
         let reference = list.at_digest(&descriptor.digest);
         match fetch::listed(list, descriptor)? {
             FetchedContent::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
@@ -256,7 +261,7 @@ impl Client {
         }
     }
 
-    fn image_of<'a>(&self, list: &Place<'a>, descriptor: &Descriptor) -> Result<Image<'a>, CommandError> {
+    fn image_of<'a>(&self, list: &ImageSource<'a>, descriptor: &Descriptor) -> Result<Image<'a>, CommandError> {
         let place = list.at_digest(&descriptor.digest);
         match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
@@ -267,7 +272,7 @@ impl Client {
     }
 
     /// The platform in an image's configuration; `None`, and no request, if the manifest is no image.
-    fn platform(&self, image: &Place<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
+    fn platform(&self, image: &ImageSource<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
         let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
         config.map(|_| ConfigPlatforms::default().of(image, bytes)).transpose()
     }
@@ -308,7 +313,7 @@ impl VerboseEntry {
 
 /// The images of these descriptors in their order, each as often as it is named.
 fn flatten(
-    list: &Place<'_>,
+    list: &ImageSource<'_>,
     descriptors: &[Descriptor],
     children: &BTreeMap<Digest, VerboseChild>,
     shown: &mut ResolvedSize,
@@ -333,14 +338,14 @@ fn flatten(
     Ok(())
 }
 
-fn too_many(list: &Place<'_>) -> CommandError {
+fn too_many(list: &ImageSource<'_>) -> CommandError {
     LimitError::Descriptors { list: list.to_string(), most: CHILDREN_MAX }.into()
 }
 
 /// The first descriptor for a platform.
 fn first_for<'a>(
     context: &Context,
-    list: &Place<'_>,
+    list: &ImageSource<'_>,
     descriptors: &'a [Descriptor],
     wanted: &PlatformFilter,
 ) -> Option<&'a Descriptor> {
@@ -351,7 +356,7 @@ fn first_for<'a>(
         requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &wanted.parsed, |descriptor| {
             descriptor
         });
-    let names: Vec<Place<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();
+    let names: Vec<ImageSource<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();
     tell_of_others(context, wanted, &names.iter().map(|name| name as _).collect::<Vec<_>>());
     matching.first().copied()
 }
@@ -367,7 +372,7 @@ fn distinct<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a De
 }
 
 /// For `map_err`: an error in what is served under this name.
-fn wrong(reference: &Place<'_>) -> impl Fn(DocumentError) -> CommandError + 'static {
+fn wrong(reference: &ImageSource<'_>) -> impl Fn(DocumentError) -> CommandError + 'static {
     let reference = reference.to_string();
     move |source| CommandError::Served { reference: reference.clone(), source }
 }

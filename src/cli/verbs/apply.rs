@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::spec_files;
 use crate::cli::verbs::list_flags;
 use crate::cli::verbs::publish::{self, Origin, publish};
-use crate::content::registry::{Expected, Registry};
+use crate::content::registry::{ExpectedRequests, Registry};
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
@@ -232,7 +232,7 @@ impl<'a> ApplyRequest<'a> {
         let foreign = images.len() - own;
         let writes = if self.flags.dry_run { 0 } else { foreign.saturating_mul(BLOBS).saturating_add(1) };
         let (reads, writes) = ((near + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
-        registry.expect(target, Expected { reads, writes, writes_follow: false });
+        registry.expect(target, ExpectedRequests { reads, writes, writes_follow: false });
     }
 
     /// The draft with the members that the flags set.

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::core::error::CommandError;
 use crate::core::layouts::Layouts;
-use crate::core::place::{ContentAccess, Place};
+use crate::core::place::{ContentAccess, ImageSource};
 use crate::core::push::tags;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
@@ -129,7 +129,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
 fn remote(context: &Context, location: &Location, args: &Export) -> Result<Exported, CommandError> {
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = ContentAccess { registry, layouts: &Layouts::default() };
-    let list = &Place::open(access, location)?;
+    let list = &ImageSource::open(access, location)?;
     list.announce();
     let fetched = match fetch::manifest(list)? {
         FetchedContent::List(fetched) => fetched,

@@ -10,7 +10,7 @@ use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::layouts::Layouts;
 use crate::core::listing::{EntryListing, Listing};
-use crate::core::place::{ContentAccess, Place};
+use crate::core::place::{ContentAccess, ImageSource};
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::location::Location;
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
 /// # Errors
 /// An error of the registry or the layout, or content that is no manifest.
 pub(crate) fn listing(access: ContentAccess<'_>, typed: &str, location: &Location) -> Result<Supported, CommandError> {
-    let image = &Place::open(access, location)?;
+    let image = &ImageSource::open(access, location)?;
     image.announce();
     let before = access.registry.requests();
     let (is_list, own, platforms) = match fetch::manifest(image)? {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::auth::authenticator::{Access, Scope};
-use crate::content::registry::expected::Expected;
+use crate::content::registry::expected::ExpectedRequests;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::response::{announced_digest, is_html, manifest_type, response_error};
 use crate::content::registry::session::Session;
@@ -105,7 +105,7 @@ impl Registry {
     ///
     /// Connections for them are opened while the first request finds out the protocol of the registry, and while a token
     /// is requested.
-    pub(crate) fn expect(&self, repository: &Repository, expected: Expected) {
+    pub(crate) fn expect(&self, repository: &Repository, expected: ExpectedRequests) {
         self.session.expect(repository.domain(), expected);
     }
 

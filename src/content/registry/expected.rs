@@ -9,7 +9,7 @@ use crate::sync::lock;
 
 /// How many requests to a registry a command will send in parallel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedRequests {
     /// First, while it reads what exists. These are all requests if nothing is missing.
     pub(crate) reads: usize,
     /// Later, while it writes what is missing. 0 for a command that does not write.
@@ -18,10 +18,10 @@ pub(crate) struct Expected {
     pub(crate) writes_follow: bool,
 }
 
-impl Expected {
+impl ExpectedRequests {
     /// The expectations of a command that does not write.
-    pub(crate) fn reads(reads: usize) -> Expected {
-        Expected { reads, ..Expected::default() }
+    pub(crate) fn reads(reads: usize) -> ExpectedRequests {
+        ExpectedRequests { reads, ..ExpectedRequests::default() }
     }
 
     fn all(self) -> usize {
@@ -31,11 +31,11 @@ impl Expected {
 
 /// The expected requests of each registry.
 #[derive(Debug, Default)]
-pub(crate) struct Expectations(Mutex<BTreeMap<String, Expected>>);
+pub(crate) struct Expectations(Mutex<BTreeMap<String, ExpectedRequests>>);
 
 impl Expectations {
     /// Adds what a part of the command expects. The larger number counts.
-    pub(crate) fn add(&self, registry: &str, more: Expected) {
+    pub(crate) fn add(&self, registry: &str, more: ExpectedRequests) {
         let mut all = lock(&self.0);
         let known = all.entry(registry.to_owned()).or_default();
         known.reads = known.reads.max(more.reads);
@@ -43,7 +43,7 @@ impl Expectations {
         known.writes_follow |= more.writes_follow;
     }
 
-    fn of(&self, registry: &str) -> Expected {
+    fn of(&self, registry: &str) -> ExpectedRequests {
         lock(&self.0).get(registry).copied().unwrap_or_default()
     }
 

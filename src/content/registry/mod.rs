@@ -27,4 +27,4 @@ pub use blobs::copy::{Blob, BlobCopy};
 pub(crate) use blobs::is_about_mount;
 pub use blobs::source::BlobReader;
 pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};
-pub(crate) use expected::Expected;
+pub(crate) use expected::ExpectedRequests;

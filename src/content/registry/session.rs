@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::auth::authenticator::{Authenticator, Scope};
 use crate::auth::credentials::CredentialStore;
 use crate::auth::known_servers::KnownServers;
-use crate::content::registry::expected::{Expectations, Expected};
+use crate::content::registry::expected::{Expectations, ExpectedRequests};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// Announces the number of parallel requests to a registry, so that connections can be opened ahead.
-    pub(crate) fn expect(&self, registry: &str, expected: Expected) {
+    pub(crate) fn expect(&self, registry: &str, expected: ExpectedRequests) {
         self.expected.add(registry, expected);
     }
 

@@ -34,7 +34,7 @@ pub(crate) struct CopyOutcome {
     /// How the copy differs from the source, as lines for the user.
     pub(crate) changes: Vec<String>,
     pub(crate) manifests: Vec<CopiedManifest>,
-    pub(crate) blobs: CopiedBlobs,
+    pub(crate) blobs: BlobCounts,
     /// The referrers of the manifests that came along, or would.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<CopiedReferrer>,
@@ -83,7 +83,7 @@ pub(crate) struct CopiedReferrer {
 /// The blobs of the manifests that were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CopiedBlobs {
+pub(crate) struct BlobCounts {
     pub(crate) copied: usize,
     /// The size of the copied blobs, in bytes.
     pub(crate) bytes: u64,
@@ -91,7 +91,7 @@ pub(crate) struct CopiedBlobs {
     pub(crate) already_there: usize,
 }
 
-impl CopiedBlobs {
+impl BlobCounts {
     pub(super) fn copy(&mut self, size: u64) {
         self.copied += 1;
         self.bytes = self.bytes.saturating_add(size);
@@ -148,7 +148,7 @@ impl CopyOutcome {
             unchanged: false,
             changes,
             manifests: Vec::new(),
-            blobs: CopiedBlobs::default(),
+            blobs: BlobCounts::default(),
             referrers: Vec::new(),
             left_behind: Vec::new(),
             verified: None,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::content::registry::{Blob, FetchedManifest};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::predicate;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::resolve::descend::Descent;
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{DEPTH_MAX, LimitError, ResolvedSize};
@@ -38,7 +38,7 @@ const SPDX: &str = "https://spdx.dev/Document";
 /// The list or image that a template describes.
 pub(crate) struct TemplateSource<'a> {
     /// The list or the image.
-    pub(crate) place: &'a Place<'a>,
+    pub(crate) place: &'a ImageSource<'a>,
     /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
     /// Its name as the user typed it.

@@ -1,7 +1,7 @@
 //! Publishing a draft: plans it, looks at the repositories, and sends what they lack or shows what would be sent.
 
 use crate::auth::Access;
-use crate::content::registry::{Expected, Registry};
+use crate::content::registry::{ExpectedRequests, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
@@ -154,7 +154,7 @@ fn announce(registry: &Registry, draft: &Draft, plan: &PushPlan<'_>, is_dry_run:
     let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
     let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
     let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
-    registry.expect(target, Expected { reads, writes, writes_follow: true });
+    registry.expect(target, ExpectedRequests { reads, writes, writes_follow: true });
 }
 
 /// Says what publishing in all repositories is going to need.

@@ -9,7 +9,7 @@ use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry};
@@ -96,7 +96,7 @@ pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Dr
     let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
     let fetched = tasks::in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
-        match fetch::listed(&Place::in_registry(registry, &list), &descriptor)? {
+        match fetch::listed(&ImageSource::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 let reference = entry.reference.clone();
                 let entry = Entry::listed(reference.clone(), schema, fetched.bytes, descriptor, list.clone());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::place::{ContentAccess, Place};
+use crate::core::place::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
 use crate::core::resolve::selection;
@@ -307,7 +307,7 @@ pub(crate) fn form_of(
     targets: &[&Repository],
 ) -> Result<Option<ResolvedSource>, CommandError> {
     let Some(name) = &spec.source else { return Ok(None) };
-    let found = Place::open(access, name).map_err(CommandError::from);
+    let found = ImageSource::open(access, name).map_err(CommandError::from);
     match found.and_then(|place| sources::index_of(&place, targets)) {
         Err(error) if fetch::is_missing(&error) => Ok(None),
         found => found.map(Some),

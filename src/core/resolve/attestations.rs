@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{Discovery, Subject};
 use crate::core::referrers::search::SourceSearch;
@@ -26,11 +26,14 @@ const UNKNOWN: &str = "unknown";
 ///
 /// # Errors
 /// Failed requests, and layouts and attestations that cannot be read.
-pub(super) fn add(registry: &Registry, images: &mut [(&mut ResolvedSource, &Place<'_>)]) -> Result<(), CommandError> {
+pub(super) fn add(
+    registry: &Registry,
+    images: &mut [(&mut ResolvedSource, &ImageSource<'_>)],
+) -> Result<(), CommandError> {
     let types = [referrers::BUILDKIT_ATTESTATION.to_owned()];
     let policy = ReferrersPolicy::All;
-    let in_registry = |(source, place): &(&mut ResolvedSource, &Place<'_>)| {
-        let Place::Registry { reference, .. } = place else { return None };
+    let in_registry = |(source, place): &(&mut ResolvedSource, &ImageSource<'_>)| {
+        let ImageSource::Registry { reference, .. } = place else { return None };
         Some(Subject { place: reference.repository().clone(), digest: source.digest.clone() })
     };
     let subjects: Vec<Subject> = images.iter().filter_map(in_registry).collect();
@@ -42,11 +45,11 @@ pub(super) fn add(registry: &Registry, images: &mut [(&mut ResolvedSource, &Plac
     for (source, place) in images {
         let Some(image) = source.entries.first() else { continue };
         let found = match place {
-            Place::Registry { reference, .. } => {
+            ImageSource::Registry { reference, .. } => {
                 let key = (reference.repository().clone(), source.digest.clone());
                 by_subject.get(&key).map(|found| (found.digest.clone(), found.bytes.clone()))
             }
-            Place::Layout { layout, .. } => {
+            ImageSource::Layout { layout, .. } => {
                 let name = place.to_string();
                 let search = SourceSearch { source: &**layout, name: &name };
                 let subject = Subject { place: (), digest: source.digest.clone() };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::content::registry::Blob;
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::selection::{is_unknown, picks_descriptor};
@@ -25,7 +25,7 @@ use crate::sanitize;
 /// # Errors
 /// Errors of the place.
 pub(crate) fn arrange(
-    place: &Place<'_>,
+    place: &ImageSource<'_>,
     source: &mut ResolvedSource,
     filter: &SourceFilter,
     is_sent: bool,
@@ -88,7 +88,7 @@ fn shown(source: &ResolvedSource) -> String {
 }
 
 /// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
-fn content(place: &Place<'_>, descriptor: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
+fn content(place: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
     let holder = if place.is_layout() { "layout" } else { "registry" };
     let fetched = match place.at_digest(&descriptor.digest).manifest() {
         Ok(fetched) => fetched,

@@ -7,7 +7,7 @@ use crate::content::registry::{Blob, FetchedManifest};
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
 use crate::model::manifest::{self, ManifestKind, Schema};
@@ -29,7 +29,7 @@ pub(crate) enum FetchedContent {
 }
 
 /// Fetches a manifest; in a registry with one request.
-pub(crate) fn manifest(place: &Place<'_>) -> Result<FetchedContent, CommandError> {
+pub(crate) fn manifest(place: &ImageSource<'_>) -> Result<FetchedContent, CommandError> {
     let mut fetched = place.manifest().map_err(|error| not_served(place, error))?;
     let served_type =
         manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(CommandError::served(&place))?;
@@ -47,7 +47,7 @@ pub(crate) fn manifest(place: &Place<'_>) -> Result<FetchedContent, CommandError
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] if the list is there and this manifest is not.
-pub(crate) fn listed(list: &Place<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
+pub(crate) fn listed(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
     let missing = |source| {
         let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamedBy::Published);
         MissingChild { source, ..missing }.into()
@@ -78,7 +78,7 @@ pub(crate) struct ConfigPlatforms {
 
 impl ConfigPlatforms {
     /// The platform of the image with this manifest.
-    pub(crate) fn of(&self, image: &Place<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
+    pub(crate) fn of(&self, image: &ImageSource<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
         let served = CommandError::served(&image);
         let config = manifest::config(manifest).map_err(served)?;
         let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
@@ -105,9 +105,9 @@ impl ConfigPlatforms {
 }
 
 /// Docker's line if the registry does not have it; our own message for any other failure.
-fn not_served(place: &Place<'_>, error: ContentError) -> CommandError {
+fn not_served(place: &ImageSource<'_>, error: ContentError) -> CommandError {
     let (reference, error) = match (place, error) {
-        (Place::Registry { reference, .. }, ContentError::Registry(error)) => (reference, error),
+        (ImageSource::Registry { reference, .. }, ContentError::Registry(error)) => (reference, error),
         (_, error) => return error.into(),
     };
     match error.kind {

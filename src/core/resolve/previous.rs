@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::request::ImageName;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::source::ResolvedSource;
@@ -96,7 +96,7 @@ impl PreviousEntries {
 
     fn look(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
-        let place = Place::in_registry(registry, &list.repository().at_digest(digest));
+        let place = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
         if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&place))? {
             self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::served(&list))?);
         }
@@ -234,7 +234,7 @@ fn is_same_description(old: &Entry, new: &Entry) -> bool {
 /// The previous description of an image that the user named: its configuration's platform only.
 fn image(platforms: &ConfigPlatforms, registry: &Registry, old: &Entry) -> Result<Descriptor, CommandError> {
     let bytes = old.bytes()?;
-    let platform = platforms.of(&Place::in_registry(registry, &old.reference), &bytes)?;
+    let platform = platforms.of(&ImageSource::in_registry(registry, &old.reference), &bytes)?;
     let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
     Ok(Descriptor { platform: Some(platform), ..plain })
 }

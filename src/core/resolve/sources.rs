@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::{Expected, FetchedManifest};
+use crate::content::registry::{ExpectedRequests, FetchedManifest};
 use crate::core::error::CommandError;
-use crate::core::place::{ContentAccess, Place};
+use crate::core::place::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::attestations;
 use crate::core::resolve::carried;
@@ -61,7 +61,7 @@ pub(crate) struct SourceRequest<'a> {
 }
 
 /// A source with its place.
-pub(super) type PlacedSource<'a> = (ResolvedSource, Place<'a>);
+pub(super) type PlacedSource<'a> = (ResolvedSource, ImageSource<'a>);
 
 /// A task of the first wave of requests.
 enum FirstTask<'a> {
@@ -129,7 +129,7 @@ impl<'r> Resolver<'r> {
             let (source, place) = source.as_mut().filter(|(source, _)| is_searched && source.index.is_none())?;
             Some((source, &*place))
         });
-        let mut images: Vec<(&mut ResolvedSource, &Place<'_>)> = images.collect();
+        let mut images: Vec<(&mut ResolvedSource, &ImageSource<'_>)> = images.collect();
         attestations::add(self.access.registry, &mut images)?;
         let fetcher = ChildFetcher { resolver: self, platforms: &platforms, requests, ignore_missing };
         fetcher.fetch_all(&mut sources)?;
@@ -155,12 +155,12 @@ impl<'r> Resolver<'r> {
             self.access.registry.announce(image.repository(), Access::Pull);
             let together = images.iter().filter(|other| other.repository().domain() == image.repository().domain());
             let reads = together.count().min(self.access.registry.jobs().get());
-            self.access.registry.expect(image.repository(), Expected::reads(reads));
+            self.access.registry.expect(image.repository(), ExpectedRequests::reads(reads));
         }
     }
 
     fn first(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<PlacedSource<'r>, CommandError> {
-        let place = Place::open(self.access, location)?;
+        let place = ImageSource::open(self.access, location)?;
         let unnamed = || CommandError::Location { typed: location.to_string(), why: "there is no list".to_owned() };
         let image = &place.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
         let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
@@ -197,7 +197,7 @@ impl<'r> Resolver<'r> {
     }
 
     /// Whether the content of a list's source must be sent to a repository of the list.
-    fn is_sent(place: &Place<'_>, name: &Reference, targets: &[&Repository]) -> bool {
+    fn is_sent(place: &ImageSource<'_>, name: &Reference, targets: &[&Repository]) -> bool {
         place.is_layout() || targets.iter().any(|target| *target != name.repository())
     }
 
@@ -241,7 +241,7 @@ impl<'r> Resolver<'r> {
 ///
 /// # Errors
 /// Errors of the registry or the layout, and content that is no index.
-pub(crate) fn index_of(place: &Place<'_>, targets: &[&Repository]) -> Result<ResolvedSource, CommandError> {
+pub(crate) fn index_of(place: &ImageSource<'_>, targets: &[&Repository]) -> Result<ResolvedSource, CommandError> {
     let FetchedContent::List(fetched) = fetch::manifest(place)? else {
         return Err(CommandError::NotAList(place.to_string()));
     };

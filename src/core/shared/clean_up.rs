@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared::gather::GatherContext;
 use crate::digest::Digest;
-use crate::drafts::registry::{Deletion, FoundEntry, RegistryDrafts, Run};
+use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::net::tasks;
@@ -26,7 +26,7 @@ pub(crate) struct CleanedUp {
 pub(crate) fn delete(
     context: GatherContext<'_>,
     repository: &Repository,
-    run: &Run,
+    run: &PipelineRun,
     entries: &[FoundEntry],
 ) -> CleanedUp {
     let drafts = RegistryDrafts::new(context.registry, repository, run);
@@ -100,7 +100,7 @@ fn descriptors_of(
     list: &str,
 ) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
-    match fetch::manifest(&Place::in_registry(context.registry, &reference)) {
+    match fetch::manifest(&ImageSource::in_registry(context.registry, &reference)) {
         Ok(FetchedContent::List(served)) => {
             Ok(Index::decode(&served.bytes).map_err(CommandError::served(&reference))?.manifests)
         }

@@ -11,7 +11,7 @@ use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared_failure::SharedFailure;
 use crate::digest::Digest;
 use crate::drafts::registry::{
-    EntryLookup, EntryName, Expected, FoundEntry, RegistryDrafts, RejectedEntry, Run, SharedKey, TagParts,
+    EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedKey, TagParts,
 };
 use crate::net::{Clock, tasks};
 use crate::reference::Reference;
@@ -50,7 +50,7 @@ impl OwnEntry {
 #[derive(Debug, Clone)]
 pub(crate) struct GatherOptions<'a> {
     pub(crate) list: &'a Reference,
-    pub(crate) run: &'a Run,
+    pub(crate) run: &'a PipelineRun,
     pub(crate) require: &'a [PlatformFilter],
     /// Whether only entries of this attempt, or a later one, count.
     pub(crate) is_fresh: bool,
@@ -243,7 +243,7 @@ impl<'a> Gatherer<'a> {
             self.missing().filter_map(|required| SharedKey::of(&required.parsed)).map(|key| key.tag_part()).collect();
         let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHERS_MAX);
         for (tag, _) in others {
-            if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, Expected::Any) {
+            if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, ExpectedEntry::Any) {
                 let (key, run) = (&other.entry.name.key, other.entry.name.run.as_deref());
                 let run = run.map_or_else(|| "no run".to_owned(), |run| format!("run {}", sanitize::word(run)));
                 (self.context.note)(&format!("{run} has {key}: was --run meant?"));

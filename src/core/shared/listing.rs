@@ -2,7 +2,9 @@
 
 use crate::core::error::CommandError;
 use crate::core::shared::gather::GatherContext;
-use crate::drafts::registry::{EntryLookup, Expected, FoundEntry, RegistryDrafts, RejectedEntry, Run, TagParts};
+use crate::drafts::registry::{
+    EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
+};
 use crate::net::tasks;
 use crate::reference::Repository;
 
@@ -34,12 +36,12 @@ pub(crate) fn entries(
     repository: &Repository,
     list: Option<&str>,
 ) -> Result<Vec<ListedEntry>, CommandError> {
-    let run = Run::default();
+    let run = PipelineRun::default();
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
     let found = tasks::in_order(context.registry.jobs(), &tags, |(tag, _)| {
-        drafts.lookup(tag, Expected::Any).map_err(CommandError::from)
+        drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)
     });
     let found = tags.into_iter().zip(found.map_err(CommandError::of)?);
     Ok(found

@@ -19,7 +19,7 @@ use crate::reference::Reference;
 
 /// The members as values. Entries are named by their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct SidecarForm {
     source: Option<SourceIndex>,
     order: Vec<String>,
     carried: Vec<Carried>,
@@ -28,7 +28,7 @@ pub(super) struct Form {
 
 /// The members as they are written.
 #[derive(Serialize)]
-pub(super) struct Members<'a> {
+pub(super) struct FormMembers<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceMember<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -57,9 +57,9 @@ struct CarriedMember<'a> {
     raw: Option<String>,
 }
 
-impl Form {
-    pub(super) fn of(draft: &Draft) -> Form {
-        Form {
+impl SidecarForm {
+    pub(super) fn of(draft: &Draft) -> SidecarForm {
+        SidecarForm {
             source: draft.source.clone(),
             order: draft.order.iter().map(names::file_name).collect(),
             carried: draft.carried.clone(),
@@ -79,13 +79,13 @@ impl Form {
         draft.order = self.order.iter().filter_map(|name| keys.get(name).cloned()).collect();
     }
 
-    pub(super) fn members(&self) -> Members<'_> {
+    pub(super) fn members(&self) -> FormMembers<'_> {
         let carried = self.carried.iter().map(|carried| CarriedMember {
             descriptor: &carried.json,
             source: carried.source.to_string(),
             raw: carried.raw.as_ref().map(|raw| STANDARD.encode(raw)),
         });
-        Members {
+        FormMembers {
             source: self.source.as_ref().map(source_member),
             order: &self.order,
             carried: carried.collect(),
@@ -93,7 +93,7 @@ impl Form {
         }
     }
 
-    pub(super) fn decode(members: &json::Members<'_>) -> Result<Form, DocumentError> {
+    pub(super) fn decode(members: &json::Members<'_>) -> Result<SidecarForm, DocumentError> {
         let mut platforms = BTreeMap::new();
         if let Some(value) = members.get("platforms") {
             json::Members::of("Sidecar.platforms", value)?;
@@ -101,7 +101,7 @@ impl Form {
                 platforms.insert(key.clone(), descriptor::platform(value)?);
             }
         }
-        Ok(Form {
+        Ok(SidecarForm {
             source: members.get("source").map(source).transpose()?,
             order: members.strings("order")?,
             carried: members.array("carried")?.iter().map(carried).collect::<Result<_, _>>()?,

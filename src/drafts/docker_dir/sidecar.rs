@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
-use crate::drafts::docker_dir::form::{self, Form};
+use crate::drafts::docker_dir::form::{self, SidecarForm};
 use crate::drafts::docker_dir::mark;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::model::descriptor::Descriptor;
@@ -39,7 +39,7 @@ pub(super) struct Sidecar {
     annotations: BTreeMap<String, String>,
     artifact_type: String,
     subject: Option<Descriptor>,
-    form: Form,
+    form: SidecarForm,
     /// The mark that the entries have too, so that a copy of the directory is recognised; empty for format 1.
     pub(super) mark: String,
 }
@@ -65,7 +65,7 @@ struct SidecarFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a Descriptor>,
     #[serde(flatten)]
-    form: form::Members<'a>,
+    form: form::FormMembers<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
     mark: &'a str,
 }
@@ -182,7 +182,7 @@ impl Sidecar {
 
     fn plain(list: Reference, directory: String) -> Sidecar {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
-        let (format, remote_digest, form, mark) = (PLAIN, None, Form::default(), String::new());
+        let (format, remote_digest, form, mark) = (PLAIN, None, SidecarForm::default(), String::new());
         Sidecar { list, format, directory, remote_digest, annotations, artifact_type, subject, form, mark }
     }
 
@@ -194,7 +194,7 @@ impl Sidecar {
         };
         let subject = members.get("subject").map(Descriptor::decode).transpose()?;
         let artifact_type = members.string("artifactType")?;
-        let form = if format >= FORMED { Form::decode(&members)? } else { Form::default() };
+        let form = if format >= FORMED { SidecarForm::decode(&members)? } else { SidecarForm::default() };
         let mark = Some(members.string("mark")?).filter(|mark| mark::is_one(mark)).unwrap_or_default();
         Ok(Sidecar { format, annotations, artifact_type, subject, form, mark, ..self })
     }
@@ -217,7 +217,7 @@ impl Sidecar {
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
-            form: Form::of(draft),
+            form: SidecarForm::of(draft),
             mark,
             ..Sidecar::plain(list.clone(), directory)
         }

@@ -143,7 +143,12 @@ impl SharedEntry {
     ///
     /// # Errors
     /// A document that is no entry, or not the expected one.
-    pub fn read(served_type: &str, bytes: &[u8], tag: &str, expected: Expected<'_>) -> Result<SharedEntry, EntryError> {
+    pub fn read(
+        served_type: &str,
+        bytes: &[u8],
+        tag: &str,
+        expected: ExpectedEntry<'_>,
+    ) -> Result<SharedEntry, EntryError> {
         check_size(bytes)?;
         let index = Index::decode(bytes)?;
         let is_labelled = match media_type::known(served_type) {
@@ -192,7 +197,7 @@ impl SharedEntry {
 
 /// The expectations of an entry before it is read.
 #[derive(Debug, Clone, Copy)]
-pub enum Expected<'a> {
+pub enum ExpectedEntry<'a> {
     /// The list, run and key that its tag was derived from.
     Name(&'a EntryName),
     /// The list's tag and the run.
@@ -201,22 +206,22 @@ pub enum Expected<'a> {
     Any,
 }
 
-impl Expected<'_> {
+impl ExpectedEntry<'_> {
     fn is_met_by(self, found: &EntryName) -> bool {
         match self {
-            Expected::Name(name) => name == found,
-            Expected::Run(list, run) => found.list == list && found.run.as_deref() == run,
-            Expected::Any => true,
+            ExpectedEntry::Name(name) => name == found,
+            ExpectedEntry::Run(list, run) => found.list == list && found.run.as_deref() == run,
+            ExpectedEntry::Any => true,
         }
     }
 }
 
 /// The name of an entry in a Docker manifest list, which has no annotations: derived from the tag.
-fn by_tag(tag: &str, expected: Expected<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
+fn by_tag(tag: &str, expected: ExpectedEntry<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
     match expected {
-        Expected::Name(name) => Ok(name.clone()),
-        Expected::Any => Err(EntryError::Unlabelled),
-        Expected::Run(list, run) => {
+        ExpectedEntry::Name(name) => Ok(name.clone()),
+        ExpectedEntry::Any => Err(EntryError::Unlabelled),
+        ExpectedEntry::Run(list, run) => {
             let TagParts { key, .. } = TagParts::of(tag).ok_or(EntryError::Elsewhere)?;
             let derived = image.platform.as_ref().and_then(SharedKey::of).filter(|own| own.tag_part() == key);
             let key = derived.unwrap_or_else(|| SharedKey::unchecked(key));

@@ -31,7 +31,7 @@ fn entry() -> SharedEntry {
 
 fn read(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
     let name = entry().name;
-    SharedEntry::read(media_type::OCI_INDEX, bytes, &name.tag(), Expected::Name(&name))
+    SharedEntry::read(media_type::OCI_INDEX, bytes, &name.tag(), ExpectedEntry::Name(&name))
 }
 
 /// The very bytes of the format, which no change of the program may change.
@@ -64,10 +64,10 @@ fn a_docker_list_is_proven_by_its_tag() {
     assert!(!String::from_utf8_lossy(&bytes).contains("annotations"));
     let tag = plain.name.tag();
     let read = |expected| SharedEntry::read(media_type::DOCKER_LIST, &bytes, &tag, expected);
-    assert_eq!(read(Expected::Name(&plain.name)).unwrap(), plain);
-    assert_eq!(read(Expected::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
-    assert_eq!(read(Expected::Run("1.2.3", None)), Err(EntryError::Elsewhere));
-    assert_eq!(read(Expected::Any), Err(EntryError::Unlabelled));
+    assert_eq!(read(ExpectedEntry::Name(&plain.name)).unwrap(), plain);
+    assert_eq!(read(ExpectedEntry::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
+    assert_eq!(read(ExpectedEntry::Run("1.2.3", None)), Err(EntryError::Elsewhere));
+    assert_eq!(read(ExpectedEntry::Any), Err(EntryError::Unlabelled));
     // What such a list has no place for is not dropped.
     assert_eq!(entry().encode_for_docker().unwrap(), None);
 }
@@ -112,7 +112,7 @@ fn what_is_no_entry_is_refused() {
     let padded = text.replacen("{\"schemaVersion\"", &format!("{{{}\"schemaVersion\"", " ".repeat(ENTRY_MAX)), 1);
     assert_eq!(read(padded.as_bytes()), Err(EntryError::Size(padded.len())));
     let name = entry().name;
-    let served = SharedEntry::read("text/html", text.as_bytes(), &name.tag(), Expected::Name(&name));
+    let served = SharedEntry::read("text/html", text.as_bytes(), &name.tag(), ExpectedEntry::Name(&name));
     assert_eq!(served, Err(EntryError::MediaType("text/html".into())));
 }
 
@@ -121,7 +121,7 @@ fn a_name_fits_every_image_and_a_platform_only_its_own() {
     let named = EntryName { key: SharedKey::named("fips").unwrap(), ..entry().name };
     let entry = SharedEntry { name: named.clone(), ..entry() };
     let bytes = entry.encode().unwrap();
-    let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &named.tag(), Expected::Any).unwrap();
+    let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &named.tag(), ExpectedEntry::Any).unwrap();
     assert_eq!(found, entry);
     let wrong = SharedEntry { image: image("linux/s390x"), ..super::tests::entry() };
     assert!(matches!(wrong.encode(), Err(EntryError::Platform { .. })));
@@ -146,7 +146,7 @@ proptest! {
         let bytes = entry.encode().unwrap();
         prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
         prop_assert!(!bytes.contains(&b'\n'));
-        for expected in [Expected::Name(&name), Expected::Run(&list, run.as_deref()), Expected::Any] {
+        for expected in [ExpectedEntry::Name(&name), ExpectedEntry::Run(&list, run.as_deref()), ExpectedEntry::Any] {
             let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), expected);
             prop_assert_eq!(found.as_ref(), Ok(&entry));
         }
@@ -165,7 +165,7 @@ proptest! {
             bytes[place] = byte;
         }
         let name = entry().name;
-        if let Ok(found) = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), Expected::Any) {
+        if let Ok(found) = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), ExpectedEntry::Any) {
             prop_assert!(found.encode().is_ok());
         }
     }

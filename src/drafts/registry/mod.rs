@@ -9,7 +9,7 @@ pub(crate) mod fuzzing;
 pub mod run;
 pub mod store;
 
-pub use entry::{EntryError, Expected, SharedEntry};
+pub use entry::{EntryError, ExpectedEntry, SharedEntry};
 pub use entry_tag::{EntryName, SharedKey, TagParts};
-pub use run::Run;
+pub use run::PipelineRun;
 pub use store::{Deletion, EntryLookup, FoundEntry, RegistryDrafts, RejectedEntry, SharedStoreError, StoredEntry};

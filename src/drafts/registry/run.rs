@@ -29,26 +29,26 @@ const SYSTEMS: [(&str, &[&str]); 11] = [
 
 /// One execution of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Run {
+pub struct PipelineRun {
     /// Its id; `None` outside CI. All commands without a run share one name space.
     pub id: Option<String>,
     /// The number of the attempt, from 1; `None` if the CI system does not count attempts.
     pub attempt: Option<u64>,
 }
 
-impl Run {
+impl PipelineRun {
     /// The run of this process: `named`, else the value of `DOCKER_MANIFEST_RUN`, else that of the CI system.
     ///
     /// # Errors
     /// An id that is empty, has control characters, or has more than 256 bytes.
-    pub fn of(named: Option<&str>, env: &Env) -> Result<Run, InvalidRun> {
+    pub fn of(named: Option<&str>, env: &Env) -> Result<PipelineRun, InvalidRun> {
         let attempt = env.get(ATTEMPT_VARIABLE).and_then(|attempt| attempt.parse().ok());
         let from_env = || env.get(VARIABLE).map(|id| (Some(VARIABLE), id.to_owned()));
         let from_ci = || detected(env).map(|id| (None, id));
         let found = named.map(|id| (None, id.to_owned())).or_else(from_env).or_else(from_ci);
-        let Some((variable, id)) = found else { return Ok(Run { id: None, attempt }) };
+        let Some((variable, id)) = found else { return Ok(PipelineRun { id: None, attempt }) };
         match check(&id) {
-            Ok(()) => Ok(Run { id: Some(id), attempt }),
+            Ok(()) => Ok(PipelineRun { id: Some(id), attempt }),
             Err(why) => Err(InvalidRun { variable, id, why }),
         }
     }
@@ -94,8 +94,8 @@ fn detected(env: &Env) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn run(named: Option<&str>, pairs: &[(&str, &str)]) -> Result<Run, InvalidRun> {
-        Run::of(named, &Env::from_pairs(pairs.iter().copied()))
+    fn run(named: Option<&str>, pairs: &[(&str, &str)]) -> Result<PipelineRun, InvalidRun> {
+        PipelineRun::of(named, &Env::from_pairs(pairs.iter().copied()))
     }
 
     #[test]
@@ -117,13 +117,13 @@ mod tests {
             (&[("SEMAPHORE_WORKFLOW_ID", "7")], "semaphore:7"),
         ];
         for (pairs, id) in cases {
-            assert_eq!(run(None, pairs).unwrap(), Run { id: Some(id.into()), attempt: None });
+            assert_eq!(run(None, pairs).unwrap(), PipelineRun { id: Some(id.into()), attempt: None });
             let first = [pairs, &[("GITHUB_RUN_ATTEMPT", "2")]].concat();
             assert_eq!(run(None, &first).unwrap().attempt, Some(2));
         }
         // Half of what names a run names none, and an empty variable is one that is not set.
-        assert_eq!(run(None, &[("GITHUB_RUN_ID", "1")]).unwrap(), Run::default());
-        assert_eq!(run(None, &[("CI_PIPELINE_ID", "")]).unwrap(), Run::default());
+        assert_eq!(run(None, &[("GITHUB_RUN_ID", "1")]).unwrap(), PipelineRun::default());
+        assert_eq!(run(None, &[("CI_PIPELINE_ID", "")]).unwrap(), PipelineRun::default());
     }
 
     #[test]

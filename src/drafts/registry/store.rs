@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::digest::Digest;
-use crate::drafts::registry::entry::{EntryError, Expected, NoEntry, SharedEntry};
+use crate::drafts::registry::entry::{EntryError, ExpectedEntry, NoEntry, SharedEntry};
 use crate::drafts::registry::entry_tag::{EntryName, TagParts};
-use crate::drafts::registry::run::Run;
+use crate::drafts::registry::run::PipelineRun;
 use crate::model::media_type;
 use crate::net::{RegistryError, RegistryErrorKind, tasks};
 use crate::reference::{Reference, Repository};
@@ -16,7 +16,7 @@ use crate::reference::{Reference, Repository};
 pub struct RegistryDrafts<'a> {
     pub(super) registry: &'a Registry,
     pub(super) repository: &'a Repository,
-    pub(super) run: &'a Run,
+    pub(super) run: &'a PipelineRun,
 }
 
 /// An entry that a registry serves.
@@ -136,7 +136,7 @@ fn no_entry(why: &NoEntry) -> String {
 
 impl<'a> RegistryDrafts<'a> {
     /// The entries of this run in a repository. Does no I/O.
-    pub fn new(registry: &'a Registry, repository: &'a Repository, run: &'a Run) -> RegistryDrafts<'a> {
+    pub fn new(registry: &'a Registry, repository: &'a Repository, run: &'a PipelineRun) -> RegistryDrafts<'a> {
         RegistryDrafts { registry, repository, run }
     }
 
@@ -161,7 +161,7 @@ impl<'a> RegistryDrafts<'a> {
             }
             Err(error) => error,
         };
-        let present = self.lookup(&tag, Expected::Name(&entry.name));
+        let present = self.lookup(&tag, ExpectedEntry::Name(&entry.name));
         let is_labelled = match &present {
             Ok(EntryLookup::Found(found)) if is_same(&found.entry, entry) => {
                 return Ok(self.stored(&tag, found.digest.clone())?);
@@ -204,7 +204,7 @@ impl<'a> RegistryDrafts<'a> {
     ///
     /// # Errors
     /// A failed request.
-    pub fn lookup(&self, tag: &str, expected: Expected<'_>) -> Result<EntryLookup, RegistryError> {
+    pub fn lookup(&self, tag: &str, expected: ExpectedEntry<'_>) -> Result<EntryLookup, RegistryError> {
         let Ok(reference) = self.repository.at_tag(tag) else { return Ok(EntryLookup::Absent) };
         match self.fetch(&reference)? {
             None => Ok(EntryLookup::Absent),
@@ -228,7 +228,7 @@ impl<'a> RegistryDrafts<'a> {
             Some(name) => name.tag(),
             None => SharedEntry::tag_of(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
         };
-        Ok(read(served, &tag, expected.map_or(Expected::Run(list, run), Expected::Name)))
+        Ok(read(served, &tag, expected.map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name)))
     }
 
     fn fetch(&self, reference: &Reference) -> Result<Option<FetchedManifest>, RegistryError> {
@@ -273,7 +273,7 @@ impl<'a> RegistryDrafts<'a> {
     ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
         let run = self.run.id.as_deref();
         tasks::in_order(self.registry.jobs(), tags, |(tag, name)| {
-            self.lookup(tag, name.as_ref().map_or(Expected::Run(list, run), Expected::Name))
+            self.lookup(tag, name.as_ref().map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name))
         })
     }
 
@@ -320,7 +320,7 @@ fn reason(refusal: &RegistryError) -> String {
     format!("{status}{}", crate::sanitize::word(&refusal.detail))
 }
 
-fn read(served: FetchedManifest, tag: &str, expected: Expected<'_>) -> EntryLookup {
+fn read(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {
     let FetchedManifest { media_type, bytes, digest } = served;
     match SharedEntry::read(&media_type, &bytes, tag, expected) {
         Ok(entry) => EntryLookup::Found(Box::new(FoundEntry { tag: tag.to_owned(), digest, entry })),

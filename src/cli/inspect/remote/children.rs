@@ -6,7 +6,7 @@ use crate::cli::inspect::remote::{Client, is_list, too_many, wrong};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::place::Place;
+use crate::core::place::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::resolve::limits::CHILDREN_MAX;
 use crate::digest::Digest;
@@ -38,7 +38,7 @@ impl Client {
     /// A list with its children.
     pub(super) fn list(
         &self,
-        reference: &Place<'_>,
+        reference: &ImageSource<'_>,
         fetched: &FetchedManifest,
         detail: Detail,
     ) -> Result<InspectNode, CommandError> {
@@ -52,7 +52,12 @@ impl Client {
 
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
     /// HEAD request.
-    fn known(&self, list: &Place<'_>, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
+    fn known(
+        &self,
+        list: &ImageSource<'_>,
+        index: &Index,
+        detail: Detail,
+    ) -> Result<BTreeMap<Digest, Known>, CommandError> {
         let is_wanted = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
         let look = |descriptor: &Descriptor| {
             if detail.is_fetched(descriptor) { self.fetch_child(list, descriptor) } else { self.head(list, descriptor) }
@@ -64,13 +69,13 @@ impl Client {
         self.levels(list, &index.manifests, is_wanted, look, below)
     }
 
-    fn head(&self, list: &Place<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
+    fn head(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
         let is_there = list.serves(descriptor)?;
         Ok(if is_there { Known::Present } else { Known::Missing })
     }
 
     /// Fetches one manifest of a list. A missing one is no failure, because people copy parts of a list's images.
-    fn fetch_child(&self, list: &Place<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
+    fn fetch_child(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
         let reference = list.at_digest(&descriptor.digest);
         match fetch::manifest(&reference) {
             Err(error) if fetch::is_missing(&error) => Ok(Known::Missing),
@@ -102,7 +107,7 @@ enum Known {
 /// The children with what is known of each. `room` limits their number, because small indexes that name each other
 /// repeatedly could make an endless tree.
 fn nodes(
-    list: &Place<'_>,
+    list: &ImageSource<'_>,
     descriptors: &[Descriptor],
     known: &BTreeMap<Digest, Known>,
     room: &mut usize,

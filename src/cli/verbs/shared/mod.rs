@@ -15,7 +15,7 @@ use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
 use crate::core::shared::gather::GatherContext;
 use crate::core::shared_failure::SharedFailure;
-use crate::drafts::registry::{FoundEntry, Run};
+use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Repository;
 
 /// What the verbs need for one repository.
@@ -39,7 +39,7 @@ impl<'a> SharedClient<'a> {
     }
 
     /// Deletes entries, and prints which.
-    fn delete(&self, repository: &Repository, run: &Run, entries: &[FoundEntry]) -> Result<(), CommandError> {
+    fn delete(&self, repository: &Repository, run: &PipelineRun, entries: &[FoundEntry]) -> Result<(), CommandError> {
         let cleaned = clean_up::delete(self.gather(), repository, run, entries);
         for tag in &cleaned.deleted {
             self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
@@ -50,13 +50,13 @@ impl<'a> SharedClient<'a> {
 }
 
 /// The run of this process.
-fn run_of(context: &Context, named: Option<&str>) -> Result<Run, CommandError> {
-    let run = Run::of(named, &context.env);
+fn run_of(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
+    let run = PipelineRun::of(named, &context.env);
     run.map_err(|wrong| SharedFailure::Run { variable: wrong.variable, id: wrong.id, why: wrong.why }.into())
 }
 
 /// The run of this process. Prints a note if there is none, because the entries of all pipelines share their names then.
-fn run_for_writing(context: &Context, named: Option<&str>) -> Result<Run, CommandError> {
+fn run_for_writing(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
     let run = run_of(context, named)?;
     if run.id.is_none() {
         context.streams.note("no CI system was found, so that all runs share their entries: --run names this one");

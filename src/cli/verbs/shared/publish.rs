@@ -20,7 +20,7 @@ use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared::clean_up;
 use crate::core::shared::gather::{self, GatherOptions, Gathered, OwnEntry};
 use crate::core::shared_failure::SharedFailure;
-use crate::drafts::registry::{FoundEntry, Run};
+use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Reference;
 
 /// How long `--if-complete` waits for entries that the registry does not serve at once.
@@ -32,7 +32,7 @@ const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
 /// A push of a shared draft.
 pub(super) struct SharedRequest<'a> {
     pub(super) list: &'a Reference,
-    pub(super) run: &'a Run,
+    pub(super) run: &'a PipelineRun,
     pub(super) shared: &'a SharedPublish,
     pub(super) publish: &'a Publish,
     pub(super) own: Vec<OwnEntry>,
