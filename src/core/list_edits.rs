@@ -2,7 +2,7 @@
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::place::ImageSource;
+use crate::core::image_source::ImageSource;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};

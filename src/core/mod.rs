@@ -9,6 +9,7 @@ mod error_conversions;
 pub mod error_parts;
 pub mod failures;
 pub mod file_error;
+pub(crate) mod image_source;
 pub mod inspect;
 pub(crate) mod layouts;
 pub mod list_conflict;
@@ -16,7 +17,7 @@ pub mod list_edits;
 pub mod listing;
 pub mod lookup;
 pub mod missing_child;
-pub(crate) mod place;
+
 pub mod push;
 pub mod referrers;
 pub mod request;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::Access;
 use crate::content::registry::{ExpectedRequests, FetchedManifest, Registry};
 use crate::core::error::CommandError;
-use crate::core::place::ImageSource;
+use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};

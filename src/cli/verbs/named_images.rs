@@ -5,7 +5,7 @@ use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
-use crate::core::place::ContentAccess;
+use crate::core::image_source::ContentAccess;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::previous;
 use crate::core::resolve::selection;

@@ -11,7 +11,7 @@ use crate::cli::output::{Bar, Progress, json, markdown};
 use crate::cli::verbs::dry_run;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::place::ContentAccess;
+use crate::core::image_source::ContentAccess;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::publish::Push;

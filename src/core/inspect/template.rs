@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::content::registry::{Blob, FetchedManifest};
 use crate::core::error::CommandError;
+use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::predicate;
-use crate::core::place::ImageSource;
 use crate::core::resolve::descend::Descent;
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{DEPTH_MAX, LimitError, ResolvedSize};

@@ -2,8 +2,8 @@
 
 use crate::content::registry::Registry;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
-use crate::core::place::ContentAccess;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
-use crate::core::place::ContentAccess;
+use crate::core::image_source::ContentAccess;
 use crate::core::referrers::discover::{Discovery, FoundReferrer, Subject};
 use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::core::error::CommandError;
+use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::place::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
 use crate::core::resolve::selection;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::place::ImageSource;
+use crate::core::image_source::ImageSource;
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{Discovery, Subject};
 use crate::core::referrers::search::SourceSearch;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::content::registry::Blob;
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
-use crate::core::place::ImageSource;
+use crate::core::image_source::ImageSource;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::selection::{is_unknown, picks_descriptor};

@@ -2,8 +2,8 @@
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
-use crate::core::place::ContentAccess;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::place::ImageSource;
+use crate::core::image_source::ImageSource;
 use crate::core::request::ImageName;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::source::ResolvedSource;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::{ExpectedRequests, FetchedManifest};
 use crate::core::error::CommandError;
-use crate::core::place::{ContentAccess, ImageSource};
+use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::attestations;
 use crate::core::resolve::carried;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::place::ImageSource;
+use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared::gather::GatherContext;
 use crate::digest::Digest;
