@@ -30,6 +30,42 @@ pub(crate) enum ImageSource<'a> {
     Layout { layout: Arc<OpenLayout>, name: LayoutName, digest: Digest },
 }
 
+/// Where content of a list comes from.
+#[derive(Clone)]
+pub(crate) enum ContentOrigin<'a> {
+    /// A repository.
+    Repository(&'a Repository),
+    /// A layout.
+    Layout(Arc<OpenLayout>),
+}
+
+impl<'a> ContentOrigin<'a> {
+    /// The origin of a manifest that an entry says is in `repository`: the layout that it was read from, if any.
+    pub(crate) fn of(repository: &'a Repository, digest: &Digest, layouts: &Layouts) -> ContentOrigin<'a> {
+        layouts.with(digest).map_or(ContentOrigin::Repository(repository), ContentOrigin::Layout)
+    }
+
+    /// Whether it is this repository.
+    pub(crate) fn is_in(&self, repository: &Repository) -> bool {
+        matches!(self, ContentOrigin::Repository(own) if *own == repository)
+    }
+
+    /// Whether it is in the registry of this repository.
+    pub(crate) fn is_near(&self, target: &Repository) -> bool {
+        matches!(self, ContentOrigin::Repository(own) if own.domain() == target.domain())
+    }
+}
+
+/// As the user named it.
+impl fmt::Display for ContentOrigin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ContentOrigin::Repository(repository) => repository.fmt(f),
+            ContentOrigin::Layout(layout) => layout.fmt(f),
+        }
+    }
+}
+
 impl<'a> ImageSource<'a> {
     /// An image in a registry. No request.
     pub(crate) fn in_registry(registry: &'a Registry, reference: &Reference) -> ImageSource<'a> {

@@ -1,12 +1,12 @@
 //! The distinct blobs that a repository needs before manifests can be put there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use crate::content::registry::Blob;
 use crate::core::error::CommandError;
-use crate::core::layouts::{Layouts, OpenLayout};
+use crate::core::layouts::OpenLayout;
+use crate::core::image_source::ContentOrigin;
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
@@ -26,42 +26,6 @@ pub(crate) struct PlannedBlob<'a> {
     pub(crate) layout: Option<Arc<OpenLayout>>,
     /// Whether a failed mount is no error, as in docker: a foreign layer of Windows images in the same registry.
     pub(crate) may_stay: bool,
-}
-
-/// Where content of a list comes from.
-#[derive(Clone)]
-pub(crate) enum ContentOrigin<'a> {
-    /// A repository.
-    Repository(&'a Repository),
-    /// A layout.
-    Layout(Arc<OpenLayout>),
-}
-
-impl<'a> ContentOrigin<'a> {
-    /// The origin of a manifest that an entry says is in `repository`: the layout that it was read from, if any.
-    pub(super) fn of(repository: &'a Repository, digest: &Digest, layouts: &Layouts) -> ContentOrigin<'a> {
-        layouts.with(digest).map_or(ContentOrigin::Repository(repository), ContentOrigin::Layout)
-    }
-
-    /// Whether it is this repository.
-    pub(super) fn is_in(&self, repository: &Repository) -> bool {
-        matches!(self, ContentOrigin::Repository(own) if *own == repository)
-    }
-
-    /// Whether it is in the registry of this repository.
-    pub(super) fn is_near(&self, target: &Repository) -> bool {
-        matches!(self, ContentOrigin::Repository(own) if own.domain() == target.domain())
-    }
-}
-
-/// As the user named it.
-impl fmt::Display for ContentOrigin<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ContentOrigin::Repository(repository) => repository.fmt(f),
-            ContentOrigin::Layout(layout) => layout.fmt(f),
-        }
-    }
 }
 
 impl PlannedBlob<'_> {

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::layouts::Layouts;
-use crate::core::push::blob_collector::{BlobCollector, ContentOrigin, PlannedBlob};
+use crate::core::image_source::ContentOrigin;
+use crate::core::push::blob_collector::{BlobCollector, PlannedBlob};
 use crate::core::push::tags;
 use crate::core::referrers::FoundReferrer;
 use crate::core::resolve::carried;
