@@ -208,6 +208,7 @@ mod cases {
     mod layered;
     mod layout_details;
     mod layout_fixture;
+    mod layout_referrers;
     mod layout_sources;
     mod layouts;
     mod list_flags;

@@ -31,7 +31,7 @@ pub(crate) enum ImageSource<'a> {
 }
 
 /// Where content of a list comes from.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ContentOrigin<'a> {
     /// A repository.
     Repository(&'a Repository),
@@ -114,6 +114,14 @@ impl<'a> ImageSource<'a> {
         match self {
             ImageSource::Registry { reference, .. } => Some(reference.clone()),
             ImageSource::Layout { digest, .. } => home.map(|home| home.at_digest(digest)),
+        }
+    }
+
+    /// The repository or the layout that it is in.
+    pub(crate) fn origin(&self) -> ContentOrigin<'_> {
+        match self {
+            ImageSource::Registry { reference, .. } => ContentOrigin::Repository(reference.repository()),
+            ImageSource::Layout { layout, .. } => ContentOrigin::Layout(Arc::clone(layout)),
         }
     }
 

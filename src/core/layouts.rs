@@ -1,5 +1,6 @@
 //! The layouts that a command reads from.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -47,11 +48,6 @@ impl Layouts {
         Ok(open)
     }
 
-    /// The layouts, as the user named them.
-    pub(crate) fn names(&self) -> Vec<String> {
-        lock(&self.opened).iter().map(ToString::to_string).collect()
-    }
-
     /// The first layout that this manifest was read from.
     pub(crate) fn with(&self, digest: &Digest) -> Option<Arc<OpenLayout>> {
         lock(&self.opened).iter().find(|open| lock(&open.read).contains(digest)).cloned()
@@ -59,6 +55,11 @@ impl Layouts {
 }
 
 impl OpenLayout {
+    /// Its name, as the user wrote it.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// The manifest that a name selects. See [`Layout::select`].
     ///
     /// # Errors
@@ -115,6 +116,10 @@ impl ContentSource for OpenLayout {
         None
     }
 
+    fn order(&self, blob: &Digest) -> Option<u64> {
+        self.layout.order(blob)
+    }
+
     fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
         self.layout.referrers(subject, most)
     }
@@ -123,6 +128,27 @@ impl ContentSource for OpenLayout {
         self.layout.tagged(tag)
     }
 }
+
+/// Each layout is opened once, so that its kind and path name it.
+impl Ord for OpenLayout {
+    fn cmp(&self, other: &OpenLayout) -> Ordering {
+        (self.kind, &self.path).cmp(&(other.kind, &other.path))
+    }
+}
+
+impl PartialOrd for OpenLayout {
+    fn partial_cmp(&self, other: &OpenLayout) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for OpenLayout {
+    fn eq(&self, other: &OpenLayout) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for OpenLayout {}
 
 /// As the user named it.
 impl fmt::Display for OpenLayout {

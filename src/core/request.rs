@@ -89,11 +89,6 @@ pub struct ReferrerFilter {
 }
 
 impl ReferrerFilter {
-    /// Whether the options select any referrers.
-    pub(crate) fn names_any(&self) -> bool {
-        self.policy.map_or(!self.types.is_empty(), |policy| policy != ReferrersPolicy::Drop)
-    }
-
     /// The policy for a list. With types, the default is all referrers of these types. Without types, an unchanged list
     /// (`is_carried`) keeps signatures and attestations, and a new list keeps no referrers.
     pub(crate) fn policy(&self, is_carried: bool) -> ReferrersPolicy {

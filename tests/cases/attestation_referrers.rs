@@ -51,7 +51,7 @@ impl Fixture {
             (_, Some(rest)) => self.from.name(rest),
             _ => word.to_owned(),
         };
-        let output = self.sandbox.command(OURS).args(line.split(' ').map(word)).run();
+        let output = self.sandbox.command(OURS).dir(self.sandbox.path()).args(line.split(' ').map(word)).run();
         assert_eq!(output.code, 0, "{line}: {}", output.err());
         output
     }
@@ -117,6 +117,15 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
         fixture.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));
         fixture.run("apply -f list.yaml");
         fixture.assert_attested("4");
+        // From layouts, too: one has it under the referrers tag, the other one has none.
+        fixture.run("copy --quiet --referrers all %src:amd64 oci-layout://amd64");
+        fixture.run("copy --quiet --referrers all %src:arm64 oci-archive:./arm64.tar");
+        fixture.run("create --push --attestations keep @app:8 oci-layout://amd64 oci-archive:./arm64.tar");
+        fixture.assert_attested("8");
+        assert_eq!(fixture.asked(""), 0, "the registry that they came from");
+        fixture.run("create --push --attestations keep x.invalid/app:9 oci-layout://amd64 %src:arm64 --to oci:./both");
+        fixture.run("copy --quiet oci:./both @app");
+        fixture.assert_attested("9");
         // Without the word, images cost what they cost, and lists have what their indexes list.
         fixture.run("create --push @app:5 %src:amd64 %src:arm64");
         assert_eq!((fixture.published("5").len(), fixture.asked("referrers")), (2, 0));

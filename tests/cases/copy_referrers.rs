@@ -15,11 +15,11 @@ use super::OURS;
 
 const NOTARY: &str = "application/vnd.cncf.notary.signature";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-const SBOM: &str = "application/spdx+json";
+pub(super) const SBOM: &str = "application/spdx+json";
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
 /// An artifact of this type that says `content` of its subject.
-fn artifact(artifact_type: &str, content: &str, subject: &Image) -> Image {
+pub(super) fn artifact(artifact_type: &str, content: &str, subject: &Image) -> Image {
     let artifact = Image::oci().config_raw("{}").config_media_type("application/vnd.oci.empty.v1+json");
     artifact.artifact_type(artifact_type).annotation("says", content).layer(content).subject(subject).build()
 }
@@ -34,18 +34,18 @@ fn tag_of(digest: &str) -> String {
 }
 
 /// An index with attestations of two images, what refers to them, and what cosign keeps under a tag.
-struct Signed {
-    index: Index,
+pub(super) struct Signed {
+    pub(super) index: Index,
     images: [Image; 2],
-    index_signature: Image,
-    signature: Image,
-    countersignature: Image,
-    sbom: Image,
+    pub(super) index_signature: Image,
+    pub(super) signature: Image,
+    pub(super) countersignature: Image,
+    pub(super) sbom: Image,
     cosign: Image,
 }
 
 impl Signed {
-    fn new() -> Signed {
+    pub(super) fn new() -> Signed {
         let index = buildx_index(&PLATFORMS);
         let images = PLATFORMS.map(buildx_image);
         let signature = artifact(NOTARY, "signature", &images[0]);
@@ -81,7 +81,7 @@ impl Signed {
         ]
     }
 
-    fn put(&self, registry: &Registry, repo: &str) {
+    pub(super) fn put(&self, registry: &Registry, repo: &str) {
         registry.put_index(repo, "1", &self.index);
         for referrer in self.referrers() {
             registry.put_image(repo, &referrer.digest(), referrer);
@@ -92,7 +92,7 @@ impl Signed {
 
     /// Everything is there with its bytes, its tags and no other ones, and is found by its subject.
     #[track_caller]
-    fn assert_in(&self, registry: &Registry, repo: &str, has_api: bool) {
+    pub(super) fn assert_in(&self, registry: &Registry, repo: &str, has_api: bool) {
         let manifest = |reference: &str| registry.manifest(repo, reference).map(|(_, bytes)| bytes);
         assert_eq!(manifest("1").as_ref(), Some(&self.index.manifest));
         let attestations = self.images.each_ref().map(attestation_of);
@@ -124,10 +124,10 @@ impl Signed {
     }
 }
 
-struct Fixture {
-    from: Registry,
-    to: Registry,
-    sandbox: Sandbox,
+pub(super) struct Fixture {
+    pub(super) from: Registry,
+    pub(super) to: Registry,
+    pub(super) sandbox: Sandbox,
 }
 
 impl Fixture {
@@ -135,12 +135,12 @@ impl Fixture {
         Fixture::of(Registry::start(), Registry::start())
     }
 
-    fn of(from: Registry, to: Registry) -> Fixture {
+    pub(super) fn of(from: Registry, to: Registry) -> Fixture {
         Fixture { from, to, sandbox: Sandbox::new() }
     }
 
-    /// Runs `copy` in the sandbox: `%x` is x in the first registry, `@x` in the second one. The records are of this.
-    fn copy(&self, line: &str) -> Output {
+    /// Runs a line in the sandbox: `%x` is x in the first registry, `@x` in the second one. The records are of this.
+    pub(super) fn run(&self, line: &str) -> Output {
         self.from.clear();
         self.to.clear();
         let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
@@ -148,11 +148,16 @@ impl Fixture {
             (_, Some(rest)) => self.from.name(rest),
             _ => word.to_owned(),
         };
-        self.sandbox.command(OURS).dir(self.sandbox.path()).arg("copy").args(line.split_whitespace().map(word)).run()
+        self.sandbox.command(OURS).dir(self.sandbox.path()).args(line.split_whitespace().map(word)).run()
+    }
+
+    /// The same for `copy` and this line.
+    fn copy(&self, line: &str) -> Output {
+        self.run(&format!("copy {line}"))
     }
 
     #[track_caller]
-    fn works(&self, line: &str) -> Output {
+    pub(super) fn works(&self, line: &str) -> Output {
         let output = self.copy(line);
         assert_eq!(output.code, 0, "{line}: {}", output.err());
         output
@@ -172,7 +177,7 @@ fn lines(registry: &Registry) -> Vec<String> {
     registry.requests().iter().map(|request| request.line().clone()).collect()
 }
 
-fn has_written(registry: &Registry) -> bool {
+pub(super) fn has_written(registry: &Registry) -> bool {
     registry.requests().iter().any(|request| !["GET", "HEAD"].contains(&request.method.as_str()))
 }
 

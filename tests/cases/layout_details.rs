@@ -114,6 +114,21 @@ fn a_compressed_archive_has_all_its_blobs() {
     for target in ["@back:1", "oci:./dir:1", "oci-archive:./b.tar:1"] {
         fixture.copies(&format!("--verify oci-archive:./a.tgz {target}"));
     }
+    // A push sends them in the order in which they are in the archive, so that it is expanded once for all.
+    fixture.works("create --push --jobs 8 @list:1 oci-archive:./a.tgz:1");
+    let sent = fixture.registry.requests().into_iter().filter(|own| own.method == "PUT").map(|own| own.line().clone());
+    let sent: Vec<String> = sent.filter_map(|line| Some(line.split_once("digest=")?.1.replace("%3A", ":"))).collect();
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let members = archive
+        .entries()
+        .expect("members")
+        .map(|entry| entry.expect("a member").path().expect("a name").display().to_string());
+    let members: Vec<String> =
+        members.filter_map(|name| Some(format!("sha256:{}", name.strip_prefix("blobs/sha256/")?))).collect();
+    let wanted: Vec<&String> =
+        members.iter().filter(|digest| sent.iter().any(|sent| sent.starts_with(*digest))).collect();
+    assert_eq!(wanted.len(), layers.len() + 1, "{sent:?}");
+    assert!(sent.iter().zip(wanted).all(|(sent, wanted)| sent.starts_with(wanted)), "{sent:?}");
     for layer in &layers {
         assert!(fixture.registry.has_blob("back", &testkit::image::sha256(layer)));
     }

@@ -1,8 +1,9 @@
 //! `inspect --format '{{…}}'`: what `docker buildx imagetools inspect` prints, with the requests that it takes.
 
+use base64::Engine as _;
 use serde_json::Value;
-use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
+use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Sandbox};
 
@@ -62,6 +63,7 @@ fn templates_print_what_buildx_prints() {
     );
     let lines = fixture.run(&["inspect", "--format", "{{.Manifest}}", "@app:1"]).success().out();
     assert!(lines.starts_with("Name:      ") && lines.contains("\n  Platform:  linux/arm64\n"), "{lines}");
+    signed_statements_are_shown(&fixture);
     for (template, expected) in [
         ("{{.Manifest.Digset}}", "template: 1:3: there is no member \"Digset\" of Index, which has SchemaVersion"),
         ("{{nothing .Name}}", "for \"--format\" flag: template: 1:3: there is no function \"nothing\""),
@@ -83,4 +85,33 @@ fn templates_print_what_buildx_prints() {
     fixture.registry.put_image("app", "odd", &odd);
     let label = fixture.printed("{{.Image.OS}}", &["@app:odd"]);
     assert_eq!(label.0, "linux");
+}
+
+/// Statements in envelopes: those that buildx reads, plain DSSE, and bundles of sigstore.
+fn signed_statements_are_shown(fixture: &Fixture) {
+    let provenance = r#"{"predicate": {"buildType": "signed"}}"#;
+    let payload = base64::engine::general_purpose::STANDARD.encode(provenance);
+    let envelope = format!(r#"{{"payloadType": "application/vnd.in-toto+json", "payload": "{payload}"}}"#);
+    let bundle = format!(r#"{{"dsseEnvelope": {envelope}}}"#);
+    for (number, (media_type, content)) in [
+        ("application/vnd.in-toto.provenance+dsse", &envelope),
+        ("application/vnd.dsse.envelope.v1+json", &envelope),
+        ("application/vnd.dev.sigstore.bundle.v0.3+json", &bundle),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let image = buildx_image("linux/amd64");
+        let kind = [("in-toto.io/predicate-type", "https://slsa.dev/provenance/v1")];
+        let builder = Image::oci().platform("unknown", "unknown");
+        let attestation = builder.layer_annotated(media_type, content, &kind).build();
+        let digest = image.digest();
+        let notes =
+            [("vnd.docker.reference.digest", digest.as_str()), ("vnd.docker.reference.type", "attestation-manifest")];
+        let nowhere = serde_json::json!({"architecture": "unknown", "os": "unknown"});
+        let index = Index::oci().image(&image).image_with(&attestation, nowhere, &notes).build();
+        fixture.registry.put_index("signed", &number.to_string(), &index);
+        let (shown, _) = fixture.printed("{{json .Provenance.SLSA}}", &[&format!("@signed:{number}")]);
+        assert_eq!(shown, r#"{"buildType":"signed"}"#, "{media_type}");
+    }
 }

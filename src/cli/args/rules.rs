@@ -27,8 +27,6 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("by-digest", "tag"),
     ("dry-run", "verify"),
     ("to", "by-digest"),
-    ("to", "referrers"),
-    ("to", "referrer-type"),
     ("to", "draft"),
     ("shared", "to"),
     ("shared", "push"),

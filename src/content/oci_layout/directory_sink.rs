@@ -3,6 +3,7 @@
 //! A blob is written to a temporary file, synced and renamed. `index.json` is replaced in the same way under a lock on
 //! `index.json.lock`, the name that buildx uses.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ use crate::digest::{Digest, Hasher};
 /// The content of the file `oci-layout`.
 pub(super) const VERSION: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const LOCK: &str = "index.json.lock";
+const BLOBS: &str = "blobs";
+/// How the names of temporary files begin.
+const STAGED: &str = ".docker-manifest-";
 const BUFFER: usize = 64 * 1024;
 
 pub(super) struct DirectorySink {
@@ -31,7 +35,7 @@ pub(super) struct DirectorySink {
 }
 
 impl DirectorySink {
-    /// An empty directory becomes a layout; one with other files does not.
+    /// An empty directory becomes a layout, and so does one where a write has begun; one with other files does not.
     pub(super) fn open(name: &LayoutName) -> Result<DirectorySink, LayoutError> {
         let root = name.path.clone();
         let before = match fs::read_dir(&root) {
@@ -39,12 +43,12 @@ impl DirectorySink {
             Err(error) => return Err(LayoutError::io("read", &root)(error)),
             Ok(mut entries) => match file_in(&root, INDEX)? {
                 Some(_) => Some(Layout::open(name)?),
-                None if entries.next().is_none() => None,
-                // Another process may be about to write its first image.
+                // Another process may be about to write its first image, or has failed to.
                 None if file_in(&root, MARKER)?.is_some() => {
                     check_version(&Files::Directory(root.clone()))?;
                     None
                 }
+                None if entries.all(|entry| entry.is_ok_and(|entry| is_begun(&entry.file_name()))) => None,
                 None => {
                     let why = "the directory has other files in it".to_owned();
                     return Err(LayoutError::NotALayout { path: root, why });
@@ -143,7 +147,7 @@ impl DirectorySink {
     fn staged(&self, folder: &Path) -> Result<Staged, LayoutError> {
         loop {
             let number = self.count.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".docker-manifest-{}-{number}", std::process::id()));
+            let path = folder.join(format!("{STAGED}{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok(Staged { path, file, is_placed: false }),
                 // A killed process had the same number.
@@ -152,6 +156,11 @@ impl DirectorySink {
             }
         }
     }
+}
+
+/// Whether a file of this name is there before the first image of a layout is complete.
+fn is_begun(name: &OsStr) -> bool {
+    name == BLOBS || name == LOCK || name.to_str().is_some_and(|name| name.starts_with(STAGED))
 }
 
 /// The manifests of the directory, under the lock.

@@ -32,6 +32,8 @@ const STATEMENT_CAP: u64 = 32 << 20;
 const STATEMENTS_MAX: u64 = 128 << 20;
 
 const IN_TOTO: &str = "application/vnd.in-toto+json";
+const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
+const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 const PROVENANCE: &str = "https://slsa.dev/provenance/";
 const SPDX: &str = "https://spdx.dev/Document";
 
@@ -210,7 +212,7 @@ impl TemplateSource<'_> {
     }
 
     fn is_wanted(&self, layer: &Descriptor) -> bool {
-        let is_statement = layer.media_type == IN_TOTO || is_signed(layer);
+        let is_statement = layer.media_type == IN_TOTO || envelope(&layer.media_type).is_some();
         let is_sbom = predicate(layer) == Some(SPDX);
         is_statement && (is_provenance(layer) && self.needs.provenance || is_sbom && self.needs.sbom)
     }
@@ -225,8 +227,8 @@ impl TemplateSource<'_> {
         let bytes = self.place.small_blob(&statement, STATEMENT_CAP)?;
         let parse = |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(self.wrong());
         let mut document = parse(&bytes)?;
-        if is_signed(layer) {
-            let payload = document.get("payload").and_then(Value::as_str).unwrap_or_default();
+        if let Some(envelope) = envelope(&layer.media_type) {
+            let payload = document.pointer(envelope).and_then(Value::as_str).unwrap_or_default();
             let payload = STANDARD.decode(payload).map_err(|error| DocumentError::Base64(error.to_string()));
             document = parse(&payload.map_err(self.wrong())?)?;
         }
@@ -244,8 +246,14 @@ fn is_provenance(layer: &Descriptor) -> bool {
     predicate(layer).is_some_and(|predicate| predicate.starts_with(PROVENANCE))
 }
 
-fn is_signed(layer: &Descriptor) -> bool {
-    layer.media_type.starts_with("application/vnd.in-toto.") && layer.media_type.ends_with("+dsse")
+/// Where the payload of a DSSE envelope is in a document of this type; `None` if it has no envelope.
+fn envelope(media_type: &str) -> Option<&'static str> {
+    let media_type = media_type::essence(media_type);
+    let is_in_toto = media_type.starts_with("application/vnd.in-toto.") && media_type.ends_with("+dsse");
+    match media_type.starts_with(SIGSTORE_BUNDLE) {
+        true => Some("/dsseEnvelope/payload"),
+        false => (is_in_toto || media_type == DSSE).then_some("/payload"),
+    }
 }
 
 /// The name of a platform in containerd's normal form, without versions and features.

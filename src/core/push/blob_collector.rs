@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::content::ContentSource;
 use crate::content::registry::Blob;
 use crate::core::error::CommandError;
 use crate::core::layouts::OpenLayout;
@@ -54,9 +55,10 @@ pub(super) struct BlobCollector<'a> {
 }
 
 impl<'a> BlobCollector<'a> {
-    pub(super) fn of(blobs: Vec<PlannedBlob<'a>>) -> BlobCollector<'a> {
+    /// A collector that has these blobs.
+    pub(super) fn of(blobs: Vec<PlannedBlob<'a>>, leaves_foreign: bool) -> BlobCollector<'a> {
         let places = blobs.iter().enumerate().map(|(place, blob)| (blob.digest.clone(), place)).collect();
-        BlobCollector { blobs, places, leaves_foreign: false }
+        BlobCollector { blobs, places, leaves_foreign }
     }
 
     /// A collector without blobs.
@@ -119,4 +121,25 @@ impl<'a> BlobCollector<'a> {
         }
         self.blobs
     }
+}
+
+/// For each blob the one that is before it in the same compressed archive, if any. Such an archive is read from its
+/// beginning, so that any other order would expand it again for each blob.
+pub(super) fn before_in_archives(blobs: &[&PlannedBlob<'_>]) -> Vec<Vec<usize>> {
+    let ordered = blobs.iter().enumerate().filter_map(|(place, blob)| {
+        let layout = blob.layout.as_deref()?;
+        Some((layout, layout.order(&blob.digest)?, place))
+    });
+    let mut ordered: Vec<(&OpenLayout, u64, usize)> = ordered.collect();
+    ordered.sort_unstable();
+    let mut before = vec![Vec::new(); blobs.len()];
+    for pair in ordered.windows(2) {
+        if let [(layout, _, first), (same, _, second)] = pair
+            && layout == same
+            && let Some(own) = before.get_mut(*second)
+        {
+            own.push(*first);
+        }
+    }
+    before
 }

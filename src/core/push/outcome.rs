@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::core::listing::EntryListing;
 use crate::core::push::index_diff::Difference;
 use crate::core::push::plan::PushPlan;
-use crate::core::referrers::FoundReferrer;
+use crate::core::referrers::CollectedReferrer;
 use crate::digest::Digest;
 use crate::drafts::registry::FoundEntry;
 use crate::model::{Draft, Entry};
@@ -102,7 +102,7 @@ pub(crate) struct PushedReferrer {
     pub(crate) artifact_type: String,
     /// What it is about.
     pub(crate) subject: String,
-    /// The repository that has it.
+    /// The repository or the layout that has it.
     pub(crate) repository: String,
     /// Cosign's tags for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -110,7 +110,7 @@ pub(crate) struct PushedReferrer {
 }
 
 impl PushedReferrer {
-    pub(crate) fn of(found: &FoundReferrer) -> PushedReferrer {
+    pub(crate) fn of(found: &CollectedReferrer<'_>) -> PushedReferrer {
         PushedReferrer {
             digest: found.digest.to_string(),
             artifact_type: found.artifact_type.clone(),

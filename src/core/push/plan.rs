@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::layouts::Layouts;
 use crate::core::image_source::ContentOrigin;
-use crate::core::push::blob_collector::{BlobCollector, PlannedBlob};
+use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, before_in_archives};
 use crate::core::push::tags;
-use crate::core::referrers::FoundReferrer;
+use crate::core::referrers::CollectedReferrer;
 use crate::core::resolve::carried;
 use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
@@ -219,18 +219,19 @@ impl<'a> PushPlan<'a> {
         Ok(())
     }
 
-    /// Adds the manifests that refer to the list or its images, from other repositories.
+    /// Adds the manifests that refer to the list or its images, from other repositories and from layouts.
     ///
     /// # Errors
-    /// A manifest among them that cannot be read.
-    pub(crate) fn add_referrers(&mut self, found: &'a [FoundReferrer]) -> Result<(), CommandError> {
+    /// A manifest among them that cannot be read, and a layout that lacks one of their blobs.
+    pub(crate) fn add_referrers(&mut self, found: &'a [CollectedReferrer<'a>]) -> Result<(), CommandError> {
         let target = self.target.repository();
-        let mut blobs = BlobCollector::of(std::mem::take(&mut self.blobs));
-        for referrer in found.iter().filter(|referrer| referrer.place != *target) {
-            if self.puts.iter().any(|put| put.reference.digest() == Some(&referrer.digest)) {
+        let mut blobs = BlobCollector::of(std::mem::take(&mut self.blobs), self.is_for_layout);
+        for referrer in found {
+            let is_known = self.puts.iter().any(|put| put.reference.digest() == Some(&referrer.digest));
+            if is_known || self.has(&referrer.place) {
                 continue;
             }
-            let source = ContentOrigin::Repository(&referrer.place);
+            let source = referrer.place.clone();
             let needed = if referrer.is_index() { Vec::new() } else { carried::blobs(&referrer.bytes)? };
             let needs = blobs.add_all(needed, &source, target, false);
             let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));
@@ -239,7 +240,7 @@ impl<'a> PushPlan<'a> {
             self.puts.push(PlannedManifest { is_index: referrer.is_index(), is_referrer: true, tags, ..put });
         }
         self.blobs = blobs.done(target);
-        Ok(())
+        self.blobs.iter().try_for_each(PlannedBlob::check)
     }
 
     /// The manifests that refer to the list or its images, and that the list does not name.
@@ -256,8 +257,9 @@ impl<'a> PushPlan<'a> {
     pub(crate) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
         let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-        let blobs = needed.iter().filter_map(|place| self.blobs.get(*place));
-        let blobs = blobs.map(|blob| (PushStep::Blob(blob), Vec::new()));
+        let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|place| self.blobs.get(*place)).collect();
+        let before = before_in_archives(&blobs);
+        let blobs = blobs.into_iter().map(PushStep::Blob).zip(before);
         let puts = self.missing(there).enumerate().map(|(before, put)| {
             let blobs = put.needs.iter().filter_map(|place| moved.get(place).copied());
             let manifests = if put.is_index { before } else { 0 };
@@ -295,6 +297,11 @@ impl<'a> PlannedManifest<'a> {
     ) -> PlannedManifest<'a> {
         let (is_index, is_referrer, tags) = (false, false, Vec::new());
         PlannedManifest { reference, media_type, bytes, source, needs, is_index, is_referrer, tags }
+    }
+
+    /// The tags that it goes by, without the repository.
+    pub(super) fn tags_alone(&self) -> Vec<String> {
+        self.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect()
     }
 
     /// A manifest that is not sent: it has to be in the repository before what names it.

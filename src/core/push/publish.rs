@@ -1,5 +1,7 @@
 //! Publishing a draft: plans it, looks at the repositories, and sends what they lack or shows what would be sent.
 
+use std::collections::BTreeSet;
+
 use crate::auth::Access;
 use crate::content::registry::{ExpectedRequests, Registry};
 use crate::core::error::CommandError;
@@ -13,7 +15,7 @@ use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::RemoteState;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::verify;
-use crate::core::referrers::{Collector, FoundReferrer};
+use crate::core::referrers::{CollectedReferrer, Collector};
 use crate::core::requirements;
 use crate::model::Draft;
 use crate::reference::Reference;
@@ -78,11 +80,6 @@ impl<'a> Push<'a> {
         let PushContext { registry, .. } = context;
         let before = registry.requests();
         announce_all(context, draft, &plans, options.dry_run);
-        if options.referrers.names_any() {
-            let note =
-                |layout| context.reporter.note(&format!("the referrers in {layout} stay there: copy sends them"));
-            context.layouts.names().into_iter().for_each(note);
-        }
         let referrers = collector.collect()?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
@@ -99,25 +96,37 @@ impl<'a> Push<'a> {
         };
         let mut published = send_or_preview(context, &publisher, options, (&plans, &targets), send)?;
         // Last, so that it costs nothing if the push fails.
-        let reports_left = options.dry_run || options.verbose;
-        let left = if reports_left { collector.left_behind() } else { Ok(Vec::new()) };
+        let has = |referrer: &CollectedReferrer<'_>| referrer.place.is_in(list.repository());
+        let sent: Vec<&CollectedReferrer<'_>> = referrers.iter().filter(|referrer| !has(referrer)).collect();
+        report_referrers(context, &collector, options, &sent, &mut published);
         published.requests = registry.requests().saturating_sub(before);
         let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
         published.warnings = warnings;
         published.warnings.extend(sent);
         published.warnings.extend(targets.each().filter_map(|target| target.remote.unchecked(target.plan)));
         published.warnings.extend(overwritten);
-        let own = plans.own.target.repository();
-        let is_elsewhere = |referrer: &&FoundReferrer| referrer.place != *own;
-        published.referrers = referrers.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
-        match left {
-            Ok(left) => published.left_behind = left.iter().map(PushedReferrer::of).collect(),
-            Err(error) => published.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
-        }
-        if options.verbose {
-            published.left_behind.iter().for_each(|left| context.reporter.note(&format!("not sent along: {left}")));
-        }
         Ok(published)
+    }
+}
+
+/// Says which referrers were sent, or would be, and on demand which stay behind.
+pub(super) fn report_referrers(
+    context: PushContext<'_>,
+    collector: &Collector<'_>,
+    options: &PushOptions,
+    sent: &[&CollectedReferrer<'_>],
+    outcome: &mut PushOutcome,
+) {
+    let mut seen = BTreeSet::new();
+    let sent = sent.iter().filter(|referrer| seen.insert(&referrer.digest));
+    outcome.referrers = sent.map(|referrer| PushedReferrer::of(referrer)).collect();
+    let is_asked = options.dry_run || options.verbose;
+    match if is_asked { collector.left_behind() } else { Ok(Vec::new()) } {
+        Ok(left) => outcome.left_behind = left.iter().map(PushedReferrer::of).collect(),
+        Err(error) => outcome.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
+    }
+    if options.verbose {
+        outcome.left_behind.iter().for_each(|left| context.reporter.note(&format!("not sent along: {left}")));
     }
 }
 

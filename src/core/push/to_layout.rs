@@ -5,18 +5,20 @@ use std::collections::BTreeSet;
 
 use crate::content::oci_layout::{Layout, LayoutSink, LockWait};
 use crate::content::registry::{Blob, BlobCopy, ManifestName};
-use crate::content::{ContentError, ContentSink, ContentSource, RegistryRepository};
+use crate::content::{ContentError, ContentSink, ContentSource, Referrer, RegistryRepository};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::listing::{ImageOrigin, TransferMethod};
-use crate::core::push::blob_collector::PlannedBlob;
+use crate::core::push::blob_collector::{PlannedBlob, before_in_archives};
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange, Verified};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
+use crate::core::push::publish::report_referrers;
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::reporter::TransferProgress;
 use crate::core::push::tags::TagArg;
+use crate::core::referrers::{CollectedReferrer, Collector};
 use crate::core::requirements;
 use crate::digest::Digest;
 use crate::location::LayoutName;
@@ -55,7 +57,7 @@ impl LayoutPush<'_> {
         let names = self.names()?;
         // A draft may lack the bytes of carried manifests that are in its own repository.
         let draft = self.with_carried()?;
-        let plan = PushPlan::for_layout(&draft, self.options.kind, layouts)?;
+        let mut plan = PushPlan::for_layout(&draft, self.options.kind, layouts)?;
         if let Some(note) = &plan.list.note {
             reporter.note(&sanitize::line(note).to_string());
         }
@@ -63,6 +65,10 @@ impl LayoutPush<'_> {
             let target = format!("{} ({digest})", self.layout.layout());
             return Err(CommandError::OtherDigest { target, digest: plan.list.digest.clone() });
         }
+        let (filter, list) = (&self.options.referrers, plan.list.digest.clone());
+        let collector = Collector::new(self.context.access(), filter, &draft, &list, Vec::new());
+        let referrers = collector.collect()?;
+        plan.add_referrers(&referrers)?;
         let notice = |line: &str| reporter.note(line);
         let lock_wait = LockWait { limit: registry.time_limit(), notice: &notice };
         let sink = LayoutSink::open(self.layout, lock_wait)?;
@@ -81,6 +87,8 @@ impl LayoutPush<'_> {
         if self.options.verify {
             outcome.verified = Some(self.verify(&plan, &names)?);
         }
+        let referrers: Vec<&CollectedReferrer<'_>> = referrers.iter().collect();
+        report_referrers(self.context, &collector, self.options, &referrers, &mut outcome);
         outcome.requests = registry.requests().saturating_sub(before);
         Ok(outcome)
     }
@@ -122,13 +130,24 @@ impl LayoutPush<'_> {
             names => names.iter().cloned().map(ManifestName::Tag).collect(),
         };
         let digests = queries.iter().map(|name| sink.current(name)).collect::<Result<_, _>>()?;
-        let puts = plan.puts.iter().filter_map(|put| Some((put.reference.digest()?, Some(put.bytes.len() as u64))));
+        let puts = plan.puts.iter().filter(|put| !put.is_referrer);
+        let puts = puts.filter_map(|put| Some((put.reference.digest()?, Some(put.bytes.len() as u64))));
         let blobs = plan.blobs.iter().map(|blob| (&blob.digest, blob.size));
         let needed: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
         let has = |blob: &Blob<'_>| sink.has_blob(blob).map_err(CommandError::from);
         let found = tasks::in_order(self.context.registry.jobs(), &needed, has).map_err(CommandError::of)?;
         let present = needed.iter().zip(found).filter(|(_, is_there)| *is_there);
-        Ok(LayoutState { names: digests, present: present.map(|(blob, _)| blob.digest.clone()).collect() })
+        let mut present: BTreeSet<Digest> = present.map(|(blob, _)| blob.digest.clone()).collect();
+        for put in plan.referrers() {
+            let Some(digest) = put.reference.digest() else { continue };
+            let tags = put.tags_alone();
+            let mut is_there = sink.has_referrer(&referrer(put, digest, &tags))?;
+            for tag in tags {
+                is_there &= sink.current(&ManifestName::Tag(tag))?.as_ref() == Some(digest);
+            }
+            present.extend(is_there.then(|| digest.clone()));
+        }
+        Ok(LayoutState { names: digests, present })
     }
 
     fn outcome(&self, draft: &Draft, plan: &PushPlan<'_>, names: &[String]) -> PushOutcome {
@@ -204,17 +223,21 @@ impl LayoutPush<'_> {
             plan.blobs.iter().filter(|blob| !state.present.contains(&blob.digest)).collect();
         let bytes = missing.iter().filter_map(|blob| blob.size).fold(0, u64::saturating_add);
         progress.total(bytes, missing.len());
-        let sent = tasks::in_order(jobs, &missing, |blob| self.blob(&sink, &*progress, blob)).map_err(CommandError::of);
+        let steps: Vec<_> = missing.iter().copied().zip(before_in_archives(&missing)).collect();
+        let sent = tasks::in_stages(jobs, &steps, |blob| self.blob(&sink, &*progress, blob)).map_err(CommandError::of);
         progress.finish();
         let mut copied = CopiedBlobs::default();
         for bytes in sent?.into_iter().flatten() {
             copied.blobs += 1;
             copied.bytes = copied.bytes.saturating_add(bytes);
         }
-        let (indexes, images): (Vec<_>, Vec<_>) = plan.puts.iter().partition(|put| put.is_index);
+        let listed = plan.puts.iter().filter(|put| !put.is_referrer);
+        let (indexes, images): (Vec<_>, Vec<_>) = listed.partition(|put| put.is_index);
         tasks::in_order(jobs, &images, |put| self.manifest(&sink, put)).map_err(CommandError::of)?;
         // An index is written after its children.
         indexes.into_iter().try_for_each(|put| self.manifest(&sink, put))?;
+        // What an index among the referrers names is before it.
+        plan.referrers().try_for_each(|put| self.referrer(&sink, put, state))?;
         let (mut sink, list) = (Some(sink), &plan.list);
         let by_digest = || vec![ManifestName::Digest(list.digest.clone())];
         let tags: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
@@ -236,8 +259,10 @@ impl LayoutPush<'_> {
         named.push(ManifestName::Digest(digest.clone()));
         let named: Vec<(ManifestName, Digest)> = named.into_iter().map(|name| (name, digest.clone())).collect();
         let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
+        let referrers = plan.referrers().filter_map(|referrer| referrer.reference.digest().cloned());
         // The digest is read back too. It counts as a name only if there is no other name.
-        let verified = Verified { names: names.len().max(1), ..read_back.run(&named, children.collect())? };
+        let verified =
+            Verified { names: names.len().max(1), ..read_back.run(&named, children.chain(referrers).collect())? };
         self.context.reporter.note(&verified.to_string());
         Ok(verified)
     }
@@ -284,9 +309,27 @@ impl LayoutPush<'_> {
         Ok(())
     }
 
+    /// Writes a referrer, unless it is there and listed under its subject.
+    fn referrer(
+        &self,
+        sink: &LayoutSink<'_>,
+        put: &PlannedManifest<'_>,
+        state: &LayoutState,
+    ) -> Result<(), CommandError> {
+        let digest = put.reference.digest().filter(|digest| !state.present.contains(*digest));
+        let Some(digest) = digest else { return Ok(()) };
+        sink.put_referrer(&referrer(put, digest, &put.tags_alone()))?;
+        self.say(format_args!("put {}@{digest}", self.layout.layout()));
+        Ok(())
+    }
+
     fn say(&self, line: std::fmt::Arguments<'_>) {
         if self.options.verbose {
             self.context.reporter.note(&line.to_string());
         }
     }
+}
+
+fn referrer<'p>(put: &'p PlannedManifest<'_>, digest: &'p Digest, tags: &'p [String]) -> Referrer<'p> {
+    Referrer { digest, media_type: put.media_type, bytes: &put.bytes, tags }
 }

@@ -1,14 +1,17 @@
-//! The referrers of a list that is pushed, from the repositories where its images are.
+//! The referrers of a list that is pushed, from the repositories and layouts where its images are.
 
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
-use crate::core::image_source::ContentAccess;
+use crate::core::image_source::{ContentAccess, ContentOrigin};
 use crate::core::referrers::discover::{Discovery, FoundReferrer, Subject};
 use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::reference::{Reference, Repository};
+
+/// A referrer, and the repository or layout that has it.
+pub(crate) type CollectedReferrer<'a> = FoundReferrer<ContentOrigin<'a>>;
 
 /// A draft that is pushed, and which of its referrers are wanted.
 pub(crate) struct Collector<'a> {
@@ -17,12 +20,12 @@ pub(crate) struct Collector<'a> {
     draft: &'a Draft,
     /// The digest of the draft's index, where the list is that index unchanged.
     carried: Option<&'a Digest>,
-    /// The repositories that the list goes to.
+    /// The repositories that the list goes to; none if it goes into a layout.
     targets: Vec<&'a Repository>,
 }
 
 impl<'a> Collector<'a> {
-    /// `list` is the digest of the list that the draft becomes. What comes from layouts has no referrers in a registry.
+    /// `list` is the digest of the list that the draft becomes.
     pub(crate) fn new(
         access: ContentAccess<'a>,
         filter: &'a ReferrerFilter,
@@ -38,7 +41,7 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// Those of [`Discovery::find`].
-    pub(crate) fn collect(&self) -> Result<Vec<FoundReferrer>, CommandError> {
+    pub(crate) fn collect(&self) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
         self.find(self.filter.policy(self.carried.is_some()))
     }
 
@@ -46,7 +49,7 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// Those of [`Discovery::find`].
-    pub(crate) fn left_behind(&self) -> Result<Vec<FoundReferrer>, CommandError> {
+    pub(crate) fn left_behind(&self) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
         let is_dropped = self.filter.policy(self.carried.is_some()) == ReferrersPolicy::Drop;
         if !is_dropped || self.filter.policy.is_some() {
             return Ok(Vec::new());
@@ -54,17 +57,33 @@ impl<'a> Collector<'a> {
         self.find(ReferrersPolicy::All)
     }
 
-    fn find(&self, policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
-        let ContentAccess { registry, layouts } = self.access;
-        let mut subjects = subjects(self.draft, self.carried, &self.targets);
-        subjects.retain(|subject| layouts.with(&subject.digest).is_none());
-        let found = Discovery::new(registry, registry.jobs(), policy, &self.filter.types).find(&subjects)?;
+    fn find(&self, policy: ReferrersPolicy) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
+        let jobs = self.access.registry.jobs();
+        let found = Discovery::new(&self.access, jobs, policy, &self.filter.types).find(&self.subjects())?;
         Ok(unlisted(self.draft, found))
+    }
+
+    /// The manifests whose referrers are looked for; the index before its images. Where an image is in each target,
+    /// its referrers are there as well.
+    fn subjects(&self) -> Vec<Subject<ContentOrigin<'a>>> {
+        let is_index = |source: &&Reference| source.digest().is_some() && source.digest() == self.carried;
+        let index = self.draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_index);
+        let index = index.and_then(|index| Some((index.repository(), index.digest()?)));
+        let images = self.draft.listed().filter(|entry| entry.attests().is_none());
+        let images = images.map(|entry| (entry.reference.repository(), &entry.descriptor.digest));
+        let subject = |(repository, digest): (&'a Repository, &Digest)| Subject {
+            place: ContentOrigin::of(repository, digest, self.access.layouts),
+            digest: digest.clone(),
+        };
+        let is_elsewhere = |subject: &Subject<ContentOrigin<'_>>| {
+            self.targets.is_empty() || self.targets.iter().any(|target| !subject.place.is_in(target))
+        };
+        index.into_iter().chain(images).map(subject).filter(is_elsewhere).collect()
     }
 }
 
 /// Those that the list does not have anyway, as an attestation of an image.
-fn unlisted(draft: &Draft, found: Vec<FoundReferrer>) -> Vec<FoundReferrer> {
+fn unlisted<'a>(draft: &Draft, found: Vec<CollectedReferrer<'a>>) -> Vec<CollectedReferrer<'a>> {
     let listed: BTreeSet<&Digest> = draft.entries().map(|entry| &entry.descriptor.digest).collect();
     found.into_iter().filter(|referrer| !listed.contains(&referrer.digest)).collect()
 }
@@ -72,17 +91,4 @@ fn unlisted(draft: &Draft, found: Vec<FoundReferrer>) -> Vec<FoundReferrer> {
 /// The digest of the draft's index, where the list is that index unchanged.
 fn carried<'a>(draft: &'a Draft, list: &Digest) -> Option<&'a Digest> {
     draft.source.as_ref().map(|index| &index.digest).filter(|digest| *digest == list)
-}
-
-/// The manifests whose referrers are looked for; the index before its images. Where an image is in each target, its
-/// referrers are there as well.
-fn subjects(draft: &Draft, carried: Option<&Digest>, targets: &[&Repository]) -> Vec<Subject> {
-    let is_index = |source: &&Reference| source.digest().is_some() && source.digest() == carried;
-    let index = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_index);
-    let index = index.and_then(|index| Some((index.repository(), index.digest()?)));
-    let images = draft.listed().filter(|entry| entry.attests().is_none());
-    let images = images.map(|entry| (entry.reference.repository(), &entry.descriptor.digest));
-    let is_elsewhere = |repository: &Repository| targets.iter().any(|target| *target != repository);
-    let subjects = index.into_iter().chain(images).filter(|(repository, _)| is_elsewhere(repository));
-    subjects.map(|(repository, digest)| Subject { place: repository.clone(), digest: digest.clone() }).collect()
 }

@@ -17,7 +17,6 @@ use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::model::{manifest, referrers};
 use crate::net::tasks;
-use crate::reference::Repository;
 use crate::sync::lock;
 
 /// How deep referrers of referrers are followed.
@@ -28,7 +27,7 @@ const BYTES_MAX: u64 = 96 << 20;
 
 /// A manifest that refers to another one, with its bytes as they were served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FoundReferrer<P = Repository> {
+pub(crate) struct FoundReferrer<P> {
     /// Where it is.
     pub(crate) place: P,
     pub(crate) digest: Digest,
@@ -57,7 +56,7 @@ impl<P> FoundReferrer<P> {
 
 /// A manifest whose referrers are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Subject<P = Repository> {
+pub(crate) struct Subject<P> {
     /// Where it is, and where its referrers are then.
     pub(crate) place: P,
     pub(crate) digest: Digest,

@@ -5,5 +5,5 @@ pub mod collect;
 pub mod discover;
 pub mod search;
 
-pub(crate) use collect::Collector;
+pub(crate) use collect::{CollectedReferrer, Collector};
 pub(crate) use discover::FoundReferrer;

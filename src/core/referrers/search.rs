@@ -1,8 +1,10 @@
-//! The places where referrers are looked for: repositories of registries, or one place that images are copied from.
+//! The places where referrers are looked for: repositories and layouts, or one place that images are copied from.
 
-use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
+use crate::core::layouts::OpenLayout;
+use crate::core::image_source::{ContentAccess, ContentOrigin};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::net::RegistryErrorKind;
@@ -32,34 +34,64 @@ pub(crate) trait ReferrerSearch: Sync {
     fn manifest(&self, place: &Self::Place, name: &ManifestName) -> Result<Option<FetchedManifest>, CommandError>;
 }
 
-/// Repositories of any registries.
-impl ReferrerSearch for Registry {
-    type Place = Repository;
+/// Repositories of any registries, and layouts.
+impl<'a> ReferrerSearch for ContentAccess<'a> {
+    type Place = ContentOrigin<'a>;
 
-    fn server<'p>(&self, place: &'p Repository) -> &'p str {
-        place.domain()
+    fn server<'p>(&self, place: &'p ContentOrigin<'a>) -> &'p str {
+        match place {
+            ContentOrigin::Repository(repository) => repository.domain(),
+            ContentOrigin::Layout(layout) => layout.shown(),
+        }
     }
 
-    fn shown(&self, place: &Repository, name: &ManifestName) -> String {
-        reference(place, name).map_or_else(|| place.to_string(), |reference| reference.to_string())
+    fn shown(&self, place: &ContentOrigin<'a>, name: &ManifestName) -> String {
+        match place {
+            ContentOrigin::Repository(repository) => {
+                reference(repository, name).map_or_else(|| repository.to_string(), |reference| reference.to_string())
+            }
+            ContentOrigin::Layout(layout) => in_layout(layout).shown(&(), name),
+        }
     }
 
-    fn listed(&self, place: &Repository, subject: &Digest) -> Result<Option<Vec<Descriptor>>, CommandError> {
-        Ok(self.referrer_descriptors(place, subject, REFERRERS_MAX)?)
+    fn listed(&self, place: &ContentOrigin<'a>, subject: &Digest) -> Result<Option<Vec<Descriptor>>, CommandError> {
+        match place {
+            ContentOrigin::Repository(repository) => {
+                Ok(self.registry.referrer_descriptors(repository, subject, REFERRERS_MAX)?)
+            }
+            ContentOrigin::Layout(layout) => in_layout(layout).listed(&(), subject),
+        }
     }
 
-    fn tagged(&self, place: &Repository, tag: &str) -> Result<Option<Digest>, CommandError> {
-        Ok(self.has_manifest(place, &ManifestName::Tag(tag.to_owned()))?)
+    fn tagged(&self, place: &ContentOrigin<'a>, tag: &str) -> Result<Option<Digest>, CommandError> {
+        match place {
+            ContentOrigin::Repository(repository) => {
+                Ok(self.registry.has_manifest(repository, &ManifestName::Tag(tag.to_owned()))?)
+            }
+            ContentOrigin::Layout(layout) => in_layout(layout).tagged(&(), tag),
+        }
     }
 
-    fn manifest(&self, place: &Repository, name: &ManifestName) -> Result<Option<FetchedManifest>, CommandError> {
-        let Some(reference) = reference(place, name) else { return Ok(None) };
-        match Registry::manifest(self, &reference) {
+    fn manifest(
+        &self,
+        place: &ContentOrigin<'a>,
+        name: &ManifestName,
+    ) -> Result<Option<FetchedManifest>, CommandError> {
+        let repository = match place {
+            ContentOrigin::Repository(repository) => repository,
+            ContentOrigin::Layout(layout) => return in_layout(layout).manifest(&(), name),
+        };
+        let Some(reference) = reference(repository, name) else { return Ok(None) };
+        match self.registry.manifest(&reference) {
             Ok(fetched) => Ok(Some(fetched)),
             Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn in_layout(layout: &OpenLayout) -> SourceSearch<'_> {
+    SourceSearch { source: layout, name: layout.shown() }
 }
 
 fn reference(place: &Repository, name: &ManifestName) -> Option<Reference> {

@@ -4,60 +4,42 @@
 
 use std::collections::BTreeMap;
 
-use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::image_source::ImageSource;
+use crate::core::image_source::{ContentAccess, ContentOrigin, ImageSource};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{Discovery, Subject};
-use crate::core::referrers::search::SourceSearch;
 use crate::core::request::ReferrersPolicy;
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::manifest::Schema;
 use crate::model::{DocumentError, Entry, EntryKey, media_type, referrers};
 use crate::platform::Platform;
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 
 /// The operating system and architecture of an attestation in an index.
 const UNKNOWN: &str = "unknown";
 
-/// Adds to each image its first attestation, if one refers to it. Whether a registry has the referrers API is found out
-/// once; without the API, the referrers tag of each image is requested.
+/// Adds to each image its first attestation, if one refers to it. The API is asked for once a registry; where there is
+/// none, the referrers tag of each image is. A layout is read.
 ///
 /// # Errors
-/// Failed requests, and layouts and attestations that cannot be read.
+/// Failed requests, layouts that cannot be read, and attestations that cannot be read.
 pub(super) fn add(
-    registry: &Registry,
+    access: ContentAccess<'_>,
     images: &mut [(&mut ResolvedSource, &ImageSource<'_>)],
 ) -> Result<(), CommandError> {
     let types = [referrers::BUILDKIT_ATTESTATION.to_owned()];
-    let policy = ReferrersPolicy::All;
-    let in_registry = |(source, place): &(&mut ResolvedSource, &ImageSource<'_>)| {
-        let ImageSource::Registry { reference, .. } = place else { return None };
-        Some(Subject { place: reference.repository().clone(), digest: source.digest.clone() })
-    };
-    let subjects: Vec<Subject> = images.iter().filter_map(in_registry).collect();
-    let found = Discovery::new(registry, registry.jobs(), policy, &types).direct(&subjects)?;
-    let mut by_subject: BTreeMap<(Repository, Digest), FoundReferrer> = BTreeMap::new();
-    for attestation in found {
-        by_subject.entry((attestation.place.clone(), attestation.subject.clone())).or_insert(attestation);
+    let of = |source: &ResolvedSource, place| Subject { place, digest: source.digest.clone() };
+    let subjects: Vec<Subject<ContentOrigin<'_>>> =
+        images.iter().map(|(source, place)| of(source, place.origin())).collect();
+    let discovery = Discovery::new(&access, access.registry.jobs(), ReferrersPolicy::All, &types);
+    let mut by_subject: BTreeMap<Subject<ContentOrigin<'_>>, (Digest, Vec<u8>)> = BTreeMap::new();
+    for FoundReferrer { place, subject, digest, bytes, .. } in discovery.direct(&subjects)? {
+        by_subject.entry(Subject { place, digest: subject }).or_insert((digest, bytes));
     }
     for (source, place) in images {
         let Some(image) = source.entries.first() else { continue };
-        let found = match place {
-            ImageSource::Registry { reference, .. } => {
-                let key = (reference.repository().clone(), source.digest.clone());
-                by_subject.get(&key).map(|found| (found.digest.clone(), found.bytes.clone()))
-            }
-            ImageSource::Layout { layout, .. } => {
-                let name = place.to_string();
-                let search = SourceSearch { source: &**layout, name: &name };
-                let subject = Subject { place: (), digest: source.digest.clone() };
-                let found = Discovery::new(&search, registry.jobs(), policy, &types).direct(&[subject])?;
-                found.into_iter().next().map(|found| (found.digest, found.bytes))
-            }
-        };
-        let Some((digest, bytes)) = found else { continue };
+        let Some((digest, bytes)) = by_subject.get(&of(source, place.origin())).cloned() else { continue };
         let reference = image.reference.repository().at_digest(&digest);
         let entry =
             attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::served(&reference))?;

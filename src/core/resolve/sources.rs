@@ -130,7 +130,7 @@ impl<'r> Resolver<'r> {
             Some((source, &*place))
         });
         let mut images: Vec<(&mut ResolvedSource, &ImageSource<'_>)> = images.collect();
-        attestations::add(self.access.registry, &mut images)?;
+        attestations::add(self.access, &mut images)?;
         let fetcher = ChildFetcher { resolver: self, platforms: &platforms, requests, ignore_missing };
         fetcher.fetch_all(&mut sources)?;
         for (source, request) in sources.iter_mut().zip(requests) {
