@@ -84,6 +84,8 @@ fn lists_of_several_layouts_say_what_stays_behind_and_take_it_along_on_demand() 
     let left = format!("not sent along: oci-archive:./other.tar@{} {SBOM} of {}", sbom.digest(), image.digest());
     assert!(told.code == 0 && told.err().contains(&left), "{}", told.err());
     assert!(!fixture.has("app", &signed.signature) && !fixture.has("app", &sbom));
+    let failed = fixture.run("create --push @app:1 oci-layout://dir:2");
+    assert_eq!(failed.first_err_line(), "dir has no image named 2 (it has 1)");
     // The images are there; what refers to them follows, and no list.
     let told = fixture.json(&format!("{line} --referrers all @app:1 {sources}"));
     assert_eq!((number(&told, "referrers"), &told["unchanged"]), (4, &json!(false)));

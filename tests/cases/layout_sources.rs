@@ -236,6 +236,11 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
     assert_eq!(fixture.run("exists @app:1").code, 1);
     fixture.works("copy --quiet ocidir://pushed:again @back");
     assert_eq!(fixture.registry.manifest("back", "again").expect("the list").1, nested.manifest);
+    // Without a name, as an entry of its own.
+    let told = fixture.run("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed").success();
+    let digest = told.out().trim_end().replace("oci:./unnamed@", "");
+    let index = fs::read_to_string(fixture.path("unnamed/index.json")).expect("index.json");
+    assert!(index.contains(&digest) && !index.contains("ref.name"), "{digest}: {index}");
     // Several lists of one file.
     let spec = |tag: &str| format!("image: nowhere.invalid/x:{tag}\nmanifests: [{{image: \"oci:./arm64\"}}]\n");
     fs::write(fixture.path("lists.yaml"), format!("{}---\n{}", spec("a"), spec("b"))).expect("a spec");
@@ -245,7 +250,7 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         ("apply -f lists.yaml --to oci:./one:tag", "the tag of --to applies to one list, and there are 2"),
         ("push --to registry.example.com/app @app:1", "not an OCI layout like oci-layout://DIR"),
         ("push --to docker-archive:./x.tar @app:1", "an archive of docker save can only be read"),
-        ("push --to oci:./x --by-digest @app:1", "--by-digest"),
+        ("push --to oci:./x:1 --by-digest @app:1", "oci:./x:1: with --by-digest the list gets no name"),
         ("create --to oci:./x @app:3 @other:1", "--push"),
         (
             "create --push --to oci:./x --tag @x:1 @app:3 @other:1",

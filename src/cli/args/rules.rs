@@ -26,7 +26,6 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("quiet", "verbose"),
     ("by-digest", "tag"),
     ("dry-run", "verify"),
-    ("to", "by-digest"),
     ("to", "draft"),
     ("shared", "to"),
     ("shared", "push"),

@@ -45,6 +45,18 @@ fn unreadable() -> CommandError {
     StoreError::Io { what: "read", path: PathBuf::from("/m/a"), source }.into()
 }
 
+/// Docker Hub cannot be reached, and a layout was meant.
+#[test]
+fn a_layout_that_was_taken_for_a_repository_is_recognised_without_a_network() {
+    for kind in [RegistryErrorKind::Resolve, RegistryErrorKind::Connect, RegistryErrorKind::NotFound] {
+        let request = FailedRequest::new("GET", "https://registry-1.docker.io/v2/library/oci/manifests/dir");
+        let request = FailedRequest { repository: Some("library/oci".to_owned()), ..request };
+        let failed = RegistryError::new(kind, "docker.io", "the detail").at(request);
+        let hints = hints::hints(&failed.into(), Path::new("/c"));
+        assert!(hints.iter().any(|hint| hint.ends_with("write oci:./PATH")), "{kind:?}: {hints:?}");
+    }
+}
+
 /// The output for [`failures`] and for a wrong command line, one line each.
 const SNAPSHOT: &str = include_str!("../../../tests/fixtures/failures.jsonl");
 

@@ -63,6 +63,10 @@ pub(crate) fn publish(
         PushOutcome { requests, ..published }
     };
     if let Some(layout) = &flags.to {
+        if flags.by_digest && layout.tag.is_some() {
+            let why = "with --by-digest the list gets no name".to_owned();
+            return Err(CommandError::Location { typed: layout.to_string(), why });
+        }
         let layout = &layout.at(context.env.typed(&layout.path));
         let push = LayoutPush { context: push_context, draft, options: &options, layout };
         return reported(context, flags, report, || push.run().map(count));

@@ -80,7 +80,8 @@ impl LayoutIndex {
         })
     }
 
-    /// The names of its images, for messages. Images that share a name have their full names.
+    /// The names of its images, for messages; not those of what refers to images. Where one name is several images,
+    /// those have their full names.
     pub(super) fn names(&self) -> Vec<String> {
         let is_one =
             |name: &str| self.exactly(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
@@ -88,7 +89,7 @@ impl LayoutIndex {
             let (short, full) = (annotation(entry, REF_NAME), annotation(entry, IMAGE_NAME));
             short.filter(|short| full.is_none() || is_one(short)).or(full).map(str::to_owned)
         };
-        self.entries.iter().filter_map(name).collect()
+        self.entries.iter().filter(|entry| !LayoutIndex::is_referrer(entry)).filter_map(name).collect()
     }
 
     /// The tag of an entry, as a registry would have it.

@@ -33,13 +33,15 @@ pub(super) fn add(
     let subjects: Vec<Subject<ContentOrigin<'_>>> =
         images.iter().map(|(source, place)| of(source, place.origin())).collect();
     let discovery = Discovery::new(&access, access.registry.jobs(), ReferrersPolicy::All, &types);
-    let mut by_subject: BTreeMap<Subject<ContentOrigin<'_>>, (Digest, Vec<u8>)> = BTreeMap::new();
-    for FoundReferrer { place, subject, digest, bytes, .. } in discovery.direct(&subjects)? {
-        by_subject.entry(Subject { place, digest: subject }).or_insert((digest, bytes));
+    let mut by_subject: BTreeMap<Digest, Vec<FoundReferrer<ContentOrigin<'_>>>> = BTreeMap::new();
+    for attestation in discovery.direct(&subjects)? {
+        by_subject.entry(attestation.subject.clone()).or_default().push(attestation);
     }
     for (source, place) in images {
         let Some(image) = source.entries.first() else { continue };
-        let Some((digest, bytes)) = by_subject.get(&of(source, place.origin())).cloned() else { continue };
+        let mut found = by_subject.get(&source.digest).into_iter().flatten();
+        let found = found.find(|found| found.place == place.origin());
+        let Some((digest, bytes)) = found.map(|found| (found.digest.clone(), found.bytes.clone())) else { continue };
         let reference = image.reference.repository().at_digest(&digest);
         let entry =
             attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::served(&reference))?;

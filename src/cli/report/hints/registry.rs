@@ -126,8 +126,11 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
     let registry = &error.registry;
     let given = error.address().filter(|address| address.is_given());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
-    // Docker Hub requires a login for a repository that does not exist.
-    if matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound)
+    // Docker Hub requires a login for a repository that does not exist. Where there is no network, it may be none that
+    // was meant.
+    let is_denied = matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound);
+    let is_offline = matches!(error.kind, Kind::Connect | Kind::Resolve | Kind::Timeout);
+    if (is_denied || is_offline)
         && let Some(hint) = reference::of_another_kind(registry, path)
     {
         return vec![hint];
