@@ -250,7 +250,10 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         ("apply -f lists.yaml --to oci:./one:tag", "the tag of --to applies to one list, and there are 2"),
         ("push --to registry.example.com/app @app:1", "not an OCI layout like oci-layout://DIR"),
         ("push --to docker-archive:./x.tar @app:1", "an archive of docker save can only be read"),
-        ("push --to oci:./x:1 --by-digest @app:1", "oci:./x:1: with --by-digest the list gets no name"),
+        (
+            "create --push --to oci:./x:1 --by-digest @app:3 @other:1",
+            "oci:./x:1: with --by-digest the list gets no name",
+        ),
         ("create --to oci:./x @app:3 @other:1", "--push"),
         (
             "create --push --to oci:./x --tag @x:1 @app:3 @other:1",
