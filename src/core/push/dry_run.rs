@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
+use crate::core::image_source::ContentOrigin;
 use crate::core::listing::{ImageOrigin, TransferMethod};
 use crate::core::missing_child::NamedBy;
-use crate::core::image_source::ContentOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, Difference};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::layouts::Layouts;
 use crate::core::image_source::ContentOrigin;
+use crate::core::layouts::Layouts;
 use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, before_in_archives};
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;

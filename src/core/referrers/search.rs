@@ -3,8 +3,8 @@
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
-use crate::core::layouts::OpenLayout;
 use crate::core::image_source::{ContentAccess, ContentOrigin};
+use crate::core::layouts::OpenLayout;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::net::RegistryErrorKind;
