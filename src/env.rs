@@ -91,7 +91,7 @@ impl Env {
     }
 
     /// Where programs keep what they can do without: `XDG_CACHE_HOME`, else `.cache` in the home directory (XDG Base
-    /// Directory Specification). `None` where there is no home. A relative path does not count, as the specification
+    /// Directory Specification). `None` if there is no home. A relative path does not count, as the specification
     /// has it.
     pub fn cache_dir(&self) -> Option<PathBuf> {
         let named = self.path("XDG_CACHE_HOME").filter(|folder| folder.is_absolute());

@@ -43,7 +43,7 @@ impl Repository {
     /// The reference of a tag in this repository.
     ///
     /// # Errors
-    /// A text that is no tag.
+    /// A text that is not a tag.
     pub fn at_tag(&self, tag: &str) -> Result<Reference, ReferenceError> {
         let reference = Reference::parse_canonical(&format!("{self}:{tag}"))?;
         if reference.tag() == Some(tag) { Ok(reference) } else { Err(ReferenceError::Format) }
@@ -86,7 +86,7 @@ pub enum ReferenceError {
     /// The path is over 255 characters.
     #[error("repository name must not be more than 255 characters")]
     NameTooLong,
-    /// The part after `@` looks like a digest and is none.
+    /// The part after `@` looks like a digest, but is not one.
     #[error(transparent)]
     Digest(#[from] DigestError),
     /// A stored reference that is not in normal form.

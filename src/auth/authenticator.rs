@@ -111,7 +111,7 @@ impl Authenticator {
     /// Whether the user is logged in to this registry. Credentials that cannot be read count as none.
     pub(crate) fn has_login(&self, registry: &str, left: Option<Duration>) -> bool {
         let registry_state = self.registry_state(registry);
-        let _turn = lock(&registry_state.token_lock);
+        let _token_lock = lock(&registry_state.token_lock);
         self.credential(&registry_state, registry, left).is_ok_and(|credential| !credential.is_anonymous())
     }
 
@@ -161,7 +161,7 @@ impl Authenticator {
             return static_auth(&registry_state, origin, Some(header), sent);
         }
         let realm = bearer::usable_realm(origin, challenge, &credential, &self.secrets)?;
-        let registry_state = RegistryAuth {
+        let auth = RegistryAuth {
             registry_state: &registry_state,
             origin,
             realm,
@@ -170,7 +170,7 @@ impl Authenticator {
             send,
             secrets: &self.secrets,
         };
-        registry_state.answer(&Scopes::of(needed), sent)
+        auth.answer(&Scopes::of(needed), sent)
     }
 
     fn registry_state(&self, registry: &str) -> Arc<RegistryState> {

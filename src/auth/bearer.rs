@@ -187,6 +187,6 @@ impl RegistryAuth<'_> {
         if response.is_success() {
             return response.grant().map_err(|why| error(RegistryErrorKind::Protocol, &why));
         }
-        Err(error(response.failure_kind(), &response.words(self.secrets)))
+        Err(error(response.failure_kind(), &response.message(self.secrets)))
     }
 }

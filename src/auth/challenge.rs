@@ -2,7 +2,7 @@
 //!
 //! Registries send several challenges in one header or in several, with quoted or bare parameters. Commas separate both
 //! challenges and parameters, so a token is a parameter's name exactly if `=` follows it. Text outside the grammar is
-//! skipped up to the next comma. A malformed header is no error; it holds no challenge.
+//! skipped up to the next comma. A malformed header is not an error; it holds no challenge.
 
 /// One challenge: a scheme and its parameters. A token68 (`Negotiate YII=`) is skipped, because no registry uses one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -84,7 +84,7 @@ pub(crate) fn merge(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     config
 }
 
-/// Adds entries to a map. Creates the map if there is none. A member that is no map stays as it is; reading it is an
+/// Adds entries to a map. Creates the map if there is none. A member that is not a map stays as it is; reading it is an
 /// error.
 fn extend(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, ConfigValue)>) {
     if config.get(name).is_none_or(Value::is_null) {

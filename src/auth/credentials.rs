@@ -87,7 +87,7 @@ impl fmt::Debug for CredentialStore {
 enum ConfigError {
     /// The system refuses to read it. A warning is printed, and the command continues without logins.
     Unreadable(String),
-    /// It is no valid configuration.
+    /// It is not a valid configuration.
     Broken(String),
 }
 

@@ -229,7 +229,7 @@ mod tests {
         run("b.example", 61);
         assert!(known(folder.path(), "a.example", 62).is_some() && known(folder.path(), "b.example", 62).is_some());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
-        // What others can write, and what is no regular file, says nothing.
+        // What others can write, and what is not a regular file, says nothing.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(known(folder.path(), "a.example", 62), None);
         let elsewhere = folder.path().join("elsewhere");

@@ -5,7 +5,7 @@
 //!
 //! Once the registry has accepted the header for any request, a later 401 refuses that request alone. One exception
 //! comes before that: some registries answer the check of a tag with 401 if the account may push but not pull. After
-//! such a refusal exactly one further request, which is no check of a tag, probes the header again.
+//! such a refusal exactly one further request, which is not a check of a tag, probes the header again.
 
 use std::sync::{Condvar, Mutex};
 use std::thread::{self, ThreadId};

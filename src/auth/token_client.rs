@@ -65,8 +65,8 @@ impl TokenServer<'_> {
                     if again == Retryable::Never {
                         return Ok(response);
                     }
-                    let said = format!("{server}: {}", response.words(secrets));
-                    let error = RegistryError::new(response.failure_kind(), registry, said);
+                    let detail = format!("{server}: {}", response.message(secrets));
+                    let error = RegistryError::new(response.failure_kind(), registry, detail);
                     error.at(shown.clone()).with_status(response.status).with_again(again)
                 }
                 Err(failure) => {

@@ -23,7 +23,7 @@ const CLIENT_ID: &str = "docker";
 /// The default and smallest lifetime in seconds (token specification, `expires_in`).
 const LIFETIME_MIN: u64 = 60;
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
-const WORDS_MAX: usize = 200;
+const MESSAGE_MAX: usize = 200;
 
 /// What is encoded in a form or a query. A space becomes `+`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
@@ -210,11 +210,11 @@ impl TokenResponse {
         body.get("error").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// The server's own message for a failure, on one line and without `secrets`, or its status.
-    pub(crate) fn words(&self, secrets: &Redactor) -> String {
-        let words = refusal::structured(&self.body, secrets);
-        let words = words.map(|words| refusal::line(&words, WORDS_MAX)).filter(|words| !words.is_empty());
-        words.unwrap_or_else(|| format!("HTTP status {}", self.status))
+    /// The server's own message for a failure, on one line and without `secrets`, or else its status.
+    pub(crate) fn message(&self, secrets: &Redactor) -> String {
+        let own = refusal::json_message(&self.body, secrets);
+        let own = own.map(|own| refusal::line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
+        own.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }
 }
 

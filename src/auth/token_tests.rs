@@ -134,10 +134,10 @@ fn failures_are_told_in_the_servers_words() {
     ];
     for (status, body, kind, words) in rows {
         let failed = response(status, body);
-        assert_eq!((failed.failure_kind(), failed.words(&Redactor::default()).as_str()), (kind, words), "{body}");
+        assert_eq!((failed.failure_kind(), failed.message(&Redactor::default()).as_str()), (kind, words), "{body}");
     }
     assert_eq!(
-        response(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).words(&Redactor::default()).len(),
+        response(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).message(&Redactor::default()).len(),
         200
     );
 }
@@ -148,7 +148,7 @@ fn a_secret_is_taken_out_of_the_words_even_where_they_are_cut_short() {
     secrets.sent(&Secret::basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
         let said = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
-        let words = said.words(&secrets);
+        let words = said.message(&secrets);
         assert!(!words.contains("hunt"), "{words}");
     }
 }

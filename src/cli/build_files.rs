@@ -168,8 +168,8 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
     }
 }
 
-/// The bytes of a regular file of at most `most` bytes. Refuses a link, a folder, a device or a FIFO, also if it replaced
-/// the file after the first check.
+/// The bytes of a regular file of at most `most` bytes. Refuses a link, a folder, a device or a FIFO, also if it
+/// replaced the file after the first check.
 ///
 /// # Errors
 /// A file that cannot be opened, is not a regular file, or is larger.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::args::{LocationArg, Network, values};
+use crate::cli::args::{LocationArg, NetworkFlags, values};
 use crate::cli::output::{Fetches, Streams};
 use crate::cli::stop::Stop;
 use crate::content::registry::Registry;
@@ -81,14 +81,14 @@ impl Context {
 
     /// The longest wait for another process: the flag's time, or that of the environment variable.
     pub(crate) fn time_limit(&self, timeout: Option<Duration>) -> Result<Option<Duration>, CommandError> {
-        self.setting(timeout, TIMEOUT_VARIABLE, values::bound)
+        self.setting(timeout, TIMEOUT_VARIABLE, values::time_limit)
     }
 
     /// A client. The login of the command line applies to the registry of `subject`, the list that the command is
     /// about. Images from other registries use the credentials of docker's configuration.
     pub(crate) fn registry<'a>(
         &self,
-        network: &Network,
+        network: &NetworkFlags,
         subject: impl Into<Option<&'a Repository>>,
     ) -> Result<Registry, CommandError> {
         let login = subject.into().map(|subject| login(network, subject)).transpose()?.flatten();
@@ -98,7 +98,7 @@ impl Context {
     /// A client with this login, if there is one. `plain_http` forbids TLS.
     pub(crate) fn client(
         &self,
-        network: &Network,
+        network: &NetworkFlags,
         plain_http: bool,
         login: Option<Login>,
     ) -> Result<Registry, CommandError> {
@@ -113,7 +113,7 @@ impl Context {
             plain_http,
             login,
             jobs: self.jobs(network.jobs)?,
-            retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
+            retries: self.setting(network.retries, RETRIES_VARIABLE, values::retries)?.unwrap_or(RETRIES),
             timeout: self.time_limit(network.timeout)?,
             remember_token_servers: self.setting(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
@@ -172,7 +172,7 @@ impl Context {
 
 /// The login of `--username` and `--password-stdin`. As in `docker login`, the password is all of stdin without the
 /// last line break.
-fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, CommandError> {
+fn login(network: &NetworkFlags, subject: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
     let most = u64::try_from(PASSWORD_MAX).unwrap_or(u64::MAX).saturating_add(1);

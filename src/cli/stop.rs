@@ -1,4 +1,4 @@
-//! A request to stop that is no signal: docker closes a socket.
+//! Docker's request to stop: it closes a socket instead of sending a signal.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

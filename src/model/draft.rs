@@ -41,24 +41,24 @@ pub struct Draft {
 
 /// One descriptor of the list of a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum ListItem<'a> {
     /// An entry, with its key.
     Entry(&'a EntryKey, &'a Entry),
     /// A descriptor that is published unchanged.
     Carried(&'a Carried),
 }
 
-impl Line<'_> {
+impl ListItem<'_> {
     /// Its key in the order of the draft.
     pub fn key(&self) -> EntryKey {
         match self {
-            Line::Entry(key, _) => (*key).clone(),
-            Line::Carried(carried) => carried.key(),
+            ListItem::Entry(key, _) => (*key).clone(),
+            ListItem::Carried(carried) => carried.key(),
         }
     }
 
     pub(super) fn is_image(&self) -> bool {
-        matches!(self, Line::Entry(_, entry) if entry.attests().is_none())
+        matches!(self, ListItem::Entry(_, entry) if entry.attests().is_none())
     }
 }
 

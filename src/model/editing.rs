@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::draft::{Draft, Line};
+use crate::model::draft::{Draft, ListItem};
 use crate::model::entry::Entry;
 use crate::model::error::DocumentError;
 use crate::model::index::{self, Index};
@@ -19,11 +19,11 @@ use crate::platform::Platform;
 /// The maximum number of images that are counted in the nested indexes of one source.
 const LEAVES_MAX: usize = 100_000;
 
-/// How one item of the draft is written.
-enum Piece<'a> {
-    /// The descriptor with this number, unchanged.
+/// How one item of the draft is written into the document.
+enum WrittenItem<'a> {
+    /// The index's descriptor at this position, unchanged.
     Kept(usize),
-    /// The descriptor with this number, edited.
+    /// The index's descriptor at this position, edited.
     Edited(usize, &'a Entry, Box<Descriptor>),
     /// A descriptor that the index does not have.
     New(&'a Entry),
@@ -37,28 +37,28 @@ pub(super) struct Edit<'a> {
     source: &'a SourceIndex,
     object: Object,
     index: Index,
-    lines: Vec<Object>,
-    pieces: Vec<Piece<'a>>,
+    objects: Vec<Object>,
+    written: Vec<WrittenItem<'a>>,
 }
 
 impl<'a> Edit<'a> {
     /// Compares the draft with the index that it takes its form from.
     ///
     /// # Errors
-    /// Content that is no index.
+    /// Content that is not an index.
     pub(super) fn new(draft: &'a Draft, source: &'a SourceIndex) -> Result<Edit<'a>, DocumentError> {
         let text = json::with_whole_characters(&source.raw);
         let object: Object = serde_json::from_slice(&text)?;
         let index = Index::decode(&source.raw)?;
-        let lines = match object.get("manifests") {
+        let objects = match object.get("manifests") {
             Some(text) => serde_json::from_str::<Option<Vec<Object>>>(text)?.unwrap_or_default(),
             None => Vec::new(),
         };
-        let mut edit = Edit { draft, source, object, index, lines, pieces: Vec::new() };
+        let mut edit = Edit { draft, source, object, index, objects, written: Vec::new() };
         let leaves = edit.leaves()?;
-        edit.pieces = edit.found(&leaves)?;
+        edit.written = edit.match_items(&leaves)?;
         if !leaves.is_empty() && !edit.is_unchanged() {
-            edit.pieces = edit.found(&BTreeMap::new())?;
+            edit.written = edit.match_items(&BTreeMap::new())?;
         }
         Ok(edit)
     }
@@ -69,8 +69,8 @@ impl<'a> Edit<'a> {
         // The draft has one entry for equal descriptors.
         let mut seen = HashSet::new();
         let wanted: Vec<&Descriptor> = index.manifests.iter().filter(|line| seen.insert(*line)).collect();
-        let kept = self.pieces.iter().map(|piece| match piece {
-            Piece::Kept(place) => index.manifests.get(*place),
+        let kept = self.written.iter().map(|written_item| match written_item {
+            WrittenItem::Kept(place) => index.manifests.get(*place),
             _ => None,
         });
         draft.annotations == index.annotations
@@ -91,15 +91,15 @@ impl<'a> Edit<'a> {
         if draft.artifact_type != index.artifact_type {
             more.artifact_type.clone_from(&draft.artifact_type);
         }
-        for piece in &self.pieces {
-            match piece {
-                Piece::Kept(_) | Piece::Carried(_) => {}
-                Piece::New(entry) => {
+        for written_item in &self.written {
+            match written_item {
+                WrittenItem::Kept(_) | WrittenItem::Carried(_) => {}
+                WrittenItem::New(entry) => {
                     let line = entry.described(false);
                     let platform = Some(line.platform.unwrap_or_default());
                     more.manifests.push(Descriptor { platform, ..line });
                 }
-                Piece::Edited(place, _, line) => {
+                WrittenItem::Edited(place, _, line) => {
                     let was = index.manifests.get(*place);
                     let mut line = line.clone();
                     if let Some(was) = was {
@@ -121,9 +121,9 @@ impl<'a> Edit<'a> {
 
     /// The entries that differ from every descriptor of the index.
     pub(super) fn changed(&self) -> impl Iterator<Item = &'a Entry> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::New(entry) | Piece::Edited(_, entry, _) => Some(*entry),
-            Piece::Kept(_) | Piece::Carried(_) => None,
+        self.written.iter().filter_map(|written_item| match written_item {
+            WrittenItem::New(entry) | WrittenItem::Edited(_, entry, _) => Some(*entry),
+            WrittenItem::Kept(_) | WrittenItem::Carried(_) => None,
         })
     }
 
@@ -138,31 +138,31 @@ impl<'a> Edit<'a> {
             object.set("mediaType", Some(text(media_type)?));
         }
         if draft.artifact_type != index.artifact_type {
-            let artifact_type = Some(&draft.artifact_type).filter(|said| !said.is_empty());
-            object.set("artifactType", artifact_type.map(|said| text(said)).transpose()?);
+            let artifact_type = Some(&draft.artifact_type).filter(|given| !given.is_empty());
+            object.set("artifactType", artifact_type.map(|given| text(given)).transpose()?);
         }
         if draft.subject != index.subject {
             object.set("subject", draft.subject.as_ref().map(encoded).transpose()?);
         }
         annotate(&mut object, &index.annotations, &draft.annotations)?;
         let mut lines = Vec::new();
-        for piece in &self.pieces {
-            let line = |place: usize| self.lines.get(place).cloned().unwrap_or_default();
-            lines.push(match piece {
-                Piece::Kept(place) => line(*place).to_string(),
-                Piece::Edited(place, _, said) => {
+        for written_item in &self.written {
+            let line = |place: usize| self.objects.get(place).cloned().unwrap_or_default();
+            lines.push(match written_item {
+                WrittenItem::Kept(place) => line(*place).to_string(),
+                WrittenItem::Edited(place, _, said) => {
                     let mut line = line(*place);
                     if let Some(was) = index.manifests.get(*place) {
                         patch(&mut line, was, said)?;
                     }
                     line.to_string()
                 }
-                Piece::New(entry) => {
+                WrittenItem::New(entry) => {
                     let said = entry.described(media_type == OCI_INDEX);
                     let platform = said.platform.clone().filter(|_| said.has_platform());
-                    String::from_utf8_lossy(&index::encode_line(&Descriptor { platform, ..said })?).into_owned()
+                    String::from_utf8_lossy(&index::encode_descriptor(&Descriptor { platform, ..said })?).into_owned()
                 }
-                Piece::Carried(json) => json.clone(),
+                WrittenItem::Carried(json) => json.clone(),
             });
         }
         object.set("manifests", Some(format!("[{}]", lines.join(","))));
@@ -175,74 +175,74 @@ impl<'a> Edit<'a> {
 
     /// How each item of the draft is written. Exact matches come first, so that an edited entry does not take another
     /// entry's descriptor.
-    fn found(&self, leaves: &BTreeMap<usize, Vec<Descriptor>>) -> Result<Vec<Piece<'a>>, DocumentError> {
-        let items = self.draft.lines();
+    fn match_items(&self, leaves: &BTreeMap<usize, Vec<Descriptor>>) -> Result<Vec<WrittenItem<'a>>, DocumentError> {
+        let items = self.draft.items();
         let mut places: BTreeMap<&Digest, Vec<usize>> = BTreeMap::new();
         for (place, line) in self.index.manifests.iter().enumerate() {
             places.entry(&line.digest).or_default().push(place);
         }
         let mut used = BTreeSet::new();
-        let mut pieces: Vec<Option<Piece<'a>>> = items.iter().map(|_| None).collect();
-        let mut swallowed = BTreeSet::new();
+        let mut written: Vec<Option<WrittenItem<'a>>> = items.iter().map(|_| None).collect();
+        let mut covered = BTreeSet::new();
         for (at, item) in items.iter().enumerate() {
-            if swallowed.contains(&at) {
+            if covered.contains(&at) {
                 continue;
             }
             let whole = leaves.iter().find(|(place, leaves)| {
                 let rest = items.get(at..at + leaves.len());
                 !used.contains(*place)
                     && !leaves.is_empty()
-                    && rest.is_some_and(|rest| rest.iter().zip(*leaves).all(|(item, leaf)| self.says(item, leaf)))
+                    && rest.is_some_and(|rest| rest.iter().zip(*leaves).all(|(item, leaf)| self.equals(item, leaf)))
             });
             let same = |place: &&usize| {
-                !used.contains(*place) && self.index.manifests.get(**place).is_some_and(|line| self.says(item, line))
+                !used.contains(*place) && self.index.manifests.get(**place).is_some_and(|line| self.equals(item, line))
             };
             let place = match whole {
                 Some((place, leaves)) => {
-                    swallowed.extend(at + 1..at + leaves.len());
+                    covered.extend(at + 1..at + leaves.len());
                     Some(*place)
                 }
                 None => places.get(digest(item)).and_then(|places| places.iter().find(same)).copied(),
             };
-            if let (Some(place), Some(piece)) = (place, pieces.get_mut(at)) {
+            if let (Some(place), Some(written_item)) = (place, written.get_mut(at)) {
                 used.insert(place);
-                *piece = Some(Piece::Kept(place));
+                *written_item = Some(WrittenItem::Kept(place));
             }
         }
-        for (at, (item, piece)) in items.iter().zip(&mut pieces).enumerate() {
-            if piece.is_some() || swallowed.contains(&at) {
+        for (at, (item, written_item)) in items.iter().zip(&mut written).enumerate() {
+            if written_item.is_some() || covered.contains(&at) {
                 continue;
             }
             let places = places.get(digest(item)).into_iter().flatten();
             let place = places.copied().find(|place| !used.contains(place));
             used.extend(place);
-            *piece = Some(self.piece(item, place)?);
+            *written_item = Some(self.written_item(item, place)?);
         }
-        Ok(pieces.into_iter().flatten().collect())
+        Ok(written.into_iter().flatten().collect())
     }
 
-    fn piece(&self, item: &Line<'a>, place: Option<usize>) -> Result<Piece<'a>, DocumentError> {
+    fn written_item(&self, item: &ListItem<'a>, place: Option<usize>) -> Result<WrittenItem<'a>, DocumentError> {
         Ok(match (item, place) {
-            (Line::Entry(key, entry), Some(place)) => {
-                let mut said = self.draft.said(key, entry);
+            (ListItem::Entry(key, entry), Some(place)) => {
+                let mut said = self.draft.stated_descriptor(key, entry);
                 if let Some(was) = self.index.manifests.get(place).filter(|was| was.media_type.is_empty()) {
                     said.media_type.clone_from(&was.media_type);
                 }
-                Piece::Edited(place, entry, Box::new(said))
+                WrittenItem::Edited(place, entry, Box::new(said))
             }
-            (Line::Entry(_, entry), None) => Piece::New(entry),
-            (Line::Carried(carried), _) => {
+            (ListItem::Entry(_, entry), None) => WrittenItem::New(entry),
+            (ListItem::Carried(carried), _) => {
                 let json = json::encode(&carried.json)?;
-                Piece::Carried(String::from_utf8_lossy(&json).into_owned())
+                WrittenItem::Carried(String::from_utf8_lossy(&json).into_owned())
             }
         })
     }
 
     /// Whether an item equals a descriptor.
-    fn says(&self, item: &Line<'_>, line: &Descriptor) -> bool {
+    fn equals(&self, item: &ListItem<'_>, line: &Descriptor) -> bool {
         let mut said = match item {
-            Line::Entry(key, entry) => self.draft.said(key, entry),
-            Line::Carried(carried) => carried.descriptor.clone(),
+            ListItem::Entry(key, entry) => self.draft.stated_descriptor(key, entry),
+            ListItem::Carried(carried) => carried.descriptor.clone(),
         };
         if line.media_type.is_empty() {
             said.media_type.clear();
@@ -267,10 +267,10 @@ impl<'a> Edit<'a> {
     }
 }
 
-fn digest<'a>(item: &Line<'a>) -> &'a Digest {
+fn digest<'a>(item: &ListItem<'a>) -> &'a Digest {
     match item {
-        Line::Entry(_, entry) => &entry.descriptor.digest,
-        Line::Carried(carried) => &carried.descriptor.digest,
+        ListItem::Entry(_, entry) => &entry.descriptor.digest,
+        ListItem::Carried(carried) => &carried.descriptor.digest,
     }
 }
 

@@ -31,10 +31,10 @@ pub enum DocumentError {
         /// The document's `mediaType`.
         said: &'static str,
     },
-    /// A member that is no reference.
+    /// A member that is not a reference.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
-    /// A member that is no digest.
+    /// A member that is not a digest.
     #[error("digest {0:?}: {1}")]
     Digest(String, DigestError),
     /// A negative size.

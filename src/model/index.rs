@@ -20,7 +20,7 @@ const INDENTATION: &str = "   ";
 /// The members of a list, of a descriptor in it and of a platform, in docker's order. Ours stand where a reader expects
 /// them.
 const LIST_MEMBERS: [&str; 6] = ["schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations"];
-const LINE_MEMBERS: [&str; 8] =
+const DESCRIPTOR_MEMBERS: [&str; 8] =
     ["mediaType", "size", "digest", "urls", "annotations", "data", "platform", "artifactType"];
 const PLATFORM_MEMBERS: [&str; 6] = ["architecture", "os", "os.version", "os.features", "variant", "features"];
 
@@ -128,13 +128,13 @@ impl Index {
         if self.subject.is_some() {
             return Some("the list's subject".to_owned());
         }
-        self.manifests.iter().find_map(|line| {
-            let of = |what: &str| Some(format!("{what} of {}", line.digest));
-            match line.annotations.keys().next() {
+        self.manifests.iter().find_map(|descriptor| {
+            let of = |what: &str| Some(format!("{what} of {}", descriptor.digest));
+            match descriptor.annotations.keys().next() {
                 Some(name) => of(&format!("the annotation {name}")),
-                None if !line.artifact_type.is_empty() => of("the artifact type"),
-                None if !line.data.is_empty() => of("the embedded data"),
-                None if line.platform.is_none() => of("the missing platform"),
+                None if !descriptor.artifact_type.is_empty() => of("the artifact type"),
+                None if !descriptor.data.is_empty() => of("the embedded data"),
+                None if descriptor.platform.is_none() => of("the missing platform"),
                 None => None,
             }
         })
@@ -179,16 +179,16 @@ struct ListEntryMembers<'a> {
 
 impl Serialize for ListEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ListEntry(line) = self;
+        let ListEntry(descriptor) = self;
         let members = ListEntryMembers {
-            media_type: &line.media_type,
-            size: line.size,
-            digest: line.digest.as_str(),
-            urls: &line.urls,
-            annotations: &line.annotations,
-            data: &line.data,
-            platform: line.platform.as_ref(),
-            artifact_type: &line.artifact_type,
+            media_type: &descriptor.media_type,
+            size: descriptor.size,
+            digest: descriptor.digest.as_str(),
+            urls: &descriptor.urls,
+            annotations: &descriptor.annotations,
+            data: &descriptor.data,
+            platform: descriptor.platform.as_ref(),
+            artifact_type: &descriptor.artifact_type,
         };
         members.serialize(serializer)
     }
@@ -198,8 +198,8 @@ impl Serialize for ListEntry<'_> {
 ///
 /// # Errors
 /// None for a valid value.
-pub(super) fn encode_line(line: &Descriptor) -> Result<Vec<u8>, DocumentError> {
-    Ok(json::encode(&ListEntry(line))?)
+pub(super) fn encode_descriptor(descriptor: &Descriptor) -> Result<Vec<u8>, DocumentError> {
+    Ok(json::encode(&ListEntry(descriptor))?)
 }
 
 impl List {
@@ -208,7 +208,7 @@ impl List {
     /// # Errors
     /// None for a valid value.
     pub fn of(mut index: Index, form: Form) -> Result<List, DocumentError> {
-        let first = index.manifests.first().map(|line| line.media_type.as_str());
+        let first = index.manifests.first().map(|descriptor| descriptor.media_type.as_str());
         let media_type = form.media_type(first);
         media_type.clone_into(&mut index.media_type);
         let bytes = index.encode()?;
@@ -224,10 +224,10 @@ impl List {
 pub fn layout(bytes: &[u8]) -> Result<Vec<u8>, DocumentError> {
     let mut value = json::parse(bytes)?;
     order(&mut value, &LIST_MEMBERS);
-    if let Some(Value::Array(lines)) = value.get_mut("manifests") {
-        for line in lines {
-            order(line, &LINE_MEMBERS);
-            if let Some(platform) = line.get_mut("platform") {
+    if let Some(Value::Array(descriptors)) = value.get_mut("manifests") {
+        for descriptor in descriptors {
+            order(descriptor, &DESCRIPTOR_MEMBERS);
+            if let Some(platform) = descriptor.get_mut("platform") {
                 order(platform, &PLATFORM_MEMBERS);
             }
         }

@@ -49,7 +49,7 @@ impl ManifestKind {
 /// both, or because response and document name different types. Docker refuses these too.
 pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static str>, DocumentError> {
     let served = media_type::known(content_type);
-    // Content that is no JSON object is reported when it is decoded.
+    // Content that is not a JSON object is reported when it is decoded.
     let Ok(value) = json::parse(bytes) else { return Ok(served) };
     let Ok(members) = Members::of("Manifest", &value) else { return Ok(served) };
     let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
@@ -126,7 +126,8 @@ pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     config.chain(members.array("layers")?).map(Descriptor::decode).collect()
 }
 
-/// The manifest's own `artifactType`, and the media type of its configuration. Empty if it has none, or is no manifest.
+/// The manifest's own `artifactType`, and the media type of its configuration. Empty if they are
+/// missing, or if the bytes are not a manifest.
 pub fn own_types(manifest: &[u8]) -> [String; 2] {
     let Ok(value) = json::parse(manifest) else { return Default::default() };
     let Ok(members) = Members::of("Manifest", &value) else { return Default::default() };

@@ -82,7 +82,7 @@ pub fn signs_or_attests(artifact_type: &str) -> bool {
 /// The digests that an index names, of any algorithm.
 ///
 /// # Errors
-/// Content that is no index.
+/// Content that is not an index.
 pub fn listed(index: &[u8]) -> Result<BTreeSet<String>, DocumentError> {
     let value = json::parse(index)?;
     let entries = Members::of("ManifestList", &value)?.array("manifests")?;
@@ -92,7 +92,7 @@ pub fn listed(index: &[u8]) -> Result<BTreeSet<String>, DocumentError> {
 /// The index with these entries appended, or a new one. Existing content keeps its bytes.
 ///
 /// # Errors
-/// Content that is no index.
+/// Content that is not an index.
 pub fn extended(index: Option<&[u8]>, entries: &[Descriptor]) -> Result<Vec<u8>, DocumentError> {
     let entry = |entry| Ok(String::from_utf8_lossy(&json::encode(entry)?).into_owned());
     let entries = entries.iter().map(entry).collect::<Result<Vec<String>, DocumentError>>()?.join(",");

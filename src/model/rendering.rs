@@ -3,7 +3,7 @@
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::draft::{Draft, Line};
+use crate::model::draft::{Draft, ListItem};
 use crate::model::editing::Edit;
 use crate::model::entry::Entry;
 use crate::model::entry_key::EntryKey;
@@ -73,10 +73,10 @@ impl Draft {
         if checks {
             self.entries().try_for_each(|entry| check_platform(entry, form == Form::Oci))?;
         }
-        let lines = self.lines();
-        let first = lines.first().map(|line| match line {
-            Line::Entry(_, entry) => entry.descriptor.media_type.as_str(),
-            Line::Carried(carried) => carried.descriptor.media_type.as_str(),
+        let items = self.items();
+        let first = items.first().map(|item| match item {
+            ListItem::Entry(_, entry) => entry.descriptor.media_type.as_str(),
+            ListItem::Carried(carried) => carried.descriptor.media_type.as_str(),
         });
         let is_oci = Form::Auto.media_type(first) == media_type::OCI_INDEX;
         let own = if is_oci { Form::Oci } else { Form::Docker };
@@ -97,18 +97,18 @@ impl Draft {
         beyond: impl Fn() -> Option<String>,
     ) -> Result<Decision, DocumentError> {
         let list = || self.reference.to_string();
-        let told = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
+        let changed_form = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
         let (media_type, note) = match (form, own) {
             (Form::Docker, _) => {
                 if let Some(what) = beyond() {
                     return Err(DocumentError::BeyondDocker { list: list(), what });
                 }
                 let changed = was == Some(Form::Oci);
-                (media_type::DOCKER_LIST, changed.then(|| told("a Docker manifest list", "an OCI image index")))
+                (media_type::DOCKER_LIST, changed.then(|| changed_form("a Docker manifest list", "an OCI image index")))
             }
             (Form::Oci, _) => {
                 let changed = was == Some(Form::Docker);
-                (media_type::OCI_INDEX, changed.then(|| told("an OCI image index", "a Docker manifest list")))
+                (media_type::OCI_INDEX, changed.then(|| changed_form("an OCI image index", "a Docker manifest list")))
             }
             (Form::Auto, Form::Docker) => match beyond() {
                 Some(what) => {
@@ -123,18 +123,18 @@ impl Draft {
     }
 
     /// The descriptor of an entry, without a platform that was read from the image and is not stated by the index.
-    pub(super) fn said(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
+    pub(super) fn stated_descriptor(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
         let own = &entry.descriptor;
-        let is_said = own.has_platform() && self.platforms.get(key) != own.platform.as_ref();
-        Descriptor { platform: own.platform.clone().filter(|_| is_said), ..own.clone() }
+        let is_stated = own.has_platform() && self.platforms.get(key) != own.platform.as_ref();
+        Descriptor { platform: own.platform.clone().filter(|_| is_stated), ..own.clone() }
     }
 
     /// The list. `leaves_out`: an entry without a platform has no such member; docker writes an empty one.
     fn index(&self, is_oci: bool, leaves_out: bool) -> Index {
-        let line = |line: &Line<'_>| {
-            let own = match line {
-                Line::Entry(_, entry) => entry.described(is_oci),
-                Line::Carried(carried) => carried.descriptor.clone(),
+        let descriptor = |item: &ListItem<'_>| {
+            let own = match item {
+                ListItem::Entry(_, entry) => entry.described(is_oci),
+                ListItem::Carried(carried) => carried.descriptor.clone(),
             };
             let platform = own.platform.clone().filter(|_| own.has_platform());
             let platform = if leaves_out { platform } else { Some(platform.unwrap_or_default()) };
@@ -143,7 +143,7 @@ impl Draft {
         Index {
             media_type: String::new(),
             artifact_type: self.artifact_type.clone(),
-            manifests: self.lines().iter().map(line).collect(),
+            manifests: self.items().iter().map(descriptor).collect(),
             subject: self.subject.clone(),
             annotations: self.annotations.clone(),
         }

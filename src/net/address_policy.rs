@@ -1,5 +1,5 @@
-//! The addresses that a public registry's token server may have: none in a private network. A public registry that
-//! names a realm at `10.0.0.1` or `169.254.169.254` would use this program to reach hosts that it cannot reach itself.
+//! Refuses private addresses for the token server of a public registry. A public registry that names a realm at
+//! `10.0.0.1` or `169.254.169.254` would use this program to reach hosts that it cannot reach itself.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -25,15 +25,15 @@ impl PublicRegistries {
     }
 }
 
-/// What is done with the addresses of a name.
+/// Which addresses of a host may be contacted.
 #[derive(Debug, Default, Clone)]
 pub(crate) enum AddressPolicy {
-    /// Nothing.
+    /// All.
     #[default]
     Anywhere,
-    /// They are the registry's own, and are recorded.
+    /// All: the host is the registry's own. Records whether they are public.
     Home(Arc<PublicRegistries>, String),
-    /// The registry named the host: its addresses must be as public as the registry's.
+    /// The registry named the host. If the registry is public, private addresses are refused.
     Guarded(Arc<PublicRegistries>, String),
 }
 

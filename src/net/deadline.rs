@@ -28,7 +28,7 @@ impl Deadline {
 
     /// The deadline after this time.
     pub(crate) fn after(total: Duration, clock: &Arc<dyn Clock>) -> Deadline {
-        // A time that the clock cannot represent is no deadline.
+        // A time that the clock cannot represent is not a deadline.
         let at = clock.now().checked_add(total);
         Deadline(at.map(|at| Limit { at, total, clock: Arc::clone(clock) }))
     }

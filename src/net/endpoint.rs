@@ -38,26 +38,25 @@ pub fn certs_d_name(registry: &str) -> Option<String> {
     (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())
 }
 
-/// Held during the first request to a registry.
-///
-/// It ends with that request. After a failure all waiting threads continue together; one after the other, each would
+/// Held during the first request to a registry, and released when that request ends.
+/// After a failure all waiting threads continue together; one after the other, each would
 /// wait for an unreachable registry until its own deadline.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct FirstRequest<'a> {
     over: &'a OnceLock<()>,
     _held: MutexGuard<'a, ()>,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for FirstRequest<'_> {
     fn drop(&mut self) {
         // Before the lock is released, or the next holder would count as the first.
         let _ = self.over.set(());
     }
 }
 
-/// What is known of a registry before a connection to it is needed.
+/// How connections to a registry can be opened before they are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ahead<'a> {
+pub(crate) struct PreconnectInfo<'a> {
     /// Where connections go.
     pub(crate) origin: &'a Origin,
     /// The number of connections that are used up by failing handshakes if the registry speaks plain HTTP.
@@ -125,22 +124,22 @@ impl Endpoints {
 impl Endpoint {
     /// The first request to a registry is sent alone: it finds out the protocol and whether a login is required. Held
     /// until then; `None` once that is known.
-    pub(crate) fn first(&self) -> Option<Turn<'_>> {
+    pub(crate) fn first(&self) -> Option<FirstRequest<'_>> {
         if self.first_is_over.get().is_some() {
             return None;
         }
         let held = lock(&self.first);
-        self.first_is_over.get().is_none().then_some(Turn { over: &self.first_is_over, _held: held })
+        self.first_is_over.get().is_none().then_some(FirstRequest { over: &self.first_is_over, _held: held })
     }
 
-    /// Where connections may be opened ahead, and how.
-    pub(crate) fn ahead(&self) -> Ahead<'_> {
+    /// How connections can be opened ahead.
+    pub(crate) fn preconnect_info(&self) -> PreconnectInfo<'_> {
         let may_be_plain = self.insecure || self.is_loopback;
         let is_secured = self.https.get().copied().unwrap_or(!may_be_plain);
         let is_shared = may_be_plain && !self.plain_http && self.secure.port == self.plain.port;
         let spent = usize::from(is_shared && self.https.get() != Some(&true));
         let origin = if self.https.get() == Some(&false) { &self.plain } else { &self.secure };
-        Ahead { origin, spent, is_secured }
+        PreconnectInfo { origin, spent, is_secured }
     }
 
     /// Sends a request with the registry's protocol, and finds the protocol out if necessary. This is the only place
@@ -150,7 +149,7 @@ impl Endpoint {
     /// cost each parallel thread one request.
     pub(crate) fn attempt<T>(
         &self,
-        first: &mut Option<Turn<'_>>,
+        first: &mut Option<FirstRequest<'_>>,
         attempt: impl Fn(&Origin) -> Result<T, TransportFailure>,
     ) -> Result<T, TransportFailure> {
         if let Some(https) = self.https.get() {
@@ -255,7 +254,7 @@ mod tests {
         assert!(!endpoint.is_https());
         let asked = endpoint.attempt(&mut None, |origin| Ok(origin.to_string()));
         assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
-        let ahead = endpoint.ahead();
+        let ahead = endpoint.preconnect_info();
         assert_eq!((ahead.origin.to_string().as_str(), ahead.spent, ahead.is_secured), ("http://h.example", 0, false));
     }
 
@@ -264,7 +263,7 @@ mod tests {
         let ahead = |insecure, registry, https: Option<bool>| {
             let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
             https.map(|https| endpoint.https.set(https));
-            let Ahead { origin, spent, is_secured } = endpoint.ahead();
+            let PreconnectInfo { origin, spent, is_secured } = endpoint.preconnect_info();
             (origin.https, spent, is_secured)
         };
         assert_eq!(ahead(false, "h.example:5000", None), (true, 0, true));

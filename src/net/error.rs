@@ -36,7 +36,7 @@ pub enum RegistryErrorKind {
     PlainHttp,
     /// No known authority signed the registry's certificate.
     Certificate,
-    /// The registry's certificate is not valid, whoever signed it: another name, expired, malformed.
+    /// The registry's certificate is not valid, and no further authority would help: another name, expired, malformed.
     CertificateUnfit,
     /// The registry requires a client certificate, or refuses the one that was sent.
     ClientCertificate,
@@ -292,7 +292,7 @@ impl fmt::Display for RegistryError {
     }
 }
 
-/// Whom a failure is about.
+/// The server that a failure is about.
 enum Party {
     /// The server that was tried: the registry, or one that it named.
     Server,
@@ -301,7 +301,7 @@ enum Party {
 }
 
 impl RegistryErrorKind {
-    /// What scripts call the failure, and the words before and after the one that it is about.
+    /// The kind for scripts, and the message: the text before the server, which server, and the text after it.
     fn description(self) -> (FailureKind, &'static str, Party, &'static str) {
         use Party::{Registry, Server};
         use RegistryErrorKind as Kind;

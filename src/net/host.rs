@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. The host is returned without brackets.
 ///
-/// `None` if the port is no number or the host is empty.
+/// `None` if the port is not a number or the host is empty.
 pub(crate) fn split(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {

@@ -15,7 +15,7 @@ pub struct Options {
     pub env: Env,
     /// Docker's configuration directory, where `config.json` is.
     pub config_dir: PathBuf,
-    /// `--insecure`: no certificate checks, and plain HTTP where there is no TLS.
+    /// `--insecure`: no certificate checks, and plain HTTP if there is no TLS.
     pub insecure: bool,
     /// The `User-Agent` header.
     pub user_agent: String,

@@ -16,8 +16,8 @@ use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::SecuredSocket;
 use crate::sync::{lock, wait};
 
-/// A request waits for a connection that is being opened for so long at most. Then it tries all addresses of the host
-/// itself.
+/// The longest wait of a request for a connection that is being opened. After it, the request tries all addresses of
+/// the host itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same for TCP and TLS together.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,10 +35,10 @@ pub(crate) struct PreconnectTarget {
     pub(crate) host: String,
     /// Its addresses, after the address policy.
     pub(crate) addresses: FindAddresses,
-    /// The registry in whose service it is called, and where its limits are kept.
+    /// The limits of the registry that the host belongs to, and the registry's name.
     pub(crate) limits: Option<(Arc<RateLimits>, String)>,
-    /// Whether the first request takes a connection too. It opens one itself where the pool is for those after it,
-    /// because it would only sometimes be late enough to find one.
+    /// Whether the first request takes a connection from the pool too. Otherwise it opens its own, because it usually
+    /// starts before the pool has one.
     pub(crate) serves_first: bool,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Preconnected {
     Secured(Box<SecuredSocket>),
 }
 
-/// The preconnected connections to one host and port in the service of one registry.
+/// The preconnected connections to one host and port for one registry.
 pub(crate) struct PreconnectPool {
     target: PreconnectTarget,
     state: Mutex<PreconnectState>,
@@ -71,9 +71,9 @@ struct PreconnectState {
     /// How many connections were opened.
     opened: usize,
     ready: Vec<ReadyConnection>,
-    /// How handshakes are done, once it is known that they are wanted.
+    /// The TLS configuration, once it is known that the registry speaks TLS.
     tls: Option<TlsSetup>,
-    /// Whether one could not be opened: then no more are opened ahead.
+    /// Whether a connection could not be opened. Then no more are opened ahead.
     has_failed: bool,
 }
 
@@ -83,7 +83,7 @@ struct ReadyConnection {
 }
 
 impl ReadyConnection {
-    fn is_of_use(&mut self) -> bool {
+    fn is_usable(&mut self) -> bool {
         self.opened.elapsed() < AGE_MAX
             && match &mut self.connection {
                 Preconnected::Bare(socket) => is_silent(socket),
@@ -129,7 +129,7 @@ impl PreconnectPool {
         }
     }
 
-    /// Opens as many as are missing to so many connections in all, those of requests included.
+    /// Opens connections until there are `total`, including those of requests.
     pub(crate) fn open_up_to(self: &Arc<PreconnectPool>, total: usize) {
         let missing = total.saturating_sub(lock(&self.state).begun);
         self.open(missing);
@@ -179,7 +179,7 @@ impl PreconnectPool {
         secured.ok().map(|secured| Preconnected::Secured(Box::new(secured)))
     }
 
-    /// One that was being opened is there, or will never be.
+    /// Records the end of an attempt to open a connection. `None` is a failure.
     fn done(&self, connection: Option<Preconnected>) {
         let mut state = lock(&self.state);
         state.pending = state.pending.saturating_sub(1);
@@ -190,7 +190,7 @@ impl PreconnectPool {
             }
             None => state.has_failed = true,
         }
-        // That of the first request is one more.
+        // The connection of the first request is one more.
         let most = state.opened + usize::from(!self.target.serves_first);
         let is_limited = state.has_failed && state.opened > 0;
         drop(state);
@@ -200,11 +200,10 @@ impl PreconnectPool {
         }
     }
 
-    /// A connection that is ready and of use, or that is being opened; `None` where there is neither. It waits for
-    /// `patience` at most.
+    /// A usable connection. Waits for one that is being opened, for at most `patience`. `None` if there is neither.
     ///
-    /// With it comes whether it is fresh: a failure on one that is not may be due to its age. With `only_fresh` no
-    /// other is taken.
+    /// Returns also whether the connection is fresh. A failure on an older one may be due to its age. With `only_fresh`
+    /// only a fresh one is returned.
     pub(crate) fn take(&self, patience: Option<Duration>, only_fresh: bool) -> Option<(Preconnected, bool)> {
         let mut state = lock(&self.state);
         let is_first = !std::mem::replace(&mut state.is_in_use, true);
@@ -213,7 +212,7 @@ impl PreconnectPool {
             if is_first {
                 break;
             }
-            state.ready.retain_mut(ReadyConnection::is_of_use);
+            state.ready.retain_mut(ReadyConnection::is_usable);
             let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_MAX;
             if let Some(ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {
                 let is_fresh = is_fresh(&ready);
@@ -234,7 +233,7 @@ impl PreconnectPool {
         None
     }
 
-    /// Closes those that were opened in vain: no request has taken them in all this time.
+    /// Closes connections that no request has taken for [`AGE_MAX`].
     pub(crate) fn close_old(&self) {
         lock(&self.state).ready.retain(|ready| ready.opened.elapsed() < AGE_MAX);
     }

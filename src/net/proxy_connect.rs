@@ -31,7 +31,7 @@ impl Forward {
         ForwardTransport { inner, forward: self.clone(), at_head: true, head: Vec::new() }
     }
 
-    /// `GET /x HTTP/1.1\r\n…` with its full target; `None` if it is no request line.
+    /// `GET /x HTTP/1.1\r\n…` with its full target; `None` if it is not a request line.
     fn rewrite(&self, head: &[u8]) -> Option<Vec<u8>> {
         let line = head.windows(2).position(|pair| pair == b"\r\n")? + 2;
         let target = head.iter().position(|byte| *byte == b' ')? + 1;

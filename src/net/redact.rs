@@ -106,7 +106,7 @@ impl Redactor {
         while let Some(first) = rest.chars().next() {
             let before = text.get(..text.len() - rest.len()).unwrap_or_default();
             let redacted = |known: &KnownSecret| {
-                let length = told(rest, known.secret.reveal());
+                let length = match_length(rest, known.secret.reveal());
                 let after = rest.get(length..).unwrap_or_default();
                 if length > 0 && (known.anywhere || is_credential(before, after)) { length } else { 0 }
             };
@@ -162,10 +162,11 @@ fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
     name.len() < before.len() && ends_with(name, "authorization")
 }
 
-/// The length in bytes of the secret, or of enough of a long one, at the start of the text; 0 if it is not there.
-fn told(text: &str, secret: &str) -> usize {
+/// The length in bytes of the secret at the start of the text, in any encoding. The beginning of a long secret suffices.
+/// 0 if the text does not begin with it.
+fn match_length(text: &str, secret: &str) -> usize {
     let least = if secret.len() >= LONG { BEGINNING } else { usize::MAX };
-    if secret.chars().next().is_none_or(|first| spellings(text, first).next().is_none()) {
+    if secret.chars().next().is_none_or(|first| encodings(text, first).next().is_none()) {
         return 0;
     }
     let mut ends = vec![0];
@@ -176,7 +177,7 @@ fn told(text: &str, secret: &str) -> usize {
             // Control characters within a secret are not shown. They cannot be its first character.
             let shown = if count == 0 { rest } else { rest.trim_start_matches(char::is_control) };
             let skipped = rest.len() - shown.len();
-            next.extend(spellings(shown, c).map(|length| end + skipped + length));
+            next.extend(encodings(shown, c).map(|length| end + skipped + length));
         }
         next.sort_unstable();
         next.dedup();
@@ -190,10 +191,10 @@ fn told(text: &str, secret: &str) -> usize {
 }
 
 /// The lengths in bytes of all encodings of this character that the text begins with.
-fn spellings(text: &str, c: char) -> impl Iterator<Item = usize> {
-    let starts = |spelling: &str| {
-        let same = text.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling));
-        same.then_some(spelling.len())
+fn encodings(text: &str, c: char) -> impl Iterator<Item = usize> {
+    let starts = |encoding: &str| {
+        let same = text.get(..encoding.len()).is_some_and(|start| start.eq_ignore_ascii_case(encoding));
+        same.then_some(encoding.len())
     };
     let literal = text.starts_with(c).then_some(c.len_utf8());
     let special = match text.as_bytes().first() {

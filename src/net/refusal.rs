@@ -11,25 +11,25 @@ use crate::net::redact::Redactor;
 use crate::net::response::HttpResponse;
 use crate::sanitize;
 
-const WORDS_MAX: usize = 1000;
+const MESSAGE_MAX: usize = 1000;
 const TEXT_MAX: usize = 200;
 /// The maximum length of one error code, and the maximum number of codes in one response.
 const CODE_MAX: usize = 60;
 const CODES_MAX: usize = 100;
 
-/// The error of a response whose status is no success.
+/// The error for a response whose status is not 2xx.
 pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
-    let (status, words) = (answer.status, words(answer));
-    let kind = if status == 403 && is_quota(&words) { RegistryErrorKind::Quota } else { kind(status) };
-    let error = RegistryError::new(kind, registry, words).at(request).with_status(status);
+    let (status, message) = (answer.status, message(answer));
+    let kind = if status == 403 && is_quota(&message) { RegistryErrorKind::Quota } else { kind(status) };
+    let error = RegistryError::new(kind, registry, message).at(request).with_status(status);
     error.with_body(error_body(&answer.body, &answer.secrets)).with_again(again(answer))
 }
 
 /// Whether a refusal means that a quota is used up. There is no error code for it: Harbor, Quay and others answer
 /// DENIED and say it in the message only.
-fn is_quota(words: &str) -> bool {
-    let words = words.to_lowercase();
-    ["quota", "storage limit", "exceed the configured upper limit"].iter().any(|said| words.contains(said))
+fn is_quota(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["quota", "storage limit", "exceed the configured upper limit"].iter().any(|phrase| message.contains(phrase))
 }
 
 /// The codes and details of a body (distribution-spec, "Error Codes").
@@ -48,7 +48,7 @@ fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
         let detail = detail.filter(is_new).map(|detail| secrets.clean(&detail));
         details.extend(detail.filter(|detail| !details.contains(detail)));
     }
-    let detail = Some(line(&details.join("; "), WORDS_MAX)).filter(|detail| !detail.is_empty());
+    let detail = Some(line(&details.join("; "), MESSAGE_MAX)).filter(|detail| !detail.is_empty());
     let has_reason = detail.is_some() || errors.iter().any(has_own_message);
     ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, has_reason }
 }
@@ -106,26 +106,26 @@ fn kind(status: u16) -> RegistryErrorKind {
     }
 }
 
-fn words(answer: &HttpResponse) -> String {
-    let said = structured(&answer.body, &answer.secrets).map(|words| line(&words, WORDS_MAX));
-    if let Some(words) = said.filter(|words| !words.is_empty()) {
-        return words;
+fn message(answer: &HttpResponse) -> String {
+    let own = json_message(&answer.body, &answer.secrets).map(|own| line(&own, MESSAGE_MAX));
+    if let Some(own) = own.filter(|own| !own.is_empty()) {
+        return own;
     }
     let reason = StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
-    let mut words = format!("received unexpected HTTP status: {}", answer.status);
+    let mut message = format!("received unexpected HTTP status: {}", answer.status);
     if let Some(reason) = reason {
-        words = format!("{words} {reason}");
+        message = format!("{message} {reason}");
     }
     // Before the text is cut: a part of a secret is not found.
     match first_line(&answer.quote(&String::from_utf8_lossy(&answer.body))) {
-        Some(line) => format!("{words}: {line}"),
-        None => words,
+        Some(line) => format!("{message}: {line}"),
+        None => message,
     }
 }
 
 /// The message in a JSON body, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker Hub's
 /// `details`, and variants that proxies send. Its full length, without secrets; [`line`] shortens it.
-pub(crate) fn structured(body: &[u8], secrets: &Redactor) -> Option<String> {
+pub(crate) fn json_message(body: &[u8], secrets: &Redactor) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {
         value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(|text| secrets.clean(text))
@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn said(status: u16, body: &str) -> String {
-        words(&HttpResponse { body: body.as_bytes().to_vec(), ..empty(status) })
+        message(&HttpResponse { body: body.as_bytes().to_vec(), ..empty(status) })
     }
 
     #[test]

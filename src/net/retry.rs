@@ -15,15 +15,15 @@ use crate::net::rate_limit::{PAUSE_MAX, Permit, RateLimits, pause_exceeds};
 use crate::net::transport::Trace;
 
 /// The longest first wait. Each further wait may be twice as long.
-const FIRST: Duration = Duration::from_millis(250);
-/// The longest wait, unless the registry requests a pause_exceeds one.
-const LONGEST: Duration = Duration::from_secs(10);
+const FIRST_WAIT_MAX: Duration = Duration::from_millis(250);
+/// The longest wait, unless the registry requests a longer one.
+const WAIT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait after the registry reported too many requests.
-const LONGEST_LIMITED: Duration = Duration::from_secs(30);
+const LIMITED_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Shorter waits are not printed.
-const TOLD: Duration = Duration::from_secs(1);
+const PRINTED_MIN: Duration = Duration::from_secs(1);
 /// With less time than this no further attempt is made.
-const LEAST: Duration = Duration::from_millis(100);
+const TIME_LEFT_MIN: Duration = Duration::from_millis(100);
 /// How much of a registry's message is printed, in characters.
 const WORDS_MAX: usize = 200;
 
@@ -144,16 +144,16 @@ impl Attempts<'_> {
             Retryable::Later(Some(after)) => Some(self.policy.until(after)),
             _ => None,
         };
-        let wait = self.backoff(self.tries, LONGEST).max(asked.unwrap_or_default());
+        let wait = self.backoff(self.tries, WAIT_MAX).max(asked.unwrap_or_default());
         if self.tries > self.policy.retries {
             return Err(error.with_again(Retryable::Never));
         }
         let left = self.deadline.left().unwrap_or(PAUSE_MAX);
-        if left <= wait.saturating_add(LEAST) {
+        if left <= wait.saturating_add(TIME_LEFT_MIN) {
             return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
         }
         let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
-        self.tell(&error, wait, format_args!("before attempt {next} of {most}"));
+        self.print_wait(&error, wait, format_args!("before attempt {next} of {most}"));
         self.policy.clock.sleep(wait);
         Ok(())
     }
@@ -166,16 +166,16 @@ impl Attempts<'_> {
             _ => None,
         };
         let wait = match asked {
-            Some(asked) if asked >= TOLD => asked,
-            asked => self.backoff(self.refusals, LONGEST_LIMITED).max(asked.unwrap_or_default()),
+            Some(asked) if asked >= PRINTED_MIN => asked,
+            asked => self.backoff(self.refusals, LIMITED_WAIT_MAX).max(asked.unwrap_or_default()),
         };
         self.policy.limits.record_rate_limited(self.registry, wait);
         let left = self.deadline.left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.paused));
-        if left <= wait.saturating_add(LEAST) {
+        if left <= wait.saturating_add(TIME_LEFT_MIN) {
             return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
         }
         self.paused = self.paused.saturating_add(wait);
-        self.tell(&error, wait, format_args!("before the next attempt"));
+        self.print_wait(&error, wait, format_args!("before the next attempt"));
         self.policy.clock.sleep(wait);
         Ok(())
     }
@@ -188,17 +188,17 @@ impl Attempts<'_> {
     /// At most twice the last wait, and at least half of it: requests that failed together are not repeated together.
     fn backoff(&self, tries: u32, longest: Duration) -> Duration {
         let doublings = tries.saturating_sub(1).min(16);
-        let longest = FIRST.saturating_mul(1 << doublings).min(longest);
+        let longest = FIRST_WAIT_MAX.saturating_mul(1 << doublings).min(longest);
         longest.mul_f64(0.5 + self.policy.clock.chance().clamp(0.0, 1.0) / 2.0)
     }
 
-    fn tell(&self, error: &RegistryError, wait: Duration, until: fmt::Arguments<'_>) {
-        if wait <= TOLD || !self.policy.limits.should_report_wait(self.registry, wait) {
+    fn print_wait(&self, error: &RegistryError, wait: Duration, until: fmt::Arguments<'_>) {
+        if wait <= PRINTED_MIN || !self.policy.limits.should_report_wait(self.registry, wait) {
             return;
         }
         let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
-        let said: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
-        let line = format!("{}: {said}: waiting {} {until}", self.registry, shown(wait));
+        let message: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
+        let line = format!("{}: {message}: waiting {} {until}", self.registry, shown(wait));
         (self.policy.notice)(&line);
     }
 }
@@ -218,7 +218,7 @@ fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadl
     let detail = match (asked, deadline.missed()) {
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
-        (Some(asked), None) if asked.saturating_add(LEAST) >= left => {
+        (Some(asked), None) if asked.saturating_add(TIME_LEFT_MIN) >= left => {
             format!("{}; {}", error.detail, pause_exceeds(asked, left))
         }
         _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),

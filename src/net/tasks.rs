@@ -34,11 +34,11 @@ pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
     tasks: &[(T, Vec<usize>)],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, Vec<E>> {
-    let board = TaskQueue { state: Mutex::new(QueueState::new(tasks)), changed: Condvar::new() };
+    let queue = TaskQueue { state: Mutex::new(QueueState::new(tasks)), changed: Condvar::new() };
     let worker = || {
-        while let Some((place, task)) = board.take(tasks) {
+        while let Some((index, task)) = queue.take(tasks) {
             let result = work(task);
-            board.put_back(place, result);
+            queue.finish(index, result);
         }
     };
     // The calling thread is a worker too, so one job needs no new thread.
@@ -51,7 +51,7 @@ pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
         }
         worker();
     });
-    board.state.into_inner().unwrap_or_else(PoisonError::into_inner).results()
+    queue.state.into_inner().unwrap_or_else(PoisonError::into_inner).results()
 }
 
 struct TaskQueue<R, E> {
@@ -74,16 +74,16 @@ struct QueueState<R, E> {
 impl<R, E> QueueState<R, E> {
     fn new<T>(tasks: &[(T, Vec<usize>)]) -> QueueState<R, E> {
         let mut waiters = vec![Vec::new(); tasks.len()];
-        for (place, (_, needs)) in tasks.iter().enumerate() {
+        for (index, (_, needs)) in tasks.iter().enumerate() {
             for need in needs {
                 if let Some(waiting) = waiters.get_mut(*need) {
-                    waiting.push(place);
+                    waiting.push(index);
                 }
             }
         }
         QueueState {
             ready: (0..tasks.len())
-                .filter(|place| tasks.get(*place).is_some_and(|(_, needs)| needs.is_empty()))
+                .filter(|index| tasks.get(*index).is_some_and(|(_, needs)| needs.is_empty()))
                 .collect(),
             awaited: BTreeSet::new(),
             missing: tasks.iter().map(|(_, needs)| needs.len()).collect(),
@@ -98,7 +98,7 @@ impl<R, E> QueueState<R, E> {
         if self.failures.is_empty() {
             return Ok(self.results.into_iter().flatten().collect());
         }
-        self.failures.sort_by_key(|(place, _)| *place);
+        self.failures.sort_by_key(|(index, _)| *index);
         Err(self.failures.into_iter().map(|(_, failure)| failure).collect())
     }
 }
@@ -111,9 +111,9 @@ impl<R, E> TaskQueue<R, E> {
             if !state.failures.is_empty() {
                 return None;
             }
-            if let Some(place) = state.awaited.pop_first().or_else(|| state.ready.pop_first()) {
+            if let Some(index) = state.awaited.pop_first().or_else(|| state.ready.pop_first()) {
                 state.running += 1;
-                return tasks.get(place).map(|(task, _)| (place, task));
+                return tasks.get(index).map(|(task, _)| (index, task));
             }
             if state.running == 0 {
                 return None;
@@ -122,16 +122,16 @@ impl<R, E> TaskQueue<R, E> {
         }
     }
 
-    fn put_back(&self, place: usize, result: Result<R, E>) {
+    fn finish(&self, index: usize, result: Result<R, E>) {
         let mut state = lock(&self.state);
         state.running -= 1;
         match result {
-            Err(failure) => state.failures.push((place, failure)),
+            Err(failure) => state.failures.push((index, failure)),
             Ok(result) => {
-                if let Some(slot) = state.results.get_mut(place) {
+                if let Some(slot) = state.results.get_mut(index) {
                     *slot = Some(result);
                 }
-                let waiters = state.waiters.get_mut(place).map(std::mem::take).unwrap_or_default();
+                let waiters = state.waiters.get_mut(index).map(std::mem::take).unwrap_or_default();
                 for waiter in waiters {
                     if let Some(missing) = state.missing.get_mut(waiter) {
                         *missing -= 1;
@@ -205,9 +205,9 @@ mod tests {
             });
             assert_eq!(done, Ok(vec![1, 1, 1, 7, 9]));
             let order = order.into_inner().unwrap();
-            let place = |task| order.iter().position(|done| *done == task).unwrap();
-            assert!(place("a") < place("needs a"));
-            assert_eq!(place("needs all"), 4);
+            let index = |task| order.iter().position(|done| *done == task).unwrap();
+            assert!(index("a") < index("needs a"));
+            assert_eq!(index("needs all"), 4);
             if number == 1 {
                 assert_eq!(order, ["a", "needs a", "b", "c", "needs all"]);
             }

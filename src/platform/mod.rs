@@ -40,7 +40,7 @@ pub struct Platform {
     pub features: Vec<String>,
 }
 
-/// Why a text is no platform.
+/// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// The text has not the form of a platform.

@@ -1,7 +1,7 @@
 //! Normal names of architectures and operating systems: containerd's (`platforms`), and those of the kernel (`uname
 //! -m`) that containerd does not know.
 
-/// The architecture that `word` is another name of, and the variant in that name; `None` if it is no alias.
+/// The architecture that `word` is another name of, and the variant in that name; `None` if it is not an alias.
 fn alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match word {
         "x86_64" | "x86-64" => ("amd64", None),

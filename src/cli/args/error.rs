@@ -37,7 +37,7 @@ pub enum ArgsErrorKind {
         /// The number of words that the command takes.
         count: Count,
     },
-    /// The word in the place of the command is no command.
+    /// The first word is not a command.
     #[error("{program}: unknown command: {name} {word}")]
     UnknownCommand {
         /// The first word of the program's name.
@@ -47,7 +47,7 @@ pub enum ArgsErrorKind {
         /// The word that was typed.
         word: String,
     },
-    /// `help WORD` for a word that is no command.
+    /// `help WORD` for a word that is not a command.
     #[error("unknown help topic: {0}")]
     UnknownTopic(String),
     /// A word outside the set of allowed words.

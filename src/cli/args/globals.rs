@@ -62,7 +62,7 @@ pub struct Head {
     pub globals: Globals,
     /// Whether `--help` was among them.
     pub help: bool,
-    /// The rest, from the first word that is no flag.
+    /// The rest, from the first word that is not a flag.
     pub rest: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::examples;
 use super::formats::{InspectOutput, InspectOutputs, ListFormat, PlatformsFormat};
-use super::shared::Network;
+use super::shared::NetworkFlags;
 use super::shared_drafts::SharedRun;
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;
@@ -24,7 +24,7 @@ pub struct Inspect {
     pub verbose: bool,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
     /// Output the exact bytes of the manifest
     #[arg(long)]
     pub raw: bool,
@@ -72,7 +72,7 @@ pub struct Ls {
     pub shared: bool,
     /// How requests are sent to registries, for shared drafts.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `exists`: whether a draft exists.
@@ -102,7 +102,7 @@ pub struct Export {
     pub output: Option<PathBuf>,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `platforms`: prints the platforms of an image.
@@ -117,7 +117,7 @@ pub struct Platforms {
     pub format: PlatformsFormat,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `check`: tests which features a registry supports.
@@ -135,5 +135,5 @@ pub struct Check {
     pub keep: bool,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }

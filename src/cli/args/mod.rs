@@ -49,7 +49,7 @@ pub use partial::{Cursor, Partial, partial};
 pub use reference::reference;
 pub use scan::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
-pub use shared::{EntryFlags, FromFiles, Kept, ListFlags, Network, Publish, Sources};
+pub use shared::{AttestationFlags, EntryFlags, FromFiles, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 pub use shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};

@@ -9,7 +9,7 @@ use super::syntax;
 pub enum Cursor {
     /// At the command.
     Verb,
-    /// After a word that is no command: nothing can be completed.
+    /// After a word that is not a command: nothing can be completed.
     Nowhere,
     /// In a flag's name, after `-` or `--`.
     FlagName,

@@ -106,7 +106,7 @@ pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) ->
     Scanned { help, ..Scanned::default() }.read(command, arguments, Flags::Anywhere)
 }
 
-/// Splits off the flags at the start of `arguments`. The words begin with the first argument that is no flag.
+/// Splits off the flags at the start of `arguments`. The words begin with the first argument that is not a flag.
 pub(super) fn scan_head(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
     Scanned::default().read(command, arguments, Flags::BeforeWords)
 }

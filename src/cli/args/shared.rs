@@ -20,7 +20,7 @@ use crate::reference::Repository;
 
 /// How requests are sent to registries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct Network {
+pub struct NetworkFlags {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
@@ -28,10 +28,10 @@ pub struct Network {
     #[arg(long, value_name = "int", value_parser = values::jobs)]
     pub jobs: Option<NonZeroUsize>,
     /// Retry a failed request up to N times (default 3)
-    #[arg(long, value_name = "int", value_parser = values::times)]
+    #[arg(long, value_name = "int", value_parser = values::retries)]
     pub retries: Option<u32>,
     /// Give up a request, with its retries, after this time (30s, 5m; a bare number is seconds)
-    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    #[arg(long, value_name = "duration", value_parser = values::time_limit)]
     pub timeout: Option<Duration>,
     /// Log in to the registry as this user
     #[arg(long, value_name = "string", value_parser = values::word)]
@@ -43,7 +43,7 @@ pub struct Network {
 
 /// Which parts of an index are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct Sources {
+pub struct SourceFlags {
     /// Only use these platforms of the images
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
@@ -52,7 +52,7 @@ pub struct Sources {
     pub attestations: Option<Attestations>,
 }
 
-impl Sources {
+impl SourceFlags {
     /// The same as a request of `core`.
     pub(crate) fn filter(&self) -> SourceFilter {
         SourceFilter {
@@ -76,7 +76,7 @@ pub struct FromFiles {
 
 /// [`Sources`] for a command whose platforms are named in another way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct Kept {
+pub struct AttestationFlags {
     /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
     #[arg(long, value_name = "string", value_enum)]
     pub attestations: Option<Attestations>,
@@ -141,7 +141,7 @@ impl Default for ListFlags {
 
 /// How a list is published, and how the result is printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct Publish {
+pub struct PublishFlags {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
     #[arg(long = "type", value_name = "string", value_enum, default_value_t = Form::Auto, hide_default_value = true)]
     pub kind: Form,
@@ -193,7 +193,7 @@ pub struct Publish {
     pub quiet: bool,
 }
 
-impl Publish {
+impl PublishFlags {
     /// The same as a request of `core`.
     pub(crate) fn options(&self) -> PushOptions {
         PushOptions {

@@ -18,23 +18,23 @@ use crate::reference::{self, Reference, ReferenceError, Repository};
 pub struct RefArg {
     /// The text as typed; docker's messages quote it.
     pub typed: String,
-    /// The normalised reference, or why the text is no reference.
+    /// The normalised reference, or why the text is not a reference.
     pub parsed: Result<Reference, ReferenceError>,
 }
 
 impl RefArg {
-    /// Reads a word of the command line. An invalid reference is no error here.
+    /// Reads a word of the command line. An invalid reference is not an error here.
     pub fn new(typed: impl Into<String>) -> RefArg {
         let typed = typed.into();
         RefArg { parsed: Reference::parse(&typed), typed }
     }
 
-    /// The reference, where docker complains about another word in its own words alone.
+    /// The reference. The error has docker's general text.
     pub(crate) fn reference(&self) -> Result<&Reference, CommandError> {
         self.reference_as(NameRole::Any)
     }
 
-    /// The reference, where docker says what the word was for.
+    /// The reference. The error has docker's text for this role of the word.
     pub(crate) fn reference_as(&self, role: NameRole) -> Result<&Reference, CommandError> {
         let refuse = |source: &ReferenceError| {
             let (typed, source) = (self.typed.clone(), source.clone());
@@ -48,28 +48,28 @@ impl RefArg {
     }
 }
 
-/// A place of an image as it was typed, and its parsed form.
+/// The location of an image as it was typed, and its parsed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocationArg {
     /// The text as typed.
     pub typed: String,
-    /// The place, or why the text names none.
+    /// The location, or why the text names none.
     parsed: Result<Location, InvalidLocation>,
 }
 
 impl LocationArg {
-    /// Reads a word of the command line. An invalid place is no error here.
+    /// Reads a word of the command line. An invalid location is not an error here.
     pub fn new(typed: impl Into<String>) -> LocationArg {
         let typed = typed.into();
         LocationArg { parsed: Location::parse(&typed), typed }
     }
 
-    /// The place.
+    /// The location.
     pub(crate) fn location(&self) -> Result<&Location, CommandError> {
         self.parsed.as_ref().map_err(|source| self.invalid(source).into())
     }
 
-    /// The image's name, or why the text is none.
+    /// The image's name, or why the text is not a name.
     pub(crate) fn name(&self) -> ImageName {
         self.parsed.clone().map_err(|source| self.invalid(&source))
     }
@@ -78,7 +78,7 @@ impl LocationArg {
         InvalidName { typed: self.typed.clone(), source: source.clone() }
     }
 
-    /// The reference, where the place has to be in a registry.
+    /// The reference. A layout is an error.
     pub(crate) fn reference(&self) -> Result<&Reference, CommandError> {
         match self.location()? {
             Location::Registry(reference) => Ok(reference),
@@ -106,7 +106,7 @@ pub fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
 ///
 /// # Errors
 /// A message for any other text.
-pub fn times(typed: &str) -> Result<u32, &'static str> {
+pub fn retries(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
@@ -127,15 +127,15 @@ pub fn on_or_off(typed: &str) -> Result<bool, &'static str> {
 ///
 /// # Errors
 /// A message for any other text.
-pub fn bound(typed: &str) -> Result<Duration, &'static str> {
+pub fn time_limit(typed: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
     let seconds = typed.parse().ok().map(Duration::from_secs);
-    seconds.or_else(|| span(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
+    seconds.or_else(|| duration(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
 }
 
-/// A time to wait, as [`bound`]; zero waits for nothing.
+/// A time to wait, as [`time_limit`]; zero waits for nothing.
 pub(super) fn wait(typed: &str) -> Result<Duration, &'static str> {
-    if typed == "0" { Ok(Duration::ZERO) } else { bound(typed) }
+    if typed == "0" { Ok(Duration::ZERO) } else { time_limit(typed) }
 }
 
 /// The id of a run.
@@ -148,19 +148,19 @@ pub(super) fn digest(typed: &str) -> Result<Digest, String> {
     typed.parse().map_err(|error: DigestError| error.to_string())
 }
 
-/// Reads an age: a [`span`], or a bare zero. Another bare number has no unit and is refused.
+/// Reads an age: a [`duration`], or a bare zero. Another bare number has no unit and is refused.
 pub(super) fn age(typed: &str) -> Result<Duration, String> {
     const WANTED: &str = "not a time like 12h, 30d or 2w";
     let zero = (typed == "0").then_some(Duration::ZERO);
-    zero.or_else(|| span(typed)).ok_or_else(|| {
+    zero.or_else(|| duration(typed)).ok_or_else(|| {
         let in_days = format!("{typed}d");
-        let is_number = typed.bytes().all(|byte| byte.is_ascii_digit()) && span(&in_days).is_some();
+        let is_number = typed.bytes().all(|byte| byte.is_ascii_digit()) && duration(&in_days).is_some();
         if is_number { format!("{WANTED}; did you mean {in_days}?") } else { WANTED.to_owned() }
     })
 }
 
 /// Numbers with a unit each: `ms`, `s`, `m`, `h`, `d`, `w`.
-fn span(typed: &str) -> Option<Duration> {
+fn duration(typed: &str) -> Option<Duration> {
     let mut rest = typed;
     let mut total = None;
     while !rest.is_empty() {
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        let seconds = |typed: &str| bound(typed).map(|time| time.as_secs_f64()).ok();
+        let seconds = |typed: &str| time_limit(typed).map(|time| time.as_secs_f64()).ok();
         let cases = [
             ("30s", Some(30.0)),
             ("90", Some(90.0)),

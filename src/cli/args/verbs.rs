@@ -10,7 +10,7 @@ use super::examples;
 use super::formats::Format;
 use super::looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
-use super::shared::{EntryFlags, FromFiles, Kept, ListFlags, Network, Publish, Sources};
+use super::shared::{AttestationFlags, EntryFlags, FromFiles, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
@@ -57,13 +57,13 @@ pub struct Create {
     pub list_flags: ListFlags,
     /// How the list is published, with --push.
     #[command(flatten)]
-    pub publish: Publish,
+    pub publish: PublishFlags,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: Sources,
+    pub sources: SourceFlags,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `add`: adds images to a draft.
@@ -99,7 +99,7 @@ pub struct Add {
     pub push: bool,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: Sources,
+    pub sources: SourceFlags,
     /// How the list describes the images that are added.
     #[command(flatten)]
     pub entry: EntryFlags,
@@ -114,10 +114,10 @@ pub struct Add {
     pub shared_publish: SharedPublish,
     /// How the list is published.
     #[command(flatten)]
-    pub publish: Publish,
+    pub publish: PublishFlags,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `annotate`: describes one image of a list, or the list itself.
@@ -144,10 +144,10 @@ pub struct Annotate {
     pub push: bool,
     /// How the list is published, with --push.
     #[command(flatten)]
-    pub publish: Publish,
+    pub publish: PublishFlags,
     /// How requests are sent to registries, with --push.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `remove`: removes images from a draft.
@@ -168,13 +168,13 @@ pub struct Remove {
     pub push: bool,
     /// How the list is published, with --push.
     #[command(flatten)]
-    pub publish: Publish,
+    pub publish: PublishFlags,
     /// Whether the list is a shared draft.
     #[command(flatten)]
     pub shared: SharedRun,
     /// How requests are sent to registries, with --push or --shared.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `copy`: copies an image or an index between registries and OCI layouts.
@@ -194,7 +194,7 @@ pub struct Copy {
     pub target: LocationArg,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: Sources,
+    pub sources: SourceFlags,
     /// Referrers to copy along: "keep" (signatures and attestations), "drop" or "all" (default "keep")
     #[arg(long, value_name = "string", value_enum)]
     pub referrers: Option<ReferrersPolicy>,
@@ -218,7 +218,7 @@ pub struct Copy {
     pub format: Option<Format>,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `push`: publishes a draft.
@@ -248,10 +248,10 @@ pub struct Push {
     pub list_flags: ListFlags,
     /// How requests are sent to registries. Docker words `--insecure` differently here.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
     /// How the list is published, and how the result is printed.
     #[command(flatten)]
-    pub publish: Publish,
+    pub publish: PublishFlags,
 }
 
 /// `rm`: deletes drafts.
@@ -265,7 +265,7 @@ pub struct Rm {
     #[arg(long)]
     pub all: bool,
     /// Stop waiting for another docker-manifest process after this time (30s, 5m)
-    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    #[arg(long, value_name = "duration", value_parser = values::time_limit)]
     pub timeout: Option<Duration>,
 }
 
@@ -296,7 +296,7 @@ pub struct Prune {
     pub all: bool,
     /// How requests are sent to registries, for shared drafts.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// `apply`: creates and publishes the lists that a file or a template describes.
@@ -332,13 +332,13 @@ pub struct Apply {
     pub list_flags: ListFlags,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: Kept,
+    pub sources: AttestationFlags,
     /// How the lists are published, and how the results are printed.
     #[command(flatten)]
-    pub publish: Publish,
+    pub publish: PublishFlags,
     /// How requests are sent to registries.
     #[command(flatten)]
-    pub network: Network,
+    pub network: NetworkFlags,
 }
 
 /// The command to run, with its arguments.

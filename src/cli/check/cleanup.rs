@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::check::probes::Prober;
-use crate::cli::check::result::{Probe, ProbeResults, blocks_all_probes, words};
+use crate::cli::check::result::{Probe, ProbeResults, blocks_all_probes, error_message};
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::tasks;
@@ -23,7 +23,7 @@ pub(crate) fn clean_up(prober: &Prober<'_>, results: &ProbeResults) -> Reasons {
     prober.steps.begin("cleaning up");
     let cleaner = Cleaner { prober, results };
     if let Err(error) = cleaner.all(&mut reasons) {
-        reasons.insert(words(&error));
+        reasons.insert(error_message(&error));
     }
     reasons
 }
@@ -40,7 +40,7 @@ impl Cleaner<'_> {
         if self.results.failure(Probe::TagDeletion).is_none() {
             let delete = |tag: &String| self.delete(ManifestName::Tag(tag.clone()));
             let tags = self.prober.created().tags();
-            self.each(&tags, delete, |tag| self.prober.created().no_tag(tag), reasons)?;
+            self.each(&tags, delete, |tag| self.prober.created().remove_tag(tag), reasons)?;
         }
         if let Some(why) = self.results.failure(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
@@ -58,7 +58,7 @@ impl Cleaner<'_> {
         let before = self.prober.created().clone();
         for digests in before.by_rank().values().rev() {
             let delete = |digest: &Digest| self.delete(ManifestName::Digest(digest.clone()));
-            self.each(digests, delete, |digest| self.prober.created().no_manifest(digest), reasons)?;
+            self.each(digests, delete, |digest| self.prober.created().remove_manifest(digest), reasons)?;
         }
         // The registry's tag list shows whether the tags went with their manifests.
         if before.tags().is_empty() || !self.results.works(Probe::TagListing) {
@@ -69,7 +69,7 @@ impl Cleaner<'_> {
             // The repository went with its last manifest.
             Err(_) => Ok(()),
             Ok(there) => {
-                self.prober.created().tags_again(&before, |tag| there.iter().any(|other| other == tag));
+                self.prober.created().restore_tags(&before, |tag| there.iter().any(|other| other == tag));
                 Ok(())
             }
         }
@@ -79,7 +79,7 @@ impl Cleaner<'_> {
     fn blobs(&self) -> Result<(), RegistryError> {
         let blobs = self.prober.created().blobs();
         let delete = |(repository, digest): &(Repository, Digest)| self.prober.registry.delete_blob(repository, digest);
-        self.each(&blobs, delete, |blob| self.prober.created().no_blob(blob), &mut Reasons::new())
+        self.each(&blobs, delete, |blob| self.prober.created().remove_blob(blob), &mut Reasons::new())
     }
 
     /// Deletes each object. Records those that are gone, and collects the reasons for the others.
@@ -92,7 +92,7 @@ impl Cleaner<'_> {
     ) -> Result<(), RegistryError> {
         let work = |item: &T| match delete(item) {
             Err(error) if blocks_all_probes(&error) => Err(error),
-            Err(error) if error.kind != RegistryErrorKind::NotFound => Ok(Some(words(&error))),
+            Err(error) if error.kind != RegistryErrorKind::NotFound => Ok(Some(error_message(&error))),
             _ => {
                 gone(item);
                 Ok(None)

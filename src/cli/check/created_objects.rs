@@ -32,23 +32,23 @@ impl CreatedObjects {
     }
 
     /// Records a deleted tag.
-    pub(crate) fn no_tag(&mut self, tag: &str) {
+    pub(crate) fn remove_tag(&mut self, tag: &str) {
         self.tags.remove(tag);
     }
 
     /// Records a deleted blob.
-    pub(crate) fn no_blob(&mut self, blob: &(Repository, Digest)) {
+    pub(crate) fn remove_blob(&mut self, blob: &(Repository, Digest)) {
         self.blobs.remove(blob);
     }
 
     /// Records again those tags of `before` that still exist, as `is_there` says.
-    pub(crate) fn tags_again(&mut self, before: &CreatedObjects, is_there: impl Fn(&str) -> bool) {
+    pub(crate) fn restore_tags(&mut self, before: &CreatedObjects, is_there: impl Fn(&str) -> bool) {
         let tags = before.tags.iter().filter(|(tag, _)| is_there(tag));
         self.tags.extend(tags.map(|(tag, digest)| (tag.clone(), digest.clone())));
     }
 
     /// Records a deleted manifest; its tags are gone with it.
-    pub(crate) fn no_manifest(&mut self, digest: &Digest) {
+    pub(crate) fn remove_manifest(&mut self, digest: &Digest) {
         self.manifests.remove(digest);
         self.tags.retain(|_, tagged| tagged != digest);
     }

@@ -22,7 +22,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use serde::Serialize;
 
-use crate::cli::args::{Check as Args, ListFormat};
+use crate::cli::args::{Check as CheckFlags, ListFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Steps, Table};
 use crate::core::error::CommandError;
@@ -36,7 +36,7 @@ use samples::Samples;
 use target::TargetRepository;
 
 /// Returns the exit code of a success: 0, or that of an interrupted program.
-pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandError> {
     let target = TargetRepository::parse(&args.target)?;
     let registry = context.registry(&args.network, target.main())?;
     let samples = Samples::new(&word())?;
@@ -131,13 +131,13 @@ struct CheckReport<'a> {
     repository: String,
     mount_repository: String,
     publishable: bool,
-    checks: Vec<Row<'a>>,
+    checks: Vec<CheckRow<'a>>,
     left: &'a LeftObjects,
     requests: u64,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct CheckRow<'a> {
     check: Probe,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,7 +163,7 @@ fn show(
         ListFormat::Json => {
             let checks = results.each().map(|(check, result)| {
                 let (result, remark) = (result.word(), result.remark());
-                Row { check, result, remark }
+                CheckRow { check, result, remark }
             });
             Ok(context.streams.json(&CheckReport {
                 repository: target.main().to_string(),

@@ -9,7 +9,7 @@ use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
 use crate::cli::check::document::Document;
 use crate::cli::check::interrupt::Interrupt;
-use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, refuses_all_blobs, settle, words};
+use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, settle};
 use crate::cli::check::samples::{ARTIFACT_TYPE, Family, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
@@ -92,19 +92,19 @@ impl<'a> Prober<'a> {
     pub(crate) fn try_all(&self, results: &mut ProbeResults) -> Result<(), RegistryError> {
         match self.upload() {
             Err(error) if refuses_all_blobs(&error) => {
-                results.add([(Probe::Upload, ProbeResult::Fails(words(&error)))])
+                results.add([(Probe::Upload, ProbeResult::Fails(error_message(&error)))])
             }
             outcome => outcome?,
         }
         for round in ROUNDS {
             let of_round = {
                 let so_far = &*results;
-                let result = |check: &Probe| match so_far.misses(*check) {
+                let result = |check: &Probe| match so_far.unmet_needs(*check) {
                     _ if self.interrupt.came() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
                     Some(why) => Ok(ProbeResult::NotTried(why)),
                     None => {
                         self.steps.begin(check.title());
-                        settle(self.one(*check, so_far))
+                        settle(self.run_probe(*check, so_far))
                     }
                 };
                 let work = |check: &Probe| {
@@ -139,7 +139,7 @@ impl<'a> Prober<'a> {
         tasks::in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first)
     }
 
-    fn one(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
+    fn run_probe(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
         let samples = self.samples;
         match check {
             Probe::Upload => self.upload().map(|()| ProbeResult::Works),
@@ -148,14 +148,14 @@ impl<'a> Prober<'a> {
             Probe::DockerList => self.tagged("docker", &samples.docker.list),
             Probe::OciIndex => self.tagged("oci", &samples.oci.list),
             Probe::Mount => self.mount(),
-            Probe::ByDigest => self.by_digest(&self.known(results).by_digest),
+            Probe::ByDigest => self.by_digest(&self.accepted_family(results).by_digest),
             Probe::Annotations => self.tagged("annotations", &samples.annotated),
             Probe::ArtifactType => self.tagged("artifact", &samples.typed),
             Probe::NestedIndex => self.tagged("nested", &samples.nested),
             Probe::Referrers => self.referrers(),
             Probe::TagListing => self.tag_listing(),
-            Probe::TagDeletion => self.tag_deletion(&self.known(results).untagged),
-            Probe::ManifestDeletion => self.manifest_deletion(&self.known(results).by_digest),
+            Probe::TagDeletion => self.tag_deletion(&self.accepted_family(results).untagged),
+            Probe::ManifestDeletion => self.manifest_deletion(&self.accepted_family(results).by_digest),
             Probe::SharedEntry => self.shared_entry(results),
             Probe::EntryReplacement => self.entry_replacement(results),
             Probe::ConditionalPush => self.conditional_push(results),
@@ -164,7 +164,7 @@ impl<'a> Prober<'a> {
     }
 
     /// The format whose lists the registry accepts.
-    fn known(&self, results: &ProbeResults) -> &Family {
+    fn accepted_family(&self, results: &ProbeResults) -> &Family {
         if results.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
@@ -266,13 +266,13 @@ impl<'a> Prober<'a> {
 
     /// By the registry's referrers API, or else by the referrers tag (distribution-spec, "Referrers Tag Schema").
     fn referrers(&self) -> ProbeOutcome {
-        let Samples { referrer, stand_in, subject, .. } = self.samples;
+        let Samples { referrer, referrers_index, subject, .. } = self.samples;
         let put = self.by_digest(referrer)?;
         if !put.is_good() {
             return Ok(put);
         }
         let Some(served) = self.registry.referrers(self.target.main(), subject)? else {
-            let by_tag = self.under_tag(&self.samples.stand_in_tag(), stand_in)?;
+            let by_tag = self.under_tag(&self.samples.referrers_tag(), referrers_index)?;
             let remark = "there is no API for them; the tag that stands in for it works";
             return Ok(if by_tag.is_good() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
         };
@@ -309,11 +309,11 @@ impl<'a> Prober<'a> {
         if self.is_there(repository, ManifestName::Tag(tag.clone()))? {
             return Ok(ProbeResult::Fails("the tag is still served after it was deleted".to_owned()));
         }
-        self.created().no_tag(&tag);
+        self.created().remove_tag(&tag);
         if self.is_there(repository, ManifestName::Digest(document.digest.clone()))? {
             return Ok(ProbeResult::Works);
         }
-        self.created().no_manifest(&document.digest);
+        self.created().remove_manifest(&document.digest);
         Ok(ProbeResult::Remark("it takes the manifest and all its tags away".to_owned()))
     }
 
@@ -323,7 +323,7 @@ impl<'a> Prober<'a> {
         if self.is_there(self.target.main(), name)? {
             return Ok(ProbeResult::Fails("the manifest is still served after it was deleted".to_owned()));
         }
-        self.created().no_manifest(&document.digest);
+        self.created().remove_manifest(&document.digest);
         Ok(ProbeResult::Works)
     }
 

@@ -149,7 +149,7 @@ impl ProbeResults {
 
     /// All results, in the order of the output.
     pub(crate) fn each(&self) -> impl Iterator<Item = (Probe, &ProbeResult)> {
-        self.0.iter().map(|(check, verdict)| (*check, verdict))
+        self.0.iter().map(|(check, result)| (*check, result))
     }
 
     /// Whether the probe was run and the feature works.
@@ -166,7 +166,7 @@ impl ProbeResults {
     }
 
     /// Why a probe cannot be run, if its dependencies failed.
-    pub(crate) fn misses(&self, check: Probe) -> Option<String> {
+    pub(crate) fn unmet_needs(&self, check: Probe) -> Option<String> {
         if self.failure(Probe::Upload).is_some() {
             return Some(format!("it takes: {}", Probe::Upload.title()));
         }
@@ -182,7 +182,7 @@ impl ProbeResults {
 /// Turns a refusal into a result. An error that would fail every other probe stays an error.
 pub(crate) fn settle(outcome: Result<ProbeResult, RegistryError>) -> Result<ProbeResult, RegistryError> {
     match outcome {
-        Err(error) if !blocks_all_probes(&error) => Ok(ProbeResult::Fails(words(&error))),
+        Err(error) if !blocks_all_probes(&error) => Ok(ProbeResult::Fails(error_message(&error))),
         outcome => outcome,
     }
 }
@@ -230,7 +230,7 @@ pub(crate) fn refuses_all_blobs(error: &RegistryError) -> bool {
 
 /// The request and the registry's own message: `PUT 400: manifest invalid: no layers`. If the message says no more than
 /// the code, what the registry gives as the detail follows: Quay has its reasons there alone.
-pub(crate) fn words(error: &RegistryError) -> String {
+pub(crate) fn error_message(error: &RegistryError) -> String {
     let says_nothing = error.detail.split_once(": ").is_some_and(|(code, message)| code == message);
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref());
     let detail = detail.filter(|detail| says_nothing && !detail.starts_with(['{', '[']));
@@ -250,20 +250,20 @@ mod tests {
     fn what_is_needed_is_any_of_a_few() {
         let mut found = ProbeResults::default();
         let missing = "it takes: Docker manifest list or OCI image index";
-        assert_eq!(found.misses(Probe::ByDigest).as_deref(), Some(missing));
+        assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));
         found.add([(Probe::DockerList, ProbeResult::Fails("no".to_owned()))]);
-        assert_eq!(found.misses(Probe::ByDigest).as_deref(), Some(missing));
+        assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));
         found.add([(Probe::OciIndex, ProbeResult::Remark("so so".to_owned()))]);
-        assert_eq!((found.misses(Probe::ByDigest), found.misses(Probe::Mount)), (None, None));
+        assert_eq!((found.unmet_needs(Probe::ByDigest), found.unmet_needs(Probe::Mount)), (None, None));
     }
 
     #[test]
     fn a_refusal_is_a_verdict_and_a_dead_line_is_not() {
         let put = FailedRequest::new("PUT", "https://h/v2/");
         let error = |kind| RegistryError::new(kind, "h", "the words").at(put.clone()).with_status(400);
-        let verdict = settle(Err(error(RegistryErrorKind::Refused)));
-        assert_eq!(verdict, Ok(ProbeResult::Fails("PUT 400: the words".to_owned())));
+        let result = settle(Err(error(RegistryErrorKind::Refused)));
+        assert_eq!(result, Ok(ProbeResult::Fails("PUT 400: the words".to_owned())));
         assert!(settle(Err(error(RegistryErrorKind::Connect))).is_err());
-        assert_eq!(words(&RegistryError::new(RegistryErrorKind::Protocol, "h", "the words")), "the words");
+        assert_eq!(error_message(&RegistryError::new(RegistryErrorKind::Protocol, "h", "the words")), "the words");
     }
 }

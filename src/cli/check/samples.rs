@@ -63,7 +63,7 @@ pub(crate) struct Samples {
     /// A manifest whose subject is the first image.
     pub(crate) referrer: Document,
     /// The index for the referrers tag (distribution-spec, "Referrers Tag Schema") of the first image.
-    pub(crate) stand_in: Document,
+    pub(crate) referrers_index: Document,
     /// The digest of the subject.
     pub(crate) subject: Digest,
     /// Entries of a shared draft.
@@ -76,7 +76,8 @@ impl Samples {
     /// # Errors
     /// None for a valid word.
     pub(crate) fn new(word: &str) -> Result<Samples, DocumentError> {
-        let parts: Vec<Part> = PLATFORMS.iter().map(|platform| Part::new(word, *platform)).collect::<Result<_, _>>()?;
+        let parts: Vec<PlatformBlobs> =
+            PLATFORMS.iter().map(|platform| PlatformBlobs::new(word, *platform)).collect::<Result<_, _>>()?;
         let docker = Family::new(&parts, Form::Docker)?;
         let oci = Family::new(&parts, Form::Oci)?;
         let descriptors = oci.descriptors(&parts);
@@ -93,7 +94,7 @@ impl Samples {
         let (referrer, subject) = referrer(&parts, &oci)?;
         let mut referring = Descriptor::of(referrer.media_type, &referrer.bytes);
         ARTIFACT_TYPE.clone_into(&mut referring.artifact_type);
-        let stand_in = Index { manifests: vec![referring], ..Index::default() };
+        let referrers_index = Index { manifests: vec![referring], ..Index::default() };
         let first =
             |family: &Family| family.descriptors(&parts).into_iter().next().ok_or(DocumentError::Missing("an image"));
         let entries = EntrySamples::new(word, &first(&docker)?, &first(&oci)?)?;
@@ -103,7 +104,7 @@ impl Samples {
             annotated: index(annotated, Form::Oci, 2)?,
             typed: index(typed, Form::Oci, 2)?,
             nested: index(nested, Form::Oci, 3)?,
-            stand_in: index(stand_in, Form::Oci, 4)?,
+            referrers_index: index(referrers_index, Form::Oci, 4)?,
             blobs: parts.into_iter().flat_map(|part| [part.config, part.layer]).collect(),
             docker,
             oci,
@@ -118,20 +119,20 @@ impl Samples {
     }
 
     /// The referrers tag (distribution-spec, "Referrers Tag Schema").
-    pub(crate) fn stand_in_tag(&self) -> String {
+    pub(crate) fn referrers_tag(&self) -> String {
         referrers::tag(&self.subject)
     }
 }
 
 /// The blobs of one platform's image.
-struct Part {
+struct PlatformBlobs {
     platform: Platform,
     config: Vec<u8>,
     layer: Vec<u8>,
 }
 
-impl Part {
-    fn new(word: &str, (architecture, variant): (&str, &str)) -> Result<Part, DocumentError> {
+impl PlatformBlobs {
+    fn new(word: &str, (architecture, variant): (&str, &str)) -> Result<PlatformBlobs, DocumentError> {
         let (architecture, variant) = (architecture.to_owned(), variant.to_owned());
         let platform = Platform { os: "linux".to_owned(), architecture, variant, ..Platform::default() };
         let archive = archive::tar("docker-manifest-check.txt", format!("{word} {platform}\n").as_bytes());
@@ -144,7 +145,7 @@ impl Part {
         if let (Some(members), false) = (config.as_object_mut(), platform.variant.is_empty()) {
             members.insert("variant".to_owned(), platform.variant.as_str().into());
         }
-        Ok(Part { config: json::encode(&config)?, layer: archive::gzip(&archive), platform })
+        Ok(PlatformBlobs { config: json::encode(&config)?, layer: archive::gzip(&archive), platform })
     }
 
     fn manifest(&self, form: Form, referring: Option<Descriptor>) -> Result<Document, DocumentError> {
@@ -179,7 +180,7 @@ struct Manifest<'a> {
 }
 
 impl Family {
-    fn new(parts: &[Part], form: Form) -> Result<Family, DocumentError> {
+    fn new(parts: &[PlatformBlobs], form: Form) -> Result<Family, DocumentError> {
         let images: Vec<Document> = parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
         let descriptors = descriptors(parts, &images);
         let of = |number: usize| {
@@ -189,13 +190,13 @@ impl Family {
         Ok(Family { list: of(descriptors.len())?, by_digest: of(2)?, untagged: of(1)?, images })
     }
 
-    fn descriptors(&self, parts: &[Part]) -> Vec<Descriptor> {
+    fn descriptors(&self, parts: &[PlatformBlobs]) -> Vec<Descriptor> {
         descriptors(parts, &self.images)
     }
 }
 
-fn descriptors(parts: &[Part], images: &[Document]) -> Vec<Descriptor> {
-    let descriptor = |(part, image): (&Part, &Document)| Descriptor {
+fn descriptors(parts: &[PlatformBlobs], images: &[Document]) -> Vec<Descriptor> {
+    let descriptor = |(part, image): (&PlatformBlobs, &Document)| Descriptor {
         platform: Some(part.platform.clone()),
         ..Descriptor::of(image.media_type, &image.bytes)
     };
@@ -203,7 +204,7 @@ fn descriptors(parts: &[Part], images: &[Document]) -> Vec<Descriptor> {
 }
 
 /// A manifest whose subject is the first image, and that image's digest.
-fn referrer(parts: &[Part], oci: &Family) -> Result<(Document, Digest), DocumentError> {
+fn referrer(parts: &[PlatformBlobs], oci: &Family) -> Result<(Document, Digest), DocumentError> {
     let (Some(part), Some(subject)) = (parts.first(), oci.images.first()) else {
         return Err(DocumentError::Missing("an image"));
     };
@@ -223,8 +224,8 @@ mod tests {
     use super::*;
 
     fn documents(samples: &Samples) -> Vec<&Document> {
-        let Samples { docker, oci, annotated, typed, nested, referrer, stand_in, entries, .. } = samples;
-        let mut all = vec![annotated, typed, nested, referrer, stand_in];
+        let Samples { docker, oci, annotated, typed, nested, referrer, referrers_index, entries, .. } = samples;
+        let mut all = vec![annotated, typed, nested, referrer, referrers_index];
         all.extend(entries.docker.iter().chain(&entries.oci));
         for Family { images, list, by_digest, untagged } in [docker, oci] {
             all.extend(images.iter().chain([list, by_digest, untagged]));
@@ -261,6 +262,6 @@ mod tests {
     fn tags_are_tags() {
         let samples = Samples::new("check-0a1b").unwrap();
         assert_eq!(samples.tag("oci"), "check-0a1b-oci");
-        assert_eq!(samples.stand_in_tag(), format!("sha256-{}", &samples.subject.as_str()[7..]));
+        assert_eq!(samples.referrers_tag(), format!("sha256-{}", &samples.subject.as_str()[7..]));
     }
 }

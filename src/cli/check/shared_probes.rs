@@ -5,7 +5,7 @@ use humantime::format_duration;
 
 use crate::cli::check::document::Document;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
-use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, words};
+use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message};
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::RegistryError;
@@ -37,7 +37,7 @@ impl Prober<'_> {
         let put = self.registry.put_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
         match self.put(&name, entry, put) {
             Err(error) if matches!(error.status, Some(400 | 403 | 405 | 409 | 412)) => {
-                let why = words(&error);
+                let why = error_message(&error);
                 return Ok(ProbeResult::Fails(format!("{why}; a job that builds another image needs another --run")));
             }
             put => put?,
@@ -93,9 +93,9 @@ impl Prober<'_> {
         if self.is_there(repository, name)? {
             return Ok(ProbeResult::Fails("the entry is still served after it was deleted".to_owned()));
         }
-        self.created().no_tag(&self.samples.entries.tag);
+        self.created().remove_tag(&self.samples.entries.tag);
         if !self.is_there(repository, ManifestName::Digest(digest.clone()))? {
-            self.created().no_manifest(&digest);
+            self.created().remove_manifest(&digest);
         }
         self.image_of_entry(is_by_digest)
     }
@@ -112,7 +112,7 @@ impl Prober<'_> {
     fn image_of_entry(&self, is_by_digest: bool) -> ProbeOutcome {
         let Some(image) = self.samples.oci.images.first() else { return Ok(ProbeResult::Works) };
         if !self.is_there(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
-            self.created().no_manifest(&image.digest);
+            self.created().remove_manifest(&image.digest);
             let why = "its image goes with it, though lists name that: leave entries alone here, without --purge";
             return Ok(ProbeResult::Fails(why.to_owned()));
         }

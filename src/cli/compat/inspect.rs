@@ -46,7 +46,7 @@ enum Content {
 /// Requests an image, or a list and its images, each once.
 ///
 /// # Errors
-/// Errors of the registry, and content that is no manifest.
+/// Errors of the registry, and content that is not a manifest.
 pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
     let place = ImageSource::in_registry(registry, image);

@@ -1,6 +1,6 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use crate::cli::args::{FromFiles, ListFlags, Network, Publish, RefArg, ToolCommand, ToolGlobals};
+use crate::cli::args::{FromFiles, ListFlags, NetworkFlags, PublishFlags, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
@@ -61,7 +61,7 @@ impl Tool<'_> {
             let registry = subject.repository().domain().to_owned();
             Login { registry, username, password }
         });
-        let network = Network { insecure: *insecure, ..Network::default() };
+        let network = NetworkFlags { insecure: *insecure, ..NetworkFlags::default() };
         self.context.client(&network, *plain_http, login)
     }
 
@@ -80,7 +80,7 @@ impl Tool<'_> {
             // manifest-tool's default is Docker's manifest list.
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
-        let flags = Publish::default();
+        let flags = PublishFlags::default();
         let outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
         let request = ApplyRequest {
             names: SpecNames { specs: &specs, references: Vec::new(), untagged: Untagged::ByDigest },

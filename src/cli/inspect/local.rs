@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::{Inspect, InspectOutput, LocationArg, RefArg};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, tell_of_others, template, with_newline};
+use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, note_other_matches, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
@@ -16,7 +16,7 @@ use crate::model::template::{Template, TemplateData, TemplateManifest};
 use crate::model::{DocumentError, Draft, Entry, index, json};
 use crate::reference::Reference;
 
-/// What the store has under the name.
+/// A draft, or an image of one.
 pub(crate) enum StoredContent {
     /// A whole draft.
     Draft(Box<Draft>),
@@ -24,8 +24,8 @@ pub(crate) enum StoredContent {
     Entry(Reference, Box<Entry>),
 }
 
-/// Looks in the store. `None` if the registry must be asked.
-pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<StoredContent>, CommandError> {
+/// Looks in the store. `None` if the image must be requested from its registry.
+pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredContent>, CommandError> {
     let store = context.store();
     match &args.list {
         Some(list) => entry(context, &store, list, &args.image).map(Some),
@@ -58,7 +58,7 @@ fn entry(
     list: &RefArg,
     image: &LocationArg,
 ) -> Result<StoredContent, CommandError> {
-    // Docker checks the image's name first. A text that is no name may be the first digits of a digest.
+    // Docker checks the image's name first. A text that is not a name may be the first digits of a digest.
     let list = match list.reference() {
         Ok(list) => list,
         Err(error) => return Err(image.reference().err().unwrap_or(error)),
@@ -77,7 +77,7 @@ fn entry(
 }
 
 /// The text to print.
-pub(crate) fn shown(context: &Context, args: &Inspect, found: StoredContent) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn output(context: &Context, args: &Inspect, found: StoredContent) -> Result<Vec<u8>, CommandError> {
     let found = match &args.platform {
         Some(wanted) => with_platform(context, found, wanted)?,
         None => found,
@@ -85,7 +85,7 @@ pub(crate) fn shown(context: &Context, args: &Inspect, found: StoredContent) -> 
     match &args.format {
         Some(InspectOutput::Format(format)) => formatted(context, *format, args.verbose, &node(&found)?, None),
         Some(InspectOutput::Template(template)) => templated(args, template, found),
-        None => dockers(&found, args),
+        None => docker_output(&found, args),
     }
 }
 
@@ -112,17 +112,17 @@ fn with_platform(
     let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
     let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
     let matching = requirements::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);
-    tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference as _).collect::<Vec<_>>());
+    note_other_matches(context, wanted, &matching.iter().map(|entry| &entry.reference as _).collect::<Vec<_>>());
     match matching.first() {
         Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
-            let there: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
-            Err(no_such_platform(wanted, list, there))
+            let available: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
+            Err(no_such_platform(wanted, list, available))
         }
     }
 }
 
-/// What a template makes of a draft or an image of it. There are no configurations here, and nothing is requested.
+/// The output of a template for a draft or an image of one. A draft has no configurations, and nothing is requested.
 fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Result<Vec<u8>, CommandError> {
     let needs = template.needs();
     if needs.image_by_name || needs.provenance || needs.sbom {
@@ -141,7 +141,7 @@ fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Resul
 }
 
 /// Docker's output, or the exact bytes.
-fn dockers(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+fn docker_output(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     match found {
         StoredContent::Draft(draft) if args.verbose => Ok(array(draft.entries().map(Entry::encode))?),
         StoredContent::Draft(draft) => {

@@ -26,17 +26,17 @@ use crate::core::inspect::node::InspectNode;
 const INDENTATION: &str = "\t";
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
-    let text = match local::look(context, args)? {
-        Some(found) => local::shown(context, args, found)?,
+    let text = match local::find(context, args)? {
+        Some(found) => local::output(context, args, found)?,
         None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
-        None => remote::shown(context, args)?,
+        None => remote::output(context, args)?,
     };
     Ok(context.streams.data(&text)?)
 }
 
 /// Shows a draft, wherever it comes from.
 pub(crate) fn show_draft(context: &Context, args: &Inspect, draft: Draft) -> Result<(), CommandError> {
-    let text = local::shown(context, args, local::StoredContent::Draft(Box::new(draft)))?;
+    let text = local::output(context, args, local::StoredContent::Draft(Box::new(draft)))?;
     Ok(context.streams.data(&text)?)
 }
 
@@ -63,7 +63,7 @@ fn formatted(
 }
 
 /// Prints on stderr that several images match the platform.
-fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&dyn fmt::Display]) {
+fn note_other_matches(context: &Context, wanted: &PlatformFilter, images: &[&dyn fmt::Display]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
         let typed = &wanted.shown;
@@ -78,13 +78,13 @@ fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&dyn fmt
 /// The error if no image matches the platform.
 fn no_such_platform(
     wanted: &PlatformFilter,
-    of: &dyn fmt::Display,
-    there: impl IntoIterator<Item = String>,
+    source: &dyn fmt::Display,
+    available: impl IntoIterator<Item = String>,
 ) -> CommandError {
     CommandError::NoSuchPlatform {
         platform: wanted.shown.clone(),
-        sources: of.to_string(),
-        there: there.into_iter().collect(),
+        sources: source.to_string(),
+        there: available.into_iter().collect(),
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
 use crate::cli::inspect::remote::children::Detail;
-use crate::cli::inspect::{INDENTATION, formatted, local, no_such_platform, tell_of_others, template, with_newline};
+use crate::cli::inspect::{
+    INDENTATION, formatted, local, no_such_platform, note_other_matches, template, with_newline,
+};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
@@ -36,7 +38,7 @@ use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// An image as it is served.
-struct Image<'a> {
+struct RemoteImage<'a> {
     place: ImageSource<'a>,
     schema: Schema,
     fetched: FetchedManifest,
@@ -46,27 +48,27 @@ struct Image<'a> {
 
 /// What is served under the name, or what was selected from it.
 enum RemoteContent<'a> {
-    Image(Box<Image<'a>>),
+    Image(Box<RemoteImage<'a>>),
     List(FetchedManifest),
 }
 
 /// Reads what is in one repository or layout.
-struct Client {
+struct RemoteReader {
     /// The maximum of concurrent requests.
     jobs: NonZeroUsize,
 }
 
 /// The text to print.
-pub(crate) fn shown(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let location = context.image(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-    let client = Client { jobs: registry.jobs() };
+    let client = RemoteReader { jobs: registry.jobs() };
     let access = ContentAccess { registry, layouts: &Layouts::default() };
     let image = &ImageSource::open(access, &location)?;
     image.announce();
     let served = match fetch::manifest(image)? {
         FetchedContent::Image(schema, fetched) => {
-            RemoteContent::Image(Box::new(Image { place: image.clone(), schema, fetched, descriptor: None }))
+            RemoteContent::Image(Box::new(RemoteImage { place: image.clone(), schema, fetched, descriptor: None }))
         }
         FetchedContent::List(fetched) => RemoteContent::List(fetched),
     };
@@ -93,7 +95,7 @@ pub(crate) fn shown(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comman
         Some(InspectOutput::Format(format)) => *format,
         None if args.referrers => InspectFormat::Tree,
         None if args.check => InspectFormat::Table,
-        None => return client.dockers(args, image, served),
+        None => return client.docker_output(args, image, served),
     };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
     let mut node = match served {
@@ -109,18 +111,18 @@ pub(crate) fn shown(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comman
 /// A list with its children. Children are requested only if their descriptors have no platform.
 ///
 /// # Errors
-/// Content that is no list, and errors of the registry or the layout.
+/// Content that is not a list, and errors of the registry or the layout.
 pub(crate) fn list(
     jobs: NonZeroUsize,
     list: &ImageSource<'_>,
     fetched: &FetchedManifest,
 ) -> Result<InspectNode, CommandError> {
-    Client { jobs }.list(list, fetched, Detail::default())
+    RemoteReader { jobs }.list(list, fetched, Detail::default())
 }
 
-impl Client {
+impl RemoteReader {
     /// Docker's output, or the exact bytes.
-    fn dockers(
+    fn docker_output(
         &self,
         args: &Inspect,
         image: &ImageSource<'_>,
@@ -133,21 +135,22 @@ impl Client {
                     Some(platform) => platform,
                     None => ConfigPlatforms::default().of(&image.place, &image.fetched.bytes)?,
                 };
-                let Image { place, schema, fetched, .. } = *image;
-                let file = encode_fetched(&place, schema, &fetched.bytes, Some(platform)).map_err(wrong(&place))?;
+                let RemoteImage { place, schema, fetched, .. } = *image;
+                let file =
+                    encode_fetched(&place, schema, &fetched.bytes, Some(platform)).map_err(served_error(&place))?;
                 Ok(with_newline(json::indent(&file, INDENTATION)))
             }
             RemoteContent::Image(image) => Ok(with_newline(json::indent(&image.fetched.bytes, INDENTATION))),
             RemoteContent::List(fetched) if args.raw => Ok(fetched.bytes),
             RemoteContent::List(fetched) if args.verbose => {
-                let index = Index::decode(&fetched.bytes).map_err(wrong(image))?;
+                let index = Index::decode(&fetched.bytes).map_err(served_error(image))?;
                 let entries = self.children(image, &index.manifests)?;
-                local::array(entries.into_iter().map(VerboseEntry::encode)).map_err(wrong(image))
+                local::array(entries.into_iter().map(VerboseEntry::encode)).map_err(served_error(image))
             }
             RemoteContent::List(fetched) => {
                 // Content that cannot be decoded as a list is an error.
-                Index::decode(&fetched.bytes).map_err(wrong(image))?;
-                Ok(with_newline(index::layout(&fetched.bytes).map_err(wrong(image))?))
+                Index::decode(&fetched.bytes).map_err(served_error(image))?;
+                Ok(with_newline(index::layout(&fetched.bytes).map_err(served_error(image))?))
             }
         }
     }
@@ -156,29 +159,31 @@ impl Client {
     /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
     /// images.
     fn children(&self, list: &ImageSource<'_>, descriptors: &[Descriptor]) -> Result<Vec<VerboseEntry>, CommandError> {
-        let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
+        let (fetched_size, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
-                had.check_bytes(list, &fetched.bytes, 1)?;
+                fetched_size.check_bytes(list, &fetched.bytes, 1)?;
                 Ok(VerboseChild::Image(schema, Arc::new(fetched.bytes)))
             }
             FetchedContent::List(fetched) => {
-                had.check_bytes(list, &fetched.bytes, 1)?;
-                Index::decode(&fetched.bytes).map(|index| VerboseChild::List(index.manifests)).map_err(wrong(list))
+                fetched_size.check_bytes(list, &fetched.bytes, 1)?;
+                Index::decode(&fetched.bytes)
+                    .map(|index| VerboseChild::List(index.manifests))
+                    .map_err(served_error(list))
             }
         };
         let below = |child: &VerboseChild| match child {
             VerboseChild::List(descriptors) => descriptors.clone(),
             VerboseChild::Image(..) => Vec::new(),
         };
-        let children = self.levels(list, descriptors, |_| true, look, below)?;
+        let children = self.fetch_levels(list, descriptors, |_| true, look, below)?;
         let mut entries = Vec::new();
         flatten(list, descriptors, &children, &mut shown, &mut entries)?;
         Ok(entries)
     }
 
     /// Requests the descendants of a list one level at a time, each manifest that `is_wanted` once.
-    fn levels<T: Send>(
+    fn fetch_levels<T: Send>(
         &self,
         list: &ImageSource<'_>,
         descriptors: &[Descriptor],
@@ -206,15 +211,15 @@ impl Client {
         reference: &ImageSource<'a>,
         served: RemoteContent<'a>,
         wanted: &PlatformFilter,
-    ) -> Result<Image<'a>, CommandError> {
+    ) -> Result<RemoteImage<'a>, CommandError> {
         let descriptors = match served {
-            RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(wrong(reference))?.manifests,
+            RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(served_error(reference))?.manifests,
             RemoteContent::Image(image) => {
                 let own = self.platform(reference, &image.fetched.bytes)?;
                 if own.as_ref().is_some_and(|own| own.matches(&wanted.parsed)) {
                     let FetchedManifest { media_type, digest, bytes, .. } = &image.fetched;
                     let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
-                    return Ok(Image { descriptor: Some(Descriptor { platform: own, ..descriptor }), ..*image });
+                    return Ok(RemoteImage { descriptor: Some(Descriptor { platform: own, ..descriptor }), ..*image });
                 }
                 return Err(no_such_platform(wanted, reference, own.iter().map(ToString::to_string)));
             }
@@ -224,7 +229,7 @@ impl Client {
         let mut search = |mut level: Vec<Descriptor>| {
             level.retain(|descriptor| attested(descriptor).is_none());
             available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
-            let found = first_for(context, reference, &level, wanted).cloned();
+            let found = first_match(context, reference, &level, wanted).cloned();
             let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
             let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
             (found, deeper.into_iter().cloned().collect::<Vec<_>>())
@@ -236,7 +241,7 @@ impl Client {
             |_| 1,
             deeper,
             |_, level| {
-                let below = tasks::in_order(self.jobs, &level, |descriptor| self.deeper(reference, descriptor));
+                let below = tasks::in_order(self.jobs, &level, |descriptor| self.fetch_deeper(reference, descriptor));
                 let deeper;
                 (found, deeper) = search(below.map_err(CommandError::of)?.into_iter().flatten().collect());
                 Ok(deeper)
@@ -249,10 +254,12 @@ impl Client {
     }
 
     /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
-    fn deeper(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+    fn fetch_deeper(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
         let reference = list.at_digest(&descriptor.digest);
         match fetch::listed(list, descriptor)? {
-            FetchedContent::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
+            FetchedContent::List(fetched) => {
+                Ok(Index::decode(&fetched.bytes).map_err(served_error(&reference))?.manifests)
+            }
             FetchedContent::Image(_, fetched) => {
                 // A manifest without a platform needs no second look.
                 let platform = self.platform(&reference, &fetched.bytes)?.filter(|own| *own != Platform::default());
@@ -261,25 +268,25 @@ impl Client {
         }
     }
 
-    fn image_of<'a>(&self, list: &ImageSource<'a>, descriptor: &Descriptor) -> Result<Image<'a>, CommandError> {
+    fn image_of<'a>(&self, list: &ImageSource<'a>, descriptor: &Descriptor) -> Result<RemoteImage<'a>, CommandError> {
         let place = list.at_digest(&descriptor.digest);
         match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
-                Ok(Image { place, schema, fetched, descriptor: Some(descriptor.clone()) })
+                Ok(RemoteImage { place, schema, fetched, descriptor: Some(descriptor.clone()) })
             }
             FetchedContent::List(_) => Err(CommandError::IsList(place.to_string())),
         }
     }
 
-    /// The platform in an image's configuration; `None`, and no request, if the manifest is no image.
+    /// The platform in an image's configuration; `None`, and no request, if the manifest is not an image.
     fn platform(&self, image: &ImageSource<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
         let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
         config.map(|_| ConfigPlatforms::default().of(image, bytes)).transpose()
     }
 
-    fn image(&self, image: Image<'_>) -> Result<InspectNode, CommandError> {
-        let Image { place, fetched, descriptor, .. } = image;
-        let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&place))?;
+    fn image(&self, image: RemoteImage<'_>) -> Result<InspectNode, CommandError> {
+        let RemoteImage { place, fetched, descriptor, .. } = image;
+        let contents = ImageContents::of(&fetched.bytes).map_err(served_error(&place))?;
         let platform = match descriptor.and_then(|descriptor| descriptor.platform) {
             Some(platform) => Some(platform),
             None => self.platform(&place, &fetched.bytes)?,
@@ -343,7 +350,7 @@ fn too_many(list: &ImageSource<'_>) -> CommandError {
 }
 
 /// The first descriptor for a platform.
-fn first_for<'a>(
+fn first_match<'a>(
     context: &Context,
     list: &ImageSource<'_>,
     descriptors: &'a [Descriptor],
@@ -357,7 +364,7 @@ fn first_for<'a>(
             descriptor
         });
     let names: Vec<ImageSource<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();
-    tell_of_others(context, wanted, &names.iter().map(|name| name as _).collect::<Vec<_>>());
+    note_other_matches(context, wanted, &names.iter().map(|name| name as _).collect::<Vec<_>>());
     matching.first().copied()
 }
 
@@ -372,7 +379,7 @@ fn distinct<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a De
 }
 
 /// For `map_err`: an error in what is served under this name.
-fn wrong(reference: &ImageSource<'_>) -> impl Fn(DocumentError) -> CommandError + 'static {
+fn served_error(reference: &ImageSource<'_>) -> impl Fn(DocumentError) -> CommandError + 'static {
     let reference = reference.to_string();
     move |source| CommandError::Served { reference: reference.clone(), source }
 }

@@ -9,7 +9,7 @@ use crate::sanitize;
 const NOTHING: &str = "-";
 
 /// The place of the column TYPE.
-const KIND: usize = 3;
+const TYPE_COLUMN: usize = 3;
 
 /// What the list says of itself, one line each: that it is a draft, its artifact type, annotations and subject.
 /// Followed by an empty line if there is any.
@@ -84,7 +84,7 @@ impl Rows {
     fn referrers(&self, table: &mut Table, node: &InspectNode, platform: Option<&str>, margin: &str) {
         for referrer in &node.referrers {
             let mut cells = self.cells(referrer, platform.map(str::to_owned), margin);
-            if let Some(kind) = cells.get_mut(KIND) {
+            if let Some(kind) = cells.get_mut(TYPE_COLUMN) {
                 *kind = format!("referrer {}", referrer.referrer_kind());
             }
             table.row(cells);
@@ -98,9 +98,10 @@ impl Rows {
         let digest = self.short.of(&node.descriptor.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {
-            let told = |tell: &dyn Fn(&ImageContents) -> String| node.contents().map_or(NOTHING.to_owned(), tell);
-            cells.push(told(&|contents| contents.layers.len().to_string()));
-            cells.push(told(&|contents| human::size(contents.size())));
+            let of_contents =
+                |value: &dyn Fn(&ImageContents) -> String| node.contents().map_or(NOTHING.to_owned(), value);
+            cells.push(of_contents(&|contents| contents.layers.len().to_string()));
+            cells.push(of_contents(&|contents| human::size(contents.size())));
         }
         if self.has_annotations {
             let pairs: Vec<String> = node.annotations().map(|(name, value)| format!("{name}={value}")).collect();

@@ -11,11 +11,11 @@ pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Tree {
     let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
     let drawing = Drawing { short, is_verbose };
     let name = node.location.to_string();
-    let what = node.platform().unwrap_or_else(|| node.kind());
-    let words = [name.as_str(), "draft", what.as_str()];
+    let kind = node.platform().unwrap_or_else(|| node.kind());
+    let words = [name.as_str(), "draft", kind.as_str()];
     let words: Vec<&str> = words.into_iter().filter(|word| node.is_draft || *word != "draft").collect();
     let mut tree = Tree::new(drawing.label(&words, node));
-    drawing.said(&mut tree, node);
+    drawing.add_members(&mut tree, node);
     if let Some(subject) = &node.subject {
         tree.push(Tree::new(drawing.blob("subject", subject)));
     }
@@ -31,14 +31,14 @@ struct Drawing {
 impl Drawing {
     /// One manifest of a list with its attestations.
     fn child(&self, node: &InspectNode, attestations: &[&InspectNode]) -> Tree {
-        let what = match (node.platform(), node.attests()) {
+        let kind = match (node.platform(), node.attests()) {
             (_, Some(image)) => format!("attestation of {}", self.short.of(&image)),
             (Some(platform), _) if node.children().is_empty() => platform,
             (Some(platform), _) => format!("{} for {platform}", node.kind()),
             (None, _) => node.kind(),
         };
-        let mut tree = Tree::new(self.label(&[&what], node));
-        self.said(&mut tree, node);
+        let mut tree = Tree::new(self.label(&[&kind], node));
+        self.add_members(&mut tree, node);
         self.inside(&mut tree, node, attestations);
         tree
     }
@@ -46,7 +46,7 @@ impl Drawing {
     /// An attestation is shown without its configuration, and with the predicate of every layer.
     fn attestation(&self, node: &InspectNode) -> Tree {
         let mut tree = Tree::new(self.label(&["attestation"], node));
-        self.said(&mut tree, node);
+        self.add_members(&mut tree, node);
         for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
             tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
         }
@@ -59,8 +59,8 @@ impl Drawing {
                 tree.push(Tree::new(self.blob("config", config)));
             }
             for layer in layers {
-                let what = predicate(layer).unwrap_or(if layer.is_foreign() { "foreign layer" } else { "layer" });
-                tree.push(Tree::new(self.blob(what, layer)));
+                let kind = predicate(layer).unwrap_or(if layer.is_foreign() { "foreign layer" } else { "layer" });
+                tree.push(Tree::new(self.blob(kind, layer)));
             }
         }
         for (child, attestations) in beside(node.children()) {
@@ -93,7 +93,7 @@ impl Drawing {
     }
 
     /// Adds what the descriptor says beyond the label.
-    fn said(&self, tree: &mut Tree, node: &InspectNode) {
+    fn add_members(&self, tree: &mut Tree, node: &InspectNode) {
         if !node.descriptor.artifact_type.is_empty() {
             tree.push(Tree::new(format!("artifact type  {}", node.descriptor.artifact_type)));
         }
@@ -115,9 +115,9 @@ impl Drawing {
         parts.collect::<Vec<_>>().join("  ")
     }
 
-    fn blob(&self, what: &str, blob: &Descriptor) -> String {
+    fn blob(&self, kind: &str, blob: &Descriptor) -> String {
         let (digest, size) = (self.short.of(&blob.digest), human::size(blob.size));
         let media_type = if self.is_verbose { format!("  {}", blob.media_type) } else { String::new() };
-        format!("{what}  {digest}  {size}{media_type}")
+        format!("{kind}  {digest}  {size}{media_type}")
     }
 }

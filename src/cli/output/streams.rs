@@ -104,7 +104,7 @@ impl Streams {
 
     /// Writes data to stdout and flushes it.
     ///
-    /// A closed pipe (`| head -1`) is no error: the command continues.
+    /// A closed pipe (`| head -1`) is not an error: the command continues.
     ///
     /// # Errors
     /// Any other failure, such as a full disk.

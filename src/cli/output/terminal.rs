@@ -27,7 +27,7 @@ pub fn is_utf8(env: &Env) -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
-/// The columns of the terminal that stdout is; `None` if it is no terminal.
+/// The columns of the terminal that stdout is; `None` if it is not a terminal.
 pub fn stdout_width() -> Option<usize> {
     let stdout = console::Term::stdout();
     let size = if stdout.is_term() { stdout.size_checked() } else { None };

@@ -1,7 +1,7 @@
 //! Shell functions by which `docker manifest` runs this program.
 //!
 //! Docker never runs a plugin that has the name of one of its own commands, so the shell must catch `docker manifest`
-//! before docker sees it. The function finds the first word that is no flag of docker. If it is `manifest`, the
+//! before docker sees it. The function finds the first word that is not a flag of docker. If it is `manifest`, the
 //! function runs `docker-manifest` with the whole command line; otherwise it runs docker. Docker's own completion calls
 //! `docker __complete`, so the function serves completion too.
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::cli::args::{Apply, ListFlags, Publish, PublishFormat, TagArg};
+use crate::cli::args::{Apply, ListFlags, PublishFlags, PublishFormat, TagArg};
 use crate::cli::context::Context;
 use crate::cli::spec_files;
 use crate::cli::verbs::list_flags;
@@ -83,7 +83,7 @@ pub(crate) struct ApplyRequest<'a> {
     /// For each spec, the images that files name (`--from`). They are among the spec's images too.
     pub(crate) outputs: &'a [BuildOutputs],
     /// How to publish the lists, if their specs do not say otherwise.
-    pub(crate) flags: &'a Publish,
+    pub(crate) flags: &'a PublishFlags,
     /// Members of the lists themselves that are not in the specs.
     pub(crate) list_flags: &'a ListFlags,
     /// Whether images may be missing.
@@ -97,7 +97,7 @@ pub(crate) struct ApplyRequest<'a> {
 /// A list that is ready to be published.
 pub(crate) struct List {
     draft: Draft,
-    options: Publish,
+    options: PublishFlags,
     /// The draft to keep.
     stored: Option<Draft>,
 }
@@ -218,8 +218,8 @@ impl<'a> ApplyRequest<'a> {
         found.parts(&Spec { manifests, ..spec.clone() })
     }
 
-    /// Announces how many requests the registry of the first list will get at once: first one for each image and one for
-    /// the tag, then those for the blobs of images from other repositories (a configuration and two layers each).
+    /// Announces how many requests the registry of the first list will get at once: first one for each image and one
+    /// for the tag, then those for the blobs of images from other repositories (a configuration and two layers each).
     fn expect(&self, registry: &Registry, lists: &[(&Spec, &Reference)]) {
         const BLOBS: usize = 3;
         let Some((spec, list)) = lists.first() else { return };
@@ -304,9 +304,9 @@ fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<
 }
 
 /// The flags for one list, with further names for it.
-fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg>) -> Publish {
+fn options(flags: &PublishFlags, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PublishFlags {
     let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
-    Publish {
+    PublishFlags {
         kind: spec.form.unwrap_or_default(),
         tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
         // The files of GitHub Actions are written once, for all lists.

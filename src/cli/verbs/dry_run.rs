@@ -8,12 +8,12 @@ use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagCh
 use crate::reference::Reference;
 
 /// The text of a dry run.
-pub(crate) fn text(published: &PushOutcome, room: Option<usize>) -> String {
-    published.repositories().map(|published| repository(published, room)).collect::<Vec<_>>().join("\n")
+pub(crate) fn text(published: &PushOutcome, width: Option<usize>) -> String {
+    published.repositories().map(|published| repository(published, width)).collect::<Vec<_>>().join("\n")
 }
 
 /// The part about one repository.
-fn repository(published: &PushOutcome, room: Option<usize>) -> String {
+fn repository(published: &PushOutcome, width: Option<usize>) -> String {
     let mut text = format!("Would push {}\n", published.reference);
     for (name, value) in [
         ("digest", published.digest.clone()),
@@ -31,7 +31,7 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
     for TagChange { tag, change, .. } in &preview.referrers_tags {
         let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", state(*change, "gets more entries"));
     }
-    let _ = write!(text, "\n{}", table(published).within(room));
+    let _ = write!(text, "\n{}", table(published).within(width));
     for (title, referrers) in
         [("Referrers that come along", &published.referrers), ("Referrers that stay behind", &published.left_behind)]
     {
@@ -48,7 +48,7 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
         "\nBlobs to mount: {}, to copy: {blobs} ({})\n\n{}",
         published.mounted,
         human::size(bytes),
-        told(published, preview)
+        differences(published, preview)
     );
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -82,7 +82,7 @@ fn table(published: &PushOutcome) -> Table {
 }
 
 /// The differences from the list that the registry serves now, one line each.
-fn told(published: &PushOutcome, preview: &DryRun) -> String {
+fn differences(published: &PushOutcome, preview: &DryRun) -> String {
     if published.unchanged {
         return "unchanged: nothing would be sent".to_owned();
     }

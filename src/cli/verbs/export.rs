@@ -14,11 +14,11 @@ use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::draft::Line;
+use crate::model::draft::ListItem;
 use crate::model::entry::attested;
 use crate::model::index::{Form, Index};
 use crate::model::manifest::ManifestKind;
-use crate::model::spec::{self, Dialect, Spec, SpecEntry, Without};
+use crate::model::spec::{self, Dialect, EmptyFields, Spec, SpecEntry};
 use crate::model::{Draft, media_type};
 use crate::platform::{self, Platform};
 use crate::reference::Reference;
@@ -99,9 +99,9 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
     let mut losses = Losses { has_source: source.is_some(), warnings: Vec::new() };
     losses.list(draft.subject.as_ref());
-    let manifests = draft.lines().into_iter().filter_map(|named| {
-        let Line::Entry(key, entry) = named else {
-            if let Line::Carried(carried) = named {
+    let manifests = draft.items().into_iter().filter_map(|named| {
+        let ListItem::Entry(key, entry) = named else {
+            if let ListItem::Carried(carried) = named {
                 losses.add(&carried.descriptor);
             }
             return None;
@@ -187,7 +187,7 @@ fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> Spec
     let force = platform.as_ref().is_some_and(spec::needs_force);
     let without = match &platform {
         Some(platform) if is_listed && !force => empty_fields(platform),
-        _ => Without::default(),
+        _ => EmptyFields::default(),
     };
     SpecEntry {
         image,
@@ -200,10 +200,10 @@ fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> Spec
 }
 
 /// The fields that the list leaves empty although an image of this platform may have them.
-fn empty_fields(platform: &Platform) -> Without {
+fn empty_fields(platform: &Platform) -> EmptyFields {
     let has_variants = !platform::known_variants(Some(&platform.architecture)).is_empty();
     let is_windows = platform.os == WINDOWS;
-    Without {
+    EmptyFields {
         variant: has_variants && platform.variant.is_empty(),
         os_version: is_windows && platform.os_version.is_empty(),
         os_features: is_windows && platform.os_features.is_empty(),

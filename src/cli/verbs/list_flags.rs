@@ -1,4 +1,5 @@
-//! What `create`, `push` and `apply` say of the list itself: annotations, the subject, and whether one image is a list.
+//! The flags of `create`, `push` and `apply` for the list itself: annotations, subject, and whether a list is made of one
+//! image.
 
 use crate::cli::args::{ListFlags, RefArg};
 use crate::content::registry::Registry;
@@ -11,7 +12,7 @@ use crate::reference::Reference;
 /// Requests the subject that the flags name, for a list of this name.
 ///
 /// # Errors
-/// A name that is none, and those of [`list_edits::subject`].
+/// An invalid reference, and those of [`list_edits::subject`].
 pub(crate) fn subject(
     registry: &Registry,
     list: &Reference,

@@ -1,6 +1,6 @@
 //! The images that a command names: by its words, and by files that builds wrote (`--from`).
 
-use crate::cli::args::{FromFiles, LocationArg, Sources};
+use crate::cli::args::{FromFiles, LocationArg, SourceFlags};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
@@ -31,7 +31,7 @@ pub(crate) struct ImageArgs<'a> {
     pub(crate) from: &'a FromFiles,
     /// Of which targets of the files.
     pub(crate) targets: &'a [String],
-    pub(crate) sources: &'a Sources,
+    pub(crate) sources: &'a SourceFlags,
 }
 
 impl NamedImages {

@@ -1,6 +1,6 @@
 //! `--push` of `create`, `add`, `remove` and `annotate`: publishes the list in the same step, without a draft.
 
-use crate::cli::args::{Network, Publish};
+use crate::cli::args::{NetworkFlags, PublishFlags};
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::content::registry::Registry;
@@ -23,7 +23,7 @@ pub(crate) fn publish_new(
     context: &Context,
     access: ContentAccess<'_>,
     draft: &Draft,
-    flags: &Publish,
+    flags: &PublishFlags,
 ) -> Result<(), CommandError> {
     finish(context, access, draft, flags, Origin::New)
 }
@@ -34,8 +34,8 @@ pub(crate) fn publish_new(
 /// [`ListConflict`]; errors of the registry; those of [`publish`].
 pub(crate) fn change(
     context: &Context,
-    network: &Network,
-    flags: &Publish,
+    network: &NetworkFlags,
+    flags: &PublishFlags,
     list: &Reference,
     change: impl FnOnce(ContentAccess<'_>, &Draft) -> Result<Draft, CommandError>,
 ) -> Result<(), CommandError> {
@@ -55,7 +55,7 @@ pub(crate) fn change(
 }
 
 /// Announces all repositories of a push, so that one token serves the whole command.
-pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &Publish) {
+pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &PublishFlags) {
     let further = flags.tags.iter().filter_map(|tag| tag.reference());
     for reference in std::iter::once(list).chain(further) {
         registry.announce(reference.repository(), flags.access());
@@ -66,7 +66,7 @@ fn finish(
     context: &Context,
     access: ContentAccess<'_>,
     draft: &Draft,
-    flags: &Publish,
+    flags: &PublishFlags,
     origin: Origin,
 ) -> Result<(), CommandError> {
     let show = |published: &_| publish::show(context, published, flags);

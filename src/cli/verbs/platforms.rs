@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
 /// Reads the platforms. Configurations are read only if the list does not name the platforms.
 ///
 /// # Errors
-/// An error of the registry or the layout, or content that is no manifest.
+/// An error of the registry or the layout, or content that is not a manifest.
 pub(crate) fn listing(access: ContentAccess<'_>, typed: &str, location: &Location) -> Result<Supported, CommandError> {
     let image = &ImageSource::open(access, location)?;
     image.announce();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::cli::args::{Publish, PublishFormat};
+use crate::cli::args::{PublishFlags, PublishFormat};
 use crate::cli::context::Context;
 use crate::cli::output::github::GithubFiles;
 use crate::cli::output::result_files::ResultFile;
@@ -44,7 +44,7 @@ pub(crate) fn publish(
     context: &Context,
     access: ContentAccess<'_>,
     draft: &Draft,
-    flags: &Publish,
+    flags: &PublishFlags,
     origin: Origin,
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
@@ -81,7 +81,7 @@ pub(crate) fn publish(
 /// As [`publish`].
 pub(crate) fn reported(
     context: &Context,
-    flags: &Publish,
+    flags: &PublishFlags,
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
     push: impl FnOnce() -> Result<PushOutcome, CommandError>,
 ) -> Result<PushOutcome, CommandError> {
@@ -104,7 +104,7 @@ pub(crate) fn reported(
 }
 
 /// The files for `--format github`, opened before anything is sent.
-pub(crate) fn github_files(context: &Context, flags: &Publish) -> Result<Option<GithubFiles>, CommandError> {
+pub(crate) fn github_files(context: &Context, flags: &PublishFlags) -> Result<Option<GithubFiles>, CommandError> {
     let is_wanted = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
     is_wanted.then(|| GithubFiles::prepare(&context.env)).transpose()
 }
@@ -161,7 +161,7 @@ impl BlobProgress for Bar {
 }
 
 /// Prints the result on stdout: docker's lines, JSON, the dry run, or with `--quiet` the digest alone.
-pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
+pub(crate) fn show(context: &Context, published: &PushOutcome, options: &PublishFlags) -> Result<(), CommandError> {
     match options.format {
         Some(PublishFormat::Json) => Ok(context.streams.json(published)?),
         Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
@@ -177,7 +177,7 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
 
 /// Prints on stderr the tags and the warnings of published lists. Called last, because the first line of a failure must
 /// be the failure.
-pub(crate) fn print_tags_and_warnings(context: &Context, published: &[PushOutcome], flags: &Publish) {
+pub(crate) fn print_tags_and_warnings(context: &Context, published: &[PushOutcome], flags: &PublishFlags) {
     if !flags.dry_run && !flags.verbose {
         published.iter().filter(|outcome| outcome.has_more_names()).for_each(|outcome| print_tags(context, outcome));
     }

@@ -52,7 +52,7 @@ impl Expectations {
     /// As long as it is not known whether the registry speaks TLS, they are bare TCP and cheap. Then they include those
     /// for writes that follow the first response, because there is no other time to open them.
     pub(crate) fn open_first(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
-        let (expected, ahead) = (self.of(registry), endpoint.ahead());
+        let (expected, ahead) = (self.of(registry), endpoint.preconnect_info());
         let is_all = expected.writes_follow && !ahead.is_secured;
         let wanted = if is_all { expected.all() } else { expected.reads };
         let beside = (wanted.max(1) + ahead.spent).saturating_sub(1);
@@ -62,7 +62,7 @@ impl Expectations {
     /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
     /// that is expected.
     pub(crate) fn open_all(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
-        let (expected, ahead) = (self.of(registry), endpoint.ahead());
+        let (expected, ahead) = (self.of(registry), endpoint.preconnect_info());
         transport.preconnect(registry, ahead.origin, expected.all() + ahead.spent, ahead.is_secured);
     }
 }

@@ -110,7 +110,7 @@ pub(crate) fn link(bytes: &[u8]) {
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
         let response = TokenResponse { status, body: bytes.to_vec() };
-        message(&response.words(&Redactor::default()));
+        message(&response.message(&Redactor::default()));
         response.failure_kind();
         match response.grant() {
             Ok(grant) => {

@@ -9,7 +9,7 @@ use crate::auth::token_client::TokenServer;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::net::deadline::Deadline;
-use crate::net::endpoint::{Endpoint, Turn};
+use crate::net::endpoint::{Endpoint, FirstRequest};
 use crate::net::error::RegistryError;
 use crate::net::url::Url;
 use crate::sanitize::io_error;
@@ -19,7 +19,7 @@ use crate::sync::lock;
 impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
-    pub(super) fn end_turn(&self, first: &mut Option<Turn<'_>>, request: &ApiRequest<'_>) {
+    pub(super) fn end_turn(&self, first: &mut Option<FirstRequest<'_>>, request: &ApiRequest<'_>) {
         if self.authenticator.header(request.registry, request.scopes).is_some() {
             *first = None;
         }
@@ -30,7 +30,7 @@ impl Session {
     pub(super) fn login_for_hidden_content(
         &self,
         endpoint: &Endpoint,
-        first: &mut Option<Turn<'_>>,
+        first: &mut Option<FirstRequest<'_>>,
         request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {

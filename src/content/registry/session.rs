@@ -13,7 +13,7 @@ use crate::content::registry::expected::{Expectations, ExpectedRequests};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
-use crate::net::endpoint::{self, Endpoint, Endpoints, Turn};
+use crate::net::endpoint::{self, Endpoint, Endpoints, FirstRequest};
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::failure::TransportFailure;
 use crate::net::options::Options;
@@ -199,7 +199,7 @@ impl Session {
     }
 
     /// Waits for the first request to the registry to end, or begins it.
-    fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<Turn<'e>> {
+    fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<FirstRequest<'e>> {
         let first = endpoint.first();
         if first.is_some() {
             self.expected.open_first(&self.transport, endpoint, registry);
@@ -213,7 +213,7 @@ impl Session {
     fn send_to(
         &self,
         endpoint: &Endpoint,
-        first: &mut Option<Turn<'_>>,
+        first: &mut Option<FirstRequest<'_>>,
         request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
@@ -225,7 +225,7 @@ impl Session {
     fn send_rounds(
         &self,
         endpoint: &Endpoint,
-        first: &mut Option<Turn<'_>>,
+        first: &mut Option<FirstRequest<'_>>,
         request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
@@ -273,7 +273,7 @@ impl Session {
     pub(super) fn attempt(
         &self,
         endpoint: &Endpoint,
-        first: &mut Option<Turn<'_>>,
+        first: &mut Option<FirstRequest<'_>>,
         request: &ApiRequest<'_>,
         sent: Option<&Secret>,
         deadline: &Deadline,

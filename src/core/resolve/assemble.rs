@@ -17,7 +17,7 @@ use crate::core::resolve::spec_entry::{entries_of, has_attestations, pick};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::draft::Line;
+use crate::model::draft::ListItem;
 use crate::model::index::{Form, Index};
 use crate::model::source::{Carried, SourceIndex};
 use crate::model::spec::{Attestations, Spec, SpecEntry};
@@ -326,9 +326,9 @@ pub(crate) fn storable(draft: &Draft) -> Draft {
     let mut order = Vec::new();
     let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
     let mut names_in_use: BTreeMap<Reference, usize> = BTreeMap::new();
-    for line in draft.lines() {
-        let Line::Entry(key, entry) = line else {
-            order.push(line.key());
+    for item in draft.items() {
+        let ListItem::Entry(key, entry) = item else {
+            order.push(item.key());
             continue;
         };
         if !seen.insert((&entry.reference, &entry.descriptor)) {

@@ -10,7 +10,7 @@ use crate::core::resolve::sources;
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::entry::attested;
-use crate::model::spec::{SpecEntry, Without};
+use crate::model::spec::{EmptyFields, SpecEntry};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -99,7 +99,7 @@ fn described(own: &Entry, entry: &SpecEntry) -> Entry {
     let descriptor = &mut described.descriptor;
     if entry.force {
         descriptor.platform.clone_from(&entry.platform);
-    } else if entry.platform.is_some() || entry.without != Without::default() {
+    } else if entry.platform.is_some() || entry.without != EmptyFields::default() {
         let given = entry.platform.clone().unwrap_or_default();
         descriptor.platform = Some(overridden(descriptor.platform.take().unwrap_or_default(), given, entry.without));
     }
@@ -112,7 +112,7 @@ fn described(own: &Entry, entry: &SpecEntry) -> Entry {
 
 /// Overrides a platform field by field. A variant belongs to an architecture, a version and features to an operating
 /// system: if the spec names another one, the image's own are dropped.
-fn overridden(own: Platform, given: Platform, without: Without) -> Platform {
+fn overridden(own: Platform, given: Platform, without: EmptyFields) -> Platform {
     let (normal_own, normal_given) = (own.normalized(), given.normalized());
     let same_architecture = given.architecture.is_empty() || normal_own.architecture == normal_given.architecture;
     let same_os = given.os.is_empty() || normal_own.os == normal_given.os;

@@ -5,7 +5,7 @@ use super::*;
 use crate::digest::Digest;
 use crate::model::EntryKey;
 use crate::model::descriptor::Descriptor;
-use crate::model::draft::Line;
+use crate::model::draft::ListItem;
 use crate::model::source::{Carried, SourceIndex};
 
 const SIDE: &str = "manifests/.docker-manifest/lists/h.x_l-latest";
@@ -251,7 +251,7 @@ fn the_order_and_the_form_of_an_index_are_kept_as_format_3() {
         (&read.order, &read.carried, &read.platforms),
         (&expected.order, &expected.carried, &expected.platforms)
     );
-    let order: Vec<EntryKey> = read.lines().iter().map(Line::key).collect();
+    let order: Vec<EntryKey> = read.items().iter().map(ListItem::key).collect();
     assert_eq!(order, read.order);
     // Older formats have none of it.
     let text = fs::read_to_string(home.path().join(SIDE)).unwrap();

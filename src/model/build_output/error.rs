@@ -1,4 +1,4 @@
-//! Why a file is no build's output that can be used.
+//! Why the output file of a build cannot be used.
 
 use crate::sanitize;
 
@@ -8,10 +8,10 @@ pub enum BuildOutputError {
     /// No bytes, or white space alone: the step that writes it has failed.
     #[error("the file is empty")]
     Empty,
-    /// Two bytes a character.
+    /// The file is UTF-16.
     #[error("the file is UTF-16, and has to be UTF-8")]
     Utf16,
-    /// What is no text at all.
+    /// The file is not text.
     #[error("the file is not text: line {line} is not UTF-8")]
     Binary {
         /// Counted from 1.
@@ -25,7 +25,7 @@ pub enum BuildOutputError {
         /// The line.
         text: String,
     },
-    /// An image by its name alone, which any later build can move.
+    /// An image without its digest. A later build can move the name.
     #[error("{place} names an image without its digest: {}", sanitize::word(name))]
     NoDigest {
         /// Where in the file.
@@ -33,13 +33,13 @@ pub enum BuildOutputError {
         /// The name.
         name: String,
     },
-    /// What begins as JSON and is none.
+    /// The file begins like JSON, but is not JSON.
     #[error("the file is not JSON: {}", sanitize::word(.0))]
     Json(String),
-    /// JSON of no kind that is known.
+    /// JSON of an unknown kind.
     #[error("the JSON is of no kind that is known{}", place(.0))]
     Unknown(String),
-    /// What should be a digest and is none.
+    /// A value that should be a digest, but is not.
     #[error("{} is not a digest: {}", sanitize::word(member), sanitize::word(text))]
     Digest {
         /// The member, and where in the file.
@@ -47,7 +47,7 @@ pub enum BuildOutputError {
         /// What it says.
         text: String,
     },
-    /// What should be a name of an image and is none.
+    /// A value that should be the name of an image, but is not.
     #[error("{} is not a reference: {}", sanitize::word(member), sanitize::word(text))]
     Name {
         /// The member, and where in the file.
@@ -77,7 +77,7 @@ pub enum BuildOutputError {
     /// The failure of a command of ours.
     #[error("the file is the error of a command that failed: {}", sanitize::word(.0))]
     Failed(String),
-    /// What a registry has, and not what a build says of it.
+    /// Content of a registry, such as a manifest, instead of the output of a build.
     #[error("the file is {what}: push it first, then give its digest")]
     Content {
         /// An image manifest, or a part of a layout.
@@ -86,7 +86,7 @@ pub enum BuildOutputError {
     /// A file that describes a list, and that cannot be read.
     #[error("the file describes a list and cannot be read: {}", sanitize::word(.0))]
     Spec(String),
-    /// Nothing in it.
+    /// A file without images.
     #[error("the file names no image")]
     NoImages,
     /// Targets, none of which has a digest.

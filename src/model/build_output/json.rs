@@ -16,12 +16,12 @@ const NAMES: &str = "image.name";
 const OF_BUILDX: &str = "buildx.";
 
 type Members = Map<String, Value>;
-type Found<T> = Result<T, BuildOutputError>;
+type Parsed<T> = Result<T, BuildOutputError>;
 
 /// Reads one document, or several (kaniko writes one a line).
-pub(super) fn read(text: &str, selection: &Selection<'_>) -> Found<BuildOutput> {
+pub(super) fn read(text: &str, selection: &Selection<'_>) -> Parsed<BuildOutput> {
     let documents = documents(text)?;
-    let mut reader = Reader { selection, output: BuildOutput::default() };
+    let mut reader = JsonReader { selection, output: BuildOutput::default() };
     match documents.as_slice() {
         [Value::Object(members)] => reader.document(members, text)?,
         [Value::Array(items)] => reader.items(items)?,
@@ -30,21 +30,21 @@ pub(super) fn read(text: &str, selection: &Selection<'_>) -> Found<BuildOutput> 
     Ok(reader.output)
 }
 
-fn documents(text: &str) -> Found<Vec<Value>> {
+fn documents(text: &str) -> Parsed<Vec<Value>> {
     let wrong = |error: serde_json::Error| BuildOutputError::Json(error.to_string());
     json::check_size(text.as_bytes()).map_err(wrong)?;
     let whole = json::with_whole_characters(text.as_bytes());
     serde_json::Deserializer::from_slice(&whole).into_iter::<Value>().collect::<Result<_, _>>().map_err(wrong)
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     selection: &'a Selection<'a>,
     output: BuildOutput,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     /// A file that is one object.
-    fn document(&mut self, members: &Members, text: &str) -> Found<()> {
+    fn document(&mut self, members: &Members, text: &str) -> Parsed<()> {
         if let Some(Value::Object(error)) = members.get("error") {
             return Err(BuildOutputError::Failed(string(error, "message").unwrap_or_default().to_owned()));
         }
@@ -72,7 +72,7 @@ impl Reader<'_> {
     }
 
     /// The image that an object names, if it is of a kind that names one.
-    fn image(&mut self, members: &Members, place: &str) -> Found<bool> {
+    fn image(&mut self, members: &Members, place: &str) -> Parsed<bool> {
         let at = |member: &str| if place.is_empty() { member.to_owned() } else { format!("{member} of {place}") };
         let (digest, name) = if members.contains_key(DIGEST) || members.contains_key(DESCRIPTOR) {
             (buildx(members, &at)?, self.buildx_name(members, &at)?)
@@ -97,7 +97,7 @@ impl Reader<'_> {
     }
 
     /// Our own JSON of what is not published.
-    fn check_published(&self, members: &Members) -> Found<()> {
+    fn check_published(&self, members: &Members) -> Parsed<()> {
         let is = |member: &str| members.get(member) == Some(&Value::Bool(true));
         let what = match () {
             () if is("dryRun") => "the result of a dry run",
@@ -108,7 +108,7 @@ impl Reader<'_> {
     }
 
     /// Of several names, all of one image, the one in the list's repository.
-    fn buildx_name(&self, members: &Members, at: &impl Fn(&str) -> String) -> Found<Option<Reference>> {
+    fn buildx_name(&self, members: &Members, at: &impl Fn(&str) -> String) -> Parsed<Option<Reference>> {
         let names = string(members, NAMES).unwrap_or_default().split(',').map(str::trim);
         let names = names.filter(|name| !name.is_empty()).map(|name| reference(name, &at(NAMES)));
         let names: Vec<Reference> = names.collect::<Result<_, _>>()?;
@@ -117,7 +117,7 @@ impl Reader<'_> {
     }
 
     /// An object for each target.
-    fn bake(&mut self, own: &[(&String, &Value)]) -> Found<()> {
+    fn bake(&mut self, own: &[(&String, &Value)]) -> Parsed<()> {
         let is_built = |value: &Value| value.get(DIGEST).is_some() || value.get(DESCRIPTOR).is_some();
         let (built, left): (Vec<_>, Vec<_>) = own.iter().partition(|(_, value)| is_built(value));
         if let Some((name, _)) = left.iter().find(|(_, value)| !value.is_object()) {
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 
     /// `{"web":"sha256:H"}`
-    fn map(&mut self, own: &[(&String, &Value)]) -> Found<()> {
+    fn map(&mut self, own: &[(&String, &Value)]) -> Parsed<()> {
         if let Some((name, value)) = own.iter().find(|(_, value)| !value.as_str().is_some_and(is_digest)) {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             return Err(BuildOutputError::Digest { member: (*name).clone(), text });
@@ -156,7 +156,7 @@ impl Reader<'_> {
         &mut self,
         built: &[(&'v String, &'v Value)],
         left: &[(&'v String, &'v Value)],
-    ) -> Found<Vec<(&'v String, &'v Value)>> {
+    ) -> Parsed<Vec<(&'v String, &'v Value)>> {
         self.output.has_targets = true;
         let names = |of: &[(&String, &Value)]| of.iter().map(|(name, _)| (*name).clone()).collect::<Vec<_>>();
         let wanted = self.selection.targets;
@@ -171,7 +171,7 @@ impl Reader<'_> {
     }
 
     /// Several images: goreleaser's artifacts, or objects each of which names one.
-    fn items(&mut self, items: &[Value]) -> Found<()> {
+    fn items(&mut self, items: &[Value]) -> Parsed<()> {
         let is_artifact = |item: &Value| item.get("type").is_some_and(Value::is_string) && item.get("name").is_some();
         if !items.is_empty() && items.iter().all(is_artifact) {
             return self.artifacts(items);
@@ -185,11 +185,11 @@ impl Reader<'_> {
                     }
                 }
                 Value::String(line) => {
-                    let reference = text::image(line, self.selection).map_err(|fault| match fault {
-                        text::Fault::NoDigest => {
+                    let reference = text::image(line, self.selection).map_err(|error| match error {
+                        text::LineError::NoDigest => {
                             BuildOutputError::NoDigest { place: place.clone(), name: line.clone() }
                         }
-                        text::Fault::NotAReference => {
+                        text::LineError::NotAReference => {
                             BuildOutputError::Digest { member: place.clone(), text: line.clone() }
                         }
                     })?;
@@ -203,7 +203,7 @@ impl Reader<'_> {
 
     /// goreleaser's `artifacts.json`: images and lists among archives and packages. Before the push an image has no
     /// digest; then it is there a second time, with one.
-    fn artifacts(&mut self, items: &[Value]) -> Found<()> {
+    fn artifacts(&mut self, items: &[Value]) -> Parsed<()> {
         let is_image = |item: &&Value| {
             let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
             kind.contains("Docker Image") || kind.contains("Docker Manifest")
@@ -246,7 +246,7 @@ impl Reader<'_> {
 }
 
 /// The digest of buildx's metadata, of which imagetools writes the descriptor alone.
-fn buildx(members: &Members, at: &impl Fn(&str) -> String) -> Found<Digest> {
+fn buildx(members: &Members, at: &impl Fn(&str) -> String) -> Parsed<Digest> {
     let described = match members.get(DESCRIPTOR) {
         Some(Value::Object(descriptor)) => {
             let member = |member: &str| at(&format!("{DESCRIPTOR} {member}"));
@@ -264,12 +264,12 @@ fn buildx(members: &Members, at: &impl Fn(&str) -> String) -> Found<Digest> {
     }
 }
 
-fn digest(members: &Members, member: &str, at: &impl Fn(&str) -> String) -> Found<Digest> {
+fn digest(members: &Members, member: &str, at: &impl Fn(&str) -> String) -> Parsed<Digest> {
     let text = string(members, member).unwrap_or_default();
     text.parse().map_err(|_| BuildOutputError::Digest { member: at(member), text: text.to_owned() })
 }
 
-fn reference(name: &str, member: &str) -> Found<Reference> {
+fn reference(name: &str, member: &str) -> Parsed<Reference> {
     Reference::parse(name).map_err(|_| BuildOutputError::Name { member: member.to_owned(), text: name.to_owned() })
 }
 

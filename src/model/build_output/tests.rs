@@ -66,7 +66,7 @@ fn damaged_lines_are_named() {
         let last = text.lines().last().unwrap();
         assert_eq!(fault(text), format!("line {line} {neither} {last}"), "{text:?}");
     }
-    // An id of 64 digits alone is no digest, nor a name.
+    // An id of 64 digits alone is not a digest, nor a name.
     assert_eq!(fault("HHH"), format!("line 1 {neither} HHH"));
     let selection = Selection { repository: &list(), targets: &[] };
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain("sha256:".bytes().flat_map(|byte| [byte, 0])).collect();

@@ -26,9 +26,11 @@ pub(super) fn read(text: &str, selection: &Selection<'_>) -> Result<BuildOutput,
     let mut images = Vec::with_capacity(lines.len());
     for (number, line) in &lines {
         let place = if lines.len() == 1 { String::new() } else { format!("line {number}") };
-        let reference = image(line, selection).map_err(|fault| match fault {
-            Fault::NotAReference => BuildOutputError::Line { line: *number, text: (*line).to_owned() },
-            Fault::NoDigest => BuildOutputError::NoDigest { place: format!("line {number}"), name: (*line).to_owned() },
+        let reference = image(line, selection).map_err(|error| match error {
+            LineError::NotAReference => BuildOutputError::Line { line: *number, text: (*line).to_owned() },
+            LineError::NoDigest => {
+                BuildOutputError::NoDigest { place: format!("line {number}"), name: (*line).to_owned() }
+            }
         })?;
         images.push(BuiltImage { reference, place });
     }
@@ -36,15 +38,15 @@ pub(super) fn read(text: &str, selection: &Selection<'_>) -> Result<BuildOutput,
 }
 
 /// Why a line is not an image reference with a digest.
-pub(super) enum Fault {
+pub(super) enum LineError {
     /// It is a reference, and has no digest.
     NoDigest,
-    /// It is no reference.
+    /// It is not a reference.
     NotAReference,
 }
 
 /// `sha256:H`, `reg/app@sha256:H`, `reg/app:1@sha256:H`, or `H  reg/app:1`.
-pub(super) fn image(line: &str, selection: &Selection<'_>) -> Result<Reference, Fault> {
+pub(super) fn image(line: &str, selection: &Selection<'_>) -> Result<Reference, LineError> {
     if let Ok(digest) = line.parse::<Digest>() {
         return Ok(selection.repository.at_digest(&digest));
     }
@@ -52,20 +54,20 @@ pub(super) fn image(line: &str, selection: &Selection<'_>) -> Result<Reference, 
     if let Some((hex, name)) = line.split_once(' ') {
         let name = name.trim_start();
         let name = name.strip_prefix('*').unwrap_or(name);
-        let digest = format!("sha256:{hex}").parse::<Digest>().map_err(|_| Fault::NotAReference)?;
-        let named = Reference::parse(name).map_err(|_| Fault::NotAReference)?;
+        let digest = format!("sha256:{hex}").parse::<Digest>().map_err(|_| LineError::NotAReference)?;
+        let named = Reference::parse(name).map_err(|_| LineError::NotAReference)?;
         return if named.digest().is_none_or(|own| *own == digest) {
             Ok(named.repository().at_digest(&digest))
         } else {
-            Err(Fault::NotAReference)
+            Err(LineError::NotAReference)
         };
     }
     // Otherwise `sha256:abc`, a digest that is cut off, would be the image `sha256` with the tag `abc`.
     let is_cut_off = ["sha256:", "sha384:", "sha512:"].iter().any(|algorithm| line.starts_with(algorithm));
     match Reference::parse(line) {
-        Ok(_) if is_cut_off => Err(Fault::NotAReference),
-        Ok(named) => named.digest().map(|digest| named.repository().at_digest(digest)).ok_or(Fault::NoDigest),
-        Err(_) => Err(Fault::NotAReference),
+        Ok(_) if is_cut_off => Err(LineError::NotAReference),
+        Ok(named) => named.digest().map(|digest| named.repository().at_digest(digest)).ok_or(LineError::NoDigest),
+        Err(_) => Err(LineError::NotAReference),
     }
 }
 

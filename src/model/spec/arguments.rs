@@ -10,13 +10,13 @@ pub enum ArgumentsError {
     /// There is no platform.
     #[error("no platforms are given")]
     NoPlatforms,
-    /// A text that is no platform, or an unknown platform.
+    /// A text that is not a platform, or an unknown platform.
     #[error("{0}")]
     Platform(Box<SpecErrorKind>),
     /// The template has no placeholder, so all platforms would have the same image.
     #[error("template {0} is the same image for every platform: put ARCH, OS or VARIANT into it")]
     NoPlaceholder(String),
-    /// The template's text for a platform is no reference.
+    /// The template's text for a platform is not a reference.
     #[error("template for {platform}: \"{text}\" is no reference: {source}")]
     Template {
         /// The platform, as typed.

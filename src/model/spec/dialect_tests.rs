@@ -99,8 +99,8 @@ fn a_version_that_no_host_has_is_warned_of() {
 fn an_empty_field_comes_from_the_image_by_manifest_tools_rules() {
     let text = "{image: l, manifests: [{image: i, platform: {variant: '', osversion: \"\", osfeatures: []}}]}";
     let without = |dialect| read(text, dialect).unwrap().specs[0].manifests[0].without;
-    assert_eq!(without(Dialect::ManifestTool), Without::default());
-    assert_eq!(without(Dialect::Native), Without { variant: true, os_version: true, os_features: true });
+    assert_eq!(without(Dialect::ManifestTool), EmptyFields::default());
+    assert_eq!(without(Dialect::Native), EmptyFields { variant: true, os_version: true, os_features: true });
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub enum SpecErrorKind {
     /// An empty list where an item is required.
     #[error("`{0}` is empty")]
     Empty(&'static str),
-    /// A value that is no reference.
+    /// A value that is not a reference.
     #[error("{subject}: {} is no reference: {}", shown(.text), within(&.source.to_string(), 200))]
     Reference {
         /// The name of the value.
@@ -126,7 +126,7 @@ pub enum SpecErrorKind {
         /// Why not.
         source: InvalidLocation,
     },
-    /// A value that is no tag.
+    /// A value that is not a tag.
     #[error("{} is no tag", shown(.0))]
     TagName(String),
     /// A word outside the set of allowed words.
@@ -159,7 +159,7 @@ pub enum SpecErrorKind {
         /// The text, with variables expanded.
         text: String,
     },
-    /// A value that is no artifact type (RFC 6838).
+    /// A value that is not an artifact type (RFC 6838).
     #[error("{subject}: {} is no media type", shown(.text))]
     MediaType {
         /// The name of the value.
@@ -258,7 +258,7 @@ fn within(text: &str, length: usize) -> String {
     clipped
 }
 
-/// A longer word is no typing error, and a comparison would take long.
+/// A longer word is not a typing error, and a comparison would take long.
 const WORD_MAX: usize = 40;
 
 fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {

@@ -5,7 +5,7 @@
 //! `schemas/manifest-spec.schema.json` describes the same files for editors; a test compares it with the parser.
 //!
 //! The YAML parser is granit-parser, the one of serde-saphyr, used without serde: a spec needs each scalar's text as it
-//! was written (a tag `1.0` is no number) and the position of every key and value, for its errors.
+//! was written (a tag `1.0` is not a number) and the position of every key and value, for its errors.
 
 mod arguments;
 mod error;
@@ -68,7 +68,7 @@ pub struct Spec {
 pub struct SpecFrom {
     /// The file or the folder. A relative path begins at the folder of the spec file.
     pub path: String,
-    /// The targets, names or ids in it whose images are wanted; all where there are none.
+    /// The targets, names or ids in it whose images are wanted; all if there are none.
     pub targets: Vec<String>,
     /// Where images are whose repository the file does not name; that of the list where the spec does not say it.
     pub repository: Option<Repository>,
@@ -115,7 +115,7 @@ pub struct SpecEntry {
     /// The fields of its platform that the spec overrides; empty ones come from the image. `None` if it overrides none.
     pub platform: Option<Platform>,
     /// The fields of its platform that are published empty, whatever the image says.
-    pub without: Without,
+    pub without: EmptyFields,
     /// Whether the platform is published exactly as written, known or not, without fields from the image.
     pub force: bool,
     /// Annotations of its descriptor in the list. Only an OCI index has them.
@@ -126,7 +126,7 @@ pub struct SpecEntry {
 
 /// Fields of a platform that a spec sets to empty: `variant: ""`, `osversion: ""`, `osfeatures: []`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Without {
+pub struct EmptyFields {
     /// No variant.
     pub variant: bool,
     /// No version of the operating system.
@@ -138,7 +138,7 @@ pub struct Without {
 impl SpecEntry {
     /// An entry with a name only.
     pub fn new(image: impl Into<Location>) -> SpecEntry {
-        let (image, without) = (image.into(), Without::default());
+        let (image, without) = (image.into(), EmptyFields::default());
         SpecEntry { image, platform: None, without, force: false, annotations: BTreeMap::new(), artifact_type: None }
     }
 }

@@ -52,12 +52,12 @@ fn what_is_written_empty_is_published_empty() {
         let text = format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
         parse(&text, "f", Dialect::Native, &env).unwrap().specs.remove(0).manifests.remove(0)
     };
-    let all = Without { variant: true, os_version: true, os_features: true };
+    let all = EmptyFields { variant: true, os_version: true, os_features: true };
     assert_eq!(entry("{os: linux, variant: \"\", os.version: '', osFeatures: []}").without, all);
-    assert_eq!(entry("{os: linux, variant: , osversion: ~, osfeatures: null}").without, Without::default());
-    assert_eq!(entry("{variant: \"${V:-}\", os: linux}").without, Without::default());
+    assert_eq!(entry("{os: linux, variant: , osversion: ~, osfeatures: null}").without, EmptyFields::default());
+    assert_eq!(entry("{variant: \"${V:-}\", os: linux}").without, EmptyFields::default());
     // The architecture's own name includes a variant.
-    assert_eq!(entry("{os: linux, architecture: armhf, variant: \"\"}").without, Without::default());
+    assert_eq!(entry("{os: linux, architecture: armhf, variant: \"\"}").without, EmptyFields::default());
 }
 
 /// Also with missing fields, and with features.
@@ -97,7 +97,7 @@ fn an_entry() -> impl Strategy<Value = SpecEntry> {
     (a_reference(), a_partial_platform(), any::<[bool; 3]>(), some_annotations(), an_artifact_type()).prop_map(
         |(image, platform, [variant, os_version, os_features], annotations, artifact_type)| {
             let given = platform.clone().unwrap_or_default();
-            let without = Without {
+            let without = EmptyFields {
                 variant: variant && given.variant.is_empty(),
                 os_version: os_version && given.os_version.is_empty(),
                 os_features: os_features && given.os_features.is_empty(),

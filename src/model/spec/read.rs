@@ -6,7 +6,7 @@ use super::error::{Advice, Fault, SpecErrorKind};
 use super::platform::{self, Field};
 use super::reader::{Reader, Shape};
 use super::tree::{Content, Id, Tree};
-use super::{Attestations, Dialect, Spec, SpecEntry, SpecFrom, Target, Without};
+use super::{Attestations, Dialect, EmptyFields, Spec, SpecEntry, SpecFrom, Target};
 use crate::location::{InvalidLocation, Location};
 use crate::model::index::Form;
 use crate::model::media_type;
@@ -157,9 +157,9 @@ impl Reader<'_> {
         })
     }
 
-    fn platform(&self, id: Id) -> Result<(Option<Platform>, Without, bool), Fault> {
+    fn platform(&self, id: Id) -> Result<(Option<Platform>, EmptyFields, bool), Fault> {
         if let Content::Text { .. } = self.tree.node(id).content {
-            return Ok((Some(self.platform_text(id, "`platform`")?), Without::default(), false));
+            return Ok((Some(self.platform_text(id, "`platform`")?), EmptyFields::default(), false));
         }
         let members = self.members(id, &PLATFORM)?;
         let text = |key: &'static str| {
@@ -183,7 +183,7 @@ impl Reader<'_> {
             features: texts("features", "an item of `features`")?,
         };
         if force {
-            return Ok(((platform != Platform::default()).then_some(platform), Without::default(), true));
+            return Ok(((platform != Platform::default()).then_some(platform), EmptyFields::default(), true));
         }
         let platform = platform::spelt(platform);
         platform::check(&platform, "`platform`").map_err(|(field, kind)| {
@@ -203,7 +203,7 @@ impl Reader<'_> {
             let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
             is_written_empty && self.dialect == Dialect::Native
         };
-        let without = Without {
+        let without = EmptyFields {
             variant: is_empty("variant") && platform.variant.is_empty(),
             os_version: is_empty("os.version"),
             os_features: is_empty("os.features"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Attestations, Spec, SpecEntry, SpecFrom, Without, platform};
+use super::{Attestations, EmptyFields, Spec, SpecEntry, SpecFrom, platform};
 use crate::model::index::Form;
 use crate::platform::Platform;
 
@@ -66,7 +66,7 @@ fn file(text: &mut String, from: &SpecFrom) {
 fn entry(text: &mut String, entry: &SpecEntry) {
     const INDENT: &str = "    ";
     line(text, "  - ", "image", &scalar(&entry.image.to_string()));
-    if entry.platform.is_some() || entry.without != Without::default() || entry.force {
+    if entry.platform.is_some() || entry.without != EmptyFields::default() || entry.force {
         let _ = writeln!(text, "{INDENT}platform:");
         fields(text, "      ", entry.platform.as_ref().unwrap_or(&Platform::default()), entry.without);
         if entry.force {
@@ -79,7 +79,7 @@ fn entry(text: &mut String, entry: &SpecEntry) {
     }
 }
 
-fn fields(text: &mut String, indent: &str, platform: &Platform, without: Without) {
+fn fields(text: &mut String, indent: &str, platform: &Platform, without: EmptyFields) {
     for (key, value) in [
         ("architecture", &platform.architecture),
         ("os", &platform.os),

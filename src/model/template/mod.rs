@@ -149,7 +149,7 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// A text that is no template, an unknown function, a member that no image has, and what is not supported.
+    /// A text that is not a template, an unknown function, a member that no image has, and what is not supported.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
         let used = check::check(text, &tree(text)?, &kinds::UNKNOWN)?;
         let by_name = used.contains(IMAGE_MEMBER);

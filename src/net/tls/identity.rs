@@ -52,7 +52,7 @@ impl ResolvesClientCert for ClientIdentity {
     }
 }
 
-/// The issuer's name of a DER certificate, with its tag and length; `None` if it is no certificate.
+/// The issuer's name of a DER certificate, with its tag and length; `None` if it is not a certificate.
 ///
 /// `Certificate ::= SEQUENCE { SEQUENCE { [0] version OPTIONAL, serial, algorithm, issuer, … } … }` (RFC 5280, section
 /// 4.1).

@@ -140,7 +140,7 @@ mod places {
         Ok(bytes)
     }
 
-    /// Content that is no certificate is ignored.
+    /// Content that is not a certificate is ignored.
     fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
         CertificateDer::pem_slice_iter(pem).flatten().collect()
     }

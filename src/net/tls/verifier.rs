@@ -129,7 +129,7 @@ impl ServerCertVerifier for CertificateVerifier {
 
 /// Whether the only objection to a certificate is that it claims to be an authority.
 ///
-/// webpki is no dependency of ours, so its error is recognised by its name. Tests check the name.
+/// webpki is not a dependency of ours, so its error is recognised by its name. Tests check the name.
 pub(crate) fn is_authority_objection(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
 }

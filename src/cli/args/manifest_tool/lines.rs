@@ -45,7 +45,7 @@ pub(super) enum ToolForm {
 #[command(after_help = "{name} inspect registry.example.com/app:1
 {name} inspect --raw registry.example.com/app:1
 {name} inspect --expand-config registry.example.com/app:1-amd64")]
-pub(super) struct InspectLine {
+pub(super) struct InspectArgs {
     #[command(flatten)]
     pub(super) globals: ToolGlobals,
     /// Show the manifest's JSON
@@ -75,7 +75,7 @@ pub(super) struct PushFlags {
 #[command(about = "Push the manifest list that a YAML file describes")]
 #[command(after_help = "{name} push from-spec list.yaml
 {name} --username me --password \"$PASSWORD\" push --type oci from-spec --ignore-missing list.yaml")]
-pub(super) struct FromSpecLine {
+pub(super) struct FromSpecArgs {
     #[command(flatten)]
     pub(super) globals: ToolGlobals,
     #[command(flatten)]
@@ -94,7 +94,7 @@ pub(super) struct FromSpecLine {
 {name} push --type oci from-args --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT \
                   --target registry.example.com/app:1 --tags 1.0,latest --annotations org.example.tier=base --ignore-missing"
 )]
-pub(super) struct FromArgsLine {
+pub(super) struct FromArgsArgs {
     #[command(flatten)]
     pub(super) globals: ToolGlobals,
     #[command(flatten)]

@@ -8,7 +8,7 @@ mod lines;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 
-use lines::{FromArgsLine, FromSpecLine, InspectLine, PushFlags, ToolForm};
+use lines::{FromArgsArgs, FromSpecArgs, InspectArgs, PushFlags, ToolForm};
 
 use super::error::{ArgsErrorKind, FlagError};
 use super::help::{bad_value, option_table, usage_words};
@@ -39,7 +39,7 @@ pub enum ToolErrorKind {
     /// An unknown flag, or a flag without its value or with an invalid one.
     #[error(transparent)]
     Flag(#[from] FlagError),
-    /// A word that is no command.
+    /// A word that is not a command.
     #[error("unknown command: {0}")]
     Command(String),
     /// `push` without `from-spec` or `from-args`.
@@ -84,7 +84,7 @@ pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
 }
 
 fn commands() -> [clap::Command; 3] {
-    [InspectLine::command(), FromArgsLine::command(), FromSpecLine::command()]
+    [InspectArgs::command(), FromArgsArgs::command(), FromSpecArgs::command()]
 }
 
 /// Every flag of every command.
@@ -190,17 +190,17 @@ fn typed(command: &clap::Command, normal: Vec<String>) -> Result<ToolRequest, cl
     let form = |kind| if kind == ToolForm::Oci { Form::Oci } else { Form::Docker };
     let (globals, run) = match command.get_name() {
         "inspect" => {
-            let InspectLine { globals, raw, expand_config, image } = InspectLine::from_arg_matches(&matches)?;
+            let InspectArgs { globals, raw, expand_config, image } = InspectArgs::from_arg_matches(&matches)?;
             (globals, ToolCommand::Inspect { image, raw, expand_config })
         }
         "push from-spec" => {
-            let FromSpecLine { globals, push, file } = FromSpecLine::from_arg_matches(&matches)?;
+            let FromSpecArgs { globals, push, file } = FromSpecArgs::from_arg_matches(&matches)?;
             let PushFlags { kind, ignore_missing } = push;
             (globals, ToolCommand::FromSpec { file, kind: form(kind), ignore_missing })
         }
         _ => {
-            let line = FromArgsLine::from_arg_matches(&matches)?;
-            let FromArgsLine { globals, push, platforms, template, target, tags, annotations } = line;
+            let line = FromArgsArgs::from_arg_matches(&matches)?;
+            let FromArgsArgs { globals, push, platforms, template, target, tags, annotations } = line;
             let PushFlags { kind, ignore_missing } = push;
             let kind = form(kind);
             (globals, ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing })

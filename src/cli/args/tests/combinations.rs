@@ -47,7 +47,7 @@ fn lists_are_csv_and_add_up_and_others_are_taken_as_they_stand() {
 #[test]
 fn values_have_types_and_defaults() {
     let plain = push(&["push", "l"]);
-    assert_eq!((plain.publish, plain.network, plain.purge), (Publish::default(), Network::default(), false));
+    assert_eq!((plain.publish, plain.network, plain.purge), (PublishFlags::default(), NetworkFlags::default(), false));
     let full = push(&[
         "push",
         "-qp",
@@ -86,7 +86,7 @@ fn values_have_types_and_defaults() {
     let Command::Ls(ls) = run(&["ls"]) else { panic!("not ls") };
     assert_eq!(
         ls,
-        Ls { list: None, quiet: false, format: ListFormat::Table, shared: false, network: Network::default() }
+        Ls { list: None, quiet: false, format: ListFormat::Table, shared: false, network: NetworkFlags::default() }
     );
     let Command::Inspect(inspect) = run(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
         panic!("not inspect")

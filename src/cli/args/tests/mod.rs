@@ -24,8 +24,8 @@ fn fails(line: &[&str]) -> ArgsError {
     }
 }
 
-fn network(insecure: bool) -> Network {
-    Network { insecure, ..Network::default() }
+fn network(insecure: bool) -> NetworkFlags {
+    NetworkFlags { insecure, ..NetworkFlags::default() }
 }
 
 fn annotate(line: &[&str]) -> Annotate {
@@ -49,8 +49,8 @@ fn flags_stand_anywhere_until_two_dashes() {
         push: false,
         purge: false,
         list_flags: ListFlags::default(),
-        publish: Publish::default(),
-        sources: Sources::default(),
+        publish: PublishFlags::default(),
+        sources: SourceFlags::default(),
         network: network(true),
     });
     for line in [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::inspect::remote::{Client, is_list, too_many, wrong};
+use crate::cli::inspect::remote::{RemoteReader, is_list, served_error, too_many};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
@@ -28,13 +28,13 @@ pub(crate) struct Detail {
 impl Detail {
     /// Whether the manifest itself must be fetched. With a check that includes a nested index, because it has children.
     fn is_fetched(self, descriptor: &Descriptor) -> bool {
-        let is_told = descriptor.has_platform() || attested(descriptor).is_some();
+        let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
         let may_be_list = descriptor.media_type.is_empty() || is_list(descriptor);
-        can_be_shown(descriptor) && (self.contents || !is_told || self.check && may_be_list)
+        can_be_shown(descriptor) && (self.contents || !is_stated || self.check && may_be_list)
     }
 }
 
-impl Client {
+impl RemoteReader {
     /// A list with its children.
     pub(super) fn list(
         &self,
@@ -42,60 +42,60 @@ impl Client {
         fetched: &FetchedManifest,
         detail: Detail,
     ) -> Result<InspectNode, CommandError> {
-        let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
-        let known = self.known(reference, &index, detail)?;
-        let mut room = CHILDREN_MAX;
-        let children = nodes(reference, &index.manifests, &known, &mut room)?;
+        let index = Index::decode(&fetched.bytes).map_err(served_error(reference))?;
+        let known = self.fetch_children(reference, &index, detail)?;
+        let mut remaining = CHILDREN_MAX;
+        let children = nodes(reference, &index.manifests, &known, &mut remaining)?;
         let inside = NodeContents::List(children);
         Ok(InspectNode::top(reference.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
     /// HEAD request.
-    fn known(
+    fn fetch_children(
         &self,
         list: &ImageSource<'_>,
         index: &Index,
         detail: Detail,
-    ) -> Result<BTreeMap<Digest, Known>, CommandError> {
+    ) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
         let is_wanted = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
         let look = |descriptor: &Descriptor| {
             if detail.is_fetched(descriptor) { self.fetch_child(list, descriptor) } else { self.head(list, descriptor) }
         };
-        let below = |known: &Known| match known {
-            Known::List(descriptors) => descriptors.clone(),
+        let below = |known: &ChildContent| match known {
+            ChildContent::List(descriptors) => descriptors.clone(),
             _ => Vec::new(),
         };
-        self.levels(list, &index.manifests, is_wanted, look, below)
+        self.fetch_levels(list, &index.manifests, is_wanted, look, below)
     }
 
-    fn head(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
+    fn head(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
         let is_there = list.serves(descriptor)?;
-        Ok(if is_there { Known::Present } else { Known::Missing })
+        Ok(if is_there { ChildContent::Present } else { ChildContent::Missing })
     }
 
-    /// Fetches one manifest of a list. A missing one is no failure, because people copy parts of a list's images.
-    fn fetch_child(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
+    /// Fetches one manifest of a list. A missing one is not a failure, because people copy parts of a list's images.
+    fn fetch_child(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
         let reference = list.at_digest(&descriptor.digest);
         match fetch::manifest(&reference) {
-            Err(error) if fetch::is_missing(&error) => Ok(Known::Missing),
+            Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
             Err(error) => Err(error),
             Ok(FetchedContent::List(fetched)) => {
-                Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
+                Ok(ChildContent::List(Index::decode(&fetched.bytes).map_err(served_error(&reference))?.manifests))
             }
             Ok(FetchedContent::Image(_, fetched)) => {
-                let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
+                let contents = ImageContents::of(&fetched.bytes).map_err(served_error(&reference))?;
                 // An attestation has no platform.
-                let is_told = descriptor.has_platform() || attested(descriptor).is_some();
-                let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
-                Ok(Known::Image(Box::new(contents), platform))
+                let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
+                let platform = if is_stated { None } else { self.platform(&reference, &fetched.bytes)? };
+                Ok(ChildContent::Image(Box::new(contents), platform))
             }
         }
     }
 }
 
 /// What is known about a child.
-enum Known {
+enum ChildContent {
     Missing,
     /// It exists, and nothing more was requested.
     Present,
@@ -104,23 +104,25 @@ enum Known {
     List(Vec<Descriptor>),
 }
 
-/// The children with what is known of each. `room` limits their number, because small indexes that name each other
+/// The children with what is known of each. `remaining` limits their number, because small indexes that name each other
 /// repeatedly could make an endless tree.
 fn nodes(
     list: &ImageSource<'_>,
     descriptors: &[Descriptor],
-    known: &BTreeMap<Digest, Known>,
-    room: &mut usize,
+    known: &BTreeMap<Digest, ChildContent>,
+    remaining: &mut usize,
 ) -> Result<Vec<InspectNode>, CommandError> {
     let mut nodes = Vec::new();
     for descriptor in descriptors {
-        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
+        *remaining = remaining.checked_sub(1).ok_or_else(|| too_many(list))?;
         let mut node = InspectNode::listed(list.at_digest(&descriptor.digest).location(), descriptor.clone());
         node.inside = match known.get(&descriptor.digest) {
-            None | Some(Known::Present) => NodeContents::Unknown,
-            Some(Known::Missing) => NodeContents::Missing,
-            Some(Known::List(descriptors)) => NodeContents::List(self::nodes(list, descriptors, known, room)?),
-            Some(Known::Image(contents, platform)) => {
+            None | Some(ChildContent::Present) => NodeContents::Unknown,
+            Some(ChildContent::Missing) => NodeContents::Missing,
+            Some(ChildContent::List(descriptors)) => {
+                NodeContents::List(self::nodes(list, descriptors, known, remaining)?)
+            }
+            Some(ChildContent::Image(contents, platform)) => {
                 if !descriptor.has_platform() {
                     node.descriptor.platform.clone_from(platform);
                 }

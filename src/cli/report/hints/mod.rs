@@ -19,7 +19,7 @@ use crate::core::shim::ShimError;
 use crate::location::LayoutName;
 
 /// What an unknown word was probably meant to be.
-pub(super) fn meant(near: &Near) -> String {
+pub(super) fn suggestion(near: &Near) -> String {
     match near {
         Near::Word(word) => format!("did you mean '{word}'?"),
         Near::Other(what) => (*what).to_owned(),

@@ -20,7 +20,7 @@ const TRANSPORTS: [&str; 9] = [
 /// Transports of layouts, which are read where an image may be in a layout.
 const LAYOUTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
-/// Hints about a text that is no reference.
+/// Hints about a text that is not a reference.
 pub(super) fn typed(text: &str) -> Vec<String> {
     let lower = text.to_ascii_lowercase();
     let scheme = ["https://", "http://", "docker://"].into_iter().find(|scheme| lower.starts_with(scheme));

@@ -8,7 +8,7 @@ pub mod publish;
 pub mod push;
 pub mod remove;
 
-use crate::cli::args::Network;
+use crate::cli::args::NetworkFlags;
 use crate::cli::context::Context;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -26,7 +26,11 @@ struct SharedClient<'a> {
 }
 
 impl<'a> SharedClient<'a> {
-    fn new(context: &'a Context, network: &Network, repository: &Repository) -> Result<SharedClient<'a>, CommandError> {
+    fn new(
+        context: &'a Context,
+        network: &NetworkFlags,
+        repository: &Repository,
+    ) -> Result<SharedClient<'a>, CommandError> {
         Ok(SharedClient {
             registry: context.registry(network, repository)?,
             context,
@@ -55,7 +59,8 @@ fn run_of(context: &Context, named: Option<&str>) -> Result<PipelineRun, Command
     run.map_err(|wrong| SharedFailure::Run { variable: wrong.variable, id: wrong.id, why: wrong.why }.into())
 }
 
-/// The run of this process. Prints a note if there is none, because the entries of all pipelines share their names then.
+/// The run of this process. Prints a note if there is none, because then the entries of all pipelines share their
+/// names.
 fn run_for_writing(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
     let run = run_of(context, named)?;
     if run.id.is_none() {

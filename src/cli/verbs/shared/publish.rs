@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::auth::Access;
-use crate::cli::args::{Publish, PublishFormat, SharedPublish};
+use crate::cli::args::{PublishFlags, PublishFormat, SharedPublish};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self as publishing, Reporter};
@@ -34,7 +34,7 @@ pub(super) struct SharedRequest<'a> {
     pub(super) list: &'a Reference,
     pub(super) run: &'a PipelineRun,
     pub(super) shared: &'a SharedPublish,
-    pub(super) publish: &'a Publish,
+    pub(super) publish: &'a PublishFlags,
     pub(super) own: Vec<OwnEntry>,
     pub(super) is_purge: bool,
 }
@@ -93,7 +93,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Prints which entries are missing. This is no failure.
+/// Prints which entries are missing. This is not a failure.
 fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
     let (all, missing) = (request.publish.require.len(), &gathered.missing);
     let present = all.saturating_sub(missing.len());
