@@ -59,19 +59,19 @@ pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
 pub fn with_whole_characters(json: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Option<Vec<u8>> = None;
     let mut at = 0;
-    while let Some(&byte) = json.get(at) {
-        let unit = escaped_unit(json, at);
-        at += match (byte, unit) {
-            (_, Some(0xd800..=0xdbff)) if matches!(escaped_unit(json, at + 6), Some(0xdc00..=0xdfff)) => 12,
-            (_, Some(0xd800..=0xdfff)) => {
+    let next_escape = |at: usize| json.get(at..)?.iter().position(|byte| *byte == b'\\');
+    while let Some(before) = next_escape(at) {
+        at += before;
+        at += match escaped_unit(json, at) {
+            Some(0xd800..=0xdbff) if matches!(escaped_unit(json, at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => {
                 let out = out.get_or_insert_with(|| json.to_vec());
                 if let Some(escape) = out.get_mut(at..at + 6) {
                     escape.copy_from_slice(b"\\ufffd");
                 }
                 6
             }
-            (b'\\', _) => 2,
-            _ => 1,
+            _ => 2,
         };
     }
     out.map_or(Cow::Borrowed(json), Cow::Owned)
