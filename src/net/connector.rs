@@ -16,11 +16,11 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
-    TransportAdapter, time,
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, TransportAdapter, time,
 };
 
 use crate::net::address_policy::AddressPolicy;
+use crate::net::buffers::GrowingBuffers;
 use crate::net::failure::ConnectError;
 use crate::net::names::Names;
 use crate::net::preconnect::{PreconnectPool, Preconnected};
@@ -166,8 +166,8 @@ fn with_tls(secured: SecuredSocket, details: &ConnectionDetails) -> Box<dyn Tran
     Box::new(TlsTransport::new(connection, socket, buffers(details)))
 }
 
-fn buffers(details: &ConnectionDetails) -> LazyBuffers {
-    LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size())
+fn buffers(details: &ConnectionDetails) -> GrowingBuffers {
+    GrowingBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size())
 }
 
 fn secure(

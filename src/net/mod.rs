@@ -2,6 +2,7 @@
 
 pub mod address_policy;
 pub mod body;
+pub mod buffers;
 pub mod clock;
 pub mod connections;
 pub mod connector;

@@ -6,12 +6,14 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
-/// The socket with the library's buffers.
+use crate::net::buffers::GrowingBuffers;
+
+/// The socket with its buffers.
 pub(crate) struct Socket {
     stream: TcpStream,
-    buffers: LazyBuffers,
+    buffers: GrowingBuffers,
     /// The time-outs that the socket has; `None` before the first is set.
     read_timeout: Option<Option<Duration>>,
     write_timeout: Option<Option<Duration>>,
@@ -19,7 +21,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Takes over a connected socket.
-    pub(crate) fn new(stream: TcpStream, buffers: LazyBuffers) -> Socket {
+    pub(crate) fn new(stream: TcpStream, buffers: GrowingBuffers) -> Socket {
         Socket { stream, buffers, read_timeout: None, write_timeout: None }
     }
 }

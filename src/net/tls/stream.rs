@@ -4,11 +4,13 @@ use std::fmt;
 use std::io::{Read, Write};
 
 use rustls::{ClientConnection, StreamOwned};
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter};
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport, TransportAdapter};
+
+use crate::net::buffers::GrowingBuffers;
 
 /// TLS on top of any other connection.
 pub(crate) struct TlsTransport {
-    buffers: LazyBuffers,
+    buffers: GrowingBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter<Box<dyn Transport>>>,
 }
 
@@ -17,7 +19,7 @@ impl TlsTransport {
     pub(crate) fn new(
         connection: ClientConnection,
         socket: TransportAdapter<Box<dyn Transport>>,
-        buffers: LazyBuffers,
+        buffers: GrowingBuffers,
     ) -> TlsTransport {
         TlsTransport { buffers, stream: StreamOwned::new(connection, socket) }
     }

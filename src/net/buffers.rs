@@ -1,0 +1,179 @@
+//! The buffers of a connection, as the HTTP library wants them. They begin small and grow with what passes through
+//! them: a command has many connections, and on most of them nothing large is sent or received.
+
+use ureq::unversioned::transport::Buffers;
+
+/// The first size of the input buffer, in bytes. It holds the response to most requests.
+const INPUT_FIRST: usize = 8 * 1024;
+/// The first size of the output buffer, in bytes: the longest line of a head (see `connections::LINE_MAX`), and the
+/// longest record of TLS, which are 16 KiB and some bytes.
+const OUTPUT_FIRST: usize = 18 * 1024;
+/// The size up to which the output buffer grows while a body is sent, in bytes.
+const OUTPUT_BODY: usize = 64 * 1024;
+/// What is read at least of a body of unknown length before it is sent, in bytes.
+const CHUNK_MIN: usize = 4 * 1024;
+
+/// Buffers that grow.
+#[derive(Debug)]
+pub(crate) struct GrowingBuffers {
+    input: Vec<u8>,
+    input_max: usize,
+    /// The part of `input` that was received and not consumed.
+    consumed: usize,
+    filled: usize,
+    /// Whether the last read filled the buffer, so that a larger one saves calls.
+    was_full: bool,
+    /// Whether the last consumption consumed anything.
+    has_progress: bool,
+    output: Vec<u8>,
+    output_first: usize,
+    /// Whether the output buffer is used for a body that did not fit.
+    is_in_body: bool,
+}
+
+impl GrowingBuffers {
+    /// Buffers that have no memory before they are used. A head may have lines of `output` bytes if that is more than
+    /// most heads need. The input grows up to `input_max` bytes.
+    pub(crate) fn new(input_max: usize, output: usize) -> GrowingBuffers {
+        GrowingBuffers {
+            input: Vec::new(),
+            input_max: input_max.max(INPUT_FIRST),
+            consumed: 0,
+            filled: 0,
+            was_full: false,
+            has_progress: false,
+            output: Vec::new(),
+            output_first: if output > OUTPUT_BODY { output } else { OUTPUT_FIRST },
+            is_in_body: false,
+        }
+    }
+
+    /// Moves what was not consumed to the beginning if there is no room behind it, and makes room if that is not
+    /// enough.
+    fn make_room(&mut self, least: usize) {
+        if self.consumed == self.filled {
+            (self.consumed, self.filled) = (0, 0);
+        }
+        if self.consumed > 0 && self.input.len() - self.filled < least {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            (self.consumed, self.filled) = (0, self.filled - self.consumed);
+        }
+        let is_short = self.input.len() - self.filled < least;
+        if is_short || std::mem::take(&mut self.was_full) {
+            let size = self.input.len().saturating_mul(2).clamp(INPUT_FIRST, self.input_max);
+            self.input.resize(size.max(self.input.len()), 0);
+        }
+    }
+}
+
+impl Buffers for GrowingBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        self.is_in_body = false;
+        if self.output.is_empty() {
+            self.output.resize(self.output_first, 0);
+        }
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        self.input.get(self.consumed..self.filled).unwrap_or_default()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.make_room(1);
+        self.input.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled = self.filled.saturating_add(amount).min(self.input.len());
+        self.was_full = self.filled == self.input.len();
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.has_progress = amount > 0;
+        self.consumed = self.consumed.saturating_add(amount).min(self.filled);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let body = self.output.len().saturating_mul(2).clamp(self.output_first, self.output_first.max(OUTPUT_BODY));
+        if self.output.is_empty() || std::mem::replace(&mut self.is_in_body, true) {
+            self.output.resize(body.max(self.output.len()), 0);
+        }
+        self.make_room(CHUNK_MIN);
+        (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        !self.input().is_empty() && self.has_progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 64 * 1024;
+
+    fn receive(buffers: &mut GrowingBuffers, bytes: &[u8]) -> usize {
+        let room = buffers.input_append_buf();
+        let count = room.len().min(bytes.len());
+        room[..count].copy_from_slice(&bytes[..count]);
+        buffers.input_appended(count);
+        count
+    }
+
+    #[test]
+    fn what_is_received_comes_out_in_order_however_it_is_consumed() {
+        let sent: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
+        for step in [1000, 5000, usize::MAX] {
+            let (mut buffers, mut at, mut received) = (GrowingBuffers::new(MAX, MAX), 0, Vec::new());
+            while received.len() < sent.len() {
+                at += receive(&mut buffers, &sent[at..]);
+                let input = buffers.input();
+                let count = input.len().min(step);
+                received.extend_from_slice(&input[..count]);
+                buffers.input_consume(count);
+                assert!(buffers.input.len() <= MAX);
+            }
+            assert!(received == sent && !buffers.can_use_input(), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_not_consumed_yet_may_grow_to_the_whole_buffer_and_no_further() {
+        let mut buffers = GrowingBuffers::new(MAX, 0);
+        let mut held = 0;
+        loop {
+            let count = receive(&mut buffers, &[7; 3000]);
+            held += count;
+            buffers.input_consume(0);
+            assert!(!buffers.can_use_input(), "it was looked at in vain");
+            if count == 0 {
+                break;
+            }
+        }
+        assert_eq!((held, buffers.input()), (MAX, &[7; MAX][..]));
+    }
+
+    #[test]
+    fn small_exchanges_leave_the_buffers_small_and_large_ones_make_them_large() {
+        let mut buffers = GrowingBuffers::new(MAX, 32 * 1024);
+        for _ in 0..100 {
+            assert_eq!(buffers.output().len(), OUTPUT_FIRST);
+            assert_eq!(buffers.tmp_and_output().1.len(), OUTPUT_FIRST);
+            receive(&mut buffers, &[1; 2000]);
+            buffers.input_consume(2000);
+        }
+        assert_eq!(buffers.input.len(), INPUT_FIRST);
+        let sizes: Vec<usize> = (0..4).map(|_| buffers.tmp_and_output().1.len()).collect();
+        assert_eq!(sizes, [2 * OUTPUT_FIRST, OUTPUT_BODY, OUTPUT_BODY, OUTPUT_BODY]);
+        assert!(buffers.tmp_and_output().0.len() >= CHUNK_MIN);
+    }
+
+    #[test]
+    fn a_long_line_has_room_from_the_first() {
+        assert_eq!(GrowingBuffers::new(MAX, 2 << 20).output().len(), 2 << 20);
+        let mut buffers = GrowingBuffers::new(MAX, 2 << 20);
+        assert_eq!((buffers.tmp_and_output().1.len(), buffers.tmp_and_output().1.len()), (2 << 20, 2 << 20));
+    }
+}
