@@ -177,11 +177,11 @@ fn login(network: &NetworkFlags, subject: &Repository) -> Result<Option<Login>, 
     let mut password = String::new();
     let most = u64::try_from(PASSWORD_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let read = io::stdin().take(most).read_to_string(&mut password);
-    let refuse = |why| CommandError::Password { source: io::Error::new(io::ErrorKind::InvalidData, why) };
+    let refuse = |why| CommandError::Password(io::Error::new(io::ErrorKind::InvalidData, why));
     if password.len() > PASSWORD_MAX {
         return Err(refuse("it is longer than 1 MiB"));
     }
-    read.map_err(|source| CommandError::Password { source })?;
+    read.map_err(CommandError::Password)?;
     let password = password.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         return Err(refuse("it is empty"));

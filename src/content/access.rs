@@ -49,7 +49,9 @@ pub trait ContentSource: Sync {
     ///
     /// # Errors
     /// A place that cannot be read, and in a layout other bytes.
-    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
+    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        self.serves_blob(blob)
+    }
 
     /// The position of a blob among all, if blobs should be read in that order and one at a time.
     fn order(&self, _blob: &Digest) -> Option<u64> {
@@ -106,8 +108,8 @@ pub trait ContentSink: Sync {
     /// A place that cannot be read.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
-    /// Copies a blob from a source, unless the place has it. Its digest and size are verified before it counts as written.
-    /// `progress` gets the number of bytes copied so far.
+    /// Copies a blob from a source, unless the place has it. Its digest and size are verified before it counts as
+    /// written. `progress` gets the number of bytes copied so far.
     ///
     /// # Errors
     /// The side that failed; a blob with another digest or size.
@@ -132,8 +134,8 @@ pub trait ContentSink: Sync {
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
     /// Writes a manifest that refers to another one, under its tags if it has any. The place must have everything that
-    /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns whether the place
-    /// lists it under its subject.
+    /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns whether
+    /// the place lists it under its subject.
     ///
     /// # Errors
     /// A place that cannot be written.

@@ -64,11 +64,6 @@ impl ContentSource for RegistryRepository<'_> {
         Some(self.reference.repository())
     }
 
-    /// One request (HEAD).
-    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_blob(self.own(), blob.digest)?)
-    }
-
     /// One request a page; `None` where the registry has no referrers API.
     fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
         Ok(self.registry.referrer_descriptors(self.own(), subject, most)?)

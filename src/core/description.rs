@@ -90,7 +90,7 @@ impl CommandError {
             Error::SeveralImages { word: name, .. }
             | Error::TargetTwice(name)
             | Error::SubjectElsewhere { subject: name, .. } => Description::of(Kind::Usage).about(name),
-            Error::NotInADraft { list } => Description::of(Kind::Unsupported).about(list),
+            Error::NotInADraft(list) => Description::of(Kind::Unsupported).about(list),
             Error::Template(_)
             | Error::Ambiguous { .. }
             | Error::TagName(_)
@@ -99,7 +99,7 @@ impl CommandError {
             | Error::ManyLists { .. }
             | Error::Variable { .. }
             | Error::NoVariable(_)
-            | Error::Password { .. } => Description::of(Kind::Usage),
+            | Error::Password(_) => Description::of(Kind::Usage),
             Error::Empty(list) | Error::ListTooLarge { list, .. } | Error::TooManyImages { list, .. } => {
                 Description::of(Kind::Draft).about(list)
             }

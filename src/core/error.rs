@@ -119,11 +119,8 @@ pub enum CommandError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// A template that uses members that only a published image has.
-    #[error("{list} is a draft, which has neither configurations nor attestations")]
-    NotInADraft {
-        /// The draft, as typed.
-        list: String,
-    },
+    #[error("{0} is a draft, which has neither configurations nor attestations")]
+    NotInADraft(String),
     /// `--subject`: a manifest of another repository, which a list cannot refer to.
     #[error("the subject {subject} is not in {list}, the repository of the list")]
     SubjectElsewhere {
@@ -370,11 +367,8 @@ pub enum CommandError {
     #[error(transparent)]
     Shared(Box<SharedFailure>),
     /// `--password-stdin`: stdin contains no valid password.
-    #[error("cannot read the password from standard input: {}", io_error(.source))]
-    Password {
-        /// Why.
-        source: io::Error,
-    },
+    #[error("cannot read the password from standard input: {}", io_error(.0))]
+    Password(#[source] io::Error),
     /// `man`: an unknown command.
     #[error("there is no command {0:?}")]
     NoPage(String),

@@ -36,7 +36,7 @@ pub(crate) struct Listing {
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
-    /// What refers to it, if that was looked for.
+    /// The referrers, if they were requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<ReferrerListing>,
     /// The tag of the name, if it has one.
@@ -77,10 +77,10 @@ pub(crate) struct EntryListing {
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
-    /// What refers to it, if there is anything.
+    /// The referrers, if there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<ReferrerListing>,
-    /// Where the entry comes from, in a dry run.
+    /// The source of the entry, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<ImageOrigin>,
 }
@@ -105,12 +105,12 @@ pub(crate) struct ReferrerListing {
     /// Its blobs, with `--verbose`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
-    /// What refers to it.
+    /// The referrers of this referrer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<ReferrerListing>,
 }
 
-/// Where an image of the list comes from.
+/// The source of an image of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ImageOrigin {
     pub(crate) how: TransferMethod,
@@ -237,9 +237,9 @@ impl EntryListing {
 
     /// An entry of a list that is pushed, under the reference to pull it by.
     pub(crate) fn pushed(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
-        let line = EntryListing::of_descriptor(reference, descriptor);
+        let entry = EntryListing::of_descriptor(reference, descriptor);
         let (parts, artifact_type, annotations) = Default::default();
-        EntryListing { parts, artifact_type, annotations, ..line }
+        EntryListing { parts, artifact_type, annotations, ..entry }
     }
 
     /// One entry of a list.

@@ -17,7 +17,6 @@ pub mod list_edits;
 pub mod listing;
 pub mod lookup;
 pub mod missing_child;
-
 pub mod push;
 pub mod referrers;
 pub mod request;

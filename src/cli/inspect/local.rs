@@ -126,7 +126,7 @@ fn with_platform(
 fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Result<Vec<u8>, CommandError> {
     let needs = template.needs();
     if needs.image_by_name || needs.provenance || needs.sbom {
-        return Err(CommandError::NotInADraft { list: args.image.typed.clone() });
+        return Err(CommandError::NotInADraft(args.image.typed.clone()));
     }
     let (reference, manifest) = match found {
         StoredContent::Draft(draft) => {

@@ -21,6 +21,7 @@ use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::sources::Resolver;
+use crate::core::resolve::storable;
 use crate::core::spec_names::{SpecNames, Untagged};
 use crate::drafts::DraftStore;
 use crate::location::Location;
@@ -249,7 +250,7 @@ impl<'a> ApplyRequest<'a> {
         let digest = PushPlans::new(&draft, options.kind, &options.tags, layouts)?.own.list.digest;
         requirements::check(&draft, &options.requirements(self.made))?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
-        let stored = is_stored.then(|| assemble::storable(&draft));
+        let stored = is_stored.then(|| storable::storable(&draft));
         if self.names.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }

@@ -103,8 +103,8 @@ impl Registry {
 
     /// Announces the number of parallel requests to a repository's registry.
     ///
-    /// Connections for them are opened while the first request finds out the protocol of the registry, and while a token
-    /// is requested.
+    /// Connections for them are opened while the first request finds out the protocol of the registry, and while a
+    /// token is requested.
     pub(crate) fn expect(&self, repository: &Repository, expected: ExpectedRequests) {
         self.session.expect(repository.domain(), expected);
     }

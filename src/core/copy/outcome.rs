@@ -12,7 +12,7 @@ use crate::core::referrers::FoundReferrer;
 use crate::digest::Digest;
 use crate::sanitize;
 
-/// What a copy did, or would do.
+/// The result of a copy or of its dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CopyOutcome {
@@ -27,7 +27,7 @@ pub(crate) struct CopyOutcome {
     /// The size of the manifest, in bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
-    /// Whether nothing was sent, because nothing had to be.
+    /// Whether it was a dry run, which sends nothing.
     pub(crate) dry_run: bool,
     /// Whether the target had all of it under this name.
     pub(crate) unchanged: bool,
@@ -35,7 +35,7 @@ pub(crate) struct CopyOutcome {
     pub(crate) changes: Vec<String>,
     pub(crate) manifests: Vec<CopiedManifest>,
     pub(crate) blobs: BlobCounts,
-    /// The referrers of the manifests that came along, or would.
+    /// The referrers that were copied, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<CopiedReferrer>,
     /// The referrers of an index of which only a part was copied.
@@ -71,7 +71,7 @@ pub(crate) struct CopiedReferrer {
     /// Its own, or its configuration's media type.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) artifact_type: String,
-    /// What it is about.
+    /// The digest of its subject.
     pub(crate) subject: String,
     /// Cosign's tags for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -158,11 +158,11 @@ impl CopyOutcome {
     }
 
     pub(super) fn last_line(&self) -> String {
-        let what = match (self.unchanged, self.dry_run) {
+        let result = match (self.unchanged, self.dry_run) {
             (true, _) => "already there",
             (false, true) => "would publish",
             (false, false) => "published",
         };
-        format!("{what}: {}", self.reference)
+        format!("{result}: {}", self.reference)
     }
 }

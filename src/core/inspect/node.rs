@@ -29,7 +29,7 @@ pub(crate) struct InspectNode {
     pub(crate) source: Option<Reference>,
     /// Whether it is a draft, whose content no registry need have.
     pub(crate) is_draft: bool,
-    /// What refers to it, if that was looked for.
+    /// The referrers, if they were requested.
     pub(crate) referrers: Vec<InspectNode>,
     /// The tags of cosign, if it is a referrer.
     pub(crate) tags: Vec<String>,
@@ -41,9 +41,9 @@ pub(crate) struct InspectNode {
 /// The content of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NodeContents {
-    /// It was not requested.
+    /// The manifest was not requested.
     Unknown,
-    /// The list names it, and the registry does not have it.
+    /// The list names the manifest, and the registry does not have it.
     Missing,
     /// Blobs.
     Image(Box<ImageContents>),
@@ -92,8 +92,7 @@ struct CommonMembers {
 }
 
 impl CommonMembers {
-    /// Reads them. Index and image manifest have the same names and types for them. Members of another type are
-    /// ignored.
+    /// Reads the members. They have the same names and types in both. Members of another type are ignored.
     fn of(bytes: &[u8]) -> CommonMembers {
         let Ok(Index { artifact_type, annotations, subject, .. }) = Index::decode(bytes) else {
             return CommonMembers::default();
@@ -171,7 +170,7 @@ impl InspectNode {
         attested(&self.descriptor)
     }
 
-    /// Says that it is missing.
+    /// Marks it as missing.
     pub(crate) fn missing(&self) -> &'static str {
         if self.location.layout().is_some() { "not in the layout" } else { "not in the registry" }
     }
@@ -217,7 +216,7 @@ impl InspectNode {
         self.descriptor.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
     }
 
-    /// Every digest in it.
+    /// All digests in the node.
     pub(crate) fn digests(&self) -> Vec<&Digest> {
         let mut digests = vec![&self.descriptor.digest];
         if let Some(contents) = self.contents() {

@@ -1,4 +1,4 @@
-//! The referrers of what is inspected, each below the manifest that it refers to.
+//! The referrers of an inspected manifest and its images. Each is shown below its subject.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -13,11 +13,11 @@ use crate::core::request::ReferrersPolicy;
 use crate::digest::Digest;
 use crate::model::DocumentError;
 
-/// The referrers that were found, by what they refer to.
+/// The found referrers by subject.
 type BySubject = BTreeMap<Digest, Vec<FoundReferrer<()>>>;
 
-/// Finds the referrers of a manifest and of all images in it, and adds each to the manifest that it refers to. One that
-/// a list names several times gets them once.
+/// Finds the referrers of a manifest and of all images in it, and adds each to the manifest that it refers to. A
+/// manifest that a list names several times gets them once.
 ///
 /// # Errors
 /// Those of [`Discovery::find`], and referrers that cannot be read.

@@ -191,8 +191,7 @@ fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
 
 /// The differences; empty if the remote state is not known.
 fn changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Result<Difference, CommandError> {
-    let own = plan.tags.iter().zip(&remote.tags).find(|(tag, _)| plan.is_own(tag)).map(|(_, now)| now);
-    if own == Some(&TagState::Unknown) {
+    if remote.own_tag(plan).is_some_and(|(_, state)| *state == TagState::Unknown) {
         return Ok(Difference::default());
     }
     let after = plan.index()?;

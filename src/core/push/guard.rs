@@ -30,8 +30,7 @@ impl TagGuard<'_> {
     /// # Errors
     /// [`ListConflict::Moved`].
     pub(super) fn check(&self, plan: &PushPlan<'_>, remote: &RemoteState) -> Result<(), CommandError> {
-        let own = plan.tags.iter().zip(&remote.tags).find(|(tag, _)| plan.is_own(tag));
-        match own.map(|(_, now)| now) {
+        match remote.own_tag(plan).map(|(_, state)| state) {
             Some(TagState::Nothing) => Err(self.moved(None)),
             Some(TagState::Other(digest)) if digest != self.fetched => Err(self.moved(Some(digest.clone()))),
             _ => Ok(()),
@@ -48,8 +47,8 @@ impl TagGuard<'_> {
         if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.moved(now)) }
     }
 
-    /// Checks the tag just after it was replaced, with a GET request. Returns a warning if the registry still serves the
-    /// previous list, because its reads are delayed.
+    /// Checks the tag just after it was replaced, with a GET request. Returns a warning if the registry still serves
+    /// the previous list, because its reads are delayed.
     ///
     /// # Errors
     /// [`ListConflict::Replaced`], and a failed request, with the published list.

@@ -1,4 +1,4 @@
-//! What a push is given.
+//! The options and the environment of a push.
 
 use crate::content::registry::Registry;
 use crate::core::error_parts::SpecOrigin;
@@ -38,7 +38,7 @@ pub(crate) struct PushOptions {
 }
 
 impl PushOptions {
-    /// What the list must have.
+    /// The requirements that the options state.
     pub(super) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
         Requirements { require: &self.require, exact: self.exact, strict: self.strict, made }
     }
@@ -58,7 +58,7 @@ pub(crate) struct PushContext<'a> {
 }
 
 impl<'a> PushContext<'a> {
-    /// What images are read from.
+    /// The client and the layouts that images are read from.
     pub(crate) fn access(&self) -> ContentAccess<'a> {
         ContentAccess { registry: self.registry, layouts: self.layouts }
     }

@@ -71,7 +71,7 @@ pub(crate) struct PushOutcome {
     pub(crate) warnings: Vec<String>,
 }
 
-/// How much was read back.
+/// The numbers of names, manifests and blobs that were read back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Verified {
     /// Names of the list that serve its bytes: its tags, or its digest where it has none.
@@ -100,7 +100,7 @@ pub(crate) struct PushedReferrer {
     /// Its own, or its configuration's media type.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) artifact_type: String,
-    /// What it is about.
+    /// The digest of its subject.
     pub(crate) subject: String,
     /// The repository or the layout that has it.
     pub(crate) repository: String,
@@ -155,7 +155,7 @@ pub(crate) struct CopiedBlobs {
     pub(crate) bytes: u64,
 }
 
-/// What was sent to a repository.
+/// The content that was sent to a repository.
 #[derive(Debug, Default)]
 pub(crate) struct SentContent {
     /// The number of mounted blobs.

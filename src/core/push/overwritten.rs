@@ -8,8 +8,8 @@ use crate::model::Draft;
 /// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
 pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, remote: &RemoteState) -> Option<String> {
     let known = draft.remote_digest.as_ref()?;
-    let own = plan.tags.iter().zip(&remote.tags).find(|(tag, _)| plan.is_own(tag));
-    let Some((tag, TagState::Other(digest))) = own.filter(|(_, now)| **now != TagState::Other(known.clone())) else {
+    let own = remote.own_tag(plan).filter(|(_, state)| **state != TagState::Other(known.clone()));
+    let Some((tag, TagState::Other(digest))) = own else {
         return None;
     };
     let after = plan.index().ok()?;

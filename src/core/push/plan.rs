@@ -1,5 +1,5 @@
-//! Plans what publishing a draft may send: the list, blobs and manifests that its repository may lack, and the tags. No
-//! request is made, so a dry run and a push use the same plan.
+//! The plan of a push: the list, the blobs and manifests that its repository may lack, and the tags. Planning sends no
+//! request, so a dry run and a push use the same plan.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,11 +62,11 @@ pub(crate) struct PlannedManifest<'a> {
     pub(crate) is_index: bool,
     /// Whether the list does not name it: it refers to the list or to one of its images.
     pub(crate) is_referrer: bool,
-    /// The tags that it goes by instead of its digest: those of cosign.
+    /// Cosign's tags, which it has instead of its digest.
     pub(crate) tags: Vec<Reference>,
 }
 
-/// One thing to send before the list.
+/// A step before the list is put.
 pub(crate) enum PushStep<'p, 'a> {
     /// A blob to mount or copy.
     Blob(&'p PlannedBlob<'a>),
@@ -125,7 +125,7 @@ impl<'a> PushPlan<'a> {
         if size > LIST_MAX {
             return Err(CommandError::ListTooLarge { list: target.to_string(), size, most: LIST_MAX });
         }
-        if target.digest().is_some_and(|wanted| !wanted.verifies(&list.bytes)) {
+        if target.digest().is_some_and(|expected| !expected.verifies(&list.bytes)) {
             return Err(CommandError::OtherDigest { target: target.to_string(), digest: list.digest });
         }
         let (children, blobs, puts) = (Vec::new(), Vec::new(), Vec::new());
@@ -164,7 +164,7 @@ impl<'a> PushPlan<'a> {
         Ok(blobs.done(self.target.repository()))
     }
 
-    /// Whether what comes from there need not be sent.
+    /// Whether the target has the content of this origin already.
     fn has(&self, source: &ContentOrigin<'_>) -> bool {
         !self.is_for_layout && source.is_in(self.target.repository())
     }
@@ -248,19 +248,19 @@ impl<'a> PushPlan<'a> {
         self.puts.iter().filter(|put| put.is_referrer)
     }
 
-    /// The manifests that are still to be put if these exist.
-    pub(crate) fn missing(&self, there: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
-        self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !there.contains(digest)))
+    /// The manifests to put if these exist.
+    pub(crate) fn missing(&self, present: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
+        self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !present.contains(digest)))
     }
 
     /// The steps that are left if these manifests exist, each with the indexes of the steps that it depends on.
-    pub(crate) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
-        let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();
+    pub(crate) fn steps(&self, present: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
+        let needed: BTreeSet<usize> = self.missing(present).flat_map(|put| put.needs.iter().copied()).collect();
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|place| self.blobs.get(*place)).collect();
         let before = before_in_archives(&blobs);
         let blobs = blobs.into_iter().map(PushStep::Blob).zip(before);
-        let puts = self.missing(there).enumerate().map(|(before, put)| {
+        let puts = self.missing(present).enumerate().map(|(before, put)| {
             let blobs = put.needs.iter().filter_map(|place| moved.get(place).copied());
             let manifests = if put.is_index { before } else { 0 };
             (PushStep::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
@@ -268,7 +268,7 @@ impl<'a> PushPlan<'a> {
         blobs.chain(puts).collect()
     }
 
-    /// What the list names. An image that is published as itself names itself.
+    /// The list as an index. A single image that is published without a list counts as an index of itself.
     ///
     /// # Errors
     /// None for a list that was made here.
@@ -304,7 +304,7 @@ impl<'a> PlannedManifest<'a> {
         self.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect()
     }
 
-    /// A manifest that is not sent: it has to be in the repository before what names it.
+    /// A manifest that is not sent. It must be in the repository before a manifest that names it.
     pub(crate) fn awaited(
         reference: Reference,
         media_type: &'a str,

@@ -1,5 +1,5 @@
-//! Registries with delayed reads. A replicated registry may accept a manifest, and a moment later refuse the list, or the
-//! entry of a shared draft, that names it. Then the list or entry is put again. So is an image whose blobs exist:
+//! Registries with delayed reads. A replicated registry may accept a manifest, and a moment later refuse the list, or
+//! the entry of a shared draft, that names it. Then the list or entry is put again. So is an image whose blobs exist:
 //! docker-registry 2.8 does not see a blob for a moment while another client puts or mounts it.
 
 use std::fmt;
@@ -137,7 +137,8 @@ impl ReadLag<'_> {
         let (registry, reason) = (&refusal.registry, sanitize::word(&refusal.detail));
         let seconds = TOTAL.as_secs();
         (self.notice)(&format!(
-            "{registry} does not know yet what it has just accepted ({reason}): putting {name} again for up to {seconds} s"
+            "{registry} does not know yet what it has just accepted ({reason}): \
+             putting {name} again for up to {seconds} s"
         ));
     }
 }

@@ -66,6 +66,11 @@ impl RemoteState {
             && plan.missing(&self.children).next().is_none()
     }
 
+    /// The list's own tag, and its state.
+    pub(crate) fn own_tag<'p>(&'p self, plan: &'p PushPlan<'_>) -> Option<(&'p Reference, &'p TagState)> {
+        plan.tags.iter().zip(&self.tags).find(|(tag, _)| plan.is_own(tag))
+    }
+
     /// The tags of the plan that name the list already.
     pub(crate) fn in_place<'p>(&self, plan: &'p PushPlan<'_>) -> impl Iterator<Item = &'p Reference> {
         plan.tags.iter().zip(&self.tags).filter(|(_, state)| **state == TagState::This).map(|(tag, _)| tag)

@@ -48,7 +48,7 @@ impl TagArg {
         Ok(TagArg::Reference(reference))
     }
 
-    /// The reference, if it is one.
+    /// The reference; `None` for a tag.
     pub fn reference(&self) -> Option<&Reference> {
         match self {
             TagArg::Tag(_) => None,
@@ -65,7 +65,7 @@ pub(crate) struct ByRepository<'a> {
     pub(crate) others: Vec<(&'a Reference, Vec<String>)>,
 }
 
-/// Groups what `--tag` names by repository.
+/// Groups the names of `--tag` by repository.
 pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepository<'a> {
     let mut names = ByRepository { own: Vec::new(), others: Vec::new() };
     for name in more {
@@ -89,11 +89,11 @@ pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepos
     names
 }
 
-/// The names of the list in its repository: its own tag, if it has one, and these, each once, in the order in which
-/// they move.
+/// The tags of the list in its repository, each once, in the order in which they move: its own tag, if it has one, and
+/// `more`.
 ///
 /// # Errors
-/// All that are no tags.
+/// One error for each invalid tag.
 pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();

@@ -1,6 +1,6 @@
-//! Finds the referrers of manifests in the same place: by the referrers API, by the referrers tag if the registry has no
-//! API (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags. Tags are never
-//! listed.
+//! Finds the referrers of manifests in the same place: by the referrers API, by the referrers tag if the registry has
+//! no API (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags. Tags are
+//! never listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;

@@ -15,3 +15,4 @@ pub mod selection;
 pub mod source;
 pub mod sources;
 pub mod spec_entry;
+pub(crate) mod storable;

@@ -157,8 +157,8 @@ impl<'a> Gatherer<'a> {
         Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
     }
 
-    /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read; a tag
-    /// that another job has overwritten never becomes current.
+    /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read. A
+    /// tag that another job has overwritten never becomes current.
     fn is_own_current(&self) -> bool {
         self.own.iter().all(|(tag, own)| self.is_current(tag, own))
     }
@@ -347,8 +347,8 @@ impl<'a> Gatherer<'a> {
         Some(EntryName { list, run, key })
     }
 
-    /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this job
-    /// has stored an entry under a key of the user.
+    /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this
+    /// job has stored an entry under a key of the user.
     fn needs_listing(&self) -> bool {
         let is_named = |own: &OwnEntry| own.name.as_ref().is_some_and(|name| !name.key.is_platform());
         self.options.require.iter().any(|required| !SharedKey::is_derivable(&required.parsed))

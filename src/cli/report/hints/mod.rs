@@ -60,7 +60,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::NoSuchPlatform { there, .. } if there.is_empty() => "none of its images states a platform".into(),
         CommandError::NoSuchPlatform { there, .. } => format!("available: {}", there.join(", ")),
         CommandError::Limit(_) => "name the images that you want, as REPOSITORY@DIGEST".into(),
-        CommandError::NotInADraft { .. } => "inspect --remote shows what is published".into(),
+        CommandError::NotInADraft(_) => "inspect --remote shows what is published".into(),
         CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::Ambiguous { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),

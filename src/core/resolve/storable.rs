@@ -1,0 +1,54 @@
+//! Names the entries of a draft that was built from a spec, so that a store can keep it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::core::resolve::selection;
+use crate::model::descriptor::Descriptor;
+use crate::model::draft::ListItem;
+use crate::model::{Draft, EntryKey};
+use crate::reference::Reference;
+
+/// The draft with the names that a store needs. An image that has several entries, for several platforms, gets its
+/// digest as its second name, and then the names of [`selection::name_again`].
+pub(crate) fn storable(draft: &Draft) -> Draft {
+    let mut stored = Draft::new(draft.reference.clone());
+    stored.annotations.clone_from(&draft.annotations);
+    stored.artifact_type.clone_from(&draft.artifact_type);
+    stored.subject.clone_from(&draft.subject);
+    stored.source.clone_from(&draft.source);
+    stored.carried.clone_from(&draft.carried);
+    let mut order = Vec::new();
+    let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
+    let mut names_in_use: BTreeMap<Reference, usize> = BTreeMap::new();
+    for item in draft.items() {
+        let ListItem::Entry(key, entry) = item else {
+            order.push(item.key());
+            continue;
+        };
+        if !seen.insert((&entry.reference, &entry.descriptor)) {
+            continue;
+        }
+        let mut named = entry.clone();
+        let digest = &entry.descriptor.digest;
+        let by_digest = entry.reference.repository().at_digest(digest);
+        let number = names_in_use.entry(by_digest.clone()).or_insert(0);
+        while stored.get(&named.reference).is_some() {
+            *number += 1;
+            named.reference = match *number {
+                1 => by_digest.clone(),
+                number => selection::name_again(&by_digest, digest, draft.reference.tag(), number),
+            };
+        }
+        let name = EntryKey::of(&named.reference);
+        if let Some(platform) = draft.platforms.get(key) {
+            stored.platforms.insert(name.clone(), platform.clone());
+        }
+        order.push(name);
+        stored.insert(named);
+    }
+    // A draft of plain images has docker's order.
+    if stored.source.is_some() || !stored.carried.is_empty() || stored.entries().any(|entry| entry.source.is_some()) {
+        stored.order = order;
+    }
+    stored
+}
