@@ -214,8 +214,8 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".into(),
         Kind::Credentials => format!("fix it, or log in again with: docker login {registry}"),
         Kind::Verification => {
-            "something between this machine and the registry changes the content, or the registry is \
-             broken; nothing was stored"
+            "something between this machine and the registry changes the content, the registry is broken, or \
+             the image was pushed with a wrong size; nothing was stored"
                 .into()
         }
         Kind::Server => "the registry failed; try again later".into(),
