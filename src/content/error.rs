@@ -83,6 +83,12 @@ pub enum LayoutError {
         /// The lock file.
         path: PathBuf,
     },
+    /// Another process has replaced an archive that was being rewritten.
+    #[error("another process has written {} meanwhile, and it stays as that one left it", path.display())]
+    Replaced {
+        /// The archive.
+        path: PathBuf,
+    },
     /// No image of that name.
     #[error("{} has no image named {}{}", path.display(), sanitize::word(name), listed(.there))]
     NoSuchName {
@@ -161,6 +167,7 @@ impl LayoutError {
             LayoutError::SeveralImages { path, .. } => (FailureKind::Usage, path),
             LayoutError::OldDockerArchive { path, .. } => (FailureKind::Unsupported, path),
             LayoutError::InUse { path } => (FailureKind::Timeout, path),
+            LayoutError::Replaced { path } => (FailureKind::Conflict, path),
             LayoutError::Damaged { path, .. } => (FailureKind::Verification, path),
         }
     }

@@ -1,16 +1,17 @@
 //! A layout in a tar archive, while it is written: a new archive beside the old one, with all that the old one had,
-//! which replaces it in the end.
+//! which replaces it in the end, unless another process has done so meanwhile.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
+use std::time::SystemTime;
 
 use tar::{EntryType, Header};
 
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::directory_sink::{VERSION, copy, sync_folder};
+use crate::content::oci_layout::directory_sink::{VERSION, copy, folder_of, sync_folder};
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
@@ -22,12 +23,16 @@ use crate::sync;
 pub(super) struct ArchiveSink {
     path: PathBuf,
     before: Option<Layout>,
+    /// The file that the old archive was read from.
+    identity: Option<FileIdentity>,
     /// The new archive, from the first write on.
     archive: Mutex<Option<NewArchive>>,
 }
 
 impl ArchiveSink {
     pub(super) fn open(name: &LayoutName) -> Result<ArchiveSink, LayoutError> {
+        // Before it is read: a change in between is noticed in the end.
+        let identity = FileIdentity::of(&name.path)?;
         let before = match name.path.symlink_metadata() {
             Ok(_) => Some(Layout::open(name)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -38,7 +43,7 @@ impl ArchiveSink {
             Some(_) => fs::canonicalize(&name.path).map_err(LayoutError::io("look at", &name.path))?,
             None => name.path.clone(),
         };
-        Ok(ArchiveSink { path, before, archive: Mutex::new(None) })
+        Ok(ArchiveSink { path, before, identity, archive: Mutex::new(None) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -106,7 +111,7 @@ impl ArchiveSink {
             archive.end(bytes.len() as u64)?;
         }
         match slot.take() {
-            Some(archive) => archive.place(&self.path),
+            Some(archive) => archive.place(&self.path, self.identity.as_ref()),
             None => Ok(()),
         }
     }
@@ -132,6 +137,40 @@ impl ArchiveSink {
             }
         }
     }
+}
+
+/// What tells a file from another one that has taken its place, or that was written anew.
+#[derive(Debug, PartialEq, Eq)]
+struct FileIdentity {
+    device_and_inode: (u64, u64),
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl FileIdentity {
+    /// That of the file at a path, or that a link there leads to; `None` if there is none.
+    fn of(path: &Path) -> Result<Option<FileIdentity>, LayoutError> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(FileIdentity {
+                device_and_inode: device_and_inode(&metadata),
+                size: metadata.len(),
+                modified: metadata.modified().ok(),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LayoutError::io("look at", path)(error)),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn device_and_inode(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 /// The manifests of the old archive, and the new one.
@@ -249,16 +288,28 @@ impl NewArchive {
         self.append(zeros.get(..padding).unwrap_or_default())
     }
 
-    fn place(mut self, target: &Path) -> Result<(), LayoutError> {
+    /// Replaces the archive, if it is still the file that it was made of.
+    fn place(mut self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
         self.append(&[0; 1024])?;
         let Some(file) = self.file.take() else { return Ok(()) };
         let written = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-        let placed = written.and_then(|()| fs::rename(&self.path, target));
-        if let Err(error) = placed {
+        let placed = written.map_err(LayoutError::io("write", target)).and_then(|()| self.rename(target, before));
+        if placed.is_err() {
             let _ = fs::remove_file(&self.path);
-            return Err(LayoutError::io("write", target)(error));
         }
+        placed?;
         sync_folder(target)
+    }
+
+    fn rename(&self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
+        // The folder is locked, so that two processes do not both find the old archive. It leaves no file behind.
+        // Filesystems without locks have the check alone.
+        let folder = File::open(folder_of(target)).map_err(LayoutError::io("open", target))?;
+        let _ = fs2::FileExt::lock_exclusive(&folder);
+        if FileIdentity::of(target)?.as_ref() != before {
+            return Err(LayoutError::Replaced { path: target.to_owned() });
+        }
+        fs::rename(&self.path, target).map_err(LayoutError::io("write", target))
     }
 }
 
@@ -279,3 +330,7 @@ fn pax_record(key: &str, value: &str) -> String {
     }
     format!("{length} {key}={value}\n")
 }
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

@@ -41,19 +41,23 @@ impl DirectorySink {
         let before = match fs::read_dir(&root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(LayoutError::io("read", &root)(error)),
-            Ok(mut entries) => match file_in(&root, INDEX)? {
-                Some(_) => Some(Layout::open(name)?),
-                // Another process may be about to write its first image, or has failed to.
-                None if file_in(&root, MARKER)?.is_some() => {
-                    check_version(&Files::Directory(root.clone()))?;
-                    None
+            Ok(mut entries) => {
+                // First, because another process may make it a layout meanwhile.
+                let is_begun = entries.all(|entry| entry.is_ok_and(|entry| is_begun(&entry.file_name())));
+                match file_in(&root, INDEX)? {
+                    Some(_) => Some(Layout::open(name)?),
+                    // Another process may be about to write its first image, or has failed to.
+                    None if file_in(&root, MARKER)?.is_some() => {
+                        check_version(&Files::Directory(root.clone()))?;
+                        None
+                    }
+                    None if is_begun => None,
+                    None => {
+                        let why = "the directory has other files in it".to_owned();
+                        return Err(LayoutError::NotALayout { path: root, why });
+                    }
                 }
-                None if entries.all(|entry| entry.is_ok_and(|entry| is_begun(&entry.file_name()))) => None,
-                None => {
-                    let why = "the directory has other files in it".to_owned();
-                    return Err(LayoutError::NotALayout { path: root, why });
-                }
-            },
+            }
         };
         Ok(DirectorySink { root, before, count: AtomicU64::new(0) })
     }
@@ -200,9 +204,14 @@ impl Drop for Staged {
     }
 }
 
+/// The folder that a file is in.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Syncs the folder of a file. Filesystems that cannot do so need it not.
 pub(super) fn sync_folder(file: &Path) -> Result<(), LayoutError> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         done => done.map_err(LayoutError::io("sync", folder)),

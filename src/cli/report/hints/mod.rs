@@ -52,6 +52,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Platform { .. } => {
             "use Go's names, for example: --os linux --arch amd64; --force sets any other".into()
         }
+        CommandError::NothingLeft(_) => {
+            "a list has at least one image: add another one first, or delete the tag by the registry's own means".into()
+        }
         CommandError::Empty(list) => format!("the draft has no images: add some with add {list} …"),
         CommandError::NotStored(_) => "create makes a draft; rm or push --purge deletes it".into(),
         CommandError::IsList(reference) => {
@@ -104,6 +107,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
                     .into()
             }
             LayoutError::InUse { .. } => "wait longer with --timeout".into(),
+            LayoutError::Replaced { .. } => "run the same command again: it starts from what is there now".into(),
             _ => return Vec::new(),
         },
         CommandError::Conflict(conflict) => match &**conflict {
@@ -123,7 +127,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::NoPage(_) => "help lists the commands".into(),
         CommandError::Shared(failure) => return shared::of_shared(failure, certificates),
         CommandError::Shim(source) => return shim(source),
-        CommandError::Output(_) => "the command made its changes; only its output failed".into(),
+        CommandError::Output(_) => "only the output failed: changes that the command makes are made".into(),
         _ => match error.describe().exchange {
             Some(source) => return registry::exchange(source, certificates),
             None => return Vec::new(),

@@ -1,0 +1,62 @@
+//! Several processes that write to one layout.
+
+use std::time::Duration;
+
+use super::*;
+use crate::content::access::ContentSink;
+use crate::content::oci_layout::LockWait;
+use crate::content::oci_layout::sink::LayoutSink;
+use crate::content::registry::ManifestName;
+
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+const LOCK_WAIT: LockWait<'static> = LockWait { limit: Some(Duration::from_secs(5)), notice: &|_| () };
+
+fn publish(sink: &LayoutSink<'_>, tag: &str) -> Result<(), ContentError> {
+    sink.publish(&ManifestName::Tag(tag.to_owned()), INDEX_TYPE, format!("{{\"is\":\"{tag}\"}}").as_bytes())
+}
+
+fn named(scheme: &str, path: &Path) -> LayoutName {
+    LayoutName::parse(&format!("{scheme}:{}", path.display())).unwrap().unwrap()
+}
+
+/// Which of the tags 1, 2 and 3 the layout has.
+fn tags(name: &LayoutName) -> Vec<bool> {
+    let layout = Layout::open(name).unwrap();
+    ["1", "2", "3"].map(|tag| !layout.index.named(tag).is_empty()).to_vec()
+}
+
+#[test]
+fn of_two_processes_that_rewrite_an_archive_at_once_the_second_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = named("oci-archive", &folder.path().join("a.tar"));
+    let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
+    // One that makes the archive, and one that adds to it.
+    for (first, second, there) in [("1", "2", [true, false, false]), ("3", "2", [true, false, true])] {
+        let (faster, slower) = (open(), open());
+        publish(&faster, first).unwrap();
+        let refused = publish(&slower, second).unwrap_err();
+        assert!(matches!(refused, ContentError::Layout(LayoutError::Replaced { .. })), "{refused}");
+        drop(slower);
+        assert_eq!(tags(&name), there);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+    publish(&open(), "2").unwrap();
+    assert_eq!(tags(&name), [true; 3]);
+}
+
+#[test]
+fn several_processes_make_one_directory_and_a_killed_one_does_not_block_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = named("oci", &folder.path().join("dir"));
+    let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
+    // What a process leaves that is killed before it has made the directory a layout.
+    fs::create_dir(&name.path).unwrap();
+    fs::write(name.path.join(".docker-manifest-1-0"), "{").unwrap();
+    let first = open();
+    let blob = b"a blob";
+    first.put_child(&Digest::of(blob), INDEX_TYPE, blob).unwrap();
+    let second = open();
+    publish(&second, "2").unwrap();
+    publish(&first, "1").unwrap();
+    assert_eq!(tags(&name), [true, true, false]);
+}
