@@ -24,6 +24,9 @@ const FILE_MAX: u64 = 16 << 20;
 /// The file name that means standard input.
 const STDIN: &str = "-";
 
+/// The file that makes a folder an OCI image layout.
+const MARKER: &str = "oci-layout";
+
 /// The images that the files of `--from` name. `targets` selects images in each file. A digest without a repository is
 /// in that of `--repository`, or else in `list`.
 ///
@@ -100,6 +103,9 @@ impl Reader<'_> {
 
     /// A folder of digests, or a folder of such folders. Each digest is the name of an empty file.
     fn folder(&mut self, path: &Path) -> Result<(), CommandError> {
+        if path.join(MARKER).is_file() {
+            return Err(FileError::Layout { path: path.to_owned() }.into());
+        }
         let entries = self.entries(path)?;
         let read = |entry: PathBuf| match file_type(&entry)? {
             kind if kind.is_dir() => digests(&entry, &self.entries(&entry)?),
@@ -165,6 +171,17 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
         FileKind::Folder if may_be_folder => Ok(()),
         FileKind::Folder => Err(FileError::Stray { path: path.to_owned() }),
         found => Err(FileError::Refused { path: path.to_owned(), found }),
+    }
+}
+
+/// The bytes of standard input, if `path` is `-`, or else those of [`regular_file`].
+///
+/// # Errors
+/// Those of [`regular_file`].
+pub(crate) fn input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+    match path == Path::new(STDIN) {
+        true => bounded(io::stdin(), most).map_err(|error| error.of(path)),
+        false => regular_file(path, most),
     }
 }
 

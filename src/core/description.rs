@@ -100,9 +100,10 @@ impl CommandError {
             | Error::Variable { .. }
             | Error::NoVariable(_)
             | Error::Password(_) => Description::of(Kind::Usage),
-            Error::Empty(list) | Error::ListTooLarge { list, .. } | Error::TooManyImages { list, .. } => {
-                Description::of(Kind::Draft).about(list)
-            }
+            Error::Empty(list)
+            | Error::NothingLeft(list)
+            | Error::ListTooLarge { list, .. }
+            | Error::TooManyImages { list, .. } => Description::of(Kind::Draft).about(list),
             Error::EmptyList(_) => Description::of(Kind::Draft),
             Error::Draft(source) | Error::Preview(source) => Description::of(source.kind(false)),
             Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),

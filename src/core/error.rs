@@ -93,6 +93,9 @@ pub enum CommandError {
     /// `push` of a draft without entries.
     #[error("{0} not found")]
     Empty(String),
+    /// A published list whose images were all to be removed.
+    #[error("{0} would have no images")]
+    NothingLeft(String),
     /// A source that is a list without entries.
     #[error("{0} is a manifest list with no images")]
     EmptyList(String),

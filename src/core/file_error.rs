@@ -67,6 +67,12 @@ pub enum FileError {
         /// The folder.
         path: PathBuf,
     },
+    /// A layout in the place of a folder of digests.
+    #[error("{} is an OCI image layout, and no folder of digests", shown(path))]
+    Layout {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file in a folder of digests that is no digest.
     #[error("{} is not an empty file named by a digest, as all files of the folder have to be", shown(path))]
     Stray {
@@ -131,6 +137,7 @@ impl FileError {
             | FileError::TooLarge { path, .. }
             | FileError::TooMany { path, .. }
             | FileError::EmptyFolder { path }
+            | FileError::Layout { path }
             | FileError::Stray { path } => Description::of(FailureKind::Spec).path(path),
             FileError::Content { file, .. } => Description::of(FailureKind::Spec).path(Path::new(file)),
             FileError::ImageId { file, reference } => {

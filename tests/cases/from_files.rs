@@ -126,6 +126,17 @@ fn a_leg_that_is_missing_is_no_draft() {
 }
 
 #[test]
+fn a_layout_in_the_place_of_a_folder_of_digests_is_told_where_it_belongs() {
+    let fixture = Fixture::new();
+    fixture.sandbox.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    fixture.sandbox.write("layout/index.json", "{}");
+    let refused = fixture.run(&["create", "--from=layout", "@app:1"]);
+    let said =
+        "layout is an OCI image layout, and no folder of digests\nhint: name it as an image: oci-layout://layout\n";
+    assert_eq!((refused.code, refused.err().as_str()), (1, said));
+}
+
+#[test]
 fn two_images_of_one_platform_are_an_error_that_names_both_files() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd, &fixture.arm, &fixture.stale]);

@@ -227,3 +227,38 @@ fn another_change_just_after_is_exit_code_4_and_named() {
     assert!(first.starts_with(&format!("{list} was published as sha256:")), "{first}");
     assert!(first.ends_with(&format!(", then replaced by {now}")), "{first}");
 }
+
+/// A job that is run again, and an image that an index named from its own repository.
+#[test]
+fn an_image_that_the_list_has_is_not_added_again() {
+    let fixture = Fixture::new();
+    fixture.registry.put_image("other", "s390x", &image("s390x"));
+    fixture.registry.put_index("other", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
+    let first = fixture.run(&["add", "--push", "@app:1", "@other:s390x"]).success();
+    assert!(first.err().contains("Added "), "{}", first.err());
+    let digest = fixture.digest("1");
+    let again = fixture.run(&["add", "--push", "--format", "json", "@app:1", "@other:s390x", "@other:1"]).success();
+    assert_eq!(fixture.digest("1"), digest);
+    let told: Value = serde_json::from_str(&again.out()).expect("JSON");
+    assert_eq!((&told["unchanged"], told["platforms"].as_array().map(Vec::len)), (&Value::Bool(true), Some(5)));
+    let name = fixture.registry.name("other:s390x");
+    assert!(again.err().contains(&format!("{name} is in {} already\n", fixture.registry.name("app:1"))));
+    assert!(!again.err().contains("warning"), "{}", again.err());
+    // With another description it is another entry.
+    let _ = fixture.run(&["add", "--push", "--annotation", "a=b", "@app:1", "@other:s390x"]).success();
+    assert_ne!(fixture.digest("1"), digest);
+}
+
+#[test]
+fn a_dry_run_claims_no_change_and_no_list_is_emptied() {
+    let fixture = Fixture::new();
+    let digest = fixture.digest("1");
+    let added = fixture.run(&["add", "--push", "--dry-run", "@app:1", "@app:s390x"]).success();
+    assert!(added.err().starts_with("Would add "), "{}", added.err());
+    let removed = fixture.run(&["remove", "--push", "--dry-run", "@app:1", "linux/arm64"]).success();
+    assert!(removed.err().starts_with("Would remove "), "{}", removed.err());
+    let emptied = fixture.run(&["remove", "--push", "@app:1", "linux/amd64", "linux/arm64"]);
+    let line = format!("{} would have no images", fixture.registry.name("app:1"));
+    assert_eq!((emptied.code, emptied.first_err_line()), (1, line));
+    assert_eq!((fixture.digest("1"), fixture.puts()), (digest, vec![]));
+}

@@ -177,7 +177,7 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
         // A subject is requested.
         let is_needed = |flag: &&&str| is_on("subject") && OF_A_REGISTRY.contains(flag);
         let mut of_push = OF_PUBLISHING.iter().chain(*own).filter(|flag| !is_needed(flag));
-        let format = || scanned.values("format").last().is_some_and(|format| format != "json").then_some(&"format");
+        let format = || is_table(scanned).then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
             return Err(FlagError::Needs { flag: spelt(flag), other: spelt("push") });
         }
@@ -219,6 +219,11 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     !takes_both(one) && !parts(one).is_empty() && parts(one) == parts(other)
 }
 
+/// Whether `--format` is one that describes a published list.
+fn is_table(scanned: &Scanned) -> bool {
+    scanned.values("format").last().is_some_and(|format| format != "json")
+}
+
 /// Checks the rules of one command.
 fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
@@ -241,6 +246,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "add" if is_on("shared") && !is_on("if-complete") && first(PUBLISHING).is_some() => {
             needs(first(PUBLISHING).unwrap_or_default(), "if-complete")
         }
+        "add" if is_on("shared") && !is_on("if-complete") && is_table(scanned) => needs("format", "if-complete"),
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
         "inspect" if is_on("shared") && scanned.words.len() > 1 => conflict(spelt("shared"), word("list")),
         "ls" | "prune" if is_on("shared") == scanned.words.is_empty() => {

@@ -135,7 +135,7 @@ pub fn time_limit(typed: &str) -> Result<Duration, &'static str> {
 
 /// A time to wait, as [`time_limit`]; zero waits for nothing.
 pub(super) fn wait(typed: &str) -> Result<Duration, &'static str> {
-    if typed == "0" { Ok(Duration::ZERO) } else { time_limit(typed) }
+    if ["0", "0s", "0m", "0h"].contains(&typed) { Ok(Duration::ZERO) } else { time_limit(typed) }
 }
 
 /// The id of a run.

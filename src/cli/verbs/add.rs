@@ -38,7 +38,10 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         one_step::change(context, &args.network, &args.publish, list, |access, before| {
             let addition = Addition::resolve(context, access, (args, &named), before)?;
             let mut draft = before.clone();
-            let added = addition.apply(&mut draft, args)?;
+            let mut added = addition.apply(&mut draft, args)?;
+            let doubles = amend::remove_doubles(before, &mut draft);
+            added.lines = lines(before, &draft, if args.publish.dry_run { "Would add" } else { "Added" });
+            added.lines.extend(doubles.iter().map(|double| format!("{double} is in {list} already")));
             done = Some((addition, added));
             Ok(draft)
         })?;
@@ -134,7 +137,7 @@ impl Addition {
         }
         let notes = apply_flags(draft, &named, args)?;
         requirements::check(draft, &args.publish.requirements(SpecOrigin::Images))?;
-        Ok(Added { moves, notes, lines: added(&before, draft) })
+        Ok(Added { moves, notes, lines: lines(&before, draft, "Added") })
     }
 }
 
@@ -174,13 +177,14 @@ fn apply_flags(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Re
     Ok(notes)
 }
 
-fn added(before: &Draft, after: &Draft) -> Vec<String> {
+/// A line for each entry that is new.
+fn lines(before: &Draft, after: &Draft, verb: &str) -> Vec<String> {
     let is_new = |reference| before.get(reference).is_none();
     let new = after.entries().filter(|entry| is_new(&entry.reference));
     new.map(|entry| match (entry.attests(), &entry.descriptor.platform) {
-        (Some(digest), _) => format!("Added {} (attestation of {digest})", entry.reference),
-        (None, Some(platform)) if entry.descriptor.has_platform() => format!("Added {} ({platform})", entry.reference),
-        (None, _) => format!("Added {}", entry.reference),
+        (Some(digest), _) => format!("{verb} {} (attestation of {digest})", entry.reference),
+        (None, Some(platform)) if entry.descriptor.has_platform() => format!("{verb} {} ({platform})", entry.reference),
+        (None, _) => format!("{verb} {}", entry.reference),
     })
     .collect()
 }

@@ -50,6 +50,9 @@ pub(crate) fn change(
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let before = new_draft::of_published(&registry, list, &context.fetches())?;
     let draft = change(access, &before)?;
+    if draft.is_empty() {
+        return Err(CommandError::NothingLeft(list.to_string()));
+    }
     requirements::check(&draft, &flags.requirements(SpecOrigin::Images))?;
     finish(context, access, &draft, flags, Origin::Published)
 }

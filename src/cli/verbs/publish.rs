@@ -116,6 +116,17 @@ pub(crate) fn unreported(published: &PushOutcome, failure: CommandError) -> Comm
     CommandError::Partial { failure: Box::new(failure), done }
 }
 
+/// Tries whether the files of the results can be written, where much is done before they are.
+///
+/// # Errors
+/// Files that cannot be written; `--format github` without its variables.
+pub(crate) fn check_files(context: &Context, flags: &PublishFlags) -> Result<(), CommandError> {
+    for path in flags.digest_file.iter().chain(&flags.metadata_file) {
+        ResultFile::prepare(context.env.typed(path)).map(drop)?;
+    }
+    github_files(context, flags).map(drop)
+}
+
 /// Prints on stderr what a push reports.
 pub(crate) struct Reporter<'a> {
     pub(crate) context: &'a Context,

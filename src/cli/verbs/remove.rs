@@ -11,12 +11,12 @@ use crate::model::{Draft, Entry};
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     if args.push {
-        let mut lines = Vec::new();
+        let (mut lines, verb) = (Vec::new(), if args.publish.dry_run { "Would remove" } else { "Removed" });
         one_step::change(context, &args.network, &args.publish, list, |_, before| {
             let Selection { entries, notes } = select(before, &args.words)?;
             let mut draft = before.clone();
             let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
-            lines = notes.into_iter().chain(removed.iter().map(removed_line)).collect();
+            lines = notes.into_iter().chain(removed.iter().map(|entry| removed_line(entry, verb))).collect();
             Ok(draft)
         })?;
         // Not before: the first line of a failure must be the failure.
@@ -33,13 +33,13 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let removed = removed.ok_or_else(|| CommandError::NotStored(list.to_string()))?;
     notes.iter().for_each(|note| context.streams.note(note));
     for entry in &removed {
-        context.streams.line(removed_line(entry))?;
+        context.streams.line(removed_line(entry, "Removed"))?;
     }
     Ok(())
 }
 
-fn removed_line(entry: &Entry) -> String {
-    format!("Removed {}", entry.reference)
+fn removed_line(entry: &Entry, verb: &str) -> String {
+    format!("{verb} {}", entry.reference)
 }
 
 /// The entries that words select.

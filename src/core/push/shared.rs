@@ -66,7 +66,8 @@ pub(crate) fn publish(
             AttemptResult::Published(published) => {
                 let requests = context.registry.requests().saturating_sub(before);
                 let entries_shown = entries.iter().map(PushedEntry::of).collect();
-                let published = PushOutcome { requests, entries: entries_shown, published: Some(true), ..*published };
+                let published =
+                    PushOutcome { requests, entries: entries_shown, published: Some(!published.dry_run), ..*published };
                 return Ok(SharedOutcome { published, entries });
             }
             AttemptResult::Missing(missing) => missing,

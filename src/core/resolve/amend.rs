@@ -184,6 +184,25 @@ fn join(draft: &mut Draft, new: &Entry) {
     }
 }
 
+/// Removes the entries that are new since `before` and say what an entry of `before` says: the same image, described
+/// alike, in another repository. Returns their names. A published list has no use for it twice.
+pub(crate) fn remove_doubles(before: &Draft, draft: &mut Draft) -> Vec<Reference> {
+    let is_same = |old: &Descriptor, new: &Descriptor| {
+        let platforms = (old.platform.as_ref(), new.platform.as_ref());
+        let is_platform = match platforms {
+            (Some(old), Some(new)) => old.matches(new) && new.matches(old),
+            (old, new) => old == new,
+        };
+        is_platform && Descriptor { platform: old.platform.clone(), ..new.clone() } == *old
+    };
+    let is_double = |new: &&Entry| {
+        before.get(&new.reference).is_none() && before.entries().any(|old| is_same(&old.descriptor, &new.descriptor))
+    };
+    let doubles: Vec<Reference> = draft.entries().filter(is_double).map(|entry| entry.reference.clone()).collect();
+    doubles.iter().for_each(|double| drop(draft.remove(double)));
+    doubles
+}
+
 /// The names under which the draft has an entry of a source: its own name, or those that it had before.
 pub(crate) fn holders(draft: &Draft, new: &Entry) -> Vec<Reference> {
     match draft.get(&new.reference) {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use crate::core::error::CommandError;
 use crate::core::shared_failure::SharedFailure;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestError};
 use crate::sanitize;
 
 /// The digests that entries may have, from a file.
@@ -15,12 +17,21 @@ pub(crate) struct AllowedEntries {
 }
 
 impl AllowedEntries {
-    /// Reads a file with a digest in each line, as `add --shared` prints it. Empty lines are skipped.
+    /// Reads a file with a digest in each line, as `add --shared` prints it, or with the objects of its `--format json`.
+    /// Empty lines are skipped.
     ///
     /// # Errors
-    /// [`SharedFailure::AllowedFile`] for a line without a digest, and a file without lines.
+    /// [`SharedFailure::AllowedFile`] for a line or an object without a digest, and a file without lines.
     pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
         let mut digests = BTreeSet::new();
+        if text.trim_start().starts_with('{') {
+            let wrong = |why: String| SharedFailure::AllowedFile { file: file.to_owned(), why };
+            for stored in serde_json::Deserializer::from_str(text).into_iter::<StoredDigest>() {
+                let digest = stored.map_err(|error| wrong(error.to_string()))?.digest;
+                digests.insert(digest.parse().map_err(|error: DigestError| wrong(error.to_string()))?);
+            }
+            return Ok(AllowedEntries { file: file.to_owned(), digests });
+        }
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
             let Some(digest) = line.split_whitespace().rev().find_map(last) else {
@@ -35,4 +46,10 @@ impl AllowedEntries {
         }
         Ok(AllowedEntries { file: file.to_owned(), digests })
     }
+}
+
+/// An entry in the output of `add --format json`.
+#[derive(Deserialize)]
+struct StoredDigest {
+    digest: String,
 }

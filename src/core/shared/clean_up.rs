@@ -46,11 +46,9 @@ pub(crate) fn delete(
         remaining.entry(why).or_default().push(&found.tag);
     }
     for (why, tags) in remaining {
-        cleaned.notes.push(format!(
-            "{} in {repository} stays: {why}{}",
-            tags.join(", "),
-            retention_hint(repository.domain())
-        ));
+        let verb = if tags.len() == 1 { "stays" } else { "stay" };
+        let hint = retention_hint(repository.domain());
+        cleaned.notes.push(format!("{} in {repository} {verb}: {why}{hint}", tags.join(", ")));
     }
     cleaned
 }

@@ -219,3 +219,51 @@ fn a_push_is_read_back_and_always_moves_the_tag() {
     let refused = shared.run(&["add", "--shared", "--verify", &shared.list(), &shared.image(AMD)]);
     assert_eq!(refused.code, 125, "{}", refused.err());
 }
+
+/// What this machine lacks is said before an entry is stored or waited for.
+#[test]
+fn files_of_this_machine_are_looked_at_first() {
+    let shared = Shared::new();
+    let (list, name) = (shared.list(), shared.image(AMD));
+    let complete = ["--if-complete", "--require", AMD, list.as_str(), name.as_str()];
+    for (flags, line) in [
+        (&["--format", "github"][..], "GITHUB_OUTPUT is not set"),
+        (&["--only-from", "none"], "cannot read none: "),
+        (&["--digest-file", "none/d"], "cannot write none/d: "),
+    ] {
+        let added = shared.run(&[&["add", "--shared"], flags, &complete].concat());
+        let pushed = shared.push(&[flags, &["--wait", "30m", "--require", AMD]].concat());
+        for refused in [added, pushed] {
+            assert_eq!((refused.code, refused.first_err_line().starts_with(line)), (1, true), "{}", refused.err());
+        }
+    }
+    let table = shared.run(&["add", "--shared", "--format", "markdown", &list, &name]);
+    assert_eq!((table.code, table.first_err_line().as_str()), (125, "missing argument: --format needs --if-complete"));
+    assert_eq!(shared.entries(), Vec::<String>::new());
+}
+
+/// `--only-from` reads what `add` prints, with and without `--format json`, and standard input.
+#[test]
+fn entries_are_allowed_by_what_add_printed() {
+    let shared = Shared::new();
+    let add = |flags: &[&str], platform| {
+        let (list, name) = (shared.list(), shared.image(platform));
+        shared.run(&[&["add", "--shared"], flags, &[list.as_str(), name.as_str()]].concat()).success().out()
+    };
+    let (text, json) = (add(&[], AMD) + &add(&[], ARM), add(&["--format", "json"], AMD));
+    let push = |stdin: &str| {
+        let words = ["push", "--shared", "--dry-run", "--format", "json", "--only-from", "-", "--require", BOTH];
+        let run = shared.sandbox.command(OURS).args(words).arg(shared.list()).env("DOCKER_MANIFEST_RUN", "r");
+        run.stdin(stdin).run()
+    };
+    let previewed = push(&text).success();
+    let told: serde_json::Value = serde_json::from_str(&previewed.out()).expect("JSON");
+    assert_eq!((&told["dryRun"], &told["published"]), (&true.into(), &false.into()));
+    let _ = push(&(json.clone() + &add(&["--format", "json"], ARM))).success();
+    for (stdin, said) in
+        [(json.as_str(), "linux-arm64"), ("{}", "missing field `digest`"), ("{\"digest\":1}", "string")]
+    {
+        let refused = push(stdin);
+        assert_eq!((refused.code, refused.err().contains(said)), (1, true), "{}", refused.err());
+    }
+}

@@ -9,6 +9,7 @@ pub(super) fn hint(error: &FileError) -> Option<String> {
         FileError::Refused { .. } => "name the file itself; '-' reads standard input",
         FileError::NoFile { .. } => "name a regular file itself",
         FileError::EmptyFolder { .. } => "no build has written its digest there, or its files were not brought here",
+        FileError::Layout { path } => return Some(format!("name it as an image: oci-layout://{}", path.display())),
         FileError::Stray { .. } => {
             "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
              --from"

@@ -28,8 +28,10 @@ pub(super) fn typed(text: &str) -> Vec<String> {
         let rest = text.get(scheme.len()..).unwrap_or_default();
         return vec![format!("an image's name has no scheme: write {rest} instead")];
     }
-    if let Some(transport) = text.split_once(':').map(|(first, _)| first).filter(|first| TRANSPORTS.contains(first)) {
-        return vec![of_transport(transport)];
+    if let Some((transport, path)) = text.split_once(':').filter(|(first, _)| TRANSPORTS.contains(first)) {
+        let is_path = ["/", "./", "../"].iter().any(|start| path.starts_with(start));
+        let may_be_layout = LAYOUTS.contains(&transport) && !is_path;
+        return vec![if may_be_layout { of_layout(transport) } else { of_transport(transport) }];
     }
     if ["./", "../", "/", "~"].iter().any(|start| text.starts_with(start)) {
         return vec!["that is a path; images are named as REGISTRY/REPOSITORY:TAG".to_owned()];
@@ -85,6 +87,7 @@ mod tests {
             ("https://h:5000/app:1", "write h:5000/app:1 instead"),
             ("docker://alpine", "write alpine instead"),
             ("oci:./dir", "oci: is not read here"),
+            ("oci:dir:1", "write oci:./PATH"),
             ("./dir", "that is a path"),
             ("../dir/x", "that is a path"),
             ("my_registry:5000/app", "may not have an underscore"),

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::annotate::describe;
 use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
 use crate::cli::verbs::publish::Reporter;
-use crate::cli::verbs::shared::publish::{self, SharedRequest};
+use crate::cli::verbs::shared::publish::{self, LocalFiles, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_for_writing};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
@@ -31,6 +31,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if let Some(own) = args.entry.annotations.iter().find(|own| own.key.starts_with(RESERVED)) {
         return Err(SharedFailure::Reserved(own.key.clone()).into());
     }
+    let local = LocalFiles::check(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
     let layouts = &Layouts::default();
@@ -69,6 +70,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         publish: &args.publish,
         own: own.collect(),
         is_purge: args.shared_add.purge,
+        local: &local,
     };
     publish::run(context, &client, &request)
 }

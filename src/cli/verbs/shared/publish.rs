@@ -37,6 +37,25 @@ pub(super) struct SharedRequest<'a> {
     pub(super) publish: &'a PublishFlags,
     pub(super) own: Vec<OwnEntry>,
     pub(super) is_purge: bool,
+    pub(super) local: &'a LocalFiles,
+}
+
+/// Files of this machine. They are read, or can be written, before any entry is stored or waited for.
+pub(super) struct LocalFiles {
+    only_from: Option<AllowedEntries>,
+}
+
+impl LocalFiles {
+    /// Reads the file of digests, and tries whether the results can be written.
+    pub(super) fn check(
+        context: &Context,
+        shared: &SharedPublish,
+        publish: &PublishFlags,
+    ) -> Result<LocalFiles, CommandError> {
+        publishing::check_files(context, publish)?;
+        let only_from = shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()?;
+        Ok(LocalFiles { only_from })
+    }
 }
 
 /// The JSON if nothing is published yet.
@@ -51,8 +70,7 @@ pub(super) fn run(
     client: &SharedClient<'_>,
     request: &SharedRequest<'_>,
 ) -> Result<(), CommandError> {
-    let SharedRequest { list, run, shared, publish, own, is_purge } = request;
-    let only_from = shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()?;
+    let SharedRequest { list, run, shared, publish, own, is_purge, local: LocalFiles { only_from } } = request;
     let grace = if shared.if_complete { GRACE } else { std::time::Duration::ZERO };
     let options = GatherOptions {
         list,
@@ -127,7 +145,7 @@ fn incomplete(
 
 /// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
 fn allowed(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
-    let bytes = build_files::regular_file(context.env.typed(file), ALLOWED_MAX)?;
+    let bytes = build_files::input(context.env.typed(file), ALLOWED_MAX)?;
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),
