@@ -4,46 +4,9 @@
 use std::path::Path;
 
 use crate::core::error::CommandError;
+pub use crate::core::error_parts::Description;
 use crate::core::missing_child::NamedBy;
 use crate::failure_kind::FailureKind;
-use crate::net::RegistryError;
-
-/// A failure as data. The text is the error's own; `cli/report/hints` words the hints.
-#[derive(Debug, Clone, Copy)]
-pub struct Description<'e> {
-    /// The kind, which scripts branch on.
-    pub kind: FailureKind,
-    /// The manifest that the failure concerns, else the list, as in the text.
-    pub reference: Option<&'e str>,
-    /// The failed request.
-    pub exchange: Option<&'e RegistryError>,
-    /// The file or folder that the failure concerns.
-    pub path: Option<&'e Path>,
-    /// The position in the file at `path`: line and column, counted from 1.
-    pub position: Option<(usize, usize)>,
-    /// The missing platforms.
-    pub missing: &'e [String],
-    /// The platforms that must not be there.
-    pub extra: &'e [String],
-}
-
-impl<'e> Description<'e> {
-    pub(super) fn of(kind: FailureKind) -> Description<'e> {
-        Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
-    }
-
-    pub(super) fn about(self, reference: &'e str) -> Description<'e> {
-        Description { reference: Some(reference), ..self }
-    }
-
-    pub(super) fn exchange(self, source: &'e RegistryError) -> Description<'e> {
-        Description { exchange: Some(source), ..self }
-    }
-
-    pub(super) fn path(self, path: &'e Path) -> Description<'e> {
-        Description { path: Some(path), ..self }
-    }
-}
 
 impl CommandError {
     /// The data of the failure.

@@ -1,6 +1,46 @@
-//! Parts of the errors in [`super::error`]: types of their members, and lines of their texts.
+//! Parts of the errors in [`super::error`]: their descriptions, types of their members, and lines of their texts.
 
+use std::path::Path;
+
+use crate::failure_kind::FailureKind;
 use crate::net::{Address, RegistryError};
+
+/// A failure as data. The text is the error's own; `cli/report/hints` words the hints.
+#[derive(Debug, Clone, Copy)]
+pub struct Description<'e> {
+    /// The kind, which scripts branch on.
+    pub kind: FailureKind,
+    /// The manifest that the failure concerns, else the list, as in the text.
+    pub reference: Option<&'e str>,
+    /// The failed request.
+    pub exchange: Option<&'e RegistryError>,
+    /// The file or folder that the failure concerns.
+    pub path: Option<&'e Path>,
+    /// The position in the file at `path`: line and column, counted from 1.
+    pub position: Option<(usize, usize)>,
+    /// The missing platforms.
+    pub missing: &'e [String],
+    /// The platforms that must not be there.
+    pub extra: &'e [String],
+}
+
+impl<'e> Description<'e> {
+    pub(super) fn of(kind: FailureKind) -> Description<'e> {
+        Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
+    }
+
+    pub(super) fn about(self, reference: &'e str) -> Description<'e> {
+        Description { reference: Some(reference), ..self }
+    }
+
+    pub(super) fn exchange(self, source: &'e RegistryError) -> Description<'e> {
+        Description { exchange: Some(source), ..self }
+    }
+
+    pub(super) fn path(self, path: &'e Path) -> Description<'e> {
+        Description { path: Some(path), ..self }
+    }
+}
 
 /// Where the list to publish comes from, and so where the user can correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::description::Description;
+use crate::core::error_parts::Description;
 use crate::failure_kind::FailureKind;
 use crate::file_kind::FileKind;
 use crate::model::build_output::BuildOutputError;

@@ -1,6 +1,6 @@
 //! Why a shared draft could not be changed or published.
 
-use crate::core::description::Description;
+use crate::core::error_parts::Description;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::NoEntry;
 use crate::failure_kind::FailureKind;

@@ -1,23 +1,27 @@
 //! Fetches the children of the sources' indexes: those of all indexes in one wave, then those of the nested indexes.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
 use crate::core::resolve::descend;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
 use crate::core::resolve::selection::{self, SelectedChild};
-use crate::core::resolve::sources::{FetchEvent, PlacedSource, Resolver, SourceRequest, platform_of, source_index};
-use crate::model::Entry;
+use crate::core::resolve::source::{FetchEvent, PlacedSource, SourceRequest, platform_of, reusable, source_index};
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
+use crate::model::{Draft, Entry};
 use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// Fetches the children of sources.
-pub(super) struct ChildFetcher<'a, 'r> {
-    pub(super) resolver: &'a Resolver<'r>,
+pub(super) struct ChildFetcher<'a> {
+    pub(super) jobs: NonZeroUsize,
+    /// The draft whose entries need not be fetched again.
+    pub(super) before: Option<&'a Draft>,
+    pub(super) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
     pub(super) platforms: &'a ConfigPlatforms,
     /// The requests, in the order of the sources.
     pub(super) requests: &'a [SourceRequest<'a>],
@@ -35,12 +39,12 @@ enum ResolvedChild {
     Missing,
 }
 
-impl<'r> ChildFetcher<'_, 'r> {
+impl ChildFetcher<'_> {
     /// Adds the selected images of all indexes to their sources.
     ///
     /// # Errors
     /// Failed requests, invalid content, and exceeded limits.
-    pub(super) fn fetch_all(&self, sources: &mut [Option<PlacedSource<'r>>]) -> Result<(), CommandError> {
+    pub(super) fn fetch_all(&self, sources: &mut [Option<PlacedSource<'_>>]) -> Result<(), CommandError> {
         let mut first = Vec::new();
         for (number, source) in sources.iter().enumerate() {
             if let Some((source, _)) = source
@@ -69,25 +73,24 @@ impl<'r> ChildFetcher<'_, 'r> {
     /// Fetches these children. Returns the children of those that are indexes.
     fn fetch_level(
         &self,
-        sources: &mut [Option<PlacedSource<'r>>],
+        sources: &mut [Option<PlacedSource<'_>>],
         children: &[SelectedChild],
         size: &ResolvedSize,
     ) -> Result<Vec<SelectedChild>, CommandError> {
-        let progress = self.resolver.progress;
+        let progress = self.progress;
         progress(FetchEvent::More(children.len()));
-        let parents: &[Option<PlacedSource<'r>>] = sources;
-        let fetched =
-            tasks::in_order(self.resolver.access.registry.jobs(), children, |child| match parents.get(child.source) {
-                Some(Some(source)) => {
-                    let fetched = self.fetch(child, source, size);
-                    progress(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));
-                    match fetched {
-                        Err(CommandError::MissingChild(_)) if self.ignore_missing => Ok(ResolvedChild::Missing),
-                        fetched => fetched,
-                    }
+        let parents: &[Option<PlacedSource<'_>>] = sources;
+        let fetched = tasks::in_order(self.jobs, children, |child| match parents.get(child.source) {
+            Some(Some(source)) => {
+                let fetched = self.fetch(child, source, size);
+                progress(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));
+                match fetched {
+                    Err(CommandError::MissingChild(_)) if self.ignore_missing => Ok(ResolvedChild::Missing),
+                    fetched => fetched,
                 }
-                _ => Err(CommandError::EmptyList(child.reference.to_string())),
-            });
+            }
+            _ => Err(CommandError::EmptyList(child.reference.to_string())),
+        });
         let mut next = Vec::new();
         for (child, fetched) in children.iter().zip(fetched.map_err(CommandError::of)?) {
             let Some(Some((source, _))) = sources.get_mut(child.source) else { continue };
@@ -118,7 +121,7 @@ impl<'r> ChildFetcher<'_, 'r> {
         let place = list.at_digest(&child.descriptor.digest);
         let source = &resolved.reference.with_digest(&resolved.digest);
         let served = CommandError::served(&place);
-        let reused = self.resolver.reusable(&child.reference);
+        let reused = reusable(self.before, &child.reference);
         let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
             None => match fetch::listed(list, &child.descriptor)? {

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::content::registry::FetchedManifest;
+use crate::core::image_source::ImageSource;
+use crate::core::request::{ImageName, SourceFilter};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::source::{Carried, SourceIndex};
-use crate::model::{Entry, EntryKey};
+use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -88,4 +92,41 @@ impl ResolvedSource {
             missing: Vec::new(),
         }
     }
+}
+
+/// The progress while sources are resolved.
+pub(crate) enum FetchEvent<'a> {
+    /// The number of further manifests that are going to be fetched.
+    More(usize),
+    /// A manifest was fetched.
+    Fetched(&'a Location),
+}
+
+/// One source with its filter.
+pub(crate) struct SourceRequest<'a> {
+    /// The source.
+    pub(crate) image: &'a ImageName,
+    /// Which platforms of an index are used, and whether attestations are kept. An empty field of a platform matches
+    /// any value.
+    pub(crate) filter: &'a SourceFilter,
+}
+
+/// A source with its place.
+pub(super) type PlacedSource<'a> = (ResolvedSource, ImageSource<'a>);
+
+/// The bytes of an index, to be kept with a draft.
+pub(super) fn source_index(fetched: FetchedManifest) -> SourceIndex {
+    let media_type = media_type::essence(&fetched.media_type).to_owned();
+    SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
+}
+
+/// The platform of a descriptor. Attestations have none.
+pub(super) fn platform_of(own: &Descriptor) -> Option<String> {
+    let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
+    platform.map(ToString::to_string)
+}
+
+/// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.
+pub(super) fn reusable<'d>(before: Option<&'d Draft>, image: &Reference) -> Option<&'d Entry> {
+    before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw())
 }

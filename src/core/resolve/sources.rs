@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::{ExpectedRequests, FetchedManifest};
+use crate::content::registry::ExpectedRequests;
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
@@ -15,14 +15,12 @@ use crate::core::resolve::carried;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::selection::remove_unselected;
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::source::{self, PlacedSource, ResolvedSource, platform_of, source_index};
+pub(crate) use crate::core::resolve::source::{FetchEvent, SourceRequest};
 use crate::digest::Digest;
 use crate::location::Location;
-use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::source::SourceIndex;
-use crate::model::{Draft, Entry, EntryKey, media_type};
+use crate::model::{Draft, Entry, EntryKey};
 use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
@@ -42,26 +40,6 @@ pub(crate) struct Resolver<'a> {
     /// Called while the sources are fetched, by several threads.
     pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
 }
-
-/// The progress while sources are resolved.
-pub(crate) enum FetchEvent<'a> {
-    /// The number of further manifests that are going to be fetched.
-    More(usize),
-    /// A manifest was fetched.
-    Fetched(&'a Location),
-}
-
-/// One source with its filter.
-pub(crate) struct SourceRequest<'a> {
-    /// The source.
-    pub(crate) image: &'a ImageName,
-    /// Which platforms of an index are used, and whether attestations are kept. An empty field of a platform matches
-    /// any value.
-    pub(crate) filter: &'a SourceFilter,
-}
-
-/// A source with its place.
-pub(super) type PlacedSource<'a> = (ResolvedSource, ImageSource<'a>);
 
 /// A task of the first wave of requests.
 enum FirstTask<'a> {
@@ -131,7 +109,14 @@ impl<'r> Resolver<'r> {
         });
         let mut images: Vec<(&mut ResolvedSource, &ImageSource<'_>)> = images.collect();
         attestations::add(self.access, &mut images)?;
-        let fetcher = ChildFetcher { resolver: self, platforms: &platforms, requests, ignore_missing };
+        let fetcher = ChildFetcher {
+            jobs: self.access.registry.jobs(),
+            before: self.before,
+            progress: self.progress,
+            platforms: &platforms,
+            requests,
+            ignore_missing,
+        };
         fetcher.fetch_all(&mut sources)?;
         for (source, request) in sources.iter_mut().zip(requests) {
             let Some((source, place)) = source else { continue };
@@ -167,7 +152,8 @@ impl<'r> Resolver<'r> {
         let found = match fetch::manifest(&place)? {
             FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
-                let entry = match self.reusable(image).filter(|entry| entry.descriptor.digest == digest) {
+                let entry = match source::reusable(self.before, image).filter(|entry| entry.descriptor.digest == digest)
+                {
                     Some(entry) => entry.clone(),
                     None => {
                         let platform = platforms.of(&place, &fetched.bytes)?;
@@ -189,11 +175,6 @@ impl<'r> Resolver<'r> {
             }
         };
         Ok((found, place))
-    }
-
-    /// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.
-    pub(super) fn reusable(&self, image: &Reference) -> Option<&Entry> {
-        self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw())
     }
 
     /// Whether the content of a list's source must be sent to a repository of the list.
@@ -257,22 +238,10 @@ pub(crate) fn index_of(place: &ImageSource<'_>, targets: &[&Repository]) -> Resu
     Ok(source)
 }
 
-/// The bytes of an index, to be kept with a draft.
-pub(super) fn source_index(fetched: FetchedManifest) -> SourceIndex {
-    let media_type = media_type::essence(&fetched.media_type).to_owned();
-    SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
-}
-
 /// The platforms of the sources, for the message about a missing one.
 pub(crate) fn platforms_of(sources: &[ResolvedSource]) -> Vec<String> {
     let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
     names.into_iter().cloned().collect()
-}
-
-/// The platform of a descriptor. Attestations have none.
-pub(super) fn platform_of(own: &Descriptor) -> Option<String> {
-    let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
-    platform.map(ToString::to_string)
 }
 
 /// The first mention of each image. Invalid names are kept, so that their errors are reported.
