@@ -14,8 +14,8 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 /// Limits of one token request. nginx refuses a request line or a header of more than 8 KiB, and the token is sent in a
-/// header: about (50 bytes + name) * 4 / 3 for each scope, 7.3 KB where both limits are met. A list of 50 images from as
-/// many repositories needs 51 scopes.
+/// header: about (50 bytes + name) * 4 / 3 for each scope, 7.3 KB if both limits are reached. A list of 50 images from
+/// 50 repositories needs 51 scopes.
 const SCOPES_MAX: usize = 64;
 const URL_MAX: usize = 4096;
 

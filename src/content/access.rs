@@ -134,8 +134,8 @@ pub trait ContentSink: Sync {
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
     /// Writes a manifest that refers to another one, under its tags if it has any. The place must have everything that
-    /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns whether
-    /// the place lists it under its subject.
+    /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns
+    /// whether the place lists it under its subject.
     ///
     /// # Errors
     /// A place that cannot be written.

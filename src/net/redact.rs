@@ -162,8 +162,8 @@ fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
     name.len() < before.len() && ends_with(name, "authorization")
 }
 
-/// The length in bytes of the secret at the start of the text, in any encoding. The beginning of a long secret suffices.
-/// 0 if the text does not begin with it.
+/// The length in bytes of the secret at the start of the text, in any encoding; 0 if the text does not begin with it.
+/// The beginning of a long secret suffices.
 fn match_length(text: &str, secret: &str) -> usize {
     let least = if secret.len() >= LONG { BEGINNING } else { usize::MAX };
     if secret.chars().next().is_none_or(|first| encodings(text, first).next().is_none()) {

@@ -1,5 +1,5 @@
-//! Clap's descriptions of the commands. A command is described when it is used: the descriptions of all commands are the
-//! larger part of what a start of the program executes and allocates.
+//! Clap's descriptions of the commands. A command is described only when it is used, because describing all commands
+//! takes most of the time and memory of the program's start.
 
 use clap::{Args, CommandFactory};
 

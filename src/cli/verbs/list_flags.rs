@@ -1,5 +1,5 @@
-//! The flags of `create`, `push` and `apply` for the list itself: annotations, subject, and whether a list is made of one
-//! image.
+//! The flags of `create`, `push` and `apply` for the list itself: annotations, subject, and whether one image becomes a
+//! list.
 
 use crate::cli::args::{ListFlags, RefArg};
 use crate::content::registry::Registry;

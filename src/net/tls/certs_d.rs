@@ -2,8 +2,8 @@
 //!
 //! As in docker, the folder is not opened for Docker Hub, for loopback names, and with `--insecure`.
 //!
-//! `*.crt` are authorities. Content that is not a certificate is ignored, as in docker. `NAME.cert` and `NAME.key` are a
-//! client's pair: a missing half, or a file that cannot be used, is an error that names the file.
+//! `*.crt` are authorities. Content that is not a certificate is ignored, as in docker. `NAME.cert` and `NAME.key` are
+//! a client's pair: a missing half, or a file that cannot be used, is an error that names the file.
 
 use std::fs;
 use std::io;
