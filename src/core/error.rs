@@ -5,12 +5,12 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::content::LayoutError;
+use crate::core::blob_failure::BlobFailure;
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::file_error::FileError;
+use crate::core::limit_error::LimitError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
-use crate::core::push::blob_failure::BlobFailure;
-use crate::core::resolve::limits::LimitError;
 use crate::core::shared_failure::SharedFailure;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;

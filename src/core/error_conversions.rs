@@ -1,11 +1,11 @@
 //! The errors of other rooms as a [`CommandError`]. Most are boxed, because they are large.
 
 use crate::content::{ContentError, LayoutError};
+use crate::core::blob_failure::BlobFailure;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
-use crate::core::push::blob_failure::BlobFailure;
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::docker_dir::StoreError;
 use crate::drafts::registry::SharedStoreError;

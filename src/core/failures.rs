@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::core::blob_failure::BlobStep;
 use crate::core::error::CommandError;
-use crate::core::push::blob_failure::BlobStep;
 use crate::net::{RegistryError, RegistryErrorKind};
 
 impl CommandError {

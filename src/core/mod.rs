@@ -1,6 +1,7 @@
 //! What a user wants done: no argv, no terminal, no environment.
 
 pub(crate) mod artifact;
+pub mod blob_failure;
 pub(crate) mod build_outputs;
 pub mod copy;
 pub mod description;
@@ -12,6 +13,7 @@ pub mod file_error;
 pub(crate) mod image_source;
 pub mod inspect;
 pub(crate) mod layouts;
+pub mod limit_error;
 pub mod list_conflict;
 pub mod list_edits;
 pub mod listing;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
 use crate::content::{ContentError, ContentSink, RegistryRepository};
+use crate::core::blob_failure::{BlobFailure, BlobStep};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::blob_failure::{BlobFailure, BlobStep};
 use crate::core::push::guard::TagGuard;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;

@@ -1,7 +1,6 @@
 //! Publishes lists: the plan, the state of the target, execution, and the outcome.
 
 pub mod blob_collector;
-pub mod blob_failure;
 pub mod dry_run;
 pub mod execute;
 mod guard;

@@ -9,7 +9,8 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
-use crate::core::resolve::limits::{LimitError, ResolvedSize};
+use crate::core::limit_error::LimitError;
+use crate::core::resolve::limits::ResolvedSize;
 use crate::net::tasks;
 
 /// Walks over indexes, one level at a time. `wave` gets the number of the level from 1 on and its items, and returns

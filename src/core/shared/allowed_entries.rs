@@ -17,7 +17,8 @@ pub(crate) struct AllowedEntries {
 }
 
 impl AllowedEntries {
-    /// Reads a file with a digest in each line, as `add --shared` prints it, or with the objects of its `--format json`.
+    /// Reads a file with a digest in each line, as `add --shared` prints it, or with the objects of its
+    /// `--format json`.
     /// Empty lines are skipped.
     ///
     /// # Errors

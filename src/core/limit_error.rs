@@ -1,0 +1,30 @@
+//! Lists that exceed the limits of `resolve/limits`.
+
+/// A list that exceeds a limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Nested indexes beyond the maximum depth.
+    #[error("{list} has indexes nested more than {most} deep")]
+    Depth {
+        /// The outermost list.
+        list: String,
+        /// The maximum depth.
+        most: usize,
+    },
+    /// More manifests in indexes than the maximum.
+    #[error("{list} brings the manifests taken out of indexes to more than {most}")]
+    Descriptors {
+        /// The list that exceeded it.
+        list: String,
+        /// The maximum number.
+        most: usize,
+    },
+    /// More bytes of manifests in indexes than the maximum.
+    #[error("{list} brings the manifests taken out of indexes to more than {most} bytes")]
+    Bytes {
+        /// The list that exceeded it.
+        list: String,
+        /// The maximum in bytes.
+        most: u64,
+    },
+}
