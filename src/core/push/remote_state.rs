@@ -120,7 +120,7 @@ pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -
     // Tags and referrers are requested together with the first level of children.
     let tags = plan.tags.iter().filter(|tag| !plan.is_own(tag)).map(StateQuery::Tag);
     let children = descendants.take(|digest| state.is_there || listed.contains(digest));
-    let first = tags.chain(children.map(StateQuery::Child)).chain(plan.referrers().map(StateQuery::Referrer)).collect();
+    let first = tags.chain(children).chain(plan.referrers().map(StateQuery::Referrer)).collect();
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
@@ -129,15 +129,14 @@ pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -
             tasks::in_order(registry.jobs(), &queries, |query| reader.send(query)).map_err(CommandError::of)?;
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
-                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(child, presence)?,
+                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(*child, presence)?,
                 (_, StateResponse::Referrer(present)) => descendants.present.extend(present),
                 (_, StateResponse::Tag(tag)) => others.push(tag),
                 (_, StateResponse::Child(_)) => {}
             }
         }
         state.is_there |= others.contains(&TagState::This);
-        let children = descendants.take(|digest| state.is_there || listed.contains(digest));
-        Ok(children.map(StateQuery::Child).collect())
+        Ok(descendants.take(|digest| state.is_there || listed.contains(digest)))
     })?;
     let mut others = others.into_iter();
     let tag_state = |tag| if plan.is_own(tag) { Some(own_state.clone()) } else { others.next() };
@@ -226,10 +225,10 @@ impl<'a> Descendants<'a> {
     }
 
     /// The children to check now: those that only the target can have, and those that can be sent and `may_be_there`.
-    fn take(&mut self, may_be_there: impl Fn(&Digest) -> bool) -> impl Iterator<Item = Child> {
+    fn take<'q>(&mut self, may_be_there: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
         let sendable = self.sendable.extract_if(.., |child| may_be_there(&child.descriptor.digest));
         let children: Vec<Child> = self.in_place.drain(..).chain(sendable).collect();
-        children.into_iter()
+        children.into_iter().map(|child| StateQuery::Child(Box::new(child))).collect()
     }
 
     fn note(&mut self, child: Child, presence: Presence) -> Result<(), CommandError> {
@@ -262,7 +261,7 @@ struct StateReader<'a> {
 /// One query to the registry.
 enum StateQuery<'a> {
     Tag(&'a Reference),
-    Child(Child),
+    Child(Box<Child>),
     Referrer(&'a PlannedManifest<'a>),
 }
 

@@ -73,5 +73,5 @@ pub(crate) fn of_published(
         return Err(CommandError::NotAList(list.to_string()));
     }
     let previous = PreviousEntries::default();
-    Ok(DraftSources { filter: &filter, sources: &sources, previous: &previous }.draft(list, None).0)
+    Ok(DraftSources { filter, sources: &sources, previous: &previous }.draft(list, None).0)
 }
