@@ -181,6 +181,7 @@ mod cases {
     mod client_faults;
     mod client_fixture;
     mod client_tls;
+    mod clocks;
     mod color;
     mod coming_from;
     mod completion;

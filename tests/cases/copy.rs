@@ -21,10 +21,10 @@ use super::client_fixture::{Fixture, FixtureBuilder, digest, repository};
 
 const MIB: usize = 1 << 20;
 
-/// A clock for those who do not want to wait.
-struct Hurried;
+/// The system's clock without pauses.
+struct ClockWithoutPauses;
 
-impl Clock for Hurried {
+impl Clock for ClockWithoutPauses {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -42,7 +42,7 @@ impl Clock for Hurried {
 
 /// A client that tries again five times, at once.
 fn steady() -> FixtureBuilder {
-    FixtureBuilder::new().retries(5, Arc::new(Hurried))
+    FixtureBuilder::new().retries(5, Arc::new(ClockWithoutPauses))
 }
 
 /// Bytes of which no two blocks are the same.

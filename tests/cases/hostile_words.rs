@@ -5,7 +5,7 @@ use testkit::image::Image;
 use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Sandbox};
 
-use super::rate_limits::{Shared, run_without_waiting};
+use super::clocks::{SharedClock, run_without_waiting};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -91,7 +91,7 @@ impl Fixture {
             Some((name, rest)) if name == "manifest-tool" => ("manifest-tool", rest),
             _ => ("docker-manifest", &words[..]),
         };
-        let output = run_without_waiting(&self.sandbox, program, args, &Shared::new());
+        let output = run_without_waiting(&self.sandbox, program, args, &SharedClock::new());
         assert_tame(&words, &output);
         output
     }

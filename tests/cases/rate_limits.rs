@@ -1,87 +1,27 @@
 //! Registries that answer so many requests a second: all of it arrives, nothing is copied twice, and nothing is given
 //! up that there is time for. Time is the tests' own.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use docker_manifest::content::registry::{Blob, BlobCopy};
-use docker_manifest::env::Env;
 use docker_manifest::net::{Clock, RegistryErrorKind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Sandbox;
 
 use super::client_fixture::{FixtureBuilder, digest, repository};
-use super::in_process;
-
-/// A clock that stands still but for those who sleep by it. Who sleep together wake together.
-pub(super) struct Shared {
-    now: Mutex<Instant>,
-    start: Instant,
-}
-
-impl Shared {
-    pub(super) fn new() -> Arc<Shared> {
-        let start = Instant::now();
-        Arc::new(Shared { now: Mutex::new(start), start })
-    }
-
-    fn passed(&self) -> Duration {
-        self.now() - self.start
-    }
-}
-
-/// Runs the program in this process, in a sandbox's home and by a clock that does not wait, with retries as users have
-/// them.
-pub(super) fn run_without_waiting(sandbox: &Sandbox, program: &str, words: &[String], clock: &Arc<Shared>) -> Output {
-    let text = |path: std::path::PathBuf| path.display().to_string();
-    let env = Env::from_pairs([
-        ("HOME", text(sandbox.home())),
-        ("DOCKER_CONFIG", text(sandbox.docker_config())),
-        ("ROOTLESSKIT_STATE_DIR", text(sandbox.home())),
-        ("XDG_CONFIG_HOME", text(sandbox.home())),
-    ]);
-    in_process::run(program, words, env, Arc::clone(clock) as Arc<dyn Clock>)
-}
-
-impl Clock for Shared {
-    fn now(&self) -> Instant {
-        *self.now.lock().expect("no panic so far")
-    }
-
-    fn today(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-
-    fn sleep(&self, time: Duration) {
-        let end = self.now() + time;
-        {
-            let mut now = self.now.lock().expect("no panic so far");
-            *now = end.max(*now);
-        }
-        std::thread::yield_now();
-    }
-
-    fn chance(&self) -> f64 {
-        1.0
-    }
-}
+use super::clocks::{SharedClock, run_without_waiting};
 
 /// A registry that answers 20 requests a second.
-fn limited(clock: &Arc<Shared>) -> Registry {
+fn limited(clock: &Arc<SharedClock>) -> Registry {
     let clock = Arc::clone(clock);
     Registry::builder().limited(20, move || clock.now()).start()
 }
 
-fn run(sandbox: &Sandbox, clock: &Arc<Shared>, words: &[String]) -> Output {
-    let home = sandbox.path().display().to_string();
-    let env = Env::from_pairs([("HOME", home.clone()), ("DOCKER_CONFIG", home)]);
-    in_process::run("docker-manifest", words, env, Arc::clone(clock) as Arc<dyn Clock>)
-}
-
 #[test]
 fn five_images_are_copied_between_registries_with_the_defaults() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let (from, to, sandbox) = (limited(&clock), limited(&clock), Sandbox::new());
     let mut create = vec!["create".to_owned(), to.name("app:1")];
     let mut blobs = 0;
@@ -93,9 +33,9 @@ fn five_images_are_copied_between_registries_with_the_defaults() {
         from.put_image("app", arch, &image);
         create.push(from.name(&format!("app:{arch}")));
     }
-    let _ = run(&sandbox, &clock, &create).success();
+    let _ = run_without_waiting(&sandbox, "docker-manifest", &create, &clock).success();
     from.clear();
-    let _ = run(&sandbox, &clock, &["push".to_owned(), to.name("app:1")]).success();
+    let _ = run_without_waiting(&sandbox, "docker-manifest", &["push".to_owned(), to.name("app:1")], &clock).success();
     let (_, list) = to.manifest("app", "1").expect("it was pushed");
     assert!(String::from_utf8_lossy(&list).contains("ppc64le"));
     let refused = |registry: &Registry| registry.requests().iter().filter(|request| request.status == 429).count();
@@ -110,7 +50,7 @@ fn five_images_are_copied_between_registries_with_the_defaults() {
 
 #[test]
 fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let (from, to) = (Registry::start(), Registry::start());
     for (method, size) in [("PUT", 3000), ("PATCH", 9 << 20), ("PUT", 9 << 20)] {
         let bytes = vec![7; size];
@@ -138,7 +78,7 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
 
 #[test]
 fn waiting_for_a_limit_does_not_use_up_the_tries_and_ends_with_the_time() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let registry = Registry::start();
     registry.put_image("a", "1", &Image::docker().platform("linux", "amd64").build());
     let fixture = || FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);

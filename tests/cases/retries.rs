@@ -6,9 +6,9 @@ mod read_lag;
 mod verbs;
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use docker_manifest::content::registry::{ManifestName, MountResult};
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
@@ -18,41 +18,7 @@ use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
 use super::client_fixture::{Fixture, FixtureBuilder, amd, digest, lines, repository};
-
-/// A clock that goes on by what is slept, and writes that down. Half of the jitter is 1, so waits are the longest.
-struct Dial {
-    start: Instant,
-    slept: Mutex<Vec<Duration>>,
-}
-
-impl Dial {
-    fn new() -> Arc<Dial> {
-        Arc::new(Dial { start: Instant::now(), slept: Mutex::default() })
-    }
-
-    fn slept(&self) -> Vec<u128> {
-        self.slept.lock().expect("no panic so far").iter().map(Duration::as_millis).collect()
-    }
-}
-
-impl Clock for Dial {
-    fn now(&self) -> Instant {
-        self.start + self.slept.lock().expect("no panic so far").iter().sum::<Duration>()
-    }
-
-    fn today(&self) -> SystemTime {
-        // Sun, 06 Nov 1994 08:49:37 GMT
-        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
-    }
-
-    fn sleep(&self, time: Duration) {
-        self.slept.lock().expect("no panic so far").push(time);
-    }
-
-    fn chance(&self) -> f64 {
-        1.0
-    }
-}
+use super::clocks::RecordingClock;
 
 fn seeded() -> (Registry, Image) {
     let registry = Registry::start();
@@ -61,8 +27,8 @@ fn seeded() -> (Registry, Image) {
     (registry, image)
 }
 
-fn three(dial: &Arc<Dial>) -> Fixture {
-    FixtureBuilder::new().retries(3, Arc::clone(dial) as Arc<dyn Clock>).build()
+fn three(clock: &Arc<RecordingClock>) -> Fixture {
+    FixtureBuilder::new().retries(3, Arc::clone(clock) as Arc<dyn Clock>).build()
 }
 
 fn later(status: u16, after: &str) -> Fault {
@@ -73,12 +39,12 @@ fn later(status: u16, after: &str) -> Fault {
 fn manifest_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize, Vec<u128>) {
     let (registry, _) = seeded();
     registry.fault(rule, fault);
-    let dial = Dial::new();
-    let fixture = three(&dial);
+    let clock = RecordingClock::new();
+    let fixture = three(&clock);
     let failed = fixture.manifest(&registry, "a:1").err().map(|error| error.kind);
     let sent = registry.requests().len();
     assert_eq!(fixture.registry.requests(), u64::try_from(sent).expect("a few"), "each is counted");
-    (failed, sent, dial.slept())
+    (failed, sent, clock.slept_ms())
 }
 
 #[test]
@@ -114,11 +80,11 @@ fn permanent_failures_are_not_retried() {
 fn retries_end_and_are_reported() {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), Fault::status(503));
-    let dial = Dial::new();
-    let error = three(&dial).manifest(&registry, "a:1").expect_err("it never answers");
+    let clock = RecordingClock::new();
+    let error = three(&clock).manifest(&registry, "a:1").expect_err("it never answers");
     assert_eq!((error.kind, error.tries, error.status), (RegistryErrorKind::Server, 4, Some(503)));
     assert!(error.to_string().ends_with("503 Service Unavailable (tried 4 times)"), "{error}");
-    assert_eq!((registry.requests().len(), dial.slept()), (4, vec![250, 500, 1000]));
+    assert_eq!((registry.requests().len(), clock.slept_ms()), (4, vec![250, 500, 1000]));
 }
 
 #[test]
@@ -134,19 +100,19 @@ fn without_retries_everything_is_tried_once() {
 
 #[test]
 fn a_registry_that_is_just_being_started_is_waited_for_and_a_name_that_does_not_resolve_is_not() {
-    let dial = Dial::new();
-    let error = three(&dial).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
-    assert_eq!((error.kind, error.tries, dial.slept().len()), (RegistryErrorKind::Connect, 4, 3));
-    let error = three(&dial).manifest_of("nowhere.invalid/x").expect_err("no such name");
-    assert_eq!((error.kind, error.tries, dial.slept().len()), (RegistryErrorKind::Resolve, 1, 3));
+    let clock = RecordingClock::new();
+    let error = three(&clock).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+    assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Connect, 4, 3));
+    let error = three(&clock).manifest_of("nowhere.invalid/x").expect_err("no such name");
+    assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Resolve, 1, 3));
 }
 
 #[test]
 fn certificate_errors_are_not_retried() {
     let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
-    let dial = Dial::new();
-    let error = three(&dial).manifest(&registry, "a:1").expect_err("nobody stands for it");
-    assert_eq!((error.kind, error.tries, dial.slept()), (RegistryErrorKind::Certificate, 1, vec![]));
+    let clock = RecordingClock::new();
+    let error = three(&clock).manifest(&registry, "a:1").expect_err("nobody stands for it");
+    assert_eq!((error.kind, error.tries, clock.slept_ms()), (RegistryErrorKind::Certificate, 1, vec![]));
     assert!(registry.requests().is_empty());
 }
 
@@ -162,10 +128,10 @@ fn retry_after_is_obeyed_and_reported() {
         for status in [429, 503] {
             let (registry, _) = seeded();
             registry.fault(Rule::any().times(1), later(status, after));
-            let dial = Dial::new();
-            let fixture = three(&dial);
+            let clock = RecordingClock::new();
+            let fixture = three(&clock);
             fixture.manifest(&registry, "a:1").expect("it answers the second time");
-            assert_eq!((registry.requests().len(), dial.slept()), (2, vec![slept]), "{status} {after}");
+            assert_eq!((registry.requests().len(), clock.slept_ms()), (2, vec![slept]), "{status} {after}");
             let notices = fixture.notices();
             assert_eq!(notices.len(), usize::from(!told.is_empty()), "{notices:?}");
             let right = |line: &String| {
@@ -181,15 +147,15 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
     for (timeout, left) in [(None, "300 s"), (Some(Duration::from_secs(60)), "60 s")] {
         let (registry, _) = seeded();
         registry.fault(Rule::any(), later(429, "3600"));
-        let dial = Dial::new();
-        let builder = FixtureBuilder::new().retries(3, Arc::clone(&dial) as Arc<dyn Clock>);
+        let clock = RecordingClock::new();
+        let builder = FixtureBuilder::new().retries(3, Arc::clone(&clock) as Arc<dyn Clock>);
         let fixture = timeout
-            .map_or_else(|| FixtureBuilder::new().retries(3, Arc::clone(&dial) as _), |t| builder.timeout(t))
+            .map_or_else(|| FixtureBuilder::new().retries(3, Arc::clone(&clock) as _), |t| builder.timeout(t))
             .build();
         let error = fixture.manifest(&registry, "a:1").expect_err("an hour is too long");
         let asked = format!("it asks to wait for 3600 s, and only {left} are left");
         assert!(error.kind == RegistryErrorKind::RateLimited && error.detail.ends_with(&asked), "{error}");
-        assert_eq!((registry.requests().len(), dial.slept()), (1, vec![]));
+        assert_eq!((registry.requests().len(), clock.slept_ms()), (1, vec![]));
         // Nor does anybody else ask it in that time.
         let error = fixture.manifest(&registry, "a:1").expect_err("it wants to be left alone");
         assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 1), "{error}");
@@ -200,22 +166,22 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
 fn too_many_requests_slow_that_registry_and_no_other() {
     let ((busy, _), (idle, _)) = (seeded(), seeded());
     busy.fault(Rule::any().times(2), later(429, "30"));
-    let dial = Dial::new();
+    let clock = RecordingClock::new();
     let fixture =
-        FixtureBuilder::new().retries(1, Arc::clone(&dial) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
+        FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
     let error = fixture.manifest(&busy, "a:1").expect_err("it is too busy twice");
-    assert_eq!((error.kind, dial.slept()), (RegistryErrorKind::RateLimited, vec![30_000]));
+    assert_eq!((error.kind, clock.slept_ms()), (RegistryErrorKind::RateLimited, vec![30_000]));
     fixture.manifest(&idle, "a:1").expect("the other one is not busy");
-    assert_eq!(dial.slept(), [30_000], "and not waited for");
+    assert_eq!(clock.slept_ms(), [30_000], "and not waited for");
     fixture.manifest(&busy, "a:1").expect("it is no longer busy");
-    assert_eq!(dial.slept(), [30_000, 30_000], "the pause that it asked for the second time");
+    assert_eq!(clock.slept_ms(), [30_000, 30_000], "the pause that it asked for the second time");
 }
 
 #[test]
 fn after_too_many_requests_fewer_are_sent_at_once() {
     let (registry, _) = seeded();
-    let dial = Dial::new();
-    let fixture = three(&dial);
+    let clock = RecordingClock::new();
+    let fixture = three(&clock);
     fixture.manifest(&registry, "a:1").expect("it is there");
     registry.fault(Rule::any().times(1), later(429, "5"));
     fixture.manifest(&registry, "a:1").expect("it answers the second time");
@@ -247,8 +213,8 @@ fn writes_that_may_be_repeated_are() {
     for (fault, slept) in [(Fault::CloseAfterEffect, vec![250]), (Fault::status(502), vec![250, 250])] {
         let (registry, image) = seeded();
         let blob = digest(&registry.put_blob("b", b"hello"));
-        let dial = Dial::new();
-        let fixture = three(&dial);
+        let clock = RecordingClock::new();
+        let fixture = three(&clock);
         let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
         registry.fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
         registry.fault(Rule::on("POST", "mount=").times(1), fault.clone());
@@ -256,17 +222,17 @@ fn writes_that_may_be_repeated_are() {
         let put = fixture.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()), "{fault:?}");
         assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted), "{fault:?}");
-        assert_eq!((registry.requests().len(), dial.slept()), (4, slept), "{:?}", lines(&registry));
+        assert_eq!((registry.requests().len(), clock.slept_ms()), (4, slept), "{:?}", lines(&registry));
     }
 }
 
 /// A registry with tokens, and a client that knows an identity token or a password for it.
-fn with_tokens(config: &str, dial: &Arc<Dial>) -> (Registry, Fixture) {
+fn with_tokens(config: &str, clock: &Arc<RecordingClock>) -> (Registry, Fixture) {
     let bearer = Bearer::new().user("me", "hunter2").refresh_token("identity");
     let registry = Registry::builder().bearer(bearer).start();
     registry.put_image("a", "1", &amd());
     let config = format!(r#"{{"auths":{{"{}":{config}}}}}"#, registry.host());
-    let fixture = FixtureBuilder::new().config(&config).retries(3, Arc::clone(dial) as Arc<dyn Clock>).build();
+    let fixture = FixtureBuilder::new().config(&config).retries(3, Arc::clone(clock) as Arc<dyn Clock>).build();
     (registry, fixture)
 }
 
@@ -283,25 +249,25 @@ fn token_requests_are_retried() {
         // The first went over a connection that had been used before, and is sent over a new one at once.
         (Fault::CloseAfterRead, vec![250]),
     ] {
-        let dial = Dial::new();
-        let (registry, fixture) = with_tokens(PASSWORD, &dial);
+        let clock = RecordingClock::new();
+        let (registry, fixture) = with_tokens(PASSWORD, &clock);
         registry.fault(Rule::on("GET", "/token").times(2), fault.clone());
         fixture.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         let tokens = registry.requests().iter().filter(|request| request.is_token()).count();
-        assert_eq!((tokens, registry.requests().len(), dial.slept()), (3, 5, slept), "{fault:?}");
+        assert_eq!((tokens, registry.requests().len(), clock.slept_ms()), (3, 5, slept), "{fault:?}");
     }
 }
 
 #[test]
 fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
-    let dial = Dial::new();
-    let (registry, fixture) = with_tokens(PASSWORD, &dial);
+    let clock = RecordingClock::new();
+    let (registry, fixture) = with_tokens(PASSWORD, &clock);
     registry.fault(Rule::on("GET", "/token").times(3), later(503, "2"));
     registry.fault(Rule::on("GET", "/token").from(4), Fault::status(503));
     let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
     assert_eq!((error.kind, error.tries), (RegistryErrorKind::Server, 7));
     assert!(error.detail.starts_with("token server "), "{error}");
-    assert_eq!((registry.requests().len(), dial.slept()), (1 + 7, vec![2000, 2000, 2000, 250, 500, 1000]));
+    assert_eq!((registry.requests().len(), clock.slept_ms()), (1 + 7, vec![2000, 2000, 2000, 250, 500, 1000]));
     let notices = fixture.notices();
     assert_eq!(notices.len(), 3);
     assert!(notices[0].starts_with("token server ") && !notices[0][1..].contains("token server"), "{notices:?}");
@@ -310,11 +276,11 @@ fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
 #[test]
 fn a_refresh_token_is_sent_once() {
     for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::CloseAfterEffect] {
-        let dial = Dial::new();
-        let (registry, fixture) = with_tokens(IDENTITY, &dial);
+        let clock = RecordingClock::new();
+        let (registry, fixture) = with_tokens(IDENTITY, &clock);
         registry.fault(Rule::on("POST", "/token"), fault.clone());
         let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
-        assert_eq!((error.tries, dial.slept()), (1, vec![]), "{fault:?}: {error}");
+        assert_eq!((error.tries, clock.slept_ms()), (1, vec![]), "{fault:?}: {error}");
         let posts = registry.requests().iter().filter(|request| request.method == "POST").count();
         assert_eq!(posts, 1, "{fault:?}");
     }

@@ -9,8 +9,7 @@ mod strangers;
 mod together;
 mod waiting;
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
 
 use docker_manifest::env::Env;
 use docker_manifest::net::Clock;
@@ -18,8 +17,8 @@ use testkit::image::Image;
 use testkit::loopback::{Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
-use super::in_process;
+use super::clocks::RecordingClock;
+use super::{OURS, in_process};
 
 /// The repository of the list, which has the images, too.
 const REPOSITORY: &str = "app";
@@ -129,45 +128,6 @@ fn tag(key: &str) -> String {
 /// What is asked for a tag of run `r`.
 fn line(method: &str, key: &str) -> String {
     format!("{method} {}", tag(key))
-}
-
-/// A clock that goes on by what is slept, and writes that down. `meanwhile` is called before each sleep.
-struct Dial {
-    start: Instant,
-    slept: Mutex<Vec<Duration>>,
-    meanwhile: Box<dyn Fn(usize) + Send + Sync>,
-    chance: f64,
-}
-
-impl Dial {
-    fn new(meanwhile: impl Fn(usize) + Send + Sync + 'static) -> Arc<Dial> {
-        let (start, meanwhile) = (Instant::now(), Box::new(meanwhile));
-        Arc::new(Dial { start, slept: Mutex::default(), meanwhile, chance: 0.5 })
-    }
-
-    fn slept(&self) -> Vec<Duration> {
-        self.slept.lock().expect("no panic so far").clone()
-    }
-}
-
-impl Clock for Dial {
-    fn now(&self) -> Instant {
-        self.start + self.slept().iter().sum::<Duration>()
-    }
-
-    fn today(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-
-    fn sleep(&self, time: Duration) {
-        let round = self.slept().len();
-        (self.meanwhile)(round);
-        self.slept.lock().expect("no panic so far").push(time);
-    }
-
-    fn chance(&self) -> f64 {
-        self.chance
-    }
 }
 
 /// No listing of tags is ever answered.

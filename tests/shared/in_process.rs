@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use docker_manifest::cli::output::Streams;
 use docker_manifest::env::Env;
 use docker_manifest::net::Clock;
-use testkit::sandbox::Output;
+use testkit::sandbox::{Output, Sandbox};
 
 /// Runs it by this name, in this environment; retries wait by this clock. A panic is code 101.
 pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Clock>) -> Output {
@@ -17,6 +18,19 @@ pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Cloc
     let run = AssertUnwindSafe(|| docker_manifest::run_by(&argv, env, streams, clock));
     let code = catch_unwind(run).map_or(101, i32::from);
     Output { code, stdout: out.take(), stderr: err.take() }
+}
+
+/// The environment of a sandbox: its home and docker's configuration there, no certificates of this machine, and
+/// retries as users have them.
+pub(super) fn variables(sandbox: &Sandbox) -> [(&'static str, String); 4] {
+    let text = |path: PathBuf| path.display().to_string();
+    [
+        ("HOME", text(sandbox.home())),
+        ("DOCKER_CONFIG", text(sandbox.docker_config())),
+        // Hides the certificates and cgroups of this machine.
+        ("ROOTLESSKIT_STATE_DIR", text(sandbox.home())),
+        ("XDG_CONFIG_HOME", text(sandbox.home())),
+    ]
 }
 
 /// A writer whose content can be read back.

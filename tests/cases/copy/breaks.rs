@@ -8,7 +8,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_fixture::FixtureBuilder;
-use super::{Hurried, MIB, Pair, blob_of, lines, steady};
+use super::{ClockWithoutPauses, MIB, Pair, blob_of, lines, steady};
 
 const SIZES: [usize; 2] = [300_000, 9 * MIB];
 
@@ -208,7 +208,7 @@ fn a_registry_that_wants_long_chunks_gets_them() {
 
 #[test]
 fn progress_resets_the_retry_count() {
-    let once = || FixtureBuilder::new().retries(1, Arc::new(Hurried)).build();
+    let once = || FixtureBuilder::new().retries(1, Arc::new(ClockWithoutPauses)).build();
     let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
     assert_eq!(pair.bring(), pair.copied());
@@ -235,7 +235,8 @@ fn nothing_is_tried_again_where_that_is_not_wanted() {
 
 #[test]
 fn a_stalled_copy_ends_at_the_timeout() {
-    let fixture = FixtureBuilder::new().retries(5, Arc::new(Hurried)).timeout(Duration::from_millis(300)).build();
+    let fixture =
+        FixtureBuilder::new().retries(5, Arc::new(ClockWithoutPauses)).timeout(Duration::from_millis(300)).build();
     let pair = Pair::of(Registry::start(), Registry::start(), fixture, 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
     let error = pair.bring().expect_err("it stands still");

@@ -7,7 +7,7 @@ use testkit::image::{Image, Index, sha512};
 use testkit::loopback::{Builder, Fault, Rule};
 use testkit::sandbox::Output;
 
-use super::super::rate_limits::{Shared, run_without_waiting};
+use super::super::clocks::{SharedClock, run_without_waiting};
 use super::{Fixture, image};
 
 /// What is run, in this order, each with its name in the tables.
@@ -70,7 +70,7 @@ const PUSHES: &[&str] = &[
 ];
 
 /// A registry's habit, and the clock that it has its seconds from.
-type Habit = fn(Builder, Arc<Shared>) -> Builder;
+type Habit = fn(Builder, Arc<SharedClock>) -> Builder;
 
 /// Which commands fail, how the first line begins and what one of the hints has in it.
 type Failure = (&'static [&'static str], &'static str, &'static str);
@@ -146,7 +146,7 @@ const HARMFUL: &[Row] = &[
     ]),
 ];
 
-fn fixture(habit: Habit, clock: &Arc<Shared>) -> Fixture {
+fn fixture(habit: Habit, clock: &Arc<SharedClock>) -> Fixture {
     let fixture = Fixture::new(|builder| habit(builder, Arc::clone(clock)));
     for (registry, place) in [(&fixture.odd, "odd"), (&fixture.plain, "plain")] {
         let of = |architecture: &str| image(Image::docker, architecture, &format!("{place} seed {architecture}"));
@@ -159,7 +159,7 @@ fn fixture(habit: Habit, clock: &Arc<Shared>) -> Fixture {
 }
 
 /// Runs a command in this process, by a clock that does not wait, with retries as users have them.
-fn run(fixture: &Fixture, clock: &Arc<Shared>, line: &str) -> Output {
+fn run(fixture: &Fixture, clock: &Arc<SharedClock>, line: &str) -> Output {
     let line = line.replace("{D}", &fixture.sandbox.path().display().to_string());
     let words: Vec<String> = line.split_whitespace().map(|word| fixture.word(word)).collect();
     run_without_waiting(&fixture.sandbox, "docker-manifest", &words, clock)
@@ -181,7 +181,7 @@ fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
 
 /// Runs all commands; gives what is not as the row has it.
 fn surprises(row: &Row) -> (Fixture, Vec<String>) {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let fixture = fixture(row.habit, &clock);
     let mut surprises = Vec::new();
     for (name, line) in COMMANDS {
@@ -229,7 +229,7 @@ fn harmful_habits_cause_errors_with_hints() {
 /// One PUT is held back until the other has come.
 #[test]
 fn a_concurrent_put_that_is_refused_is_retried() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.no_overlapping_puts(), &clock);
     let _ = run(&fixture, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
     fixture.odd.clear();
@@ -250,7 +250,7 @@ fn a_concurrent_put_that_is_refused_is_retried() {
 /// Who may push and not pull can publish what lies elsewhere.
 #[test]
 fn a_write_only_registry_accepts_images_of_other_registries() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.write_only(), &clock);
     let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
     let _ = run(&fixture, &clock, "push @copy:1").success();
@@ -263,7 +263,7 @@ fn a_write_only_registry_accepts_images_of_other_registries() {
 /// Images that vanish after the push are told by inspect, and the next push brings them back.
 #[test]
 fn vanished_images_are_reported_and_pushed_again() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.loses_children(), &clock);
     let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
     let _ = run(&fixture, &clock, "push @copy:1").success();
@@ -279,7 +279,7 @@ fn vanished_images_are_reported_and_pushed_again() {
 /// A layer by its sha512 digest arrives, whatever digest the registry calls it by.
 #[test]
 fn a_blob_by_another_digest_is_copied() {
-    let clock = Shared::new();
+    let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.canonical_blob_digests(), &clock);
     let layer = b"a layer by another digest";
     let built = Image::oci().platform("linux", "amd64").layer_elsewhere(&sha512(layer), layer.len() as u64).build();

@@ -7,7 +7,8 @@ use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_fixture::{Fixture, digest, lines, repository};
-use super::{Dial, seeded, three};
+use super::super::clocks::RecordingClock;
+use super::{seeded, three};
 
 /// A name, and whether it went well.
 type Operation = (&'static str, Box<dyn Fn(&Fixture) -> bool>);
@@ -46,17 +47,17 @@ fn each_operation_is_tried_so_often_and_no_more() {
             registry.clear();
             registry.clear_faults();
             registry.fault(Rule::any(), fault.clone());
-            let dial = Dial::new();
-            let fixture = three(&dial);
+            let clock = RecordingClock::new();
+            let fixture = three(&clock);
             assert!(!operation(&fixture), "{name}, {fault:?}");
-            let (sent, slept) = (registry.requests().len(), dial.slept());
+            let (sent, slept) = (registry.requests().len(), clock.slept_ms());
             assert_eq!((sent, slept), (4, vec![250, 500, 1000]), "{name}, {fault:?}: {:?}", lines(&registry));
         }
         for (name, operation) in operations(&registry, &image) {
             registry.clear();
             registry.clear_faults();
             registry.fault(Rule::any().times(3), fault.clone());
-            assert!(operation(&three(&Dial::new())), "{name}, {fault:?}: {:?}", lines(&registry));
+            assert!(operation(&three(&RecordingClock::new())), "{name}, {fault:?}: {:?}", lines(&registry));
         }
     }
 }
@@ -67,8 +68,8 @@ fn an_unreachable_registry_is_tried_the_given_number_of_times() {
     let operations = operations(&registry, &image);
     drop(registry);
     for (name, operation) in operations {
-        let dial = Dial::new();
-        assert!(!operation(&three(&dial)), "{name}");
-        assert_eq!(dial.slept(), [250, 500, 1000], "{name}");
+        let clock = RecordingClock::new();
+        assert!(!operation(&three(&clock)), "{name}");
+        assert_eq!(clock.slept_ms(), [250, 500, 1000], "{name}");
     }
 }

@@ -1,16 +1,13 @@
 //! A registry that accepts an image, and for some time does not know it when the list comes that names it.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
-use docker_manifest::cli::output::Streams;
 use docker_manifest::env::Env;
 use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::super::OURS;
-use super::{Dial, lines};
+use super::super::clocks::RecordingClock;
+use super::super::{OURS, in_process};
+use super::lines;
 
 /// All waits, in milliseconds.
 const WAITS: [u128; 5] = [500, 1000, 2000, 4000, 7500];
@@ -24,7 +21,7 @@ struct Fixture {
 
 /// What a push did.
 struct Pushed {
-    code: u8,
+    code: i32,
     stderr: String,
     slept: Vec<u128>,
 }
@@ -47,37 +44,15 @@ impl Fixture {
 
     /// Pushes the draft in this process, by a clock that does not wait.
     fn push(&self, flags: &[&str]) -> Pushed {
-        let (tape, clock) = (Tape::default(), Dial::new());
-        let streams = Arc::new(Streams::new(io::sink(), tape.clone()));
-        let text = |path: std::path::PathBuf| path.display().to_string();
-        let variables = [
-            ("HOME", text(self.sandbox.home())),
-            ("DOCKER_CONFIG", text(self.sandbox.docker_config())),
-            ("ROOTLESSKIT_STATE_DIR", text(self.sandbox.home())),
-            ("XDG_CONFIG_HOME", text(self.sandbox.home())),
-        ];
-        let words = [&["docker-manifest", "push"], flags].concat().into_iter().map(str::to_owned);
-        let argv: Vec<String> = words.chain([format!("{}/new:1", self.registry.host())]).collect();
-        let code = docker_manifest::run_by(&argv, Env::from_pairs(variables), streams, clock.clone());
-        let stderr = tape.0.lock().expect("no panic so far").clone();
-        Pushed { code, stderr: String::from_utf8(stderr).expect("UTF-8"), slept: clock.slept() }
+        let (clock, list) = (RecordingClock::new(), format!("{}/new:1", self.registry.host()));
+        let words: Vec<String> = [&["push"], flags, &[&*list]].concat().into_iter().map(str::to_owned).collect();
+        let env = Env::from_pairs(in_process::variables(&self.sandbox));
+        let output = in_process::run("docker-manifest", &words, env, clock.clone());
+        Pushed { code: output.code, stderr: output.err(), slept: clock.slept_ms() }
     }
 
     fn sent(&self, line: &str) -> usize {
         lines(&self.registry).iter().filter(|sent| sent.starts_with(line)).count()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic so far").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -1,18 +1,16 @@
 //! Each verb that talks to a registry: as patient as its flags or the environment say, and never in silence for long.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::os::unix::fs::symlink;
-use std::sync::{Arc, Mutex};
 
-use docker_manifest::cli::output::Streams;
 use docker_manifest::env::Env;
 use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::super::OURS;
-use super::{Dial, later};
+use super::super::clocks::RecordingClock;
+use super::super::{OURS, in_process};
+use super::later;
 
 /// What is run: the program's name, and its words, in which `@` stands before what is in the registry.
 type Line = (&'static str, &'static [&'static str]);
@@ -74,34 +72,11 @@ impl Fixture {
     }
 
     /// Runs it in this process, where nobody really waits: the exit code and what was said on stderr.
-    fn run(&self, line: Line, flags: &[&str], variables: &[(&str, &str)]) -> (u8, Vec<String>) {
-        let said = Tape::default();
-        let streams = Arc::new(Streams::new(io::sink(), said.clone()));
-        let text = |path: std::path::PathBuf| path.display().to_string();
-        let own = [
-            ("HOME", text(self.sandbox.home())),
-            ("DOCKER_CONFIG", text(self.sandbox.docker_config())),
-            ("ROOTLESSKIT_STATE_DIR", text(self.sandbox.home())),
-            ("XDG_CONFIG_HOME", text(self.sandbox.home())),
-        ];
+    fn run(&self, line: Line, flags: &[&str], variables: &[(&str, &str)]) -> (i32, Vec<String>) {
         let given = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let argv: Vec<String> = [line.0.to_owned()].into_iter().chain(self.words(line.1, flags)).collect();
-        let code = docker_manifest::run_by(&argv, Env::from_pairs(own.into_iter().chain(given)), streams, Dial::new());
-        let said = said.0.lock().expect("no panic so far").clone();
-        (code, String::from_utf8(said).expect("UTF-8").lines().map(str::to_owned).collect())
-    }
-}
-
-#[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic so far").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let env = Env::from_pairs(in_process::variables(&self.sandbox).into_iter().chain(given));
+        let output = in_process::run(line.0, &self.words(line.1, flags), env, RecordingClock::new());
+        (output.code, output.err().lines().map(str::to_owned).collect())
     }
 }
 

@@ -9,7 +9,7 @@ use super::everywhere::{PASSWORD, assert_silent, forms};
 use super::{FixtureBuilder, amd};
 use crate::cases::OURS;
 use crate::cases::client_fixture::repository;
-use crate::cases::rate_limits::{Shared, run_without_waiting};
+use crate::cases::clocks::{SharedClock, run_without_waiting};
 
 /// All that a server was sent, in one text.
 fn told(requests: &[Recorded]) -> String {
@@ -60,7 +60,7 @@ fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
                 let sandbox = logged_in(&registry);
                 let (list, image) = (format!("{}/list:1", registry.host()), format!("{}/app:1", registry.host()));
                 // In this process, because the retries of `check` wait for seconds by a real clock.
-                let clock = Shared::new();
+                let clock = SharedClock::new();
                 let run = |words: &[&str]| {
                     let words: Vec<String> = ["--debug"].iter().chain(words).map(|&word| word.to_owned()).collect();
                     run_without_waiting(&sandbox, "docker-manifest", &words, &clock)

@@ -3,7 +3,7 @@
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{AMD, ARM, BOTH, Dial, OURS, Shared, image, line, tag};
+use super::{AMD, ARM, BOTH, OURS, RecordingClock, Shared, image, line, tag};
 
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
@@ -88,10 +88,10 @@ fn no_tag_moves_to_a_list_with_an_absent_child() {
     let gone = image(ARM, "").digest();
     shared.registry.fault(Rule::on("HEAD", &gone), Fault::status(404));
     shared.registry.clear();
-    let dial = Dial::new(|_| {});
+    let clock = RecordingClock::with(0.5, |_| {});
     let words = ["push", "--shared", "--require", BOTH, "--format", "json", &shared.list()];
-    let failed = shared.run_by(dial.clone(), &words);
-    assert_eq!((failed.code, dial.slept().iter().sum()), (1, std::time::Duration::from_secs(15)));
+    let failed = shared.run_by(clock.clone(), &words);
+    assert_eq!((failed.code, clock.slept().iter().sum()), (1, std::time::Duration::from_secs(15)));
     assert!(failed.err().contains("the registry does not show all images of"), "{}", failed.err());
     let said: serde_json::Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!(said["error"]["kind"], "missing", "{said}");
@@ -141,8 +141,8 @@ fn a_child_that_is_not_known_yet_is_waited_for() {
     shared.add(&[AMD, ARM]);
     let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
     shared.registry.fault(Rule::on("PUT", "sha256:").times(2), Fault::Status(400, refused, vec![]));
-    let dial = Dial::new(|_| {});
-    let _ = shared.run_by(dial, &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    let clock = RecordingClock::with(0.5, |_| {});
+    let _ = shared.run_by(clock, &["push", "--shared", "--require", BOTH, &shared.list()]).success();
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
 }
 
@@ -152,9 +152,9 @@ fn a_child_that_is_shown_late_is_looked_for_again() {
     let shared = Shared::new();
     shared.add(&[AMD, ARM]);
     shared.registry.fault(Rule::on("HEAD", &image(ARM, "").digest()).times(3), Fault::status(404));
-    let dial = Dial::new(|_| {});
-    let _ = shared.run_by(dial.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
-    assert_eq!(dial.slept().iter().map(|wait| wait.as_millis()).collect::<Vec<_>>(), [500, 1000, 2000]);
+    let clock = RecordingClock::with(0.5, |_| {});
+    let _ = shared.run_by(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    assert_eq!(clock.slept().iter().map(|wait| wait.as_millis()).collect::<Vec<_>>(), [500, 1000, 2000]);
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
 }
 
@@ -162,18 +162,18 @@ fn a_child_that_is_shown_late_is_looked_for_again() {
 #[test]
 fn an_entry_whose_image_is_not_known_yet_is_put_again() {
     let shared = Shared::of(Registry::builder().knows_images_late(3).start());
-    let dial = Dial::new(|_| {});
+    let clock = RecordingClock::with(0.5, |_| {});
     let (list, name) = (shared.list(), shared.image(AMD));
-    let added = shared.run_by(dial.clone(), &["add", "--shared", &list, &name]).success();
+    let added = shared.run_by(clock.clone(), &["add", "--shared", &list, &name]).success();
     assert!(added.err().contains("does not know yet what it has just accepted"), "{}", added.err());
     let (media_type, _) = shared.registry.manifest("app", &tag("linux-amd64")).expect("an entry");
-    assert_eq!((media_type.as_str(), dial.slept().len()), (testkit::image::OCI_INDEX, 3));
+    assert_eq!((media_type.as_str(), clock.slept().len()), (testkit::image::OCI_INDEX, 3));
     // One whose image is nowhere is refused at once.
     let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
     shared.registry.fault(Rule::on("PUT", "draft."), Fault::Status(400, refused, vec![]));
     shared.registry.fault(Rule::on("HEAD", "sha256:"), Fault::status(404));
-    let failed = shared.run_by(dial.clone(), &["add", "--shared", &list, &shared.image(ARM)]);
-    assert_eq!((failed.code, dial.slept().len()), (1, 3), "{}", failed.err());
+    let failed = shared.run_by(clock.clone(), &["add", "--shared", &list, &shared.image(ARM)]);
+    assert_eq!((failed.code, clock.slept().len()), (1, 3), "{}", failed.err());
     assert!(failed.err().contains("failed to put entry"), "{}", failed.err());
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::image::{Index, OCI_INDEX};
 
-use super::{AMD, ARM, BOTH, Dial, Shared, image, tag};
+use super::{AMD, ARM, BOTH, RecordingClock, Shared, image, tag};
 
 /// The entry for linux/arm64 of the list, changed.
 fn changed(shared: &Shared, change: impl FnOnce(&mut Value)) {
@@ -75,7 +75,8 @@ fn children_of_other_repositories_are_missing() {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(foreign.manifest.len());
     });
-    let failed = shared.run_by(Dial::new(|_| {}), &["push", "--shared", "--require", BOTH, &shared.list()]);
+    let failed =
+        shared.run_by(RecordingClock::with(0.5, |_| {}), &["push", "--shared", "--require", BOTH, &shared.list()]);
     assert_eq!(failed.code, 1, "{}", failed.err());
     assert!(shared.platforms("1").is_empty());
 }

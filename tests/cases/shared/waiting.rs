@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{AMD, ARM, BOTH, Dial, OURS, Shared, line, tag, without_listing};
+use super::{AMD, ARM, BOTH, OURS, RecordingClock, Shared, line, tag, without_listing};
 
 /// An add by another machine, at some moment of a wait.
 fn add_later(shared: &Shared, platform: &str) -> impl Fn() + Send + Sync + use<> {
@@ -19,19 +19,19 @@ fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
     let shared = Shared::new();
     shared.add(&[AMD]).lines();
     let add = add_later(&shared, ARM);
-    let dial = Dial::new(move |round| {
+    let clock = RecordingClock::with(0.5, move |round| {
         if round == 3 {
             add()
         }
     });
     let words = ["push", "--shared", "--wait", "30m", "--require", BOTH, "--jobs", "1", &shared.list()];
-    let pushed = shared.run_by(dial.clone(), &words).success();
+    let pushed = shared.run_by(clock.clone(), &words).success();
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
     let polls = shared.lines();
     assert_eq!(polls.iter().filter(|request| **request == line("GET", "linux-amd64")).count(), 1, "{polls:?}");
     assert_eq!(polls.iter().filter(|request| **request == line("HEAD", "linux-arm64")).count(), 4, "{polls:?}");
     assert!(!polls.iter().any(|request| request.contains("tags/list")));
-    let seconds: Vec<f64> = dial.slept().iter().map(Duration::as_secs_f64).collect();
+    let seconds: Vec<f64> = clock.slept().iter().map(Duration::as_secs_f64).collect();
     assert_eq!(seconds, [2.0, 3.0, 4.5, 6.75]);
     let said = pushed.err();
     assert!(said.contains("waiting for linux/arm64 (1 of 2 there), 30m left"), "{said}");
@@ -44,11 +44,12 @@ fn waiting_half_an_hour_takes_about_95_rounds_and_exits_with_3() {
     let other = shared.sandbox.command(OURS).args(["add", "--shared", "--run", "github:1", &shared.list()]);
     let _ = other.arg(shared.image(ARM)).run().success();
     shared.add(&[AMD]).lines();
-    let dial = Dial::new(|_| {});
-    let failed = shared.run_by(dial.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &shared.list()]);
-    let rounds = dial.slept().len();
+    let clock = RecordingClock::with(0.5, |_| {});
+    let failed =
+        shared.run_by(clock.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &shared.list()]);
+    let rounds = clock.slept().len();
     assert!((90..=100).contains(&rounds), "{rounds}");
-    assert_eq!(dial.slept().iter().sum::<Duration>(), Duration::from_secs(30 * 60));
+    assert_eq!(clock.slept().iter().sum::<Duration>(), Duration::from_secs(30 * 60));
     let lines = shared.lines();
     assert_eq!(lines.iter().filter(|line| line.contains("tags/list")).count(), 1, "one at the end");
     assert_eq!(failed.code, 3);
@@ -119,9 +120,9 @@ fn reads_that_are_late_are_waited_for() {
             shared.registry.fault(Rule::on("GET", &tag("linux-amd64")).times(1), late.clone());
             shared.registry.fault(Rule::on("HEAD", &tag("linux-amd64")).times(reads - 1), late.clone());
         }
-        let dial = Dial::new(|_| {});
+        let clock = RecordingClock::with(0.5, |_| {});
         let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", grace, &list, &image];
-        let _ = shared.run_by(dial, &words).success();
+        let _ = shared.run_by(clock, &words).success();
         assert_eq!(shared.platforms("1").len() == 2, is_published, "{reads} late reads, {grace}");
     }
 }
@@ -140,7 +141,7 @@ fn an_older_own_entry_is_not_published() {
     shared.registry.fault(Rule::on("GET", &tag("linux-arm64")).times(1), late);
     let (list, image) = (shared.list(), shared.image_of(ARM, "new"));
     let words = ["add", "--shared", "--require", BOTH, "--if-complete", &list, &image];
-    let _ = shared.run_by(Dial::new(|_| {}), &words).success();
+    let _ = shared.run_by(RecordingClock::with(0.5, |_| {}), &words).success();
     let (_, published) = shared.registry.manifest("app", "1").expect("the list");
     let new = image.rsplit('@').next().expect("a digest");
     assert!(String::from_utf8_lossy(&published).contains(new));
@@ -173,10 +174,10 @@ fn an_error_ends_the_wait() {
         let shared = Shared::new();
         shared.add(&[AMD]);
         shared.registry.fault(Rule::on("HEAD", "draft."), Fault::status(status));
-        let dial = Dial::new(|_| {});
+        let clock = RecordingClock::with(0.5, |_| {});
         let words = ["push", "--shared", "--wait", "5m", "--require", BOTH, "--retries", "0", &shared.list()];
-        let failed = shared.run_by(dial.clone(), &words);
-        assert_eq!((failed.code, dial.slept().len()), (1, 1), "{status}: {}", failed.err());
+        let failed = shared.run_by(clock.clone(), &words);
+        assert_eq!((failed.code, clock.slept().len()), (1, 1), "{status}: {}", failed.err());
     }
 }
 
@@ -187,9 +188,9 @@ fn rate_limits_are_waited_out() {
     let slow = Fault::Status(429, String::new(), vec![("Retry-After".to_owned(), "7".to_owned())]);
     shared.add(&[AMD, ARM]);
     shared.registry.fault(Rule::any().times(3), slow);
-    let dial = Dial::new(|_| {});
-    let _ = shared.run_by(dial.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
-    assert!(dial.slept().iter().any(|time| *time >= Duration::from_secs(7)), "{:?}", dial.slept());
+    let clock = RecordingClock::with(0.5, |_| {});
+    let _ = shared.run_by(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    assert!(clock.slept().iter().any(|time| *time >= Duration::from_secs(7)), "{:?}", clock.slept());
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
 }
 

@@ -180,10 +180,9 @@ impl Fixture {
 
     /// The program, in this process.
     fn run(&self, sandbox: &Sandbox, words: &[String]) -> Output {
-        let home = [("HOME", sandbox.home()), ("DOCKER_CONFIG", sandbox.docker_config())];
-        let home = home.map(|(name, path)| (name, path.display().to_string()));
         let limits = LIMITS.map(|(name, value)| (name, value.to_owned()));
-        in_process::run(OURS, words, Env::from_pairs(home.into_iter().chain(limits)), Arc::new(SystemClock))
+        let env = Env::from_pairs(in_process::variables(sandbox).into_iter().chain(limits));
+        in_process::run(OURS, words, env, Arc::new(SystemClock))
     }
 
     /// The command under strace, which writes its log to `log`. Only the main thread is traced, because only that one

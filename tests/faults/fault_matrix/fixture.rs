@@ -135,22 +135,18 @@ impl Fixture {
 
     /// The program's environment. It sets what has no flag under the program's other names.
     fn variables(&self, limits: Limits) -> Vec<(String, String)> {
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        vec![
-            ("HOME".to_owned(), text(self.sandbox.home())),
-            ("DOCKER_CONFIG".to_owned(), text(self.sandbox.docker_config())),
-            // Hides the certificates and cgroups of this machine.
-            ("ROOTLESSKIT_STATE_DIR".to_owned(), text(self.sandbox.home())),
-            ("XDG_CONFIG_HOME".to_owned(), text(self.sandbox.home())),
-            ("DOCKER_MANIFEST_JOBS".to_owned(), limits.jobs.to_string()),
-            ("DOCKER_MANIFEST_RETRIES".to_owned(), limits.retries.to_string()),
-            ("DOCKER_MANIFEST_RUN".to_owned(), "matrix".to_owned()),
-        ]
+        let own = [
+            ("DOCKER_MANIFEST_JOBS", limits.jobs.to_string()),
+            ("DOCKER_MANIFEST_RETRIES", limits.retries.to_string()),
+            ("DOCKER_MANIFEST_RUN", "matrix".to_owned()),
+        ];
+        let all = in_process::variables(&self.sandbox).into_iter().chain(own);
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Runs the program of this name in this process, without waiting before retries.
     pub(super) fn run(&self, program: &str, words: &[String], limits: Limits) -> Output {
-        in_process::run(program, words, Env::from_pairs(self.variables(limits)), Hurried::new())
+        in_process::run(program, words, Env::from_pairs(self.variables(limits)), SkippingClock::new())
     }
 
     /// Runs the program as its users do.
@@ -221,17 +217,17 @@ fn without_directory(text: &str) -> String {
 }
 
 /// A clock whose pauses pass at once but count for deadlines.
-struct Hurried {
+struct SkippingClock {
     slept: Mutex<Duration>,
 }
 
-impl Hurried {
-    fn new() -> Arc<Hurried> {
-        Arc::new(Hurried { slept: Mutex::default() })
+impl SkippingClock {
+    fn new() -> Arc<SkippingClock> {
+        Arc::new(SkippingClock { slept: Mutex::default() })
     }
 }
 
-impl Clock for Hurried {
+impl Clock for SkippingClock {
     fn now(&self) -> Instant {
         Instant::now() + *self.slept.lock().unwrap_or_else(PoisonError::into_inner)
     }

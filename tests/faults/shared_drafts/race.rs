@@ -53,17 +53,17 @@ impl Size {
 }
 
 /// A clock by which pauses are 200 times as short, and count in full.
-struct Brisk {
+struct FastClock {
     skipped: Mutex<Duration>,
 }
 
-impl Brisk {
-    fn new() -> Arc<Brisk> {
-        Arc::new(Brisk { skipped: Mutex::default() })
+impl FastClock {
+    fn new() -> Arc<FastClock> {
+        Arc::new(FastClock { skipped: Mutex::default() })
     }
 }
 
-impl Clock for Brisk {
+impl Clock for FastClock {
     fn now(&self) -> Instant {
         Instant::now() + *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,7 +83,7 @@ impl Clock for Brisk {
 }
 
 /// The registry of the race.
-trait Arena: Sync {
+trait RaceRegistry: Sync {
     fn host(&self) -> String;
     /// The bytes under a tag.
     fn tagged(&self, tag: &str) -> Option<Vec<u8>>;
@@ -96,7 +96,7 @@ struct Real {
     storage: Storage,
 }
 
-impl Arena for Real {
+impl RaceRegistry for Real {
     fn host(&self) -> String {
         self.registry.host()
     }
@@ -110,7 +110,7 @@ impl Arena for Real {
     }
 }
 
-impl Arena for Registry {
+impl RaceRegistry for Registry {
     fn host(&self) -> String {
         Registry::host(self)
     }
@@ -153,7 +153,7 @@ fn loopback(registry: &Registry, writers: usize) -> Built {
 
 /// One round: its list, and how many processes ended before they had done their work.
 struct Round<'a> {
-    arena: &'a dyn Arena,
+    arena: &'a dyn RaceRegistry,
     built: &'a Built,
     list: String,
     tag: String,
@@ -168,7 +168,7 @@ impl Round<'_> {
     }
 
     /// Runs a command on a machine of its own, and again until it has done its work.
-    fn done(&self, machine: usize, words: &[&str]) -> Output {
+    fn run_until_success(&self, machine: usize, words: &[&str]) -> Output {
         let home = format!("/nonexistent/{machine}");
         let retries = self.retries[machine % self.retries.len()].to_string();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -179,7 +179,7 @@ impl Round<'_> {
                 ("DOCKER_MANIFEST_RUN", &self.tag),
                 ("DOCKER_MANIFEST_RETRIES", &retries),
             ]);
-            let output = in_process::run("docker-manifest", &words, env, Brisk::new());
+            let output = in_process::run("docker-manifest", &words, env, FastClock::new());
             if output.code == 0 {
                 return output;
             }
@@ -193,7 +193,7 @@ impl Round<'_> {
 
     fn add(&self, leg: usize) -> Output {
         let image = format!("{}/{REPOSITORY}@{}", self.arena.host(), self.built[leg].1);
-        self.done(leg, &["add", "--shared", "--quiet", &self.list, &image])
+        self.run_until_success(leg, &["add", "--shared", "--quiet", &self.list, &image])
     }
 
     /// Legs and publishers, all at once. Gives the digests that publishers report.
@@ -202,7 +202,7 @@ impl Round<'_> {
         let publish = ["push", "--shared", "--wait", "2h", "--require", &require, &self.list];
         thread::scope(|scope| {
             let publishing: Vec<_> = (0..publishers)
-                .map(|number| scope.spawn(move || self.done(self.built.len() + number, &publish).out()))
+                .map(|number| scope.spawn(move || self.run_until_success(self.built.len() + number, &publish).out()))
                 .collect();
             // One in four legs runs twice at once, as where a job is retried too early.
             let twice = (0..self.built.len()).filter(|leg| leg % 4 == 0);
@@ -220,7 +220,7 @@ impl Round<'_> {
             let leg = |leg: usize| {
                 let image = format!("{}/{REPOSITORY}@{}", self.arena.host(), self.built[leg].1);
                 let words = ["add", "--shared", "--quiet", "--require", &require, "--if-complete", &self.list, &image];
-                self.done(leg, &words).out()
+                self.run_until_success(leg, &words).out()
             };
             let legs: Vec<_> = (0..self.built.len()).map(|number| scope.spawn(move || leg(number))).collect();
             legs.into_iter().map(|leg| leg.join().expect("a leg ends")).collect()
@@ -257,7 +257,7 @@ impl Round<'_> {
 /// Runs rounds, and prints what they were.
 fn race(
     name: &str,
-    arena: &dyn Arena,
+    arena: &dyn RaceRegistry,
     built: &Built,
     size: Size,
     retries: &[u32],
