@@ -10,11 +10,12 @@ use crate::content::file_blob::{FileBlob, FileBlobError};
 use crate::content::registry::{Blob, BlobCopy, ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
+use crate::core::push::read_lag::ReadLag;
 use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
 use crate::model::manifest::Schema;
 use crate::model::{Entry, media_type};
-use crate::net::tasks;
+use crate::net::{Clock, tasks};
 use crate::reference::{Reference, Repository};
 
 /// The largest file, in bytes.
@@ -80,6 +81,7 @@ impl Artifact {
     pub(crate) fn push(
         &self,
         registry: &Registry,
+        clock: &dyn Clock,
         repository: &Repository,
         reporter: &dyn PushReporter,
     ) -> Result<Entry, CommandError> {
@@ -109,7 +111,9 @@ impl Artifact {
             registry.put_blob(repository, EMPTY)?;
         }
         let reference = repository.at_digest(&Digest::of(&self.bytes));
-        self.put(registry, &reference)?;
+        let blobs: Vec<&Digest> = seen.into_iter().collect();
+        let lag = ReadLag { registry, clock, notice: &|line| reporter.note(line) };
+        lag.put_image(repository, &blobs, &|| self.put(registry, &reference))?;
         let mut entry = Entry::fetched(reference, Schema::Oci, self.bytes.clone(), None);
         entry.descriptor.artifact_type.clone_from(&self.artifact_type);
         Ok(entry)

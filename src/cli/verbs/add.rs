@@ -119,7 +119,7 @@ impl Addition {
         let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
         let known = known.map(|entry| entry.reference.clone()).collect();
         let reporter = Reporter { context, is_quiet: args.publish.quiet };
-        let send = |packed: Artifact| packed.push(access.registry, before.reference.repository(), &reporter);
+        let send = |packed: Artifact| packed.push(access.registry, &*context.clock, target, &reporter);
         let artifact = packed.map(send).transpose()?;
         Ok(Addition { filter, sources: found, previous, known, artifact })
     }

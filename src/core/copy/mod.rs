@@ -19,6 +19,7 @@ use crate::core::copy::walk::{Walk, Walked};
 use crate::core::error::CommandError;
 use crate::core::push::outcome::Verified;
 use crate::core::push::read_back::ReadBack;
+use crate::core::push::read_lag::ReadLag;
 use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::request::{ReferrerFilter, SourceFilter};
@@ -26,6 +27,8 @@ use crate::core::resolve::carried;
 use crate::digest::Digest;
 use crate::model;
 use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::manifest::ManifestKind;
 use crate::net::{Clock, tasks};
 
 /// What is copied, and where to.
@@ -95,8 +98,8 @@ impl CopyRequest<'_> {
             if is_named {
                 self.sink.finish()?;
             } else {
-                let published = self.sink.publish(&name, &top.media_type, &top.bytes);
-                published.map_err(|error| self.not_put(&name, &top.media_type, error))?;
+                let publish = || self.sink.publish(&name, &top.media_type, &top.bytes);
+                self.put(&name, &top.media_type, &top.bytes, &publish)?;
             }
             if self.verify {
                 outcome.verified = Some(self.read_back(&name, &top.digest, &along)?);
@@ -114,6 +117,41 @@ impl CopyRequest<'_> {
             Err(ContentError::Registry(error)) if is_read_refused(&error) => Ok(None),
             found => Ok(found?),
         }
+    }
+
+    /// Runs `put`, which puts a manifest in the sink. It is run again if a registry does not know yet what the manifest
+    /// names, but has it.
+    ///
+    /// # Errors
+    /// The last failure of `put`.
+    fn put<T>(
+        &self,
+        name: &ManifestName,
+        media_type: &str,
+        bytes: &[u8],
+        put: &dyn Fn() -> Result<T, ContentError>,
+    ) -> Result<T, CommandError> {
+        let notice = |line: &str| self.reporter.note(line);
+        let lag = ReadLag { registry: self.registry, clock: self.clock, notice: &notice };
+        let put = || put().map_err(|error| self.not_put(name, media_type, error));
+        lag.put_if(&|| self.has_content(media_type, bytes).is_ok_and(|has_content| has_content), &put)
+    }
+
+    /// Whether the sink has everything that the manifest names, and it names something.
+    fn has_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
+        let is_list = ManifestKind::of(media_type) == Some(ManifestKind::List);
+        let named = if is_list {
+            Index::decode(bytes).map_err(CommandError::served(&self.from))?.manifests
+        } else {
+            carried::blobs(bytes).map_err(CommandError::served(&self.from))?
+        };
+        let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign()).collect();
+        let has = |content: &&Descriptor| {
+            let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&self::named(content)) };
+            has.map_err(CommandError::from)
+        };
+        let has = tasks::in_order(self.registry.jobs(), &named, has).map_err(CommandError::of)?;
+        Ok(!has.is_empty() && !has.contains(&false))
     }
 
     /// The failure of a manifest that was not put.
@@ -238,9 +276,9 @@ impl CopyRequest<'_> {
     /// Puts a manifest. Returns its digest if the target lists it under its subject.
     fn child(&self, walked: &Walked) -> Result<Option<Digest>, CommandError> {
         let Some(fetched) = &walked.fetched else { return Ok(None) };
-        let put = self.sink.put_child(&fetched.digest, &fetched.media_type, &fetched.bytes);
-        let name = ManifestName::Digest(fetched.digest.clone());
-        let is_listed = put.map_err(|error| self.not_put(&name, &fetched.media_type, error))?;
+        let FetchedManifest { digest, media_type, bytes, .. } = fetched;
+        let name = ManifestName::Digest(digest.clone());
+        let is_listed = self.put(&name, media_type, bytes, &|| self.sink.put_child(digest, media_type, bytes))?;
         self.say(format!("published: {}", fetched.digest));
         Ok(is_listed.then(|| fetched.digest.clone()))
     }

@@ -212,8 +212,8 @@ impl Along {
                     .tags
                     .first()
                     .map_or_else(|| ManifestName::Digest(found.digest.clone()), |tag| ManifestName::Tag(tag.clone()));
-                let put = request.sink.put_referrer(&referrer(found));
-                let is_listed = put.map_err(|error| request.not_put(&name, &found.media_type, error))?;
+                let put = || request.sink.put_referrer(&referrer(found));
+                let is_listed = request.put(&name, &found.media_type, &found.bytes, &put)?;
                 request.say(format!("published: {}", CopiedReferrer::new(found, true)));
                 Ok::<_, CommandError>(is_listed)
             };

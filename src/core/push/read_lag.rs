@@ -86,7 +86,7 @@ impl ReadLag<'_> {
     ///
     /// # Errors
     /// The last failure of `put`.
-    pub(super) fn put_image<T>(
+    pub(crate) fn put_image<T>(
         &self,
         repository: &Repository,
         blobs: &[&Digest],
@@ -97,7 +97,12 @@ impl ReadLag<'_> {
         self.put_if(&|| !blobs.is_empty() && are_there(), put)
     }
 
-    fn put_if<T>(
+    /// Runs `put`. If the registry does not know what the manifest names, and `are_there` says that it has it, `put` is
+    /// run again.
+    ///
+    /// # Errors
+    /// The last failure of `put`.
+    pub(crate) fn put_if<T>(
         &self,
         are_there: &dyn Fn() -> bool,
         put: &dyn Fn() -> Result<T, CommandError>,

@@ -44,8 +44,12 @@ impl Fixture {
 
     /// Pushes the draft in this process, by a clock that does not wait.
     fn push(&self, flags: &[&str]) -> Pushed {
-        let (clock, list) = (RecordingClock::new(), format!("{}/new:1", self.registry.host()));
-        let words: Vec<String> = [&["push"], flags, &[&*list]].concat().into_iter().map(str::to_owned).collect();
+        self.run(&[&["push"], flags, &[&format!("{}/new:1", self.registry.host())]].concat())
+    }
+
+    fn run(&self, words: &[&str]) -> Pushed {
+        let clock = RecordingClock::new();
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let env = Env::from_pairs(in_process::variables(&self.sandbox));
         let output = in_process::run("docker-manifest", &words, env, clock.clone());
         Pushed { code: output.code, stderr: output.err(), slept: clock.slept_ms() }
@@ -145,6 +149,39 @@ fn an_image_is_put_again_whose_blobs_another_client_is_putting() {
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{}", pushed.stderr);
     assert_eq!(fixture.sent(&format!("PUT /v2/new/manifests/{digest}")), 1);
+}
+
+#[test]
+fn copies_and_artifacts_are_put_again_whose_blobs_another_client_is_putting() {
+    let fixture = Fixture::new();
+    let (host, digest) = (fixture.registry.host(), fixture.image.digest());
+    let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
+    fixture.registry.fault(Rule::on("PUT", "/v2/copied/manifests/1").times(2), unknown());
+    let words = ["copy", &format!("{host}/src:1"), &format!("{host}/copied:1")];
+    let copied = fixture.run(&words);
+    assert_eq!((copied.code, copied.slept.as_slice()), (0, &WAITS[..2]), "{}", copied.stderr);
+    assert!(copied.stderr.starts_with(&format!("{host} does not know yet what it has just accepted")));
+    assert_eq!(fixture.registry.manifest("copied", "1").map(|(_, bytes)| bytes), Some(fixture.image.manifest.clone()));
+    // An index that names the image, and an image of it.
+    let index = Index::oci().image(&fixture.image).build();
+    fixture.registry.put_index("src", "2", &index);
+    fixture.registry.fault(Rule::on("PUT", &format!("/v2/other/manifests/{digest}")).times(1), unknown());
+    fixture
+        .registry
+        .fault(Rule::on("PUT", "/v2/other/manifests/2").times(1), refused(404, "MANIFEST_UNKNOWN", "unknown"));
+    let copied = fixture.run(&["copy", &format!("{host}/src:2"), &format!("{host}/other:2")]);
+    assert_eq!((copied.code, copied.slept.as_slice()), (0, &[500, 500][..]), "{}", copied.stderr);
+    // An artifact that another job packs at the same time.
+    fixture.registry.fault(Rule::on("PUT", "/v2/new/manifests/sha256:").times(1), unknown());
+    let file = fixture.sandbox.write("notes.txt", "notes").display().to_string();
+    let words = ["add", &format!("{host}/new:1"), "--artifact", &file, "--artifact-type", "text/plain"];
+    let added = fixture.run(&words);
+    assert_eq!((added.code, added.slept.as_slice()), (0, &WAITS[..1]), "{}", added.stderr);
+    // A blob that the registry does not have after all.
+    fixture.registry.fault(Rule::on("PUT", "/v2/third/manifests/1"), unknown());
+    fixture.registry.fault(Rule::on("HEAD", "/v2/third/blobs/"), Fault::status(404));
+    let copied = fixture.run(&["copy", &format!("{host}/src:1"), &format!("{host}/third:1")]);
+    assert_eq!((copied.code, copied.slept), (1, vec![]), "{}", copied.stderr);
 }
 
 #[test]
