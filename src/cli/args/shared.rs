@@ -74,7 +74,7 @@ pub struct FromFiles {
     pub repository: Option<Repository>,
 }
 
-/// [`Sources`] for a command whose platforms are named in another way.
+/// [`SourceFlags`] for a command whose platforms are named in another way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct AttestationFlags {
     /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
