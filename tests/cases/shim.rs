@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Docker, Output, Sandbox, on_path, write_script};
+use testkit::sandbox::{Docker, Output, Sandbox, copy_program, on_path, write_script};
 
 use super::OURS;
 use super::shell_init::CALLS;
@@ -242,7 +242,7 @@ fn no_comparison_takes_the_shim_for_docker() {
     let fixture = Fixture::new();
     let at = |name: &str| fixture.sandbox.path().join(name);
     std::fs::create_dir(at("copy")).unwrap();
-    std::fs::copy(OURS, at("copy/docker")).unwrap();
+    copy_program(OURS.as_ref(), &at("copy/docker"));
     std::fs::create_dir(at("script")).unwrap();
     write_script(&at("script/docker"), &format!("#!/bin/sh\nshift\nexec {OURS} \"$@\"\n"));
     let on = |dirs: &[&str]| {

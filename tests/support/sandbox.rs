@@ -217,11 +217,19 @@ pub fn write_script(path: &Path, text: &str) {
     let draft = path.with_extension("draft");
     std::fs::write(&draft, text).expect("the script is written");
     std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).expect("the script is made executable");
-    // Another process makes the final file: one that this process had open for writing while a test beside it forked
-    // is "text file busy" to whoever runs it. A rename would keep the file, and so the trouble.
-    let copied = Command::new("cp").arg("-p").arg(&draft).arg(path).status().expect("cp runs");
-    assert!(copied.success(), "cp to {}", path.display());
+    copy_program(&draft, path);
     std::fs::remove_file(&draft).expect("the draft is removed");
+}
+
+/// Copies a program that will be run.
+///
+/// # Panics
+/// When it cannot be copied.
+pub fn copy_program(from: &Path, to: &Path) {
+    // Another process writes the file: one that this process had open for writing while a test beside it forked
+    // is "text file busy" to whoever runs it. A rename would keep the file, and so the trouble.
+    let copied = Command::new("cp").arg("-p").arg(from).arg(to).status().expect("cp runs");
+    assert!(copied.success(), "cp to {}", to.display());
 }
 
 /// Whether a program of this name is on the PATH.
