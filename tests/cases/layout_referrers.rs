@@ -51,7 +51,7 @@ fn an_index_of_a_layout_is_published_with_what_refers_to_it() {
         // Those of the index and of its images, and cosign's.
         assert_eq!(number(&told, "referrers"), 5, "{told:#}");
         assert_eq!(told["referrers"][0]["repository"], "oci-layout://dir");
-        assert_eq!(told["verified"], json!({"names": 1, "manifests": 9, "blobs": 18}));
+        assert_eq!(told["verified"], json!({"names": 2, "manifests": 9, "blobs": 18}));
         signed.assert_in(&fixture.to, "app", has_api);
         let again = fixture.json(line);
         assert_eq!((&again["unchanged"], has_written(&fixture.to)), (&json!(true), false), "{again:#}");

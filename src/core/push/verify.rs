@@ -1,5 +1,6 @@
-//! `--verify`: reads back what was published. The tags must serve the list's bytes, every manifest that the list names
-//! must be served with its digest, and the repository must have every blob.
+//! `--verify`: reads back what was published. The tags must serve the list's bytes, cosign's tags those of the
+//! signatures, every manifest that the list names must be served with its digest, and the repository must have every
+//! blob.
 
 use crate::content::RegistryRepository;
 use crate::content::registry::{ManifestName, Registry};
@@ -26,8 +27,8 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
     Ok(all)
 }
 
-/// Reads back what was published in the plan's repository: a GET of each name of the list and of each manifest, a HEAD
-/// of each blob.
+/// Reads back what was published in the plan's repository: a GET of each name of the list, of each tag of a signature
+/// and of each manifest, a HEAD of each blob.
 ///
 /// # Errors
 /// [`CommandError::Unverified`] for the first name, manifest or blob that is not served as it was sent, and failed
@@ -41,7 +42,11 @@ pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<Verifie
     if names.is_empty() {
         names.push(ManifestName::Digest(plan.list.digest.clone()));
     }
-    let names: Vec<(ManifestName, Digest)> = names.into_iter().map(|name| (name, plan.list.digest.clone())).collect();
+    let names = names.into_iter().map(|name| (name, plan.list.digest.clone()));
+    let signatures = plan.referrers().filter_map(|referrer| Some((referrer.reference.digest()?, &referrer.tags)));
+    let signatures =
+        signatures.flat_map(|(digest, tags)| tags.iter().filter_map(name).map(|name| (name, digest.clone())));
+    let names: Vec<(ManifestName, Digest)> = names.chain(signatures).collect();
     let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
     let referrers = plan.referrers().filter_map(|referrer| referrer.reference.digest().cloned());
     read_back.run(&names, children.chain(referrers).collect())
