@@ -44,7 +44,7 @@ check: ## Check format, clippy, unit tests and layers: quick, while you work; ma
 	$(CARGO) test --quiet --locked --lib -- --skip fuzzing::
 	$(CARGO) test --quiet --locked --test layers
 
-faults: setup ## Each request of each command with each fault, and a crash at each step; FAULT_RUNS=100000, FAULT_SEED=17, RACE_ROUNDS=5000
+faults: setup ## Each request of each command with each fault, and a crash at each step (hours); FAULT_RUNS=100000, FAULT_SEED=17, RACE_ROUNDS=100
 	FAULTS_WHOLE=1 $(CARGO) test --locked --test faults -- --nocapture
 	FAULTS_WHOLE=1 $(CARGO) test --locked --lib -- fuzzing::
 

@@ -159,6 +159,8 @@ impl RealRegistry {
             .arg("serve")
             .arg(&config_file)
             .env_clear()
+            // Its garbage collector takes a third of its time otherwise, as its heap is small.
+            .env("GOGC", "1000")
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::null())
             .stdout(log)

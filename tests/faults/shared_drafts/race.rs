@@ -35,6 +35,9 @@ const SHOWN: usize = 5;
 /// How often a command is run again that has failed.
 const TRIES: usize = 60;
 
+/// After how many rounds a line says how far the race is.
+const PROGRESS: usize = 100;
+
 /// How many take part in a round.
 #[derive(Clone, Copy)]
 struct Size {
@@ -272,6 +275,9 @@ fn race(
         let reported = round(number, &one);
         reports += reported.len();
         wrong.extend(one.wrong(&reported));
+        if (number + 1) % PROGRESS == 0 {
+            told(&format!("  {} of {} rounds, {} lists wrong", number + 1, size.rounds, wrong.len()));
+        }
     }
     let died = died.into_inner().unwrap_or_else(PoisonError::into_inner);
     told(&format!(
@@ -292,7 +298,7 @@ fn race(
 #[test]
 fn many_legs_and_publishers_on_a_real_registry() {
     let sample = Size { writers: 12, publishers: 3, rounds: 2 };
-    let size = Size::of(sample, Size { writers: 64, publishers: 8, rounds: 30 });
+    let size = Size::of(sample, Size { writers: 64, publishers: 8, rounds: 2000 });
     let Some((real, built)) = real(size.writers) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
