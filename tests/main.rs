@@ -194,6 +194,7 @@ mod cases {
     mod docs;
     mod drafts;
     mod error_data;
+    mod fixture;
     mod formats;
     mod from_files;
     mod habits;

@@ -3,53 +3,31 @@
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox, Tool, on_path};
+use testkit::sandbox::{Tool, on_path};
 use testkit::skip::skipped;
 
-use super::OURS;
-
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::fixture::Fixture;
 
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn apply(&self, spec: &str) -> Output {
-        let spec = spec.replace('@', &format!("{}/", self.registry.host()));
-        self.sandbox.command(OURS).args(["apply", "-f", "-"]).stdin(spec).run()
-    }
-
-    fn served(&self, repo: &str, tag: &str) -> (String, Vec<u8>) {
-        self.registry.manifest(repo, tag).expect("it is there")
-    }
-
-    fn list(&self, repo: &str, tag: &str) -> Value {
-        serde_json::from_slice(&self.served(repo, tag).1).expect("a list")
-    }
-
-    /// An index as no tool of ours would write it: members of its own, two of them in its lines, in an order of its
+    /// An index as no tool of ours would write it: members of its own, two of them in its entries, in an order of its
     /// own.
-    fn odd(&self, repo: &str, tag: &str, media_type: &str) -> Vec<u8> {
+    fn put_odd_index(&self, repo: &str, tag: &str, media_type: &str) -> Vec<u8> {
         let images = ["s390x", "amd64", "arm64"].map(image);
         images.iter().for_each(|image| drop(self.registry.put_image(repo, &image.digest(), image)));
-        let line = |image: &Image| {
+        let entry = |image: &Image| {
             json!({"x-own": [1], "digest": image.digest(), "size": image.manifest.len(),
                 "platform": image.platform(), "mediaType": image.media_type, "annotations": {"of": "it"}})
         };
-        let lines: Vec<Value> = images.iter().map(line).collect();
-        let index = json!({"x-top": {"a": "<"}, "manifests": lines, "annotations": {"z": "1"}, "schemaVersion": 2,
+        let entries: Vec<Value> = images.iter().map(entry).collect();
+        let index = json!({"x-top": {"a": "<"}, "manifests": entries, "annotations": {"z": "1"}, "schemaVersion": 2,
             "mediaType": media_type});
         let bytes = serde_json::to_string(&index).expect("JSON").into_bytes();
         self.registry.put_manifest(repo, tag, media_type, &bytes);
         bytes
+    }
+
+    fn served_with_type(&self, repo: &str, tag: &str) -> (String, Vec<u8>) {
+        self.registry.manifest(repo, tag).expect("it is there")
     }
 }
 
@@ -60,35 +38,35 @@ fn image(architecture: &str) -> Image {
 #[test]
 fn an_unchanged_index_is_published_byte_for_byte() {
     let fixture = Fixture::new();
-    let bytes = fixture.odd("dev/app", "1", OCI_INDEX);
+    let bytes = fixture.put_odd_index("dev/app", "1", OCI_INDEX);
     let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
     let _ = fixture.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(fixture.served("prod/app", "1"), (OCI_INDEX.to_owned(), bytes.clone()));
-    let _ = fixture.apply("image: @prod/app:2\nmanifests:\n- image: @dev/app:1\n").success();
-    assert_eq!(fixture.served("prod/app", "2").1, bytes);
+    assert_eq!(fixture.served_with_type("prod/app", "1"), (OCI_INDEX.to_owned(), bytes.clone()));
+    let _ = fixture.apply("image: @prod/app:2\nmanifests:\n- image: @dev/app:1\n", &[]).success();
+    assert_eq!(fixture.served("prod/app", "2"), bytes);
     let platforms = ["linux/amd64", "linux/arm64", "linux/s390x"];
     let lines = platforms.map(|platform| format!("- image: @dev/app:1\n  platform: {platform}\n"));
-    let _ = fixture.apply(&format!("image: @prod/app:3\nmanifests:\n{}", lines.concat())).success();
-    assert_eq!(fixture.served("prod/app", "3").1, bytes);
+    let _ = fixture.apply(&format!("image: @prod/app:3\nmanifests:\n{}", lines.concat()), &[]).success();
+    assert_eq!(fixture.served("prod/app", "3"), bytes);
 }
 
 #[test]
 fn a_docker_list_with_extra_members_is_kept_byte_for_byte() {
     let fixture = Fixture::new();
-    let bytes = fixture.odd("dev/app", "1", DOCKER_LIST);
+    let bytes = fixture.put_odd_index("dev/app", "1", DOCKER_LIST);
     let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
     let _ = fixture.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(fixture.served("prod/app", "1"), (DOCKER_LIST.to_owned(), bytes));
+    assert_eq!(fixture.served_with_type("prod/app", "1"), (DOCKER_LIST.to_owned(), bytes));
     let _ = fixture.run(&["remove", "@prod/app:1", "linux/amd64"]).success();
     let pushed = fixture.run(&["push", "@prod/app:1"]).success();
     assert_eq!(pushed.err(), "");
-    assert_eq!(fixture.served("prod/app", "1").0, DOCKER_LIST);
+    assert_eq!(fixture.served_with_type("prod/app", "1").0, DOCKER_LIST);
 }
 
 #[test]
 fn an_edit_keeps_all_other_members() {
     let fixture = Fixture::new();
-    let bytes = fixture.odd("app", "1", OCI_INDEX);
+    let bytes = fixture.put_odd_index("app", "1", OCI_INDEX);
     let before: Value = serde_json::from_slice(&bytes).expect("JSON");
     let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "new=2"]).success();
@@ -122,8 +100,8 @@ fn a_nested_index_is_carried_over() {
     fixture.registry.put_index("dev/app", "1", &outer);
     let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
     let _ = fixture.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(fixture.served("prod/app", "1").1, outer.manifest);
-    assert_eq!(fixture.served("prod/app", &inner.digest()).1, inner.manifest);
+    assert_eq!(fixture.served("prod/app", "1"), outer.manifest);
+    assert_eq!(fixture.served("prod/app", &inner.digest()), inner.manifest);
 }
 
 #[test]
@@ -209,7 +187,7 @@ fn one_image_for_one_platform_is_one_entry_of_a_spec() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "amd64", &image("amd64"));
     let twice = "image: @app:1\nmanifests:\n- image: @app:amd64\n- image: @app:amd64\n  platform: linux/amd64\n";
-    let pushed = fixture.apply(twice).success();
+    let pushed = fixture.apply(twice, &[]).success();
     assert_eq!(pushed.err(), "");
     assert_eq!(fixture.list("app", "1")["manifests"].as_array().map(Vec::len), Some(1));
 }
@@ -236,9 +214,9 @@ fn an_exported_list_of_odd_platforms_is_applied_as_it_was() {
         let exported = fixture.run(&["export", "--remote", "@app:1"]).success();
         assert_eq!(exported.err(), "");
         let spec = exported.out().replacen("app:1", "app:2", 1);
-        let applied = fixture.sandbox.command(OURS).args(["apply", "-f", "-"]).stdin(spec).run().success();
+        let applied = fixture.command(&["apply", "-f", "-"]).stdin(spec).run().success();
         assert_eq!(applied.err(), "");
-        assert_eq!(fixture.served("app", "2"), (media_type.to_owned(), index.into_bytes()));
+        assert_eq!(fixture.served_with_type("app", "2"), (media_type.to_owned(), index.into_bytes()));
         let picked = fixture.run(&["inspect", "--raw", "--platform", "none/any", "@app:1"]).success();
         assert_eq!(picked.out().as_bytes(), images[1].manifest);
     }

@@ -3,53 +3,39 @@
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_MANIFEST};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-    image: Image,
-    index: Index,
+/// With an image, which `both` and the tests are made of.
+fn fixture() -> (Fixture, Image, Index) {
+    let fixture = Fixture::new();
+    let image = Image::oci().platform("linux", "amd64").layer("l").build();
+    fixture.registry.put_image("app", "image", &image);
+    let index = Index::oci().image(&image).build();
+    (fixture, image, index)
 }
 
-impl Fixture {
-    fn new() -> Fixture {
-        let (registry, sandbox) = (Registry::start(), Sandbox::new());
-        let image = Image::oci().platform("linux", "amd64").layer("l").build();
-        registry.put_image("app", "image", &image);
-        let index = Index::oci().image(&image).build();
-        Fixture { registry, sandbox, image, index }
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    /// The image's manifest with the members of an index too.
-    fn both(&self, media_type: Option<&str>) -> Vec<u8> {
-        let mut both: Value = serde_json::from_slice(&self.image.manifest).expect("JSON");
-        let index: Value = serde_json::from_slice(&self.index.manifest).expect("JSON");
-        both["manifests"] = index["manifests"].clone();
-        both["mediaType"] = json!(media_type);
-        serde_json::to_vec(&both).expect("bytes")
-    }
+/// The image's manifest with the members of an index too.
+fn both(image: &Image, index: &Index, media_type: Option<&str>) -> Vec<u8> {
+    let mut both: Value = serde_json::from_slice(&image.manifest).expect("JSON");
+    let index: Value = serde_json::from_slice(&index.manifest).expect("JSON");
+    both["manifests"] = index["manifests"].clone();
+    both["mediaType"] = json!(media_type);
+    serde_json::to_vec(&both).expect("bytes")
 }
 
 #[test]
 fn a_document_that_is_two_things_is_refused_by_every_command() {
-    let fixture = Fixture::new();
-    let index = "index: expected index but found manifest";
-    let manifest = "manifest: expected manifest but found index";
+    let (fixture, image, index) = fixture();
+    let not_an_index = "index: expected index but found manifest";
+    let not_a_manifest = "manifest: expected manifest but found index";
     let other = format!("it is served as {DOCKER_LIST}, but its mediaType is {OCI_INDEX}");
     for (tag, served, bytes, said) in [
-        ("index", OCI_INDEX, fixture.both(Some(OCI_INDEX)), index),
-        ("manifest", OCI_MANIFEST, fixture.both(Some(OCI_MANIFEST)), manifest),
-        ("bare", OCI_INDEX, fixture.both(None), index),
-        ("unknown", "application/json", fixture.both(None), index),
-        ("family", DOCKER_LIST, fixture.index.manifest.clone(), other.as_str()),
+        ("index", OCI_INDEX, both(&image, &index, Some(OCI_INDEX)), not_an_index),
+        ("manifest", OCI_MANIFEST, both(&image, &index, Some(OCI_MANIFEST)), not_a_manifest),
+        ("bare", OCI_INDEX, both(&image, &index, None), not_an_index),
+        ("unknown", "application/json", both(&image, &index, None), not_an_index),
+        ("family", DOCKER_LIST, index.manifest.clone(), other.as_str()),
     ] {
         fixture.registry.put_manifest("app", tag, served, &bytes);
         let name = format!("@app:{tag}");
@@ -75,8 +61,8 @@ fn a_document_that_is_two_things_is_refused_by_every_command() {
 
 #[test]
 fn an_entry_that_is_two_things_is_refused_too() {
-    let fixture = Fixture::new();
-    let both = fixture.both(Some(OCI_MANIFEST));
+    let (fixture, image, index) = fixture();
+    let both = both(&image, &index, Some(OCI_MANIFEST));
     let digest = fixture.registry.put_manifest("app", "both", OCI_MANIFEST, &both);
     let entry = json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": both.len(),
         "platform": {"os": "linux", "architecture": "amd64"}});
@@ -87,7 +73,7 @@ fn an_entry_that_is_two_things_is_refused_too() {
 
 #[test]
 fn by_an_unknown_type_the_document_decides() {
-    let fixture = Fixture::new();
+    let (fixture, image, index) = fixture();
     let docker = Image::docker().platform("linux", "arm64").layer("d").build();
     fixture.registry.put_image("app", "docker", &docker);
     let without = |bytes: &[u8]| {
@@ -95,12 +81,12 @@ fn by_an_unknown_type_the_document_decides() {
         document.as_object_mut().expect("members").remove("mediaType");
         serde_json::to_vec(&document).expect("bytes")
     };
-    let (bare_image, bare_index) = (without(&fixture.image.manifest), without(&fixture.index.manifest));
+    let (bare_image, bare_index) = (without(&image.manifest), without(&index.manifest));
     for (place, (bytes, media_type)) in [
-        (&fixture.image.manifest, OCI_MANIFEST),
+        (&image.manifest, OCI_MANIFEST),
         (&bare_image, OCI_MANIFEST),
         (&docker.manifest, DOCKER_MANIFEST),
-        (&fixture.index.manifest, OCI_INDEX),
+        (&index.manifest, OCI_INDEX),
         (&bare_index, OCI_INDEX),
     ]
     .into_iter()

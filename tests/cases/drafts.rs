@@ -8,73 +8,53 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
-use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 use testkit::skip::skipped;
 
 use super::OURS;
+use super::fixture::Fixture;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
+/// With images, and an index as buildx makes it, to make drafts of.
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.registry.put_index("app", "multi", &buildx_index(&["linux/amd64", "linux/arm64/v8"]));
+    fixture.registry.put_image("app", "s390x", &buildx_image("linux/s390x"));
+    fixture.registry.put_image("app", "docker", &Image::docker().platform("linux", "amd64").layer(b"d").build());
+    fixture
 }
 
 impl Fixture {
-    /// With images, and an index as buildx makes it, to make drafts of.
-    fn new() -> Fixture {
-        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
-        fixture.registry.put_index("app", "multi", &buildx_index(&["linux/amd64", "linux/arm64/v8"]));
-        fixture.registry.put_image("app", "s390x", &buildx_image("linux/s390x"));
-        fixture.registry.put_image("app", "docker", &Image::docker().platform("linux", "amd64").layer(b"d").build());
-        fixture
-    }
-
-    fn name(&self, rest: &str) -> String {
-        self.registry.name(rest)
-    }
-
-    /// Runs the program; words that begin with `@` get the registry's host before them.
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
     /// Runs docker itself.
     fn docker(&self, args: &[&str]) -> Output {
         self.sandbox.tool(&Tool::Docker).args(self.registry.words(args)).run().success()
     }
 
-    fn draft(&self, list: &str, image: &str) {
+    fn create_draft(&self, list: &str, image: &str) {
         let _ = self.run(&["create", list, image]).success();
     }
 
-    /// The folder of a draft in the store.
-    fn folder(&self, list: &str) -> PathBuf {
-        self.sandbox.store().join(self.name(list).replace([':'], "-").replace('/', "_"))
-    }
-
     /// A draft with a file in it that is no entry.
-    fn broken(&self, list: &str) -> PathBuf {
-        self.draft(&format!("@{list}"), "@app:s390x");
-        let file = self.folder(list).join("zzz");
+    fn create_broken_draft(&self, list: &str) -> PathBuf {
+        self.create_draft(&format!("@{list}"), "@app:s390x");
+        let file = self.draft_folder(list).join("zzz");
         fs::write(&file, "{").expect("a file in the draft");
         file
     }
 
     /// Makes all of a draft as old as that, as if nobody had changed it since.
-    fn age(&self, list: &str, age: Duration) {
+    fn set_age(&self, list: &str, age: Duration) {
         let then = SystemTime::now() - age;
-        let folder = self.folder(list);
-        let side = self.sandbox.store().join(".docker-manifest/lists").join(folder.file_name().expect("a name"));
+        let (folder, sidecar) = (self.draft_folder(list), self.sidecar(list));
         let entries = fs::read_dir(&folder).expect("the draft").map(|entry| entry.expect("an entry").path());
-        for path in entries.chain([folder.clone()]).chain(side.exists().then_some(side)) {
+        for path in entries.chain([folder.clone()]).chain(sidecar.exists().then_some(sidecar)) {
             fs::File::open(&path).and_then(|file| file.set_modified(then)).expect("a time is set");
         }
     }
 
     /// The names of the drafts.
-    fn names(&self) -> Vec<String> {
+    fn draft_names(&self) -> Vec<String> {
         self.run(&["ls", "-q"]).out().lines().map(str::to_owned).collect()
     }
 
@@ -105,17 +85,17 @@ fn no_drafts_are_no_rows() {
 
 #[test]
 fn every_draft_has_a_row() {
-    let fixture = Fixture::new();
-    fixture.draft("@list:b", "@app:multi");
-    fixture.draft("@list:a", "@app:s390x");
-    fixture.age("list:a", 3 * DAY);
+    let fixture = fixture();
+    fixture.create_draft("@list:b", "@app:multi");
+    fixture.create_draft("@list:a", "@app:s390x");
+    fixture.set_age("list:a", 3 * DAY);
     fixture.registry.clear();
     let shown = fixture.run(&["ls"]).success();
     let header = shown.out().lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(header, ["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);
     let rows = fixture.rows();
     let stored = |list: &str| -> u64 {
-        let files = fs::read_dir(fixture.folder(list)).expect("the draft");
+        let files = fs::read_dir(fixture.draft_folder(list)).expect("the draft");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     };
     // Between 1000 and 9999 bytes, and ten times that.
@@ -125,15 +105,15 @@ fn every_draft_has_a_row() {
     // Four entries, two of them attestations, which run nowhere; the order is the list's, by digest.
     assert_eq!(rows[1][..3], [fixture.name("list:b"), "4".into(), "linux/arm64/v8, linux/amd64".into()]);
     assert!(rows[1][3].contains("second"), "{rows:?}");
-    assert_eq!(fixture.names(), [fixture.name("list:a"), fixture.name("list:b")]);
+    assert_eq!(fixture.draft_names(), [fixture.name("list:a"), fixture.name("list:b")]);
     assert!(fixture.registry.requests().is_empty());
 }
 
 #[test]
 fn json_has_what_inspect_has_and_more() {
-    let fixture = Fixture::new();
-    fixture.draft("@list:1", "@app:multi");
-    fixture.age("list:1", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - 100 * DAY);
+    let fixture = fixture();
+    fixture.create_draft("@list:1", "@app:multi");
+    fixture.set_age("list:1", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - 100 * DAY);
     let told: Value = serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
     let shown = fixture.run(&["inspect", "--format", "json", "@list:1"]).success();
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
@@ -144,7 +124,7 @@ fn json_has_what_inspect_has_and_more() {
     assert_eq!((&row["entries"], &row["guessed"]), (&json!(4), &json!(false)));
     let modified = row["modified"].as_str().expect("a time");
     assert!(modified.starts_with("1970-04-1") && modified.ends_with('Z') && modified.len() == 20, "{modified}");
-    let folder = fixture.folder("list:1");
+    let folder = fixture.draft_folder("list:1");
     assert_eq!(row["directory"], folder.file_name().unwrap().to_str().unwrap());
     let bytes: u64 = fs::read_dir(folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert_eq!(row["storedBytes"], bytes);
@@ -152,10 +132,10 @@ fn json_has_what_inspect_has_and_more() {
 
 #[test]
 fn ls_lists_a_broken_draft_and_all_others() {
-    let fixture = Fixture::new();
-    fixture.draft("@list:1", "@app:s390x");
-    let file = fixture.broken("list:2");
-    fixture.draft("@list:3", "@app:multi");
+    let fixture = fixture();
+    fixture.create_draft("@list:1", "@app:s390x");
+    let file = fixture.create_broken_draft("list:2");
+    fixture.create_draft("@list:3", "@app:multi");
     fs::create_dir(fixture.sandbox.store().join("Nobody's")).expect("a folder that no list has");
     let shown = fixture.run(&["ls"]);
     assert_eq!(shown.code, 1);
@@ -169,7 +149,7 @@ fn ls_lists_a_broken_draft_and_all_others() {
     assert!(said.contains(&format!("invalid manifest file {}", file.display())), "{said}");
     assert!(said.contains("Nobody's has a name that no manifest list has"), "{said}");
     // What is no list has no name that anything could be done with.
-    assert_eq!((fixture.run(&["ls", "-q"]).code, fixture.names()), (1, lists.to_vec()));
+    assert_eq!((fixture.run(&["ls", "-q"]).code, fixture.draft_names()), (1, lists.to_vec()));
     let told = fixture.run(&["ls", "--format", "json"]);
     let rows: Value = serde_json::from_slice(&told.stdout).expect("JSON");
     assert!(rows[1]["error"].as_str().expect("an error").contains("zzz"), "{rows}");
@@ -185,10 +165,10 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     if !on_path("docker") {
         return skipped("docker's drafts in ls", "docker is not on the PATH");
     }
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let _ = fixture.docker(&["create", "--insecure", "@app:1", "@app:docker"]);
     let _ = fixture.docker(&["create", "--insecure", "@team_a/app:1", "@app:docker"]);
-    fixture.draft("@app:2", "@app:docker");
+    fixture.create_draft("@app:2", "@app:docker");
     let rows = fixture.rows();
     let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     // Of the second docker does not tell whether a `_` was a `/`.
@@ -201,7 +181,7 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     assert_eq!(told[0]["reference"], fixture.name("app:1"));
     assert_eq!(fixture.run(&["exists", "@app:1"]).code, 0);
     // And they go like ours.
-    fixture.age("app:1", 40 * DAY);
+    fixture.set_age("app:1", 40 * DAY);
     let pruned = fixture.run(&["prune"]).success();
     assert!(
         pruned.out().starts_with(&format!("Removed {} (changed 5 weeks ago, ", fixture.name("app:1"))),
@@ -209,24 +189,24 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
         pruned.out()
     );
     let _ = fixture.run(&["rm", "--all"]).success();
-    assert_eq!(fixture.names(), [""; 0]);
+    assert_eq!(fixture.draft_names(), [""; 0]);
     let gone = fixture.sandbox.tool(&Tool::Docker).args(["inspect"]).args(fixture.registry.words(&["@app:1"])).run();
     assert_eq!(gone.code, 1);
 }
 
 #[test]
 fn exists_reports_by_exit_code_only() {
-    let fixture = Fixture::new();
-    fixture.draft("@list:1", "@app:s390x");
+    let fixture = fixture();
+    fixture.create_draft("@list:1", "@app:s390x");
     for (list, code) in [("@list:1", 0), ("@list:2", 1), ("@app:s390x", 1)] {
         let output = fixture.run(&["exists", list]);
         assert_eq!((output.code, output.out(), output.err()), (code, String::new(), String::new()), "{list}");
     }
     // The folder is there and holds another list.
-    fixture.draft("@a_b/list:1", "@app:s390x");
+    fixture.create_draft("@a_b/list:1", "@app:s390x");
     let other = fixture.run(&["exists", "@a/b/list:1"]);
     assert_eq!((other.code, other.err()), (1, String::new()));
-    let file = fixture.broken("list:3");
+    let file = fixture.create_broken_draft("list:3");
     let broken = fixture.run(&["exists", "@list:3"]);
     assert_eq!((broken.code, broken.out()), (1, String::new()));
     assert!(broken.err().contains(&file.display().to_string()), "{}", broken.err());
@@ -237,10 +217,10 @@ fn exists_reports_by_exit_code_only() {
 
 #[test]
 fn prune_removes_what_is_old() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     for (list, age) in [("new", 0), ("young", 29), ("old", 31)] {
-        fixture.draft(&format!("@list:{list}"), "@app:s390x");
-        fixture.age(&format!("list:{list}"), age * DAY);
+        fixture.create_draft(&format!("@list:{list}"), "@app:s390x");
+        fixture.set_age(&format!("list:{list}"), age * DAY);
     }
     let before = tree(&fixture.sandbox.store());
     let dry = fixture.run(&["prune", "--dry-run"]).success().out();
@@ -253,29 +233,29 @@ fn prune_removes_what_is_old() {
     assert_eq!(lines[1], format!("Total reclaimed space: {size}"));
     assert_eq!(dry, pruned.out().replace("Removed", "Would remove").replace("reclaimed", "reclaimable"));
     assert_eq!(
-        (pruned.err(), fixture.names()),
+        (pruned.err(), fixture.draft_names()),
         (String::new(), vec![fixture.name("list:new"), fixture.name("list:young")])
     );
     let _ = fixture.run(&["prune", "-f", "--older-than", "2w"]).success();
-    assert_eq!(fixture.names(), [fixture.name("list:new")]);
+    assert_eq!(fixture.draft_names(), [fixture.name("list:new")]);
     let _ = fixture.run(&["prune", "--force", "--older-than", "12h"]).success();
-    assert_eq!(fixture.names(), [fixture.name("list:new")]);
+    assert_eq!(fixture.draft_names(), [fixture.name("list:new")]);
     let forever = fixture.run(&["prune", "--older-than", "30000000000w"]).success();
     assert_eq!(forever.out(), "Total reclaimed space: 0B\n");
     // A change of any part makes a draft young.
-    fixture.age("list:new", 31 * DAY);
+    fixture.set_age("list:new", 31 * DAY);
     let _ = fixture.run(&["annotate", "@list:new", "--annotation", "k=v"]).success();
     let _ = fixture.run(&["prune"]).success();
-    assert_eq!(fixture.names(), [fixture.name("list:new")]);
+    assert_eq!(fixture.draft_names(), [fixture.name("list:new")]);
 }
 
 #[test]
 fn prune_reports_what_it_cannot_remove_and_goes_on() {
     for command in [&["rm", "--all"][..], &["prune", "--older-than", "0"]] {
-        let fixture = Fixture::new();
-        fixture.draft("@list:1", "@app:s390x");
-        let file = fixture.broken("list:2");
-        fixture.draft("@list:3", "@app:multi");
+        let fixture = fixture();
+        fixture.create_draft("@list:1", "@app:s390x");
+        let file = fixture.create_broken_draft("list:2");
+        fixture.create_draft("@list:3", "@app:multi");
         let output = fixture.run(command);
         assert_eq!(output.code, 1, "{command:?}");
         assert!(
@@ -283,7 +263,7 @@ fn prune_reports_what_it_cannot_remove_and_goes_on() {
             "{}",
             output.err()
         );
-        assert_eq!((fixture.names(), file.exists()), (vec![fixture.name("list:2")], true), "{command:?}");
+        assert_eq!((fixture.draft_names(), file.exists()), (vec![fixture.name("list:2")], true), "{command:?}");
         if command[0] == "rm" {
             assert_eq!(output.out(), "");
         }
@@ -292,12 +272,12 @@ fn prune_reports_what_it_cannot_remove_and_goes_on() {
 
 #[test]
 fn rm_all_removes_every_draft_and_nothing_else() {
-    let fixture = Fixture::new();
-    fixture.draft("@list:1", "@app:s390x");
-    fixture.draft("@list:2", "@app:multi");
+    let fixture = fixture();
+    fixture.create_draft("@list:1", "@app:s390x");
+    fixture.create_draft("@list:2", "@app:multi");
     let config = fixture.sandbox.write_config("{}");
     let gone = fixture.run(&["rm", "--all"]).success();
-    assert_eq!((gone.out(), gone.err(), fixture.names()), (String::new(), String::new(), vec![]));
+    assert_eq!((gone.out(), gone.err(), fixture.draft_names()), (String::new(), String::new(), vec![]));
     assert!(config.exists());
     let both = fixture.run(&["rm", "--all", "@list:1"]);
     assert_eq!(both.code, 125);

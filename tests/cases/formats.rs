@@ -1,44 +1,23 @@
 //! `--format markdown` and `--format github`: tables and step outputs for CI, in which a registry's words are words.
 
 use testkit::image::{Image, Index};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Output;
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
+fn fixture() -> Fixture {
+    Fixture::new().with_images("app", &["amd64", "arm64"])
 }
 
 impl Fixture {
-    /// With two images, by their architecture.
-    fn new() -> Fixture {
-        let registry = Registry::start();
-        for arch in ["amd64", "arm64"] {
-            registry.put_image("app", arch, &Image::oci().platform("linux", arch).layer(arch).build());
-        }
-        Fixture { registry, sandbox: Sandbox::new() }
-    }
-
     /// Runs the program as a step of GitHub Actions.
-    fn step(&self, args: &[&str]) -> Output {
+    fn run_as_step(&self, args: &[&str]) -> Output {
         let file = |name: &str| self.sandbox.path().join(name);
-        let run = self.sandbox.command(OURS).args(self.registry.words(args));
-        run.env("GITHUB_OUTPUT", file("output")).env("GITHUB_STEP_SUMMARY", file("summary")).run()
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
+        self.command(args).env("GITHUB_OUTPUT", file("output")).env("GITHUB_STEP_SUMMARY", file("summary")).run()
     }
 
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.sandbox.path().join(name)).unwrap_or_default()
-    }
-
-    fn digest(&self, tag: &str) -> String {
-        testkit::image::sha256(&self.registry.manifest("app", tag).expect("a list").1)
     }
 }
 
@@ -50,10 +29,10 @@ fn create<'a>(flags: &[&'a str], list: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn a_step_gets_outputs_and_a_summary() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     fixture.sandbox.write("output", "before=1\n");
-    let stepped = fixture.step(&create(&["--format=github", "-t", "2"], "@app:1")).success();
-    let digest = fixture.digest("1");
+    let stepped = fixture.run_as_step(&create(&["--format=github", "-t", "2"], "@app:1")).success();
+    let digest = fixture.digest("app", "1");
     assert_eq!(stepped.out(), format!("{digest}\n"), "stdout is as without it");
     let output = fixture.read("output");
     let lines: Vec<&str> = output.lines().collect();
@@ -66,16 +45,16 @@ fn a_step_gets_outputs_and_a_summary() {
     assert!(summary.starts_with(&format!("### `{list}`\n\nPublished as `{digest}`\n\n- `{list}`\n")), "{summary}");
     assert!(summary.contains("\n| Platform | Digest |\n| --- | --- |\n| linux/amd64 | `sha256:"), "{summary}");
     // The same table on stdout.
-    let printed = fixture.run(&create(&["--format=markdown", "-t", "2"], "@app:1")).success().out();
+    let printed = fixture.run_recorded(&create(&["--format=markdown", "-t", "2"], "@app:1")).success().out();
     assert_eq!(printed, summary.replace("Published as", "Unchanged:"));
     // push and apply too; what is there already is told the same way.
-    let _ = fixture.run(&["create", "@app:3", "@app:amd64"]).success();
-    let _ = fixture.step(&["push", "--purge", "--format", "github", "@app:3"]).success();
+    let _ = fixture.run_recorded(&["create", "@app:3", "@app:amd64"]).success();
+    let _ = fixture.run_as_step(&["push", "--purge", "--format", "github", "@app:3"]).success();
     let host = fixture.registry.host();
     let spec = |tag: &str| format!("image: {host}/app:{tag}\nmanifests: [{{image: {host}/app:arm64}}]\n");
     fixture.sandbox.write("lists.yaml", format!("{}---\n{}", spec("4"), spec("5")));
-    let applied = fixture.step(&["apply", "-f", "lists.yaml", "--format=github"]).success();
-    let digests = [fixture.digest("4"), fixture.digest("5")];
+    let applied = fixture.run_as_step(&["apply", "-f", "lists.yaml", "--format=github"]).success();
+    let digests = [fixture.digest("app", "4"), fixture.digest("app", "5")];
     assert_eq!(applied.out(), format!("{}\n{}\n", digests[0], digests[1]));
     let output = fixture.read("output");
     assert_eq!(output.lines().count(), 4 + 3 + 3);
@@ -87,31 +66,31 @@ fn a_step_gets_outputs_and_a_summary() {
 
 #[test]
 fn outside_of_a_step_it_is_an_error_before_anything_is_sent() {
-    let fixture = Fixture::new();
-    let refused = fixture.run(&create(&["--format=github"], "@app:1"));
+    let fixture = fixture();
+    let refused = fixture.run_recorded(&create(&["--format=github"], "@app:1"));
     assert_eq!(refused.code, 1);
     assert!(
         refused.err().starts_with("GITHUB_OUTPUT is not set: --format github is for a step of GitHub Actions"),
         "{}",
         refused.err()
     );
-    let run = fixture.sandbox.command(OURS).args(fixture.registry.words(&create(&["--format=github"], "@app:1")));
+    let run = fixture.command(&create(&["--format=github"], "@app:1"));
     let refused = run.env("GITHUB_OUTPUT", fixture.sandbox.path().join("output")).run();
     assert!(refused.err().starts_with("GITHUB_STEP_SUMMARY is not set"), "{}", refused.err());
     assert!(fixture.registry.manifest("app", "1").is_none());
     // A dry run sets nothing, and needs neither.
-    let _ = fixture.run(&create(&["--format=github", "--dry-run"], "@app:1")).success();
+    let _ = fixture.run_recorded(&create(&["--format=github", "--dry-run"], "@app:1")).success();
 }
 
 /// What a registry says of a platform is in its cell, and adds no output.
 #[test]
 fn a_hostile_platform_stays_in_its_cell() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let hostile = "1|2`\n\nevil=1\n<b>@team</b> [x](http://h.example) #1";
     let image = Image::oci().platform("windows", "amd64").os_version(hostile).layer("w").build();
     let index = Index::oci().image(&image).build();
     fixture.registry.put_index("app", "hostile", &index);
-    let stepped = fixture.step(&["create", "--push", "--format=github", "@app:1", "@app:hostile"]).success();
+    let stepped = fixture.run_as_step(&["create", "--push", "--format=github", "@app:1", "@app:hostile"]).success();
     assert_eq!(stepped.out().lines().count(), 1);
     let output = fixture.read("output");
     let names: Vec<&str> = output.lines().map(|line| line.split_once('=').map_or(line, |(name, _)| name)).collect();

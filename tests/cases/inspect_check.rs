@@ -4,20 +4,15 @@ use serde_json::{Value, json};
 use testkit::client::Client;
 use testkit::image::fixtures::buildx_image;
 use testkit::image::{Image, Index, sha256};
-use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::loopback::{Fault, Rule};
+use testkit::sandbox::Output;
 
-use super::OURS;
-
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::fixture::Fixture;
 
 impl Fixture {
     /// `app:1` names two images, the first one twice, the attestation of the first and an index of two further images.
     /// The second image, one of the inner index and the attestation are gone.
-    fn new() -> (Fixture, [Image; 4]) {
+    fn with_incomplete_list() -> (Fixture, [Image; 4]) {
         let images = ["linux/amd64", "linux/arm64", "linux/s390x", "linux/ppc64le"].map(buildx_image);
         let inner = Index::oci().image(&images[2]).image(&images[3]).build();
         let list = Index::oci()
@@ -27,28 +22,23 @@ impl Fixture {
             .attestation(&images[0])
             .index_with(&inner, Value::Null, &[])
             .build();
-        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+        let fixture = Fixture::new();
         fixture.registry.put_index("app", "1", &list);
         let attestation = list.images.last().expect("the attestation").digest();
         for digest in [images[1].digest(), images[3].digest(), attestation] {
-            fixture.delete(&digest);
+            let path = format!("/v2/app/manifests/{digest}");
+            assert_eq!(Client::new(fixture.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
         }
         (fixture, images)
     }
 
-    fn delete(&self, digest: &str) {
-        let path = format!("/v2/app/manifests/{digest}");
-        assert_eq!(Client::new(self.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
-    }
-
     /// Runs the program on `app:1`; the record is of this alone.
-    fn run(&self, flags: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(&[&["inspect"], flags, &["@app:1"]].concat())).run()
+    fn inspect(&self, flags: &[&str]) -> Output {
+        self.run_recorded(&[&["inspect"], flags, &["@app:1"]].concat())
     }
 
     /// How many requests there were of each kind.
-    fn requests(&self) -> (usize, usize) {
+    fn gets_and_heads(&self) -> (usize, usize) {
         let requests = self.registry.requests();
         let of = |method: &str| requests.iter().filter(|request| request.method == method).count();
         assert_eq!(of("GET") + of("HEAD"), requests.len());
@@ -66,10 +56,10 @@ fn marks(value: &Value, digests: &mut Vec<(String, Value)>) {
 
 #[test]
 fn each_image_is_looked_for_once_and_the_lost_ones_are_marked() {
-    let (fixture, images) = Fixture::new();
-    let shown = fixture.run(&["--check", "--format", "json"]).success();
+    let (fixture, images) = Fixture::with_incomplete_list();
+    let shown = fixture.inspect(&["--check", "--format", "json"]).success();
     // The list and the inner index; two images, an attestation, and the two inner images.
-    assert_eq!(fixture.requests(), (2, 5));
+    assert_eq!(fixture.gets_and_heads(), (2, 5));
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     let mut told = Vec::new();
     marks(&shown, &mut told);
@@ -83,26 +73,26 @@ fn each_image_is_looked_for_once_and_the_lost_ones_are_marked() {
     assert_eq!(told.iter().filter(|(_, mark)| *mark == json!(true)).count(), 3, "{told:?}");
     assert_eq!(shown["requests"], json!(7));
     // Without the flag only what the list does not say is asked for.
-    let unchecked = fixture.run(&["--format", "json"]).success();
+    let unchecked = fixture.inspect(&["--format", "json"]).success();
     assert!(!unchecked.out().contains("missing"), "{}", unchecked.out());
 }
 
 #[test]
 fn tables_and_trees_say_which_images_are_gone() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _) = Fixture::with_incomplete_list();
     let lost = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.contains("not in the registry"));
         lines
             .map(|line| line.trim_start_matches(['|', '`', '-', ' ']).split(' ').next().unwrap_or("").to_owned())
             .collect()
     };
-    let table = fixture.run(&["--check", "--format", "table"]).success().out();
+    let table = fixture.inspect(&["--check", "--format", "table"]).success().out();
     // The attestation stands with its image's platform.
     assert_eq!(lost(&table), ["linux/amd64", "linux/arm64", "linux/ppc64le"], "{table}");
-    assert_eq!(fixture.requests(), (2, 5));
+    assert_eq!(fixture.gets_and_heads(), (2, 5));
     // Docker's JSON has no place for a mark: without a format it is the table.
-    assert_eq!(fixture.run(&["--check"]).success().out(), table);
-    let tree = fixture.run(&["--check", "--format", "tree"]).success().out();
+    assert_eq!(fixture.inspect(&["--check"]).success().out(), table);
+    let tree = fixture.inspect(&["--check", "--format", "tree"]).success().out();
     let mut in_tree = lost(&tree);
     in_tree.sort();
     assert_eq!(in_tree, ["attestation", "linux/arm64", "linux/ppc64le"], "{tree}");
@@ -110,36 +100,35 @@ fn tables_and_trees_say_which_images_are_gone() {
 
 #[test]
 fn check_looks_for_images_that_the_tree_does_not_show() {
-    let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+    let fixture = Fixture::new();
     let other = json!({"mediaType": "application/vnd.example.thing.v1+json", "digest": sha256(b"gone"), "size": 4});
     let list = Index::oci().image(&buildx_image("linux/amd64")).child(other).build();
     fixture.registry.put_index("app", "1", &list);
-    let tree = fixture.run(&["--check", "--format", "tree"]).success().out();
+    let tree = fixture.inspect(&["--check", "--format", "tree"]).success().out();
     assert_eq!(tree.matches("not in the registry").count(), 1, "{tree}");
-    assert_eq!(fixture.requests(), (2, 1));
+    assert_eq!(fixture.gets_and_heads(), (2, 1));
 }
 
 #[test]
 fn a_registry_that_does_not_answer_is_no_lost_image() {
-    let (fixture, images) = Fixture::new();
+    let (fixture, images) = Fixture::with_incomplete_list();
     let path = format!("app/manifests/{}", images[0].digest());
     fixture.registry.fault(Rule::on("HEAD", &path).always(), Fault::status(500));
-    let failed = fixture.run(&["--check", "--retries", "0"]);
+    let failed = fixture.inspect(&["--check", "--retries", "0"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     fixture.registry.clear_faults();
     // One that fails once is asked again.
     fixture.registry.fault(Rule::on("HEAD", &path).times(1), Fault::status(503));
-    let shown = fixture.run(&["--check", "--format", "json", "--retries", "1"]).success();
+    let shown = fixture.inspect(&["--check", "--format", "json", "--retries", "1"]).success();
     assert_eq!(shown.out().matches("\"missing\": true").count(), 3, "{}", shown.out());
-    assert_eq!(fixture.requests(), (2, 6));
+    assert_eq!(fixture.gets_and_heads(), (2, 6));
 }
 
 #[test]
 fn a_draft_does_not_prevent_a_check() {
-    let (fixture, images) = Fixture::new();
+    let (fixture, images) = Fixture::with_incomplete_list();
     fixture.registry.put_image("src", "1", &images[0]);
-    let made = fixture.sandbox.command(OURS).args(fixture.registry.words(&["create", "@app:1", "@src:1"])).run();
-    let _ = made.success();
-    let table = fixture.run(&["--check"]).success().out();
+    let _ = fixture.run(&["create", "@app:1", "@src:1"]).success();
+    let table = fixture.inspect(&["--check"]).success().out();
     assert_eq!(table.matches("not in the registry").count(), 3, "{table}");
 }

@@ -3,57 +3,38 @@
 use serde_json::{Value, json};
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
+fn fixture() -> Fixture {
+    let fixture = Fixture::of(Registry::builder().without_referrers().start());
+    fixture.with_images("app", &["amd64", "arm64"]).with_images("other", &["amd64", "arm64"])
 }
 
-impl Fixture {
-    fn new() -> Fixture {
-        let (registry, sandbox) = (Registry::builder().without_referrers().start(), Sandbox::new());
-        for arch in ["amd64", "arm64"] {
-            registry.put_image("app", arch, &Image::oci().platform("linux", arch).layer(arch).build());
-            registry.put_image("other", arch, &Image::oci().platform("linux", arch).layer(arch).build());
-        }
-        Fixture { registry, sandbox }
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn served(&self, tag: &str) -> Value {
-        serde_json::from_slice(&self.registry.manifest("app", tag).expect(tag).1).expect("JSON")
-    }
-
-    fn refused(&self, args: &[&str], expected: &str) {
-        let refused = self.run(args);
-        assert!(refused.code != 0 && refused.err().contains(expected), "{args:?}: {}", refused.err());
-    }
+#[track_caller]
+fn assert_refused(fixture: &Fixture, args: &[&str], expected: &str) {
+    let refused = fixture.run(args);
+    assert!(refused.code != 0 && refused.err().contains(expected), "{args:?}: {}", refused.err());
 }
 
 #[test]
 fn annotations_go_where_their_prefix_says() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let arm = "manifest-descriptor[linux/arm64]:tier=arm";
     let create = ["create", "--annotation", "index:a=1", "--annotation", arm, "@app:1", "@app:amd64", "@app:arm64"];
     let _ = fixture.run(&create).success();
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "manifest-descriptor:every=1"]).success();
     let _ = fixture.run(&["push", "--annotation", "b=2", "@app:1"]).success();
-    let list = fixture.served("1");
+    let list = fixture.list("app", "1");
     assert_eq!(list["annotations"], json!({ "a": "1", "b": "2" }));
     assert_eq!(list["manifests"][0]["annotations"], json!({ "every": "1" }));
     assert_eq!(list["manifests"][1]["annotations"], json!({ "every": "1", "tier": "arm" }));
     // Those of a push are not in the draft.
     let _ = fixture.run(&["push", "--purge", "@app:1"]).success();
-    assert_eq!(fixture.served("1")["annotations"], json!({ "a": "1" }));
+    assert_eq!(fixture.list("app", "1")["annotations"], json!({ "a": "1" }));
     let push = ["create", "--push", "--annotation", "index,manifest-descriptor:k=v", "@app:2", "@app:amd64"];
     let _ = fixture.run(&push).success();
-    let list = fixture.served("2");
+    let list = fixture.list("app", "2");
     assert_eq!(
         (&list["annotations"], &list["manifests"][0]["annotations"]),
         (&json!({ "k": "v" }), &json!({ "k": "v" }))
@@ -63,49 +44,49 @@ fn annotations_go_where_their_prefix_says() {
     let _ = fixture
         .run(&["apply", "-f", "l.yaml", "--annotation", "manifest-descriptor:x=y", "--annotation", "z=1"])
         .success();
-    let list = fixture.served("3");
+    let list = fixture.list("app", "3");
     assert_eq!(
         (&list["annotations"], &list["manifests"][0]["annotations"]),
         (&json!({ "z": "1" }), &json!({ "x": "y" }))
     );
     let create = |annotation| ["create", "--annotation", annotation, "@app:4", "@app:amd64"];
-    fixture.refused(&create("manifest:k=v"), "an image keeps its bytes, so its manifest cannot be annotated");
-    fixture.refused(&create("index-descriptor:k=v"), "nothing in a registry has a descriptor of the list");
-    fixture.refused(&create("manifest-descriptor[linux/s390x]:k=v"), "no image for linux/s390x");
+    assert_refused(&fixture, &create("manifest:k=v"), "an image keeps its bytes, so its manifest cannot be annotated");
+    assert_refused(&fixture, &create("index-descriptor:k=v"), "nothing in a registry has a descriptor of the list");
+    assert_refused(&fixture, &create("manifest-descriptor[linux/s390x]:k=v"), "no image for linux/s390x");
     let named = ["annotate", "@app:4", "@app:amd64", "--annotation", "index:k=v"];
-    fixture.refused(&named, "conflicting flags: --annotation index:k=v and MANIFEST");
+    assert_refused(&fixture, &named, "conflicting flags: --annotation index:k=v and MANIFEST");
 }
 
 #[test]
 fn a_list_refers_to_its_subject() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let digest = Image::oci().platform("linux", "arm64").layer("arm64").build().digest();
     let of = |list: &Value| list["subject"]["digest"].as_str().map(str::to_owned);
     let _ = fixture.run(&["create", "@app:1", "@app:amd64"]).success();
     let _ = fixture.run(&["push", "--subject", "@app:arm64", "@app:1"]).success();
-    assert_eq!(of(&fixture.served("1")), Some(digest.clone()));
+    assert_eq!(of(&fixture.list("app", "1")), Some(digest.clone()));
     let tag = digest.replace(':', "-");
     let list = testkit::image::sha256(&fixture.registry.manifest("app", "1").expect("the list").1);
-    assert_eq!(fixture.served(&tag)["manifests"][0]["digest"], json!(list), "the referrers tag names the list");
+    assert_eq!(fixture.list("app", &tag)["manifests"][0]["digest"], json!(list), "the referrers tag names the list");
     // A draft keeps it.
     let _ = fixture.run(&["annotate", "--subject", "@app:arm64", "@app:1"]).success();
     let _ = fixture.run(&["push", "@app:1"]).success();
-    assert_eq!(of(&fixture.served("1")), Some(digest.clone()));
-    fixture.refused(&["push", "--type", "docker", "@app:1"], "has no place for the list's subject");
+    assert_eq!(of(&fixture.list("app", "1")), Some(digest.clone()));
+    assert_refused(&fixture, &["push", "--type", "docker", "@app:1"], "has no place for the list's subject");
     let _ = fixture.run(&["annotate", "--unset-subject", "@app:1"]).success();
     let _ = fixture.run(&["push", "--purge", "@app:1"]).success();
-    assert_eq!(of(&fixture.served("1")), None);
+    assert_eq!(of(&fixture.list("app", "1")), None);
     let _ = fixture.run(&["create", "--push", "--subject", "@app:arm64", "@app:2", "@app:amd64"]).success();
-    assert_eq!(of(&fixture.served("2")), Some(digest));
+    assert_eq!(of(&fixture.list("app", "2")), Some(digest));
     let push = |subject| ["create", "--push", "--subject", subject, "@app:3", "@app:amd64"];
-    fixture.refused(&push("@other:amd64"), "/app, the repository of the list");
-    fixture.refused(&push("@app:none"), "no such manifest");
+    assert_refused(&fixture, &push("@other:amd64"), "/app, the repository of the list");
+    assert_refused(&fixture, &push("@app:none"), "no such manifest");
     assert!(fixture.registry.manifest("app", "3").is_none());
 }
 
 #[test]
 fn files_become_an_artifact_of_the_list() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let files = [("a.txt", "first"), ("b.txt", "second"), ("empty", "")];
     let paths = files.map(|(name, bytes)| fixture.sandbox.write(name, bytes).display().to_string());
     let _ = fixture.run(&["create", "@app:1", "@app:amd64"]).success();
@@ -115,10 +96,10 @@ fn files_become_an_artifact_of_the_list() {
     let told = add(&titled).success().out();
     assert!(told.starts_with("Added ") && told.lines().count() == 1, "{told}");
     let _ = fixture.run(&["push", "--type=oci", "--purge", "--verify", "@app:1"]).success();
-    let list = fixture.served("1");
+    let list = fixture.list("app", "1");
     let entry = &list["manifests"][1];
     assert_eq!((&entry["artifactType"], &entry["platform"]), (&json!(kind), &Value::Null), "{list}");
-    let artifact = fixture.served(entry["digest"].as_str().expect("a digest"));
+    let artifact = fixture.list("app", entry["digest"].as_str().expect("a digest"));
     let layer = |title: &str, bytes: &str| {
         json!({
             "mediaType": "application/octet-stream", "digest": testkit::image::sha256(bytes.as_bytes()),
@@ -132,10 +113,10 @@ fn files_become_an_artifact_of_the_list() {
     let flags =
         ["--push", "--artifact", &paths[0], "--artifact-media-type", "text/plain", "--os=linux", "--arch=arm64"];
     let _ = add(&flags).success();
-    let list = fixture.served("1");
+    let list = fixture.list("app", "1");
     let added =
         list["manifests"].as_array().expect("a list").iter().find(|own| own["platform"]["architecture"] == "arm64");
-    let artifact = fixture.served(added.and_then(|own| own["digest"].as_str()).expect("an artifact"));
+    let artifact = fixture.list("app", added.and_then(|own| own["digest"].as_str()).expect("an artifact"));
     assert_eq!(artifact["layers"][0]["mediaType"], json!("text/plain"));
     let _ = fixture.run(&["create", "@app:1", "@app:amd64"]).success();
     let before = fixture.registry.manifest("app", "1");
@@ -153,12 +134,12 @@ fn files_become_an_artifact_of_the_list() {
         assert!(refused.code != 0 && refused.err().contains(expected), "{more:?}: {}", refused.err());
     }
     assert_eq!(fixture.registry.manifest("app", "1"), before);
-    fixture.refused(&["add", "--artifact", &paths[0], "@app:1"], "--artifact needs --artifact-type");
+    assert_refused(&fixture, &["add", "--artifact", &paths[0], "@app:1"], "--artifact needs --artifact-type");
 }
 
 #[test]
 fn one_image_stays_one_image() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     for source in ["@app:arm64", "@other:arm64"] {
         let flags = ["create", "--push", "--prefer-index=false", "--verify", "-t", "also", "@app:one", source];
         let _ = fixture.run(&flags).success();
@@ -172,15 +153,19 @@ fn one_image_stays_one_image() {
     assert!(pushed.contains(&Image::oci().platform("linux", "amd64").layer("amd64").build().digest()), "{pushed}");
     // What the image does not say makes a list of it.
     let _ = fixture.run(&["push", "--prefer-index=false", "--annotation", "k=v", "@app:two"]).success();
-    assert_eq!(fixture.served("two")["manifests"].as_array().map(Vec::len), Some(1));
+    assert_eq!(fixture.list("app", "two")["manifests"].as_array().map(Vec::len), Some(1));
     let _ = fixture.run(&["push", "--prefer-index", "--purge", "@app:two"]).success();
-    assert_eq!(fixture.served("two")["annotations"], Value::Null);
+    assert_eq!(fixture.list("app", "two")["annotations"], Value::Null);
     let _ =
         fixture.run(&["create", "--push", "--prefer-index=false", "@app:both", "@app:amd64", "@app:arm64"]).success();
-    assert_eq!(fixture.served("both")["manifests"].as_array().map(Vec::len), Some(2));
+    assert_eq!(fixture.list("app", "both")["manifests"].as_array().map(Vec::len), Some(2));
     let host = fixture.registry.host();
     fixture.sandbox.write("l.yaml", format!("image: {host}/app:three\nmanifests: [{{image: {host}/app:amd64}}]\n"));
     let _ = fixture.run(&["apply", "-f", "l.yaml", "--prefer-index=false"]).success();
     assert_eq!(fixture.registry.manifest("app", "three"), fixture.registry.manifest("app", "amd64"));
-    fixture.refused(&["create", "--prefer-index=false", "@app:4", "@app:amd64"], "--prefer-index needs --push");
+    assert_refused(
+        &fixture,
+        &["create", "--prefer-index=false", "@app:4", "@app:amd64"],
+        "--prefer-index needs --push",
+    );
 }

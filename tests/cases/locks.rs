@@ -5,46 +5,37 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use testkit::image::Image;
-use testkit::loopback::Registry;
-use testkit::sandbox::{Run, Sandbox, on_path};
+use testkit::sandbox::on_path;
 use testkit::skip::skipped;
 
 use super::OURS;
-
-/// A registry with an image, and drafts of it under these tags.
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::fixture::Fixture;
 
 impl Fixture {
-    fn new(tags: &[&str]) -> Fixture {
-        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+    /// With an image, and drafts of it under these tags.
+    fn with_drafts(tags: &[&str]) -> Fixture {
+        let fixture = Fixture::new();
         fixture.registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
         for tag in tags {
-            let _ = fixture.command(&["create", &format!("@app:{tag}"), "@app:amd64"]).run().success();
+            let _ = fixture.run(&["create", &format!("@app:{tag}"), "@app:amd64"]).success();
         }
         fixture
     }
 
-    fn command(&self, args: &[&str]) -> Run {
-        self.sandbox.command(OURS).args(self.registry.words(args))
-    }
-
-    fn is_there(&self, tag: &str) -> bool {
-        self.command(&["exists", &format!("@app:{tag}")]).run().code == 0
+    fn has_draft_of(&self, tag: &str) -> bool {
+        self.has_draft(&format!("@app:{tag}"))
     }
 
     /// The file of a draft's lock.
-    fn file(&self, tag: &str) -> File {
-        let name = format!("{}_app-{tag}", self.registry.host().replace(':', "-"));
-        let path = self.sandbox.store().join(".docker-manifest/locks").join(name);
+    fn lock_file(&self, tag: &str) -> File {
+        let folder = self.draft_folder(&format!("app:{tag}"));
+        let path = self.sandbox.store().join(".docker-manifest/locks").join(folder.file_name().expect("a name"));
         OpenOptions::new().read(true).write(true).open(path).expect("the lock of a draft")
     }
 
     /// Holds the lock, with this process's number in it, until the file is dropped.
-    fn held(&self, tag: &str) -> File {
-        let mut file = self.file(tag);
+    fn held_lock(&self, tag: &str) -> File {
+        let mut file = self.lock_file(tag);
         fs2::FileExt::try_lock_exclusive(&file).expect("a lock that nobody holds");
         write!(file, "{}", std::process::id()).expect("a lock file that can be written");
         file
@@ -53,15 +44,15 @@ impl Fixture {
 
 #[test]
 fn the_lock_file_is_private_to_the_user() {
-    let fixture = Fixture::new(&["1"]);
-    let mode = fixture.file("1").metadata().expect("the file is open").permissions().mode();
+    let fixture = Fixture::with_drafts(&["1"]);
+    let mode = fixture.lock_file("1").metadata().expect("the file is open").permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
 
 #[test]
 fn prune_skips_and_reports_locked_drafts() {
-    let fixture = Fixture::new(&["1", "2"]);
-    let held = fixture.held("1");
+    let fixture = Fixture::with_drafts(&["1", "2"]);
+    let held = fixture.held_lock("1");
     let pruned = fixture.command(&["prune", "--older-than", "0s"]).run().success();
     let process = std::process::id();
     let said = format!(
@@ -70,18 +61,18 @@ fn prune_skips_and_reports_locked_drafts() {
     );
     assert_eq!(pruned.err(), said);
     assert!(pruned.out().contains(&format!("Removed {}", fixture.registry.name("app:2"))), "{}", pruned.out());
-    assert_eq!((fixture.is_there("1"), fixture.is_there("2")), (true, false));
+    assert_eq!((fixture.has_draft_of("1"), fixture.has_draft_of("2")), (true, false));
     drop(held);
     let _ = fixture.command(&["prune", "--older-than", "0s"]).run().success();
-    assert!(!fixture.is_there("1"));
+    assert!(!fixture.has_draft_of("1"));
 }
 
 #[test]
 fn apply_waits_for_a_locked_draft_until_the_timeout() {
-    let fixture = Fixture::new(&["1"]);
+    let fixture = Fixture::with_drafts(&["1"]);
     let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
     let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
-    let _held = fixture.held("1");
+    let _held = fixture.held_lock("1");
     let failed = fixture.command(&["apply", "--draft", "--timeout", "1s", "-f", "-"]).stdin(spec).run();
     let said = format!("another docker-manifest (process {}) is still busy with", std::process::id());
     assert!(failed.code == 1 && failed.err().contains(&said), "{}", failed.err());
@@ -91,7 +82,7 @@ fn apply_waits_for_a_locked_draft_until_the_timeout() {
 
 #[test]
 fn apply_replaces_a_draft_that_cannot_be_read() {
-    let fixture = Fixture::new(&["1"]);
+    let fixture = Fixture::with_drafts(&["1"]);
     let name = format!("{}_app-1", fixture.registry.host().replace(':', "-"));
     let folder = fixture.sandbox.store().join(name);
     let entry = std::fs::read_dir(&folder).expect("the draft").next().expect("an entry").expect("an entry").path();
@@ -113,14 +104,14 @@ fn a_removal_syncs_once_for_each_draft() {
         return skipped("the number of syncs of a removal", "strace is not on the PATH");
     }
     let tags: Vec<String> = (0..DRAFTS).map(|number| number.to_string()).collect();
-    let fixture = Fixture::new(&tags.iter().map(String::as_str).collect::<Vec<_>>());
+    let fixture = Fixture::with_drafts(&tags.iter().map(String::as_str).collect::<Vec<_>>());
     let log = fixture.sandbox.path().join("syncs.log");
     let names: Vec<String> = tags.iter().map(|tag| format!("@app:{tag}")).collect();
     let words: Vec<&str> = ["rm"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let traced = fixture.sandbox.command("strace").args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync,syncfs"]);
     let traced = traced.arg("-o").arg(&log).arg(OURS).args(fixture.registry.words(&words));
     assert_eq!(traced.run().code, 0);
-    assert!(tags.iter().all(|tag| !fixture.is_there(tag)));
+    assert!(tags.iter().all(|tag| !fixture.has_draft_of(tag)));
     let seen = std::fs::read_to_string(&log).expect("what strace saw");
     let syncs = seen.lines().filter(|line| line.contains("sync(")).count();
     assert!((DRAFTS..DRAFTS + 4).contains(&syncs), "{syncs} syncs for {DRAFTS} drafts");

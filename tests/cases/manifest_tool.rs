@@ -1,78 +1,25 @@
 //! Called by another program's name: manifest-tool's command line, its output and its exit codes, and each of its known
 //! faults not repeated. A real manifest-tool is compared with where there is one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
-use testkit::loopback::{Fault, Recorded, Registry, Rule};
-use testkit::sandbox::{Output, Run, Sandbox, find_on_path, write_script};
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{find_on_path, write_script};
 use testkit::skip::skipped;
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-    tool: PathBuf,
+fn fixture() -> Fixture {
+    Fixture::new().with_links()
 }
 
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture::of(Registry::start())
-    }
-
-    fn of(registry: Registry) -> Fixture {
-        let sandbox = Sandbox::new();
-        let link = |name: &str| {
-            let link = sandbox.path().join(name);
-            std::os::unix::fs::symlink(OURS, &link).expect("a link");
-            link
-        };
-        link("mquery");
-        let tool = link("manifest-tool");
-        Fixture { registry, sandbox, tool }
-    }
-
-    fn name(&self, rest: &str) -> String {
-        self.registry.name(rest)
-    }
-
-    /// `manifest-tool ARGS`; words that begin with `@` get the registry's host before them.
-    fn command(&self, args: &[&str]) -> Run {
-        self.sandbox.command(&self.tool).args(self.registry.words(args))
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).run()
-    }
-
-    /// A spec file in which `@` is the registry.
-    fn spec(&self, text: &str) -> String {
-        let text = text.replace('@', &format!("{}/", self.registry.host()));
-        self.sandbox.write("list.yaml", text).display().to_string()
-    }
-
-    fn put(&self, repository: &str, tag: &str, architecture: &str) -> Image {
-        let image = Image::oci().platform("linux", architecture).layer(architecture).build();
-        self.registry.put_image(repository, tag, &image);
-        image
-    }
-
     /// The line that a push of this list prints.
     fn digest_line(&self, repository: &str, tag: &str) -> String {
-        let (_, bytes) = self.registry.manifest(repository, tag).expect("the list was pushed");
+        let bytes = self.served(repository, tag);
         format!("Digest: {} {}\n", sha256(&bytes), bytes.len())
-    }
-
-    fn list(&self, repository: &str, tag: &str) -> Value {
-        serde_json::from_slice(&self.registry.manifest(repository, tag).expect("a list").1).expect("JSON")
-    }
-
-    fn requests(&self) -> Vec<String> {
-        let lines = self.registry.requests().iter().map(Recorded::line).collect();
-        self.registry.clear();
-        lines
     }
 }
 
@@ -81,11 +28,9 @@ const TWO: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: 
 
 #[test]
 fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
-    let fixture = Fixture::new();
-    fixture.put("src", "amd64", "amd64");
-    fixture.put("src", "arm64", "arm64");
+    let fixture = with_two();
     let spec = fixture.spec(TWO);
-    let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+    let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
     assert_eq!((pushed.out(), pushed.err()), (fixture.digest_line("app", "1"), String::new()));
     assert_eq!(fixture.registry.manifest("app", "1").expect("a list").0, DOCKER_LIST);
     let mut tags = fixture.registry.tags("app");
@@ -107,13 +52,13 @@ fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
 
 #[test]
 fn arguments_are_pushed_as_an_index_with_annotations() {
-    let fixture = Fixture::new();
-    fixture.put("app", "linux-amd64", "amd64");
-    fixture.put("app", "linux-armv7", "arm");
+    let fixture = fixture();
+    fixture.put_image("app", "linux-amd64", "amd64");
+    fixture.put_image("app", "linux-armv7", "arm");
     let template = fixture.name("app:OS-ARCHVARIANT");
     let line = ["from-args", "--platforms", "linux/amd64,linux/arm/v7", "--template", &template, "--target", "@app:1"];
     let line = [&["push", "--type", "oci"], &line[..], &["--tags", "a,b", "--annotations", "k=v,l=w"]].concat();
-    let pushed = fixture.run(&line).success();
+    let pushed = fixture.manifest_tool(&line).success();
     assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
     let list = fixture.list("app", "a");
     assert_eq!((&list["mediaType"], &list["annotations"]), (&json!(OCI_INDEX), &json!({ "k": "v", "l": "w" })));
@@ -122,16 +67,16 @@ fn arguments_are_pushed_as_an_index_with_annotations() {
 
 #[test]
 fn ignore_missing_makes_missing_images_a_warning() {
-    let fixture = Fixture::new();
-    fixture.put("src", "amd64", "amd64");
+    let fixture = fixture();
+    fixture.put_image("src", "amd64", "amd64");
     let spec = fixture.spec(TWO);
-    let refused = fixture.run(&["push", "from-spec", &spec]);
+    let refused = fixture.manifest_tool(&["push", "from-spec", &spec]);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
-    let pushed = fixture.run(&["push", "from-spec", "--ignore-missing", &spec]).success();
+    let pushed = fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &spec]).success();
     assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
     assert!(pushed.err().contains(&format!("warning: no such manifest: {}", fixture.name("src:arm64"))));
     let none = fixture.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
-    assert_eq!(fixture.run(&["push", "from-spec", "--ignore-missing", &none]).code, 1);
+    assert_eq!(fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &none]).code, 1);
     assert!(fixture.registry.manifest("app", "2").is_none());
 }
 
@@ -141,10 +86,10 @@ mod faults {
 
     #[test]
     fn unknown_keys_are_not_skipped_silently() {
-        let fixture = Fixture::new();
-        fixture.put("src", "amd64", "amd64");
+        let fixture = fixture();
+        fixture.put_image("src", "amd64", "amd64");
         let spec = fixture.spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
-        let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+        let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
         let expected =
             format!("warning: {spec}:4:3: unknown key `plattform` in an entry of `manifests`; it is skipped");
         assert_eq!((pushed.out(), pushed.err()), (fixture.digest_line("app", "1"), format!("{expected}\n")));
@@ -152,13 +97,11 @@ mod faults {
 
     #[test]
     fn a_failure_is_not_an_image_that_is_missing() {
-        let fixture = Fixture::new();
-        fixture.put("src", "amd64", "amd64");
-        fixture.put("src", "arm64", "arm64");
+        let fixture = with_two();
         let spec = fixture.spec(TWO);
         for status in [401, 403, 500] {
             fixture.registry.fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
-            let refused = fixture.command(&["push", "from-spec", "--ignore-missing", &spec]);
+            let refused = fixture.command_by("manifest-tool", &["push", "from-spec", "--ignore-missing", &spec]);
             let refused = refused.env("DOCKER_MANIFEST_RETRIES", "0").run();
             assert_eq!((refused.code, refused.out()), (1, String::new()), "{status}: {}", refused.err());
             fixture.registry.clear_faults();
@@ -168,33 +111,33 @@ mod faults {
 
     #[test]
     fn a_bad_type_is_not_docker() {
-        let fixture = Fixture::new();
+        let fixture = fixture();
         let spec = fixture.spec(TWO);
-        let refused = fixture.run(&["push", "--type", "orc", "from-spec", &spec]);
+        let refused = fixture.manifest_tool(&["push", "--type", "orc", "from-spec", &spec]);
         let expected = "invalid argument \"orc\" for \"--type\" flag: must be one of docker, oci";
         assert_eq!((refused.code, refused.first_err_line().as_str()), (1, expected));
-        assert_eq!(fixture.requests(), [""; 0]);
+        assert_eq!(fixture.take_requests(), [""; 0]);
     }
 
     #[test]
     fn flags_behind_arguments_count() {
-        let fixture = Fixture::new();
-        fixture.put("src", "amd64", "amd64");
+        let fixture = fixture();
+        fixture.put_image("src", "amd64", "amd64");
         let spec = fixture.spec(TWO);
-        let _ = fixture.run(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
+        let _ = fixture.manifest_tool(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
         assert_eq!(fixture.list("app", "1")["mediaType"], OCI_INDEX);
-        let raw = fixture.run(&["inspect", "@app:1", "--raw"]).success();
+        let raw = fixture.manifest_tool(&["inspect", "@app:1", "--raw"]).success();
         let raw: Value = serde_json::from_slice(&raw.stdout).expect("JSON");
         assert_eq!(raw["name"], fixture.name("app:1"));
     }
 
     #[test]
     fn an_entry_without_a_platform_is_shown() {
-        let fixture = Fixture::new();
+        let fixture = fixture();
         let image = Image::oci().platform("linux", "amd64").layer("l").build();
         let index = Index::oci().image_with(&image, Value::Null, &[]).build();
         fixture.registry.put_index("app", "1", &index);
-        let shown = fixture.run(&["inspect", "@app:1"]).success();
+        let shown = fixture.manifest_tool(&["inspect", "@app:1"]).success();
         assert!(
             shown.out().contains("[1] Platform:\n[1]    -      (no platform specified)\n[1] # Layers: 1\n"),
             "{}",
@@ -204,57 +147,57 @@ mod faults {
 
     #[test]
     fn images_may_be_in_another_registry() {
-        let (fixture, other) = (Fixture::new(), Registry::start());
+        let (fixture, other) = (fixture(), Registry::start());
         let far = Image::docker().platform("linux", "amd64").layer("far").build();
         other.put_image("far", "1", &far);
         let spec = fixture.spec(&format!("image: '@app:1'\nmanifests: [{{image: '{}/far:1'}}]\n", other.host()));
-        let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+        let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
         assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
         assert!(fixture.registry.has_blob("app", &far.config_digest()));
     }
 
     #[test]
     fn the_requested_platform_is_selected_from_an_index() {
-        let fixture = Fixture::new();
+        let fixture = fixture();
         let images = ["amd64", "arm64", "s390x"].map(|name| Image::oci().platform("linux", name).layer(name).build());
         let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[1]).build();
         fixture.registry.put_index("multi", "1", &index);
         let spec = fixture
             .spec("image: '@app:1'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: arm64}}]\n");
-        let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+        let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
         let lines = fixture.list("app", "1")["manifests"].clone();
         assert_eq!(lines.as_array().map(Vec::len), Some(1), "{lines}");
         assert_eq!(lines[0]["digest"], images[1].digest());
         // Docker's list cannot say that something is an attestation.
         let said = format!("warning: the attestations of {} are left out", fixture.name("multi:1"));
         assert!(pushed.err().starts_with(&said), "{}", pushed.err());
-        let _ = fixture.run(&["push", "--type=oci", "from-spec", &spec]).success();
+        let _ = fixture.manifest_tool(&["push", "--type=oci", "from-spec", &spec]).success();
         assert_eq!(fixture.list("app", "1")["manifests"].as_array().map(Vec::len), Some(2));
     }
 
     #[test]
     fn amd64_has_variants() {
-        let fixture = Fixture::new();
-        fixture.put("app", "amd64v3", "amd64");
+        let fixture = fixture();
+        fixture.put_image("app", "amd64v3", "amd64");
         let template = fixture.name("app:ARCHVARIANT");
         let args = ["push", "from-args", "--platforms=linux/amd64/v3", "--template", &template, "--target", "@app:1"];
-        let _ = fixture.run(&args).success();
+        let _ = fixture.manifest_tool(&args).success();
         assert_eq!(fixture.list("app", "1")["manifests"][0]["platform"]["variant"], "v3");
     }
 
     #[test]
     fn an_empty_list_is_not_pushed() {
-        let fixture = Fixture::new();
+        let fixture = fixture();
         let spec = fixture.spec("image: '@app:1'\nmanifests: []\n");
-        let refused = fixture.run(&["push", "from-spec", &spec]);
+        let refused = fixture.manifest_tool(&["push", "from-spec", &spec]);
         assert_eq!((refused.code, refused.first_err_line()), (1, format!("{spec}:2:12: `manifests` is empty")));
-        assert_eq!(fixture.requests(), [""; 0]);
+        assert_eq!(fixture.take_requests(), [""; 0]);
     }
 }
 
 #[test]
 fn an_index_is_shown_as_the_original_shows_it() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let arm = Image::oci().platform("linux", "arm").variant("v7").layer("one").layer("two").build();
     let windows = Image::oci()
         .platform("windows", "amd64")
@@ -265,7 +208,7 @@ fn an_index_is_shown_as_the_original_shows_it() {
     let index = Index::oci().image(&arm).image(&windows).attestation(&arm).build();
     fixture.registry.put_index("t/app", "x", &index);
     fixture.registry.clear();
-    let shown = fixture.run(&["inspect", "@t/app:x"]).success();
+    let shown = fixture.manifest_tool(&["inspect", "@t/app:x"]).success();
     let [arm, windows, attestation] = [&index.images[0], &index.images[1], &index.images[2]];
     let layer = |number: usize, bytes: &[u8]| {
         let type_line = "                 type = application/vnd.oci.image.layer.v1.tar+gzip";
@@ -296,8 +239,8 @@ fn an_index_is_shown_as_the_original_shows_it() {
         arm.digest(),
     );
     assert_eq!(shown.out(), expected);
-    assert_eq!(fixture.requests().len(), 4);
-    let raw = fixture.run(&["inspect", "--raw", "@t/app:x"]).success().out();
+    assert_eq!(fixture.take_requests().len(), 4);
+    let raw = fixture.manifest_tool(&["inspect", "--raw", "@t/app:x"]).success().out();
     let value: Value = serde_json::from_str(&raw).expect("JSON");
     assert_eq!(value["digest"], index.digest());
     assert_eq!(value["manifests"][0], serde_json::from_slice::<Value>(&arm.manifest).expect("JSON"));
@@ -306,10 +249,10 @@ fn an_index_is_shown_as_the_original_shows_it() {
 
 #[test]
 fn an_image_is_shown_as_the_original_shows_it() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let image = Image::docker().platform("linux", "amd64").layer("one").layer("two").build();
     fixture.registry.put_image("app", "1", &image);
-    let shown = fixture.run(&["inspect", "@app:1"]).success();
+    let shown = fixture.manifest_tool(&["inspect", "@app:1"]).success();
     let expected = format!(
         "Name: {} (Type: {})\n      Digest: {}\n        Size: {}\n          OS: linux\n        Arch: amd64\n    # Layers: 2\n      \
          layer 01: digest = {}\n      layer 02: digest = {}\n",
@@ -321,54 +264,55 @@ fn an_image_is_shown_as_the_original_shows_it() {
         sha256(b"two"),
     );
     assert_eq!(shown.out(), expected);
-    let raw: Value = serde_json::from_str(&fixture.run(&["inspect", "--raw", "@app:1"]).success().out()).expect("JSON");
+    let raw: Value =
+        serde_json::from_str(&fixture.manifest_tool(&["inspect", "--raw", "@app:1"]).success().out()).expect("JSON");
     assert_eq!((&raw["os"], &raw["config"]["digest"]), (&json!("linux"), &json!(image.config_digest())));
-    let expanded = fixture.run(&["inspect", "--raw", "--expand-config", "@app:1"]).success();
+    let expanded = fixture.manifest_tool(&["inspect", "--raw", "--expand-config", "@app:1"]).success();
     let expanded: Value = serde_json::from_str(&expanded.out()).expect("JSON");
     assert_eq!(expanded["config"], serde_json::from_slice::<Value>(&image.config).expect("JSON"));
 }
 
 #[test]
 fn logins_come_from_flags_or_from_a_named_configuration() {
-    let fixture = Fixture::of(Registry::builder().basic("me", "s3cret").start());
-    fixture.put("app", "1", "amd64");
+    let fixture = Fixture::of(Registry::builder().basic("me", "s3cret").start()).with_links();
+    fixture.put_image("app", "1", "amd64");
     let inspect = ["inspect", "@app:1"];
-    let refused = fixture.run(&inspect);
+    let refused = fixture.manifest_tool(&inspect);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
-    let _ = fixture.run(&[&["--username", "me", "--password", "s3cret"], &inspect[..]].concat()).success();
-    let wrong = fixture.run(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
+    let _ = fixture.manifest_tool(&[&["--username", "me", "--password", "s3cret"], &inspect[..]].concat()).success();
+    let wrong = fixture.manifest_tool(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
     assert!(wrong.code == 1 && !wrong.err().contains("wr0ng"), "{}", wrong.err());
     // "me:s3cret"
     let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6czNjcmV0\"}}}}}}", fixture.registry.host());
     let file = fixture.sandbox.write("own/auth.json", &config);
     let folder = fixture.sandbox.write("folder/config.json", &config).parent().expect("its folder").to_owned();
     for place in [file, folder] {
-        let _ = fixture.run(&[&["--docker-cfg", &place.display().to_string()], &inspect[..]].concat()).success();
+        let _ =
+            fixture.manifest_tool(&[&["--docker-cfg", &place.display().to_string()], &inspect[..]].concat()).success();
     }
-    let missing = fixture.run(&["--docker-cfg", "/no/such", "inspect", "@app:1"]);
+    let missing = fixture.manifest_tool(&["--docker-cfg", "/no/such", "inspect", "@app:1"]);
     assert_eq!((missing.code, missing.first_err_line().starts_with("cannot read /no/such: ")), (1, true));
 }
 
 #[test]
 fn plain_http_uses_no_tls_attempt() {
-    let fixture = Fixture::new();
-    fixture.put("app", "1", "amd64");
+    let fixture = fixture();
+    fixture.put_image("app", "1", "amd64");
     fixture.registry.clear();
-    let _ = fixture.run(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
-    assert_eq!(fixture.requests().len(), 2);
-    let none = fixture.run(&["inspect", "@none:1"]);
+    let _ = fixture.manifest_tool(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
+    assert_eq!(fixture.take_requests().len(), 2);
+    let none = fixture.manifest_tool(&["inspect", "@none:1"]);
     assert_eq!((none.code, none.out()), (1, String::new()));
     assert_eq!(none.first_err_line(), format!("no such manifest: {}", fixture.name("none:1")));
-    assert_eq!(fixture.run(&["bogus"]).code, 1);
-    assert!(fixture.run(&["--version"]).success().out().starts_with("manifest-tool version "));
-    assert!(fixture.run(&["--help"]).success().out().starts_with("Usage:  manifest-tool "));
+    assert_eq!(fixture.manifest_tool(&["bogus"]).code, 1);
+    assert!(fixture.manifest_tool(&["--version"]).success().out().starts_with("manifest-tool version "));
+    assert!(fixture.manifest_tool(&["--help"]).success().out().starts_with("Usage:  manifest-tool "));
 }
 
 #[test]
 fn a_link_named_mquery_is_mquery() {
-    let fixture = Fixture::new();
-    let mquery =
-        |args: &[&str]| fixture.sandbox.command(fixture.sandbox.path().join("mquery")).args(args.iter().copied()).run();
+    let fixture = fixture();
+    let mquery = |args: &[&str]| fixture.command_by("mquery", args).run();
     assert!(mquery(&["--help"]).success().out().starts_with("Usage:  mquery [OPTIONS] IMAGE\n"));
     let refused = mquery(&[]);
     assert_eq!((refused.code, refused.first_err_line().as_str()), (1, "mquery: 'mquery' requires 1 argument"));
@@ -410,13 +354,13 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
         let (their_list, their_line) = (fixture.list("app", "1"), fixture.digest_line("app", "1"));
         // The digest and the size are those of what was pushed.
         compare("the line", &args, line, their_line);
-        let ours = fixture.run(&args);
+        let ours = fixture.manifest_tool(&args);
         compare("the exit code", &args, code.to_string(), ours.code.to_string());
         compare("the line", &args, fixture.digest_line("app", "1"), ours.out());
         compare("the list", &args, their_list.to_string(), fixture.list("app", "1").to_string());
         for inspect in [&["inspect"][..], &["inspect", "--raw"], &["inspect", "--expand-config", "--raw"]] {
             let args = [&["--plain-http"], inspect, &[&name]].concat();
-            let ((code, text), ours) = (both(&args), fixture.run(&args));
+            let ((code, text), ours) = (both(&args), fixture.manifest_tool(&args));
             compare("the exit code", &args, code.to_string(), ours.code.to_string());
             compare("the text", &args, text, ours.out());
         }
@@ -429,19 +373,16 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
         &["--plain-http", "push", "from-spec", "/no/such/file"],
         &["--plain-http", "push", "from-spec", &missing],
     ] {
-        let ((code, text), ours) = (both(args), fixture.run(args));
+        let ((code, text), ours) = (both(args), fixture.manifest_tool(args));
         compare("the exit code", args, code.to_string(), ours.code.to_string());
         compare("the text", args, text, ours.out());
     }
     found
 }
 
-/// A world with the images of [`TWO`].
+/// With the images of [`TWO`].
 fn with_two() -> Fixture {
-    let fixture = Fixture::new();
-    fixture.put("src", "amd64", "amd64");
-    fixture.put("src", "arm64", "arm64");
-    fixture
+    fixture().with_images("src", &["amd64", "arm64"])
 }
 
 #[test]
@@ -457,9 +398,10 @@ fn a_real_manifest_tool_does_the_same() {
 #[test]
 fn a_manifest_tool_that_differs_is_found() {
     let fixture = with_two();
+    let tool = fixture.sandbox.path().join("manifest-tool").display().to_string();
     let fake = |script: &str| {
         let path = fixture.sandbox.path().join("fake");
-        write_script(&path, &format!("#!/bin/sh\n{}\n", script.replace("TOOL", &fixture.tool.display().to_string())));
+        write_script(&path, &format!("#!/bin/sh\n{}\n", script.replace("TOOL", &tool)));
         differences(&fixture, &path)
     };
     assert_eq!(fake("exec TOOL \"$@\""), [""; 0]);

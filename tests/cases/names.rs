@@ -4,23 +4,14 @@
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::image::fixtures::{attestation_of, buildx_image, buildx_index};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+const LIST: &str = "@team/app:1";
 
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
     /// Two indexes as buildx pushes them, each with an image and its attestation, and a draft of both.
-    fn with_draft() -> Fixture {
+    fn with_draft_of_indexes() -> Fixture {
         let fixture = Fixture::new();
         for arch in ["amd64", "arm64"] {
             let index = buildx_index(&[&format!("linux/{arch}")]);
@@ -30,39 +21,20 @@ impl Fixture {
         fixture
     }
 
-    /// Runs the program; words that begin with `@` get the registry's host before them.
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        let shown = self.run(&["inspect", "@team/app:1"]).success().out();
-        let list: Value = serde_json::from_str(&shown).expect("a list");
-        list["manifests"].as_array().expect("lines").clone()
-    }
-
-    fn line(&self, digest: &str) -> Value {
-        let found = self.lines().into_iter().find(|line| line["digest"] == digest);
-        found.unwrap_or_else(|| panic!("no entry with {digest}"))
-    }
-
-    fn digests(&self) -> Vec<String> {
-        self.lines().iter().filter_map(|line| line["digest"].as_str().map(str::to_owned)).collect()
-    }
-
-    fn name(&self, rest: &str) -> String {
-        self.registry.name(rest)
+    fn entry_of(&self, digest: &str) -> Value {
+        let entry = self.entries(LIST).into_iter().find(|entry| entry["digest"] == digest);
+        entry.unwrap_or_else(|| panic!("no entry with {digest}"))
     }
 }
 
 #[test]
 fn annotate_remove_and_inspect_take_the_name_of_the_index() {
-    let fixture = Fixture::with_draft();
+    let fixture = Fixture::with_draft_of_indexes();
     let (amd, arm) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     let words = ["annotate", "@team/app:1", "@team/app:1-arm64", "--variant", "v8"];
     let annotated = fixture.run(&words).success();
     assert_eq!((annotated.out(), annotated.err()), (String::new(), String::new()));
-    assert_eq!(fixture.line(&arm.digest())["platform"]["variant"], "v8");
+    assert_eq!(fixture.entry_of(&arm.digest())["platform"]["variant"], "v8");
     let shown = fixture.run(&["inspect", "@team/app:1", "@team/app:1-arm64"]).success();
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     assert_eq!(shown, serde_json::from_slice::<Value>(&arm.manifest).unwrap());
@@ -70,7 +42,7 @@ fn annotate_remove_and_inspect_take_the_name_of_the_index() {
     let words = [("linux/amd64", "a"), (&amd.digest()[..14], "b"), (&amd.digest()[7..14], "c"), (&amd.digest(), "d")];
     for (word, key) in words {
         let _ = fixture.run(&["annotate", "@team/app:1", word, "--annotation", &format!("{key}=1")]).success();
-        assert_eq!(fixture.line(&amd.digest())["annotations"][key], "1", "{word}");
+        assert_eq!(fixture.entry_of(&amd.digest())["annotations"][key], "1", "{word}");
         let shown = fixture.run(&["inspect", "--raw", "@team/app:1", word]).success();
         assert_eq!(shown.stdout, amd.manifest, "{word}");
     }
@@ -79,7 +51,7 @@ fn annotate_remove_and_inspect_take_the_name_of_the_index() {
     let names = [arm.digest(), attestation_of(&arm).digest()].map(|digest| fixture.name(&format!("team/app@{digest}")));
     assert_eq!(removed.out(), names.map(|name| format!("Removed {name}\n")).concat());
     assert_eq!(removed.err(), "");
-    assert_eq!(fixture.digests(), [amd.digest(), attestation_of(&amd).digest()]);
+    assert_eq!(fixture.digests(LIST), [amd.digest(), attestation_of(&amd).digest()]);
 }
 
 #[test]
@@ -89,7 +61,7 @@ fn a_name_of_several_images_is_refused_or_removes_them_all() {
     fixture.registry.put_image("team/app", "s390x", &buildx_image("linux/s390x"));
     let _ = fixture.run(&["create", "@team/app:1", "@team/app:multi", "@team/app:s390x"]).success();
     let multi = fixture.name("team/app:multi");
-    let before = fixture.lines();
+    let before = fixture.entries(LIST);
     for words in [&["annotate", "@team/app:1", &multi, "--variant", "v8"][..], &["inspect", "@team/app:1", &multi]] {
         let refused = fixture.run(words);
         assert_eq!((refused.code, refused.out()), (1, String::new()), "{words:?}");
@@ -101,11 +73,11 @@ fn a_name_of_several_images_is_refused_or_removes_them_all() {
         }
         assert!(refused.err().contains("hint: name one of them"), "{}", refused.err());
     }
-    assert_eq!(fixture.lines(), before);
+    assert_eq!(fixture.entries(LIST), before);
     let removed = fixture.run(&["remove", "@team/app:1", &multi]).success();
     let told = format!("{multi} is 2 images of {}: all of them are removed\n", fixture.name("team/app:1"));
     assert_eq!((removed.out().lines().count(), removed.err()), (4, told));
-    assert_eq!(fixture.digests(), [buildx_image("linux/s390x").digest()]);
+    assert_eq!(fixture.digests(LIST), [buildx_image("linux/s390x").digest()]);
 }
 
 #[test]
@@ -120,14 +92,14 @@ fn a_draft_s_own_entry_comes_before_the_index_of_that_name() {
     fixture.registry.put_image("team/app", "y", &one);
     let _ = fixture.run(&["add", "@team/app:1", "@team/app:y"]).success();
     let _ = fixture.run(&["annotate", "@team/app:1", "@team/app:y", "--variant", "v8"]).success();
-    assert_eq!(fixture.line(&one.digest())["platform"]["variant"], "v8");
+    assert_eq!(fixture.entry_of(&one.digest())["platform"]["variant"], "v8");
     let _ = fixture.run(&["annotate", "@team/app:1", "@team/app:x", "--os-version", "1"]).success();
-    assert_eq!(fixture.line(&index.images[0].digest())["platform"]["os.version"], "1");
+    assert_eq!(fixture.entry_of(&index.images[0].digest())["platform"]["os.version"], "1");
 }
 
 #[test]
 fn an_unknown_entry_gets_dockers_error_and_a_suggestion() {
-    let fixture = Fixture::with_draft();
+    let fixture = Fixture::with_draft_of_indexes();
     let list = fixture.name("team/app:1");
     let near = fixture.name("team/app:1-amd64");
     let typed = fixture.name("team/app:1-amd46");
@@ -176,15 +148,15 @@ fn an_unknown_entry_gets_dockers_error_and_a_suggestion() {
 
 #[test]
 fn annotate_without_a_flag_says_that_nothing_was_changed() {
-    let fixture = Fixture::with_draft();
-    let before = fixture.lines();
+    let fixture = Fixture::with_draft_of_indexes();
+    let before = fixture.entries(LIST);
     for more in [&[][..], &["--os", ""], &["--force"]] {
         let done = fixture.run(&[&["annotate", "@team/app:1", "@team/app:1-amd64"], more].concat()).success();
         let name = fixture.name("team/app:1-amd64");
         let told = format!("no flag says anything of {name}: nothing was changed\n");
         assert_eq!((done.out(), done.err()), (String::new(), told), "{more:?}");
     }
-    assert_eq!(fixture.lines(), before);
+    assert_eq!(fixture.entries(LIST), before);
     let refused = fixture.run(&["annotate", "@team/app:1"]);
     assert_eq!(refused.code, 1);
     assert_eq!(refused.first_err_line(), "docker-manifest: 'docker-manifest annotate' requires 2 arguments");
@@ -192,7 +164,7 @@ fn annotate_without_a_flag_says_that_nothing_was_changed() {
 
 #[test]
 fn a_variant_that_is_a_number_is_written_with_its_letter() {
-    let fixture = Fixture::with_draft();
+    let fixture = Fixture::with_draft_of_indexes();
     let arm = buildx_image("linux/arm64").digest();
     let name = "@team/app:1-arm64";
     for (flags, variant, told) in [
@@ -205,7 +177,7 @@ fn a_variant_that_is_a_number_is_written_with_its_letter() {
     ] {
         let done = fixture.run(&[&["annotate", "@team/app:1", name], flags].concat()).success();
         assert_eq!(done.err(), told, "{flags:?}");
-        assert_eq!(fixture.line(&arm)["platform"]["variant"], variant, "{flags:?}");
+        assert_eq!(fixture.entry_of(&arm)["platform"]["variant"], variant, "{flags:?}");
     }
     fixture.registry.put_image("team/app", "arm", &buildx_image("linux/arm"));
     let done = fixture.run(&["add", "@team/app:1", "@team/app:arm", "--variant", "7"]).success();

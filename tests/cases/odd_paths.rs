@@ -6,29 +6,20 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use testkit::image::Image;
-use testkit::loopback::Registry;
-use testkit::sandbox::{Run, Sandbox};
 
 use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
+/// With an image.
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
+    fixture
 }
 
 impl Fixture {
-    fn new() -> Fixture {
-        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
-        fixture.registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
-        fixture
-    }
-
-    fn command(&self, args: &[&str]) -> Run {
-        self.sandbox.command(OURS).args(self.registry.words(args))
-    }
-
     /// A path that is not UTF-8.
-    fn odd(&self, name: &[u8]) -> PathBuf {
+    fn path_of_bytes(&self, name: &[u8]) -> PathBuf {
         self.sandbox.path().join(OsStr::from_bytes(name))
     }
 }
@@ -48,8 +39,8 @@ fn assert_no_double(path: &Path) {
 #[test]
 fn the_configuration_directory_may_have_any_name() {
     for by_flag in [false, true] {
-        let fixture = Fixture::new();
-        let folder = fixture.odd(b"conf\xff");
+        let fixture = fixture();
+        let folder = fixture.path_of_bytes(b"conf\xff");
         fs::create_dir(&folder).expect("a directory");
         let create = ["create", "@app:1", "@app:amd64"];
         let run = if by_flag {
@@ -69,8 +60,8 @@ fn the_configuration_directory_may_have_any_name() {
 
 #[test]
 fn files_may_have_any_name() {
-    let fixture = Fixture::new();
-    let (spec, result) = (fixture.odd(b"spec\xff.yaml"), fixture.odd(b"result\xfe"));
+    let fixture = fixture();
+    let (spec, result) = (fixture.path_of_bytes(b"spec\xff.yaml"), fixture.path_of_bytes(b"result\xfe"));
     let words = fixture.registry.words(&["@app:1", "@app:amd64"]);
     fs::write(&spec, format!("image: {}\nmanifests: [{{image: {}}}]\n", words[0], words[1])).expect("a spec");
     let run = fixture.command(&["apply"]).arg("-f").arg(&spec).arg("--digest-file").arg(&result);
@@ -78,7 +69,7 @@ fn files_may_have_any_name() {
     let digest = fs::read_to_string(&result).expect("the digest");
     assert!(digest.starts_with("sha256:"), "{digest}");
     assert_no_double(&result);
-    let lost = fixture.odd(b"none\xff.yaml");
+    let lost = fixture.path_of_bytes(b"none\xff.yaml");
     let failed = fixture.command(&["apply"]).arg("-f").arg(&lost).run();
     assert!(failed.code == 1 && failed.err().starts_with("cannot read "), "{}", failed.err());
 }

@@ -4,52 +4,19 @@
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
-use testkit::loopback::{Fault, Recorded, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::loopback::{Fault, Recorded, Rule};
+use testkit::sandbox::Output;
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
-impl Fixture {
-    /// With a list of two images under app:1, and images by their architecture.
-    fn new() -> Fixture {
-        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
-        fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
-        for arch in ["amd64", "arm64", "s390x", "riscv64"] {
-            fixture.registry.put_image("app", arch, &image(arch));
-        }
-        fixture
+/// With a list of two images under app:1, and images by their architecture.
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
+    for arch in ["amd64", "arm64", "s390x", "riscv64"] {
+        fixture.registry.put_image("app", arch, &image(arch));
     }
-
-    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
-    fn run(&self, args: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.registry.requests().iter().map(Recorded::line).collect()
-    }
-
-    fn puts(&self) -> Vec<String> {
-        self.requests().into_iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD ")).collect()
-    }
-
-    fn served(&self, tag: &str) -> Vec<u8> {
-        self.registry.manifest("app", tag).expect("a list").1
-    }
-
-    fn digest(&self, tag: &str) -> String {
-        testkit::image::sha256(&self.served(tag))
-    }
-
-    fn has_draft(&self, list: &str) -> bool {
-        self.run(&["exists", list]).code == 0
-    }
+    fixture
 }
 
 fn image(arch: &str) -> Image {
@@ -63,33 +30,35 @@ fn error(output: &Output) -> Value {
 
 #[test]
 fn create_publishes_what_create_and_push_would_and_leaves_no_draft() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let images = ["@app:amd64", "@app:s390x"];
-    let _ = fixture.run(&[&["create", "@app:two"], &images[..]].concat()).success();
-    let two = fixture.run(&["push", "@app:two"]).success().out();
-    let one = fixture.run(&[&["create", "--push", "-t", "one.1", "@app:one"], &images[..]].concat()).success();
-    assert_eq!((one.out(), fixture.digest("one")), (two, fixture.digest("two")));
-    assert_eq!(fixture.served("one.1"), fixture.served("one"));
+    let _ = fixture.run_recorded(&[&["create", "@app:two"], &images[..]].concat()).success();
+    let two = fixture.run_recorded(&["push", "@app:two"]).success().out();
+    let one = fixture.run_recorded(&[&["create", "--push", "-t", "one.1", "@app:one"], &images[..]].concat()).success();
+    assert_eq!((one.out(), fixture.digest("app", "one")), (two, fixture.digest("app", "two")));
+    assert_eq!(fixture.served("app", "one.1"), fixture.served("app", "one"));
     assert!(!fixture.has_draft("@app:one"));
-    let json = fixture.run(&["create", "--push", "--purge", "--format=json", "@app:three", "@app:amd64"]).success();
+    let json =
+        fixture.run_recorded(&["create", "--push", "--purge", "--format=json", "@app:three", "@app:amd64"]).success();
     let requests = fixture.requests().len();
     let said: Value = serde_json::from_str(&json.out()).expect("JSON");
     assert_eq!(
         (said["digest"].as_str(), said["requests"].as_u64()),
-        (Some(fixture.digest("three").as_str()), Some(requests as u64))
+        (Some(fixture.digest("app", "three").as_str()), Some(requests as u64))
     );
-    let _ = fixture.run(&["create", "--push", "--dry-run", "@app:four", "@app:amd64"]).success();
-    assert!(fixture.puts().is_empty() && fixture.registry.manifest("app", "four").is_none());
+    let _ = fixture.run_recorded(&["create", "--push", "--dry-run", "@app:four", "@app:amd64"]).success();
+    assert!(fixture.writes().is_empty() && fixture.registry.manifest("app", "four").is_none());
 }
 
 #[test]
 fn create_refuses_a_draft_and_what_is_incomplete() {
-    let fixture = Fixture::new();
-    let refused = fixture.run(&["create", "--push", "--require=linux/amd64,linux/arm64", "@app:2", "@app:amd64"]);
-    assert_eq!((refused.code, fixture.puts()), (3, Vec::new()), "{}", refused.err());
+    let fixture = fixture();
+    let refused =
+        fixture.run_recorded(&["create", "--push", "--require=linux/amd64,linux/arm64", "@app:2", "@app:amd64"]);
+    assert_eq!((refused.code, fixture.writes()), (3, Vec::new()), "{}", refused.err());
     assert!(refused.err().contains("hint: name an image for what is missing as well"), "{}", refused.err());
-    let _ = fixture.run(&["create", "@app:2", "@app:amd64"]).success();
-    let refused = fixture.run(&["create", "--push", "@app:2", "@app:arm64"]);
+    let _ = fixture.run_recorded(&["create", "@app:2", "@app:amd64"]).success();
+    let refused = fixture.run_recorded(&["create", "--push", "@app:2", "@app:arm64"]);
     assert_eq!((refused.code, fixture.requests()), (1, Vec::new()));
     assert!(refused.err().starts_with("refusing to amend an existing manifest list"), "{}", refused.err());
     assert!(fixture.has_draft("@app:2"));
@@ -97,7 +66,7 @@ fn create_refuses_a_draft_and_what_is_incomplete() {
 
 #[test]
 fn a_published_list_is_changed_as_its_draft_would_be() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let changes: [&[&str]; 3] = [
         &["add", "@app:L", "@app:s390x"],
         &["annotate", "@app:L", "linux/arm64", "--annotation", "k=v"],
@@ -107,16 +76,20 @@ fn a_published_list_is_changed_as_its_draft_would_be() {
         let named = |name: &str| change.iter().map(|word| word.replace("app:L", name)).collect::<Vec<_>>();
         let run = |words: &[String], more: &[&str]| {
             let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
-            fixture.run(&words).success()
+            fixture.run_recorded(&words).success()
         };
         for tag in ["a", "b"] {
             fixture.registry.put_index("app", tag, &buildx_index(&["linux/amd64", "linux/arm64"]));
         }
-        let _ = fixture.run(&["create", "@app:a", "@app:a"]).success();
+        let _ = fixture.run_recorded(&["create", "@app:a", "@app:a"]).success();
         let _ = run(&named("app:a"), &[]);
-        let by_draft = fixture.run(&["push", "--purge", "@app:a"]).success();
+        let by_draft = fixture.run_recorded(&["push", "--purge", "@app:a"]).success();
         let in_one = run(&named("app:b"), &["--push"]);
-        assert_eq!((in_one.out(), fixture.digest("b")), (by_draft.out(), fixture.digest("a")), "{change:?}");
+        assert_eq!(
+            (in_one.out(), fixture.digest("app", "b")),
+            (by_draft.out(), fixture.digest("app", "a")),
+            "{change:?}"
+        );
         assert!(!fixture.has_draft("@app:b"));
     }
 }
@@ -124,16 +97,16 @@ fn a_published_list_is_changed_as_its_draft_would_be() {
 /// Members that nobody knows stay, and a change that changes nothing sends nothing.
 #[test]
 fn unchanged_lists_keep_their_bytes() {
-    let fixture = Fixture::new();
-    let mut list: Value = serde_json::from_slice(&fixture.served("1")).expect("JSON");
+    let fixture = fixture();
+    let mut list: Value = serde_json::from_slice(&fixture.served("app", "1")).expect("JSON");
     list["x-unknown"] = serde_json::json!({"a": [1, 2]});
     let bytes = serde_json::to_vec_pretty(&list).expect("JSON");
     fixture.registry.put_manifest("app", "1", "application/vnd.oci.image.index.v1+json", &bytes);
-    let same = fixture.run(&["annotate", "--push", "@app:1", "--unset-annotation", "none"]).success();
-    assert_eq!((same.out(), fixture.served("1")), (format!("{}\n", testkit::image::sha256(&bytes)), bytes));
-    assert!(fixture.puts().is_empty(), "{:?}", fixture.puts());
-    let _ = fixture.run(&["add", "--push", "@app:1", "@app:s390x"]).success();
-    let after: Value = serde_json::from_slice(&fixture.served("1")).expect("JSON");
+    let same = fixture.run_recorded(&["annotate", "--push", "@app:1", "--unset-annotation", "none"]).success();
+    assert_eq!((same.out(), fixture.served("app", "1")), (format!("{}\n", testkit::image::sha256(&bytes)), bytes));
+    assert!(fixture.writes().is_empty(), "{:?}", fixture.writes());
+    let _ = fixture.run_recorded(&["add", "--push", "@app:1", "@app:s390x"]).success();
+    let after: Value = serde_json::from_slice(&fixture.served("app", "1")).expect("JSON");
     assert_eq!(after["x-unknown"], list["x-unknown"]);
     let (before, after) = (list["manifests"].as_array().expect("lines"), after["manifests"].as_array().expect("lines"));
     assert!(before.iter().all(|line| after.contains(line)) && after.len() == before.len() + 1, "{after:?}");
@@ -146,11 +119,11 @@ fn unchanged_lists_keep_their_bytes() {
 
 #[test]
 fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
-    let fixture = Fixture::new();
-    let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
-    let digest = fixture.digest("1");
+    let fixture = fixture();
+    let _ = fixture.run_recorded(&["create", "@app:1", "@app:1"]).success();
+    let digest = fixture.digest("app", "1");
     for change in [&["add", "--push", "@app:1", "@app:s390x"][..], &["remove", "--push", "@app:1", "linux/amd64"]] {
-        let refused = fixture.run(change);
+        let refused = fixture.run_recorded(change);
         let list = fixture.registry.name("app:1");
         assert_eq!((refused.code, fixture.requests()), (1, Vec::new()), "{}", refused.err());
         let lines = [
@@ -159,19 +132,19 @@ fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
         ];
         assert_eq!(refused.err().lines().collect::<Vec<_>>(), lines);
     }
-    let refused = fixture.run(&["annotate", "--push", "--format=json", "@app:1", "--annotation=a=b"]);
+    let refused = fixture.run_recorded(&["annotate", "--push", "--format=json", "@app:1", "--annotation=a=b"]);
     assert_eq!(error(&refused)["kind"], "conflict");
-    assert_eq!((fixture.digest("1"), fixture.has_draft("@app:1")), (digest, true));
-    let refused = fixture.run(&["add", "--push", "@app:amd64", "@app:s390x"]);
+    assert_eq!((fixture.digest("app", "1"), fixture.has_draft("@app:1")), (digest, true));
+    let refused = fixture.run_recorded(&["add", "--push", "@app:amd64", "@app:s390x"]);
     assert!(
         refused.err().ends_with("is no manifest list\n") || refused.err().contains("is no manifest list\n"),
         "{}",
         refused.err()
     );
-    let refused = fixture.run(&["add", "--push", "@app:none", "@app:s390x"]);
+    let refused = fixture.run_recorded(&["add", "--push", "@app:none", "@app:s390x"]);
     assert!(refused.err().starts_with("no such manifest: "), "{}", refused.err());
-    let by_digest = format!("@app@{}", fixture.digest("1"));
-    let refused = fixture.run(&["add", "--push", &by_digest, "@app:s390x"]);
+    let by_digest = format!("@app@{}", fixture.digest("app", "1"));
+    let refused = fixture.run_recorded(&["add", "--push", &by_digest, "@app:s390x"]);
     assert!(refused.err().contains(" is a digest, which always names the same list\n"), "{}", refused.err());
     assert_eq!(fixture.requests(), [""; 0]);
 }
@@ -182,7 +155,7 @@ fn meanwhile(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output
     fixture.registry.fault(Rule::on(method, path).nth(nth), Fault::Hang);
     fixture.registry.clear();
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| fixture.sandbox.command(OURS).args(fixture.registry.words(args)).run());
+        let run = scope.spawn(|| fixture.run(args));
         let is_held = |requests: &[Recorded]| {
             requests.iter().filter(|request| request.line().starts_with(&format!("{held} "))).count() >= nth
         };
@@ -198,31 +171,31 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
     let list = |fixture: &Fixture| fixture.registry.name("app:1");
     // Held at the look before the push, and at the HEAD just before the PUT.
     for (held, nth) in [("GET /v2/app/manifests/1", 2), ("HEAD /v2/app/manifests/1", 1)] {
-        let fixture = Fixture::new();
-        let fetched = fixture.digest("1");
+        let fixture = fixture();
+        let fetched = fixture.digest("app", "1");
         let refused = meanwhile(&fixture, held, nth, &["add", "--push", "--format=json", "@app:1", "@app:s390x"]);
-        let now = fixture.digest("1");
+        let now = fixture.digest("app", "1");
         let message =
             format!("{} was changed meanwhile, from {fetched} to {now}; nothing was published", list(&fixture));
         let failure = error(&refused);
         assert_eq!((refused.code, failure["message"].as_str()), (4, Some(message.as_str())), "{held}");
         assert_eq!((failure["kind"].as_str(), failure["exitCode"].as_u64()), (Some("conflict"), Some(4)));
-        assert!(fixture.puts().is_empty(), "{held}: {:?}", fixture.puts());
+        assert!(fixture.writes().is_empty(), "{held}: {:?}", fixture.writes());
     }
     // With more tags none of them moves.
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let refused =
         meanwhile(&fixture, "HEAD /v2/app/manifests/1", 1, &["remove", "--push", "-t", "2", "@app:1", "linux/amd64"]);
     assert_eq!(refused.code, 4, "{}", refused.err());
-    assert!(fixture.registry.manifest("app", "2").is_none() && fixture.puts().is_empty(), "{:?}", fixture.puts());
+    assert!(fixture.registry.manifest("app", "2").is_none() && fixture.writes().is_empty(), "{:?}", fixture.writes());
 }
 
 #[test]
 fn another_change_just_after_is_exit_code_4_and_named() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     let replaced = meanwhile(&fixture, "GET /v2/app/manifests/1", 3, &["add", "--push", "@app:1", "@app:s390x"]);
     assert_eq!(replaced.code, 4, "{}", replaced.err());
-    let (list, now) = (fixture.registry.name("app:1"), fixture.digest("1"));
+    let (list, now) = (fixture.registry.name("app:1"), fixture.digest("app", "1"));
     let first = replaced.err().lines().next().unwrap_or_default().to_owned();
     assert!(first.starts_with(&format!("{list} was published as sha256:")), "{first}");
     assert!(first.ends_with(&format!(", then replaced by {now}")), "{first}");
@@ -231,34 +204,35 @@ fn another_change_just_after_is_exit_code_4_and_named() {
 /// A job that is run again, and an image that an index named from its own repository.
 #[test]
 fn an_image_that_the_list_has_is_not_added_again() {
-    let fixture = Fixture::new();
+    let fixture = fixture();
     fixture.registry.put_image("other", "s390x", &image("s390x"));
     fixture.registry.put_index("other", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
-    let first = fixture.run(&["add", "--push", "@app:1", "@other:s390x"]).success();
+    let first = fixture.run_recorded(&["add", "--push", "@app:1", "@other:s390x"]).success();
     assert!(first.err().contains("Added "), "{}", first.err());
-    let digest = fixture.digest("1");
-    let again = fixture.run(&["add", "--push", "--format", "json", "@app:1", "@other:s390x", "@other:1"]).success();
-    assert_eq!(fixture.digest("1"), digest);
+    let digest = fixture.digest("app", "1");
+    let again =
+        fixture.run_recorded(&["add", "--push", "--format", "json", "@app:1", "@other:s390x", "@other:1"]).success();
+    assert_eq!(fixture.digest("app", "1"), digest);
     let told: Value = serde_json::from_str(&again.out()).expect("JSON");
     assert_eq!((&told["unchanged"], told["platforms"].as_array().map(Vec::len)), (&Value::Bool(true), Some(5)));
     let name = fixture.registry.name("other:s390x");
     assert!(again.err().contains(&format!("{name} is in {} already\n", fixture.registry.name("app:1"))));
     assert!(!again.err().contains("warning"), "{}", again.err());
     // With another description it is another entry.
-    let _ = fixture.run(&["add", "--push", "--annotation", "a=b", "@app:1", "@other:s390x"]).success();
-    assert_ne!(fixture.digest("1"), digest);
+    let _ = fixture.run_recorded(&["add", "--push", "--annotation", "a=b", "@app:1", "@other:s390x"]).success();
+    assert_ne!(fixture.digest("app", "1"), digest);
 }
 
 #[test]
 fn a_dry_run_claims_no_change_and_no_list_is_emptied() {
-    let fixture = Fixture::new();
-    let digest = fixture.digest("1");
-    let added = fixture.run(&["add", "--push", "--dry-run", "@app:1", "@app:s390x"]).success();
+    let fixture = fixture();
+    let digest = fixture.digest("app", "1");
+    let added = fixture.run_recorded(&["add", "--push", "--dry-run", "@app:1", "@app:s390x"]).success();
     assert!(added.err().starts_with("Would add "), "{}", added.err());
-    let removed = fixture.run(&["remove", "--push", "--dry-run", "@app:1", "linux/arm64"]).success();
+    let removed = fixture.run_recorded(&["remove", "--push", "--dry-run", "@app:1", "linux/arm64"]).success();
     assert!(removed.err().starts_with("Would remove "), "{}", removed.err());
-    let emptied = fixture.run(&["remove", "--push", "@app:1", "linux/amd64", "linux/arm64"]);
+    let emptied = fixture.run_recorded(&["remove", "--push", "@app:1", "linux/amd64", "linux/arm64"]);
     let line = format!("{} would have no images", fixture.registry.name("app:1"));
     assert_eq!((emptied.code, emptied.first_err_line()), (1, line));
-    assert_eq!((fixture.digest("1"), fixture.puts()), (digest, vec![]));
+    assert_eq!((fixture.digest("app", "1"), fixture.writes()), (digest, vec![]));
 }

@@ -4,36 +4,13 @@
 use serde_json::{Value, json};
 use testkit::image::fixtures::{artifact, buildx_image, buildx_index};
 use testkit::image::{Image, Index};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
-impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
-    fn run(&self, args: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_slice(&self.run(args).success().stdout).expect("JSON")
-    }
-
-    /// How many requests there were, and how many of them were for configurations.
-    fn requests(&self) -> (usize, usize) {
-        let requests = self.registry.requests();
-        (requests.len(), requests.iter().filter(|request| request.path.contains("/blobs/")).count())
-    }
+/// How many requests there were, and how many of them were for configurations.
+fn count_requests(fixture: &Fixture) -> (usize, usize) {
+    let requests = fixture.requests();
+    (requests.len(), requests.iter().filter(|request| request.contains("/blobs/")).count())
 }
 
 /// All platforms in a value, at any depth, in their order; null where one is not known.
@@ -61,20 +38,20 @@ fn commands_agree_on_platforms_that_a_list_does_not_give() {
         ("bare", &["linux/amd64", "linux/arm64"], (5, 2)),
     ] {
         let name = format!("@app:{tag}");
-        let told = fixture.run(&["platforms", &name]).success().out();
+        let told = fixture.run_recorded(&["platforms", &name]).success().out();
         let lines: Vec<&str> = told.lines().skip(3).map(|line| line.trim_start_matches("   - ")).collect();
-        assert_eq!((lines.as_slice(), fixture.requests()), (wanted, requests), "{tag}");
+        assert_eq!((lines.as_slice(), count_requests(&fixture)), (wanted, requests), "{tag}");
         let told = fixture.json(&["platforms", "--format", "json", &name]);
-        assert_eq!((json!(platforms(&told)), fixture.requests()), (json!(wanted), requests), "{tag}");
+        assert_eq!((json!(platforms(&told)), count_requests(&fixture)), (json!(wanted), requests), "{tag}");
         let shown = fixture.json(&["inspect", "--format", "json", &name]);
-        assert_eq!((json!(platforms(&shown)), fixture.requests()), (json!(wanted), requests), "{tag}");
-        let table = fixture.run(&["inspect", "--format", "table", &name]).success().out();
+        assert_eq!((json!(platforms(&shown)), count_requests(&fixture)), (json!(wanted), requests), "{tag}");
+        let table = fixture.run_recorded(&["inspect", "--format", "table", &name]).success().out();
         assert!(wanted.iter().all(|platform| table.contains(platform)), "{table}");
         let mut made = platforms(&fixture.json(&["create", "--replace", "--format", "json", "@list:1", &name]));
         made.sort_by_key(Value::to_string);
         assert_eq!(json!(made), json!(wanted), "{tag}");
         for platform in wanted {
-            let _ = fixture.run(&["inspect", "--remote", "--platform", platform, &name]).success();
+            let _ = fixture.run_recorded(&["inspect", "--remote", "--platform", platform, &name]).success();
         }
     }
 }
@@ -85,7 +62,7 @@ fn a_platform_given_nowhere_is_unknown() {
     let (amd, notes) = (buildx_image("linux/amd64"), artifact("x/notes", b"notes"));
     let index = Index::oci().image(&amd).image_with(&notes, Value::Null, &[]).build();
     fixture.registry.put_index("app", "1", &index);
-    let told = fixture.run(&["platforms", "@app:1"]).success().out();
+    let told = fixture.run_recorded(&["platforms", "@app:1"]).success().out();
     assert!(told.ends_with(" * Supported platforms:\n   - linux/amd64\n   - unknown\n"), "{told}");
     for verb in ["platforms", "inspect"] {
         let told = fixture.json(&[verb, "--format", "json", "@app:1"]);
@@ -93,7 +70,7 @@ fn a_platform_given_nowhere_is_unknown() {
         assert!(told["platforms"][1].get("os").is_none(), "{told}");
     }
     fixture.registry.put_image("app", "notes", &notes);
-    let told = fixture.run(&["platforms", "@app:notes"]).success().out();
+    let told = fixture.run_recorded(&["platforms", "@app:notes"]).success().out();
     assert!(told.ends_with(" * Supports: unknown\n"), "{told}");
     let told = fixture.json(&["platforms", "--format", "json", "@app:notes"]);
     assert_eq!(platforms(&told), [Value::Null]);
@@ -119,7 +96,7 @@ fn json_always_has_platforms_and_their_parts() {
         assert_eq!(told["platforms"], json!([entry]), "{verb}");
         assert_eq!(told["platform"], entry["platform"], "{verb}");
     }
-    let _ = fixture.run(&["create", "@list:1", "@win:1"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@win:1"]).success();
     let list = fixture.json(&["inspect", "--format", "json", "@list:1"]);
     let own = fixture.json(&["inspect", "--format", "json", "@list:1", "@win:1"]);
     assert_eq!(own["platforms"], list["platforms"]);
@@ -138,10 +115,10 @@ fn arm_without_a_variant_selects_the_best_variant() {
     ] {
         let index = there.iter().fold(Index::oci(), |index, own| index.image(&image(own))).build();
         fixture.registry.put_index("app", "1", &index);
-        let shown = fixture.run(&["inspect", "--raw", "--platform", "linux/arm", "@app:1"]).success();
+        let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/arm", "@app:1"]).success();
         assert_eq!((shown.err(), shown.stdout), (String::new(), image(picked).manifest), "{there:?}");
-        let _ = fixture.run(&["create", "--replace", "@list:1", "@app:1"]).success();
-        let shown = fixture.run(&["inspect", "--raw", "--platform", "linux/arm", "@list:1"]).success();
+        let _ = fixture.run_recorded(&["create", "--replace", "@list:1", "@app:1"]).success();
+        let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/arm", "@list:1"]).success();
         assert_eq!(shown.stdout, image(picked).manifest, "{there:?}");
     }
 }

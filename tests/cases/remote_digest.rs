@@ -4,120 +4,96 @@
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
-use testkit::loopback::{Recorded, Registry};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Sandbox;
 
 use super::OURS;
+use super::fixture::Fixture;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
+/// With a list of two images under app:1, and images to make drafts of.
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
+    for arch in ["amd64", "arm64", "s390x"] {
+        fixture.registry.put_image("app", arch, &buildx_image(&format!("linux/{arch}")));
+    }
+    fixture
 }
 
-impl Fixture {
-    /// With a list of two images under app:1, and images to make drafts of.
-    fn new() -> Fixture {
-        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
-        fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
-        for arch in ["amd64", "arm64", "s390x"] {
-            fixture.registry.put_image("app", arch, &buildx_image(&format!("linux/{arch}")));
-        }
-        fixture
-    }
-
-    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
-    fn run(&self, args: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.registry.requests().iter().map(Recorded::line).collect()
-    }
-
-    /// What is written down of a list beside its draft.
-    fn side(&self, list: &str) -> Value {
-        let name = self.registry.name(list).replace(':', "-").replace('/', "_");
-        let file = self.sandbox.store().join(".docker-manifest/lists").join(name);
-        serde_json::from_slice(&std::fs::read(file).expect("the sidecar")).expect("JSON")
-    }
-
-    fn served(&self, list: &str) -> String {
-        let (repository, tag) = list.split_once(':').expect("a tag");
-        testkit::image::sha256(&self.registry.manifest(repository, tag).expect("the list").1)
-    }
+/// The content of the file beside a draft.
+fn sidecar(fixture: &Fixture, list: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(fixture.sidecar(list)).expect("the sidecar")).expect("JSON")
 }
 
 #[test]
 fn push_reports_changes_by_others() {
-    let fixture = Fixture::new();
-    let _ = fixture.run(&["create", "@list:1", "@app:amd64"]).success();
-    assert!(fixture.side("list:1").get("remoteDigest").is_none());
-    let pushed = fixture.run(&["push", "@list:1"]).success();
+    let fixture = fixture();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@app:amd64"]).success();
+    assert!(sidecar(&fixture, "list:1").get("remoteDigest").is_none());
+    let pushed = fixture.run_recorded(&["push", "@list:1"]).success();
     assert_eq!(pushed.err(), "");
-    let known = fixture.served("list:1");
-    assert_eq!(fixture.side("list:1")["remoteDigest"], known);
-    assert_eq!(fixture.side("list:1")["format"], 1);
+    let known = fixture.digest("list", "1");
+    assert_eq!(sidecar(&fixture, "list:1")["remoteDigest"], known);
+    assert_eq!(sidecar(&fixture, "list:1")["format"], 1);
     // Nobody else has changed it: nothing is told.
-    let _ = fixture.run(&["add", "@list:1", "@app:arm64"]).success();
-    assert_eq!(fixture.run(&["push", "@list:1"]).success().err(), "");
-    let known = fixture.served("list:1");
-    assert_eq!(fixture.side("list:1")["remoteDigest"], known);
+    let _ = fixture.run_recorded(&["add", "@list:1", "@app:arm64"]).success();
+    assert_eq!(fixture.run_recorded(&["push", "@list:1"]).success().err(), "");
+    let known = fixture.digest("list", "1");
+    assert_eq!(sidecar(&fixture, "list:1")["remoteDigest"], known);
     // Another machine publishes three platforms there.
     let other = Sandbox::new();
     let theirs = |args: &[&str]| other.command(OURS).args(fixture.registry.words(args)).run().success();
     let _ = theirs(&["create", "@list:1", "@app:amd64", "@app:arm64", "@app:s390x"]);
     let _ = theirs(&["push", "@list:1"]);
-    let digest = fixture.served("list:1");
-    let _ = fixture.run(&["annotate", "@list:1", "@app:arm64", "--variant", "v8"]).success();
+    let digest = fixture.digest("list", "1");
+    let _ = fixture.run_recorded(&["annotate", "@list:1", "@app:arm64", "--variant", "v8"]).success();
     let list = fixture.registry.name("list:1");
     let line = format!(
         "warning: {list} was changed since this draft was made from it or pushed, from {known} to {digest}; \
          this list is without linux/arm64, linux/s390x\n"
     );
     for args in [&["push", "--dry-run", "@list:1"][..], &["push", "--verbose", "@list:1"]] {
-        let told = fixture.run(args).success().err();
+        let told = fixture.run_recorded(args).success().err();
         assert!(told.ends_with(&line), "{args:?}: {told}");
         assert_eq!(told.matches("was changed since").count(), 1, "{told}");
     }
     // What it has now is what this draft was pushed as.
-    let again = fixture.run(&["push", "--verbose", "@list:1"]).success().err();
+    let again = fixture.run_recorded(&["push", "--verbose", "@list:1"]).success().err();
     assert!(!again.contains("was changed since"), "{again}");
 }
 
 #[test]
 fn a_draft_of_a_published_list_knows_what_it_was_made_from() {
-    let fixture = Fixture::new();
-    let known = fixture.served("app:1");
-    let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
-    assert_eq!(fixture.side("app:1")["remoteDigest"], known);
-    let _ = fixture.run(&["remove", "@app:1", "linux/arm64"]).success();
-    assert_eq!(fixture.side("app:1")["remoteDigest"], known, "a change keeps it");
+    let fixture = fixture();
+    let known = fixture.digest("app", "1");
+    let _ = fixture.run_recorded(&["create", "@app:1", "@app:1"]).success();
+    assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], known);
+    let _ = fixture.run_recorded(&["remove", "@app:1", "linux/arm64"]).success();
+    assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], known, "a change keeps it");
     fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/s390x"]));
-    let moved = fixture.served("app:1");
-    let told = fixture.run(&["push", "--dry-run", "@app:1"]).success().err();
+    let moved = fixture.digest("app", "1");
+    let told = fixture.run_recorded(&["push", "--dry-run", "@app:1"]).success().err();
     assert!(told.contains(&format!("from {known} to {moved}; this list is without linux/s390x\n")), "{told}");
     // Looking again is knowing again.
-    let _ = fixture.run(&["create", "--amend", "@app:1", "@app:1"]).success();
-    assert_eq!(fixture.side("app:1")["remoteDigest"], moved);
-    assert_eq!(fixture.run(&["push", "--dry-run", "@app:1"]).success().err(), "");
+    let _ = fixture.run_recorded(&["create", "--amend", "@app:1", "@app:1"]).success();
+    assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], moved);
+    assert_eq!(fixture.run_recorded(&["push", "--dry-run", "@app:1"]).success().err(), "");
 }
 
 #[test]
 fn amending_a_published_list_hints_at_including_it() {
-    let fixture = Fixture::new();
-    let made = fixture.run(&["create", "--amend", "@app:1", "@app:s390x"]).success();
+    let fixture = fixture();
+    let made = fixture.run_recorded(&["create", "--amend", "@app:1", "@app:s390x"]).success();
     let list = fixture.registry.name("app:1");
     let told = made.err();
     assert!(told.contains(&format!("create {list} {list}\n")) && told.lines().count() == 1, "{told}");
     assert_eq!(fixture.requests().iter().filter(|line| line.contains("/app/manifests/1 ")).count(), 1);
     // There is a draft now.
-    assert_eq!(fixture.run(&["create", "--amend", "@app:1", "@app:arm64"]).success().err(), "");
+    assert_eq!(fixture.run_recorded(&["create", "--amend", "@app:1", "@app:arm64"]).success().err(), "");
     // Nothing is published under that name; nobody is asked; nothing has to be told.
-    assert_eq!(fixture.run(&["create", "--amend", "@app:2", "@app:s390x"]).success().err(), "");
-    assert_eq!(fixture.run(&["create", "@app:3", "@app:s390x"]).success().err(), "");
+    assert_eq!(fixture.run_recorded(&["create", "--amend", "@app:2", "@app:s390x"]).success().err(), "");
+    assert_eq!(fixture.run_recorded(&["create", "@app:3", "@app:s390x"]).success().err(), "");
     assert!(!fixture.requests().iter().any(|line| line.contains("/manifests/3")), "{:?}", fixture.requests());
     // A registry that is not there is no reason to fail.
     fixture.registry.put_image("app", "x", &Image::docker().platform("linux", "386").build());
-    let _ = fixture.run(&["create", "--amend", "127.0.0.1:1/app:1", "@app:x"]).success();
+    let _ = fixture.run_recorded(&["create", "--amend", "127.0.0.1:1/app:1", "@app:x"]).success();
 }

@@ -4,23 +4,12 @@
 use serde_json::{Value, json};
 use testkit::image::fixtures::{artifact, attestation_of, buildx_image, buildx_index, helm_chart};
 use testkit::image::{Image, Index, OCI_INDEX, OCI_MANIFEST};
-use testkit::loopback::{Recorded, Registry};
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::fixture::Fixture;
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
     /// With an index as buildx makes it under app:1.
     fn with_index() -> (Fixture, Index) {
         let (fixture, index) = (Fixture::new(), buildx_index(&PLATFORMS));
@@ -36,27 +25,9 @@ impl Fixture {
         (fixture, index)
     }
 
-    fn name(&self, rest: &str) -> String {
-        self.registry.name(rest)
-    }
-
-    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
-    fn run(&self, args: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_slice(&self.run(args).success().stdout).expect("JSON")
-    }
-
-    /// The text with the registry's own name made one that is always the same.
+    /// What the program prints, with `R` in place of the registry's host.
     fn shown(&self, args: &[&str]) -> String {
-        self.run(args).success().out().replace(&self.registry.host(), "R")
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.registry.requests().iter().map(Recorded::line).collect()
+        self.run_recorded(args).success().out().replace(&self.registry.host(), "R")
     }
 
     fn config_requests(&self) -> usize {
@@ -87,19 +58,19 @@ fn a_remote_index_is_shown_whole() {
 #[test]
 fn raw_is_the_bytes_and_nothing_else() {
     let (fixture, index) = Fixture::with_index();
-    let shown = fixture.run(&["inspect", "--raw", "@app:1"]).success();
+    let shown = fixture.run_recorded(&["inspect", "--raw", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&index.manifest));
     assert_eq!(fixture.requests().len(), 1);
-    let child = fixture.run(&["inspect", "--raw", "--platform", "linux/arm64", "@app:1"]).success();
+    let child = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/arm64", "@app:1"]).success();
     assert_eq!(text(&child.stdout), text(&index.images[1].manifest));
     assert_eq!(fixture.requests().len(), 2);
-    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
-    let draft = fixture.run(&["inspect", "--raw", "@list:1"]).success();
-    let _ = fixture.run(&["push", "@list:1"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
+    let draft = fixture.run_recorded(&["inspect", "--raw", "@list:1"]).success();
+    let _ = fixture.run_recorded(&["push", "@list:1"]).success();
     let (_, pushed) = fixture.registry.manifest("list", "1").expect("the list");
     assert_eq!(text(&draft.stdout), text(&pushed));
     let entry = fixture.name(&format!("app@{}", index.images[0].digest()));
-    let entry = fixture.run(&["inspect", "--raw", "@list:1", &entry]).success();
+    let entry = fixture.run_recorded(&["inspect", "--raw", "@list:1", &entry]).success();
     assert_eq!((text(&entry.stdout), fixture.requests()), (text(&index.images[0].manifest), vec![]));
 }
 
@@ -119,10 +90,10 @@ fn a_platform_picks_a_child_which_is_shown_as_an_image() {
     // An image is asked what it runs on, once.
     fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
     for more in [&[][..], &["-v"], &["--format", "json"], &["--format", "table"], &["--format", "tree"]] {
-        let _ = fixture.run(&[&["inspect", "--platform", "linux/amd64", "@one:1"], more].concat()).success();
+        let _ = fixture.run_recorded(&[&["inspect", "--platform", "linux/amd64", "@one:1"], more].concat()).success();
         assert_eq!((fixture.requests().len(), fixture.config_requests()), (2, 1), "{more:?}");
     }
-    let refused = fixture.run(&["inspect", "--platform", "linux/arm64", "@one:1"]);
+    let refused = fixture.run_recorded(&["inspect", "--platform", "linux/arm64", "@one:1"]);
     assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", fixture.name("one:1")));
     assert!(refused.err().contains("hint: available: linux/amd64\n"), "{}", refused.err());
 }
@@ -131,7 +102,7 @@ fn a_platform_picks_a_child_which_is_shown_as_an_image() {
 fn a_missing_platform_error_lists_the_available_ones() {
     let (fixture, _) = Fixture::with_draft();
     for (flag, there) in [("--remote", "linux/amd64, linux/arm64/v8"), ("--local", "linux/s390x")] {
-        let refused = fixture.run(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
+        let refused = fixture.run_recorded(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
         let first = format!("no image for linux/riscv64 in {}", fixture.name("app:1"));
         assert_eq!(refused.err(), format!("{first}\nhint: available: {there}\n"));
@@ -144,13 +115,13 @@ fn of_several_images_for_a_platform_the_first_is_shown() {
     let image = |number: u8| Image::oci().platform("linux", "amd64").layer([number]).build();
     let index = Index::oci().image(&image(1)).image(&image(2)).image(&image(1)).build();
     fixture.registry.put_index("app", "1", &index);
-    let shown = fixture.run(&["inspect", "--raw", "--platform", "linux/amd64", "@app:1"]).success();
+    let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/amd64", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&image(1).manifest));
     let name = |image: Image| fixture.name(&format!("app@{}", image.digest()));
     let (one, two) = (name(image(1)), name(image(2)));
     assert_eq!(shown.err(), format!("2 images for linux/amd64: {one}, {two}; this is the first, {one}\n"));
-    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
-    let shown = fixture.run(&["inspect", "--platform", "linux/amd64", "@list:1"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
+    let shown = fixture.run_recorded(&["inspect", "--platform", "linux/amd64", "@list:1"]).success();
     assert!(shown.err().starts_with("2 images for linux/amd64: "), "{}", shown.err());
 }
 
@@ -162,11 +133,11 @@ fn nested_indexes_are_searched() {
     let outer = Index::oci().image(&buildx_image("linux/amd64")).index(&middle).build();
     fixture.registry.put_index("app", "1", &outer);
     for (platform, requests, configs) in [("linux/amd64", 2, 0), ("linux/ppc64le", 6, 1), ("linux/s390x", 6, 1)] {
-        let shown = fixture.run(&["inspect", "--raw", "--platform", platform, "@app:1"]).success();
+        let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", platform, "@app:1"]).success();
         assert_eq!(text(&shown.stdout), text(&buildx_image(platform).manifest), "{platform}");
         assert_eq!((fixture.requests().len(), fixture.config_requests()), (requests, configs), "{platform}");
     }
-    let refused = fixture.run(&["inspect", "--platform", "linux/arm64", "@app:1"]);
+    let refused = fixture.run_recorded(&["inspect", "--platform", "linux/arm64", "@app:1"]);
     assert!(refused.err().contains("available: linux/amd64, linux/ppc64le, linux/s390x"), "{}", refused.err());
 }
 
@@ -196,21 +167,21 @@ fn local_and_remote_choose() {
     let one = fixture.json(&["inspect", "@app:1"]);
     assert_eq!((one["manifests"].as_array().unwrap().len(), fixture.requests()), (1, vec![]));
     assert_eq!(fixture.json(&["inspect", "--local", "@app:1"]), one);
-    let served = fixture.run(&["inspect", "--remote", "--raw", "@app:1"]).success();
+    let served = fixture.run_recorded(&["inspect", "--remote", "--raw", "@app:1"]).success();
     assert_eq!(text(&served.stdout), text(&index.manifest));
     fixture.registry.put_index("app", "2", &index);
-    let refused = fixture.run(&["inspect", "--local", "@app:2"]);
+    let refused = fixture.run_recorded(&["inspect", "--local", "@app:2"]);
     assert_eq!((refused.code, fixture.requests()), (1, vec![]));
     assert_eq!(refused.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
-    let both = fixture.run(&["inspect", "--local", "--remote", "@app:1"]);
+    let both = fixture.run_recorded(&["inspect", "--local", "--remote", "@app:1"]);
     assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --local and --remote".to_owned()));
-    let both = fixture.run(&["inspect", "--remote", "@app:1", "@src:s390x"]);
+    let both = fixture.run_recorded(&["inspect", "--remote", "@app:1", "@src:s390x"]);
     assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --remote and MANIFEST_LIST".to_owned()));
     // A draft that is broken is in nobody's way who does not ask for it.
     let folder = fixture.sandbox.store().join(fixture.name("app:1").replace(':', "-").replace('/', "_"));
     std::fs::write(folder.join("x"), "{").expect("a file in the draft");
-    assert_eq!(fixture.run(&["inspect", "@app:1"]).code, 1);
-    let _ = fixture.run(&["inspect", "--remote", "@app:1"]).success();
+    assert_eq!(fixture.run_recorded(&["inspect", "@app:1"]).code, 1);
+    let _ = fixture.run_recorded(&["inspect", "--remote", "@app:1"]).success();
 }
 
 #[test]
@@ -251,7 +222,7 @@ fn json_uses_the_same_words_for_drafts_and_images() {
     }
     let source = fixture.name(&format!("app:1@{}", index.digest()));
     assert_eq!((&shown["platforms"][0]["source"], shown["platforms"].as_array().unwrap().len()), (&json!(source), 4));
-    let _ = fixture.run(&["push", "@list:1"]).success();
+    let _ = fixture.run_recorded(&["push", "@list:1"]).success();
     let remote = fixture.json(&["inspect", "--remote", "--format", "json", "@list:1"]);
     assert_eq!(remote["digest"], shown["digest"]);
     fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
@@ -314,9 +285,9 @@ fn the_digest_of_a_draft_is_one_that_it_can_be_pushed_with() {
     let fixture = Fixture::new();
     let plain = Image::docker().platform("linux", "amd64").build();
     fixture.registry.put_image("app", "amd", &plain);
-    let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
+    let _ = fixture.run_recorded(&["create", "@app:1", "@app:amd"]).success();
     let told = || {
-        let raw = fixture.run(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
+        let raw = fixture.run_recorded(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
         let told = fixture.json(&["inspect", "--local", "--format", "json", "@app:1"]);
         assert_eq!(told["digest"], testkit::image::sha256(&raw));
         assert_eq!(fixture.json(&["ls", "--format", "json"])[0]["digest"], told["digest"]);
@@ -325,7 +296,7 @@ fn the_digest_of_a_draft_is_one_that_it_can_be_pushed_with() {
     let pushed =
         |flags: &[&str]| -> Value { fixture.json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat()) };
     assert_eq!(told()["digest"], pushed(&[])["digest"]);
-    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
+    let _ = fixture.run_recorded(&["annotate", "@app:1", "--annotation", "k=v"]).success();
     assert_eq!(told()["mediaType"], OCI_INDEX);
     assert_eq!(told()["digest"], pushed(&["--type", "oci"])["digest"]);
 }
@@ -333,7 +304,7 @@ fn the_digest_of_a_draft_is_one_that_it_can_be_pushed_with() {
 #[test]
 fn a_failure_under_json_is_an_object() {
     let (fixture, _) = Fixture::with_index();
-    let refused = fixture.run(&["inspect", "--format", "json", "--platform", "linux/riscv64", "@app:1"]);
+    let refused = fixture.run_recorded(&["inspect", "--format", "json", "--platform", "linux/riscv64", "@app:1"]);
     let error: Value = serde_json::from_slice(&refused.stderr).expect("JSON");
     assert_eq!((refused.code, &error["error"]["kind"]), (1, &json!("missing")), "{error}");
 }
@@ -354,7 +325,7 @@ fn a_table_has_attestations_beside_their_image() {
     assert_eq!(fixture.shown(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
     assert_eq!(fixture.requests().len(), 5);
     // The same rows for a draft with no request, in the order of its names.
-    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
     let draft = fixture.shown(&["inspect", "-v", "--format", "table", "@list:1"]);
     let (head, draft) = draft.split_once("\n\n").expect("a head");
     assert!(head.starts_with("draft  R/list:1  sha256:") && head.lines().count() == 1, "{head}");
@@ -389,7 +360,7 @@ fn a_tree_goes_down_to_the_layers() {
     let strokes = |text: &str| text.replace("├─", "|-").replace("└─", "`-").replace('│', "|");
     assert_eq!(ascii, strokes(TREE));
     // A draft of the same images says the same with no request, in the order of its names.
-    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
     let draft = fixture.shown(&["inspect", "--format", "tree", "@list:1"]);
     assert_eq!(fixture.requests(), [""; 0]);
     let sorted = |text: &str| {
@@ -429,7 +400,7 @@ fn trees_and_tables_show_annotations() {
         .build();
     fixture.registry.put_index("app", "told", &told);
     let subject = index.images[1].digest();
-    let _ = fixture.run(&["create", "@list:told", "@app:told"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:told", "@app:told"]).success();
     for list in ["@app:told", "@list:told"] {
         let tree = fixture.shown(&["inspect", "--format", "tree", list]);
         let table = fixture.shown(&["inspect", "--format", "table", list]);
@@ -507,7 +478,7 @@ fn indexes_that_multiply_are_refused() {
     }
     fixture.registry.put_image("app", "image", &buildx_image("linux/amd64"));
     fixture.registry.put_manifest("app", "1", OCI_INDEX, &index.manifest);
-    let refused = fixture.run(&["inspect", "--format", "tree", "@app:1"]);
+    let refused = fixture.run_recorded(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
     assert!(refused.first_err_line().contains("to more than 10000"), "{}", refused.err());
 }
@@ -515,7 +486,7 @@ fn indexes_that_multiply_are_refused() {
 #[test]
 fn platforms_are_printed_as_mquery_does() {
     let (fixture, index) = Fixture::with_index();
-    let shown = fixture.run(&["platforms", "@app:1"]).success();
+    let shown = fixture.run_recorded(&["platforms", "@app:1"]).success();
     let expected = format!(
         "Image: {} (digest: {})\n * Manifest List: Yes (Image type: {OCI_INDEX})\n * Supported platforms:\n   - linux/amd64\n   - linux/arm64/v8\n",
         fixture.name("app:1"),
@@ -524,7 +495,7 @@ fn platforms_are_printed_as_mquery_does() {
     assert_eq!((shown.out(), fixture.requests().len()), (expected, 1));
     let image = Image::docker().platform("windows", "amd64").os_version("10.0.17763.2300").layer(b"w").build();
     fixture.registry.put_image("win", "1", &image);
-    let shown = fixture.run(&["platforms", "@win:1"]).success();
+    let shown = fixture.run_recorded(&["platforms", "@win:1"]).success();
     let expected = format!(
         "Image: {} (digest: {})\n * Manifest List: No (Image type: {})\n * Supports: windows/amd64:10.0.17763.2300\n",
         fixture.name("win:1"),
@@ -543,6 +514,6 @@ fn platforms_are_printed_as_json() {
     let names: Vec<&str> =
         told["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();
     assert_eq!(names, PLATFORMS);
-    let refused = fixture.run(&["platforms", "@app:2"]);
+    let refused = fixture.run_recorded(&["platforms", "@app:2"]);
     assert_eq!((refused.code, refused.first_err_line()), (1, format!("no such manifest: {}", fixture.name("app:2"))));
 }

@@ -1,51 +1,17 @@
 //! Sources that are more than one image: indexes are taken apart, tags that moved are looked at again.
 
 use testkit::image::{Image, Index, OCI_INDEX};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::fixture::Fixture;
 
 mod moves;
 mod shapes;
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    fn name(&self, rest: &str) -> String {
-        self.registry.name(rest)
-    }
-
-    /// Runs the program; words that begin with `@` get the registry's host before them.
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
-    /// The lines of what a push would send, as JSON.
-    fn lines(&self, list: &str) -> Vec<serde_json::Value> {
-        let shown = self.run(&["inspect", list]).success().out();
-        let list: serde_json::Value = serde_json::from_str(&shown).expect("a list");
-        list["manifests"].as_array().expect("lines").clone()
-    }
-
-    fn digests(&self, list: &str) -> Vec<String> {
-        let mut digests: Vec<String> = self.lines(list).iter().map(|line| text(&line["digest"])).collect();
+    fn sorted_digests(&self, list: &str) -> Vec<String> {
+        let mut digests = self.digests(list);
         digests.sort();
         digests
-    }
-
-    fn requests(&self) -> Vec<String> {
-        let lines = self.registry.requests();
-        let lines = lines.iter().map(|request| format!("{} {}", request.method, request.path)).collect();
-        self.registry.clear();
-        lines
     }
 }
 
@@ -73,11 +39,11 @@ fn an_index_is_taken_apart_and_its_attestations_come_along() {
     let made = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     assert_eq!(made.out(), format!("Created manifest list {}\n", fixture.name("app:1")));
     // One request for the index and one for each child: the index says what they run on.
-    assert_eq!(fixture.requests().len(), 5);
+    assert_eq!(fixture.take_requests().len(), 5);
     let all: Vec<&Image> = index.images.iter().collect();
-    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
     let attesting: Vec<_> =
-        fixture.lines("@app:1").into_iter().filter(|line| line.get("annotations").is_some()).collect();
+        fixture.entries("@app:1").into_iter().filter(|line| line.get("annotations").is_some()).collect();
     assert_eq!(attesting.len(), 2);
     assert_eq!(attesting[0]["annotations"]["vnd.docker.reference.type"], "attestation-manifest");
     let _ = fixture.run(&["push", "@app:1"]).success();
@@ -96,7 +62,7 @@ fn a_list_can_be_imported_under_its_own_name() {
     let _ = fixture.run(&["create", "@app:v1", "@app:v1"]).success();
     let _ = fixture.run(&["remove", "@app:v1", "linux/arm64"]).success();
     let _ = fixture.run(&["push", "@app:v1"]).success();
-    assert_eq!(fixture.digests("@app:v1"), [index.images[0].digest()]);
+    assert_eq!(fixture.sorted_digests("@app:v1"), [index.images[0].digest()]);
 }
 
 #[test]
@@ -108,10 +74,10 @@ fn platforms_are_picked_and_attestations_dropped() {
     fixture.registry.clear();
     let flags = ["create", "--platform", "linux/amd64,linux/aarch64", "@app:1", "@app:multi"];
     let _ = fixture.run(&flags).success();
-    assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm, &index.images[3]]));
-    assert_eq!(fixture.requests().len(), 4, "what is not picked is not fetched");
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd, &arm, &index.images[3]]));
+    assert_eq!(fixture.take_requests().len(), 4, "what is not picked is not fetched");
     let _ = fixture.run(&["create", "--attestations=drop", "@app:2", "@app:multi"]).success();
-    assert_eq!(fixture.digests("@app:2"), sorted(&[&amd, &arm, &s390x]));
+    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&amd, &arm, &s390x]));
     let refused = fixture.run(&["create", "@app:3", "@app:multi", "--platform", "linux/riscv64"]);
     assert_eq!(refused.code, 1);
     let message = refused.err();
@@ -133,11 +99,11 @@ fn refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     fixture.registry.put_image("app", "arm", &new);
     fixture.registry.clear();
     let offline = fixture.run(&["create", "--amend", "--offline", "@app:1", "@app:arm"]).success();
-    assert_eq!((offline.err(), fixture.requests()), (String::new(), Vec::new()));
+    assert_eq!((offline.err(), fixture.take_requests()), (String::new(), Vec::new()));
     let amended = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
     let moved = format!("{} moved: {} → {}\n", fixture.name("app:arm"), old.digest(), new.digest());
     assert_eq!(amended.err(), moved);
-    let lines = fixture.lines("@app:1");
+    let lines = fixture.entries("@app:1");
     let line = lines.iter().find(|line| text(&line["digest"]) == new.digest()).expect("the new image");
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v8".into(), "v".into()));
     assert_eq!(lines.len(), 2);
@@ -145,7 +111,7 @@ fn refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let again = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
     assert_eq!(again.err(), "");
     // A look at each tag, and no configuration.
-    assert_eq!(fixture.requests().len(), 2);
+    assert_eq!(fixture.take_requests().len(), 2);
 }
 
 #[test]
@@ -166,13 +132,13 @@ fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
         format!("{} moved: {} → {}\n", fixture.name("app:multi"), first.digest(), second.digest())
     );
     let all: Vec<&Image> = second.images.iter().collect();
-    assert_eq!(fixture.digests("@app:1"), sorted(&all));
-    let lines = fixture.lines("@app:1");
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
+    let lines = fixture.entries("@app:1");
     let line = lines.iter().find(|line| text(&line["digest"]) == amd.digest()).expect("the new image");
     assert_eq!(text(&line["platform"]["os.version"]), "9");
     fixture.registry.clear();
     let _ = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
-    assert_eq!(fixture.requests().len(), 1, "what the draft has is not fetched again");
+    assert_eq!(fixture.take_requests().len(), 1, "what the draft has is not fetched again");
 }
 
 #[test]
@@ -188,7 +154,7 @@ fn replace_starts_over() {
     );
     assert_eq!((refused.code, refused.err().lines().last()), (1, Some(hint.as_str())), "{}", refused.err());
     let _ = fixture.run(&["create", "--replace", "@app:1", "@app:b"]).success();
-    assert_eq!(fixture.digests("@app:1"), [image("arm64", "b").digest()]);
+    assert_eq!(fixture.sorted_digests("@app:1"), [image("arm64", "b").digest()]);
 }
 
 #[test]
@@ -217,7 +183,7 @@ fn images_are_added_and_removed_one_by_one() {
     let gone = fixture.run(&["remove", "@app:1", "linux/arm64", &amd.digest()[..14]]).success();
     let of = |image: &Image| format!("Removed {}\n", fixture.name(&format!("app@{}", image.digest())));
     assert_eq!(gone.out(), of(&arm) + &of(&index.images[2]) + &of(&amd));
-    assert_eq!(fixture.digests("@app:1"), [image("s390x", "c").digest()]);
+    assert_eq!(fixture.sorted_digests("@app:1"), [image("s390x", "c").digest()]);
     let missing = fixture.run(&["remove", "@app:1", "linux/arm64"]);
     assert_eq!(
         missing.err().lines().next(),

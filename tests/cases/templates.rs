@@ -4,32 +4,20 @@ use base64::Engine as _;
 use serde_json::Value;
 use testkit::image::fixtures::{buildx_image, buildx_index};
 use testkit::image::{Image, Index};
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
-
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::fixture::Fixture;
 
 impl Fixture {
-    fn run(&self, args: &[&str]) -> Output {
-        self.registry.clear();
-        self.sandbox.command(OURS).args(self.registry.words(args)).run()
-    }
-
     /// The output without white space, and the number of requests.
     fn printed(&self, template: &str, more: &[&str]) -> (String, usize) {
-        let out = self.run(&[&["inspect", "--format", template], more].concat()).success().out();
+        let out = self.run_recorded(&[&["inspect", "--format", template], more].concat()).success().out();
         (out.split_whitespace().collect(), self.registry.requests().len())
     }
 }
 
 #[test]
 fn templates_print_what_buildx_prints() {
-    let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+    let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
     fixture.registry.put_index("app", "1", &index);
     fixture.registry.put_image("app", "one", &buildx_image("linux/amd64"));
@@ -61,7 +49,7 @@ fn templates_print_what_buildx_prints() {
         fixture.printed("{{.Image.Architecture}}{{.Manifest.MediaType}}", &["@app:one"]).0,
         "amd64application/vnd.oci.image.manifest.v1+json"
     );
-    let lines = fixture.run(&["inspect", "--format", "{{.Manifest}}", "@app:1"]).success().out();
+    let lines = fixture.run_recorded(&["inspect", "--format", "{{.Manifest}}", "@app:1"]).success().out();
     assert!(lines.starts_with("Name:      ") && lines.contains("\n  Platform:  linux/arm64\n"), "{lines}");
     signed_statements_are_shown(&fixture);
     for (template, expected) in [
@@ -69,13 +57,13 @@ fn templates_print_what_buildx_prints() {
         ("{{nothing .Name}}", "for \"--format\" flag: template: 1:3: there is no function \"nothing\""),
         ("{{.Name", "for \"--format\" flag: template: 1:"),
     ] {
-        let refused = fixture.run(&["inspect", "--format", template, "@app:1"]);
+        let refused = fixture.run_recorded(&["inspect", "--format", template, "@app:1"]);
         assert!(refused.err().contains(expected) && refused.code != 0, "{template}: {}", refused.err());
     }
     // A draft says what it would be published as, and no more.
-    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
     assert_eq!(fixture.printed("{{.Manifest.Digest}}", &["@list:1"]), (index.digest(), 0));
-    let refused = fixture.run(&["inspect", "--format", "{{.Image}}", "@list:1"]);
+    let refused = fixture.run_recorded(&["inspect", "--format", "{{.Image}}", "@list:1"]);
     assert!(
         refused.err().contains("is a draft, which has neither configurations nor attestations"),
         "{}",

@@ -45,7 +45,7 @@ fn an_index_that_a_registry_serves() {
     let file = fixture.sandbox.path().join("spec.yaml");
     let to_file = fixture.run(&["export", "@src/multi:1", "-o", &file.display().to_string()]).success();
     assert_eq!((to_file.out(), std::fs::read_to_string(&file).expect("the file")), (String::new(), spec));
-    assert_eq!(fixture.requests().len(), 1, "a list is one request");
+    assert_eq!(fixture.take_requests().len(), 1, "a list is one request");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_docker_list_with_features() {
 
 #[test]
 fn a_draft() {
-    let fixture = Fixture::with(&["amd64", "s390x"]);
+    let fixture = Fixture::with_sources(&["amd64", "s390x"]);
     let arm = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build();
     let index = Index::oci().image_with(&arm, json!({ "architecture": "arm64", "os": "linux" }), &[]).build();
     fixture.registry.put_index("src/multi", "1", &index);
@@ -79,14 +79,14 @@ fn a_draft() {
     assert!(spec.contains(&format!("{}@sha256:", fixture.name("src/amd64"))), "{spec}");
     fixture.registry.clear();
     let _ = fixture.run(&["export", "@app:1"]).success();
-    assert_eq!(fixture.requests(), [""; 0], "the draft goes first");
+    assert_eq!(fixture.take_requests(), [""; 0], "the draft goes first");
     let missing = fixture.run(&["export", "--local", "@app:2"]);
     assert_eq!(missing.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
 }
 
 #[test]
 fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let amd = image("amd64");
     let on = |variant: &str| json!({ "architecture": "amd64", "os": "linux", "variant": variant });
     let index = Index::oci()
@@ -120,9 +120,9 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
     ];
     assert_eq!(names("@app:again"), expected(&wanted));
     // The draft is that list: another push of it brings the same lines.
-    let mut before = fixture.lines("app", "again");
+    let mut before = fixture.digests_and_platforms("app", "again");
     let _ = fixture.run(&["push", "@app:again"]).success();
-    let mut after = fixture.lines("app", "again");
+    let mut after = fixture.digests_and_platforms("app", "again");
     before.sort();
     after.sort();
     assert_eq!(before, after);
@@ -181,5 +181,5 @@ fn export_gives_a_tag_to_a_list_named_by_digest() {
     let refused = apply().run();
     assert!(refused.first_err_line().contains(": the environment has no variable TAG;"), "{}", refused.err());
     let _ = apply().env("TAG", "again").run().success();
-    assert_eq!(fixture.platforms("src/multi", "again"), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(fixture.listed_platforms("src/multi", "again"), ["linux/amd64", "linux/arm64"]);
 }

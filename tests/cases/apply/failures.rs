@@ -10,9 +10,9 @@ use super::{Fixture, image};
 
 #[test]
 fn a_spec_that_is_wrong_is_shown_where() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let good =
-        fixture.sandbox.write("good.yaml", fixture.here("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
+        fixture.sandbox.write("good.yaml", fixture.expand("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
     let bad =
         fixture.sandbox.write("bad.yaml", "image: app:1\nmanifests:\n  - image: a:1\n    platfrom: {os: linux}\n");
     let (good, bad) = (good.display().to_string(), bad.display().to_string());
@@ -22,7 +22,7 @@ fn a_spec_that_is_wrong_is_shown_where() {
     );
     assert!(refused.code == 1 && refused.err().starts_with(&expected), "{}", refused.err());
     assert!(refused.err().contains("^^^^^^^^"), "{}", refused.err());
-    assert_eq!((refused.out(), fixture.requests()), (String::new(), Vec::new()));
+    assert_eq!((refused.out(), fixture.take_requests()), (String::new(), Vec::new()));
     let json = fixture.run(&["apply", "--format=json", "-f", &bad]);
     let failure: serde_json::Value = serde_json::from_slice(&json.stderr).expect("JSON");
     assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &bad.as_str().into()));
@@ -38,12 +38,12 @@ fn a_spec_that_is_wrong_is_shown_where() {
     }
     let none = fixture.run(&["apply", "-f", "/no/such/file"]);
     assert_eq!(none.first_err_line(), "cannot read /no/such/file: No such file or directory");
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.take_requests(), [""; 0]);
 }
 
 #[test]
 fn nothing_is_sent_unless_all_of_it_can_be() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let good = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
     for (bad, code) in [
         ("image: '@app:2'\nmanifests: [{image: '@src/none:1'}]\n", 1),
@@ -53,7 +53,7 @@ fn nothing_is_sent_unless_all_of_it_can_be() {
     ] {
         let refused = fixture.apply(&format!("{good}---\n{bad}"), &["--draft"]);
         assert_eq!((refused.code, refused.out()), (code, String::new()), "{bad}: {}", refused.err());
-        assert_eq!(fixture.put_requests(), [""; 0], "{bad}");
+        assert_eq!(fixture.take_put_requests(), [""; 0], "{bad}");
         assert!(fixture.has_no_drafts());
     }
     let twice = fixture.apply(&format!("{good}---\n{good}"), &[]);
@@ -62,7 +62,7 @@ fn nothing_is_sent_unless_all_of_it_can_be() {
 
 #[test]
 fn required_platforms_can_be_in_the_spec() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nrequire: [linux/amd64]\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
     let refused = fixture.apply(spec, &["--exact"]);
@@ -79,7 +79,7 @@ fn required_platforms_can_be_in_the_spec() {
 
 #[test]
 fn errors_of_apply_by_flags_have_hints_about_flags() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let apply = |platforms: &str, more: &[&str]| {
         let target = fixture.name("app:1");
         let template = fixture.name("src/ARCH:1");
@@ -94,12 +94,12 @@ fn errors_of_apply_by_flags_have_hints_about_flags() {
         assert_eq!(refused.code, code, "{}", refused.err());
         assert_eq!(refused.err().lines().last(), Some(format!("hint: {hint}").as_str()));
     }
-    assert_eq!(fixture.put_requests(), [""; 0]);
+    assert_eq!(fixture.take_put_requests(), [""; 0]);
 }
 
 #[test]
 fn a_duplicate_platform_is_reported_with_its_line() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     fixture.registry.put_image("src/other", "1", &image("amd64"));
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
     let refused = fixture.apply(spec, &["--strict"]);
@@ -114,19 +114,19 @@ fn a_duplicate_platform_is_reported_with_its_line() {
 
 #[test]
 fn only_missing_images_are_left_out() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/none:1'}, {image: '@src/arm64:1'}]\n";
     let refused = fixture.apply(spec, &[]);
     assert_eq!(refused.first_err_line(), format!("no such manifest: {}", fixture.name("src/none:1")));
     let applied = fixture.apply(spec, &["--ignore-missing"]).success();
     assert_eq!(applied.err(), format!("warning: no such manifest: {}; it is left out\n", fixture.name("src/none:1")));
-    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
     for status in [401, 403, 500] {
         fixture.registry.clear();
         fixture.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
         let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0"]);
-        assert_eq!((failed.code, fixture.put_requests()), (1, vec![]), "{status}");
+        assert_eq!((failed.code, fixture.take_put_requests()), (1, vec![]), "{status}");
         assert!(!failed.first_err_line().contains("no such manifest"), "{status}: {}", failed.err());
         fixture.registry.clear_faults();
     }
@@ -167,18 +167,18 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
     let applied = fixture.apply(spec, &["--ignore-missing"]).success();
     assert_eq!(warnings(&applied), [lost(&arm64.digest(), " (linux/arm64)")]);
     // The attestation of the lost image is not there either: it would attest nothing.
-    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/s390x"]);
+    assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/s390x"]);
     // A platform that is picked, and lost, is left out; one that was never there is refused.
     let one = "image: '@app:2'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: ARCH}}, \
                {image: '@multi:1', platform: {os: linux, architecture: amd64}}]\n";
     let _ = fixture.apply(&one.replace("ARCH", "arm64"), &["--ignore-missing"]).success();
-    assert_eq!(fixture.platforms("app", "2"), ["linux/amd64"]);
+    assert_eq!(fixture.listed_platforms("app", "2"), ["linux/amd64"]);
     assert_eq!(fixture.apply(&one.replace("ARCH", "riscv64"), &["--ignore-missing"]).code, 1);
     // An index that is lost takes all of its images with it.
     delete(&inner.digest());
     let applied = fixture.apply(spec, &["--ignore-missing"]).success();
     assert_eq!(warnings(&applied), [lost(&arm64.digest(), " (linux/arm64)"), lost(&inner.digest(), "")]);
-    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64"]);
+    assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64"]);
     delete(&amd64.digest());
     let refused = fixture.apply(spec, &["--ignore-missing"]);
     let nothing = format!("nothing to publish as {}: the registry has none of its images", fixture.name("app:1"));
@@ -187,7 +187,7 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
 
 #[test]
 fn a_failure_between_lists_reports_the_published_lists() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1', '@three:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
     fixture.registry.fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
     let failed = fixture.apply(spec, &["--draft"]);
@@ -203,7 +203,7 @@ fn a_failure_between_lists_reports_the_published_lists() {
 
 #[test]
 fn two_lists_are_not_published_under_one_tag() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let lists = |one: &str, other: &str| {
         format!("{one}\nmanifests: [{{image: '@src/amd64:1'}}]\n---\n{other}\nmanifests: [{{image: '@src/arm64:1'}}]\n")
     };
@@ -216,20 +216,20 @@ fn two_lists_are_not_published_under_one_tag() {
         let refused = fixture.apply(&lists(one, other), flags);
         assert_eq!((refused.code, refused.first_err_line()), (1, said.clone()), "{one} {other}");
     }
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.take_requests(), [""; 0]);
     // Targets of one spec are one list; another repository has tags of its own.
     let one = "image: ['@app:1', '@app:2']\ntags: [latest]";
     let _ = fixture.apply(&lists(one, "image: '@other:1'"), &["-t", "edge"]).success();
-    assert_eq!(fixture.platforms("app", "latest"), ["linux/amd64"]);
-    assert_eq!(fixture.platforms("other", "edge"), ["linux/arm64"]);
+    assert_eq!(fixture.listed_platforms("app", "latest"), ["linux/amd64"]);
+    assert_eq!(fixture.listed_platforms("other", "edge"), ["linux/arm64"]);
 }
 
 #[test]
 fn a_list_is_published_even_if_stdout_is_full() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
-    let file = fixture.sandbox.write("spec.yaml", fixture.here(spec)).display().to_string();
-    let words = ["-c", "exec \"$0\" apply --draft -f \"$1\" >/dev/full", super::OURS, &file];
+    let file = fixture.sandbox.write("spec.yaml", fixture.expand(spec)).display().to_string();
+    let words = ["-c", "exec \"$0\" apply --draft -f \"$1\" >/dev/full", crate::cases::OURS, &file];
     let failed = fixture.sandbox.command("/bin/sh").args(words).run();
     let names = ["one:1", "two:1"].map(|name| fixture.name(name));
     let said = format!("  lists that are published: {}; lists that are not: {}\n", names[0], names[1]);
@@ -241,14 +241,14 @@ fn a_list_is_published_even_if_stdout_is_full() {
 
 #[test]
 fn a_file_for_one_digest_is_for_one_list() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
     let file = fixture.sandbox.path().join("digest").display().to_string();
     for flag in ["--digest-file", "--metadata-file"] {
         let refused = fixture.apply(spec, &[flag, &file]);
         assert_eq!(refused.first_err_line(), format!("{flag} applies to one list, and there are 2"));
     }
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.take_requests(), [""; 0]);
     let one = spec.replace(", '@two:1'", "");
     let applied = fixture.apply(&one, &["--digest-file", &file]).success();
     let digest = std::fs::read_to_string(&file).expect("the file");
@@ -257,7 +257,7 @@ fn a_file_for_one_digest_is_for_one_list() {
 
 #[test]
 fn a_duplicate_platform_is_a_warning_at_the_end() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     fixture.registry.put_image("src/other", "1", &super::image("amd64"));
     let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
     let twice = format!("2 images for linux/amd64: {}, {}", fixture.name("src/amd64:1"), fixture.name("src/other:1"));
@@ -272,7 +272,7 @@ fn a_duplicate_platform_is_a_warning_at_the_end() {
 
 #[test]
 fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
     for fault in [Fault::CloseAfterRead, Fault::ResetBeforeRead, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang]
     {
@@ -287,21 +287,21 @@ fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
 
 #[test]
 fn a_digest_as_a_target_has_to_be_the_list_s() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
     let _ = fixture.apply(spec, &[]).success();
     let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     let digest = testkit::image::sha256(&bytes);
     fixture.registry.clear();
     let at = |target: &str, digest: &str| {
-        let spec = fixture.here(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
+        let spec = fixture.expand(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
         fixture.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
     };
     let other = format!("sha256:{}", "ab".repeat(32));
     let refused = at("app", &other);
     let expected = format!("{} would be another list: its digest is {digest}", fixture.name(&format!("app@{other}")));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
-    assert_eq!(fixture.put_requests(), [""; 0]);
+    assert_eq!(fixture.take_put_requests(), [""; 0]);
     let _ = at("copy/app", &digest).success();
     assert_eq!(fixture.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
 }

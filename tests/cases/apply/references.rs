@@ -8,7 +8,7 @@ const IMAGE: &str = "manifests: [{image: '@src/amd64:1'}]\n";
 
 /// The names that are put, `REPOSITORY:TAG`, in order.
 fn tags(fixture: &Fixture) -> Vec<String> {
-    let puts = fixture.put_requests();
+    let puts = fixture.take_put_requests();
     let puts = puts.iter().filter_map(|line| line.strip_prefix("PUT /v2/")?.split_once(" "));
     let names = puts.filter_map(|(path, _)| path.split_once("/manifests/"));
     names.filter(|(_, name)| !name.contains(':')).map(|(path, name)| format!("{path}:{name}")).collect()
@@ -16,9 +16,9 @@ fn tags(fixture: &Fixture) -> Vec<String> {
 
 #[test]
 fn a_full_reference_goes_with_tags_of_every_kind() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: '@app:1'\ntags: ['1.0']\n{IMAGE}");
-    let names = fixture.here("latest\n@far/app:1\n@app:edge\n@far/app:latest");
+    let names = fixture.expand("latest\n@far/app:1\n@app:edge\n@far/app:latest");
     let applied = fixture.apply(&spec, &["-t", &names]).success();
     assert_eq!(tags(&fixture), ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"]);
     let told = ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"];
@@ -33,7 +33,7 @@ fn a_full_reference_goes_with_tags_of_every_kind() {
     );
     // The image; a look at each tag and at the child in both repositories; nothing is sent.
     let again = fixture.apply(&spec, &["-t", &names, "--format", "json"]).success();
-    let requests = fixture.requests();
+    let requests = fixture.take_requests();
     assert_eq!(requests.len(), 2 + (2 + 1) + (4 + 1), "{requests:#?}");
     let told: serde_json::Value = serde_json::from_slice(&again.stdout).expect("JSON");
     assert_eq!((&told[0]["unchanged"], &told[0]["requests"]), (&true.into(), &8.into()));
@@ -42,10 +42,10 @@ fn a_full_reference_goes_with_tags_of_every_kind() {
 
 #[test]
 fn latest_does_not_move_if_other_tags_are_given() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: '@app'\n{IMAGE}");
     for (name, expected) in [("@app:1", ["app:1"]), ("@far/app:1", ["far/app:1"])] {
-        let _ = fixture.apply(&spec, &["-q", "--draft", "-t", &fixture.here(name)]).success();
+        let _ = fixture.apply(&spec, &["-q", "--draft", "-t", &fixture.expand(name)]).success();
         assert_eq!(tags(&fixture), expected);
         assert!(fixture.registry.manifest("app", "latest").is_none());
     }
@@ -56,9 +56,9 @@ fn latest_does_not_move_if_other_tags_are_given() {
 
 #[test]
 fn several_targets_share_the_references() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: ['@app:1', '@near/app:1']\n{IMAGE}");
-    let names = fixture.here("@near/app:2,@far/app:3");
+    let names = fixture.expand("@near/app:2,@far/app:3");
     let applied = fixture.apply(&spec, &["-q", "-t", &names]).success();
     assert_eq!(tags(&fixture), ["far/app:3", "app:1", "near/app:1", "near/app:2"]);
     let names = ["far/app:3", "app:1", "near/app:1", "near/app:2"];
@@ -68,22 +68,22 @@ fn several_targets_share_the_references() {
 
 #[test]
 fn no_name_is_published_twice() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: '@app:1'\n{IMAGE}---\nimage: '@app:2'\n{IMAGE}");
     for name in ["@far/app:3", "@app:1", "@app:3"] {
-        let refused = fixture.apply(&spec, &["-t", &fixture.here(name)]);
+        let refused = fixture.apply(&spec, &["-t", &fixture.expand(name)]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
-        assert_eq!(refused.first_err_line(), format!("{} would be published twice", fixture.here(name)));
+        assert_eq!(refused.first_err_line(), format!("{} would be published twice", fixture.expand(name)));
     }
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.take_requests(), [""; 0]);
 }
 
 #[test]
 fn a_failure_in_another_repository_lists_the_moved_tags() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: '@app:1'\n{IMAGE}");
     fixture.registry.fault(Rule::on("PUT", "/v2/app/manifests/1").always(), Fault::status(403));
-    let failed = fixture.apply(&spec, &["-q", "-t", &fixture.here("@far/app:3")]);
+    let failed = fixture.apply(&spec, &["-q", "-t", &fixture.expand("@far/app:3")]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
     let said =
         format!("  tags that moved: {}; tags that did not: {}", fixture.name("far/app:3"), fixture.name("app:1"));

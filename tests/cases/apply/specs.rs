@@ -16,20 +16,20 @@ fn five(target: &str) -> String {
 
 #[test]
 fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
-    let fixture = Fixture::with(&FIVE);
+    let fixture = Fixture::with_sources(&FIVE);
     let applied = fixture.apply(&five("@app:1"), &[]).success();
-    let mut requests = fixture.requests();
+    let mut requests = fixture.take_requests();
     assert_eq!(requests.len(), 10 + 18, "{requests:#?}");
-    assert_eq!(fixture.platforms("app", "1"), FIVE.map(|name| format!("linux/{name}")), "the spec's order");
+    assert_eq!(fixture.listed_platforms("app", "1"), FIVE.map(|name| format!("linux/{name}")), "the spec's order");
     assert_eq!(applied.out().lines().count(), 6, "docker's lines: {}", applied.out());
     assert!(fixture.has_no_drafts());
     // The same two verbs in a world of their own.
-    let other = Fixture::with(&FIVE);
+    let other = Fixture::with_sources(&FIVE);
     let images = FIVE.map(|name| format!("@src/{name}:1"));
     let create: Vec<&str> = ["create", "@app:1"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let _ = other.run(&create).success();
     let _ = other.run(&["push", "@app:1"]).success();
-    let mut expected = other.requests();
+    let mut expected = other.take_requests();
     // Whose blob is mounted from where first depends on the order of the list alone.
     let without_source = |line: &mut String| *line = line.split("&from=").next().unwrap_or_default().to_owned();
     for lines in [&mut requests, &mut expected] {
@@ -40,7 +40,7 @@ fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     // A second time there is nothing to send.
     let again = fixture.apply(&five("@app:1"), &[]).success();
     assert_eq!(again.out(), applied.out());
-    assert_eq!(fixture.requests().len(), 10 + 1 + 5);
+    assert_eq!(fixture.take_requests().len(), 10 + 1 + 5);
 }
 
 #[test]
@@ -54,14 +54,16 @@ fn a_platform_is_selected_from_an_index() {
     let _ = fixture.apply(spec, &[]).success();
     let attested = index.images[4].digest();
     let expected = [(arm.digest(), "linux/arm64".to_owned()), (attested, "unknown/unknown".to_owned())];
-    assert_eq!(fixture.lines("app", "1"), expected);
-    let fetched: Vec<String> = fixture.requests().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
+    assert_eq!(fixture.digests_and_platforms("app", "1"), expected);
+    let fetched: Vec<String> =
+        fixture.take_requests().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
     assert_eq!(fetched.len(), 3, "the index and what is wanted of it: {fetched:#?}");
     // Two entries of one index ask for it once, and stand in the spec's order.
     let two = format!("{spec}- image: '@multi:1'\n  platform: {{architecture: amd64}}\n").replace("app:1", "app:2");
     let _ = fixture.apply(&two, &["--attestations", "drop"]).success();
-    assert_eq!(fixture.platforms("app", "2"), ["linux/arm64", "linux/amd64"]);
-    let index_asked = fixture.requests().into_iter().filter(|line| line.contains("/v2/multi/manifests/1 ")).count();
+    assert_eq!(fixture.listed_platforms("app", "2"), ["linux/arm64", "linux/amd64"]);
+    let index_asked =
+        fixture.take_requests().into_iter().filter(|line| line.contains("/v2/multi/manifests/1 ")).count();
     assert_eq!(index_asked, 1);
     let refused = fixture.apply(&spec.replace("aarch64", "riscv64"), &[]);
     let expected = format!("no image for linux/riscv64 in {}", fixture.name("multi:1"));
@@ -76,7 +78,7 @@ fn a_whole_index_is_flattened_and_is_that_index_again() {
     let index = Index::oci().image(&image("amd64")).index(&inner).annotation("k", "v").build();
     fixture.registry.put_index("multi", "1", &index);
     let _ = fixture.apply("image: '@app:1'\nannotations: {l: w}\nmanifests: [{image: '@multi:1'}]\n", &[]).success();
-    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
     assert_eq!(fixture.list("app", "1")["annotations"], json!({ "k": "v", "l": "w" }));
     // As Docker's list it cannot say that, and does not pretend to.
     let _ = fixture.apply("image: '@app:2'\nmanifests: [{image: '@multi:1'}]\ntype: docker\n", &[]).success();
@@ -104,7 +106,7 @@ fn the_platform_in_the_spec_overrides_the_image() {
     ] {
         let spec = format!("image: '@app:1'\nmanifests:\n- image: '@src/arm:1'\n  platform: {platform}\n");
         let _ = fixture.apply(&spec, &[]).success();
-        assert_eq!(fixture.platforms("app", "1"), [expected], "{platform}");
+        assert_eq!(fixture.listed_platforms("app", "1"), [expected], "{platform}");
     }
     for (platform, version, features) in [
         ("{os: windows, architecture: amd64}", "10.0.1", json!(["win32k"])),
@@ -123,11 +125,11 @@ fn the_platform_in_the_spec_overrides_the_image() {
 
 #[test]
 fn one_image_can_be_listed_for_two_platforms() {
-    let fixture = Fixture::with(&["arm"]);
+    let fixture = Fixture::with_sources(&["arm"]);
     let spec = "image: '@app:1'\nmanifests:\n- {image: '@src/arm:1', platform: linux/arm/v7}\n- {image: '@src/arm:1', \
                 platform: linux/arm/v6}\n";
     let _ = fixture.apply(spec, &["--draft"]).success();
-    assert_eq!(fixture.platforms("app", "1"), ["linux/arm/v7", "linux/arm/v6"]);
+    assert_eq!(fixture.listed_platforms("app", "1"), ["linux/arm/v7", "linux/arm/v6"]);
     // The draft holds both, the second by its digest.
     let draft = fixture.run(&["export", "--local", "@app:1"]).success().out();
     assert_eq!(draft.matches("variant: v").count(), 2, "{draft}");
@@ -135,11 +137,11 @@ fn one_image_can_be_listed_for_two_platforms() {
 
 #[test]
 fn entries_and_lists_have_annotations_and_types() {
-    let fixture = Fixture::with(&["amd64"]);
+    let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: '@app:1'\nannotations: {a: list, b: list}\nartifactType: application/x\nmanifests:\n\
                 - image: '@src/amd64:1'\n  annotations: {of: \"${WHAT}\"}\n  artifactType: application/y\n";
     let run = fixture.command(&["apply", "-f", "-", "--annotation", "b=flag", "-t", "2,latest"]);
-    let _ = run.env("WHAT", "the entry").stdin(fixture.here(spec)).run().success();
+    let _ = run.env("WHAT", "the entry").stdin(fixture.expand(spec)).run().success();
     let list = fixture.list("app", "1");
     assert_eq!(list["annotations"], json!({ "a": "list", "b": "flag" }));
     assert_eq!(list["artifactType"], "application/x");
@@ -154,7 +156,7 @@ fn entries_and_lists_have_annotations_and_types() {
 
 #[test]
 fn several_targets_and_documents_are_printed_as_one_array() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec = "image: ['@app:1', '@copy/app:1']\ntags: [latest]\nmanifests: [{image: '@src/amd64:1'}]\n---\n\
                 image: '@arm:1'\ntype: oci\nmanifests: [{image: '@src/arm64:1'}]\n";
     let told = fixture.apply(spec, &["--format", "json"]).success();
@@ -193,13 +195,13 @@ fn the_file_in_the_documentation_can_be_read() {
 
 #[test]
 fn several_files_are_one_command() {
-    let fixture = Fixture::with(&["amd64", "arm64"]);
-    let file = |name: &str, text: &str| fixture.sandbox.write(name, fixture.here(text)).display().to_string();
+    let fixture = Fixture::with_sources(&["amd64", "arm64"]);
+    let file = |name: &str, text: &str| fixture.sandbox.write(name, fixture.expand(text)).display().to_string();
     let yaml = file("a.yaml", "image: '@app:a'\nmanifests: [{image: '@src/amd64:1'}]\n");
     let json = file("b.json", "{\"image\": \"@app:b\", \"manifests\": [{\"image\": \"@src/arm64:1\"}]}");
     let _ = fixture.run(&["apply", "-f", &yaml, "--file", &json]).success();
     assert_eq!(
-        (fixture.platforms("app", "a"), fixture.platforms("app", "b")),
+        (fixture.listed_platforms("app", "a"), fixture.listed_platforms("app", "b")),
         (vec!["linux/amd64".to_owned()], vec!["linux/arm64".to_owned()])
     );
 }
@@ -216,13 +218,13 @@ fn a_template_is_a_spec() {
     let both = [&["apply"], &args[..], &["--target", "@other:1"]].concat();
     let _ = fixture.run(&both).success();
     for repository in ["app", "other"] {
-        assert_eq!(fixture.platforms(repository, "1"), ["linux/amd64", "linux/arm/v7"]);
+        assert_eq!(fixture.listed_platforms(repository, "1"), ["linux/amd64", "linux/arm/v7"]);
     }
 }
 
 #[test]
 fn images_come_from_other_registries() {
-    let (fixture, other) = (Fixture::with(&["amd64"]), Registry::start());
+    let (fixture, other) = (Fixture::with_sources(&["amd64"]), Registry::start());
     let far = Image::oci().platform("linux", "amd64").variant("v3").layer("far").build();
     other.put_image("far", "1", &far);
     let spec = format!(
@@ -230,16 +232,16 @@ fn images_come_from_other_registries() {
         other.host()
     );
     let _ = fixture.apply(&spec, &[]).success();
-    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/amd64/v3"]);
+    assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/amd64/v3"]);
     assert!(fixture.registry.has_blob("app", &far.config_digest()));
 }
 
 #[test]
 fn apply_keeps_a_draft_on_request() {
-    let fixture = Fixture::with(&["arm64", "amd64"]);
+    let fixture = Fixture::with_sources(&["arm64", "amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/arm64:1'}, {image: '@src/amd64:1'}]\n";
     let dry = fixture.apply(spec, &["--draft", "--dry-run"]).success();
-    assert!(fixture.has_no_drafts() && fixture.put_requests().is_empty(), "{}", dry.out());
+    assert!(fixture.has_no_drafts() && fixture.take_put_requests().is_empty(), "{}", dry.out());
     let _ = fixture.apply(spec, &["--draft"]).success();
     let listed = fixture.run(&["inspect", "--local", "@app:1"]).success().out();
     assert_eq!(listed.matches("\"digest\"").count(), 2, "{listed}");

@@ -15,7 +15,7 @@ impl Fixture {
 
     /// The annotation `k` of each line, by digest.
     fn noted(&self, list: &str, image: &Image) -> Value {
-        let lines = self.lines(list);
+        let lines = self.entries(list);
         let line = lines.iter().find(|line| text(&line["digest"]) == image.digest());
         line.unwrap_or_else(|| panic!("{} is not in {list}: {lines:?}", image.digest())).clone()
     }
@@ -26,8 +26,7 @@ impl Fixture {
 
     fn pushed(&self, list: &str) -> Value {
         let _ = self.run(&["push", &format!("@app:{list}")]).success();
-        let (_, bytes) = self.registry.manifest("app", list).expect("the list");
-        serde_json::from_slice(&bytes).expect("JSON")
+        self.list("app", list)
     }
 
     fn moved(&self, tag: &str, old: &Index, new: &Index) -> String {
@@ -53,7 +52,7 @@ fn each_build_of_windows_takes_its_own_place() {
         assert_eq!(text(&line["annotations"]["k"]), note);
         assert_eq!(line["platform"], image.platform().expect("one"), "what nobody said is the image's own");
     }
-    assert_eq!(fixture.lines("@app:1").len(), 3);
+    assert_eq!(fixture.entries("@app:1").len(), 3);
 }
 
 #[test]
@@ -71,7 +70,7 @@ fn a_platform_that_the_user_changed_does_not_lose_its_image() {
     let line = fixture.noted("@app:1", &rebuilt);
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v3".into(), "v".into()));
     let all: Vec<&Image> = second.images.iter().collect();
-    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn an_entry_that_docker_has_annotated_still_follows_its_index() {
     fixture.registry.put_index("app", "multi", &second);
     assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
     let all: Vec<&Image> = second.images.iter().collect();
-    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
     assert_eq!(text(&fixture.noted("@app:1", &rebuilt)["platform"]["variant"]), "v2");
 }
 
@@ -139,13 +138,13 @@ fn a_partial_refresh_is_completed_later() {
     let [amd, amd_note, arm, _, s390x, s390x_note] = &first.images[..] else { panic!("six") };
     assert_ne!(arm.digest(), second.images[2].digest());
     let mixed = [amd, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
-    assert_eq!(fixture.digests("@app:1"), sorted(&mixed));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&mixed));
     // What the draft has of the first is told, and goes, also where the index is the second's or a third.
     assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
-    assert_eq!(fixture.digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
     fixture.registry.put_index("app", "multi", &third);
     assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &second, &third));
-    assert_eq!(fixture.digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
 }
 
 #[test]
@@ -160,12 +159,12 @@ fn a_tag_may_turn_from_an_image_into_an_index_and_back() {
     fixture.registry.put_index("app", "it", &index);
     let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), old.digest(), index.digest());
     assert_eq!(fixture.amend("@app:1", "@app:it"), line);
-    assert_eq!(fixture.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
     assert_eq!(text(&fixture.noted("@app:1", &new)["annotations"]["k"]), "v");
     fixture.registry.put_image("app", "it", &old);
     let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), index.digest(), old.digest());
     assert_eq!(fixture.amend("@app:1", "@app:it"), line);
-    assert_eq!(fixture.digests("@app:1"), [old.digest()]);
+    assert_eq!(fixture.sorted_digests("@app:1"), [old.digest()]);
     assert_eq!(text(&fixture.noted("@app:1", &old)["annotations"]["k"]), "v");
 }
 
@@ -180,7 +179,7 @@ fn a_digest_never_moves() {
     assert_eq!((added.out(), added.err()), (String::new(), String::new()));
     assert_eq!(text(&fixture.noted("@app:1", &amd)["platform"]["variant"]), "v2");
     assert_eq!(fixture.amend("@app:1", &named), "");
-    assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm]));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd, &arm]));
 }
 
 #[test]
@@ -194,8 +193,8 @@ fn offline_sends_no_request_for_entries_of_the_draft() {
     fixture.registry.clear();
     let offline = ["create", "--amend", "--offline", "@app:1", "@app:multi", "@app:s390x"];
     assert_eq!(fixture.run(&offline).success().err(), "");
-    assert!(fixture.requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
-    assert_eq!(fixture.digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
+    assert!(fixture.take_requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
 }
 
 #[test]
@@ -212,7 +211,7 @@ fn a_selected_platform_can_come_from_the_draft() {
     }
     let both = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
     let _ = fixture.run(&both).success();
-    assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm]));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd, &arm]));
     for verb in [&["create", "--amend"][..], &offline, &["add", "--offline"]] {
         let refused = fixture.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
         let lines = format!("no image for linux/riscv64 in {named}\nhint: available: linux/amd64\n");
@@ -229,19 +228,19 @@ fn flags_of_add_apply_to_existing_entries_by_any_name() {
     fixture.registry.put_index("app", "multi", &index);
     let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
     let _ = fixture.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
-    assert_eq!(fixture.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
     let said = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
     assert_eq!([said(&amd), said(&arm), said(&index.images[2])], ["v", "v", ""]);
     fixture.registry.clear();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
     let _ = fixture.run(&offline).success();
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.take_requests(), [""; 0]);
     assert_eq!([said(&amd), said(&arm)], ["v", "w"], "what was not picked was not meant");
     // Of two names by which the draft has it, the one that says what the index says is meant.
     let again = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
     fixture.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, again, &[]).build());
     let _ = fixture.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
-    assert_eq!(fixture.digests("@app:2").len(), 2);
+    assert_eq!(fixture.sorted_digests("@app:2").len(), 2);
     let _ = fixture.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
     assert_eq!(text(&fixture.noted("@app:2", &amd)["annotations"]["k"]), "v");
 }

@@ -17,7 +17,7 @@ fn platforms(fixture: &Fixture, list: &str) -> Vec<String> {
         let words = ["os", "architecture", "variant", "os.version"].map(|word| text(&platform[word]));
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/")
     };
-    let mut names: Vec<String> = fixture.lines(list).iter().map(name).collect();
+    let mut names: Vec<String> = fixture.entries(list).iter().map(name).collect();
     names.sort();
     names
 }
@@ -33,11 +33,11 @@ fn nesting_of_indexes_is_bounded() {
     let _ = fixture.run(&["create", "@app:1", "@app:deep"]).success();
     let all: Vec<&Image> = inner.images.iter().collect();
     // Nothing was changed, so that it is that index; an edit has the images in its place.
-    assert_eq!(fixture.digests("@app:1"), [nested(7, &inner).digest()]);
+    assert_eq!(fixture.sorted_digests("@app:1"), [nested(7, &inner).digest()]);
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
-    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
     let _ = fixture.run(&["create", "@app:2", "@app:both", "--platform", "linux/amd64"]).success();
-    assert_eq!(fixture.digests("@app:2"), sorted(&all));
+    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&all));
     let refused = fixture.run(&["create", "@app:3", "@app:deeper"]);
     let line = format!("{} has indexes nested more than 8 deep\n", fixture.name("app:deeper"));
     assert_eq!((refused.code, refused.err().starts_with(&line)), (1, true), "{}", refused.err());
@@ -57,7 +57,7 @@ fn an_oversized_index_is_refused_before_its_children_are_requested() {
     let refused = fixture.run(&["create", "@app:1", "@app:wide"]);
     let line = format!("{} brings the manifests taken out of indexes to more than 10000\n", fixture.name("app:wide"));
     assert!(refused.err().starts_with(&line), "{}", refused.err());
-    assert_eq!(fixture.requests().len(), 1);
+    assert_eq!(fixture.take_requests().len(), 1);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
     fixture.registry.clear();
     let _ = fixture.run(&["create", "@app:1", "@app:many"]).success();
     // The index, two images and an attestation: each is asked for once.
-    assert_eq!(fixture.requests().len(), 4);
+    assert_eq!(fixture.take_requests().len(), 4);
     let own = ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/arm64", "unknown/unknown"];
     // As the index has it, which names the first twice.
     assert_eq!(platforms(&fixture, "@app:1"), [&own[..1], &own[..]].concat());
@@ -89,7 +89,7 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
     assert_eq!(gone.out(), format!("Removed {}\n", fixture.name(&format!("app:many-3@{}", amd.digest()))));
     let _ = fixture.run(&["push", "@app:1"]).success();
     assert_eq!(platforms(&fixture, "@app:1"), [&own[..2], &own[3..]].concat(), "its attestation stays with the others");
-    let lines = fixture.lines("@app:1");
+    let lines = fixture.entries("@app:1");
     let v2 = lines.iter().find(|line| line["platform"]["variant"] == "v2").expect("the second line");
     assert_eq!(v2["annotations"], json!({"k": "v", "more": "m"}));
     let _ = fixture.run(&["create", "--platform", "linux/amd64/v2", "@app:2", "@app:many"]).success();
@@ -104,7 +104,7 @@ fn an_image_that_is_named_and_listed_is_in_the_list_once() {
     fixture.registry.put_image("app", "amd", &amd);
     for (list, sources) in [("@app:1", ["@app:multi", "@app:amd"]), ("@app:2", ["@app:amd", "@app:multi"])] {
         let _ = fixture.run(&["create", list, sources[0], sources[1]]).success();
-        assert_eq!(fixture.lines(list).len(), 3, "{sources:?}");
+        assert_eq!(fixture.entries(list).len(), 3, "{sources:?}");
         let _ = fixture.run(&["annotate", list, "@app:amd", "--variant", "v2"]).success();
         assert_eq!(platforms(&fixture, list), ["linux/amd64/v2", "linux/arm64", "unknown/unknown"], "{sources:?}");
     }
@@ -118,14 +118,14 @@ fn an_attestation_is_included_at_any_position() {
     let outer = Index::oci().index(&inner).attestation(&amd).attestation(&arm).build();
     fixture.registry.put_index("app", "outer", &outer);
     let _ = fixture.run(&["create", "@app:1", "@app:outer", "--platform", "linux/arm64"]).success();
-    assert_eq!(fixture.digests("@app:1"), sorted(&[&arm, &outer.images[1]]));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&arm, &outer.images[1]]));
     // One whose image is not there is what the index has, and stays so; nobody who picks wants it.
     let orphan = Index::oci().attestation(&amd).image(&arm).build();
     fixture.registry.put_index("app", "orphan", &orphan);
     let _ = fixture.run(&["create", "@app:2", "@app:orphan"]).success();
-    assert_eq!(fixture.digests("@app:2"), sorted(&[&arm, &attestation_in(&orphan)]));
+    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&arm, &attestation_in(&orphan)]));
     let _ = fixture.run(&["create", "@app:3", "@app:orphan", "--platform", "linux/arm64"]).success();
-    assert_eq!(fixture.digests("@app:3"), [arm.digest()]);
+    assert_eq!(fixture.sorted_digests("@app:3"), [arm.digest()]);
 }
 
 fn attestation_in(index: &Index) -> Image {
@@ -160,7 +160,7 @@ fn platform_filters_are_normalised_and_open() {
     ];
     for (picked, images) in cases {
         let _ = fixture.run(&["create", "--replace", "@app:1", "@app:multi", "--platform", picked]).success();
-        assert_eq!(fixture.digests("@app:1"), sorted(images), "{picked}");
+        assert_eq!(fixture.sorted_digests("@app:1"), sorted(images), "{picked}");
     }
     for missing in ["linux/arm64/v9", "linux/arm/v5", "windows/amd64:10.0.2", "windows/arm64"] {
         let refused = fixture.run(&["create", "--replace", "@app:1", "@app:multi", "--platform", missing]);
