@@ -1,6 +1,5 @@
 //! Why a command failed, as data. `Display` is docker's line if docker has one.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -381,19 +380,4 @@ pub enum CommandError {
     /// stdout cannot be written.
     #[error("cannot write the output: {}", io_error(.0))]
     Output(#[from] io::Error),
-}
-
-impl CommandError {
-    /// For `map_err`: content that a registry serves under this name, and that is not the expected document.
-    pub(crate) fn served<'n>(
-        name: &'n (impl fmt::Display + ?Sized),
-    ) -> impl Fn(DocumentError) -> CommandError + Copy + 'n {
-        move |source| CommandError::Served { reference: name.to_string(), source }
-    }
-
-    /// The failure of a manifest that was put under this name.
-    pub(crate) fn put(reference: &dyn fmt::Display, media_type: &str, source: RegistryError) -> CommandError {
-        let (reference, media_type) = (reference.to_string(), media_type.to_owned());
-        CommandError::Put { reference, media_type, source: Box::new(source) }
-    }
 }

@@ -1,5 +1,7 @@
 //! The errors of other rooms as a [`CommandError`]. Most are boxed, because they are large.
 
+use std::fmt;
+
 use crate::content::{ContentError, LayoutError};
 use crate::core::blob_failure::BlobFailure;
 use crate::core::error::CommandError;
@@ -52,5 +54,20 @@ impl From<SharedStoreError> for CommandError {
             SharedStoreError::Registry(source) => CommandError::Registry(source),
             other => CommandError::from(SharedFailure::from(other)),
         }
+    }
+}
+
+impl CommandError {
+    /// For `map_err`: content that a registry serves under this name, and that is not the expected document.
+    pub(crate) fn served<'n>(
+        name: &'n (impl fmt::Display + ?Sized),
+    ) -> impl Fn(DocumentError) -> CommandError + Copy + 'n {
+        move |source| CommandError::Served { reference: name.to_string(), source }
+    }
+
+    /// The failure of a manifest that was put under this name.
+    pub(crate) fn put(reference: &dyn fmt::Display, media_type: &str, source: RegistryError) -> CommandError {
+        let (reference, media_type) = (reference.to_string(), media_type.to_owned());
+        CommandError::Put { reference, media_type, source: Box::new(source) }
     }
 }
