@@ -106,18 +106,27 @@ impl Reader<'_> {
         if path.join(MARKER).is_file() {
             return Err(FileError::Layout { path: path.to_owned() }.into());
         }
-        let entries = self.entries(path)?;
-        let read = |entry: PathBuf| match file_type(&entry)? {
-            kind if kind.is_dir() => digests(&entry, &self.entries(&entry)?),
-            _ => Ok(vec![digest(&entry)?]),
-        };
-        let files = CommandError::all(entries.into_iter().map(read))?.concat();
+        let (mut files, mut failures) = (Vec::new(), Vec::new());
+        for entry in self.entries(path)? {
+            match file_type(&entry) {
+                Ok(kind) if kind.is_dir() => match self.entries(&entry)? {
+                    inner if inner.is_empty() => failures.push(FileError::EmptyFolder { path: entry }.into()),
+                    inner => files.extend(inner.iter().map(|inner| digest(inner))),
+                },
+                Ok(_) => files.push(digest(&entry)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let number = files.len() + failures.len();
+        let (files, wrong): (Vec<_>, Vec<_>) = files.into_iter().partition(Result::is_ok);
+        failures.extend(wrong.into_iter().filter_map(Result::err));
+        CommandError::fail_if_any(strays(path, number, failures))?;
         if files.is_empty() {
             return Err(FileError::EmptyFolder { path: path.to_owned() }.into());
         }
-        for (path, digest) in files {
+        for (path, digest) in files.into_iter().flatten() {
             let reference = self.selection.repository.at_digest(&digest);
-            let images = vec![BuiltImage { reference, place: String::new() }];
+            let images = vec![BuiltImage { reference, place: String::new(), size: None }];
             self.files.push((path.display().to_string(), BuildOutput { images, ..BuildOutput::default() }));
         }
         Ok(())
@@ -137,12 +146,19 @@ impl Reader<'_> {
     }
 }
 
-/// The digests in an inner folder, which must not be empty.
-fn digests(folder: &Path, entries: &[PathBuf]) -> Result<Vec<(PathBuf, Digest)>, CommandError> {
-    if entries.is_empty() {
-        return Err(FileError::EmptyFolder { path: folder.to_owned() }.into());
+/// The failures of a folder of digests. Several entries that are no digests are one failure.
+fn strays(folder: &Path, number: usize, failures: Vec<CommandError>) -> Vec<CommandError> {
+    let stray = |failure: &CommandError| match failure {
+        CommandError::File(source) => source.stray(folder),
+        _ => None,
+    };
+    let strays: Vec<String> = failures.iter().filter_map(stray).collect();
+    if strays.len() < 2 {
+        return failures;
     }
-    CommandError::all(entries.iter().map(|entry| digest(entry)))
+    let other = failures.into_iter().filter(|failure| stray(failure).is_none());
+    let strays = FileError::Strays { folder: folder.to_owned(), number, strays };
+    std::iter::once(strays.into()).chain(other).collect()
 }
 
 /// The digest that is the name of an empty file.

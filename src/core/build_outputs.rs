@@ -24,6 +24,8 @@ use crate::sanitize;
 pub(crate) struct BuildOutputs {
     images: Vec<FileImage>,
     notes: Vec<String>,
+    /// The sizes that files give, also of an image that counts once.
+    sizes: Vec<StatedSize>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,15 @@ struct FileImage {
     file: String,
     /// The position in it, if it names several images.
     position: String,
+}
+
+/// The size of a manifest that a file gives.
+#[derive(Debug)]
+struct StatedSize {
+    /// The file, and the position in it.
+    file: String,
+    reference: Reference,
+    bytes: u64,
 }
 
 impl FileImage {
@@ -53,7 +64,12 @@ impl BuildOutputs {
             outputs.notes.extend(output.notes.iter().map(note));
             for image in output.images {
                 let (file, position) = (file.clone(), image.place);
-                let image = FileImage { reference: image.reference, file, position };
+                let (size, image) = (image.size, FileImage { reference: image.reference, file, position });
+                outputs.sizes.extend(size.map(|bytes| StatedSize {
+                    file: image.origin(),
+                    reference: image.reference.clone(),
+                    bytes,
+                }));
                 outputs.add(image, &mut positions, repository);
             }
         }
@@ -154,7 +170,7 @@ impl BuildOutputs {
     /// different images for one platform. `is_wanted` says which platforms count.
     ///
     /// # Errors
-    /// All [`FileError::TwoImages`].
+    /// All [`FileError::Size`], else all [`FileError::TwoImages`].
     pub(crate) fn settle(
         &self,
         sources: &mut Vec<ResolvedSource>,
@@ -162,6 +178,9 @@ impl BuildOutputs {
         is_named: impl Fn(&Location) -> bool,
         is_wanted: impl Fn(&Platform) -> bool,
     ) -> Result<(), CommandError> {
+        let known = reused.iter().flat_map(|reused| &reused.entries).map(|entry| &entry.descriptor);
+        let known = known.map(|descriptor| (&descriptor.digest, descriptor.size));
+        self.check_sizes(&sources.iter().filter_map(size_of).chain(known).collect())?;
         let index = |name: &Reference| sources.iter().find(|source| source.reference == *name)?.index.as_ref();
         let children = self.children(index);
         sources.retain(|source| !children.contains(&source.reference) || is_named(&source.location));
@@ -188,6 +207,19 @@ impl BuildOutputs {
             children.extend(same.filter(is_child).map(|other| other.reference.clone()));
         }
         children
+    }
+
+    /// Checks the sizes that descriptors in the files give. `sizes` has the number of bytes of each manifest.
+    ///
+    /// # Errors
+    /// All [`FileError::Size`].
+    pub(crate) fn check_sizes(&self, sizes: &BTreeMap<&Digest, u64>) -> Result<(), CommandError> {
+        let wrong = |stated: &StatedSize| {
+            let bytes = *sizes.get(stated.reference.digest()?)?;
+            let (file, reference) = (stated.file.clone(), stated.reference.to_string());
+            (bytes != stated.bytes).then(|| FileError::Size { file, reference, bytes, stated: stated.bytes }.into())
+        };
+        CommandError::fail_if_any(self.sizes.iter().filter_map(wrong).collect())
     }
 
     /// Checks that the files name at most one image for each platform.
@@ -221,4 +253,14 @@ impl BuildOutputs {
         }
         if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
     }
+}
+
+/// The digest of a source, and the number of bytes of its manifest.
+pub(crate) fn size_of(source: &ResolvedSource) -> Option<(&Digest, u64)> {
+    let own = source.entries.iter().find(|entry| entry.descriptor.digest == source.digest);
+    let size = match &source.form {
+        Some(index) => index.raw.len() as u64,
+        None => own?.descriptor.size,
+    };
+    Some((&source.digest, size))
 }

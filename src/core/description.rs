@@ -72,7 +72,9 @@ impl CommandError {
             Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),
             Error::Unverified { what, .. } => Description::of(Kind::Verification).about(what),
             Error::NotVerified { source, .. } => Description::of(Kind::Verification).exchange(source),
-            Error::NotServed { reference: name, source } | Error::Put { reference: name, source, .. } => {
+            Error::NotServed { reference: name, source }
+            | Error::NoList { list: name, source, .. }
+            | Error::Put { reference: name, source, .. } => {
                 Description::of(source.failure_kind()).about(name).exchange(source)
             }
             Error::Registry(source) => Description::of(source.failure_kind()).exchange(source),

@@ -86,6 +86,16 @@ pub enum CommandError {
         /// The registry's error.
         source: Box<RegistryError>,
     },
+    /// A published list that was to be changed, and that the registry does not have.
+    #[error("no such list: {list}")]
+    NoList {
+        /// The list.
+        list: String,
+        /// Whether the registry may have hidden it, because there is no login.
+        may_be_hidden: bool,
+        /// The registry's error.
+        source: Box<RegistryError>,
+    },
     /// An image that a list names and its registry does not have.
     #[error(transparent)]
     MissingChild(Box<MissingChild>),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::core::error_parts::Description;
 use crate::failure_kind::FailureKind;
 use crate::file_kind::FileKind;
-use crate::model::build_output::BuildOutputError;
+use crate::model::build_output::{self, BuildOutputError};
 use crate::net::RegistryError;
 use crate::sanitize;
 
@@ -79,6 +79,19 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+    /// Several entries of a folder of digests that are none.
+    #[error(
+        "{} is not a folder of digests: {} of its {number} files are not empty files named by a digest: {}",
+        shown(folder), strays.len(), build_output::names(strays)
+    )]
+    Strays {
+        /// The folder.
+        folder: PathBuf,
+        /// The number of its entries.
+        number: usize,
+        /// What each of them is, by its name in the folder.
+        strays: Vec<String>,
+    },
     /// A file with invalid content.
     #[error("{}: {source}", sanitize::word(file))]
     Content {
@@ -107,6 +120,18 @@ pub enum FileError {
         /// The name of the image.
         reference: String,
     },
+    /// A descriptor that gives another size than the manifest has.
+    #[error("{file}: the manifest of {reference} has {bytes} bytes, and the file says {stated}")]
+    Size {
+        /// The file.
+        file: String,
+        /// The name of the image.
+        reference: String,
+        /// How many bytes the manifest has.
+        bytes: u64,
+        /// The size in the file.
+        stated: u64,
+    },
     /// Two images of one platform.
     #[error("two images for {platform}: {one} in {one_file}, and {other} in {other_file}")]
     TwoImages {
@@ -127,6 +152,17 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// What an entry of a folder of digests is instead of a digest, by its name in the folder.
+    pub(crate) fn stray(&self, folder: &Path) -> Option<String> {
+        let name = |path: &Path| shown(path.strip_prefix(folder).unwrap_or(path));
+        match self {
+            FileError::Stray { path } => Some(name(path)),
+            FileError::EmptyFolder { path } => Some(format!("{} (an empty folder)", name(path))),
+            FileError::Refused { path, found } => Some(format!("{} ({found})", name(path))),
+            _ => None,
+        }
+    }
+
     /// The data of the error.
     pub(super) fn describe(&self) -> Description<'_> {
         match self {
@@ -138,9 +174,10 @@ impl FileError {
             | FileError::TooMany { path, .. }
             | FileError::EmptyFolder { path }
             | FileError::Layout { path }
+            | FileError::Strays { folder: path, .. }
             | FileError::Stray { path } => Description::of(FailureKind::Spec).path(path),
             FileError::Content { file, .. } => Description::of(FailureKind::Spec).path(Path::new(file)),
-            FileError::ImageId { file, reference } => {
+            FileError::ImageId { file, reference } | FileError::Size { file, reference, .. } => {
                 Description::of(FailureKind::Spec).path(Path::new(file)).about(reference)
             }
             FileError::Stale { file, reference, source, .. } => {

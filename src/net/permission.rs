@@ -5,10 +5,16 @@ use std::path::Path;
 
 use crate::sanitize;
 
-/// The error. If a permission is missing, it names the owner of the file or folder that denies access.
+/// The error. If a permission is missing, it names the owner of the file or folder that denies access. If a file is in
+/// the place of a folder, it names the file.
 pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
-    if error.kind() != ErrorKind::PermissionDenied {
-        return sanitize::io_error(error);
+    match error.kind() {
+        ErrorKind::PermissionDenied => {}
+        ErrorKind::NotADirectory => {
+            let file = path.ancestors().find(|path| path.symlink_metadata().is_ok());
+            return format!("{} is not a directory", file.unwrap_or(path).display());
+        }
+        _ => return sanitize::io_error(error),
     }
     // The last path that exists is the one that cannot be read or entered.
     let in_the_way = path.ancestors().find_map(|path| Some((path, owner(path)?)));
@@ -41,6 +47,8 @@ mod tests {
         let path = Path::new("/etc/passwd/none");
         let denied = io::Error::from(ErrorKind::PermissionDenied);
         assert_eq!(explain(path, &denied), "permission denied: /etc/passwd belongs to root");
+        let no_folder = io::Error::from(ErrorKind::NotADirectory);
+        assert_eq!(explain(path, &no_folder), "/etc/passwd is not a directory");
         let missing = io::Error::from(ErrorKind::NotFound);
         assert_eq!(explain(path, &missing), missing.to_string());
     }

@@ -113,3 +113,24 @@ fn no_file_is_named_that_would_not_be_opened() {
     let failed = sandbox.command(OURS).args(["inspect", &format!("{afar}/app:1")]).run();
     assert!(failed.err().contains(&format!("certs.d/{afar}/ca.crt")), "{}", failed.err());
 }
+
+/// `DOCKER_CONFIG=~/.docker/config.json` is a common mistake.
+#[test]
+fn a_file_in_the_place_of_dockers_folder_is_named() {
+    let (registry, mut sandbox) = (Registry::start(), Sandbox::new());
+    registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
+    let file = sandbox.write("config.json", "{}");
+    let name = file.display();
+    let wanted = format!(
+        "{name} is not a directory: drafts are kept where docker's configuration is; set DOCKER_CONFIG, or --config, \
+         to a directory"
+    );
+    for variable in ["DOCKER_CONFIG", "HOME"] {
+        sandbox.unset("DOCKER_CONFIG");
+        sandbox.set(variable, &file);
+        for command in [&["ls"][..], &["create", "@app:1", "@app:amd64"], &["rm", "--all"]] {
+            let failed = sandbox.command(OURS).args(registry.words(command)).run();
+            assert_eq!(hints(&failed), [wanted.as_str()], "{variable}: {}", failed.err());
+        }
+    }
+}

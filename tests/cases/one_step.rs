@@ -4,7 +4,7 @@
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
-use testkit::loopback::{Fault, Recorded, Rule};
+use testkit::loopback::{Fault, Recorded, Registry, Rule};
 use testkit::sandbox::Output;
 
 use super::fixture::Fixture;
@@ -141,12 +141,39 @@ fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
         "{}",
         refused.err()
     );
-    let refused = fixture.run_recorded(&["add", "--push", "@app:none", "@app:s390x"]);
-    assert!(refused.err().starts_with("no such manifest: "), "{}", refused.err());
     let by_digest = format!("@app@{}", fixture.digest("app", "1"));
     let refused = fixture.run_recorded(&["add", "--push", &by_digest, "@app:s390x"]);
     assert!(refused.err().contains(" is a digest, which always names the same list\n"), "{}", refused.err());
     assert_eq!(fixture.requests(), [""; 0]);
+}
+
+#[test]
+fn a_list_that_does_not_exist_is_created_first() {
+    let registry = Registry::builder().basic("me", "secret").start();
+    registry.put_image("app", "s390x", &image("s390x"));
+    let (fixture, list) = (Fixture::of(registry), "@app:none");
+    let name = fixture.registry.name("app:none");
+    // me:secret
+    let config = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6c2VjcmV0"}}}}}}"#, fixture.registry.host());
+    fixture.sandbox.write_config(&config);
+    let create = format!("hint: publish a new list with: create --push {name} IMAGE…");
+    for change in [
+        &["add", "--push", list, "@app:s390x"][..],
+        &["remove", "--push", list, "linux/amd64"],
+        &["annotate", "--push", list, "--annotation=a=b"],
+    ] {
+        let refused = fixture.run(change).err();
+        let lines: Vec<&str> = refused.lines().collect();
+        assert_eq!((lines.first(), lines.last()), (Some(&&*format!("no such list: {name}")), Some(&&*create)));
+        assert!(!refused.contains("docker login"), "{refused}");
+        let refused = error(&fixture.run(&[change, &["--format=json"]].concat()));
+        assert_eq!((&refused["kind"], &refused["reference"]), (&"missing".into(), &name.clone().into()));
+    }
+    // Some registries hide what an anonymous user may not see.
+    let fixture = self::fixture();
+    let refused = fixture.run(&["add", "--push", list, "@app:s390x"]).err();
+    let hints: Vec<&str> = refused.lines().filter(|line| line.starts_with("hint: ")).collect();
+    assert!(hints.len() == 2 && hints[1].contains("docker login"), "{refused}");
 }
 
 /// Holds a request, lets another client publish a list of riscv64 meanwhile, and gives what the command says.

@@ -10,7 +10,7 @@ use crate::cli::spec_files;
 use crate::cli::verbs::list_flags;
 use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::content::registry::{ExpectedRequests, Registry};
-use crate::core::build_outputs::BuildOutputs;
+use crate::core::build_outputs::{BuildOutputs, size_of};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::image_source::ContentAccess;
@@ -60,19 +60,20 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let is_json = flags.format == Some(PublishFormat::Json);
     let github = publish::github_files(context, flags)?;
     let mut outcomes = Vec::new();
-    let mut result = publish_all(context, access, &lists, args.network.timeout, |outcome| {
+    let result = publish_all(context, access, &lists, args.network.timeout, |outcome| {
         outcomes.push(outcome.clone());
         if is_json { Ok(()) } else { publish::show(context, outcome, flags) }
     });
     // Published lists are printed, even if another list failed.
-    if is_json && !outcomes.is_empty() {
-        context.streams.json(&outcomes)?;
-    }
-    if let (Some(mut files), Some(last)) = (github, outcomes.last()) {
-        let appended = files.append(&outcomes, &outcomes);
-        result = result.and(appended.map_err(|failure| publish::unreported(last, failure)));
-    }
-    result?;
+    let shown = if is_json && !outcomes.is_empty() { context.streams.json(&outcomes) } else { Ok(()) };
+    let files = github.filter(|_| !outcomes.is_empty());
+    let appended = files.map_or(Ok(()), |mut files| files.append(&outcomes, &outcomes));
+    let unreported = [shown.err().map(CommandError::from), appended.err()].into_iter().flatten().collect();
+    let reported = CommandError::fail_if_any(unreported).map_err(|failure| match flags.dry_run {
+        true => failure,
+        false => publish::unreported(&outcomes, failure),
+    });
+    CommandError::fail_if_any([result, reported].into_iter().filter_map(Result::err).collect())?;
     publish::print_tags_and_warnings(context, &outcomes, flags);
     Ok(())
 }
@@ -205,6 +206,7 @@ impl<'a> ApplyRequest<'a> {
             return found.parts(spec);
         };
         let get = |name: &Reference| found.get(&name.clone().into());
+        outputs.check_sizes(&outputs.references().filter_map(|name| size_of(get(name)?)).collect())?;
         let children = outputs.children(|name| get(name)?.index.as_ref());
         let entries = outputs.references().filter(|name| !children.contains(name));
         let entries = entries.filter_map(|name| Some((name, get(name)?.entries.iter().collect())));

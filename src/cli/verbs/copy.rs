@@ -10,6 +10,7 @@ use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
 use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::error::CommandError;
+use crate::core::error_parts::PartialResult;
 use crate::core::request::ReferrerFilter;
 use crate::reference::Reference;
 
@@ -47,7 +48,13 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         context.streams.note(format_args!("{}: {change}", outcome.source));
     }
     outcome.warnings.iter().for_each(|warning| context.streams.warning(warning));
-    show(context, args, &outcome)
+    show(context, args, &outcome).map_err(|failure| match args.dry_run {
+        true => failure,
+        false => {
+            let done = PartialResult::PushedButNotReported { list: outcome.reference, digest: outcome.digest };
+            CommandError::Partial { failure: Box::new(failure), done }
+        }
+    })
 }
 
 struct OpenSource<'a> {

@@ -99,7 +99,7 @@ pub(crate) fn reported(
     let github = || github.map_or(Ok(()), append);
     let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
     let failures = reports.into_iter().filter_map(Result::err).collect();
-    CommandError::fail_if_any(failures).map_err(|failure| unreported(&published, failure))?;
+    CommandError::fail_if_any(failures).map_err(|failure| unreported(std::slice::from_ref(&published), failure))?;
     Ok(published)
 }
 
@@ -109,10 +109,18 @@ pub(crate) fn github_files(context: &Context, flags: &PublishFlags) -> Result<Op
     is_wanted.then(|| GithubFiles::prepare(&context.env)).transpose()
 }
 
-/// The failure of a report about a list that is published.
-pub(crate) fn unreported(published: &PushOutcome, failure: CommandError) -> CommandError {
-    let (list, digest) = (published.reference.clone(), published.digest.clone());
-    let done = PartialResult::PushedButNotReported { list, digest };
+/// The failure of a later step, with the lists that are published.
+pub(crate) fn unreported(published: &[PushOutcome], failure: CommandError) -> CommandError {
+    let done = match published {
+        [one] => {
+            let (list, digest) = (one.reference.clone(), one.digest.clone());
+            PartialResult::PushedButNotReported { list, digest }
+        }
+        several => {
+            let published = several.iter().map(|outcome| outcome.reference.clone()).collect();
+            PartialResult::Batch { published, left: Vec::new() }
+        }
+    };
     CommandError::Partial { failure: Box::new(failure), done }
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
     let published = publish(context, access, &draft, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
-        purge(context, args, target, stored.as_ref().unwrap_or(&draft))?;
+        let purged = purge(context, args, target, stored.as_ref().unwrap_or(&draft));
+        purged.map_err(|failure| publish::unreported(std::slice::from_ref(&published), failure))?;
     } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
         remember(context, args, target, &published);
     }

@@ -96,6 +96,11 @@ impl Registry {
         self.session.is_artifactory(repository.domain())
     }
 
+    /// Whether the user may be logged in to a repository's registry, decided without running a credential helper.
+    pub(crate) fn may_have_login(&self, repository: &Repository) -> bool {
+        self.session.authenticator.may_have_login(repository.domain())
+    }
+
     /// Announces the access that the command will need, so that the first token covers all of it.
     pub fn announce(&self, repository: &Repository, access: Access) {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));

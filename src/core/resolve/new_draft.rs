@@ -58,7 +58,7 @@ impl DraftSources<'_> {
 /// A draft of a published list: all of it, so that it is published as the same bytes where nothing is changed.
 ///
 /// # Errors
-/// What the registry says; [`CommandError::NotAList`] for a tag of one image.
+/// [`CommandError::NoList`]; [`CommandError::NotAList`] for a tag of one image; other errors of the registry.
 pub(crate) fn of_published(
     registry: &Registry,
     list: &Reference,
@@ -68,7 +68,13 @@ pub(crate) fn of_published(
     let access = ContentAccess { registry, layouts: &Layouts::default() };
     let (filter, before, beside) = (&filter, None, None);
     let resolver = Resolver { access, filter, before, targets, beside, progress };
-    let sources = resolver.resolve(&[&Ok(list.clone().into())], &[])?;
+    let sources = resolver.resolve(&[&Ok(list.clone().into())], &[]).map_err(|failure| match failure {
+        CommandError::NotServed { source, .. } => {
+            let may_be_hidden = !registry.may_have_login(list.repository());
+            CommandError::NoList { list: list.to_string(), may_be_hidden, source }
+        }
+        failure => failure,
+    })?;
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));
     }

@@ -47,6 +47,14 @@ pub enum BuildOutputError {
         /// What it says.
         text: String,
     },
+    /// A value that should be the size of a manifest, but is not.
+    #[error("{} is not a number of bytes: {}", sanitize::word(member), cut(text))]
+    Size {
+        /// The member, and where in the file.
+        member: String,
+        /// What it says, as JSON.
+        text: String,
+    },
     /// A value that should be the name of an image, but is not.
     #[error("{} is not a reference: {}", sanitize::word(member), sanitize::word(text))]
     Name {
@@ -114,7 +122,8 @@ pub enum BuildOutputError {
 /// How many names are shown.
 const SHOWN_MAX: usize = 8;
 
-fn names(names: &[String]) -> String {
+/// The first of these names, and how many more there are.
+pub(crate) fn names(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| cut(name)).collect();
     match names.len().saturating_sub(shown.len()) {
         0 if names.is_empty() => "none".to_owned(),

@@ -92,7 +92,11 @@ impl JsonReader<'_> {
             return Ok(false);
         };
         let repository = name.as_ref().map_or(self.selection.repository, Reference::repository);
-        self.output.images.push(BuiltImage { reference: repository.at_digest(&digest), place: place.to_owned() });
+        let size = match members.get(DESCRIPTOR) {
+            Some(Value::Object(descriptor)) => size(descriptor, &|member| at(&format!("{DESCRIPTOR} {member}")))?,
+            _ => size(members, &at)?,
+        };
+        self.output.images.push(BuiltImage { reference: repository.at_digest(&digest), place: place.to_owned(), size });
         Ok(true)
     }
 
@@ -145,7 +149,7 @@ impl JsonReader<'_> {
         for (name, value) in self.chosen(own, &[])? {
             if let Ok(digest) = value.as_str().unwrap_or_default().parse::<Digest>() {
                 let reference = self.selection.repository.at_digest(&digest);
-                self.output.images.push(BuiltImage { reference, place: name.clone() });
+                self.output.images.push(BuiltImage { reference, place: name.clone(), size: None });
             }
         }
         Ok(())
@@ -193,7 +197,7 @@ impl JsonReader<'_> {
                             BuildOutputError::Digest { member: place.clone(), text: line.clone() }
                         }
                     })?;
-                    self.output.images.push(BuiltImage { reference, place });
+                    self.output.images.push(BuiltImage { reference, place, size: None });
                 }
                 _ => return Err(BuildOutputError::Unknown(place)),
             }
@@ -234,7 +238,7 @@ impl JsonReader<'_> {
             let named = reference(&name, "name")?;
             built.insert(name.clone());
             let reference = named.repository().at_digest(&digest);
-            self.output.images.push(BuiltImage { reference, place: name });
+            self.output.images.push(BuiltImage { reference, place: name, size: None });
         }
         left.retain(|name| !built.contains(name));
         if self.output.images.is_empty() && !left.is_empty() {
@@ -267,6 +271,17 @@ fn buildx(members: &Members, at: &impl Fn(&str) -> String) -> Parsed<Digest> {
 fn digest(members: &Members, member: &str, at: &impl Fn(&str) -> String) -> Parsed<Digest> {
     let text = string(members, member).unwrap_or_default();
     text.parse().map_err(|_| BuildOutputError::Digest { member: at(member), text: text.to_owned() })
+}
+
+/// The size that a descriptor gives. Without a media type the object is no descriptor, and its size may be another.
+fn size(descriptor: &Members, at: &impl Fn(&str) -> String) -> Parsed<Option<u64>> {
+    match descriptor.get("size").filter(|_| descriptor.contains_key("mediaType")) {
+        None => Ok(None),
+        Some(size) => {
+            let wrong = || BuildOutputError::Size { member: at("size"), text: size.to_string() };
+            size.as_u64().ok_or_else(wrong).map(Some)
+        }
+    }
 }
 
 fn reference(name: &str, member: &str) -> Parsed<Reference> {

@@ -12,6 +12,7 @@ mod text;
 mod tests;
 
 pub use error::BuildOutputError;
+pub(crate) use error::names;
 
 use crate::digest::Digest;
 use crate::reference::{Reference, Repository};
@@ -36,12 +37,15 @@ pub struct BuiltImage {
     pub reference: Reference,
     /// Where in the file it stands, `line 3` or `web`; empty where there is only one place.
     pub place: String,
+    /// The size of its manifest in bytes, if the file has its descriptor.
+    pub size: Option<u64>,
 }
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildOutput {
-    /// The images, in the order of the file; at least one. An image that the file names twice is there once.
+    /// The images, in the order of the file; at least one. An image that the file names twice is there once, unless
+    /// the file gives it two sizes.
     pub images: Vec<BuiltImage>,
     /// What is left out, a line each.
     pub notes: Vec<String>,
@@ -61,7 +65,7 @@ pub fn parse(bytes: &[u8], selection: &Selection<'_>) -> Result<BuildOutput, Bui
         Some(_) => text::read(text, selection)?,
     };
     let mut seen = std::collections::HashSet::new();
-    output.images.retain(|image| seen.insert(image.reference.clone()));
+    output.images.retain(|image| seen.insert((image.reference.clone(), image.size)));
     match output.images.len() {
         0 => Err(BuildOutputError::NoImages),
         1..=IMAGES_MAX => Ok(output),

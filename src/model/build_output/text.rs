@@ -32,7 +32,7 @@ pub(super) fn read(text: &str, selection: &Selection<'_>) -> Result<BuildOutput,
                 BuildOutputError::NoDigest { place: format!("line {number}"), name: (*line).to_owned() }
             }
         })?;
-        images.push(BuiltImage { reference, place });
+        images.push(BuiltImage { reference, place, size: None });
     }
     Ok(BuildOutput { images, ..BuildOutput::default() })
 }
@@ -90,7 +90,7 @@ pub(super) fn of_spec(text: &str) -> Result<BuildOutput, BuildOutputError> {
             };
             has_ignored_fields |= *entry != spec::SpecEntry::new(entry.image.clone());
             let reference = image.repository().at_digest(digest);
-            output.images.push(BuiltImage { reference, place });
+            output.images.push(BuiltImage { reference, place, size: None });
         }
     }
     if has_ignored_fields {

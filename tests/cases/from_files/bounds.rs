@@ -56,6 +56,23 @@ fn a_folder_has_digests_and_nothing_else() {
     assert_eq!(refusal(&fixture, "f"), format!("f/a/b {stray}"));
 }
 
+/// `--from .` in a working directory.
+#[test]
+fn a_folder_of_other_files_is_one_message() {
+    let fixture = Fixture::new();
+    fixture.folder("d", &[&fixture.amd]);
+    (1..=12).for_each(|number| drop(fixture.sandbox.write(format!("d/file{number:02}"), "x")));
+    std::fs::create_dir(fixture.sandbox.path().join("d/out")).expect("a folder");
+    let refused = fixture.run(&["create", "--from=d", "@app:1"]).err();
+    let lines = [
+        "d is not a folder of digests: 13 of its 14 files are not empty files named by a digest: out (an empty \
+         folder), file01, file02, file03, file04, file05, file06, file07 and 5 more",
+        "hint: keep the digests in a folder of their own; files with digests in them are named one by one, each with \
+         --from",
+    ];
+    assert_eq!(refused.lines().collect::<Vec<_>>(), lines);
+}
+
 #[test]
 fn size_number_and_depth_are_bounded() {
     let fixture = Fixture::new();

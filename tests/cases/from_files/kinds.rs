@@ -5,6 +5,7 @@ use super::*;
 /// The file's text with the digests of the two images in the place of AMD and ARM, and the host in that of HOST.
 fn filled(fixture: &Fixture, text: &str) -> String {
     let (amd, arm) = (fixture.amd.digest(), fixture.arm.digest());
+    let text = text.replace("SIZE", &fixture.amd.manifest.len().to_string());
     text.replace("AMD", &amd).replace("ARM", &arm).replace("HEX", hex(&amd)).replace("HOST", &fixture.registry.host())
 }
 
@@ -19,13 +20,13 @@ const ONE: &[(&str, &str)] = &[
     ("buildx without a name", r#"{"containerimage.digest":"AMD"}"#),
     (
         "imagetools",
-        r#"{"containerimage.descriptor":{"mediaType":"m","digest":"AMD","size":645},"image.name":"HOST/app"}"#,
+        r#"{"containerimage.descriptor":{"mediaType":"m","digest":"AMD","size":SIZE},"image.name":"HOST/app"}"#,
     ),
     ("bake", r#"{"buildx.build.warnings":[],"web":{"containerimage.digest":"AMD","image.name":"HOST/app"}}"#),
     ("a map", r#"{"web":"AMD"}"#),
     ("kaniko's lines", "{\"name\":\"HOST/app:1\",\"digest\":\"AMD\"}\n"),
     ("jib", r#"{"image":"HOST/app:1","imageId":"AMD","imageDigest":"AMD","tags":["1"],"imagePushed":true}"#),
-    ("a descriptor", r#"{"mediaType":"m","digest":"AMD","size":645}"#),
+    ("a descriptor", r#"{"mediaType":"m","digest":"AMD","size":SIZE}"#),
     (
         "goreleaser's artifacts",
         r#"[{"name":"app.tar.gz","type":"Archive"},
@@ -47,6 +48,47 @@ fn every_kind_is_read_from_files_and_from_standard_input() {
         let _ = fixture.run_with(&["create", "--replace", "--from=-", &list], &text).success();
         assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool} on standard input");
     }
+}
+
+/// The manifest is fetched anyway, so that no further request is needed.
+#[test]
+fn the_size_in_a_descriptor_is_that_of_the_manifest() {
+    let fixture = Fixture::new();
+    let size = fixture.amd.manifest.len();
+    let descriptor = r#"{"mediaType":"m","digest":"AMD","size":SIZE}"#;
+    let buildx = format!(r#"{{"containerimage.descriptor":{descriptor},"image.name":"HOST/app"}}"#);
+    let image = fixture.registry.name(&format!("app@{}", fixture.amd.digest()));
+    let wrong = format!("file: the manifest of {image} has {size} bytes, and the file says {size}0\n");
+    for text in [descriptor, &buildx] {
+        fixture.sandbox.write("file", filled(&fixture, text));
+        let _ = fixture.run(&["create", "--from=file", "@app:1"]).success();
+        let requests = fixture.requests();
+        fixture.sandbox.write("file", filled(&fixture, &text.replace("SIZE", "SIZE0")));
+        for command in [
+            &["create", "--from=file", "@app:2"][..],
+            &["create", "--push", "--from=file", "@app:2"],
+            &["add", "--from=file", "@app:1"],
+            &["add", "--shared", "--run=1", "--from=file", "@app:1"],
+            &["apply", "--from=file", "--target", "@app:2"],
+        ] {
+            let refused = fixture.run(command);
+            assert!(refused.code == 1 && refused.err().starts_with(&wrong), "{command:?}: {}", refused.err());
+            // apply checks the tag meanwhile.
+            let own = fixture.requests().into_iter().filter(|line| line.contains("sha256:")).collect::<Vec<_>>();
+            assert!(own.iter().all(|line| requests.contains(line)), "{command:?}: {own:?}");
+        }
+        // The right size in one file does not excuse the wrong one in another.
+        fixture.sandbox.write("right", filled(&fixture, text));
+        let refused = fixture.run(&["create", "--from=right", "--from=file", "@app:2"]).err();
+        assert!(refused.contains(&format!("\n{wrong}")), "{refused}");
+        let _ = fixture.run(&["rm", "@app:1"]).success();
+    }
+    // Without a media type it is no descriptor, and the size may be that of all layers.
+    fixture.sandbox.write("file", filled(&fixture, r#"{"digest":"AMD","size":1234567}"#));
+    let _ = fixture.run(&["create", "--from=file", "@app:3"]).success();
+    fixture.sandbox.write("file", filled(&fixture, r#"{"mediaType":"m","digest":"AMD","size":"9"}"#));
+    let refused = fixture.run(&["create", "--from=file", "@app:4"]).err();
+    assert_eq!(refused.lines().next(), Some("file: size is not a number of bytes: \"9\""));
 }
 
 /// Cut anywhere, a file is an error that names it, and never another list.

@@ -133,6 +133,49 @@ fn a_result_that_cannot_be_written_keeps_no_other_back() {
     assert_eq!(serde_json::from_slice::<Value>(&json.stdout).expect("JSON")["digest"], digest);
 }
 
+/// The draft cannot be removed, as where docker's folder is read-only.
+#[test]
+fn a_draft_that_cannot_be_purged_does_not_hide_that_its_list_is_published() {
+    let fixture = fixture();
+    let locks = fixture.sandbox.store().join(".docker-manifest/locks");
+    std::fs::remove_dir_all(&locks).expect("no process holds a lock");
+    fs::write(&locks, "").expect("a file in the place of the folder");
+    let failed = fixture.push(&["--purge"]);
+    let (_, digest) = fixture.served("1");
+    assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());
+    let said = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
+    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+}
+
+/// The same for results of several lists, and of a copy.
+#[test]
+fn a_full_disk_does_not_hide_what_is_published() {
+    let fixture = fixture();
+    let (host, list) = (fixture.to.host(), fixture.word("@dst/app:1"));
+    let _ = fixture.push(&["--format=json"]).success();
+    let spec = |target: &str| format!("image: {host}/dst/app:{target}\nmanifests:\n  - image: {host}/dst/app:1\n");
+    fixture.sandbox.write("two.yaml", format!("{}---\n{}", spec("2"), spec("3")));
+    fixture.sandbox.write("half.yaml", format!("{}---\n{}", spec("4"), spec("5")));
+    fixture.to.fault(Rule::on("PUT", "/manifests/5"), Fault::status(403));
+    let full = |words: &str| {
+        let script = format!("exec \"$0\" {words} >/dev/full");
+        fixture.sandbox.command("/bin/sh").args(["-c", &script, OURS]).run()
+    };
+    let both = format!("lists that are published: {host}/dst/app:2, {host}/dst/app:3; lists that are not: none");
+    let half = format!("lists that are published: {host}/dst/app:4; lists that are not: {host}/dst/app:5");
+    let copied = format!("{host}/dst/app:copy is published all the same, with the digest ");
+    for (words, said) in [
+        ("apply --format=json -f two.yaml", both),
+        ("apply --format=json -f half.yaml", half),
+        (&*format!("copy {list} {host}/dst/app:copy"), copied),
+    ] {
+        let failed = full(words);
+        assert_eq!(failed.code, 1, "{words}");
+        assert!(failed.err().contains(&said), "{words}: {}", failed.err());
+        assert!(failed.err().contains("cannot write the output: "), "{words}: {}", failed.err());
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_known_before_anything_is_sent() {
     let fixture = fixture();

@@ -10,11 +10,14 @@ pub(super) fn hint(error: &FileError) -> Option<String> {
         FileError::NoFile { .. } => "name a regular file itself",
         FileError::EmptyFolder { .. } => "no build has written its digest there, or its files were not brought here",
         FileError::Layout { path } => return Some(format!("name it as an image: oci-layout://{}", path.display())),
-        FileError::Stray { .. } => {
+        FileError::Stray { .. } | FileError::Strays { .. } => {
             "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
              --from"
         }
         FileError::ImageId { .. } => "an --iidfile has it: use --digestfile, or buildx's --metadata-file",
+        FileError::Size { .. } => {
+            "the file was changed after the build wrote it, or mixes two images: bring it here again"
+        }
         FileError::TwoImages { .. } => {
             "one of them is left from an earlier build, or is of another target: remove it, or choose with --target"
         }

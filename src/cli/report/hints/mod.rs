@@ -118,6 +118,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         },
         CommandError::File(source) => return files::hint(source).into_iter().collect(),
         CommandError::NotServed { reference, source } => return registry::not_served(reference, source),
+        CommandError::NoList { list, may_be_hidden, source } => {
+            return registry::no_list(list, *may_be_hidden, source);
+        }
         CommandError::NotVerified { reference, by_tag: true, .. } => reference::moved(reference),
         CommandError::Put { media_type, source, .. } => return registry::put(media_type, source, certificates),
         CommandError::Unpublishable(_) => {

@@ -19,9 +19,22 @@ pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> 
     let has_both =
         reference.split_once('@').is_some_and(|(name, _)| name.rsplit('/').next().unwrap_or(name).contains(':'));
     let moved = has_both.then(|| reference::moved(reference));
-    let check =
-        || vec![format!("check the name; if it is private, log in first with: docker login {}", error.registry)];
-    other.or(moved).map_or_else(check, |hint| vec![hint])
+    vec![other.or(moved).unwrap_or_else(|| hidden(&error.registry))]
+}
+
+/// Hints about a published list that a registry does not have.
+pub(super) fn no_list(list: &str, may_be_hidden: bool, error: &RegistryError) -> Vec<String> {
+    let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
+    if let Some(other) = reference::of_another_kind(&error.registry, path) {
+        return vec![other];
+    }
+    let new = format!("publish a new list with: create --push {list} IMAGE…");
+    std::iter::once(new).chain(may_be_hidden.then(|| hidden(&error.registry))).collect()
+}
+
+/// The hint about what a registry may hide from a user who is not logged in.
+fn hidden(registry: &str) -> String {
+    format!("check the name; if it is private, log in first with: docker login {registry}")
 }
 
 /// Error codes (distribution-spec, "Error Codes") that do not mean an unsupported media type.

@@ -1,6 +1,7 @@
 //! Hints about the store and its content.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::drafts::docker_dir::StoreError;
 use crate::model::DocumentError;
@@ -62,14 +63,27 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
         }
         StoreError::Nameless { .. } => "it is no draft: move the folder out of the store".into(),
         StoreError::Busy { .. } => "run the command again when docker is done".into(),
-        StoreError::Io { source, .. } => match source.kind() {
+        StoreError::Io { source, path, .. } => match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or \
                  --config, to a directory that is"
                     .into()
             }
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => match in_the_way(path) {
+                Some(file) => format!(
+                    "{} is not a directory: drafts are kept where docker's configuration is; set DOCKER_CONFIG, or \
+                     --config, to a directory",
+                    file.display()
+                ),
+                None => return Vec::new(),
+            },
             _ => return Vec::new(),
         },
     };
     vec![hint]
+}
+
+/// The file in the place of a directory that a path leads through.
+fn in_the_way(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| path.symlink_metadata().is_ok()).filter(|path| !path.is_dir())
 }

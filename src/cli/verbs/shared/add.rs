@@ -52,12 +52,11 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
     let may_publish = args.shared_publish.if_complete;
     // If the list may be published, only that result is printed.
-    if !may_publish || args.publish.format.is_none() && !args.publish.quiet {
-        show(context, args, &entries, &stored)?;
-    }
+    let is_shown = !may_publish || args.publish.format.is_none() && !args.publish.quiet;
+    let shown = if is_shown { show(context, args, &entries, &stored) } else { Ok(()) };
     warnings.iter().for_each(|warning| context.streams.warning(warning));
     if !may_publish {
-        return Ok(());
+        return shown;
     }
     let own = entries
         .iter()
@@ -72,7 +71,9 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         is_purge: args.shared_add.purge,
         local: &local,
     };
-    publish::run(context, &client, &request)
+    // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
+    let published = publish::run(context, &client, &request);
+    CommandError::fail_if_any([shown, published].into_iter().filter_map(Result::err).collect())
 }
 
 /// The images, as the flags describe them.
