@@ -13,13 +13,9 @@ use std::time::{Duration, Instant};
 use crate::auth::bearer::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
-pub(crate) use crate::auth::registry_state::ChallengeOrigin;
-use crate::auth::registry_state::{RegistryState, Send};
-pub use crate::auth::scope::Access;
-pub(crate) use crate::auth::scope::Scope;
+use crate::auth::registry_state::{ChallengeOrigin, RegistryState, Send};
 use crate::auth::scope::Scopes;
 use crate::auth::token_messages;
-pub(crate) use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::host;
 use crate::net::redact::Redactor;
@@ -40,37 +36,35 @@ impl Authenticator {
         Authenticator { credentials, secrets, registries: Mutex::default() }
     }
 
-    /// Records that the command will need this scope. The first token request names all announced scopes.
-    pub(crate) fn announce(&self, registry: &str, scope: Scope) {
-        lock(&self.registry_state(registry).state).announced.add(&scope);
+    /// Records that the command will need these scopes. The first token request names all announced scopes.
+    pub(crate) fn announce(&self, registry: &str, scopes: &Scopes) {
+        lock(&self.registry_state(registry).state).announced.add(scopes);
     }
 
     /// The `Authorization` header to send before any challenge. `None` until the registry has sent a challenge in this
     /// command, and if no cached token covers `needed`.
-    pub(crate) fn header(&self, registry: &str, needed: &[Scope]) -> Option<Secret> {
+    pub(crate) fn header(&self, registry: &str, needed: &Scopes) -> Option<Secret> {
         let registry_state = self.registry_state(registry);
-        registry_state
-            .static_auth
-            .good()
-            .or_else(|| lock(&registry_state.state).cache.find(&Scopes::of(needed), Instant::now()).cloned())
+        let token = || lock(&registry_state.state).cache.find(needed, Instant::now()).cloned();
+        registry_state.static_auth.good().or_else(token)
     }
 
     /// Records that a request with this header got a status other than 401.
     ///
     /// This distinguishes a token that expired (another one is requested) from a token that was never accepted (the 401
     /// is final).
-    pub(crate) fn accepted(&self, registry: &str, needed: &[Scope], header: &Secret) {
+    pub(crate) fn accepted(&self, registry: &str, needed: &Scopes, header: &Secret) {
         let registry_state = self.registry_state(registry);
         registry_state.static_auth.accept(header);
-        lock(&registry_state.state).cache.accept(header, &Scopes::of(needed));
+        lock(&registry_state.state).cache.accept(header, needed);
     }
 
     /// Records that the registry refused this header as too large. Returns true if its token covered more than
     /// `needed`; from then on each token covers one repository.
-    pub(crate) fn is_too_wide(&self, registry: &str, needed: &[Scope], header: &Secret) -> bool {
+    pub(crate) fn is_too_wide(&self, registry: &str, needed: &Scopes, header: &Secret) -> bool {
         let registry_state = self.registry_state(registry);
         let mut state = lock(&registry_state.state);
-        let wide = state.cache.remove_overscoped(&Scopes::of(needed));
+        let wide = state.cache.remove_overscoped(needed);
         state.too_large.extend(wide);
         let is_wide = state.too_large.contains(header);
         state.narrow |= is_wide;
@@ -128,7 +122,7 @@ impl Authenticator {
         &self,
         origin: &ChallengeOrigin<'_>,
         challenges: &[Challenge],
-        needed: &[Scope],
+        needed: &Scopes,
         sent: Option<&Secret>,
         send: Send<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
@@ -170,7 +164,7 @@ impl Authenticator {
             send,
             secrets: &self.secrets,
         };
-        auth.answer(&Scopes::of(needed), sent)
+        auth.answer(needed, sent)
     }
 
     fn registry_state(&self, registry: &str) -> Arc<RegistryState> {

@@ -6,10 +6,10 @@ use crate::net::options::Login;
 #[test]
 fn a_wrong_password_is_forgotten_when_it_is_refused() {
     let (home, server) = (with_login(), generous());
-    let ask = |sent| home.ask(&SECURE, "Basic realm=x", &[push("a")], sent, &server).unwrap();
+    let ask = |sent| home.ask(&SECURE, "Basic realm=x", &push("a"), sent, &server).unwrap();
     let basic = ask(None).unwrap();
     assert_eq!(ask(Some(&basic)), None);
-    assert_eq!((ask(None), home.header(&[push("a")])), (None, None));
+    assert_eq!((ask(None), home.header(&push("a"))), (None, None));
     assert_eq!(home.authenticator.unauthorized("h", false), RegistryErrorKind::LoginRefused);
 }
 
@@ -18,12 +18,12 @@ fn a_login_that_a_token_server_refuses_is_not_tried_there_for_anything_else() {
     let (home, refusing) = (with_login(), Server::new(|_, _| (401, String::new())));
     for path in ["a", "b", "c"] {
         let challenge = CHALLENGE.replace("repository:a:pull,push", &format!("repository:{path}:pull"));
-        let error = home.ask(&SECURE, &challenge, &[pull(path)], None, &refusing).unwrap_err();
+        let error = home.ask(&SECURE, &challenge, &pull(path), None, &refusing).unwrap_err();
         assert_eq!(error.kind, RegistryErrorKind::Unauthorized);
     }
     assert_eq!(refusing.count(), 1);
     let other = CHALLENGE.replace("auth.example", "other.example");
-    assert!(home.ask(&SECURE, &other, &[pull("a")], None, &refusing).is_err());
+    assert!(home.ask(&SECURE, &other, &pull("a"), None, &refusing).is_err());
     assert_eq!(refusing.count(), 2, "another server may know the login");
     // One that has taken the login before refuses something else than the login.
     let strict = |request: &TokenRequest| request.url.contains("repository%3Ab");
@@ -32,7 +32,7 @@ fn a_login_that_a_token_server_refuses_is_not_tried_there_for_anything_else() {
     let home = with_login();
     for (path, is_given) in [("a", true), ("b", false), ("c", true)] {
         let challenge = CHALLENGE.replace("repository:a:pull,push", &format!("repository:{path}:pull"));
-        assert_eq!(home.ask(&SECURE, &challenge, &[pull(path)], None, &strict).is_ok(), is_given, "{path}");
+        assert_eq!(home.ask(&SECURE, &challenge, &pull(path), None, &strict).is_ok(), is_given, "{path}");
     }
 }
 
@@ -48,7 +48,9 @@ fn whose_login_was_refused_is_told_by_the_registry_it_was_given_for() {
     for (registry, kind) in [("h", RegistryErrorKind::GivenLoginRefused), ("other", RegistryErrorKind::LoginRefused)] {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());
         let origin = ChallengeOrigin { registry, ..SECURE };
-        let answer = |sent: Option<&Secret>| authenticator.answer(&origin, &challenges, &[], sent, &|_| unreachable!());
+        let answer = |sent: Option<&Secret>| {
+            authenticator.answer(&origin, &challenges, &Scopes::default(), sent, &|_| unreachable!())
+        };
         let sent = answer(None).unwrap();
         assert_eq!(answer(sent.as_ref()), Ok(None));
         assert_eq!(authenticator.unauthorized(registry, false), kind);

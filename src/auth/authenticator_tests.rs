@@ -3,6 +3,8 @@
 use std::fs;
 
 use super::*;
+use crate::auth::scope::Access;
+use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::env::Env;
 
 #[path = "authenticator_refusal_tests.rs"]
@@ -71,12 +73,12 @@ fn with_login() -> Home {
 const SECURE: ChallengeOrigin<'static> =
     ChallengeOrigin { registry: "h", https: true, insecure: false, is_tag_check: false, left: None };
 
-fn push(path: &str) -> Scope {
-    Scope::repository(path, Access::PullPush)
+fn push(path: &str) -> Scopes {
+    Scopes::repository(path, Access::PullPush)
 }
 
-fn pull(path: &str) -> Scope {
-    Scope::repository(path, Access::Pull)
+fn pull(path: &str) -> Scopes {
+    Scopes::repository(path, Access::Pull)
 }
 
 impl Home {
@@ -84,7 +86,7 @@ impl Home {
         &self,
         origin: &ChallengeOrigin<'_>,
         challenge: &str,
-        needed: &[Scope],
+        needed: &Scopes,
         sent: Option<&str>,
         server: &Server<F>,
     ) -> Result<Option<String>, RegistryError> {
@@ -99,7 +101,7 @@ impl Home {
         Ok(answer.map(|header| header.reveal().to_owned()))
     }
 
-    fn header(&self, needed: &[Scope]) -> Option<String> {
+    fn header(&self, needed: &Scopes) -> Option<String> {
         self.authenticator.header("h", needed).map(|header| header.reveal().to_owned())
     }
 }
@@ -112,55 +114,55 @@ fn some(text: &str) -> Option<String> {
 fn nothing_is_sent_before_the_registry_asks_and_one_token_serves_all_that_was_announced() {
     let (home, server) = (with_login(), generous());
     for scope in [pull("a"), push("a"), pull("b")] {
-        home.authenticator.announce("h", scope);
+        home.authenticator.announce("h", &scope);
     }
-    assert_eq!(home.header(&[push("a")]), None);
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t1"));
+    assert_eq!(home.header(&push("a")), None);
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t1"));
     assert_eq!(server.scopes(), [[A, "repository:b:pull"]]);
     let request = lock(&server.requests)[0].clone();
     assert!(request.url.starts_with("https://auth.example/token?account=u&"), "{}", request.url);
     assert_eq!(request.authorization, Some(Secret::basic("u", "hunter22")));
-    assert_eq!(home.header(&[push("a"), pull("b")]), some("Bearer t1"));
-    assert_eq!(home.header(&[pull("c")]), None);
-    assert_eq!(home.authenticator.header("other", &[pull("a")]), None);
+    assert_eq!(home.header(&push("a").union(&pull("b"))), some("Bearer t1"));
+    assert_eq!(home.header(&pull("c")), None);
+    assert_eq!(home.authenticator.header("other", &pull("a")), None);
 }
 
 #[test]
 fn one_token_serves_a_list_of_fifty_images_from_as_many_repositories() {
     let (home, server) = (with_login(), generous());
-    home.authenticator.announce("h", push("a"));
+    home.authenticator.announce("h", &push("a"));
     let images: Vec<String> = (0..50).map(|number| format!("team/image-{number}")).collect();
-    images.iter().for_each(|image| home.authenticator.announce("h", pull(image)));
-    home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
-    assert!(images.iter().all(|image| home.header(&[push("a"), pull(image)]).is_some()));
+    images.iter().for_each(|image| home.authenticator.announce("h", &pull(image)));
+    home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
+    assert!(images.iter().all(|image| home.header(&push("a").union(&pull(image))).is_some()));
     assert_eq!(server.scopes()[0].len(), 51);
 }
 
 #[test]
 fn a_token_refused_for_all_is_followed_by_an_exact_one_and_then_it_is_over() {
     let (home, server) = (with_login(), generous());
-    home.authenticator.announce("h", push("a"));
-    home.authenticator.announce("h", pull("b"));
-    let ask = |sent| home.ask(&SECURE, CHALLENGE, &[push("a")], sent, &server).unwrap();
+    home.authenticator.announce("h", &push("a"));
+    home.authenticator.announce("h", &pull("b"));
+    let ask = |sent| home.ask(&SECURE, CHALLENGE, &push("a"), sent, &server).unwrap();
     assert_eq!(ask(None), some("Bearer t1"));
     assert_eq!(ask(Some("Bearer t1")), some("Bearer t2"));
     assert_eq!(server.scopes()[1], [A]);
     assert_eq!(ask(Some("Bearer t2")), None);
     assert_eq!(ask(None), None);
     assert_eq!(server.count(), 2);
-    assert_eq!(home.header(&[pull("b")]), some("Bearer t1"));
+    assert_eq!(home.header(&pull("b")), some("Bearer t1"));
 }
 
 #[test]
 fn a_token_that_worked_and_expires_is_renewed_each_time() {
     let (home, server) = (with_login(), generous());
-    let mut sent = home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap().unwrap();
+    let mut sent = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap().unwrap();
     for round in 2..6 {
-        home.authenticator.accepted("h", &[push("a")], &Secret::new(sent.as_str()));
-        sent = home.ask(&SECURE, CHALLENGE, &[push("a")], Some(&sent), &server).unwrap().unwrap();
+        home.authenticator.accepted("h", &push("a"), &Secret::new(sent.as_str()));
+        sent = home.ask(&SECURE, CHALLENGE, &push("a"), Some(&sent), &server).unwrap().unwrap();
         assert_eq!(sent, format!("Bearer t{round}"));
     }
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], Some(&sent), &server).unwrap(), None);
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), Some(&sent), &server).unwrap(), None);
 }
 
 #[test]
@@ -170,11 +172,11 @@ fn a_token_server_that_will_not_give_all_is_asked_for_what_is_needed() {
         |request, _| if several(request) { (400, String::new()) } else { (200, r#"{"token":"t"}"#.into()) },
     );
     let home = with_login();
-    home.authenticator.announce("h", push("a"));
-    home.authenticator.announce("h", pull("b"));
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
+    home.authenticator.announce("h", &push("a"));
+    home.authenticator.announce("h", &pull("b"));
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t"));
     let challenge_b = CHALLENGE.replace("repository:a:pull,push", "repository:b:pull");
-    assert_eq!(home.ask(&SECURE, &challenge_b, &[pull("b")], None, &server).unwrap(), some("Bearer t"));
+    assert_eq!(home.ask(&SECURE, &challenge_b, &pull("b"), None, &server).unwrap(), some("Bearer t"));
     assert_eq!(server.count(), 3, "once it has refused several, it is not asked for several again");
 }
 
@@ -182,9 +184,9 @@ fn a_token_server_that_will_not_give_all_is_asked_for_what_is_needed() {
 fn a_wrong_login_is_tried_once_in_a_command() {
     let server = Server::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
     let home = with_login();
-    home.authenticator.announce("h", pull("b"));
+    home.authenticator.announce("h", &pull("b"));
     for _ in 0..3 {
-        let error = home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
+        let error = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err();
         assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
         assert_eq!(error.registry, "h");
         assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
@@ -201,8 +203,8 @@ fn anonymous_asks_without_credentials_and_once_more_for_less() {
         _ => (401, String::new()),
     });
     let home = home("{}");
-    home.authenticator.announce("h", pull("b"));
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
+    home.authenticator.announce("h", &pull("b"));
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t"));
     assert!(lock(&server.requests).iter().all(|request| request.authorization.is_none() && request.form.is_none()));
     assert!(!lock(&server.requests)[0].url.contains("account"));
 }
@@ -217,16 +219,16 @@ fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
     ] {
         let server = Server::new(|_, _| (status, String::new()));
         let home = with_login();
-        assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err().kind, kind);
+        assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err().kind, kind);
         assert_eq!(server.count(), 1);
     }
     let server =
         Server::new(|_, number| if number == 1 { (503, String::new()) } else { (200, r#"{"token":"t"}"#.into()) });
     let home = with_login();
-    assert!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).is_err());
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
+    assert!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).is_err());
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t"));
     let server = Server::new(|_, _| (200, "hunter22".to_owned()));
-    let error = with_login().ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
+    let error = with_login().ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err();
     assert_eq!(
         (error.kind, error.detail.as_str()),
         (RegistryErrorKind::Protocol, "token server auth.example: its answer is not JSON")
@@ -237,7 +239,7 @@ fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
 fn an_identity_token_goes_by_post_and_falls_back_to_get() {
     let config = r#"{"auths":{"h":{"identitytoken":"hunter22"}}}"#;
     let server = generous();
-    assert_eq!(home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t1"));
+    assert_eq!(home(config).ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t1"));
     let form = lock(&server.requests)[0].form.clone().unwrap();
     assert!(form.reveal().contains("refresh_token=hunter22") && form.reveal().contains("grant_type=refresh_token"));
     for refused in [401, 404, 405] {
@@ -245,14 +247,14 @@ fn an_identity_token_goes_by_post_and_falls_back_to_get() {
             Some(_) => (refused, String::new()),
             None => (200, r#"{"token":"t"}"#.to_owned()),
         });
-        assert_eq!(home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
+        assert_eq!(home(config).ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t"));
         assert_eq!(lock(&server.requests)[1].authorization, Some(Secret::basic("", "hunter22")));
     }
     let server = Server::new(|request, _| match request.form {
         Some(_) => (401, r#"{"error":"invalid_grant","error_description":"hunter22 has run out"}"#.to_owned()),
         None => (400, String::new()),
     });
-    let error = home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
+    let error = home(config).ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err();
     assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
     assert_eq!(error.detail, "token server auth.example: invalid_grant: [secret] has run out");
 }
@@ -262,8 +264,8 @@ fn a_rotated_refresh_token_is_used_from_then_on() {
     let home = home(r#"{"auths":{"h":{"identitytoken":"old"}}}"#);
     let server =
         Server::new(|_, number| (200, format!(r#"{{"access_token":"t{number}","refresh_token":"new{number}"}}"#)));
-    home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
-    home.ask(&SECURE, CHALLENGE, &[push("a"), pull("b")], None, &server).unwrap();
+    home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
+    home.ask(&SECURE, CHALLENGE, &push("a").union(&pull("b")), None, &server).unwrap();
     let form = |at: usize| lock(&server.requests)[at].form.clone().unwrap();
     assert!(form(0).reveal().contains("refresh_token=old"));
     assert!(form(1).reveal().contains("refresh_token=new1"));
@@ -273,42 +275,52 @@ fn a_rotated_refresh_token_is_used_from_then_on() {
 fn basic_is_sent_unasked_from_then_on_and_a_refusal_is_the_end() {
     let (home, server) = (with_login(), generous());
     let basic = "Basic dTpodW50ZXIyMg==";
-    let ask = |sent| home.ask(&SECURE, "Basic realm=x", &[push("a")], sent, &server).unwrap();
+    let ask = |sent| home.ask(&SECURE, "Basic realm=x", &push("a"), sent, &server).unwrap();
     assert_eq!(ask(None), some(basic));
-    assert_eq!(home.header(&[pull("anything")]), None, "nobody knows yet whether it is good");
-    home.authenticator.accepted("h", &[push("a")], &Secret::new(basic));
-    assert_eq!(home.header(&[pull("anything")]), some(basic));
+    assert_eq!(home.header(&pull("anything")), None, "nobody knows yet whether it is good");
+    home.authenticator.accepted("h", &push("a"), &Secret::new(basic));
+    assert_eq!(home.header(&pull("anything")), some(basic));
     assert_eq!(ask(Some(basic)), None);
     assert_eq!(ask(None), some(basic), "it was not enough for one thing, and is good for others");
     assert_eq!(server.count(), 0);
-    assert_eq!(self::home("{}").ask(&SECURE, "Basic realm=x", &[], None, &server).unwrap(), None);
+    assert_eq!(self::home("{}").ask(&SECURE, "Basic realm=x", &Scopes::default(), None, &server).unwrap(), None);
 }
 
 #[test]
 fn a_registry_token_is_sent_as_it_is() {
     let (home, server) = (home(r#"{"auths":{"h":{"registrytoken":"reg"}}}"#), generous());
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer reg"));
-    home.authenticator.accepted("h", &[push("a")], &Secret::new("Bearer reg"));
-    assert_eq!(home.header(&[pull("b")]), some("Bearer reg"));
-    assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], Some("Bearer reg"), &server).unwrap(), None);
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer reg"));
+    home.authenticator.accepted("h", &push("a"), &Secret::new("Bearer reg"));
+    assert_eq!(home.header(&pull("b")), some("Bearer reg"));
+    assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), Some("Bearer reg"), &server).unwrap(), None);
     assert_eq!(server.count(), 0);
     let unfit = self::home(r#"{"auths":{"h":{"registrytoken":"a\nb"}}}"#);
-    assert_eq!(unfit.ask(&SECURE, CHALLENGE, &[], None, &server).unwrap_err().kind, RegistryErrorKind::Credentials);
+    assert_eq!(
+        unfit.ask(&SECURE, CHALLENGE, &Scopes::default(), None, &server).unwrap_err().kind,
+        RegistryErrorKind::Credentials
+    );
 }
 
 #[test]
 fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
     let server = generous();
     let both = format!("Basic realm=x, {CHALLENGE}");
-    assert_eq!(with_login().ask(&SECURE, &both, &[], None, &server).unwrap(), some("Bearer t1"));
+    assert_eq!(with_login().ask(&SECURE, &both, &Scopes::default(), None, &server).unwrap(), some("Bearer t1"));
     let broken = "Bearer service=s, Basic realm=x";
-    assert_eq!(with_login().ask(&SECURE, broken, &[], None, &server).unwrap(), some("Basic dTpodW50ZXIyMg=="));
+    assert_eq!(
+        with_login().ask(&SECURE, broken, &Scopes::default(), None, &server).unwrap(),
+        some("Basic dTpodW50ZXIyMg==")
+    );
     for challenge in ["Negotiate", "", "Digest realm=x"] {
-        assert_eq!(with_login().ask(&SECURE, challenge, &[], None, &server).unwrap(), None, "{challenge}");
+        assert_eq!(
+            with_login().ask(&SECURE, challenge, &Scopes::default(), None, &server).unwrap(),
+            None,
+            "{challenge}"
+        );
     }
     for challenge in ["Bearer service=s", "Bearer realm=/token", "Bearer realm=ftp://h"] {
         assert_eq!(
-            with_login().ask(&SECURE, challenge, &[], None, &server).unwrap_err().kind,
+            with_login().ask(&SECURE, challenge, &Scopes::default(), None, &server).unwrap_err().kind,
             RegistryErrorKind::Protocol
         );
     }
@@ -338,7 +350,7 @@ fn credentials_do_not_leave_over_plain_http() {
         let entry = r#"{"username":"u","password":"hunter22"}"#;
         let config = format!(r#"{{"auths":{{"h":{entry},"localhost:5000":{entry}}}}}"#);
         let (home, server) = (home(if login { &config } else { "{}" }), generous());
-        let answer = home.ask(&origin, challenge, &[], None, &server);
+        let answer = home.ask(&origin, challenge, &Scopes::default(), None, &server);
         match followed {
             true => assert!(answer.unwrap().is_some(), "{origin:?} {challenge}"),
             false => {
@@ -356,11 +368,12 @@ fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
     fs::write(folder.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
     let authenticator =
         Authenticator::new(CredentialStore::new(env, folder.path().to_owned(), Arc::new(|_| ())), Arc::default());
-    assert_eq!(authenticator.header("h", &[]), None);
+    assert_eq!(authenticator.header("h", &Scopes::default()), None);
     assert!(!folder.path().join("calls").exists());
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
     for _ in 0..2 {
-        let error = authenticator.answer(&SECURE, &challenges, &[], None, &|_| unreachable!()).unwrap_err();
+        let error =
+            authenticator.answer(&SECURE, &challenges, &Scopes::default(), None, &|_| unreachable!()).unwrap_err();
         assert_eq!(error.kind, RegistryErrorKind::Credentials);
     }
     assert_eq!(fs::read_to_string(folder.path().join("calls")).unwrap(), "x\n");
@@ -370,7 +383,7 @@ fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
 fn a_challenge_without_a_scope_means_what_is_needed() {
     let (home, server) = (with_login(), generous());
     let bare = r#"Bearer realm="https://auth.example/token""#;
-    assert_eq!(home.ask(&SECURE, bare, &[push("a"), pull("b")], None, &server).unwrap(), some("Bearer t1"));
+    assert_eq!(home.ask(&SECURE, bare, &push("a").union(&pull("b")), None, &server).unwrap(), some("Bearer t1"));
     assert_eq!(server.scopes(), [[A, "repository:b:pull"]]);
     assert!(!lock(&server.requests)[0].url.contains("service"));
 }
@@ -378,7 +391,7 @@ fn a_challenge_without_a_scope_means_what_is_needed() {
 #[test]
 fn nothing_shows_a_secret() {
     let (home, server) = (with_login(), generous());
-    home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
+    home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
     let shown = format!("{:?} {:?}", home.authenticator, lock(&server.requests));
     assert!(
         !shown.contains("hunter22") && !shown.contains("dTpodW50ZXIyMg==") && !shown.contains("Bearer t1"),

@@ -12,11 +12,11 @@ fn threads_that_are_refused_together_share_one_token() {
         for _ in 0..8 {
             scope.spawn(|| {
                 barrier.wait();
-                let header = home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
+                let header = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
                 assert_eq!(header, some("Bearer t1"));
-                home.authenticator.accepted("h", &[push("a")], &Secret::new("Bearer t1"));
+                home.authenticator.accepted("h", &push("a"), &Secret::new("Bearer t1"));
                 barrier.wait();
-                let header = home.ask(&SECURE, CHALLENGE, &[push("a")], Some("Bearer t1"), &server).unwrap();
+                let header = home.ask(&SECURE, CHALLENGE, &push("a"), Some("Bearer t1"), &server).unwrap();
                 assert_eq!(header, some("Bearer t2"));
             });
         }
@@ -37,7 +37,7 @@ fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
             }
             Err(RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer"))
         };
-        home.authenticator.answer(&SECURE, &challenges, &[push("a")], None, &send).unwrap_err().kind
+        home.authenticator.answer(&SECURE, &challenges, &push("a"), None, &send).unwrap_err().kind
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -52,13 +52,13 @@ fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
 #[test]
 fn threads_whose_tokens_are_never_good_all_come_to_an_end() {
     let (home, server) = (with_login(), generous());
-    home.authenticator.announce("h", pull("b"));
+    home.authenticator.announce("h", &pull("b"));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 let mut sent = None;
                 for _ in 0..4 {
-                    sent = home.ask(&SECURE, CHALLENGE, &[push("a")], sent.as_deref(), &server).unwrap();
+                    sent = home.ask(&SECURE, CHALLENGE, &push("a"), sent.as_deref(), &server).unwrap();
                     if sent.is_none() {
                         return;
                     }

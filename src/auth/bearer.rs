@@ -83,7 +83,7 @@ impl RegistryAuth<'_> {
     fn at_once(&self, state: &AuthState, want: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
-            scopes.len() <= SCOPES_MAX && self.realm.get(service, scopes, &self.credential).url.len() <= URL_MAX
+            scopes.len() <= SCOPES_MAX && self.realm.get(service, scopes, &self.credential, None).url.len() <= URL_MAX
         };
         let all = state.announced.union(want);
         if fits(&all) {
@@ -158,7 +158,7 @@ impl RegistryAuth<'_> {
         let service = self.challenge.parameter("service");
         let refreshed = lock(&self.registry_state.state).refresh.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
-            let request = self.realm.get(service, scopes, &self.credential);
+            let request = self.realm.get(service, scopes, &self.credential, None);
             return self.granted(&request, &self.send_request(&request)?);
         };
         let request = self.realm.refresh(service, scopes, &identity);
@@ -166,7 +166,7 @@ impl RegistryAuth<'_> {
         if !matches!(response.status, 401 | 404 | 405) {
             return self.granted(&request, &response);
         }
-        let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
+        let second = self.realm.get(service, scopes, &self.credential, Some(&identity));
         let fallback = self.send_request(&second)?;
         // After a 401 the first answer says more: it is about the identity token that the user logged in with.
         if response.status == 401 && !fallback.is_success() {

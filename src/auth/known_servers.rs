@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::env::Env;
 use crate::file_kind::no_follow;
 use crate::net::url::{Origin, Url};
-use crate::sync;
+use crate::sync::lock;
 
 const FOLDER: &str = "docker-manifest";
 const FILE: &str = "token-servers.json";
@@ -75,7 +75,7 @@ impl KnownServers {
     pub(crate) fn note(&self, registry: &str, server: &Origin, now: SystemTime) {
         let named = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let known = KnownServer { token_server: server.to_string(), named };
-        self.lock().insert(registry.to_owned(), known);
+        lock(&self.named).insert(registry.to_owned(), known);
     }
 
     /// Writes new entries, if there are any.
@@ -84,7 +84,7 @@ impl KnownServers {
     /// A file that cannot be written. It is not changed then.
     pub(crate) fn save(&self, now: SystemTime) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let named = std::mem::take(&mut *self.lock());
+        let named = std::mem::take(&mut *lock(&self.named));
         let before = self.before();
         let is_kept = |registry: &String, known: &KnownServer| {
             before.registries.get(registry).is_some_and(|kept| {
@@ -107,10 +107,6 @@ impl KnownServers {
 
     fn before(&self) -> &KnownServersFile {
         self.before.get_or_init(|| self.path.as_deref().map(read).unwrap_or_default())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, KnownServer>> {
-        sync::lock(&self.named)
     }
 }
 

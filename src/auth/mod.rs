@@ -15,4 +15,4 @@ pub mod static_auth;
 pub mod token_client;
 pub mod token_messages;
 
-pub use authenticator::Access;
+pub use scope::Access;

@@ -15,70 +15,48 @@ pub enum Access {
     PullPush,
 }
 
-/// One resource and the actions wanted on it: `repository:library/alpine:pull,push`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Scope {
-    resource: String,
-    actions: BTreeSet<String>,
-}
-
-impl Scope {
-    /// The scope of a repository, by its path within its registry.
-    pub(crate) fn repository(path: &str, access: Access) -> Scope {
-        let actions: &[&str] = match access {
-            Access::Pull => &["pull"],
-            Access::PullPush => &["pull", "push"],
-        };
-        Scope {
-            resource: format!("repository:{path}"),
-            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-        }
-    }
-
-    /// Reads one scope of a challenge, `TYPE:NAME:ACTION,ACTION`.
-    ///
-    /// The name may contain colons (a host's port). A text of another form becomes a resource without actions, so that
-    /// it is requested as it came.
-    fn parse(text: &str) -> Scope {
-        let has_both = |(resource, actions): &(&str, &str)| resource.contains(':') && actions.contains(|c| c != ',');
-        let split = text.rsplit_once(':').filter(has_both);
-        let (resource, actions) = split.unwrap_or((text, ""));
-        let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned).collect();
-        Scope { resource: resource.to_owned(), actions }
-    }
-}
-
 /// A set of scopes with at most one entry for each resource, in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
 
 impl Scopes {
-    /// The set of these scopes. Scopes of the same resource are merged.
-    pub(crate) fn of<'a>(scopes: impl IntoIterator<Item = &'a Scope>) -> Scopes {
-        let mut set = Scopes::default();
-        for scope in scopes {
-            set.add(scope);
-        }
-        set
+    /// The scope of a repository, by its path within its registry.
+    pub(crate) fn repository(path: &str, access: Access) -> Scopes {
+        let actions: &[&str] = match access {
+            Access::Pull => &["pull"],
+            Access::PullPush => &["pull", "push"],
+        };
+        let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+        Scopes(BTreeMap::from([(format!("repository:{path}"), actions)]))
     }
 
-    /// Reads a challenge's `scope` parameter: scopes separated by spaces.
+    /// Reads a challenge's `scope` parameter: scopes `TYPE:NAME:ACTION,ACTION`, separated by spaces. Scopes of the same
+    /// resource are merged.
+    ///
+    /// The name may contain colons (a host's port). A text of another form becomes a resource without actions, so that
+    /// it is requested as it came.
     pub(crate) fn parse(text: &str) -> Scopes {
-        let scopes: Vec<Scope> = text.split_whitespace().map(Scope::parse).collect();
-        Scopes::of(&scopes)
+        let has_both = |(resource, actions): &(&str, &str)| resource.contains(':') && actions.contains(|c| c != ',');
+        let mut scopes = Scopes::default();
+        for scope in text.split_whitespace() {
+            let (resource, actions) = scope.rsplit_once(':').filter(has_both).unwrap_or((scope, ""));
+            let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned);
+            scopes.0.entry(resource.to_owned()).or_default().extend(actions);
+        }
+        scopes
     }
 
-    /// Adds a scope's actions to those of its resource.
-    pub(crate) fn add(&mut self, scope: &Scope) {
-        self.0.entry(scope.resource.clone()).or_default().extend(scope.actions.iter().cloned());
+    /// Adds the actions of the other set to those of each resource.
+    pub(crate) fn add(&mut self, other: &Scopes) {
+        for (resource, actions) in &other.0 {
+            self.0.entry(resource.clone()).or_default().extend(actions.iter().cloned());
+        }
     }
 
     /// The union of both sets.
     pub(crate) fn union(&self, other: &Scopes) -> Scopes {
         let mut both = self.clone();
-        for (resource, actions) in &other.0 {
-            both.0.entry(resource.clone()).or_default().extend(actions.iter().cloned());
-        }
+        both.add(other);
         both
     }
 
@@ -129,20 +107,18 @@ mod tests {
 
     #[test]
     fn scopes_of_one_repository_become_one_and_the_text_has_a_fixed_order() {
-        let scopes = Scopes::of(&[
-            Scope::repository("z", Access::Pull),
-            Scope::repository("a/b", Access::PullPush),
-            Scope::repository("a/b", Access::Pull),
-        ]);
+        let mut scopes = Scopes::repository("z", Access::Pull);
+        scopes.add(&Scopes::repository("a/b", Access::PullPush));
+        scopes.add(&Scopes::repository("a/b", Access::Pull));
         assert_eq!(scopes.to_string(), "repository:a/b:pull,push repository:z:pull");
         assert_eq!(scopes, Scopes::parse("  repository:a/b:push,pull repository:z:pull "));
     }
 
     #[test]
     fn a_set_covers_what_it_holds_and_no_more() {
-        let push = Scopes::of(&[Scope::repository("a", Access::PullPush)]);
-        let pull = Scopes::of(&[Scope::repository("a", Access::Pull)]);
-        let other = Scopes::of(&[Scope::repository("b", Access::Pull)]);
+        let push = Scopes::repository("a", Access::PullPush);
+        let pull = Scopes::repository("a", Access::Pull);
+        let other = Scopes::repository("b", Access::Pull);
         assert!(push.covers(&pull));
         assert!(!pull.covers(&push));
         assert!(!push.covers(&other));

@@ -116,16 +116,11 @@ impl StaticAuth {
     /// Ends this thread's probe, if it has one, without a decision. `failure` is the error if there was no answer.
     pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
         let mut state = lock(&self.state);
-        state.login = match state.login {
-            LoginState::Probing { holder, is_last } if holder == thread::current().id() => {
-                if is_last {
-                    LoginState::Doubted
-                } else {
-                    LoginState::Open
-                }
-            }
-            _ => return,
-        };
+        let LoginState::Probing { holder, is_last } = state.login else { return };
+        if holder != thread::current().id() {
+            return;
+        }
+        state.login = if is_last { LoginState::Doubted } else { LoginState::Open };
         if let Some(failure) = failure {
             // For the waiting threads nothing has been sent except what was refused.
             let again = if failure.again == Retryable::Repeatable { Retryable::Unsent } else { failure.again };

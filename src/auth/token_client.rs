@@ -1,6 +1,6 @@
 //! Sends token requests and retries them.
 
-use crate::auth::authenticator::{TokenRequest, TokenResponse};
+use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
 use crate::net::failure::TransportFailure;

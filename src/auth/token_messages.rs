@@ -95,25 +95,16 @@ impl Realm {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    /// A GET request, with the credential's user and password if it has them.
-    pub(crate) fn get(&self, service: Option<&str>, scopes: &Scopes, credential: &Credential) -> TokenRequest {
-        let login = credential.login();
-        self.get_as(service, scopes, login.map(|(user, password)| (user, password.reveal())))
-    }
-
-    /// A GET request with the identity token as the password, for servers without the OAuth2 form.
-    pub(crate) fn get_with_identity(
+    /// A GET request, with the credential's user and password if it has them. Otherwise the password is the `identity`
+    /// token, for servers without the OAuth2 form.
+    pub(crate) fn get(
         &self,
         service: Option<&str>,
         scopes: &Scopes,
         credential: &Credential,
-        identity: &Secret,
+        identity: Option<&Secret>,
     ) -> TokenRequest {
-        let login = credential.login().map(|(user, password)| (user, password.reveal()));
-        self.get_as(service, scopes, login.or(Some((&credential.username, identity.reveal()))))
-    }
-
-    fn get_as(&self, service: Option<&str>, scopes: &Scopes, login: Option<(&str, &str)>) -> TokenRequest {
+        let login = credential.login().or_else(|| Some((credential.username.as_str(), identity?)));
         let mut query = TokenQuery::default();
         if let Some((user, _)) = login.filter(|(user, _)| !user.is_empty()) {
             query.add("account", user);
@@ -132,7 +123,7 @@ impl Realm {
         };
         TokenRequest {
             url: format!("{}{joint}{}", self.url, query.0),
-            authorization: login.map(|(user, password)| Secret::basic(user, password)),
+            authorization: login.map(|(user, password)| Secret::basic(user, password.reveal())),
             form: None,
         }
     }

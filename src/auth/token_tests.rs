@@ -42,7 +42,7 @@ fn a_realm_is_a_full_url_of_a_host() {
 #[test]
 fn a_get_names_account_scopes_and_service_and_keeps_the_realms_query() {
     let scopes = Scopes::parse("repository:a/b:pull,push repository:c:pull");
-    let asked = realm("https://h/t").get(Some("reg.example"), &scopes, &user());
+    let asked = realm("https://h/t").get(Some("reg.example"), &scopes, &user(), None);
     assert_eq!(
         asked.url,
         "https://h/t?account=a+b&scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Ac%3Apull&service=reg.example"
@@ -50,10 +50,10 @@ fn a_get_names_account_scopes_and_service_and_keeps_the_realms_query() {
     assert_eq!(asked.authorization, Some(Secret::new("Basic YSBiOnAmdw==")));
     assert_eq!(asked.form, None);
     let anonymous = Credential::default();
-    let asked = realm("https://h/t?x=y").get(Some("s"), &Scopes::default(), &anonymous);
+    let asked = realm("https://h/t?x=y").get(Some("s"), &Scopes::default(), &anonymous, None);
     assert_eq!((asked.url.as_str(), asked.authorization), ("https://h/t?x=y&service=s", None));
-    assert_eq!(realm("https://h/t?").get(Some("s"), &Scopes::default(), &anonymous).url, "https://h/t?service=s");
-    assert_eq!(realm("https://h/t").get(None, &Scopes::default(), &anonymous).url, "https://h/t");
+    assert_eq!(realm("https://h/t?").get(Some("s"), &Scopes::default(), &anonymous, None).url, "https://h/t?service=s");
+    assert_eq!(realm("https://h/t").get(None, &Scopes::default(), &anonymous, None).url, "https://h/t");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_post_carries_the_refresh_token_in_its_body_only() {
         "grant_type=refresh_token&client_id=docker&service=s&scope=repository%3Aa%3Apull+repository%3Ac%3Apull&refresh_token=r%3Dt"
     );
     assert!(!format!("{asked:?}").contains("r%3Dt"));
-    let asked = realm("https://h/t").get_with_identity(None, &scopes, &Credential::default(), &Secret::new("id"));
+    let asked = realm("https://h/t").get(None, &scopes, &Credential::default(), Some(&Secret::new("id")));
     assert_eq!(asked.authorization, Some(Secret::basic("", "id")));
     assert!(!asked.url.contains("account"));
 }

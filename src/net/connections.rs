@@ -16,7 +16,7 @@ use crate::net::failure::TransportFailure;
 use crate::net::host;
 use crate::net::names::Names;
 use crate::net::preconnect::{PreconnectPool, PreconnectTarget};
-use crate::net::proxy::{ProxyScheme, ProxyUrl, proxy_for};
+use crate::net::proxy::{ProxyUrl, proxy_for};
 use crate::net::proxy_connect::Forward;
 use crate::net::rate_limit::RateLimits;
 use crate::net::tls::config::{Tls, TlsSetup};
@@ -67,8 +67,8 @@ pub(crate) struct OriginConnections {
 }
 
 impl ConnectionPool {
-    /// A pool without connections. Does no I/O.
-    pub(crate) fn new(env: Env, insecure: bool, user_agent: &str) -> ConnectionPool {
+    /// A pool without connections, which records in `limits` how many connections a registry accepts. Does no I/O.
+    pub(crate) fn new(env: Env, insecure: bool, user_agent: &str, limits: Option<Arc<RateLimits>>) -> ConnectionPool {
         let tls = Tls::new(&env, insecure);
         // The HTTP library panics on a value that a header cannot carry.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
@@ -80,13 +80,8 @@ impl ConnectionPool {
             preconnected: Mutex::default(),
             names: Arc::default(),
             homes: Arc::default(),
-            limits: None,
+            limits,
         }
-    }
-
-    /// Records in `limits` how many connections a registry accepts.
-    pub(crate) fn limited_by(self, limits: Arc<RateLimits>) -> ConnectionPool {
-        ConnectionPool { limits: Some(limits), ..self }
     }
 
     /// The connections to an origin that serves a registry. `guarded` says that the registry named the origin, which
@@ -135,7 +130,7 @@ impl ConnectionPool {
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
         let proxy = found.map_err(|why| TransportFailure::unsent(RegistryErrorKind::Proxy, why))?;
         let proxy_tls = match &proxy {
-            Some(proxy) if proxy.scheme == ProxyScheme::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
+            Some(proxy) if proxy.scheme == ProxyProtocol::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
             _ => None,
         };
         let mut resolver = NameResolver { names: Arc::clone(&self.names), instead: None, policy };
@@ -225,12 +220,8 @@ impl OriginConnections {
 }
 
 fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, TransportFailure> {
-    let protocol = match proxy.scheme {
-        ProxyScheme::Http => ProxyProtocol::Http,
-        ProxyScheme::Https => ProxyProtocol::Https,
-    };
     let host = if proxy.host.contains(':') { format!("[{}]", proxy.host) } else { proxy.host.clone() };
-    let mut builder = Proxy::builder(protocol).host(&host).port(proxy.port).resolve_target(false);
+    let mut builder = Proxy::builder(proxy.scheme).host(&host).port(proxy.port).resolve_target(false);
     if let Some((user, password)) = &proxy.user {
         builder = builder.username(user).password(password.reveal());
     }

@@ -169,14 +169,9 @@ impl Endpoint {
             let _ = self.https.set(false);
             *first = None;
         }
-        match attempt(&self.plain) {
-            Err(plain) if plain.hint == FailureHint::NoListener && secure.hint != FailureHint::NoTls => Err(secure),
-            Err(plain) => Err(plain),
-            Ok(done) => {
-                let _ = self.https.set(false);
-                Ok(done)
-            }
-        }
+        let done = attempt(&self.plain).map_err(|plain| plain.or_nobody(secure))?;
+        let _ = self.https.set(false);
+        Ok(done)
     }
 
     /// Whether the registry was found to speak TLS.

@@ -208,12 +208,6 @@ impl RegistryError {
         self
     }
 
-    /// Sets the codes and details of the response's body.
-    pub fn with_body(mut self, body: ErrorBody) -> RegistryError {
-        self.body = Some(Box::new(body)).filter(|body| **body != ErrorBody::default());
-        self
-    }
-
     /// Sets the blob of the request.
     pub(crate) fn of_blob(mut self, digest: &Digest) -> RegistryError {
         if let Some(request) = &mut self.request {
@@ -282,61 +276,51 @@ impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the message. `report` adds what to do next.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let detail = sanitize::word(&self.detail);
-        let (_, before, party, after) = self.kind.description();
-        match party {
-            _ if self.kind == RegistryErrorKind::NoHost => f.write_str(&detail)?,
-            Party::Server => write!(f, "{before}{}{after}: {detail}", self.server())?,
-            Party::Registry => write!(f, "{before}{}{after}: {detail}", self.registry)?,
+        let (_, message) = self.kind.description();
+        match (message.split_once("SERVER"), message.split_once("REGISTRY")) {
+            (Some((before, after)), _) => write!(f, "{before}{}{after}: {detail}", self.server())?,
+            (None, Some((before, after))) => write!(f, "{before}{}{after}: {detail}", self.registry)?,
+            (None, None) => f.write_str(&detail)?,
         }
         if self.tries > 1 { write!(f, " (tried {} times)", self.tries) } else { Ok(()) }
     }
 }
 
-/// The server that a failure is about.
-enum Party {
-    /// The server that was tried: the registry, or one that it named.
-    Server,
-    /// The registry, whichever server was tried.
-    Registry,
-}
-
 impl RegistryErrorKind {
-    /// The kind for scripts, and the message: the text before the server, which server, and the text after it.
-    fn description(self) -> (FailureKind, &'static str, Party, &'static str) {
-        use Party::{Registry, Server};
+    /// The kind for scripts, and the message. `SERVER` stands for the server that was tried: the registry, or one that it
+    /// named. `REGISTRY` stands for the registry, whichever server was tried.
+    fn description(self) -> (FailureKind, &'static str) {
         use RegistryErrorKind as Kind;
         match self {
-            Kind::NotFound => (FailureKind::Missing, "", Server, " does not have it"),
-            Kind::Unauthorized => (FailureKind::Auth, "unauthorized: ", Registry, " wants a login"),
+            Kind::NotFound => (FailureKind::Missing, "SERVER does not have it"),
+            Kind::Unauthorized => (FailureKind::Auth, "unauthorized: REGISTRY wants a login"),
             Kind::LoginRefused => {
-                (FailureKind::Auth, "unauthorized: ", Registry, " refuses the login that docker has for it")
+                (FailureKind::Auth, "unauthorized: REGISTRY refuses the login that docker has for it")
             }
-            Kind::GivenLoginRefused => {
-                (FailureKind::Auth, "unauthorized: ", Registry, " refuses the login that was given")
-            }
-            Kind::Forbidden => (FailureKind::Denied, "denied: ", Server, " refuses access"),
-            Kind::Quota => (FailureKind::Denied, "denied: ", Server, " has no room left for it"),
-            Kind::RateLimited => (FailureKind::RateLimited, "too many requests: ", Server, " asks to slow down"),
-            Kind::Refused => (FailureKind::Refused, "", Server, " refuses the request"),
-            Kind::Server => (FailureKind::Server, "", Server, " failed"),
-            Kind::PlainHttp => (FailureKind::PlainHttp, "", Server, " speaks plain HTTP, not HTTPS"),
+            Kind::GivenLoginRefused => (FailureKind::Auth, "unauthorized: REGISTRY refuses the login that was given"),
+            Kind::Forbidden => (FailureKind::Denied, "denied: SERVER refuses access"),
+            Kind::Quota => (FailureKind::Denied, "denied: SERVER has no room left for it"),
+            Kind::RateLimited => (FailureKind::RateLimited, "too many requests: SERVER asks to slow down"),
+            Kind::Refused => (FailureKind::Refused, "SERVER refuses the request"),
+            Kind::Server => (FailureKind::Server, "SERVER failed"),
+            Kind::PlainHttp => (FailureKind::PlainHttp, "SERVER speaks plain HTTP, not HTTPS"),
             Kind::Certificate | Kind::CertificateUnfit => {
-                (FailureKind::Tls, "the certificate of ", Server, " is not trusted")
+                (FailureKind::Tls, "the certificate of SERVER is not trusted")
             }
-            Kind::ClientCertificate => (FailureKind::Tls, "", Server, " wants a client certificate"),
-            Kind::TlsFiles => (FailureKind::Tls, "certificates for ", Registry, " cannot be used"),
+            Kind::ClientCertificate => (FailureKind::Tls, "SERVER wants a client certificate"),
+            Kind::TlsFiles => (FailureKind::Tls, "certificates for REGISTRY cannot be used"),
             // The detail says it all.
-            Kind::NoHost => (FailureKind::Network, "", Registry, ""),
-            Kind::Resolve => (FailureKind::Network, "the name of ", Server, " does not resolve"),
-            Kind::Connect => (FailureKind::Network, "cannot reach ", Server, ""),
-            Kind::Timeout => (FailureKind::Timeout, "", Server, " does not answer in time"),
-            Kind::Proxy => (FailureKind::Proxy, "the proxy for ", Server, " cannot be used"),
-            Kind::TooLarge => (FailureKind::Protocol, "", Server, " answered with too much"),
+            Kind::NoHost => (FailureKind::Network, ""),
+            Kind::Resolve => (FailureKind::Network, "the name of SERVER does not resolve"),
+            Kind::Connect => (FailureKind::Network, "cannot reach SERVER"),
+            Kind::Timeout => (FailureKind::Timeout, "SERVER does not answer in time"),
+            Kind::Proxy => (FailureKind::Proxy, "the proxy for SERVER cannot be used"),
+            Kind::TooLarge => (FailureKind::Protocol, "SERVER answered with too much"),
             Kind::Credentials | Kind::ByteOrderMark => {
-                (FailureKind::Credentials, "credentials for ", Registry, " cannot be read")
+                (FailureKind::Credentials, "credentials for REGISTRY cannot be read")
             }
-            Kind::Verification => (FailureKind::Verification, "", Server, " served something else than was asked for"),
-            Kind::Protocol => (FailureKind::Protocol, "", Server, " answered outside the protocol"),
+            Kind::Verification => (FailureKind::Verification, "SERVER served something else than was asked for"),
+            Kind::Protocol => (FailureKind::Protocol, "SERVER answered outside the protocol"),
         }
     }
 }

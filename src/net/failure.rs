@@ -2,7 +2,6 @@
 //!
 //! The libraries wrap errors differently at each stage, so all unwrapping is done here.
 
-use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -140,37 +139,27 @@ impl TransportFailure {
 }
 
 /// Why there is no connection. Passed through the HTTP library inside its own error.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// The name does not resolve.
+    #[error("{host}: {}", io_error(error))]
     Resolve { host: String, error: Arc<io::Error> },
     /// The TCP connection failed.
+    #[error("{}", io_error(.0))]
     Tcp(io::Error),
     /// The TCP connection was not made in time.
+    #[error("no connection in time")]
     Slow,
     /// The TLS handshake failed.
+    #[error("{}", io_error(.0))]
     Tls(io::Error),
     /// An address that the registry must not name.
+    #[error("the private address {0} was named by a registry that is at a public one")]
     Private(IpAddr),
     /// The proxy cannot be reached, for one of the other reasons.
+    #[error("the proxy: {0}")]
     Proxy(Box<ConnectError>),
 }
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConnectError::Resolve { host, error } => write!(f, "{host}: {}", io_error(error)),
-            ConnectError::Tcp(error) | ConnectError::Tls(error) => f.write_str(&io_error(error)),
-            ConnectError::Slow => f.write_str("no connection in time"),
-            ConnectError::Private(address) => {
-                write!(f, "the private address {address} was named by a registry that is at a public one")
-            }
-            ConnectError::Proxy(inner) => write!(f, "the proxy: {inner}"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {}
 
 impl From<ConnectError> for ureq::Error {
     fn from(error: ConnectError) -> ureq::Error {

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::sync;
+use crate::sync::lock;
 
 /// As many addresses as the HTTP library's list of them holds.
 const ADDRESSES_MAX: usize = 16;
 
 type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
-type Found = OnceLock<Result<Vec<SocketAddr>, Arc<io::Error>>>;
+type LookedUp = OnceLock<Result<Vec<SocketAddr>, Arc<io::Error>>>;
 
 /// The addresses of each host that the command has looked up so far.
 pub(crate) struct Names {
     look_up: Box<LookUp>,
-    known: Mutex<BTreeMap<String, Arc<Found>>>,
+    known: Mutex<BTreeMap<String, Arc<LookedUp>>>,
 }
 
 impl Default for Names {
@@ -39,10 +39,10 @@ impl Names {
     /// The resolver's error. It is not kept: the next call looks the name up again.
     pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
         let host = host.to_ascii_lowercase();
-        let entry = Arc::clone(self.lock().entry(host.clone()).or_default());
+        let entry = Arc::clone(lock(&self.known).entry(host.clone()).or_default());
         let found = entry.get_or_init(|| (self.look_up)(&host).map_err(Arc::new));
         if found.is_err() {
-            let mut known = self.lock();
+            let mut known = lock(&self.known);
             if known.get(&host).is_some_and(|kept| Arc::ptr_eq(kept, &entry)) {
                 known.remove(&host);
             }
@@ -57,11 +57,7 @@ impl Names {
 
     /// Makes the next call look the host up again: no connection succeeded to the known addresses.
     pub(crate) fn forget(&self, host: &str) {
-        self.lock().remove(&host.to_ascii_lowercase());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Found>>> {
-        sync::lock(&self.known)
+        lock(&self.known).remove(&host.to_ascii_lowercase());
     }
 }
 

@@ -6,25 +6,17 @@
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
+use ureq::ProxyProtocol;
 
 use crate::env::Env;
 use crate::net::host;
 use crate::secret::Secret;
 
-/// The protocol of a proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProxyScheme {
-    /// Plain HTTP.
-    Http,
-    /// HTTP inside TLS.
-    Https,
-}
-
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyUrl {
-    /// Its protocol.
-    pub(crate) scheme: ProxyScheme,
+    /// Its protocol: HTTP, plain or inside TLS.
+    pub(crate) scheme: ProxyProtocol,
     /// Its host. An IPv6 address has no brackets.
     pub(crate) host: String,
     /// Its port.
@@ -124,8 +116,8 @@ fn parse(value: &str) -> Result<ProxyUrl, String> {
     let value = value.trim();
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
-        "http" => ProxyScheme::Http,
-        "https" => ProxyScheme::Https,
+        "http" => ProxyProtocol::Http,
+        "https" => ProxyProtocol::Https,
         "socks5" | "socks5h" => {
             return Err("SOCKS proxies are not supported, only http:// and https:// ones".to_owned());
         }
@@ -139,7 +131,7 @@ fn parse(value: &str) -> Result<ProxyUrl, String> {
     if host.contains(|c: char| c.is_whitespace() || c.is_control() || "\"\\%<>^`{|}".contains(c)) {
         return Err(bad());
     }
-    let port = port.unwrap_or(if scheme == ProxyScheme::Https { 443 } else { 80 });
+    let port = port.unwrap_or(if scheme == ProxyProtocol::Https { 443 } else { 80 });
     let user = user.map(parse_user).transpose()?;
     Ok(ProxyUrl { scheme, host: host.to_owned(), port, user })
 }
@@ -166,7 +158,7 @@ mod tests {
     }
 
     fn plain(host: &str, port: u16) -> Option<ProxyUrl> {
-        Some(ProxyUrl { scheme: ProxyScheme::Http, host: host.to_owned(), port, user: None })
+        Some(ProxyUrl { scheme: ProxyProtocol::Http, host: host.to_owned(), port, user: None })
     }
 
     #[test]
@@ -247,7 +239,7 @@ mod tests {
         assert_eq!(read("HTTP://p:3128/"), Ok(plain("p", 3128)));
         assert_eq!(read("http://[fd00::1]:3128"), Ok(plain("fd00::1", 3128)));
         let secure = read("https://me:p%40ss%3A@p").unwrap().unwrap();
-        assert_eq!((secure.scheme, secure.port), (ProxyScheme::Https, 443));
+        assert_eq!((secure.scheme, secure.port), (ProxyProtocol::Https, 443));
         let (name, password) = secure.user.clone().unwrap();
         assert_eq!((name.as_str(), password.reveal()), ("me", "p@ss:"));
         assert!(!format!("{secure:?}").contains("p@ss"));

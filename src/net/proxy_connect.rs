@@ -112,12 +112,11 @@ impl fmt::Debug for ForwardTransport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::proxy::ProxyScheme;
 
     #[test]
     fn the_target_is_given_in_full_with_the_proxys_own_password() {
         let user = Some(("me".to_owned(), Secret::new("hunter2")));
-        let proxy = ProxyUrl { scheme: ProxyScheme::Http, host: "p".to_owned(), port: 80, user };
+        let proxy = ProxyUrl { scheme: ureq::ProxyProtocol::Http, host: "p".to_owned(), port: 80, user };
         let forward = Forward::new("http://h:5000".to_owned(), &proxy);
         let head = forward.rewrite(b"GET /v2/ HTTP/1.1\r\nhost: h:5000\r\n\r\nbody").map(String::from_utf8);
         let expected =

@@ -22,7 +22,8 @@ pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &HttpRespo
     let (status, message) = (answer.status, message(answer));
     let kind = if status == 403 && is_quota(&message) { RegistryErrorKind::Quota } else { kind(status) };
     let error = RegistryError::new(kind, registry, message).at(request).with_status(status);
-    error.with_body(error_body(&answer.body, &answer.secrets)).with_again(again(answer))
+    let body = Some(error_body(&answer.body, &answer.secrets)).filter(|body| *body != ErrorBody::default());
+    RegistryError { body: body.map(Box::new), again: again(answer), ..error }
 }
 
 /// Whether a refusal means that a quota is used up. There is no error code for it: Harbor, Quay and others answer

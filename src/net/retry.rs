@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::net::clock::Clock;
 use crate::net::deadline::{Deadline, shown};
 use crate::net::error::{RegistryError, RegistryErrorKind, RetryAfter, Retryable};
-use crate::net::rate_limit::{PAUSE_MAX, Permit, RateLimits, pause_exceeds};
+use crate::net::rate_limit::{PAUSE_MAX, RateLimits, pause_exceeds};
 use crate::net::transport::Trace;
 
 /// The longest first wait. Each further wait may be twice as long.
@@ -58,11 +58,6 @@ impl RetryPolicy {
             refusals: 0,
             paused: Duration::ZERO,
         }
-    }
-
-    /// Waits until one more request may be sent to a registry, for requests outside of [`RetryPolicy::run`].
-    pub(crate) fn acquire(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        self.limits.acquire(registry, deadline)
     }
 
     /// Makes attempts (numbered from 1) within the registry's rate limit until one succeeds or no further one may be
@@ -140,42 +135,57 @@ impl Attempts<'_> {
         if !may_help || self.policy.retries == 0 {
             return Err(error);
         }
-        let asked = match error.again {
-            Retryable::Later(Some(after)) => Some(self.policy.until(after)),
-            _ => None,
-        };
-        let wait = self.backoff(self.tries, WAIT_MAX).max(asked.unwrap_or_default());
+        let requested = self.requested_wait(&error);
+        let wait = self.backoff(self.tries, WAIT_MAX).max(requested.unwrap_or_default());
         if self.tries > self.policy.retries {
             return Err(error.with_again(Retryable::Never));
         }
         let left = self.deadline.left().unwrap_or(PAUSE_MAX);
-        if left <= wait.saturating_add(TIME_LEFT_MIN) {
-            return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
-        }
         let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
-        self.print_wait(&error, wait, format_args!("before attempt {next} of {most}"));
-        self.policy.clock.sleep(wait);
-        Ok(())
+        self.sleep(error, wait, requested, left, format_args!("before attempt {next} of {most}"))
     }
 
     /// Waits as long as a rate limit requests, and makes all other threads wait that send to that registry.
     fn pause(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.refusals += 1;
-        let asked = match error.again {
-            Retryable::Later(Some(after)) => Some(self.policy.until(after)),
-            _ => None,
-        };
-        let wait = match asked {
-            Some(asked) if asked >= PRINTED_MIN => asked,
-            asked => self.backoff(self.refusals, LIMITED_WAIT_MAX).max(asked.unwrap_or_default()),
+        let requested = self.requested_wait(&error);
+        let wait = match requested {
+            Some(requested) if requested >= PRINTED_MIN => requested,
+            requested => self.backoff(self.refusals, LIMITED_WAIT_MAX).max(requested.unwrap_or_default()),
         };
         self.policy.limits.record_rate_limited(self.registry, wait);
         let left = self.deadline.left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.paused));
-        if left <= wait.saturating_add(TIME_LEFT_MIN) {
-            return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
-        }
         self.paused = self.paused.saturating_add(wait);
-        self.print_wait(&error, wait, format_args!("before the next attempt"));
+        self.sleep(error, wait, requested, left, format_args!("before the next attempt"))
+    }
+
+    /// How long the registry asks to wait.
+    fn requested_wait(&self, error: &RegistryError) -> Option<Duration> {
+        let Retryable::Later(Some(after)) = error.again else { return None };
+        Some(match after {
+            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+            // A date in the past requests no wait.
+            RetryAfter::At(date) => date.duration_since(self.policy.clock.today()).unwrap_or_default(),
+        })
+    }
+
+    /// Prints the wait and waits, or returns the error if no time would be left after it.
+    fn sleep(
+        &self,
+        error: RegistryError,
+        wait: Duration,
+        requested: Option<Duration>,
+        left: Duration,
+        until: fmt::Arguments<'_>,
+    ) -> Result<(), RegistryError> {
+        if left <= wait.saturating_add(TIME_LEFT_MIN) {
+            return Err(too_long(error, requested, left, self.deadline).with_again(Retryable::Never));
+        }
+        if wait > PRINTED_MIN && self.policy.limits.should_report_wait(self.registry, wait) {
+            let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
+            let message: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
+            (self.policy.notice)(&format!("{}: {message}: waiting {} {until}", self.registry, shown(wait)));
+        }
         self.policy.clock.sleep(wait);
         Ok(())
     }
@@ -191,35 +201,15 @@ impl Attempts<'_> {
         let longest = FIRST_WAIT_MAX.saturating_mul(1 << doublings).min(longest);
         longest.mul_f64(0.5 + self.policy.clock.chance().clamp(0.0, 1.0) / 2.0)
     }
-
-    fn print_wait(&self, error: &RegistryError, wait: Duration, until: fmt::Arguments<'_>) {
-        if wait <= PRINTED_MIN || !self.policy.limits.should_report_wait(self.registry, wait) {
-            return;
-        }
-        let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
-        let message: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
-        let line = format!("{}: {message}: waiting {} {until}", self.registry, shown(wait));
-        (self.policy.notice)(&line);
-    }
-}
-
-impl RetryPolicy {
-    fn until(&self, after: RetryAfter) -> Duration {
-        match after {
-            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
-            // A date in the past requests no wait.
-            RetryAfter::At(date) => date.duration_since(self.clock.today()).unwrap_or_default(),
-        }
-    }
 }
 
 /// The error if no time is left for another attempt.
-fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
-    let detail = match (asked, deadline.missed()) {
+fn too_long(error: RegistryError, requested: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
+    let detail = match (requested, deadline.missed()) {
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
-        (Some(asked), None) if asked.saturating_add(TIME_LEFT_MIN) >= left => {
-            format!("{}; {}", error.detail, pause_exceeds(asked, left))
+        (Some(requested), None) if requested.saturating_add(TIME_LEFT_MIN) >= left => {
+            format!("{}; {}", error.detail, pause_exceeds(requested, left))
         }
         _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),
     };

@@ -82,9 +82,7 @@ impl<R, E> QueueState<R, E> {
             }
         }
         QueueState {
-            ready: (0..tasks.len())
-                .filter(|index| tasks.get(*index).is_some_and(|(_, needs)| needs.is_empty()))
-                .collect(),
+            ready: (0..).zip(tasks).filter(|(_, (_, needs))| needs.is_empty()).map(|(index, _)| index).collect(),
             awaited: BTreeSet::new(),
             missing: tasks.iter().map(|(_, needs)| needs.len()).collect(),
             waiters,

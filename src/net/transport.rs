@@ -70,19 +70,16 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Without connections. Does no I/O.
-    pub(crate) fn new(env: Env, insecure: bool, user_agent: &str, trace: Option<Trace>) -> Transport {
-        Transport {
-            trace,
-            lines: ConnectionPool::new(env, insecure, user_agent),
-            secrets: Arc::default(),
-            sent: AtomicU64::new(0),
-        }
-    }
-
-    /// Records in `limits` how many connections each registry accepts.
-    pub(crate) fn limited_by(self, limits: &Arc<RateLimits>) -> Transport {
-        Transport { lines: self.lines.limited_by(Arc::clone(limits)), ..self }
+    /// Without connections. Records in `limits` how many connections each registry accepts. Does no I/O.
+    pub(crate) fn new(
+        env: Env,
+        insecure: bool,
+        user_agent: &str,
+        trace: Option<Trace>,
+        limits: Option<Arc<RateLimits>>,
+    ) -> Transport {
+        let lines = ConnectionPool::new(env, insecure, user_agent, limits);
+        Transport { trace, lines, secrets: Arc::default(), sent: AtomicU64::new(0) }
     }
 
     /// Redacts all secrets that were sent.

@@ -12,7 +12,7 @@ fn after_a_preconnected_one_of(age: Duration) -> FailureHint {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
-    let transport = Transport::new(Env::default(), false, "test/1", None);
+    let transport = Transport::new(Env::default(), false, "test/1", None, None);
     let pool = PreconnectPool::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
     transport.lines.keep("127.0.0.1", &url.origin, pool);
     let server = thread::spawn(move || {
@@ -52,7 +52,7 @@ fn an_old_connection_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_n
 fn a_public_registry_cannot_have_us_ask_inside() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let transport = Transport::new(Env::default(), false, "test/1", None);
+    let transport = Transport::new(Env::default(), false, "test/1", None, None);
     transport.lines.note("registry.example", true);
     let ask = |url: &str, guarded| {
         let url = Url::parse(url).unwrap();
@@ -92,7 +92,7 @@ fn a_remembered_token_server_in_a_private_network_is_not_called_for_a_public_reg
     let origin =
         |listener: &TcpListener| Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin;
     let preconnect = |is_public| {
-        let transport = Transport::new(Env::default(), false, "test/1", None);
+        let transport = Transport::new(Env::default(), false, "test/1", None, None);
         transport.lines.note(&registry, is_public);
         transport.preconnect_token_server(&registry, &origin(&home), &origin(&server));
         let (count, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));

@@ -82,8 +82,12 @@ impl Url {
 
     /// Reads an absolute http or https URL. The error says what is wrong with it and does not quote it.
     pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
-        let (https, rest) = scheme(text).ok_or("not an http or https URL")?;
-        Url::parse_rest(https, rest)
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        match scheme.to_ascii_lowercase().as_str() {
+            "https" => Url::parse_rest(true, rest),
+            "http" => Url::parse_rest(false, rest),
+            _ => Err("not an http or https URL"),
+        }
     }
 
     fn parse_rest(https: bool, rest: &str) -> Result<Url, &'static str> {
@@ -160,14 +164,6 @@ impl fmt::Display for Url {
         }
         Ok(())
     }
-}
-
-fn scheme(text: &str) -> Option<(bool, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    if scheme.eq_ignore_ascii_case("https") {
-        return Some((true, rest));
-    }
-    scheme.eq_ignore_ascii_case("http").then_some((false, rest))
 }
 
 /// Resolves a relative path against the folder of the request's path, and removes dot segments.

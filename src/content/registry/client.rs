@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::auth::authenticator::{Access, Scope};
+use crate::auth::scope::{Access, Scopes};
 use crate::content::registry::expected::ExpectedRequests;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{announced_digest, is_html, manifest_type, response_error};
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{UploadStart, Uploads, WRITE_RESPONSE_MAX};
 use crate::digest::Digest;
@@ -61,6 +60,16 @@ pub enum ManifestName {
     Digest(Digest),
 }
 
+impl ManifestName {
+    /// The tag, or the digest as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            ManifestName::Tag(tag) => tag,
+            ManifestName::Digest(digest) => digest.as_str(),
+        }
+    }
+}
+
 /// A client for all registries of one command.
 pub struct Registry {
     pub(crate) session: Session,
@@ -87,8 +96,8 @@ impl Registry {
     /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A check of
     /// a tag that was made ahead counts from when it is used.
     pub fn requests(&self) -> u64 {
-        let ahead = u64::try_from(self.prefetched().len()).unwrap_or_default();
-        self.session.requests().saturating_sub(ahead)
+        let ahead = u64::try_from(lock(&self.prefetched).len()).unwrap_or_default();
+        self.session.transport.sent().saturating_sub(ahead)
     }
 
     /// Whether a response of the registry has shown so far that it is Artifactory.
@@ -103,7 +112,8 @@ impl Registry {
 
     /// Announces the access that the command will need, so that the first token covers all of it.
     pub fn announce(&self, repository: &Repository, access: Access) {
-        self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
+        let scopes = Scopes::repository(repository.path(), access);
+        self.session.authenticator.announce(repository.domain(), &scopes);
     }
 
     /// Announces the number of parallel requests to a repository's registry.
@@ -111,7 +121,7 @@ impl Registry {
     /// Connections for them are opened while the first request finds out the protocol of the registry, and while a
     /// token is requested.
     pub(crate) fn expect(&self, repository: &Repository, expected: ExpectedRequests) {
-        self.session.expect(repository.domain(), expected);
+        self.session.expected.add(repository.domain(), expected);
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
@@ -139,7 +149,7 @@ impl Registry {
     /// # Errors
     /// Those of [`Registry::manifest`].
     pub fn manifest_before_push(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
-        let ahead = self.prefetched().remove(reference);
+        let ahead = lock(&self.prefetched).remove(reference);
         ahead.unwrap_or_else(|| self.fetch(reference, true))
     }
 
@@ -150,32 +160,23 @@ impl Registry {
         if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound) {
             self.session.expect_all(reference.repository().domain());
         }
-        self.prefetched().insert(reference.clone(), found);
-    }
-
-    fn prefetched(&self) -> MutexGuard<'_, BTreeMap<Reference, Result<FetchedManifest, RegistryError>>> {
-        lock(&self.prefetched)
+        lock(&self.prefetched).insert(reference.clone(), found);
     }
 
     fn fetch(&self, reference: &Reference, is_tag_check: bool) -> Result<FetchedManifest, RegistryError> {
-        let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
             (_, Some(digest)) => digest.as_str(),
             (Some(tag), None) => tag,
             (None, None) => "latest",
         };
-        let target = format!("/v2/{}/manifests/{name}", repository.path());
         let accept = media_type::ACCEPTED.join(", ");
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let response = self.session.send(&ApiRequest {
             headers: &[("Accept", &accept)],
             cap: MANIFEST_MAX,
             is_tag_check,
-            reference: Some(name),
-            is_repeatable: true,
-            ..ApiRequest::new("GET", repository, &target, &scopes)
+            ..ApiRequest::manifest("GET", reference.repository(), name, Access::Pull)
         })?;
-        served(reference, name, response)
+        served(reference.digest(), name, response)
     }
 
     /// Fetches a blob of at most `cap` bytes. Follows redirects. Checks the digest, and the size if one is given.
@@ -190,24 +191,19 @@ impl Registry {
         size: Option<u64>,
         cap: u64,
     ) -> Result<Vec<u8>, RegistryError> {
-        let target = format!("/v2/{}/blobs/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let response = self.session.send(&ApiRequest {
             headers: &[("Accept", "*/*")],
             cap: size.map_or(cap, |size| size.min(cap)),
-            blob: Some(digest),
-            is_repeatable: true,
-            ..ApiRequest::new("GET", repository, &target, &scopes)
+            ..ApiRequest::blob("GET", repository, digest, Access::Pull)
         })?;
-        let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
-        let bytes = response.http.body;
+        let bytes = &response.http.body;
         if let Some(size) = size.filter(|size| u64::try_from(bytes.len()).ok() != Some(*size)) {
-            return Err(wrong(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
+            return Err(response.mismatch(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
         }
-        if !digest.verifies(&bytes) {
-            return Err(wrong(format!("the bytes of the blob {digest} have another digest")));
+        if !digest.verifies(bytes) {
+            return Err(response.mismatch(format!("the bytes of the blob {digest} have another digest")));
         }
-        Ok(bytes)
+        Ok(response.http.body)
     }
 
     /// Mounts a blob of `source` into `target`, both in the same registry. One request. If the registry begins an
@@ -242,7 +238,8 @@ impl Registry {
         let digest = Digest::of(bytes);
         let deadline = self.session.deadline();
         let uploads = Uploads::of(&self.session, target, &deadline);
-        self.session.retrying(target.domain(), true, &deadline, |_| uploads.put(&uploads.begin()?, &digest, bytes))?;
+        let put = |_| uploads.put(&uploads.begin()?, &digest, bytes);
+        self.session.policy.run(target.domain(), true, &deadline, put)?;
         Ok(digest)
     }
 
@@ -286,73 +283,64 @@ impl Registry {
         bytes: &[u8],
         condition: Option<(&'static str, &str)>,
     ) -> Result<StoredManifest, RegistryError> {
-        let (text, digest) = match name {
-            ManifestName::Tag(tag) => (tag.as_str(), Digest::of(bytes)),
-            ManifestName::Digest(digest) => (digest.as_str(), digest.clone()),
+        let digest = match name {
+            ManifestName::Tag(_) => Digest::of(bytes),
+            ManifestName::Digest(digest) => digest.clone(),
         };
         if !digest.verifies(bytes) {
             let detail = format!("the manifest to be put as {digest} has the digest {}", Digest::of(bytes));
             return Err(RegistryError::new(RegistryErrorKind::Verification, target.domain(), detail));
         }
-        let path = format!("/v2/{}/manifests/{text}", target.path());
-        let scopes = [Scope::repository(target.path(), Access::PullPush)];
         let headers: Vec<(&'static str, &str)> = [("Content-Type", media_type)].into_iter().chain(condition).collect();
         let response = self.session.send(&ApiRequest {
             headers: &headers,
             body: Some(bytes),
             cap: WRITE_RESPONSE_MAX,
-            reference: Some(text),
             // The same bytes under the same name: a second put changes nothing, unless it is to be the first.
             is_repeatable: condition.is_none(),
-            ..ApiRequest::new("PUT", target, &path, &scopes)
+            ..ApiRequest::manifest("PUT", target, name.as_str(), Access::PullPush)
         })?;
-        stored(target, &digest, bytes, &response)?;
+        stored(&digest, bytes, &response)?;
         let is_referrer = response.http.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
         Ok(StoredManifest { digest, is_referrer })
     }
 }
 
 /// A response as a manifest, checked against all that is known of it. `name` is the requested tag or digest.
-fn served(reference: &Reference, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
-    let repository = reference.repository();
-    let (wrong, protocol_error) = (
-        response_error(repository, &response, RegistryErrorKind::Verification),
-        response_error(repository, &response, RegistryErrorKind::Protocol),
-    );
+fn served(expected: Option<&Digest>, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     if response.http.status != 200 {
-        return Err(protocol_error(format!("status {} for a manifest", response.http.status)));
+        return Err(response.protocol_error(format!("status {} for a manifest", response.http.status)));
     }
-    let announced = announced_digest(&response.http).map_err(&protocol_error)?;
-    let media_type = manifest_type(&response.http).map_err(&protocol_error)?;
-    let bytes = response.http.body;
-    if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
+    let stated = response.stated_digest()?;
+    let media_type = response.manifest_type()?;
+    let found = || Digest::of(&response.http.body);
+    let is_other = |digest: &&Digest| !digest.verifies(&response.http.body);
+    if let Some(expected) = expected.filter(is_other) {
         // Docker's message, and the digest that docker does not name.
-        let found = Digest::of(&bytes);
-        return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
+        let detail = format!("manifest verification failed for digest {expected}: the bytes have {}", found());
+        return Err(response.mismatch(detail));
     }
     // The digest of a signed schema 1 manifest is that of the signed content, not of its bytes.
     let is_signed = media_type.ends_with("+prettyjws");
-    if let Some(announced) = announced.filter(|digest| !is_signed && !digest.verifies(&bytes)) {
-        return Err(wrong(format!("the bytes of {name} have the digest {}, not {announced}", Digest::of(&bytes))));
+    if let Some(stated) = stated.as_ref().filter(is_other).filter(|_| !is_signed) {
+        return Err(response.mismatch(format!("the bytes of {name} have the digest {}, not {stated}", found())));
     }
-    let digest = reference.digest().cloned().unwrap_or_else(|| Digest::of(&bytes));
-    Ok(FetchedManifest { media_type, bytes, digest })
+    let digest = expected.cloned().unwrap_or_else(found);
+    Ok(FetchedManifest { media_type, digest, bytes: response.http.body })
 }
 
 /// Checks that the registry stored exactly these bytes.
-fn stored(target: &Repository, digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), RegistryError> {
-    let protocol_error = response_error(target, response, RegistryErrorKind::Protocol);
+fn stored(digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), RegistryError> {
     if !matches!(response.http.status, 200..=202 | 204) {
-        return Err(protocol_error(format!("status {} for a manifest that was put", response.http.status)));
+        return Err(response.protocol_error(format!("status {} for a manifest that was put", response.http.status)));
     }
-    if is_html(&response.http) {
-        return Err(protocol_error("a web page for a manifest that was put".to_owned()));
+    if response.is_web_page() {
+        return Err(response.protocol_error("a web page for a manifest that was put".to_owned()));
     }
-    match announced_digest(&response.http).map_err(protocol_error)? {
+    match response.stated_digest()? {
         // A digest of another algorithm can be checked too, because the bytes are here.
         Some(stored) if !stored.verifies(bytes) => {
-            let wrong = response_error(target, response, RegistryErrorKind::Verification);
-            Err(wrong(format!("it says that it stored {stored}, not {digest}")))
+            Err(response.mismatch(format!("it says that it stored {stored}, not {digest}")))
         }
         _ => Ok(()),
     }

@@ -8,7 +8,6 @@ use crate::net::body::{BodySlot, RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::failure::{FailureHint, TransportFailure};
-use crate::net::transport::OutgoingRequest;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
@@ -16,7 +15,7 @@ impl Session {
     /// Sends a request whose successful response is streamed.
     pub(crate) fn download(&self, request: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
         let slot = BodySlot::default();
-        let response = self.send(&ApiRequest { slot: Some(&slot), ..*request })?;
+        let response = self.send(&ApiRequest { slot: Some(&slot), ..request.clone() })?;
         let missing = || RegistryError::new(RegistryErrorKind::Protocol, request.registry, "a response without a body");
         slot.into_inner().ok_or_else(missing).map(|body| (response, body))
     }
@@ -31,23 +30,16 @@ impl Session {
         url: &Url,
         source: AddressSource,
     ) -> Result<ApiResponse, RegistryError> {
-        let here = ApiRequest { target: url.target(), ..*request };
+        let here = ApiRequest { target: url.target().to_owned(), ..request.clone() };
         if self.is_home(request.registry, url)? {
             return self.send(&here);
         }
         let own = self.deadline();
         let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
         let shown = self.given(request, url, source);
-        self.retrying(request.registry, here.is_repeatable, &deadline, |_| {
-            let followed = self.follow(&here, url.clone(), None, &deadline).or_else(|failure| {
-                match self.fallback(request.registry, url, &failure) {
-                    Some(plain) => {
-                        let header = self.credentials_for(request, &plain);
-                        let followed = self.follow(&here, plain, header.as_ref(), &deadline);
-                        followed.map_err(|plain| plain.or_nobody(failure))
-                    }
-                    None => Err(failure),
-                }
+        self.policy.run(request.registry, here.is_repeatable, &deadline, |_| {
+            let followed = self.try_over_plain_http(request, url, None, |url, header| {
+                self.follow(&here, url.clone(), header, &deadline)
             });
             let response = followed.map(|response| {
                 let address = response.request.address.clone().or_else(|| shown.address.clone());
@@ -75,36 +67,14 @@ impl Session {
             self.send(&request.ping())?;
             authorization = header();
         }
-        let outgoing = OutgoingRequest {
-            method: request.method,
-            url,
-            headers: request.headers,
-            authorization: authorization.as_ref(),
-            body: None,
-            cap: request.cap,
-            repeatable: false,
-            guarded: false,
-            deadline,
-        };
         let shown =
             if is_home { request.shown(self.shown(url)) } else { self.given(request, url, AddressSource::Upload) };
-        let mut at = url.clone();
-        let answered = self.transport.upload(request.registry, &outgoing, body);
-        let answered = match answered {
-            Err(failure) => match self.fallback(request.registry, url, &failure) {
-                Some(plain) => {
-                    let header = self.credentials_for(request, &plain);
-                    let outgoing = OutgoingRequest { url: &plain, authorization: header.as_ref(), ..outgoing };
-                    let answered = self.transport.upload(request.registry, &outgoing, body);
-                    at = plain;
-                    answered.map_err(|plain| plain.or_nobody(failure))
-                }
-                None => Err(failure),
-            },
-            answered => answered,
-        };
-        let http = answered.map_err(|failure| failure.into_error(request.registry, shown.clone()))?;
-        let response = ApiResponse { http, url: at, request: shown, is_home };
+        let answered = self.try_over_plain_http(request, url, authorization.as_ref(), |url, header| {
+            let outgoing = request.outgoing(url, header, deadline);
+            Ok((self.transport.upload(request.registry, &outgoing, body)?, url.clone()))
+        });
+        let (http, url) = answered.map_err(|failure| failure.into_error(request.registry, shown.clone()))?;
+        let response = ApiResponse { registry: request.registry.to_owned(), http, url, request: shown, is_home };
         if is_home && response.http.status != 401 {
             self.record_accepted(request, authorization.as_ref(), &response);
         }
@@ -144,22 +114,35 @@ impl Session {
         if is_found_out { url.at(plain) } else { url }
     }
 
-    /// The URL over plain HTTP, to be tried if nothing was sent because there is no TLS: with `--insecure`, for a
+    /// Sends to a URL. If nothing was sent because there is no TLS, sends over plain HTTP too: with `--insecure`, for a
     /// registry that speaks plain HTTP itself.
-    fn fallback(&self, registry: &str, url: &Url, failure: &TransportFailure) -> Option<Url> {
+    fn try_over_plain_http<T>(
+        &self,
+        request: &ApiRequest<'_>,
+        url: &Url,
+        authorization: Option<&Secret>,
+        mut send: impl FnMut(&Url, Option<&Secret>) -> Result<T, TransportFailure>,
+    ) -> Result<T, TransportFailure> {
+        let failure = match send(url, authorization) {
+            Err(failure) => failure,
+            sent => return sent,
+        };
         let has_no_tls =
             matches!(failure.hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener);
-        let is_plain = self.endpoints.of(registry).is_ok_and(|endpoint| !endpoint.is_https());
-        (has_no_tls && !failure.sent && self.insecure && url.origin.https && is_plain).then(|| {
-            let port = if url.origin.port == 443 { 80 } else { url.origin.port };
-            url.at(Origin { https: false, port, ..url.origin.clone() })
-        })
+        let is_plain = self.endpoints.of(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
+        if !(has_no_tls && !failure.sent && self.insecure && url.origin.https && is_plain) {
+            return Err(failure);
+        }
+        let port = if url.origin.port == 443 { 80 } else { url.origin.port };
+        let plain = url.at(Origin { https: false, port, ..url.origin.clone() });
+        let header = self.credentials_for(request, &plain);
+        send(&plain, header.as_ref()).map_err(|plain| plain.or_nobody(failure))
     }
 
     /// The credentials for the registry, if the URL is its own.
     fn credentials_for(&self, request: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
         let is_home = self.is_home(request.registry, url).unwrap_or(false);
-        self.authenticator.header(request.registry, request.scopes).filter(|_| is_home)
+        self.authenticator.header(request.registry, &request.scopes).filter(|_| is_home)
     }
 
     /// Whether a URL is on the registry itself, so that its credentials may be sent there.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::authenticator::{ChallengeOrigin, TokenRequest};
 use crate::auth::challenge::Challenge;
+use crate::auth::registry_state::ChallengeOrigin;
 use crate::auth::token_client::TokenServer;
+use crate::auth::token_messages::TokenRequest;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::net::deadline::Deadline;
@@ -20,7 +21,7 @@ impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
     pub(super) fn end_turn(&self, first: &mut Option<FirstRequest<'_>>, request: &ApiRequest<'_>) {
-        if self.authenticator.header(request.registry, request.scopes).is_some() {
+        if self.authenticator.header(request.registry, &request.scopes).is_some() {
             *first = None;
         }
     }
@@ -43,7 +44,7 @@ impl Session {
         if *is_settled {
             return Ok(None);
         }
-        if let Some(header) = self.authenticator.header(registry, request.scopes) {
+        if let Some(header) = self.authenticator.header(registry, &request.scopes) {
             return Ok(Some(header));
         }
         // No login is looked up before the registry has sent a challenge.
@@ -70,7 +71,7 @@ impl Session {
             self.authenticator.leave(request.registry, None);
         }
         match sent {
-            Some(header) => self.authenticator.accepted(request.registry, request.scopes, header),
+            Some(header) => self.authenticator.accepted(request.registry, &request.scopes, header),
             None if request.method != "GET" && request.method != "HEAD" && response.http.is_success() => {
                 lock(&self.open).insert(request.registry.to_owned());
             }
@@ -117,7 +118,7 @@ impl Session {
             }
             Ok(response)
         };
-        self.authenticator.answer(&asker, &challenges, request.scopes, sent, &send)
+        self.authenticator.answer(&asker, &challenges, &request.scopes, sent, &send)
     }
 }
 

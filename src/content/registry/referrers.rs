@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::auth::authenticator::{Access, Scope};
+use crate::auth::scope::Access;
 use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, Registry};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{is_html, manifest_type, response_error};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::media_type;
-use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
+use crate::net::error::RegistryError;
 use crate::reference::Repository;
 
 /// How many pages a list of referrers has at most.
@@ -27,14 +26,10 @@ impl Registry {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<FetchedManifest>, RegistryError> {
-        let target = format!("/v2/{}/referrers/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let response = match self.session.send(&request(repository, digest, &target, &scopes)) {
-            Err(error) if error.status == Some(404) => return Ok(None),
-            Ok(response) if is_html(&response.http) => return Ok(None),
-            outcome => outcome?,
-        };
-        page(repository, response).map(Some)
+        let Some(response) = self.first_page(&request(repository, digest), &[404])? else { return Ok(None) };
+        let media_type = response.manifest_type()?;
+        let bytes = response.http.body;
+        Ok(Some(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes }))
     }
 
     /// The descriptors of what refers to a manifest, from all pages; `None` where the registry has no referrers API: it
@@ -49,46 +44,40 @@ impl Registry {
         digest: &Digest,
         most: usize,
     ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
-        let target = format!("/v2/{}/referrers/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let request = request(repository, digest, &target, &scopes);
-        let mut response = match self.session.send(&request) {
-            Err(error) if matches!(error.status, Some(400 | 404 | 405 | 406 | 410 | 415 | 501)) => return Ok(None),
-            Ok(response) if is_html(&response.http) => return Ok(None),
-            outcome => outcome?,
-        };
+        let request = request(repository, digest);
+        let first = self.first_page(&request, &[400, 404, 405, 406, 410, 415, 501])?;
+        let Some(mut response) = first else { return Ok(None) };
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
-            let next = self.next_page(&response).map_err(&protocol_error)?;
-            let index = Index::decode(&response.http.body)
-                .map_err(|error| protocol_error(format!("a list of referrers that cannot be read: {error}")))?;
-            found.extend(index.manifests);
+            let index = Index::decode(&response.http.body);
+            let unreadable =
+                |error| response.protocol_error(format!("a list of referrers that cannot be read: {error}"));
+            found.extend(index.map_err(unreadable)?.manifests);
             if found.len() > most {
-                return Err(protocol_error(format!("{digest} has more than {most} referrers")));
+                return Err(response.protocol_error(format!("{digest} has more than {most} referrers")));
             }
-            let Some(next) = next else { return Ok(Some(found)) };
-            if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
-                return Err(protocol_error(format!("a list of referrers without an end, after {} pages", seen.len())));
+            match self.next_page(&request, &response, "a list of referrers", PAGES_MAX, &mut seen)? {
+                Some(next) => response = next,
+                None => return Ok(Some(found)),
             }
-            response = self.session.send_at(&request, &next, AddressSource::NextPage)?;
+        }
+    }
+
+    /// `None` where the response is a web page or has one of these statuses.
+    fn first_page(&self, request: &ApiRequest<'_>, absent: &[u16]) -> Result<Option<ApiResponse>, RegistryError> {
+        match self.session.send(request) {
+            Err(error) if error.status.is_some_and(|status| absent.contains(&status)) => Ok(None),
+            Ok(response) if response.is_web_page() => Ok(None),
+            outcome => outcome.map(Some),
         }
     }
 }
 
-fn request<'a>(repository: &'a Repository, digest: &'a Digest, target: &'a str, scopes: &'a [Scope]) -> ApiRequest<'a> {
+fn request<'a>(repository: &'a Repository, digest: &'a Digest) -> ApiRequest<'a> {
     ApiRequest {
         headers: &[("Accept", media_type::OCI_INDEX)],
         cap: MANIFEST_MAX,
         reference: Some(digest.as_str()),
-        is_repeatable: true,
-        ..ApiRequest::new("GET", repository, target, scopes)
+        ..ApiRequest::new("GET", repository, format_args!("referrers/{digest}"), Access::Pull)
     }
-}
-
-fn page(repository: &Repository, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
-    let media_type =
-        manifest_type(&response.http).map_err(response_error(repository, &response, RegistryErrorKind::Protocol))?;
-    let bytes = response.http.body;
-    Ok(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes })
 }

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use crate::auth::authenticator::Scope;
+use crate::auth::scope::{Access, Scopes};
 use crate::digest::Digest;
 use crate::net::body::BodySlot;
 use crate::net::deadline::Deadline;
 use crate::net::error::FailedRequest;
 use crate::net::response::HttpResponse;
+use crate::net::transport::OutgoingRequest;
 use crate::net::url::Url;
 use crate::reference::Repository;
+use crate::secret::Secret;
 
 /// The largest response whose body is ignored, in bytes.
 const WORDLESS_MAX: u64 = 64 * 1024;
@@ -17,20 +19,20 @@ const WORDLESS_MAX: u64 = 64 * 1024;
 const ROOT: &str = "/v2/";
 
 /// One request of the distribution API.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Default)]
 pub(crate) struct ApiRequest<'a> {
     /// The registry, as in references.
     pub(crate) registry: &'a str,
     /// The method.
     pub(crate) method: &'static str,
     /// The path, with its query.
-    pub(crate) target: &'a str,
+    pub(crate) target: String,
     /// Header fields.
     pub(crate) headers: &'a [(&'static str, &'a str)],
     /// The body.
     pub(crate) body: Option<&'a [u8]>,
     /// The scopes that the request needs.
-    pub(crate) scopes: &'a [Scope],
+    pub(crate) scopes: Scopes,
     /// The largest response, in bytes.
     pub(crate) cap: u64,
     /// The deadline of the operation that the request belongs to, if it has one.
@@ -45,53 +47,84 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) reference: Option<&'a str>,
     /// The blob that it concerns.
     pub(crate) blob: Option<&'a Digest>,
-    /// Whether it may be sent again after it may have had its effect. Only the caller knows.
+    /// Whether it may be sent again after it may have had its effect.
     pub(crate) is_repeatable: bool,
 }
 
 impl<'a> ApiRequest<'a> {
-    /// A request without headers and body, whose response body is ignored. It is not repeated.
+    /// A request for this path below a repository, without headers and body, whose response body is ignored. It may be
+    /// sent again unless its method writes.
     pub(crate) fn new(
         method: &'static str,
         repository: &'a Repository,
-        target: &'a str,
-        scopes: &'a [Scope],
+        path: impl fmt::Display,
+        access: Access,
     ) -> ApiRequest<'a> {
-        let (registry, cap) = (repository.domain(), WORDLESS_MAX);
-        let repository = Some(repository.path());
         ApiRequest {
-            registry,
+            registry: repository.domain(),
             method,
-            target,
-            headers: &[],
-            body: None,
-            scopes,
-            cap,
-            deadline: None,
-            slot: None,
-            is_tag_check: false,
-            repository,
-            reference: None,
-            blob: None,
-            is_repeatable: false,
+            target: format!("/v2/{}/{path}", repository.path()),
+            scopes: Scopes::repository(repository.path(), access),
+            cap: WORDLESS_MAX,
+            repository: Some(repository.path()),
+            is_repeatable: matches!(method, "GET" | "HEAD" | "DELETE"),
+            ..ApiRequest::default()
         }
+    }
+
+    /// A request for a manifest, by its tag or digest.
+    pub(crate) fn manifest(
+        method: &'static str,
+        repository: &'a Repository,
+        name: &'a str,
+        access: Access,
+    ) -> ApiRequest<'a> {
+        let path = format_args!("manifests/{name}");
+        ApiRequest { reference: Some(name), ..ApiRequest::new(method, repository, path, access) }
+    }
+
+    /// A request for a blob.
+    pub(crate) fn blob(
+        method: &'static str,
+        repository: &'a Repository,
+        digest: &'a Digest,
+        access: Access,
+    ) -> ApiRequest<'a> {
+        let path = format_args!("blobs/{digest}");
+        ApiRequest { blob: Some(digest), ..ApiRequest::new(method, repository, path, access) }
     }
 
     /// A cheap request of the API's root that needs the same login.
     pub(crate) fn ping(&self) -> ApiRequest<'a> {
         ApiRequest {
+            registry: self.registry,
             method: "GET",
-            target: ROOT,
-            headers: &[],
-            body: None,
+            target: ROOT.to_owned(),
+            scopes: self.scopes.clone(),
             cap: WORDLESS_MAX,
-            slot: None,
-            is_tag_check: false,
-            repository: None,
-            reference: None,
-            blob: None,
+            deadline: self.deadline,
             is_repeatable: true,
-            ..*self
+            ..ApiRequest::default()
+        }
+    }
+
+    /// The request as it is sent to a URL.
+    pub(crate) fn outgoing<'o>(
+        &'o self,
+        url: &'o Url,
+        authorization: Option<&'o Secret>,
+        deadline: &'o Deadline,
+    ) -> OutgoingRequest<'o> {
+        OutgoingRequest {
+            method: self.method,
+            url,
+            headers: self.headers,
+            authorization,
+            body: self.body,
+            cap: self.cap,
+            repeatable: self.is_repeatable,
+            guarded: false,
+            deadline,
         }
     }
 
@@ -114,6 +147,8 @@ impl<'a> ApiRequest<'a> {
 /// The response to a request.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
+    /// The registry, as in references.
+    pub(crate) registry: String,
     /// The last response, after redirects.
     pub(crate) http: HttpResponse,
     /// The URL that it came from.

@@ -8,65 +8,85 @@ use crate::digest::{Digest, DigestError};
 use crate::model::{json, media_type};
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::refusal::line;
-use crate::net::response::HttpResponse;
-use crate::reference::Repository;
 
 /// How much of a registry's text is shown, in characters.
 const SHOWN_MAX: usize = 80;
 /// Content types that do not say what a manifest is.
 const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
 
-/// Returns a function that makes errors about an invalid response.
-pub(crate) fn response_error<'a>(
-    repository: &'a Repository,
-    response: &ApiResponse,
-    kind: RegistryErrorKind,
-) -> impl Fn(String) -> RegistryError + use<'a> {
-    let (request, status) = (response.request.clone(), response.http.status);
-    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
-}
-
-/// The digest that the registry states for the content, if any. A digest of an unsupported algorithm is ignored.
-pub(crate) fn announced_digest(response: &HttpResponse) -> Result<Option<Digest>, String> {
-    let Some(text) = response.header("Docker-Content-Digest") else { return Ok(None) };
-    let shown = || line(&response.quote(&text), SHOWN_MAX);
-    match text.parse() {
-        Err(DigestError::Unsupported) => Ok(None),
-        Err(error) => Err(format!("a Docker-Content-Digest that is none ({error}): {}", shown())),
-        Ok(digest) => Ok(Some(digest)),
+impl ApiResponse {
+    /// An error about this response.
+    fn error(&self, kind: RegistryErrorKind, detail: String) -> RegistryError {
+        RegistryError::new(kind, &*self.registry, detail).at(self.request.clone()).with_status(self.http.status)
     }
-}
 
-/// The digest that a response states, if it differs from the expected one. A registry may state its canonical digest in
-/// another algorithm (distribution-spec, "Pushing Manifests"); that one cannot be compared here.
-pub(crate) fn other_digest(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
-    announced.filter(|announced| announced.is_comparable(expected) && announced != expected)
-}
+    /// The error that the response is outside the protocol.
+    pub(crate) fn protocol_error(&self, detail: String) -> RegistryError {
+        self.error(RegistryErrorKind::Protocol, detail)
+    }
 
-/// Whether it is a web page, for example from a network with a sign-in page.
-pub(crate) fn is_html(response: &HttpResponse) -> bool {
-    response.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
-}
+    /// The error that the content is not that which was requested.
+    pub(crate) fn mismatch(&self, detail: String) -> RegistryError {
+        self.error(RegistryErrorKind::Verification, detail)
+    }
 
-/// The media type of a manifest: that of the response, unless it is generic and the document states one. The error says
-/// that the content is no manifest.
-pub(crate) fn manifest_type(response: &HttpResponse) -> Result<String, String> {
-    if is_html(response) {
-        return Err("a web page where a manifest should be".to_owned());
+    /// The digest that the registry states for the content, if any. A digest of an unsupported algorithm is ignored.
+    pub(crate) fn stated_digest(&self) -> Result<Option<Digest>, RegistryError> {
+        let Some(text) = self.http.header("Docker-Content-Digest") else { return Ok(None) };
+        match text.parse() {
+            Err(DigestError::Unsupported) => Ok(None),
+            Err(error) => {
+                let shown = line(&self.http.quote(&text), SHOWN_MAX);
+                Err(self.protocol_error(format!("a Docker-Content-Digest that is none ({error}): {shown}")))
+            }
+            Ok(digest) => Ok(Some(digest)),
+        }
     }
-    let is_object = response.body.trim_ascii_start().starts_with(b"{");
-    if !is_object || serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {
-        let start = line(&response.quote(&String::from_utf8_lossy(&response.body)), SHOWN_MAX);
-        return Err(format!("no JSON object where a manifest should be: {start:?}"));
+
+    /// The digest that the registry states, if it differs from the expected one. A registry may state its canonical
+    /// digest in another algorithm (distribution-spec, "Pushing Manifests"); that one cannot be compared here.
+    pub(crate) fn other_digest(&self, expected: &Digest) -> Result<Option<Digest>, RegistryError> {
+        let is_other = |stated: &Digest| stated.is_comparable(expected) && stated != expected;
+        Ok(self.stated_digest()?.filter(is_other))
     }
-    let served = response.header("Content-Type").unwrap_or_default();
-    // A Content-Type without a slash is no media type and counts as missing.
-    let served = Some(media_type::essence(&served).to_ascii_lowercase()).filter(|served| served.contains('/'));
-    let served = served.unwrap_or_default();
-    if !GENERIC_TYPES.contains(&served.as_str()) {
-        return Ok(served);
+
+    /// Checks the digest of the blob that the registry has `stored` or `mounted`.
+    pub(crate) fn check_digest(&self, done: &str, expected: &Digest) -> Result<(), RegistryError> {
+        match self.other_digest(expected)? {
+            Some(other) => Err(self.mismatch(format!("it says that it {done} {other}, not {expected}"))),
+            None => Ok(()),
+        }
     }
-    let manifest = json::parse(&response.body).unwrap_or_default();
-    let stated = manifest.get("mediaType").and_then(Value::as_str).filter(|stated| !stated.is_empty());
-    Ok(stated.map_or(served, str::to_owned))
+
+    /// Whether it is a web page, for example from a network with a sign-in page.
+    pub(crate) fn is_web_page(&self) -> bool {
+        let is_html = |value: &str| media_type::essence(value).eq_ignore_ascii_case("text/html");
+        self.http.header("Content-Type").as_deref().is_some_and(is_html)
+    }
+
+    /// The media type of a manifest: that of the response, unless it is generic and the document states one.
+    ///
+    /// # Errors
+    /// Content that is no manifest.
+    pub(crate) fn manifest_type(&self) -> Result<String, RegistryError> {
+        let http = &self.http;
+        if self.is_web_page() {
+            return Err(self.protocol_error("a web page where a manifest should be".to_owned()));
+        }
+        let is_object = http.body.trim_ascii_start().starts_with(b"{");
+        if !is_object || serde_json::from_slice::<IgnoredAny>(&http.body).is_err() {
+            let start = line(&http.quote(&String::from_utf8_lossy(&http.body)), SHOWN_MAX);
+            return Err(self.protocol_error(format!("no JSON object where a manifest should be: {start:?}")));
+        }
+        let served = http.header("Content-Type").unwrap_or_default();
+        // A Content-Type without a slash is no media type and counts as missing.
+        let served = Some(media_type::essence(&served).to_ascii_lowercase()).filter(|served| served.contains('/'));
+        let served = served.unwrap_or_default();
+        if !GENERIC_TYPES.contains(&served.as_str()) {
+            return Ok(served);
+        }
+        let manifest = json::parse(&http.body).unwrap_or_default();
+        let stated = manifest.get("mediaType").and_then(Value::as_str).filter(|stated| !stated.is_empty());
+        Ok(stated.map_or(served, str::to_owned))
+    }
 }

@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::auth::authenticator::{Authenticator, Scope};
+use crate::auth::authenticator::Authenticator;
 use crate::auth::credentials::CredentialStore;
 use crate::auth::known_servers::KnownServers;
-use crate::content::registry::expected::{Expectations, ExpectedRequests};
+use crate::content::registry::expected::Expectations;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
@@ -84,7 +84,7 @@ impl Session {
         let known_servers = KnownServers::new(&env, options.remember_token_servers && !exposed);
         let credentials = CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).given(login);
         let policy = RetryPolicy::new(retries, notice, Arc::clone(&clock));
-        let transport = Transport::new(env, insecure, &user_agent, trace).limited_by(policy.limits());
+        let transport = Transport::new(env, insecure, &user_agent, trace, Some(Arc::clone(policy.limits())));
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
             authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
@@ -103,26 +103,11 @@ impl Session {
         }
     }
 
-    /// Records a scope for the first token request.
-    pub(crate) fn announce(&self, registry: &str, scope: Scope) {
-        self.authenticator.announce(registry, scope);
-    }
-
-    /// Announces the number of parallel requests to a registry, so that connections can be opened ahead.
-    pub(crate) fn expect(&self, registry: &str, expected: ExpectedRequests) {
-        self.expected.add(registry, expected);
-    }
-
     /// Opens all expected connections: the registry does not have what the command will write.
     pub(crate) fn expect_all(&self, registry: &str) {
         if let Ok(endpoint) = self.endpoints.of(registry) {
             self.expected.open_all(&self.transport, &endpoint, registry);
         }
-    }
-
-    /// The number of requests sent so far.
-    pub(crate) fn requests(&self) -> u64 {
-        self.transport.sent()
     }
 
     /// The deadline of an operation that begins now.
@@ -135,23 +120,9 @@ impl Session {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
     }
 
-    /// Makes attempts (numbered from 1) within the registry's rate limit until one succeeds or a retry cannot help.
-    /// `repeatable` says that an attempt may be repeated after it has had its effect.
-    ///
-    /// An attempt may send requests, which retry on their own. It returns only failures that no request retries.
-    pub(crate) fn retrying<T>(
-        &self,
-        registry: &str,
-        repeatable: bool,
-        deadline: &Deadline,
-        attempt: impl FnMut(u32) -> Result<T, RegistryError>,
-    ) -> Result<T, RegistryError> {
-        self.policy.run(registry, repeatable, deadline, attempt)
-    }
-
     /// Waits until one more request may be sent to a registry, which may have requested a pause.
     pub(crate) fn acquire(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        self.policy.acquire(registry, deadline)
+        self.policy.limits().acquire(registry, deadline)
     }
 
     /// Begins the attempts of an operation with its own loop.
@@ -167,7 +138,7 @@ impl Session {
         // Begins when it is this request's turn: a thread that waited for an unreachable registry has its own time.
         let own = if request.slot.is_some() { self.open_ended() } else { self.deadline() };
         let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
-        self.retrying(request.registry, request.is_repeatable, &deadline, |_| {
+        self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
             let mut turn = first.take();
             self.judge(request, self.send_to(&endpoint, &mut turn, request, &deadline))
         })
@@ -182,9 +153,8 @@ impl Session {
         let (error, by_token_server) = match outcome {
             Ok(response) if response.http.is_success() => return Ok(response),
             Ok(response) => {
-                let is_home = response.is_home;
                 let error = refusal::refusal(request.registry, response.request, &response.http);
-                if !is_home {
+                if !response.is_home {
                     return Err(error);
                 }
                 (error, false)
@@ -229,11 +199,11 @@ impl Session {
         request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
-        let mut sent = self.authenticator.header(request.registry, request.scopes);
+        let mut sent = self.authenticator.header(request.registry, &request.scopes);
         let is_blind = sent.is_none() && !self.is_open(request.registry);
         if is_blind && request.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
             self.send_to(endpoint, first, &request.ping(), deadline)?;
-            sent = self.authenticator.header(request.registry, request.scopes);
+            sent = self.authenticator.header(request.registry, &request.scopes);
         }
         let mut rounds = 0;
         loop {
@@ -248,9 +218,9 @@ impl Session {
             }
             if let Some(header) =
                 sent.as_ref().filter(|header| response.is_home && is_too_large(request, &response, header))
-                && self.authenticator.is_too_wide(request.registry, request.scopes, header)
+                && self.authenticator.is_too_wide(request.registry, &request.scopes, header)
             {
-                sent = self.authenticator.header(request.registry, request.scopes);
+                sent = self.authenticator.header(request.registry, &request.scopes);
                 continue;
             }
             if response.http.status != 401 || !response.is_home {
@@ -280,13 +250,13 @@ impl Session {
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
         let attempt = endpoint.attempt(first, |origin| {
-            let url = Url::new(origin.clone(), request.target);
+            let url = Url::new(origin.clone(), &*request.target);
             let address = endpoint::address(request.registry, origin);
             last.replace(Some(FailedRequest { address, ..request.shown(self.shown(&url)) }));
             self.follow(request, url, sent, deadline)
         });
         attempt.map_err(|failure| {
-            let unsent = || FailedRequest::new(request.method, request.target);
+            let unsent = || FailedRequest::new(request.method, &request.target);
             failure.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))
         })
     }
@@ -304,17 +274,7 @@ impl Session {
         authorization: Option<&Secret>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, TransportFailure> {
-        let outgoing = OutgoingRequest {
-            method: request.method,
-            url: &url,
-            headers: request.headers,
-            authorization,
-            body: request.body,
-            cap: request.cap,
-            repeatable: request.is_repeatable,
-            guarded: false,
-            deadline,
-        };
+        let outgoing = request.outgoing(&url, authorization, deadline);
         let send = |outgoing: &OutgoingRequest<'_>| match request.slot {
             Some(slot) => self.transport.download(request.registry, outgoing, slot),
             None => self.transport.exchange(request.registry, outgoing),
@@ -329,25 +289,15 @@ impl Session {
             Address { origin, source: AddressSource::Redirect }
         };
         let address = (!is_home).then(redirected);
-        let request = FailedRequest { address, ..request.shown(self.shown(&url)) };
-        Ok(ApiResponse { http, request, url: last, is_home })
+        let failed = FailedRequest { address, ..request.shown(self.shown(&url)) };
+        Ok(ApiResponse { registry: request.registry.to_owned(), http, request: failed, url: last, is_home })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, ignoring the result.
     pub(crate) fn send_best_effort(&self, request: &ApiRequest<'_>, url: &Url) {
-        let authorization = self.authenticator.header(request.registry, request.scopes);
+        let authorization = self.authenticator.header(request.registry, &request.scopes);
         let deadline = Deadline::after(COURTESY, &self.clock);
-        let outgoing = OutgoingRequest {
-            method: request.method,
-            url,
-            headers: request.headers,
-            authorization: authorization.as_ref(),
-            body: request.body,
-            cap: request.cap,
-            repeatable: false,
-            guarded: false,
-            deadline: &deadline,
-        };
+        let outgoing = request.outgoing(url, authorization.as_ref(), &deadline);
         let _ = self.transport.exchange(request.registry, &outgoing);
     }
 }

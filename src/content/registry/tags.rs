@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::auth::authenticator::{Access, Scope};
+use crate::auth::scope::Access;
 use crate::content::registry::client::{MANIFEST_MAX, ManifestName, Registry};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{announced_digest, is_html, manifest_type, other_digest, response_error};
 use crate::digest::Digest;
 use crate::model::{json, media_type};
-use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
-use crate::net::url::Url;
+use crate::net::error::{AddressSource, RegistryError};
 use crate::reference::Repository;
 
 /// The maximum size of one page of a list of tags, in bytes.
@@ -46,47 +44,36 @@ impl Registry {
         name: &ManifestName,
         is_tag_check: bool,
     ) -> Result<Option<Digest>, RegistryError> {
-        let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
         let accept = media_type::ACCEPTED.join(", ");
-        let headers = [("Accept", accept.as_str())];
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let request = ApiRequest {
-            headers: &headers,
+            headers: &[("Accept", &accept)],
             is_tag_check,
-            reference: Some(text),
-            is_repeatable: true,
-            ..ApiRequest::new("HEAD", repository, &reference, &scopes)
+            ..ApiRequest::manifest("HEAD", repository, name.as_str(), Access::Pull)
         };
         match self.session.send(&request) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Err(error) if error.status != Some(405) => return Err(error),
             Err(_) => {}
-            Ok(response) => {
-                let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
-                match (name, announced_digest(&response.http).map_err(protocol_error)?) {
-                    (ManifestName::Digest(digest), announced @ Some(_)) => {
-                        let Some(found) = other_digest(announced, digest) else { return Ok(Some(digest.clone())) };
-                        let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
-                        return Err(wrong(format!("it says that it has {found} under {digest}")));
-                    }
-                    // A digest of another algorithm could not be compared with that of the pushed manifest.
-                    (ManifestName::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
-                    _ => {}
+            Ok(response) => match (name, response.stated_digest()?) {
+                (ManifestName::Digest(digest), Some(_)) => {
+                    let Some(found) = response.other_digest(digest)? else { return Ok(Some(digest.clone())) };
+                    return Err(response.mismatch(format!("it says that it has {found} under {digest}")));
                 }
-            }
+                // A digest of another algorithm could not be compared with that of the pushed manifest.
+                (ManifestName::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
+                _ => {}
+            },
         }
-        let response = match self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request }) {
-            Err(error) if error.status == Some(404) => return Ok(None),
-            outcome => outcome?,
-        };
-        manifest_type(&response.http).map_err(response_error(repository, &response, RegistryErrorKind::Protocol))?;
+        let fetched = unless_missing(self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request }));
+        let Some(response) = fetched? else { return Ok(None) };
+        response.manifest_type()?;
+        let found = Digest::of(&response.http.body);
         match name {
             ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
-                let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
-                Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&response.http.body))))
+                Err(response.mismatch(format!("the bytes of {digest} have the digest {found}")))
             }
             ManifestName::Digest(digest) => Ok(Some(digest.clone())),
-            ManifestName::Tag(_) => Ok(Some(Digest::of(&response.http.body))),
+            ManifestName::Tag(_) => Ok(Some(found)),
         }
     }
 
@@ -111,49 +98,30 @@ impl Registry {
         digest: &Digest,
         media_type: &str,
     ) -> Result<Option<String>, RegistryError> {
-        let target = format!("/v2/{}/manifests/{digest}", repository.path());
         let is_extra = !media_type::ACCEPTED.contains(&media_type) && is_header_word(media_type);
         let accept: Vec<&str> = media_type::ACCEPTED.into_iter().chain(is_extra.then_some(media_type)).collect();
         let accept = accept.join(", ");
-        let headers = [("Accept", accept.as_str())];
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let request = ApiRequest {
-            headers: &headers,
+            headers: &[("Accept", &accept)],
             is_tag_check: true,
-            reference: Some(digest.as_str()),
-            is_repeatable: true,
-            ..ApiRequest::new("HEAD", repository, &target, &scopes)
+            ..ApiRequest::manifest("HEAD", repository, digest.as_str(), Access::Pull)
         };
         let mut outcome = self.session.send(&request);
         let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
         if is_fetched {
             outcome = self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request });
         }
-        let response = match outcome {
-            Err(error) if error.status == Some(404) => return Ok(None),
-            outcome => outcome?,
-        };
-        if is_html(&response.http) {
-            return Err(response_error(repository, &response, RegistryErrorKind::Protocol)(
-                "a web page where a manifest should be".to_owned(),
-            ));
+        let Some(response) = unless_missing(outcome)? else { return Ok(None) };
+        if response.is_web_page() {
+            return Err(response.protocol_error("a web page where a manifest should be".to_owned()));
         }
-        let announced = announced_digest(&response.http).map_err(response_error(
-            repository,
-            &response,
-            RegistryErrorKind::Protocol,
-        ))?;
-        // Digests of different algorithms cannot be compared.
-        let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
-        let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
-        match announced.filter(is_other) {
-            Some(other) => Err(wrong(format!("it says that the manifest {digest} has the digest {other}"))),
+        match response.other_digest(digest)? {
+            Some(other) => Err(response.mismatch(format!("it says that the manifest {digest} has the digest {other}"))),
             None if is_fetched && !digest.verifies(&response.http.body) => {
-                Err(wrong(format!("the bytes of {digest} have the digest {}", Digest::of(&response.http.body))))
+                let found = Digest::of(&response.http.body);
+                Err(response.mismatch(format!("the bytes of {digest} have the digest {found}")))
             }
-            None => {
-                Ok(Some(response.http.header("Content-Type").map_or_else(String::new, std::borrow::Cow::into_owned)))
-            }
+            None => Ok(Some(response.http.header("Content-Type").unwrap_or_default().into_owned())),
         }
     }
 
@@ -172,19 +140,9 @@ impl Registry {
         digest: &Digest,
         access: Access,
     ) -> Result<bool, RegistryError> {
-        let target = format!("/v2/{}/blobs/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), access)];
-        let request = ApiRequest {
-            headers: &[("Accept", "*/*")],
-            blob: Some(digest),
-            is_repeatable: true,
-            ..ApiRequest::new("HEAD", repository, &target, &scopes)
-        };
-        match self.session.send(&request) {
-            Ok(_) => Ok(true),
-            Err(error) if error.status == Some(404) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let request =
+            ApiRequest { headers: &[("Accept", "*/*")], ..ApiRequest::blob("HEAD", repository, digest, access) };
+        Ok(unless_missing(self.session.send(&request))?.is_some())
     }
 
     /// The tags of a repository, in the registry's order. One request per page.
@@ -192,31 +150,25 @@ impl Registry {
     /// # Errors
     /// [`RegistryErrorKind::NotFound`] for an unknown repository; a list that is invalid, too long or endless.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
-        let target = format!("/v2/{}/tags/list", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let accept = [("Accept", "application/json")];
         let request = ApiRequest {
-            headers: &accept,
+            headers: &[("Accept", "application/json")],
             cap: TAGS_MAX,
-            is_repeatable: true,
-            ..ApiRequest::new("GET", repository, &target, &scopes)
+            ..ApiRequest::new("GET", repository, "tags/list", Access::Pull)
         };
         let mut response = self.session.send(&request)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
             let page = TagPage::read(&response.http.body)
                 .map_err(|error| response.http.quote(&error.to_string()))
-                .map_err(|why| protocol_error(format!("a list of tags that cannot be read: {why}")))?;
+                .map_err(|why| response.protocol_error(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > COUNT_MAX {
-                return Err(protocol_error(format!("a list of more than {COUNT_MAX} tags")));
+                return Err(response.protocol_error(format!("a list of more than {COUNT_MAX} tags")));
             }
-            let Some(next) = self.next_page(&response).map_err(&protocol_error)? else { return Ok(tags) };
-            if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
-                return Err(protocol_error(format!("a list of tags without an end, after {} pages", seen.len())));
+            match self.next_page(&request, &response, "a list of tags", PAGES_MAX, &mut seen)? {
+                Some(next) => response = next,
+                None => return Ok(tags),
             }
-            response = self.session.send_at(&request, &next, AddressSource::NextPage)?;
         }
     }
 
@@ -225,23 +177,11 @@ impl Registry {
     /// # Errors
     /// A registry that does not delete, or does not have the manifest, and any failure of the request.
     pub fn delete_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<(), RegistryError> {
-        let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
-        let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let request = ApiRequest {
-            reference: Some(name_of(name)),
-            is_repeatable: true,
-            ..ApiRequest::new("DELETE", repository, &target, &scopes)
-        };
-        let response = match self.session.send(&request) {
+        match self.session.send(&ApiRequest::manifest("DELETE", repository, name.as_str(), Access::PullPush)) {
             // The response to the first attempt was lost.
-            Err(error) if error.status == Some(404) && error.tries > 1 => return Ok(()),
-            outcome => outcome?,
-        };
-        if matches!(response.http.status, 200 | 202 | 204) {
-            return Ok(());
+            Err(error) if error.status == Some(404) && error.tries > 1 => Ok(()),
+            outcome => check_deleted(&outcome?, "a manifest"),
         }
-        let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
-        Err(protocol_error(format!("status {} for a manifest to be deleted", response.http.status)))
     }
 
     /// Deletes a blob. Most registries leave that to their garbage collection. One request.
@@ -249,26 +189,43 @@ impl Registry {
     /// # Errors
     /// A registry that does not delete, or does not have the blob, and any failure of the request.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
-        let target = format!("/v2/{}/blobs/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let request = ApiRequest {
-            blob: Some(digest),
-            is_repeatable: true,
-            ..ApiRequest::new("DELETE", repository, &target, &scopes)
-        };
-        let response = self.session.send(&request)?;
-        if matches!(response.http.status, 200 | 202 | 204) {
-            return Ok(());
-        }
-        let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
-        Err(protocol_error(format!("status {} for a blob to be deleted", response.http.status)))
+        let request = ApiRequest::blob("DELETE", repository, digest, Access::PullPush);
+        check_deleted(&self.session.send(&request)?, "a blob")
     }
 
-    pub(super) fn next_page(&self, response: &ApiResponse) -> Result<Option<Url>, String> {
+    /// The page of a list after this one; `None` after the last page. `seen` are the URLs of the pages so far, of which
+    /// there must not be more than `most`.
+    pub(super) fn next_page(
+        &self,
+        request: &ApiRequest<'_>,
+        response: &ApiResponse,
+        list: &str,
+        most: usize,
+        seen: &mut BTreeSet<String>,
+    ) -> Result<Option<ApiResponse>, RegistryError> {
         let links: Vec<_> = response.http.fields("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
-        let place = self.session.resolve_location(response, next);
-        place.map(Some).map_err(|why| format!("a Link to its next page that is unusable: {why}"))
+        let unusable = |why| response.protocol_error(format!("a Link to its next page that is unusable: {why}"));
+        let next = self.session.resolve_location(response, next).map_err(unusable)?;
+        if seen.len() >= most || !seen.insert(next.reveal()) {
+            return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));
+        }
+        self.session.send_at(request, &next, AddressSource::NextPage).map(Some)
+    }
+}
+
+/// `None` after a 404.
+fn unless_missing(outcome: Result<ApiResponse, RegistryError>) -> Result<Option<ApiResponse>, RegistryError> {
+    match outcome {
+        Err(error) if error.status == Some(404) => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+fn check_deleted(response: &ApiResponse, content: &str) -> Result<(), RegistryError> {
+    match response.http.status {
+        200 | 202 | 204 => Ok(()),
+        status => Err(response.protocol_error(format!("status {status} for {content} to be deleted"))),
     }
 }
 
@@ -288,13 +245,6 @@ impl TagPage {
 /// Whether a header can carry the text as one word.
 fn is_header_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
-}
-
-fn name_of(name: &ManifestName) -> &str {
-    match name {
-        ManifestName::Tag(tag) => tag,
-        ManifestName::Digest(digest) => digest.as_str(),
-    }
 }
 
 /// The targets of a `Link` header (RFC 8288) with the relation `next`.

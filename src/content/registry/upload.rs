@@ -1,14 +1,13 @@
 //! Uploads of blobs (distribution-spec, "Pushing Blobs"): POST begins one, PATCH sends data, and PUT finishes it. Each
 //! response names the location of the next step.
 
-use crate::auth::authenticator::{Access, Scope};
+use crate::auth::scope::{Access, Scopes};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{announced_digest, other_digest, response_error};
 use crate::content::registry::session::Session;
 use crate::digest::Digest;
 use crate::net::body::RequestBody;
 use crate::net::deadline::Deadline;
-use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
+use crate::net::error::{AddressSource, RegistryError};
 use crate::net::url::Url;
 use crate::reference::Repository;
 
@@ -36,58 +35,43 @@ pub(crate) enum UploadStart {
 pub(crate) struct Uploads<'a> {
     session: &'a Session,
     target: &'a Repository,
-    scopes: [Scope; 1],
     deadline: &'a Deadline,
 }
 
 impl<'a> Uploads<'a> {
     /// Uploads into this repository that must end by this deadline. Does no I/O.
     pub(crate) fn of(session: &'a Session, target: &'a Repository, deadline: &'a Deadline) -> Uploads<'a> {
-        Uploads { session, target, scopes: [Scope::repository(target.path(), Access::PullPush)], deadline }
+        Uploads { session, target, deadline }
     }
 
     /// Requests the mount of a blob of another repository in the same registry. One request.
     pub(crate) fn mount(&self, source: &Repository, digest: &Digest) -> Result<UploadStart, RegistryError> {
-        let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", self.target.path(), source.path());
-        let [own] = self.scopes.clone();
-        let scopes = [own, Scope::repository(source.path(), Access::Pull)];
+        let request = self.request("POST");
         // Mounting twice does no harm, and the registry discards an upload that is not continued.
         let response = self.session.send(&ApiRequest {
-            target: &path,
-            scopes: &scopes,
+            target: format!("{}?mount={digest}&from={}", request.target, source.path()),
+            scopes: request.scopes.union(&Scopes::repository(source.path(), Access::Pull)),
             body: Some(&[]),
             blob: Some(digest),
             is_repeatable: true,
-            ..self.request("POST")
+            ..request
         })?;
         match response.http.status {
-            201 => {
-                let protocol_error = response_error(self.target, &response, RegistryErrorKind::Protocol);
-                match other_digest(announced_digest(&response.http).map_err(protocol_error)?, digest) {
-                    Some(mounted) => {
-                        let wrong = response_error(self.target, &response, RegistryErrorKind::Verification);
-                        Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
-                    }
-                    None => Ok(UploadStart::Mounted),
-                }
-            }
+            201 => response.check_digest("mounted", digest).map(|()| UploadStart::Mounted),
             202 => Ok(UploadStart::Upload(self.next_location(&response).ok())),
-            status => Err(response_error(self.target, &response, RegistryErrorKind::Protocol)(format!(
-                "status {status} for a mount"
-            ))),
+            status => Err(response.protocol_error(format!("status {status} for a mount"))),
         }
     }
 
     /// Begins an upload. One request.
     pub(crate) fn begin(&self) -> Result<Upload, RegistryError> {
-        let path = format!("/v2/{}/blobs/uploads/", self.target.path());
-        let request = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.request("POST") };
+        let request = ApiRequest { body: Some(&[]), is_repeatable: true, ..self.request("POST") };
         let response = self.session.send(&request)?;
-        let protocol_error = response_error(self.target, &response, RegistryErrorKind::Protocol);
         if response.http.status != 202 {
-            return Err(protocol_error(format!("status {} for an upload to begin", response.http.status)));
+            let detail = format!("status {} for an upload to begin", response.http.status);
+            return Err(response.protocol_error(detail));
         }
-        self.next_location(&response).map_err(protocol_error)
+        self.next_location(&response).map_err(|why| response.protocol_error(why))
     }
 
     /// Sends a body in one PATCH that continues at `offset`. Returns the location of the next step.
@@ -118,7 +102,7 @@ impl<'a> Uploads<'a> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         let request = ApiRequest { headers: &[OCTET_STREAM], blob: Some(digest), ..self.request("PUT") };
         let response = self.session.upload(&request, &url, body)?;
-        self.stored(&response, digest)
+        stored(&response, digest)
     }
 
     /// Finishes an upload with these bytes: the whole blob or, after a PATCH, none.
@@ -128,14 +112,13 @@ impl<'a> Uploads<'a> {
         let request =
             ApiRequest { headers: &[OCTET_STREAM], body: Some(bytes), blob: Some(digest), ..self.request("PUT") };
         let response = self.session.send_at(&request, &url, AddressSource::Upload)?;
-        self.stored(&response, digest)
+        stored(&response, digest)
     }
 
     /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
     /// certain.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
-        let request = ApiRequest { is_repeatable: true, ..self.request("GET") };
-        let response = match self.session.send_at(&request, &upload.url, AddressSource::Upload) {
+        let response = match self.session.send_at(&self.request("GET"), &upload.url, AddressSource::Upload) {
             // The upload no longer exists, or the registry does not report its progress.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
                 return Ok(None);
@@ -151,13 +134,14 @@ impl<'a> Uploads<'a> {
     /// Cancels an upload as a courtesy to the registry. The result is ignored.
     pub(crate) fn cancel(&self, upload: &Upload) {
         if self.session.is_home(self.target.domain(), &upload.url).unwrap_or(false) {
-            self.session.send_best_effort(&self.request("DELETE"), &upload.url);
+            let request = ApiRequest { is_repeatable: false, ..self.request("DELETE") };
+            self.session.send_best_effort(&request, &upload.url);
         }
     }
 
     fn request(&self, method: &'static str) -> ApiRequest<'_> {
         let (cap, deadline) = (WRITE_RESPONSE_MAX, Some(self.deadline));
-        ApiRequest { cap, deadline, ..ApiRequest::new(method, self.target, "", &self.scopes) }
+        ApiRequest { cap, deadline, ..ApiRequest::new(method, self.target, "blobs/uploads/", Access::PullPush) }
     }
 
     fn next_location(&self, response: &ApiResponse) -> Result<Upload, String> {
@@ -165,20 +149,13 @@ impl<'a> Uploads<'a> {
         let url = self.session.resolve_location(response, &location);
         url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
     }
+}
 
-    fn stored(&self, response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
-        let protocol_error = response_error(self.target, response, RegistryErrorKind::Protocol);
-        if !matches!(response.http.status, 200 | 201 | 204) {
-            return Err(protocol_error(format!("status {} for a blob that was put", response.http.status)));
-        }
-        match other_digest(announced_digest(&response.http).map_err(protocol_error)?, digest) {
-            Some(stored) => {
-                let wrong = response_error(self.target, response, RegistryErrorKind::Verification);
-                Err(wrong(format!("it says that it stored {stored}, not {digest}")))
-            }
-            None => Ok(()),
-        }
+fn stored(response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
+    if !matches!(response.http.status, 200 | 201 | 204) {
+        return Err(response.protocol_error(format!("status {} for a blob that was put", response.http.status)));
     }
+    response.check_digest("stored", digest)
 }
 
 /// The last offset of `0-99` or `bytes=0-99`; `None` for any other form.

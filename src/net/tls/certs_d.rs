@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
@@ -51,7 +51,9 @@ impl HostFiles {
         let mut files = HostFiles::default();
         for name in &names {
             match name.rsplit_once('.') {
-                Some((_, "crt")) => files.authorities.extend(certificates(&read(&folder.join(name))?).flatten()),
+                Some((_, "crt")) => {
+                    files.authorities.extend(CertificateDer::pem_slice_iter(&read(&folder.join(name))?).flatten())
+                }
                 Some((stem, "cert")) => {
                     let key = format!("{stem}.key");
                     if !names.contains(&key) {
@@ -88,23 +90,20 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {}", path.display(), permission::explain(path, &error)))
 }
 
-fn certificates(pem: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>> {
-    CertificateDer::pem_slice_iter(pem)
-}
-
 fn pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let said = |path: &Path, why: &str| format!("{}: {why}", path.display());
-    let bad_cert = || said(cert, "no usable PEM certificate");
-    let chain: Vec<_> = certificates(&read(cert)?).collect::<Result<_, _>>().map_err(|_| bad_cert())?;
+    let about = |path: &Path, why: &str| format!("{}: {why}", path.display());
+    let bad_cert = || about(cert, "no usable PEM certificate");
+    let pem = read(cert)?;
+    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|_| bad_cert())?;
     if chain.is_empty() || chain.iter().any(|certificate| issuer(certificate).is_none()) {
         return Err(bad_cert());
     }
     let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| said(key, "no PEM private key (one with a passphrase cannot be used)"))?;
+        .map_err(|_| about(key, "no PEM private key (one with a passphrase cannot be used)"))?;
     let signer = provider
         .key_provider
         .load_private_key(private)
-        .map_err(|_| said(key, "not a private key of a kind that can be used (RSA, ECDSA P-256 or P-384, Ed25519)"))?;
+        .map_err(|_| about(key, "not a private key of a kind that can be used (RSA, ECDSA P-256 or P-384, Ed25519)"))?;
     let pair = CertifiedKey::new(chain, signer);
     match pair.keys_match() {
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {

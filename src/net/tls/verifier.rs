@@ -5,7 +5,6 @@
 //! certificate; webpki refuses every authority in that role. So if the same certificate is in certs.d, this one
 //! objection is ignored. Name and dates are still checked.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,16 +17,9 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCer
 use crate::net::tls::system_roots::SystemRoots;
 
 /// There is no authority to verify a certificate with. The text says why.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct NoAuthorities(pub(crate) String);
-
-impl fmt::Display for NoAuthorities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoAuthorities {}
 
 /// Verifies chain, name and dates.
 #[derive(Debug)]

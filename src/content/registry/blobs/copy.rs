@@ -3,7 +3,7 @@
 //! After a broken connection to the target, the upload continues where the target says, or begins again. `BlobSource`
 //! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
 
-use crate::auth::authenticator::Access;
+use crate::auth::scope::Access;
 use crate::content::registry::blobs::copy_fault::{CopyFault, is_about_mount, is_break};
 use crate::content::registry::blobs::source::{BlobReader, BlobSource};
 use crate::content::registry::blobs::stream::{ResumableHasher, VerifyingReader};

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use crate::auth::authenticator::{Access, Scope};
+use crate::auth::scope::Access;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::digest::Digest;
@@ -156,15 +156,11 @@ impl BlobReader for BlobSource<'_> {
         }
         let range = format!("bytes={at}-");
         let headers = [("Accept", "*/*"), ("Range", range.as_str())];
-        let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
-        let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
         let (response, body) = self.session.download(&ApiRequest {
             headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
             cap: u64::MAX,
             deadline: Some(self.deadline),
-            blob: Some(self.digest),
-            is_repeatable: true,
-            ..ApiRequest::new("GET", self.repository, &target, &scopes)
+            ..ApiRequest::blob("GET", self.repository, self.digest, Access::Pull)
         })?;
         let stream = self.stream.insert(BlobStream { body, at: 0, request: response.request.clone() });
         let extent = extent(&response, &stream.body, at);
