@@ -146,6 +146,21 @@ impl LayoutError {
         move |source| LayoutError::Io { what, path: path.to_owned(), source }
     }
 
+    /// A path that cannot be used as a layout.
+    pub(super) fn not_a_layout(path: &Path, why: impl Into<String>) -> LayoutError {
+        LayoutError::NotALayout { path: path.to_owned(), why: why.into() }
+    }
+
+    /// Bytes that are not those of their digest.
+    pub(super) fn damaged(path: &Path, digest: &Digest, why: String) -> LayoutError {
+        LayoutError::Damaged { path: path.to_owned(), digest: digest.clone(), why }
+    }
+
+    /// For `map_err`: a document that cannot be read.
+    pub(super) fn document<'a>(path: &'a Path, member: &'a str) -> impl Fn(DocumentError) -> LayoutError + 'a {
+        move |source| LayoutError::Document { path: path.to_owned(), member: member.to_owned(), source }
+    }
+
     /// Whether a manifest or blob is missing, and nothing else is wrong.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, LayoutError::NoBlob { .. })

@@ -58,7 +58,7 @@ impl Archive {
         let mut kept = is_gzip.then(|| Kept::new(KEPT_MAX, KEPT_TOTAL));
         let members = tar_reader::members(&mut reader, kept.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
-            TarError::Damaged(why) => LayoutError::NotALayout { path: path.to_owned(), why },
+            TarError::Damaged(why) => LayoutError::not_a_layout(path, why),
             TarError::Refused(member, why) => LayoutError::Refused { path: path.to_owned(), member, why },
         })?;
         let gzip = kept.map(|kept| {
@@ -172,7 +172,7 @@ struct Expanded {
 /// The user may name an archive by a link.
 fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
     let opened = open_regular(path, true).map_err(LayoutError::io("open", path))?;
-    let not_a_file = || LayoutError::NotALayout { path: path.to_owned(), why: "it is no regular file".to_owned() };
+    let not_a_file = || LayoutError::not_a_layout(path, "it is no regular file");
     let (mut file, size) = opened.ok_or_else(not_a_file)?;
     let mut magic = Vec::new();
     let begun = (&mut file).take(2).read_to_end(&mut magic).and_then(|_| file.seek(SeekFrom::Start(0)));

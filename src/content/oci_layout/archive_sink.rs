@@ -2,23 +2,24 @@
 //! which replaces it in the end, unless another process has done so meanwhile.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use tar::{EntryType, Header};
 
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::directory_sink::{VERSION, copy, folder_of, sync_folder};
+use crate::content::oci_layout::directory_sink::{VERSION, copy};
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
+use crate::content::oci_layout::staged::{Staged, device_and_inode, folder_of};
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
-use crate::sync;
+use crate::sync::lock;
 
 pub(super) struct ArchiveSink {
     path: PathBuf,
@@ -57,7 +58,7 @@ impl ArchiveSink {
     /// Whether the old archive has the blob, with the right bytes, or the new one.
     pub(super) fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
         let name = blob_name(blob.digest);
-        if self.lock().as_ref().is_some_and(|archive| archive.written.contains(&name)) {
+        if lock(&self.archive).as_ref().is_some_and(|archive| archive.written.contains(&name)) {
             return Ok(true);
         }
         let Some(Layout { files, .. }) = &self.before else { return Ok(false) };
@@ -66,8 +67,7 @@ impl ArchiveSink {
         if found == *blob.digest {
             return Ok(true);
         }
-        let (path, digest) = (self.path.clone(), blob.digest.clone());
-        Err(LayoutError::Damaged { path, digest, why: "its bytes have another digest".to_owned() })
+        Err(LayoutError::damaged(&self.path, blob.digest, "its bytes have another digest".to_owned()))
     }
 
     /// One blob at a time: a tar archive is one stream.
@@ -77,7 +77,7 @@ impl ArchiveSink {
         reader: &mut dyn BlobReader,
         progress: &dyn Fn(u64),
     ) -> Result<u64, ContentError> {
-        let mut archive = self.lock();
+        let mut archive = lock(&self.archive);
         let archive = self.begun(&mut archive)?;
         let name = blob_name(blob.digest);
         if archive.written.contains(&name) {
@@ -99,25 +99,16 @@ impl ArchiveSink {
     }
 
     pub(super) fn publish(&self, change: &IndexChange<'_>) -> Result<(), LayoutError> {
-        let mut slot = self.lock();
+        let mut slot = lock(&self.archive);
         let archive = self.begun(&mut slot)?;
         let mut index = self.before.as_ref().map_or_else(LayoutIndex::new, |before| before.index.clone());
         change(&mut index, &mut InArchive { before: self.before.as_ref(), archive })?;
-        let document = |source| LayoutError::Document { path: self.path.clone(), member: INDEX.to_owned(), source };
-        let index = index.encode().map_err(document)?;
-        for (name, bytes) in [(INDEX, index.as_slice()), (MARKER, VERSION)] {
-            archive.begin(name, bytes.len() as u64)?;
-            archive.append(bytes)?;
-            archive.end(bytes.len() as u64)?;
-        }
+        archive.member(INDEX, &index.encode().map_err(LayoutError::document(&self.path, INDEX))?)?;
+        archive.member(MARKER, VERSION)?;
         match slot.take() {
             Some(archive) => archive.place(&self.path, self.identity.as_ref()),
             None => Ok(()),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<NewArchive>> {
-        sync::lock(&self.archive)
     }
 
     /// The new archive. It begins with what the old one has.
@@ -131,10 +122,7 @@ impl ArchiveSink {
         }
         match slot {
             Some(archive) if !archive.is_broken => Ok(archive),
-            _ => {
-                let why = "an earlier blob could not be written".to_owned();
-                Err(LayoutError::NotALayout { path: self.path.clone(), why })
-            }
+            _ => Err(LayoutError::not_a_layout(&self.path, "an earlier blob could not be written")),
         }
     }
 }
@@ -162,17 +150,6 @@ impl FileIdentity {
     }
 }
 
-#[cfg(unix)]
-fn device_and_inode(metadata: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
-    (0, 0)
-}
-
 /// The manifests of the old archive, and the new one.
 struct InArchive<'a> {
     before: Option<&'a Layout>,
@@ -189,18 +166,15 @@ impl Documents for InArchive<'_> {
         if self.archive.written.contains(&name) {
             return Ok(());
         }
-        self.archive.begin(&name, bytes.len() as u64)?;
-        self.archive.append(bytes)?;
-        self.archive.end(bytes.len() as u64)?;
+        self.archive.member(&name, bytes)?;
         self.archive.written.insert(name);
         Ok(())
     }
 }
 
-/// A temporary file. It is deleted unless it is placed.
+/// An archive that replaces the old one when it is complete.
 struct NewArchive {
-    path: PathBuf,
-    file: Option<BufWriter<File>>,
+    staged: Staged,
     written: BTreeSet<String>,
     is_broken: bool,
 }
@@ -208,18 +182,9 @@ struct NewArchive {
 impl NewArchive {
     fn create(target: &Path) -> Result<NewArchive, LayoutError> {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        for number in 0..1000 {
-            let path = target.with_file_name(format!(".{name}.docker-manifest-{}-{number}", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    let file = Some(BufWriter::new(file));
-                    return Ok(NewArchive { path, file, written: BTreeSet::new(), is_broken: false });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(LayoutError::io("create", &path)(error)),
-            }
-        }
-        Err(LayoutError::io("create", target)(io::ErrorKind::AlreadyExists.into()))
+        let folder = target.parent().unwrap_or(Path::new(""));
+        let staged = Staged::create(folder, &format!(".{name}.docker-manifest-"))?;
+        Ok(NewArchive { staged, written: BTreeSet::new(), is_broken: false })
     }
 
     fn take_over(&mut self, files: &Files) -> Result<(), LayoutError> {
@@ -231,19 +196,21 @@ impl NewArchive {
         for name in names {
             let Some((mut content, size)) = files.open(name)? else { continue };
             self.begin(name, size)?;
-            let path = self.path.clone();
-            let copied = match &mut self.file {
-                Some(file) => io::copy(&mut content, file).map_err(LayoutError::io("write", &path))?,
-                None => 0,
-            };
-            if copied != size {
+            if self.staged.append_all(&mut content)? != size {
                 let why = format!("{name} is shorter than its header says");
-                return Err(LayoutError::NotALayout { path: files.path().to_owned(), why });
+                return Err(LayoutError::not_a_layout(files.path(), why));
             }
             self.end(size)?;
             self.written.insert(name.clone());
         }
         Ok(())
+    }
+
+    /// Writes a member that is in memory.
+    fn member(&mut self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
+        self.begin(name, bytes.len() as u64)?;
+        self.append(bytes)?;
+        self.end(bytes.len() as u64)
     }
 
     /// Writes the header of a member.
@@ -271,14 +238,13 @@ impl NewArchive {
     }
 
     fn header(&mut self, mut header: Header, name: &str) -> Result<(), LayoutError> {
-        header.set_path(name).map_err(LayoutError::io("write", &self.path))?;
+        header.set_path(name).map_err(LayoutError::io("write", self.staged.path()))?;
         header.set_cksum();
         self.append(header.as_bytes())
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), LayoutError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(bytes).map_err(LayoutError::io("write", &self.path))
+        self.staged.append(bytes)
     }
 
     /// Fills the last block of a member.
@@ -291,17 +257,7 @@ impl NewArchive {
     /// Replaces the archive, if it is still the file that it was made of.
     fn place(mut self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
         self.append(&[0; 1024])?;
-        let Some(file) = self.file.take() else { return Ok(()) };
-        let written = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-        let placed = written.map_err(LayoutError::io("write", target)).and_then(|()| self.rename(target, before));
-        if placed.is_err() {
-            let _ = fs::remove_file(&self.path);
-        }
-        placed?;
-        sync_folder(target)
-    }
-
-    fn rename(&self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
+        self.staged.sync(target)?;
         // The folder is locked, so that two processes do not both find the old archive. It leaves no file behind.
         // Filesystems without locks have the check alone.
         let folder = File::open(folder_of(target)).map_err(LayoutError::io("open", target))?;
@@ -309,15 +265,7 @@ impl NewArchive {
         if FileIdentity::of(target)?.as_ref() != before {
             return Err(LayoutError::Replaced { path: target.to_owned() });
         }
-        fs::rename(&self.path, target).map_err(LayoutError::io("write", target))
-    }
-}
-
-impl Drop for NewArchive {
-    fn drop(&mut self) {
-        if self.file.is_some() {
-            let _ = fs::remove_file(&self.path);
-        }
+        self.staged.rename(target)
     }
 }
 

@@ -4,10 +4,8 @@
 //! `index.json.lock`, the name that buildx uses.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io};
 
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name, file_in};
@@ -15,6 +13,7 @@ use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::lock::LockWait;
 use crate::content::oci_layout::reader::{check_version, decode};
 use crate::content::oci_layout::referrers::Documents;
+use crate::content::oci_layout::staged::Staged;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
@@ -30,8 +29,6 @@ const BUFFER: usize = 64 * 1024;
 pub(super) struct DirectorySink {
     root: PathBuf,
     before: Option<Layout>,
-    /// The number of temporary files so far.
-    count: AtomicU64,
 }
 
 impl DirectorySink {
@@ -52,14 +49,11 @@ impl DirectorySink {
                         None
                     }
                     None if is_begun => None,
-                    None => {
-                        let why = "the directory has other files in it".to_owned();
-                        return Err(LayoutError::NotALayout { path: root, why });
-                    }
+                    None => return Err(LayoutError::not_a_layout(&root, "the directory has other files in it")),
                 }
             }
         };
-        Ok(DirectorySink { root, before, count: AtomicU64::new(0) })
+        Ok(DirectorySink { root, before })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -87,12 +81,8 @@ impl DirectorySink {
         progress: &dyn Fn(u64),
     ) -> Result<u64, ContentError> {
         let target = self.root.join(blob_name(blob.digest));
-        let folder = target.parent().unwrap_or(&self.root).to_owned();
-        self.prepare(&folder)?;
-        let staged = self.staged(&folder)?;
-        let written = copy(blob, reader, progress, &mut |bytes| {
-            (&staged.file).write_all(bytes).map_err(LayoutError::io("write", &staged.path))
-        })?;
+        let staged = self.staged(&target)?;
+        let written = copy(blob, reader, progress, &mut |bytes| staged.append(bytes))?;
         staged.place(&target)?;
         Ok(written)
     }
@@ -105,32 +95,30 @@ impl DirectorySink {
         let before = files.read(INDEX, DOCUMENT_MAX)?;
         let mut index = before.as_ref().map_or(Ok(LayoutIndex::new()), |bytes| decode(&files, bytes))?;
         change(&mut index, &mut InDirectory(self))?;
-        let document = |source| LayoutError::Document { path: self.root.clone(), member: INDEX.to_owned(), source };
-        let bytes = index.encode().map_err(document)?;
+        let bytes = index.encode().map_err(LayoutError::document(&self.root, INDEX))?;
         if file_in(&self.root, MARKER)?.is_none() {
-            self.replace(MARKER, VERSION)?;
+            self.put(MARKER, VERSION)?;
         }
         if before.as_ref() != Some(&bytes) {
-            self.replace(INDEX, &bytes)?;
+            self.put(INDEX, &bytes)?;
         }
         drop(lock);
         Ok(())
     }
 
-    /// Writes a blob that is in memory.
-    fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
-        let target = self.root.join(blob_name(digest));
-        let folder = target.parent().unwrap_or(&self.root).to_owned();
-        self.prepare(&folder)?;
-        let staged = self.staged(&folder)?;
-        (&staged.file).write_all(bytes).map_err(LayoutError::io("write", &staged.path))?;
+    /// Replaces a file as a whole.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
+        let target = self.root.join(name);
+        let staged = self.staged(&target)?;
+        staged.append(bytes)?;
         staged.place(&target)
     }
 
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
-        let staged = self.staged(&self.root)?;
-        (&staged.file).write_all(bytes).map_err(LayoutError::io("write", &staged.path))?;
-        staged.place(&self.root.join(name))
+    /// A temporary file in the folder of this file, which is made if it is missing.
+    fn staged(&self, target: &Path) -> Result<Staged, LayoutError> {
+        let folder = target.parent().unwrap_or(&self.root);
+        self.prepare(folder)?;
+        Staged::create(folder, STAGED)
     }
 
     /// Makes the folder and those above it. None below the layout may be a link.
@@ -146,19 +134,6 @@ impl DirectorySink {
             below = below.parent().unwrap_or(&self.root);
         }
         Ok(())
-    }
-
-    fn staged(&self, folder: &Path) -> Result<Staged, LayoutError> {
-        loop {
-            let number = self.count.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!("{STAGED}{}-{number}", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Staged { path, file, is_placed: false }),
-                // A killed process had the same number.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1_000_000 => {}
-                Err(error) => return Err(LayoutError::io("create", &path)(error)),
-            }
-        }
     }
 }
 
@@ -176,45 +151,7 @@ impl Documents for InDirectory<'_> {
     }
 
     fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
-        self.0.put(digest, bytes)
-    }
-}
-
-/// A temporary file. It is deleted unless it is placed.
-struct Staged {
-    path: PathBuf,
-    file: File,
-    is_placed: bool,
-}
-
-impl Staged {
-    fn place(mut self, target: &Path) -> Result<(), LayoutError> {
-        self.file.sync_all().map_err(LayoutError::io("sync", &self.path))?;
-        fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
-        self.is_placed = true;
-        sync_folder(target)
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.is_placed {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// The folder that a file is in.
-pub(super) fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Syncs the folder of a file. Filesystems that cannot do so need it not.
-pub(super) fn sync_folder(file: &Path) -> Result<(), LayoutError> {
-    let folder = folder_of(file);
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        done => done.map_err(LayoutError::io("sync", folder)),
+        self.0.put(&blob_name(digest), bytes)
     }
 }
 

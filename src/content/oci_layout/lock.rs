@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::content::error::LayoutError;
+use crate::content::oci_layout::staged::device_and_inode;
 use crate::file_kind::no_follow;
 
 /// How often a wait checks whether the lock is free.
@@ -56,18 +57,11 @@ impl LockWait<'_> {
     }
 }
 
-#[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let own = file.metadata()?;
+    let own = device_and_inode(&file.metadata()?);
     match fs::symlink_metadata(path) {
-        Ok(current) => Ok((current.dev(), current.ino()) == (own.dev(), own.ino())),
+        Ok(current) => Ok(device_and_inode(&current) == own),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }

@@ -16,6 +16,7 @@ mod lock;
 mod reader;
 mod referrers;
 mod sink;
+mod staged;
 mod tar_reader;
 
 pub use crate::location::{LayoutKind, LayoutName};

@@ -40,7 +40,7 @@ impl Layout {
                 let source = path.metadata().err();
                 return Err(match source {
                     Some(source) => LayoutError::io("open", &path)(source),
-                    None => LayoutError::NotALayout { path, why: "it is no directory".to_owned() },
+                    None => LayoutError::not_a_layout(&path, "it is no directory"),
                 });
             }
             LayoutKind::Archive | LayoutKind::DockerArchive => Files::archive(&path)?,
@@ -51,9 +51,8 @@ impl Layout {
             Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), there: names }))
         };
         let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
-            let why = "it has no index.json".to_owned();
-            let none = LayoutError::NotALayout { path: name.path.clone(), why };
-            return Err(old_archive(&files)?.unwrap_or(none));
+            let none = || LayoutError::not_a_layout(&name.path, "it has no index.json");
+            return Err(old_archive(&files)?.unwrap_or_else(none));
         };
         let index = decode(&files, &bytes)?;
         // Docker 25.0 wrote an empty index.json for images that were saved by digest.
@@ -98,7 +97,7 @@ impl Layout {
             (Some(entry), 1) => Ok(entry),
             (None, _) => match name {
                 Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), there }),
-                None => Err(LayoutError::NotALayout { path, why: "it has no images".to_owned() }),
+                None => Err(LayoutError::not_a_layout(&path, "it has no images")),
             },
             (_, number) => Err(LayoutError::SeveralImages { path, name: name.cloned(), number, there }),
         }
@@ -133,14 +132,25 @@ impl Layout {
         Ok(entries.into_iter().filter(is_top).collect())
     }
 
+    fn damaged(&self, digest: &Digest, why: String) -> LayoutError {
+        LayoutError::damaged(self.files.path(), digest, why)
+    }
+
+    fn wrong_digest(&self, digest: &Digest, bytes: &[u8]) -> LayoutError {
+        self.damaged(digest, format!("its bytes have the digest {}", Digest::of(bytes)))
+    }
+
+    fn no_blob(&self, digest: &Digest) -> LayoutError {
+        LayoutError::NoBlob { path: self.files.path().to_owned(), digest: digest.clone() }
+    }
+
     /// The bytes of a manifest, verified.
     pub(super) fn document(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
         let Some(bytes) = self.files.read(&blob_name(digest), DOCUMENT_MAX)? else { return Ok(None) };
         if digest.verifies(&bytes) {
             return Ok(Some(bytes));
         }
-        let (path, found) = (self.files.path().to_owned(), Digest::of(&bytes));
-        Err(LayoutError::Damaged { path, digest: digest.clone(), why: format!("its bytes have the digest {found}") })
+        Err(self.wrong_digest(digest, &bytes))
     }
 }
 
@@ -159,17 +169,13 @@ pub(super) fn check_version(files: &Files) -> Result<(), LayoutError> {
         version => {
             let version = version.unwrap_or("unknown");
             let why = format!("its version is {}, and 1 is known", crate::sanitize::word(version));
-            Err(LayoutError::NotALayout { path: files.path().to_owned(), why })
+            Err(LayoutError::not_a_layout(files.path(), why))
         }
     }
 }
 
 pub(super) fn decode(files: &Files, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {
-    LayoutIndex::decode(bytes).map_err(|source| LayoutError::Document {
-        path: files.path().to_owned(),
-        member: INDEX.to_owned(),
-        source,
-    })
+    LayoutIndex::decode(bytes).map_err(LayoutError::document(files.path(), INDEX))
 }
 
 impl ContentSource for Layout {
@@ -179,15 +185,11 @@ impl ContentSource for Layout {
             ManifestName::Digest(digest) => digest.clone(),
             ManifestName::Tag(tag) => self.only(&self.index.named(tag), Some(tag))?.digest.clone(),
         };
-        let no_blob = || LayoutError::NoBlob { path: self.files.path().to_owned(), digest: digest.clone() };
-        let bytes = self.document(&digest)?.ok_or_else(no_blob)?;
+        let bytes = self.document(&digest)?.ok_or_else(|| self.no_blob(&digest))?;
         let stated = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
         let stated = stated.map(String::as_str).unwrap_or_default();
-        let served = manifest::served_type(stated, &bytes).map_err(|source| LayoutError::Document {
-            path: self.files.path().to_owned(),
-            member: digest.to_string(),
-            source,
-        })?;
+        let unreadable = LayoutError::document(self.files.path(), digest.as_str());
+        let served = manifest::served_type(stated, &bytes).map_err(unreadable)?;
         let media_type = served.unwrap_or(media_type::essence(stated)).to_owned();
         Ok(FetchedManifest { media_type, bytes, digest })
     }
@@ -200,26 +202,17 @@ impl ContentSource for Layout {
     fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some(length) = self.files.size(&blob_name(blob.digest))? else { return Ok(false) };
         match blob.size.filter(|size| *size != length) {
-            Some(size) => {
-                let why = format!("it has {length} bytes, not {size}");
-                Err(LayoutError::Damaged { path: self.files.path().to_owned(), digest: blob.digest.clone(), why }
-                    .into())
-            }
+            Some(size) => Err(self.damaged(blob.digest, format!("it has {length} bytes, not {size}")).into()),
             None => Ok(true),
         }
     }
 
     fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        let (path, digest) = (self.files.path().to_owned(), blob.digest.clone());
         if !self.serves_blob(blob)? {
-            return Err(LayoutError::NoBlob { path, digest }.into());
+            return Err(self.no_blob(blob.digest).into());
         }
         let bytes = self.files.read(&blob_name(blob.digest), cap)?.unwrap_or_default();
-        if digest.verifies(&bytes) {
-            return Ok(bytes);
-        }
-        let why = format!("its bytes have the digest {}", Digest::of(&bytes));
-        Err(LayoutError::Damaged { path, digest, why }.into())
+        if blob.digest.verifies(&bytes) { Ok(bytes) } else { Err(self.wrong_digest(blob.digest, &bytes).into()) }
     }
 
     fn read_blob(
@@ -242,13 +235,11 @@ impl ContentSource for Layout {
 
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some((file, size)) = self.files.open(&blob_name(blob.digest))? else { return Ok(false) };
-        let path = self.files.path();
-        let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", path))?;
+        let found = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", self.files.path()))?.0;
         if found == *blob.digest && blob.size.is_none_or(|wanted| wanted == size) {
             return Ok(true);
         }
-        let why = format!("it has {size} bytes with the digest {found}");
-        Err(LayoutError::Damaged { path: path.to_owned(), digest: blob.digest.clone(), why }.into())
+        Err(self.damaged(blob.digest, format!("it has {size} bytes with the digest {found}")).into())
     }
 
     fn order(&self, blob: &Digest) -> Option<u64> {
@@ -282,10 +273,8 @@ impl LayoutBlob<'_> {
     fn reopen(&mut self) -> Result<(), LayoutError> {
         // One large member of a gzip archive can be open at a time.
         self.stream = None;
-        let path = self.layout.files.path();
         let opened = self.layout.files.open(&blob_name(self.digest))?;
-        let (stream, length) =
-            opened.ok_or_else(|| LayoutError::NoBlob { path: path.to_owned(), digest: self.digest.clone() })?;
+        let (stream, length) = opened.ok_or_else(|| self.layout.no_blob(self.digest))?;
         (self.stream, self.length) = (Some((stream, 0)), Some(length));
         Ok(())
     }
@@ -324,7 +313,6 @@ impl BlobReader for LayoutBlob<'_> {
     }
 
     fn wrong(&mut self, why: String) -> RegistryError {
-        let path = self.layout.files.path().to_owned();
-        self.failed(LayoutError::Damaged { path, digest: self.digest.clone(), why })
+        self.failed(self.layout.damaged(self.digest, why))
     }
 }

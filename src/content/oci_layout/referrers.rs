@@ -50,32 +50,24 @@ impl Layout {
         for list in self.index.exactly(&referrers::tag(subject)) {
             let Some(bytes) = self.document(&list.digest)? else { continue };
             if ManifestKind::is_list(&list.media_type) {
-                found.extend(Index::decode(&bytes).map_err(self.not_read(&list.digest))?.manifests);
+                let unreadable = LayoutError::document(self.files.path(), list.digest.as_str());
+                found.extend(Index::decode(&bytes).map_err(unreadable)?.manifests);
             }
         }
-        let mut by_subject = crate::sync::lock(&self.by_subject);
-        let by_subject = match &mut *by_subject {
+        let mut known = crate::sync::lock(&self.by_subject);
+        let known = match &mut *known {
             Some(known) => known,
-            unknown => unknown.insert(by_subject_of(self)?),
+            unknown => unknown.insert(by_subject(&self.files, &self.index)?),
         };
-        found.extend(by_subject.get(subject).into_iter().flatten().cloned());
+        found.extend(known.get(subject).into_iter().flatten().cloned());
         let mut seen = BTreeSet::new();
         found.retain(|referrer| seen.insert(referrer.digest.clone()));
         if found.len() > most {
             let why = format!("{subject} has more than {most} referrers in it");
-            return Err(LayoutError::NotALayout { path: self.files.path().to_owned(), why });
+            return Err(LayoutError::not_a_layout(self.files.path(), why));
         }
         Ok(found)
     }
-
-    fn not_read(&self, digest: &Digest) -> impl Fn(crate::model::DocumentError) -> LayoutError {
-        let (path, member) = (self.files.path().to_owned(), digest.to_string());
-        move |source| LayoutError::Document { path: path.clone(), member: member.clone(), source }
-    }
-}
-
-fn by_subject_of(layout: &Layout) -> Result<BySubject, LayoutError> {
-    by_subject(&layout.files, &layout.index)
 }
 
 /// The manifests of a layout, while its `index.json` changes.
@@ -123,11 +115,11 @@ impl Unlisted {
         documents: &mut dyn Documents,
     ) -> Result<(), LayoutError> {
         for (tag, entries) in &self.by_tag {
-            let failed =
-                |source| LayoutError::Document { path: path.to_owned(), member: format!("{tag} of {INDEX}"), source };
+            let member = format!("{tag} of {INDEX}");
+            let failed = LayoutError::document(path, &member);
             let before = index.exactly(tag).first().map(|entry| entry.digest.clone());
             let before = before.map_or(Ok(None), |digest| documents.read(&digest))?;
-            let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed).map_err(failed)?;
+            let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed).map_err(&failed)?;
             let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
             let new: Vec<Descriptor> = entries.iter().filter(is_new).cloned().collect();
             if new.is_empty() {
@@ -136,7 +128,7 @@ impl Unlisted {
             let bytes = referrers::extended(before.as_deref(), &new).map_err(failed)?;
             if bytes.len() as u64 > DOCUMENT_MAX {
                 let why = format!("the list of referrers {tag} in it would be over 4 MiB");
-                return Err(LayoutError::NotALayout { path: path.to_owned(), why });
+                return Err(LayoutError::not_a_layout(path, why));
             }
             let digest = Digest::of(&bytes);
             documents.write(&digest, &bytes)?;

@@ -41,8 +41,8 @@ impl<'a> LayoutSink<'a> {
             LayoutKind::Directory => SinkKind::Directory(DirectorySink::open(name)?),
             LayoutKind::Archive => SinkKind::Archive(ArchiveSink::open(name)?),
             LayoutKind::DockerArchive => {
-                let why = "an archive of docker save can only be read; write an oci-archive: instead".to_owned();
-                return Err(LayoutError::NotALayout { path: name.path.clone(), why });
+                let why = "an archive of docker save can only be read; write an oci-archive: instead";
+                return Err(LayoutError::not_a_layout(&name.path, why));
             }
         };
         Ok(LayoutSink { name: name.clone(), lock_wait, kind, unlisted: Mutex::default() })

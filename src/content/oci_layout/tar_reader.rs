@@ -8,8 +8,7 @@ use std::sync::Arc;
 use tar::{EntryType, Header};
 
 /// The size of a tar block, in bytes.
-const BLOCK_BYTES: usize = 512;
-const BLOCK: u64 = BLOCK_BYTES as u64;
+const BLOCK: u64 = 512;
 /// The maximum number of members.
 const MEMBERS_MAX: usize = 100_000;
 /// The maximum size of an extended header, in bytes.
@@ -124,30 +123,21 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// The next header; `None` at the end of the archive.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
-        let mut block = [0; BLOCK_BYTES];
-        let mut filled = 0;
-        while let Some(room) = block.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match self.reader.read(room) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.at = self.at.saturating_add(filled as u64);
-        if filled == 0 || block.iter().all(|byte| *byte == 0) {
+        let mut block = Vec::new();
+        (&mut *self.reader).take(BLOCK).read_to_end(&mut block)?;
+        self.at = self.at.saturating_add(block.len() as u64);
+        if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        if filled < block.len() {
+        if block.len() as u64 != BLOCK {
             return Err(TarError::Damaged("it ends in the middle of a header".to_owned()));
         }
         let mut header = Header::new_old();
         header.as_mut_bytes().copy_from_slice(&block);
-        let is_sum = |place: usize| (148..156).contains(&place);
-        let byte = |(place, byte): (usize, &u8)| if is_sum(place) { 32 } else { u32::from(*byte) };
-        let sum: u32 = block.iter().enumerate().map(byte).sum();
-        match header.cksum() {
-            Ok(stated) if stated == sum => Ok(Some(header)),
+        let mut summed = header.clone();
+        summed.set_cksum();
+        match (header.cksum(), summed.cksum()) {
+            (Ok(stated), Ok(sum)) if stated == sum => Ok(Some(header)),
             _ => Err(TarError::Damaged("it is no tar archive, or a header is damaged".to_owned())),
         }
     }

@@ -1,0 +1,98 @@
+//! Files that are complete before they have their name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::content::error::LayoutError;
+
+/// A temporary file. It is deleted unless it is placed.
+pub(super) struct Staged {
+    path: PathBuf,
+    file: File,
+    is_placed: bool,
+}
+
+impl Staged {
+    /// Creates an empty file in a folder. Its name begins with `prefix`.
+    pub(super) fn create(folder: &Path, prefix: &str) -> Result<Staged, LayoutError> {
+        for number in 0..1000 {
+            let path = folder.join(format!("{prefix}{}-{number}", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Staged { path, file, is_placed: false }),
+                // Another thread has that one, or a killed process had the same number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(LayoutError::io("create", &path)(error)),
+            }
+        }
+        Err(LayoutError::io("create", folder)(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// The file's name until it is placed.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes bytes behind those that were written before.
+    pub(super) fn append(&self, bytes: &[u8]) -> Result<(), LayoutError> {
+        (&self.file).write_all(bytes).map_err(LayoutError::io("write", &self.path))
+    }
+
+    /// Writes all that a reader has. Returns its size, in bytes.
+    pub(super) fn append_all(&self, reader: &mut dyn Read) -> Result<u64, LayoutError> {
+        io::copy(reader, &mut &self.file).map_err(LayoutError::io("write", &self.path))
+    }
+
+    /// Writes the file to the disk. The error names `path`.
+    pub(super) fn sync(&self, path: &Path) -> Result<(), LayoutError> {
+        self.file.sync_all().map_err(LayoutError::io("write", path))
+    }
+
+    /// Syncs the file and gives it its name.
+    pub(super) fn place(self, target: &Path) -> Result<(), LayoutError> {
+        self.file.sync_all().map_err(LayoutError::io("sync", &self.path))?;
+        self.rename(target)
+    }
+
+    /// Gives the file its name. It was synced before.
+    pub(super) fn rename(mut self, target: &Path) -> Result<(), LayoutError> {
+        fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
+        self.is_placed = true;
+        sync_folder(target)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Syncs the folder of a file. Filesystems that cannot do so need it not.
+fn sync_folder(file: &Path) -> Result<(), LayoutError> {
+    let folder = folder_of(file);
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        done => done.map_err(LayoutError::io("sync", folder)),
+    }
+}
+
+/// What tells a file from another one of the same name.
+#[cfg(unix)]
+pub(super) fn device_and_inode(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// What tells a file from another one of the same name.
+#[cfg(not(unix))]
+pub(super) fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
