@@ -287,8 +287,8 @@ impl fmt::Display for RegistryError {
 }
 
 impl RegistryErrorKind {
-    /// The kind for scripts, and the message. `SERVER` stands for the server that was tried: the registry, or one that it
-    /// named. `REGISTRY` stands for the registry, whichever server was tried.
+    /// The kind for scripts, and the message. `SERVER` stands for the server that was tried: the registry, or one that
+    /// it named. `REGISTRY` stands for the registry, whichever server was tried.
     fn description(self) -> (FailureKind, &'static str) {
         use RegistryErrorKind as Kind;
         match self {
