@@ -48,6 +48,11 @@ impl GrowingBuffers {
         }
     }
 
+    /// The first bytes of the output buffer, which the HTTP library has written and wants to be sent.
+    pub(crate) fn written(&self, amount: usize) -> &[u8] {
+        self.output.get(..amount).unwrap_or_default()
+    }
+
     /// Moves what was not consumed to the beginning if there is no room behind it, and makes room if that is not
     /// enough.
     fn make_room(&mut self, least: usize) {
@@ -165,7 +170,14 @@ mod tests {
             buffers.input_consume(2000);
         }
         assert_eq!(buffers.input.len(), INPUT_FIRST);
-        let sizes: Vec<usize> = (0..4).map(|_| buffers.tmp_and_output().1.len()).collect();
+        let piece = |_| {
+            let room = buffers.tmp_and_output().1;
+            room.fill(3);
+            let size = room.len();
+            assert_eq!(buffers.written(size), vec![3; size], "it is sent before the next piece");
+            size
+        };
+        let sizes: Vec<usize> = (0..4).map(piece).collect();
         assert_eq!(sizes, [2 * OUTPUT_FIRST, OUTPUT_BODY, OUTPUT_BODY, OUTPUT_BODY]);
         assert!(buffers.tmp_and_output().0.len() >= CHUNK_MIN);
     }

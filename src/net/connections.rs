@@ -32,7 +32,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CONNECTIONS: usize = 64;
 const HEAD_MAX: usize = 32 * 1024;
 const BUFFER_IN: usize = 64 * 1024;
-const BUFFER_OUT: usize = 32 * 1024;
+/// As much as is read at once: a copy sends what one read has brought in one call.
+const BUFFER_OUT: usize = BUFFER_IN;
 /// The HTTP library sends no line that exceeds its buffer, and a token may be long.
 const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
 /// A head whose longest line is longer needs the large buffer.

@@ -71,8 +71,7 @@ impl Transport for Socket {
             self.stream.set_write_timeout(wanted)?;
             self.write_timeout = Some(wanted);
         }
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        in_time(self.stream.write_all(output), timeout)
+        in_time(self.stream.write_all(self.buffers.written(amount)), timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
@@ -105,7 +104,35 @@ impl fmt::Debug for Socket {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
+
+    #[test]
+    fn a_body_is_sent_in_larger_pieces_after_the_first_and_arrives_as_it_was() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = thread::spawn(move || {
+            let mut received = Vec::new();
+            listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
+            received
+        });
+        let mut socket = Socket::new(stream, GrowingBuffers::new(64 * 1024, 64 * 1024));
+        socket.buffers().output();
+        let (mut sizes, mut sent) = (Vec::new(), Vec::new());
+        for piece in 0..4 {
+            let room = socket.buffers().tmp_and_output().1;
+            room.fill(piece);
+            let size = room.len();
+            sent.extend_from_slice(room);
+            sizes.push(size);
+            socket.transmit_output(size, NextTimeout::default()).unwrap();
+        }
+        drop(socket);
+        assert_eq!(sizes, [18 * 1024, 36 * 1024, 64 * 1024, 64 * 1024]);
+        assert!(server.join().unwrap() == sent);
+    }
 
     #[test]
     fn a_timeout_is_set_when_it_changes_and_never_ends_an_operation_early() {

@@ -32,8 +32,7 @@ impl Transport for TlsTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.stream.sock.set_timeout(timeout);
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        self.stream.write_all(output)?;
+        self.stream.write_all(self.buffers.written(amount))?;
         // rustls may hold back what did not fit; the library asks for the response next and would wait for it in vain.
         self.stream.flush()?;
         Ok(())
