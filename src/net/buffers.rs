@@ -8,7 +8,7 @@ const INPUT_FIRST: usize = 8 * 1024;
 /// The first size of the output buffer, in bytes: the longest line of a head (see `connections::LINE_MAX`), and the
 /// longest record of TLS, which are 16 KiB and some bytes.
 const OUTPUT_FIRST: usize = 18 * 1024;
-/// The size up to which the output buffer grows while a body is sent, in bytes.
+/// The size of the output buffer from the second piece of a body on, in bytes.
 const OUTPUT_BODY: usize = 64 * 1024;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
 const CHUNK_MIN: usize = 4 * 1024;
@@ -100,9 +100,11 @@ impl Buffers for GrowingBuffers {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        let body = self.output.len().saturating_mul(2).clamp(self.output_first, self.output_first.max(OUTPUT_BODY));
-        if self.output.is_empty() || std::mem::replace(&mut self.is_in_body, true) {
-            self.output.resize(body.max(self.output.len()), 0);
+        let is_second = std::mem::replace(&mut self.is_in_body, true);
+        let size = if is_second { self.output_first.max(OUTPUT_BODY) } else { self.output_first };
+        if self.output.len() < size {
+            // The system hands out zeros: unlike a vector that is resized, a new one has no memory before it is used.
+            self.output = vec![0; size];
         }
         self.make_room(CHUNK_MIN);
         (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
@@ -178,7 +180,7 @@ mod tests {
             size
         };
         let sizes: Vec<usize> = (0..4).map(piece).collect();
-        assert_eq!(sizes, [2 * OUTPUT_FIRST, OUTPUT_BODY, OUTPUT_BODY, OUTPUT_BODY]);
+        assert_eq!(sizes, [OUTPUT_BODY; 4]);
         assert!(buffers.tmp_and_output().0.len() >= CHUNK_MIN);
     }
 
