@@ -53,6 +53,14 @@ impl GrowingBuffers {
         self.output.get(..amount).unwrap_or_default()
     }
 
+    /// Provides an output buffer of at least this size, whose content may be lost. Unlike a vector that is resized, a
+    /// new one has no memory before it is used, because the system hands out zeros.
+    fn provide_output(&mut self, size: usize) {
+        if self.output.len() < size {
+            self.output = vec![0; size];
+        }
+    }
+
     /// Moves what was not consumed to the beginning if there is no room behind it, and makes room if that is not
     /// enough.
     fn make_room(&mut self, least: usize) {
@@ -66,7 +74,11 @@ impl GrowingBuffers {
         let is_short = self.input.len() - self.filled < least;
         if is_short || std::mem::take(&mut self.was_full) {
             let size = self.input.len().saturating_mul(2).clamp(INPUT_FIRST, self.input_max);
-            self.input.resize(size.max(self.input.len()), 0);
+            if self.input.is_empty() {
+                self.input = vec![0; size];
+            } else {
+                self.input.resize(size.max(self.input.len()), 0);
+            }
         }
     }
 }
@@ -74,9 +86,7 @@ impl GrowingBuffers {
 impl Buffers for GrowingBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.is_in_body = false;
-        if self.output.is_empty() {
-            self.output.resize(self.output_first, 0);
-        }
+        self.provide_output(self.output_first);
         &mut self.output
     }
 
@@ -101,11 +111,7 @@ impl Buffers for GrowingBuffers {
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         let is_second = std::mem::replace(&mut self.is_in_body, true);
-        let size = if is_second { self.output_first.max(OUTPUT_BODY) } else { self.output_first };
-        if self.output.len() < size {
-            // The system hands out zeros: unlike a vector that is resized, a new one has no memory before it is used.
-            self.output = vec![0; size];
-        }
+        self.provide_output(if is_second { self.output_first.max(OUTPUT_BODY) } else { self.output_first });
         self.make_room(CHUNK_MIN);
         (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
     }
