@@ -4,7 +4,7 @@
 use clap::{Args, CommandFactory};
 
 use super::CommandLine;
-use super::looking::{Check, Exists, Export, Inspect, Ls, Platforms};
+use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::verbs::{Add, Annotate, Apply, Copy, Create, Prune, Push, Remove, Rm};
 

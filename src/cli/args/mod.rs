@@ -16,12 +16,12 @@ mod examples;
 mod formats;
 mod globals;
 mod help;
-mod looking;
 mod man;
 mod manifest_tool;
 mod near;
 mod partial;
 mod quote;
+mod read_only;
 mod reference;
 mod rules;
 mod scan;
@@ -42,10 +42,10 @@ pub use formats::{
     CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
 };
 pub use globals::{EngineFlags, Globals, Head, globals};
-pub use looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use man::{ManPage, pages};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
+pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use reference::reference;
 pub use scan::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};

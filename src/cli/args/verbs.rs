@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::examples;
 use super::formats::Format;
-use super::looking::{Check, Exists, Export, Inspect, Ls, Platforms};
+use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{AttestationFlags, EntryFlags, FromFiles, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};

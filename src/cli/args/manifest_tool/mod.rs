@@ -4,11 +4,11 @@
 //! program may stand anywhere, and every error has exit code 1. manifest-tool ignores unknown flags, unknown types and
 //! extra words; here they are errors.
 
-mod lines;
+mod arguments;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 
-use lines::{FromArgsArgs, FromSpecArgs, InspectArgs, PushFlags, ToolForm};
+use arguments::{FromArgsArgs, FromSpecArgs, InspectArgs, PushFlags, ToolForm};
 
 use super::error::{ArgsErrorKind, FlagError};
 use super::help::{bad_value, option_table, usage_words};
@@ -16,7 +16,7 @@ use super::scan::{self, FlagKind};
 use crate::model::index::Form;
 use crate::suggest::nearest;
 
-pub use lines::{ToolCommand, ToolGlobals, ToolRequest};
+pub use arguments::{ToolCommand, ToolGlobals, ToolRequest};
 
 /// The name of the program in every text.
 const NAME: &str = "manifest-tool";

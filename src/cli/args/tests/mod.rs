@@ -1,6 +1,7 @@
 //! What docker 28.2.2 answers to the same words; `tests/cases/args.rs` asks it again, live.
 
 mod combinations;
+mod help;
 mod manifest_tool;
 mod reference;
 
