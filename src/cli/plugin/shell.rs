@@ -10,10 +10,13 @@ use crate::cli::args::{CompletionShell, Shell};
 /// The function for a shell, for its `eval`.
 pub fn function(shell: Shell) -> String {
     match shell {
-        Shell::Bash => format!("{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
-        Shell::Zsh => format!("{POSIX}{ZSH_COMPLETION}"),
-        Shell::Fish => format!("{FISH}{FISH_COMPLETION}"),
-        Shell::Sh => format!("{SH_HEAD}{IS_MANIFEST_CALL}{SH_DOCKER}"),
+        Shell::Bash => format!("{HEADING}{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
+        Shell::Zsh => format!("{HEADING}{POSIX}{ZSH_COMPLETION}"),
+        Shell::Fish => format!("{HEADING}{FISH}{FISH_COMPLETION}"),
+        Shell::Sh => {
+            let functions = SH_WORDS.iter().fold(POSIX.to_owned(), |text, (word, own)| text.replace(word, own));
+            format!("{HEADING}{SH_HEAD}{functions}{SH_TAIL}")
+        }
     }
 }
 
@@ -30,9 +33,10 @@ pub fn completion(shell: CompletionShell) -> String {
 const ZSH_AUTOLOAD: &str =
     "if [[ ${funcstack[1]:-} == _docker-manifest ]]; then __docker_manifest_complete \"$@\"; fi\n";
 
+const HEADING: &str = "# docker manifest is docker-manifest in this shell; everything else is docker's.\n";
+
 /// The common subset of bash and zsh. `function` keeps an alias named docker from being expanded here.
-const POSIX: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
-function __docker_manifest_is_meant {
+const POSIX: &str = r#"function __docker_manifest_is_meant {
     local lead=
     while [ "$#" -gt 0 ]; do
         case "$1" in
@@ -70,48 +74,19 @@ function docker {
 /// Bash passes exported functions on to every bash that it starts: scripts for bash, `bash -c`, `xargs bash`.
 const BASH_EXPORT: &str = "export -f __docker_manifest_is_meant docker\n";
 
-/// For shells that have no local variables.
-const IS_MANIFEST_CALL: &str = r#"_docker_manifest_is_meant() {
-    _docker_manifest_lead=
-    while [ "$#" -gt 0 ]; do
-        case "$1" in
-            --config | --context | --host | --log-level | --tlscacert | --tlscert | --tlskey | \
-                -[cHl] | -[Dvh][cHl] | -[Dvh][Dvh][cHl])
-                [ "$#" -ge 2 ] || return 1
-                shift
-                ;;
-            -*) ;;
-            help | __complete | __completeNoDesc)
-                [ -z "$_docker_manifest_lead" ] || return 1
-                _docker_manifest_lead=$1
-                ;;
-            manifest)
-                case "$_docker_manifest_lead" in
-                    __complete*) [ "$#" -gt 1 ] ;;
-                esac
-                return
-                ;;
-            *) return 1 ;;
-        esac
-        shift
-    done
-    return 1
-}
-"#;
+/// For shells that have neither `function` nor local variables.
+const SH_WORDS: [(&str, &str); 5] = [
+    ("function __docker_manifest_is_meant", "_docker_manifest_is_meant()"),
+    ("__docker_manifest_is_meant", "_docker_manifest_is_meant"),
+    ("function docker", "docker()"),
+    ("local lead", "lead"),
+    ("lead", "_docker_manifest_lead"),
+];
 
 /// If `docker` is an alias, sh would expand it in the name of the function, so it is removed first and restored later.
-const SH_HEAD: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
-_docker_manifest_alias=$(alias docker 2>/dev/null) && unalias docker
-"#;
+const SH_HEAD: &str = "_docker_manifest_alias=$(alias docker 2>/dev/null) && unalias docker\n";
 
-const SH_DOCKER: &str = r#"docker() {
-    if _docker_manifest_is_meant "$@"; then
-        command docker-manifest "$@"
-    else
-        command docker "$@"
-    fi
-}
-[ -z "$_docker_manifest_alias" ] || eval "alias ${_docker_manifest_alias#alias }"
+const SH_TAIL: &str = r#"[ -z "$_docker_manifest_alias" ] || eval "alias ${_docker_manifest_alias#alias }"
 "#;
 
 const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {
@@ -158,8 +133,7 @@ const ZSH_COMPLETION: &str = r#"function __docker_manifest_complete {
 if (( ${+functions[compdef]} )); then compdef __docker_manifest_complete docker-manifest; fi
 "#;
 
-const FISH: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
-function __docker_manifest_is_meant
+const FISH: &str = r#"function __docker_manifest_is_meant
     set -l lead ''
     while set -q argv[1]
         switch $argv[1]
