@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cli::check::created_objects::CreatedObjects;
 use crate::cli::check::probes::Prober;
 use crate::cli::check::result::{Probe, ProbeResults, blocks_all_probes, error_message};
 use crate::content::registry::ManifestName;
@@ -39,15 +40,15 @@ impl Cleaner<'_> {
         // A deletion that a probe found not to work is not tried again.
         if self.results.failure(Probe::TagDeletion).is_none() {
             let delete = |tag: &String| self.delete(ManifestName::Tag(tag.clone()));
-            let tags = self.prober.created().tags();
-            self.each(&tags, delete, |tag| self.prober.created().remove_tag(tag), reasons)?;
+            let tags: Vec<String> = self.prober.created().tags.keys().cloned().collect();
+            self.each(&tags, delete, |created, tag| _ = created.tags.remove(tag), reasons)?;
         }
         if let Some(why) = self.results.failure(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
             return Ok(());
         }
         self.manifests(reasons)?;
-        if self.prober.created().by_rank().is_empty() { self.blobs() } else { Ok(()) }
+        if self.prober.created().manifests.is_empty() { self.blobs() } else { Ok(()) }
     }
 
     fn delete(&self, name: ManifestName) -> Result<(), RegistryError> {
@@ -58,18 +59,18 @@ impl Cleaner<'_> {
         let before = self.prober.created().clone();
         for digests in before.by_rank().values().rev() {
             let delete = |digest: &Digest| self.delete(ManifestName::Digest(digest.clone()));
-            self.each(digests, delete, |digest| self.prober.created().remove_manifest(digest), reasons)?;
+            self.each(digests, delete, CreatedObjects::remove_manifest, reasons)?;
         }
         // The registry's tag list shows whether the tags went with their manifests.
-        if before.tags().is_empty() || !self.results.works(Probe::TagListing) {
+        if before.tags.is_empty() || !self.results.works(Probe::TagListing) {
             return Ok(());
         }
         match self.prober.registry.tags(self.prober.target.main()) {
             Err(error) if blocks_all_probes(&error) => Err(error),
             // The repository went with its last manifest.
             Err(_) => Ok(()),
-            Ok(there) => {
-                self.prober.created().restore_tags(&before, |tag| there.iter().any(|other| other == tag));
+            Ok(listed) => {
+                self.prober.created().tags.extend(before.tags.into_iter().filter(|(tag, _)| listed.contains(tag)));
                 Ok(())
             }
         }
@@ -77,9 +78,9 @@ impl Cleaner<'_> {
 
     /// Deletes blobs as a courtesy: registries collect unreferenced blobs, and most refuse to delete one.
     fn blobs(&self) -> Result<(), RegistryError> {
-        let blobs = self.prober.created().blobs();
+        let blobs: Vec<(Repository, Digest)> = self.prober.created().blobs.iter().cloned().collect();
         let delete = |(repository, digest): &(Repository, Digest)| self.prober.registry.delete_blob(repository, digest);
-        self.each(&blobs, delete, |blob| self.prober.created().remove_blob(blob), &mut Reasons::new())
+        self.each(&blobs, delete, |created, blob| _ = created.blobs.remove(blob), &mut Reasons::new())
     }
 
     /// Deletes each object. Records those that are gone, and collects the reasons for the others.
@@ -87,20 +88,20 @@ impl Cleaner<'_> {
         &self,
         items: &[T],
         delete: impl Fn(&T) -> Result<(), RegistryError> + Sync,
-        gone: impl Fn(&T) + Sync,
+        record: impl Fn(&mut CreatedObjects, &T) + Sync,
         reasons: &mut Reasons,
     ) -> Result<(), RegistryError> {
         let work = |item: &T| match delete(item) {
             Err(error) if blocks_all_probes(&error) => Err(error),
             Err(error) if error.kind != RegistryErrorKind::NotFound => Ok(Some(error_message(&error))),
             _ => {
-                gone(item);
+                record(&mut self.prober.created(), item);
                 Ok(None)
             }
         };
         match tasks::in_order(self.prober.registry.jobs(), items, work) {
-            Ok(said) => {
-                reasons.extend(said.into_iter().flatten());
+            Ok(refusals) => {
+                reasons.extend(refusals.into_iter().flatten());
                 Ok(())
             }
             Err(mut failures) => failures.pop().map_or(Ok(()), Err),

@@ -1,7 +1,6 @@
 //! The entries of a shared draft that a check stores, under the tag that `add --shared` would give them.
 
-use crate::cli::check::document::Document;
-use crate::digest::Digest;
+use crate::cli::check::samples::Document;
 use crate::drafts::registry::{EntryError, EntryName, SharedEntry, SharedKey};
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, media_type};
@@ -38,12 +37,13 @@ impl EntrySamples {
         };
         let in_oci = |attempt| {
             let bytes = entry(oci, attempt).encode().map_err(document_error);
-            bytes.map(|bytes| document(media_type::OCI_INDEX, bytes))
+            bytes.map(|bytes| Document::new(media_type::OCI_INDEX, bytes, RANK))
         };
         // Without annotations, two entries of one image differ only in how they describe its platform.
         let in_docker = |image: &Descriptor| {
             let bytes = entry(image, 1).encode_for_docker().map_err(document_error)?;
-            bytes.map(|bytes| document(media_type::DOCKER_LIST, bytes)).ok_or(DocumentError::Missing("a Docker list"))
+            let bytes = bytes.ok_or(DocumentError::Missing("a Docker list"))?;
+            Ok::<_, DocumentError>(Document::new(media_type::DOCKER_LIST, bytes, RANK))
         };
         let platform = docker.platform.as_ref().map(|own| Platform { variant: "v1".to_owned(), ..own.clone() });
         let again = Descriptor { platform, ..docker.clone() };
@@ -53,10 +53,6 @@ impl EntrySamples {
             oci: [in_oci(1)?, in_oci(2)?],
         })
     }
-}
-
-fn document(media_type: &'static str, bytes: Vec<u8>) -> Document {
-    Document { media_type, digest: Digest::of(&bytes), bytes, rank: RANK }
 }
 
 fn document_error(error: EntryError) -> DocumentError {

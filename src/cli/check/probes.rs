@@ -7,10 +7,9 @@ use humantime::format_duration;
 
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
-use crate::cli::check::document::Document;
 use crate::cli::check::interrupt::Interrupt;
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, settle};
-use crate::cli::check::samples::{ARTIFACT_TYPE, Family, Samples};
+use crate::cli::check::samples::{ARTIFACT_TYPE, Document, Family, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
 use crate::content::registry::{ExpectedRequests, FetchedManifest, ManifestName, MountResult, Registry};
@@ -59,27 +58,17 @@ pub(crate) struct Prober<'a> {
     pub(crate) target: &'a TargetRepository,
     /// What is pushed.
     pub(crate) samples: &'a Samples,
-    interrupt: &'a Interrupt,
+    /// What ends the probes early.
+    pub(crate) interrupt: &'a Interrupt,
     /// Shows the current probe.
     pub(crate) steps: &'a Steps,
     /// What a registry with delayed reads is waited for by.
-    clock: &'a dyn Clock,
-    created: Mutex<CreatedObjects>,
+    pub(crate) clock: &'a dyn Clock,
+    /// What is in the registry now.
+    pub(crate) created: Mutex<CreatedObjects>,
 }
 
-impl<'a> Prober<'a> {
-    /// A prober before its first probe.
-    pub(crate) fn new(
-        registry: &'a Registry,
-        target: &'a TargetRepository,
-        samples: &'a Samples,
-        interrupt: &'a Interrupt,
-        steps: &'a Steps,
-        clock: &'a dyn Clock,
-    ) -> Prober<'a> {
-        Prober { registry, target, samples, interrupt, steps, clock, created: Mutex::default() }
-    }
-
+impl Prober<'_> {
     /// The objects that were created, as far as is known.
     pub(crate) fn created(&self) -> MutexGuard<'_, CreatedObjects> {
         lock(&self.created)
@@ -99,16 +88,15 @@ impl<'a> Prober<'a> {
         for round in ROUNDS {
             let of_round = {
                 let so_far = &*results;
-                let result = |check: &Probe| match so_far.unmet_needs(*check) {
-                    _ if self.interrupt.came() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
-                    Some(why) => Ok(ProbeResult::NotTried(why)),
-                    None => {
-                        self.steps.begin(check.title());
-                        settle(self.run_probe(*check, so_far))
-                    }
-                };
                 let work = |check: &Probe| {
-                    let result = result(check);
+                    let result = match so_far.unmet_needs(*check) {
+                        _ if self.interrupt.came() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
+                        Some(why) => Ok(ProbeResult::NotTried(why)),
+                        None => {
+                            self.steps.begin(check.title());
+                            settle(self.run_probe(*check, so_far))
+                        }
+                    };
                     self.steps.done();
                     result
                 };
@@ -131,7 +119,7 @@ impl<'a> Prober<'a> {
                 return Ok(());
             }
             let digest = self.registry.put_blob(target, blob)?;
-            self.created().blob(target, digest);
+            self.created().blobs.insert((target.clone(), digest));
             Ok(())
         };
         let Some((one, others)) = self.samples.blobs.split_first() else { return Ok(()) };
@@ -172,11 +160,9 @@ impl<'a> Prober<'a> {
         let results =
             tasks::in_order(self.registry.jobs(), &family.images, |image| self.by_digest(image)).map_err(first)?;
         // Failures come before remarks.
-        let worst = results.iter().find(|result| !result.is_good());
-        Ok(worst
-            .or_else(|| results.iter().find(|result| result.remark().is_some()))
-            .cloned()
-            .unwrap_or(ProbeResult::Works))
+        let failure = results.iter().find(|result| !result.is_good());
+        let worst = failure.or_else(|| results.iter().find(|result| result.remark().is_some()));
+        Ok(worst.cloned().unwrap_or(ProbeResult::Works))
     }
 
     fn tagged(&self, what: &str, document: &Document) -> ProbeOutcome {
@@ -222,7 +208,7 @@ impl<'a> Prober<'a> {
         put: Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
-            self.created().manifest(name, document);
+            self.created().add_manifest(name, document);
         }
         put
     }
@@ -253,15 +239,13 @@ impl<'a> Prober<'a> {
         let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
         let (digest, target) = (Digest::of(blob), self.target.mount());
         if self.registry.mount(target, self.target.main(), &digest)? == MountResult::NotMounted {
-            return Ok(ProbeResult::Fails(
-                "it asks for an upload instead: blobs are copied, which takes longer".to_owned(),
-            ));
+            let why = "it asks for an upload instead: blobs are copied, which takes longer";
+            return Ok(ProbeResult::Fails(why.to_owned()));
         }
-        self.created().blob(target, digest.clone());
+        self.created().blobs.insert((target.clone(), digest.clone()));
         let size = u64::try_from(blob.len()).ok();
         let served = self.registry.blob(target, &digest, size, u64::MAX)?;
-        let is_it = served == *blob;
-        Ok(if is_it { ProbeResult::Works } else { ProbeResult::Fails("it serves another blob".to_owned()) })
+        Ok(if served == *blob { ProbeResult::Works } else { ProbeResult::Fails("it serves another blob".to_owned()) })
     }
 
     /// By the registry's referrers API, or else by the referrers tag (distribution-spec, "Referrers Tag Schema").
@@ -290,13 +274,13 @@ impl<'a> Prober<'a> {
     }
 
     fn tag_listing(&self) -> ProbeOutcome {
-        let there = self.registry.tags(self.target.main())?;
-        let wanted = self.created().tags();
-        let missing: Vec<String> = wanted.into_iter().filter(|tag| !there.contains(tag)).collect();
+        let listed = self.registry.tags(self.target.main())?;
+        let tags = self.created().tags.clone();
+        let missing: Vec<String> = tags.into_keys().filter(|tag| !listed.contains(tag)).collect();
         if missing.is_empty() {
             return Ok(ProbeResult::Works);
         }
-        Ok(ProbeResult::Fails(format!("it lists {} tags, {} not among them", there.len(), missing.join(", "))))
+        Ok(ProbeResult::Fails(format!("it lists {} tags, {} not among them", listed.len(), missing.join(", "))))
     }
 
     fn tag_deletion(&self, document: &Document) -> ProbeOutcome {
@@ -309,7 +293,7 @@ impl<'a> Prober<'a> {
         if self.is_there(repository, ManifestName::Tag(tag.clone()))? {
             return Ok(ProbeResult::Fails("the tag is still served after it was deleted".to_owned()));
         }
-        self.created().remove_tag(&tag);
+        self.created().tags.remove(&tag);
         if self.is_there(repository, ManifestName::Digest(document.digest.clone()))? {
             return Ok(ProbeResult::Works);
         }

@@ -90,11 +90,13 @@ impl Probe {
 }
 
 /// The result of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", content = "remark", rename_all = "kebab-case")]
 pub(crate) enum ProbeResult {
     /// The feature works.
     Works,
     /// The feature works, with a remark.
+    #[serde(rename = "works-with-remark")]
     Remark(String),
     /// The feature fails, and why.
     Fails(String),
@@ -115,16 +117,6 @@ impl ProbeResult {
             ProbeResult::Remark(_) => "works, but",
             ProbeResult::Fails(_) => "does not",
             ProbeResult::NotTried(_) => "not tried",
-        }
-    }
-
-    /// The result for scripts.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            ProbeResult::Works => "works",
-            ProbeResult::Remark(_) => "works-with-remark",
-            ProbeResult::Fails(_) => "fails",
-            ProbeResult::NotTried(_) => "not-tried",
         }
     }
 
@@ -234,11 +226,11 @@ pub(crate) fn error_message(error: &RegistryError) -> String {
     let says_nothing = error.detail.split_once(": ").is_some_and(|(code, message)| code == message);
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref());
     let detail = detail.filter(|detail| says_nothing && !detail.starts_with(['{', '[']));
-    let said = detail.map_or_else(|| error.detail.clone(), |detail| format!("{}: {detail}", error.detail));
+    let message = detail.map_or_else(|| error.detail.clone(), |detail| format!("{}: {detail}", error.detail));
     let method = error.request.as_ref().map(|request| request.method);
     let status = error.status.map(|status| status.to_string());
     let before = [method.map(str::to_owned), status].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    if before.is_empty() { said } else { format!("{before}: {said}") }
+    if before.is_empty() { message } else { format!("{before}: {message}") }
 }
 
 #[cfg(test)]

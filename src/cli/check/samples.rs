@@ -4,13 +4,15 @@
 //! there from an earlier run. Everything else is always the same.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::check::archive;
-use crate::cli::check::document::Document;
 use crate::cli::check::entry_samples::EntrySamples;
+use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::{Form, Index, List};
@@ -29,6 +31,26 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A manifest or a list as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// The digest of the bytes.
+    pub(crate) digest: Digest,
+    /// The order of deletion: a document with a higher rank is deleted first.
+    pub(crate) rank: u8,
+}
+
+impl Document {
+    /// A document of these bytes.
+    pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, rank: u8) -> Document {
+        Document { media_type, digest: Digest::of(&bytes), bytes, rank }
+    }
+}
 
 /// The samples of one format.
 #[derive(Debug)]
@@ -75,28 +97,27 @@ impl Samples {
     ///
     /// # Errors
     /// None for a valid word.
-    pub(crate) fn new(word: &str) -> Result<Samples, DocumentError> {
+    pub(crate) fn new(word: &str) -> Result<Samples, CommandError> {
         let parts: Vec<PlatformBlobs> =
             PLATFORMS.iter().map(|platform| PlatformBlobs::new(word, *platform)).collect::<Result<_, _>>()?;
         let docker = Family::new(&parts, Form::Docker)?;
         let oci = Family::new(&parts, Form::Oci)?;
-        let descriptors = oci.descriptors(&parts);
+        let list = descriptors(&parts, &oci.images);
         let note = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{word} {text}"))]);
-        let noted = descriptors
-            .iter()
-            .map(|descriptor| Descriptor { annotations: note("a line"), ..descriptor.clone() })
-            .collect();
+        let noted = list.iter().cloned().map(|own| Descriptor { annotations: note("a line"), ..own }).collect();
         let annotated = Index { annotations: note("the index"), manifests: noted, ..Index::default() };
         let kind = ARTIFACT_TYPE.to_owned();
-        let typed = Index { artifact_type: kind, manifests: descriptors, ..Index::default() };
+        let typed = Index { artifact_type: kind, manifests: list, ..Index::default() };
         let inner = Descriptor::of(oci.list.media_type, &oci.list.bytes);
         let nested = Index { manifests: vec![inner], ..Index::default() };
         let (referrer, subject) = referrer(&parts, &oci)?;
         let mut referring = Descriptor::of(referrer.media_type, &referrer.bytes);
         ARTIFACT_TYPE.clone_into(&mut referring.artifact_type);
         let referrers_index = Index { manifests: vec![referring], ..Index::default() };
-        let first =
-            |family: &Family| family.descriptors(&parts).into_iter().next().ok_or(DocumentError::Missing("an image"));
+        let first = |family: &Family| {
+            let first = descriptors(&parts, &family.images).into_iter().next();
+            first.ok_or(DocumentError::Missing("an image"))
+        };
         let entries = EntrySamples::new(word, &first(&docker)?, &first(&oci)?)?;
         Ok(Samples {
             entries,
@@ -132,10 +153,10 @@ struct PlatformBlobs {
 }
 
 impl PlatformBlobs {
-    fn new(word: &str, (architecture, variant): (&str, &str)) -> Result<PlatformBlobs, DocumentError> {
+    fn new(word: &str, (architecture, variant): (&str, &str)) -> Result<PlatformBlobs, CommandError> {
         let (architecture, variant) = (architecture.to_owned(), variant.to_owned());
         let platform = Platform { os: "linux".to_owned(), architecture, variant, ..Platform::default() };
-        let archive = archive::tar("docker-manifest-check.txt", format!("{word} {platform}\n").as_bytes());
+        let (archive, layer) = layer("docker-manifest-check.txt", &format!("{word} {platform}\n"))?;
         let mut config = json!({
             "architecture": platform.architecture,
             "os": platform.os,
@@ -145,7 +166,7 @@ impl PlatformBlobs {
         if let (Some(members), false) = (config.as_object_mut(), platform.variant.is_empty()) {
             members.insert("variant".to_owned(), platform.variant.as_str().into());
         }
-        Ok(PlatformBlobs { config: json::encode(&config)?, layer: archive::gzip(&archive), platform })
+        Ok(PlatformBlobs { config: json::encode(&config).map_err(DocumentError::from)?, layer, platform })
     }
 
     fn manifest(&self, form: Form, referring: Option<Descriptor>) -> Result<Document, DocumentError> {
@@ -162,8 +183,26 @@ impl PlatformBlobs {
             layers: [Descriptor::of(layer, &self.layer)],
             subject: referring,
         })?;
-        Ok(Document { media_type, digest: Digest::of(&bytes), bytes, rank })
+        Ok(Document::new(media_type, bytes, rank))
     }
+}
+
+/// The smallest valid layer: a tar archive of one file, and the same in gzip's format. Nothing is compressed, so that
+/// the bytes are the same everywhere.
+fn layer(name: &str, text: &str) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(text.len() as u64);
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, name, text.as_bytes())?;
+    let archive = archive.into_inner()?;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
+    gzip.write_all(&archive)?;
+    Ok((archive, gzip.finish()?))
 }
 
 #[derive(Serialize)]
@@ -188,10 +227,6 @@ impl Family {
             index(Index { manifests, ..Index::default() }, form, 2)
         };
         Ok(Family { list: of(descriptors.len())?, by_digest: of(2)?, untagged: of(1)?, images })
-    }
-
-    fn descriptors(&self, parts: &[PlatformBlobs]) -> Vec<Descriptor> {
-        descriptors(parts, &self.images)
     }
 }
 
@@ -256,6 +291,21 @@ mod tests {
             assert!(!named.is_empty() && named.iter().all(|digest| known.contains(&digest.parse().unwrap())), "{text}");
             assert!(text.contains(document.media_type));
         }
+    }
+
+    #[test]
+    fn a_layer_is_an_archive_of_one_file_that_is_the_same_everywhere() {
+        let (archive, gzip) = layer("a.txt", "text").unwrap();
+        let mut read = tar::Archive::new(flate2::read::GzDecoder::new(gzip.as_slice()));
+        let mut files = read.entries().unwrap();
+        let mut file = files.next().unwrap().unwrap();
+        assert_eq!(file.path().unwrap().to_str(), Some("a.txt"));
+        assert_eq!((file.header().mtime().unwrap(), file.header().mode().unwrap()), (0, 0o644));
+        assert_eq!(io::read_to_string(&mut file).unwrap(), "text");
+        assert!(files.next().is_none());
+        // A header, the text, and two empty blocks. In gzip's format neither a time nor a system, and no compression.
+        assert_eq!((archive.len(), gzip.len()), (4 * 512, archive.len() + 23));
+        assert_eq!((&archive[257..265], &gzip[4..8], gzip[9]), (&b"ustar\x0000"[..], &[0; 4][..], 0xff));
     }
 
     #[test]

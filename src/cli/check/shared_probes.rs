@@ -3,9 +3,9 @@
 
 use humantime::format_duration;
 
-use crate::cli::check::document::Document;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message};
+use crate::cli::check::samples::Document;
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::RegistryError;
@@ -93,7 +93,7 @@ impl Prober<'_> {
         if self.is_there(repository, name)? {
             return Ok(ProbeResult::Fails("the entry is still served after it was deleted".to_owned()));
         }
-        self.created().remove_tag(&self.samples.entries.tag);
+        self.created().tags.remove(&self.samples.entries.tag);
         if !self.is_there(repository, ManifestName::Digest(digest.clone()))? {
             self.created().remove_manifest(&digest);
         }
