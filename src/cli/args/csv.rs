@@ -36,15 +36,11 @@ fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &st
 
 /// The lines with their ends. CR LF is LF, and a CR at the very end is dropped.
 fn lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        lines.push(match (line.strip_suffix("\r\n"), line.strip_suffix('\r')) {
-            (Some(line), _) => format!("{line}\n"),
-            (None, Some(line)) => line.to_owned(),
-            (None, None) => line.to_owned(),
-        });
-    }
-    lines
+    let line = |line: &str| match line.strip_suffix("\r\n") {
+        Some(line) => format!("{line}\n"),
+        None => line.strip_suffix('\r').unwrap_or(line).to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 struct Reader {
@@ -75,29 +71,29 @@ impl Reader {
         let mut fields = Vec::new();
         let mut column = 1;
         loop {
-            let Some(quoted) = line.strip_prefix('"') else {
-                let (field, rest) = match line.split_once(',') {
-                    Some((field, rest)) => (field, Some(rest.to_owned())),
-                    None => (line.strip_suffix('\n').unwrap_or(&line), None),
-                };
-                if let Some(at) = field.find('"') {
-                    return Err(self.error(start, column + at, BARE));
-                }
-                fields.push(field.to_owned());
-                column += field.len() + 1;
-                match rest {
-                    Some(rest) => line = rest,
-                    None => return Ok(fields),
-                }
-                continue;
+            let (field, rest) = match line.strip_prefix('"') {
+                Some(quoted) => self.quoted(start, quoted.to_owned(), &mut column)?,
+                None => self.bare(start, &line, &mut column)?,
             };
-            let (field, rest) = self.quoted(start, quoted.to_owned(), &mut column)?;
             fields.push(field);
             match rest {
                 Some(rest) => line = rest,
                 None => return Ok(fields),
             }
         }
+    }
+
+    /// Reads a field without quotes. Returns the field, and the text after its comma if there was one.
+    fn bare(&self, start: usize, line: &str, column: &mut usize) -> Result<(String, Option<String>), String> {
+        let (field, rest) = match line.split_once(',') {
+            Some((field, rest)) => (field, Some(rest.to_owned())),
+            None => (line.strip_suffix('\n').unwrap_or(line), None),
+        };
+        if let Some(at) = field.find('"') {
+            return Err(self.error(start, *column + at, BARE));
+        }
+        *column += field.len() + 1;
+        Ok((field.to_owned(), rest))
     }
 
     /// Reads a quoted field after its first quote. Returns the field, and the text after its comma if there was one.
@@ -164,17 +160,7 @@ mod tests {
             ("a\r", &["a"]),
         ];
         for (value, expected) in cases {
-            assert_eq!(fields(value).as_deref(), Ok(expected.map_strings().as_slice()), "{value:?}");
-        }
-    }
-
-    trait MapStrings {
-        fn map_strings(&self) -> Vec<String>;
-    }
-
-    impl MapStrings for &[&str] {
-        fn map_strings(&self) -> Vec<String> {
-            self.iter().map(ToString::to_string).collect()
+            assert_eq!(fields(value).unwrap(), expected, "{value:?}");
         }
     }
 
@@ -195,7 +181,7 @@ mod tests {
             ("\"a\"\"b\", c d", &["a\"b", "c d"]),
         ];
         for (value, expected) in cases {
-            assert_eq!(trimmed_fields(value).as_deref(), Ok(expected.map_strings().as_slice()), "{value:?}");
+            assert_eq!(trimmed_fields(value).unwrap(), expected, "{value:?}");
         }
         let bare = "parse error on line 1, column 2: bare \" in non-quoted-field";
         assert_eq!(trimmed_fields("a\"b"), Err(bare.to_owned()));

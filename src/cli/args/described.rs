@@ -1,12 +1,9 @@
 //! Clap's descriptions of the commands. A command is described only when it is used, because describing all commands
 //! takes most of the time and memory of the program's start.
 
-use clap::{Args, CommandFactory};
+use clap::CommandFactory;
 
 use super::CommandLine;
-use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
-use super::setup::{Completion, Man, ShellInit, Shim, Version};
-use super::verbs::{Add, Annotate, Apply, Copy, Create, Prune, Push, Remove, Rm};
 
 /// Clap's description of all commands. Completion reads it.
 pub fn syntax() -> clap::Command {
@@ -21,32 +18,11 @@ pub(super) fn syntax_for(words: &[String]) -> clap::Command {
 
 /// The command with its flags and words.
 fn described(verb: clap::Command) -> clap::Command {
-    let about = verb.get_about().cloned();
-    let described = match verb.get_name() {
-        "add" => Add::augment_args(verb),
-        "annotate" => Annotate::augment_args(verb),
-        "apply" => Apply::augment_args(verb),
-        "check" => Check::augment_args(verb),
-        "completion" => Completion::augment_args(verb),
-        "copy" => Copy::augment_args(verb),
-        "create" => Create::augment_args(verb),
-        "exists" => Exists::augment_args(verb),
-        "export" => Export::augment_args(verb),
-        "inspect" => Inspect::augment_args(verb),
-        "ls" => Ls::augment_args(verb),
-        "man" => Man::augment_args(verb),
-        "platforms" => Platforms::augment_args(verb),
-        "prune" => Prune::augment_args(verb),
-        "push" => Push::augment_args(verb),
-        "remove" => Remove::augment_args(verb),
-        "rm" => Rm::augment_args(verb),
-        "shell-init" => ShellInit::augment_args(verb),
-        "shim" => Shim::augment_args(verb),
-        "version" => Version::augment_args(verb),
-        _ => return verb,
-    };
-    // The struct's own documentation is for the source. And clap must not add the flags a second time.
-    described.about(about.unwrap_or_default()).defer(|verb| verb)
+    let about = verb.get_about().cloned().unwrap_or_default();
+    let mut verb = verb.disable_help_flag(true);
+    verb.build();
+    // The struct's own documentation is for the source.
+    verb.about(about)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use clap::ValueEnum;
-use clap::builder::{PossibleValue, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::error::FlagError;
 use crate::cli::output::ColorChoice;
@@ -11,6 +11,26 @@ use crate::core::request::ReferrersPolicy;
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
 use crate::model::template::Template;
+
+/// The words of `--type`.
+pub(super) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
+
+/// The words of `--attestations`.
+pub(super) const ATTESTATIONS: &[(&str, Attestations)] = &[("keep", Attestations::Keep), ("drop", Attestations::Drop)];
+
+/// The words of `--referrers`.
+pub(super) const REFERRERS: &[(&str, ReferrersPolicy)] =
+    &[("keep", ReferrersPolicy::Keep), ("drop", ReferrersPolicy::Drop), ("all", ReferrersPolicy::All)];
+
+/// Reads one of a few words, for a type that clap does not know.
+pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.iter().map(|(word, _)| *word)).try_map(|typed| {
+        let known = words.iter().find(|(word, _)| *word == typed);
+        known.map(|(_, value)| *value).ok_or("not one of the words")
+    })
+}
 
 /// The format of a result for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -140,45 +160,4 @@ pub enum CompletionShell {
     Zsh,
     /// fish
     Fish,
-}
-
-impl ValueEnum for Attestations {
-    fn value_variants<'a>() -> &'a [Attestations] {
-        &[Attestations::Keep, Attestations::Drop]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Attestations::Keep => "keep",
-            Attestations::Drop => "drop",
-        }))
-    }
-}
-
-impl ValueEnum for ReferrersPolicy {
-    fn value_variants<'a>() -> &'a [ReferrersPolicy] {
-        &[ReferrersPolicy::Keep, ReferrersPolicy::Drop, ReferrersPolicy::All]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            ReferrersPolicy::Keep => "keep",
-            ReferrersPolicy::Drop => "drop",
-            ReferrersPolicy::All => "all",
-        }))
-    }
-}
-
-impl ValueEnum for Form {
-    fn value_variants<'a>() -> &'a [Form] {
-        &[Form::Auto, Form::Docker, Form::Oci]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Form::Auto => "auto",
-            Form::Docker => "docker",
-            Form::Oci => "oci",
-        }))
-    }
 }

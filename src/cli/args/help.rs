@@ -99,8 +99,7 @@ impl Called<'_> {
 
     /// The help of a command.
     pub(super) fn verb(&self, verb: &Command) -> String {
-        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let mut text = format!("Usage:  {}\n\n{about}\n", self.usage(Some(verb)));
+        let mut text = format!("Usage:  {}\n\n{}\n", self.usage(Some(verb)), about(verb));
         text.push_str(&option_table(verb));
         if let Some(examples) = verb.get_after_help() {
             let examples =
@@ -117,8 +116,7 @@ impl Called<'_> {
         for (group, verbs) in groups(self.root) {
             let _ = writeln!(text, "\n{group}:");
             for verb in verbs {
-                let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-                let _ = writeln!(text, "  {:width$} {about}", verb.get_name());
+                let _ = writeln!(text, "  {:width$} {}", verb.get_name(), about(verb));
             }
         }
         if !self.name.contains(' ') {
@@ -169,8 +167,7 @@ pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
 pub(super) fn usage_words(verb: &Command, is_required: impl Fn(&Arg) -> bool) -> String {
     let mut usage = String::new();
     for word in verb.get_positionals() {
-        let name = word.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
-        let name = name.unwrap_or_default();
+        let name = value_name(word);
         let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
         let text = match (is_required(word), many) {
             (true, false) => format!(" {name}"),
@@ -193,6 +190,25 @@ pub(super) fn groups(root: &Command) -> impl Iterator<Item = (&'static str, Vec<
     topics::GROUPS.iter().map(move |(group, names)| (*group, names.iter().filter_map(verb).collect()))
 }
 
+/// One line about a command.
+pub(super) fn about(verb: &Command) -> String {
+    verb.get_about().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The name of a word or a value.
+pub(super) fn value_name(argument: &Arg) -> String {
+    argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
+}
+
+fn help_text(argument: &Arg) -> String {
+    argument.get_help().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The words of a command, and their help.
+pub(super) fn word_rows(verb: &Command) -> Vec<(String, String)> {
+    verb.get_positionals().map(|word| (value_name(word), help_text(word))).collect()
+}
+
 /// The options by name, in pflag's order, with pflag's name for the type of each value; and their help.
 pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
     let mut flags: Vec<&Arg> = options(verb).collect();
@@ -207,7 +223,7 @@ pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
             let names = flag.get_value_names().unwrap_or_default();
             left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
         }
-        (left, flag.get_help().map(ToString::to_string).unwrap_or_default())
+        (left, help_text(flag))
     };
     flags.into_iter().map(row).collect()
 }

@@ -52,17 +52,13 @@ fn first_lower(about: &str) -> String {
 }
 
 fn of_verb(root: &Command, verb: &Command, date: &str) -> ManPage {
-    let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+    let about = help::about(verb);
     let called = help::Called { name: PROGRAM, root, is_verb: false };
     let (name, mut roff) = page(format!("{PROGRAM}-{}", verb.get_name()), date, &about);
     synopsis(&mut roff, &called.usage(Some(verb)));
     roff.control("SH", ["DESCRIPTION"]);
     roff.text([roman(format!("{about}."))]);
-    for word in verb.get_positionals() {
-        let value = word.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-        let text = word.get_help().map(ToString::to_string).unwrap_or_default();
-        entry(&mut roff, &value.unwrap_or_default(), &text);
-    }
+    help::word_rows(verb).iter().for_each(|(word, text)| entry(&mut roff, word, text));
     let options = help::option_rows(verb);
     if !options.is_empty() {
         roff.control("SH", ["OPTIONS"]);
@@ -85,8 +81,7 @@ fn of_program(root: &Command, date: &str) -> ManPage {
     for (group, verbs) in help::groups(root) {
         roff.control("SS", [group]);
         for verb in verbs {
-            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-            entry(&mut roff, &format!("{PROGRAM} {}", verb.get_name()), &about);
+            entry(&mut roff, &format!("{PROGRAM} {}", verb.get_name()), &help::about(verb));
         }
     }
     roff.control("SH", ["OPTIONS"]);

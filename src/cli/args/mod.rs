@@ -43,7 +43,10 @@ pub use formats::{
 };
 pub use globals::{EngineFlags, Globals, Head, globals};
 pub use man::{ManPage, pages};
-pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
+pub use manifest_tool::{
+    ToolCommand, ToolError, ToolErrorKind, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest,
+    manifest_tool,
+};
 pub use partial::{Cursor, Partial, partial};
 pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use reference::reference;
@@ -107,11 +110,8 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = described::syntax_for(words);
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
-        return Ok(CliRequest::Run {
-            command: Box::new(Command::Version(Version::default())),
-            debug: false,
-            color: None,
-        });
+        let command = Box::new(Command::Version(Version::default()));
+        return Ok(CliRequest::Run { command, debug: false, color: None });
     }
     read(&called, words)
 }
@@ -136,8 +136,9 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsE
     };
     let scanned = scan::scan(&with_globals(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
-    let debug = scanned.take_switch(DEBUG);
-    let color = scanned.take_value(COLOR).map(|typed| formats::color(&typed)).transpose();
+    let debug = scanned.is_on(DEBUG);
+    let color = scanned.value(COLOR).map(formats::color).transpose();
+    [DEBUG, COLOR].iter().for_each(|flag| scanned.remove(flag));
     let color = color.map_err(|flag| called.flag_error(Some(verb), flag))?;
     if scanned.help {
         return Ok(CliRequest::Help { text: called.verb(verb), asked: true });

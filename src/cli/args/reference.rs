@@ -26,16 +26,11 @@ fn page(root: &Command) -> String {
         help::OVERVIEW
     );
     for (group, verbs) in help::groups(root) {
-        table(
-            &mut text,
-            &["command", "what it does"],
-            verbs.iter().map(|verb| [link(verb), plain(&about(verb))]),
-            group,
-        );
+        let rows = verbs.iter().map(|verb| [link(verb), plain(&help::about(verb))]);
+        table(&mut text, &format!("\n### {group}\n"), ["command", "what it does"], rows);
     }
-    let options = help::GLOBALS.iter().map(|(option, what)| [code(option.trim_start()), plain(what)]);
-    let title = "Options before the command";
-    table(&mut text, &["option", "what it does"], options, title);
+    let title = "\n### Options before the command\n";
+    table(&mut text, title, ["option", "what it does"], cells(&help::GLOBALS));
     let _ = write!(text, "\n`--color` and `--debug` may stand behind the command too.\n\n");
     text.push_str(&lines(examples::OVERVIEW));
     for (_, verbs) in help::groups(root) {
@@ -48,8 +43,7 @@ fn page(root: &Command) -> String {
         ("Environment", "variable", topics::ENVIRONMENT),
         ("Files", "file", topics::FILES),
     ] {
-        let _ = write!(text, "\n## {title}\n\n");
-        rows_of(&mut text, &[head, "meaning"], rows.iter().map(|(name, what)| [code(name), plain(what)]));
+        table(&mut text, &format!("\n## {title}\n"), [head, "meaning"], cells(rows));
     }
     text
 }
@@ -57,27 +51,16 @@ fn page(root: &Command) -> String {
 fn of_verb(root: &Command, verb: &Command) -> String {
     let called = help::Called { name: PROGRAM, root, is_verb: false };
     let usage = called.usage(Some(verb));
-    let mut text = format!("## {}\n\n{}.\n\n    {usage}\n", verb.get_name(), plain(&about(verb)));
-    let words = verb.get_positionals().map(|word| {
-        let name = word.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-        [code(&name.unwrap_or_default()), plain(&word.get_help().map(ToString::to_string).unwrap_or_default())]
-    });
-    let options = help::option_rows(verb);
-    let options = options.iter().map(|(option, what)| [code(option.trim_start()), plain(what)]);
-    for (head, rows) in [("word", words.collect::<Vec<_>>()), ("option", options.collect())] {
+    let mut text = format!("## {}\n\n{}.\n\n    {usage}\n", verb.get_name(), plain(&help::about(verb)));
+    for (head, rows) in [("word", help::word_rows(verb)), ("option", help::option_rows(verb))] {
         if !rows.is_empty() {
-            text.push('\n');
-            rows_of(&mut text, &[head, "meaning"], rows.into_iter());
+            table(&mut text, "", [head, "meaning"], cells(&rows));
         }
     }
     if let Some(examples) = verb.get_after_help() {
         let _ = write!(text, "\n{}", lines(&examples.to_string()));
     }
     text
-}
-
-fn about(verb: &Command) -> String {
-    verb.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Examples, as a block of code.
@@ -90,14 +73,13 @@ fn link(verb: &Command) -> String {
     format!("[{name}](#{name})")
 }
 
-fn table(text: &mut String, head: &[&str; 2], rows: impl Iterator<Item = [String; 2]>, title: &str) {
-    let _ = write!(text, "\n### {title}\n\n");
-    rows_of(text, head, rows);
+/// Names as code, and what they mean.
+fn cells<S: AsRef<str>>(rows: &[(S, S)]) -> impl Iterator<Item = [String; 2]> {
+    rows.iter().map(|(name, what)| [code(name.as_ref().trim_start()), plain(what.as_ref())])
 }
 
-fn rows_of(text: &mut String, head: &[&str; 2], rows: impl Iterator<Item = [String; 2]>) {
-    let [left, right] = head;
-    let _ = writeln!(text, "| {left} | {right} |\n| --- | --- |");
+fn table(text: &mut String, title: &str, [left, right]: [&str; 2], rows: impl Iterator<Item = [String; 2]>) {
+    let _ = writeln!(text, "{title}\n| {left} | {right} |\n| --- | --- |");
     for [left, right] in rows {
         let _ = writeln!(text, "| {left} | {right} |");
     }

@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use clap::{Arg, Command};
 
 use super::error::{Count, FlagError};
+use super::help::value_name;
 use super::scan::Scanned;
 use crate::core::list_edits::AnnotationArg;
 
@@ -308,8 +309,4 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
 /// An annotation that names the list or its descriptors.
 fn prefixed(scanned: &Scanned) -> Option<&str> {
     scanned.values("annotation").iter().map(String::as_str).find(|typed| AnnotationArg::has_prefix(typed))
-}
-
-fn value_name(word: &Arg) -> String {
-    word.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
 }

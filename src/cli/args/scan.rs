@@ -149,10 +149,7 @@ impl Scanned {
         if name.starts_with(['-', '=']) {
             return Err(FlagError::Syntax(argument.to_owned()));
         }
-        let (name, value) = match name.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (name, None),
-        };
+        let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
         if name == "help" {
             return self.set_help(value.unwrap_or("true"), "--help");
         }
@@ -211,8 +208,7 @@ impl Scanned {
                 let is_off = matches!(flag.get_action(), ArgAction::SetFalse);
                 Setting::Switch(switch(value, &shown(flag))? != is_off)
             }
-            FlagKind::Text => Setting::Values(vec![value.to_owned()]),
-            FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
+            FlagKind::Text | FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
             FlagKind::List => {
                 Setting::Values(list(name, value).map_err(|reason| invalid(value, &shown(flag), reason))?)
             }
@@ -257,11 +253,7 @@ impl Scanned {
 
     /// The value of a flag, if it was set. For a list, the last value.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
-        let (_, setting) = self.flags.iter().find(|(set, _)| set == name)?;
-        match setting {
-            Setting::Values(values) => values.last().map(String::as_str),
-            Setting::Switch(_) => None,
-        }
+        self.values(name).last().map(String::as_str)
     }
 
     /// Every value of a flag.
@@ -277,18 +269,9 @@ impl Scanned {
         self.flags.iter().any(|(set, setting)| set == name && !matches!(setting, Setting::Switch(false)))
     }
 
-    /// Removes a switch from the command's flags. Returns whether it was set.
-    pub(super) fn take_switch(&mut self, name: &str) -> bool {
-        let is_on = self.is_on(name);
+    /// Removes a flag from the command's flags.
+    pub(super) fn remove(&mut self, name: &str) {
         self.flags.retain(|(set, _)| set != name);
-        is_on
-    }
-
-    /// Removes a flag with a value from the command's flags. Returns its last value.
-    pub(super) fn take_value(&mut self, name: &str) -> Option<String> {
-        let value = self.value(name).map(str::to_owned);
-        self.flags.retain(|(set, _)| set != name);
-        value
     }
 
     /// Whether a flag was set to any value.

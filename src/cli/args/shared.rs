@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::formats::PublishFormat;
+use super::formats::{ATTESTATIONS, FORMS, PublishFormat, REFERRERS, one_of};
 use super::values::{self, RefArg};
 use crate::auth::Access;
 use crate::core::error_parts::SpecOrigin;
@@ -48,7 +48,7 @@ pub struct SourceFlags {
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
     /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
-    #[arg(long, value_name = "string", value_enum)]
+    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
     pub attestations: Option<Attestations>,
 }
 
@@ -78,7 +78,7 @@ pub struct FromFiles {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct AttestationFlags {
     /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
-    #[arg(long, value_name = "string", value_enum)]
+    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
     pub attestations: Option<Attestations>,
 }
 
@@ -143,7 +143,7 @@ impl Default for ListFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct PublishFlags {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
-    #[arg(long = "type", value_name = "string", value_enum, default_value_t = Form::Auto, hide_default_value = true)]
+    #[arg(long = "type", value_name = "string", value_parser = one_of(FORMS), default_value = "auto")]
     pub kind: Form,
     /// Additional tags, or references with a tag in other repositories
     #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::new)]
@@ -164,7 +164,7 @@ pub struct PublishFlags {
     #[arg(long)]
     pub verify: bool,
     /// Referrers of the images to send along: "keep" (signatures and attestations), "drop" or "all"
-    #[arg(long, value_name = "string", value_enum)]
+    #[arg(long, value_name = "string", value_parser = one_of(REFERRERS))]
     pub referrers: Option<ReferrersPolicy>,
     /// Only referrers of this artifact type
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]

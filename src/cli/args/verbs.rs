@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
-use super::formats::Format;
+use super::formats::{Format, REFERRERS, one_of};
 use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{AttestationFlags, EntryFlags, FromFiles, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
@@ -196,7 +196,7 @@ pub struct Copy {
     #[command(flatten)]
     pub sources: SourceFlags,
     /// Referrers to copy along: "keep" (signatures and attestations), "drop" or "all" (default "keep")
-    #[arg(long, value_name = "string", value_enum)]
+    #[arg(long, value_name = "string", value_parser = one_of(REFERRERS))]
     pub referrers: Option<ReferrersPolicy>,
     /// Only referrers of this artifact type
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]

@@ -105,7 +105,7 @@ impl Shown<'_> {
 
     fn list(&self, index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<String, DocumentError> {
         let descriptors = &index.manifests;
-        let attestations = descriptors.iter().filter(|descriptor| attests(descriptor)).count();
+        let attestations = descriptors.iter().filter(|descriptor| attested(descriptor).is_some()).count();
         let images = descriptors.len() - attestations;
         let (image, attestation) = (plural(images, "image"), plural(attestations, "attestation"));
         let mut text = format!("Name:   {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
@@ -149,9 +149,9 @@ impl Shown<'_> {
         document.insert("name".to_owned(), json!(self.name));
         document.insert("digest".to_owned(), json!(self.fetched.digest.to_string()));
         if let Content::Image(_, platform) = &self.content {
-            let said = [("os", &platform.os), ("architecture", &platform.architecture)];
-            let said = said.into_iter().filter(|(_, value)| !value.is_empty());
-            document.extend(said.map(|(name, value)| (name.to_owned(), json!(value))));
+            let members = [("os", &platform.os), ("architecture", &platform.architecture)];
+            let members = members.into_iter().filter(|(_, value)| !value.is_empty());
+            document.extend(members.map(|(name, value)| (name.to_owned(), json!(value))));
         }
         let Value::Object(members) = json::parse(&self.fetched.bytes)? else { return Ok(Value::Object(document)) };
         for (name, value) in members.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
@@ -179,10 +179,6 @@ fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Valu
         None => Ok(serde_json::to_value(descriptor)?),
     };
     index.manifests.iter().map(child).collect::<Result<Vec<Value>, DocumentError>>().map(Value::Array)
-}
-
-fn attests(descriptor: &Descriptor) -> bool {
-    attested(descriptor).is_some()
 }
 
 fn plural(number: usize, noun: &str) -> String {
@@ -224,15 +220,14 @@ fn platform(text: &mut String, number: usize, platform: Option<&Platform>) {
         return;
     };
     let features = format!("[{}]", platform.os_features.join(" "));
-    let optional = |value: &str| !value.is_empty();
-    for (label, value, is_said) in [
-        ("OS", platform.os.as_str(), true),
-        ("OS Vers", &platform.os_version, optional(&platform.os_version)),
+    for (label, value, is_shown) in [
+        ("OS", &platform.os, true),
+        ("OS Vers", &platform.os_version, !platform.os_version.is_empty()),
         ("OS Feat", &features, !platform.os_features.is_empty()),
         ("Arch", &platform.architecture, true),
-        ("Variant", &platform.variant, optional(&platform.variant)),
+        ("Variant", &platform.variant, !platform.variant.is_empty()),
     ] {
-        if is_said {
+        if is_shown {
             let _ = writeln!(text, "[{number}]    - {label:>7}: {}", sanitize::word(value));
         }
     }

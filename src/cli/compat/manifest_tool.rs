@@ -1,6 +1,8 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use crate::cli::args::{FromFiles, ListFlags, NetworkFlags, PublishFlags, RefArg, ToolCommand, ToolGlobals};
+use crate::cli::args::{
+    FromFiles, ListFlags, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush,
+};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
@@ -34,15 +36,15 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
     let context = &Context { config_dir, debug: globals.debug, ..context.clone() };
     let tool = Tool { context, globals };
     match command {
-        ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),
-        ToolCommand::FromSpec { file, kind, ignore_missing } => {
-            tool.push(spec_files::read(context, file, Dialect::ManifestTool)?, *kind, *ignore_missing)
+        ToolCommand::Inspect(args) => tool.inspect(args),
+        ToolCommand::FromSpec(args) => {
+            tool.push(spec_files::read(context, &args.file, Dialect::ManifestTool)?, &args.push)
         }
-        ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } => {
-            let platforms: Vec<&str> = platforms.iter().map(|platform| platform.shown.as_str()).collect();
-            let spec = spec::from_args(&platforms, template, &spec_files::target(target)?)?;
-            let annotations = annotations.iter().cloned().collect();
-            tool.push(vec![Spec { tags: tags.clone(), annotations, ..spec }], *kind, *ignore_missing)
+        ToolCommand::FromArgs(args) => {
+            let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.shown.as_str()).collect();
+            let spec = spec::from_args(&platforms, &args.template, &spec_files::target(&args.target)?)?;
+            let annotations = args.annotations.iter().cloned().collect();
+            tool.push(vec![Spec { tags: args.tags.clone(), annotations, ..spec }], &args.push)
         }
     }
 }
@@ -65,17 +67,19 @@ impl Tool<'_> {
         self.context.client(&network, *plain_http, login)
     }
 
-    fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
+    fn inspect(&self, args: &ToolInspect) -> Result<(), CommandError> {
+        let ToolInspect { image, raw, expand_config } = args;
         let reference = image.reference()?;
         let registry = self.registry(Some(reference))?;
         let shown = inspect::found(&registry, &image.typed, reference)?;
         // The configuration is printed as JSON only.
-        let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
+        let text = if *raw || *expand_config { shown.json(*expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)
     }
 
     /// Publishes specs. Prints the digest and the size of each list, as manifest-tool does.
-    fn push(&self, mut specs: Vec<Spec>, kind: Form, ignore_missing: bool) -> Result<(), CommandError> {
+    fn push(&self, mut specs: Vec<Spec>, args: &ToolPush) -> Result<(), CommandError> {
+        let ToolPush { kind, ignore_missing } = *args;
         for spec in &mut specs {
             // manifest-tool's default is Docker's manifest list.
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
+use crate::cli::args::formats::one_of;
 use crate::cli::args::values::{self, RefArg};
 use crate::core::request::PlatformFilter;
 use crate::model::index::Form;
@@ -32,60 +33,56 @@ pub struct ToolGlobals {
     pub docker_cfg: Option<PathBuf>,
 }
 
-/// The format of the list to push. manifest-tool has no automatic choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ToolForm {
-    Docker,
-    Oci,
-}
+/// The forms of the list to push. manifest-tool has no automatic choice.
+const TOOL_FORMS: &[(&str, Form)] = &[("docker", Form::Docker), ("oci", Form::Oci)];
 
-#[derive(Debug, Parser)]
+/// `inspect`.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "inspect", disable_help_flag = true, no_binary_name = true)]
 #[command(about = "Show an image, or a manifest list, that a registry serves")]
 #[command(after_help = "{name} inspect registry.example.com/app:1
 {name} inspect --raw registry.example.com/app:1
 {name} inspect --expand-config registry.example.com/app:1-amd64")]
-pub(super) struct InspectArgs {
-    #[command(flatten)]
-    pub(super) globals: ToolGlobals,
+pub struct ToolInspect {
     /// Show the manifest's JSON
     #[arg(long)]
-    pub(super) raw: bool,
+    pub raw: bool,
     /// Show the image's configuration, too
     #[arg(long)]
-    pub(super) expand_config: bool,
+    pub expand_config: bool,
     /// The image
     #[arg(value_name = "REF", value_parser = RefArg::value)]
-    pub(super) image: RefArg,
+    pub image: RefArg,
 }
 
 /// The arguments that both forms of `push` take.
-#[derive(Debug, clap::Args)]
-pub(super) struct PushFlags {
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ToolPush {
     /// Form of the list: "docker" or "oci" (default "docker")
-    #[arg(long = "type", value_name = "value", value_enum, default_value_t = ToolForm::Docker)]
-    pub(super) kind: ToolForm,
+    #[arg(long = "type", value_name = "value", value_parser = one_of(TOOL_FORMS), default_value = "docker")]
+    pub kind: Form,
     /// Leave out images that the registry does not have
     #[arg(long)]
-    pub(super) ignore_missing: bool,
+    pub ignore_missing: bool,
 }
 
-#[derive(Debug, Parser)]
+/// `push from-spec`.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "push from-spec", disable_help_flag = true, no_binary_name = true)]
 #[command(about = "Push the manifest list that a YAML file describes")]
 #[command(after_help = "{name} push from-spec list.yaml
 {name} --username me --password \"$PASSWORD\" push --type oci from-spec --ignore-missing list.yaml")]
-pub(super) struct FromSpecArgs {
+pub struct ToolFromSpec {
+    /// What is pushed, and how.
     #[command(flatten)]
-    pub(super) globals: ToolGlobals,
-    #[command(flatten)]
-    pub(super) push: PushFlags,
+    pub push: ToolPush,
     /// The file; "-" is standard input
     #[arg(value_name = "FILE", value_parser = values::path)]
-    pub(super) file: PathBuf,
+    pub file: PathBuf,
 }
 
-#[derive(Debug, Parser)]
+/// `push from-args`.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "push from-args", disable_help_flag = true, no_binary_name = true)]
 #[command(about = "Push a manifest list of images whose names follow a template")]
 #[command(
@@ -94,26 +91,25 @@ pub(super) struct FromSpecArgs {
 {name} push --type oci from-args --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT \
                   --target registry.example.com/app:1 --tags 1.0,latest --annotations org.example.tier=base --ignore-missing"
 )]
-pub(super) struct FromArgsArgs {
+pub struct ToolFromArgs {
+    /// What is pushed, and how.
     #[command(flatten)]
-    pub(super) globals: ToolGlobals,
-    #[command(flatten)]
-    pub(super) push: PushFlags,
+    pub push: ToolPush,
     /// Platforms to fill into the template: OS/ARCH[/VARIANT],...
     #[arg(long, value_name = "strings", required = true, value_parser = PlatformFilter::new)]
-    pub(super) platforms: Vec<PlatformFilter>,
+    pub platforms: Vec<PlatformFilter>,
     /// Name of the images, with the placeholders OS, ARCH and VARIANT
     #[arg(long, value_name = "value", value_parser = values::word)]
-    pub(super) template: String,
+    pub template: String,
     /// List to push
     #[arg(long, value_name = "value", value_parser = RefArg::value)]
-    pub(super) target: RefArg,
+    pub target: RefArg,
     /// Additional tags for the list, in the same repository
     #[arg(long, value_name = "strings", value_parser = values::tag)]
-    pub(super) tags: Vec<String>,
+    pub tags: Vec<String>,
     /// Annotations of the list (KEY=VALUE,...); OCI only
     #[arg(long, value_name = "strings", value_parser = values::pair)]
-    pub(super) annotations: Vec<(String, String)>,
+    pub annotations: Vec<(String, String)>,
 }
 
 fn secret(typed: &str) -> Result<Secret, std::convert::Infallible> {
@@ -131,42 +127,13 @@ pub enum ToolRequest {
     Run(ToolGlobals, Box<ToolCommand>),
 }
 
-/// A command of manifest-tool.
+/// A command of manifest-tool, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolCommand {
     /// `inspect`.
-    Inspect {
-        /// The image.
-        image: RefArg,
-        /// Whether to print the manifest's JSON.
-        raw: bool,
-        /// Whether to include the configuration.
-        expand_config: bool,
-    },
+    Inspect(ToolInspect),
     /// `push from-spec`.
-    FromSpec {
-        /// The file; `-` is stdin.
-        file: PathBuf,
-        /// Docker's manifest list or the OCI index.
-        kind: Form,
-        /// Whether to leave out an image that the registry does not have.
-        ignore_missing: bool,
-    },
+    FromSpec(ToolFromSpec),
     /// `push from-args`.
-    FromArgs {
-        /// The values for the template; not empty.
-        platforms: Vec<PlatformFilter>,
-        /// The name of the images, with the placeholders `OS`, `ARCH` and `VARIANT`.
-        template: String,
-        /// The list.
-        target: RefArg,
-        /// Additional tags.
-        tags: Vec<String>,
-        /// The list's annotations.
-        annotations: Vec<(String, String)>,
-        /// Docker's manifest list or the OCI index.
-        kind: Form,
-        /// Whether to leave out an image that the registry does not have.
-        ignore_missing: bool,
-    },
+    FromArgs(ToolFromArgs),
 }

@@ -8,15 +8,12 @@ mod arguments;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 
-use arguments::{FromArgsArgs, FromSpecArgs, InspectArgs, PushFlags, ToolForm};
-
 use super::error::{ArgsErrorKind, FlagError};
-use super::help::{bad_value, option_table, usage_words};
+use super::help::{about, bad_value, option_table, usage_words, value_name};
 use super::scan::{self, FlagKind};
-use crate::model::index::Form;
 use crate::suggest::nearest;
 
-pub use arguments::{ToolCommand, ToolGlobals, ToolRequest};
+pub use arguments::{ToolCommand, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest};
 
 /// The name of the program in every text.
 const NAME: &str = "manifest-tool";
@@ -83,8 +80,12 @@ pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
     }
 }
 
+/// Every command, with the flags of the program.
 fn commands() -> [clap::Command; 3] {
-    [InspectArgs::command(), FromArgsArgs::command(), FromSpecArgs::command()]
+    [ToolInspect::command(), ToolFromArgs::command(), ToolFromSpec::command()].map(|command| {
+        let about = command.get_about().cloned().unwrap_or_default();
+        ToolGlobals::augment_args(command).about(about)
+    })
 }
 
 /// Every flag of every command.
@@ -158,8 +159,7 @@ fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) ->
         return Err(refused(ToolErrorKind::Extra(extra.clone())));
     }
     if let Some(missing) = wanted.get(scanned.words.len()) {
-        let name = missing.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-        return Err(refused(ToolErrorKind::Missing(name.unwrap_or_default())));
+        return Err(refused(ToolErrorKind::Missing(value_name(missing))));
     }
     let is_missing = |flag: &&clap::Arg| {
         flag.get_long().is_some_and(|long| flag.is_required_set() && scanned.values(long).is_empty())
@@ -187,26 +187,12 @@ fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) ->
 /// The typed values of a command line in normal form.
 fn typed(command: &clap::Command, normal: Vec<String>) -> Result<ToolRequest, clap::Error> {
     let matches = command.clone().try_get_matches_from(normal)?;
-    let form = |kind| if kind == ToolForm::Oci { Form::Oci } else { Form::Docker };
-    let (globals, run) = match command.get_name() {
-        "inspect" => {
-            let InspectArgs { globals, raw, expand_config, image } = InspectArgs::from_arg_matches(&matches)?;
-            (globals, ToolCommand::Inspect { image, raw, expand_config })
-        }
-        "push from-spec" => {
-            let FromSpecArgs { globals, push, file } = FromSpecArgs::from_arg_matches(&matches)?;
-            let PushFlags { kind, ignore_missing } = push;
-            (globals, ToolCommand::FromSpec { file, kind: form(kind), ignore_missing })
-        }
-        _ => {
-            let line = FromArgsArgs::from_arg_matches(&matches)?;
-            let FromArgsArgs { globals, push, platforms, template, target, tags, annotations } = line;
-            let PushFlags { kind, ignore_missing } = push;
-            let kind = form(kind);
-            (globals, ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing })
-        }
+    let command = match command.get_name() {
+        "inspect" => ToolCommand::Inspect(ToolInspect::from_arg_matches(&matches)?),
+        "push from-spec" => ToolCommand::FromSpec(ToolFromSpec::from_arg_matches(&matches)?),
+        _ => ToolCommand::FromArgs(ToolFromArgs::from_arg_matches(&matches)?),
     };
-    Ok(ToolRequest::Run(globals, Box::new(run)))
+    Ok(ToolRequest::Run(ToolGlobals::from_arg_matches(&matches)?, Box::new(command)))
 }
 
 /// An error. `name` is the command; empty for the program, `push` for both forms of `push`.
@@ -243,22 +229,19 @@ fn usage(command: &clap::Command) -> String {
 }
 
 fn command_help(command: &clap::Command) -> String {
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let examples: String = examples.lines().map(|line| format!("  {}\n", line.replace("{name}", NAME))).collect();
-    format!("Usage:  {}\n\n{about}\n{}\nExamples:\n{examples}", usage(command), option_table(command))
+    let (usage, about, options) = (usage(command), about(command), option_table(command));
+    format!("Usage:  {usage}\n\n{about}\n{options}\nExamples:\n{examples}")
 }
 
 fn help(commands: &[clap::Command], topic: &[&str]) -> Result<ToolRequest, ToolError> {
     let name = topic.join(" ");
-    let named: Vec<&clap::Command> = match name.as_str() {
-        "" => commands.iter().collect(),
-        name => commands
-            .iter()
-            .filter(|command| command.get_name().split(' ').next() == topic.first().copied())
-            .filter(|command| command.get_name().starts_with(name))
-            .collect(),
+    let is_named = |command: &&clap::Command| {
+        let is_first = |first: &&str| command.get_name().split(' ').next() == Some(*first);
+        command.get_name().starts_with(&name) && topic.first().is_none_or(is_first)
     };
+    let named: Vec<&clap::Command> = commands.iter().filter(is_named).collect();
     match named.as_slice() {
         [] => Err(error(commands, "", ToolErrorKind::Command(name))),
         [only] => Ok(ToolRequest::Help(command_help(only))),
@@ -269,8 +252,7 @@ fn help(commands: &[clap::Command], topic: &[&str]) -> Result<ToolRequest, ToolE
                 format!("Usage:  {NAME} push [OPTIONS] from-spec|from-args ...\n\nPush a manifest list\n\nCommands:\n")
             };
             for command in several {
-                let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-                text.push_str(&format!("  {:14}  {about}\n", command.get_name()));
+                text.push_str(&format!("  {:14}  {}\n", command.get_name(), about(command)));
             }
             text.push_str(&option_table(&ToolGlobals::augment_args(clap::Command::new("")).disable_help_flag(true)));
             text.push_str(&format!("\nRun '{NAME} COMMAND --help' for more information on a command.\n"));

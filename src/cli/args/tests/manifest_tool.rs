@@ -33,7 +33,7 @@ fn helped(line: &[&str]) -> String {
 fn flags_stand_anywhere_with_one_dash_or_two() {
     let expected = ran(&["--debug", "--plain-http", "inspect", "--raw", "r/app:1"]);
     assert!(expected.0.debug && expected.0.plain_http && !expected.0.insecure);
-    let inspect = ToolCommand::Inspect { image: RefArg::new("r/app:1"), raw: true, expand_config: false };
+    let inspect = ToolCommand::Inspect(ToolInspect { image: RefArg::new("r/app:1"), raw: true, expand_config: false });
     assert_eq!(expected.1, inspect);
     for line in [
         &["inspect", "r/app:1", "--raw", "--debug", "--plain-http"][..],
@@ -61,13 +61,14 @@ fn a_value_is_no_flag_and_no_command() {
     assert_eq!(globals.password, Some(Secret::new("-raw")));
     assert_eq!(globals.docker_cfg, Some(PathBuf::from("/c")));
     let image = RefArg::new("r/app:1");
-    assert_eq!(command, ToolCommand::Inspect { image, raw: false, expand_config: true });
+    assert_eq!(command, ToolCommand::Inspect(ToolInspect { image, raw: false, expand_config: true }));
     assert!(!format!("{globals:?}").contains("-raw"), "a password is never shown");
 }
 
 #[test]
 fn a_list_is_pushed_from_a_file() {
-    let expected = ToolCommand::FromSpec { file: "l.yaml".into(), kind: Form::Oci, ignore_missing: true };
+    let push = ToolPush { kind: Form::Oci, ignore_missing: true };
+    let expected = ToolCommand::FromSpec(ToolFromSpec { file: "l.yaml".into(), push });
     for line in [
         &["push", "--type", "oci", "from-spec", "--ignore-missing", "l.yaml"][..],
         &["push", "from-spec", "l.yaml", "--ignore-missing", "--type=oci"],
@@ -75,7 +76,8 @@ fn a_list_is_pushed_from_a_file() {
     ] {
         assert_eq!(ran(line).1, expected, "{line:?}");
     }
-    let plain = ToolCommand::FromSpec { file: "-".into(), kind: Form::Docker, ignore_missing: false };
+    let push = ToolPush { kind: Form::Docker, ignore_missing: false };
+    let plain = ToolCommand::FromSpec(ToolFromSpec { file: "-".into(), push });
     assert_eq!(ran(&["push", "from-spec", "-"]).1, plain);
 }
 
@@ -99,9 +101,9 @@ fn a_list_is_pushed_from_arguments() {
         "k=v,l=w",
     ]);
     assert!(globals.insecure);
-    let ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } = command else {
-        panic!("{command:?}")
-    };
+    let ToolCommand::FromArgs(args) = command else { panic!("{command:?}") };
+    let ToolFromArgs { platforms, template, target, tags, annotations, push } = args;
+    let ToolPush { kind, ignore_missing } = push;
     let platforms: Vec<String> = platforms.iter().map(|platform| platform.parsed.to_string()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/amd64/v3", "linux/arm/v7"]);
     assert_eq!((template.as_str(), target.typed.as_str()), ("r/app:OS-ARCHVARIANT", "r/app:1"));
