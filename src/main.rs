@@ -14,10 +14,8 @@ fn main() -> ExitCode {
         Streams::new(io::stdout(), io::stderr()).note(failure.text);
         return ExitCode::from(failure.exit_code);
     }
-    let draws = io::stderr().is_terminal() && terminal::can_draw(&env);
-    let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(draws);
-    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()];
-    let streams = streams.with_color(terminal::has_color(&env, out), terminal::has_color(&env, err));
+    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()].map(|is| is && terminal::can_draw(&env));
+    let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(err).with_color(out, err);
     let streams = Arc::new(streams.with_width(terminal::stdout_width()));
     ExitCode::from(docker_manifest::run(&env::arguments(), env, streams))
 }

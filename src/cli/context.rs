@@ -112,18 +112,13 @@ impl Context {
             trace: self.debug.then(|| Arc::clone(&trace)),
             plain_http,
             login,
-            jobs: self.jobs(network.jobs)?,
+            jobs: self.setting(network.jobs, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS),
             retries: self.setting(network.retries, RETRIES_VARIABLE, values::retries)?.unwrap_or(RETRIES),
             timeout: self.time_limit(network.timeout)?,
             remember_token_servers: self.setting(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
         };
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
-    }
-
-    /// The maximum of concurrent requests: the flag's, else the environment variable's, else the default.
-    fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
-        Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
     }
 
     /// The flag's value, else that of an environment variable. Both have the same grammar.
@@ -151,17 +146,13 @@ impl Context {
         }
     }
 
-    /// A place as it is to be opened. A relative path of a layout is relative to the working directory, as everywhere.
-    pub(crate) fn place(&self, location: Location) -> Location {
-        match location {
+    /// The image of a word, to be opened, or why the word names none. A relative path of a layout is relative to the
+    /// working directory, as everywhere.
+    pub(crate) fn image(&self, word: &LocationArg) -> ImageName {
+        word.name().map(|location| match location {
             Location::Layout(name) => Location::Layout(name.at(self.env.typed(&name.path))),
             registry @ Location::Registry(_) => registry,
-        }
-    }
-
-    /// The image of a word, to be opened, or why the word names none.
-    pub(crate) fn image(&self, word: &LocationArg) -> ImageName {
-        word.name().map(|location| self.place(location))
+        })
     }
 
     /// Prints on stderr what the command waits for.

@@ -162,9 +162,9 @@ fn complete(
     };
     let platforms = |list: &str| {
         let draft = draft(list);
-        let said =
-            draft.iter().flat_map(|draft| draft.entries()).filter_map(|entry| entry.descriptor.platform.as_ref());
-        said.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
+        let entries = draft.iter().flat_map(|draft| draft.entries());
+        let platforms = entries.filter_map(|entry| Some(entry.descriptor.platform.as_ref()?.to_string()));
+        platforms.collect::<BTreeSet<_>>().into_iter().collect()
     };
     let lists = Lists { names: &names, entries: &entries, platforms: &platforms };
     let answer = completion::answer(words, with_descriptions, &lists);

@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
-use crate::cli::output::{Strokes, terminal};
+use crate::cli::output::terminal;
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
 use crate::model::Draft;
@@ -54,10 +54,7 @@ fn formatted(
             let rows = context.streams.fit(table::of(node, is_verbose));
             format!("{}{rows}", table::head(node))
         }
-        InspectFormat::Tree => {
-            let strokes = Strokes::of_locale(terminal::is_utf8(&context.env));
-            tree::of(node, is_verbose).drawn(strokes)
-        }
+        InspectFormat::Tree => tree::of(node, is_verbose).drawn(terminal::is_utf8(&context.env)),
     };
     Ok(text.into_bytes())
 }

@@ -3,7 +3,7 @@
 
 use crate::cli::inspect::short::Short;
 use crate::cli::output::{Tree, human};
-use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside, predicate};
+use crate::core::inspect::node::{InspectNode, NodeContents, beside, predicate};
 use crate::model::descriptor::Descriptor;
 
 /// The tree. With `is_verbose` it has whole digests, media types and annotations.
@@ -47,22 +47,15 @@ impl Drawing {
     fn attestation(&self, node: &InspectNode) -> Tree {
         let mut tree = Tree::new(self.label(&["attestation"], node));
         self.add_members(&mut tree, node);
-        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
-            tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
-        }
+        self.add_layers(&mut tree, node, "layer");
         tree
     }
 
     fn inside(&self, tree: &mut Tree, node: &InspectNode, attestations: &[&InspectNode]) {
-        if let Some(ImageContents { config, layers }) = node.contents() {
-            if let Some(config) = config {
-                tree.push(Tree::new(self.blob("config", config)));
-            }
-            for layer in layers {
-                let kind = predicate(layer).unwrap_or(if layer.is_foreign() { "foreign layer" } else { "layer" });
-                tree.push(Tree::new(self.blob(kind, layer)));
-            }
+        if let Some(config) = node.contents().and_then(|contents| contents.config.as_ref()) {
+            tree.push(Tree::new(self.blob("config", config)));
         }
+        self.add_layers(tree, node, "foreign layer");
         for (child, attestations) in beside(node.children()) {
             tree.push(self.child(child, &attestations));
         }
@@ -83,13 +76,19 @@ impl Drawing {
         for (name, value) in &node.descriptor.annotations {
             tree.push(Tree::new(format!("annotation  {name}={value}")));
         }
-        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
-            tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
-        }
+        self.add_layers(&mut tree, node, "layer");
         for referrer in &node.referrers {
             tree.push(self.referrer(referrer));
         }
         tree
+    }
+
+    /// Adds the layers by their predicates. `foreign` is the word for one whose content is elsewhere.
+    fn add_layers(&self, tree: &mut Tree, node: &InspectNode, foreign: &str) {
+        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
+            let kind = predicate(layer).unwrap_or(if layer.is_foreign() { foreign } else { "layer" });
+            tree.push(Tree::new(self.blob(kind, layer)));
+        }
     }
 
     /// Adds what the descriptor says beyond the label.

@@ -16,9 +16,9 @@ mod table;
 pub mod terminal;
 mod tree;
 
-pub use progress::{Bar, Progress};
+pub use progress::Progress;
 pub use steps::{Fetches, Steps};
 pub use streams::Streams;
 pub use style::ColorChoice;
 pub use table::Table;
-pub use tree::{Strokes, Tree};
+pub use tree::Tree;

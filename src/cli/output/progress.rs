@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Canvas;
 use super::{Streams, human};
+use crate::core::push::reporter::{BlobProgress, TransferProgress};
 use crate::digest::Digest;
 use crate::sanitize;
 
@@ -74,22 +75,22 @@ impl Progress {
         let (done, copied, copied_bytes) = Default::default();
         Progress { shared: Arc::new(Shared { streams, look, done, copied, copied_bytes }) }
     }
+}
 
-    /// Sets the totals: the bytes of all blobs whose size is known, and the number of blobs.
-    pub fn total(&self, bytes: u64, blobs: usize) {
+impl TransferProgress for Progress {
+    fn total(&self, bytes: u64, blobs: usize) {
         if let Look::Bars(bars) = &self.shared.look {
             bars.overall.set_style(style(TOTAL));
             bars.overall.set_length(bytes);
             bars.blobs.store(blobs as u64, Relaxed);
-            self.shared.tell_done();
+            self.shared.show_done();
         }
     }
 
-    /// A blob that may have to be copied. `size` is in bytes. `route` is the text for where it goes:
-    /// `docker.io/library/app → localhost:5000/app`.
-    pub fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Bar {
+    /// `route` is the text for where the blob goes: `docker.io/library/app → localhost:5000/app`.
+    fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress> {
         let hex = digest.as_str().split_once(':').map_or("", |(_, hex)| hex);
-        Bar {
+        Box::new(Bar {
             shared: Arc::clone(&self.shared),
             digest: hex.chars().take(SHORT).collect(),
             size,
@@ -97,11 +98,11 @@ impl Progress {
             position: AtomicU64::new(0),
             drawn: OnceLock::new(),
             settled: false,
-        }
+        })
     }
 
-    /// Ends the progress. A line with the copied amount replaces the bars.
-    pub fn finish(self) {
+    /// A line with the copied amount replaces the bars.
+    fn finish(self: Box<Self>) {
         let shared = &self.shared;
         let (blobs, bytes) = (shared.copied.load(Relaxed), shared.copied_bytes.load(Relaxed));
         if let Look::Bars(bars) = &shared.look {
@@ -124,7 +125,7 @@ impl Drop for Progress {
 
 impl Shared {
     /// Updates the number of finished blobs on the overall bar.
-    fn tell_done(&self) {
+    fn show_done(&self) {
         if let Look::Bars(bars) = &self.look {
             let (done, blobs) = (self.done.load(Relaxed), bars.blobs.load(Relaxed));
             bars.overall.set_message(format!("{done} of {blobs} blobs"));
@@ -180,9 +181,8 @@ fn style(template: &str) -> ProgressStyle {
     style.progress_chars("=> ").tick_chars("|/-\\ ")
 }
 
-/// The progress of one blob. Dropping it before [`Bar::copied`] or [`Bar::skipped`] means that the copy failed; the
-/// error says why.
-pub struct Bar {
+/// The progress of one blob.
+struct Bar {
     shared: Arc<Shared>,
     /// The first digits of the blob's digest.
     digest: String,
@@ -193,9 +193,8 @@ pub struct Bar {
     settled: bool,
 }
 
-impl Bar {
-    /// Sets the number of copied bytes. It may decrease if the copy began again.
-    pub fn at(&self, bytes: u64) {
+impl BlobProgress for Bar {
+    fn at(&self, bytes: u64) {
         let before = self.position.swap(bytes, Relaxed);
         let Look::Bars(bars) = &self.shared.look else { return };
         bars.advance(before, bytes);
@@ -204,8 +203,7 @@ impl Bar {
         }
     }
 
-    /// The blob was copied.
-    pub fn copied(mut self) {
+    fn copied(mut self: Box<Self>) {
         let bytes = self.size.unwrap_or_else(|| self.position.load(Relaxed));
         self.shared.copied.fetch_add(1, Relaxed);
         self.shared.copied_bytes.fetch_add(bytes, Relaxed);
@@ -215,18 +213,20 @@ impl Bar {
         }
     }
 
-    /// The blob was there already, or was mounted.
-    pub fn skipped(mut self) {
-        self.settle(self.size.unwrap_or_default());
+    fn skipped(mut self: Box<Self>) {
+        let bytes = self.size.unwrap_or_default();
+        self.settle(bytes);
     }
+}
 
+impl Bar {
     fn settle(&mut self, bytes: u64) {
         self.settled = true;
         if let Look::Bars(bars) = &self.shared.look {
             bars.advance(self.position.swap(bytes, Relaxed), bytes);
         }
         self.shared.done.fetch_add(1, Relaxed);
-        self.shared.tell_done();
+        self.shared.show_done();
     }
 }
 

@@ -77,8 +77,8 @@ fn short() -> String {
 }
 
 /// One blob copied, one present, one failed.
-fn copy(streams: &Arc<Streams>, quiet: bool) -> Progress {
-    let progress = Progress::new(streams, quiet);
+fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<Progress> {
+    let progress = Box::new(Progress::new(streams, quiet));
     progress.total(3000, 3);
     let bar = progress.blob(&digest(), Some(1500), "a/app → b/app");
     bar.at(700);
@@ -133,7 +133,7 @@ fn a_terminal_shows_bars_and_in_the_end_one_line() {
     assert!(shown[2].contains(" 2 of 3 blobs "), "{shown:?}");
     assert_eq!(shown.len(), 3, "{shown:?}");
     drop(moving);
-    progress.finish();
+    Box::new(progress).finish();
     assert_eq!(screen.shown(), ["a note", "copied 1 blob, 1.5kB"]);
     streams.note("after it");
     assert_eq!(screen.shown(), ["a note", "copied 1 blob, 1.5kB", "after it"]);
@@ -147,7 +147,7 @@ fn where_nothing_is_copied_nothing_is_drawn() {
     let bar = progress.blob(&digest(), Some(10), "x");
     bar.at(0);
     bar.skipped();
-    progress.finish();
+    Box::new(progress).finish();
     assert_eq!(screen.text(), "");
 }
 
@@ -184,7 +184,7 @@ fn many_threads_can_talk_at_once_and_no_note_is_torn() {
             });
         }
     });
-    progress.finish();
+    Box::new(progress).finish();
     let mut shown = screen.shown();
     shown.sort();
     let notes: Vec<String> = (0..8).map(|thread| format!("note {thread}")).collect();

@@ -10,14 +10,9 @@ use super::streams::SharedSink;
 use crate::env::Env;
 use crate::sync::lock;
 
-/// Whether to draw on a terminal: not with `TERM=dumb`, which cannot move a cursor, and not with `NO_COLOR`.
+/// Whether to draw on a terminal, and to use colour: not with `TERM=dumb`, which cannot move a cursor, and not with `NO_COLOR`.
 pub fn can_draw(env: &Env) -> bool {
     env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb")
-}
-
-/// Whether a stream that is a terminal, or is not, shows colour: not with `TERM=dumb`, and not with `NO_COLOR`.
-pub fn has_color(env: &Env, is_terminal: bool) -> bool {
-    is_terminal && can_draw(env)
 }
 
 /// Whether the locale is UTF-8, by the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.

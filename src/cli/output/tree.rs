@@ -1,40 +1,14 @@
 //! Trees drawn with lines: an index, its platforms, their layers.
 
-use std::fmt;
-
 use crate::sanitize;
 
-/// The characters of the lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strokes {
-    /// `├─`, `└─`, `│`: for a terminal that shows UTF-8.
-    Unicode,
-    /// `|-`, `` `- ``, `|`.
-    Ascii,
-}
+/// What stands before a branch, and before all that is below it: of a branch that others follow, and of the last one.
+type Strokes = [(&'static str, &'static str); 2];
 
-impl Strokes {
-    /// The characters for a locale (see [`super::terminal::is_utf8`]).
-    pub fn of_locale(is_utf8: bool) -> Strokes {
-        if is_utf8 { Strokes::Unicode } else { Strokes::Ascii }
-    }
+/// For a terminal that shows UTF-8.
+const UNICODE: Strokes = [("├─ ", "│  "), ("└─ ", "   ")];
 
-    /// Before a branch that others follow, and below it.
-    fn inner(self) -> (&'static str, &'static str) {
-        match self {
-            Strokes::Unicode => ("├─ ", "│  "),
-            Strokes::Ascii => ("|- ", "|  "),
-        }
-    }
-
-    /// Before the last branch, and below it.
-    fn last(self) -> (&'static str, &'static str) {
-        match self {
-            Strokes::Unicode => ("└─ ", "   "),
-            Strokes::Ascii => ("`- ", "   "),
-        }
-    }
-}
+const ASCII: Strokes = [("|- ", "|  "), ("`- ", "   ")];
 
 /// A line of text and the trees below it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,26 +29,20 @@ impl Tree {
         self.branches.push(branch);
     }
 
-    /// The drawing: a line for each label, every line with its newline.
-    pub fn drawn(&self, strokes: Strokes) -> String {
+    /// The drawing for a locale (see [`super::terminal::is_utf8`]): a line for each label, every line with its newline.
+    pub fn drawn(&self, is_utf8: bool) -> String {
         let mut text = format!("{}\n", self.label);
-        self.draw(strokes, "", &mut text);
+        self.draw(if is_utf8 { UNICODE } else { ASCII }, "", &mut text);
         text
     }
 
     fn draw(&self, strokes: Strokes, margin: &str, text: &mut String) {
         for (at, branch) in self.branches.iter().enumerate() {
-            let (before, below) = if at + 1 == self.branches.len() { strokes.last() } else { strokes.inner() };
+            let [inner, last] = strokes;
+            let (before, below) = if at + 1 == self.branches.len() { last } else { inner };
             text.push_str(&format!("{margin}{before}{}\n", branch.label));
             branch.draw(strokes, &format!("{margin}{below}"), text);
         }
-    }
-}
-
-impl fmt::Display for Tree {
-    /// The drawing in ASCII.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.drawn(Strokes::Ascii))
     }
 }
 
@@ -106,7 +74,7 @@ app:1
    └─ attestation
       └─ in-toto
 ";
-        assert_eq!(sample().drawn(Strokes::of_locale(true)), wanted);
+        assert_eq!(sample().drawn(true), wanted);
         let ascii = "\
 app:1
 |- linux/amd64
@@ -116,12 +84,11 @@ app:1
    `- attestation
       `- in-toto
 ";
-        assert_eq!(sample().drawn(Strokes::of_locale(false)), ascii);
-        assert_eq!(sample().to_string(), ascii);
+        assert_eq!(sample().drawn(false), ascii);
     }
 
     #[test]
     fn a_label_is_one_line_and_cannot_steer_the_terminal() {
-        assert_eq!(Tree::new("a\n\u{1b}[2Jb").drawn(Strokes::Unicode), "a??[2Jb\n");
+        assert_eq!(Tree::new("a\n\u{1b}[2Jb").drawn(true), "a??[2Jb\n");
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::cli::args;
+use crate::cli::report::Report;
 use crate::core::shim;
 use crate::env::Env;
 use crate::sanitize::io_error;
@@ -20,18 +21,9 @@ pub(super) const MANIFEST: &str = "manifest";
 const NOT_STARTED: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// Why docker was not run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What to print on stderr.
-    pub text: String,
-    /// What to exit with.
-    pub exit_code: u8,
-}
-
 /// Becomes the next docker on the PATH if the program was called `docker` and not for `docker manifest`. Then it
 /// returns only what went wrong; otherwise it returns nothing.
-pub fn docker(argv: &[OsString], env: &Env) -> Option<Failure> {
+pub fn docker(argv: &[OsString], env: &Env) -> Option<Report> {
     let (called, words) = argv.split_first()?;
     if super::program(&called.to_string_lossy()) != DOCKER || is_manifest(&lossy(words)) {
         return None;
@@ -41,14 +33,14 @@ pub fn docker(argv: &[OsString], env: &Env) -> Option<Failure> {
         Ok(docker) => {
             let error = become_program(&docker, words);
             let exit_code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED };
-            Failure { text: format!("docker: cannot run {}: {}", docker.display(), io_error(&error)), exit_code }
+            Report { text: format!("docker: cannot run {}: {}", docker.display(), io_error(&error)), exit_code }
         }
         Err(ahead) => {
             let mut text = format!("docker: there is no other docker behind {} on the PATH", called.display());
             if let Some(ahead) = ahead {
                 text.push_str(&format!("\nhint: {} comes before it on the PATH", ahead.display()));
             }
-            Failure { text, exit_code: NOT_FOUND }
+            Report { text, exit_code: NOT_FOUND }
         }
     };
     Some(failure)

@@ -7,7 +7,7 @@ use crate::cli::args::{PublishFlags, PublishFormat};
 use crate::cli::context::Context;
 use crate::cli::output::github::GithubFiles;
 use crate::cli::output::result_files::ResultFile;
-use crate::cli::output::{Bar, Progress, json, markdown};
+use crate::cli::output::{Progress, json, markdown};
 use crate::cli::verbs::dry_run;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
@@ -15,10 +15,9 @@ use crate::core::image_source::ContentAccess;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::publish::Push;
-use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
+use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::push::repositories;
 use crate::core::push::to_layout::LayoutPush;
-use crate::digest::Digest;
 use crate::model::Draft;
 
 /// Where a draft that is published comes from.
@@ -148,34 +147,6 @@ impl PushReporter for Reporter<'_> {
 
     fn transfers(&self) -> Box<dyn TransferProgress> {
         Box::new(Progress::new(&self.context.streams, self.is_quiet))
-    }
-}
-
-impl TransferProgress for Progress {
-    fn total(&self, bytes: u64, blobs: usize) {
-        Progress::total(self, bytes, blobs);
-    }
-
-    fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress> {
-        Box::new(Progress::blob(self, digest, size, route))
-    }
-
-    fn finish(self: Box<Self>) {
-        Progress::finish(*self);
-    }
-}
-
-impl BlobProgress for Bar {
-    fn at(&self, bytes: u64) {
-        Bar::at(self, bytes);
-    }
-
-    fn copied(self: Box<Self>) {
-        Bar::copied(*self);
-    }
-
-    fn skipped(self: Box<Self>) {
-        Bar::skipped(*self);
     }
 }
 
