@@ -80,25 +80,20 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn path(&mut self, path: &Path) -> Result<(), CommandError> {
         if path == Path::new(STDIN) {
-            let bytes = bounded(io::stdin(), FILE_MAX).map_err(|error| error.of(path))?;
-            return self.content("standard input".to_owned(), &bytes);
+            return self.content("standard input".to_owned(), &input(path, FILE_MAX)?);
         }
-        let kind = file_type(path)?;
-        if kind.is_dir() {
+        if file_type(path)?.is_dir() {
             return self.folder(path);
         }
-        let bytes = regular_file(path, FILE_MAX)?;
-        self.content(path.display().to_string(), &bytes)
+        self.content(path.display().to_string(), &regular_file(path, FILE_MAX)?)
     }
 
     fn content(&mut self, file: String, bytes: &[u8]) -> Result<(), CommandError> {
         match build_output::parse(bytes, &self.selection) {
-            Ok(output) => {
-                self.files.push((file, output));
-                Ok(())
-            }
-            Err(source) => Err(FileError::Content { file, source }.into()),
+            Ok(output) => self.files.push((file, output)),
+            Err(source) => return Err(FileError::Content { file, source }.into()),
         }
+        Ok(())
     }
 
     /// A folder of digests, or a folder of such folders. Each digest is the name of an empty file.
@@ -134,12 +129,11 @@ impl Reader<'_> {
 
     /// The paths in a folder, sorted, so that the same files always give the same list.
     fn entries(&mut self, path: &Path) -> Result<Vec<PathBuf>, CommandError> {
-        let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
         let mut entries = Vec::new();
-        for entry in fs::read_dir(path).map_err(unreadable)? {
-            self.left =
-                self.left.checked_sub(1).ok_or(FileError::TooMany { path: path.to_owned(), most: FILES_MAX })?;
-            entries.push(entry.map_err(unreadable)?.path());
+        for entry in fs::read_dir(path).map_err(unreadable(path))? {
+            let too_many = || FileError::TooMany { path: path.to_owned(), most: FILES_MAX };
+            self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
+            entries.push(entry.map_err(unreadable(path))?.path());
         }
         entries.sort();
         Ok(entries)
@@ -163,8 +157,7 @@ fn strays(folder: &Path, number: usize, failures: Vec<CommandError>) -> Vec<Comm
 
 /// The digest that is the name of an empty file.
 fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
-    let metadata = fs::symlink_metadata(path);
-    let metadata = metadata.map_err(|source| CommandError::Unreadable { path: path.to_owned(), source })?;
+    let metadata = fs::symlink_metadata(path).map_err(unreadable(path))?;
     check(path, metadata.file_type(), false)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match build_output::digest_of_name(name) {
@@ -175,8 +168,7 @@ fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
 
 /// The type of a file or a folder. Anything else is refused.
 fn file_type(path: &Path) -> Result<FileType, CommandError> {
-    let metadata = fs::symlink_metadata(path);
-    let kind = metadata.map_err(|source| CommandError::Unreadable { path: path.to_owned(), source })?.file_type();
+    let kind = fs::symlink_metadata(path).map_err(unreadable(path))?.file_type();
     check(path, kind, true)?;
     Ok(kind)
 }
@@ -196,7 +188,7 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
 /// Those of [`regular_file`].
 pub(crate) fn input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     match path == Path::new(STDIN) {
-        true => bounded(io::stdin(), most).map_err(|error| error.of(path)),
+        true => bounded(io::stdin(), path, most),
         false => regular_file(path, most),
     }
 }
@@ -207,36 +199,22 @@ pub(crate) fn input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
 /// # Errors
 /// A file that cannot be opened, is not a regular file, or is larger.
 pub(crate) fn regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
-    let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
     let only_file = |kind: FileType| match FileKind::of(kind) {
         FileKind::File => Ok(()),
         found => Err(FileError::NoFile { path: path.to_owned(), found }),
     };
-    only_file(fs::symlink_metadata(path).map_err(unreadable)?.file_type())?;
-    let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable)?;
-    only_file(file.metadata().map_err(unreadable)?.file_type())?;
-    bounded(file, most).map_err(|error| error.of(path))
+    only_file(fs::symlink_metadata(path).map_err(unreadable(path))?.file_type())?;
+    let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable(path))?;
+    only_file(file.metadata().map_err(unreadable(path))?.file_type())?;
+    bounded(file, path, most)
 }
 
-/// Why the bytes of a file cannot be read.
-enum ReadError {
-    Io(io::Error),
-    /// The file has more bytes than this.
-    TooLarge(u64),
-}
-
-impl ReadError {
-    fn of(self, path: &Path) -> CommandError {
-        let path = path.to_owned();
-        match self {
-            ReadError::Io(source) => CommandError::Unreadable { path, source },
-            ReadError::TooLarge(most) => FileError::TooLarge { path, most }.into(),
-        }
-    }
-}
-
-fn bounded(from: impl Read, most: u64) -> Result<Vec<u8>, ReadError> {
+fn bounded(from: impl Read, path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(ReadError::Io)?;
-    if bytes.len() as u64 > most { Err(ReadError::TooLarge(most)) } else { Ok(bytes) }
+    from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
+    if bytes.len() as u64 > most { Err(FileError::TooLarge { path: path.to_owned(), most }.into()) } else { Ok(bytes) }
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {
+    move |source| CommandError::Unreadable { path: path.to_owned(), source }
 }

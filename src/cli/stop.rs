@@ -1,6 +1,5 @@
 //! Docker's request to stop: it closes a socket instead of sending a signal.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::sync::lock;
@@ -14,12 +13,12 @@ pub struct Stop(Arc<Mutex<Option<Handler>>>);
 impl Stop {
     /// Sets the handler that the first request calls. It replaces the one before.
     pub(crate) fn handle_by(&self, handler: impl FnOnce() + Send + 'static) {
-        self.set(Some(Box::new(handler)));
+        *lock(&self.0) = Some(Box::new(handler));
     }
 
     /// Removes the handler: the next request ends the process.
     pub(crate) fn release(&self) {
-        self.set(None);
+        *lock(&self.0) = None;
     }
 
     /// Passes a request to the handler. Returns whether there is one.
@@ -29,16 +28,6 @@ impl Stop {
             handler();
             true
         })
-    }
-
-    fn set(&self, handler: Option<Handler>) {
-        *lock(&self.0) = handler;
-    }
-}
-
-impl fmt::Debug for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stop").finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ pub struct ArgsError {
     /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; `None` if docker prints no usage.
     pub(super) usage: Option<String>,
     /// What the user probably meant.
-    pub(super) near: Option<Near>,
+    pub near: Option<Near>,
 }
 
 /// The kinds of errors of a command line.
@@ -143,10 +143,6 @@ impl Count {
     pub(super) fn broken_by(self, words: usize) -> Option<Count> {
         (words < self.min || self.max.is_some_and(|max| words > max)).then_some(self)
     }
-
-    fn is_open(self) -> bool {
-        self.max.is_none()
-    }
 }
 
 impl fmt::Display for Count {
@@ -191,17 +187,12 @@ impl ArgsError {
         self.usage.as_ref().map(|usage| format!("Usage:  {usage}"))
     }
 
-    /// What the user probably meant, if it can be guessed.
-    pub fn near(&self) -> Option<&Near> {
-        self.near.as_ref()
-    }
-
     /// The last line, which names the help. Only errors with a usage have one.
     pub fn hint(&self) -> Option<String> {
         self.usage.as_ref()?;
         // Docker has two wordings; its check for a minimum alone uses the other one.
         let verb = match &*self.kind {
-            ArgsErrorKind::Count { count, .. } if count.is_open() => "See",
+            ArgsErrorKind::Count { count, .. } if count.max.is_none() => "See",
             _ => "Run",
         };
         Some(format!("{verb} '{} --help' for more information", self.path))

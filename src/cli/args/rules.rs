@@ -106,6 +106,9 @@ const OF_A_LIST: &[&str] = &["require", "exact", "strict", "format"];
 /// What a list says of itself: not of an entry, and not of a shared draft.
 const OF_THE_LIST: &[&str] = &["subject", "unset-subject", "prefer-index"];
 
+/// Flags of `inspect` for lists that are not local drafts.
+const OF_NO_LOCAL_LIST: &[&str] = &["shared", "remote", "check", "referrers"];
+
 /// Flags of verbs that need a registry only for a shared draft.
 const OF_A_REGISTRY: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
 
@@ -249,7 +252,10 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         }
         "add" if is_on("shared") && !is_on("if-complete") && is_table(scanned) => needs("format", "if-complete"),
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
-        "inspect" if is_on("shared") && scanned.words.len() > 1 => conflict(spelt("shared"), word("list")),
+        // An image within a list is looked up in drafts only.
+        "inspect" if scanned.words.len() > 1 && first(OF_NO_LOCAL_LIST).is_some() => {
+            conflict(spelt(first(OF_NO_LOCAL_LIST).unwrap_or_default()), word("list"))
+        }
         "ls" | "prune" if is_on("shared") == scanned.words.is_empty() => {
             let name = if verb.get_name() == "ls" { word("list") } else { word("repository") };
             let (flag, other) = if is_on("shared") { (spelt("shared"), name) } else { (name, spelt("shared")) };
@@ -272,10 +278,6 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         }
         "man" if is_on("output") && !scanned.words.is_empty() => conflict(spelt("output"), word("command")),
         "rm" if is_on("all") && !scanned.words.is_empty() => conflict(spelt("all"), word("lists")),
-        // An image within a list is looked up in drafts only.
-        "inspect" if is_on("remote") && scanned.words.len() > 1 => conflict(spelt("remote"), word("list")),
-        "inspect" if is_on("check") && scanned.words.len() > 1 => conflict(spelt("check"), word("list")),
-        "inspect" if is_on("referrers") && scanned.words.len() > 1 => conflict(spelt("referrers"), word("list")),
         "inspect" if is_on("referrers") && is_on("shared") => conflict(spelt("referrers"), spelt("shared")),
         "push" if is_on("shared") && first(OF_THE_LIST).or(first(&["annotation"])).is_some() => {
             conflict(spelt("shared"), spelt(first(OF_THE_LIST).unwrap_or("annotation")))

@@ -8,14 +8,10 @@ use std::sync::{Arc, Once, OnceLock};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::Canvas;
-use super::{Streams, human};
+use super::{Streams, human, terminal};
 use crate::core::push::reporter::{BlobProgress, TransferProgress};
 use crate::digest::Digest;
 use crate::sanitize;
-
-/// The maximum number of redraws per second.
-const DRAWINGS: u8 = 10;
 
 /// Digits of a digest, as many as docker shows.
 const SHORT: usize = 12;
@@ -135,12 +131,10 @@ impl Shared {
 
 impl Bars {
     fn new(streams: &Streams) -> Bars {
-        let canvas = Box::new(Canvas::new(streams.stderr()));
-        let target = ProgressDrawTarget::term_like_with_hz(canvas, DRAWINGS);
         let overall = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         overall.set_style(style(UNKNOWN));
         overall.set_prefix("total");
-        let multi = MultiProgress::with_draw_target(target);
+        let multi = terminal::bars(streams.stderr());
         let (over, position, blobs) = Default::default();
         Bars { multi, overall, shown: Once::new(), over, position, blobs }
     }

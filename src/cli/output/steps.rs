@@ -4,14 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Streams;
-use super::terminal::Canvas;
+use super::{Streams, terminal};
 use crate::sanitize;
-
-/// The maximum number of redraws per second.
-const DRAWINGS: u8 = 10;
 
 /// The steps of a command. Every method may be called on any thread at any time. Dropping it removes the line.
 pub struct Steps {
@@ -23,8 +19,7 @@ impl Steps {
     /// A line for this number of steps, if stderr is a terminal.
     pub fn new(streams: &Arc<Streams>, number: usize) -> Steps {
         let line = streams.stderr_is_terminal().then(|| {
-            let canvas = Box::new(Canvas::new(streams.stderr()));
-            let multi = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(canvas, DRAWINGS));
+            let multi = terminal::bars(streams.stderr());
             streams.set_bars(Some(multi.clone()));
             let bar = multi.add(ProgressBar::new(number as u64));
             let style = ProgressStyle::with_template("[{pos}/{len}] {wide_msg}");

@@ -29,8 +29,8 @@ pub struct Streams {
     bars: Mutex<Option<MultiProgress>>,
     /// Whether stdout and stderr show colour where the user says nothing.
     shows_color: [bool; 2],
-    out_has_color: AtomicBool,
-    err_has_color: AtomicBool,
+    /// Whether they show colour now.
+    has_color: [AtomicBool; 2],
 }
 
 impl Streams {
@@ -43,8 +43,7 @@ impl Streams {
             width: None,
             bars: Mutex::default(),
             shows_color: [false; 2],
-            out_has_color: AtomicBool::new(false),
-            err_has_color: AtomicBool::new(false),
+            has_color: [false; 2].map(AtomicBool::new),
         }
     }
 
@@ -73,24 +72,22 @@ impl Streams {
     /// The same streams, where stdout and stderr show colour, or do not.
     #[must_use]
     pub fn with_color(self, out: bool, err: bool) -> Streams {
-        let (out_has_color, err_has_color) = (AtomicBool::new(out), AtomicBool::new(err));
-        Streams { shows_color: [out, err], out_has_color, err_has_color, ..self }
+        Streams { shows_color: [out, err], has_color: [out, err].map(AtomicBool::new), ..self }
     }
 
     /// Applies what the user said about colour.
     pub fn set_color(&self, choice: ColorChoice) {
-        let [out, err] = match choice {
+        let shows_color = match choice {
             ColorChoice::Auto => self.shows_color,
             ColorChoice::Always => [true; 2],
             ColorChoice::Never => [false; 2],
         };
-        self.out_has_color.store(out, Relaxed);
-        self.err_has_color.store(err, Relaxed);
+        self.has_color.iter().zip(shows_color).for_each(|(has_color, shows)| has_color.store(shows, Relaxed));
     }
 
     /// A table as this stdout shows it: within its columns, with its colours.
     pub fn fit(&self, table: Table) -> Table {
-        table.within(self.width).with_color(self.out_has_color.load(Relaxed))
+        table.within(self.width).with_color(self.has_color[0].load(Relaxed))
     }
 
     /// Writes data to stdout in which lines that begin with a plus, a minus or a tilde are differences.
@@ -98,8 +95,7 @@ impl Streams {
     /// # Errors
     /// As [`Streams::data`].
     pub fn changes(&self, text: &str) -> io::Result<()> {
-        let has_color = self.out_has_color.load(Relaxed);
-        self.data(if has_color { style::changes(text) } else { text.to_owned() }.as_bytes())
+        self.data(if self.has_color[0].load(Relaxed) { style::changes(text) } else { text.to_owned() }.as_bytes())
     }
 
     /// Writes data to stdout and flushes it.
@@ -152,7 +148,7 @@ impl Streams {
 
     fn talk(&self, text: &str, paint: impl Fn(&str) -> String) {
         let plain = sanitize::talk(text);
-        let text = if self.err_has_color.load(Relaxed) { paint(&plain) } else { plain };
+        let text = if self.has_color[1].load(Relaxed) { paint(&plain) } else { plain };
         self.without_bars(|| {
             let mut err = lock(&self.err);
             let _ = err.write_all(text.as_bytes());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Mutex;
 
-use indicatif::TermLike;
+use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
 
 use super::streams::SharedSink;
 use crate::env::Env;
@@ -33,17 +33,12 @@ pub fn stdout_width() -> Option<usize> {
 ///
 /// Each drawing goes through the same sink as all messages, in one write. It never fails: a closed terminal must not
 /// stop a copy, and indicatif would panic.
-pub(super) struct Canvas {
+struct Canvas {
     sink: SharedSink,
     pending: Mutex<String>,
 }
 
 impl Canvas {
-    /// Draws on what `sink` writes to.
-    pub(super) fn new(sink: SharedSink) -> Canvas {
-        Canvas { sink, pending: Mutex::default() }
-    }
-
     fn push(&self, text: &str) {
         lock(&self.pending).push_str(text);
     }
@@ -55,6 +50,15 @@ impl Canvas {
         }
         Ok(())
     }
+}
+
+/// The maximum number of redraws per second.
+const DRAWINGS: u8 = 10;
+
+/// Bars that are drawn on what `sink` writes to.
+pub(super) fn bars(sink: SharedSink) -> MultiProgress {
+    let canvas = Box::new(Canvas { sink, pending: Mutex::default() });
+    MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(canvas, DRAWINGS))
 }
 
 /// The size of a test's terminal: rows, columns.

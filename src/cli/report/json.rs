@@ -19,7 +19,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 
 /// A command line that cannot be run; [`super::arguments`] is the same as text.
 pub fn arguments(error: &ArgsError) -> Report {
-    let near = error.near().map(super::hints::suggestion);
+    let near = error.near.as_ref().map(super::hints::suggestion);
     let hints: Vec<String> = [error.usage(), error.hint(), near].into_iter().flatten().collect();
     let text = error.to_string();
     let (message, causes) = message_and_causes(&text);

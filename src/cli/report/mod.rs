@@ -41,7 +41,7 @@ const RACE: u8 = 4;
 pub fn arguments(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.hint()];
     let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
-    if let Some(near) = error.near() {
+    if let Some(near) = &error.near {
         text.push_str(&format!("\nhint: {}", hints::suggestion(near)));
     }
     Report { text, exit_code: error.exit_code() }

@@ -3,6 +3,7 @@
 use crate::cli::args::{Copy, Format};
 use crate::cli::context::Context;
 use crate::cli::output::human;
+use crate::cli::verbs::dry_run;
 use crate::cli::verbs::publish::Reporter;
 use crate::content::oci_layout::{Layout, LayoutName, LayoutSink, LockWait};
 use crate::content::registry::{ManifestName, Registry};
@@ -13,6 +14,7 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::core::request::ReferrerFilter;
 use crate::reference::Reference;
+use crate::sanitize;
 
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let (source, target) = (context.image(&args.source)?, context.image(&args.target)?);
@@ -116,7 +118,7 @@ fn tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Result<Optio
             None => Ok(None),
             Some(tag) if reference.repository().at_tag(tag).is_ok() => Ok(Some(tag.to_owned())),
             Some(name) => {
-                let why = format!("the source's name {} is not a tag; add a tag", crate::sanitize::word(name));
+                let why = format!("the source's name {} is not a tag; add a tag", sanitize::word(name));
                 Err(CommandError::Location { typed: args.target.typed.clone(), why })
             }
         },
@@ -146,23 +148,13 @@ fn show(context: &Context, args: &Copy, outcome: &CopyOutcome) -> Result<(), Com
     context.streams.line(format_args!("{}@{}", outcome.reference, outcome.digest))?;
     if args.dry_run {
         let (blobs, sent) = (&outcome.blobs, outcome.manifests.iter().filter(|manifest| manifest.sent).count());
-        let size = human::size(blobs.bytes);
-        let there = blobs.already_there;
+        let (all, size, present) = (outcome.manifests.len(), human::size(blobs.bytes), blobs.already_there);
         context.streams.line(format_args!(
-            "would send {sent} of {} manifests and {} blobs ({size}); {there} blobs are there already",
-            outcome.manifests.len(),
+            "would send {sent} of {all} manifests and {} blobs ({size}); {present} blobs are there already",
             blobs.copied
         ))?;
-        for (title, referrers) in
-            [("Referrers that come along", &outcome.referrers), ("Referrers that stay behind", &outcome.left_behind)]
-        {
-            if !referrers.is_empty() {
-                context.streams.line(format_args!("\n{title}:"))?;
-            }
-            for referrer in referrers {
-                context.streams.line(format_args!("  {referrer}"))?;
-            }
-        }
+        let referrers = dry_run::referrers(&outcome.referrers, &outcome.left_behind);
+        context.streams.data(sanitize::talk(&referrers).as_bytes())?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The text of a dry run of a push.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
 use crate::core::listing::{ImageOrigin, TransferMethod};
@@ -32,16 +32,7 @@ fn repository(published: &PushOutcome, width: Option<usize>) -> String {
         let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", state(*change, "gets more entries"));
     }
     let _ = write!(text, "\n{}", table(published).within(width));
-    for (title, referrers) in
-        [("Referrers that come along", &published.referrers), ("Referrers that stay behind", &published.left_behind)]
-    {
-        if !referrers.is_empty() {
-            let _ = writeln!(text, "\n{title}:");
-            for referrer in referrers {
-                let _ = writeln!(text, "  {referrer}");
-            }
-        }
-    }
+    text.push_str(&referrers(&published.referrers, &published.left_behind));
     let CopiedBlobs { blobs, bytes } = published.copied;
     let _ = writeln!(
         text,
@@ -52,6 +43,20 @@ fn repository(published: &PushOutcome, width: Option<usize>) -> String {
     );
     text.truncate(text.trim_end().len());
     text.push('\n');
+    text
+}
+
+/// The referrers, as far as there are any.
+pub(super) fn referrers<T: Display>(sent: &[T], left_behind: &[T]) -> String {
+    let mut text = String::new();
+    for (title, referrers) in [("Referrers that come along", sent), ("Referrers that stay behind", left_behind)] {
+        if !referrers.is_empty() {
+            let _ = writeln!(text, "\n{title}:");
+        }
+        for referrer in referrers {
+            let _ = writeln!(text, "  {referrer}");
+        }
+    }
     text
 }
 

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::annotate::describe;
 use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
 use crate::cli::verbs::publish::Reporter;
-use crate::cli::verbs::shared::publish::{self, LocalFiles, SharedRequest};
+use crate::cli::verbs::shared::publish::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_for_writing};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if let Some(own) = args.entry.annotations.iter().find(|own| own.key.starts_with(RESERVED)) {
         return Err(SharedFailure::Reserved(own.key.clone()).into());
     }
-    let local = LocalFiles::check(context, &args.shared_publish, &args.publish)?;
+    let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
     let layouts = &Layouts::default();
@@ -58,18 +58,18 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if !may_publish {
         return shown;
     }
-    let own = entries
-        .iter()
-        .zip(&stored)
-        .map(|(new, stored)| OwnEntry { digest: stored.digest.clone(), name: Some(new.entry.name.clone()) });
+    let own = |(new, stored): (&NewEntry, &StoredEntry)| OwnEntry {
+        digest: stored.digest.clone(),
+        name: Some(new.entry.name.clone()),
+    };
     let request = SharedRequest {
         list,
         run: &run,
         shared: &args.shared_publish,
         publish: &args.publish,
-        own: own.collect(),
+        own: entries.iter().zip(&stored).map(own).collect(),
         is_purge: args.shared_add.purge,
-        local: &local,
+        only_from: only_from.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
     let published = publish::run(context, &client, &request);

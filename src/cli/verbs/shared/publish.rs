@@ -37,25 +37,18 @@ pub(super) struct SharedRequest<'a> {
     pub(super) publish: &'a PublishFlags,
     pub(super) own: Vec<OwnEntry>,
     pub(super) is_purge: bool,
-    pub(super) local: &'a LocalFiles,
+    pub(super) only_from: Option<&'a AllowedEntries>,
 }
 
-/// Files of this machine. They are read, or can be written, before any entry is stored or waited for.
-pub(super) struct LocalFiles {
-    only_from: Option<AllowedEntries>,
-}
-
-impl LocalFiles {
-    /// Reads the file of digests, and tries whether the results can be written.
-    pub(super) fn check(
-        context: &Context,
-        shared: &SharedPublish,
-        publish: &PublishFlags,
-    ) -> Result<LocalFiles, CommandError> {
-        publishing::check_files(context, publish)?;
-        let only_from = shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()?;
-        Ok(LocalFiles { only_from })
-    }
+/// Reads the file of the digests that entries may have, and tries whether the results can be written, before any entry
+/// is stored or waited for.
+pub(super) fn check_files(
+    context: &Context,
+    shared: &SharedPublish,
+    publish: &PublishFlags,
+) -> Result<Option<AllowedEntries>, CommandError> {
+    publishing::check_files(context, publish)?;
+    shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()
 }
 
 /// The JSON if nothing is published yet.
@@ -70,14 +63,14 @@ pub(super) fn run(
     client: &SharedClient<'_>,
     request: &SharedRequest<'_>,
 ) -> Result<(), CommandError> {
-    let SharedRequest { list, run, shared, publish, own, is_purge, local: LocalFiles { only_from } } = request;
+    let SharedRequest { list, run, shared, publish, own, is_purge, only_from } = request;
     let grace = if shared.if_complete { GRACE } else { std::time::Duration::ZERO };
     let options = GatherOptions {
         list,
         run,
         require: &publish.require,
         is_fresh: shared.fresh,
-        only_from: only_from.as_ref(),
+        only_from: *only_from,
         own: own.clone(),
         wait: shared.wait.unwrap_or(grace),
     };

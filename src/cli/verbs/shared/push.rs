@@ -2,14 +2,14 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::publish::{self, LocalFiles, SharedRequest};
+use crate::cli::verbs::shared::publish::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_of};
 use crate::core::error::CommandError;
 use crate::core::shared::gather::OwnEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let local = LocalFiles::check(context, &args.shared_publish, &args.publish)?;
+    let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
     let run = run_of(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let own = args.own.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
         publish: &args.publish,
         own: own.collect(),
         is_purge: args.purge,
-        local: &local,
+        only_from: only_from.as_ref(),
     };
     publish::run(context, &client, &request)
 }
