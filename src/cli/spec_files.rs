@@ -31,7 +31,7 @@ pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
     if !flags.require.is_empty() {
         spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
     }
-    spec.attestations = args.sources.attestations.or(spec.attestations);
+    spec.attestations = args.attestations.or(spec.attestations);
 }
 
 /// Appends the images that files name to those of each spec. Files of flags are allowed for a single spec only.

@@ -5,7 +5,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use super::error::{ArgsError, FlagError};
 use super::{formats, scan};
 
-/// Docker's flags. All are accepted, because docker passes on all that it got. The first three have an effect here.
+/// Docker's flags. All are accepted, because docker passes on all that it got. The first four have an effect here. The others select an
+/// engine, which no command here needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
 #[command(disable_help_flag = true, disable_version_flag = true, no_binary_name = true)]
 pub struct Globals {
@@ -21,14 +22,6 @@ pub struct Globals {
     /// When to use colour: "auto", "always" or "never" (default "auto")
     #[arg(long, value_name = "string")]
     pub color: Option<String>,
-    /// Flags for docker's engine.
-    #[command(flatten)]
-    pub engine: EngineFlags,
-}
-
-/// Docker's flags that select an engine. No command here needs an engine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct EngineFlags {
     /// Name of the context to use to connect to the daemon
     #[arg(short = 'c', long, value_name = "string")]
     pub context: Option<String>,

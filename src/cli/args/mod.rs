@@ -41,7 +41,7 @@ pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use formats::{
     CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
 };
-pub use globals::{EngineFlags, Globals, Head, globals};
+pub use globals::{Globals, Head, globals};
 pub use man::{ManPage, pages};
 pub use manifest_tool::{
     ToolCommand, ToolError, ToolErrorKind, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest,
@@ -52,8 +52,8 @@ pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use reference::reference;
 pub use scan::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
-pub use shared::{AttestationFlags, EntryFlags, FromFiles, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-pub use shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
+pub use shared::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+pub use shared_drafts::{SharedPublish, SharedRun};
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 

@@ -4,19 +4,18 @@ use std::fmt::Write;
 
 /// `text` as Go's `strconv.Quote` writes it. U+FFFD stands for bytes that were not UTF-8 and is written as itself.
 pub(super) fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        push(&mut quoted, character, '"');
-    }
-    quoted.push('"');
-    quoted
+    quoted(text.chars(), '"')
 }
 
 /// A byte as Go's `%q` writes it: a character literal of the code point with that number.
 pub(super) fn quote_byte(byte: u8) -> String {
-    let mut quoted = String::from("'");
-    push(&mut quoted, char::from(byte), '\'');
-    quoted.push('\'');
+    quoted([char::from(byte)], '\'')
+}
+
+fn quoted(characters: impl IntoIterator<Item = char>, delimiter: char) -> String {
+    let mut quoted = String::from(delimiter);
+    characters.into_iter().for_each(|character| push(&mut quoted, character, delimiter));
+    quoted.push(delimiter);
     quoted
 }
 

@@ -63,6 +63,23 @@ impl SourceFlags {
     }
 }
 
+/// Images that are named in another way than by words, and which parts of all images are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct ImageFlags {
+    /// Do not request images that are already in the list
+    #[arg(long)]
+    pub offline: bool,
+    /// Files that name images.
+    #[command(flatten)]
+    pub from: FromFiles,
+    /// Targets (bake), names or ids in files of --from whose images are wanted
+    #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
+    pub targets: Vec<String>,
+    /// Which parts of an index are used.
+    #[command(flatten)]
+    pub sources: SourceFlags,
+}
+
 /// Files in which build tools name images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct FromFiles {
@@ -72,14 +89,6 @@ pub struct FromFiles {
     /// Repository of the digests in files of --from that name none (default: that of the list)
     #[arg(long, value_name = "string", value_parser = values::repository)]
     pub repository: Option<Repository>,
-}
-
-/// [`SourceFlags`] for a command whose platforms are named in another way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct AttestationFlags {
-    /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
-    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
-    pub attestations: Option<Attestations>,
 }
 
 /// How a list describes one of its images or, for the last four flags, itself.

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values;
-use crate::digest::Digest;
-use crate::drafts::registry::SharedKey;
 
 /// That a draft lies in the registry, and which run it is of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -33,23 +31,4 @@ pub struct SharedPublish {
     /// Refuse entries whose digests are not in this file
     #[arg(long, value_name = "string", value_parser = values::path)]
     pub only_from: Option<PathBuf>,
-}
-
-/// The entry that this job has stored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct OwnEntries {
-    /// Entry that must be seen before it is decided what is missing, by the digest that add printed
-    #[arg(long = "entry", value_name = "strings", value_parser = values::digest)]
-    pub entries: Vec<Digest>,
-}
-
-/// How an entry is named and what happens after it is stored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct SharedAdd {
-    /// Name of the entry instead of its platform
-    #[arg(long, value_name = "string", value_parser = SharedKey::named)]
-    pub key: Option<SharedKey>,
-    /// Delete the entries after they are published
-    #[arg(short = 'p', long)]
-    pub purge: bool,
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
-use super::formats::{Format, REFERRERS, one_of};
+use super::formats::{ATTESTATIONS, Format, REFERRERS, one_of};
 use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
-use super::shared::{AttestationFlags, EntryFlags, FromFiles, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
+use super::shared::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+use super::shared_drafts::{SharedPublish, SharedRun};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
+use crate::digest::Digest;
+use crate::drafts::registry::SharedKey;
+use crate::model::spec::Attestations;
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
 const TIMEOUT_HELP: &str = "Stop waiting for another docker-manifest process, or a request, after this time (30s, 5m)";
@@ -37,15 +40,9 @@ pub struct Create {
     /// Create a draft without images, for add to fill
     #[arg(long)]
     pub empty: bool,
-    /// Do not request images that are already in the list
-    #[arg(long)]
-    pub offline: bool,
-    /// Files that name images.
+    /// Other images, and which parts of images are used.
     #[command(flatten)]
-    pub from: FromFiles,
-    /// Targets (bake), names or ids in files of --from whose images are wanted
-    #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
-    pub from_targets: Vec<String>,
+    pub image_flags: ImageFlags,
     /// Publish the list in the same step, without a draft
     #[arg(long)]
     pub push: bool,
@@ -58,9 +55,6 @@ pub struct Create {
     /// How the list is published, with --push.
     #[command(flatten)]
     pub publish: PublishFlags,
-    /// Which parts of an index are used.
-    #[command(flatten)]
-    pub sources: SourceFlags,
     /// How requests are sent to registries.
     #[command(flatten)]
     pub network: NetworkFlags,
@@ -76,15 +70,9 @@ pub struct Add {
     /// The images to add; with --push also images in OCI layouts
     #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::value)]
     pub images: Vec<LocationArg>,
-    /// Do not request images that are already in the list
-    #[arg(long)]
-    pub offline: bool,
-    /// Files that name images.
+    /// Other images, and which parts of images are used.
     #[command(flatten)]
-    pub from: FromFiles,
-    /// Targets (bake), names or ids in files of --from whose images are wanted
-    #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
-    pub from_targets: Vec<String>,
+    pub image_flags: ImageFlags,
     /// Pack this file as an artifact (OCI, --artifact-type) in the list's repository, and add it
     #[arg(long = "artifact", value_name = "stringArray", value_parser = values::path)]
     pub artifacts: Vec<PathBuf>,
@@ -97,18 +85,18 @@ pub struct Add {
     /// Publish the list in the same step, without a draft: changes the published list
     #[arg(long)]
     pub push: bool,
-    /// Which parts of an index are used.
-    #[command(flatten)]
-    pub sources: SourceFlags,
     /// How the list describes the images that are added.
     #[command(flatten)]
     pub entry: EntryFlags,
     /// Whether the list is a shared draft.
     #[command(flatten)]
     pub shared: SharedRun,
-    /// How the entry is named.
-    #[command(flatten)]
-    pub shared_add: SharedAdd,
+    /// Name of the entry instead of its platform
+    #[arg(long, value_name = "string", value_parser = SharedKey::named)]
+    pub key: Option<SharedKey>,
+    /// Delete the entries after they are published
+    #[arg(short = 'p', long)]
+    pub purge: bool,
     /// When the list is published.
     #[command(flatten)]
     pub shared_publish: SharedPublish,
@@ -240,9 +228,9 @@ pub struct Push {
     /// When the shared draft is published.
     #[command(flatten)]
     pub shared_publish: SharedPublish,
-    /// What this job has stored.
-    #[command(flatten)]
-    pub own: OwnEntries,
+    /// Entry that must be seen before it is decided what is missing, by the digest that add printed
+    #[arg(long = "entry", value_name = "strings", value_parser = values::digest)]
+    pub entries: Vec<Digest>,
     /// What the list says of itself.
     #[command(flatten)]
     pub list_flags: ListFlags,
@@ -330,9 +318,9 @@ pub struct Apply {
     /// What the lists say of themselves.
     #[command(flatten)]
     pub list_flags: ListFlags,
-    /// Which parts of an index are used.
-    #[command(flatten)]
-    pub sources: AttestationFlags,
+    /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
+    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
+    pub attestations: Option<Attestations>,
     /// How the lists are published, and how the results are printed.
     #[command(flatten)]
     pub publish: PublishFlags,

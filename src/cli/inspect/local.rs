@@ -31,15 +31,11 @@ pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredCon
         Some(list) => entry(context, &store, list, &args.image).map(Some),
         // A draft is never in a layout.
         None if args.remote || args.check || args.referrers || args.image.location()?.layout().is_some() => Ok(None),
-        None => Ok(draft(context, &store, args.image.reference()?)?.map(|draft| StoredContent::Draft(Box::new(draft)))),
-    }
-}
-
-/// The draft of a list. A draft of another list in the same directory is not it.
-fn draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, CommandError> {
-    match read(context, store, list) {
-        Err(StoreError::NameTaken { .. }) => Ok(None),
-        found => Ok(found?),
+        None => match read(context, &store, args.image.reference()?) {
+            // A draft of another list in the same directory is not it.
+            Err(StoreError::NameTaken { .. }) => Ok(None),
+            found => Ok(found?.map(|draft| StoredContent::Draft(Box::new(draft)))),
+        },
     }
 }
 

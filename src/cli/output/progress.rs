@@ -238,4 +238,4 @@ impl Drop for Bar {
 
 #[cfg(test)]
 #[path = "progress_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -10,10 +10,10 @@ const WIDTH: usize = TEST_SIZE.1 as usize;
 
 /// A stderr that can be looked at.
 #[derive(Clone, Default)]
-struct Screen(Arc<Mutex<Vec<u8>>>);
+pub(in crate::cli::output) struct Screen(Arc<Mutex<Vec<u8>>>);
 
 impl Screen {
-    fn text(&self) -> String {
+    pub(in crate::cli::output) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 

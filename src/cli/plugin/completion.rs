@@ -203,8 +203,9 @@ fn starting_with(typed: &str, values: Vec<&str>) -> Vec<Candidate> {
 mod tests {
     use super::*;
 
-    fn complete(words: &[&str]) -> (Vec<String>, String) {
-        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    /// Completes the last word of a line, which is empty behind a blank.
+    fn complete(line: &str) -> (Vec<String>, String) {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let lists = Lists {
             names: &|| vec!["docker.io/library/app:1".into(), "docker.io/me/app:1".into(), "h:5000/x:1".into()],
             entries: &|list| if list == "app:1" { vec!["h:5000/x:amd64".into()] } else { Vec::new() },
@@ -219,100 +220,85 @@ mod tests {
     #[test]
     fn local_lists_are_offered_where_a_list_is_wanted() {
         let all = ["app:1", "me/app:1", "h:5000/x:1"];
-        for before in [
-            &["annotate"][..],
-            &["inspect", "-v"],
-            &["push", "--"],
-            &["create", "-a"],
-            &["rm"],
-            &["add"],
-            &["remove"],
-            &["exists"],
-            &["export", "--local"],
-            &["apply", "--target"],
+        for line in [
+            "annotate ",
+            "inspect -v ",
+            "push -- ",
+            "create -a ",
+            "rm ",
+            "add ",
+            "remove ",
+            "exists ",
+            "export --local ",
+            "apply --target ",
         ] {
-            let line: Vec<&str> = before.iter().copied().chain([""]).collect();
-            assert_eq!(complete(&line), (all.map(String::from).to_vec(), ":4".to_owned()), "{line:?}");
+            assert_eq!(complete(line), (all.map(String::from).to_vec(), ":4".to_owned()), "{line:?}");
         }
-        assert_eq!(complete(&["push", "docker.io/m"]).0, ["docker.io/me/app:1"]);
-        assert_eq!(complete(&["push", "h"]).0, ["h:5000/x:1"]);
-        assert_eq!(complete(&["rm", "app:1", "me/app:1", ""]).0, ["h:5000/x:1"]);
-        assert_eq!(complete(&["push", "app:1", ""]).0, [""; 0]);
-        for before in [&["rm", "--all"][..], &["ls"], &["prune"], &["platforms"], &["check"], &["apply"], &["add", "l"]]
-        {
-            let line: Vec<&str> = before.iter().copied().chain([""]).collect();
-            assert_eq!(complete(&line), (Vec::new(), ":4".to_owned()), "{line:?}");
+        assert_eq!(complete("push docker.io/m").0, ["docker.io/me/app:1"]);
+        assert_eq!(complete("push h").0, ["h:5000/x:1"]);
+        assert_eq!(complete("rm app:1 me/app:1 ").0, ["h:5000/x:1"]);
+        assert_eq!(complete("push app:1 ").0, [""; 0]);
+        for line in ["rm --all ", "ls ", "prune ", "platforms ", "check ", "apply ", "add l "] {
+            assert_eq!(complete(line), (Vec::new(), ":4".to_owned()), "{line:?}");
         }
     }
 
     #[test]
     fn what_remove_takes_is_an_image_or_a_platform_of_the_list() {
-        assert_eq!(complete(&["remove", "app:1", ""]).0, ["h:5000/x:amd64", "linux/amd64"]);
-        assert_eq!(complete(&["remove", "app:1", "linux/amd64", ""]).0, ["h:5000/x:amd64"]);
-        assert_eq!(complete(&["remove", "app:2", ""]).0, [""; 0]);
+        assert_eq!(complete("remove app:1 ").0, ["h:5000/x:amd64", "linux/amd64"]);
+        assert_eq!(complete("remove app:1 linux/amd64 ").0, ["h:5000/x:amd64"]);
+        assert_eq!(complete("remove app:2 ").0, [""; 0]);
     }
 
     #[test]
     fn values_that_are_one_of_a_few_are_offered() {
-        let cases: [(&[&str], &[&str]); 8] = [
-            (&["push", "--type", ""], &["auto", "docker", "oci"]),
-            (&["apply", "--type=o"], &["oci"]),
-            (&["push", "--format", ""], &["json", "markdown", "github"]),
-            (&["inspect", "--format", "t"], &["table", "tree"]),
-            (&["ls", "--format="], &["table", "json"]),
-            (&["platforms", "--format", ""], &["text", "json"]),
-            (&["create", "--attestations", ""], &["keep", "drop"]),
-            (&["push", "-t", ""], &[]),
+        let cases: [(&str, &[&str]); 8] = [
+            ("push --type ", &["auto", "docker", "oci"]),
+            ("apply --type=o", &["oci"]),
+            ("push --format ", &["json", "markdown", "github"]),
+            ("inspect --format t", &["table", "tree"]),
+            ("ls --format=", &["table", "json"]),
+            ("platforms --format ", &["text", "json"]),
+            ("create --attestations ", &["keep", "drop"]),
+            ("push -t ", &[]),
         ];
         for (line, expected) in cases {
-            assert_eq!(
-                complete(line),
-                (expected.iter().map(ToString::to_string).collect(), ":4".to_owned()),
-                "{line:?}"
-            );
+            let (values, directive) = complete(line);
+            assert!(values == expected && directive == ":4", "{line:?}: {values:?} {directive}");
         }
     }
 
     #[test]
     fn platforms_are_offered_behind_each_comma() {
-        assert_eq!(
-            complete(&["create", "--platform", "linux/arm6"]).0,
-            ["linux/arm64", "linux/arm64/v8", "linux/arm64/v9"]
-        );
-        assert_eq!(complete(&["push", "--require=windows/arm6"]).0, ["windows/arm64"]);
-        let behind = complete(&["apply", "--platforms", "linux/s390x,linux/amd64,linux/s"]);
+        assert_eq!(complete("create --platform linux/arm6").0, ["linux/arm64", "linux/arm64/v8", "linux/arm64/v9"]);
+        assert_eq!(complete("push --require=windows/arm6").0, ["windows/arm64"]);
+        let behind = complete("apply --platforms linux/s390x,linux/amd64,linux/s");
         assert_eq!(behind, (Vec::new(), ":4".to_owned()), "linux/s390x is there already");
-        assert_eq!(complete(&["push", "--require", "linux/amd64,linux/s"]).0, ["linux/amd64,linux/s390x"]);
+        assert_eq!(complete("push --require linux/amd64,linux/s").0, ["linux/amd64,linux/s390x"]);
         // One platform, not a list.
-        assert_eq!(complete(&["inspect", "--platform", "linux/amd64,linux/s"]).0, [""; 0]);
+        assert_eq!(complete("inspect --platform linux/amd64,linux/s").0, [""; 0]);
     }
 
     #[test]
     fn a_file_is_the_shell_s_to_find() {
-        for line in [
-            &["apply", "-f", ""][..],
-            &["apply", "--file", "x"],
-            &["push", "--digest-file", ""],
-            &["push", "--metadata-file="],
-            &["export", "-o", ""],
-        ] {
+        for line in ["apply -f ", "apply --file x", "push --digest-file ", "push --metadata-file=", "export -o "] {
             assert_eq!(complete(line), (Vec::new(), ":0".to_owned()), "{line:?}");
         }
     }
 
     #[test]
     fn the_second_word_is_an_entry_of_the_list() {
-        assert_eq!(complete(&["annotate", "app:1", "--os", "linux", ""]).0, ["h:5000/x:amd64"]);
-        assert_eq!(complete(&["inspect", "app:2", ""]).0, [""; 0]);
-        assert_eq!(complete(&["create", "app:1", ""]), (Vec::new(), ":4".to_owned()));
+        assert_eq!(complete("annotate app:1 --os linux ").0, ["h:5000/x:amd64"]);
+        assert_eq!(complete("inspect app:2 ").0, [""; 0]);
+        assert_eq!(complete("create app:1 "), (Vec::new(), ":4".to_owned()));
     }
 
     #[test]
     fn platforms_fit_what_is_already_there() {
-        assert_eq!(complete(&["annotate", "--os", "wi"]).0, ["windows"]);
-        assert_eq!(complete(&["annotate", "--os=l"]).0, ["linux"]);
-        assert_eq!(complete(&["annotate", "--os=windows", "--arch", ""]).0, ["386", "amd64", "arm", "arm64"]);
-        assert_eq!(complete(&["annotate", "--arch", "arm64", "--variant", ""]).0, ["v8", "v9"]);
+        assert_eq!(complete("annotate --os wi").0, ["windows"]);
+        assert_eq!(complete("annotate --os=l").0, ["linux"]);
+        assert_eq!(complete("annotate --os=windows --arch ").0, ["386", "amd64", "arm", "arm64"]);
+        assert_eq!(complete("annotate --arch arm64 --variant ").0, ["v8", "v9"]);
     }
 
     #[test]

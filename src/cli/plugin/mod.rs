@@ -194,37 +194,12 @@ mod tests {
     #[test]
     fn docker_s_flags_and_the_plugin_s_name_come_first() {
         for argv in [
-            &["/p/docker-manifests", "-D", "--config", "/c", "manifests", "rm", "-x"][..],
-            &["docker-manifests", "--debug=true", "--config=/c", "manifests", "rm", "-x"],
-            &[
-                "docker-manifests.exe",
-                "-Dl",
-                "debug",
-                "-H",
-                "tcp://x",
-                "-Hy",
-                "--config",
-                "/c",
-                "manifests",
-                "rm",
-                "-x",
-            ],
-            &[
-                "docker-manifests",
-                "-D",
-                "--tls=0",
-                "-v",
-                "--config",
-                "/b",
-                "--config",
-                "/c",
-                "--",
-                "manifests",
-                "rm",
-                "-x",
-            ],
+            "/p/docker-manifests -D --config /c manifests rm -x",
+            "docker-manifests --debug=true --config=/c manifests rm -x",
+            "docker-manifests.exe -Dl debug -H tcp://x -Hy --config /c manifests rm -x",
+            "docker-manifests -D --tls=0 -v --config /b --config /c -- manifests rm -x",
         ] {
-            let called = called(argv);
+            let called = called(&argv.split(' ').collect::<Vec<_>>());
             assert_eq!(called.name, "docker manifests", "{argv:?}");
             assert_eq!(called.config_dir, Some(PathBuf::from("/c")), "{argv:?}");
             assert!(called.debug, "{argv:?}");

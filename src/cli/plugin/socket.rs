@@ -4,7 +4,7 @@
 //! Every change of the store is atomic, so the process may end at any moment. A command that must clean up handles the
 //! request itself ([`Stop`]).
 
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
@@ -56,14 +56,8 @@ fn connect_abstract(_name: &str) -> io::Result<UnixStream> {
 
 /// Reads until the other end is closed. Docker never sends anything.
 fn wait_for_end(mut socket: UnixStream) {
-    let mut sink = [0; 64];
-    loop {
-        match socket.read(&mut sink) {
-            Ok(1..) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => return,
-        }
-    }
+    // An error ends it, too.
+    let _ = io::copy(&mut socket, &mut io::sink());
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::cli::args::{Add, LocationArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::{refuse_layouts, report_sources};
-use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
+use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::one_step;
 use crate::cli::verbs::publish::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
@@ -29,9 +29,7 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let image_args =
-        ImageArgs { words: &args.images, from: &args.from, targets: &args.from_targets, sources: &args.sources };
-    let named = || NamedImages::read(context, &image_args, list.repository());
+    let named = || NamedImages::read(context, &args.images, &args.image_flags, list.repository());
     if args.push {
         let named = named()?;
         let mut done = None;
@@ -110,7 +108,7 @@ impl Addition {
         }
         let is_requested = |image: &ImageName| {
             let reference = image.as_ref().ok().and_then(Location::reference);
-            !args.offline || !reference.is_some_and(|name| previous::knows(before, name))
+            !args.image_flags.offline || !reference.is_some_and(|name| previous::knows(before, name))
         };
         let target = before.reference.repository();
         let (found, reused) = named.resolve(access, target, Some(before), is_requested, &context.fetches())?;

@@ -3,7 +3,7 @@
 
 use crate::cli::args::Create;
 use crate::cli::context::Context;
-use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
+use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::{list_flags, one_step};
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
@@ -28,9 +28,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let stored = if args.replace { None } else { store.load(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
     let before = stored.as_ref();
-    let image_args =
-        ImageArgs { words: &args.images, from: &args.from, targets: &args.from_targets, sources: &args.sources };
-    let named = NamedImages::read(context, &image_args, list.repository())?;
+    let named = NamedImages::read(context, &args.images, &args.image_flags, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
     if args.push && args.publish.to.is_none() {
         one_step::announce(&registry, list, &args.publish);
@@ -46,8 +44,8 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         None => PreviousEntries::default(),
     };
     let sources = DraftSources { filter: &named.filter, sources: &found, previous: &previous };
-    let is_published =
-        args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
+    let may_be_published = args.amend && stored.is_none() && !args.image_flags.offline;
+    let is_published = may_be_published && !names_itself(args, list) && is_there(&registry, list);
     let subject = list_flags::subject(&registry, list, args.list_flags.subject.as_ref())?;
     let build = |before: Option<&Draft>| {
         let (mut draft, moves) = sources.draft(list, before);
@@ -131,7 +129,7 @@ fn is_requested(args: &Create, before: Option<&Draft>, image: &ImageName) -> boo
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
     let is_known = before.is_some_and(|draft| previous::knows(draft, image));
     let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
-    !(is_known && (args.offline || is_fixed))
+    !(is_known && (args.image_flags.offline || is_fixed))
 }
 
 /// Prints which tags have moved since the draft was made, and what the draft cannot contain.

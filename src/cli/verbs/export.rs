@@ -30,11 +30,8 @@ const WINDOWS: &str = "windows";
 /// The placeholder for the name of a list in a layout.
 const UNPUBLISHED: &str = "layout.invalid/image:latest";
 
-/// A spec, and what it cannot express.
-struct Exported {
-    spec: Spec,
-    losses: Vec<String>,
-}
+/// A spec, and warnings about what it cannot express.
+type Exported = (Spec, Vec<String>);
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
     let location = context.image(&args.image)?;
@@ -43,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         Some(list) => context.draft_of(list)?,
         None => None,
     };
-    let Exported { spec, losses } = match stored {
+    let (spec, losses) = match stored {
         Some(draft) => of_draft(&draft)?,
         None if args.local => return Err(CommandError::NotStored(location.to_string())),
         None => remote(context, &location, args)?,
@@ -123,7 +120,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         manifests: manifests.collect(),
         ..Spec::default()
     };
-    Ok(Exported { spec, losses: losses.warnings })
+    Ok((spec, losses.warnings))
 }
 
 fn remote(context: &Context, location: &Location, args: &Export) -> Result<Exported, CommandError> {
@@ -165,7 +162,7 @@ fn remote(context: &Context, location: &Location, args: &Export) -> Result<Expor
         manifests,
         ..Spec::default()
     };
-    Ok(Exported { spec, losses: losses.warnings })
+    Ok((spec, losses.warnings))
 }
 
 /// Whether the spec needs a `source` to build the same list: its document is formatted differently, or it contains what

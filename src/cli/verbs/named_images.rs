@@ -1,6 +1,6 @@
 //! The images that a command names: by its words, and by files that builds wrote (`--from`).
 
-use crate::cli::args::{FromFiles, LocationArg, SourceFlags};
+use crate::cli::args::{ImageFlags, LocationArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
@@ -25,15 +25,6 @@ pub(crate) struct NamedImages {
     files: BuildOutputs,
 }
 
-/// The arguments that name images.
-pub(crate) struct ImageArgs<'a> {
-    pub(crate) words: &'a [LocationArg],
-    pub(crate) from: &'a FromFiles,
-    /// Of which targets of the files.
-    pub(crate) targets: &'a [String],
-    pub(crate) sources: &'a SourceFlags,
-}
-
 impl NamedImages {
     /// Reads the files. `list` is the repository of digests that name none.
     ///
@@ -41,13 +32,14 @@ impl NamedImages {
     /// Those of [`build_files::read`].
     pub(crate) fn read(
         context: &Context,
-        args: &ImageArgs<'_>,
+        words: &[LocationArg],
+        flags: &ImageFlags,
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
-        let files = build_files::read(context, args.from, args.targets, list)?;
-        let words: Vec<ImageName> = args.words.iter().map(|word| context.image(word)).collect();
+        let files = build_files::read(context, &flags.from, &flags.targets, list)?;
+        let words: Vec<ImageName> = words.iter().map(|word| context.image(word)).collect();
         let all = words.iter().cloned().chain(files.names()).collect();
-        Ok(NamedImages { filter: args.sources.filter(), words, all, files })
+        Ok(NamedImages { filter: flags.sources.filter(), words, all, files })
     }
 
     /// Fetches the images for a list in the repository `target`. `is_requested` says which ones are requested; the

@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     if args.push {
         let (mut lines, verb) = (Vec::new(), if args.publish.dry_run { "Would remove" } else { "Removed" });
         one_step::change(context, &args.network, &args.publish, list, |_, before| {
-            let Selection { entries, notes } = select(before, &args.words)?;
+            let (entries, notes) = select(before, &args.words)?;
             let mut draft = before.clone();
             let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
             lines = notes.into_iter().chain(removed.iter().map(|entry| removed_line(entry, verb))).collect();
@@ -26,9 +26,9 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let mut notes = Vec::new();
     let store = context.store_within(args.network.timeout)?;
     let removed = store.remove_entries(list, &context.notice(), |draft| {
-        let selection = select(draft, &args.words)?;
-        notes = selection.notes;
-        Ok::<_, CommandError>(selection.entries)
+        let (entries, several) = select(draft, &args.words)?;
+        notes = several;
+        Ok::<_, CommandError>(entries)
     })?;
     let removed = removed.ok_or_else(|| CommandError::NotStored(list.to_string()))?;
     notes.iter().for_each(|note| context.streams.note(note));
@@ -42,12 +42,8 @@ fn removed_line(entry: &Entry, verb: &str) -> String {
     format!("{verb} {}", entry.reference)
 }
 
-/// The entries that words select.
-struct Selection {
-    entries: Vec<Entry>,
-    /// A line for each word that selects several entries.
-    notes: Vec<String>,
-}
+/// The entries that words select, and a line for each word that selects several.
+type Selection = (Vec<Entry>, Vec<String>);
 
 /// Looks up each word in the unchanged draft, because two words may select the same image.
 fn select(draft: &Draft, words: &[String]) -> Result<Selection, CommandError> {
@@ -57,7 +53,7 @@ fn select(draft: &Draft, words: &[String]) -> Result<Selection, CommandError> {
         (number > 1).then(|| format!("{word} is {number} images of {list}: all of them are removed"))
     };
     let notes = words.iter().zip(&found).filter_map(note).collect();
-    Ok(Selection { entries: found.into_iter().flatten().collect(), notes })
+    Ok((found.into_iter().flatten().collect(), notes))
 }
 
 /// The entries that a word selects.

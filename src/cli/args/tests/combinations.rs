@@ -79,8 +79,8 @@ fn values_have_types_and_defaults() {
     let Command::Create(create) = run(&["create", "l", "i", "--attestations=drop", "--platform", "linux/arm/7"]) else {
         panic!("not create")
     };
-    assert_eq!(create.sources.attestations, Some(Attestations::Drop));
-    assert_eq!(create.sources.platforms[0].parsed.variant, "v7");
+    assert_eq!(create.image_flags.sources.attestations, Some(Attestations::Drop));
+    assert_eq!(create.image_flags.sources.platforms[0].parsed.variant, "v7");
     let Command::Prune(prune) = run(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
     assert_eq!(prune.older_than, Some(Duration::from_secs(30 * 24 * 60 * 60)));
     let Command::Ls(ls) = run(&["ls"]) else { panic!("not ls") };

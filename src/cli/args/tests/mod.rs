@@ -44,14 +44,11 @@ fn flags_stand_anywhere_until_two_dashes() {
         amend: true,
         replace: false,
         empty: false,
-        offline: false,
-        from: FromFiles::default(),
-        from_targets: Vec::new(),
+        image_flags: ImageFlags::default(),
         push: false,
         purge: false,
         list_flags: ListFlags::default(),
         publish: PublishFlags::default(),
-        sources: SourceFlags::default(),
         network: network(true),
     });
     for line in [

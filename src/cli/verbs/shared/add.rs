@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::args::{Add, PublishFormat};
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::describe;
-use crate::cli::verbs::named_images::{ImageArgs, NamedImages};
+use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish::Reporter;
 use crate::cli::verbs::shared::publish::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_for_writing};
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let draft = draft(&client, layouts, args, list)?;
     let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
-    let entries = shared_add::entries_of(&drafts, &draft, args.shared_add.key.as_ref(), &mut left_out)?;
+    let entries = shared_add::entries_of(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
     check_required(args, &entries)?;
     for left_out in left_out {
         context.streams.warning(format_args!("{left_out}, so that no entry has it"));
@@ -68,7 +68,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         shared: &args.shared_publish,
         publish: &args.publish,
         own: entries.iter().zip(&stored).map(own).collect(),
-        is_purge: args.shared_add.purge,
+        is_purge: args.purge,
         only_from: only_from.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
@@ -78,9 +78,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 
 /// The images, as the flags describe them.
 fn draft(client: &SharedClient<'_>, layouts: &Layouts, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
-    let image_args =
-        ImageArgs { words: &args.images, from: &args.from, targets: &args.from_targets, sources: &args.sources };
-    let named = NamedImages::read(client.context, &image_args, list.repository())?;
+    let named = NamedImages::read(client.context, &args.images, &args.image_flags, list.repository())?;
     let access = ContentAccess { registry: &client.registry, layouts };
     let (found, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
     let mut draft = Draft::new(list.clone());

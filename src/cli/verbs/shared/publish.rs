@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde_json::json;
 
 use crate::auth::Access;
 use crate::cli::args::{PublishFlags, PublishFormat, SharedPublish};
@@ -49,13 +49,6 @@ pub(super) fn check_files(
 ) -> Result<Option<AllowedEntries>, CommandError> {
     publishing::check_files(context, publish)?;
     shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()
-}
-
-/// The JSON if nothing is published yet.
-#[derive(Serialize)]
-struct UnpublishedJson<'a> {
-    published: bool,
-    missing: &'a [String],
 }
 
 pub(super) fn run(
@@ -113,7 +106,7 @@ fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &
         .streams
         .note(format_args!("{list} is not published: waiting for {} ({present} of {all} there)", missing.join(", ")));
     if request.publish.format == Some(PublishFormat::Json) {
-        context.streams.json(&UnpublishedJson { published: false, missing })?;
+        context.streams.json(&json!({ "published": false, "missing": missing }))?;
     }
     Ok(())
 }

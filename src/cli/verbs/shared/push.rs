@@ -12,7 +12,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
     let run = run_of(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let own = args.own.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
+    let own = args.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
     let request = SharedRequest {
         list,
         run: &run,
