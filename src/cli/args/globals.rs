@@ -5,8 +5,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use super::error::{ArgsError, FlagError};
 use super::{formats, scan};
 
-/// Docker's flags. All are accepted, because docker passes on all that it got. The first four have an effect here. The others select an
-/// engine, which no command here needs.
+/// Docker's flags. All are accepted, because docker passes on all that it got. The first four have an effect here. The
+/// others select an engine, which no command here needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
 #[command(disable_help_flag = true, disable_version_flag = true, no_binary_name = true)]
 pub struct Globals {

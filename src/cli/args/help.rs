@@ -167,7 +167,7 @@ pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
 pub(super) fn usage_words(verb: &Command, is_required: impl Fn(&Arg) -> bool) -> String {
     let mut usage = String::new();
     for word in verb.get_positionals() {
-        let name = value_name(word);
+        let name = scan::value_name(word);
         let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
         let text = match (is_required(word), many) {
             (true, false) => format!(" {name}"),
@@ -195,18 +195,13 @@ pub(super) fn about(verb: &Command) -> String {
     verb.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The name of a word or a value.
-pub(super) fn value_name(argument: &Arg) -> String {
-    argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
-}
-
 fn help_text(argument: &Arg) -> String {
     argument.get_help().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The words of a command, and their help.
 pub(super) fn word_rows(verb: &Command) -> Vec<(String, String)> {
-    verb.get_positionals().map(|word| (value_name(word), help_text(word))).collect()
+    verb.get_positionals().map(|word| (scan::value_name(word), help_text(word))).collect()
 }
 
 /// The options by name, in pflag's order, with pflag's name for the type of each value; and their help.

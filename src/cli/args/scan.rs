@@ -288,6 +288,11 @@ fn list(name: &str, value: &str) -> Result<Vec<String>, String> {
     Ok(if is_refused { vec![String::new()] } else { values })
 }
 
+/// The name of a word or a value.
+pub(super) fn value_name(argument: &Arg) -> String {
+    argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
+}
+
 /// A flag as pflag's messages name it: `-a, --amend`.
 pub(super) fn shown(flag: &Arg) -> String {
     let long = flag.get_long().unwrap_or_default();

@@ -6,6 +6,7 @@
 
 mod cleanup;
 mod created_objects;
+mod document;
 mod entry_samples;
 mod interrupt;
 mod probes;

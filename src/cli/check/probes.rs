@@ -7,9 +7,10 @@ use humantime::format_duration;
 
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
+use crate::cli::check::document::Document;
 use crate::cli::check::interrupt::Interrupt;
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, settle};
-use crate::cli::check::samples::{ARTIFACT_TYPE, Document, Family, Samples};
+use crate::cli::check::samples::{ARTIFACT_TYPE, Family, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
 use crate::content::registry::{ExpectedRequests, FetchedManifest, ManifestName, MountResult, Registry};

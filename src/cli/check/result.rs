@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_a_verdict_and_a_dead_line_is_not() {
+    fn a_refusal_is_a_result_and_a_lost_connection_is_not() {
         let put = FailedRequest::new("PUT", "https://h/v2/");
         let error = |kind| RegistryError::new(kind, "h", "the words").at(put.clone()).with_status(400);
         let result = settle(Err(error(RegistryErrorKind::Refused)));

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::check::document::Document;
 use crate::cli::check::entry_samples::EntrySamples;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
@@ -31,26 +32,6 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-/// A manifest or a list as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Document {
-    /// Its media type.
-    pub(crate) media_type: &'static str,
-    /// Its bytes.
-    pub(crate) bytes: Vec<u8>,
-    /// The digest of the bytes.
-    pub(crate) digest: Digest,
-    /// The order of deletion: a document with a higher rank is deleted first.
-    pub(crate) rank: u8,
-}
-
-impl Document {
-    /// A document of these bytes.
-    pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, rank: u8) -> Document {
-        Document { media_type, digest: Digest::of(&bytes), bytes, rank }
-    }
-}
 
 /// The samples of one format.
 #[derive(Debug)]

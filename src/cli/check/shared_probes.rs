@@ -3,9 +3,9 @@
 
 use humantime::format_duration;
 
+use crate::cli::check::document::Document;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message};
-use crate::cli::check::samples::Document;
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::RegistryError;

@@ -77,14 +77,14 @@ mod tests {
             ("docker.io/me/scratch", "docker.io/me/scratch"),
             ("me/scratch", "docker.io/me/scratch"),
         ] {
-            let place = TargetRepository::parse(typed).unwrap();
-            assert_eq!(place.main().to_string(), main, "{typed}");
-            assert_eq!(place.mount().to_string(), format!("{main}-mount"), "{typed}");
+            let target = TargetRepository::parse(typed).unwrap();
+            assert_eq!(target.main().to_string(), main, "{typed}");
+            assert_eq!(target.mount().to_string(), format!("{main}-mount"), "{typed}");
         }
     }
 
     #[test]
-    fn what_is_no_place_says_why() {
+    fn what_is_no_target_is_refused_with_a_reason() {
         let digest = format!("h.example/a@sha256:{}", "ab".repeat(32));
         for (typed, why) in [
             ("https://h.example", "leave the scheme out"),

@@ -47,10 +47,10 @@ enum Content {
 ///
 /// # Errors
 /// Errors of the registry, and content that is not a manifest.
-pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
+pub(crate) fn request<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
-    let place = ImageSource::in_registry(registry, image);
-    match fetch::manifest(&place)? {
+    let source = ImageSource::in_registry(registry, image);
+    match fetch::manifest(&source)? {
         FetchedContent::Image(_, fetched) => {
             let (config, platform) = config(registry, image, &fetched.bytes)?;
             Ok(Shown { name, fetched, content: Content::Image(config, platform) })
@@ -64,7 +64,7 @@ pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
             registry.expect(image.repository(), ExpectedRequests::reads(images.len().min(registry.jobs().get())));
-            let child = |descriptor: &&Descriptor| match fetch::listed(&place, descriptor)? {
+            let child = |descriptor: &&Descriptor| match fetch::listed(&source, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }

@@ -71,7 +71,7 @@ impl Tool<'_> {
         let ToolInspect { image, raw, expand_config } = args;
         let reference = image.reference()?;
         let registry = self.registry(Some(reference))?;
-        let shown = inspect::found(&registry, &image.typed, reference)?;
+        let shown = inspect::request(&registry, &image.typed, reference)?;
         // The configuration is printed as JSON only.
         let text = if *raw || *expand_config { shown.json(*expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)

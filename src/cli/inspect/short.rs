@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_begins_like_a_longer_one_is_told_apart() {
+    fn a_digest_that_begins_like_a_longer_one_is_distinguished() {
         let long: Digest = format!("sha512:{}", "a".repeat(128)).parse().unwrap();
         let short: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
         let shown = Short::among([&long, &short]);

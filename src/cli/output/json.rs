@@ -35,9 +35,9 @@ mod tests {
     #[test]
     fn members_stand_in_the_order_of_the_fields() {
         let pushed = Pushed { size: 7, digest: "sha256:ab", tags: vec!["1", "<é>"], note: None };
-        let wanted =
+        let expected =
             "{\n  \"size\": 7,\n  \"digest\": \"sha256:ab\",\n  \"tags\": [\n    \"1\",\n    \"<é>\"\n  ]\n}\n";
-        assert_eq!(text(&pushed).unwrap(), wanted);
+        assert_eq!(text(&pushed).unwrap(), expected);
     }
 
     #[test]

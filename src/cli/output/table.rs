@@ -108,13 +108,13 @@ mod tests {
         table.row(["docker.io/library/app:1", "2", "3 hours ago"]);
         table.row(["a", "", ""]);
         table.row(["b"]);
-        let wanted = "\
+        let expected = "\
 LIST                      IMAGES    AGE
 docker.io/library/app:1   2         3 hours ago
 a
 b
 ";
-        assert_eq!(table.to_string(), wanted);
+        assert_eq!(table.to_string(), expected);
     }
 
     #[test]
@@ -122,8 +122,8 @@ b
         let mut table = Table::new(&["annotation", "x"]);
         table.row(["東京東京東京", "1"]);
         table.row(["é", "2"]);
-        let wanted = "ANNOTATION     X\n東京東京東京   1\né              2\n";
-        assert_eq!(table.to_string(), wanted);
+        let expected = "ANNOTATION     X\n東京東京東京   1\né              2\n";
+        assert_eq!(table.to_string(), expected);
     }
 
     #[test]

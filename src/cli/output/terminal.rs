@@ -10,7 +10,8 @@ use super::streams::SharedSink;
 use crate::env::Env;
 use crate::sync::lock;
 
-/// Whether to draw on a terminal, and to use colour: not with `TERM=dumb`, which cannot move a cursor, and not with `NO_COLOR`.
+/// Whether to draw on a terminal, and to use colour: not with `TERM=dumb`, which cannot move a cursor, and not with
+/// `NO_COLOR`.
 pub fn can_draw(env: &Env) -> bool {
     env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb")
 }
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_first_of_the_locale_variables_counts() {
-        for (variables, wanted) in [
+        for (variables, expected) in [
             (&[][..], false),
             (&[("LANG", "en_US.UTF-8")][..], true),
             (&[("LANG", "de_DE.utf8")][..], true),
@@ -148,7 +149,7 @@ mod tests {
             (&[("LC_CTYPE", "C.UTF-8"), ("LC_ALL", "POSIX")][..], false),
             (&[("LANG", "ja_JP.eucJP")][..], false),
         ] {
-            assert_eq!(is_utf8(&Env::from_pairs(variables.iter().copied())), wanted, "{variables:?}");
+            assert_eq!(is_utf8(&Env::from_pairs(variables.iter().copied())), expected, "{variables:?}");
         }
     }
 

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_tree_is_drawn_with_lines() {
-        let wanted = "\
+        let expected = "\
 app:1
 ├─ linux/amd64
 │  ├─ layer 1
@@ -74,7 +74,7 @@ app:1
    └─ attestation
       └─ in-toto
 ";
-        assert_eq!(sample().drawn(true), wanted);
+        assert_eq!(sample().drawn(true), expected);
         let ascii = "\
 app:1
 |- linux/amd64

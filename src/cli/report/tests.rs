@@ -104,8 +104,8 @@ fn every_kind_of_failure_as_json() {
     let usage = arguments_json(&args::parse("docker manifest", &words(&["create", "--no-such"])).unwrap_err());
     assert_eq!(usage.exit_code, 125);
     printed.push_str(&format!("{}\n", usage.text));
-    for (printed, wanted) in printed.lines().zip(SNAPSHOT.lines()) {
-        assert_eq!(printed, wanted);
+    for (printed, expected) in printed.lines().zip(SNAPSHOT.lines()) {
+        assert_eq!(printed, expected);
     }
     assert_eq!(printed.lines().count(), SNAPSHOT.lines().count());
     // `several` is the last of them.

@@ -9,7 +9,7 @@ mod arguments;
 use clap::{Args, CommandFactory, FromArgMatches};
 
 use super::error::{ArgsErrorKind, FlagError};
-use super::help::{about, bad_value, option_table, usage_words, value_name};
+use super::help::{about, bad_value, option_table, usage_words};
 use super::scan::{self, FlagKind};
 use crate::suggest::nearest;
 
@@ -159,7 +159,7 @@ fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) ->
         return Err(refused(ToolErrorKind::Extra(extra.clone())));
     }
     if let Some(missing) = wanted.get(scanned.words.len()) {
-        return Err(refused(ToolErrorKind::Missing(value_name(missing))));
+        return Err(refused(ToolErrorKind::Missing(scan::value_name(missing))));
     }
     let is_missing = |flag: &&clap::Arg| {
         flag.get_long().is_some_and(|long| flag.is_required_set() && scanned.values(long).is_empty())

@@ -215,7 +215,7 @@ fn errors_are_docker_s() {
 }
 
 #[test]
-fn a_bad_flag_on_the_way_to_a_verb_is_told_without_usage() {
+fn a_bad_flag_before_the_command_is_reported_without_usage() {
     let error = fails(&["-hx", "create"]);
     assert_eq!((error.to_string().as_str(), error.exit_code()), ("unknown shorthand flag: 'x' in -x", 1));
     assert_eq!((error.usage(), error.hint()), (None, None));
