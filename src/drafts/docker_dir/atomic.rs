@@ -144,7 +144,8 @@ impl AppliedChanges<'_> {
             let is_last = self.0.get(number + 1).is_none_or(|next| !std::ptr::eq(next.folder, staged.folder));
             let _ = if is_last { staged.folder.sync() } else { Ok(()) };
         }
-        clear(lock);
+        // Best effort: the next holder of the lock clears the rest.
+        let _ = lock.staging().map(fs::remove_dir_all);
     }
 }
 
@@ -191,7 +192,11 @@ pub(super) fn remove_directory(
     }
     let checked = is_still(away).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
     checked.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
-        put_back(away, &target);
+        // If docker has created the folder again, it is still writing the list, because each of its writes creates the
+        // folder: then docker's newer files stay, and the others are added.
+        if fs::rename(away, &target).is_err() {
+            return_files(away, &target);
+        }
         let _ = directory::sync(paths.root());
     })?;
     finish(paths, name, away);
@@ -239,14 +244,6 @@ fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, Store
     Ok(names.into_iter().map(|name| (name.clone(), read(&name))).collect())
 }
 
-/// Moves a list back. If docker has created its folder again, docker was still writing the list, because each of its
-/// writes creates the folder: then docker's newer files stay, and the others are added.
-fn put_back(away: &Path, target: &Path) {
-    if fs::rename(away, target).is_err() {
-        return_files(away, target);
-    }
-}
-
 /// Moves files to names that do not exist.
 fn return_files(away: &Path, target: &Path) {
     for name in directory::names(away).ok().flatten().unwrap_or_default() {
@@ -269,9 +266,4 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         file.sync_all()
     });
     written.map_err(StoreError::io("write", path))
-}
-
-/// Best effort: the next holder of the lock clears the rest.
-fn clear(lock: &Lock) {
-    let _ = lock.staging().map(fs::remove_dir_all);
 }

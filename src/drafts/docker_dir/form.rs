@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::digest::Digest;
@@ -17,26 +17,17 @@ use crate::model::{DocumentError, Draft, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// The members as values. Entries are named by their files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The members. Entries are named by their files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct SidecarForm {
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_source")]
     source: Option<SourceIndex>,
-    order: Vec<String>,
-    carried: Vec<Carried>,
-    platforms: BTreeMap<String, Platform>,
-}
-
-/// The members as they are written.
-#[derive(Serialize)]
-pub(super) struct FormMembers<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<SourceMember<'a>>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    order: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    carried: Vec<CarriedMember<'a>>,
+    order: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "write_carried")]
+    carried: Vec<Carried>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    platforms: &'a BTreeMap<String, Platform>,
+    platforms: BTreeMap<String, Platform>,
 }
 
 #[derive(Serialize)]
@@ -79,20 +70,6 @@ impl SidecarForm {
         draft.order = self.order.iter().filter_map(|name| keys.get(name).cloned()).collect();
     }
 
-    pub(super) fn members(&self) -> FormMembers<'_> {
-        let carried = self.carried.iter().map(|carried| CarriedMember {
-            descriptor: &carried.json,
-            source: carried.source.to_string(),
-            raw: carried.raw.as_ref().map(|raw| STANDARD.encode(raw)),
-        });
-        FormMembers {
-            source: self.source.as_ref().map(source_member),
-            order: &self.order,
-            carried: carried.collect(),
-            platforms: &self.platforms,
-        }
-    }
-
     pub(super) fn decode(members: &json::Members<'_>) -> Result<SidecarForm, DocumentError> {
         let mut platforms = BTreeMap::new();
         if let Some(value) = members.get("platforms") {
@@ -108,6 +85,20 @@ impl SidecarForm {
             platforms,
         })
     }
+}
+
+// serde passes a reference.
+#[allow(clippy::ref_option)]
+fn write_source<S: Serializer>(source: &Option<SourceIndex>, serializer: S) -> Result<S::Ok, S::Error> {
+    source.as_ref().map(source_member).serialize(serializer)
+}
+
+fn write_carried<S: Serializer>(carried: &[Carried], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(carried.iter().map(|carried| CarriedMember {
+        descriptor: &carried.json,
+        source: carried.source.to_string(),
+        raw: carried.raw.as_ref().map(|raw| STANDARD.encode(raw)),
+    }))
 }
 
 fn source_member(source: &SourceIndex) -> SourceMember<'_> {

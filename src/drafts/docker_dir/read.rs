@@ -69,7 +69,7 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
             Ok(draft.map(|draft| (draft, files)))
         },
     )?;
-    Ok(found.map(|StableRead { look: DirectoryState { identity, sidecar, .. }, found: (draft, files) }| {
+    Ok(found.map(|(DirectoryState { identity, sidecar, .. }, (draft, files))| {
         let seen = SeenFiles { identity: identity.unwrap_or_default(), files };
         Snapshot { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, seen }
     }))
@@ -83,7 +83,7 @@ pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Optio
         |look| check(paths, name, list, look),
         || read_once(&paths.list(name), list, |_, _, _| ()),
     )?;
-    Ok(found.map(|StableRead { look, found }| with_sidecar(look.sidecar.as_ref(), found)))
+    Ok(found.map(|(state, draft)| with_sidecar(state.sidecar.as_ref(), draft)))
 }
 
 /// As [`draft`], for display: the entries, even if it is not known whether the sidecar belongs to them; then together
@@ -96,9 +96,8 @@ pub(super) fn shown(
     let checked =
         |look: &DirectoryState| look.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, &paths.list(name)));
     let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
-    Ok(found.map(|StableRead { look, found }| {
-        (with_sidecar(look.sidecar.as_ref(), found), check(paths, name, list, &look).err())
-    }))
+    Ok(found
+        .map(|(state, draft)| (with_sidecar(state.sidecar.as_ref(), draft), check(paths, name, list, &state).err())))
 }
 
 /// Refuses a list that does not own this directory, and one whose sidecar may not belong to it.
@@ -121,19 +120,14 @@ fn with_sidecar(sidecar: Option<&Sidecar>, mut draft: Draft) -> Draft {
     draft
 }
 
-/// A list's directory, and the identity and sidecar that it had before and after the read.
-pub(super) struct StableRead<T> {
-    pub(super) look: DirectoryState,
-    pub(super) found: T,
-}
-
-/// Reads a list's directory between two equal reads of its identity and sidecar, so that all belong together.
+/// Reads a list's directory between two equal reads of its identity and sidecar, so that all belong together. Returns
+/// that state, and what was read.
 pub(super) fn settled<T>(
     paths: &Paths,
     name: &str,
     check: impl Fn(&DirectoryState) -> Result<(), StoreError>,
     mut read: impl FnMut() -> Result<Option<T>, StoreError>,
-) -> Result<Option<StableRead<T>>, StoreError> {
+) -> Result<Option<(DirectoryState, T)>, StoreError> {
     let mut before = sidecar::look(paths, name)?;
     check(&before)?;
     let mut attempt = 0;
@@ -143,8 +137,7 @@ pub(super) fn settled<T>(
         check(&after)?;
         if after == before || attempt == ATTEMPTS {
             // If the identities still differ, the one that a change is then refused for.
-            let look = DirectoryState { identity: before.identity, ..after };
-            return Ok(Some(StableRead { look, found }));
+            return Ok(Some((DirectoryState { identity: before.identity, ..after }, found)));
         }
         before = after;
         attempt += 1;

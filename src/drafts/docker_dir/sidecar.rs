@@ -7,14 +7,14 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
-use crate::drafts::docker_dir::form::{self, SidecarForm};
+use crate::drafts::docker_dir::form::SidecarForm;
 use crate::drafts::docker_dir::mark;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::model::descriptor::Descriptor;
@@ -29,45 +29,43 @@ const BEYOND_DOCKER: u64 = 2;
 /// The format of every other draft.
 const PLAIN: u64 = 1;
 
-/// A sidecar that belongs to the directory that exists now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A sidecar that belongs to the directory that exists now. Its serialisation is the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Sidecar {
-    pub(super) list: Reference,
     pub(super) format: u64,
+    #[serde(serialize_with = "as_text")]
+    pub(super) list: Reference,
     directory: String,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
     remote_digest: Option<Digest>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
     artifact_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Descriptor>,
+    #[serde(flatten)]
     form: SidecarForm,
     /// The mark that the entries have too, so that a copy of the directory is recognised; empty for format 1.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) mark: String,
+}
+
+fn as_text<S: Serializer>(list: &Reference, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(list)
+}
+
+// serde passes a reference.
+#[allow(clippy::ref_option)]
+fn as_optional_text<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+    digest.as_ref().map(Digest::as_str).serialize(serializer)
 }
 
 #[derive(Deserialize)]
 struct SidecarName {
     list: String,
     directory: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SidecarFile<'a> {
-    format: u64,
-    list: String,
-    directory: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote_digest: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    artifact_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a Descriptor>,
-    #[serde(flatten)]
-    form: form::FormMembers<'a>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    mark: &'a str,
 }
 
 /// The directory of a list, and its sidecar.
@@ -87,8 +85,7 @@ pub(super) struct DirectoryState {
 pub(super) fn look(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
     let read_sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
-    let Some(found) = &identity else { return Ok(DirectoryState { identity, sidecar: None, stray: None }) };
-    let Some((format, value, plain)) = read_sidecar else {
+    let (Some(found), Some((format, value, plain))) = (&identity, read_sidecar) else {
         return Ok(DirectoryState { identity, sidecar: None, stray: None });
     };
     let fits = plain.directory == *found;
@@ -248,18 +245,7 @@ impl Sidecar {
 
     /// The bytes of the sidecar.
     pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
-        let file = SidecarFile {
-            format: self.format,
-            list: self.list.to_string(),
-            directory: &self.directory,
-            remote_digest: self.remote_digest.as_ref().map(Digest::as_str),
-            annotations: &self.annotations,
-            artifact_type: &self.artifact_type,
-            subject: self.subject.as_ref(),
-            form: self.form.members(),
-            mark: &self.mark,
-        };
-        Ok(serde_json::to_vec(&file)?)
+        Ok(serde_json::to_vec(self)?)
     }
 }
 

@@ -8,8 +8,8 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::names::{self, StoredName};
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{self, StableRead};
-use crate::drafts::docker_dir::sidecar::{self, DirectoryState};
+use crate::drafts::docker_dir::read;
+use crate::drafts::docker_dir::sidecar;
 use crate::model::Draft;
 
 /// A draft in the store.
@@ -38,10 +38,8 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
         })?;
         Ok(found.then_some((entries, bytes, modified)))
     };
-    let Some(StableRead { look, found }) = read::settled(paths, &name.directory, |_| Ok(()), read)? else {
-        return Ok(None);
-    };
-    let (DirectoryState { sidecar, .. }, (entries, bytes, modified)) = (look, found);
+    let Some((state, found)) = read::settled(paths, &name.directory, |_| Ok(()), read)? else { return Ok(None) };
+    let (sidecar, (entries, bytes, modified)) = (state.sidecar, found);
     let known = sidecar.as_ref().map(|sidecar| sidecar.list.clone());
     let guessed = known.is_none();
     let repositories = entries.iter().map(|(_, entry)| entry.reference.repository());
