@@ -5,24 +5,19 @@ use crate::content::error::ContentError;
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName, Registry};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::reference::{Reference, Repository};
+use crate::reference::Repository;
 
 /// A repository, and the client that talks to its registry.
 #[derive(Clone, Copy)]
 pub struct RegistryRepository<'a> {
     registry: &'a Registry,
-    /// Any reference in the repository.
-    reference: &'a Reference,
+    repository: &'a Repository,
 }
 
 impl<'a> RegistryRepository<'a> {
-    /// The repository of this reference. Does no I/O.
-    pub fn new(registry: &'a Registry, reference: &'a Reference) -> RegistryRepository<'a> {
-        RegistryRepository { registry, reference }
-    }
-
-    fn own(&self) -> &'a Repository {
-        self.reference.repository()
+    /// A repository of the registry that it names. Does no I/O.
+    pub fn new(registry: &'a Registry, repository: &'a Repository) -> RegistryRepository<'a> {
+        RegistryRepository { registry, repository }
     }
 }
 
@@ -30,25 +25,25 @@ impl ContentSource for RegistryRepository<'_> {
     /// One request.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
         let fetched = match name {
-            ManifestName::Digest(digest) => self.registry.manifest(&self.own().at_digest(digest)),
-            ManifestName::Tag(tag) => self.registry.manifest(&self.own().at_tag(tag)?),
+            ManifestName::Digest(digest) => self.registry.manifest(&self.repository.at_digest(digest)),
+            ManifestName::Tag(tag) => self.registry.manifest(&self.repository.at_tag(tag)?),
         };
         Ok(fetched?)
     }
 
     /// One request (HEAD).
     fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        Ok(self.registry.has_child(self.own(), &manifest.digest, &manifest.media_type)?)
+        Ok(self.registry.has_child(self.repository, &manifest.digest, &manifest.media_type)?)
     }
 
     /// One request (HEAD).
     fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_blob(self.own(), blob.digest)?)
+        Ok(self.registry.has_blob(self.repository, blob.digest)?)
     }
 
     /// One request.
     fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        Ok(self.registry.blob(self.own(), blob.digest, blob.size, cap)?)
+        Ok(self.registry.blob(self.repository, blob.digest, blob.size, cap)?)
     }
 
     /// One request, and one more after each break.
@@ -57,34 +52,34 @@ impl ContentSource for RegistryRepository<'_> {
         blob: &Blob<'_>,
         take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        self.registry.read_blob(self.own(), blob, take)
+        self.registry.read_blob(self.repository, blob, take)
     }
 
     fn repository(&self) -> Option<&Repository> {
-        Some(self.reference.repository())
+        Some(self.repository)
     }
 
     /// One request a page; `None` where the registry has no referrers API.
     fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
-        Ok(self.registry.referrer_descriptors(self.own(), subject, most)?)
+        Ok(self.registry.referrer_descriptors(self.repository, subject, most)?)
     }
 
     /// One request (HEAD).
     fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
-        Ok(self.registry.has_manifest(self.own(), &ManifestName::Tag(tag.to_owned()))?)
+        Ok(self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))?)
     }
 }
 
 impl ContentSink for RegistryRepository<'_> {
     fn repository(&self) -> Option<&Repository> {
-        Some(self.reference.repository())
+        Some(self.repository)
     }
 
     /// One request (HEAD).
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
         Ok(match name {
-            ManifestName::Tag(tag) => self.registry.digest_before_push(self.own(), tag)?,
-            ManifestName::Digest(_) => self.registry.has_manifest(self.own(), name)?,
+            ManifestName::Tag(tag) => self.registry.digest_before_push(self.repository, tag)?,
+            ManifestName::Digest(_) => self.registry.has_manifest(self.repository, name)?,
         })
     }
 
@@ -105,15 +100,15 @@ impl ContentSink for RegistryRepository<'_> {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError> {
         if let Some(repository) = source.repository() {
-            return Ok(self.registry.copy_blob(self.own(), &[repository], blob, progress)?);
+            return Ok(self.registry.copy_blob(self.repository, &[repository], blob, progress)?);
         }
         // The source is not opened for a blob that is there.
-        if self.registry.has_blob(self.own(), blob.digest)? {
+        if self.registry.has_blob(self.repository, blob.digest)? {
             return Ok(BlobCopy::Present);
         }
         let mut copied = BlobCopy::Present;
         source.read_blob(blob, &mut |reader| {
-            copied = self.registry.upload_blob(self.own(), blob, reader, progress)?;
+            copied = self.registry.upload_blob(self.repository, blob, reader, progress)?;
             Ok(())
         })?;
         Ok(copied)
@@ -122,12 +117,12 @@ impl ContentSink for RegistryRepository<'_> {
     /// One request.
     fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError> {
         let name = ManifestName::Digest(digest.clone());
-        Ok(self.registry.put_manifest(self.own(), &name, media_type, bytes)?.is_referrer)
+        Ok(self.registry.put_manifest(self.repository, &name, media_type, bytes)?.is_referrer)
     }
 
     /// One request (HEAD).
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_child(self.own(), referrer.digest, referrer.media_type)?)
+        Ok(self.registry.has_child(self.repository, referrer.digest, referrer.media_type)?)
     }
 
     /// One request, or one for each tag.
@@ -136,7 +131,7 @@ impl ContentSink for RegistryRepository<'_> {
         let by_digest = tags.is_empty().then(|| ManifestName::Digest((*digest).clone()));
         let mut is_listed = false;
         for name in tags.iter().cloned().map(ManifestName::Tag).chain(by_digest) {
-            is_listed |= self.registry.put_manifest(self.own(), &name, media_type, bytes)?.is_referrer;
+            is_listed |= self.registry.put_manifest(self.repository, &name, media_type, bytes)?.is_referrer;
         }
         Ok(is_listed)
     }
@@ -151,7 +146,7 @@ impl ContentSink for RegistryRepository<'_> {
 
     /// One request.
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
-        self.registry.put_manifest(self.own(), name, media_type, bytes)?;
+        self.registry.put_manifest(self.repository, name, media_type, bytes)?;
         Ok(())
     }
 }

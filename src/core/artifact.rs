@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::content::file_blob::{FileBlob, FileBlobError};
-use crate::content::registry::{Blob, BlobCopy, ManifestName, Registry};
+use crate::content::registry::{Blob, Registry};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
-use crate::core::push::read_lag::ReadLag;
+use crate::core::push::execute;
+use crate::core::push::read_lag::{NamedContent, ReadLag};
 use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
 use crate::model::manifest::Schema;
 use crate::model::{Entry, media_type};
 use crate::net::{Clock, tasks};
-use crate::reference::{Reference, Repository};
+use crate::reference::Repository;
 
 /// The largest file, in bytes.
 const FILE_MAX: u64 = 4 << 30;
@@ -97,11 +98,7 @@ impl Artifact {
             }
             let named = Blob { digest: &blob.digest, size: Some(blob.size) };
             let sent = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.at(bytes))?;
-            if matches!(sent, BlobCopy::Copied(_)) {
-                bar.copied()
-            } else {
-                bar.skipped()
-            }
+            bar.done(&sent);
             Ok::<_, CommandError>(())
         };
         let sent = tasks::in_order(registry.jobs(), &blobs, send).map_err(CommandError::of);
@@ -111,19 +108,13 @@ impl Artifact {
             registry.put_blob(repository, EMPTY)?;
         }
         let reference = repository.at_digest(&Digest::of(&self.bytes));
-        let blobs: Vec<&Digest> = seen.into_iter().collect();
-        let lag = ReadLag { registry, clock, notice: &|line| reporter.note(line) };
-        lag.put_image(repository, &blobs, &|| self.put(registry, &reference))?;
+        let blobs: Vec<NamedContent<'_>> = seen.into_iter().map(NamedContent::Blob).collect();
+        let lag = ReadLag { registry, clock, reporter };
+        let put = || execute::put(registry, &reference, &reference, media_type::OCI_MANIFEST, &self.bytes);
+        lag.put(repository, &blobs, &put)?;
         let mut entry = Entry::fetched(reference, Schema::Oci, self.bytes.clone(), None);
         entry.descriptor.artifact_type.clone_from(&self.artifact_type);
         Ok(entry)
-    }
-
-    fn put(&self, registry: &Registry, reference: &Reference) -> Result<(), CommandError> {
-        let media_type = media_type::OCI_MANIFEST;
-        let name = ManifestName::Digest(Digest::of(&self.bytes));
-        let put = registry.put_manifest(reference.repository(), &name, media_type, &self.bytes);
-        put.map(drop).map_err(|source| CommandError::put(reference, media_type, source))
     }
 }
 

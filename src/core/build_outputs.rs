@@ -251,7 +251,7 @@ impl BuildOutputs {
                 }
             }
         }
-        if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+        CommandError::fail_if_any(failures)
     }
 }
 

@@ -16,7 +16,7 @@ impl CommandError {
         match self {
             Error::Layout(source) => {
                 let (kind, path) = source.describe();
-                Description::of(kind).path(path)
+                Description::at((kind, Some(path)))
             }
             Error::Location { typed, .. } => Description::of(Kind::Reference).about(typed),
             Error::Reference(_) | Error::CheckTarget { .. } => Description::of(Kind::Reference),
@@ -78,14 +78,8 @@ impl CommandError {
                 Description::of(source.failure_kind()).about(name).exchange(source)
             }
             Error::Registry(source) => Description::of(source.failure_kind()).exchange(source),
-            Error::Store(source) => {
-                let (kind, path) = source.describe();
-                Description { path, ..Description::of(kind) }
-            }
-            Error::Shim(source) => {
-                let (kind, path) = source.describe();
-                Description { path, ..Description::of(kind) }
-            }
+            Error::Store(source) => Description::at(source.describe()),
+            Error::Shim(source) => Description::at(source.describe()),
             Error::File(source) => source.describe(),
             Error::Spec(source) => Description {
                 position: Some((source.line, source.column)),

@@ -149,7 +149,7 @@ pub enum CommandError {
         /// The sources that were searched.
         sources: String,
         /// The platforms of the sources.
-        there: Vec<String>,
+        available: Vec<String>,
     },
     /// A word that names several images, although one is needed.
     #[error("{word} is {} images of {list}: {}", .images.len(), .images.join(", "))]

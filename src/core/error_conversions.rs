@@ -65,6 +65,16 @@ impl CommandError {
         move |source| CommandError::Served { reference: name.to_string(), source }
     }
 
+    /// The failure that no image for a platform is in `sources`.
+    pub(crate) fn no_such_platform(
+        platform: &str,
+        sources: &dyn fmt::Display,
+        available: impl IntoIterator<Item = String>,
+    ) -> CommandError {
+        let (platform, sources) = (platform.to_owned(), sources.to_string());
+        CommandError::NoSuchPlatform { platform, sources, available: available.into_iter().collect() }
+    }
+
     /// The failure of a manifest that was put under this name.
     pub(crate) fn put(reference: &dyn fmt::Display, media_type: &str, source: RegistryError) -> CommandError {
         let (reference, media_type) = (reference.to_string(), media_type.to_owned());

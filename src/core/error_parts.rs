@@ -29,6 +29,10 @@ impl<'e> Description<'e> {
         Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
     }
 
+    pub(super) fn at((kind, path): (FailureKind, Option<&'e Path>)) -> Description<'e> {
+        Description { path, ..Description::of(kind) }
+    }
+
     pub(super) fn about(self, reference: &'e str) -> Description<'e> {
         Description { reference: Some(reference), ..self }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::auth::Access;
-use crate::content::registry::{Blob, FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::content::{ContentError, ContentSource, LayoutError, RegistryRepository};
 use crate::core::layouts::{Layouts, OpenLayout};
 use crate::digest::Digest;
@@ -63,6 +63,16 @@ impl fmt::Display for ContentOrigin<'_> {
             ContentOrigin::Repository(repository) => repository.fmt(f),
             ContentOrigin::Layout(layout) => layout.fmt(f),
         }
+    }
+}
+
+/// A manifest of a repository or a layout, as messages name it.
+pub(crate) fn shown_in(place: &dyn fmt::Display, is_repository: bool, name: &ManifestName) -> String {
+    match (name, is_repository) {
+        (ManifestName::Tag(tag), true) => format!("{place}:{tag}"),
+        (ManifestName::Digest(digest), true) => format!("{place}@{digest}"),
+        (ManifestName::Tag(tag), false) => format!("{tag} in {place}"),
+        (ManifestName::Digest(digest), false) => format!("{digest} in {place}"),
     }
 }
 
@@ -157,26 +167,12 @@ impl<'a> ImageSource<'a> {
         self.content(|content| content.serves_manifest(manifest))
     }
 
-    /// Whether a blob is in the same place.
-    ///
-    /// # Errors
-    /// Those of [`ContentSource::serves_blob`].
-    pub(crate) fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        self.content(|content| content.serves_blob(blob))
-    }
-
-    /// A blob of at most `cap` bytes, verified.
-    ///
-    /// # Errors
-    /// Those of [`ContentSource::small_blob`].
-    pub(crate) fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        self.content(|content| content.small_blob(blob, cap))
-    }
-
     /// Calls `read` with what reads the repository or the layout.
     pub(crate) fn content<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         match self {
-            ImageSource::Registry { registry, reference } => read(&RegistryRepository::new(registry, reference)),
+            ImageSource::Registry { registry, reference } => {
+                read(&RegistryRepository::new(registry, reference.repository()))
+            }
             ImageSource::Layout { layout, .. } => read(&**layout),
         }
     }

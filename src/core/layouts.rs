@@ -24,10 +24,8 @@ pub(crate) struct Layouts {
 /// A layout that is open.
 pub(crate) struct OpenLayout {
     layout: Layout,
-    kind: LayoutKind,
-    path: PathBuf,
-    /// The layout as the user named it first, without the name of an image.
-    shown: String,
+    /// The layout as the user named it first.
+    name: LayoutName,
     /// The manifests that were read from it.
     read: Mutex<BTreeSet<Digest>>,
 }
@@ -39,11 +37,11 @@ impl Layouts {
     /// Those of [`Layout::open`].
     pub(crate) fn open(&self, name: &LayoutName) -> Result<Arc<OpenLayout>, LayoutError> {
         let mut opened = lock(&self.opened);
-        if let Some(known) = opened.iter().find(|known| known.kind == name.kind && known.path == name.path) {
+        if let Some(known) = opened.iter().find(|known| known.key() == (name.kind, &name.path)) {
             return Ok(Arc::clone(known));
         }
-        let (layout, kind, path, shown) = (Layout::open(name)?, name.kind, name.path.clone(), name.layout().to_owned());
-        let open = Arc::new(OpenLayout { layout, kind, path, shown, read: Mutex::default() });
+        let layout = Layout::open(name)?;
+        let open = Arc::new(OpenLayout { layout, name: name.clone(), read: Mutex::default() });
         opened.push(Arc::clone(&open));
         Ok(open)
     }
@@ -57,7 +55,12 @@ impl Layouts {
 impl OpenLayout {
     /// Its name, as the user wrote it.
     pub(crate) fn shown(&self) -> &str {
-        &self.shown
+        self.name.layout()
+    }
+
+    /// Each layout is opened once, so that its kind and path identify it.
+    fn key(&self) -> (LayoutKind, &PathBuf) {
+        (self.name.kind, &self.name.path)
     }
 
     /// The manifest that a name selects. See [`Layout::select`].
@@ -76,7 +79,7 @@ impl OpenLayout {
         if self.layout.serves_blob(blob)? {
             return Ok(());
         }
-        Err(LayoutError::NoBlob { path: self.path.clone(), digest: blob.digest.clone() }.into())
+        Err(LayoutError::NoBlob { path: self.name.path.clone(), digest: blob.digest.clone() }.into())
     }
 }
 
@@ -129,10 +132,9 @@ impl ContentSource for OpenLayout {
     }
 }
 
-/// Each layout is opened once, so that its kind and path name it.
 impl Ord for OpenLayout {
     fn cmp(&self, other: &OpenLayout) -> Ordering {
-        (self.kind, &self.path).cmp(&(other.kind, &other.path))
+        self.key().cmp(&other.key())
     }
 }
 
@@ -153,12 +155,12 @@ impl Eq for OpenLayout {}
 /// As the user named it.
 impl fmt::Display for OpenLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(self.shown())
     }
 }
 
 impl fmt::Debug for OpenLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenLayout").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("OpenLayout").field("path", &self.name.path).finish_non_exhaustive()
     }
 }

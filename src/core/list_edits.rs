@@ -125,11 +125,8 @@ fn descriptors(
     let meant = draft.keyed().iter().filter(|(_, entry)| is_meant(&entry.descriptor));
     let meant: Vec<_> = meant.map(|(key, entry)| (key.clone(), entry.clone())).collect();
     if let (Some(wanted), true) = (platform, meant.is_empty()) {
-        return Err(CommandError::NoSuchPlatform {
-            platform: wanted.shown.clone(),
-            sources: draft.reference.to_string(),
-            there: draft.entries().filter_map(|entry| Some(own(&entry.descriptor)?.to_string())).collect(),
-        });
+        let available = draft.entries().filter_map(|entry| Some(own(&entry.descriptor)?.to_string()));
+        return Err(CommandError::no_such_platform(&wanted.shown, &draft.reference, available));
     }
     for (key, mut entry) in meant {
         entry.descriptor.annotations.extend([annotation.pair()]);

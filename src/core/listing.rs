@@ -12,7 +12,7 @@ use crate::model::{DocumentError, Draft, Entry};
 use crate::platform::Platform;
 
 /// A list or an image with its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listing {
     pub(crate) reference: String,
@@ -46,7 +46,7 @@ pub(crate) struct Listing {
 }
 
 /// One entry of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EntryListing {
     /// `linux/arm64/v8`; `None` if it is not known.
@@ -183,16 +183,11 @@ impl Listing {
             digest: own.digest.to_string(),
             size: own.size,
             media_type: own.media_type.clone(),
-            local: false,
             platform: platform(own),
             artifact_type: own.artifact_type.clone(),
             annotations: own.annotations.clone(),
-            subject: None,
-            platforms: None,
-            contents: None,
-            referrers: Vec::new(),
             tags: location.tag().map(str::to_owned).into_iter().collect(),
-            requests: 0,
+            ..Listing::default()
         }
     }
 
@@ -252,14 +247,9 @@ impl EntryListing {
             media_type: descriptor.media_type.clone(),
             reference: reference.to_string(),
             attests: attested(descriptor).map(|digest| digest.to_string()),
-            source: None,
             artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
-            missing: false,
-            platforms: None,
-            contents: None,
-            referrers: Vec::new(),
-            from: None,
+            ..EntryListing::default()
         }
     }
 }

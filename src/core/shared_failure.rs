@@ -3,6 +3,7 @@
 use crate::core::error_parts::Description;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::NoEntry;
+use crate::drafts::registry::run::InvalidRun;
 use crate::failure_kind::FailureKind;
 
 /// A failure that only shared drafts have.
@@ -61,15 +62,8 @@ pub enum SharedFailure {
         child: String,
     },
     /// A run id that cannot be used.
-    #[error("the run id {id:?} cannot be used: it is {why}")]
-    Run {
-        /// The variable that has it.
-        variable: Option<&'static str>,
-        /// The id.
-        id: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    #[error(transparent)]
+    Run(#[from] InvalidRun),
     /// A list without entries.
     #[error("{list} has no entries{}", run.as_ref().map(|run| format!(" of run {run}")).unwrap_or_default())]
     NoEntries {
@@ -113,7 +107,7 @@ impl SharedFailure {
             | SharedFailure::Reserved(_)
             | SharedFailure::NoAttempt
             | SharedFailure::AllowedFile { .. }
-            | SharedFailure::Run { .. } => of(FailureKind::Usage),
+            | SharedFailure::Run(_) => of(FailureKind::Usage),
         }
     }
 }

@@ -78,11 +78,7 @@ fn no_such_platform(
     source: &dyn fmt::Display,
     available: impl IntoIterator<Item = String>,
 ) -> CommandError {
-    CommandError::NoSuchPlatform {
-        platform: wanted.shown.clone(),
-        sources: source.to_string(),
-        there: available.into_iter().collect(),
-    }
+    CommandError::no_such_platform(&wanted.shown, source, available)
 }
 
 fn with_newline(mut text: Vec<u8>) -> Vec<u8> {

@@ -116,7 +116,7 @@ impl Addition {
         let previous = PreviousEntries::resolve(access.registry, before, &found)?;
         let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
         let known = known.map(|entry| entry.reference.clone()).collect();
-        let reporter = Reporter { context, is_quiet: args.publish.quiet };
+        let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
         let send = |packed: Artifact| packed.push(access.registry, &*context.clock, target, &reporter);
         let artifact = packed.map(send).transpose()?;
         Ok(Addition { filter, sources: found, previous, known, artifact })

@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let notice = |line: &str| context.streams.note(line);
     let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
     let write = OpenTarget::open(&registry, &target, lock_wait)?;
-    let reporter = Reporter { context, is_quiet: args.quiet };
+    let reporter = Reporter { context, is_quiet: args.quiet, is_verbose: args.verbose };
     let tag = tag(args, &target, read.tag.as_deref())?;
     let request = CopyRequest {
         source: &*read.content,
@@ -41,7 +41,6 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,
         verify: args.verify,
-        verbose: args.verbose,
         reporter: &reporter,
     };
     let mut outcome = request.run()?;
@@ -74,7 +73,11 @@ impl<'a> OpenSource<'a> {
                     (Some(digest), _) => ManifestName::Digest(digest.clone()),
                     (None, tag) => ManifestName::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
                 };
-                Ok(OpenSource { content: Box::new(RegistryRepository::new(registry, reference)), name, tag })
+                Ok(OpenSource {
+                    content: Box::new(RegistryRepository::new(registry, reference.repository())),
+                    name,
+                    tag,
+                })
             }
             Location::Layout(layout) => {
                 let opened = Layout::open(layout)?;
@@ -98,7 +101,7 @@ impl<'a> OpenTarget<'a> {
     ) -> Result<OpenTarget<'a>, CommandError> {
         Ok(match location {
             Location::Registry(reference) => OpenTarget {
-                content: Box::new(RegistryRepository::new(registry, reference)),
+                content: Box::new(RegistryRepository::new(registry, reference.repository())),
                 digest: reference.digest().cloned(),
             },
             Location::Layout(layout) => {

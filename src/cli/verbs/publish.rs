@@ -48,8 +48,8 @@ pub(crate) fn publish(
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
     let replaces = draft.remote_digest.clone().filter(|_| origin == Origin::Published && !flags.by_digest);
-    let (mut options, reporter) =
-        (PushOptions { replaces, ..flags.options() }, Reporter { context, is_quiet: flags.quiet });
+    let mut options = PushOptions { replaces, ..flags.options() };
+    let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
     let by_digest = flags.by_digest.then(|| repositories::by_digest(draft, flags.kind)).transpose()?;
     if by_digest.is_some() {
         options.tags.clear();
@@ -138,11 +138,19 @@ pub(crate) fn check_files(context: &Context, flags: &PublishFlags) -> Result<(),
 pub(crate) struct Reporter<'a> {
     pub(crate) context: &'a Context,
     pub(crate) is_quiet: bool,
+    /// Whether each step is printed.
+    pub(crate) is_verbose: bool,
 }
 
 impl PushReporter for Reporter<'_> {
     fn note(&self, line: &str) {
         self.context.streams.note(line);
+    }
+
+    fn step(&self, line: std::fmt::Arguments<'_>) {
+        if self.is_verbose {
+            self.context.streams.note(line);
+        }
     }
 
     fn transfers(&self) -> Box<dyn TransferProgress> {

@@ -17,6 +17,7 @@ use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
 use crate::core::copy::referrers::Along;
 use crate::core::copy::walk::{Walk, Walked};
 use crate::core::error::CommandError;
+use crate::core::image_source::shown_in;
 use crate::core::push::outcome::Verified;
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::read_lag::ReadLag;
@@ -59,8 +60,6 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) dry_run: bool,
     /// Whether what was copied is read back.
     pub(crate) verify: bool,
-    /// Whether each step is reported.
-    pub(crate) verbose: bool,
     /// Receives the progress.
     pub(crate) reporter: &'a dyn PushReporter,
 }
@@ -81,13 +80,14 @@ impl CopyRequest<'_> {
             return Err(CommandError::OtherDigest { target, digest: top.digest.clone() });
         }
         let (walk, along) = referrers::look(self, top, &narrowed.replaced)?;
-        let name = self.target_name(top);
+        let by_digest = || ManifestName::Digest(top.digest.clone());
+        let name = self.tag.clone().map_or_else(by_digest, ManifestName::Tag);
         let current = self.current(&name)?;
         let mut outcome = CopyOutcome::new(self, top, &before, narrowed.changes);
         let is_served = current.as_ref() == Some(&top.digest);
         let is_named = is_served && walk.missing().all(|walked| walked.depth == 0);
         outcome.unchanged = is_named && along.missing().next().is_none();
-        along.tell(&mut outcome);
+        along.report(&mut outcome);
         let blobs = blobs(&walk, &along)?;
         if self.dry_run {
             self.preview(&blobs, &mut outcome)?;
@@ -106,7 +106,7 @@ impl CopyRequest<'_> {
             }
         }
         outcome.manifests = manifests(&walk, is_named);
-        self.say(outcome.last_line());
+        self.reporter.step(format_args!("{}", outcome.last_line()));
         Ok(outcome)
     }
 
@@ -131,8 +131,7 @@ impl CopyRequest<'_> {
         bytes: &[u8],
         put: &dyn Fn() -> Result<T, ContentError>,
     ) -> Result<T, CommandError> {
-        let notice = |line: &str| self.reporter.note(line);
-        let lag = ReadLag { registry: self.registry, clock: self.clock, notice: &notice };
+        let lag = ReadLag { registry: self.registry, clock: self.clock, reporter: self.reporter };
         let put = || put().map_err(|error| self.not_put(name, media_type, error));
         lag.put_if(&|| self.has_content(media_type, bytes).is_ok_and(|has_content| has_content), &put)
     }
@@ -158,11 +157,7 @@ impl CopyRequest<'_> {
     fn not_put(&self, name: &ManifestName, media_type: &str, error: ContentError) -> CommandError {
         match (error, self.sink.repository()) {
             (ContentError::Registry(source), Some(repository)) => {
-                let reference = match name {
-                    ManifestName::Tag(tag) => format!("{repository}:{tag}"),
-                    ManifestName::Digest(digest) => repository.at_digest(digest).to_string(),
-                };
-                CommandError::put(&reference, media_type, source)
+                CommandError::put(&shown_in(repository, true, name), media_type, source)
             }
             (error, _) => error.into(),
         }
@@ -175,10 +170,6 @@ impl CopyRequest<'_> {
             .map_err(CommandError::served(&self.from))?;
         let media_type = known.map_or_else(|| fetched.media_type.clone(), str::to_owned);
         Ok(FetchedManifest { media_type, ..fetched })
-    }
-
-    fn target_name(&self, top: &FetchedManifest) -> ManifestName {
-        self.tag.clone().map_or_else(|| ManifestName::Digest(top.digest.clone()), ManifestName::Tag)
     }
 
     /// Counts the blobs that would be copied.
@@ -255,21 +246,13 @@ impl CopyRequest<'_> {
         let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} -> {}", self.from, self.to));
         let copied = self.sink.copy_blob(self.source, &named(blob), &|bytes| bar.at(bytes));
         let copied = copied.map_err(CommandError::from)?;
-        let line = match copied {
-            BlobCopy::Copied(bytes) => {
-                bar.copied();
-                format!("copied: blob {} ({bytes} bytes)", blob.digest)
-            }
-            BlobCopy::Mounted => {
-                bar.skipped();
-                format!("mounted: blob {}", blob.digest)
-            }
-            BlobCopy::Present => {
-                bar.skipped();
-                format!("already there: blob {}", blob.digest)
-            }
-        };
-        self.say(line);
+        bar.done(&copied);
+        let digest = &blob.digest;
+        match copied {
+            BlobCopy::Copied(bytes) => self.reporter.step(format_args!("copied: blob {digest} ({bytes} bytes)")),
+            BlobCopy::Mounted => self.reporter.step(format_args!("mounted: blob {digest}")),
+            BlobCopy::Present => self.reporter.step(format_args!("already there: blob {digest}")),
+        }
         Ok(copied)
     }
 
@@ -279,14 +262,8 @@ impl CopyRequest<'_> {
         let FetchedManifest { digest, media_type, bytes, .. } = fetched;
         let name = ManifestName::Digest(digest.clone());
         let is_listed = self.put(&name, media_type, bytes, &|| self.sink.put_child(digest, media_type, bytes))?;
-        self.say(format!("published: {}", fetched.digest));
+        self.reporter.step(format_args!("published: {}", fetched.digest));
         Ok(is_listed.then(|| fetched.digest.clone()))
-    }
-
-    fn say(&self, line: String) {
-        if self.verbose {
-            self.reporter.note(&line);
-        }
     }
 }
 

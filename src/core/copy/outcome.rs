@@ -1,19 +1,16 @@
 //! The result of a copy, as values.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::content::registry::FetchedManifest;
 use crate::core::copy::CopyRequest;
 use crate::core::copy::walk::Walked;
 use crate::core::push::outcome::Verified;
-use crate::core::referrers::FoundReferrer;
+use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::digest::Digest;
-use crate::sanitize;
 
 /// The result of a copy or of its dry run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CopyOutcome {
     /// The target, with the tag if it has one.
@@ -37,10 +34,10 @@ pub(crate) struct CopyOutcome {
     pub(crate) blobs: BlobCounts,
     /// The referrers that were copied, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) referrers: Vec<CopiedReferrer>,
+    pub(crate) referrers: Vec<ReferrerOutcome>,
     /// The referrers of an index of which only a part was copied.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) left_behind: Vec<CopiedReferrer>,
+    pub(crate) left_behind: Vec<ReferrerOutcome>,
     /// What was read back with `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<Verified>,
@@ -60,23 +57,6 @@ pub(crate) struct CopiedManifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
     /// Whether it was sent, or would be. The target has the others.
-    pub(crate) sent: bool,
-}
-
-/// A manifest that refers to a copied one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CopiedReferrer {
-    pub(crate) digest: String,
-    /// Its own, or its configuration's media type.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) artifact_type: String,
-    /// The digest of its subject.
-    pub(crate) subject: String,
-    /// Cosign's tags for it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) tags: Vec<String>,
-    /// Whether it was sent, or would be.
     pub(crate) sent: bool,
 }
 
@@ -107,29 +87,6 @@ impl CopiedManifest {
     }
 }
 
-impl CopiedReferrer {
-    pub(super) fn new(found: &FoundReferrer<()>, sent: bool) -> CopiedReferrer {
-        CopiedReferrer {
-            digest: found.digest.to_string(),
-            artifact_type: found.artifact_type.clone(),
-            subject: found.subject.to_string(),
-            tags: found.tags.clone(),
-            sent,
-        }
-    }
-}
-
-impl fmt::Display for CopiedReferrer {
-    /// `sha256:… application/spdx+json of sha256:…`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.digest)?;
-        if !self.artifact_type.is_empty() {
-            write!(f, " {}", sanitize::word(&self.artifact_type))?;
-        }
-        write!(f, " of {}", self.subject)
-    }
-}
-
 impl CopyOutcome {
     pub(super) fn new(
         request: &CopyRequest<'_>,
@@ -145,15 +102,8 @@ impl CopyOutcome {
             size: top.bytes.len() as u64,
             media_type: top.media_type.clone(),
             dry_run: request.dry_run,
-            unchanged: false,
             changes,
-            manifests: Vec::new(),
-            blobs: BlobCounts::default(),
-            referrers: Vec::new(),
-            left_behind: Vec::new(),
-            verified: None,
-            warnings: Vec::new(),
-            requests: 0,
+            ..CopyOutcome::default()
         }
     }
 

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 
 use crate::content::Referrer;
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
-use crate::core::copy::outcome::{CopiedReferrer, CopyOutcome};
+use crate::core::copy::outcome::CopyOutcome;
 use crate::core::copy::walk::{Walk, walk};
 use crate::core::error::CommandError;
 use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{Discovery, Subject};
+use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::referrers::search::SourceSearch;
 use crate::core::request::ReferrersPolicy;
+use crate::core::resolve::selection;
 use crate::digest::Digest;
 use crate::model::entry::attested;
 use crate::model::index::Index;
@@ -36,18 +39,6 @@ pub(super) struct Along {
     replaced: Vec<String>,
 }
 
-/// The two searches in the source. They may run in parallel.
-enum SourceSearchTask {
-    Manifests,
-    Referrers(Vec<Digest>),
-}
-
-/// The result of a search.
-enum SourceSearchResult {
-    Manifests(Walk),
-    Referrers(Vec<SourceReferrer>),
-}
-
 /// Walks the manifests, and searches for referrers of them and of the `replaced` manifests, which are not copied. Both
 /// run in parallel if the outermost index names all manifests.
 pub(super) fn look(
@@ -62,22 +53,14 @@ pub(super) fn look(
     let half = NonZeroUsize::new(request.registry.jobs().get() / 2).unwrap_or(NonZeroUsize::MIN);
     let (walk, found) = match flat(request, top)? {
         Some(subjects) if request.registry.jobs() > half => {
-            let subjects = subjects.into_iter().chain(replaced.iter().cloned()).collect();
-            let parts = [SourceSearchTask::Manifests, SourceSearchTask::Referrers(subjects)];
-            let found = tasks::in_order(request.registry.jobs(), &parts, |part| match part {
-                SourceSearchTask::Manifests => walk(request, top, half).map(SourceSearchResult::Manifests),
-                SourceSearchTask::Referrers(subjects) => {
-                    find(request, subjects, half).map(SourceSearchResult::Referrers)
-                }
-            });
-            let (mut walked, mut referrers) = (None, Vec::new());
-            for part in found.map_err(CommandError::of)? {
-                match part {
-                    SourceSearchResult::Manifests(walk) => walked = Some(walk),
-                    SourceSearchResult::Referrers(found) => referrers = found,
-                }
-            }
-            (walked.unwrap_or_default(), referrers)
+            let subjects: Vec<Digest> = subjects.into_iter().chain(replaced.iter().cloned()).collect();
+            let (walked, found) = (OnceLock::new(), OnceLock::new());
+            let searches: [&(dyn Fn() -> Result<(), CommandError> + Sync); 2] =
+                [&|| walk(request, top, half).map(|walk| drop(walked.set(walk))), &|| {
+                    find(request, &subjects, half).map(|referrers| drop(found.set(referrers)))
+                }];
+            tasks::in_order(request.registry.jobs(), &searches, |search| search()).map_err(CommandError::of)?;
+            (walked.into_inner().unwrap_or_default(), found.into_inner().unwrap_or_default())
         }
         _ => {
             let walk = walk(request, top, request.registry.jobs())?;
@@ -128,15 +111,10 @@ impl Along {
     fn new(request: &CopyRequest<'_>, found: Vec<SourceReferrer>, replaced: &[Digest]) -> Result<Along, CommandError> {
         let mut behind: BTreeSet<Digest> = replaced.iter().cloned().collect();
         // The children of an index precede it.
-        loop {
-            let before = behind.len();
+        selection::extend(&mut behind, |behind| {
             let more = found.iter().filter(|referrer| behind.contains(&referrer.subject));
-            let more: Vec<Digest> = more.map(|referrer| referrer.digest.clone()).collect();
-            behind.extend(more);
-            if behind.len() == before {
-                break;
-            }
-        }
+            more.map(|referrer| referrer.digest.clone()).collect()
+        });
         let (left, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
             found.into_iter().partition(|referrer| behind.contains(&referrer.digest));
         let mut along = Along { found, left, ..Along::default() };
@@ -190,10 +168,11 @@ impl Along {
     }
 
     /// Adds the referrers to the outcome.
-    pub(super) fn tell(&self, outcome: &mut CopyOutcome) {
+    pub(super) fn report(&self, outcome: &mut CopyOutcome) {
+        let row = |found, sent| ReferrerOutcome { sent: Some(sent), ..ReferrerOutcome::of::<()>(found) };
         let is_sent = |found: &SourceReferrer| !self.present.contains(&found.digest);
-        outcome.referrers = self.found.iter().map(|found| CopiedReferrer::new(found, is_sent(found))).collect();
-        outcome.left_behind = self.left.iter().map(|found| CopiedReferrer::new(found, false)).collect();
+        outcome.referrers = self.found.iter().map(|found| row(found, is_sent(found))).collect();
+        outcome.left_behind = self.left.iter().map(|found| row(found, false)).collect();
         if !self.left.is_empty() {
             let number = self.left.len();
             outcome.changes.push(format!("referrers of what is not copied stay behind: {number}"));
@@ -214,7 +193,7 @@ impl Along {
                     .map_or_else(|| ManifestName::Digest(found.digest.clone()), |tag| ManifestName::Tag(tag.clone()));
                 let put = || request.sink.put_referrer(&referrer(found));
                 let is_listed = request.put(&name, &found.media_type, &found.bytes, &put)?;
-                request.say(format!("published: {}", CopiedReferrer::new(found, true)));
+                request.reporter.step(format_args!("published: {}", ReferrerOutcome::of(found)));
                 Ok::<_, CommandError>(is_listed)
             };
             let put = tasks::in_order(request.registry.jobs(), &wave, put).map_err(CommandError::of)?;
@@ -252,7 +231,7 @@ impl Along {
         let (tags, warnings) = referrers_tag::by_tag(&repository.at_digest(first.digest), &unlisted);
         let updates = referrers_tag::update(request.registry, request.clock, &tags)?;
         for tag in updates.iter().filter_map(|update| update.as_ref().ok()) {
-            request.say(format!("listed in: {tag}"));
+            request.reporter.step(format_args!("listed in: {tag}"));
         }
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
     }

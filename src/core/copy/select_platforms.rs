@@ -93,11 +93,7 @@ fn picked(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>
     for pick in &filter.platforms {
         if !platforms().any(|own| own.matches(&pick.parsed)) {
             let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();
-            return Err(CommandError::NoSuchPlatform {
-                platform: pick.shown.clone(),
-                sources: request.from.clone(),
-                there: available.into_iter().collect(),
-            });
+            return Err(CommandError::no_such_platform(&pick.shown, &request.from, available));
         }
     }
     Ok(images().filter(|image| picks_descriptor(filter, image)).map(|image| image.digest.clone()).collect())
@@ -112,7 +108,7 @@ fn nested_indexes(
     let mut indexes = |index: &FetchedManifest| {
         size.check_bytes(&request.from, &index.bytes, 1)?;
         let children = Index::decode(&index.bytes).map_err(CommandError::served(&request.from))?.manifests;
-        children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
+        size.count_descriptors(children.len(), || request.from.clone())?;
         let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));
         Ok::<_, CommandError>(indexes.map(|index| index.digest).collect::<Vec<_>>())
     };

@@ -87,6 +87,6 @@ fn children(
         return Ok(Vec::new());
     }
     let children = Index::decode(&parent.bytes).map_err(CommandError::served(&request.from))?.manifests;
-    children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
+    size.count_descriptors(children.len(), || request.from.clone())?;
     Ok(children)
 }

@@ -83,24 +83,6 @@ pub(crate) fn predicate(layer: &Descriptor) -> Option<&str> {
     layer.annotations.get(PREDICATE_TYPE).map(String::as_str)
 }
 
-/// The optional members that an index and an image manifest have in common.
-#[derive(Debug, Default)]
-struct CommonMembers {
-    artifact_type: String,
-    annotations: BTreeMap<String, String>,
-    subject: Option<Descriptor>,
-}
-
-impl CommonMembers {
-    /// Reads the members. They have the same names and types in both. Members of another type are ignored.
-    fn of(bytes: &[u8]) -> CommonMembers {
-        let Ok(Index { artifact_type, annotations, subject, .. }) = Index::decode(bytes) else {
-            return CommonMembers::default();
-        };
-        CommonMembers { artifact_type, annotations, subject }
-    }
-}
-
 impl InspectNode {
     /// A manifest of which only the descriptor is known.
     pub(crate) fn listed(location: Location, descriptor: Descriptor) -> InspectNode {
@@ -124,7 +106,8 @@ impl InspectNode {
         bytes: &[u8],
         inside: NodeContents,
     ) -> InspectNode {
-        let CommonMembers { artifact_type, annotations, subject } = CommonMembers::of(bytes);
+        // An image manifest has these members, too. Members of another type are ignored.
+        let Index { artifact_type, annotations, subject, .. } = Index::decode(bytes).unwrap_or_default();
         let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
         InspectNode {
             subject,

@@ -117,7 +117,7 @@ impl TemplateSource<'_> {
         is_wanted: impl Fn(&Descriptor) -> bool,
     ) -> Result<ListContent, CommandError> {
         let (size, mut all) = (ResolvedSize::default(), ListContent::default());
-        let mut level = Index::decode(&list.bytes).map_err(self.wrong())?.manifests;
+        let mut level = Index::decode(&list.bytes).map_err(CommandError::served(self.place))?.manifests;
         level.retain(&is_wanted);
         let descent = Descent { list: self.place, jobs: self.jobs, levels: DEPTH_MAX };
         let take = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
@@ -150,7 +150,7 @@ impl TemplateSource<'_> {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
                 size.check_bytes(self.place, &fetched.bytes, 1)?;
-                let nested = Index::decode(&fetched.bytes).map_err(self.wrong())?.manifests;
+                let nested = Index::decode(&fetched.bytes).map_err(CommandError::served(self.place))?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
             }
         };
@@ -185,7 +185,7 @@ impl TemplateSource<'_> {
         for (platform, image) in &images {
             let about = found.attestations.iter().filter(|(about, _)| *about == image.digest);
             for (_, attestation) in about {
-                let layers = manifest::blobs(attestation).map_err(self.wrong())?;
+                let layers = manifest::blobs(attestation).map_err(CommandError::served(self.place))?;
                 statements.extend(layers.into_iter().map(|layer| (platform, layer)));
             }
         }
@@ -208,8 +208,8 @@ impl TemplateSource<'_> {
         // Docker's oldest manifests have no configuration.
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = self.place.small_blob(&config, CONFIG_CAP)?;
-        Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(self.wrong())?))
+        let bytes = self.place.content(|content| content.small_blob(&config, CONFIG_CAP))?;
+        Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(CommandError::served(self.place))?))
     }
 
     fn is_wanted(&self, layer: &Descriptor) -> bool {
@@ -225,21 +225,16 @@ impl TemplateSource<'_> {
             return Err(LimitError::Bytes { list: self.place.to_string(), most }.into());
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
-        let bytes = self.place.small_blob(&statement, STATEMENT_CAP)?;
-        let parse = |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(self.wrong());
+        let bytes = self.place.content(|content| content.small_blob(&statement, STATEMENT_CAP))?;
+        let parse =
+            |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::served(self.place));
         let mut document = parse(&bytes)?;
         if let Some(envelope) = envelope(&layer.media_type) {
             let payload = document.pointer(envelope).and_then(Value::as_str).unwrap_or_default();
             let payload = STANDARD.decode(payload).map_err(|error| DocumentError::Base64(error.to_string()));
-            document = parse(&payload.map_err(self.wrong())?)?;
+            document = parse(&payload.map_err(CommandError::served(self.place))?)?;
         }
         Ok(document.get_mut("predicate").map(Value::take).unwrap_or_default())
-    }
-
-    /// For `map_err`: an error in what the registry serves.
-    fn wrong(&self) -> impl Fn(DocumentError) -> CommandError + 'static {
-        let reference = self.place.to_string();
-        move |source| CommandError::Served { reference: reference.clone(), source }
     }
 }
 

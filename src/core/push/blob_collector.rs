@@ -46,7 +46,6 @@ impl PlannedBlob<'_> {
 }
 
 /// Collects blobs.
-#[derive(Default)]
 pub(super) struct BlobCollector<'a> {
     blobs: Vec<PlannedBlob<'a>>,
     places: BTreeMap<Digest, usize>,
@@ -59,11 +58,6 @@ impl<'a> BlobCollector<'a> {
     pub(super) fn of(blobs: Vec<PlannedBlob<'a>>, leaves_foreign: bool) -> BlobCollector<'a> {
         let places = blobs.iter().enumerate().map(|(place, blob)| (blob.digest.clone(), place)).collect();
         BlobCollector { blobs, places, leaves_foreign }
-    }
-
-    /// A collector without blobs.
-    pub(super) fn new(leaves_foreign: bool) -> BlobCollector<'a> {
-        BlobCollector { leaves_foreign, ..BlobCollector::default() }
     }
 
     /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from

@@ -10,7 +10,7 @@ use crate::core::missing_child::NamedBy;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, Difference};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
-use crate::core::push::plan::{PlannedChild, PlannedManifest, PushPlan};
+use crate::core::push::plan::{PlannedChild, PushPlan};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::digest::Digest;
@@ -61,9 +61,7 @@ pub(crate) fn preview<'p>(
             }
         }
     }
-    if !missing.is_empty() {
-        return Err(CommandError::of(missing));
-    }
+    CommandError::fail_if_any(missing)?;
     let mut published = PushOutcome::of(draft, plan);
     for (child, image) in plan.children.iter().zip(&mut published.platforms) {
         image.from = Some(origin(plan, remote, &present, child));
@@ -77,19 +75,15 @@ pub(crate) fn preview<'p>(
     Ok(PushOutcome { mounted, copied, dry_run: true, preview, warnings, ..published })
 }
 
-/// The manifests that are still to be put.
-fn missing<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedManifest<'p>> {
-    plan.missing(&remote.children)
-}
-
+/// The blobs that manifests that are still to be put need.
 fn needed<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
-    let places: BTreeSet<usize> = missing(plan, remote).flat_map(|put| put.needs.iter().copied()).collect();
+    let places: BTreeSet<usize> = plan.missing(&remote.children).flat_map(|put| put.needs.iter().copied()).collect();
     places.into_iter().filter_map(|place| plan.blobs.get(place))
 }
 
 fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
     // Content of layouts has been checked already.
-    let manifests = missing(plan, remote).filter_map(|put| match &put.source {
+    let manifests = plan.missing(&remote.children).filter_map(|put| match &put.source {
         ContentOrigin::Repository(source) => Some(RemoteQuery::Manifest(source, put.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
@@ -169,8 +163,7 @@ fn totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>
         if blob.is_near(plan.target.repository()) {
             mounted += 1;
         } else {
-            copied.blobs += 1;
-            copied.bytes = copied.bytes.saturating_add(blob.size.unwrap_or_default());
+            copied.add(blob.size.unwrap_or_default());
         }
     }
     (mounted, copied)

@@ -12,11 +12,13 @@ use crate::core::push::guard::TagGuard;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
-use crate::core::push::read_lag::ReadLag;
+use crate::core::push::read_lag::{NamedContent, ReadLag};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
 use crate::digest::Digest;
+use crate::drafts::registry::store::is_refusal;
+use crate::model::manifest::ManifestKind;
 use crate::net::RegistryErrorKind;
 use crate::net::tasks;
 use crate::reference::Reference;
@@ -26,15 +28,12 @@ pub(super) fn send(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     remote: &RemoteState,
-    is_verbose: bool,
     guard: Option<TagGuard<'_>>,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
-    let notice = |line: &str| context.reporter.note(line);
-    let sent = plan.missing(&remote.children).collect();
-    let sender = PushExecutor { guard, ..PushExecutor::new(context, plan, &notice, sent, is_verbose) };
-    let outcome = sender.all(remote, moved);
-    sender.progress.finish();
+    let executor = PushExecutor { guard, ..PushExecutor::new(context, plan, sent(plan, remote)) };
+    let outcome = executor.all(remote, moved);
+    executor.progress.finish();
     outcome
 }
 
@@ -43,11 +42,9 @@ pub(super) fn put_by_digest(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     remote: &RemoteState,
-    children: &[&PlannedManifest<'_>],
-    is_verbose: bool,
+    children: Vec<NamedContent<'_>>,
 ) -> Result<(), CommandError> {
-    let notice = |line: &str| context.reporter.note(line);
-    PushExecutor::new(context, plan, &notice, children.to_vec(), is_verbose).list(remote, &mut BTreeSet::new())
+    PushExecutor::new(context, plan, children).list(remote, &mut BTreeSet::new())
 }
 
 /// Puts an existing list under its tags. `moved` receives the tags that were moved.
@@ -55,29 +52,28 @@ pub(super) fn move_tags(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     remote: &RemoteState,
-    is_verbose: bool,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
-    let notice = |line: &str| context.reporter.note(line);
-    PushExecutor::new(context, plan, &notice, Vec::new(), is_verbose).names(remote, moved)?;
+    PushExecutor::new(context, plan, Vec::new()).names(remote, moved)?;
     Ok(SentContent::default())
 }
 
 /// Copies images of other repositories to the plan's repository, with their blobs. Puts no list.
-pub(crate) fn copy_children(
-    context: PushContext<'_>,
-    plan: &PushPlan<'_>,
-    is_verbose: bool,
-) -> Result<SentContent, CommandError> {
+pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Result<SentContent, CommandError> {
     let (remote, mut listed) = (RemoteState::default(), BTreeSet::new());
-    let (notice, sent) = (|line: &str| context.reporter.note(line), plan.missing(&remote.children).collect());
-    let sender = PushExecutor::new(context, plan, &notice, sent, is_verbose);
-    let outcome = sender.children(&remote, &mut listed).and_then(|sent| {
-        let warnings = sender.referrers(&remote, &listed)?;
+    let executor = PushExecutor::new(context, plan, sent(plan, &remote));
+    let outcome = executor.children(&remote, &mut listed).and_then(|sent| {
+        let warnings = executor.referrers(&remote, &listed)?;
         Ok(SentContent { warnings, ..sent })
     });
-    sender.progress.finish();
+    executor.progress.finish();
     outcome
+}
+
+/// The manifests that a run puts before the list.
+fn sent<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<NamedContent<'p>> {
+    let named = |put: &'p PlannedManifest<'_>| Some(NamedContent::Manifest(put.reference.digest()?, put.media_type));
+    plan.missing(&remote.children).filter_map(named).collect()
 }
 
 /// The result of one step.
@@ -98,23 +94,16 @@ struct PushExecutor<'a> {
     progress: Box<dyn TransferProgress>,
     lag: ReadLag<'a>,
     /// The manifests that this run puts before the list.
-    sent: Vec<&'a PlannedManifest<'a>>,
-    is_verbose: bool,
+    sent: Vec<NamedContent<'a>>,
     /// Guards the list's own tag.
     guard: Option<TagGuard<'a>>,
 }
 
 impl<'a> PushExecutor<'a> {
-    fn new(
-        context: PushContext<'a>,
-        plan: &'a PushPlan<'a>,
-        notice: &'a (dyn Fn(&str) + Sync),
-        sent: Vec<&'a PlannedManifest<'a>>,
-        is_verbose: bool,
-    ) -> PushExecutor<'a> {
+    fn new(context: PushContext<'a>, plan: &'a PushPlan<'a>, sent: Vec<NamedContent<'a>>) -> PushExecutor<'a> {
         let PushContext { registry, clock, reporter, .. } = context;
-        let lag = ReadLag { registry, clock, notice };
-        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, is_verbose, guard: None }
+        let lag = ReadLag { registry, clock, reporter };
+        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, guard: None }
     }
 }
 
@@ -134,7 +123,7 @@ impl PushExecutor<'_> {
         let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
         let present = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
         for (put, _) in present.filter(|(_, digest)| !remote.is_there && remote.children.contains(*digest)) {
-            self.say(format_args!("already there: {}", put.reference));
+            self.context.reporter.step(format_args!("already there: {}", put.reference));
         }
         let steps = self.plan.steps(&remote.children);
         let sizes = steps.iter().filter_map(|(step, _)| match step {
@@ -148,10 +137,7 @@ impl PushExecutor<'_> {
         for sent in sent {
             match sent {
                 StepResult::Mounted => mounted += 1,
-                StepResult::Copied(bytes) => {
-                    copied.blobs += 1;
-                    copied.bytes = copied.bytes.saturating_add(bytes);
-                }
+                StepResult::Copied(bytes) => copied.add(bytes),
                 StepResult::Put { listed: referrer } => listed.extend(referrer),
                 StepResult::NotSent => {}
             }
@@ -165,14 +151,12 @@ impl PushExecutor<'_> {
             PushStep::Blob(blob) => self.copy_blob(blob),
             PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, needs, .. }) => {
                 let by_digest = tags.is_empty().then_some(reference);
+                let named = if *is_index { self.sent_images() } else { self.blobs(needs) };
                 let mut stored = Vec::new();
                 for name in tags.iter().chain(by_digest) {
                     let put = || put(self.context.registry, name, name, media_type, bytes);
-                    stored.push(match is_index {
-                        true => self.lag.put(&self.sent_images(), &put),
-                        false => self.lag.put_image(name.repository(), &self.blobs(needs), &put),
-                    }?);
-                    self.say(format_args!("put {name}"));
+                    stored.push(self.lag.put(name.repository(), &named, &put)?);
+                    self.context.reporter.step(format_args!("put {name}"));
                 }
                 let digest = stored.iter().find(|stored| stored.is_referrer).map(|stored| stored.digest.clone());
                 Ok(StepResult::Put { listed: digest })
@@ -189,22 +173,19 @@ impl PushExecutor<'_> {
         let (own, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
         let progress = |bytes| bar.at(bytes);
         let copied = match layout {
-            Some(layout) => RegistryRepository::new(registry, self.plan.target).copy_blob(layout, &own, &progress),
+            Some(layout) => RegistryRepository::new(registry, target).copy_blob(layout, &own, &progress),
             None => registry.copy_blob(target, &blob.sources, &own, &progress).map_err(ContentError::from),
         };
-        match copied.map_err(|error| self.blob_failure(blob, error))? {
-            BlobCopy::Copied(bytes) => {
-                bar.copied();
-                Ok(StepResult::Copied(bytes))
-            }
+        let copied = copied.map_err(|error| self.blob_failure(blob, error))?;
+        bar.done(&copied);
+        match copied {
+            BlobCopy::Copied(bytes) => Ok(StepResult::Copied(bytes)),
             BlobCopy::Mounted => {
-                bar.skipped();
-                self.say(format_args!("mounted {target}@{digest}"));
+                self.context.reporter.step(format_args!("mounted {target}@{digest}"));
                 Ok(StepResult::Mounted)
             }
             BlobCopy::Present => {
-                bar.skipped();
-                self.say(format_args!("already there: {target}@{digest}"));
+                self.context.reporter.step(format_args!("already there: {target}@{digest}"));
                 Ok(StepResult::NotSent)
             }
         }
@@ -216,7 +197,7 @@ impl PushExecutor<'_> {
         for source in &blob.sources {
             match self.context.registry.mount(target, source, &blob.digest) {
                 Ok(MountResult::Mounted) => {
-                    self.say(format_args!("mounted {target}@{}", blob.digest));
+                    self.context.reporter.step(format_args!("mounted {target}@{}", blob.digest));
                     return Ok(StepResult::Mounted);
                 }
                 Ok(MountResult::NotMounted) => {}
@@ -224,7 +205,7 @@ impl PushExecutor<'_> {
                 Err(error) => return Err(self.blob_failure(blob, error)),
             }
         }
-        self.say(format_args!("left where it is: {}", blob.digest));
+        self.context.reporter.step(format_args!("left where it is: {}", blob.digest));
         Ok(StepResult::NotSent)
     }
 
@@ -260,7 +241,7 @@ impl PushExecutor<'_> {
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
             let stored = self.put_list(&by_digest, shown)?;
-            self.say(format_args!("put {by_digest}"));
+            self.context.reporter.step(format_args!("put {by_digest}"));
             listed.extend(Some(stored.digest).filter(|_| stored.is_referrer));
         }
         Ok(())
@@ -273,7 +254,10 @@ impl PushExecutor<'_> {
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
         let (tags, warnings) = referrers_tag::by_tag(self.plan.target, &unlisted);
         let updates = referrers_tag::update(self.context.registry, self.context.clock, &tags)?;
-        updates.iter().filter_map(|update| update.as_ref().ok()).for_each(|tag| self.say(format_args!("put {tag}")));
+        updates
+            .iter()
+            .filter_map(|update| update.as_ref().ok())
+            .for_each(|tag| self.context.reporter.step(format_args!("put {tag}")));
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
     }
 
@@ -282,44 +266,49 @@ impl PushExecutor<'_> {
         let PushPlan { target, list, tags, .. } = self.plan;
         for (tag, now) in tags.iter().zip(&remote.tags) {
             if *now == TagState::This {
-                self.say(format_args!("unchanged: {tag} is {}", list.digest));
+                self.context.reporter.step(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
             let guard = self.guard.filter(|_| self.plan.is_own(tag));
             guard.map_or(Ok(()), |guard| guard.before_put())?;
             let shown = if self.plan.is_own(tag) { *target } else { tag };
             if let Err(failure) = self.put_list(tag, shown) {
-                if !is_refusal(&failure) || !self.is_this_now(tag) {
+                let is_refused = matches!(&failure, CommandError::Put { source, .. } if is_refusal(source));
+                if !is_refused || !self.is_this_now(tag) {
                     return Err(failure);
                 }
-                self.say(format_args!("unchanged: {tag} is {}", list.digest));
+                self.context.reporter.step(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
-            self.say(format_args!("put {tag} as {}", list.digest));
+            self.context.reporter.step(format_args!("put {tag} as {}", list.digest));
             moved.push(tag.clone());
             if let Some(warning) = guard.map_or(Ok(None), |guard| guard.after_put(&list.digest))? {
                 self.context.reporter.note(&format!("warning: {warning}"));
             }
         }
         if tags.is_empty() && remote.is_there {
-            self.say(format_args!("unchanged: {target} is {}", list.digest));
+            self.context.reporter.step(format_args!("unchanged: {target} is {}", list.digest));
         }
         Ok(())
     }
 
     fn put_list(&self, name: &Reference, shown: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
-        self.lag.put(&self.sent, &|| put(self.context.registry, name, shown, list.media_type, &list.bytes))
+        let put = || put(self.context.registry, name, shown, list.media_type, &list.bytes);
+        self.lag.put(name.repository(), &self.sent, &put)
     }
 
     /// Blobs of the plan, by their indexes.
-    fn blobs(&self, needs: &BTreeSet<usize>) -> Vec<&Digest> {
-        needs.iter().filter_map(|need| self.plan.blobs.get(*need)).map(|blob| &blob.digest).collect()
+    fn blobs(&self, needs: &BTreeSet<usize>) -> Vec<NamedContent<'_>> {
+        let blobs = needs.iter().filter_map(|need| self.plan.blobs.get(*need));
+        blobs.map(|blob| NamedContent::Blob(&blob.digest)).collect()
     }
 
     /// The manifests that a nested index can name.
-    fn sent_images(&self) -> Vec<&PlannedManifest<'_>> {
-        self.sent.iter().copied().filter(|manifest| !manifest.is_index).collect()
+    fn sent_images(&self) -> Vec<NamedContent<'_>> {
+        let is_image =
+            |own: &NamedContent<'_>| !matches!(own, NamedContent::Manifest(_, own) if ManifestKind::is_list(own));
+        self.sent.iter().copied().filter(is_image).collect()
     }
 
     /// Whether a tag that could not be put names this list anyway: a registry with immutable tags refuses even a put
@@ -330,22 +319,13 @@ impl PushExecutor<'_> {
         // The failure of the put is reported, not that of this check.
         found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
     }
-
-    fn say(&self, line: std::fmt::Arguments<'_>) {
-        if self.is_verbose {
-            self.context.reporter.note(&line.to_string());
-        }
-    }
-}
-
-/// Whether the registry refused the content, rather than failing or refusing the login.
-fn is_refusal(failure: &CommandError) -> bool {
-    let is_refused = |status| matches!(status, 400..=499) && !matches!(status, 401 | 429);
-    matches!(failure, CommandError::Put { source, .. } if source.status.is_some_and(is_refused))
 }
 
 /// Puts a manifest under the reference's tag, or by its digest if it has none. An error names `shown`.
-fn put(
+///
+/// # Errors
+/// [`CommandError::Put`].
+pub(crate) fn put(
     registry: &Registry,
     reference: &Reference,
     shown: &Reference,

@@ -9,15 +9,14 @@ use serde_json::{Value, json};
 use crate::core::listing::EntryListing;
 use crate::core::push::index_diff::Difference;
 use crate::core::push::plan::PushPlan;
-use crate::core::referrers::CollectedReferrer;
+use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::digest::Digest;
 use crate::drafts::registry::FoundEntry;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
-use crate::sanitize;
 
 /// A list that was published, or (with [`PushOutcome::preview`]) would be. Its serialisation is `--format json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PushOutcome {
     /// The list's name.
@@ -47,10 +46,10 @@ pub(crate) struct PushOutcome {
     pub(crate) verified: Option<Verified>,
     /// The referrers of the list and its images that were sent along, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) referrers: Vec<PushedReferrer>,
+    pub(crate) referrers: Vec<ReferrerOutcome>,
     /// The referrers that stay where the images come from; looked for by a dry run and with `--verbose` only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) left_behind: Vec<PushedReferrer>,
+    pub(crate) left_behind: Vec<ReferrerOutcome>,
     /// Whether a shared draft was published; only of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<bool>,
@@ -92,46 +91,6 @@ impl fmt::Display for Verified {
     }
 }
 
-/// A manifest that refers to the list or to one of its images.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PushedReferrer {
-    pub(crate) digest: String,
-    /// Its own, or its configuration's media type.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) artifact_type: String,
-    /// The digest of its subject.
-    pub(crate) subject: String,
-    /// The repository or the layout that has it.
-    pub(crate) repository: String,
-    /// Cosign's tags for it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) tags: Vec<String>,
-}
-
-impl PushedReferrer {
-    pub(crate) fn of(found: &CollectedReferrer<'_>) -> PushedReferrer {
-        PushedReferrer {
-            digest: found.digest.to_string(),
-            artifact_type: found.artifact_type.clone(),
-            subject: found.subject.to_string(),
-            repository: found.place.to_string(),
-            tags: found.tags.clone(),
-        }
-    }
-}
-
-impl fmt::Display for PushedReferrer {
-    /// `h/app@sha256:… application/spdx+json of sha256:…`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.repository, self.digest)?;
-        if !self.artifact_type.is_empty() {
-            write!(f, " {}", sanitize::word(&self.artifact_type))?;
-        }
-        write!(f, " of {}", self.subject)
-    }
-}
-
 /// An entry of a shared draft that went into the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PushedEntry {
@@ -153,6 +112,14 @@ impl PushedEntry {
 pub(crate) struct CopiedBlobs {
     pub(crate) blobs: u64,
     pub(crate) bytes: u64,
+}
+
+impl CopiedBlobs {
+    /// Counts a blob of this size.
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.blobs += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
 }
 
 /// The content that was sent to a repository.
@@ -215,21 +182,8 @@ impl PushOutcome {
             annotations: draft.annotations.clone(),
             platforms: plan.children.iter().map(|child| image(child.entry)).collect(),
             tags: plan.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect(),
-            requests: 0,
-            unchanged: false,
-            mounted: 0,
-            copied: CopiedBlobs::default(),
-            dry_run: false,
-            preview: None,
-            verified: None,
-            referrers: Vec::new(),
-            left_behind: Vec::new(),
-            published: None,
-            entries: Vec::new(),
-            other_repositories: Vec::new(),
-            already_there: Vec::new(),
-            warnings: Vec::new(),
             sent: elsewhere.map(|child| at(&child.entry.descriptor.digest)).collect(),
+            ..PushOutcome::default()
         }
     }
 

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
 use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
 /// accept more, but clients may not read it.
@@ -86,29 +86,14 @@ impl<'a> PushPlan<'a> {
         more_tags: &[String],
         layouts: &Layouts,
     ) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::of(draft, &draft.reference, form, more_tags, layouts)
+        PushPlan::of(draft, &draft.reference, form, more_tags, (layouts, false))
     }
 
-    /// The plan for the repository of `target`.
-    pub(super) fn of(
-        draft: &'a Draft,
-        target: &'a Reference,
-        form: Form,
-        more_tags: &[String],
-        layouts: &Layouts,
-    ) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::made(draft, target, form, more_tags, (layouts, false))
-    }
-
-    /// The plan for a layout.
+    /// The plan for the repository of `target`, or for a layout.
     ///
     /// # Errors
     /// Those of [`PushPlan::new`].
-    pub(super) fn for_layout(draft: &'a Draft, form: Form, layouts: &Layouts) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::made(draft, &draft.reference, form, &[], (layouts, true))
-    }
-
-    fn made(
+    pub(super) fn of(
         draft: &'a Draft,
         target: &'a Reference,
         form: Form,
@@ -130,7 +115,7 @@ impl<'a> PushPlan<'a> {
         }
         let (children, blobs, puts) = (Vec::new(), Vec::new(), Vec::new());
         let mut plan = PushPlan { target, list, children, blobs, puts, tags, has_more_tags, is_for_layout };
-        plan.blobs = plan.add(draft, layouts, BlobCollector::new(is_for_layout))?;
+        plan.blobs = plan.add(draft, layouts, BlobCollector::of(Vec::new(), is_for_layout))?;
         plan.blobs.iter().try_for_each(PlannedBlob::check)?;
         Ok(plan)
     }
@@ -302,16 +287,6 @@ impl<'a> PlannedManifest<'a> {
     /// The tags that it goes by, without the repository.
     pub(super) fn tags_alone(&self) -> Vec<String> {
         self.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect()
-    }
-
-    /// A manifest that is not sent. It must be in the repository before a manifest that names it.
-    pub(crate) fn awaited(
-        reference: Reference,
-        media_type: &'a str,
-        repository: &'a Repository,
-    ) -> PlannedManifest<'a> {
-        let source = ContentOrigin::Repository(repository);
-        PlannedManifest::new(reference, media_type, Cow::Borrowed(&[]), source, BTreeSet::new())
     }
 }
 

@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::{ExpectedRequests, Registry};
+use crate::content::registry::ExpectedRequests;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
 use crate::core::push::guard::TagGuard;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
+use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::overwritten::overwritten;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::RemoteState;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::verify;
+use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::referrers::{CollectedReferrer, Collector};
 use crate::core::requirements;
 use crate::model::Draft;
@@ -92,7 +93,7 @@ impl<'a> Push<'a> {
         let overwritten = overwritten(draft, &plans.own, &targets.own.remote).filter(|_| guard.is_none());
         let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
             let is_own = plan.target.repository() == list.repository();
-            send(context, plan, remote, options.verbose, guard.filter(|_| is_own), moved)
+            send(context, plan, remote, guard.filter(|_| is_own), moved)
         };
         let mut published = send_or_preview(context, &publisher, options, (&plans, &targets), send)?;
         // Last, so that it costs nothing if the push fails.
@@ -119,15 +120,17 @@ pub(super) fn report_referrers(
 ) {
     let mut seen = BTreeSet::new();
     let sent = sent.iter().filter(|referrer| seen.insert(&referrer.digest));
-    outcome.referrers = sent.map(|referrer| PushedReferrer::of(referrer)).collect();
+    let row = |found: &CollectedReferrer<'_>| {
+        let repository = Some(found.place.to_string());
+        ReferrerOutcome { repository, ..ReferrerOutcome::of(found) }
+    };
+    outcome.referrers = sent.map(|referrer| row(referrer)).collect();
     let is_asked = options.dry_run || options.verbose;
     match if is_asked { collector.left_behind() } else { Ok(Vec::new()) } {
-        Ok(left) => outcome.left_behind = left.iter().map(PushedReferrer::of).collect(),
+        Ok(left) => outcome.left_behind = left.iter().map(row).collect(),
         Err(error) => outcome.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
     }
-    if options.verbose {
-        outcome.left_behind.iter().for_each(|left| context.reporter.note(&format!("not sent along: {left}")));
-    }
+    outcome.left_behind.iter().for_each(|left| context.reporter.step(format_args!("not sent along: {left}")));
 }
 
 /// Sends what the repositories lack by `send`, and reads it back on demand. In a dry run finds out what that would
@@ -151,22 +154,21 @@ pub(super) fn send_or_preview(
     Ok(published)
 }
 
-fn announce(registry: &Registry, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {
-    let target = plan.target.repository();
-    registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
-    for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
-        registry.announce(source, Access::Pull);
-    }
-    let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
-    // A list that the tag serves already is looked at with all that it names, and nothing is written.
-    let is_known = draft.remote_digest.as_ref() == Some(&plan.list.digest);
-    let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
-    let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
-    let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
-    registry.expect(target, ExpectedRequests { reads, writes, writes_follow: true });
-}
-
-/// Says what publishing in all repositories is going to need.
+/// Announces what publishing in all repositories is going to need.
 pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
-    plans.each().for_each(|plan| announce(context.registry, draft, plan, is_dry_run));
+    let registry = context.registry;
+    for plan in plans.each() {
+        let target = plan.target.repository();
+        registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
+        for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
+            registry.announce(source, Access::Pull);
+        }
+        let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
+        // A list that the tag serves already is looked at with all that it names, and nothing is written.
+        let is_known = draft.remote_digest.as_ref() == Some(&plan.list.digest);
+        let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
+        let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
+        let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
+        registry.expect(target, ExpectedRequests { reads, writes, writes_follow: true });
+    }
 }

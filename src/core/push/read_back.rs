@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use crate::content::registry::{Blob, FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
+use crate::core::image_source::shown_in;
 use crate::core::push::outcome::Verified;
 use crate::core::resolve::carried;
 use crate::core::resolve::descend::Descent;
@@ -104,13 +105,7 @@ impl ReadBack<'_> {
     }
 
     fn shown(&self, name: &ManifestName) -> String {
-        let Self { place, source, .. } = self;
-        match (name, source.repository().is_some()) {
-            (ManifestName::Tag(tag), true) => format!("{place}:{tag}"),
-            (ManifestName::Digest(digest), true) => format!("{place}@{digest}"),
-            (ManifestName::Tag(tag), false) => format!("{tag} in {place}"),
-            (ManifestName::Digest(digest), false) => format!("{digest} in {place}"),
-        }
+        shown_in(&self.place, self.source.repository().is_some(), name)
     }
 }
 

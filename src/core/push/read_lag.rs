@@ -2,12 +2,11 @@
 //! the entry of a shared draft, that names it. Then the list or entry is put again. So is an image whose blobs exist:
 //! docker-registry 2.8 does not see a blob for a moment while another client puts or mounts it.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::push::plan::PlannedManifest;
+use crate::core::push::reporter::PushReporter;
 use crate::core::shared_failure::SharedFailure;
 use crate::digest::Digest;
 use crate::drafts::registry::SharedStoreError;
@@ -30,8 +29,17 @@ const INVALID: &str = "MANIFEST_INVALID";
 pub(crate) struct ReadLag<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) clock: &'a dyn Clock,
-    /// Prints a line on stderr.
-    pub(crate) notice: &'a (dyn Fn(&str) + Sync),
+    /// Receives the line that a manifest is put again.
+    pub(crate) reporter: &'a dyn PushReporter,
+}
+
+/// Content that a manifest names.
+#[derive(Clone, Copy)]
+pub(crate) enum NamedContent<'a> {
+    /// A blob.
+    Blob(&'a Digest),
+    /// A manifest, and its media type.
+    Manifest(&'a Digest, &'a str),
 }
 
 /// The waits for a registry with delayed reads, until their total or the deadline of the command is reached.
@@ -62,56 +70,41 @@ impl Iterator for Waits {
 }
 
 /// The line for a registry that has just stored `name` and does not show all that it names.
-pub(super) fn looking_again(name: impl fmt::Display) -> String {
+pub(super) fn looking_again(name: impl std::fmt::Display) -> String {
     let seconds = TOTAL.as_secs();
     format!("the registry does not show all images of {name} (yet): looking for them again for up to {seconds} s")
 }
 
 impl ReadLag<'_> {
-    /// Calls `put`, which puts a list. If the registry does not know the children of the list, but serves the manifests
-    /// in `sent`, which this run put before, calls `put` again.
+    /// Runs `put`, which puts a manifest in `repository`. If the registry does not know what the manifest names, but has
+    /// the `named` content, which was put there before, `put` is run again.
     ///
     /// # Errors
     /// The last failure of `put`.
     pub(crate) fn put<T>(
         &self,
-        sent: &[&PlannedManifest<'_>],
-        put: &dyn Fn() -> Result<T, CommandError>,
-    ) -> Result<T, CommandError> {
-        self.put_if(&|| self.are_there(sent), put)
-    }
-
-    /// Runs `put`, which puts an image in `repository`. If the registry does not know what the image names, but has
-    /// `blobs`, which this run brought there, `put` is run again.
-    ///
-    /// # Errors
-    /// The last failure of `put`.
-    pub(crate) fn put_image<T>(
-        &self,
         repository: &Repository,
-        blobs: &[&Digest],
+        named: &[NamedContent<'_>],
         put: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let has = |blob: &&Digest| self.registry.has_blob(repository, blob);
-        let are_there = || tasks::in_order(self.registry.jobs(), blobs, has).is_ok_and(|has| !has.contains(&false));
-        self.put_if(&|| !blobs.is_empty() && are_there(), put)
+        self.put_if(&|| self.has(repository, named), put)
     }
 
-    /// Runs `put`. If the registry does not know what the manifest names, and `are_there` says that it has it, `put` is
-    /// run again.
+    /// Runs `put`. If the registry does not know what the manifest names, and `has_content` says that it has it, `put`
+    /// is run again.
     ///
     /// # Errors
     /// The last failure of `put`.
     pub(crate) fn put_if<T>(
         &self,
-        are_there: &dyn Fn() -> bool,
+        has_content: &dyn Fn() -> bool,
         put: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let mut failure = match put() {
             Ok(stored) => return Ok(stored),
             Err(failure) => failure,
         };
-        if !is_lag(&failure) || !are_there() {
+        if !is_lag(&failure) || !has_content() {
             return Err(failure);
         }
         self.announce(&failure);
@@ -128,20 +121,20 @@ impl ReadLag<'_> {
         Err(failure)
     }
 
-    /// Whether the registry serves all of them; false if the check fails.
-    fn are_there(&self, sent: &[&PlannedManifest<'_>]) -> bool {
-        let is_there = tasks::in_order(self.registry.jobs(), sent, |manifest| {
-            let Some(digest) = manifest.reference.digest() else { return Ok(false) };
-            self.registry.has_child(manifest.reference.repository(), digest, manifest.media_type)
+    /// Whether the repository has all of it; false if it is nothing, or the check fails.
+    fn has(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
+        let has = tasks::in_order(self.registry.jobs(), named, |content| match *content {
+            NamedContent::Blob(digest) => self.registry.has_blob(repository, digest),
+            NamedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
         });
-        !sent.is_empty() && is_there.is_ok_and(|is_there| is_there.into_iter().all(|is_there| is_there))
+        !named.is_empty() && has.is_ok_and(|has| !has.contains(&false))
     }
 
     fn announce(&self, failure: &CommandError) {
         let Some((name, refusal)) = refused(failure) else { return };
         let (registry, reason) = (&refusal.registry, sanitize::word(&refusal.detail));
         let seconds = TOTAL.as_secs();
-        (self.notice)(&format!(
+        self.reporter.note(&format!(
             "{registry} does not know yet what it has just accepted ({reason}): \
              putting {name} again for up to {seconds} s"
         ));

@@ -17,7 +17,7 @@ use crate::core::resolve::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
-use crate::model::manifest;
+use crate::model::manifest::ManifestKind;
 use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Reference;
@@ -78,11 +78,8 @@ impl RemoteState {
 
     /// The manifest under the own name, if it is a list.
     pub(crate) fn index(&self) -> Option<Index> {
-        let own = self.own.as_ref()?;
-        match manifest::ManifestKind::of(&own.media_type) {
-            Some(manifest::ManifestKind::List) => Index::decode(&own.bytes).ok(),
-            _ => None,
-        }
+        let own = self.own.as_ref().filter(|own| ManifestKind::is_list(&own.media_type))?;
+        Index::decode(&own.bytes).ok()
     }
 
     /// The missing children as an error.
@@ -213,9 +210,7 @@ impl<'a> Descendants<'a> {
                 continue;
             }
             let put = self.puts.get(&descriptor.digest);
-            if let Some(put) =
-                put.filter(|put| manifest::ManifestKind::of(put.media_type) == Some(manifest::ManifestKind::List))
-            {
+            if let Some(put) = put.filter(|put| ManifestKind::is_list(put.media_type)) {
                 descriptors.extend(Index::decode(&put.bytes)?.manifests.into_iter().rev());
             }
             let child = Child { position: self.seen.len(), descriptor, is_sendable: put.is_some() };
@@ -331,7 +326,7 @@ impl StateReader<'_> {
     fn child(&self, child: &Child) -> Result<Presence, CommandError> {
         let Child { descriptor, is_sendable, .. } = child;
         let repository = self.plan.target.repository();
-        let is_index = manifest::ManifestKind::of(&descriptor.media_type) == Some(manifest::ManifestKind::List);
+        let is_index = ManifestKind::is_list(&descriptor.media_type);
         // The children of an index that can be sent are known from its bytes.
         let found = if is_index && !is_sendable {
             self.registry.manifest_before_push(&repository.at_digest(&descriptor.digest)).map(Presence::Index)

@@ -1,11 +1,17 @@
 //! What a push reports while it works. The caller decides how it is shown.
 
+use std::fmt::Arguments;
+
+use crate::content::registry::BlobCopy;
 use crate::digest::Digest;
 
 /// Receives the reports of a push.
 pub(crate) trait PushReporter: Sync {
     /// A line for the user.
     fn note(&self, line: &str);
+
+    /// A step that was done, for a user who wants to see each.
+    fn step(&self, line: Arguments<'_>);
 
     /// Blobs of one repository are about to be sent.
     fn transfers(&self) -> Box<dyn TransferProgress>;
@@ -33,4 +39,12 @@ pub(crate) trait BlobProgress: Sync {
 
     /// The blob was there already, or was mounted.
     fn skipped(self: Box<Self>);
+
+    /// The blob is in its repository or layout now.
+    fn done(self: Box<Self>, copy: &BlobCopy) {
+        match copy {
+            BlobCopy::Copied(_) => self.copied(),
+            BlobCopy::Mounted | BlobCopy::Present => self.skipped(),
+        }
+    }
 }

@@ -15,12 +15,30 @@ use crate::model::Draft;
 use crate::model::index::Form;
 use crate::reference::Reference;
 
-/// The plans of a push, one for each repository.
-pub(crate) struct PushPlans<'a> {
-    /// The plans for other repositories that `--tag` names. They are published first.
-    pub(crate) others: Vec<PushPlan<'a>>,
-    /// The plan for the list's own repository.
-    pub(crate) own: PushPlan<'a>,
+/// What belongs to each repository of a push.
+pub(crate) struct EachRepository<T> {
+    /// For the other repositories that `--tag` names. They are published first.
+    pub(crate) others: Vec<T>,
+    /// For the list's own repository.
+    pub(crate) own: T,
+}
+
+/// The plans of a push.
+pub(crate) type PushPlans<'a> = EachRepository<PushPlan<'a>>;
+
+/// All repositories to publish in.
+pub(super) type PushTargets<'p> = EachRepository<PushTarget<'p>>;
+
+impl<T> EachRepository<T> {
+    /// All, in the order in which they are published.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &T> {
+        self.others.iter().chain([&self.own])
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.others.iter_mut().chain([&mut self.own])
+    }
 }
 
 impl<'a> PushPlans<'a> {
@@ -37,22 +55,12 @@ impl<'a> PushPlans<'a> {
         let names = tags::by_repository(&draft.reference, names);
         let own = PushPlan::new(draft, form, &names.own, layouts)?;
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
-            let plan = PushPlan::of(draft, target, form, tags, layouts)?;
+            let plan = PushPlan::of(draft, target, form, tags, (layouts, false))?;
             // The list is complete before any of its tags moves.
             Ok(PushPlan { has_more_tags: true, ..plan })
         };
         let others = names.others.iter().map(other).collect::<Result<_, CommandError>>()?;
         Ok(PushPlans { others, own })
-    }
-
-    /// The plans in the order in which they are published.
-    pub(crate) fn each(&self) -> impl Iterator<Item = &PushPlan<'a>> {
-        self.others.iter().chain([&self.own])
-    }
-
-    /// The same, to be changed.
-    pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = &mut PushPlan<'a>> {
-        self.others.iter_mut().chain([&mut self.own])
     }
 }
 
@@ -62,19 +70,6 @@ pub(super) struct PushTarget<'p> {
     pub(super) remote: RemoteState,
     /// The number of HTTP requests that its check took.
     pub(super) requests: u64,
-}
-
-/// All repositories to publish in.
-pub(super) struct PushTargets<'p> {
-    pub(super) others: Vec<PushTarget<'p>>,
-    pub(super) own: PushTarget<'p>,
-}
-
-impl<'p> PushTargets<'p> {
-    /// The repositories in the order in which they are published.
-    pub(super) fn each(&self) -> impl Iterator<Item = &PushTarget<'p>> {
-        self.others.iter().chain([&self.own])
-    }
 }
 
 pub(super) struct Pusher<'a> {
@@ -114,10 +109,7 @@ impl Pusher<'_> {
         send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
         let missing = targets.each().filter_map(|target| target.remote.failure(target.plan, NamedBy::Pushed));
-        let missing: Vec<CommandError> = missing.collect();
-        if !missing.is_empty() {
-            return Err(CommandError::of(missing));
-        }
+        CommandError::fail_if_any(missing.collect())?;
         let mut moved = Vec::new();
         let mut send = |target: &PushTarget<'_>| {
             let PushTarget { plan, remote, .. } = target;

@@ -13,9 +13,9 @@ use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry};
-use crate::core::push::plan::{PlannedManifest, PushPlan};
+use crate::core::push::plan::PushPlan;
 use crate::core::push::publish::{Push, announce_all, send_or_preview};
-use crate::core::push::read_lag::{self, Waits};
+use crate::core::push::read_lag::{self, NamedContent, Waits};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
@@ -141,7 +141,7 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
         PushTarget { plan: &plans.own, remote, requests: 0 }
     };
     if !options.dry_run
-        && let Some(missing) = put_list(context, &plans.own, &own.remote, options.verbose)?
+        && let Some(missing) = put_list(context, &plans.own, &own.remote)?
     {
         return Ok(AttemptResult::Missing(missing));
     }
@@ -149,9 +149,9 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
     let targets = PushTargets { others, own };
     let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
         if std::ptr::eq(plan, targets.own.plan) {
-            execute::move_tags(context, plan, remote, options.verbose, moved)
+            execute::move_tags(context, plan, remote, moved)
         } else {
-            execute::send(context, plan, remote, options.verbose, None, moved)
+            execute::send(context, plan, remote, None, moved)
         }
     };
     let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
@@ -164,10 +164,10 @@ fn put_list(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     remote: &RemoteState,
-    is_verbose: bool,
 ) -> Result<Option<MissingChild>, CommandError> {
-    let children = children(plan);
-    let is_put = execute::put_by_digest(context, plan, remote, &children.iter().collect::<Vec<_>>(), is_verbose);
+    let children = plan.children.iter().map(|child| &child.entry.descriptor);
+    let children = children.map(|child| NamedContent::Manifest(&child.digest, &child.media_type)).collect();
+    let is_put = execute::put_by_digest(context, plan, remote, children);
     if is_put.as_ref().is_err_and(|failure| !read_lag::is_lag(failure)) {
         return is_put.map(|()| None);
     }
@@ -179,14 +179,6 @@ fn put_list(
             Ok(Some(MissingChild::new(&list, &missing, NamedBy::SharedDraft)))
         }
     }
-}
-
-/// The children of the list, as manifests that must exist before it.
-fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
-    let repository = plan.target.repository();
-    let child =
-        |entry: &'p Entry| PlannedManifest::awaited(entry.reference.clone(), &entry.descriptor.media_type, repository);
-    plan.children.iter().map(|planned| child(planned.entry)).collect()
 }
 
 /// The children that the repository does not have. Each is requested once.

@@ -96,23 +96,13 @@ pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepos
 /// One error for each invalid tag.
 pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
     let mut seen = BTreeSet::new();
-    let mut wrong = Vec::new();
-    let mut tags = Vec::new();
-    for tag in list.tag().into_iter().chain(more.iter().map(String::as_str)) {
-        if !seen.insert(tag) {
-            continue;
-        }
-        match tagged(list, tag) {
-            Some(reference) => tags.push((mobility(tag), reference)),
-            None => wrong.push(CommandError::TagName(tag.to_owned())),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(CommandError::of(wrong));
-    }
+    let tags = list.tag().into_iter().chain(more.iter().map(String::as_str)).filter(|tag| seen.insert(*tag));
+    let mut tags: Vec<&str> = tags.collect();
+    let wrong = tags.iter().filter(|tag| !is_tag(tag)).map(|tag| CommandError::TagName((*tag).to_owned()));
+    CommandError::fail_if_any(wrong.collect())?;
     // The sort is stable: tags of equal mobility keep the order of the command line.
-    tags.sort_by_key(|(mobility, _)| *mobility);
-    Ok(tags.into_iter().map(|(_, reference)| reference).collect())
+    tags.sort_by_key(|tag| mobility(tag));
+    Ok(tags.into_iter().filter_map(|tag| tagged(list, tag)).collect())
 }
 
 /// The list's repository with this tag, if it is valid.

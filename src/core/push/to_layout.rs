@@ -25,7 +25,6 @@ use crate::location::LayoutName;
 use crate::model::Draft;
 use crate::model::index::Index;
 use crate::net::{RegistryErrorKind, tasks};
-use crate::reference::Reference;
 use crate::sanitize;
 
 /// A list that is written into a layout.
@@ -57,7 +56,7 @@ impl LayoutPush<'_> {
         let names = self.names()?;
         // A draft may lack the bytes of carried manifests that are in its own repository.
         let draft = self.with_carried()?;
-        let mut plan = PushPlan::for_layout(&draft, self.options.kind, layouts)?;
+        let mut plan = PushPlan::of(&draft, &draft.reference, self.options.kind, &[], (layouts, true))?;
         if let Some(note) = &plan.list.note {
             reporter.note(&sanitize::line(note).to_string());
         }
@@ -227,10 +226,7 @@ impl LayoutPush<'_> {
         let sent = tasks::in_stages(jobs, &steps, |blob| self.blob(&sink, &*progress, blob)).map_err(CommandError::of);
         progress.finish();
         let mut copied = CopiedBlobs::default();
-        for bytes in sent?.into_iter().flatten() {
-            copied.blobs += 1;
-            copied.bytes = copied.bytes.saturating_add(bytes);
-        }
+        sent?.into_iter().flatten().for_each(|bytes| copied.add(bytes));
         let listed = plan.puts.iter().filter(|put| !put.is_referrer);
         let (indexes, images): (Vec<_>, Vec<_>) = listed.partition(|put| put.is_index);
         tasks::in_order(jobs, &images, |put| self.manifest(&sink, put)).map_err(CommandError::of)?;
@@ -246,7 +242,7 @@ impl LayoutPush<'_> {
             let sink = sink.take().map_or_else(|| LayoutSink::open(self.layout, lock_wait), Ok)?;
             sink.publish(&name, list.media_type, &list.bytes)?;
         }
-        self.say(format_args!("published: {}@{}", self.layout.layout(), list.digest));
+        self.context.reporter.step(format_args!("published: {}@{}", self.layout.layout(), list.digest));
         Ok(copied)
     }
 
@@ -274,23 +270,18 @@ impl LayoutPush<'_> {
         progress: &dyn TransferProgress,
         blob: &PlannedBlob<'_>,
     ) -> Result<Option<u64>, CommandError> {
-        let wanted = Blob { digest: &blob.digest, size: blob.size };
-        let references: Vec<Reference> = blob.sources.iter().map(|source| source.at_digest(&blob.digest)).collect();
+        let named = Blob { digest: &blob.digest, size: blob.size };
         let repositories: Vec<RegistryRepository<'_>> =
-            references.iter().map(|source| RegistryRepository::new(self.context.registry, source)).collect();
+            blob.sources.iter().map(|source| RegistryRepository::new(self.context.registry, source)).collect();
         let layout = blob.layout.iter().map(|layout| (&**layout as &dyn ContentSource, layout.to_string()));
         let repositories = repositories.iter().zip(&blob.sources).map(|(source, name)| (source as _, name.to_string()));
         let mut failure = None;
         for (source, name) in layout.chain(repositories) {
             let bar = progress.blob(&blob.digest, blob.size, &format!("{name} -> {}", self.layout.layout()));
-            match sink.copy_blob(source, &wanted, &|bytes| bar.at(bytes)) {
-                Ok(BlobCopy::Copied(bytes)) => {
-                    bar.copied();
-                    return Ok(Some(bytes));
-                }
-                Ok(BlobCopy::Present | BlobCopy::Mounted) => {
-                    bar.skipped();
-                    return Ok(None);
+            match sink.copy_blob(source, &named, &|bytes| bar.at(bytes)) {
+                Ok(copied) => {
+                    bar.done(&copied);
+                    return Ok(if let BlobCopy::Copied(bytes) = copied { Some(bytes) } else { None });
                 }
                 Err(ContentError::Registry(error)) if error.kind == RegistryErrorKind::NotFound => {
                     failure = failure.or(Some(error.into()));
@@ -305,7 +296,7 @@ impl LayoutPush<'_> {
     fn manifest(&self, sink: &LayoutSink<'_>, put: &PlannedManifest<'_>) -> Result<(), CommandError> {
         let Some(digest) = put.reference.digest() else { return Ok(()) };
         sink.put_child(digest, put.media_type, &put.bytes)?;
-        self.say(format_args!("put {}@{digest}", self.layout.layout()));
+        self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
         Ok(())
     }
 
@@ -319,14 +310,8 @@ impl LayoutPush<'_> {
         let digest = put.reference.digest().filter(|digest| !state.present.contains(*digest));
         let Some(digest) = digest else { return Ok(()) };
         sink.put_referrer(&referrer(put, digest, &put.tags_alone()))?;
-        self.say(format_args!("put {}@{digest}", self.layout.layout()));
+        self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
         Ok(())
-    }
-
-    fn say(&self, line: std::fmt::Arguments<'_>) {
-        if self.options.verbose {
-            self.context.reporter.note(&line.to_string());
-        }
     }
 }
 

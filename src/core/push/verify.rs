@@ -34,7 +34,7 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
 /// [`CommandError::Unverified`] for the first name, manifest or blob that is not served as it was sent, and failed
 /// requests.
 pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<Verified, CommandError> {
-    let source = RegistryRepository::new(registry, plan.target);
+    let source = RegistryRepository::new(registry, plan.target.repository());
     let place = plan.target.repository().to_string();
     let read_back = ReadBack { source: &source, place: &place, jobs: registry.jobs() };
     let name = |tag: &Reference| tag.tag().map(|tag| ManifestName::Tag(tag.to_owned()));

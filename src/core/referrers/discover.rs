@@ -174,8 +174,13 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
     fn ask(&self, query: &Query<'_, S::Place>) -> Result<Vec<Listed<S::Place>>, CommandError> {
         match query {
             Query::Referrers(subject) => {
-                let descriptors = self.referrers_of(subject)?.into_iter();
-                Ok(descriptors.map(|descriptor| Listed::of(subject, descriptor)).collect())
+                let listed = |Descriptor { digest, artifact_type, .. }| Listed {
+                    subject: (*subject).clone(),
+                    digest,
+                    artifact_type,
+                    tag: None,
+                };
+                Ok(self.referrers_of(subject)?.into_iter().map(listed).collect())
             }
             Query::Cosign(subject, kind) => {
                 let tag = referrers::cosign_tag(&subject.digest, kind);
@@ -348,11 +353,4 @@ impl Total {
 
 fn too_many() -> String {
     format!("there are more than {REFERRERS_MAX}")
-}
-
-impl<P: Clone> Listed<P> {
-    fn of(subject: &Subject<P>, descriptor: Descriptor) -> Listed<P> {
-        let Descriptor { digest, artifact_type, .. } = descriptor;
-        Listed { subject: subject.clone(), digest, artifact_type, tag: None }
-    }
 }

@@ -3,6 +3,7 @@
 
 pub mod collect;
 pub mod discover;
+pub(crate) mod outcome;
 pub mod search;
 
 pub(crate) use collect::{CollectedReferrer, Collector};

@@ -140,9 +140,7 @@ impl ResolvedSources {
                 ));
             }
         }
-        if !failures.is_empty() {
-            return Err(CommandError::of(failures));
-        }
+        CommandError::fail_if_any(failures)?;
         if entries.is_empty() {
             let target = spec.targets.first().map(ToString::to_string);
             return Err(CommandError::NoneLeft(target.unwrap_or_default()));

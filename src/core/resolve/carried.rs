@@ -104,7 +104,8 @@ fn content(place: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Ve
         return Ok(Err("it is no manifest that we can read".to_owned()));
     };
     for blob in blobs {
-        if !place.serves_blob(&Blob { digest: &blob.digest, size: Some(blob.size) })? {
+        let named = Blob { digest: &blob.digest, size: Some(blob.size) };
+        if !place.content(|content| content.serves_blob(&named))? {
             return Ok(Err(format!("the {holder} has no blob {}", blob.digest)));
         }
     }

@@ -93,7 +93,7 @@ impl ConfigPlatforms {
             return Ok(Platform::default());
         }
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = image.small_blob(&config, CONFIG_CAP)?;
+        let bytes = image.content(|content| content.small_blob(&config, CONFIG_CAP))?;
         let value = json::parse(&bytes).map_err(DocumentError::from);
         let platform = match value.and_then(|value| descriptor::config_platform(&value)) {
             Err(_) if !is_image => Platform::default(),

@@ -113,17 +113,22 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
         parents.get(&entry.reference).is_some_and(|parent| !drops_attestations && selected.contains(parent))
     };
     // A signature may refer to an attestation.
-    loop {
-        let before = selected.len();
-        let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &selected)).collect();
-        selected.extend(more.into_iter().map(|entry| entry.descriptor.digest.clone()));
-        if selected.len() == before {
-            break;
-        }
-    }
+    extend(&mut selected, |selected| {
+        let more = source.entries.iter().filter(|entry| belongs(entry, selected));
+        more.map(|entry| entry.descriptor.digest.clone()).collect()
+    });
     let before = source.entries.len();
     source.entries.retain(|entry| is_image(entry) || belongs(entry, &selected));
     source.is_whole &= source.entries.len() == before;
+}
+
+/// Extends a set by what belongs to it, until nothing more does.
+pub(crate) fn extend<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTreeSet<T>) -> Vec<T>) {
+    let mut before = None;
+    while before != Some(set.len()) {
+        before = Some(set.len());
+        set.extend(belonging(set));
+    }
 }
 
 /// Whether a descriptor names a platform.

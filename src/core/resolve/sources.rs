@@ -41,12 +41,6 @@ pub(crate) struct Resolver<'a> {
     pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
 }
 
-/// A task of the first wave of requests.
-enum FirstTask<'a> {
-    Source(&'a SourceRequest<'a>),
-    Beside(&'a (dyn Fn() + Sync)),
-}
-
 /// A source that is not requested, because the draft has it: it cannot have moved, or `--offline` is given.
 pub(crate) struct Reused<'a> {
     /// The reference of the source.
@@ -91,12 +85,13 @@ impl<'r> Resolver<'r> {
                 found => found.map(Some),
             }
         };
-        let beside = self.beside.iter().map(|beside| FirstTask::Beside(*beside));
-        let wave: Vec<FirstTask<'_>> = requests.iter().map(FirstTask::Source).chain(beside).collect();
-        let found = tasks::in_order(self.access.registry.jobs(), &wave, |task| match task {
-            FirstTask::Source(request) => first(request),
-            FirstTask::Beside(work) => {
-                work();
+        // The last task is the other work.
+        let wave: Vec<Option<&SourceRequest<'_>>> =
+            requests.iter().map(Some).chain(self.beside.map(|_| None)).collect();
+        let found = tasks::in_order(self.access.registry.jobs(), &wave, |request| match request {
+            Some(request) => first(request),
+            None => {
+                self.beside.inspect(|work| work());
                 Ok(None)
             }
         });
@@ -196,22 +191,15 @@ impl<'r> Resolver<'r> {
             let names: Vec<String> = names.chain(reused.iter().map(|reused| reused.reference.to_string())).collect();
             let reused =
                 reused.iter().flat_map(|reused| &reused.entries).filter_map(|entry| platform_of(&entry.descriptor));
-            let available: BTreeSet<String> = platforms_of(sources).into_iter().chain(reused).collect();
-            return Err(CommandError::NoSuchPlatform {
-                platform: pick.shown.clone(),
-                sources: names.join(", "),
-                there: available.into_iter().collect(),
-            });
+            let resolved = sources.iter().flat_map(|source| source.platforms.iter().cloned());
+            let available: BTreeSet<String> = resolved.chain(reused).collect();
+            return Err(CommandError::no_such_platform(&pick.shown, &names.join(", "), available));
         }
         match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
             Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.location.to_string())),
             Some(source) => {
                 let picks: Vec<&str> = picks.iter().map(|pick| pick.shown.as_str()).collect();
-                Err(CommandError::NoSuchPlatform {
-                    platform: picks.join(","),
-                    sources: source.location.to_string(),
-                    there: platforms_of(std::slice::from_ref(source)),
-                })
+                Err(CommandError::no_such_platform(&picks.join(","), &source.location, source.platforms.clone()))
             }
             None => Ok(()),
         }
@@ -236,12 +224,6 @@ pub(crate) fn index_of(place: &ImageSource<'_>, targets: &[&Repository]) -> Resu
     let mut source = ResolvedSource { index, form: Some(source_index(fetched)), ..source };
     carried::arrange(place, &mut source, &SourceFilter::default(), is_sent)?;
     Ok(source)
-}
-
-/// The platforms of the sources, for the message about a missing one.
-pub(crate) fn platforms_of(sources: &[ResolvedSource]) -> Vec<String> {
-    let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
-    names.into_iter().cloned().collect()
 }
 
 /// The first mention of each image. Invalid names are kept, so that their errors are reported.

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
-use crate::core::resolve::selection::is_picked;
+use crate::core::resolve::selection::{self, is_picked};
 use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources;
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::entry::attested;
@@ -50,23 +49,14 @@ pub(super) fn entries_of(
     if let (true, Some(pick)) = (picked.is_empty(), &pick)
         && !may_be_missing(pick)
     {
-        return Err(CommandError::NoSuchPlatform {
-            platform: pick.shown.clone(),
-            sources: source.location.to_string(),
-            there: sources::platforms_of(std::slice::from_ref(source)),
-        });
+        return Err(CommandError::no_such_platform(&pick.shown, &source.location, source.platforms.clone()));
     }
     let mut digests: BTreeSet<&Digest> = picked.values().copied().collect();
     // A signature may refer to an attestation.
-    loop {
-        let before = digests.len();
+    selection::extend(&mut digests, |digests| {
         let belongs = |own: &&Entry| parents.get(&own.reference).is_some_and(|parent| digests.contains(parent));
-        let more: Vec<&Digest> = source.entries.iter().filter(belongs).map(|own| &own.descriptor.digest).collect();
-        digests.extend(more);
-        if digests.len() == before {
-            break;
-        }
-    }
+        source.entries.iter().filter(belongs).map(|own| &own.descriptor.digest).collect()
+    });
     let is_selected = |own: &&Entry| match parents.get(&own.reference) {
         Some(parent) => keeps_attestations && (pick.is_none() || digests.contains(parent)),
         None => picked.contains_key(&own.reference),

@@ -4,17 +4,15 @@ use crate::auth::Access;
 use crate::core::error::CommandError;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::plan::{PlannedManifest, PushPlan};
-use crate::core::push::read_lag::ReadLag;
+use crate::core::push::plan::PushPlan;
+use crate::core::push::read_lag::{NamedContent, ReadLag};
 use crate::core::referrers::Collector;
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::draft::images;
 use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedKey, SharedStoreError, StoredEntry};
-use crate::model::descriptor::Descriptor;
 use crate::model::index::Form;
 use crate::model::{Draft, Entry};
 use crate::net::tasks;
-use crate::reference::Repository;
 
 /// An entry to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,19 +66,15 @@ pub(crate) fn store(
         let collector = Collector::new(context.access(), &options.referrers, draft, &plan.list.digest, targets);
         let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
-        warnings = execute::copy_children(context, &plan, options.verbose)?.warnings;
+        warnings = execute::copy_children(context, &plan)?.warnings;
     }
-    let notice = |line: &str| context.reporter.note(line);
-    let lag = ReadLag { registry: context.registry, clock: context.clock, notice: &notice };
+    let PushContext { registry, clock, reporter, .. } = context;
+    let lag = ReadLag { registry, clock, reporter };
     let put = |new: &NewEntry| {
-        let manifests: Vec<PlannedManifest<'_>> = new.entry.descriptors().map(|own| awaited(own, repository)).collect();
-        lag.put(&manifests.iter().collect::<Vec<_>>(), &|| drafts.put(&new.entry).map_err(CommandError::from))
+        let named = new.entry.descriptors().map(|own| NamedContent::Manifest(&own.digest, &own.media_type));
+        let put = || drafts.put(&new.entry).map_err(CommandError::from);
+        lag.put(repository, &named.collect::<Vec<_>>(), &put)
     };
     let stored = tasks::in_order(context.registry.jobs(), entries, put);
     Ok((stored.map_err(CommandError::of)?, warnings))
-}
-
-/// A manifest that an entry names, and that must exist before the entry.
-fn awaited<'a>(own: &'a Descriptor, repository: &'a Repository) -> PlannedManifest<'a> {
-    PlannedManifest::awaited(repository.at_digest(&own.digest), &own.media_type, repository)
 }

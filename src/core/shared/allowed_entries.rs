@@ -25,8 +25,8 @@ impl AllowedEntries {
     /// [`SharedFailure::AllowedFile`] for a line or an object without a digest, and a file without lines.
     pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
         let mut digests = BTreeSet::new();
+        let wrong = |why: String| SharedFailure::AllowedFile { file: file.to_owned(), why };
         if text.trim_start().starts_with('{') {
-            let wrong = |why: String| SharedFailure::AllowedFile { file: file.to_owned(), why };
             for stored in serde_json::Deserializer::from_str(text).into_iter::<StoredDigest>() {
                 let digest = stored.map_err(|error| wrong(error.to_string()))?.digest;
                 digests.insert(digest.parse().map_err(|error: DigestError| wrong(error.to_string()))?);
@@ -36,14 +36,12 @@ impl AllowedEntries {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
             let Some(digest) = line.split_whitespace().rev().find_map(last) else {
-                let why = format!("line {} has no digest: {}", number + 1, sanitize::word(line));
-                return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
+                return Err(wrong(format!("line {} has no digest: {}", number + 1, sanitize::word(line))).into());
             };
             digests.insert(digest);
         }
         if digests.is_empty() {
-            let why = "there is no digest in it".to_owned();
-            return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
+            return Err(wrong("there is no digest in it".to_owned()).into());
         }
         Ok(AllowedEntries { file: file.to_owned(), digests })
     }

@@ -276,19 +276,13 @@ impl<'a> Gatherer<'a> {
     /// computed.
     fn take_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
-        let missing: Vec<PlatformFilter> = self.missing().cloned().collect();
-        let underivable: Vec<PlatformFilter> = self
-            .options
-            .require
-            .iter()
-            .filter(|required| !SharedKey::is_derivable(&required.parsed))
-            .cloned()
-            .collect();
+        let is_underivable = |required: &&PlatformFilter| !SharedKey::is_derivable(&required.parsed);
+        let underivable = self.options.require.iter().filter(is_underivable);
+        let kept: Vec<PlatformFilter> = self.missing().chain(underivable).cloned().collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
         self.fetch(tags.iter().map(|tag| (tag.clone(), None)).collect())?;
-        let is_wanted =
-            |found: &FoundEntry| missing.iter().chain(&underivable).any(|required| satisfies(required, found));
-        self.found.retain(|tag, found| !tags.contains(tag) || is_wanted(found));
+        let is_kept = |found: &FoundEntry| kept.iter().any(|required| satisfies(required, found));
+        self.found.retain(|tag, found| !tags.contains(tag) || is_kept(found));
         Ok(())
     }
 
@@ -339,12 +333,8 @@ impl<'a> Gatherer<'a> {
     /// The names of the entries of the required platforms whose tags can be computed.
     fn derived(&self) -> BTreeSet<EntryName> {
         let derivable = self.options.require.iter().filter(|required| SharedKey::is_derivable(&required.parsed));
-        derivable.filter_map(|required| self.name(SharedKey::of(&required.parsed)?)).collect()
-    }
-
-    fn name(&self, key: SharedKey) -> Option<EntryName> {
-        let (list, run) = (self.list.to_owned(), self.options.run.id.clone());
-        Some(EntryName { list, run, key })
+        let name = |key| EntryName { list: self.list.to_owned(), run: self.options.run.id.clone(), key };
+        derivable.filter_map(|required| SharedKey::of(&required.parsed)).map(name).collect()
     }
 
     /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this

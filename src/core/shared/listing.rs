@@ -8,26 +8,9 @@ use crate::drafts::registry::{
 use crate::net::tasks;
 use crate::reference::Repository;
 
-/// The content of an entry's tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ListedEntry {
-    /// A labelled entry.
-    Entry(Box<FoundEntry>),
-    /// Other content: an entry as a Docker manifest list, which has no labels, or no entry.
-    Other(RejectedEntry, TagParts),
-}
-
-impl ListedEntry {
-    /// The entry, if it is one.
-    pub(crate) fn into_entry(self) -> Option<FoundEntry> {
-        match self {
-            ListedEntry::Entry(found) => Some(*found),
-            ListedEntry::Other(..) => None,
-        }
-    }
-}
-
-/// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry.
+/// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry. Other
+/// content of an entry's tag is returned with the parts of the tag: an entry as a Docker manifest list, which has no
+/// labels, or no entry.
 ///
 /// # Errors
 /// Errors of the registry.
@@ -35,7 +18,7 @@ pub(crate) fn entries(
     context: GatherContext<'_>,
     repository: &Repository,
     list: Option<&str>,
-) -> Result<Vec<ListedEntry>, CommandError> {
+) -> Result<Vec<Result<FoundEntry, (RejectedEntry, TagParts)>>, CommandError> {
     let run = PipelineRun::default();
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));
@@ -46,8 +29,8 @@ pub(crate) fn entries(
     let found = tags.into_iter().zip(found.map_err(CommandError::of)?);
     Ok(found
         .filter_map(|((_, parts), lookup)| match lookup {
-            EntryLookup::Found(found) => Some(ListedEntry::Entry(found)),
-            EntryLookup::Rejected(rejected) => Some(ListedEntry::Other(rejected, parts)),
+            EntryLookup::Found(found) => Some(Ok(*found)),
+            EntryLookup::Rejected(rejected) => Some(Err((rejected, parts))),
             EntryLookup::Absent => None,
         })
         .collect())

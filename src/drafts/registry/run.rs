@@ -55,7 +55,8 @@ impl PipelineRun {
 }
 
 /// A run id that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run id {id:?} cannot be used: it is {why}")]
 pub struct InvalidRun {
     /// The variable that has it; `None` if it was given on the command line or joined from several variables.
     pub variable: Option<&'static str>,

@@ -334,6 +334,6 @@ fn is_same(first: &SharedEntry, other: &SharedEntry) -> bool {
 }
 
 /// Whether the registry refused the content. Failures of the server and of the login are no refusals.
-fn is_refusal(error: &RegistryError) -> bool {
+pub(crate) fn is_refusal(error: &RegistryError) -> bool {
     error.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 401 | 429))
 }

@@ -60,8 +60,10 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::IsList(reference) => {
             format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")
         }
-        CommandError::NoSuchPlatform { there, .. } if there.is_empty() => "none of its images states a platform".into(),
-        CommandError::NoSuchPlatform { there, .. } => format!("available: {}", there.join(", ")),
+        CommandError::NoSuchPlatform { available, .. } if available.is_empty() => {
+            "none of its images states a platform".into()
+        }
+        CommandError::NoSuchPlatform { available, .. } => format!("available: {}", available.join(", ")),
         CommandError::Limit(_) => "name the images that you want, as REPOSITORY@DIGEST".into(),
         CommandError::NotInADraft(_) => "inspect --remote shows what is published".into(),
         CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),

@@ -39,7 +39,7 @@ pub(super) fn of_shared(failure: &SharedFailure, certificates: &Path) -> Vec<Str
         | SharedFailure::NotAllowed { .. }
         | SharedFailure::AllowedFile { .. }
         | SharedFailure::NotAnEntry { .. }
-        | SharedFailure::Run { .. } => return Vec::new(),
+        | SharedFailure::Run(_) => return Vec::new(),
     };
     vec![hint]
 }

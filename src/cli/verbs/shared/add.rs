@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if args.publish.dry_run {
         return show_only(context, args, &entries);
     }
-    let reporter = Reporter { context, is_quiet: args.publish.quiet };
+    let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
     let (registry, clock) = (&client.registry, &*context.clock);
     let push = PushContext { registry, layouts, clock, reporter: &reporter };
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;

@@ -8,7 +8,7 @@ use crate::cli::output::Table;
 use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
-use crate::core::shared::listing::{self, ListedEntry};
+use crate::core::shared::listing;
 use crate::drafts::registry::FoundEntry;
 use crate::reference::Reference;
 
@@ -37,12 +37,12 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     let client = SharedClient::new(context, &args.network, repository)?;
     let only_tag = if Reference::names_repository_only(typed) { None } else { list.tag() };
     let listed = listing::entries(client.gather(), repository, only_tag)?;
-    let found: Vec<FoundEntry> = listed.iter().cloned().filter_map(ListedEntry::into_entry).collect();
+    let found: Vec<FoundEntry> = listed.iter().filter_map(|listed| listed.as_ref().ok().cloned()).collect();
     let served = clean_up::served(client.gather(), repository, &found)?;
     let rows: Vec<EntryRow> = listed
         .into_iter()
         .map(|listed| match listed {
-            ListedEntry::Entry(found) => EntryRow {
+            Ok(found) => EntryRow {
                 reference: format!("{repository}:{}", found.tag),
                 digest: found.digest.to_string(),
                 list: format!("{repository}:{}", found.entry.name.list),
@@ -51,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
                 published: served.get(&found.tag).copied(),
                 error: None,
             },
-            ListedEntry::Other(other, parts) => EntryRow {
+            Err((other, parts)) => EntryRow {
                 reference: format!("{repository}:{}", other.tag),
                 digest: other.digest.to_string(),
                 list: format!("{repository}:{}", parts.list),

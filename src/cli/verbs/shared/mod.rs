@@ -55,8 +55,7 @@ impl<'a> SharedClient<'a> {
 
 /// The run of this process.
 fn run_of(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
-    let run = PipelineRun::of(named, &context.env);
-    run.map_err(|wrong| SharedFailure::Run { variable: wrong.variable, id: wrong.id, why: wrong.why }.into())
+    Ok(PipelineRun::of(named, &context.env).map_err(SharedFailure::from)?)
 }
 
 /// The run of this process. Prints a note if there is none, because then the entries of all pipelines share their

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, run_of};
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
-use crate::core::shared::listing::{self, ListedEntry};
+use crate::core::shared::listing;
 use crate::drafts::registry::FoundEntry;
 
 pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Result<(), CommandError> {
@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
     let client = SharedClient::new(context, &args.network, repository)?;
     let run = run_of(context, args.shared.run.as_deref())?;
     let listed = listing::entries(client.gather(), repository, None)?;
-    let found: Vec<FoundEntry> = listed.into_iter().filter_map(ListedEntry::into_entry).collect();
+    let found: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
     let chosen: Vec<FoundEntry> = if args.all {
         found
     } else if args.shared.run.is_some() {

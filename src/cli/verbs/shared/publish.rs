@@ -82,7 +82,7 @@ pub(super) fn run(
     let show = |published: &PushOutcome| publishing::show(context, published, publish);
     let mut entries = Vec::new();
     let published = publishing::reported(context, publish, show, || {
-        let reporter = Reporter { context, is_quiet: publish.quiet };
+        let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
         let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
         let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &again)?;
