@@ -155,7 +155,11 @@ impl<'a> ImageSource<'a> {
         match self {
             // By its digest if it has one, and as it is named in messages.
             ImageSource::Registry { registry, reference } => Ok(registry.manifest(reference)?),
-            ImageSource::Layout { layout, digest, .. } => layout.manifest(&ManifestName::Digest(digest.clone())),
+            ImageSource::Layout { layout, digest, .. } => {
+                let fetched = layout.content().manifest(&ManifestName::Digest(digest.clone()))?;
+                layout.record(digest);
+                Ok(fetched)
+            }
         }
     }
 
@@ -173,7 +177,7 @@ impl<'a> ImageSource<'a> {
             ImageSource::Registry { registry, reference } => {
                 read(&RegistryRepository::new(registry, reference.repository()))
             }
-            ImageSource::Layout { layout, .. } => read(&**layout),
+            ImageSource::Layout { layout, .. } => read(layout.content()),
         }
     }
 }

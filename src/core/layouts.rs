@@ -7,12 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::content::oci_layout::Layout;
-use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
+use crate::content::registry::Blob;
 use crate::content::{ContentError, ContentSource, LayoutError};
 use crate::digest::Digest;
 use crate::location::{LayoutKind, LayoutName};
-use crate::model::descriptor::Descriptor;
-use crate::reference::Repository;
 use crate::sync::lock;
 
 /// The layouts, each opened once.
@@ -63,6 +61,16 @@ impl OpenLayout {
         (self.name.kind, &self.name.path)
     }
 
+    /// What reads it.
+    pub(crate) fn content(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Remembers that this manifest was read from it, so that a push knows where its blobs are.
+    pub(crate) fn record(&self, manifest: &Digest) {
+        lock(&self.read).insert(manifest.clone());
+    }
+
     /// The manifest that a name selects. See [`Layout::select`].
     ///
     /// # Errors
@@ -80,55 +88,6 @@ impl OpenLayout {
             return Ok(());
         }
         Err(LayoutError::NoBlob { path: self.name.path.clone(), digest: blob.digest.clone() }.into())
-    }
-}
-
-/// A layout remembers which manifests it has given, so that a push knows where their blobs are.
-impl ContentSource for OpenLayout {
-    fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
-        let fetched = self.layout.manifest(name)?;
-        lock(&self.read).insert(fetched.digest.clone());
-        Ok(fetched)
-    }
-
-    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        self.layout.serves_manifest(manifest)
-    }
-
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        self.layout.serves_blob(blob)
-    }
-
-    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        self.layout.has_intact_blob(blob)
-    }
-
-    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        self.layout.small_blob(blob, cap)
-    }
-
-    fn read_blob(
-        &self,
-        blob: &Blob<'_>,
-        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
-    ) -> Result<(), ContentError> {
-        self.layout.read_blob(blob, take)
-    }
-
-    fn repository(&self) -> Option<&Repository> {
-        None
-    }
-
-    fn order(&self, blob: &Digest) -> Option<u64> {
-        self.layout.order(blob)
-    }
-
-    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
-        self.layout.referrers(subject, most)
-    }
-
-    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
-        self.layout.tagged(tag)
     }
 }
 

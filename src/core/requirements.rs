@@ -36,8 +36,10 @@ pub(crate) struct Requirements<'a> {
 /// [`CommandError::Incomplete`] for missing or additional platforms; [`CommandError::Twice`] for platforms with several
 /// images, if that is an error.
 pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
+    // Attestations and artifacts have no platform.
+    let images = draft.entries().filter(|entry| entry.attests().is_none());
     let images: Vec<(&Entry, &Platform)> =
-        draft.entries().filter_map(|entry| Some((entry, platform_of(entry)?))).collect();
+        images.filter_map(|entry| Some((entry, known_platform(&entry.descriptor)?))).collect();
     let Requirements { require, exact, strict, made } = *requirements;
     let has = |required: &&PlatformFilter| images.iter().any(|(_, platform)| platform.matches(&required.parsed));
     let missing = require.iter().filter(|required| !has(required));
@@ -53,11 +55,6 @@ pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Ve
         return Err(CommandError::Twice { made, twice });
     }
     Ok(twice)
-}
-
-/// The platform of an entry; `None` for an attestation or an artifact.
-fn platform_of(entry: &Entry) -> Option<&Platform> {
-    known_platform(&entry.descriptor).filter(|_| entry.attests().is_none())
 }
 
 /// The platform of a descriptor, if it is not `unknown`.

@@ -122,7 +122,7 @@ impl<'a> BlobCollector<'a> {
 pub(super) fn before_in_archives(blobs: &[&PlannedBlob<'_>]) -> Vec<Vec<usize>> {
     let ordered = blobs.iter().enumerate().filter_map(|(place, blob)| {
         let layout = blob.layout.as_deref()?;
-        Some((layout, layout.order(&blob.digest)?, place))
+        Some((layout, layout.content().order(&blob.digest)?, place))
     });
     let mut ordered: Vec<(&OpenLayout, u64, usize)> = ordered.collect();
     ordered.sort_unstable();

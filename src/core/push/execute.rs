@@ -37,27 +37,6 @@ pub(super) fn send(
     outcome
 }
 
-/// Puts the list under its digest, unless it exists. Other clients put its `children`, so their reads may be delayed.
-pub(super) fn put_by_digest(
-    context: PushContext<'_>,
-    plan: &PushPlan<'_>,
-    remote: &RemoteState,
-    children: Vec<NamedContent<'_>>,
-) -> Result<(), CommandError> {
-    PushExecutor::new(context, plan, children).list(remote, &mut BTreeSet::new())
-}
-
-/// Puts an existing list under its tags. `moved` receives the tags that were moved.
-pub(super) fn move_tags(
-    context: PushContext<'_>,
-    plan: &PushPlan<'_>,
-    remote: &RemoteState,
-    moved: &mut Vec<Reference>,
-) -> Result<SentContent, CommandError> {
-    PushExecutor::new(context, plan, Vec::new()).names(remote, moved)?;
-    Ok(SentContent::default())
-}
-
 /// Copies images of other repositories to the plan's repository, with their blobs. Puts no list.
 pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Result<SentContent, CommandError> {
     let (remote, mut listed) = (RemoteState::default(), BTreeSet::new());
@@ -88,7 +67,8 @@ enum StepResult {
     },
 }
 
-struct PushExecutor<'a> {
+/// Sends to one repository.
+pub(super) struct PushExecutor<'a> {
     context: PushContext<'a>,
     plan: &'a PushPlan<'a>,
     progress: Box<dyn TransferProgress>,
@@ -100,7 +80,12 @@ struct PushExecutor<'a> {
 }
 
 impl<'a> PushExecutor<'a> {
-    fn new(context: PushContext<'a>, plan: &'a PushPlan<'a>, sent: Vec<NamedContent<'a>>) -> PushExecutor<'a> {
+    /// `sent` are the manifests that are put before the list. Reads of them may be delayed.
+    pub(super) fn new(
+        context: PushContext<'a>,
+        plan: &'a PushPlan<'a>,
+        sent: Vec<NamedContent<'a>>,
+    ) -> PushExecutor<'a> {
         let PushContext { registry, clock, reporter, .. } = context;
         let lag = ReadLag { registry, clock, reporter };
         PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, guard: None }
@@ -173,7 +158,7 @@ impl PushExecutor<'_> {
         let (own, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
         let progress = |bytes| bar.at(bytes);
         let copied = match layout {
-            Some(layout) => RegistryRepository::new(registry, target).copy_blob(layout, &own, &progress),
+            Some(layout) => RegistryRepository::new(registry, target).copy_blob(layout.content(), &own, &progress),
             None => registry.copy_blob(target, &blob.sources, &own, &progress).map_err(ContentError::from),
         };
         let copied = copied.map_err(|error| self.blob_failure(blob, error))?;
@@ -233,7 +218,7 @@ impl PushExecutor<'_> {
 
     /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry
     /// lists it as a referrer.
-    fn list(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
+    pub(super) fn list(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
         if !remote.is_there && is_first {
@@ -262,7 +247,7 @@ impl PushExecutor<'_> {
     }
 
     /// Puts the list under its tags. `moved` receives the tags that were moved.
-    fn names(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
+    pub(super) fn names(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, .. } = self.plan;
         for (tag, now) in tags.iter().zip(&remote.tags) {
             if *now == TagState::This {

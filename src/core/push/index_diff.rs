@@ -53,10 +53,18 @@ pub(crate) struct ChangedMember {
 /// The differences. `before` is `None` if nothing is served.
 pub(crate) fn between(before: Option<&Index>, after: &Index) -> Difference {
     let of = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
-    let changes = differences(&of(before), &of(Some(after)));
+    let (old, new) = (of(before), of(Some(after)));
+    let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
+    let only = |these: &Platforms, those: &Platforms| {
+        let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
+        alone.map(|(name, digests)| PlatformEntries { platform: name.clone(), digests: texts(digests) }).collect()
+    };
+    let both = old.iter().filter_map(|(platform, from)| Some((platform.clone(), from, new.get(platform)?)));
+    let changed = both.filter(|(_, from, to)| from != to);
+    let changed = changed.map(|(platform, from, to)| ChangedPlatform { platform, from: texts(from), to: texts(to) });
     let mut details = before.map(|before| details(before, after)).unwrap_or_default();
     details.extend(of_unshared_images(before.unwrap_or(&Index::default()), after));
-    Difference { details, ..changes }
+    Difference { added: only(&new, &old), removed: only(&old, &new), changed: changed.collect(), details }
 }
 
 impl Difference {
@@ -107,26 +115,8 @@ fn platforms(descriptors: &[Descriptor]) -> Platforms {
     platforms
 }
 
-fn differences(before: &Platforms, after: &Platforms) -> Difference {
-    let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
-    let only = |these: &Platforms, those: &Platforms| {
-        let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
-        alone
-            .map(|(platform, digests)| PlatformEntries { platform: platform.clone(), digests: texts(digests) })
-            .collect()
-    };
-    let both = before.iter().filter_map(|(platform, from)| Some((platform, from, after.get(platform)?)));
-    let moved = both.filter(|(_, from, to)| from != to).map(|(platform, from, to)| ChangedPlatform {
-        platform: platform.clone(),
-        from: texts(from),
-        to: texts(to),
-    });
-    let (added, removed) = (only(after, before), only(before, after));
-    Difference { added, removed, changed: moved.collect(), details: Vec::new() }
-}
-
 /// Values by the name of their member.
-type Members = BTreeMap<String, String>;
+type MemberValues = BTreeMap<String, String>;
 
 fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let mut details = changed_members(None, &of_list(before), &of_list(after));
@@ -150,14 +140,14 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
     details
 }
 
-/// Members of images that only one of the lists names: annotations, artifact type, attestations.
+/// MemberValues of images that only one of the lists names: annotations, artifact type, attestations.
 fn of_unshared_images(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
-    let all = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Members {
+    let all = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
         let images = descriptors.get(digest).into_iter().flatten().filter(|own| attested(own).is_none());
         let is_reported =
             |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
-        let mut members: Members = images.flat_map(|image| of_descriptor(image)).filter(is_reported).collect();
+        let mut members: MemberValues = images.flat_map(|image| of_descriptor(image)).filter(is_reported).collect();
         members.extend(attestations(index, digest));
         members
     };
@@ -175,7 +165,7 @@ fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
     descriptors
 }
 
-fn changed_members(digest: Option<&Digest>, before: &Members, after: &Members) -> Vec<ChangedMember> {
+fn changed_members(digest: Option<&Digest>, before: &MemberValues, after: &MemberValues) -> Vec<ChangedMember> {
     let members: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differ = members.into_iter().filter(|member| before.get(*member) != after.get(*member));
     let detail = |member: &String| ChangedMember {
@@ -187,14 +177,14 @@ fn changed_members(digest: Option<&Digest>, before: &Members, after: &Members) -
     differ.map(detail).collect()
 }
 
-fn of_list(index: &Index) -> Members {
+fn of_list(index: &Index) -> MemberValues {
     let subject = index.subject.as_ref().map(|subject| subject.digest.to_string()).unwrap_or_default();
     let members = [("mediaType", index.media_type.clone()), ("artifactType", index.artifact_type.clone())];
     members_of(members.into_iter().chain([("subject", subject)]), &index.annotations)
 }
 
 /// The members that the name of a platform leaves out.
-fn of_descriptor(own: &Descriptor) -> Members {
+fn of_descriptor(own: &Descriptor) -> MemberValues {
     let features = own.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
     let (os_features, features) = features.map(|(os, cpu)| (os.join(","), cpu.join(","))).unwrap_or_default();
     let members = [("mediaType", own.media_type.clone()), ("artifactType", own.artifact_type.clone())];
@@ -202,13 +192,16 @@ fn of_descriptor(own: &Descriptor) -> Members {
     members_of(members.into_iter().chain(platform), &own.annotations)
 }
 
-fn members_of<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations: &BTreeMap<String, String>) -> Members {
+fn members_of<'n>(
+    members: impl Iterator<Item = (&'n str, String)>,
+    annotations: &BTreeMap<String, String>,
+) -> MemberValues {
     let members = members.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value));
     members.chain(annotations.iter().map(|(key, value)| (format!("annotations.{key}"), value.clone()))).collect()
 }
 
 /// The attestations of an image.
-fn attestations(index: &Index, image: &Digest) -> Members {
+fn attestations(index: &Index, image: &Digest) -> MemberValues {
     let about = index.manifests.iter().filter(|own| attested(own).as_ref() == Some(image));
     let digests: BTreeSet<String> = about.map(|own| own.digest.to_string()).collect();
     let digests = digests.into_iter().collect::<Vec<_>>().join(" ");

@@ -76,8 +76,8 @@ pub(super) fn looking_again(name: impl std::fmt::Display) -> String {
 }
 
 impl ReadLag<'_> {
-    /// Runs `put`, which puts a manifest in `repository`. If the registry does not know what the manifest names, but has
-    /// the `named` content, which was put there before, `put` is run again.
+    /// Runs `put`, which puts a manifest in `repository`. If the registry does not know what the manifest names, but
+    /// has the `named` content, which was put there before, `put` is run again.
     ///
     /// # Errors
     /// The last failure of `put`.

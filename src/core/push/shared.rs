@@ -10,9 +10,9 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ImageSource;
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::push::execute;
+use crate::core::push::execute::{self, PushExecutor};
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{PushOutcome, PushedEntry};
+use crate::core::push::outcome::{PushOutcome, PushedEntry, SentContent};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::publish::{Push, announce_all, send_or_preview};
 use crate::core::push::read_lag::{self, NamedContent, Waits};
@@ -149,7 +149,7 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
     let targets = PushTargets { others, own };
     let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
         if std::ptr::eq(plan, targets.own.plan) {
-            execute::move_tags(context, plan, remote, moved)
+            PushExecutor::new(context, plan, Vec::new()).names(remote, moved).map(|()| SentContent::default())
         } else {
             execute::send(context, plan, remote, None, moved)
         }
@@ -167,7 +167,7 @@ fn put_list(
 ) -> Result<Option<MissingChild>, CommandError> {
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children = children.map(|child| NamedContent::Manifest(&child.digest, &child.media_type)).collect();
-    let is_put = execute::put_by_digest(context, plan, remote, children);
+    let is_put = PushExecutor::new(context, plan, children).list(remote, &mut BTreeSet::new());
     if is_put.as_ref().is_err_and(|failure| !read_lag::is_lag(failure)) {
         return is_put.map(|()| None);
     }

@@ -273,7 +273,7 @@ impl LayoutPush<'_> {
         let named = Blob { digest: &blob.digest, size: blob.size };
         let repositories: Vec<RegistryRepository<'_>> =
             blob.sources.iter().map(|source| RegistryRepository::new(self.context.registry, source)).collect();
-        let layout = blob.layout.iter().map(|layout| (&**layout as &dyn ContentSource, layout.to_string()));
+        let layout = blob.layout.iter().map(|layout| (layout.content() as &dyn ContentSource, layout.to_string()));
         let repositories = repositories.iter().zip(&blob.sources).map(|(source, name)| (source as _, name.to_string()));
         let mut failure = None;
         for (source, name) in layout.chain(repositories) {

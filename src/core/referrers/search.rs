@@ -62,7 +62,7 @@ impl<'a> ReferrerSearch for ContentAccess<'a> {
     fn read<T>(&self, place: &ContentOrigin<'a>, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         match place {
             ContentOrigin::Repository(repository) => read(&RegistryRepository::new(self.registry, repository)),
-            ContentOrigin::Layout(layout) => read(&**layout),
+            ContentOrigin::Layout(layout) => read(layout.content()),
         }
     }
 }

@@ -42,6 +42,9 @@ pub(super) fn add(
         let mut found = by_subject.get(&source.digest).into_iter().flatten();
         let found = found.find(|found| found.place == place.origin());
         let Some((digest, bytes)) = found.map(|found| (found.digest.clone(), found.bytes.clone())) else { continue };
+        if let ImageSource::Layout { layout, .. } = &**place {
+            layout.record(&digest);
+        }
         let reference = image.reference.repository().at_digest(&digest);
         let entry =
             attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::served(&reference))?;

@@ -8,9 +8,9 @@ use crate::drafts::registry::{
 use crate::net::tasks;
 use crate::reference::Repository;
 
-/// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry. Other
-/// content of an entry's tag is returned with the parts of the tag: an entry as a Docker manifest list, which has no
-/// labels, or no entry.
+/// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry.
+/// Other content of an entry's tag is returned with the parts of the tag: an entry as a Docker manifest list, which has
+/// no labels, or no entry.
 ///
 /// # Errors
 /// Errors of the registry.

@@ -64,14 +64,9 @@ pub(super) fn guess_among<'a>(
     })
 }
 
-/// Whether a reference can have this name, so that a file of this name can be its entry.
-pub(super) fn is_of_a_reference(name: &str) -> bool {
-    guess(name).is_some()
-}
-
 /// Reads every `_` before the tag as a `/`, the last `-` that gives a reference as the tag's `:`, and digits after a
 /// `-` in the host as its port. If any reference has this directory, one is found.
-fn guess(directory: &str) -> Option<Reference> {
+pub(super) fn guess(directory: &str) -> Option<Reference> {
     let (name, digest) = match directory.split_once('@') {
         Some((name, digest)) => (name, format!("@{}", last_is_colon(digest)?)),
         None => (directory, String::new()),

@@ -87,7 +87,7 @@ fn files(directory: &Path) -> Result<Option<BTreeMap<String, File>>, StoreError>
 fn file(path: &Path, name: &str, metadata: &Metadata, left: u64) -> Result<File, StoreError> {
     let read = checked_access::read(path, checked_access::FILE_LIMIT.min(left));
     let bytes = match read {
-        read if names::is_of_a_reference(name) => read.ok().map(|(bytes, _)| bytes),
+        read if names::guess(name).is_some() => read.ok().map(|(bytes, _)| bytes),
         read => {
             let (bytes, _) = read?;
             Entry::decode(&bytes).map_err(|_| StoreError::NoEntry { path: path.to_owned() })?;
