@@ -70,7 +70,7 @@ impl CommandError {
             Error::EmptyList(_) => Description::of(Kind::Draft),
             Error::Draft(source) | Error::Preview(source) => Description::of(source.kind(false)),
             Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),
-            Error::Unverified { what, .. } => Description::of(Kind::Verification).about(what),
+            Error::Unverified { content, .. } => Description::of(Kind::Verification).about(content),
             Error::NotVerified { source, .. } => Description::of(Kind::Verification).exchange(source),
             Error::NotServed { reference: name, source }
             | Error::NoList { list: name, source, .. }

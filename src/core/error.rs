@@ -112,10 +112,10 @@ pub enum CommandError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// Published content that the registry does not serve as it was sent.
-    #[error("published, but not served as it was sent: {what}: {why}")]
+    #[error("published, but not served as it was sent: {content}: {why}")]
     Unverified {
         /// The name of the list, a manifest or a blob.
-        what: String,
+        content: String,
         /// What the registry serves instead.
         why: String,
     },
@@ -204,10 +204,10 @@ pub enum CommandError {
     #[error(transparent)]
     Blob(Box<BlobFailure>),
     /// `--dry-run`: a manifest or blob that the list needs does not exist.
-    #[error("no such {what}: {name}")]
+    #[error("no such {kind}: {name}")]
     Gone {
         /// `manifest` or `blob`.
-        what: &'static str,
+        kind: &'static str,
         /// Its name in the repositories that should have it.
         name: String,
     },

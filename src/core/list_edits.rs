@@ -119,14 +119,14 @@ fn descriptors(
 ) -> Result<(), CommandError> {
     let own = |descriptor: &Descriptor| requirements::known_platform(descriptor).cloned();
     let is_meant = |descriptor: &Descriptor| match platform {
-        Some(wanted) => own(descriptor).is_some_and(|own| own.matches(&wanted.parsed)),
+        Some(platform) => own(descriptor).is_some_and(|own| own.matches(&platform.parsed)),
         None => true,
     };
     let meant = draft.keyed().iter().filter(|(_, entry)| is_meant(&entry.descriptor));
     let meant: Vec<_> = meant.map(|(key, entry)| (key.clone(), entry.clone())).collect();
-    if let (Some(wanted), true) = (platform, meant.is_empty()) {
+    if let (Some(platform), true) = (platform, meant.is_empty()) {
         let available = draft.entries().filter_map(|entry| Some(own(&entry.descriptor)?.to_string()));
-        return Err(CommandError::no_such_platform(&wanted.shown, &draft.reference, available));
+        return Err(CommandError::no_such_platform(&platform.shown, &draft.reference, available));
     }
     for (key, mut entry) in meant {
         entry.descriptor.annotations.extend([annotation.pair()]);
@@ -175,8 +175,8 @@ mod tests {
             ("manifest-descriptor[arm64]:a=b", "\"arm64\" is not OS/ARCH"),
             ("index[linux/amd64]:a=b", "index has no platform"),
         ] {
-            let said = read(typed).unwrap_err();
-            assert!(said.starts_with(expected), "{typed}: {said}");
+            let message = read(typed).unwrap_err();
+            assert!(message.starts_with(expected), "{typed}: {message}");
         }
     }
 }

@@ -213,8 +213,8 @@ mod tests {
         assert!(entry(&draft, "linux/386").unwrap().is_none());
         for word in ["h.x/app:1", "linux/arm"] {
             let error = entry(&draft, word).unwrap_err().to_string();
-            let wanted = "is 2 images of h.x/l:1: h.x/app:a (linux/arm/v6), h.x/app:b (linux/arm/v7)";
-            assert_eq!(error, format!("{word} {wanted}"));
+            let expected = "is 2 images of h.x/l:1: h.x/app:a (linux/arm/v6), h.x/app:b (linux/arm/v7)";
+            assert_eq!(error, format!("{word} {expected}"));
         }
     }
 

@@ -67,11 +67,11 @@ pub(crate) fn known_platform(descriptor: &Descriptor) -> Option<&Platform> {
 /// skopeo do. Several images are returned if they match equally well.
 pub(crate) fn preferred<'a, T: Copy>(
     matching: Vec<T>,
-    wanted: &Platform,
+    requested: &Platform,
     descriptor: impl Fn(T) -> &'a Descriptor,
 ) -> Vec<T> {
     let rank = |image: &T| match known_platform(descriptor(*image)).map(Platform::normalized).unwrap_or_default() {
-        Platform { architecture, .. } if architecture != "arm" || !wanted.variant.is_empty() => 0,
+        Platform { architecture, .. } if architecture != "arm" || !requested.variant.is_empty() => 0,
         Platform { variant, .. } => ARM_VARIANTS.iter().position(|own| *own == variant).unwrap_or(ARM_VARIANTS.len()),
     };
     let best = matching.iter().map(rank).min();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn two_images_for_one_platform_are_told_in_one_line() {
+    fn two_images_for_one_platform_are_one_warning() {
         let draft = draft(&["linux/arm64", "linux/amd64", "linux/aarch64/v8", "linux/arm/v6", "-", "-", "linux/arm64"]);
         let warnings = checked(&draft, &[], false).unwrap();
         assert_eq!(warnings, ["3 images for linux/arm64: h.x/app:i0, h.x/app:i2, h.x/app:i6"]);

@@ -37,12 +37,13 @@ fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
 }
 
 fn taken() -> CommandError {
-    StoreError::NameTaken { wanted: "a/b".to_owned(), holder: "a_b".to_owned(), path: PathBuf::from("/m/a_b") }.into()
+    StoreError::NameTaken { requested: "a/b".to_owned(), holder: "a_b".to_owned(), path: PathBuf::from("/m/a_b") }
+        .into()
 }
 
 fn unreadable() -> CommandError {
     let source = io::ErrorKind::PermissionDenied.into();
-    StoreError::Io { what: "read", path: PathBuf::from("/m/a"), source }.into()
+    StoreError::Io { verb: "read", path: PathBuf::from("/m/a"), source }.into()
 }
 
 /// Docker Hub cannot be reached, and a layout was meant.

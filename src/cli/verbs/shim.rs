@@ -52,7 +52,7 @@ fn is_root() -> bool {
 
 /// The absolute path, which does not depend on where docker is called.
 fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
-    let failed = |source| ShimError::Io { what: "find", path: dir.to_owned(), source };
+    let failed = |source| ShimError::Io { verb: "find", path: dir.to_owned(), source };
     Ok(std::path::absolute(dir).map_err(failed)?)
 }
 

@@ -99,7 +99,7 @@ fn send<'p>(
     query: &RemoteQuery<'p>,
 ) -> Result<RemoteResponse<'p>, CommandError> {
     let missing =
-        |what, names: Vec<String>| RemoteResponse::Missing(CommandError::Gone { what, name: names.join(", nor ") });
+        |kind, names: Vec<String>| RemoteResponse::Missing(CommandError::Gone { kind, name: names.join(", nor ") });
     match query {
         RemoteQuery::Manifest(repository, digest) => {
             let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_new_and_removed_images_is_told() {
+    fn members_of_new_and_removed_images_are_compared() {
         let (mut old, new) = (descriptor("linux/amd64", "1"), descriptor("linux/arm64", "2"));
         old.annotations.insert("tier".into(), "base".into());
         let before = index(&[old.clone(), attestation(&old, "old")]);
@@ -296,15 +296,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_the_list_and_of_what_stays_is_compared() {
+    fn members_of_the_list_and_of_shared_images_are_compared() {
         let image = descriptor("linux/amd64", "1");
-        let mut told = image.clone();
-        told.annotations.insert("tier\n".into(), "base".into());
-        told.platform = Some(Platform { features: vec!["sse4".into()], ..Platform::parse("linux/amd64").unwrap() });
+        let mut described = image.clone();
+        described.annotations.insert("tier\n".into(), "base".into());
+        described.platform =
+            Some(Platform { features: vec!["sse4".into()], ..Platform::parse("linux/amd64").unwrap() });
         let mut before = index(&[image.clone(), attestation(&image, "old")]);
         before.annotations = [("gone", "1"), ("moved", "1")].map(|(key, value)| (key.into(), value.into())).into();
         before.media_type = "docker".into();
-        let mut after = index(&[told, attestation(&image, "new")]);
+        let mut after = index(&[described, attestation(&image, "new")]);
         after.annotations = [("moved", "2"), ("new", "\u{1b}")].map(|(key, value)| (key.into(), value.into())).into();
         after.media_type = "oci".into();
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));

@@ -52,7 +52,7 @@ impl ReadBack<'_> {
                 return Ok(());
             }
             let why = format!("it serves {}, not {digest}", served.digest);
-            Err(CommandError::Unverified { what: self.shown(name), why })
+            Err(CommandError::Unverified { content: self.shown(name), why })
         };
         tasks::in_order(self.jobs, names, check).map_err(CommandError::of).map(drop)
     }
@@ -85,13 +85,15 @@ impl ReadBack<'_> {
     }
 
     fn blob(&self, blob: &Descriptor) -> Result<(), CommandError> {
-        let what = || format!("the blob {}", self.shown(&ManifestName::Digest(blob.digest.clone())));
+        let content = || format!("the blob {}", self.shown(&ManifestName::Digest(blob.digest.clone())));
         let owner = if self.source.repository().is_some() { "registry" } else { "layout" };
         match self.source.has_intact_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(CommandError::Unverified { what: what(), why: format!("the {owner} does not have it") }),
+            Ok(false) => {
+                Err(CommandError::Unverified { content: content(), why: format!("the {owner} does not have it") })
+            }
             Err(error) if is_about_content(&error) => {
-                Err(CommandError::Unverified { what: what(), why: error.to_string() })
+                Err(CommandError::Unverified { content: content(), why: error.to_string() })
             }
             Err(error) => Err(error.into()),
         }
@@ -99,7 +101,7 @@ impl ReadBack<'_> {
 
     fn fetched(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         self.source.manifest(name).map_err(|error| match is_about_content(&error) {
-            true => CommandError::Unverified { what: self.shown(name), why: error.to_string() },
+            true => CommandError::Unverified { content: self.shown(name), why: error.to_string() },
             false => error.into(),
         })
     }

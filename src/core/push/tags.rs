@@ -193,8 +193,8 @@ mod tests {
             (format!("h.x/app:1@{digest}"), "must not have a digest"),
         ];
         for (typed, why) in refused {
-            let said = TagArg::new(&typed).unwrap_err();
-            assert!(said.starts_with(why), "{typed}: {said}");
+            let message = TagArg::new(&typed).unwrap_err();
+            assert!(message.starts_with(why), "{typed}: {message}");
         }
     }
 

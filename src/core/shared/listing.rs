@@ -8,9 +8,11 @@ use crate::drafts::registry::{
 use crate::net::tasks;
 use crate::reference::Repository;
 
+/// A labelled entry. Other content of an entry's tag with the parts of the tag: an entry as a Docker manifest list, which
+/// has no labels, or no entry.
+pub(crate) type ListedEntry = Result<FoundEntry, (RejectedEntry, TagParts)>;
+
 /// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry.
-/// Other content of an entry's tag is returned with the parts of the tag: an entry as a Docker manifest list, which has
-/// no labels, or no entry.
 ///
 /// # Errors
 /// Errors of the registry.
@@ -18,7 +20,7 @@ pub(crate) fn entries(
     context: GatherContext<'_>,
     repository: &Repository,
     list: Option<&str>,
-) -> Result<Vec<Result<FoundEntry, (RejectedEntry, TagParts)>>, CommandError> {
+) -> Result<Vec<ListedEntry>, CommandError> {
     let run = PipelineRun::default();
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));

@@ -45,10 +45,10 @@ pub enum ShimError {
     #[error("the path of this program cannot be found: {}", io_error(.0))]
     Program(io::Error),
     /// A file or a directory cannot be read or written.
-    #[error("cannot {what} {}: {}", path.display(), io_error(source))]
+    #[error("cannot {verb} {}: {}", path.display(), io_error(source))]
     Io {
         /// The verb: `write`.
-        what: &'static str,
+        verb: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// Why.
@@ -233,8 +233,8 @@ fn can_write(dir: &Path) -> bool {
     dir.is_dir()
 }
 
-fn failed<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ShimError + 'a {
-    move |source| ShimError::Io { what, path: path.to_owned(), source }
+fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ShimError + 'a {
+    move |source| ShimError::Io { verb, path: path.to_owned(), source }
 }
 
 #[cfg(test)]

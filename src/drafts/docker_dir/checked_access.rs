@@ -24,16 +24,16 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Store
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok((bytes, metadata)) }
 }
 
-/// Opens a regular file of ours. `what` is the verb in the error.
-pub(super) fn open(options: &mut OpenOptions, what: &'static str, path: &Path) -> Result<(File, Metadata), StoreError> {
+/// Opens a regular file of ours. `verb` is for the error.
+pub(super) fn open(options: &mut OpenOptions, verb: &'static str, path: &Path) -> Result<(File, Metadata), StoreError> {
     let file = no_follow(options).open(path).map_err(|source| {
         // For a link, the system's error is "too many levels of symbolic links". The kind of the file is clearer.
         let is_missing = source.kind() == ErrorKind::NotFound;
         let metadata = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
         let clearer = metadata.and_then(|metadata| check(path, &metadata, FileKind::File).err());
-        clearer.unwrap_or_else(|| StoreError::io(what, path)(source))
+        clearer.unwrap_or_else(|| StoreError::io(verb, path)(source))
     })?;
-    let metadata = file.metadata().map_err(StoreError::io(what, path))?;
+    let metadata = file.metadata().map_err(StoreError::io(verb, path))?;
     check(path, &metadata, FileKind::File)?;
     Ok((file, metadata))
 }
@@ -58,10 +58,10 @@ pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
     Ok(Some(metadata))
 }
 
-fn check(path: &Path, metadata: &Metadata, wanted: FileKind) -> Result<(), StoreError> {
+fn check(path: &Path, metadata: &Metadata, expected: FileKind) -> Result<(), StoreError> {
     let found = FileKind::of(metadata.file_type());
-    if found != wanted {
-        return Err(StoreError::Misplaced { path: path.to_owned(), found, wanted });
+    if found != expected {
+        return Err(StoreError::Misplaced { path: path.to_owned(), found, expected });
     }
     match foreign_owner(metadata) {
         Some(user) => Err(StoreError::Foreign { path: path.to_owned(), user }),

@@ -60,8 +60,8 @@ fn two_images_with_one_file_are_refused() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a/b:1", "amd64")]).unwrap();
     let refused = add(&store, "h.x/l", &[entry("h.x/a_b:1", "arm64")]);
-    let Err(Failure::Store(StoreError::FileTaken { wanted, holder, .. })) = refused else { panic!("{refused:?}") };
-    assert_eq!((wanted.as_str(), holder.as_str()), ("h.x/a_b:1", "h.x/a/b:1"));
+    let Err(Failure::Store(StoreError::FileTaken { requested, holder, .. })) = refused else { panic!("{refused:?}") };
+    assert_eq!((requested.as_str(), holder.as_str()), ("h.x/a_b:1", "h.x/a/b:1"));
     assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/a/b:1"]);
     // Nor does a new draft take one for the other.
     assert!(add(&store, "h.x/m", &[entry("h.x/a/b:1", "amd64"), entry("h.x/a_b:1", "arm64")]).is_err());

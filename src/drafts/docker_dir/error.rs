@@ -12,10 +12,10 @@ use crate::sanitize::io_error;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An error of the operating system.
-    #[error("cannot {what} {}: {}", path.display(), io_error(source))]
+    #[error("cannot {verb} {}: {}", path.display(), io_error(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
-        what: &'static str,
+        verb: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// The system's error.
@@ -64,21 +64,24 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another list has the same directory by docker's naming.
-    #[error("manifest list {wanted} cannot be kept beside {holder}: docker's store has one directory for both, \
+    #[error("manifest list {requested} cannot be kept beside {holder}: docker's store has one directory for both, \
         {}", path.display())]
     NameTaken {
         /// The requested list.
-        wanted: String,
+        requested: String,
         /// The list that owns the directory.
         holder: String,
         /// The directory.
         path: PathBuf,
     },
     /// Two images of one draft have the same file by docker's naming.
-    #[error("image {wanted} cannot stand beside {holder} in one manifest list: docker's store has one file for both")]
+    #[error(
+        "image {requested} cannot stand beside {holder} in one manifest list: docker's store has one file for \
+        both"
+    )]
     FileTaken {
         /// The image to be added.
-        wanted: String,
+        requested: String,
         /// The image that owns the file.
         holder: String,
         /// The file.
@@ -116,14 +119,14 @@ pub enum StoreError {
         folder: PathBuf,
     },
     /// A file or folder of the store has been replaced by something else.
-    #[error("{} is {found}, where {wanted} of the store should be", path.display())]
+    #[error("{} is {found}, where {expected} of the store should be", path.display())]
     Misplaced {
         /// The path.
         path: PathBuf,
         /// What is there, as in "is FOUND".
         found: FileKind,
         /// What should be there.
-        wanted: FileKind,
+        expected: FileKind,
     },
     /// A file or folder of another user.
     #[error("{} belongs to another user, number {user}", path.display())]
@@ -192,23 +195,23 @@ impl StoreError {
     }
 
     /// For `map_err`: an error of the operating system about a path.
-    pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
-        move |source| StoreError::Io { what, path: path.to_owned(), source }
+    pub(super) fn io<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
+        move |source| StoreError::Io { verb, path: path.to_owned(), source }
     }
 
     /// The content at `path` has changed since it was read.
     pub(super) fn race(path: &Path) -> StoreError {
         let source = io::Error::new(io::ErrorKind::ResourceBusy, "another program has changed it meanwhile");
-        StoreError::Io { what: PLACE, path: path.to_owned(), source }
+        StoreError::Io { verb: PLACE, path: path.to_owned(), source }
     }
 
     /// Whether a client without a lock changed the list between our read and our write.
     pub(super) fn is_race(&self) -> bool {
         use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound, ResourceBusy};
         match self {
-            StoreError::Io { what, source, .. } => {
+            StoreError::Io { verb, source, .. } => {
                 let is_race = matches!(source.kind(), NotFound | AlreadyExists | DirectoryNotEmpty | ResourceBusy);
-                is_race && (*what == PLACE || *what == TAKE)
+                is_race && (*verb == PLACE || *verb == TAKE)
             }
             _ => false,
         }

@@ -42,15 +42,15 @@ impl Lock {
         let path = paths.lock(name);
         directory::create_checked(paths, &paths.locks())?;
         let begun = Instant::now();
-        let mut is_told = false;
+        let mut is_announced = false;
         let mut file = loop {
             let mut file = open(&path)?;
             if !try_lock(&file, &path)? {
                 let holder = holder(&mut file);
-                if !is_told && limit != Some(Duration::ZERO) {
+                if !is_announced && limit != Some(Duration::ZERO) {
                     let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
                     notice(&format!("waiting for another docker-manifest{process} to finish with {list}"));
-                    is_told = true;
+                    is_announced = true;
                 }
                 if !wait(&file, &path, limit, begun)? {
                     return Err(StoreError::InUse { list: list.to_string(), path, holder });

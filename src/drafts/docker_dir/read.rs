@@ -221,9 +221,9 @@ pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, ma
         let name = names::file_name(key);
         if let Some(other) = holders.insert(name.clone(), entry) {
             let is_there = before.is_some_and(|before| before.draft.keyed().contains_key(key));
-            let (wanted, holder) = if is_there { (other, entry) } else { (entry, other) };
-            let (wanted, holder) = (wanted.reference.to_string(), holder.reference.to_string());
-            return Err(StoreError::FileTaken { wanted, holder, path: target.join(name) });
+            let (requested, holder) = if is_there { (other, entry) } else { (entry, other) };
+            let (requested, holder) = (requested.reference.to_string(), holder.reference.to_string());
+            return Err(StoreError::FileTaken { requested, holder, path: target.join(name) });
         }
         let same = before.filter(|before| before.draft.keyed().get(key) == Some(entry));
         let bytes = match same.and_then(|before| before.seen.files.get(&name)) {

@@ -239,8 +239,8 @@ impl Sidecar {
         if self.list == *requested {
             return Ok(());
         }
-        let (wanted, holder) = (requested.to_string(), self.list.to_string());
-        Err(StoreError::NameTaken { wanted, holder, path: path.to_owned() })
+        let (requested, holder) = (requested.to_string(), self.list.to_string());
+        Err(StoreError::NameTaken { requested, holder, path: path.to_owned() })
     }
 
     /// The bytes of the sidecar.

@@ -118,7 +118,7 @@ fn a_store_that_cannot_be_looked_at_is_an_error() {
     let (home, store) = store();
     std::os::unix::fs::symlink("manifests", home.path().join("manifests")).unwrap();
     let refused = remove(&store, "h.x/l").unwrap_err();
-    assert!(matches!(&refused, Failure::Store(StoreError::Io { what: "look at", .. })), "{refused}");
+    assert!(matches!(&refused, Failure::Store(StoreError::Io { verb: "look at", .. })), "{refused}");
 }
 
 /// Section "Writes": a failure leaves no staged files.
@@ -237,15 +237,15 @@ fn half_a_file_is_waited_for_and_then_named() {
         other => panic!("{other:?}"),
     }
     // A writer that has finished when the reader reads again.
-    let (told, tell) = mpsc::channel();
+    let (start, started) = mpsc::channel();
     let writer = thread::spawn({
         let (file, whole) = (file.clone(), whole.clone());
         move || {
-            told.send(()).unwrap();
+            start.send(()).unwrap();
             fs::write(&file, whole).unwrap();
         }
     });
-    tell.recv().unwrap();
+    started.recv().unwrap();
     writer.join().unwrap();
     assert_eq!(images(&store, "h.x/l").unwrap().len(), 1);
 }
@@ -262,10 +262,10 @@ fn a_second_change_waits_and_says_so() {
     let second = thread::spawn({
         let store = store.clone();
         move || {
-            let told = RefCell::new(Vec::new());
+            let notices = RefCell::new(Vec::new());
             let list = reference("h.x/l");
             let notice = |line: &str| {
-                told.borrow_mut().push(line.to_owned());
+                notices.borrow_mut().push(line.to_owned());
                 waiting.send(()).unwrap();
             };
             let changed = store.change(&list, &notice, |before| {
@@ -273,16 +273,16 @@ fn a_second_change_waits_and_says_so() {
                 draft.insert(entry("h.x/b", "amd64"));
                 Ok::<_, Failure>(Some(draft))
             });
-            changed.map(|()| told.into_inner())
+            changed.map(|()| notices.into_inner())
         }
     });
     wait.recv().unwrap();
     assert_eq!(images(&store, "h.x/l").unwrap().len(), 1, "a reader waits for nobody");
     drop(held);
-    let told = second.join().unwrap().unwrap();
+    let notices = second.join().unwrap().unwrap();
     let expected =
         format!("waiting for another docker-manifest in process {} to finish with h.x/l:latest", std::process::id());
-    assert_eq!(told, [expected]);
+    assert_eq!(notices, [expected]);
     assert_eq!(images(&store, "h.x/l").unwrap().len(), 2);
     assert!(!home.path().join("manifests/.docker-manifest/staging/h.x_l-latest").exists());
 }
@@ -321,12 +321,12 @@ fn a_wait_for_a_lock_ends_and_names_its_holder() {
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let _held = Lock::acquire(&store.paths, "h.x_l-latest", &"it", &silent, None).unwrap();
     for (limit, notices) in [(Duration::from_millis(30), 1), (Duration::ZERO, 0)] {
-        let told = RefCell::new(0);
+        let printed = RefCell::new(0);
         let impatient = store.clone().waiting(Some(limit));
-        let refused = impatient.remove(&reference("h.x/l"), &|_| *told.borrow_mut() += 1).unwrap_err();
+        let refused = impatient.remove(&reference("h.x/l"), &|_| *printed.borrow_mut() += 1).unwrap_err();
         let expected =
             format!("another docker-manifest (process {}) is still busy with h.x/l:latest", std::process::id());
-        assert_eq!((refused.to_string(), told.into_inner()), (expected, notices));
+        assert_eq!((refused.to_string(), printed.into_inner()), (expected, notices));
     }
     assert!(images(&store, "h.x/l").is_some());
 }
