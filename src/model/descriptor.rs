@@ -39,7 +39,7 @@ pub struct Descriptor {
     pub artifact_type: String,
 }
 
-fn as_text<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(digest.as_str())
 }
 

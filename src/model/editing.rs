@@ -297,48 +297,36 @@ fn expand(
 
 /// Changes the members of a descriptor that differ.
 fn patch(line: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<(), DocumentError> {
-    if was.media_type != now.media_type {
-        line.set("mediaType", Some(text(&now.media_type)?));
-    }
-    if was.size != now.size {
-        line.set("size", Some(now.size.to_string()));
-    }
-    if was.urls != now.urls {
-        line.set("urls", Some(&now.urls).filter(|urls| !urls.is_empty()).map(encoded).transpose()?);
-    }
+    let (old, new) = (members(was)?, members(now)?);
+    patch_members(line, &old, &new, &["mediaType", "size", "urls"]);
     annotate(line, &was.annotations, &now.annotations)?;
-    for (name, was, now) in [("data", &was.data, &now.data), ("artifactType", &was.artifact_type, &now.artifact_type)] {
-        if was != now {
-            line.set(name, Some(now).filter(|now| !now.is_empty()).map(|now| text(now)).transpose()?);
-        }
-    }
+    patch_members(line, &old, &new, &["data", "artifactType"]);
     let own = |own: &Descriptor| own.platform.clone().filter(|_| own.has_platform());
     match (own(was), own(now)) {
         (was, now) if was == now => {}
         (Some(was), Some(now)) => {
             let mut platform: Object = line.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
-            for (name, was, now) in [
-                ("architecture", &was.architecture, &now.architecture),
-                ("os", &was.os, &now.os),
-                ("os.version", &was.os_version, &now.os_version),
-                ("variant", &was.variant, &now.variant),
-            ] {
-                if was != now {
-                    platform.set(name, Some(now).filter(|now| !now.is_empty()).map(|now| text(now)).transpose()?);
-                }
-            }
-            for (name, was, now) in
-                [("os.features", &was.os_features, &now.os_features), ("features", &was.features, &now.features)]
-            {
-                if was != now {
-                    platform.set(name, Some(now).filter(|now| !now.is_empty()).map(encoded).transpose()?);
-                }
-            }
+            let (old, mut new) = (members(&was)?, members(&now)?);
+            new.0.retain(|(_, text)| text != r#""""#);
+            let names = ["architecture", "os", "os.version", "variant", "os.features", "features"];
+            patch_members(&mut platform, &old, &new, &names);
             line.set("platform", Some(platform.to_string()));
         }
         (_, now) => line.set("platform", now.as_ref().map(encoded).transpose()?),
     }
     Ok(())
+}
+
+/// The members of a value as it is written.
+fn members<T: serde::Serialize>(value: &T) -> Result<Object, DocumentError> {
+    Ok(serde_json::from_str(&encoded(value)?)?)
+}
+
+/// Changes those of these members that differ.
+fn patch_members(object: &mut Object, was: &Object, now: &Object, names: &[&str]) {
+    for name in names.iter().filter(|name| was.get(name) != now.get(name)) {
+        object.set(name, now.get(name).map(str::to_owned));
+    }
 }
 
 /// Changes the `annotations` that differ.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
-use crate::model::entry_file::FileParts;
+use crate::model::entry_file;
 use crate::model::error::DocumentError;
 use crate::model::json;
 use crate::model::manifest::{self, Schema};
@@ -196,14 +196,9 @@ impl Entry {
     /// A manifest that is not JSON.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
         let json = self.json();
-        let parts = FileParts {
-            name: &self.reference,
-            descriptor: &self.descriptor,
-            raw: self.raw.as_deref(),
-            manifest: json.as_ref().map(|(schema, json)| (*schema, &**json)),
-            source: self.source.as_ref().map(Reference::to_string),
-        };
-        parts.encode()
+        let manifest = json.as_ref().map(|(schema, json)| (*schema, &**json));
+        let source = self.source.as_ref().map(Reference::to_string);
+        entry_file::encode(&self.reference, &self.descriptor, self.raw.as_deref(), manifest, source)
     }
 
     /// Reads an entry's file: docker's, ours, or one from before docker had descriptors.

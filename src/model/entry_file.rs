@@ -29,33 +29,28 @@ struct File<'a> {
     source: Option<String>,
 }
 
-/// What a file says, in parts.
-pub(super) struct FileParts<'a> {
-    pub(super) name: &'a dyn fmt::Display,
-    pub(super) descriptor: &'a Descriptor,
-    pub(super) raw: Option<&'a [u8]>,
-    pub(super) manifest: Option<(Schema, &'a [u8])>,
-    pub(super) source: Option<String>,
-}
-
-impl FileParts<'_> {
-    /// The file, byte for byte as docker writes it.
-    ///
-    /// # Errors
-    /// A manifest that is not JSON.
-    pub(super) fn encode(self) -> Result<Vec<u8>, DocumentError> {
-        let json = self.manifest.map(|(schema, json)| raw_value(json).map(|value| (schema, value))).transpose()?;
-        let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
-        let file = File {
-            r#ref: self.name.to_string(),
-            descriptor: self.descriptor,
-            raw: self.raw.filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
-            docker: of(Schema::Docker),
-            oci: of(Schema::Oci),
-            source: self.source,
-        };
-        Ok(json::encode(&file)?)
-    }
+/// The file, byte for byte as docker writes it.
+///
+/// # Errors
+/// A manifest that is not JSON.
+pub(super) fn encode(
+    name: &dyn fmt::Display,
+    descriptor: &Descriptor,
+    raw: Option<&[u8]>,
+    manifest: Option<(Schema, &[u8])>,
+    source: Option<String>,
+) -> Result<Vec<u8>, DocumentError> {
+    let json = manifest.map(|(schema, json)| raw_value(json).map(|value| (schema, value))).transpose()?;
+    let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
+    let file = File {
+        r#ref: name.to_string(),
+        descriptor,
+        raw: raw.filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
+        docker: of(Schema::Docker),
+        oci: of(Schema::Oci),
+        source,
+    };
+    Ok(json::encode(&file)?)
 }
 
 /// The file of an image that was fetched under any name.
@@ -68,8 +63,8 @@ pub fn encode_fetched(
     bytes: &[u8],
     platform: Option<Platform>,
 ) -> Result<Vec<u8>, DocumentError> {
-    let descriptor = &Descriptor { platform, ..Descriptor::of(schema.media_type(), bytes) };
-    FileParts { name, descriptor, raw: Some(bytes), manifest: Some((schema, bytes)), source: None }.encode()
+    let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), bytes) };
+    encode(name, &descriptor, Some(bytes), Some((schema, bytes)), None)
 }
 
 fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
@@ -156,42 +156,27 @@ struct Document<'a> {
 }
 
 /// A descriptor in docker's order of a list, which differs from the order in its store.
-struct ListEntry<'a>(&'a Descriptor);
+#[derive(Serialize)]
+struct ListEntry<'a>(#[serde(with = "ListEntryMembers")] &'a Descriptor);
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ListEntryMembers<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    media_type: &'a str,
+#[serde(remote = "Descriptor", rename_all = "camelCase")]
+struct ListEntryMembers {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    media_type: String,
     size: u64,
-    digest: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    urls: &'a [String],
+    #[serde(serialize_with = "descriptor::as_text")]
+    digest: Digest,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    urls: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    data: &'a str,
+    annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    data: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<&'a Platform>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    artifact_type: &'a str,
-}
-
-impl Serialize for ListEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ListEntry(descriptor) = self;
-        let members = ListEntryMembers {
-            media_type: &descriptor.media_type,
-            size: descriptor.size,
-            digest: descriptor.digest.as_str(),
-            urls: &descriptor.urls,
-            annotations: &descriptor.annotations,
-            data: &descriptor.data,
-            platform: descriptor.platform.as_ref(),
-            artifact_type: &descriptor.artifact_type,
-        };
-        members.serialize(serializer)
-    }
+    platform: Option<Platform>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    artifact_type: String,
 }
 
 /// One descriptor of a list on one line, in docker's order.

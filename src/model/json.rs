@@ -215,11 +215,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// A member of another type.
     pub fn string(&self, name: &str) -> Result<String, WrongType> {
-        match self.get(name) {
-            None => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(self.wrong(name, other, "string")),
-        }
+        self.text(name, self.get(name))
     }
 
     /// A string by its exact name, as Go reads the values of a map; empty if it is missing.
@@ -227,11 +223,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// A member of another type.
     pub fn exact_string(&self, name: &str) -> Result<String, WrongType> {
-        match self.map.get(name) {
-            None | Some(Value::Null) => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(self.wrong(name, other, "string")),
-        }
+        self.text(name, self.map.get(name))
     }
 
     /// A list of strings; empty if it is missing. A `null` in it is an empty string.
@@ -244,12 +236,16 @@ impl<'a> Members<'a> {
             Some(Value::Array(items)) => items,
             Some(other) => return Err(self.wrong(name, other, "[]string")),
         };
-        let text = |item: &Value| match item {
-            Value::String(text) => Ok(text.clone()),
-            Value::Null => Ok(String::new()),
-            other => Err(self.wrong(name, other, "string")),
-        };
-        items.iter().map(text).collect()
+        items.iter().map(|item| self.text(name, Some(item))).collect()
+    }
+
+    /// The text of the member `name`, or of an element of it.
+    fn text(&self, name: &str, value: Option<&Value>) -> Result<String, WrongType> {
+        match value {
+            None | Some(Value::Null) => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Err(self.wrong(name, other, "string")),
+        }
     }
 
     /// An integer; zero if it is missing.
@@ -276,13 +272,13 @@ impl<'a> Members<'a> {
     }
 
     fn wrong(&self, name: &str, found: &Value, wanted: &'static str) -> WrongType {
-        WrongType::of(self.what, name, found, wanted)
+        WrongType::of((self.what, name), found, wanted)
     }
 }
 
 impl WrongType {
-    /// A member `name` of the struct that Go calls `what`, which is not of the type `wanted`.
-    pub(super) fn of(what: &str, name: &str, found: &Value, wanted: &'static str) -> WrongType {
+    /// A member of a struct, by Go's names of both, which is not of the type `wanted`.
+    pub(super) fn of((what, name): (&str, &str), found: &Value, wanted: &'static str) -> WrongType {
         let place = format!("struct field {what}.{} of type {wanted}", sanitize::word(name));
         WrongType { found: type_name(found), place }
     }

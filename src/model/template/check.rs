@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 
-use super::kinds::{Kind, Struct};
+use super::kinds::{ANY, Kind, NUMBER, Struct, TEXT};
 use super::{FUNCTIONS, TemplateError};
 use crate::suggest::nearest;
 
@@ -18,10 +18,6 @@ enum Known {
     Root,
     Kind(&'static Kind),
 }
-
-static ANY: Kind = Kind::Any;
-static TEXT: Kind = Kind::Text;
-static NUMBER: Kind = Kind::Number;
 
 const UNKNOWN: Known = Known::Kind(&ANY);
 

@@ -56,9 +56,9 @@ const fn method(name: &'static str, kind: &'static Kind) -> Member {
     Member { name, json: "", kind, is_optional: true }
 }
 
-static ANY: Kind = Kind::Any;
-static TEXT: Kind = Kind::Text;
-static NUMBER: Kind = Kind::Number;
+pub(super) static ANY: Kind = Kind::Any;
+pub(super) static TEXT: Kind = Kind::Text;
+pub(super) static NUMBER: Kind = Kind::Number;
 static FLAG: Kind = Kind::Flag;
 static TIME: Kind = Kind::Pointer(&TEXT);
 static TEXTS: Kind = Kind::List(&TEXT);
@@ -167,47 +167,28 @@ pub(super) const IMAGE_MEMBER: &str = "Image";
 pub(super) const PROVENANCE_MEMBER: &str = "Provenance";
 pub(super) const SBOM_MEMBER: &str = "SBOM";
 
+/// The members of the outermost value, whose name in messages is `image`.
+const fn root(
+    manifest: &'static Kind,
+    image: &'static Kind,
+    provenance: &'static Kind,
+    sbom: &'static Kind,
+) -> [Member; 5] {
+    [
+        optional("Name", "name", &TEXT),
+        optional("Manifest", "manifest", manifest),
+        optional(IMAGE_MEMBER, "image", image),
+        method(PROVENANCE_MEMBER, provenance),
+        method(SBOM_MEMBER, sbom),
+    ]
+}
+
 /// The outermost value before it is known what it describes.
-pub(super) static UNKNOWN: Struct = Struct {
-    name: "image",
-    members: &[
-        optional("Name", "name", &TEXT),
-        optional("Manifest", "manifest", &ANY),
-        optional(IMAGE_MEMBER, "image", &ANY),
-        method(PROVENANCE_MEMBER, &ANY),
-        method(SBOM_MEMBER, &ANY),
-    ],
-};
+pub(super) static UNKNOWN: Struct = Struct { name: "image", members: &root(&ANY, &ANY, &ANY, &ANY) };
 /// That of an image.
-pub(super) static OF_IMAGE: Struct = Struct {
-    name: "image",
-    members: &[
-        optional("Name", "name", &TEXT),
-        optional("Manifest", "manifest", &DESCRIPTOR),
-        optional(IMAGE_MEMBER, "image", &AN_IMAGE),
-        method(PROVENANCE_MEMBER, &PROVENANCE),
-        method(SBOM_MEMBER, &SBOM),
-    ],
-};
+pub(super) static OF_IMAGE: Struct =
+    Struct { name: "image", members: &root(&DESCRIPTOR, &AN_IMAGE, &PROVENANCE, &SBOM) };
 /// That of a list with one platform.
-pub(super) static OF_SINGLE: Struct = Struct {
-    name: "image",
-    members: &[
-        optional("Name", "name", &TEXT),
-        optional("Manifest", "manifest", &INDEX),
-        optional(IMAGE_MEMBER, "image", &AN_IMAGE),
-        method(PROVENANCE_MEMBER, &PROVENANCE),
-        method(SBOM_MEMBER, &SBOM),
-    ],
-};
+pub(super) static OF_SINGLE: Struct = Struct { name: "image", members: &root(&INDEX, &AN_IMAGE, &PROVENANCE, &SBOM) };
 /// That of a list with several platforms.
-pub(super) static OF_LIST: Struct = Struct {
-    name: "image",
-    members: &[
-        optional("Name", "name", &TEXT),
-        optional("Manifest", "manifest", &INDEX),
-        optional(IMAGE_MEMBER, "image", &IMAGES),
-        method(PROVENANCE_MEMBER, &PROVENANCES),
-        method(SBOM_MEMBER, &SBOMS),
-    ],
-};
+pub(super) static OF_LIST: Struct = Struct { name: "image", members: &root(&INDEX, &IMAGES, &PROVENANCES, &SBOMS) };

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gotmpl::Value;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::kinds::{Kind, Struct};
 use crate::model::json::{self, Members, WrongType};
@@ -41,7 +44,7 @@ impl Types {
     /// # Errors
     /// A member of another type.
     pub(super) fn read(&mut self, kind: &'static Kind, document: &serde_json::Value) -> Result<Value, WrongType> {
-        self.member(kind, Place { of: "document", name: "" }, present(document))
+        self.member(kind, ("document", ""), present(document))
     }
 
     fn member(
@@ -60,7 +63,7 @@ impl Types {
             (Kind::Number, None) => Value::Int(0),
             (Kind::Number, Some(found)) => match found.as_i64() {
                 Some(number) => Value::Int(number),
-                None => return Err(place.wrong(found, "int64")),
+                None => return Err(WrongType::of(place, found, "int64")),
             },
             (Kind::Flag, None) => Value::Bool(false),
             (Kind::Flag, Some(Json::Bool(found))) => Value::Bool(*found),
@@ -77,7 +80,7 @@ impl Types {
                 Value::Map(Arc::new(items.iter().map(item).collect::<Result<GoMap, WrongType>>()?))
             }
             (Kind::Struct(kind), found @ (None | Some(Json::Object(_)))) => self.object(kind, found)?,
-            (_, Some(found)) => return Err(place.wrong(found, expected(kind))),
+            (_, Some(found)) => return Err(WrongType::of(place, found, expected(kind))),
         })
     }
 
@@ -86,7 +89,7 @@ impl Types {
         let members = Members::of(kind.name, found)?;
         let mut values = Vec::new();
         for member in kind.members {
-            let place = Place { of: kind.name, name: member.json };
+            let place = (kind.name, member.json);
             values.push((member.name, self.member(member.kind, place, members.get(member.json))?));
         }
         Ok(self.make(kind, values))
@@ -94,55 +97,9 @@ impl Types {
 
     /// The value as Go's `json.MarshalIndent` writes it with two spaces.
     pub(super) fn json(&self, value: &Value) -> String {
-        let mut text = String::new();
-        self.write(value, &mut text);
-        let compact = json::compact(text.as_bytes());
+        let compact = json::encode(&Typed(self, value)).unwrap_or_default();
         // What could control a terminal is escaped, which does not change the value.
         sanitize::json(&String::from_utf8_lossy(&json::indent(&compact, "  ")))
-    }
-
-    fn write(&self, value: &Value, out: &mut String) {
-        match value {
-            Value::Nil | Value::Function(_) => out.push_str("null"),
-            Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-            Value::Int(number) => out.push_str(&number.to_string()),
-            Value::Uint(number) => out.push_str(&number.to_string()),
-            Value::Float(number) => out.push_str(&float(*number)),
-            Value::String(text) => out.push_str(&quoted(text)),
-            Value::List(items) => self.sequence('[', items.iter().map(|item| (None, item)), ']', out),
-            Value::Map(map) => {
-                let Some(kind) = self.of(map) else {
-                    return self.sequence('{', map.iter().map(|(name, value)| (Some(&**name), value)), '}', out);
-                };
-                let members = kind.members.iter().filter(|member| !member.json.is_empty());
-                let members = members.filter_map(|member| Some((member, map.get(member.name)?)));
-                let is_written = |value: &Value, is_optional: bool| !is_optional || !self.is_empty(value);
-                let members = members.filter(|(member, value)| is_written(value, member.is_optional));
-                self.sequence('{', members.map(|(member, value)| (Some(member.json), value)), '}', out);
-            }
-            // A variant of features that are off.
-            #[allow(unreachable_patterns)]
-            _ => out.push_str("null"),
-        }
-    }
-
-    fn sequence<'a>(
-        &self,
-        open: char,
-        items: impl Iterator<Item = (Option<&'a str>, &'a Value)>,
-        close: char,
-        out: &mut String,
-    ) {
-        out.push(open);
-        for (place, (name, value)) in items.enumerate() {
-            out.push_str(if place > 0 { "," } else { "" });
-            if let Some(name) = name {
-                out.push_str(&quoted(name));
-                out.push(':');
-            }
-            self.write(value, out);
-        }
-        out.push(close);
     }
 
     /// Whether Go's `omitempty` leaves it out. A value with members stays.
@@ -151,18 +108,40 @@ impl Types {
     }
 }
 
-/// Where a value is, for messages.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    of: &'a str,
-    name: &'a str,
-}
+/// A value with the Go types of its maps. It serialises as Go does.
+struct Typed<'a>(&'a Types, &'a Value);
 
-impl Place<'_> {
-    fn wrong(self, found: &serde_json::Value, wanted: &'static str) -> WrongType {
-        WrongType::of(self.of, self.name, found, wanted)
+impl Serialize for Typed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Typed(types, value) = self;
+        let typed = |value| Typed(types, value);
+        match value {
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Uint(number) => serializer.serialize_u64(*number),
+            Value::Float(number) => match RawValue::from_string(float(*number)) {
+                Ok(number) => number.serialize(serializer),
+                Err(error) => Err(S::Error::custom(error)),
+            },
+            Value::String(text) => serializer.serialize_str(text),
+            Value::List(items) => serializer.collect_seq(items.iter().map(typed)),
+            Value::Map(map) => {
+                let Some(kind) = types.of(map) else {
+                    return serializer.collect_map(map.iter().map(|(name, value)| (&**name, typed(value))));
+                };
+                let members = kind.members.iter().filter(|member| !member.json.is_empty());
+                let members = members.filter_map(|member| Some((member, map.get(member.name)?)));
+                let members = members.filter(|(member, value)| !member.is_optional || !types.is_empty(value));
+                serializer.collect_map(members.map(|(member, value)| (member.json, typed(value))))
+            }
+            // Also the variants of features that are off.
+            _ => serializer.serialize_unit(),
+        }
     }
 }
+
+/// The struct and the member that a value is of, for messages.
+type Place<'a> = (&'a str, &'a str);
 
 fn present(value: &serde_json::Value) -> Option<&serde_json::Value> {
     Some(value).filter(|value| !value.is_null())
@@ -196,10 +175,6 @@ fn expected(kind: &Kind) -> &'static str {
         Kind::Map(_) => "map",
         _ => "object",
     }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// A `float64` as Go's `encoding/json` writes it.
