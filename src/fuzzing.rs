@@ -112,9 +112,9 @@ fn spec(bytes: &[u8]) {
         }
         Err(error) => {
             assert!(error.line > 0 && error.column > 0 && error.line <= text.len() + 1);
-            let said = error.to_string();
-            assert!(!said.contains(char::is_control) && said.len() <= 2000, "{said:.500?}");
-            assert!(error.excerpt().lines().count() == 2 && error.excerpt().len() <= 2000, "{said:.500?}");
+            let message = error.to_string();
+            assert!(!message.contains(char::is_control) && message.len() <= 2000, "{message:.500?}");
+            assert!(error.excerpt().lines().count() == 2 && error.excerpt().len() <= 2000, "{message:.500?}");
         }
     }
 }
@@ -136,8 +136,8 @@ fn build_output(bytes: &[u8]) {
                 assert_eq!(again, lines);
             }
             Err(error) => {
-                let said = error.to_string();
-                assert!(!said.contains(char::is_control) && said.len() <= 10_000, "{said:.500?}");
+                let message = error.to_string();
+                assert!(!message.contains(char::is_control) && message.len() <= 10_000, "{message:.500?}");
             }
         }
     }
@@ -157,10 +157,10 @@ fn index(bytes: &[u8]) {
         }
     }
     let Ok(laid) = index::layout(bytes) else { return };
-    let said = json::parse(bytes).expect("it was read before");
+    let before = json::parse(bytes).expect("it was read before");
     let again = json::parse(&laid).expect("what is laid out is JSON");
-    assert_eq!(without_fractions(&again), without_fractions(&said));
-    assert!(without_fractions(&said) != said || index::layout(&laid).is_ok_and(|again| again == laid));
+    assert_eq!(without_fractions(&again), without_fractions(&before));
+    assert!(without_fractions(&before) != before || index::layout(&laid).is_ok_and(|again| again == laid));
 }
 
 /// Documents have no fractions, and displayed ones are approximate.
@@ -257,7 +257,7 @@ mod tests {
             for file in files {
                 let bytes = fs::read(&file).unwrap();
                 assert!(bytes.len() <= 16 << 10, "{}", file.display());
-                said_of(&file.display().to_string(), || target(&bytes));
+                name_input(&file.display().to_string(), || target(&bytes));
             }
         }
     }
@@ -321,7 +321,7 @@ mod tests {
         for unit in units {
             let text = unit.repeat(count / unit.len());
             for (name, target) in TARGETS {
-                said_of(&format!("{name} with {unit:?}"), || target(text.as_bytes()));
+                name_input(&format!("{name} with {unit:?}"), || target(text.as_bytes()));
             }
         }
     }
@@ -370,12 +370,12 @@ mod tests {
         ];
         for (name, text) in inputs {
             let start: String = text.chars().take(60).collect();
-            said_of(&format!("{name} with {start}"), || run(name, text.as_bytes()));
+            name_input(&format!("{name} with {start}"), || run(name, text.as_bytes()));
         }
     }
 
     /// Names the input if the test fails. Runs on one thread, so that locks do not matter.
-    fn said_of(what: &str, test: impl FnOnce()) {
+    fn name_input(what: &str, test: impl FnOnce()) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
         assert!(outcome.is_ok(), "{what}");
     }

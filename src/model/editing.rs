@@ -68,7 +68,7 @@ impl<'a> Edit<'a> {
         let (draft, index) = (self.draft, &self.index);
         // The draft has one entry for equal descriptors.
         let mut seen = HashSet::new();
-        let wanted: Vec<&Descriptor> = index.manifests.iter().filter(|line| seen.insert(*line)).collect();
+        let wanted: Vec<&Descriptor> = index.manifests.iter().filter(|descriptor| seen.insert(*descriptor)).collect();
         let kept = self.written.iter().map(|written_item| match written_item {
             WrittenItem::Kept(place) => index.manifests.get(*place),
             _ => None,
@@ -95,24 +95,25 @@ impl<'a> Edit<'a> {
             match written_item {
                 WrittenItem::Kept(_) | WrittenItem::Carried(_) => {}
                 WrittenItem::New(entry) => {
-                    let line = entry.described(false);
-                    let platform = Some(line.platform.unwrap_or_default());
-                    more.manifests.push(Descriptor { platform, ..line });
+                    let descriptor = entry.described(false);
+                    let platform = Some(descriptor.platform.unwrap_or_default());
+                    more.manifests.push(Descriptor { platform, ..descriptor });
                 }
-                WrittenItem::Edited(place, _, line) => {
+                WrittenItem::Edited(place, _, descriptor) => {
                     let was = index.manifests.get(*place);
-                    let mut line = line.clone();
+                    let mut descriptor = descriptor.clone();
                     if let Some(was) = was {
-                        line.annotations.retain(|name, value| was.annotations.get(name) != Some(value));
-                        if line.artifact_type == was.artifact_type {
-                            line.artifact_type.clear();
+                        descriptor.annotations.retain(|name, value| was.annotations.get(name) != Some(value));
+                        if descriptor.artifact_type == was.artifact_type {
+                            descriptor.artifact_type.clear();
                         }
-                        if line.data == was.data {
-                            line.data.clear();
+                        if descriptor.data == was.data {
+                            descriptor.data.clear();
                         }
-                        line.platform = line.platform.or_else(|| was.platform.is_none().then(Platform::default));
+                        descriptor.platform =
+                            descriptor.platform.or_else(|| was.platform.is_none().then(Platform::default));
                     }
-                    more.manifests.push(*line);
+                    more.manifests.push(*descriptor);
                 }
             }
         }
@@ -145,27 +146,27 @@ impl<'a> Edit<'a> {
             object.set("subject", draft.subject.as_ref().map(encoded).transpose()?);
         }
         annotate(&mut object, &index.annotations, &draft.annotations)?;
-        let mut lines = Vec::new();
+        let mut descriptors = Vec::new();
         for written_item in &self.written {
-            let line = |place: usize| self.objects.get(place).cloned().unwrap_or_default();
-            lines.push(match written_item {
-                WrittenItem::Kept(place) => line(*place).to_string(),
-                WrittenItem::Edited(place, _, said) => {
-                    let mut line = line(*place);
+            let descriptor = |place: usize| self.objects.get(place).cloned().unwrap_or_default();
+            descriptors.push(match written_item {
+                WrittenItem::Kept(place) => descriptor(*place).to_string(),
+                WrittenItem::Edited(place, _, stated) => {
+                    let mut descriptor = descriptor(*place);
                     if let Some(was) = index.manifests.get(*place) {
-                        patch(&mut line, was, said)?;
+                        patch(&mut descriptor, was, stated)?;
                     }
-                    line.to_string()
+                    descriptor.to_string()
                 }
                 WrittenItem::New(entry) => {
-                    let said = entry.described(media_type == OCI_INDEX);
-                    let platform = said.platform.clone().filter(|_| said.has_platform());
-                    String::from_utf8_lossy(&index::encode_descriptor(&Descriptor { platform, ..said })?).into_owned()
+                    let stated = entry.described(media_type == OCI_INDEX);
+                    let platform = stated.platform.clone().filter(|_| stated.has_platform());
+                    String::from_utf8_lossy(&index::encode_descriptor(&Descriptor { platform, ..stated })?).into_owned()
                 }
                 WrittenItem::Carried(json) => json.clone(),
             });
         }
-        object.set("manifests", Some(format!("[{}]", lines.join(","))));
+        object.set("manifests", Some(format!("[{}]", descriptors.join(","))));
         let document = object.to_string().into_bytes();
         Ok(match indentation(&self.source.raw) {
             Some(unit) => json::indent(&document, &unit),
@@ -178,8 +179,8 @@ impl<'a> Edit<'a> {
     fn match_items(&self, leaves: &BTreeMap<usize, Vec<Descriptor>>) -> Result<Vec<WrittenItem<'a>>, DocumentError> {
         let items = self.draft.items();
         let mut places: BTreeMap<&Digest, Vec<usize>> = BTreeMap::new();
-        for (place, line) in self.index.manifests.iter().enumerate() {
-            places.entry(&line.digest).or_default().push(place);
+        for (place, descriptor) in self.index.manifests.iter().enumerate() {
+            places.entry(&descriptor.digest).or_default().push(place);
         }
         let mut used = BTreeSet::new();
         let mut written: Vec<Option<WrittenItem<'a>>> = items.iter().map(|_| None).collect();
@@ -195,7 +196,8 @@ impl<'a> Edit<'a> {
                     && rest.is_some_and(|rest| rest.iter().zip(*leaves).all(|(item, leaf)| self.equals(item, leaf)))
             });
             let same = |place: &&usize| {
-                !used.contains(*place) && self.index.manifests.get(**place).is_some_and(|line| self.equals(item, line))
+                !used.contains(*place)
+                    && self.index.manifests.get(**place).is_some_and(|descriptor| self.equals(item, descriptor))
             };
             let place = match whole {
                 Some((place, leaves)) => {
@@ -224,11 +226,11 @@ impl<'a> Edit<'a> {
     fn written_item(&self, item: &ListItem<'a>, place: Option<usize>) -> Result<WrittenItem<'a>, DocumentError> {
         Ok(match (item, place) {
             (ListItem::Entry(key, entry), Some(place)) => {
-                let mut said = self.draft.stated_descriptor(key, entry);
+                let mut stated = self.draft.stated_descriptor(key, entry);
                 if let Some(was) = self.index.manifests.get(place).filter(|was| was.media_type.is_empty()) {
-                    said.media_type.clone_from(&was.media_type);
+                    stated.media_type.clone_from(&was.media_type);
                 }
-                WrittenItem::Edited(place, entry, Box::new(said))
+                WrittenItem::Edited(place, entry, Box::new(stated))
             }
             (ListItem::Entry(_, entry), None) => WrittenItem::New(entry),
             (ListItem::Carried(carried), _) => {
@@ -239,16 +241,17 @@ impl<'a> Edit<'a> {
     }
 
     /// Whether an item equals a descriptor.
-    fn equals(&self, item: &ListItem<'_>, line: &Descriptor) -> bool {
-        let mut said = match item {
+    fn equals(&self, item: &ListItem<'_>, descriptor: &Descriptor) -> bool {
+        let mut stated = match item {
             ListItem::Entry(key, entry) => self.draft.stated_descriptor(key, entry),
             ListItem::Carried(carried) => carried.descriptor.clone(),
         };
-        if line.media_type.is_empty() {
-            said.media_type.clear();
+        if descriptor.media_type.is_empty() {
+            stated.media_type.clear();
         }
         let platform = |own: &Descriptor| own.platform.clone().filter(|_| own.has_platform());
-        platform(&said) == platform(line) && Descriptor { platform: line.platform.clone(), ..said } == *line
+        platform(&stated) == platform(descriptor)
+            && Descriptor { platform: descriptor.platform.clone(), ..stated } == *descriptor
     }
 
     /// The images of nested indexes, by the positions of these indexes.
@@ -256,10 +259,10 @@ impl<'a> Edit<'a> {
         let nested: BTreeMap<&Digest, &SourceIndex> =
             self.source.nested.iter().map(|nested| (&nested.digest, nested)).collect();
         let mut leaves = BTreeMap::new();
-        for (place, line) in self.index.manifests.iter().enumerate() {
-            if nested.contains_key(&line.digest) && ManifestKind::is_list(&line.media_type) {
+        for (place, descriptor) in self.index.manifests.iter().enumerate() {
+            if nested.contains_key(&descriptor.digest) && ManifestKind::is_list(&descriptor.media_type) {
                 let mut found = Vec::new();
-                expand(line, &nested, 0, &mut found)?;
+                expand(descriptor, &nested, 0, &mut found)?;
                 leaves.insert(place, found);
             }
         }
@@ -276,43 +279,44 @@ fn digest<'a>(item: &ListItem<'a>) -> &'a Digest {
 
 /// The images of a nested index, in their order.
 fn expand(
-    line: &Descriptor,
+    descriptor: &Descriptor,
     nested: &BTreeMap<&Digest, &SourceIndex>,
     depth: usize,
     found: &mut Vec<Descriptor>,
 ) -> Result<(), DocumentError> {
-    let inner = nested.get(&line.digest).filter(|_| depth < 16 && found.len() < LEAVES_MAX);
+    let inner = nested.get(&descriptor.digest).filter(|_| depth < 16 && found.len() < LEAVES_MAX);
     let Some(inner) = inner else {
-        found.push(line.clone());
+        found.push(descriptor.clone());
         return Ok(());
     };
     let mut seen = HashSet::new();
-    for line in Index::decode(&inner.raw)?.manifests {
-        if seen.insert(line.clone()) {
-            expand(&line, nested, depth + 1, found)?;
+    for descriptor in Index::decode(&inner.raw)?.manifests {
+        if seen.insert(descriptor.clone()) {
+            expand(&descriptor, nested, depth + 1, found)?;
         }
     }
     Ok(())
 }
 
 /// Changes the members of a descriptor that differ.
-fn patch(line: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<(), DocumentError> {
+fn patch(descriptor: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<(), DocumentError> {
     let (old, new) = (members(was)?, members(now)?);
-    patch_members(line, &old, &new, &["mediaType", "size", "urls"]);
-    annotate(line, &was.annotations, &now.annotations)?;
-    patch_members(line, &old, &new, &["data", "artifactType"]);
+    patch_members(descriptor, &old, &new, &["mediaType", "size", "urls"]);
+    annotate(descriptor, &was.annotations, &now.annotations)?;
+    patch_members(descriptor, &old, &new, &["data", "artifactType"]);
     let own = |own: &Descriptor| own.platform.clone().filter(|_| own.has_platform());
     match (own(was), own(now)) {
         (was, now) if was == now => {}
         (Some(was), Some(now)) => {
-            let mut platform: Object = line.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
+            let mut platform: Object =
+                descriptor.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
             let (old, mut new) = (members(&was)?, members(&now)?);
             new.0.retain(|(_, text)| text != r#""""#);
             let names = ["architecture", "os", "os.version", "variant", "os.features", "features"];
             patch_members(&mut platform, &old, &new, &names);
-            line.set("platform", Some(platform.to_string()));
+            descriptor.set("platform", Some(platform.to_string()));
         }
-        (_, now) => line.set("platform", now.as_ref().map(encoded).transpose()?),
+        (_, now) => descriptor.set("platform", now.as_ref().map(encoded).transpose()?),
     }
     Ok(())
 }

@@ -24,12 +24,12 @@ pub enum DocumentError {
     #[error("index: expected index but found manifest")]
     ManifestAsIndex,
     /// A document whose own media type differs from the registry's.
-    #[error("it is served as {served}, but its mediaType is {said}")]
+    #[error("it is served as {served}, but its mediaType is {stated}")]
     TwoTypes {
         /// The registry's Content-Type.
         served: &'static str,
         /// The document's `mediaType`.
-        said: &'static str,
+        stated: &'static str,
     },
     /// A member that is not a reference.
     #[error("{0}")]

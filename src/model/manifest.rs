@@ -54,16 +54,16 @@ pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static s
     let Ok(members) = Members::of("Manifest", &value) else { return Ok(served) };
     let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
     let (is_list, is_image) = (has(&["manifests"]), has(&["config", "layers", "fsLayers"]));
-    let said = members.string("mediaType").unwrap_or_default();
-    let by_name = match (served, media_type::known(&said)) {
-        (Some(served), Some(said)) if served != said => return Err(DocumentError::TwoTypes { served, said }),
-        (served, said) => served.or(said),
+    let stated = members.string("mediaType").unwrap_or_default();
+    let by_name = match (served, media_type::known(&stated)) {
+        (Some(served), Some(stated)) if served != stated => return Err(DocumentError::TwoTypes { served, stated }),
+        (served, stated) => served.or(stated),
     };
     match by_name.and_then(ManifestKind::of) {
         None if is_list && is_image => Err(DocumentError::ManifestAsIndex),
         Some(ManifestKind::List) if is_image => Err(DocumentError::ManifestAsIndex),
         Some(ManifestKind::Image(_)) if is_list => Err(DocumentError::IndexAsManifest),
-        None if !said.is_empty() || has(&["fsLayers"]) => Ok(None),
+        None if !stated.is_empty() || has(&["fsLayers"]) => Ok(None),
         None if is_list => Ok(Some(media_type::OCI_INDEX)),
         None if has(&["config"]) => Ok(Some(media_type::OCI_MANIFEST)),
         _ => Ok(by_name),
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_answer_and_the_document_have_to_agree() {
-        for (served, said, members, found) in [
+        for (served, stated, members, found) in [
             (OCI_INDEX, OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
             (OCI_INDEX, "", LIST, Ok(Some(OCI_INDEX))),
             ("application/vnd.oci.image.index.v1+json; charset=utf-8", OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
@@ -172,17 +172,17 @@ mod tests {
             (OCI_INDEX, OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
             (OCI_INDEX, "", r#""manifests":[],"layers":[],"#, Err(DocumentError::ManifestAsIndex)),
             (DOCKER_LIST, "", r#""manifests":[],"fsLayers":[],"#, Err(DocumentError::ManifestAsIndex)),
-            (DOCKER_LIST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: DOCKER_LIST, said: OCI_INDEX })),
-            (OCI_MANIFEST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: OCI_MANIFEST, said: OCI_INDEX })),
+            (DOCKER_LIST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: DOCKER_LIST, stated: OCI_INDEX })),
+            (OCI_MANIFEST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: OCI_MANIFEST, stated: OCI_INDEX })),
         ] {
-            assert_eq!(served_type(served, document(said, members).as_bytes()), found, "{served} {said} {members}");
+            assert_eq!(served_type(served, document(stated, members).as_bytes()), found, "{served} {stated} {members}");
         }
     }
 
     #[test]
     fn by_any_other_answer_the_document_decides() {
         for served in ["", "application/json", "text/plain; charset=utf-8", "application/octet-stream"] {
-            for (said, members, found) in [
+            for (stated, members, found) in [
                 (DOCKER_LIST, LIST, Ok(Some(DOCKER_LIST))),
                 (DOCKER_MANIFEST, IMAGE, Ok(Some(DOCKER_MANIFEST))),
                 ("", LIST, Ok(Some(OCI_INDEX))),
@@ -193,7 +193,11 @@ mod tests {
                 ("", r#""manifests":[],"config":{},"#, Err(DocumentError::ManifestAsIndex)),
                 (OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
             ] {
-                assert_eq!(served_type(served, document(said, members).as_bytes()), found, "{served} {said} {members}");
+                assert_eq!(
+                    served_type(served, document(stated, members).as_bytes()),
+                    found,
+                    "{served} {stated} {members}"
+                );
             }
             assert_eq!(served_type(served, b"<html>"), Ok(None));
         }

@@ -33,12 +33,12 @@ pub(super) fn operating_system(word: &str) -> String {
 /// Architecture and variant in their normal names. A default variant is neither added nor removed.
 pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
     let (architecture, variant) = (architecture.to_lowercase(), variant.to_lowercase());
-    let (architecture, said) = match alias(&architecture) {
-        Some((name, said)) => (name.to_owned(), said),
+    let (architecture, implied) = match alias(&architecture) {
+        Some((name, implied)) => (name.to_owned(), implied),
         None => (architecture, None),
     };
-    let variant = match (architecture.as_str(), said) {
-        (_, Some(said)) => said.to_owned(),
+    let variant = match (architecture.as_str(), implied) {
+        (_, Some(implied)) => implied.to_owned(),
         // There is only one.
         ("386", None) => String::new(),
         ("amd64" | "arm" | "arm64", None) => level(&architecture, variant),
@@ -80,7 +80,7 @@ pub fn typed_architecture(word: &str) -> (String, String) {
         };
     }
     match alias(word) {
-        Some((architecture, said)) => (architecture.to_owned(), said.unwrap_or_default().to_owned()),
+        Some((architecture, implied)) => (architecture.to_owned(), implied.unwrap_or_default().to_owned()),
         None => (word.to_owned(), String::new()),
     }
 }

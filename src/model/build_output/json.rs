@@ -258,8 +258,8 @@ fn buildx(members: &Members, at: &impl Fn(&str) -> String) -> Parsed<Digest> {
         }
         _ => None,
     };
-    let said = if members.contains_key(DIGEST) { Some(digest(members, DIGEST, at)?) } else { None };
-    match (described, said) {
+    let stated = if members.contains_key(DIGEST) { Some(digest(members, DIGEST, at)?) } else { None };
+    match (described, stated) {
         (Some(one), Some(other)) if one != other => {
             Err(BuildOutputError::TwoDigests { one: one.to_string(), other: other.to_string() })
         }

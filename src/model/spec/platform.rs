@@ -32,9 +32,9 @@ pub(super) fn shown(platform: &Platform) -> String {
 /// A platform given in fields: other names of its architecture and operating system are replaced by Go's. A variant in
 /// the architecture's name counts if none is given; a given variant stays.
 pub(super) fn spelt(platform: Platform) -> Platform {
-    let (architecture, said) = typed_architecture(&platform.architecture.to_lowercase());
+    let (architecture, implied) = typed_architecture(&platform.architecture.to_lowercase());
     let variant = match platform.variant.as_str() {
-        "" => said,
+        "" => implied,
         given => level(&architecture, given),
     };
     let os = platform.normalized().os;

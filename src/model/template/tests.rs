@@ -164,8 +164,8 @@ fn errors_say_where() {
         ("{{index .Manifest.Manifests 7}}", "template: "),
         ("{{$y}}", "when read: template: 1:"),
     ] {
-        let said = run(text, &data).expect_err(text);
-        assert!(said.starts_with(expected), "{text}: {said}");
+        let error = run(text, &data).expect_err(text);
+        assert!(error.starts_with(expected), "{text}: {error}");
     }
 }
 
@@ -186,6 +186,6 @@ fn a_template_that_grows_ends() {
 fn documents_of_other_types_are_errors() {
     let mut data = list(&["amd64"]);
     data.images.insert("linux/amd64".to_owned(), json!({ "config": { "Env": "x" } }));
-    let said = run("{{.Image.OS}}", &data).unwrap_err();
-    assert_eq!(said, "template: json: cannot unmarshal string into Go struct field ImageConfig.Env of type array");
+    let error = run("{{.Image.OS}}", &data).unwrap_err();
+    assert_eq!(error, "template: json: cannot unmarshal string into Go struct field ImageConfig.Env of type array");
 }
