@@ -1,5 +1,7 @@
 //! The known pairs of operating system and architecture: docker's table, and newer ones of Go and containers.
 
+use std::collections::BTreeSet;
+
 /// Operating systems with their architectures.
 ///
 /// Docker's own table of 2017, `go tool dist list` of Go 1.25, and `wasi/wasm`, which containers used before Go had
@@ -44,20 +46,18 @@ pub fn known_operating_systems() -> impl Iterator<Item = &'static str> {
 
 /// The architectures of `os`, or all if it is `None`; sorted, each once.
 pub fn known_architectures(os: Option<&str>) -> Vec<&'static str> {
-    let pairs = KNOWN.iter().filter(|(known, _)| os.is_none_or(|os| os == *known));
-    let mut found: Vec<&str> = pairs.flat_map(|(_, architectures)| architectures.iter().copied()).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    words(&KNOWN, os)
 }
 
 /// The variants of `architecture`, or all if it is `None`; sorted, each once.
 pub fn known_variants(architecture: Option<&str>) -> Vec<&'static str> {
-    let rows = VARIANTS.iter().filter(|(known, _)| architecture.is_none_or(|architecture| architecture == *known));
-    let mut found: Vec<&str> = rows.flat_map(|(_, variants)| variants.iter().copied()).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    words(&VARIANTS, architecture)
+}
+
+/// The words of the row of this name, or of all rows if it is `None`; sorted, each once.
+fn words(table: &[(&'static str, &[&'static str])], name: Option<&str>) -> Vec<&'static str> {
+    let rows = table.iter().filter(|(known, _)| name.is_none_or(|name| name == *known));
+    rows.flat_map(|(_, words)| words.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Every platform of the table as it is typed, `linux/…` first, with the variants on linux.

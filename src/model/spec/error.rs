@@ -160,13 +160,8 @@ pub enum SpecErrorKind {
         text: String,
     },
     /// A value that is not an artifact type (RFC 6838).
-    #[error("{subject}: {} is no media type", shown(.text))]
-    MediaType {
-        /// The name of the value.
-        subject: String,
-        /// The text, with variables expanded.
-        text: String,
-    },
+    #[error("`artifactType`: {} is no media type", shown(.0))]
+    MediaType(String),
     /// A version of the operating system that no host has.
     #[error("`osversion`: {} is not a version such as 10.0.17763.1, so no host will match it", shown(.0))]
     OsVersion(String),

@@ -74,22 +74,20 @@ fn is_variant(architecture: &str, variant: &str) -> bool {
 /// Checks that the platform is known, as far as it is given. Empty fields are not checked.
 pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, SpecErrorKind)> {
     let Platform { os, architecture, variant, .. } = platform;
-    let subject = || subject.to_owned();
+    let unknown = |noun: &'static str, text: &str, known: &[&'static str]| {
+        let advice = Advice::for_word(text, known);
+        SpecErrorKind::Word { subject: subject.to_owned(), noun, text: text.to_owned(), advice }
+    };
     if os == UNKNOWN && architecture == UNKNOWN {
         return Ok(());
     }
     let systems: Vec<&str> = known_operating_systems().collect();
     if !os.is_empty() && !systems.contains(&os.as_str()) {
-        let advice = Advice::for_word(os, &systems);
-        let kind = SpecErrorKind::Word { subject: subject(), noun: "operating system", text: os.clone(), advice };
-        return Err((Field::Os, kind));
+        return Err((Field::Os, unknown("operating system", os, &systems)));
     }
     let architectures = known_architectures(None);
     if !architecture.is_empty() && !architectures.contains(&architecture.as_str()) {
-        let advice = Advice::for_word(architecture, &architectures);
-        let text = architecture.clone();
-        let kind = SpecErrorKind::Word { subject: subject(), noun: "architecture", text, advice };
-        return Err((Field::Architecture, kind));
+        return Err((Field::Architecture, unknown("architecture", architecture, &architectures)));
     }
     if !os.is_empty() && !architecture.is_empty() && !platform.is_known() {
         let advice = Advice::OneOf(known_architectures(Some(os)));
@@ -98,9 +96,7 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, Sp
     }
     let is_one = variant.is_empty() || (is_word(variant) && is_variant(architecture, variant));
     if !is_one {
-        let advice = Advice::for_word(variant, &variants(architecture));
-        let kind = SpecErrorKind::Word { subject: subject(), noun: "variant", text: variant.clone(), advice };
-        return Err((Field::Variant, kind));
+        return Err((Field::Variant, unknown("variant", variant, &variants(architecture))));
     }
     Ok(())
 }

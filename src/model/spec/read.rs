@@ -62,6 +62,10 @@ pub(super) const PLATFORM: Shape = Shape {
     ],
 };
 
+/// The values of `type` and of `attestations`, by their words.
+pub(super) const FORMS: [(&str, Form); 3] = [("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
+pub(super) const ATTESTATIONS: [(&str, Attestations); 2] = [("keep", Attestations::Keep), ("drop", Attestations::Drop)];
+
 /// Reads each document as a spec. Returns the warnings too.
 pub(super) fn specs(
     tree: &Tree<'_>,
@@ -264,17 +268,15 @@ impl Reader<'_> {
         if media_type::is_well_formed(&text) {
             return Ok(Some(text));
         }
-        Err(self.fault(id, SpecErrorKind::MediaType { subject: "`artifactType`".to_owned(), text }))
+        Err(self.fault(id, SpecErrorKind::MediaType(text)))
     }
 
     fn form(&self, id: Id) -> Result<Option<Form>, Fault> {
-        let forms = [("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
-        self.word(id, "type", "type", &forms).map(Some)
+        self.word(id, "type", "type", &FORMS).map(Some)
     }
 
     fn attestations(&self, id: Id) -> Result<Option<Attestations>, Fault> {
-        let choices = [("keep", Attestations::Keep), ("drop", Attestations::Drop)];
-        self.word(id, "attestations", "choice", &choices).map(Some)
+        self.word(id, "attestations", "choice", &ATTESTATIONS).map(Some)
     }
 
     fn word<T: Copy>(&self, id: Id, key: &str, noun: &'static str, words: &[(&'static str, T)]) -> Result<T, Fault> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Attestations, EmptyFields, Spec, SpecEntry, SpecFrom, platform};
-use crate::model::index::Form;
+use super::read::{ATTESTATIONS, FORMS};
+use super::{EmptyFields, Spec, SpecEntry, SpecFrom, platform};
 use crate::platform::Platform;
 
 /// The YAML of a spec. [`super::parse`] reads it back as the same value, and the same spec gives the same text.
@@ -24,19 +24,10 @@ pub fn write(spec: &Spec) -> String {
     if let Some(artifact_type) = &spec.artifact_type {
         line(&mut text, "", "artifactType", &scalar(artifact_type));
     }
-    if let Some(form) = spec.form {
-        let word = match form {
-            Form::Auto => "auto",
-            Form::Docker => "docker",
-            Form::Oci => "oci",
-        };
+    if let Some((word, _)) = FORMS.iter().find(|(_, form)| spec.form == Some(*form)) {
         line(&mut text, "", "type", word);
     }
-    if let Some(attestations) = spec.attestations {
-        let word = match attestations {
-            Attestations::Keep => "keep",
-            Attestations::Drop => "drop",
-        };
+    if let Some((word, _)) = ATTESTATIONS.iter().find(|(_, value)| spec.attestations == Some(*value)) {
         line(&mut text, "", "attestations", word);
     }
     list(&mut text, "", "require", spec.require.iter().map(platform::shown));

@@ -38,25 +38,15 @@ const MARK: &str = "\u{0}";
 const OUTPUT_MAX: usize = functions::TEXT_MAX;
 
 /// Why a template cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// The message has Go's form: `template: LINE:COLUMN: …`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("template: {}{}", position.map(|(line, column)| format!("{line}:{column}: ")).unwrap_or_default(), sanitize::line(why))]
 pub struct TemplateError {
     /// The line and the column, from 1, if they are known.
     pub position: Option<(usize, usize)>,
     /// What is wrong with it.
     pub why: String,
-}
-
-impl std::error::Error for TemplateError {}
-
-impl fmt::Display for TemplateError {
-    /// In Go's form: `template: LINE:COLUMN: …`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = sanitize::line(&self.why);
-        match self.position {
-            Some((line, column)) => write!(f, "template: {line}:{column}: {why}"),
-            None => write!(f, "template: {why}"),
-        }
-    }
 }
 
 impl TemplateError {
