@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::auth::bearer::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
-use crate::auth::registry_state::{ChallengeOrigin, RegistryState, Send};
+use crate::auth::registry_state::{ChallengedRequest, RegistryState, Send};
 use crate::auth::scope::Scopes;
 use crate::auth::token_messages;
 use crate::net::error::{RegistryError, RegistryErrorKind};
@@ -23,7 +23,6 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 /// Answers the challenges of all registries during one command.
-#[derive(Debug)]
 pub(crate) struct Authenticator {
     credentials: CredentialStore,
     secrets: Arc<Redactor>,
@@ -120,7 +119,7 @@ impl Authenticator {
     /// server, and [`RegistryErrorKind::Protocol`] for a challenge that cannot or must not be followed.
     pub(crate) fn answer(
         &self,
-        origin: &ChallengeOrigin<'_>,
+        challenged: &ChallengedRequest<'_>,
         challenges: &[Challenge],
         needed: &Scopes,
         sent: Option<&Secret>,
@@ -131,7 +130,7 @@ impl Authenticator {
         if bearer.is_none() && basic.is_none() {
             return Ok(None);
         }
-        let registry_state = self.registry_state(origin.registry);
+        let registry_state = self.registry_state(challenged.registry);
         let arrival = registry_state.arrivals.fetch_add(1, Ordering::Relaxed);
         let token_lock = lock(&registry_state.token_lock);
         if let Some((_, error)) =
@@ -139,25 +138,25 @@ impl Authenticator {
         {
             return Err(error.clone());
         }
-        let credential = self.credential(&registry_state, origin.registry, origin.left)?;
+        let credential = self.credential(&registry_state, challenged.registry, challenged.left)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| Secret::basic(user, password.reveal()));
             drop(token_lock);
-            return static_auth(&registry_state, origin, header, sent);
+            return static_auth(&registry_state, challenged, header, sent);
         };
         if let Some(token) = &credential.registry_token {
             let unfit = || {
                 let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
-                RegistryError::new(RegistryErrorKind::Credentials, origin.registry, detail)
+                RegistryError::new(RegistryErrorKind::Credentials, challenged.registry, detail)
             };
             let header = token_messages::bearer(token).ok_or_else(unfit)?;
             drop(token_lock);
-            return static_auth(&registry_state, origin, Some(header), sent);
+            return static_auth(&registry_state, challenged, Some(header), sent);
         }
-        let realm = bearer::usable_realm(origin, challenge, &credential, &self.secrets)?;
+        let realm = bearer::usable_realm(challenged, challenge, &credential, &self.secrets)?;
         let auth = RegistryAuth {
             registry_state: &registry_state,
-            origin,
+            challenged,
             realm,
             challenge,
             credential,
@@ -193,20 +192,20 @@ impl Authenticator {
 /// must not hold the token lock: the thread that probes the header may need it.
 fn static_auth(
     registry_state: &RegistryState,
-    origin: &ChallengeOrigin<'_>,
+    challenged: &ChallengedRequest<'_>,
     header: Option<Secret>,
     sent: Option<&Secret>,
 ) -> Result<Option<Secret>, RegistryError> {
     let Some(header) = header else { return Ok(None) };
     if sent == Some(&header) {
-        registry_state.static_auth.refuse(origin.is_tag_check);
+        registry_state.static_auth.refuse(challenged.is_tag_check);
         return Ok(None);
     }
-    if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
+    if !(challenged.https || challenged.insecure || host::is_loopback_authority(challenged.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
-        return Err(RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail));
+        return Err(RegistryError::new(RegistryErrorKind::Protocol, challenged.registry, detail));
     }
-    registry_state.static_auth.take(&header, origin.is_tag_check)
+    registry_state.static_auth.take(&header, challenged.is_tag_check)
 }
 
 #[cfg(test)]

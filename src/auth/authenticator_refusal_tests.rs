@@ -47,7 +47,7 @@ fn whose_login_was_refused_is_told_by_the_registry_it_was_given_for() {
     let authenticator = Authenticator::new(credentials.given(Some(login)), Arc::default());
     for (registry, kind) in [("h", RegistryErrorKind::GivenLoginRefused), ("other", RegistryErrorKind::LoginRefused)] {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());
-        let origin = ChallengeOrigin { registry, ..SECURE };
+        let origin = ChallengedRequest { registry, ..SECURE };
         let answer = |sent: Option<&Secret>| {
             authenticator.answer(&origin, &challenges, &Scopes::default(), sent, &|_| unreachable!())
         };

@@ -70,8 +70,8 @@ fn with_login() -> Home {
     home(r#"{"auths":{"h":{"username":"u","password":"hunter22"}}}"#)
 }
 
-const SECURE: ChallengeOrigin<'static> =
-    ChallengeOrigin { registry: "h", https: true, insecure: false, is_tag_check: false, left: None };
+const SECURE: ChallengedRequest<'static> =
+    ChallengedRequest { registry: "h", https: true, insecure: false, is_tag_check: false, left: None };
 
 fn push(path: &str) -> Scopes {
     Scopes::repository(path, Access::PullPush)
@@ -84,7 +84,7 @@ fn pull(path: &str) -> Scopes {
 impl Home {
     fn ask<F: Fn(&TokenRequest, usize) -> (u16, String)>(
         &self,
-        origin: &ChallengeOrigin<'_>,
+        origin: &ChallengedRequest<'_>,
         challenge: &str,
         needed: &Scopes,
         sent: Option<&str>,
@@ -331,7 +331,7 @@ fn credentials_do_not_leave_over_plain_http() {
     let plain = CHALLENGE.replace("https:", "http:");
     let local = plain.replace("auth.example", "127.0.0.1:5001");
     let origin =
-        |registry, https, insecure| ChallengeOrigin { registry, https, insecure, is_tag_check: false, left: None };
+        |registry, https, insecure| ChallengedRequest { registry, https, insecure, is_tag_check: false, left: None };
     // Who asks, by what, whether there is a login, and whether it is followed.
     let rows = [
         (origin("h", true, false), plain.as_str(), true, false),

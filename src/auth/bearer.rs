@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::Credential;
-use crate::auth::registry_state::{AuthState, ChallengeOrigin, RegistryState, Send};
+use crate::auth::registry_state::{AuthState, ChallengedRequest, RegistryState, Send};
 use crate::auth::scope::Scopes;
 use crate::auth::token_messages::{GrantedToken, Realm, TokenRequest, TokenResponse};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
@@ -22,16 +22,16 @@ const URL_MAX: usize = 4096;
 /// The challenge's realm, if it may be used. A registry that speaks TLS must not name a realm that speaks plain HTTP,
 /// and credentials go over plain HTTP only to a loopback address. `--insecure` permits both.
 pub(crate) fn usable_realm(
-    origin: &ChallengeOrigin<'_>,
+    challenged: &ChallengedRequest<'_>,
     challenge: &Challenge,
     credential: &Credential,
     secrets: &Redactor,
 ) -> Result<Realm, RegistryError> {
-    let refuse = |detail: String| RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail);
+    let refuse = |detail: String| RegistryError::new(RegistryErrorKind::Protocol, challenged.registry, detail);
     let text = challenge.parameter("realm").ok_or_else(|| refuse("its Bearer challenge has no realm".to_owned()))?;
     let realm = Realm::parse(text).map_err(refuse)?;
-    let exposed = origin.https || !(credential.is_anonymous() || realm.is_loopback());
-    if !realm.https && !origin.insecure && exposed {
+    let exposed = challenged.https || !(credential.is_anonymous() || realm.is_loopback());
+    if !realm.https && !challenged.insecure && exposed {
         let host = secrets.clean(&realm.host);
         return Err(refuse(format!("it names a token server that speaks plain HTTP, {host}")));
     }
@@ -41,7 +41,7 @@ pub(crate) fn usable_realm(
 /// Answers one Bearer challenge while the registry's token lock is held.
 pub(crate) struct RegistryAuth<'a> {
     pub(crate) registry_state: &'a RegistryState,
-    pub(crate) origin: &'a ChallengeOrigin<'a>,
+    pub(crate) challenged: &'a ChallengedRequest<'a>,
     pub(crate) realm: Realm,
     pub(crate) challenge: &'a Challenge,
     pub(crate) credential: Credential,
@@ -180,7 +180,7 @@ impl RegistryAuth<'_> {
         let error = |kind, words: &str| {
             let host = self.secrets.clean(&self.realm.host);
             let url = self.secrets.clean(self.realm.shown());
-            RegistryError::new(kind, self.origin.registry, format!("token server {host}: {words}"))
+            RegistryError::new(kind, self.challenged.registry, format!("token server {host}: {words}"))
                 .at(FailedRequest::new(method, url))
                 .with_status(response.status)
         };

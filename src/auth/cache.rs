@@ -105,16 +105,11 @@ impl TokenCache {
         let refused = |scopes: &Scopes| {
             self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested.covers(scopes))
         };
-        let exact_refused = self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested == *exact);
-        let wide = announced.union(want);
-        let mut plan = Vec::new();
-        if !exact_refused && !refused(exact) && wide != *exact {
-            plan.push(wide);
+        if self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested == *exact) {
+            return Vec::new();
         }
-        if !exact_refused {
-            plan.push(exact.clone());
-        }
-        plan
+        let wide = Some(announced.union(want)).filter(|wide| wide != exact && !refused(exact));
+        wide.into_iter().chain([exact.clone()]).collect()
     }
 }
 

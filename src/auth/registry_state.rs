@@ -18,7 +18,7 @@ pub(crate) type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, Re
 
 /// The request that a registry answered with a challenge.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ChallengeOrigin<'a> {
+pub(crate) struct ChallengedRequest<'a> {
     /// The registry's host as in references; `docker.io` is not mapped to Docker Hub's API host.
     pub(crate) registry: &'a str,
     /// Whether the request that was refused went over TLS.

@@ -70,12 +70,9 @@ impl TokenServer<'_> {
                     error.at(shown.clone()).with_status(response.status).with_again(again)
                 }
                 Err(failure) => {
-                    let source = failure.address.as_ref().map_or(AddressSource::TokenServer, |address| address.source);
-                    let address = failure
-                        .address
-                        .clone()
-                        .unwrap_or_else(|| Address { origin: secrets.clean(&url.origin.to_string()), source });
-                    let request = FailedRequest { address: Some(address), ..shown.clone() };
+                    let origin = secrets.clean(&url.origin.to_string());
+                    let address = Some(Address { origin, source: AddressSource::TokenServer });
+                    let request = FailedRequest { address, ..shown.clone() };
                     failure.into_error(registry, request)
                 }
             };

@@ -187,7 +187,7 @@ impl TokenResponse {
     pub(crate) fn failure_kind(&self) -> RegistryErrorKind {
         match self.status {
             401 => RegistryErrorKind::Unauthorized,
-            400 if self.oauth_error() == Some("invalid_grant".to_owned()) => RegistryErrorKind::Unauthorized,
+            400 if self.is_invalid_grant() => RegistryErrorKind::Unauthorized,
             403 => RegistryErrorKind::Forbidden,
             429 => RegistryErrorKind::RateLimited,
             400..=499 => RegistryErrorKind::Refused,
@@ -196,9 +196,8 @@ impl TokenResponse {
         }
     }
 
-    fn oauth_error(&self) -> Option<String> {
-        let body: Value = serde_json::from_slice(&self.body).ok()?;
-        body.get("error").and_then(Value::as_str).map(str::to_owned)
+    fn is_invalid_grant(&self) -> bool {
+        serde_json::from_slice::<Value>(&self.body).is_ok_and(|body| body.get("error") == Some(&"invalid_grant".into()))
     }
 
     /// The server's own message for a failure, on one line and without `secrets`, or else its status.

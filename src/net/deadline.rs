@@ -2,7 +2,6 @@
 //!
 //! A time limit for each step alone would let a server that sends a byte now and then go on for ever.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,12 +52,6 @@ impl Deadline {
     pub(crate) fn missed(&self) -> Option<Duration> {
         self.left().filter(Duration::is_zero)?;
         self.0.as_ref().map(|limit| limit.total)
-    }
-}
-
-impl fmt::Debug for Deadline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Deadline").field(&self.left()).finish()
     }
 }
 

@@ -7,7 +7,6 @@
 mod archive;
 mod archive_sink;
 mod directory_sink;
-mod docker_archive;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

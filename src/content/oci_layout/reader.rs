@@ -9,7 +9,7 @@ use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::BySubject;
-use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX, LayoutKind, LayoutName, MARKER, docker_archive};
+use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX, LayoutKind, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
 use crate::digest::{Digest, Hasher};
 use crate::model::descriptor::Descriptor;
@@ -18,6 +18,9 @@ use crate::model::manifest::{self, ManifestKind};
 use crate::model::media_type;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
+
+/// The maximum number of names of an old docker archive that are shown.
+const NAMES_MAX: usize = 20;
 
 /// A layout to read from.
 pub struct Layout {
@@ -47,7 +50,7 @@ impl Layout {
         };
         check_version(&files)?;
         let old_archive = |files: &Files| -> Result<Option<LayoutError>, LayoutError> {
-            let names = if name.kind == LayoutKind::Directory { None } else { docker_archive::names(files)? };
+            let names = if name.kind == LayoutKind::Directory { None } else { docker_archive_names(files)? };
             Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), there: names }))
         };
         let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
@@ -172,6 +175,17 @@ pub(super) fn check_version(files: &Files) -> Result<(), LayoutError> {
             Err(LayoutError::not_a_layout(files.path(), why))
         }
     }
+}
+
+/// The names of the images in `manifest.json`, of an archive of `docker save` before Docker 25: that file has no digests.
+/// `None` without such a file, or without images in it.
+fn docker_archive_names(files: &Files) -> Result<Option<Vec<String>>, LayoutError> {
+    let Some(bytes) = files.read("manifest.json", DOCUMENT_MAX)? else { return Ok(None) };
+    let Ok(value) = crate::model::json::parse(&bytes) else { return Ok(None) };
+    let images = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let tags = images.iter().filter_map(|image| image.get("RepoTags")?.as_array());
+    let tags = tags.flatten().filter_map(|tag| tag.as_str().map(str::to_owned));
+    Ok((!images.is_empty()).then(|| tags.take(NAMES_MAX).collect()))
 }
 
 pub(super) fn decode(files: &Files, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {

@@ -87,8 +87,15 @@ impl Session {
 
     /// The URL of a `Location` or `Link` in this response. As with redirects, it must not lead from https to http. The
     /// error says what is wrong with it.
+    ///
+    /// An https URL at a port that was just found to speak plain HTTP becomes an http URL: a registry behind a proxy may
+    /// not know its own protocol.
     pub(crate) fn resolve_location(&self, response: &ApiResponse, location: &str) -> Result<Url, String> {
-        let url = self.over_plain_http(response, response.url.join(location)?);
+        let url = response.url.join(location)?;
+        let plain = Origin { https: false, ..url.origin.clone() };
+        if response.url.origin == plain {
+            return Ok(url.at(plain));
+        }
         if response.url.origin.https && !url.origin.https && !self.insecure {
             return Err(format!("from https to {}", response.http.quote(&url.origin.to_string())));
         }
@@ -104,14 +111,6 @@ impl Session {
     fn given(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
         let origin = self.transport.secrets().clean(&url.origin.to_string());
         FailedRequest { address: Some(Address { origin, source }), ..request.shown(self.shown(url)) }
-    }
-
-    /// The URL over plain HTTP, if it is https at a port that was just found to speak plain HTTP: a registry behind a
-    /// proxy may not know its own protocol.
-    fn over_plain_http(&self, response: &ApiResponse, url: Url) -> Url {
-        let plain = Origin { https: false, ..url.origin.clone() };
-        let is_found_out = response.url.origin == plain && url.origin.https;
-        if is_found_out { url.at(plain) } else { url }
     }
 
     /// Sends to a URL. If nothing was sent because there is no TLS, sends over plain HTTP too: with `--insecure`, for a

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::challenge::Challenge;
-use crate::auth::registry_state::ChallengeOrigin;
+use crate::auth::registry_state::ChallengedRequest;
 use crate::auth::token_client::TokenServer;
 use crate::auth::token_messages::TokenRequest;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::session::Session;
+use crate::content::registry::session::{Exchange, Session};
 use crate::net::deadline::Deadline;
-use crate::net::endpoint::{Endpoint, FirstRequest};
 use crate::net::error::RegistryError;
 use crate::net::url::Url;
 use crate::sanitize::io_error;
@@ -20,9 +19,9 @@ use crate::sync::lock;
 impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
-    pub(super) fn end_turn(&self, first: &mut Option<FirstRequest<'_>>, request: &ApiRequest<'_>) {
+    pub(super) fn end_exclusive(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
         if self.authenticator.header(request.registry, &request.scopes).is_some() {
-            *first = None;
+            exchange.first = None;
         }
     }
 
@@ -30,17 +29,15 @@ impl Session {
     /// from anonymous users, and require a login only at their API root.
     pub(super) fn login_for_hidden_content(
         &self,
-        endpoint: &Endpoint,
-        first: &mut Option<FirstRequest<'_>>,
+        exchange: &mut Exchange<'_>,
         request: &ApiRequest<'_>,
-        deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = request.registry;
         if request.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
             return Ok(None);
         }
-        let door = Arc::clone(lock(&self.known_roots).entry(registry.to_owned()).or_default());
-        let mut is_settled = lock(&door);
+        let root = Arc::clone(lock(&self.known_roots).entry(registry.to_owned()).or_default());
+        let mut is_settled = lock(&root);
         if *is_settled {
             return Ok(None);
         }
@@ -48,15 +45,15 @@ impl Session {
             return Ok(Some(header));
         }
         // No login is looked up before the registry has sent a challenge.
-        let response = self.attempt(endpoint, first, &request.ping(), None, deadline)?;
+        let response = self.attempt(exchange, &request.ping(), None)?;
         *is_settled = response.http.status != 401
             || !response.is_home
-            || !self.authenticator.has_login(registry, self.left(deadline));
+            || !self.authenticator.has_login(registry, self.left(exchange.deadline));
         if *is_settled {
             return Ok(None);
         }
         drop(is_settled);
-        self.login(endpoint, request, None, &response, deadline)
+        self.login(exchange, request, None, &response)
     }
 
     /// Whether the registry has accepted an anonymous write.
@@ -88,13 +85,13 @@ impl Session {
     /// What to send after the registry's 401; `None` if it is final.
     pub(super) fn login(
         &self,
-        endpoint: &Endpoint,
+        exchange: &Exchange<'_>,
         request: &ApiRequest<'_>,
         sent: Option<&Secret>,
         response: &ApiResponse,
-        deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
-        let asker = ChallengeOrigin {
+        let Exchange { endpoint, deadline, .. } = *exchange;
+        let challenged = ChallengedRequest {
             registry: request.registry,
             https: endpoint.is_https(),
             insecure: self.exposed,
@@ -118,7 +115,7 @@ impl Session {
             }
             Ok(response)
         };
-        self.authenticator.answer(&asker, &challenges, &request.scopes, sent, &send)
+        self.authenticator.answer(&challenged, &challenges, &request.scopes, sent, &send)
     }
 }
 

@@ -63,6 +63,14 @@ pub(crate) struct Session {
     pub(super) expected: Expectations,
 }
 
+/// A request while it is sent and answered.
+pub(super) struct Exchange<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    /// Held as long as other requests to the registry must wait for this one.
+    pub(super) first: Option<FirstRequest<'a>>,
+    pub(super) deadline: &'a Deadline,
+}
+
 /// Whether the response may mean that the header with the token is too large. A 413 to a request with a body means the
 /// body, and a 400 may mean anything unless the header is larger than many servers accept.
 fn is_too_large(request: &ApiRequest<'_>, response: &ApiResponse, header: &Secret) -> bool {
@@ -139,8 +147,8 @@ impl Session {
         let own = if request.slot.is_some() { self.open_ended() } else { self.deadline() };
         let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
-            let mut turn = first.take();
-            self.judge(request, self.send_to(&endpoint, &mut turn, request, &deadline))
+            let mut exchange = Exchange { endpoint: &endpoint, first: first.take(), deadline: &deadline };
+            self.judge(request, self.send_to(&mut exchange, request))
         })
     }
 
@@ -180,39 +188,27 @@ impl Session {
         first
     }
 
-    fn send_to(
-        &self,
-        endpoint: &Endpoint,
-        first: &mut Option<FirstRequest<'_>>,
-        request: &ApiRequest<'_>,
-        deadline: &Deadline,
-    ) -> Result<ApiResponse, RegistryError> {
-        let outcome = self.send_rounds(endpoint, first, request, deadline);
+    fn send_to(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
+        let outcome = self.send_rounds(exchange, request);
         self.authenticator.leave(request.registry, outcome.as_ref().err());
         outcome
     }
 
-    fn send_rounds(
-        &self,
-        endpoint: &Endpoint,
-        first: &mut Option<FirstRequest<'_>>,
-        request: &ApiRequest<'_>,
-        deadline: &Deadline,
-    ) -> Result<ApiResponse, RegistryError> {
+    fn send_rounds(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
         let mut sent = self.authenticator.header(request.registry, &request.scopes);
         let is_blind = sent.is_none() && !self.is_open(request.registry);
         if is_blind && request.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
-            self.send_to(endpoint, first, &request.ping(), deadline)?;
+            self.send_to(exchange, &request.ping())?;
             sent = self.authenticator.header(request.registry, &request.scopes);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let response = self.attempt(endpoint, first, request, sent.as_ref(), deadline)?;
+            let response = self.attempt(exchange, request, sent.as_ref())?;
             if sent.is_none() && response.http.status == 404 && response.is_home {
-                sent = self.login_for_hidden_content(endpoint, first, request, deadline)?;
+                sent = self.login_for_hidden_content(exchange, request)?;
                 if sent.is_some() {
-                    self.end_turn(first, request);
+                    self.end_exclusive(exchange, request);
                     continue;
                 }
             }
@@ -230,10 +226,10 @@ impl Session {
             if rounds >= ROUNDS_MAX {
                 return Ok(response);
             }
-            match self.login(endpoint, request, sent.as_ref(), &response, deadline)? {
+            match self.login(exchange, request, sent.as_ref(), &response)? {
                 Some(header) => {
                     sent = Some(header);
-                    self.end_turn(first, request);
+                    self.end_exclusive(exchange, request);
                 }
                 None => return Ok(response),
             }
@@ -242,14 +238,13 @@ impl Session {
 
     pub(super) fn attempt(
         &self,
-        endpoint: &Endpoint,
-        first: &mut Option<FirstRequest<'_>>,
+        exchange: &mut Exchange<'_>,
         request: &ApiRequest<'_>,
         sent: Option<&Secret>,
-        deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
-        let attempt = endpoint.attempt(first, |origin| {
+        let deadline = exchange.deadline;
+        let attempt = exchange.endpoint.attempt(&mut exchange.first, |origin| {
             let url = Url::new(origin.clone(), &*request.target);
             let address = endpoint::address(request.registry, origin);
             last.replace(Some(FailedRequest { address, ..request.shown(self.shown(&url)) }));

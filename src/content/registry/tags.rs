@@ -158,7 +158,9 @@ impl Registry {
         let mut response = self.session.send(&request)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let page = TagPage::read(&response.http.body)
+            let body = &response.http.body;
+            let page: TagPage = json::check_size(body)
+                .and_then(|()| serde_json::from_slice(body))
                 .map_err(|error| response.http.quote(&error.to_string()))
                 .map_err(|why| response.protocol_error(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
@@ -233,13 +235,6 @@ fn check_deleted(response: &ApiResponse, content: &str) -> Result<(), RegistryEr
 #[derive(Deserialize)]
 struct TagPage {
     tags: Option<Vec<String>>,
-}
-
-impl TagPage {
-    fn read(body: &[u8]) -> Result<TagPage, serde_json::Error> {
-        json::check_size(body)?;
-        serde_json::from_slice(body)
-    }
 }
 
 /// Whether a header can carry the text as one word.
