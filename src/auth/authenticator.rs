@@ -23,6 +23,7 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 /// Answers the challenges of all registries during one command.
+#[derive(Debug)]
 pub(crate) struct Authenticator {
     credentials: CredentialStore,
     secrets: Arc<Redactor>,

@@ -176,12 +176,11 @@ impl RegistryAuth<'_> {
     }
 
     fn granted(&self, request: &TokenRequest, response: &TokenResponse) -> Result<GrantedToken, RegistryError> {
-        let method = if request.form.is_some() { "POST" } else { "GET" };
         let error = |kind, words: &str| {
             let host = self.secrets.clean(&self.realm.host);
             let url = self.secrets.clean(self.realm.shown());
             RegistryError::new(kind, self.challenged.registry, format!("token server {host}: {words}"))
-                .at(FailedRequest::new(method, url))
+                .at(FailedRequest::new(request.method(), url))
                 .with_status(response.status)
         };
         if response.is_success() {

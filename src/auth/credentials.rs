@@ -4,6 +4,7 @@
 //! (`credsStore`), and the `auths` of `config.json`. Docker ignores a file that is not JSON and a helper that fails;
 //! here both are errors, but only once a registry sends a challenge. Nothing is read before that.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -74,6 +75,12 @@ pub(crate) struct CredentialStore {
     notice: Trace,
     /// Whether the warning about an unreadable config.json was printed.
     is_told: AtomicBool,
+}
+
+impl fmt::Debug for CredentialStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("config_dir", &self.config_dir).finish_non_exhaustive()
+    }
 }
 
 /// Why config.json gives no logins.

@@ -38,8 +38,6 @@ impl TokenServer<'_> {
         let url = Url::parse(&request.url).map_err(refuse)?;
         let form = [("Content-Type", "application/x-www-form-urlencoded")];
         let post = OutgoingRequest {
-            method: if request.form.is_some() { "POST" } else { "GET" },
-            url: &url,
             headers: if request.form.is_some() { &form } else { &[] },
             authorization: request.authorization.as_ref(),
             body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
@@ -47,7 +45,7 @@ impl TokenServer<'_> {
             // A refresh token may be valid for one use only.
             repeatable: request.form.is_none(),
             guarded: true,
-            deadline,
+            ..OutgoingRequest::new(registry, request.method(), &url, deadline)
         };
         let secrets = self.transport.secrets();
         if let Some(form) = &request.form {
@@ -58,7 +56,7 @@ impl TokenServer<'_> {
         let shown = FailedRequest::new(post.method, secrets.url(&url));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
-            let failed = match self.exchange(registry, &post) {
+            let failed = match self.exchange(&post) {
                 Ok(answer) => {
                     let again = refusal::again(&answer);
                     let response = TokenResponse { status: answer.status, body: answer.body };
@@ -81,8 +79,8 @@ impl TokenServer<'_> {
         }
     }
 
-    fn exchange(&self, registry: &str, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
-        let send = |request: &OutgoingRequest<'_>| self.transport.exchange(registry, request);
+    fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+        let send = |request: &OutgoingRequest<'_>| self.transport.exchange(request);
         if request.authorization.is_some() || request.body.is_some() {
             return send(request);
         }

@@ -39,6 +39,13 @@ pub(crate) struct TokenRequest {
     pub(crate) form: Option<Secret>,
 }
 
+impl TokenRequest {
+    /// The method.
+    pub(crate) fn method(&self) -> &'static str {
+        if self.form.is_some() { "POST" } else { "GET" }
+    }
+}
+
 /// The response of a token server. It has no `Debug`, because the body may contain a token.
 #[derive(Clone)]
 pub(crate) struct TokenResponse {

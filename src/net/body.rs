@@ -1,13 +1,8 @@
 //! Bodies that are streamed: a blob of any size passes through a buffer.
 
-use std::cell::RefCell;
-use std::fmt;
 use std::io::{self, Read};
 
 use ureq::{Body, BodyReader};
-
-/// Receives the body of a response that is streamed.
-pub(crate) type BodySlot = RefCell<Option<ResponseBody>>;
 
 /// The body of a response, not read yet. If its length was stated, an early end is an error.
 pub(crate) struct ResponseBody {
@@ -27,12 +22,6 @@ impl ResponseBody {
 impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer)
-    }
-}
-
-impl fmt::Debug for ResponseBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("length", &self.length).finish_non_exhaustive()
     }
 }
 

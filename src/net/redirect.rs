@@ -75,7 +75,7 @@ mod tests {
     fn answer(status: u16, location: &str) -> HttpResponse {
         let mut headers = ureq::http::HeaderMap::new();
         headers.insert("Location", location.parse().expect("a header value"));
-        HttpResponse { status, headers, body: Vec::new(), secrets: Default::default() }
+        HttpResponse { status, headers, ..HttpResponse::default() }
     }
 
     /// Follows from https://h/a. Each request is recorded, with whether it had credentials.
@@ -83,17 +83,7 @@ mod tests {
         let url = Url::parse("https://h/a").expect("a URL");
         let secret = Secret::new("Bearer x");
         let authorization = Some(&secret);
-        let request = OutgoingRequest {
-            method,
-            url: &url,
-            headers: &[],
-            authorization,
-            body: None,
-            cap: 0,
-            repeatable: true,
-            guarded: false,
-            deadline: &Deadline::NONE,
-        };
+        let request = OutgoingRequest { authorization, ..OutgoingRequest::new("h", method, &url, &Deadline::NONE) };
         let seen = RefCell::new(Vec::new());
         let send = |request: &OutgoingRequest<'_>| {
             let mut seen = seen.borrow_mut();

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn empty(status: u16) -> HttpResponse {
-        HttpResponse { status, headers: Default::default(), body: Vec::new(), secrets: Default::default() }
+        HttpResponse { status, ..HttpResponse::default() }
     }
 
     fn said(status: u16, body: &str) -> String {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use percent_encoding::{CONTROLS, percent_encode};
 use ureq::http::{HeaderMap, HeaderValue};
 
+use crate::net::body::ResponseBody;
 use crate::net::redact::Redactor;
 
 /// A response, byte for byte. `Debug` leaves out the header fields and the body, which may contain a token.
+#[derive(Default)]
 pub(crate) struct HttpResponse {
     /// The HTTP status.
     pub(crate) status: u16,
@@ -17,6 +19,8 @@ pub(crate) struct HttpResponse {
     pub(crate) headers: HeaderMap,
     /// The body; for a status other than 2xx only its beginning.
     pub(crate) body: Vec<u8>,
+    /// The body, if it is streamed.
+    pub(crate) stream: Option<ResponseBody>,
     /// The secrets that [`HttpResponse::quote`] redacts.
     pub(crate) secrets: Arc<Redactor>,
 }
@@ -83,7 +87,7 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         headers.append("B", HeaderValue::from_bytes(b"x").unwrap());
-        let answer = HttpResponse { status: 200, headers, body: Vec::new(), secrets: Arc::default() };
+        let answer = HttpResponse { status: 200, headers, ..HttpResponse::default() };
         assert_eq!(answer.header("A").as_deref(), Some("café"));
         assert_eq!(answer.header("B").as_deref(), Some("café"));
         assert_eq!((answer.header("C"), answer.header("E")), (None, None));
@@ -96,7 +100,7 @@ mod tests {
     fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
         let mut headers = HeaderMap::new();
         headers.insert("X-Echo", "hunter2".parse().unwrap());
-        let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
+        let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), ..HttpResponse::default() };
         assert_eq!(format!("{answer:?}"), "HttpResponse { status: 200, .. }");
     }
 }

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ureq::http::response::Parts;
 use ureq::http::{Request as HttpRequest, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use crate::env::Env;
-use crate::net::body::{BodySlot, RequestBody, ResponseBody};
+use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::connections::{ConnectionPool, OriginConnections};
 use crate::net::connector::{ConnectionSource, begin_request, connection_source};
 use crate::net::deadline::{Deadline, shown};
@@ -41,6 +40,8 @@ pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 /// A request. It has no `Debug`, because the body may contain a secret.
 #[derive(Clone, Copy)]
 pub(crate) struct OutgoingRequest<'a> {
+    /// The registry that it serves.
+    pub(crate) registry: &'a str,
     /// The method.
     pub(crate) method: &'static str,
     /// The URL.
@@ -57,14 +58,40 @@ pub(crate) struct OutgoingRequest<'a> {
     pub(crate) repeatable: bool,
     /// Whether the registry named the URL: then a public registry must not lead into a private network.
     pub(crate) guarded: bool,
+    /// Whether the body of a successful response is streamed, and not read before the response is returned.
+    pub(crate) is_streamed: bool,
     /// The deadline of the whole request.
     pub(crate) deadline: &'a Deadline,
+}
+
+impl<'a> OutgoingRequest<'a> {
+    /// A request without headers and body, whose response has no body. It is not repeated.
+    pub(crate) fn new(
+        registry: &'a str,
+        method: &'static str,
+        url: &'a Url,
+        deadline: &'a Deadline,
+    ) -> OutgoingRequest<'a> {
+        OutgoingRequest {
+            registry,
+            method,
+            url,
+            headers: &[],
+            authorization: None,
+            body: None,
+            cap: 0,
+            repeatable: false,
+            guarded: false,
+            is_streamed: false,
+            deadline,
+        }
+    }
 }
 
 /// All connections of a command.
 pub(crate) struct Transport {
     trace: Option<Trace>,
-    lines: ConnectionPool,
+    pool: ConnectionPool,
     secrets: Arc<Redactor>,
     sent: AtomicU64,
 }
@@ -78,8 +105,8 @@ impl Transport {
         trace: Option<Trace>,
         limits: Option<Arc<RateLimits>>,
     ) -> Transport {
-        let lines = ConnectionPool::new(env, insecure, user_agent, limits);
-        Transport { trace, lines, secrets: Arc::default(), sent: AtomicU64::new(0) }
+        let pool = ConnectionPool::new(env, insecure, user_agent, limits);
+        Transport { trace, pool, secrets: Arc::default(), sent: AtomicU64::new(0) }
     }
 
     /// Redacts all secrets that were sent.
@@ -99,61 +126,16 @@ impl Transport {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Sends a request that serves a registry, and reads the response.
+    /// Sends a request and reads the response.
     ///
     /// A closed connection of the pool is replaced if the request may be repeated.
-    pub(crate) fn exchange(
-        &self,
-        registry: &str,
-        request: &OutgoingRequest<'_>,
-    ) -> Result<HttpResponse, TransportFailure> {
-        self.repeat(registry, request, &|agent| self.read(run(agent, request, None)?, request.cap))
-    }
-
-    /// As [`Transport::exchange`], but a successful body is not read: it is put into the slot.
-    pub(crate) fn download(
-        &self,
-        registry: &str,
-        request: &OutgoingRequest<'_>,
-        slot: &BodySlot,
-    ) -> Result<HttpResponse, TransportFailure> {
-        self.repeat(registry, request, &|agent| {
-            let response = run(agent, request, None)?;
-            if !response.status().is_success() {
-                return self.read(response, request.cap);
-            }
-            let (parts, body) = response.into_parts();
-            let answer = self.head(parts);
-            plain(&answer)?;
-            slot.replace(Some(ResponseBody::new(body)));
-            Ok(answer)
-        })
-    }
-
-    /// Sends a request whose body is streamed. It cannot be repeated.
-    pub(crate) fn upload(
-        &self,
-        registry: &str,
-        request: &OutgoingRequest<'_>,
-        body: &mut RequestBody<'_>,
-    ) -> Result<HttpResponse, TransportFailure> {
-        let line = self.line(registry, request)?;
-        begin_request(false);
-        self.once(request, || self.read(run(&line.agent, request, Some(body))?, request.cap))
-    }
-
-    fn repeat(
-        &self,
-        registry: &str,
-        request: &OutgoingRequest<'_>,
-        send: &dyn Fn(&Agent) -> Result<HttpResponse, TransportFailure>,
-    ) -> Result<HttpResponse, TransportFailure> {
-        let line = self.line(registry, request)?;
+    pub(crate) fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+        let connections = self.connections(request)?;
         let mut tries = 0;
         loop {
             tries += 1;
             begin_request(request.repeatable);
-            let outcome = self.once(request, || send(&line.agent));
+            let outcome = self.once(request, || self.read(run(&connections.agent, request, None)?, request));
             let Err(failure) = outcome else { return outcome };
             let source = connection_source();
             let may_repeat = match failure.hint {
@@ -166,8 +148,19 @@ impl Transport {
             if may_repeat && tries < STALE_MAX {
                 continue;
             }
-            return Err(if failure.hint == FailureHint::NoAnswer { line.explain(failure) } else { failure });
+            return Err(if failure.hint == FailureHint::NoAnswer { connections.explain(failure) } else { failure });
         }
+    }
+
+    /// Sends a request whose body is streamed. It cannot be repeated.
+    pub(crate) fn upload(
+        &self,
+        request: &OutgoingRequest<'_>,
+        body: &mut RequestBody<'_>,
+    ) -> Result<HttpResponse, TransportFailure> {
+        let connections = self.connections(request)?;
+        begin_request(false);
+        self.once(request, || self.read(run(&connections.agent, request, Some(body))?, request))
     }
 
     /// Sends once, and handles the count, the trace, the deadline and the secrets.
@@ -198,7 +191,7 @@ impl Transport {
         if outcome.as_ref().map_or_else(|failure| failure.sent, |_| true) {
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
-        self.tell(request, &outcome, begun);
+        self.trace(request, &outcome, begun);
         outcome
     }
 
@@ -207,12 +200,12 @@ impl Transport {
     /// plain HTTP.
     pub(crate) fn preconnect(&self, registry: &str, origin: &Origin, total: usize, secured: bool) {
         // The request that needs a connection reports why it cannot be opened.
-        let Ok(connections) = self.lines.get(registry, origin, false, 0) else { return };
-        let Some(pool) = &connections.preconnected else { return };
+        let Ok(connections) = self.pool.get(registry, origin, false, 0) else { return };
+        let Some(preconnected) = &connections.preconnected else { return };
         if let Some(setup) = connections.tls.as_ref().filter(|_| secured) {
-            pool.secure(setup);
+            preconnected.secure(setup);
         }
-        pool.open_up_to(total);
+        preconnected.open_up_to(total);
     }
 
     /// Begins to open one connection to the token server that a registry is known to name, unless one of the two is
@@ -221,7 +214,7 @@ impl Transport {
     ///
     /// One that a certificate of the user's would be shown to is not called before it is named.
     pub(crate) fn preconnect_token_server(&self, registry: &str, home: &Origin, server: &Origin) {
-        let direct = |origin, guarded| self.lines.get(registry, origin, guarded, 0).ok();
+        let direct = |origin, guarded| self.pool.get(registry, origin, guarded, 0).ok();
         if home == server || direct(home, false).is_none_or(|home| home.preconnected.is_none()) {
             return;
         }
@@ -234,7 +227,7 @@ impl Transport {
         }
     }
 
-    fn tell(&self, request: &OutgoingRequest<'_>, outcome: &Result<HttpResponse, TransportFailure>, begun: Instant) {
+    fn trace(&self, request: &OutgoingRequest<'_>, outcome: &Result<HttpResponse, TransportFailure>, begun: Instant) {
         let Some(trace) = &self.trace else { return };
         let (method, url, time) = (request.method, self.secrets.url(request.url), begun.elapsed().as_millis());
         let line = match outcome {
@@ -244,9 +237,11 @@ impl Transport {
         trace(&line);
     }
 
-    fn read(&self, response: Response<Body>, cap: u64) -> Result<HttpResponse, TransportFailure> {
+    fn read(&self, response: Response<Body>, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
         let (parts, body) = response.into_parts();
-        let mut answer = self.head(parts);
+        let (status, headers, secrets) = (parts.status.as_u16(), parts.headers, Arc::clone(&self.secrets));
+        let mut answer = HttpResponse { status, headers, secrets, ..HttpResponse::default() };
+        let cap = request.cap;
         if !answer.is_success() {
             // The status counts, even if the message cannot be read.
             let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
@@ -257,7 +252,11 @@ impl Transport {
         if body.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
         }
-        plain(&answer)?;
+        refuse_encoded(&answer)?;
+        if request.is_streamed {
+            answer.stream = Some(ResponseBody::new(body));
+            return Ok(answer);
+        }
         let mut reader = body.into_reader().take(cap.saturating_add(1));
         reader.read_to_end(&mut answer.body).map_err(TransportFailure::of_body)?;
         if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
@@ -266,22 +265,17 @@ impl Transport {
         Ok(answer)
     }
 
-    fn head(&self, parts: Parts) -> HttpResponse {
-        let secrets = Arc::clone(&self.secrets);
-        HttpResponse { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new(), secrets }
-    }
-
-    fn line(&self, registry: &str, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportFailure> {
+    fn connections(&self, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportFailure> {
         let header = request.authorization.map_or(0, |header| header.reveal().len());
         let longest = header.max(request.url.target().len());
-        let line = self.lines.get(registry, &request.url.origin, request.guarded, longest)?;
-        if let Some(pool) = &line.preconnected {
-            pool.close_old();
+        let connections = self.pool.get(request.registry, &request.url.origin, request.guarded, longest)?;
+        if let Some(preconnected) = &connections.preconnected {
+            preconnected.close_old();
         }
-        if let Some(login) = &line.proxy_login {
+        if let Some(login) = &connections.proxy_login {
             self.secrets.sent(login);
         }
-        Ok(line)
+        Ok(connections)
     }
 }
 
@@ -326,7 +320,7 @@ fn within<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Du
 }
 
 /// Refuses a compressed response: digests are about the uncompressed bytes.
-fn plain(answer: &HttpResponse) -> Result<(), TransportFailure> {
+fn refuse_encoded(answer: &HttpResponse) -> Result<(), TransportFailure> {
     let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };
     let encoding: String = answer.quote(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();

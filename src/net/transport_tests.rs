@@ -14,7 +14,7 @@ fn after_a_preconnected_one_of(age: Duration) -> FailureHint {
     let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
     let transport = Transport::new(Env::default(), false, "test/1", None, None);
     let pool = PreconnectPool::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
-    transport.lines.keep("127.0.0.1", &url.origin, pool);
+    transport.pool.keep("127.0.0.1", &url.origin, pool);
     let server = thread::spawn(move || {
         let (mut first, _) = listener.accept().unwrap();
         first.read_exact(&mut [0]).unwrap();
@@ -24,18 +24,9 @@ fn after_a_preconnected_one_of(age: Duration) -> FailureHint {
         let _ = plain.read(&mut [0; 4096]);
         let _ = plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    let request = OutgoingRequest {
-        method: "POST",
-        url: &url,
-        headers: &[],
-        authorization: None,
-        body: None,
-        cap: 0,
-        repeatable: true,
-        guarded: false,
-        deadline: &Deadline::NONE,
-    };
-    let hint = transport.exchange("127.0.0.1", &request).unwrap_err().hint;
+    let request =
+        OutgoingRequest { repeatable: true, ..OutgoingRequest::new("127.0.0.1", "POST", &url, &Deadline::NONE) };
+    let hint = transport.exchange(&request).unwrap_err().hint;
     // Lets the server go on where there was no second connection.
     let _ = TcpStream::connect(("127.0.0.1", port));
     server.join().unwrap();
@@ -53,21 +44,12 @@ fn a_public_registry_cannot_have_us_ask_inside() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let transport = Transport::new(Env::default(), false, "test/1", None, None);
-    transport.lines.note("registry.example", true);
+    transport.pool.note("registry.example", true);
     let ask = |url: &str, guarded| {
         let url = Url::parse(url).unwrap();
-        let request = OutgoingRequest {
-            method: "GET",
-            url: &url,
-            headers: &[],
-            authorization: None,
-            body: None,
-            cap: 0,
-            repeatable: false,
-            guarded,
-            deadline: &Deadline::NONE,
-        };
-        transport.exchange("registry.example", &request).unwrap_err()
+        let request =
+            OutgoingRequest { guarded, ..OutgoingRequest::new("registry.example", "GET", &url, &Deadline::NONE) };
+        transport.exchange(&request).unwrap_err()
     };
     for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
         for scheme in ["http", "https"] {
@@ -93,21 +75,12 @@ fn a_remembered_token_server_in_a_private_network_is_not_called_for_a_public_reg
         |listener: &TcpListener| Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin;
     let preconnect = |is_public| {
         let transport = Transport::new(Env::default(), false, "test/1", None, None);
-        transport.lines.note(&registry, is_public);
+        transport.pool.note(&registry, is_public);
         transport.preconnect_token_server(&registry, &origin(&home), &origin(&server));
         let (count, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let url = Url::new(origin(&server), "/token");
-        let request = OutgoingRequest {
-            method: "GET",
-            url: &url,
-            headers: &[],
-            authorization: None,
-            body: None,
-            cap: 0,
-            repeatable: false,
-            guarded: true,
-            deadline: &Deadline::NONE,
-        };
+        let request =
+            OutgoingRequest { guarded: true, ..OutgoingRequest::new(&registry, "GET", &url, &Deadline::NONE) };
         thread::scope(|scope| {
             // It hangs up on all who call.
             scope.spawn(|| {
@@ -120,7 +93,7 @@ fn a_remembered_token_server_in_a_private_network_is_not_called_for_a_public_reg
                 }
             });
             // It waits for the connection that is being opened.
-            let failure = transport.exchange(&registry, &request).unwrap_err();
+            let failure = transport.exchange(&request).unwrap_err();
             is_over.store(true, Ordering::SeqCst);
             TcpStream::connect(server.local_addr().unwrap()).unwrap();
             failure.detail

@@ -133,7 +133,7 @@ pub(crate) fn refusal(bytes: &[u8]) {
             headers.insert("Retry-After", after);
         }
         let request = FailedRequest::new("GET", "https://h/v2/");
-        let response = HttpResponse { status, headers, body: body.to_vec(), secrets: Default::default() };
+        let response = HttpResponse { status, headers, body: body.to_vec(), ..HttpResponse::default() };
         let error = refusal::refusal("h", request, &response);
         message(&error.detail);
         error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| message(text));

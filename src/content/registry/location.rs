@@ -4,7 +4,7 @@
 
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
-use crate::net::body::{BodySlot, RequestBody, ResponseBody};
+use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::failure::{FailureHint, TransportFailure};
@@ -14,10 +14,10 @@ use crate::secret::Secret;
 impl Session {
     /// Sends a request whose successful response is streamed.
     pub(crate) fn download(&self, request: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
-        let slot = BodySlot::default();
-        let response = self.send(&ApiRequest { slot: Some(&slot), ..request.clone() })?;
+        let mut response = self.send(&ApiRequest { is_streamed: true, ..request.clone() })?;
         let missing = || RegistryError::new(RegistryErrorKind::Protocol, request.registry, "a response without a body");
-        slot.into_inner().ok_or_else(missing).map(|body| (response, body))
+        let body = response.http.stream.take().ok_or_else(missing)?;
+        Ok((response, body))
     }
 
     /// Sends a request to a URL that the registry named, instead of its own target. If the URL is not on the registry
@@ -71,7 +71,7 @@ impl Session {
             if is_home { request.shown(self.shown(url)) } else { self.given(request, url, AddressSource::Upload) };
         let answered = self.try_over_plain_http(request, url, authorization.as_ref(), |url, header| {
             let outgoing = request.outgoing(url, header, deadline);
-            Ok((self.transport.upload(request.registry, &outgoing, body)?, url.clone()))
+            Ok((self.transport.upload(&outgoing, body)?, url.clone()))
         });
         let (http, url) = answered.map_err(|failure| failure.into_error(request.registry, shown.clone()))?;
         let response = ApiResponse { registry: request.registry.to_owned(), http, url, request: shown, is_home };

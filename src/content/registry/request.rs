@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::auth::scope::{Access, Scopes};
 use crate::digest::Digest;
-use crate::net::body::BodySlot;
 use crate::net::deadline::Deadline;
 use crate::net::error::FailedRequest;
 use crate::net::response::HttpResponse;
@@ -37,8 +36,8 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) cap: u64,
     /// The deadline of the operation that the request belongs to, if it has one.
     pub(crate) deadline: Option<&'a Deadline>,
-    /// Receives the body of a successful response, if it is streamed.
-    pub(crate) slot: Option<&'a BodySlot>,
+    /// Whether the body of a successful response is streamed.
+    pub(crate) is_streamed: bool,
     /// Whether it checks a tag before a push. An account that may only push is refused then.
     pub(crate) is_tag_check: bool,
     /// The repository that it concerns; `None` for the whole registry.
@@ -116,15 +115,13 @@ impl<'a> ApiRequest<'a> {
         deadline: &'o Deadline,
     ) -> OutgoingRequest<'o> {
         OutgoingRequest {
-            method: self.method,
-            url,
             headers: self.headers,
             authorization,
             body: self.body,
             cap: self.cap,
             repeatable: self.is_repeatable,
-            guarded: false,
-            deadline,
+            is_streamed: self.is_streamed,
+            ..OutgoingRequest::new(self.registry, self.method, url, deadline)
         }
     }
 

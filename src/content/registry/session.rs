@@ -144,7 +144,7 @@ impl Session {
         let endpoint = self.endpoints.of(request.registry)?;
         let mut first = self.first(&endpoint, request.registry);
         // Begins when it is this request's turn: a thread that waited for an unreachable registry has its own time.
-        let own = if request.slot.is_some() { self.open_ended() } else { self.deadline() };
+        let own = if request.is_streamed { self.open_ended() } else { self.deadline() };
         let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
             let mut exchange = Exchange { endpoint: &endpoint, first: first.take(), deadline: &deadline };
@@ -270,10 +270,7 @@ impl Session {
         deadline: &Deadline,
     ) -> Result<ApiResponse, TransportFailure> {
         let outgoing = request.outgoing(&url, authorization, deadline);
-        let send = |outgoing: &OutgoingRequest<'_>| match request.slot {
-            Some(slot) => self.transport.download(request.registry, outgoing, slot),
-            None => self.transport.exchange(request.registry, outgoing),
-        };
+        let send = |outgoing: &OutgoingRequest<'_>| self.transport.exchange(outgoing);
         let (http, last) = redirect::follow(&outgoing, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
         if is_home && ARTIFACTORY.iter().any(|name| http.header(name).is_some()) {
@@ -293,6 +290,6 @@ impl Session {
         let authorization = self.authenticator.header(request.registry, &request.scopes);
         let deadline = Deadline::after(COURTESY, &self.clock);
         let outgoing = request.outgoing(url, authorization.as_ref(), &deadline);
-        let _ = self.transport.exchange(request.registry, &outgoing);
+        let _ = self.transport.exchange(&outgoing);
     }
 }
