@@ -219,10 +219,11 @@ impl CredentialStore {
 
 /// The helper for this key: `credHelpers` before `credsStore`. An empty name means that the file holds the login.
 pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
-    let own = object(config, "credHelpers")?.map(|helpers| exact_text(helpers, key)).transpose()?.flatten();
-    let name = match own {
-        Some(name) => name,
+    // The key is data and no member name, so its case counts.
+    let name = match object(config, "credHelpers")?.and_then(|helpers| helpers.get(key)) {
         None => text(config, "credsStore")?,
+        Some(Value::Null) => String::new(),
+        Some(name) => name.as_str().ok_or_else(|| format!("{key:?} is not a string"))?.to_owned(),
     };
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
@@ -342,17 +343,6 @@ fn text(map: &Map<String, Value>, name: &str) -> Result<String, String> {
     match member(map, name) {
         None => Ok(String::new()),
         Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| format!("{name:?} is not a string")),
-    }
-}
-
-/// The string under a key. The key is data and no member name, so its case counts.
-fn exact_text(map: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
-    match map.get(key) {
-        None => Ok(None),
-        Some(Value::Null) => Ok(Some(String::new())),
-        Some(value) => {
-            value.as_str().map(|name| Some(name.to_owned())).ok_or_else(|| format!("{key:?} is not a string"))
-        }
     }
 }
 

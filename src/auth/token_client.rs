@@ -47,7 +47,7 @@ impl TokenServer<'_> {
             guarded: true,
             ..OutgoingRequest::new(registry, request.method(), &url, deadline)
         };
-        let secrets = self.transport.secrets();
+        let secrets = &self.transport.secrets;
         if let Some(form) = &request.form {
             secrets.sent_form(form);
         }

@@ -112,24 +112,24 @@ impl Realm {
         identity: Option<&Secret>,
     ) -> TokenRequest {
         let login = credential.login().or_else(|| Some((credential.username.as_str(), identity?)));
-        let mut query = TokenQuery::default();
+        let mut query = String::new();
         if let Some((user, _)) = login.filter(|(user, _)| !user.is_empty()) {
-            query.add("account", user);
+            add(&mut query, "account", user);
         }
         for scope in scopes.texts() {
-            query.add("scope", &scope);
+            add(&mut query, "scope", &scope);
         }
         if let Some(service) = service {
-            query.add("service", service);
+            add(&mut query, "service", service);
         }
         let joint = match self.url.split_once('?') {
-            _ if query.0.is_empty() => "",
+            _ if query.is_empty() => "",
             None => "?",
             Some((_, "")) => "",
             Some(_) => "&",
         };
         TokenRequest {
-            url: format!("{}{joint}{}", self.url, query.0),
+            url: format!("{}{joint}{}", self.url, query),
             authorization: login.map(|(user, password)| Secret::basic(user, password.reveal())),
             form: None,
         }
@@ -137,13 +137,13 @@ impl Realm {
 
     /// A POST request with a refresh token (OAuth2 form).
     pub(crate) fn refresh(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
-        let mut query = TokenQuery::default();
-        query.add("grant_type", "refresh_token");
-        query.add("client_id", CLIENT_ID);
-        query.add("service", service.unwrap_or_default());
-        query.add("scope", &scopes.to_string());
-        query.add("refresh_token", identity.reveal());
-        TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(query.0)) }
+        let mut query = String::new();
+        add(&mut query, "grant_type", "refresh_token");
+        add(&mut query, "client_id", CLIENT_ID);
+        add(&mut query, "service", service.unwrap_or_default());
+        add(&mut query, "scope", &scopes.to_string());
+        add(&mut query, "refresh_token", identity.reveal());
+        TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(query)) }
     }
 }
 
@@ -154,18 +154,11 @@ pub(crate) fn bearer(token: &Secret) -> Option<Secret> {
     fits.then(|| Secret::new(format!("Bearer {text}")))
 }
 
-#[derive(Default)]
-struct TokenQuery(String);
-
-impl TokenQuery {
-    fn add(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        self.0.push_str(name);
-        self.0.push('=');
-        self.0.push_str(&utf8_percent_encode(value, RESERVED).to_string().replace(' ', "+"));
-    }
+/// Adds a parameter to a form or a query.
+fn add(query: &mut String, name: &str, value: &str) {
+    let separator = if query.is_empty() { "" } else { "&" };
+    let value = utf8_percent_encode(value, RESERVED).to_string().replace(' ', "+");
+    query.push_str(&format!("{separator}{name}={value}"));
 }
 
 impl TokenResponse {
@@ -193,13 +186,9 @@ impl TokenResponse {
     /// A 404 does not mean a missing manifest here. An OAuth2 server answers 400 to an expired refresh token.
     pub(crate) fn failure_kind(&self) -> RegistryErrorKind {
         match self.status {
-            401 => RegistryErrorKind::Unauthorized,
             400 if self.is_invalid_grant() => RegistryErrorKind::Unauthorized,
-            403 => RegistryErrorKind::Forbidden,
-            429 => RegistryErrorKind::RateLimited,
-            400..=499 => RegistryErrorKind::Refused,
-            500..=599 => RegistryErrorKind::Server,
-            _ => RegistryErrorKind::Protocol,
+            404 | 407 => RegistryErrorKind::Refused,
+            status => refusal::kind(status),
         }
     }
 

@@ -92,10 +92,6 @@ impl BlobReader for FileReader<'_> {
         Some(self.blob.size)
     }
 
-    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
-        Ok(())
-    }
-
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         self.read_at(at, buffer).map_err(|error| self.failed(&io_error(&error)))
     }

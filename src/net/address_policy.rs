@@ -3,25 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::net::host;
 use crate::sync::lock;
 
-/// Whether each registry was found at a public address.
+/// Whether each registry was found at a public address. Once public it stays public: its own name server could answer
+/// otherwise the next time.
 #[derive(Debug, Default)]
-pub(crate) struct PublicRegistries(Mutex<BTreeMap<String, bool>>);
+pub(crate) struct PublicRegistries(Mutex<BTreeMap<String, Arc<AtomicBool>>>);
 
 impl PublicRegistries {
-    /// Records whether a registry has a public address. Once public it stays public: its own name server could answer
-    /// otherwise the next time.
-    pub(crate) fn note(&self, registry: &str, is_public: bool) {
-        *lock(&self.0).entry(registry.to_owned()).or_default() |= is_public;
-    }
-
     /// Whether the registry is known to be public.
-    pub(crate) fn is_public(&self, registry: &str) -> bool {
-        lock(&self.0).get(registry).copied().unwrap_or(false)
+    pub(crate) fn of(&self, registry: &str) -> Arc<AtomicBool> {
+        Arc::clone(lock(&self.0).entry(registry.to_owned()).or_default())
     }
 }
 
@@ -32,9 +28,9 @@ pub(crate) enum AddressPolicy {
     #[default]
     Anywhere,
     /// All: the host is the registry's own. Records whether they are public.
-    Home(Arc<PublicRegistries>, String),
+    Home(Arc<AtomicBool>),
     /// The registry named the host. If the registry is public, private addresses are refused.
-    Guarded(Arc<PublicRegistries>, String),
+    Guarded(Arc<AtomicBool>),
 }
 
 impl AddressPolicy {
@@ -42,12 +38,12 @@ impl AddressPolicy {
     pub(crate) fn forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
         match self {
             AddressPolicy::Anywhere => None,
-            AddressPolicy::Home(homes, registry) => {
+            AddressPolicy::Home(is_public) => {
                 // One public address suffices: the others may be there to deceive.
-                homes.note(registry, addresses.iter().any(|address| host::is_public(address.ip())));
+                is_public.fetch_or(addresses.iter().any(|address| host::is_public(address.ip())), Ordering::Relaxed);
                 None
             }
-            AddressPolicy::Guarded(homes, registry) if homes.is_public(registry) => {
+            AddressPolicy::Guarded(is_public) if is_public.load(Ordering::Relaxed) => {
                 addresses.iter().map(SocketAddr::ip).find(|address| !host::is_public(*address))
             }
             AddressPolicy::Guarded(..) => None,
@@ -65,11 +61,11 @@ mod tests {
 
     #[test]
     fn only_a_public_registry_is_kept_out_of_private_networks() {
-        let homes = Arc::new(PublicRegistries::default());
-        let guarded = AddressPolicy::Guarded(Arc::clone(&homes), "h".to_owned());
+        let public = PublicRegistries::default();
+        let guarded = AddressPolicy::Guarded(public.of("h"));
         let inside = addresses(&["10.0.0.1"]);
         assert_eq!(guarded.forbidden(&inside), None, "nothing is known of h");
-        let home = AddressPolicy::Home(Arc::clone(&homes), "h".to_owned());
+        let home = AddressPolicy::Home(public.of("h"));
         assert_eq!(home.forbidden(&addresses(&["192.168.0.9"])), None);
         assert_eq!(guarded.forbidden(&inside), None, "h is inside itself");
         assert_eq!(home.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
@@ -78,6 +74,6 @@ mod tests {
         assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34"])), None);
         assert_eq!(home.forbidden(&inside), None);
         assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()), "its name server has changed its mind");
-        assert_eq!(AddressPolicy::Guarded(homes, "other".to_owned()).forbidden(&inside), None);
+        assert_eq!(AddressPolicy::Guarded(public.of("other")).forbidden(&inside), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The connections to each origin: an agent of the HTTP library with the origin's settings.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ pub(crate) struct ConnectionPool {
     /// By registry, host and port: before the protocol of an origin is known, both schemes share one pool.
     preconnected: Mutex<BTreeMap<(String, String, u16), Arc<PreconnectPool>>>,
     names: Arc<Names>,
-    homes: Arc<PublicRegistries>,
+    public: PublicRegistries,
     limits: Option<Arc<RateLimits>>,
 }
 
@@ -80,7 +81,7 @@ impl ConnectionPool {
             open: Mutex::default(),
             preconnected: Mutex::default(),
             names: Arc::default(),
-            homes: Arc::default(),
+            public: PublicRegistries::default(),
             limits,
         }
     }
@@ -95,10 +96,9 @@ impl ConnectionPool {
         longest: usize,
     ) -> Result<Arc<OriginConnections>, TransportFailure> {
         let at_home = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
-        let homes = || (Arc::clone(&self.homes), registry.to_owned());
         let policy = match (at_home, guarded) {
-            (true, _) => AddressPolicy::Home(homes().0, homes().1),
-            (false, true) => AddressPolicy::Guarded(homes().0, homes().1),
+            (true, _) => AddressPolicy::Home(self.public.of(registry)),
+            (false, true) => AddressPolicy::Guarded(self.public.of(registry)),
             (false, false) => AddressPolicy::Anywhere,
         };
         let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
@@ -140,8 +140,8 @@ impl ConnectionPool {
         let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
         if let Some(proxy) = proxy {
             // From here on the proxy's name is resolved, which may be anywhere. The host beyond it counts as public.
-            if let AddressPolicy::Home(homes, registry) = std::mem::take(&mut resolver.policy) {
-                homes.note(&registry, origin.host.parse().map_or(true, host::is_public));
+            if let AddressPolicy::Home(is_public) = std::mem::take(&mut resolver.policy) {
+                is_public.fetch_or(origin.host.parse().map_or(true, host::is_public), Ordering::Relaxed);
             }
             if origin.https {
                 tunnel = Some(tunnel_through(&proxy)?);
@@ -166,10 +166,9 @@ impl ConnectionPool {
             let (host, port) = (origin.host.clone(), origin.port);
             let is_named = matches!(resolver.policy, AddressPolicy::Guarded(..));
             let home = endpoint::origin(registry, true).filter(|_| is_named);
-            let (own, name) = (resolver.clone(), host.clone());
-            let homes =
-                NameResolver { policy: AddressPolicy::Home(Arc::clone(&self.homes), registry.to_owned()), ..own };
-            let resolver = resolver.clone();
+            let policy = AddressPolicy::Home(self.public.of(registry));
+            let homes = NameResolver { policy, ..resolver.clone() };
+            let (resolver, name) = (resolver.clone(), host.clone());
             let addresses = move || {
                 // Whether the registry is public must be known before it is decided which hosts it may name.
                 if let Some(home) = &home {
@@ -244,7 +243,7 @@ mod tests {
 
         /// Records whether a registry has a public address.
         pub(crate) fn note(&self, registry: &str, is_public: bool) {
-            self.homes.note(registry, is_public);
+            self.public.of(registry).store(is_public, Ordering::Relaxed);
         }
     }
 }

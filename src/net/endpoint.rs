@@ -42,15 +42,11 @@ pub fn certs_d_name(registry: &str) -> Option<String> {
 /// After a failure all waiting threads continue together; one after the other, each would
 /// wait for an unreachable registry until its own deadline.
 #[derive(Debug)]
-pub(crate) struct FirstRequest<'a> {
-    over: &'a OnceLock<()>,
-    _held: MutexGuard<'a, ()>,
-}
+pub(crate) struct FirstRequest<'a>(MutexGuard<'a, bool>);
 
 impl Drop for FirstRequest<'_> {
     fn drop(&mut self) {
-        // Before the lock is released, or the next holder would count as the first.
-        let _ = self.over.set(());
+        *self.0 = true;
     }
 }
 
@@ -78,12 +74,11 @@ pub(crate) struct Endpoints {
 pub(crate) struct Endpoint {
     secure: Origin,
     plain: Origin,
-    insecure: bool,
-    is_loopback: bool,
-    plain_http: bool,
+    /// Whether plain HTTP may be tried.
+    may_be_plain: bool,
     https: OnceLock<bool>,
-    first: Mutex<()>,
-    first_is_over: OnceLock<()>,
+    /// Whether the first request is over. Locked while it is sent.
+    first_is_over: Mutex<bool>,
 }
 
 impl Endpoints {
@@ -105,16 +100,13 @@ impl Endpoints {
         let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
             return Err(RegistryError::new(RegistryErrorKind::Resolve, registry, "not a host with a port up to 65535"));
         };
-        let is_loopback = host::is_loopback(&secure.host);
+        let may_be_plain = (self.insecure || host::is_loopback(&secure.host)) && !self.plain_http;
         let endpoint = Arc::new(Endpoint {
             secure,
             plain,
-            insecure: self.insecure,
-            is_loopback,
-            plain_http: self.plain_http,
+            may_be_plain,
             https: if self.plain_http { OnceLock::from(false) } else { OnceLock::new() },
-            first: Mutex::default(),
-            first_is_over: OnceLock::new(),
+            first_is_over: Mutex::default(),
         });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
@@ -125,18 +117,14 @@ impl Endpoint {
     /// The first request to a registry is sent alone: it finds out the protocol and whether a login is required. Held
     /// until then; `None` once that is known.
     pub(crate) fn first(&self) -> Option<FirstRequest<'_>> {
-        if self.first_is_over.get().is_some() {
-            return None;
-        }
-        let held = lock(&self.first);
-        self.first_is_over.get().is_none().then_some(FirstRequest { over: &self.first_is_over, _held: held })
+        let is_over = lock(&self.first_is_over);
+        if *is_over { None } else { Some(FirstRequest(is_over)) }
     }
 
     /// How connections can be opened ahead.
     pub(crate) fn preconnect_info(&self) -> PreconnectInfo<'_> {
-        let may_be_plain = self.insecure || self.is_loopback;
-        let is_secured = self.https.get().copied().unwrap_or(!may_be_plain);
-        let is_shared = may_be_plain && !self.plain_http && self.secure.port == self.plain.port;
+        let is_secured = self.https.get().copied().unwrap_or(!self.may_be_plain);
+        let is_shared = self.may_be_plain && self.secure.port == self.plain.port;
         let spent = usize::from(is_shared && self.https.get() != Some(&true));
         let origin = if self.https.get() == Some(&false) { &self.plain } else { &self.secure };
         PreconnectInfo { origin, spent, is_secured }
@@ -162,7 +150,8 @@ impl Endpoint {
             }
             Err(failure) => failure,
         };
-        if !self.may_be_plain(secure.hint) {
+        // An untrusted certificate is never a reason to use plain HTTP.
+        if !(self.may_be_plain && secure.hint.is_without_tls()) {
             return Err(secure);
         }
         if secure.hint == FailureHint::NoTls {
@@ -186,12 +175,6 @@ impl Endpoint {
 
     fn origin(&self, https: bool) -> &Origin {
         if https { &self.secure } else { &self.plain }
-    }
-
-    /// An untrusted certificate is never a reason to use plain HTTP.
-    fn may_be_plain(&self, hint: FailureHint) -> bool {
-        (self.insecure || self.is_loopback)
-            && matches!(hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener)
     }
 }
 

@@ -144,11 +144,6 @@ impl FailedRequest {
         let url = url.to_string();
         FailedRequest { method, url, repository: None, reference: None, blob: None, address: None }
     }
-
-    /// Whether the request would change the registry.
-    pub fn is_write(&self) -> bool {
-        !matches!(self.method, "GET" | "HEAD")
-    }
 }
 
 impl fmt::Display for FailedRequest {
@@ -243,7 +238,7 @@ impl RegistryError {
 
     /// Whether the request would change the registry.
     pub fn is_write(&self) -> bool {
-        self.request.as_ref().is_some_and(|request| request.is_write())
+        self.request.as_ref().is_some_and(|request| !matches!(request.method, "GET" | "HEAD"))
     }
 
     /// The server that failed: the registry, or the address that it returned.

@@ -48,6 +48,13 @@ pub(crate) enum FailureHint {
     None,
 }
 
+impl FailureHint {
+    /// Whether there may be plain HTTP where there is no TLS.
+    pub(crate) fn is_without_tls(self) -> bool {
+        matches!(self, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener)
+    }
+}
+
 impl TransportFailure {
     /// A failure of a request that was sent, which a repeat would not change.
     pub(crate) fn new(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportFailure {

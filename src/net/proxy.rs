@@ -98,16 +98,11 @@ fn cidr(entry: &str) -> Option<(IpAddr, u32)> {
     (bits <= if network.is_ipv4() { 32 } else { 128 }).then_some((network, bits))
 }
 
+/// Whether the first `bits` of both are equal.
 fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-            network.to_bits() & mask == address.to_bits() & mask
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-            network.to_bits() & mask == address.to_bits() & mask
-        }
+        (IpAddr::V4(network), IpAddr::V4(address)) => (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits,
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits,
         _ => false,
     }
 }

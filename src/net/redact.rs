@@ -95,7 +95,7 @@ impl Redactor {
     /// A URL for a message. If a server named it, it is redacted.
     pub(crate) fn url(&self, url: &Url) -> String {
         let shown = url.to_string();
-        if url.is_named() { self.clean(&shown) } else { shown }
+        if url.is_named { self.clean(&shown) } else { shown }
     }
 
     /// A text from a server with its secrets replaced.
@@ -230,26 +230,31 @@ fn decoded(value: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Redacts the login that was sent.
+    fn knowing(login: &str) -> Redactor {
+        let redactor = Redactor::default();
+        redactor.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(login))));
+        redactor
+    }
+
     #[test]
     fn a_login_goes_in_every_form() {
-        let scrubber = Redactor::default();
-        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:hunter2:x"))));
+        let redactor = knowing("me:hunter2:x");
         for form in
             ["hunter2:x".to_owned(), BASE64_STANDARD.encode("me:hunter2:x"), BASE64_STANDARD.encode("hunter2:x")]
         {
-            assert_eq!(scrubber.clean(&format!("I got <{form}> and {form}")), "I got <[secret]> and [secret]");
+            assert_eq!(redactor.clean(&format!("I got <{form}> and {form}")), "I got <[secret]> and [secret]");
         }
-        assert_eq!(scrubber.clean("nothing of it, me"), "nothing of it, me");
-        assert!(!format!("{scrubber:?}").contains("hunter2"));
+        assert_eq!(redactor.clean("nothing of it, me"), "nothing of it, me");
+        assert!(!format!("{redactor:?}").contains("hunter2"));
     }
 
     #[test]
     fn a_secret_goes_however_it_is_spelt() {
-        let scrubber = Redactor::default();
         let password = "pa ss/\"w\\ö&<>'rd~?";
-        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
-        let percent: String = password.bytes().map(|b| format!("%{b:02X}")).collect();
         let login = format!("me:{password}");
+        let redactor = knowing(&login);
+        let percent: String = password.bytes().map(|b| format!("%{b:02X}")).collect();
         for form in [
             password.to_owned(),
             "pa%20ss/%22w%5C%C3%B6&%3C%3E'rd~?".to_owned(),
@@ -267,46 +272,44 @@ mod tests {
             BASE64_URL_SAFE_NO_PAD.encode(&login),
             BASE64_STANDARD_NO_PAD.encode(&login),
         ] {
-            assert_eq!(scrubber.clean(&format!("<{form}>{form}")), "<[secret]>[secret]", "{form}");
+            assert_eq!(redactor.clean(&format!("<{form}>{form}")), "<[secret]>[secret]", "{form}");
         }
-        assert_eq!(scrubber.clean("pa ss/\"w%"), "pa ss/\"w%");
+        assert_eq!(redactor.clean("pa ss/\"w%"), "pa ss/\"w%");
     }
 
     #[test]
     fn a_token_goes_in_base64_too() {
-        let scrubber = Redactor::default();
+        let redactor = Redactor::default();
         let token = "eyJhbGciOiJFUzI1NiIs.payload.signature";
-        scrubber.sent(&Secret::new(format!("Bearer {token}")));
-        scrubber.sent_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
+        redactor.sent(&Secret::new(format!("Bearer {token}")));
+        redactor.sent_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
         for form in [BASE64_STANDARD.encode(token), BASE64_URL_SAFE_NO_PAD.encode("a/b-refresh-token")] {
-            assert_eq!(scrubber.clean(&format!("<{form}>")), "<[secret]>");
+            assert_eq!(redactor.clean(&format!("<{form}>")), "<[secret]>");
         }
     }
 
     #[test]
     fn a_token_goes_even_where_it_is_cut_short() {
-        let scrubber = Redactor::default();
-        scrubber.sent(&Secret::new("Bearer eyJhbGciOiJFUzI1NiIs.payload.signature"));
-        let said = "not eyJhbGciOiJFUzI1NiIs.payload.signature, nor eyJhbGciOiJFUzI1";
-        assert_eq!(scrubber.clean(said), "not [secret], nor [secret]");
+        let redactor = Redactor::default();
+        redactor.sent(&Secret::new("Bearer eyJhbGciOiJFUzI1NiIs.payload.signature"));
+        let text = "not eyJhbGciOiJFUzI1NiIs.payload.signature, nor eyJhbGciOiJFUzI1";
+        assert_eq!(redactor.clean(text), "not [secret], nor [secret]");
     }
 
     #[test]
     fn a_short_password_is_not_taken_for_a_word() {
-        let scrubber = Redactor::default();
-        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:password1"))));
-        assert_eq!(scrubber.clean("wrong password, not password1"), "wrong password, not [secret]");
-        scrubber.sent(&Secret::new("Basic "));
-        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:"))));
-        assert_eq!(scrubber.clean("ab"), "ab");
+        let redactor = knowing("me:password1");
+        assert_eq!(redactor.clean("wrong password, not password1"), "wrong password, not [secret]");
+        redactor.sent(&Secret::new("Basic "));
+        redactor.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:"))));
+        assert_eq!(redactor.clean("ab"), "ab");
     }
 
     #[test]
     fn a_short_secret_goes_only_where_a_credential_stands() {
-        let scrubber = Redactor::default();
-        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:app"))));
-        scrubber.sent(&Secret::new("Bearer v2"));
-        for (said, shown) in [
+        let redactor = knowing("me:app");
+        redactor.sent(&Secret::new("Bearer v2"));
+        for (text, shown) in [
             ("app/app: no app for me at h:5000/team/app, try v2/app", None),
             ("no Basic app, and a bearer", None),
             ("//app/x@y and http://h/app@sha256:x", None),
@@ -319,34 +322,32 @@ mod tests {
             ("not with Bearer v2, nor bearer v2.1 of v2", Some("not with Bearer [secret], nor bearer v2.1 of v2")),
             ("I got bWU6YXBw and bWU6YXBw=", Some("I got [secret] and [secret]=")),
         ] {
-            assert_eq!(scrubber.clean(said), shown.unwrap_or(said));
+            assert_eq!(redactor.clean(text), shown.unwrap_or(text));
         }
     }
 
     #[test]
     fn eight_bytes_are_enough_to_go_anywhere() {
         for (password, goes) in [("manifes", false), ("manifest", true), ("äöüß", true), ("äöü", false)] {
-            let scrubber = Redactor::default();
-            scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
-            let said = format!("x{password}x");
-            assert_eq!(scrubber.clean(&said), if goes { "x[secret]x" } else { said.as_str() }, "{password}");
+            let text = format!("x{password}x");
+            let clean = knowing(&format!("me:{password}")).clean(&text);
+            assert_eq!(clean, if goes { "x[secret]x" } else { text.as_str() }, "{password}");
         }
     }
 
     #[test]
     fn a_url_is_redacted_only_where_a_server_has_named_it() {
-        let scrubber = Redactor::default();
-        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:manifests"))));
+        let redactor = knowing("me:manifests");
         let named = Url::parse("https://h/v2/a/manifests/1").unwrap();
-        assert_eq!(scrubber.url(&named), "https://h/v2/a/[secret]/1");
+        assert_eq!(redactor.url(&named), "https://h/v2/a/[secret]/1");
         let built = Url::new(named.origin, "/v2/a/manifests/1");
-        assert_eq!(scrubber.url(&built), "https://h/v2/a/manifests/1");
+        assert_eq!(redactor.url(&built), "https://h/v2/a/manifests/1");
     }
 
     #[test]
     fn a_forms_refresh_token_goes_encoded_and_not() {
-        let scrubber = Redactor::default();
-        scrubber.sent_form(&Secret::new("service=s&refresh_token=a%2Fb+c%zz&scope=x"));
-        assert_eq!(scrubber.clean("a%2Fb+c%zz or a/b c%zz, service"), "[secret] or [secret], service");
+        let redactor = Redactor::default();
+        redactor.sent_form(&Secret::new("service=s&refresh_token=a%2Fb+c%zz&scope=x"));
+        assert_eq!(redactor.clean("a%2Fb+c%zz or a/b c%zz, service"), "[secret] or [secret], service");
     }
 }

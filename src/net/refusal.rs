@@ -94,7 +94,8 @@ fn after(text: &str) -> Option<RetryAfter> {
     httpdate::parse_http_date(text).ok().map(RetryAfter::At)
 }
 
-fn kind(status: u16) -> RegistryErrorKind {
+/// The kind of a failure with this status.
+pub(crate) fn kind(status: u16) -> RegistryErrorKind {
     match status {
         401 => RegistryErrorKind::Unauthorized,
         403 => RegistryErrorKind::Forbidden,

@@ -32,18 +32,14 @@ pub(crate) struct RetryPolicy {
     retries: u32,
     notice: Trace,
     clock: Arc<dyn Clock>,
-    limits: Arc<RateLimits>,
+    /// The limits of each registry.
+    pub(crate) limits: Arc<RateLimits>,
 }
 
 impl RetryPolicy {
     /// Retries at most `retries` times.
     pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> RetryPolicy {
         RetryPolicy { retries, notice, limits: Arc::new(RateLimits::new(Arc::clone(&clock))), clock }
-    }
-
-    /// The limits of each registry.
-    pub(crate) fn limits(&self) -> &Arc<RateLimits> {
-        &self.limits
     }
 
     /// Begins the attempts of one operation, for loops other than [`RetryPolicy::run`].

@@ -92,7 +92,8 @@ impl<'a> OutgoingRequest<'a> {
 pub(crate) struct Transport {
     trace: Option<Trace>,
     pool: ConnectionPool,
-    secrets: Arc<Redactor>,
+    /// Redacts all secrets that were sent.
+    pub(crate) secrets: Arc<Redactor>,
     sent: AtomicU64,
 }
 
@@ -107,11 +108,6 @@ impl Transport {
     ) -> Transport {
         let pool = ConnectionPool::new(env, insecure, user_agent, limits);
         Transport { trace, pool, secrets: Arc::default(), sent: AtomicU64::new(0) }
-    }
-
-    /// Redacts all secrets that were sent.
-    pub(crate) fn secrets(&self) -> &Arc<Redactor> {
-        &self.secrets
     }
 
     /// Prints a line with `--debug`.
@@ -184,7 +180,7 @@ impl Transport {
             if let Some(total) = request.deadline.missed().filter(|_| failure.kind == RegistryErrorKind::Timeout) {
                 *failure = TransportFailure { sent: failure.sent, ..late(total) };
             }
-            if failure.quotes || request.url.is_named() {
+            if failure.quotes || request.url.is_named {
                 failure.detail = self.secrets.clean(&failure.detail);
             }
         }
@@ -220,7 +216,7 @@ impl Transport {
         }
         let Some(connections) = direct(server, true) else { return };
         if let (Some(pool), Some(setup)) = (&connections.preconnected, &connections.tls)
-            && !setup.identity.has_pair()
+            && setup.identity.pairs.is_empty()
         {
             pool.secure(setup);
             pool.open_up_to(1);

@@ -59,8 +59,8 @@ pub(crate) struct Url {
     /// Scheme, host and port.
     pub(crate) origin: Origin,
     target: String,
-    /// Whether a server named the URL.
-    named: bool,
+    /// Whether a server named the URL. Then it may repeat a secret.
+    pub(crate) is_named: bool,
 }
 
 impl PartialEq for Url {
@@ -70,14 +70,9 @@ impl PartialEq for Url {
 }
 
 impl Url {
-    /// Whether a server named the URL. Then it may repeat a secret.
-    pub(crate) fn is_named(&self) -> bool {
-        self.named
-    }
-
     /// A path on a server. `target` begins with a slash and may have a query.
     pub(crate) fn new(origin: Origin, target: impl Into<String>) -> Url {
-        Url { origin, target: target.into(), named: false }
+        Url { origin, target: target.into(), is_named: false }
     }
 
     /// Reads an absolute http or https URL. The error says what is wrong with it and does not quote it.
@@ -97,7 +92,7 @@ impl Url {
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let origin = Origin::of_authority(https, authority).ok_or("a URL whose host or port cannot be read")?;
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Ok(Url { origin, target: encode(&format!("{slash}{target}")), named: true })
+        Ok(Url { origin, target: encode(&format!("{slash}{target}")), is_named: true })
     }
 
     /// Resolves a `Location` of the response to a request for this URL.
@@ -118,7 +113,7 @@ impl Url {
             Some('?') => format!("{path}{relative}"),
             Some(_) => merge(path, relative),
         };
-        Ok(Url { origin: self.origin.clone(), target: encode(&target), named: true })
+        Ok(Url { origin: self.origin.clone(), target: encode(&target), is_named: true })
     }
 
     /// The path with its query, for the request line only.

@@ -27,8 +27,8 @@ const KEPT_TOTAL: u64 = 32 << 20;
 
 /// An archive.
 pub(super) struct Archive {
-    path: PathBuf,
-    members: Members,
+    pub(super) path: PathBuf,
+    pub(super) members: Members,
     gzip: Option<Arc<Gzip>>,
 }
 
@@ -54,7 +54,7 @@ impl Archive {
     /// Finds the members.
     pub(super) fn open(path: &Path) -> Result<Archive, LayoutError> {
         let mut reader = archive_reader(path)?;
-        let is_gzip = matches!(reader, ArchiveReader::Gzip(_));
+        let is_gzip = matches!(reader, ArchiveReader::Gzip { .. });
         let mut kept = is_gzip.then(|| Kept::new(KEPT_MAX, KEPT_TOTAL));
         let members = tar_reader::members(&mut reader, kept.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
@@ -66,14 +66,6 @@ impl Archive {
             Arc::new(Gzip { path: path.to_owned(), kept: kept.members, stream, given_back: Condvar::new() })
         });
         Ok(Archive { path: path.to_owned(), members, gzip })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn members(&self) -> &Members {
-        &self.members
     }
 
     /// The place of a member among all, if they should be read in that order and one at a time.
@@ -160,13 +152,11 @@ pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
 /// The bytes of an archive, expanded.
 enum ArchiveReader {
     Plain(BufReader<File>),
-    Gzip(Expanded),
-}
-
-/// What comes out of gzip, up to a bound.
-struct Expanded {
-    decoder: MultiGzDecoder<BufReader<File>>,
-    left: u64,
+    /// `left` is how much may still come out of gzip.
+    Gzip {
+        decoder: MultiGzDecoder<BufReader<File>>,
+        left: u64,
+    },
 }
 
 /// The user may name an archive by a link.
@@ -182,7 +172,7 @@ fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
         return Ok(ArchiveReader::Plain(file));
     }
     let left = size.saturating_mul(EXPANSION).saturating_add(EXPANSION_FREE);
-    Ok(ArchiveReader::Gzip(Expanded { decoder: MultiGzDecoder::new(file), left }))
+    Ok(ArchiveReader::Gzip { decoder: MultiGzDecoder::new(file), left })
 }
 
 impl ArchiveReader {
@@ -190,7 +180,7 @@ impl ArchiveReader {
     fn skip(&mut self, count: u64) -> io::Result<()> {
         match self {
             ArchiveReader::Plain(file) => file.seek(SeekFrom::Start(count)).map(drop),
-            gzip @ ArchiveReader::Gzip(_) => io::copy(&mut gzip.take(count), &mut io::sink()).map(drop),
+            gzip @ ArchiveReader::Gzip { .. } => io::copy(&mut gzip.take(count), &mut io::sink()).map(drop),
         }
     }
 }
@@ -199,15 +189,11 @@ impl Read for ArchiveReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             ArchiveReader::Plain(file) => file.read(buffer),
-            ArchiveReader::Gzip(expanded) => {
-                let count = expanded.decoder.read(buffer)?;
-                match expanded.left.checked_sub(count as u64) {
-                    Some(left) => {
-                        expanded.left = left;
-                        Ok(count)
-                    }
-                    None => Err(io::Error::new(io::ErrorKind::InvalidData, "it expands to more than any layout has")),
-                }
+            ArchiveReader::Gzip { decoder, left } => {
+                let count = decoder.read(buffer)?;
+                let too_large = || io::Error::new(io::ErrorKind::InvalidData, "it expands to more than any layout has");
+                *left = left.checked_sub(count as u64).ok_or_else(too_large)?;
+                Ok(count)
             }
         }
     }

@@ -16,7 +16,8 @@ use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
 use crate::content::oci_layout::staged::{Staged, device_and_inode, folder_of};
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
+use crate::content::oci_layout::writer::LayoutWriter;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, LockWait, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 use crate::sync::lock;
@@ -46,17 +47,19 @@ impl ArchiveSink {
         };
         Ok(ArchiveSink { path, before, identity, archive: Mutex::new(None) })
     }
+}
 
-    pub(super) fn path(&self) -> &Path {
+impl LayoutWriter for ArchiveSink {
+    fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn before(&self) -> Option<&Layout> {
+    fn before(&self) -> Option<&Layout> {
         self.before.as_ref()
     }
 
     /// Whether the old archive has the blob, with the right bytes, or the new one.
-    pub(super) fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
+    fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
         let name = blob_name(blob.digest);
         if lock(&self.archive).as_ref().is_some_and(|archive| archive.written.contains(&name)) {
             return Ok(true);
@@ -71,12 +74,7 @@ impl ArchiveSink {
     }
 
     /// One blob at a time: a tar archive is one stream.
-    pub(super) fn write(
-        &self,
-        blob: &Blob<'_>,
-        reader: &mut dyn BlobReader,
-        progress: &dyn Fn(u64),
-    ) -> Result<u64, ContentError> {
+    fn write(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
         let mut archive = lock(&self.archive);
         let archive = self.begun(&mut archive)?;
         let name = blob_name(blob.digest);
@@ -98,7 +96,7 @@ impl ArchiveSink {
         written
     }
 
-    pub(super) fn publish(&self, change: &IndexChange<'_>) -> Result<(), LayoutError> {
+    fn publish(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), LayoutError> {
         let mut slot = lock(&self.archive);
         let archive = self.begun(&mut slot)?;
         let mut index = self.before.as_ref().map_or_else(LayoutIndex::new, |before| before.index.clone());
@@ -110,7 +108,9 @@ impl ArchiveSink {
             None => Ok(()),
         }
     }
+}
 
+impl ArchiveSink {
     /// The new archive. It begins with what the old one has.
     fn begun<'a>(&self, slot: &'a mut Option<NewArchive>) -> Result<&'a mut NewArchive, LayoutError> {
         if slot.is_none() {
@@ -190,7 +190,7 @@ impl NewArchive {
     fn take_over(&mut self, files: &Files) -> Result<(), LayoutError> {
         let Files::Archive(archive) = files else { return Ok(()) };
         // `manifest.json` and `repositories` are docker's and speak of what `index.json` said before.
-        let names = archive.members().keys().filter(|name| ![INDEX, MARKER].contains(&name.as_str()));
+        let names = archive.members.keys().filter(|name| ![INDEX, MARKER].contains(&name.as_str()));
         let mut names: Vec<&String> = names.collect();
         names.sort_by_key(|name| archive.order(name));
         for name in names {

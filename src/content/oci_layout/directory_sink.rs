@@ -10,11 +10,11 @@ use std::{fs, io};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name, file_in};
 use crate::content::oci_layout::index::LayoutIndex;
-use crate::content::oci_layout::lock::LockWait;
 use crate::content::oci_layout::reader::{check_version, decode};
 use crate::content::oci_layout::referrers::Documents;
 use crate::content::oci_layout::staged::Staged;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
+use crate::content::oci_layout::writer::LayoutWriter;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, LockWait, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 
@@ -55,17 +55,18 @@ impl DirectorySink {
         };
         Ok(DirectorySink { root, before })
     }
+}
 
-    pub(super) fn path(&self) -> &Path {
+impl LayoutWriter for DirectorySink {
+    fn path(&self) -> &Path {
         &self.root
     }
 
-    pub(super) fn before(&self) -> Option<&Layout> {
+    fn before(&self) -> Option<&Layout> {
         self.before.as_ref()
     }
 
-    /// Whether the blob is there, with the right bytes.
-    pub(super) fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
+    fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
         let Some((file, size)) = file_in(&self.root, &blob_name(blob.digest))? else { return Ok(false) };
         if blob.size.is_some_and(|wanted| wanted != size) {
             return Ok(false);
@@ -74,12 +75,7 @@ impl DirectorySink {
         Ok(found == *blob.digest)
     }
 
-    pub(super) fn write(
-        &self,
-        blob: &Blob<'_>,
-        reader: &mut dyn BlobReader,
-        progress: &dyn Fn(u64),
-    ) -> Result<u64, ContentError> {
+    fn write(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
         let target = self.root.join(blob_name(blob.digest));
         let staged = self.staged(&target)?;
         let written = copy(blob, reader, progress, &mut |bytes| staged.append(bytes))?;
@@ -87,8 +83,7 @@ impl DirectorySink {
         Ok(written)
     }
 
-    /// Changes `index.json`, whatever it says by now.
-    pub(super) fn publish(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError> {
+    fn publish(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError> {
         self.prepare(&self.root)?;
         let lock = lock_wait.lock(&self.root.join(LOCK))?;
         let files = Files::Directory(self.root.clone());
@@ -105,7 +100,9 @@ impl DirectorySink {
         drop(lock);
         Ok(())
     }
+}
 
+impl DirectorySink {
     /// Replaces a file as a whole.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
         let target = self.root.join(name);

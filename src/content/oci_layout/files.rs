@@ -33,7 +33,7 @@ impl Files {
     pub(super) fn path(&self) -> &Path {
         match self {
             Files::Directory(path) => path,
-            Files::Archive(archive) => archive.path(),
+            Files::Archive(archive) => &archive.path,
         }
     }
 
@@ -60,7 +60,7 @@ impl Files {
     pub(super) fn size(&self, name: &str) -> Result<Option<u64>, LayoutError> {
         match self {
             Files::Directory(root) => Ok(file_in(root, name)?.map(|(_, size)| size)),
-            Files::Archive(archive) => Ok(archive.members().get(name).map(|(_, size)| *size)),
+            Files::Archive(archive) => Ok(archive.members.get(name).map(|(_, size)| *size)),
         }
     }
 

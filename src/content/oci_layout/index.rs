@@ -108,24 +108,18 @@ impl LayoutIndex {
     /// Sets the manifest of a name. The first entry of that name is replaced in its position, and further ones are
     /// removed. Without a name, the manifest gets an entry unless it has one.
     pub(super) fn set(&mut self, name: Option<&str>, media_type: &str, digest: &Digest, size: u64) {
+        if name.is_none() && self.entries.iter().any(|entry| entry.digest == *digest) {
+            return;
+        }
         let mut entry = json!({"mediaType": media_type, "digest": digest.as_str(), "size": size});
-        let mut places: Vec<usize> = Vec::new();
-        match name {
-            Some(name) => {
-                if let Some(entry) = entry.as_object_mut() {
-                    entry.insert("annotations".to_owned(), json!({ REF_NAME: name }));
-                }
-                let has_name = |(place, entry): (usize, &Descriptor)| {
-                    let is_it = annotation(entry, REF_NAME) == Some(name);
-                    is_it.then_some(place)
-                };
-                places.extend(self.entries.iter().enumerate().filter_map(has_name));
-            }
-            None if self.entries.iter().any(|entry| entry.digest == *digest) => return,
-            None => {}
+        if let (Some(name), Some(entry)) = (name, entry.as_object_mut()) {
+            entry.insert("annotations".to_owned(), json!({ REF_NAME: name }));
         }
         let mut described = Descriptor::new(media_type, digest.clone(), size);
         described.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
+        let has_name = |entry: &Descriptor| name.is_some() && annotation(entry, REF_NAME) == name;
+        let places = (0..).zip(&self.entries).filter(|(_, entry)| has_name(entry)).map(|(place, _)| place);
+        let places: Vec<usize> = places.collect();
         // Found as it was read: in other letters if there is no other.
         let is_it = |key: &&String| key.eq_ignore_ascii_case("manifests");
         let other = if self.value.contains_key("manifests") { None } else { self.value.keys().find(is_it).cloned() };

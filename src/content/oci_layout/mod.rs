@@ -17,6 +17,7 @@ mod referrers;
 mod sink;
 mod staged;
 mod tar_reader;
+mod writer;
 
 pub use crate::location::{LayoutKind, LayoutName};
 pub use lock::LockWait;

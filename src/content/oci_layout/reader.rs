@@ -318,10 +318,6 @@ impl BlobReader for LayoutBlob<'_> {
         self.length
     }
 
-    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
-        Ok(())
-    }
-
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         self.read_at(at, buffer).map_err(|failure| self.failed(failure))
     }

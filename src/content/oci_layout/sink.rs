@@ -9,6 +9,7 @@ use crate::content::oci_layout::archive_sink::ArchiveSink;
 use crate::content::oci_layout::directory_sink::DirectorySink;
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::{Documents, Unlisted};
+use crate::content::oci_layout::writer::LayoutWriter;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutName, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
 use crate::digest::Digest;
@@ -21,14 +22,9 @@ use crate::sync::lock;
 pub struct LayoutSink<'a> {
     name: LayoutName,
     lock_wait: LockWait<'a>,
-    kind: SinkKind,
+    writer: Box<dyn LayoutWriter>,
     /// Referrers that were written.
     unlisted: Mutex<Unlisted>,
-}
-
-enum SinkKind {
-    Directory(DirectorySink),
-    Archive(ArchiveSink),
 }
 
 impl<'a> LayoutSink<'a> {
@@ -37,30 +33,15 @@ impl<'a> LayoutSink<'a> {
     /// # Errors
     /// A path that is no layout, and a layout that cannot be written.
     pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
-        let kind = match name.kind {
-            LayoutKind::Directory => SinkKind::Directory(DirectorySink::open(name)?),
-            LayoutKind::Archive => SinkKind::Archive(ArchiveSink::open(name)?),
+        let writer: Box<dyn LayoutWriter> = match name.kind {
+            LayoutKind::Directory => Box::new(DirectorySink::open(name)?),
+            LayoutKind::Archive => Box::new(ArchiveSink::open(name)?),
             LayoutKind::DockerArchive => {
                 let why = "an archive of docker save can only be read; write an oci-archive: instead";
                 return Err(LayoutError::not_a_layout(&name.path, why));
             }
         };
-        Ok(LayoutSink { name: name.clone(), lock_wait, kind, unlisted: Mutex::default() })
-    }
-
-    /// The present content.
-    pub(super) fn before(&self) -> Option<&Layout> {
-        match &self.kind {
-            SinkKind::Directory(sink) => sink.before(),
-            SinkKind::Archive(sink) => sink.before(),
-        }
-    }
-
-    fn write(&self, blob: &Blob<'_>, read: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
-        match &self.kind {
-            SinkKind::Directory(sink) => sink.write(blob, read, progress),
-            SinkKind::Archive(sink) => sink.write(blob, read, progress),
-        }
+        Ok(LayoutSink { name: name.clone(), lock_wait, writer, unlisted: Mutex::default() })
     }
 
     fn write_bytes(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ContentError> {
@@ -68,25 +49,18 @@ impl<'a> LayoutSink<'a> {
         if self.has_blob(&blob)? {
             return Ok(());
         }
-        self.write(&blob, &mut Memory(bytes), &|_| ()).map(drop)
+        self.writer.write(&blob, &mut Memory(bytes), &|_| ()).map(drop)
     }
 
     /// Changes `index.json`, and lists the referrers that were written.
     fn update(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
         let unlisted = std::mem::take(&mut *lock(&self.unlisted));
-        let path = match &self.kind {
-            SinkKind::Directory(sink) => sink.path(),
-            SinkKind::Archive(sink) => sink.path(),
-        };
         let change = |index: &mut LayoutIndex, documents: &mut dyn Documents| {
-            unlisted.list(path, index, documents)?;
+            unlisted.list(self.writer.path(), index, documents)?;
             change(index);
             Ok(())
         };
-        match &self.kind {
-            SinkKind::Directory(sink) => Ok(sink.publish(&change, self.lock_wait)?),
-            SinkKind::Archive(sink) => Ok(sink.publish(&change)?),
-        }
+        Ok(self.writer.publish(&change, self.lock_wait)?)
     }
 }
 
@@ -96,7 +70,7 @@ impl ContentSink for LayoutSink<'_> {
     }
 
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
-        let Some(layout) = self.before() else { return Ok(None) };
+        let Some(layout) = self.writer.before() else { return Ok(None) };
         Ok(match name {
             ManifestName::Tag(tag) => match layout.index.named(tag).as_slice() {
                 [] => None,
@@ -116,10 +90,7 @@ impl ContentSink for LayoutSink<'_> {
 
     /// Reads the blob, because a file of that name may hold other bytes.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        match &self.kind {
-            SinkKind::Directory(sink) => Ok(sink.has(blob)?),
-            SinkKind::Archive(sink) => Ok(sink.has(blob)?),
-        }
+        Ok(self.writer.has(blob)?)
     }
 
     fn copy_blob(
@@ -133,7 +104,7 @@ impl ContentSink for LayoutSink<'_> {
         }
         let mut copied = 0;
         source.read_blob(blob, &mut |reader| {
-            copied = self.write(blob, reader, progress)?;
+            copied = self.writer.write(blob, reader, progress)?;
             Ok(())
         })?;
         Ok(BlobCopy::Copied(copied))
@@ -150,7 +121,7 @@ impl ContentSink for LayoutSink<'_> {
             return Ok(false);
         }
         let subject = crate::model::referrers::subject(media_type, bytes);
-        let (Some(subject), Some(layout)) = (subject, self.before()) else { return Ok(true) };
+        let (Some(subject), Some(layout)) = (subject, self.writer.before()) else { return Ok(true) };
         Ok(layout.referrers_of(&subject, usize::MAX)?.iter().any(|known| known.digest == *digest))
     }
 
@@ -184,10 +155,6 @@ pub(super) struct Memory<'a>(&'a [u8]);
 impl BlobReader for Memory<'_> {
     fn length(&self) -> Option<u64> {
         Some(self.0.len() as u64)
-    }
-
-    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
-        Ok(())
     }
 
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {

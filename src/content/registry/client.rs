@@ -102,7 +102,7 @@ impl Registry {
 
     /// Whether a response of the registry has shown so far that it is Artifactory.
     pub(crate) fn is_artifactory(&self, repository: &Repository) -> bool {
-        self.session.is_artifactory(repository.domain())
+        lock(&self.session.artifactory).contains(repository.domain())
     }
 
     /// Whether the user may be logged in to a repository's registry, decided without running a credential helper.
@@ -157,8 +157,11 @@ impl Registry {
     /// all that the command is going to write is missing, and connections for that are opened.
     pub(crate) fn prefetch_before_push(&self, reference: &Reference) {
         let found = self.fetch(reference, true);
-        if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound) {
-            self.session.expect_all(reference.repository().domain());
+        let registry = reference.repository().domain();
+        if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound)
+            && let Ok(endpoint) = self.session.endpoints.of(registry)
+        {
+            self.session.expected.open_all(&self.session.transport, &endpoint, registry);
         }
         lock(&self.prefetched).insert(reference.clone(), found);
     }

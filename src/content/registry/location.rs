@@ -7,7 +7,7 @@ use crate::content::registry::session::Session;
 use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
-use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::failure::TransportFailure;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
@@ -59,7 +59,7 @@ impl Session {
         body: &mut RequestBody<'_>,
     ) -> Result<ApiResponse, RegistryError> {
         let deadline = request.deadline.unwrap_or(&Deadline::NONE);
-        let permit = self.acquire(request.registry, deadline)?;
+        let permit = self.policy.limits.acquire(request.registry, deadline)?;
         let is_home = self.is_home(request.registry, url)?;
         let header = || self.credentials_for(request, url);
         let mut authorization = header();
@@ -104,12 +104,12 @@ impl Session {
 
     /// A URL for a message.
     pub(crate) fn shown(&self, url: &Url) -> String {
-        self.transport.secrets().url(url)
+        self.transport.secrets.url(url)
     }
 
     /// The request as errors show it, with an address that the registry named.
     fn given(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
-        let origin = self.transport.secrets().clean(&url.origin.to_string());
+        let origin = self.transport.secrets.clean(&url.origin.to_string());
         FailedRequest { address: Some(Address { origin, source }), ..request.shown(self.shown(url)) }
     }
 
@@ -126,8 +126,7 @@ impl Session {
             Err(failure) => failure,
             sent => return sent,
         };
-        let has_no_tls =
-            matches!(failure.hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener);
+        let has_no_tls = failure.hint.is_without_tls();
         let is_plain = self.endpoints.of(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
         if !(has_no_tls && !failure.sent && self.insecure && url.origin.https && is_plain) {
             return Err(failure);

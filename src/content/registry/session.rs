@@ -17,10 +17,9 @@ use crate::net::endpoint::{self, Endpoint, Endpoints, FirstRequest};
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::failure::TransportFailure;
 use crate::net::options::Options;
-use crate::net::rate_limit::Permit;
 use crate::net::redirect;
 use crate::net::refusal;
-use crate::net::retry::{Attempts, RetryPolicy};
+use crate::net::retry::RetryPolicy;
 use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 use crate::secret::Secret;
@@ -45,7 +44,7 @@ pub(crate) struct Session {
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
     pub(crate) authenticator: Authenticator,
-    pub(super) policy: RetryPolicy,
+    pub(crate) policy: RetryPolicy,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) jobs: NonZeroUsize,
     pub(super) timeout: Option<Duration>,
@@ -92,10 +91,10 @@ impl Session {
         let known_servers = KnownServers::new(&env, options.remember_token_servers && !exposed);
         let credentials = CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).given(login);
         let policy = RetryPolicy::new(retries, notice, Arc::clone(&clock));
-        let transport = Transport::new(env, insecure, &user_agent, trace, Some(Arc::clone(policy.limits())));
+        let transport = Transport::new(env, insecure, &user_agent, trace, Some(Arc::clone(&policy.limits)));
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
-            authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
+            authenticator: Authenticator::new(credentials, Arc::clone(&transport.secrets)),
             transport,
             policy,
             clock,
@@ -111,13 +110,6 @@ impl Session {
         }
     }
 
-    /// Opens all expected connections: the registry does not have what the command will write.
-    pub(crate) fn expect_all(&self, registry: &str) {
-        if let Ok(endpoint) = self.endpoints.of(registry) {
-            self.expected.open_all(&self.transport, &endpoint, registry);
-        }
-    }
-
     /// The deadline of an operation that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(self.timeout.unwrap_or(TOTAL), &self.clock)
@@ -126,16 +118,6 @@ impl Session {
     /// The deadline of an operation without a default limit, such as a blob while data arrives.
     pub(crate) fn open_ended(&self) -> Deadline {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
-    }
-
-    /// Waits until one more request may be sent to a registry, which may have requested a pause.
-    pub(crate) fn acquire(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        self.policy.limits().acquire(registry, deadline)
-    }
-
-    /// Begins the attempts of an operation with its own loop.
-    pub(crate) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Attempts<'a> {
-        self.policy.start(registry, repeatable, deadline)
     }
 
     /// Sends the request until there is a response other than a 401 that can be answered, and retries it. Returns a
@@ -254,11 +236,6 @@ impl Session {
             let unsent = || FailedRequest::new(request.method, &request.target);
             failure.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))
         })
-    }
-
-    /// Whether a registry has said in an answer that it is Artifactory.
-    pub(crate) fn is_artifactory(&self, registry: &str) -> bool {
-        lock(&self.artifactory).contains(registry)
     }
 
     /// Sends once, following redirects. The credentials stay with the first origin.

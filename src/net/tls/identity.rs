@@ -10,7 +10,8 @@ use rustls::sign::CertifiedKey;
 /// The pairs for one host.
 #[derive(Debug, Default)]
 pub(crate) struct ClientIdentity {
-    pairs: Vec<Arc<CertifiedKey>>,
+    /// What is offered, in this order.
+    pub(crate) pairs: Vec<Arc<CertifiedKey>>,
     asked: AtomicBool,
 }
 
@@ -18,11 +19,6 @@ impl ClientIdentity {
     /// Offers these pairs, in this order.
     pub(crate) fn new(pairs: Vec<Arc<CertifiedKey>>) -> ClientIdentity {
         ClientIdentity { pairs, asked: AtomicBool::new(false) }
-    }
-
-    /// Whether there is anything to be shown.
-    pub(crate) fn has_pair(&self) -> bool {
-        !self.pairs.is_empty()
     }
 
     /// Whether the server requested a certificate.

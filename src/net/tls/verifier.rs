@@ -52,10 +52,8 @@ impl CertificateVerifier {
         let made = self.with_all.get_or_init(|| {
             let (system, trouble) = self.system.load();
             self.trusting(system).map_err(|_| {
-                let mut text = "no certificate authorities were found on this system".to_owned();
-                if !trouble.is_empty() {
-                    text = format!("{text}: {trouble}");
-                }
+                let separator = if trouble.is_empty() { "" } else { ": " };
+                let text = format!("no certificate authorities were found on this system{separator}{trouble}");
                 Error::Other(OtherError(Arc::new(NoAuthorities(text))))
             })
         });

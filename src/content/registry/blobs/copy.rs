@@ -229,7 +229,7 @@ impl BlobTransfer<'_> {
 
     /// Streams from one source. Continues after a break, as often as that makes progress.
     fn stream(&mut self, registry: &Registry, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
-        let mut retry = self.session.retry(self.target.domain(), true, self.deadline);
+        let mut retry = self.session.policy.start(self.target.domain(), true, self.deadline);
         loop {
             let fault = match self.attempt(source) {
                 Ok(()) => {
@@ -315,7 +315,8 @@ impl BlobTransfer<'_> {
     /// One attempt, from the upload's position on.
     fn attempt(&mut self, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
         // Waits for the target's rate limit before the source is opened, because an open source does not wait.
-        drop(self.session.acquire(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
+        let limits = &self.session.policy.limits;
+        drop(limits.acquire(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
         // Begun before the source is opened, so that the login at the target happens before any data is read.
         let upload = match self.upload.take() {
             Some(upload) => upload,

@@ -32,7 +32,9 @@ pub trait BlobReader {
     ///
     /// # Errors
     /// A blob that cannot be opened.
-    fn open(&mut self, at: u64) -> Result<(), RegistryError>;
+    fn open(&mut self, _at: u64) -> Result<(), RegistryError> {
+        Ok(())
+    }
 
     /// Reads from this byte on; 0 is the end.
     ///
@@ -76,7 +78,7 @@ impl<'a> BlobSource<'a> {
         size: Option<u64>,
         deadline: &'a Deadline,
     ) -> BlobSource<'a> {
-        let retry = session.retry(repository.domain(), true, deadline);
+        let retry = session.policy.start(repository.domain(), true, deadline);
         BlobSource {
             session,
             repository,
@@ -112,12 +114,9 @@ impl<'a> BlobSource<'a> {
     }
 
     fn read_kept(&self, at: u64, buffer: &mut [u8]) -> usize {
-        let rest = usize::try_from(at).ok().and_then(|at| self.kept.get(at..)).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
-        for (to, from) in buffer.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        count
+        let mut rest = usize::try_from(at).ok().and_then(|at| self.kept.get(at..)).unwrap_or_default();
+        // Reading from memory does not fail.
+        rest.read(buffer).unwrap_or_default()
     }
 
     fn broken(&self, failure: TransportFailure) -> RegistryError {
