@@ -74,7 +74,7 @@ pub(crate) struct CredentialStore {
     given: Option<Login>,
     notice: Trace,
     /// Whether the warning about an unreadable config.json was printed.
-    is_told: AtomicBool,
+    has_warned: AtomicBool,
 }
 
 impl fmt::Debug for CredentialStore {
@@ -95,7 +95,7 @@ impl CredentialStore {
     /// Looks in this configuration directory and this environment. Does no I/O. `notice` prints the warning about an
     /// unreadable file.
     pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> CredentialStore {
-        CredentialStore { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
+        CredentialStore { env, config_dir, given: None, notice, has_warned: AtomicBool::new(false) }
     }
 
     /// Uses this login for its registry. No other credentials are looked up for that registry.
@@ -175,7 +175,7 @@ impl CredentialStore {
             Ok(config) => config,
             Err(ConfigError::Broken(why)) => return Err(named(why)),
             Err(ConfigError::Unreadable(why)) => {
-                if !self.is_told.swap(true, Ordering::Relaxed) {
+                if !self.has_warned.swap(true, Ordering::Relaxed) {
                     (self.notice)(&format!("warning: {}; going on without logins", named(why)));
                 }
                 return Ok(Credential::default());

@@ -229,18 +229,18 @@ fn a_file_that_may_not_be_read_is_told_once_and_means_anonymous() {
     let folder = tempfile::tempdir().unwrap();
     // A name that is too long is as unreadable as a file without rights, for root as well.
     let path = folder.path().join("x".repeat(300));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let lines = Arc::clone(&told);
+    let notices = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&notices);
     let notice = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
     let credentials = CredentialStore::new(no_env(), path.clone(), notice);
     for registry in ["a", "b", "docker.io"] {
         assert!(credentials.lookup(registry, None).unwrap().is_anonymous());
         assert!(!credentials.may_know(registry));
     }
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with(&format!("warning: {}/config.json: ", path.display())), "{told:?}");
-    assert!(told[0].ends_with("; going on without logins"), "{told:?}");
+    let notices = notices.lock().unwrap();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].starts_with(&format!("warning: {}/config.json: ", path.display())), "{notices:?}");
+    assert!(notices[0].ends_with("; going on without logins"), "{notices:?}");
 }
 
 #[test]

@@ -241,12 +241,12 @@ pub(crate) mod tests {
     #[test]
     fn one_that_has_nothing_says_so_and_any_other_failure_is_told() {
         assert_eq!(ask("echo credentials not found in native keychain; exit 1"), Ok(None));
-        let told = ask("echo 'pass not initialized'; echo noise >&2; exit 1").unwrap_err();
-        assert_eq!(told, "credential helper docker-credential-t: pass not initialized (exit status: 1)");
-        let told = ask("printf 'no\\033[31m account\\nmore' >&2; exit 3").unwrap_err();
-        assert_eq!(told, "credential helper docker-credential-t: no[31m account (exit status: 3)");
-        let told = ask("exit 2").unwrap_err();
-        assert_eq!(told, "credential helper docker-credential-t: failed without a word (exit status: 2)");
+        let error = ask("echo 'pass not initialized'; echo noise >&2; exit 1").unwrap_err();
+        assert_eq!(error, "credential helper docker-credential-t: pass not initialized (exit status: 1)");
+        let error = ask("printf 'no\\033[31m account\\nmore' >&2; exit 3").unwrap_err();
+        assert_eq!(error, "credential helper docker-credential-t: no[31m account (exit status: 3)");
+        let error = ask("exit 2").unwrap_err();
+        assert_eq!(error, "credential helper docker-credential-t: failed without a word (exit status: 2)");
         assert!(ask("kill -9 $$").unwrap_err().contains("signal: 9"));
     }
 

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_given_to_nobody_else() {
+    fn a_refused_header_is_not_sent_again() {
         let (got, static_auth) = waiting(|static_auth| static_auth.refuse(false));
         assert_eq!(got, [Ok(false); 8]);
         assert_eq!((static_auth.good(), static_auth.is_refused()), (None, true));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_given_to_all_and_a_later_refusal_does_not_change_that() {
+    fn an_accepted_header_is_sent_by_all_also_after_a_later_refusal() {
         let (got, static_auth) = waiting(|static_auth| static_auth.accept(&header()));
         assert_eq!(got, [Ok(true); 8]);
         static_auth.refuse(false);
@@ -179,19 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_told_nothing_goes_to_the_next() {
+    fn a_probe_without_a_decision_is_followed_by_another() {
         let (got, static_auth) = waiting(|static_auth| static_auth.leave(None));
         assert_eq!(got, [Ok(true); 8]);
         assert!(!static_auth.is_refused());
     }
 
     #[test]
-    fn after_a_refused_look_one_further_request_has_it_that_is_no_look() {
+    fn after_a_refused_tag_check_one_other_request_probes_again() {
         let (got, static_auth) = waiting(|static_auth| static_auth.refuse(true));
         // The others probe one after the other, and no probe gets a decision.
         assert_eq!(got, [Ok(true); 8]);
         assert!(static_auth.is_refused());
-        assert_eq!(static_auth.take(&header(), true), Ok(None), "another look would tell no more");
+        assert_eq!(static_auth.take(&header(), true), Ok(None), "another check of a tag would decide no more");
         assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
         static_auth.refuse(true);
         assert_eq!(static_auth.take(&header(), false), Ok(None), "the second refusal is the last");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_has_it_can_end_the_trial() {
+    fn only_the_thread_that_probes_can_end_the_probe() {
         let static_auth = StaticAuth::default();
         assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
         assert_eq!(static_auth.take(&header(), false), Ok(Some(header())), "its own thread need not wait");

@@ -147,8 +147,8 @@ fn a_secret_is_taken_out_of_the_words_even_where_they_are_cut_short() {
     let secrets = Redactor::default();
     secrets.sent(&Secret::basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
-        let said = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
-        let words = said.message(&secrets);
+        let response = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
+        let words = response.message(&secrets);
         assert!(!words.contains("hunt"), "{words}");
     }
 }

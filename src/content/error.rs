@@ -28,10 +28,10 @@ pub enum ContentError {
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// An error of the operating system.
-    #[error("cannot {what} {}: {}", path.display(), io_error(source))]
+    #[error("cannot {verb} {}: {}", path.display(), io_error(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
-        what: &'static str,
+        verb: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// The system's error.
@@ -69,13 +69,13 @@ pub enum LayoutError {
     #[error(
         "{} has its images in manifest.json alone, as docker save wrote them before Docker 25{}",
         path.display(),
-        listed(.there)
+        listed(.names)
     )]
     OldDockerArchive {
         /// The archive.
         path: PathBuf,
         /// The names of its images.
-        there: Vec<String>,
+        names: Vec<String>,
     },
     /// Another process has the layout's lock.
     #[error("another process is writing to the layout: {} is locked", path.display())]
@@ -90,17 +90,17 @@ pub enum LayoutError {
         path: PathBuf,
     },
     /// No image of that name.
-    #[error("{} has no image named {}{}", path.display(), sanitize::word(name), listed(.there))]
+    #[error("{} has no image named {}{}", path.display(), sanitize::word(name), listed(.names))]
     NoSuchName {
         /// The layout.
         path: PathBuf,
         /// The requested name.
         name: String,
         /// The existing names.
-        there: Vec<String>,
+        names: Vec<String>,
     },
     /// Several images, and no name that selects one.
-    #[error("{} has {number} images{}{}", path.display(), named(.name), listed(.there))]
+    #[error("{} has {number} images{}{}", path.display(), named(.name), listed(.names))]
     SeveralImages {
         /// The layout.
         path: PathBuf,
@@ -109,7 +109,7 @@ pub enum LayoutError {
         /// The number of images.
         number: usize,
         /// The names that there are.
-        there: Vec<String>,
+        names: Vec<String>,
     },
     /// A manifest or a blob that the layout does not have.
     #[error("{} does not have {digest}", path.display())]
@@ -142,8 +142,8 @@ fn named(name: &Option<String>) -> String {
 
 impl LayoutError {
     /// For `map_err`: an error of the operating system at a path.
-    pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -> LayoutError + 'a {
-        move |source| LayoutError::Io { what, path: path.to_owned(), source }
+    pub(super) fn io<'a>(verb: &'static str, path: &'a Path) -> impl Fn(io::Error) -> LayoutError + 'a {
+        move |source| LayoutError::Io { verb, path: path.to_owned(), source }
     }
 
     /// A path that cannot be used as a layout.

@@ -69,15 +69,15 @@ struct FileReader<'a> {
 
 impl FileReader<'_> {
     fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let (file, own) = match &mut self.file {
+        let (file, position) = match &mut self.file {
             Some(open) => open,
             None => self.file.insert((open(&self.blob.path)?, 0)),
         };
-        if *own != at {
-            *own = file.seek(SeekFrom::Start(at))?;
+        if *position != at {
+            *position = file.seek(SeekFrom::Start(at))?;
         }
         let count = file.read(buffer)?;
-        *own = own.saturating_add(count as u64);
+        *position = position.saturating_add(count as u64);
         Ok(count)
     }
 

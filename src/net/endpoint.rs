@@ -158,7 +158,7 @@ impl Endpoint {
             let _ = self.https.set(false);
             *first = None;
         }
-        let done = attempt(&self.plain).map_err(|plain| plain.or_nobody(secure))?;
+        let done = attempt(&self.plain).map_err(|plain| plain.unless_no_listener(secure))?;
         let _ = self.https.set(false);
         Ok(done)
     }

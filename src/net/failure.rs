@@ -97,7 +97,7 @@ impl TransportFailure {
     }
 
     /// This failure over plain HTTP, or the previous one over TLS if no process listens for plain HTTP.
-    pub(crate) fn or_nobody(self, secure: TransportFailure) -> TransportFailure {
+    pub(crate) fn unless_no_listener(self, secure: TransportFailure) -> TransportFailure {
         if self.hint == FailureHint::NoListener && secure.hint != FailureHint::NoTls { secure } else { self }
     }
 

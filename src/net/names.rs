@@ -12,12 +12,12 @@ use crate::sync::lock;
 const ADDRESSES_MAX: usize = 16;
 
 type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
-type LookedUp = OnceLock<Result<Vec<SocketAddr>, Arc<io::Error>>>;
+type ResolvedName = OnceLock<Result<Vec<SocketAddr>, Arc<io::Error>>>;
 
 /// The addresses of each host that the command has looked up so far.
 pub(crate) struct Names {
     look_up: Box<LookUp>,
-    known: Mutex<BTreeMap<String, Arc<LookedUp>>>,
+    known: Mutex<BTreeMap<String, Arc<ResolvedName>>>,
 }
 
 impl Default for Names {

@@ -19,19 +19,19 @@ pub(crate) fn follow(
     send: &dyn Fn(&OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure>,
 ) -> Result<(HttpResponse, Url), TransportFailure> {
     let mut url = request.url.clone();
-    let mut place = None;
+    let mut server = None;
     for _ in 0..=REDIRECTS_MAX {
         let is_home = url.origin == request.url.origin;
         let authorization = request.authorization.filter(|_| is_home);
         let sent = send(&OutgoingRequest { url: &url, authorization, ..*request });
-        let answer = sent.map_err(|failure| away(failure, place.as_deref()))?;
+        let answer = sent.map_err(|failure| after_redirect(failure, server.as_deref()))?;
         if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return Ok((answer, url));
         }
         url = next(request, &url, &answer, insecure)?;
-        place = Some(answer.quote(&url.origin.to_string()));
+        server = Some(answer.quote(&url.origin.to_string()));
     }
-    let last = place.unwrap_or_default();
+    let last = server.unwrap_or_default();
     Err(TransportFailure::new(
         RegistryErrorKind::Protocol,
         format!("more than {REDIRECTS_MAX} redirects, the last one to {last}"),
@@ -58,9 +58,9 @@ fn next(
 }
 
 /// A failure after a redirect says nothing about the registry's own protocol. It names the server that failed.
-fn away(failure: TransportFailure, place: Option<&str>) -> TransportFailure {
-    let Some(place) = place else { return failure };
-    let address = Address { origin: place.to_owned(), source: AddressSource::Redirect };
+fn after_redirect(failure: TransportFailure, server: Option<&str>) -> TransportFailure {
+    let Some(server) = server else { return failure };
+    let address = Address { origin: server.to_owned(), source: AddressSource::Redirect };
     TransportFailure { hint: FailureHint::None, address: Some(address), ..failure }
 }
 

@@ -187,17 +187,17 @@ mod tests {
         HttpResponse { status, ..HttpResponse::default() }
     }
 
-    fn said(status: u16, body: &str) -> String {
+    fn shown(status: u16, body: &str) -> String {
         message(&HttpResponse { body: body.as_bytes().to_vec(), ..empty(status) })
     }
 
     #[test]
     fn a_registrys_own_words_are_dockers() {
         let one = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"1"}}]}"#;
-        assert_eq!(said(404, one), "manifest unknown: manifest unknown");
+        assert_eq!(shown(404, one), "manifest unknown: manifest unknown");
         let two = r#"{"errors":[{"code":"DENIED","message":"a\nb\u001b[1m"},{"code":"X"},{"message":"m"},7]}"#;
-        assert_eq!(said(403, two), "denied: a b[1m; x; m");
-        assert_eq!(said(401, r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+        assert_eq!(shown(403, two), "denied: a b[1m; x; m");
+        assert_eq!(shown(401, r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
     }
 
     #[test]
@@ -248,11 +248,11 @@ mod tests {
     #[test]
     fn anything_else_is_its_status_and_its_first_line() {
         let status = "received unexpected HTTP status: 503 Service Unavailable";
-        assert_eq!(said(503, ""), status);
-        assert_eq!(said(503, r#"{"errors":[]}"#), format!("{status}: {{\"errors\":[]}}"));
-        assert_eq!(said(503, "\n \n back\tsoon\x07 \nmore"), format!("{status}: back soon"));
+        assert_eq!(shown(503, ""), status);
+        assert_eq!(shown(503, r#"{"errors":[]}"#), format!("{status}: {{\"errors\":[]}}"));
+        assert_eq!(shown(503, "\n \n back\tsoon\x07 \nmore"), format!("{status}: back soon"));
         let html = "<html>\n<head><title>503 Busy</title></head>\n<body>";
-        assert_eq!(said(503, html), format!("{status}: 503 Busy"));
-        assert_eq!(said(599, &"x".repeat(300)).len(), "received unexpected HTTP status: 599: ".len() + 200);
+        assert_eq!(shown(503, html), format!("{status}: 503 Busy"));
+        assert_eq!(shown(599, &"x".repeat(300)).len(), "received unexpected HTTP status: 599: ".len() + 200);
     }
 }

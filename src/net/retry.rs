@@ -187,7 +187,7 @@ impl Attempts<'_> {
     }
 
     /// Records that the last attempt made progress although it failed: the tries are counted from zero again.
-    pub(crate) fn moved(&mut self) {
+    pub(crate) fn record_progress(&mut self) {
         (self.tries, self.refusals, self.paused) = (0, 0, Duration::ZERO);
     }
 

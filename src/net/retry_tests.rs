@@ -11,13 +11,13 @@ struct Run {
     error: RegistryError,
     tries: u32,
     slept: Vec<u128>,
-    told: Vec<String>,
+    notices: Vec<String>,
 }
 
 fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryError) -> Run {
     let clock = Arc::new(Still::new(1.0).at(1000));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let lines = Arc::clone(&told);
+    let notices = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&notices);
     let notice: Trace = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
     let as_clock: Arc<dyn Clock> = clock.clone();
     let deadline = total.map_or(Deadline::NONE, |seconds| Deadline::after(Duration::from_secs(seconds), &as_clock));
@@ -28,8 +28,8 @@ fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryE
         assert_eq!(number, tries);
         Err::<(), _>(error.clone())
     });
-    let told = told.lock().unwrap().clone();
-    Run { error: outcome.unwrap_err(), tries, slept: clock.slept(), told }
+    let notices = notices.lock().unwrap().clone();
+    Run { error: outcome.unwrap_err(), tries, slept: clock.slept(), notices }
 }
 
 fn error(again: Retryable) -> RegistryError {
@@ -75,12 +75,12 @@ fn what_a_registry_asks_is_heeded_in_both_forms_and_told() {
     for after in [RetryAfter::Seconds(12), RetryAfter::At(date)] {
         let run = failing(1, Some(20), true, &refused(429, Some(after)));
         assert_eq!(run.slept, [12_000]);
-        assert_eq!(run.told, ["h:5000: busy: waiting 12 s before the next attempt"]);
+        assert_eq!(run.notices, ["h:5000: busy: waiting 12 s before the next attempt"]);
     }
     let past = RetryAfter::At(SystemTime::UNIX_EPOCH);
     for soon in [RetryAfter::Seconds(0), past] {
         let run = failing(1, Some(1), true, &refused(503, Some(soon)));
-        assert_eq!((run.slept, run.told), (vec![250, 500], vec![]), "never sooner than by itself");
+        assert_eq!((run.slept, run.notices), (vec![250, 500], vec![]), "never sooner than by itself");
     }
 }
 
@@ -113,7 +113,7 @@ fn getting_somewhere_counts_anew() {
     let mut retry = policy.start("h", true, &Deadline::NONE);
     for _ in 0..10 {
         assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
-        retry.moved();
+        retry.record_progress();
     }
     assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
     assert!(retry.wait(error(Retryable::Repeatable)).is_ok());

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use flate2::read::MultiGzDecoder;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::tar_reader::{self, Kept, Members, TarError};
+use crate::content::oci_layout::tar_reader::{self, Members, SmallMembers, TarError};
 use crate::file_kind::open_regular;
 use crate::sync::{lock, wait};
 
@@ -37,8 +37,8 @@ struct Gzip {
     path: PathBuf,
     kept: BTreeMap<String, Arc<[u8]>>,
     stream: Mutex<Stream>,
-    /// Told when the stream is given back.
-    given_back: Condvar,
+    /// Notified when the stream is returned.
+    returned: Condvar,
 }
 
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Archive {
     pub(super) fn open(path: &Path) -> Result<Archive, LayoutError> {
         let mut reader = archive_reader(path)?;
         let is_gzip = matches!(reader, ArchiveReader::Gzip { .. });
-        let mut kept = is_gzip.then(|| Kept::new(KEPT_MAX, KEPT_TOTAL));
+        let mut kept = is_gzip.then(|| SmallMembers::new(KEPT_MAX, KEPT_TOTAL));
         let members = tar_reader::members(&mut reader, kept.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
             TarError::Damaged(why) => LayoutError::not_a_layout(path, why),
@@ -63,7 +63,7 @@ impl Archive {
         })?;
         let gzip = kept.map(|kept| {
             let stream = Mutex::new(Stream { expansions: 1, ..Stream::default() });
-            Arc::new(Gzip { path: path.to_owned(), kept: kept.members, stream, given_back: Condvar::new() })
+            Arc::new(Gzip { path: path.to_owned(), kept: kept.members, stream, returned: Condvar::new() })
         });
         Ok(Archive { path: path.to_owned(), members, gzip })
     }
@@ -85,9 +85,9 @@ impl Archive {
         if let Some(bytes) = gzip.kept.get(name) {
             return Ok(Some((Box::new(Cursor::new(Arc::clone(bytes))), size)));
         }
-        let mut lent = Lent { gzip: Arc::clone(gzip), reader: None, at: 0, left: 0 };
-        let (mut reader, own) = gzip.lend(at)?;
-        io::copy(&mut (&mut reader).take(at.saturating_sub(own)), &mut io::sink())
+        let mut lent = GzipMember { gzip: Arc::clone(gzip), reader: None, at: 0, left: 0 };
+        let (mut reader, position) = gzip.lend(at)?;
+        io::copy(&mut (&mut reader).take(at.saturating_sub(position)), &mut io::sink())
             .map_err(LayoutError::io("read", &self.path))?;
         (lent.reader, lent.at, lent.left) = (Some(reader), at, size);
         Ok(Some((Box::new(lent), size)))
@@ -99,10 +99,10 @@ impl Gzip {
     fn lend(&self, at: u64) -> Result<(ArchiveReader, u64), LayoutError> {
         let mut stream = lock(&self.stream);
         while stream.is_lent {
-            stream = wait(&self.given_back, stream);
+            stream = wait(&self.returned, stream);
         }
         stream.is_lent = true;
-        if let Some(found) = stream.reader.take().filter(|(_, own)| *own <= at) {
+        if let Some(found) = stream.reader.take().filter(|(_, position)| *position <= at) {
             return Ok(found);
         }
         stream.expansions += 1;
@@ -111,7 +111,7 @@ impl Gzip {
 }
 
 /// A member of a gzip archive, while it is read. The stream is given back when it is dropped.
-struct Lent {
+struct GzipMember {
     gzip: Arc<Gzip>,
     /// `None` if the stream could not be read.
     reader: Option<ArchiveReader>,
@@ -120,7 +120,7 @@ struct Lent {
     left: u64,
 }
 
-impl Read for Lent {
+impl Read for GzipMember {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(reader) = &mut self.reader else { return Ok(0) };
         match reader.take(self.left).read(buffer) {
@@ -137,12 +137,12 @@ impl Read for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for GzipMember {
     fn drop(&mut self) {
         let mut stream = lock(&self.gzip.stream);
         stream.reader = self.reader.take().map(|reader| (reader, self.at));
         stream.is_lent = false;
-        self.gzip.given_back.notify_one();
+        self.gzip.returned.notify_one();
     }
 }
 

@@ -28,7 +28,7 @@ impl LockWait<'_> {
     /// Takes the lock. buildx deletes the file afterwards, and a lock on a deleted file protects nothing.
     pub(super) fn lock(&self, path: &Path) -> Result<File, LayoutError> {
         let failed = LayoutError::io("lock", path);
-        let (begun, mut is_told) = (Instant::now(), false);
+        let (begun, mut has_notified) = (Instant::now(), false);
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
@@ -48,9 +48,9 @@ impl LockWait<'_> {
             if left.is_zero() {
                 return Err(LayoutError::InUse { path: path.to_owned() });
             }
-            if !is_told {
+            if !has_notified {
                 (self.notice)(&format!("waiting for another process to finish with {}", path.display()));
-                is_told = true;
+                has_notified = true;
             }
             thread::sleep(left.min(PAUSE));
         }

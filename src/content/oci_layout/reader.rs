@@ -51,7 +51,7 @@ impl Layout {
         check_version(&files)?;
         let old_archive = |files: &Files| -> Result<Option<LayoutError>, LayoutError> {
             let names = if name.kind == LayoutKind::Directory { None } else { docker_archive_names(files)? };
-            Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), there: names }))
+            Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), names }))
         };
         let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
             let none = || LayoutError::not_a_layout(&name.path, "it has no index.json");
@@ -95,14 +95,14 @@ impl Layout {
         found: &[&'a Descriptor],
         name: Option<&String>,
     ) -> Result<&'a Descriptor, LayoutError> {
-        let (path, there) = (self.files.path().to_owned(), self.index.names());
+        let (path, names) = (self.files.path().to_owned(), self.index.names());
         match (found.first(), distinct(found)) {
             (Some(entry), 1) => Ok(entry),
             (None, _) => match name {
-                Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), there }),
+                Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), names }),
                 None => Err(LayoutError::not_a_layout(&path, "it has no images")),
             },
-            (_, number) => Err(LayoutError::SeveralImages { path, name: name.cloned(), number, there }),
+            (_, number) => Err(LayoutError::SeveralImages { path, name: name.cloned(), number, names }),
         }
     }
 
@@ -294,15 +294,16 @@ impl LayoutBlob<'_> {
     }
 
     fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, LayoutError> {
-        if self.stream.as_ref().is_none_or(|(_, own)| *own > at) {
+        if self.stream.as_ref().is_none_or(|(_, position)| *position > at) {
             self.reopen()?;
         }
         let failed = LayoutError::io("read", self.layout.files.path());
-        let Some((stream, own)) = &mut self.stream else { return Ok(0) };
-        let ahead = at.saturating_sub(*own);
-        *own = own.saturating_add(std::io::copy(&mut stream.take(ahead), &mut std::io::sink()).map_err(&failed)?);
+        let Some((stream, position)) = &mut self.stream else { return Ok(0) };
+        let ahead = at.saturating_sub(*position);
+        *position =
+            position.saturating_add(std::io::copy(&mut stream.take(ahead), &mut std::io::sink()).map_err(&failed)?);
         let count = stream.read(buffer).map_err(&failed)?;
-        *own = own.saturating_add(count as u64);
+        *position = position.saturating_add(count as u64);
         Ok(count)
     }
 

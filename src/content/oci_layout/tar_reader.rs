@@ -37,7 +37,7 @@ impl From<io::Error> for TarError {
 }
 
 /// Small members that are kept while an archive is read.
-pub(super) struct Kept {
+pub(super) struct SmallMembers {
     /// The maximum size of each, in bytes.
     most: u64,
     /// What all of them may still take, in bytes.
@@ -45,14 +45,14 @@ pub(super) struct Kept {
     pub(super) members: BTreeMap<String, Arc<[u8]>>,
 }
 
-impl Kept {
-    pub(super) fn new(most: u64, room: u64) -> Kept {
-        Kept { most, room, members: BTreeMap::new() }
+impl SmallMembers {
+    pub(super) fn new(most: u64, room: u64) -> SmallMembers {
+        SmallMembers { most, room, members: BTreeMap::new() }
     }
 }
 
 /// Reads all headers, and the content of small members if they are to be `kept`.
-pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut Kept>) -> Result<Members, TarError> {
+pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut SmallMembers>) -> Result<Members, TarError> {
     let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0, kept, link: None };
     let mut extension = Extension::default();
     while let Some(header) = scan.header()? {
@@ -115,7 +115,7 @@ struct Scan<'a> {
     at: u64,
     members: Members,
     count: usize,
-    kept: Option<&'a mut Kept>,
+    kept: Option<&'a mut SmallMembers>,
     /// The first link.
     link: Option<String>,
 }

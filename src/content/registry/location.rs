@@ -134,7 +134,7 @@ impl Session {
         let port = if url.origin.port == 443 { 80 } else { url.origin.port };
         let plain = url.at(Origin { https: false, port, ..url.origin.clone() });
         let header = self.credentials_for(request, &plain);
-        send(&plain, header.as_ref()).map_err(|plain| plain.or_nobody(failure))
+        send(&plain, header.as_ref()).map_err(|plain| plain.unless_no_listener(failure))
     }
 
     /// The credentials for the registry, if the URL is its own.

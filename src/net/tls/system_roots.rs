@@ -11,15 +11,15 @@ use rustls::pki_types::CertificateDer;
 use crate::env::Env;
 
 /// Certificates, and a message about what could not be read.
-type Found = (Vec<CertificateDer<'static>>, String);
+type LoadedRoots = (Vec<CertificateDer<'static>>, String);
 
 /// The authorities, read on first use.
 #[derive(Debug)]
 pub(crate) struct SystemRoots {
     file: Option<String>,
     folders: Option<String>,
-    of_file: OnceLock<Found>,
-    all: OnceLock<Found>,
+    of_file: OnceLock<LoadedRoots>,
+    all: OnceLock<LoadedRoots>,
 }
 
 impl SystemRoots {
@@ -37,14 +37,14 @@ impl SystemRoots {
     /// The certificates of the file alone. Distributions put all of the folders' there too, and reading the hundreds
     /// of files of a folder takes longer than all else that a command does before its first request.
     pub(crate) fn of_file(&self) -> &[CertificateDer<'static>] {
-        &self.of_file.get_or_init(|| places::of_file(self.file.as_deref())).0
+        &self.of_file.get_or_init(|| platform::of_file(self.file.as_deref())).0
     }
 
     /// All certificates, and a message about what could not be read.
-    pub(crate) fn load(&self) -> &Found {
+    pub(crate) fn load(&self) -> &LoadedRoots {
         self.all.get_or_init(|| {
-            let of_file = self.of_file.get_or_init(|| places::of_file(self.file.as_deref()));
-            places::with_folders(of_file.clone(), self.folders.as_deref())
+            let of_file = self.of_file.get_or_init(|| platform::of_file(self.file.as_deref()));
+            platform::with_folders(of_file.clone(), self.folders.as_deref())
         })
     }
 
@@ -55,23 +55,23 @@ impl SystemRoots {
 }
 
 #[cfg(any(windows, target_os = "macos"))]
-mod places {
-    use super::Found;
+mod platform {
+    use super::LoadedRoots;
 
     /// There Go asks the system, whatever the variables say.
-    pub(crate) fn of_file(_: Option<&str>) -> Found {
+    pub(crate) fn of_file(_: Option<&str>) -> LoadedRoots {
         let found = rustls_native_certs::load_native_certs();
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
         (found.certs, errors.join("; "))
     }
 
-    pub(crate) fn with_folders(all: Found, _: Option<&str>) -> Found {
+    pub(crate) fn with_folders(all: LoadedRoots, _: Option<&str>) -> LoadedRoots {
         all
     }
 }
 
 #[cfg(not(any(windows, target_os = "macos")))]
-mod places {
+mod platform {
     use std::fs::{self, File};
     use std::io::{self, ErrorKind, Read};
     use std::path::Path;
@@ -79,7 +79,7 @@ mod places {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
-    use super::Found;
+    use super::LoadedRoots;
     use crate::sanitize;
 
     /// The first file that can be read counts.
@@ -96,20 +96,20 @@ mod places {
     const FILE_MAX: u64 = 64 << 20;
 
     /// The certificates of the first file that can be read.
-    pub(crate) fn of_file(file: Option<&str>) -> Found {
-        let mut troubles = Vec::new();
+    pub(crate) fn of_file(file: Option<&str>) -> LoadedRoots {
+        let mut errors = Vec::new();
         for file in file.map_or(FILES.to_vec(), |file| vec![file]).into_iter().map(Path::new) {
             match read(file) {
-                Ok(bytes) => return (certificates(&bytes), troubles.join("; ")),
-                Err(error) => troubles.extend(trouble(file, &error)),
+                Ok(bytes) => return (certificates(&bytes), errors.join("; ")),
+                Err(error) => errors.extend(read_error(file, &error)),
             }
         }
-        (Vec::new(), troubles.join("; "))
+        (Vec::new(), errors.join("; "))
     }
 
     /// These, and those of the folders.
-    pub(crate) fn with_folders((mut found, of_file): Found, folders: Option<&str>) -> Found {
-        let mut troubles = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
+    pub(crate) fn with_folders((mut found, of_file): LoadedRoots, folders: Option<&str>) -> LoadedRoots {
+        let mut errors = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
         for folder in
             folders.map_or(FOLDERS.to_vec(), |folders| folders.split(':').collect()).into_iter().map(Path::new)
         {
@@ -120,18 +120,18 @@ mod places {
                         found.extend(read(&path).iter().flat_map(|bytes| certificates(bytes)));
                     })
                 }
-                Err(error) => troubles.extend(trouble(folder, &error)),
+                Err(error) => errors.extend(read_error(folder, &error)),
             }
         }
         // Most files of a folder are links to certificates of the file too.
         found.sort_unstable_by(|one: &CertificateDer<'_>, other| one.as_ref().cmp(other.as_ref()));
         found.dedup();
-        (found, troubles.join("; "))
+        (found, errors.join("; "))
     }
 
-    fn trouble(path: &Path, error: &io::Error) -> Option<String> {
-        let is_trouble = error.kind() != ErrorKind::NotFound;
-        is_trouble.then(|| format!("{}: {}", path.display(), sanitize::io_error(error)))
+    fn read_error(path: &Path, error: &io::Error) -> Option<String> {
+        let is_error = error.kind() != ErrorKind::NotFound;
+        is_error.then(|| format!("{}: {}", path.display(), sanitize::io_error(error)))
     }
 
     fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -149,7 +149,7 @@ mod places {
     mod tests {
         use super::*;
 
-        fn load(file: Option<&str>, folders: Option<&str>) -> Found {
+        fn load(file: Option<&str>, folders: Option<&str>) -> LoadedRoots {
             with_folders(of_file(file), folders)
         }
 

@@ -20,7 +20,7 @@ use crate::reference::Repository;
 /// beginning again is cheap.
 const WHOLE_MAX: u64 = 8 * 1024 * 1024;
 /// A connection that took this many bytes before it broke counts as progress.
-const MOVED: u64 = 1024 * 1024;
+const PROGRESS_MIN: u64 = 1024 * 1024;
 
 /// A blob, from its descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +121,7 @@ impl Registry {
             upload: None,
             arrived: 0,
             hasher: ResumableHasher::new(blob.digest, blob.size),
-            step: StreamState::Around,
+            step: StreamState::Idle,
             is_resumed: false,
             progress,
         };
@@ -138,7 +138,7 @@ impl Registry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamState {
     /// No stream: the upload has not changed.
-    Around,
+    Idle,
     /// The whole blob in the last request.
     Whole,
     /// The data before the last request.
@@ -185,7 +185,7 @@ impl BlobTransfer<'_> {
             if !fault.is_source {
                 return Err(fault.error);
             }
-            if self.step != StreamState::Around {
+            if self.step != StreamState::Idle {
                 self.restart();
             }
             // A missing blob in one source says less than the failure of another source.
@@ -223,7 +223,7 @@ impl BlobTransfer<'_> {
             Err(error) if matches!(error.kind, RegistryErrorKind::Forbidden | RegistryErrorKind::LoginRefused) => {
                 Ok(false)
             }
-            told => told,
+            known => known,
         }
     }
 
@@ -252,8 +252,8 @@ impl BlobTransfer<'_> {
             if self.catch_up(registry).map_err(CopyFault::target)? {
                 return Ok(());
             }
-            if self.arrived >= before.saturating_add(MOVED) {
-                retry.moved();
+            if self.arrived >= before.saturating_add(PROGRESS_MIN) {
+                retry.record_progress();
             }
         }
     }
@@ -269,7 +269,7 @@ impl BlobTransfer<'_> {
 
     /// Goes back to the position before a request that a rate limit refused. That request had no effect.
     fn go_back(&mut self) {
-        self.step = StreamState::Around;
+        self.step = StreamState::Idle;
         if self.hasher.at() > self.arrived {
             self.hasher.rewind(self.arrived);
         }
@@ -278,7 +278,7 @@ impl BlobTransfer<'_> {
 
     /// Finds out after a break where to continue. True if the target has the whole blob.
     fn catch_up(&mut self, registry: &Registry) -> Result<bool, RegistryError> {
-        let step = std::mem::replace(&mut self.step, StreamState::Around);
+        let step = std::mem::replace(&mut self.step, StreamState::Idle);
         if matches!(step, StreamState::Whole | StreamState::Commit) && self.is_there(registry)? {
             self.upload = None;
             return Ok(true);
@@ -302,7 +302,7 @@ impl BlobTransfer<'_> {
     fn restart(&mut self) {
         self.abandon();
         self.hasher.rewind(0);
-        (self.step, self.arrived, self.is_resumed) = (StreamState::Around, 0, false);
+        (self.step, self.arrived, self.is_resumed) = (StreamState::Idle, 0, false);
         (self.progress)(0);
     }
 

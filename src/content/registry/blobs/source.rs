@@ -16,7 +16,7 @@ use crate::net::retry::Attempts;
 use crate::reference::Repository;
 
 /// A connection that delivered this many bytes before it broke counts as progress.
-const MOVED: u64 = 1024 * 1024;
+const PROGRESS_MIN: u64 = 1024 * 1024;
 /// A blob of at most this many bytes is buffered until it has been sent. If the target refuses it because of too many
 /// requests, it can be sent again without another request to the source.
 const KEPT_MAX: u64 = 1024 * 1024;
@@ -199,8 +199,8 @@ impl BlobReader for BlobSource<'_> {
             };
             let error = self.broken(failure);
             self.stream = None;
-            if at >= self.broke_at.saturating_add(MOVED) {
-                self.retry.moved();
+            if at >= self.broke_at.saturating_add(PROGRESS_MIN) {
+                self.retry.record_progress();
             }
             self.broke_at = at;
             self.retry.wait(error)?;
