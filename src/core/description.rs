@@ -21,7 +21,7 @@ impl CommandError {
             Error::Location { typed, .. } => Description::of(Kind::Reference).about(typed),
             Error::Reference(_) | Error::CheckTarget { .. } => Description::of(Kind::Reference),
             Error::Name { typed, .. } => Description::of(Kind::Reference).about(typed),
-            Error::Exists { list } => Description::of(Kind::Conflict).about(list),
+            Error::Exists { list, .. } => Description::of(Kind::Conflict).about(list),
             Error::OtherDigest { target, .. } => Description::of(Kind::Conflict).about(target),
             Error::Conflict(conflict) => Description::of(Kind::Conflict).about(conflict.list()),
             Error::Twice { .. } => Description::of(Kind::Conflict),

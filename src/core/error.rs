@@ -42,6 +42,8 @@ pub enum CommandError {
     Exists {
         /// The draft.
         list: String,
+        /// Whether it is `create --push`, which leaves drafts alone.
+        is_push: bool,
     },
     /// `annotate`: the image is not in the draft.
     #[error("manifest for image {image} does not exist in {list}")]

@@ -61,6 +61,10 @@ fn create_refuses_a_draft_and_what_is_incomplete() {
     let refused = fixture.run_recorded(&["create", "--push", "@app:2", "@app:arm64"]);
     assert_eq!((refused.code, fixture.requests()), (1, Vec::new()));
     assert!(refused.err().starts_with("refusing to amend an existing manifest list"), "{}", refused.err());
+    // --amend and --replace are not for --push.
+    let list = fixture.registry.name("app:2");
+    let hint = format!("hint: {list} exists as a draft: publish it with push {list}, or delete it with rm {list}\n");
+    assert!(refused.err().ends_with(&hint), "{}", refused.err());
     assert!(fixture.has_draft("@app:2"));
 }
 

@@ -249,7 +249,10 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "add" if is_on("shared") && !is_on("if-complete") && first(PUBLISHING).is_some() => {
             needs(first(PUBLISHING).unwrap_or_default(), "if-complete")
         }
-        "add" if is_on("shared") && !is_on("if-complete") && is_table(scanned) => needs("format", "if-complete"),
+        "add" if is_on("shared") && !is_on("if-complete") && is_table(scanned) => {
+            let value = scanned.values("format").last().map(String::as_str).unwrap_or_default();
+            needs(&format!("format {value}"), "if-complete")
+        }
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
         // An image within a list is looked up in drafts only.
         "inspect" if scanned.words.len() > 1 && first(OF_NO_LOCAL_LIST).is_some() => {

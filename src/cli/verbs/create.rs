@@ -86,7 +86,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
     match draft {
-        Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string() }),
+        Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string(), is_push: args.push }),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
+use crate::core::request::PlatformFilter;
+use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared::gather::GatherContext;
 use crate::digest::Digest;
@@ -11,6 +13,7 @@ use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts}
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::net::tasks;
+use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
 /// The result of deleting several entries.
@@ -109,7 +112,17 @@ fn descriptors_of(
     }
 }
 
-/// The digest that the list's tag names; `None` without such a tag, and if the request fails.
-pub(crate) fn current_digest(context: GatherContext<'_>, list: &Reference) -> Option<Digest> {
-    context.registry.digest_before_push(list.repository(), list.tag()?).ok().flatten()
+/// The digest that the list's tag names, if that list has all required platforms, so that it may be the one whose entries
+/// are gone. `None` if the request fails. One request (GET).
+pub(crate) fn perhaps_published(
+    context: GatherContext<'_>,
+    list: &Reference,
+    require: &[PlatformFilter],
+) -> Option<Digest> {
+    let served = fetch::manifest(&ImageSource::in_registry(context.registry, list)).ok()?;
+    let FetchedContent::List(served) = served else { return None };
+    let descriptors = Index::decode(&served.bytes).ok()?.manifests;
+    let own: Vec<&Platform> = descriptors.iter().filter_map(requirements::known_platform).collect();
+    let has = |wanted: &PlatformFilter| own.iter().any(|own| own.matches(&wanted.parsed));
+    require.iter().all(has).then_some(served.digest)
 }

@@ -152,11 +152,13 @@ fn open(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// The error for a lock file that may not be opened, with its owner if the file exists.
+/// The error for a lock file that may not be opened, with its owner if that is another user.
 fn locked_out(path: &Path, source: io::Error) -> StoreError {
     #[cfg(unix)]
-    if let Ok(metadata) = fs::symlink_metadata(path) {
-        let user = std::os::unix::fs::MetadataExt::uid(&metadata);
+    if let Ok(metadata) = fs::symlink_metadata(path)
+        && let user = std::os::unix::fs::MetadataExt::uid(&metadata)
+        && user != rustix::process::geteuid().as_raw()
+    {
         return StoreError::LockedOut { path: path.to_owned(), user, source };
     }
     StoreError::io("open", path)(source)

@@ -25,6 +25,10 @@ fn purge_deletes_the_entries_that_were_published_and_nothing_else() {
         failed.err()
     );
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
+    // A list without a required platform is an older one.
+    let failed = shared.push(&["--require", "linux/amd64,linux/riscv64"]);
+    assert_eq!(failed.code, 3);
+    assert!(!failed.err().contains("perhaps published"), "{}", failed.err());
 }
 
 /// A leg that was run again meanwhile has an entry that nobody has published yet.

@@ -238,7 +238,10 @@ fn files_of_this_machine_are_looked_at_first() {
         }
     }
     let table = shared.run(&["add", "--shared", "--format", "markdown", &list, &name]);
-    assert_eq!((table.code, table.first_err_line().as_str()), (125, "missing argument: --format needs --if-complete"));
+    assert_eq!(
+        (table.code, table.first_err_line().as_str()),
+        (125, "missing argument: --format markdown needs --if-complete")
+    );
     assert_eq!(shared.entries(), Vec::<String>::new());
 }
 

@@ -34,7 +34,10 @@ pub(super) fn suggestion(near: &Near) -> String {
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     let hint = match error {
         CommandError::Name { typed, .. } => return reference::typed(typed),
-        CommandError::Exists { list } => {
+        CommandError::Exists { list, is_push: true } => {
+            format!("{list} exists as a draft: publish it with push {list}, or delete it with rm {list}")
+        }
+        CommandError::Exists { list, is_push: false } => {
             format!("{list} exists as a draft: use --amend to add images to it, or --replace to replace it")
         }
         CommandError::NotInList { near: Some(near), .. } | CommandError::NotStoredIn { near: Some(near), .. } => {

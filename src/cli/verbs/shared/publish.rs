@@ -100,7 +100,7 @@ pub(super) fn run(
 /// Prints which entries are missing. This is not a failure.
 fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
     let (all, missing) = (request.publish.require.len(), &gathered.missing);
-    let present = all.saturating_sub(missing.len());
+    let present = request.publish.require.iter().filter(|wanted| !missing.contains(&wanted.shown)).count();
     let list = request.list;
     context
         .streams
@@ -111,7 +111,8 @@ fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &
     Ok(())
 }
 
-/// The failure that entries are missing. Prints a note if the list is published: it may have been purged since.
+/// The failure that entries are missing. Prints a note if a list with all required platforms is published: its entries
+/// may have been purged since.
 fn incomplete(
     context: &Context,
     client: &SharedClient<'_>,
@@ -119,7 +120,7 @@ fn incomplete(
     gathered: Gathered,
 ) -> CommandError {
     let list = request.list;
-    if let Some(digest) = clean_up::current_digest(client.gather(), list) {
+    if let Some(digest) = clean_up::perhaps_published(client.gather(), list, &request.publish.require) {
         context.streams.note(format_args!("perhaps published and purged: {list} is {digest}"));
     }
     if gathered.missing.is_empty() {
