@@ -177,8 +177,8 @@ pub(super) fn check_version(files: &Files) -> Result<(), LayoutError> {
     }
 }
 
-/// The names of the images in `manifest.json`, of an archive of `docker save` before Docker 25: that file has no digests.
-/// `None` without such a file, or without images in it.
+/// The names of the images in `manifest.json`, of an archive of `docker save` before Docker 25: that file has no
+/// digests. `None` without such a file, or without images in it.
 fn docker_archive_names(files: &Files) -> Result<Option<Vec<String>>, LayoutError> {
     let Some(bytes) = files.read("manifest.json", DOCUMENT_MAX)? else { return Ok(None) };
     let Ok(value) = crate::model::json::parse(&bytes) else { return Ok(None) };

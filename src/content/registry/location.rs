@@ -88,8 +88,8 @@ impl Session {
     /// The URL of a `Location` or `Link` in this response. As with redirects, it must not lead from https to http. The
     /// error says what is wrong with it.
     ///
-    /// An https URL at a port that was just found to speak plain HTTP becomes an http URL: a registry behind a proxy may
-    /// not know its own protocol.
+    /// An https URL at a port that was just found to speak plain HTTP becomes an http URL: a registry behind a proxy
+    /// may not know its own protocol.
     pub(crate) fn resolve_location(&self, response: &ApiResponse, location: &str) -> Result<Url, String> {
         let url = response.url.join(location)?;
         let plain = Origin { https: false, ..url.origin.clone() };

@@ -112,8 +112,8 @@ fn descriptors_of(
     }
 }
 
-/// The digest that the list's tag names, if that list has all required platforms, so that it may be the one whose entries
-/// are gone. `None` if the request fails. One request (GET).
+/// The digest that the list's tag names, if that list has all required platforms, so that it may be the one whose
+/// entries are gone. `None` if the request fails. One request (GET).
 pub(crate) fn perhaps_published(
     context: GatherContext<'_>,
     list: &Reference,

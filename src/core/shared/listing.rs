@@ -8,8 +8,8 @@ use crate::drafts::registry::{
 use crate::net::tasks;
 use crate::reference::Repository;
 
-/// A labelled entry. Other content of an entry's tag with the parts of the tag: an entry as a Docker manifest list, which
-/// has no labels, or no entry.
+/// A labelled entry. Other content of an entry's tag with the parts of the tag: an entry as a Docker manifest list,
+/// which has no labels, or no entry.
 pub(crate) type ListedEntry = Result<FoundEntry, (RejectedEntry, TagParts)>;
 
 /// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry.

@@ -61,7 +61,7 @@ pub(super) fn functions(types: &Arc<Types>) -> FuncMap {
     let json = move |values: &[Value]| {
         expect("json", values, 1)?;
         made.add(values.iter().map(length).sum())?;
-        Ok(text(&values.first().map(|value| types.json(value)).unwrap_or_default()))
+        Ok(text(&values.first().map(|value| types.json(value)).transpose()?.unwrap_or_default()))
     };
     functions.insert("json".to_owned(), Arc::new(json));
     functions

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use gotmpl::Value;
+use gotmpl::{TemplateError, Value};
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -96,10 +96,13 @@ impl Types {
     }
 
     /// The value as Go's `json.MarshalIndent` writes it with two spaces.
-    pub(super) fn json(&self, value: &Value) -> String {
-        let compact = json::encode(&Typed(self, value)).unwrap_or_default();
+    ///
+    /// # Errors
+    /// A number that JSON has no word for, as in Go.
+    pub(super) fn json(&self, value: &Value) -> Result<String, TemplateError> {
+        let compact = json::encode(&Typed(self, value)).map_err(|error| TemplateError::Exec(error.to_string()))?;
         // What could control a terminal is escaped, which does not change the value.
-        sanitize::json(&String::from_utf8_lossy(&json::indent(&compact, "  ")))
+        Ok(sanitize::json(&String::from_utf8_lossy(&json::indent(&compact, "  "))))
     }
 
     /// Whether Go's `omitempty` leaves it out. A value with members stays.
