@@ -148,7 +148,8 @@ impl Registry {
     /// The tags of a repository, in the registry's order. One request per page.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::NotFound`](crate::net::error::RegistryErrorKind::NotFound) for an unknown repository; a list that is invalid, too long or endless.
+    /// [`NotFound`](crate::net::error::RegistryErrorKind::NotFound) for an unknown repository; a list that is invalid,
+    /// too long or endless.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let request = ApiRequest {
             headers: &[("Accept", "application/json")],
