@@ -104,9 +104,10 @@ impl Reader<'_> {
         let (mut files, mut failures) = (Vec::new(), Vec::new());
         for entry in self.entries(path)? {
             match file_type(&entry) {
-                Ok(kind) if kind.is_dir() => match self.entries(&entry)? {
-                    inner if inner.is_empty() => failures.push(FileError::EmptyFolder { path: entry }.into()),
-                    inner => files.extend(inner.iter().map(|inner| digest(inner))),
+                Ok(kind) if kind.is_dir() => match self.entries(&entry) {
+                    Err(failure) => failures.push(failure),
+                    Ok(inner) if inner.is_empty() => failures.push(FileError::EmptyFolder { path: entry }.into()),
+                    Ok(inner) => files.extend(inner.iter().map(|inner| digest(inner))),
                 },
                 Ok(_) => files.push(digest(&entry)),
                 Err(failure) => failures.push(failure),

@@ -310,8 +310,11 @@ fn patch(descriptor: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<
         (Some(was), Some(now)) => {
             let mut platform: Object =
                 descriptor.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
-            let (old, mut new) = (members(&was)?, members(&now)?);
-            new.0.retain(|(_, text)| text != r#""""#);
+            let (mut old, mut new) = (members(&was)?, members(&now)?);
+            // An empty word that stays empty is no change, and one that becomes empty is removed.
+            for side in [&mut old, &mut new] {
+                side.0.retain(|(_, text)| text != r#""""#);
+            }
             let names = ["architecture", "os", "os.version", "variant", "os.features", "features"];
             patch_members(&mut platform, &old, &new, &names);
             descriptor.set("platform", Some(platform.to_string()));
@@ -368,4 +371,24 @@ fn text(text: &str) -> Result<String, DocumentError> {
 
 fn encoded<T: serde::Serialize>(value: &T) -> Result<String, DocumentError> {
     Ok(String::from_utf8_lossy(&json::encode(value)?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_platform_member_stays_while_another_one_changes() {
+        let text =
+            r#"{"mediaType":"m","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","#;
+        let text = format!(r#"{text}"size":1,"platform":{{"architecture":"arm64","os":""}}}}"#);
+        let index = Index::decode(format!(r#"{{"schemaVersion":2,"manifests":[{text}]}}"#).as_bytes()).unwrap();
+        let was = &index.manifests[0];
+        let mut now = was.clone();
+        now.platform.as_mut().unwrap().variant = "v8".to_owned();
+        let mut descriptor: Object = serde_json::from_str(&text).unwrap();
+        patch(&mut descriptor, was, &now).unwrap();
+        let expected = text.replace(r#""os":"""#, r#""os":"","variant":"v8""#);
+        assert_eq!(descriptor.to_string(), expected);
+    }
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::content::error::LayoutError;
 
+/// The number of names that are tried. Killed processes leave files behind, and in containers process ids repeat.
+const NUMBERS: u32 = 1_000_000;
+
 /// A temporary file. It is deleted unless it is placed.
 pub(super) struct Staged {
     path: PathBuf,
@@ -16,7 +19,7 @@ pub(super) struct Staged {
 impl Staged {
     /// Creates an empty file in a folder. Its name begins with `prefix`.
     pub(super) fn create(folder: &Path, prefix: &str) -> Result<Staged, LayoutError> {
-        for number in 0..1000 {
+        for number in 0..NUMBERS {
             let path = folder.join(format!("{prefix}{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok(Staged { path, file, is_placed: false }),

@@ -140,7 +140,7 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
     details
 }
 
-/// MemberValues of images that only one of the lists names: annotations, artifact type, attestations.
+/// Members of images that only one of the lists names: annotations, artifact type, attestations.
 fn of_unshared_images(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
     let all = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
