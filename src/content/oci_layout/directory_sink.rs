@@ -77,7 +77,7 @@ impl LayoutWriter for DirectorySink {
 
     fn write(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
         let target = self.root.join(blob_name(blob.digest));
-        let staged = self.staged(&target)?;
+        let mut staged = self.staged(&target)?;
         let written = copy(blob, reader, progress, &mut |bytes| staged.append(bytes))?;
         staged.place(&target)?;
         Ok(written)
@@ -106,7 +106,7 @@ impl DirectorySink {
     /// Replaces a file as a whole.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
         let target = self.root.join(name);
-        let staged = self.staged(&target)?;
+        let mut staged = self.staged(&target)?;
         staged.append(bytes)?;
         staged.place(&target)
     }

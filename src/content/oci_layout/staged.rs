@@ -1,7 +1,7 @@
 //! Files that are complete before they have their name.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::content::error::LayoutError;
@@ -12,7 +12,7 @@ const NUMBERS: u32 = 1_000_000;
 /// A temporary file. It is deleted unless it is placed.
 pub(super) struct Staged {
     path: PathBuf,
-    file: File,
+    file: BufWriter<File>,
     is_placed: bool,
 }
 
@@ -22,7 +22,7 @@ impl Staged {
         for number in 0..NUMBERS {
             let path = folder.join(format!("{prefix}{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Staged { path, file, is_placed: false }),
+                Ok(file) => return Ok(Staged { path, file: BufWriter::new(file), is_placed: false }),
                 // Another thread has that one, or a killed process had the same number.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(LayoutError::io("create", &path)(error)),
@@ -37,23 +37,24 @@ impl Staged {
     }
 
     /// Writes bytes behind those that were written before.
-    pub(super) fn append(&self, bytes: &[u8]) -> Result<(), LayoutError> {
-        (&self.file).write_all(bytes).map_err(LayoutError::io("write", &self.path))
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), LayoutError> {
+        self.file.write_all(bytes).map_err(LayoutError::io("write", &self.path))
     }
 
     /// Writes all that a reader has. Returns its size, in bytes.
-    pub(super) fn append_all(&self, reader: &mut dyn Read) -> Result<u64, LayoutError> {
-        io::copy(reader, &mut &self.file).map_err(LayoutError::io("write", &self.path))
+    pub(super) fn append_all(&mut self, reader: &mut dyn Read) -> Result<u64, LayoutError> {
+        io::copy(reader, &mut self.file).map_err(LayoutError::io("write", &self.path))
     }
 
     /// Writes the file to the disk. The error names `path`.
-    pub(super) fn sync(&self, path: &Path) -> Result<(), LayoutError> {
-        self.file.sync_all().map_err(LayoutError::io("write", path))
+    pub(super) fn sync(&mut self, path: &Path) -> Result<(), LayoutError> {
+        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(LayoutError::io("write", path))
     }
 
     /// Syncs the file and gives it its name.
-    pub(super) fn place(self, target: &Path) -> Result<(), LayoutError> {
-        self.file.sync_all().map_err(LayoutError::io("sync", &self.path))?;
+    pub(super) fn place(mut self, target: &Path) -> Result<(), LayoutError> {
+        self.file.flush().map_err(LayoutError::io("write", &self.path))?;
+        self.file.get_ref().sync_all().map_err(LayoutError::io("sync", &self.path))?;
         self.rename(target)
     }
 
