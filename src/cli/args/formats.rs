@@ -8,15 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::error::FlagError;
 use crate::cli::output::ColorChoice;
 use crate::core::request::ReferrersPolicy;
-use crate::model::index::Form;
-use crate::model::spec::Attestations;
 use crate::model::template::Template;
-
-/// The words of `--type`.
-pub(super) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
-
-/// The words of `--attestations`.
-pub(super) const ATTESTATIONS: &[(&str, Attestations)] = &[("keep", Attestations::Keep), ("drop", Attestations::Drop)];
 
 /// The words of `--referrers`.
 pub(super) const REFERRERS: &[(&str, ReferrersPolicy)] =

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::formats::{ATTESTATIONS, FORMS, PublishFormat, REFERRERS, one_of};
+use super::formats::{PublishFormat, REFERRERS, one_of};
 use super::values::{self, RefArg};
 use crate::auth::Access;
 use crate::core::error_parts::SpecOrigin;
@@ -15,7 +15,7 @@ use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, Sour
 use crate::core::requirements::Requirements;
 use crate::location::LayoutName;
 use crate::model::index::Form;
-use crate::model::spec::Attestations;
+use crate::model::spec::{ATTESTATIONS, Attestations, FORMS};
 use crate::reference::Repository;
 
 /// How requests are sent to registries.

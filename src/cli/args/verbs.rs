@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
-use super::formats::{ATTESTATIONS, Format, REFERRERS, one_of};
+use super::formats::{Format, REFERRERS, one_of};
 use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
@@ -16,7 +16,7 @@ use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::drafts::registry::SharedKey;
-use crate::model::spec::Attestations;
+use crate::model::spec::{ATTESTATIONS, Attestations};
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
 const TIMEOUT_HELP: &str = "Stop waiting for another docker-manifest process, or a request, after this time (30s, 5m)";

@@ -31,6 +31,7 @@ use std::fmt;
 
 pub use arguments::{ArgumentsError, from_args};
 pub use error::{Advice, SpecError, SpecErrorKind};
+pub(crate) use read::{ATTESTATIONS, FORMS};
 pub use write::write;
 
 use crate::location::Location;

@@ -62,9 +62,11 @@ pub(super) const PLATFORM: Shape = Shape {
     ],
 };
 
-/// The values of `type` and of `attestations`, by their words.
-pub(super) const FORMS: [(&str, Form); 3] = [("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
-pub(super) const ATTESTATIONS: [(&str, Attestations); 2] = [("keep", Attestations::Keep), ("drop", Attestations::Drop)];
+/// The words of `type`.
+pub(crate) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
+
+/// The words of `attestations`.
+pub(crate) const ATTESTATIONS: &[(&str, Attestations)] = &[("keep", Attestations::Keep), ("drop", Attestations::Drop)];
 
 /// Reads each document as a spec. Returns the warnings too.
 pub(super) fn specs(
@@ -272,11 +274,11 @@ impl Reader<'_> {
     }
 
     fn form(&self, id: Id) -> Result<Option<Form>, Fault> {
-        self.word(id, "type", "type", &FORMS).map(Some)
+        self.word(id, "type", "type", FORMS).map(Some)
     }
 
     fn attestations(&self, id: Id) -> Result<Option<Attestations>, Fault> {
-        self.word(id, "attestations", "choice", &ATTESTATIONS).map(Some)
+        self.word(id, "attestations", "choice", ATTESTATIONS).map(Some)
     }
 
     fn word<T: Copy>(&self, id: Id, key: &str, noun: &'static str, words: &[(&'static str, T)]) -> Result<T, Fault> {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::read::{ATTESTATIONS, FORMS};
-use super::{EmptyFields, Spec, SpecEntry, SpecFrom, platform};
+use super::{ATTESTATIONS, EmptyFields, FORMS, Spec, SpecEntry, SpecFrom, platform};
 use crate::platform::Platform;
 
 /// The YAML of a spec. [`super::parse`] reads it back as the same value, and the same spec gives the same text.
