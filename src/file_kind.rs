@@ -5,6 +5,11 @@ use std::fs::{File, FileType, OpenOptions};
 use std::io;
 use std::path::Path;
 
+/// The innermost file or folder of a path that exists.
+pub(crate) fn innermost_existing(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| path.symlink_metadata().is_ok())
+}
+
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {

@@ -225,6 +225,12 @@ impl RegistryError {
         self.body.as_ref().map_or(&[], |body| &body.codes)
     }
 
+    /// Whether the registry refused the content. Failures of the server and of the login, and rate limits, are no such
+    /// refusals.
+    pub fn is_content_refused(&self) -> bool {
+        self.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 401 | 429))
+    }
+
     /// Whether the registry does not know something that a manifest names.
     pub fn is_of_unknown_content(&self) -> bool {
         let unknown = ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"];

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::file_kind::innermost_existing;
 use crate::sanitize;
 
 /// The error. If a permission is missing, it names the owner of the file or folder that denies access. If a file is in
@@ -11,8 +12,7 @@ pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => {}
         ErrorKind::NotADirectory => {
-            let file = path.ancestors().find(|path| path.symlink_metadata().is_ok());
-            return format!("{} is not a directory", file.unwrap_or(path).display());
+            return format!("{} is not a directory", innermost_existing(path).unwrap_or(path).display());
         }
         _ => return sanitize::io_error(error),
     }

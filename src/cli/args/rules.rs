@@ -250,7 +250,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             needs(first(PUBLISHING).unwrap_or_default(), "if-complete")
         }
         "add" if is_on("shared") && !is_on("if-complete") && is_table(scanned) => {
-            let value = scanned.values("format").last().map(String::as_str).unwrap_or_default();
+            let value = scanned.value("format").unwrap_or_default();
             needs(&format!("format {value}"), "if-complete")
         }
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),

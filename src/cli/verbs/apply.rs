@@ -68,12 +68,12 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let shown = if is_json && !outcomes.is_empty() { context.streams.json(&outcomes) } else { Ok(()) };
     let files = github.filter(|_| !outcomes.is_empty());
     let appended = files.map_or(Ok(()), |mut files| files.append(&outcomes, &outcomes));
-    let unreported = [shown.err().map(CommandError::from), appended.err()].into_iter().flatten().collect();
-    let reported = CommandError::fail_if_any(unreported).map_err(|failure| match flags.dry_run {
-        true => failure,
-        false => publish::unreported(&outcomes, failure),
-    });
-    CommandError::fail_if_any([result, reported].into_iter().filter_map(Result::err).collect())?;
+    let reported =
+        CommandError::all([shown.map_err(CommandError::from), appended]).map_err(|failure| match flags.dry_run {
+            true => failure,
+            false => publish::unreported(&outcomes, failure),
+        });
+    CommandError::all([result, reported.map(drop)])?;
     publish::print_tags_and_warnings(context, &outcomes, flags);
     Ok(())
 }

@@ -97,8 +97,7 @@ pub(crate) fn reported(
     let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
     let github = || github.map_or(Ok(()), append);
     let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
-    let failures = reports.into_iter().filter_map(Result::err).collect();
-    CommandError::fail_if_any(failures).map_err(|failure| unreported(std::slice::from_ref(&published), failure))?;
+    CommandError::all(reports).map_err(|failure| unreported(std::slice::from_ref(&published), failure))?;
     Ok(published)
 }
 

@@ -67,13 +67,13 @@ impl Registry {
         let fetched = unless_missing(self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request }));
         let Some(response) = fetched? else { return Ok(None) };
         response.manifest_type()?;
-        let found = Digest::of(&response.http.body);
+        let found = || Digest::of(&response.http.body);
         match name {
             ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
-                Err(response.mismatch(format!("the bytes of {digest} have the digest {found}")))
+                Err(response.mismatch(format!("the bytes of {digest} have the digest {}", found())))
             }
             ManifestName::Digest(digest) => Ok(Some(digest.clone())),
-            ManifestName::Tag(_) => Ok(Some(found)),
+            ManifestName::Tag(_) => Ok(Some(found())),
         }
     }
 

@@ -17,7 +17,6 @@ use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
 use crate::digest::Digest;
-use crate::drafts::registry::store::is_refusal;
 use crate::model::manifest::ManifestKind;
 use crate::net::RegistryErrorKind;
 use crate::net::tasks;
@@ -258,7 +257,7 @@ impl PushExecutor<'_> {
             guard.map_or(Ok(()), |guard| guard.before_put())?;
             let shown = if self.plan.is_own(tag) { *target } else { tag };
             if let Err(failure) = self.put_list(tag, shown) {
-                let is_refused = matches!(&failure, CommandError::Put { source, .. } if is_refusal(source));
+                let is_refused = matches!(&failure, CommandError::Put { source, .. } if source.is_content_refused());
                 if !is_refused || !self.is_this_now(tag) {
                     return Err(failure);
                 }

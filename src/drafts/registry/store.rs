@@ -156,7 +156,7 @@ impl<'a> RegistryDrafts<'a> {
         let refusal = match self.put_as(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
             // If the registry does not know the image (yet), another format does not help.
-            Err(error) if !is_refusal(&error) || error.is_of_unknown_content() => {
+            Err(error) if !error.is_content_refused() || error.is_of_unknown_content() => {
                 return Err(self.not_put(&tag, error));
             }
             Err(error) => error,
@@ -331,9 +331,4 @@ fn read(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> Entr
 /// Whether two entries add the same to the list. Their attempts may differ.
 fn is_same(first: &SharedEntry, other: &SharedEntry) -> bool {
     first.name == other.name && first.descriptors().eq(other.descriptors())
-}
-
-/// Whether the registry refused the content. Failures of the server and of the login are no refusals.
-pub(crate) fn is_refusal(error: &RegistryError) -> bool {
-    error.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 401 | 429))
 }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::drafts::docker_dir::StoreError;
+use crate::file_kind::innermost_existing;
 use crate::model::DocumentError;
 
 /// Hints about a draft that cannot become a list.
@@ -85,5 +86,5 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
 
 /// The file in the place of a directory that a path leads through.
 fn in_the_way(path: &Path) -> Option<&Path> {
-    path.ancestors().find(|path| path.symlink_metadata().is_ok()).filter(|path| !path.is_dir())
+    innermost_existing(path).filter(|path| !path.is_dir())
 }

@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
     let published = publish::run(context, &client, &request);
-    CommandError::fail_if_any([shown, published].into_iter().filter_map(Result::err).collect())
+    CommandError::all([shown, published]).map(drop)
 }
 
 /// The images, as the flags describe them.

@@ -5,7 +5,7 @@
 
 use crate::auth::scope::Access;
 use crate::content::registry::blobs::copy_fault::{CopyFault, is_about_mount, is_break};
-use crate::content::registry::blobs::source::{BlobReader, BlobSource};
+use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_MIN};
 use crate::content::registry::blobs::stream::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::Registry;
 use crate::content::registry::session::Session;
@@ -19,8 +19,6 @@ use crate::reference::Repository;
 /// A blob of at most this many bytes is sent in the request that finishes its upload. That saves a request, and
 /// beginning again is cheap.
 const WHOLE_MAX: u64 = 8 * 1024 * 1024;
-/// A connection that took this many bytes before it broke counts as progress.
-const PROGRESS_MIN: u64 = 1024 * 1024;
 
 /// A blob, from its descriptor.
 #[derive(Debug, Clone, Copy)]

@@ -15,8 +15,8 @@ use crate::net::failure::TransportFailure;
 use crate::net::retry::Attempts;
 use crate::reference::Repository;
 
-/// A connection that delivered this many bytes before it broke counts as progress.
-const PROGRESS_MIN: u64 = 1024 * 1024;
+/// A connection that transferred this many bytes before it broke counts as progress.
+pub(super) const PROGRESS_MIN: u64 = 1024 * 1024;
 /// A blob of at most this many bytes is buffered until it has been sent. If the target refuses it because of too many
 /// requests, it can be sent again without another request to the source.
 const KEPT_MAX: u64 = 1024 * 1024;
