@@ -10,7 +10,7 @@ use docker_manifest::env::{self, Env};
 
 fn main() -> ExitCode {
     let env = Env::from_process();
-    if let Some(failure) = plugin::front::docker(&env::raw_arguments(), &env) {
+    if let Some(failure) = plugin::docker_shim::docker(&env::raw_arguments(), &env) {
         Streams::new(io::stdout(), io::stderr()).note(failure.text);
         return ExitCode::from(failure.exit_code);
     }

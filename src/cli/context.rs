@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cli::args::{LocationArg, NetworkFlags, values};
 use crate::cli::output::{Fetches, Streams};
-use crate::cli::stop::Stop;
+use crate::cli::stop_handler::Stop;
 use crate::content::registry::Registry;
 use crate::core::CommandError;
 use crate::core::request::ImageName;

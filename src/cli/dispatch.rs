@@ -11,7 +11,7 @@ use crate::cli::output::Streams;
 use crate::cli::plugin::Action;
 use crate::cli::plugin::completion::{self, Lists};
 use crate::cli::report::Report;
-use crate::cli::stop::Stop;
+use crate::cli::stop_handler::Stop;
 use crate::core::CommandError;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::DockerDir;
@@ -43,7 +43,7 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
         }
         Action::Run(words) => {
             #[cfg(unix)]
-            plugin::socket::watch(env, &context.stop);
+            plugin::stop_socket::watch(env, &context.stop);
             match args::parse(&called.name, words) {
                 Ok(request) => requested(&context, request),
                 Err(error) => {

@@ -11,5 +11,5 @@ pub mod output;
 pub mod plugin;
 pub mod report;
 mod spec_files;
-pub mod stop;
+pub mod stop_handler;
 pub mod verbs;

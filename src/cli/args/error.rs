@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::quote::{quote, quote_byte};
+use super::go_quote::{quote, quote_byte};
 
 /// A command line that cannot be run. `Display` prints docker's first line.
 ///

@@ -3,7 +3,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::error::{ArgsError, FlagError};
-use super::{formats, scan};
+use super::{pflag, possible_values};
 
 /// Docker's flags. All are accepted, because docker passes on all that it got. The first four have an effect here. The
 /// others select an engine, which no command here needs.
@@ -66,9 +66,9 @@ pub struct Head {
 pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let command = Globals::command();
     let refused = |flag: FlagError| ArgsError::of_program(name, flag);
-    let mut scanned = scan::scan_head(&command, words).map_err(refused)?;
+    let mut scanned = pflag::scan_head(&command, words).map_err(refused)?;
     if let Some(typed) = scanned.value("color") {
-        formats::color(typed).map_err(refused)?;
+        possible_values::color(typed).map_err(refused)?;
     }
     let (help, rest) = (scanned.help, std::mem::take(&mut scanned.words));
     // The arguments were scanned with this same description, so parsing them cannot fail.

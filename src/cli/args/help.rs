@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
-use super::{CliRequest, examples, near, rules, scan, topics};
+use super::{CliRequest, examples, pflag, rules, suggestion, topics};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
@@ -56,7 +56,7 @@ impl Called<'_> {
     }
 
     fn error(&self, verb: Option<&Command>, kind: ArgsErrorKind) -> ArgsError {
-        let near = near::meant(self.root, verb, &kind);
+        let near = suggestion::meant(self.root, verb, &kind);
         ArgsError { kind: Box::new(kind), path: self.path(verb), usage: Some(self.usage(verb)), near }
     }
 
@@ -90,7 +90,7 @@ impl Called<'_> {
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
                 let kind = ArgsErrorKind::UnknownTopic((*word).clone());
-                let near = near::meant(self.root, None, &kind);
+                let near = suggestion::meant(self.root, None, &kind);
                 return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None, near });
             }
         };
@@ -158,7 +158,7 @@ pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
     let long = argument.strip_prefix("--").and_then(|name| name.split([' ', '=']).next());
     let flag = long.and_then(|long| verb.get_arguments().find(|flag| flag.get_long() == Some(long)));
     match flag {
-        Some(flag) => FlagError::Value { value, flag: scan::shown(flag), reason }.into(),
+        Some(flag) => FlagError::Value { value, flag: pflag::shown(flag), reason }.into(),
         None => ArgsErrorKind::Word(format!("invalid argument \"{value}\": {reason}")),
     }
 }
@@ -167,7 +167,7 @@ pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
 pub(super) fn usage_words(verb: &Command, is_required: impl Fn(&Arg) -> bool) -> String {
     let mut usage = String::new();
     for word in verb.get_positionals() {
-        let name = scan::value_name(word);
+        let name = pflag::value_name(word);
         let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
         let text = match (is_required(word), many) {
             (true, false) => format!(" {name}"),
@@ -201,7 +201,7 @@ fn help_text(argument: &Arg) -> String {
 
 /// The words of a command, and their help.
 pub(super) fn word_rows(verb: &Command) -> Vec<(String, String)> {
-    verb.get_positionals().map(|word| (scan::value_name(word), help_text(word))).collect()
+    verb.get_positionals().map(|word| (pflag::value_name(word), help_text(word))).collect()
 }
 
 /// The options by name, in pflag's order, with pflag's name for the type of each value; and their help.
@@ -214,7 +214,7 @@ pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
             None => "    ".to_owned(),
         };
         let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
-        if scan::kind(flag) != scan::FlagKind::Switch {
+        if pflag::kind(flag) != pflag::FlagKind::Switch {
             let names = flag.get_value_names().unwrap_or_default();
             left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
         }

@@ -10,23 +10,23 @@
 //! words the error differently in each command.
 
 mod csv;
-mod described;
+mod syntax;
 mod error;
 mod examples;
-mod formats;
+mod possible_values;
 mod globals;
 mod help;
 mod man;
 mod manifest_tool;
-mod near;
-mod partial;
-mod quote;
+mod suggestion;
+mod partial_line;
+mod go_quote;
 mod read_only;
-mod reference;
+mod reference_page;
 mod rules;
-mod scan;
+mod pflag;
 mod setup;
-mod shared;
+mod common_flags;
 mod shared_drafts;
 mod topics;
 pub mod values;
@@ -36,9 +36,9 @@ use clap::{FromArgMatches, Parser};
 
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
-pub use described::syntax;
+pub use syntax::syntax;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
-pub use formats::{
+pub use possible_values::{
     CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
 };
 pub use globals::{Globals, Head, globals};
@@ -47,12 +47,12 @@ pub use manifest_tool::{
     ToolCommand, ToolError, ToolErrorKind, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest,
     manifest_tool,
 };
-pub use partial::{Cursor, Partial, partial};
+pub use partial_line::{Cursor, Partial, partial};
 pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
-pub use reference::reference;
-pub use scan::{FlagKind, kind};
+pub use reference_page::reference;
+pub use pflag::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
-pub use shared::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 pub use shared_drafts::{SharedPublish, SharedRun};
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
@@ -87,7 +87,7 @@ struct CommandLine {
 
 /// The value of `--color`, if it is one.
 pub fn color(typed: &str) -> Option<ColorChoice> {
-    formats::color(typed).ok()
+    possible_values::color(typed).ok()
 }
 
 /// The last `--color` of a command line that cannot be run, as far as it can be read.
@@ -107,7 +107,7 @@ pub fn color_in(words: &[String]) -> Option<ColorChoice> {
 /// # Errors
 /// A command line that cannot be run, in docker's words.
 pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let root = described::syntax_for(words);
+    let root = syntax::syntax_for(words);
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
         let command = Box::new(Command::Version(Version::default()));
@@ -122,22 +122,22 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
 /// As [`parse`].
 pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
     let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
-    let root = described::syntax_for(&words);
+    let root = syntax::syntax_for(&words);
     let called = help::Called { name: "mquery", root: &root, is_verb: true };
     read(&called, &words)
 }
 
 fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = called.root;
-    let (verb, rest, wants_help) = match scan::traverse(root, words).map_err(ArgsError::bare)? {
-        scan::CommandSearch::Verb { verb, rest, help } => (verb, rest, help),
-        scan::CommandSearch::Help(topic) => return called.topic(topic),
-        scan::CommandSearch::NoCommand => return no_verb(called, words),
+    let (verb, rest, wants_help) = match pflag::traverse(root, words).map_err(ArgsError::bare)? {
+        pflag::CommandSearch::Verb { verb, rest, help } => (verb, rest, help),
+        pflag::CommandSearch::Help(topic) => return called.topic(topic),
+        pflag::CommandSearch::NoCommand => return no_verb(called, words),
     };
-    let scanned = scan::scan(&with_globals(verb), rest, wants_help);
+    let scanned = pflag::scan(&with_globals(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
     let debug = scanned.is_on(DEBUG);
-    let color = scanned.value(COLOR).map(formats::color).transpose();
+    let color = scanned.value(COLOR).map(possible_values::color).transpose();
     [DEBUG, COLOR].iter().for_each(|flag| scanned.remove(flag));
     let color = color.map_err(|flag| called.flag_error(Some(verb), flag))?;
     if scanned.help {
@@ -164,7 +164,7 @@ fn with_globals(verb: &clap::Command) -> clap::Command {
 
 /// The result if there is no command: an unknown flag, a request for help, an unknown word, or nothing.
 fn no_verb(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let scanned = scan::scan(called.root, words, false).map_err(|flag| called.flag_error(None, flag))?;
+    let scanned = pflag::scan(called.root, words, false).map_err(|flag| called.flag_error(None, flag))?;
     match scanned.words.first() {
         _ if scanned.help => Ok(CliRequest::Help { text: called.overview(), asked: true }),
         Some(word) => Err(called.unknown_command(word)),

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::examples;
-use super::formats::{InspectOutput, InspectOutputs, ListFormat, PlatformsFormat};
-use super::shared::NetworkFlags;
+use super::possible_values::{InspectOutput, InspectOutputs, ListFormat, PlatformsFormat};
+use super::common_flags::NetworkFlags;
 use super::shared_drafts::SharedRun;
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;

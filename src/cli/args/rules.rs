@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use clap::{Arg, Command};
 
 use super::error::{Count, FlagError};
-use super::scan::{Scanned, value_name};
+use super::pflag::{Scanned, value_name};
 use crate::core::list_edits::AnnotationArg;
 
 /// Pairs of flags that exclude each other in every command.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::examples;
-use super::formats::{CompletionShell, Format, Shell};
+use super::possible_values::{CompletionShell, Format, Shell};
 use super::values;
 
 /// `shell-init`: prints the shell function that makes `docker manifest` run this program.

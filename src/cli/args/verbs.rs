@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
-use super::formats::{Format, REFERRERS, one_of};
+use super::possible_values::{Format, REFERRERS, one_of};
 use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
-use super::shared::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 use super::shared_drafts::{SharedPublish, SharedRun};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};

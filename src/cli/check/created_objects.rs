@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::check::document::Document;
+use crate::cli::check::sample_manifest::Document;
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::reference::Repository;

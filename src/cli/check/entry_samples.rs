@@ -1,6 +1,6 @@
 //! The entries of a shared draft that a check stores, under the tag that `add --shared` would give them.
 
-use crate::cli::check::document::Document;
+use crate::cli::check::sample_manifest::Document;
 use crate::drafts::registry::{EntryError, EntryName, SharedEntry, SharedKey};
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, media_type};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::output::Streams;
-use crate::cli::stop::Stop;
+use crate::cli::stop_handler::Stop;
 
 /// The exit code of a program that an interrupt ended.
 pub(crate) const INTERRUPTED: u8 = 130;

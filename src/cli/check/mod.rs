@@ -6,7 +6,7 @@
 
 mod cleanup;
 mod created_objects;
-mod document;
+mod sample_manifest;
 mod entry_samples;
 mod interrupt;
 mod probes;

@@ -7,7 +7,7 @@ use humantime::format_duration;
 
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
-use crate::cli::check::document::Document;
+use crate::cli::check::sample_manifest::Document;
 use crate::cli::check::interrupt::Interrupt;
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, settle};
 use crate::cli::check::samples::{ARTIFACT_TYPE, Family, Samples};

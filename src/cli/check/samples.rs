@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::check::document::Document;
+use crate::cli::check::sample_manifest::Document;
 use crate::cli::check::entry_samples::EntrySamples;
 use crate::core::error::CommandError;
 use crate::digest::Digest;

@@ -3,7 +3,7 @@
 
 use humantime::format_duration;
 
-use crate::cli::check::document::Document;
+use crate::cli::check::sample_manifest::Document;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message};
 use crate::content::registry::ManifestName;

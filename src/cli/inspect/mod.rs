@@ -6,7 +6,7 @@
 mod json;
 mod local;
 pub(crate) mod remote;
-mod short;
+mod short_digests;
 mod table;
 mod template;
 mod tree;

@@ -1,6 +1,6 @@
 //! `--format table`: a row for each manifest of a list. Attestations follow their image.
 
-use crate::cli::inspect::short::Short;
+use crate::cli::inspect::short_digests::Short;
 use crate::cli::output::{Table, human};
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside};
 use crate::sanitize;

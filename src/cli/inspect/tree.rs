@@ -1,7 +1,7 @@
 //! `--format tree`: the index, its platforms, and their layers with sizes. Attestations stand below their image with
 //! their predicates. A manifest's artifact type, annotations and subject stand below it.
 
-use crate::cli::inspect::short::Short;
+use crate::cli::inspect::short_digests::Short;
 use crate::cli::output::{Tree, human};
 use crate::core::inspect::node::{InspectNode, NodeContents, beside, predicate};
 use crate::model::descriptor::Descriptor;

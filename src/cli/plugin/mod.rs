@@ -5,10 +5,10 @@
 //! in place of `docker NAME`. (Measured with docker 28.2.2; `cli-plugins/manager` in docker/cli.)
 
 pub mod completion;
-pub mod front;
+pub mod docker_shim;
 pub mod shell;
 #[cfg(unix)]
-pub mod socket;
+pub mod stop_socket;
 
 use std::path::PathBuf;
 
@@ -71,12 +71,12 @@ pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
         MQUERY => return Ok(alone(Action::Mquery(words.to_vec()))),
         _ => {}
     }
-    let is_front = program == front::DOCKER;
+    let is_front = program == docker_shim::DOCKER;
     if !is_front && words.first().is_some_and(|word| word == METADATA_COMMAND) {
         return Ok(alone(Action::Metadata));
     }
     let head = args::globals(&alone_name(&program), words)?;
-    let word = if is_front { Some(front::MANIFEST) } else { program.strip_prefix("docker-") };
+    let word = if is_front { Some(docker_shim::MANIFEST) } else { program.strip_prefix("docker-") };
     let plugin = Plugin { program: &program, word };
     let mut called = match head.rest.first().map(String::as_str) {
         Some(word @ ("__complete" | "__completeNoDesc")) => {

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::{refuse_layouts, report_sources};
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::one_step;
+use crate::cli::verbs::direct_push;
 use crate::cli::verbs::publish::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if args.push {
         let named = named()?;
         let mut done = None;
-        one_step::change(context, &args.network, &args.publish, list, |access, before| {
+        direct_push::change(context, &args.network, &args.publish, list, |access, before| {
             let addition = Addition::resolve(context, access, (args, &named), before)?;
             let mut draft = before.clone();
             let mut added = addition.apply(&mut draft, args)?;

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::{list_flags, one_step};
+use crate::cli::verbs::{list_flags, direct_push};
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::list_edits::{self, AnnotationArg};
@@ -49,7 +49,7 @@ fn apply_change(
     change: &mut Change<'_>,
 ) -> Result<(), CommandError> {
     if args.push {
-        return one_step::change(context, &args.network, &args.publish, list, |_, before| {
+        return direct_push::change(context, &args.network, &args.publish, list, |_, before| {
             Ok(change(Some(before))?.unwrap_or_else(|| before.clone()))
         });
     }

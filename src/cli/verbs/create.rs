@@ -4,7 +4,7 @@
 use crate::cli::args::Create;
 use crate::cli::context::Context;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::{list_flags, one_step};
+use crate::cli::verbs::{list_flags, direct_push};
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let named = NamedImages::read(context, &args.images, &args.image_flags, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
     if args.push && args.publish.to.is_none() {
-        one_step::announce(&registry, list, &args.publish);
+        direct_push::announce(&registry, list, &args.publish);
     }
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     if !args.push {
@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     };
     if args.push {
         let (draft, _) = build(None)?;
-        one_step::publish_new(context, access, &draft, &args.publish)?;
+        direct_push::publish_new(context, access, &draft, &args.publish)?;
         report_sources(context, &[], &found);
         return Ok(());
     }

@@ -12,7 +12,7 @@ mod list_flags;
 pub mod ls;
 pub mod man;
 mod named_images;
-mod one_step;
+mod direct_push;
 pub mod platforms;
 pub mod prune;
 pub mod publish;

@@ -2,7 +2,7 @@
 
 use crate::cli::args::Remove;
 use crate::cli::context::Context;
-use crate::cli::verbs::one_step;
+use crate::cli::verbs::direct_push;
 use crate::core::error::CommandError;
 use crate::core::lookup;
 use crate::drafts::DraftStore;
@@ -12,7 +12,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let list = args.list.reference()?;
     if args.push {
         let (mut lines, verb) = (Vec::new(), if args.publish.dry_run { "Would remove" } else { "Removed" });
-        one_step::change(context, &args.network, &args.publish, list, |_, before| {
+        direct_push::change(context, &args.network, &args.publish, list, |_, before| {
             let (entries, notes) = select(before, &args.words)?;
             let mut draft = before.clone();
             let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();

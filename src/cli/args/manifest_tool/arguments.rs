@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::cli::args::formats::one_of;
+use crate::cli::args::possible_values::one_of;
 use crate::cli::args::values::{self, RefArg};
 use crate::core::request::PlatformFilter;
 use crate::model::index::Form;

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches};
 
 use super::error::{ArgsErrorKind, FlagError};
 use super::help::{about, bad_value, option_table, usage_words};
-use super::scan::{self, FlagKind};
+use super::pflag::{self, FlagKind};
 use crate::suggest::nearest;
 
 pub use arguments::{ToolCommand, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest};
@@ -105,7 +105,7 @@ fn two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
         let known = flag(commands, long).filter(|_| !is_value && !ended);
         let is_help = ["help", "version"].contains(&long) && !is_value && !ended;
         spelt.push(if known.is_some() || is_help { format!("--{name}") } else { word.clone() });
-        is_value = known.is_some_and(|flag| value.is_none() && scan::kind(flag) != FlagKind::Switch);
+        is_value = known.is_some_and(|flag| value.is_none() && pflag::kind(flag) != FlagKind::Switch);
     }
     spelt
 }
@@ -121,7 +121,7 @@ fn path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
             continue;
         }
         match word.strip_prefix("--") {
-            Some(name) => is_value = flag(commands, name).is_some_and(|flag| scan::kind(flag) != FlagKind::Switch),
+            Some(name) => is_value = flag(commands, name).is_some_and(|flag| pflag::kind(flag) != FlagKind::Switch),
             None if word.starts_with('-') => {}
             None => path.push(word.clone()),
         }
@@ -142,14 +142,14 @@ fn no_command(commands: &[clap::Command], words: &[String]) -> Result<ToolReques
             whole = whole.arg(flag.clone());
         }
     }
-    scan::scan(&whole, words, false).map_err(|flag| error(commands, "", flag.into()))?;
+    pflag::scan(&whole, words, false).map_err(|flag| error(commands, "", flag.into()))?;
     help(commands, &[])
 }
 
 fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) -> Result<ToolRequest, ToolError> {
     let name = command.get_name();
     let refused = |kind: ToolErrorKind| error(commands, name, kind);
-    let mut scanned = scan::scan(command, words, false).map_err(|flag| refused(flag.into()))?;
+    let mut scanned = pflag::scan(command, words, false).map_err(|flag| refused(flag.into()))?;
     if scanned.help {
         return Ok(ToolRequest::Help(command_help(command)));
     }
@@ -159,13 +159,13 @@ fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) ->
         return Err(refused(ToolErrorKind::Extra(extra.clone())));
     }
     if let Some(missing) = wanted.get(scanned.words.len()) {
-        return Err(refused(ToolErrorKind::Missing(scan::value_name(missing))));
+        return Err(refused(ToolErrorKind::Missing(pflag::value_name(missing))));
     }
     let is_missing = |flag: &&clap::Arg| {
         flag.get_long().is_some_and(|long| flag.is_required_set() && scanned.values(long).is_empty())
     };
     if let Some(flag) = command.get_arguments().find(is_missing) {
-        return Err(refused(ToolErrorKind::Missing(scan::shown(flag))));
+        return Err(refused(ToolErrorKind::Missing(pflag::shown(flag))));
     }
     for (flag, other) in [("username", "password"), ("password", "username")] {
         if scanned.is_on(flag) && !scanned.is_on(other) {

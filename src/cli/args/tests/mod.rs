@@ -3,7 +3,7 @@
 mod combinations;
 mod help;
 mod manifest_tool;
-mod reference;
+mod reference_page;
 
 use super::*;
 

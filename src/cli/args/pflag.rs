@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction};
 
 use super::csv;
 use super::error::FlagError;
-use super::quote::quote;
+use super::go_quote::quote;
 
 /// List flags that must not be empty. In a script they are empty if a variable was not set: `--require "$PLATFORMS"`
 /// must not succeed then.

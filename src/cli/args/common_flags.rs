@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::formats::{PublishFormat, REFERRERS, one_of};
+use super::possible_values::{PublishFormat, REFERRERS, one_of};
 use super::values::{self, RefArg};
 use crate::auth::Access;
 use crate::core::error_parts::SpecOrigin;

@@ -1,7 +1,7 @@
 //! A command line that is still being typed, for completion.
 
 use super::error::FlagError;
-use super::scan::{self, CommandSearch, FlagKind};
+use super::pflag::{self, CommandSearch, FlagKind};
 use super::syntax;
 
 /// The position of the cursor.
@@ -30,7 +30,7 @@ pub struct Partial {
     pub typed: String,
     /// The command's words before the cursor.
     pub words: Vec<String>,
-    scanned: scan::Scanned,
+    scanned: pflag::Scanned,
 }
 
 impl Partial {
@@ -51,12 +51,12 @@ impl Partial {
 /// A flag before the cursor that is unknown or has an invalid value.
 pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     let root = syntax();
-    let (verb, rest) = match scan::traverse(&root, before)? {
+    let (verb, rest) = match pflag::traverse(&root, before)? {
         CommandSearch::Verb { verb, rest, .. } => (verb, rest),
         CommandSearch::Help([]) => return Ok(at(None, Cursor::Verb, current)),
         CommandSearch::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
         CommandSearch::NoCommand => {
-            let no_words = scan::scan(&root, before, false)?.words.is_empty();
+            let no_words = pflag::scan(&root, before, false)?.words.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,
                 _ if no_words => Cursor::Verb,
@@ -66,12 +66,12 @@ pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
         }
     };
     let mut partial = at(Some(verb.clone()), Cursor::Word, current);
-    match scan::scan(verb, rest, false) {
+    match pflag::scan(verb, rest, false) {
         Ok(scanned) => partial.scanned = scanned,
         // The last flag lacks the value that is being typed.
         Err(FlagError::NeedsValue(_) | FlagError::ShortNeedsValue { .. }) => {
             let (last, done) = rest.split_last().map_or(("", rest), |(last, done)| (last.as_str(), done));
-            partial.scanned = scan::scan(verb, done, false)?;
+            partial.scanned = pflag::scan(verb, done, false)?;
             partial.cursor = Cursor::FlagValue(flag_named(verb, last).unwrap_or_default());
         }
         Err(error) => return Err(error),
@@ -89,7 +89,7 @@ pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
 }
 
 fn at(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> Partial {
-    Partial { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: scan::Scanned::default() }
+    Partial { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: pflag::Scanned::default() }
 }
 
 /// The long name of the flag with a value that `--name`, `-n` or the last letter of a cluster stands for.
@@ -101,5 +101,5 @@ fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
             verb.get_arguments().find(|flag| flag.get_short() == Some(letter))?
         }
     };
-    (scan::kind(flag) != FlagKind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
+    (pflag::kind(flag) != FlagKind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
 }
