@@ -60,4 +60,4 @@ pub mod secret;
 pub mod suggest;
 pub mod sync;
 
-pub use cli::dispatch::{run, run_by};
+pub use cli::dispatch::{run, run_with_clock};

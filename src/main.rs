@@ -10,11 +10,11 @@ use docker_manifest::env::{self, Env};
 
 fn main() -> ExitCode {
     let env = Env::from_process();
-    if let Some(failure) = plugin::docker_shim::docker(&env::raw_arguments(), &env) {
+    if let Some(failure) = plugin::docker_shim::pass_to_docker(&env::raw_arguments(), &env) {
         Streams::new(io::stdout(), io::stderr()).note(failure.text);
         return ExitCode::from(failure.exit_code);
     }
-    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()].map(|is| is && terminal::can_draw(&env));
+    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()].map(|is_terminal| is_terminal && terminal::can_draw(&env));
     let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(err).with_color(out, err);
     let streams = Arc::new(streams.with_width(terminal::stdout_width()));
     ExitCode::from(docker_manifest::run(&env::arguments(), env, streams))

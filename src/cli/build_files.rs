@@ -25,7 +25,7 @@ const FILE_MAX: u64 = 16 << 20;
 const STDIN: &str = "-";
 
 /// The file that makes a folder an OCI image layout.
-const MARKER: &str = "oci-layout";
+const LAYOUT_MARKER: &str = "oci-layout";
 
 /// The images that the files of `--from` name. `targets` selects images in each file. A digest without a repository is
 /// in that of `--repository`, or else in `list`.
@@ -50,15 +50,15 @@ pub(crate) fn read_all(
     from: &[(FromFiles, Vec<String>)],
     list: &Repository,
 ) -> Result<BuildOutputs, CommandError> {
-    let (mut files, mut failures, mut left) = (Vec::new(), Vec::new(), FILES_MAX);
+    let (mut files, mut failures, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
     for (from, targets) in from {
         let repository = from.repository.as_ref().unwrap_or(list);
-        let mut reader = Reader { selection: Selection { repository, targets }, left, files: Vec::new() };
-        let before = failures.len();
-        failures.extend(from.from.iter().filter_map(|path| reader.path(context.env.typed(path)).err()));
-        left = reader.left;
+        let mut reader = BuildFileReader { selection: Selection { repository, targets }, remaining, files: Vec::new() };
+        let failures_before = failures.len();
+        failures.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.typed(path)).err()));
+        remaining = reader.remaining;
         let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
-        if let (Some(target), false) = (targets.first(), has_targets || failures.len() > before) {
+        if let (Some(target), false) = (targets.first(), has_targets || failures.len() > failures_before) {
             failures.push(FileError::NoTargets(target.clone()).into());
         }
         files.append(&mut reader.files);
@@ -69,26 +69,26 @@ pub(crate) fn read_all(
     Ok(outputs)
 }
 
-struct Reader<'a> {
+struct BuildFileReader<'a> {
     selection: Selection<'a>,
     /// How many more files may be read.
-    left: usize,
+    remaining: usize,
     /// The files that were read, each with its name.
     files: Vec<(String, BuildOutput)>,
 }
 
-impl Reader<'_> {
-    fn path(&mut self, path: &Path) -> Result<(), CommandError> {
+impl BuildFileReader<'_> {
+    fn read_path(&mut self, path: &Path) -> Result<(), CommandError> {
         if path == Path::new(STDIN) {
-            return self.content("standard input".to_owned(), &input(path, FILE_MAX)?);
+            return self.read_content("standard input".to_owned(), &read_input(path, FILE_MAX)?);
         }
         if file_type(path)?.is_dir() {
-            return self.folder(path);
+            return self.read_folder(path);
         }
-        self.content(path.display().to_string(), &regular_file(path, FILE_MAX)?)
+        self.read_content(path.display().to_string(), &read_regular_file(path, FILE_MAX)?)
     }
 
-    fn content(&mut self, file: String, bytes: &[u8]) -> Result<(), CommandError> {
+    fn read_content(&mut self, file: String, bytes: &[u8]) -> Result<(), CommandError> {
         match build_output::parse(bytes, &self.selection) {
             Ok(output) => self.files.push((file, output)),
             Err(source) => return Err(FileError::Content { file, source }.into()),
@@ -97,8 +97,8 @@ impl Reader<'_> {
     }
 
     /// A folder of digests, or a folder of such folders. Each digest is the name of an empty file.
-    fn folder(&mut self, path: &Path) -> Result<(), CommandError> {
-        if path.join(MARKER).is_file() {
+    fn read_folder(&mut self, path: &Path) -> Result<(), CommandError> {
+        if path.join(LAYOUT_MARKER).is_file() {
             return Err(FileError::Layout { path: path.to_owned() }.into());
         }
         let (mut files, mut failures) = (Vec::new(), Vec::new());
@@ -107,16 +107,16 @@ impl Reader<'_> {
                 Ok(kind) if kind.is_dir() => match self.entries(&entry) {
                     Err(failure) => failures.push(failure),
                     Ok(inner) if inner.is_empty() => failures.push(FileError::EmptyFolder { path: entry }.into()),
-                    Ok(inner) => files.extend(inner.iter().map(|inner| digest(inner))),
+                    Ok(inner) => files.extend(inner.iter().map(|inner| digest_of_file_name(inner))),
                 },
-                Ok(_) => files.push(digest(&entry)),
+                Ok(_) => files.push(digest_of_file_name(&entry)),
                 Err(failure) => failures.push(failure),
             }
         }
         let number = files.len() + failures.len();
         let (files, wrong): (Vec<_>, Vec<_>) = files.into_iter().partition(Result::is_ok);
         failures.extend(wrong.into_iter().filter_map(Result::err));
-        CommandError::fail_if_any(strays(path, number, failures))?;
+        CommandError::fail_if_any(merge_stray_failures(path, number, failures))?;
         if files.is_empty() {
             return Err(FileError::EmptyFolder { path: path.to_owned() }.into());
         }
@@ -133,7 +133,7 @@ impl Reader<'_> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path).map_err(unreadable(path))? {
             let too_many = || FileError::TooMany { path: path.to_owned(), most: FILES_MAX };
-            self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
+            self.remaining = self.remaining.checked_sub(1).ok_or_else(too_many)?;
             entries.push(entry.map_err(unreadable(path))?.path());
         }
         entries.sort();
@@ -142,7 +142,7 @@ impl Reader<'_> {
 }
 
 /// The failures of a folder of digests. Several entries that are no digests are one failure.
-fn strays(folder: &Path, number: usize, failures: Vec<CommandError>) -> Vec<CommandError> {
+fn merge_stray_failures(folder: &Path, number: usize, failures: Vec<CommandError>) -> Vec<CommandError> {
     let stray = |failure: &CommandError| match failure {
         CommandError::File(source) => source.stray(folder),
         _ => None,
@@ -157,9 +157,9 @@ fn strays(folder: &Path, number: usize, failures: Vec<CommandError>) -> Vec<Comm
 }
 
 /// The digest that is the name of an empty file.
-fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
+fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     let metadata = fs::symlink_metadata(path).map_err(unreadable(path))?;
-    check(path, metadata.file_type(), false)?;
+    check_kind(path, metadata.file_type(), false)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match build_output::digest_of_name(name) {
         Some(digest) if metadata.is_file() && metadata.len() == 0 => Ok((path.to_owned(), digest)),
@@ -170,11 +170,11 @@ fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
 /// The type of a file or a folder. Anything else is refused.
 fn file_type(path: &Path) -> Result<FileType, CommandError> {
     let kind = fs::symlink_metadata(path).map_err(unreadable(path))?.file_type();
-    check(path, kind, true)?;
+    check_kind(path, kind, true)?;
     Ok(kind)
 }
 
-fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileError> {
+fn check_kind(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileError> {
     match FileKind::of(kind) {
         FileKind::File => Ok(()),
         FileKind::Folder if may_be_folder => Ok(()),
@@ -187,10 +187,10 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
 ///
 /// # Errors
 /// Those of [`regular_file`].
-pub(crate) fn input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn read_input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     match path == Path::new(STDIN) {
-        true => bounded(io::stdin(), path, most),
-        false => regular_file(path, most),
+        true => read_bounded(io::stdin(), path, most),
+        false => read_regular_file(path, most),
     }
 }
 
@@ -199,7 +199,7 @@ pub(crate) fn input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
 ///
 /// # Errors
 /// A file that cannot be opened, is not a regular file, or is larger.
-pub(crate) fn regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let only_file = |kind: FileType| match FileKind::of(kind) {
         FileKind::File => Ok(()),
         found => Err(FileError::NoFile { path: path.to_owned(), found }),
@@ -207,10 +207,10 @@ pub(crate) fn regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandErr
     only_file(fs::symlink_metadata(path).map_err(unreadable(path))?.file_type())?;
     let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable(path))?;
     only_file(file.metadata().map_err(unreadable(path))?.file_type())?;
-    bounded(file, path, most)
+    read_bounded(file, path, most)
 }
 
-fn bounded(from: impl Read, path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+fn read_bounded(from: impl Read, path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
     if bytes.len() as u64 > most { Err(FileError::TooLarge { path: path.to_owned(), most }.into()) } else { Ok(bytes) }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{LocationArg, NetworkFlags, values};
-use crate::cli::output::{Fetches, Streams};
-use crate::cli::stop_handler::Stop;
+use crate::cli::output::{FetchProgress, Streams};
+use crate::cli::stop_handler::StopHandler;
 use crate::content::registry::Registry;
 use crate::core::CommandError;
 use crate::core::request::ImageName;
@@ -27,7 +27,7 @@ const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 
 /// Default maximum of concurrent requests. By `make bench` a list of 50 takes a ninth less over TLS than with 16, and
 /// beyond this the registry itself is the limit.
-const JOBS: NonZeroUsize = NonZeroUsize::new(24).unwrap();
+const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::new(24).unwrap();
 
 /// Environment variable for the default of `--retries`.
 const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
@@ -39,7 +39,7 @@ const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 const REMEMBER_VARIABLE: &str = "DOCKER_MANIFEST_REMEMBER_TOKEN_SERVERS";
 
 /// How often a failed request is retried by default.
-const RETRIES: u32 = 3;
+const DEFAULT_RETRIES: u32 = 3;
 
 /// The largest password that is read, in bytes.
 const PASSWORD_MAX: usize = 1024 * 1024;
@@ -58,7 +58,7 @@ pub struct Context {
     /// The clock that retries wait by.
     pub clock: Arc<dyn Clock>,
     /// Handles docker's request to stop.
-    pub stop: Stop,
+    pub stop: StopHandler,
 }
 
 impl Context {
@@ -67,7 +67,7 @@ impl Context {
     }
 
     /// The draft of a list; `None` if there is none, or if its directory belongs to another list.
-    pub(crate) fn draft_of(&self, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    pub(crate) fn draft(&self, list: &Reference) -> Result<Option<Draft>, CommandError> {
         match self.store().load(list) {
             Err(StoreError::NameTaken { .. }) => Ok(None),
             found => Ok(found?),
@@ -75,23 +75,23 @@ impl Context {
     }
 
     /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.
-    pub(crate) fn store_within(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
+    pub(crate) fn store_with_timeout(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
         Ok(self.store().waiting(self.time_limit(timeout)?))
     }
 
     /// The longest wait for another process: the flag's time, or that of the environment variable.
     pub(crate) fn time_limit(&self, timeout: Option<Duration>) -> Result<Option<Duration>, CommandError> {
-        self.setting(timeout, TIMEOUT_VARIABLE, values::time_limit)
+        self.flag_or_variable(timeout, TIMEOUT_VARIABLE, values::time_limit)
     }
 
-    /// A client. The login of the command line applies to the registry of `subject`, the list that the command is
-    /// about. Images from other registries use the credentials of docker's configuration.
+    /// A client. The login of the command line applies to the registry of `login_repository`, which is that of the
+    /// list. Images from other registries use the credentials of docker's configuration.
     pub(crate) fn registry<'a>(
         &self,
         network: &NetworkFlags,
-        subject: impl Into<Option<&'a Repository>>,
+        login_repository: impl Into<Option<&'a Repository>>,
     ) -> Result<Registry, CommandError> {
-        let login = subject.into().map(|subject| login(network, subject)).transpose()?.flatten();
+        let login = login_repository.into().map(|repository| login(network, repository)).transpose()?.flatten();
         self.client(network, false, login)
     }
 
@@ -112,17 +112,17 @@ impl Context {
             trace: self.debug.then(|| Arc::clone(&trace)),
             plain_http,
             login,
-            jobs: self.setting(network.jobs, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS),
-            retries: self.setting(network.retries, RETRIES_VARIABLE, values::retries)?.unwrap_or(RETRIES),
+            jobs: self.flag_or_variable(network.jobs, JOBS_VARIABLE, values::jobs)?.unwrap_or(DEFAULT_JOBS),
+            retries: self.flag_or_variable(network.retries, RETRIES_VARIABLE, values::retries)?.unwrap_or(DEFAULT_RETRIES),
             timeout: self.time_limit(network.timeout)?,
-            remember_token_servers: self.setting(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
+            remember_token_servers: self.flag_or_variable(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
         };
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
     }
 
     /// The flag's value, else that of an environment variable. Both have the same grammar.
-    pub(crate) fn setting<T>(
+    pub(crate) fn flag_or_variable<T>(
         &self,
         flag: Option<T>,
         name: &'static str,
@@ -138,17 +138,17 @@ impl Context {
     }
 
     /// Shows on a terminal which images have been fetched.
-    pub(crate) fn fetches(&self) -> impl Fn(FetchEvent<'_>) + Sync {
-        let fetches = Fetches::new(&self.streams);
+    pub(crate) fn fetch_progress(&self) -> impl Fn(FetchEvent<'_>) + Sync {
+        let progress = FetchProgress::new(&self.streams);
         move |event| match event {
-            FetchEvent::More(number) => fetches.more(number),
-            FetchEvent::Fetched(image) => fetches.fetched(&image.to_string()),
+            FetchEvent::More(number) => progress.expect_more(number),
+            FetchEvent::Fetched(image) => progress.add_fetched(&image.to_string()),
         }
     }
 
     /// The image of a word, to be opened, or why the word names none. A relative path of a layout is relative to the
     /// working directory, as everywhere.
-    pub(crate) fn image(&self, word: &LocationArg) -> ImageName {
+    pub(crate) fn image_name(&self, word: &LocationArg) -> ImageName {
         word.name().map(|location| match location {
             Location::Layout(name) => Location::Layout(name.at(self.env.typed(&name.path))),
             registry @ Location::Registry(_) => registry,
@@ -156,14 +156,14 @@ impl Context {
     }
 
     /// Prints on stderr what the command waits for.
-    pub(crate) fn notice(&self) -> impl Fn(&str) {
+    pub(crate) fn wait_notice(&self) -> impl Fn(&str) {
         |line| self.streams.note(line)
     }
 }
 
 /// The login of `--username` and `--password-stdin`. As in `docker login`, the password is all of stdin without the
 /// last line break.
-fn login(network: &NetworkFlags, subject: &Repository) -> Result<Option<Login>, CommandError> {
+fn login(network: &NetworkFlags, repository: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
     let most = u64::try_from(PASSWORD_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -178,5 +178,5 @@ fn login(network: &NetworkFlags, subject: &Repository) -> Result<Option<Login>, 
         return Err(refuse("it is empty"));
     }
     let password = Secret::new(password);
-    Ok(Some(Login { registry: subject.domain().to_owned(), username: username.clone(), password }))
+    Ok(Some(Login { registry: repository.domain().to_owned(), username: username.clone(), password }))
 }

@@ -9,9 +9,9 @@ use crate::cli::args::{ArgsError, CliRequest, Command, ToolRequest};
 use crate::cli::context::Context;
 use crate::cli::output::Streams;
 use crate::cli::plugin::Action;
-use crate::cli::plugin::completion::{self, Lists};
+use crate::cli::plugin::completion::{self, DraftLookups};
 use crate::cli::report::Report;
-use crate::cli::stop_handler::Stop;
+use crate::cli::stop_handler::StopHandler;
 use crate::core::CommandError;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::DockerDir;
@@ -22,21 +22,21 @@ use crate::reference::Reference;
 /// Runs the program. `argv` begins with the program's own name. Returns the exit code: docker's, if docker has the
 /// command.
 pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
-    run_by(argv, env, streams, Arc::new(SystemClock))
+    run_with_clock(argv, env, streams, Arc::new(SystemClock))
 }
 
 /// Runs the program with another clock. Retries wait by it; a test's clock may not wait at all.
-pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> u8 {
-    let called = match plugin::parse(argv) {
-        Ok(called) => called,
-        Err(error) => return fail(&streams, &unparsed(&error, argv)),
+pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> u8 {
+    let invocation = match plugin::parse(argv) {
+        Ok(invocation) => invocation,
+        Err(error) => return print_failure(&streams, &unparsed_report(&error, argv)),
     };
     let config_dir =
-        called.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
-    called.color.into_iter().for_each(|choice| streams.set_color(choice));
-    let context = Context { env, config_dir, debug: called.debug, streams, clock, stop: Stop::default() };
+        invocation.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
+    invocation.color.into_iter().for_each(|choice| streams.set_color(choice));
+    let context = Context { env, config_dir, debug: invocation.debug, streams, clock, stop: StopHandler::default() };
     let (streams, env) = (&context.streams, &context.env);
-    let outcome = match &called.action {
+    let outcome = match &invocation.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
         Action::Complete { words, with_descriptions } => {
             complete(&DockerDir::new(&context.config_dir), streams, words, *with_descriptions)
@@ -44,47 +44,47 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
         Action::Run(words) => {
             #[cfg(unix)]
             plugin::stop_socket::watch(env, &context.stop);
-            match args::parse(&called.name, words) {
-                Ok(request) => requested(&context, request),
+            match args::parse(&invocation.name, words) {
+                Ok(request) => run_request(&context, request),
                 Err(error) => {
-                    args::color_in(words).into_iter().for_each(|choice| streams.set_color(choice));
-                    return fail(streams, &unparsed(&error, words));
+                    args::last_color(words).into_iter().for_each(|choice| streams.set_color(choice));
+                    return print_failure(streams, &unparsed_report(&error, words));
                 }
             }
         }
         Action::Mquery(words) => match args::mquery(words) {
-            Ok(request) => requested(&context, request),
-            Err(error) => return fail(streams, &unparsed(&error, words)),
+            Ok(request) => run_request(&context, request),
+            Err(error) => return print_failure(streams, &unparsed_report(&error, words)),
         },
         Action::ManifestTool(words) => match args::manifest_tool(words) {
-            Ok(request) => tool(&context, request),
-            Err(error) => return fail(streams, &report::tool_arguments(&error)),
+            Ok(request) => run_tool_request(&context, request),
+            Err(error) => return print_failure(streams, &report::tool_arguments(&error)),
         },
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
             let certificates = net::certificates_folder(env);
-            let report = if asks_for_json(&called.action) { report::json } else { report::command };
-            fail(streams, &report(&error, &certificates))
+            let report = if asks_for_json(&invocation.action) { report::json } else { report::command };
+            print_failure(streams, &report(&error, &certificates))
         }
     }
 }
 
-fn requested(context: &Context, request: CliRequest) -> Result<u8, CommandError> {
+fn run_request(context: &Context, request: CliRequest) -> Result<u8, CommandError> {
     match request {
         CliRequest::Run { command, debug, color } => {
             color.into_iter().for_each(|choice| context.streams.set_color(choice));
-            return verb(&Context { debug: context.debug || debug, ..context.clone() }, &command);
+            return run_command(&Context { debug: context.debug || debug, ..context.clone() }, &command);
         }
-        CliRequest::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
-        CliRequest::Help { text, asked: false } => context.streams.note(text.trim_end()),
+        CliRequest::Help { text, requested: true } => context.streams.data(text.as_bytes())?,
+        CliRequest::Help { text, requested: false } => context.streams.note(text.trim_end()),
     }
     Ok(0)
 }
 
 /// Runs a command of manifest-tool. Its exit codes are 0 and 1.
-fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
+fn run_tool_request(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
     match request {
         ToolRequest::Run(globals, command) => compat::manifest_tool::run(context, &globals, &command)?,
         ToolRequest::Help(text) => context.streams.data(text.as_bytes())?,
@@ -97,7 +97,7 @@ fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
 
 /// The report for a command line that cannot be parsed. It is JSON if the words ask for JSON as far as they can be
 /// read.
-fn unparsed(error: &ArgsError, words: &[String]) -> Report {
+fn unparsed_report(error: &ArgsError, words: &[String]) -> Report {
     if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
 }
 
@@ -106,14 +106,14 @@ fn asks_for_json(action: &Action) -> bool {
 }
 
 /// Runs a command. Returns the exit code of a success.
-fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
+fn run_command(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let streams = &context.streams;
-    let done = match command {
+    let outcome = match command {
         Command::Add(args) if args.shared.shared => verbs::shared::add::run(context, args),
         Command::Add(args) => verbs::add::run(context, args),
         Command::Apply(args) => verbs::apply::run(context, args),
         Command::Check(args) => return check::run(context, args),
-        Command::Exists(args) => return verbs::exists::run(context, args).map(|is_there| u8::from(!is_there)),
+        Command::Exists(args) => return verbs::exists::run(context, args).map(|exists| u8::from(!exists)),
         Command::Export(args) => verbs::export::run(context, args),
         Command::Ls(args) => match args.list.as_ref().filter(|_| args.shared) {
             Some(list) => verbs::shared::ls::run(context, args, list),
@@ -135,15 +135,15 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
         Command::Push(args) => verbs::push::run(context, args),
         Command::Rm(args) => verbs::rm::run(context, args),
         Command::Shim(args) => return verbs::shim::run(context, args).map(|is_reached| u8::from(!is_reached)),
-        Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
-        Command::Completion(args) => Ok(streams.data(plugin::shell::completion(args.shell).as_bytes())?),
+        Command::ShellInit(args) => Ok(streams.data(plugin::shell::init_script(args.shell).as_bytes())?),
+        Command::Completion(args) => Ok(streams.data(plugin::shell::completion_script(args.shell).as_bytes())?),
         Command::Man(args) => verbs::man::run(context, args),
         Command::Version(args) => verbs::version::run(context, args),
     };
-    done.map(|()| 0)
+    outcome.map(|()| 0)
 }
 
-fn fail(streams: &Streams, report: &Report) -> u8 {
+fn print_failure(streams: &Streams, report: &Report) -> u8 {
     streams.failure(&report.text);
     report.exit_code
 }
@@ -166,9 +166,9 @@ fn complete(
         let platforms = entries.filter_map(|entry| Some(entry.descriptor.platform.as_ref()?.to_string()));
         platforms.collect::<BTreeSet<_>>().into_iter().collect()
     };
-    let lists = Lists { names: &names, entries: &entries, platforms: &platforms };
-    let answer = completion::answer(words, with_descriptions, &lists);
-    streams.note(answer.stderr.trim_end());
-    streams.data(answer.stdout.as_bytes())?;
-    Ok(answer.exit_code)
+    let lookups = DraftLookups { names: &names, entries: &entries, platforms: &platforms };
+    let result = completion::complete(words, with_descriptions, &lookups);
+    streams.note(result.stderr.trim_end());
+    streams.data(result.stdout.as_bytes())?;
+    Ok(result.exit_code)
 }

@@ -49,11 +49,11 @@ pub(crate) fn add_files(
     }
     let add = |spec: &mut Spec| {
         let list = spec.targets.first()?.reference.repository().clone();
-        let mut own: Vec<(FromFiles, Vec<String>)> = spec.from.iter().map(files).collect();
+        let mut sources: Vec<(FromFiles, Vec<String>)> = spec.from.iter().map(as_flags).collect();
         if !from.from.is_empty() {
-            own.push((from.clone(), targets.to_vec()));
+            sources.push((from.clone(), targets.to_vec()));
         }
-        let read = build_files::read_all(context, &own, &list);
+        let read = build_files::read_all(context, &sources, &list);
         if let Ok(read) = &read {
             spec.manifests.extend(read.references().cloned().map(SpecEntry::new));
         }
@@ -63,13 +63,13 @@ pub(crate) fn add_files(
 }
 
 /// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
-fn files(from: &SpecFrom) -> (FromFiles, Vec<String>) {
+fn as_flags(from: &SpecFrom) -> (FromFiles, Vec<String>) {
     (FromFiles { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
 }
 
 /// The specs that `--platforms`, `--template` and `--target` describe.
-pub(crate) fn of_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
-    let targets: Vec<Target> = args.targets.iter().map(target).collect::<Result<_, _>>()?;
+pub(crate) fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
+    let targets: Vec<Target> = args.targets.iter().map(parse_target).collect::<Result<_, _>>()?;
     if args.platforms.is_empty() {
         return Ok(vec![Spec { targets, ..Spec::default() }]);
     }
@@ -80,7 +80,7 @@ pub(crate) fn of_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
 }
 
 /// Reads a target of the command line.
-pub(crate) fn target(argument: &RefArg) -> Result<Target, CommandError> {
+pub(crate) fn parse_target(argument: &RefArg) -> Result<Target, CommandError> {
     Target::parse(&argument.typed).map_err(CommandError::Reference)
 }
 

@@ -8,21 +8,21 @@ type Handler = Box<dyn FnOnce() + Send>;
 
 /// The handler of a request to stop. Without a handler the process exits.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<Mutex<Option<Handler>>>);
+pub struct StopHandler(Arc<Mutex<Option<Handler>>>);
 
-impl Stop {
+impl StopHandler {
     /// Sets the handler that the first request calls. It replaces the one before.
-    pub(crate) fn handle_by(&self, handler: impl FnOnce() + Send + 'static) {
+    pub(crate) fn set(&self, handler: impl FnOnce() + Send + 'static) {
         *lock(&self.0) = Some(Box::new(handler));
     }
 
     /// Removes the handler: the next request ends the process.
-    pub(crate) fn release(&self) {
+    pub(crate) fn clear(&self) {
         *lock(&self.0) = None;
     }
 
     /// Passes a request to the handler. Returns whether there is one.
-    pub fn request(&self) -> bool {
+    pub fn handle_request(&self) -> bool {
         let handler = lock(&self.0).take();
         handler.is_some_and(|handler| {
             handler();
@@ -38,20 +38,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_handled_once_and_only_where_there_is_a_handler() {
-        let (stop, calls) = (Stop::default(), Arc::new(AtomicUsize::new(0)));
+    fn a_stop_request_is_handled_once_and_only_with_a_handler() {
+        let (stop, calls) = (StopHandler::default(), Arc::new(AtomicUsize::new(0)));
         let count = || {
             let calls = Arc::clone(&calls);
-            stop.handle_by(move || {
+            stop.set(move || {
                 calls.fetch_add(1, Ordering::SeqCst);
             });
         };
-        assert!(!stop.request());
+        assert!(!stop.handle_request());
         count();
-        assert!(stop.clone().request() && !stop.request());
+        assert!(stop.clone().handle_request() && !stop.handle_request());
         count();
-        stop.release();
-        assert!(!stop.request());
+        stop.clear();
+        assert!(!stop.handle_request());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
 }

@@ -64,7 +64,7 @@ impl Shared {
     }
 
     /// The same within this process, by a clock that does not wait.
-    fn run_by(&self, clock: Arc<dyn Clock>, words: &[&str]) -> Output {
+    fn run_with_clock(&self, clock: Arc<dyn Clock>, words: &[&str]) -> Output {
         let home = self.sandbox.path().display().to_string();
         let env = Env::from_pairs([("HOME", home.as_str()), ("DOCKER_CONFIG", &home), ("DOCKER_MANIFEST_RUN", "r")]);
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -15,7 +15,7 @@ pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Cloc
     let (out, err) = (Tape::default(), Tape::default());
     let streams = Arc::new(Streams::new(out.clone(), err.clone()));
     let argv: Vec<String> = [program.to_owned()].into_iter().chain(words.iter().cloned()).collect();
-    let run = AssertUnwindSafe(|| docker_manifest::run_by(&argv, env, streams, clock));
+    let run = AssertUnwindSafe(|| docker_manifest::run_with_clock(&argv, env, streams, clock));
     let code = catch_unwind(run).map_or(101, i32::from);
     Output { code, stdout: out.take(), stderr: err.take() }
 }

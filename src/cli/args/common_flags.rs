@@ -34,7 +34,7 @@ pub struct NetworkFlags {
     #[arg(long, value_name = "duration", value_parser = values::time_limit)]
     pub timeout: Option<Duration>,
     /// Log in to the registry as this user
-    #[arg(long, value_name = "string", value_parser = values::word)]
+    #[arg(long, value_name = "string", value_parser = values::non_empty_text)]
     pub username: Option<String>,
     /// Read the user's password from standard input
     #[arg(long)]
@@ -73,7 +73,7 @@ pub struct ImageFlags {
     #[command(flatten)]
     pub from: FromFiles,
     /// Targets (bake), names or ids in files of --from whose images are wanted
-    #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
+    #[arg(long = "target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub targets: Vec<String>,
     /// Which parts of an index are used.
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub struct ImageFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct FromFiles {
     /// Read images from what a build wrote: a folder of digests, digests, references or JSON; "-" is standard input
-    #[arg(long, value_name = "stringArray", value_parser = values::path)]
+    #[arg(long, value_name = "stringArray", value_parser = values::non_empty_path)]
     pub from: Vec<PathBuf>,
     /// Repository of the digests in files of --from that name none (default: that of the list)
     #[arg(long, value_name = "string", value_parser = values::repository)]
@@ -116,7 +116,7 @@ pub struct EntryFlags {
     #[arg(long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
     pub annotations: Vec<AnnotationArg>,
     /// Remove the annotation with this key
-    #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::word)]
+    #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub unset_annotations: Vec<String>,
     /// Set the artifact type; OCI only
     #[arg(long, value_name = "string", value_parser = values::artifact_type)]
@@ -135,7 +135,7 @@ pub struct ListFlags {
         long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
     pub annotations: Vec<AnnotationArg>,
     /// Let the list refer to this image or list in its repository; OCI only
-    #[arg(long, value_name = "string", value_parser = RefArg::value)]
+    #[arg(long, value_name = "string", value_parser = RefArg::from_clap)]
     pub subject: Option<RefArg>,
     /// Make a list of one image too (default true); false: the tag names the image itself
     #[arg(long, action = clap::ArgAction::SetFalse)]
@@ -192,10 +192,10 @@ pub struct PublishFlags {
     #[arg(long, value_name = "string", value_enum)]
     pub format: Option<PublishFormat>,
     /// Write the digest of the list to this file
-    #[arg(long, value_name = "string", value_parser = values::path)]
+    #[arg(long, value_name = "string", value_parser = values::non_empty_path)]
     pub digest_file: Option<PathBuf>,
     /// Write the result as JSON to this file
-    #[arg(long, value_name = "string", value_parser = values::path)]
+    #[arg(long, value_name = "string", value_parser = values::non_empty_path)]
     pub metadata_file: Option<PathBuf>,
     /// Only print the digest, and show no progress
     #[arg(short = 'q', long)]
@@ -220,8 +220,8 @@ impl PublishFlags {
     }
 
     /// What the list must have.
-    pub(crate) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
-        Requirements { require: &self.require, exact: self.exact, strict: self.strict, made }
+    pub(crate) fn requirements(&self, origin: SpecOrigin) -> Requirements<'_> {
+        Requirements { require: &self.require, exact: self.exact, strict: self.strict, made: origin }
     }
 
     /// What the command is going to do in the repositories of the list.

@@ -7,7 +7,7 @@ pub(super) fn fields(value: &str) -> Result<Vec<String>, String> {
     if value.is_empty() {
         return Ok(Vec::new());
     }
-    Reader { lines: lines(value), line: 0 }.record()
+    CsvReader { lines: lines(value), line_number: 0 }.record()
 }
 
 /// Splits the value of a list flag that docker does not have. Blanks and line breaks around commas are ignored, and a
@@ -43,19 +43,19 @@ fn lines(text: &str) -> Vec<String> {
     text.split_inclusive('\n').map(line).collect()
 }
 
-struct Reader {
+struct CsvReader {
     lines: Vec<String>,
     /// The number of lines read so far, which is the number of the current line.
-    line: usize,
+    line_number: usize,
 }
 
-const BARE: &str = "bare \" in non-quoted-field";
-const QUOTE: &str = "extraneous or missing \" in quoted-field";
+const BARE_QUOTE: &str = "bare \" in non-quoted-field";
+const MISPLACED_QUOTE: &str = "extraneous or missing \" in quoted-field";
 
-impl Reader {
+impl CsvReader {
     fn next_line(&mut self) -> Option<String> {
-        let line = self.lines.get(self.line).cloned();
-        self.line += usize::from(line.is_some());
+        let line = self.lines.get(self.line_number).cloned();
+        self.line_number += usize::from(line.is_some());
         line
     }
 
@@ -67,13 +67,13 @@ impl Reader {
                 Some(line) => break line,
             }
         };
-        let start = self.line;
+        let start = self.line_number;
         let mut fields = Vec::new();
         let mut column = 1;
         loop {
             let (field, rest) = match line.strip_prefix('"') {
-                Some(quoted) => self.quoted(start, quoted.to_owned(), &mut column)?,
-                None => self.bare(start, &line, &mut column)?,
+                Some(quoted) => self.read_quoted(start, quoted.to_owned(), &mut column)?,
+                None => self.read_bare(start, &line, &mut column)?,
             };
             fields.push(field);
             match rest {
@@ -84,20 +84,20 @@ impl Reader {
     }
 
     /// Reads a field without quotes. Returns the field, and the text after its comma if there was one.
-    fn bare(&self, start: usize, line: &str, column: &mut usize) -> Result<(String, Option<String>), String> {
+    fn read_bare(&self, start: usize, line: &str, column: &mut usize) -> Result<(String, Option<String>), String> {
         let (field, rest) = match line.split_once(',') {
             Some((field, rest)) => (field, Some(rest.to_owned())),
             None => (line.strip_suffix('\n').unwrap_or(line), None),
         };
         if let Some(at) = field.find('"') {
-            return Err(self.error(start, *column + at, BARE));
+            return Err(self.error(start, *column + at, BARE_QUOTE));
         }
         *column += field.len() + 1;
         Ok((field.to_owned(), rest))
     }
 
     /// Reads a quoted field after its first quote. Returns the field, and the text after its comma if there was one.
-    fn quoted(
+    fn read_quoted(
         &mut self,
         start: usize,
         mut line: String,
@@ -111,7 +111,7 @@ impl Reader {
                 *column += line.len();
                 match self.next_line() {
                     Some(next) => (line, *column) = (next, 1),
-                    None => return Err(self.error(start, *column, QUOTE)),
+                    None => return Err(self.error(start, *column, MISPLACED_QUOTE)),
                 }
                 continue;
             };
@@ -127,15 +127,15 @@ impl Reader {
             } else if rest.is_empty() || rest == "\n" {
                 return Ok((field, None));
             } else {
-                return Err(self.error(start, *column - 1, QUOTE));
+                return Err(self.error(start, *column - 1, MISPLACED_QUOTE));
             }
         }
     }
 
-    fn error(&self, start: usize, column: usize, what: &str) -> String {
-        let line = self.line;
-        let place = if start == line { String::new() } else { format!("record on line {start}; ") };
-        format!("{place}parse error on line {line}, column {column}: {what}")
+    fn error(&self, start: usize, column: usize, message: &str) -> String {
+        let line = self.line_number;
+        let record_start = if start == line { String::new() } else { format!("record on line {start}; ") };
+        format!("{record_start}parse error on line {line}, column {column}: {message}")
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_split_and_unquoted() {
+    fn csv_fields_are_split_and_unquoted() {
         let cases: [(&str, &[&str]); 12] = [
             ("", &[]),
             ("a", &["a"]),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_the_commas_of_our_own_lists_do_not_count() {
+    fn blanks_around_commas_are_trimmed_in_our_own_lists() {
         let cases: [(&str, &[&str]); 12] = [
             ("", &[]),
             (" \n ", &[]),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_go_s_with_its_places() {
+    fn csv_errors_have_go_s_text_line_and_column() {
         // Measured with docker 28.2.2.
         let cases = [
             ("a\"b", "parse error on line 1, column 2: bare \" in non-quoted-field"),

@@ -18,7 +18,7 @@ pub struct ArgsError {
     /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; `None` if docker prints no usage.
     pub(super) usage: Option<String>,
     /// What the user probably meant.
-    pub near: Option<Near>,
+    pub suggestion: Option<Suggestion>,
 }
 
 /// The kinds of errors of a command line.
@@ -29,13 +29,13 @@ pub enum ArgsErrorKind {
     Flag(#[from] FlagError),
     /// Too few or too many words.
     #[error("{program}: '{path}' {count}")]
-    Count {
+    WordCount {
         /// The first word of the program's name: `docker`.
         program: String,
         /// The command as it was called.
         path: String,
         /// The number of words that the command takes.
-        count: Count,
+        count: WordCount,
     },
     /// The first word is not a command.
     #[error("{program}: unknown command: {name} {word}")]
@@ -57,13 +57,13 @@ pub enum ArgsErrorKind {
 
 /// What the user probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Near {
+pub enum Suggestion {
     /// The nearest flag or command.
-    Word(String),
+    Name(String),
     /// What to use instead.
-    Other(&'static str),
+    Advice(&'static str),
     /// The flag exists, but for other commands.
-    Elsewhere {
+    FlagOfOtherCommands {
         /// The flag as typed: `--purge`, `-p`.
         flag: String,
         /// The commands that have it, sorted.
@@ -112,42 +112,42 @@ pub enum FlagError {
         reason: String,
     },
     /// Two arguments that exclude each other. The second may be a word.
-    #[error("conflicting flags: {one} and {other}")]
+    #[error("conflicting flags: {first} and {second}")]
     Conflict {
         /// The first, as typed.
-        one: String,
+        first: String,
         /// The second, as typed.
-        other: String,
+        second: String,
     },
     /// A flag that needs another one.
-    #[error("missing argument: {flag} needs {other}")]
+    #[error("missing argument: {flag} needs {needed}")]
     Needs {
         /// The flag as typed, or the command.
         flag: String,
         /// The flag that is missing.
-        other: String,
+        needed: String,
     },
 }
 
 /// The number of words that a command takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count {
+pub struct WordCount {
     /// The minimum.
     pub min: usize,
     /// The maximum; `None` is unlimited.
     pub max: Option<usize>,
 }
 
-impl Count {
-    /// Returns itself if `words` is outside the limits.
-    pub(super) fn broken_by(self, words: usize) -> Option<Count> {
-        (words < self.min || self.max.is_some_and(|max| words > max)).then_some(self)
+impl WordCount {
+    /// Whether a command takes this number of words.
+    pub(super) fn permits(self, words: usize) -> bool {
+        words >= self.min && self.max.is_none_or(|max| words <= max)
     }
 }
 
-impl fmt::Display for Count {
+impl fmt::Display for WordCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Count { min, max } = *self;
+        let WordCount { min, max } = *self;
         match max {
             None => write!(f, "requires at least {min} {}", plural(min)),
             Some(0) => f.write_str("accepts no arguments"),
@@ -164,14 +164,14 @@ fn plural(count: usize) -> &'static str {
 
 impl ArgsError {
     /// An error that docker finds before the command. It is printed without usage and hint; the exit code is 1.
-    pub(super) fn bare(flag: FlagError) -> ArgsError {
-        ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None, near: None }
+    pub(super) fn without_usage(flag: FlagError) -> ArgsError {
+        ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None, suggestion: None }
     }
 
     /// A wrong flag before any command.
-    pub(super) fn of_program(name: &str, flag: FlagError) -> ArgsError {
+    pub(super) fn before_command(name: &str, flag: FlagError) -> ArgsError {
         let usage = Some(format!("{name} COMMAND"));
-        ArgsError { kind: Box::new(flag.into()), path: name.to_owned(), usage, near: None }
+        ArgsError { kind: Box::new(flag.into()), path: name.to_owned(), usage, suggestion: None }
     }
 
     /// Docker's exit code: 125 for a flag, 1 for other errors.
@@ -192,7 +192,7 @@ impl ArgsError {
         self.usage.as_ref()?;
         // Docker has two wordings; its check for a minimum alone uses the other one.
         let verb = match &*self.kind {
-            ArgsErrorKind::Count { count, .. } if count.max.is_none() => "See",
+            ArgsErrorKind::WordCount { count, .. } if count.max.is_none() => "See",
             _ => "Run",
         };
         Some(format!("{verb} '{} --help' for more information", self.path))

@@ -50,7 +50,7 @@ pub struct Globals {
 
 /// Docker's flags at the start of a command line, and the rest of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct LeadingFlags {
     /// Docker's flags.
     pub globals: Globals,
     /// Whether `--help` was among them.
@@ -63,16 +63,16 @@ pub struct Head {
 ///
 /// # Errors
 /// A flag that docker does not have, or a flag without its value.
-pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
+pub fn leading_flags(name: &str, words: &[String]) -> Result<LeadingFlags, ArgsError> {
     let command = Globals::command();
-    let refused = |flag: FlagError| ArgsError::of_program(name, flag);
-    let mut scanned = pflag::scan_head(&command, words).map_err(refused)?;
+    let refused = |flag: FlagError| ArgsError::before_command(name, flag);
+    let mut scanned = pflag::scan_leading_flags(&command, words).map_err(refused)?;
     if let Some(typed) = scanned.value("color") {
-        possible_values::color(typed).map_err(refused)?;
+        possible_values::parse_color(typed).map_err(refused)?;
     }
     let (help, rest) = (scanned.help, std::mem::take(&mut scanned.words));
     // The arguments were scanned with this same description, so parsing them cannot fail.
     let matches = command.try_get_matches_from(scanned.flags());
     let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches)).unwrap_or_default();
-    Ok(Head { globals, help, rest })
+    Ok(LeadingFlags { globals, help, rest })
 }

@@ -14,12 +14,12 @@ pub(super) fn quote_byte(byte: u8) -> String {
 
 fn quoted(characters: impl IntoIterator<Item = char>, delimiter: char) -> String {
     let mut quoted = String::from(delimiter);
-    characters.into_iter().for_each(|character| push(&mut quoted, character, delimiter));
+    characters.into_iter().for_each(|character| push_escaped(&mut quoted, character, delimiter));
     quoted.push(delimiter);
     quoted
 }
 
-fn push(quoted: &mut String, character: char, delimiter: char) {
+fn push_escaped(quoted: &mut String, character: char, delimiter: char) {
     let escape = match character {
         '\u{7}' => Some('a'),
         '\u{8}' => Some('b'),
@@ -34,7 +34,7 @@ fn push(quoted: &mut String, character: char, delimiter: char) {
     };
     if let Some(letter) = escape {
         quoted.extend(['\\', letter]);
-    } else if printable(character) {
+    } else if is_printable(character) {
         quoted.push(character);
     } else {
         let number = u32::from(character);
@@ -49,16 +49,16 @@ fn push(quoted: &mut String, character: char, delimiter: char) {
 
 /// Whether Go prints a character unescaped: letters, marks, numbers, punctuation, symbols and the ASCII space. Rust's
 /// tables differ for marks, which it escapes if they stand alone.
-fn printable(character: char) -> bool {
+fn is_printable(character: char) -> bool {
     match character {
         ' '..='~' => true,
         _ if character.is_control() || character.is_whitespace() => false,
-        _ => character.is_alphanumeric() || !ends_escaped(character),
+        _ => character.is_alphanumeric() || !is_escaped_after_letter(character),
     }
 }
 
 /// Whether `escape_debug` escapes the character after a letter, where marks are not escaped.
-fn ends_escaped(character: char) -> bool {
+fn is_escaped_after_letter(character: char) -> bool {
     let text: String = ['a', character].iter().collect();
     text.escape_debug().nth(1) == Some('\\')
 }

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
-use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
+use super::error::{ArgsError, ArgsErrorKind, WordCount, FlagError};
 use super::{CliRequest, examples, pflag, rules, suggestion, topics};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
 
 /// Cobra's minimum width of the column of commands.
-const NAMES: usize = 11;
+const NAME_COLUMN_MIN: usize = 11;
 
 pub(super) const OVERVIEW: &str = "\
 A manifest list is one name for the same image built for several platforms. These commands make a local draft of
@@ -26,28 +26,28 @@ pub(super) const GLOBALS: [(&str, &str); 3] = [
 ];
 
 /// The name that the program was called by, and its commands.
-pub(super) struct Called<'a> {
+pub(super) struct Program<'a> {
     pub(super) name: &'a str,
     pub(super) root: &'a Command,
     /// Whether the name stands for one command, which is then not part of the usage: `mquery`.
-    pub(super) is_verb: bool,
+    pub(super) is_single_command: bool,
 }
 
-impl Called<'_> {
-    fn program(&self) -> String {
+impl Program<'_> {
+    fn first_word(&self) -> String {
         self.name.split_whitespace().next().unwrap_or(self.name).to_owned()
     }
 
-    fn path(&self, verb: Option<&Command>) -> String {
+    fn command_path(&self, verb: Option<&Command>) -> String {
         match verb {
-            Some(verb) if !self.is_verb => format!("{} {}", self.name, verb.get_name()),
+            Some(verb) if !self.is_single_command => format!("{} {}", self.name, verb.get_name()),
             _ => self.name.to_owned(),
         }
     }
 
     pub(super) fn usage(&self, verb: Option<&Command>) -> String {
         let Some(verb) = verb else { return format!("{} COMMAND", self.name) };
-        let mut usage = self.path(Some(verb));
+        let mut usage = self.command_path(Some(verb));
         if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
             usage.push_str(" [OPTIONS]");
         }
@@ -56,54 +56,54 @@ impl Called<'_> {
     }
 
     fn error(&self, verb: Option<&Command>, kind: ArgsErrorKind) -> ArgsError {
-        let near = suggestion::meant(self.root, verb, &kind);
-        ArgsError { kind: Box::new(kind), path: self.path(verb), usage: Some(self.usage(verb)), near }
+        let suggestion = suggestion::find(self.root, verb, &kind);
+        ArgsError { kind: Box::new(kind), path: self.command_path(verb), usage: Some(self.usage(verb)), suggestion }
     }
 
     pub(super) fn flag_error(&self, verb: Option<&Command>, flag: FlagError) -> ArgsError {
         self.error(verb, flag.into())
     }
 
-    pub(super) fn count_error(&self, verb: &Command, count: Count) -> ArgsError {
-        let kind = ArgsErrorKind::Count { program: self.program(), path: self.path(Some(verb)), count };
+    pub(super) fn count_error(&self, verb: &Command, count: WordCount) -> ArgsError {
+        let kind = ArgsErrorKind::WordCount { program: self.first_word(), path: self.command_path(Some(verb)), count };
         self.error(Some(verb), kind)
     }
 
     pub(super) fn unknown_command(&self, word: &str) -> ArgsError {
-        let (program, name) = (self.program(), self.name.to_owned());
+        let (program, name) = (self.first_word(), self.name.to_owned());
         self.error(None, ArgsErrorKind::UnknownCommand { program, name, word: word.to_owned() })
     }
 
     /// The error for an invalid value. All other errors were found before clap sees the arguments.
     pub(super) fn value_error(&self, verb: &Command, error: &clap::Error) -> ArgsError {
-        self.error(Some(verb), bad_value(verb, error))
+        self.error(Some(verb), invalid_value(verb, error))
     }
 
     /// `help [VERB]`.
-    pub(super) fn topic(&self, topic: &[String]) -> Result<CliRequest, ArgsError> {
+    pub(super) fn help_topic(&self, topic: &[String]) -> Result<CliRequest, ArgsError> {
         // `help --help` prints help too.
         let topic: Vec<&String> = topic.iter().filter(|word| *word != "--help" && *word != "-h").collect();
         let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
         let text = match (verb, topic.as_slice()) {
             (_, []) => self.overview(),
-            (Some(verb), [_]) => self.verb(verb),
+            (Some(verb), [_]) => self.command_help(verb),
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
                 let kind = ArgsErrorKind::UnknownTopic((*word).clone());
-                let near = suggestion::meant(self.root, None, &kind);
-                return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None, near });
+                let suggestion = suggestion::find(self.root, None, &kind);
+                return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None, suggestion });
             }
         };
-        Ok(CliRequest::Help { text, asked: true })
+        Ok(CliRequest::Help { text, requested: true })
     }
 
     /// The help of a command.
-    pub(super) fn verb(&self, verb: &Command) -> String {
+    pub(super) fn command_help(&self, verb: &Command) -> String {
         let mut text = format!("Usage:  {}\n\n{}\n", self.usage(Some(verb)), about(verb));
         text.push_str(&option_table(verb));
         if let Some(examples) = verb.get_after_help() {
             let examples =
-                examples.to_string().replace(&format!("{{name}} {}", verb.get_name()), &self.path(Some(verb)));
+                examples.to_string().replace(&format!("{{name}} {}", verb.get_name()), &self.command_path(Some(verb)));
             text.push_str(&self.examples(&examples));
         }
         text
@@ -112,7 +112,7 @@ impl Called<'_> {
     /// The help of the program.
     pub(super) fn overview(&self) -> String {
         let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n", self.name);
-        let width = self.root.get_subcommands().map(|verb| verb.get_name().len()).fold(NAMES, usize::max);
+        let width = self.root.get_subcommands().map(|verb| verb.get_name().len()).fold(NAME_COLUMN_MIN, usize::max);
         for (group, verbs) in groups(self.root) {
             let _ = writeln!(text, "\n{group}:");
             for verb in verbs {
@@ -141,7 +141,7 @@ impl Called<'_> {
 }
 
 /// The error for an invalid value, from clap's error.
-pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
+pub(super) fn invalid_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
@@ -158,7 +158,7 @@ pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
     let long = argument.strip_prefix("--").and_then(|name| name.split([' ', '=']).next());
     let flag = long.and_then(|long| verb.get_arguments().find(|flag| flag.get_long() == Some(long)));
     match flag {
-        Some(flag) => FlagError::Value { value, flag: pflag::shown(flag), reason }.into(),
+        Some(flag) => FlagError::Value { value, flag: pflag::pflag_name(flag), reason }.into(),
         None => ArgsErrorKind::Word(format!("invalid argument \"{value}\": {reason}")),
     }
 }
@@ -187,7 +187,7 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
 /// The commands by what they are for.
 pub(super) fn groups(root: &Command) -> impl Iterator<Item = (&'static str, Vec<&Command>)> {
     let verb = |name: &&str| root.find_subcommand(name);
-    topics::GROUPS.iter().map(move |(group, names)| (*group, names.iter().filter_map(verb).collect()))
+    topics::COMMAND_GROUPS.iter().map(move |(group, names)| (*group, names.iter().filter_map(verb).collect()))
 }
 
 /// One line about a command.
@@ -214,7 +214,7 @@ pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
             None => "    ".to_owned(),
         };
         let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
-        if pflag::kind(flag) != pflag::FlagKind::Switch {
+        if pflag::flag_kind(flag) != pflag::FlagKind::Switch {
             let names = flag.get_value_names().unwrap_or_default();
             left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
         }

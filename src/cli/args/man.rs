@@ -22,19 +22,19 @@ pub struct ManPage {
 
 impl ManPage {
     /// The file that `man` looks for.
-    pub fn file(&self) -> String {
+    pub fn file_name(&self) -> String {
         format!("{}.{SECTION}", self.name)
     }
 }
 
 /// Every page, the program's own first. `date` is the day that the program is from.
-pub fn pages(date: &str) -> Vec<ManPage> {
+pub fn manual_pages(date: &str) -> Vec<ManPage> {
     let root = super::syntax();
-    let verbs = root.get_subcommands().map(|verb| of_verb(&root, verb, date));
-    std::iter::once(of_program(&root, date)).chain(verbs).collect()
+    let verbs = root.get_subcommands().map(|verb| command_page(&root, verb, date));
+    std::iter::once(program_page(&root, date)).chain(verbs).collect()
 }
 
-fn page(name: String, date: &str, about: &str) -> (String, Roff) {
+fn begin_page(name: String, date: &str, about: &str) -> (String, Roff) {
     let mut roff = Roff::new();
     // A page without a date would have the version in the date's place.
     let date = if date.is_empty() { "undated" } else { date };
@@ -51,11 +51,11 @@ fn first_lower(about: &str) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn of_verb(root: &Command, verb: &Command, date: &str) -> ManPage {
+fn command_page(root: &Command, verb: &Command, date: &str) -> ManPage {
     let about = help::about(verb);
-    let called = help::Called { name: PROGRAM, root, is_verb: false };
-    let (name, mut roff) = page(format!("{PROGRAM}-{}", verb.get_name()), date, &about);
-    synopsis(&mut roff, &called.usage(Some(verb)));
+    let program = help::Program { name: PROGRAM, root, is_single_command: false };
+    let (name, mut roff) = begin_page(format!("{PROGRAM}-{}", verb.get_name()), date, &about);
+    synopsis(&mut roff, &program.usage(Some(verb)));
     roff.control("SH", ["DESCRIPTION"]);
     roff.text([roman(format!("{about}."))]);
     help::word_rows(verb).iter().for_each(|(word, text)| entry(&mut roff, word, text));
@@ -72,10 +72,10 @@ fn of_verb(root: &Command, verb: &Command, date: &str) -> ManPage {
     ManPage { name, text: roff.render() }
 }
 
-fn of_program(root: &Command, date: &str) -> ManPage {
-    let called = help::Called { name: PROGRAM, root, is_verb: false };
-    let (name, mut roff) = page(PROGRAM.to_owned(), date, "Create, edit, publish and show multi-platform images");
-    synopsis(&mut roff, &called.usage(None));
+fn program_page(root: &Command, date: &str) -> ManPage {
+    let program = help::Program { name: PROGRAM, root, is_single_command: false };
+    let (name, mut roff) = begin_page(PROGRAM.to_owned(), date, "Create, edit, publish and show multi-platform images");
+    synopsis(&mut roff, &program.usage(None));
     roff.control("SH", ["DESCRIPTION"]);
     roff.text([roman(help::OVERVIEW.replace('\n', " "))]);
     for (group, verbs) in help::groups(root) {

@@ -2,7 +2,7 @@
 //!
 //! Docker's command line is Go's cobra and pflag. Clap lacks some of their habits: `--flag=false`, clusters, flags
 //! before and after the words, the last of a repeated flag counts, error texts, exit code 125. So the clap structs
-//! below describe the flags (names, types, help texts), `scan` reads the arguments as pflag does and passes clap a
+//! below describe the flags (names, types, help texts), `pflag` reads the arguments as pflag does and passes clap a
 //! normal form, and `help` prints clap's description in docker's layout. A new flag is one new field: parsing, help and
 //! completion read the same structs.
 //!
@@ -37,23 +37,23 @@ use clap::{FromArgMatches, Parser};
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
 pub use syntax::syntax;
-pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
+pub use error::{ArgsError, ArgsErrorKind, WordCount, FlagError, Suggestion};
 pub use possible_values::{
     CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
 };
-pub use globals::{Globals, Head, globals};
-pub use man::{ManPage, pages};
+pub use globals::{Globals, LeadingFlags, leading_flags};
+pub use man::{ManPage, manual_pages};
 pub use manifest_tool::{
     ToolCommand, ToolError, ToolErrorKind, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest,
     manifest_tool,
 };
-pub use partial_line::{Cursor, Partial, partial};
+pub use partial_line::{Cursor, PartialCommandLine, parse_partial};
 pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
-pub use reference_page::reference;
-pub use pflag::{FlagKind, kind};
+pub use reference_page::reference_page;
+pub use pflag::{FlagKind, flag_kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-pub use shared_drafts::{SharedPublish, SharedRun};
+pub use shared_drafts::{SharedPublishFlags, SharedDraftFlags};
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 
@@ -74,7 +74,7 @@ pub enum CliRequest {
         /// The text, with its last newline.
         text: String,
         /// Whether the user asked for help. Then it goes to stdout; without any command docker prints it on stderr.
-        asked: bool,
+        requested: bool,
     },
 }
 
@@ -86,18 +86,18 @@ struct CommandLine {
 }
 
 /// The value of `--color`, if it is one.
-pub fn color(typed: &str) -> Option<ColorChoice> {
-    possible_values::color(typed).ok()
+pub fn parse_color(typed: &str) -> Option<ColorChoice> {
+    possible_values::parse_color(typed).ok()
 }
 
 /// The last `--color` of a command line that cannot be run, as far as it can be read.
-pub fn color_in(words: &[String]) -> Option<ColorChoice> {
+pub fn last_color(words: &[String]) -> Option<ColorChoice> {
     let before_end = words.iter().take_while(|word| *word != "--");
     let typed = before_end.zip(words.iter().skip(1).map(Some).chain([None])).filter_map(|(word, next)| {
         let value = word.strip_prefix("--color")?;
         if value.is_empty() { next.map(String::as_str) } else { value.strip_prefix('=') }
     });
-    typed.filter_map(color).last()
+    typed.filter_map(parse_color).last()
 }
 
 /// Reads a command line from the command on. `name` is how the program was called (`docker manifest`).
@@ -108,12 +108,12 @@ pub fn color_in(words: &[String]) -> Option<ColorChoice> {
 /// A command line that cannot be run, in docker's words.
 pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = syntax::syntax_for(words);
-    let called = help::Called { name, root: &root, is_verb: false };
+    let program = help::Program { name, root: &root, is_single_command: false };
     if words == ["--version"] {
         let command = Box::new(Command::Version(Version::default()));
         return Ok(CliRequest::Run { command, debug: false, color: None });
     }
-    read(&called, words)
+    parse_command(&program, words)
 }
 
 /// Reads the arguments of a program that is one command: mquery is `platforms` under its own name.
@@ -123,33 +123,34 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
 pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
     let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
     let root = syntax::syntax_for(&words);
-    let called = help::Called { name: "mquery", root: &root, is_verb: true };
-    read(&called, &words)
+    let program = help::Program { name: "mquery", root: &root, is_single_command: true };
+    parse_command(&program, &words)
 }
 
-fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let root = called.root;
-    let (verb, rest, wants_help) = match pflag::traverse(root, words).map_err(ArgsError::bare)? {
+fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
+    let root = program.root;
+    let (verb, rest, wants_help) = match pflag::traverse(root, words).map_err(ArgsError::without_usage)? {
         pflag::CommandSearch::Verb { verb, rest, help } => (verb, rest, help),
-        pflag::CommandSearch::Help(topic) => return called.topic(topic),
-        pflag::CommandSearch::NoCommand => return no_verb(called, words),
+        pflag::CommandSearch::Help(topic) => return program.help_topic(topic),
+        pflag::CommandSearch::NoCommand => return without_command(program, words),
     };
     let scanned = pflag::scan(&with_globals(verb), rest, wants_help);
-    let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
+    let mut scanned = scanned.map_err(|flag| program.flag_error(Some(verb), flag))?;
     let debug = scanned.is_on(DEBUG);
-    let color = scanned.value(COLOR).map(possible_values::color).transpose();
+    let color = scanned.value(COLOR).map(possible_values::parse_color).transpose();
     [DEBUG, COLOR].iter().for_each(|flag| scanned.remove(flag));
-    let color = color.map_err(|flag| called.flag_error(Some(verb), flag))?;
+    let color = color.map_err(|flag| program.flag_error(Some(verb), flag))?;
     if scanned.help {
-        return Ok(CliRequest::Help { text: called.verb(verb), asked: true });
+        return Ok(CliRequest::Help { text: program.command_help(verb), requested: true });
     }
-    if let Some(count) = rules::count(verb, &scanned).broken_by(scanned.words.len()) {
-        return Err(called.count_error(verb, count));
+    let count = rules::word_count(verb, &scanned);
+    if !count.permits(scanned.words.len()) {
+        return Err(program.count_error(verb, count));
     }
-    rules::check(verb, &scanned).map_err(|flag| called.flag_error(Some(verb), flag))?;
+    rules::check_flags(verb, &scanned).map_err(|flag| program.flag_error(Some(verb), flag))?;
     let matches = root.clone().try_get_matches_from(scanned.normal_form(verb));
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
-    let command = command.map_err(|error| called.value_error(verb, &error))?;
+    let command = command.map_err(|error| program.value_error(verb, &error))?;
     Ok(CliRequest::Run { command: Box::new(command), debug, color })
 }
 
@@ -163,12 +164,12 @@ fn with_globals(verb: &clap::Command) -> clap::Command {
 }
 
 /// The result if there is no command: an unknown flag, a request for help, an unknown word, or nothing.
-fn no_verb(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let scanned = pflag::scan(called.root, words, false).map_err(|flag| called.flag_error(None, flag))?;
+fn without_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
+    let scanned = pflag::scan(program.root, words, false).map_err(|flag| program.flag_error(None, flag))?;
     match scanned.words.first() {
-        _ if scanned.help => Ok(CliRequest::Help { text: called.overview(), asked: true }),
-        Some(word) => Err(called.unknown_command(word)),
-        None => Ok(CliRequest::Help { text: called.overview(), asked: false }),
+        _ if scanned.help => Ok(CliRequest::Help { text: program.overview(), requested: true }),
+        Some(word) => Err(program.unknown_command(word)),
+        None => Ok(CliRequest::Help { text: program.overview(), requested: false }),
     }
 }
 

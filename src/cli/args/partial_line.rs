@@ -10,7 +10,7 @@ pub enum Cursor {
     /// At the command.
     Verb,
     /// After a word that is not a command: nothing can be completed.
-    Nowhere,
+    AfterUnknownCommand,
     /// In a flag's name, after `-` or `--`.
     FlagName,
     /// In the value of the flag of this name.
@@ -21,7 +21,7 @@ pub enum Cursor {
 
 /// A command line up to the cursor.
 #[derive(Debug, Clone)]
-pub struct Partial {
+pub struct PartialCommandLine {
     /// Clap's description of the command, if it has been typed.
     pub verb: Option<clap::Command>,
     /// The position of the cursor.
@@ -33,15 +33,15 @@ pub struct Partial {
     scanned: pflag::Scanned,
 }
 
-impl Partial {
+impl PartialCommandLine {
     /// The value of a flag that was set before the cursor.
     pub fn value(&self, flag: &str) -> Option<&str> {
         self.scanned.value(flag)
     }
 
     /// Whether a flag was set before the cursor.
-    pub fn has(&self, flag: &str) -> bool {
-        self.scanned.has(flag)
+    pub fn is_set(&self, flag: &str) -> bool {
+        self.scanned.is_set(flag)
     }
 }
 
@@ -49,23 +49,23 @@ impl Partial {
 ///
 /// # Errors
 /// A flag before the cursor that is unknown or has an invalid value.
-pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
+pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandLine, FlagError> {
     let root = syntax();
     let (verb, rest) = match pflag::traverse(&root, before)? {
         CommandSearch::Verb { verb, rest, .. } => (verb, rest),
-        CommandSearch::Help([]) => return Ok(at(None, Cursor::Verb, current)),
-        CommandSearch::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
+        CommandSearch::Help([]) => return Ok(at_cursor(None, Cursor::Verb, current)),
+        CommandSearch::Help(_) => return Ok(at_cursor(None, Cursor::AfterUnknownCommand, current)),
         CommandSearch::NoCommand => {
             let no_words = pflag::scan(&root, before, false)?.words.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,
                 _ if no_words => Cursor::Verb,
-                _ => Cursor::Nowhere,
+                _ => Cursor::AfterUnknownCommand,
             };
-            return Ok(at(None, cursor, current));
+            return Ok(at_cursor(None, cursor, current));
         }
     };
-    let mut partial = at(Some(verb.clone()), Cursor::Word, current);
+    let mut partial = at_cursor(Some(verb.clone()), Cursor::Word, current);
     match pflag::scan(verb, rest, false) {
         Ok(scanned) => partial.scanned = scanned,
         // The last flag lacks the value that is being typed.
@@ -88,8 +88,8 @@ pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     Ok(partial)
 }
 
-fn at(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> Partial {
-    Partial { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: pflag::Scanned::default() }
+fn at_cursor(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> PartialCommandLine {
+    PartialCommandLine { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: pflag::Scanned::default() }
 }
 
 /// The long name of the flag with a value that `--name`, `-n` or the last letter of a cluster stands for.
@@ -101,5 +101,5 @@ fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
             verb.get_arguments().find(|flag| flag.get_short() == Some(letter))?
         }
     };
-    (pflag::kind(flag) != FlagKind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
+    (pflag::flag_kind(flag) != FlagKind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
 }

@@ -32,7 +32,7 @@ pub enum FlagKind {
 }
 
 /// How this flag takes its value.
-pub fn kind(flag: &Arg) -> FlagKind {
+pub fn flag_kind(flag: &Arg) -> FlagKind {
     let is_list = || flag.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "strings"));
     match flag.get_action() {
         ArgAction::SetTrue | ArgAction::SetFalse => FlagKind::Switch,
@@ -103,35 +103,36 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
 
 /// Splits the arguments of a command. `help` is whether help was requested before the command.
 pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) -> Result<Scanned, FlagError> {
-    Scanned { help, ..Scanned::default() }.read(command, arguments, Flags::Anywhere)
+    Scanned { help, ..Scanned::default() }.read_arguments(command, arguments, FlagPosition::Anywhere)
 }
 
 /// Splits off the flags at the start of `arguments`. The words begin with the first argument that is not a flag.
-pub(super) fn scan_head(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
-    Scanned::default().read(command, arguments, Flags::BeforeWords)
+pub(super) fn scan_leading_flags(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
+    Scanned::default().read_arguments(command, arguments, FlagPosition::BeforeWords)
 }
 
 /// Where flags may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flags {
+enum FlagPosition {
     Anywhere,
     BeforeWords,
 }
+/// The arguments that are not read yet.
 type Rest<'a> = std::slice::Iter<'a, String>;
 
 impl Scanned {
-    fn read(mut self, command: &clap::Command, arguments: &[String], flags: Flags) -> Result<Scanned, FlagError> {
+    fn read_arguments(mut self, command: &clap::Command, arguments: &[String], flags: FlagPosition) -> Result<Scanned, FlagError> {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
                 self.words.extend(arguments.by_ref().cloned());
             } else if let Some(name) = argument.strip_prefix("--") {
-                self.long(command, argument, name, &mut arguments)?;
+                self.read_long(command, argument, name, &mut arguments)?;
             } else if let Some(cluster) = argument.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
-                self.cluster(command, cluster, &mut arguments)?;
+                self.read_cluster(command, cluster, &mut arguments)?;
             } else {
                 self.words.push(argument.clone());
-                if flags == Flags::BeforeWords {
+                if flags == FlagPosition::BeforeWords {
                     self.words.extend(arguments.by_ref().cloned());
                 }
             }
@@ -139,7 +140,7 @@ impl Scanned {
         Ok(self)
     }
 
-    fn long(
+    fn read_long(
         &mut self,
         command: &clap::Command,
         argument: &str,
@@ -156,7 +157,7 @@ impl Scanned {
         let Some(flag) = command.get_arguments().find(|flag| flag.get_long() == Some(name)) else {
             return Err(FlagError::Unknown(name.to_owned()));
         };
-        match (value, kind(flag)) {
+        match (value, flag_kind(flag)) {
             (Some(value), _) => self.set(flag, value),
             (None, FlagKind::Switch) => self.set(flag, "true"),
             (None, _) => {
@@ -166,7 +167,7 @@ impl Scanned {
         }
     }
 
-    fn cluster(&mut self, command: &clap::Command, mut cluster: &str, rest: &mut Rest<'_>) -> Result<(), FlagError> {
+    fn read_cluster(&mut self, command: &clap::Command, mut cluster: &str, rest: &mut Rest<'_>) -> Result<(), FlagError> {
         while let Some(&letter) = cluster.as_bytes().first() {
             let is_flag = |flag: &&Arg| letter.is_ascii() && flag.get_short() == Some(char::from(letter));
             let flag = command.get_arguments().find(is_flag);
@@ -175,8 +176,8 @@ impl Scanned {
             }
             // The letter is ASCII here, so the next character begins right after it.
             let after = cluster.get(1..).unwrap_or_default();
-            let is_switch = flag.is_none_or(|flag| kind(flag) == FlagKind::Switch);
-            let (value, left) = match after.strip_prefix('=').filter(|value| !value.is_empty()) {
+            let is_switch = flag.is_none_or(|flag| flag_kind(flag) == FlagKind::Switch);
+            let (value, remaining) = match after.strip_prefix('=').filter(|value| !value.is_empty()) {
                 Some(value) => (value, ""),
                 None if is_switch => ("true", after),
                 None if !after.is_empty() => (after, ""),
@@ -189,31 +190,31 @@ impl Scanned {
                 Some(flag) => self.set(flag, value)?,
                 None => self.set_help(value, "-h, --help")?,
             }
-            cluster = left;
+            cluster = remaining;
         }
         Ok(())
     }
 
-    fn set_help(&mut self, value: &str, shown: &str) -> Result<(), FlagError> {
-        self.help = switch(value, shown)?;
+    fn set_help(&mut self, value: &str, flag: &str) -> Result<(), FlagError> {
+        self.help = parse_bool(value, flag)?;
         Ok(())
     }
 
     fn set(&mut self, flag: &Arg, value: &str) -> Result<(), FlagError> {
         let name = flag.get_long().unwrap_or_default();
         let old = self.flags.iter_mut().find(|(old, _)| old == name).map(|(_, setting)| setting);
-        let setting = match kind(flag) {
+        let setting = match flag_kind(flag) {
             // One whose default is true is on, for clap too, where it was set to false.
             FlagKind::Switch => {
                 let is_off = matches!(flag.get_action(), ArgAction::SetFalse);
-                Setting::Switch(switch(value, &shown(flag))? != is_off)
+                Setting::Switch(parse_bool(value, &pflag_name(flag))? != is_off)
             }
             FlagKind::Text | FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
             FlagKind::List => {
-                Setting::Values(list(name, value).map_err(|reason| invalid(value, &shown(flag), reason))?)
+                Setting::Values(list_values(name, value).map_err(|reason| invalid_value(value, &pflag_name(flag), reason))?)
             }
         };
-        match (old, setting, kind(flag)) {
+        match (old, setting, flag_kind(flag)) {
             (Some(Setting::Values(values)), Setting::Values(more), FlagKind::Texts | FlagKind::List) => {
                 values.extend(more)
             }
@@ -227,8 +228,8 @@ impl Scanned {
     pub(super) fn normal_form(mut self, verb: &clap::Command) -> Vec<String> {
         // Clap wants optional words last. A leading optional word is declared with the last index, so it moves there.
         let words = verb.get_positionals().count();
-        let leads = verb.get_positionals().next().is_some_and(|first| !first.is_required_set());
-        if leads && self.words.len() == words {
+        let begins_optional = verb.get_positionals().next().is_some_and(|first| !first.is_required_set());
+        if begins_optional && self.words.len() == words {
             self.words.rotate_left(1);
         }
         let mut normal = vec![verb.get_name().to_owned()];
@@ -240,15 +241,15 @@ impl Scanned {
 
     /// The flags in one spelling.
     pub(super) fn flags(&self) -> Vec<String> {
-        let mut spelt = Vec::new();
+        let mut arguments = Vec::new();
         for (name, setting) in &self.flags {
             match setting {
-                Setting::Switch(true) => spelt.push(format!("--{name}")),
+                Setting::Switch(true) => arguments.push(format!("--{name}")),
                 Setting::Switch(false) => {}
-                Setting::Values(values) => spelt.extend(values.iter().map(|value| format!("--{name}={value}"))),
+                Setting::Values(values) => arguments.extend(values.iter().map(|value| format!("--{name}={value}"))),
             }
         }
-        spelt
+        arguments
     }
 
     /// The value of a flag, if it was set. For a list, the last value.
@@ -275,14 +276,14 @@ impl Scanned {
     }
 
     /// Whether a flag was set to any value.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(super) fn is_set(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, _)| set == name)
     }
 }
 
 /// The values of a list flag. For a list that must not be empty, no value becomes one empty value, which its parser
 /// refuses.
-fn list(name: &str, value: &str) -> Result<Vec<String>, String> {
+fn list_values(name: &str, value: &str) -> Result<Vec<String>, String> {
     let values = if UNTRIMMED_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
     let is_refused = values.is_empty() && NEVER_EMPTY.contains(&name);
     Ok(if is_refused { vec![String::new()] } else { values })
@@ -294,7 +295,7 @@ pub(super) fn value_name(argument: &Arg) -> String {
 }
 
 /// A flag as pflag's messages name it: `-a, --amend`.
-pub(super) fn shown(flag: &Arg) -> String {
+pub(super) fn pflag_name(flag: &Arg) -> String {
     let long = flag.get_long().unwrap_or_default();
     match flag.get_short() {
         Some(short) => format!("-{short}, --{long}"),
@@ -303,19 +304,19 @@ pub(super) fn shown(flag: &Arg) -> String {
 }
 
 /// Go's `strconv.ParseBool`.
-fn switch(value: &str, shown: &str) -> Result<bool, FlagError> {
+fn parse_bool(value: &str, flag: &str) -> Result<bool, FlagError> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => {
             // `--password-stdin=PASSWORD`: docker has no such flag, and the message must not repeat the password.
-            let value = if shown == "--password-stdin" { "[secret]" } else { value };
+            let value = if flag == "--password-stdin" { "[secret]" } else { value };
             let reason = format!("strconv.ParseBool: parsing {}: invalid syntax", quote(value));
-            Err(invalid(value, shown, reason))
+            Err(invalid_value(value, flag, reason))
         }
     }
 }
 
-fn invalid(value: &str, shown: &str, reason: String) -> FlagError {
-    FlagError::Value { value: value.to_owned(), flag: shown.to_owned(), reason }
+fn invalid_value(value: &str, flag: &str, reason: String) -> FlagError {
+    FlagError::Value { value: value.to_owned(), flag: flag.to_owned(), reason }
 }

@@ -74,23 +74,23 @@ pub enum InspectOutput {
 
 /// Reads an [`InspectOutput`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct InspectOutputs;
+pub(super) struct InspectOutputParser;
 
-impl InspectOutputs {
-    fn read(typed: &str) -> Result<InspectOutput, String> {
+impl InspectOutputParser {
+    fn parse(typed: &str) -> Result<InspectOutput, String> {
         if typed.contains("{{") {
             return Template::parse(typed).map(InspectOutput::Template).map_err(|error| error.to_string());
         }
         let formats = InspectFormat::value_variants();
         let names = formats.iter().filter_map(ValueEnum::to_possible_value);
         let names: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
-        let wanted = || format!("must be one of {}, or a template like {{{{.Manifest.Digest}}}}", names.join(", "));
-        let found = names.iter().position(|name| name == typed).and_then(|place| formats.get(place));
-        found.map(|format| InspectOutput::Format(*format)).ok_or_else(wanted)
+        let expected = || format!("must be one of {}, or a template like {{{{.Manifest.Digest}}}}", names.join(", "));
+        let found = names.iter().position(|name| name == typed).and_then(|index| formats.get(index));
+        found.map(|format| InspectOutput::Format(*format)).ok_or_else(expected)
     }
 }
 
-impl TypedValueParser for InspectOutputs {
+impl TypedValueParser for InspectOutputParser {
     type Value = InspectOutput;
 
     fn parse_ref(
@@ -99,7 +99,7 @@ impl TypedValueParser for InspectOutputs {
         arg: Option<&clap::Arg>,
         typed: &OsStr,
     ) -> Result<InspectOutput, clap::Error> {
-        TypedValueParser::parse_ref(&InspectOutputs::read, command, arg, typed)
+        TypedValueParser::parse_ref(&InspectOutputParser::parse, command, arg, typed)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -131,7 +131,7 @@ pub enum Shell {
 }
 
 /// The value of `--color`.
-pub(super) fn color(typed: &str) -> Result<ColorChoice, FlagError> {
+pub(super) fn parse_color(typed: &str) -> Result<ColorChoice, FlagError> {
     match typed {
         "auto" => Ok(ColorChoice::Auto),
         "always" => Ok(ColorChoice::Always),

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::examples;
-use super::possible_values::{InspectOutput, InspectOutputs, ListFormat, PlatformsFormat};
+use super::possible_values::{InspectOutput, InspectOutputParser, ListFormat, PlatformsFormat};
 use super::common_flags::NetworkFlags;
-use super::shared_drafts::SharedRun;
+use super::shared_drafts::SharedDraftFlags;
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;
 
@@ -14,10 +14,10 @@ use crate::core::request::PlatformFilter;
 #[command(after_help = examples::INSPECT)]
 pub struct Inspect {
     /// The list to look in
-    #[arg(value_name = "MANIFEST_LIST", index = 2, value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", index = 2, value_parser = RefArg::from_clap)]
     pub list: Option<RefArg>,
     /// The image, or the list itself, to show; also one in an OCI layout
-    #[arg(value_name = "MANIFEST", index = 1, value_parser = LocationArg::value)]
+    #[arg(value_name = "MANIFEST", index = 1, value_parser = LocationArg::from_clap)]
     pub image: LocationArg,
     /// Output additional info including layers and platform
     #[arg(short = 'v', long)]
@@ -44,11 +44,11 @@ pub struct Inspect {
     #[arg(long)]
     pub referrers: bool,
     /// Format: "json", "table", "tree", or a Go template with the members that buildx has (default: docker's JSON)
-    #[arg(long, value_name = "string", value_parser = InspectOutputs)]
+    #[arg(long, value_name = "string", value_parser = InspectOutputParser)]
     pub format: Option<InspectOutput>,
     /// Whether the list is a shared draft.
     #[command(flatten)]
-    pub shared: SharedRun,
+    pub shared: SharedDraftFlags,
     /// Show which of these platforms a shared draft lacks
     #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
     pub require: Vec<PlatformFilter>,
@@ -59,7 +59,7 @@ pub struct Inspect {
 #[command(after_help = examples::LS)]
 pub struct Ls {
     /// The list, or all lists of this repository; only with --shared
-    #[arg(value_name = "MANIFEST_LIST|REPOSITORY", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST|REPOSITORY", value_parser = RefArg::from_clap)]
     pub list: Option<RefArg>,
     /// Only print names
     #[arg(short = 'q', long)]
@@ -80,7 +80,7 @@ pub struct Ls {
 #[command(after_help = examples::EXISTS)]
 pub struct Exists {
     /// The list to look for
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
 }
 
@@ -89,7 +89,7 @@ pub struct Exists {
 #[command(after_help = examples::EXPORT)]
 pub struct Export {
     /// The list to write; also one in an OCI layout
-    #[arg(value_name = "MANIFEST_LIST", value_parser = LocationArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = LocationArg::from_clap)]
     pub image: LocationArg,
     /// Only look in local manifest lists
     #[arg(long)]
@@ -98,7 +98,7 @@ pub struct Export {
     #[arg(long)]
     pub remote: bool,
     /// Write to this file (default: standard output)
-    #[arg(short = 'o', long, value_name = "string", value_parser = values::path)]
+    #[arg(short = 'o', long, value_name = "string", value_parser = values::non_empty_path)]
     pub output: Option<PathBuf>,
     /// How requests are sent to registries.
     #[command(flatten)]
@@ -110,7 +110,7 @@ pub struct Export {
 #[command(after_help = examples::PLATFORMS)]
 pub struct Platforms {
     /// The image to ask for; also one in an OCI layout
-    #[arg(value_name = "IMAGE", value_parser = LocationArg::value)]
+    #[arg(value_name = "IMAGE", value_parser = LocationArg::from_clap)]
     pub image: LocationArg,
     /// Format: "text" or "json" (default "text")
     #[arg(long, value_name = "string", value_enum, default_value_t = PlatformsFormat::Text, hide_default_value = true)]
@@ -125,7 +125,7 @@ pub struct Platforms {
 #[command(after_help = examples::CHECK)]
 pub struct Check {
     /// The registry, and the repository in it to use (default "docker-manifest-check")
-    #[arg(value_name = "REGISTRY[/REPOSITORY]", value_parser = values::word)]
+    #[arg(value_name = "REGISTRY[/REPOSITORY]", value_parser = values::non_empty_text)]
     pub target: String,
     /// Format: "table" or "json" (default "table")
     #[arg(long, value_name = "string", value_enum, default_value_t = ListFormat::Table, hide_default_value = true)]

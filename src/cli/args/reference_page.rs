@@ -10,15 +10,15 @@ use super::{examples, help, topics};
 const PROGRAM: &str = "docker-manifest";
 
 /// The whole page; with a command only the section about it. `None` for an unknown command.
-pub fn reference(command: Option<&str>) -> Option<String> {
+pub fn reference_page(command: Option<&str>) -> Option<String> {
     let root = super::syntax();
     match command {
-        Some(command) => root.find_subcommand(command).map(|verb| of_verb(&root, verb)),
-        None => Some(page(&root)),
+        Some(command) => root.find_subcommand(command).map(|verb| command_section(&root, verb)),
+        None => Some(whole_page(&root)),
     }
 }
 
-fn page(root: &Command) -> String {
+fn whole_page(root: &Command) -> String {
     let mut text = format!(
         "# Reference\n\n<!-- Made by `make reference`; changes here are lost. -->\n\n\
          Every command and flag, as `--help` and the manual pages have them. The [guide](guide.md) explains them.\n\n\
@@ -26,16 +26,16 @@ fn page(root: &Command) -> String {
         help::OVERVIEW
     );
     for (group, verbs) in help::groups(root) {
-        let rows = verbs.iter().map(|verb| [link(verb), plain(&help::about(verb))]);
+        let rows = verbs.iter().map(|verb| [section_link(verb), escape(&help::about(verb))]);
         table(&mut text, &format!("\n### {group}\n"), ["command", "what it does"], rows);
     }
     let title = "\n### Options before the command\n";
-    table(&mut text, title, ["option", "what it does"], cells(&help::GLOBALS));
+    table(&mut text, title, ["option", "what it does"], escaped_cells(&help::GLOBALS));
     let _ = write!(text, "\n`--color` and `--debug` may stand behind the command too.\n\n");
-    text.push_str(&lines(examples::OVERVIEW));
+    text.push_str(&example_block(examples::OVERVIEW));
     for (_, verbs) in help::groups(root) {
         for verb in verbs {
-            let _ = write!(text, "\n{}", of_verb(root, verb));
+            let _ = write!(text, "\n{}", command_section(root, verb));
         }
     }
     for (title, head, rows) in [
@@ -43,39 +43,39 @@ fn page(root: &Command) -> String {
         ("Environment", "variable", topics::ENVIRONMENT),
         ("Files", "file", topics::FILES),
     ] {
-        table(&mut text, &format!("\n## {title}\n"), [head, "meaning"], cells(rows));
+        table(&mut text, &format!("\n## {title}\n"), [head, "meaning"], escaped_cells(rows));
     }
     text
 }
 
-fn of_verb(root: &Command, verb: &Command) -> String {
-    let called = help::Called { name: PROGRAM, root, is_verb: false };
-    let usage = called.usage(Some(verb));
-    let mut text = format!("## {}\n\n{}.\n\n    {usage}\n", verb.get_name(), plain(&help::about(verb)));
+fn command_section(root: &Command, verb: &Command) -> String {
+    let program = help::Program { name: PROGRAM, root, is_single_command: false };
+    let usage = program.usage(Some(verb));
+    let mut text = format!("## {}\n\n{}.\n\n    {usage}\n", verb.get_name(), escape(&help::about(verb)));
     for (head, rows) in [("word", help::word_rows(verb)), ("option", help::option_rows(verb))] {
         if !rows.is_empty() {
-            table(&mut text, "", [head, "meaning"], cells(&rows));
+            table(&mut text, "", [head, "meaning"], escaped_cells(&rows));
         }
     }
     if let Some(examples) = verb.get_after_help() {
-        let _ = write!(text, "\n{}", lines(&examples.to_string()));
+        let _ = write!(text, "\n{}", example_block(&examples.to_string()));
     }
     text
 }
 
 /// Examples, as a block of code.
-fn lines(examples: &str) -> String {
+fn example_block(examples: &str) -> String {
     examples.lines().map(|line| format!("    {}\n", line.replace("{name}", PROGRAM))).collect()
 }
 
-fn link(verb: &Command) -> String {
+fn section_link(verb: &Command) -> String {
     let name = verb.get_name();
     format!("[{name}](#{name})")
 }
 
 /// Names as code, and what they mean.
 fn cells<S: AsRef<str>>(rows: &[(S, S)]) -> impl Iterator<Item = [String; 2]> {
-    rows.iter().map(|(name, what)| [code(name.as_ref().trim_start()), plain(what.as_ref())])
+    rows.iter().map(|(name, meaning)| [code_cell(name.as_ref().trim_start()), escape(meaning.as_ref())])
 }
 
 fn table(text: &mut String, title: &str, [left, right]: [&str; 2], rows: impl Iterator<Item = [String; 2]>) {
@@ -86,12 +86,12 @@ fn table(text: &mut String, title: &str, [left, right]: [&str; 2], rows: impl It
 }
 
 /// Code in a cell of a table, where a bar ends the cell even so (GitHub Flavored Markdown, "Tables").
-fn code(text: &str) -> String {
+fn code_cell(text: &str) -> String {
     format!("`{}`", text.replace('|', "\\|"))
 }
 
 /// Text in a cell of a table.
-fn plain(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '|' | '<' | '*' | '`' | '[' | '\\') {

@@ -7,12 +7,12 @@ use std::path::{Component, Path};
 
 use clap::{Arg, Command};
 
-use super::error::{Count, FlagError};
+use super::error::{WordCount, FlagError};
 use super::pflag::{Scanned, value_name};
 use crate::core::list_edits::AnnotationArg;
 
 /// Pairs of flags that exclude each other in every command.
-const EXCLUSIVE: &[(&str, &str)] = &[
+const EXCLUSIVE_FLAGS: &[(&str, &str)] = &[
     ("amend", "replace"),
     ("offline", "replace"),
     ("local", "remote"),
@@ -52,7 +52,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
 ];
 
 /// Flags that need another flag.
-const TOGETHER: &[(&str, &str)] = &[
+const NEEDED_FLAGS: &[(&str, &str)] = &[
     ("username", "password-stdin"),
     ("password-stdin", "username"),
     ("exact", "require"),
@@ -76,7 +76,7 @@ const TOGETHER: &[(&str, &str)] = &[
 ];
 
 /// Words that a command needs unless one of these flags is given.
-const UNLESS: &[(&str, &str, &[&str])] = &[
+const WORDS_REPLACED_BY_FLAGS: &[(&str, &str, &[&str])] = &[
     ("annotate", "image", &["annotation", "unset-annotation", "artifact-type", "subject", "unset-subject"]),
     ("create", "images", &["from", "empty"]),
     ("add", "images", &["from", "artifact"]),
@@ -84,7 +84,7 @@ const UNLESS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Flags of `add` that mean something only where the list is published.
-const PUBLISHING: &[&str] = &[
+const ADD_PUBLISHING_FLAGS: &[&str] = &[
     "type",
     "tag",
     "verify",
@@ -100,30 +100,30 @@ const PUBLISHING: &[&str] = &[
 ];
 
 /// What is asked of a list that is published, and how the result is printed.
-const OF_A_LIST: &[&str] = &["require", "exact", "strict", "format"];
+const REQUIREMENT_FLAGS: &[&str] = &["require", "exact", "strict", "format"];
 
 /// What a list says of itself: not of an entry, and not of a shared draft.
-const OF_THE_LIST: &[&str] = &["subject", "unset-subject", "prefer-index"];
+const LIST_MEMBER_FLAGS: &[&str] = &["subject", "unset-subject", "prefer-index"];
 
 /// Flags of `inspect` for lists that are not local drafts.
-const OF_NO_LOCAL_LIST: &[&str] = &["shared", "remote", "check", "referrers"];
+const REGISTRY_LOOKUP_FLAGS: &[&str] = &["shared", "remote", "check", "referrers"];
 
 /// Flags of verbs that need a registry only for a shared draft.
-const OF_A_REGISTRY: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
+const REGISTRY_FLAGS: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
 
 /// Flags that describe an image's platform. A list has none.
-const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
+const PLATFORM_FLAGS: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
 
 /// Commands that publish with `--push` alone, and their flags that mean nothing without it.
-const OF_PUSH: &[(&str, &[&str])] =
-    &[("create", &["prefer-index"]), ("add", &["format"]), ("remove", OF_A_CHANGE), ("annotate", OF_A_CHANGE)];
+const FLAGS_THAT_NEED_PUSH: &[(&str, &[&str])] =
+    &[("create", &["prefer-index"]), ("add", &["format"]), ("remove", CHANGE_PUSH_FLAGS), ("annotate", CHANGE_PUSH_FLAGS)];
 
 /// Flags of what sends requests with `--push` alone.
-const OF_A_CHANGE: &[&str] =
+const CHANGE_PUSH_FLAGS: &[&str] =
     &["require", "strict", "format", "insecure", "jobs", "retries", "username", "password-stdin"];
 
 /// Flags of publishing.
-const OF_PUBLISHING: &[&str] = &[
+const PUBLISH_FLAGS: &[&str] = &[
     "type",
     "tag",
     "by-digest",
@@ -141,20 +141,20 @@ const OF_PUBLISHING: &[&str] = &[
 
 /// Whether the command needs this word, as its usage shows.
 pub(super) fn is_required(verb: &Command, word: &Arg) -> bool {
-    word.is_required_set() || unless(verb, word).is_some()
+    word.is_required_set() || replacing_flags(verb, word).is_some()
 }
 
-fn unless(verb: &Command, word: &Arg) -> Option<&'static [&'static str]> {
-    let row = UNLESS.iter().find(|(name, id, _)| *name == verb.get_name() && word.get_id() == *id);
+fn replacing_flags(verb: &Command, word: &Arg) -> Option<&'static [&'static str]> {
+    let row = WORDS_REPLACED_BY_FLAGS.iter().find(|(name, id, _)| *name == verb.get_name() && word.get_id() == *id);
     row.map(|(_, _, flags)| *flags)
 }
 
 /// The number of words that the command takes with these flags.
-pub(super) fn count(verb: &Command, scanned: &Scanned) -> Count {
-    let mut count = Count { min: 0, max: Some(0) };
+pub(super) fn word_count(verb: &Command, scanned: &Scanned) -> WordCount {
+    let mut count = WordCount { min: 0, max: Some(0) };
     for word in verb.get_positionals() {
-        let excused = unless(verb, word).is_some_and(|flags| flags.iter().any(|flag| scanned.is_on(flag)));
-        count.min += usize::from(is_required(verb, word) && !excused);
+        let is_replaced = replacing_flags(verb, word).is_some_and(|flags| flags.iter().any(|flag| scanned.is_on(flag)));
+        count.min += usize::from(is_required(verb, word) && !is_replaced);
         let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
         count.max = if many { None } else { count.max.map(|max| max + 1) };
     }
@@ -162,155 +162,158 @@ pub(super) fn count(verb: &Command, scanned: &Scanned) -> Count {
 }
 
 /// Checks the flags of a command against each other and against its words.
-pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
+pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
-    let spelt = |flag: &str| format!("--{flag}");
-    if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| is_on(one) && is_on(other)) {
-        return Err(FlagError::Conflict { one: spelt(one), other: spelt(other) });
+    if let Some((first, second)) = EXCLUSIVE_FLAGS.iter().find(|(first, second)| is_on(first) && is_on(second)) {
+        return Err(FlagError::Conflict { first: dashed(first), second: dashed(second) });
     }
     // For `apply` the requirements may be in the file.
     let is_elsewhere = |flag: &str| flag == "exact" && verb.get_name() == "apply" && is_on("file");
-    let lacks = |(flag, other): &&(&str, &str)| is_on(flag) && !is_on(other) && !is_elsewhere(flag);
-    if let Some((flag, other)) = TOGETHER.iter().find(lacks) {
-        return Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
+    let lacks = |(flag, needed): &&(&str, &str)| is_on(flag) && !is_on(needed) && !is_elsewhere(flag);
+    if let Some((flag, needed)) = NEEDED_FLAGS.iter().find(lacks) {
+        return Err(FlagError::Needs { flag: dashed(flag), needed: dashed(needed) });
     }
-    if let Some((_, own)) =
-        OF_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push") && !is_on("shared"))
+    if let Some((_, flags)) =
+        FLAGS_THAT_NEED_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push") && !is_on("shared"))
     {
         // A subject is requested.
-        let is_needed = |flag: &&&str| is_on("subject") && OF_A_REGISTRY.contains(flag);
-        let mut of_push = OF_PUBLISHING.iter().chain(*own).filter(|flag| !is_needed(flag));
-        let format = || is_table(scanned).then_some(&"format");
+        let is_needed = |flag: &&&str| is_on("subject") && REGISTRY_FLAGS.contains(flag);
+        let mut of_push = PUBLISH_FLAGS.iter().chain(*flags).filter(|flag| !is_needed(flag));
+        let format = || has_list_format(scanned).then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
-            return Err(FlagError::Needs { flag: spelt(flag), other: spelt("push") });
+            return Err(FlagError::Needs { flag: dashed(flag), needed: dashed("push") });
         }
     }
-    values(scanned)?;
-    of_verb(verb, scanned)
+    check_values(scanned)?;
+    check_verb(verb, scanned)
 }
 
 /// Checks flags that exclude each other for some of their values.
-fn values(scanned: &Scanned) -> Result<(), FlagError> {
+fn check_values(scanned: &Scanned) -> Result<(), FlagError> {
     let unset = scanned.values("unset-annotation");
     let keys = scanned.values("annotation").iter().filter_map(|pair| pair.split_once('=')).map(|(key, _)| key);
     if let Some(key) = keys.into_iter().find(|key| unset.iter().any(|unset| unset == key)) {
-        let (one, other) = (format!("--annotation {key}"), format!("--unset-annotation {key}"));
-        return Err(FlagError::Conflict { one, other });
+        let (first, second) = (format!("--annotation {key}"), format!("--unset-annotation {key}"));
+        return Err(FlagError::Conflict { first, second });
     }
     let is_template = scanned.values("format").last().is_some_and(|format| format.contains("{{"));
     if let Some(flag) = ["check", "referrers", "verbose"].into_iter().find(|flag| is_template && scanned.is_on(flag)) {
-        return Err(FlagError::Conflict { one: format!("--{flag}"), other: "--format '{{…}}'".to_owned() });
+        return Err(FlagError::Conflict { first: format!("--{flag}"), second: "--format '{{…}}'".to_owned() });
     }
-    let [one, other] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
-    if let (Some(one), Some(other)) = (one, other)
-        && is_same_file(Path::new(one), Path::new(other))
+    let [digest, metadata] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
+    if let (Some(digest), Some(metadata)) = (digest, metadata)
+        && is_same_file(Path::new(digest), Path::new(metadata))
     {
-        let (one, other) = (format!("--digest-file {one}"), format!("--metadata-file {other}"));
-        return Err(FlagError::Conflict { one, other });
+        let (first, second) = (format!("--digest-file {digest}"), format!("--metadata-file {metadata}"));
+        return Err(FlagError::Conflict { first, second });
     }
     Ok(())
 }
 
 /// Whether two paths name the same file, so that the second result would replace the first. A device or a pipe, such as
 /// `/dev/stdout`, takes both.
-fn is_same_file(one: &Path, other: &Path) -> bool {
+fn is_same_file(first: &Path, second: &Path) -> bool {
     let parts = |path: &Path| -> Vec<_> {
         let parts = path.components().filter(|part| *part != Component::CurDir);
         parts.map(|part| part.as_os_str().to_owned()).collect()
     };
-    let takes_both = |path: &Path| ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
-    !takes_both(one) && !parts(one).is_empty() && parts(one) == parts(other)
+    let is_stream = |path: &Path| ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    !is_stream(first) && !parts(first).is_empty() && parts(first) == parts(second)
 }
 
 /// Whether `--format` is one that describes a published list.
-fn is_table(scanned: &Scanned) -> bool {
+fn has_list_format(scanned: &Scanned) -> bool {
     scanned.values("format").last().is_some_and(|format| format != "json")
 }
 
 /// Checks the rules of one command.
-fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
+fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
-    let spelt = |flag: &str| format!("--{flag}");
     let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();
-    let conflict = |one: String, other: String| Err(FlagError::Conflict { one, other });
-    let needs = |flag: &str, other: &str| Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
-    let first = |flags: &[&'static str]| flags.iter().find(|flag| is_on(flag)).copied();
+    let conflict = |first: String, second: String| Err(FlagError::Conflict { first, second });
+    let needs = |flag: &str, needed: &str| Err(FlagError::Needs { flag: dashed(flag), needed: dashed(needed) });
+    let first_on = |flags: &[&'static str]| flags.iter().find(|flag| is_on(flag)).copied();
     let inputs =
         ["file", "from"].into_iter().flat_map(|flag| scanned.values(flag).iter().map(move |file| (flag, file)));
     let standard_inputs: Vec<&str> = inputs.filter(|(_, file)| *file == "-").map(|(flag, _)| flag).collect();
     if let Some(list) = scanned.words.first().filter(|word| is_on("shared") && word.contains('@')) {
-        return conflict(spelt("shared"), list.clone());
+        return conflict(dashed("shared"), list.clone());
     }
     match verb.get_name() {
         "add" if scanned.values("artifact-title").len() > scanned.values("artifact").len() => {
             needs("artifact-title", "artifact")
         }
         "add" if is_on("purge") && !is_on("if-complete") => needs("purge", "if-complete"),
-        "add" if is_on("shared") && !is_on("if-complete") && first(PUBLISHING).is_some() => {
-            needs(first(PUBLISHING).unwrap_or_default(), "if-complete")
+        "add" if is_on("shared") && !is_on("if-complete") && first_on(ADD_PUBLISHING_FLAGS).is_some() => {
+            needs(first_on(ADD_PUBLISHING_FLAGS).unwrap_or_default(), "if-complete")
         }
-        "add" if is_on("shared") && !is_on("if-complete") && is_table(scanned) => {
+        "add" if is_on("shared") && !is_on("if-complete") && has_list_format(scanned) => {
             let value = scanned.value("format").unwrap_or_default();
             needs(&format!("format {value}"), "if-complete")
         }
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
         // An image within a list is looked up in drafts only.
-        "inspect" if scanned.words.len() > 1 && first(OF_NO_LOCAL_LIST).is_some() => {
-            conflict(spelt(first(OF_NO_LOCAL_LIST).unwrap_or_default()), word("list"))
+        "inspect" if scanned.words.len() > 1 && first_on(REGISTRY_LOOKUP_FLAGS).is_some() => {
+            conflict(dashed(first_on(REGISTRY_LOOKUP_FLAGS).unwrap_or_default()), word("list"))
         }
         "ls" | "prune" if is_on("shared") == scanned.words.is_empty() => {
             let name = if verb.get_name() == "ls" { word("list") } else { word("repository") };
-            let (flag, other) = if is_on("shared") { (spelt("shared"), name) } else { (name, spelt("shared")) };
-            Err(FlagError::Needs { flag, other })
+            let (flag, needed) = if is_on("shared") { (dashed("shared"), name) } else { (name, dashed("shared")) };
+            Err(FlagError::Needs { flag, needed })
         }
         "prune" if is_on("all") && !is_on("shared") => needs("all", "shared"),
-        "remove" if is_on("shared") && first(OF_PUBLISHING).or(first(OF_A_LIST)).is_some() => {
-            needs(first(OF_PUBLISHING).or(first(OF_A_LIST)).unwrap_or_default(), "push")
+        "remove" if is_on("shared") && first_on(PUBLISH_FLAGS).or(first_on(REQUIREMENT_FLAGS)).is_some() => {
+            needs(first_on(PUBLISH_FLAGS).or(first_on(REQUIREMENT_FLAGS)).unwrap_or_default(), "push")
         }
-        "ls" | "prune" if !is_on("shared") && first(OF_A_REGISTRY).is_some() => {
-            needs(first(OF_A_REGISTRY).unwrap_or_default(), "shared")
+        "ls" | "prune" if !is_on("shared") && first_on(REGISTRY_FLAGS).is_some() => {
+            needs(first_on(REGISTRY_FLAGS).unwrap_or_default(), "shared")
         }
         // A new draft has no entries to reuse.
         "create" if is_on("offline") && !is_on("amend") => needs("offline", "amend"),
         "create" | "add" if is_on("target") && !is_on("from") => needs("target", "from"),
-        "create" if is_on("empty") && scanned.words.len() > 1 => conflict(spelt("empty"), word("images")),
+        "create" if is_on("empty") && scanned.words.len() > 1 => conflict(dashed("empty"), word("images")),
         "apply" if is_on("target") && !is_on("platforms") && !is_on("from") => needs("target", "platforms"),
         "ls" if is_on("quiet") && scanned.values("format").last().is_some_and(|format| format == "json") => {
-            conflict(spelt("quiet"), "--format json".to_owned())
+            conflict(dashed("quiet"), "--format json".to_owned())
         }
-        "man" if is_on("output") && !scanned.words.is_empty() => conflict(spelt("output"), word("command")),
-        "rm" if is_on("all") && !scanned.words.is_empty() => conflict(spelt("all"), word("lists")),
-        "inspect" if is_on("referrers") && is_on("shared") => conflict(spelt("referrers"), spelt("shared")),
-        "push" if is_on("shared") && first(OF_THE_LIST).or(first(&["annotation"])).is_some() => {
-            conflict(spelt("shared"), spelt(first(OF_THE_LIST).unwrap_or("annotation")))
+        "man" if is_on("output") && !scanned.words.is_empty() => conflict(dashed("output"), word("command")),
+        "rm" if is_on("all") && !scanned.words.is_empty() => conflict(dashed("all"), word("lists")),
+        "inspect" if is_on("referrers") && is_on("shared") => conflict(dashed("referrers"), dashed("shared")),
+        "push" if is_on("shared") && first_on(LIST_MEMBER_FLAGS).or(first_on(&["annotation"])).is_some() => {
+            conflict(dashed("shared"), dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or("annotation")))
         }
-        "annotate" if scanned.words.len() > 1 && first(OF_THE_LIST).is_some() => {
-            conflict(spelt(first(OF_THE_LIST).unwrap_or_default()), word("image"))
+        "annotate" if scanned.words.len() > 1 && first_on(LIST_MEMBER_FLAGS).is_some() => {
+            conflict(dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or_default()), word("image"))
         }
-        "annotate" | "add" if scanned.words.len() > 1 && prefixed(scanned).is_some() => {
+        "annotate" | "add" if scanned.words.len() > 1 && list_annotation(scanned).is_some() => {
             let name = if verb.get_name() == "add" { word("images") } else { word("image") };
-            conflict(format!("--annotation {}", prefixed(scanned).unwrap_or_default()), name)
+            conflict(format!("--annotation {}", list_annotation(scanned).unwrap_or_default()), name)
         }
-        "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
-            Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
+        "annotate" if scanned.words.len() < 2 => match PLATFORM_FLAGS.iter().find(|flag| is_on(flag)) {
+            Some(flag) => Err(FlagError::Needs { flag: dashed(flag), needed: word("image") }),
             None => Ok(()),
         },
         "apply" if is_on("from") && !is_on("file") && !is_on("target") => {
-            Err(FlagError::Needs { flag: spelt("from"), other: "--target, or --file".to_owned() })
+            Err(FlagError::Needs { flag: dashed("from"), needed: "--target, or --file".to_owned() })
         }
         "apply" if !is_on("file") && !is_on("platforms") && !is_on("from") => {
-            let other = "--file, or --platforms with --template and --target".to_owned();
-            Err(FlagError::Needs { flag: verb.get_name().to_owned(), other })
+            let needed = "--file, or --platforms with --template and --target".to_owned();
+            Err(FlagError::Needs { flag: verb.get_name().to_owned(), needed })
         }
         _ => match (standard_inputs.as_slice(), is_on("password-stdin")) {
-            ([one, other, ..], _) => conflict(format!("--{one} -"), format!("--{other} -")),
-            ([one], true) => conflict(format!("--{one} -"), spelt("password-stdin")),
+            ([first, second, ..], _) => conflict(format!("--{first} -"), format!("--{second} -")),
+            ([only], true) => conflict(format!("--{only} -"), dashed("password-stdin")),
             _ => Ok(()),
         },
     }
 }
 
+/// A long flag as it is typed.
+fn dashed(flag: &str) -> String {
+    format!("--{flag}")
+}
+
 /// An annotation that names the list or its descriptors.
-fn prefixed(scanned: &Scanned) -> Option<&str> {
+fn list_annotation(scanned: &Scanned) -> Option<&str> {
     scanned.values("annotation").iter().map(String::as_str).find(|typed| AnnotationArg::has_prefix(typed))
 }

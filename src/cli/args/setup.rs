@@ -37,7 +37,7 @@ pub struct Shim {
     #[arg(value_name = "install|remove|status")]
     pub action: ShimAction,
     /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin", or one before that if docker is there)
-    #[arg(long, value_name = "string", value_parser = values::path)]
+    #[arg(long, value_name = "string", value_parser = values::non_empty_path)]
     pub dir: Option<PathBuf>,
     /// Format of the result: "json" (default: lines and a table)
     #[arg(long, value_name = "string", value_enum)]
@@ -58,10 +58,10 @@ pub struct Completion {
 #[command(after_help = examples::MAN)]
 pub struct Man {
     /// Command whose page to print (default: the page of the program)
-    #[arg(value_name = "COMMAND", value_parser = values::word)]
+    #[arg(value_name = "COMMAND", value_parser = values::non_empty_text)]
     pub command: Option<String>,
     /// Write every page into this directory
-    #[arg(short = 'o', long, value_name = "string", value_parser = values::path)]
+    #[arg(short = 'o', long, value_name = "string", value_parser = values::non_empty_path)]
     pub output: Option<PathBuf>,
     /// Print Markdown: one page about all commands, or the section about COMMAND
     #[arg(long)]

@@ -7,17 +7,17 @@ use super::CommandLine;
 
 /// Clap's description of all commands. Completion reads it.
 pub fn syntax() -> clap::Command {
-    CommandLine::command().mut_subcommands(described)
+    CommandLine::command().mut_subcommands(with_arguments)
 }
 
 /// The same, but a command that no word names has its name and one line about it alone.
 pub(super) fn syntax_for(words: &[String]) -> clap::Command {
     let is_named = |verb: &clap::Command| words.iter().any(|word| word == verb.get_name());
-    CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { described(verb) } else { verb })
+    CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { with_arguments(verb) } else { verb })
 }
 
 /// The command with its flags and words.
-fn described(verb: clap::Command) -> clap::Command {
+fn with_arguments(verb: clap::Command) -> clap::Command {
     let about = verb.get_about().cloned().unwrap_or_default();
     let mut verb = verb.disable_help_flag(true);
     verb.build();
@@ -30,18 +30,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_is_described_as_clap_would_describe_it() {
-        let mut built = CommandLine::command();
-        built.build();
+    fn syntax_has_the_arguments_that_clap_derives() {
+        let mut derived = CommandLine::command();
+        derived.build();
         let all = syntax();
-        for verb in built.get_subcommands() {
+        for verb in derived.get_subcommands() {
             let name = verb.get_name();
             let ids = |verb: &clap::Command| verb.get_arguments().map(|flag| flag.get_id().clone()).collect::<Vec<_>>();
-            let found = all.find_subcommand(name).unwrap();
-            assert_eq!(ids(found), ids(verb), "{name}");
-            assert!(found.get_after_help().is_some(), "{name} has no examples");
-            let one = syntax_for(&[name.to_owned()]);
-            for other in one.get_subcommands() {
+            let built = all.find_subcommand(name).unwrap();
+            assert_eq!(ids(built), ids(verb), "{name}");
+            assert!(built.get_after_help().is_some(), "{name} has no examples");
+            let with_one_built = syntax_for(&[name.to_owned()]);
+            for other in with_one_built.get_subcommands() {
                 let expected = if other.get_name() == name { ids(verb) } else { Vec::new() };
                 assert_eq!(ids(other), expected, "{} beside {name}", other.get_name());
             }

@@ -1,7 +1,7 @@
 //! What help and manual pages say beside commands and flags: groups of commands, exit codes, the environment, files.
 
 /// The commands by what they are for. A test checks that each has its place.
-pub(super) const GROUPS: &[(&str, &[&str])] = &[
+pub(super) const COMMAND_GROUPS: &[(&str, &[&str])] = &[
     ("Drafts", &["create", "add", "annotate", "remove", "ls", "exists", "rm", "prune"]),
     ("Publishing", &["push", "copy", "apply", "export"]),
     ("Looking", &["inspect", "platforms"]),
@@ -51,12 +51,12 @@ mod tests {
     }
 
     #[test]
-    fn the_documents_have_the_same_exit_codes_and_variables() {
+    fn documents_list_all_exit_codes_and_environment_variables() {
         let codes: Vec<String> = EXIT_CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
         assert_eq!(first_column(include_str!("../../../docs/exit-codes.md")), codes);
         let documented = first_column(include_str!("../../../docs/environment.md")).join(", ");
         for name in ENVIRONMENT.iter().flat_map(|(names, _)| names.split(", ")) {
-            assert!(documented.split(", ").any(|own| own == name), "{name} is not in docs/environment.md");
+            assert!(documented.split(", ").any(|documented_name| documented_name == name), "{name} is not in docs/environment.md");
         }
     }
 }

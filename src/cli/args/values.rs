@@ -43,7 +43,7 @@ impl RefArg {
         self.parsed.as_ref().map_err(refuse)
     }
 
-    pub(super) fn value(typed: &str) -> Result<RefArg, std::convert::Infallible> {
+    pub(super) fn from_clap(typed: &str) -> Result<RefArg, std::convert::Infallible> {
         Ok(RefArg::new(typed))
     }
 }
@@ -89,7 +89,7 @@ impl LocationArg {
         }
     }
 
-    pub(super) fn value(typed: &str) -> Result<LocationArg, std::convert::Infallible> {
+    pub(super) fn from_clap(typed: &str) -> Result<LocationArg, std::convert::Infallible> {
         Ok(LocationArg::new(typed))
     }
 }
@@ -128,18 +128,18 @@ pub fn on_or_off(typed: &str) -> Result<bool, &'static str> {
 /// # Errors
 /// A message for any other text.
 pub fn time_limit(typed: &str) -> Result<Duration, &'static str> {
-    const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
+    const EXPECTED: &str = "not a time above zero like 30s, 5m or 1h30m";
     let seconds = typed.parse().ok().map(Duration::from_secs);
-    seconds.or_else(|| duration(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
+    seconds.or_else(|| parse_duration(typed)).filter(|time| !time.is_zero()).ok_or(EXPECTED)
 }
 
 /// A time to wait, as [`time_limit`]; zero waits for nothing.
-pub(super) fn wait(typed: &str) -> Result<Duration, &'static str> {
+pub(super) fn wait_time(typed: &str) -> Result<Duration, &'static str> {
     if ["0", "0s", "0m", "0h"].contains(&typed) { Ok(Duration::ZERO) } else { time_limit(typed) }
 }
 
 /// The id of a run.
-pub(super) fn run(typed: &str) -> Result<String, String> {
+pub(super) fn run_id(typed: &str) -> Result<String, String> {
     run::check(typed).map(|()| typed.to_owned()).map_err(|why| format!("it is {why}"))
 }
 
@@ -150,24 +150,24 @@ pub(super) fn digest(typed: &str) -> Result<Digest, String> {
 
 /// Reads an age: a [`duration`], or a bare zero. Another bare number has no unit and is refused.
 pub(super) fn age(typed: &str) -> Result<Duration, String> {
-    const WANTED: &str = "not a time like 12h, 30d or 2w";
+    const EXPECTED: &str = "not a time like 12h, 30d or 2w";
     let zero = (typed == "0").then_some(Duration::ZERO);
-    zero.or_else(|| duration(typed)).ok_or_else(|| {
+    zero.or_else(|| parse_duration(typed)).ok_or_else(|| {
         let in_days = format!("{typed}d");
-        let is_number = typed.bytes().all(|byte| byte.is_ascii_digit()) && duration(&in_days).is_some();
-        if is_number { format!("{WANTED}; did you mean {in_days}?") } else { WANTED.to_owned() }
+        let is_number = typed.bytes().all(|byte| byte.is_ascii_digit()) && parse_duration(&in_days).is_some();
+        if is_number { format!("{EXPECTED}; did you mean {in_days}?") } else { EXPECTED.to_owned() }
     })
 }
 
 /// Numbers with a unit each: `ms`, `s`, `m`, `h`, `d`, `w`.
-fn duration(typed: &str) -> Option<Duration> {
+fn parse_duration(typed: &str) -> Option<Duration> {
     let mut rest = typed;
     let mut total = None;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, behind) = rest.split_at(digits);
-        let letters = behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len());
-        let (unit, left) = behind.split_at(letters);
+        let (number, after_number) = rest.split_at(digits);
+        let letters = after_number.find(|c: char| c.is_ascii_digit()).unwrap_or(after_number.len());
+        let (unit, after_unit) = after_number.split_at(letters);
         let milliseconds: u64 = match unit {
             "ms" => 1,
             "s" => 1000,
@@ -179,13 +179,13 @@ fn duration(typed: &str) -> Option<Duration> {
         };
         let part = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(milliseconds)?);
         total = Some(total.unwrap_or(Duration::ZERO).checked_add(part)?);
-        rest = left;
+        rest = after_unit;
     }
     total
 }
 
 /// Reads `KEY=VALUE`. The key is not empty, and the value is all that follows the first `=`.
-pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
+pub(super) fn key_value(typed: &str) -> Result<(String, String), &'static str> {
     match typed.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("not KEY=VALUE"),
@@ -203,8 +203,8 @@ pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
 
 /// Reads an artifact type, which is a media type (RFC 6838; image-spec, "Image Manifest"). Empty removes it.
 pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
-    let is_one = typed.is_empty() || media_type::is_well_formed(typed);
-    if is_one { Ok(typed.to_owned()) } else { Err("not a media type like application/vnd.example.app") }
+    let is_valid = typed.is_empty() || media_type::is_well_formed(typed);
+    if is_valid { Ok(typed.to_owned()) } else { Err("not a media type like application/vnd.example.app") }
 }
 
 /// Reads a media type (RFC 6838).
@@ -215,8 +215,8 @@ pub(super) fn media_type(typed: &str) -> Result<String, &'static str> {
 /// A repository, without a tag and without a digest.
 pub(super) fn repository(typed: &str) -> Result<Repository, String> {
     let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
-    let is_alone = Reference::names_repository_only(typed);
-    if is_alone { Ok(reference.repository().clone()) } else { Err("must have neither a tag nor a digest".to_owned()) }
+    let is_repository_only = Reference::names_repository_only(typed);
+    if is_repository_only { Ok(reference.repository().clone()) } else { Err("must have neither a tag nor a digest".to_owned()) }
 }
 
 /// Reads the name of a layout to write.
@@ -231,13 +231,13 @@ pub(super) fn layout(typed: &str) -> Result<LayoutName, String> {
 }
 
 /// Reads a text that is not empty.
-pub(super) fn word(typed: &str) -> Result<String, &'static str> {
+pub(super) fn non_empty_text(typed: &str) -> Result<String, &'static str> {
     if typed.is_empty() { Err("must not be empty") } else { Ok(typed.to_owned()) }
 }
 
 /// Reads a path that is not empty.
-pub(super) fn path(typed: &str) -> Result<PathBuf, &'static str> {
-    word(typed).map(PathBuf::from)
+pub(super) fn non_empty_path(typed: &str) -> Result<PathBuf, &'static str> {
+    non_empty_text(typed).map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_units() {
+    fn time_limits_and_ages_are_read_with_their_units() {
         let seconds = |typed: &str| time_limit(typed).map(|time| time.as_secs_f64()).ok();
         let cases = [
             ("30s", Some(30.0)),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_type_is_a_media_type() {
+    fn artifact_types_are_media_types() {
         for typed in ["", "application/vnd.example.app", "x/y", "application/vnd.cncf.helm.config.v1+json"] {
             assert_eq!(artifact_type(typed).as_deref(), Ok(typed));
         }
@@ -290,10 +290,10 @@ mod tests {
     }
 
     #[test]
-    fn pairs_and_tags_are_checked() {
-        assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
-        assert_eq!(pair("a="), Ok(("a".into(), String::new())));
-        assert!(pair("a").is_err() && pair("=b").is_err() && pair("").is_err());
+    fn annotations_and_tags_are_validated() {
+        assert_eq!(key_value("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(key_value("a="), Ok(("a".into(), String::new())));
+        assert!(key_value("a").is_err() && key_value("=b").is_err() && key_value("").is_err());
         for (typed, is_tag) in
             [("1.0", true), ("_x-y.z", true), (".x", false), ("", false), ("a:b", false), ("é", false)]
         {

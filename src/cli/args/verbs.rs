@@ -11,7 +11,7 @@ use super::possible_values::{Format, REFERRERS, one_of};
 use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-use super::shared_drafts::{SharedPublish, SharedRun};
+use super::shared_drafts::{SharedPublishFlags, SharedDraftFlags};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
 use crate::digest::Digest;
@@ -26,10 +26,10 @@ const TIMEOUT_HELP: &str = "Stop waiting for another docker-manifest process, or
 #[command(after_help = examples::CREATE)]
 pub struct Create {
     /// The list to create
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
     /// The images of the list, in the order of the command line; with --push also images in OCI layouts
-    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::value)]
+    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::from_clap)]
     pub images: Vec<LocationArg>,
     /// Amend an existing manifest list
     #[arg(short = 'a', long)]
@@ -65,19 +65,19 @@ pub struct Create {
 #[command(after_help = examples::ADD)]
 pub struct Add {
     /// The list to add to
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
     /// The images to add; with --push also images in OCI layouts
-    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::value)]
+    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::from_clap)]
     pub images: Vec<LocationArg>,
     /// Other images, and which parts of images are used.
     #[command(flatten)]
     pub image_flags: ImageFlags,
     /// Pack this file as an artifact (OCI, --artifact-type) in the list's repository, and add it
-    #[arg(long = "artifact", value_name = "stringArray", value_parser = values::path)]
+    #[arg(long = "artifact", value_name = "stringArray", value_parser = values::non_empty_path)]
     pub artifacts: Vec<PathBuf>,
     /// Name of the file in the artifact, one for each --artifact (default: its own)
-    #[arg(long = "artifact-title", value_name = "stringArray", value_parser = values::word)]
+    #[arg(long = "artifact-title", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub artifact_titles: Vec<String>,
     /// Media type of the files in the artifact (default "application/octet-stream")
     #[arg(long, value_name = "string", value_parser = values::media_type)]
@@ -90,7 +90,7 @@ pub struct Add {
     pub entry: EntryFlags,
     /// Whether the list is a shared draft.
     #[command(flatten)]
-    pub shared: SharedRun,
+    pub shared: SharedDraftFlags,
     /// Name of the entry instead of its platform
     #[arg(long, value_name = "string", value_parser = SharedKey::named)]
     pub key: Option<SharedKey>,
@@ -99,7 +99,7 @@ pub struct Add {
     pub purge: bool,
     /// When the list is published.
     #[command(flatten)]
-    pub shared_publish: SharedPublish,
+    pub shared_publish: SharedPublishFlags,
     /// How the list is published.
     #[command(flatten)]
     pub publish: PublishFlags,
@@ -113,16 +113,16 @@ pub struct Add {
 #[command(after_help = examples::ANNOTATE)]
 pub struct Annotate {
     /// The list that the image is in
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
     /// The image to annotate; none to annotate the list itself. `rules` says when it may be left out.
-    #[arg(value_name = "MANIFEST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST", value_parser = RefArg::from_clap)]
     pub image: Option<RefArg>,
     /// The description.
     #[command(flatten)]
     pub entry: EntryFlags,
     /// Let the list refer to this image or list in its repository; OCI only
-    #[arg(long, value_name = "string", value_parser = RefArg::value)]
+    #[arg(long, value_name = "string", value_parser = RefArg::from_clap)]
     pub subject: Option<RefArg>,
     /// Let the list refer to nothing
     #[arg(long)]
@@ -146,7 +146,7 @@ pub struct Annotate {
 )]
 pub struct Remove {
     /// The list to remove images from
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
     /// Images, indexes that images came from, platforms, or digests (seven hexadecimal digits of one, or more)
     #[arg(value_name = "MANIFEST|DIGEST|PLATFORM", required = true, num_args = 1..)]
@@ -159,7 +159,7 @@ pub struct Remove {
     pub publish: PublishFlags,
     /// Whether the list is a shared draft.
     #[command(flatten)]
-    pub shared: SharedRun,
+    pub shared: SharedDraftFlags,
     /// How requests are sent to registries, with --push or --shared.
     #[command(flatten)]
     pub network: NetworkFlags,
@@ -175,10 +175,10 @@ pub struct Remove {
 pub struct Copy {
     /// The image or index: a reference, or oci-layout://DIR, ocidir://DIR, oci:PATH, oci-archive:PATH,
     /// docker-archive:PATH
-    #[arg(value_name = "SOURCE", value_parser = LocationArg::value)]
+    #[arg(value_name = "SOURCE", value_parser = LocationArg::from_clap)]
     pub source: LocationArg,
     /// Where to copy it to; without a tag it gets that of the source
-    #[arg(value_name = "TARGET", value_parser = LocationArg::value)]
+    #[arg(value_name = "TARGET", value_parser = LocationArg::from_clap)]
     pub target: LocationArg,
     /// Which parts of an index are used.
     #[command(flatten)]
@@ -217,17 +217,17 @@ pub struct Copy {
 )]
 pub struct Push {
     /// The list to push
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
     /// Remove the local manifest list after push
     #[arg(short = 'p', long)]
     pub purge: bool,
     /// Whether the list is a shared draft.
     #[command(flatten)]
-    pub shared: SharedRun,
+    pub shared: SharedDraftFlags,
     /// When the shared draft is published.
     #[command(flatten)]
-    pub shared_publish: SharedPublish,
+    pub shared_publish: SharedPublishFlags,
     /// Entry that must be seen before it is decided what is missing, by the digest that add printed
     #[arg(long = "entry", value_name = "strings", value_parser = values::digest)]
     pub entries: Vec<Digest>,
@@ -247,7 +247,7 @@ pub struct Push {
 #[command(after_help = examples::RM)]
 pub struct Rm {
     /// The lists to delete; none with `--all`. `rules` says when they may be left out.
-    #[arg(value_name = "MANIFEST_LIST", num_args = 1.., value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST_LIST", num_args = 1.., value_parser = RefArg::from_clap)]
     pub lists: Vec<RefArg>,
     /// Delete every local manifest list
     #[arg(long)]
@@ -265,7 +265,7 @@ pub struct Rm {
 )]
 pub struct Prune {
     /// The repository whose entries are deleted; only with --shared
-    #[arg(value_name = "REPOSITORY", value_parser = RefArg::value)]
+    #[arg(value_name = "REPOSITORY", value_parser = RefArg::from_clap)]
     pub repository: Option<RefArg>,
     /// Only delete lists that have not changed for this long (12h, 2w; default 30d)
     #[arg(long, value_name = "duration", value_parser = values::age)]
@@ -278,7 +278,7 @@ pub struct Prune {
     pub force: bool,
     /// Whether entries of shared drafts are meant.
     #[command(flatten)]
-    pub shared: SharedRun,
+    pub shared: SharedDraftFlags,
     /// Delete all entries of shared drafts, published or not
     #[arg(long)]
     pub all: bool,
@@ -292,22 +292,22 @@ pub struct Prune {
 #[command(after_help = examples::APPLY)]
 pub struct Apply {
     /// File that describes the lists, in YAML or JSON; "-" is standard input
-    #[arg(short = 'f', long, value_name = "stringArray", value_parser = values::path)]
+    #[arg(short = 'f', long, value_name = "stringArray", value_parser = values::non_empty_path)]
     pub file: Vec<PathBuf>,
     /// Platforms to fill into the template
     #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
     /// Name of the images, with the placeholders OS, ARCH and VARIANT
-    #[arg(long, value_name = "string", value_parser = values::word)]
+    #[arg(long, value_name = "string", value_parser = values::non_empty_text)]
     pub template: Option<String>,
     /// List to publish
-    #[arg(long = "target", value_name = "stringArray", value_parser = RefArg::value)]
+    #[arg(long = "target", value_name = "stringArray", value_parser = RefArg::from_clap)]
     pub targets: Vec<RefArg>,
     /// Files that name images.
     #[command(flatten)]
     pub from: FromFiles,
     /// Targets (bake), names or ids in files of --from whose images are wanted
-    #[arg(long = "from-target", value_name = "stringArray", value_parser = values::word)]
+    #[arg(long = "from-target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub from_targets: Vec<String>,
     /// Leave out images that the registry does not have
     #[arg(long)]

@@ -23,7 +23,7 @@ pub(crate) fn clean_up(prober: &Prober<'_>, results: &ProbeResults) -> Reasons {
     }
     prober.steps.begin("cleaning up");
     let cleaner = Cleaner { prober, results };
-    if let Err(error) = cleaner.all(&mut reasons) {
+    if let Err(error) = cleaner.delete_all(&mut reasons) {
         reasons.insert(error_message(&error));
     }
     reasons
@@ -36,30 +36,30 @@ struct Cleaner<'a> {
 
 impl Cleaner<'_> {
     /// Deletes everything. The error is one that would fail every other deletion too.
-    fn all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
+    fn delete_all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
         // A deletion that a probe found not to work is not tried again.
         if self.results.failure(Probe::TagDeletion).is_none() {
-            let delete = |tag: &String| self.delete(ManifestName::Tag(tag.clone()));
+            let delete = |tag: &String| self.delete_manifest(ManifestName::Tag(tag.clone()));
             let tags: Vec<String> = self.prober.created().tags.keys().cloned().collect();
-            self.each(&tags, delete, |created, tag| _ = created.tags.remove(tag), reasons)?;
+            self.delete_each(&tags, delete, |created, tag| _ = created.tags.remove(tag), reasons)?;
         }
         if let Some(why) = self.results.failure(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
             return Ok(());
         }
-        self.manifests(reasons)?;
-        if self.prober.created().manifests.is_empty() { self.blobs() } else { Ok(()) }
+        self.delete_manifests(reasons)?;
+        if self.prober.created().manifests.is_empty() { self.delete_blobs() } else { Ok(()) }
     }
 
-    fn delete(&self, name: ManifestName) -> Result<(), RegistryError> {
+    fn delete_manifest(&self, name: ManifestName) -> Result<(), RegistryError> {
         self.prober.registry.delete_manifest(self.prober.target.main(), &name)
     }
 
-    fn manifests(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
+    fn delete_manifests(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
         let before = self.prober.created().clone();
-        for digests in before.by_rank().values().rev() {
-            let delete = |digest: &Digest| self.delete(ManifestName::Digest(digest.clone()));
-            self.each(digests, delete, CreatedObjects::remove_manifest, reasons)?;
+        for digests in before.by_deletion_rank().values().rev() {
+            let delete = |digest: &Digest| self.delete_manifest(ManifestName::Digest(digest.clone()));
+            self.delete_each(digests, delete, CreatedObjects::remove_manifest, reasons)?;
         }
         // The registry's tag list shows whether the tags went with their manifests.
         if before.tags.is_empty() || !self.results.works(Probe::TagListing) {
@@ -77,14 +77,14 @@ impl Cleaner<'_> {
     }
 
     /// Deletes blobs as a courtesy: registries collect unreferenced blobs, and most refuse to delete one.
-    fn blobs(&self) -> Result<(), RegistryError> {
+    fn delete_blobs(&self) -> Result<(), RegistryError> {
         let blobs: Vec<(Repository, Digest)> = self.prober.created().blobs.iter().cloned().collect();
         let delete = |(repository, digest): &(Repository, Digest)| self.prober.registry.delete_blob(repository, digest);
-        self.each(&blobs, delete, |created, blob| _ = created.blobs.remove(blob), &mut Reasons::new())
+        self.delete_each(&blobs, delete, |created, blob| _ = created.blobs.remove(blob), &mut Reasons::new())
     }
 
     /// Deletes each object. Records those that are gone, and collects the reasons for the others.
-    fn each<T: Sync>(
+    fn delete_each<T: Sync>(
         &self,
         items: &[T],
         delete: impl Fn(&T) -> Result<(), RegistryError> + Sync,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::check::sample_manifest::Document;
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::reference::Repository;
@@ -20,11 +20,11 @@ pub(crate) struct CreatedObjects {
 
 impl CreatedObjects {
     /// Records a manifest that was put.
-    pub(crate) fn add_manifest(&mut self, name: &ManifestName, document: &Document) {
+    pub(crate) fn add_manifest(&mut self, name: &ManifestName, document: &SampleManifest) {
         if let ManifestName::Tag(tag) = name {
             self.tags.insert(tag.clone(), document.digest.clone());
         }
-        self.manifests.insert(document.digest.clone(), document.rank);
+        self.manifests.insert(document.digest.clone(), document.deletion_rank);
     }
 
     /// Records a deleted manifest; its tags are gone with it.
@@ -39,10 +39,10 @@ impl CreatedObjects {
     }
 
     /// The manifests by their ranks, the highest last.
-    pub(crate) fn by_rank(&self) -> BTreeMap<u8, Vec<Digest>> {
+    pub(crate) fn by_deletion_rank(&self) -> BTreeMap<u8, Vec<Digest>> {
         let mut ranks: BTreeMap<u8, Vec<Digest>> = BTreeMap::new();
-        for (digest, rank) in &self.manifests {
-            ranks.entry(*rank).or_default().push(digest.clone());
+        for (digest, deletion_rank) in &self.manifests {
+            ranks.entry(*deletion_rank).or_default().push(digest.clone());
         }
         ranks
     }

@@ -1,13 +1,13 @@
 //! The entries of a shared draft that a check stores, under the tag that `add --shared` would give them.
 
-use crate::cli::check::sample_manifest::Document;
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::drafts::registry::{EntryError, EntryName, SharedEntry, SharedKey};
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, media_type};
 use crate::platform::Platform;
 
 /// Where a document of this kind comes in the order of deletion: before the images that it names.
-const RANK: u8 = 2;
+const DELETION_RANK: u8 = 2;
 
 /// The entries in both formats: the first one, and the one that replaces it.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub(crate) struct EntrySamples {
     /// The tag of all of them.
     pub(crate) tag: String,
     /// Docker manifest lists, for a registry that accepts no OCI index.
-    pub(crate) docker: [Document; 2],
+    pub(crate) docker: [SampleManifest; 2],
     /// OCI indexes.
-    pub(crate) oci: [Document; 2],
+    pub(crate) oci: [SampleManifest; 2],
 }
 
 impl EntrySamples {
@@ -25,9 +25,9 @@ impl EntrySamples {
     ///
     /// # Errors
     /// An image without a platform.
-    pub(crate) fn new(word: &str, docker: &Descriptor, oci: &Descriptor) -> Result<EntrySamples, DocumentError> {
+    pub(crate) fn new(name_prefix: &str, docker: &Descriptor, oci: &Descriptor) -> Result<EntrySamples, DocumentError> {
         let key = oci.platform.as_ref().and_then(SharedKey::of).ok_or(DocumentError::Missing("a platform"))?;
-        let name = EntryName { list: word.to_owned(), run: Some(word.to_owned()), key };
+        let name = EntryName { list: name_prefix.to_owned(), run: Some(name_prefix.to_owned()), key };
         let entry = |image: &Descriptor, attempt| SharedEntry {
             name: name.clone(),
             attempt: Some(attempt),
@@ -37,19 +37,19 @@ impl EntrySamples {
         };
         let in_oci = |attempt| {
             let bytes = entry(oci, attempt).encode().map_err(document_error);
-            bytes.map(|bytes| Document::new(media_type::OCI_INDEX, bytes, RANK))
+            bytes.map(|bytes| SampleManifest::new(media_type::OCI_INDEX, bytes, DELETION_RANK))
         };
         // Without annotations, two entries of one image differ only in how they describe its platform.
         let in_docker = |image: &Descriptor| {
             let bytes = entry(image, 1).encode_for_docker().map_err(document_error)?;
             let bytes = bytes.ok_or(DocumentError::Missing("a Docker list"))?;
-            Ok::<_, DocumentError>(Document::new(media_type::DOCKER_LIST, bytes, RANK))
+            Ok::<_, DocumentError>(SampleManifest::new(media_type::DOCKER_LIST, bytes, DELETION_RANK))
         };
         let platform = docker.platform.as_ref().map(|own| Platform { variant: "v1".to_owned(), ..own.clone() });
-        let again = Descriptor { platform, ..docker.clone() };
+        let replacement = Descriptor { platform, ..docker.clone() };
         Ok(EntrySamples {
             tag: name.tag(),
-            docker: [in_docker(docker)?, in_docker(&again)?],
+            docker: [in_docker(docker)?, in_docker(&replacement)?],
             oci: [in_oci(1)?, in_oci(2)?],
         })
     }

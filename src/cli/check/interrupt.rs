@@ -5,51 +5,51 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::output::Streams;
-use crate::cli::stop_handler::Stop;
+use crate::cli::stop_handler::StopHandler;
 
 /// The exit code of a program that an interrupt ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
 
-/// Whether an interrupt came. Signals and docker's requests are handled while this lives.
+/// Whether an interrupt was received. Signals and docker's requests are handled while this lives.
 pub(crate) struct Interrupt {
-    came: Arc<AtomicBool>,
-    stop: Stop,
+    received: Arc<AtomicBool>,
+    stop: StopHandler,
     #[cfg(unix)]
     handle: Option<signal_hook::iterator::Handle>,
 }
 
 impl Interrupt {
     /// Handles interrupts from now on. If that is impossible, a signal ends the program as usual.
-    pub(crate) fn listen(streams: &Arc<Streams>, stop: &Stop) -> Interrupt {
-        let came: Arc<AtomicBool> = Arc::default();
+    pub(crate) fn listen(streams: &Arc<Streams>, stop: &StopHandler) -> Interrupt {
+        let received: Arc<AtomicBool> = Arc::default();
         #[cfg(unix)]
-        let handle = announce_first(streams, &came).ok();
-        let (flag, talk) = (Arc::clone(&came), Arc::clone(streams));
-        stop.handle_by(move || {
+        let handle = handle_signals(streams, &received).ok();
+        let (flag, output) = (Arc::clone(&received), Arc::clone(streams));
+        stop.set(move || {
             // A signal has reported it already.
             if !flag.swap(true, Ordering::SeqCst) {
-                talk.note(NOTE);
+                output.note(NOTE);
             }
         });
         Interrupt {
-            came,
+            received,
             stop: stop.clone(),
             #[cfg(unix)]
             handle,
         }
     }
 
-    /// Whether one came.
-    pub(crate) fn came(&self) -> bool {
-        self.came.load(Ordering::SeqCst)
+    /// Whether one was received.
+    pub(crate) fn was_received(&self) -> bool {
+        self.received.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        self.stop.release();
+        self.stop.clear();
         #[cfg(unix)]
         if let Some(handle) = &self.handle {
             handle.close();
@@ -57,14 +57,14 @@ impl Drop for Interrupt {
     }
 }
 
-/// Sets `came` and prints a line at the first signal. The second signal ends the program.
+/// Sets `received` and prints a line at the first signal. The second signal ends the program.
 #[cfg(unix)]
-fn announce_first(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
+fn handle_signals(streams: &Arc<Streams>, received: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
-        // Registered in this order, the first signal finds that none came.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(came))?;
-        signal_hook::flag::register(signal, Arc::clone(came))?;
+        // Registered in this order, the first signal finds that none was received before.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(received))?;
+        signal_hook::flag::register(signal, Arc::clone(received))?;
     }
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     let (handle, streams) = (signals.handle(), Arc::clone(streams));

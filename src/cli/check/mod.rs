@@ -29,7 +29,7 @@ use crate::reference::Repository;
 use cleanup::{Reasons, clean_up};
 use created_objects::CreatedObjects;
 use interrupt::{INTERRUPTED, Interrupt};
-use probes::{NUMBER, Prober};
+use probes::{PROBE_COUNT, Prober};
 use result::{Probe, ProbeResult, ProbeResults};
 use samples::Samples;
 use target::TargetRepository;
@@ -38,34 +38,34 @@ use target::TargetRepository;
 pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandError> {
     let target = &TargetRepository::parse(&args.target)?;
     let registry = &context.registry(&args.network, target.main())?;
-    let samples = &Samples::new(&word())?;
+    let samples = &Samples::new(&random_name_prefix())?;
     let interrupt = &Interrupt::listen(&context.streams, &context.stop);
-    let steps = Steps::new(&context.streams, NUMBER);
+    let steps = Steps::new(&context.streams, PROBE_COUNT);
     let (clock, created) = (&*context.clock, Mutex::default());
     let prober = Prober { registry, target, samples, interrupt, steps: &steps, clock, created };
     let mut results = ProbeResults::default();
-    let outcome = prober.try_all(&mut results);
+    let outcome = prober.run_all(&mut results);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&prober, &results) };
-    let left = prober.created().clone();
+    let remaining = prober.created().clone();
     drop(steps);
-    let was_stopped = interrupt.came();
+    let was_stopped = interrupt.was_received();
     let publishable = results.works(Probe::DockerList) || results.works(Probe::OciIndex);
     let shown = match outcome {
-        Ok(()) if !was_stopped && args.format == ListFormat::Table => show(context, &results),
+        Ok(()) if !was_stopped && args.format == ListFormat::Table => print_table(context, &results),
         Ok(()) if !was_stopped => context
             .streams
             .json(&CheckReport {
                 repository: target.main().to_string(),
                 mount_repository: target.mount().to_string(),
                 publishable,
-                checks: results.each().map(|(check, result)| CheckRow { check, result }).collect(),
-                left: LeftObjects::new(&left, &reasons),
+                checks: results.iter().map(|(check, result)| CheckRow { check, result }).collect(),
+                left: RemainingObjects::new(&remaining, &reasons),
                 requests: registry.requests(),
             })
             .map_err(CommandError::from),
         outcome => outcome.map_err(CommandError::from),
     };
-    if let Some(note) = note(&left, &reasons, args.keep, target) {
+    if let Some(note) = remaining_note(&remaining, &reasons, args.keep, target) {
         context.streams.note(note);
     }
     if was_stopped {
@@ -75,24 +75,24 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
     if publishable { Ok(0) } else { Err(CommandError::Unpublishable(target.main().to_string())) }
 }
 
-/// A different word for each run.
-fn word() -> String {
-    // The standard library seeds its hashers randomly, so two runs practically never get the same word.
+/// A prefix of names that differs in each run.
+fn random_name_prefix() -> String {
+    // The standard library seeds its hashers randomly, so two runs practically never get the same prefix.
     format!("check-{:012x}", RandomState::new().build_hasher().finish() >> 16)
 }
 
 /// A line about the objects that stay in the registry, if there are any, by repository.
-fn note(left: &CreatedObjects, reasons: &Reasons, is_kept: bool, target: &TargetRepository) -> Option<String> {
-    let number = |number: usize, what: &str| match number {
+fn remaining_note(remaining: &CreatedObjects, reasons: &Reasons, is_kept: bool, target: &TargetRepository) -> Option<String> {
+    let counted = |number: usize, noun: &str| match number {
         0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{number} {what}s")),
+        1 => Some(format!("1 {noun}")),
+        _ => Some(format!("{number} {noun}s")),
     };
     let join = |texts: Vec<String>, separator: &str| (!texts.is_empty()).then(|| texts.join(separator));
-    let tags = join(left.tags.keys().cloned().collect(), ", ").map(|tags| format!("the tags {tags}"));
+    let tags = join(remaining.tags.keys().cloned().collect(), ", ").map(|tags| format!("the tags {tags}"));
     let blobs =
-        |own: &Repository| number(left.blobs.iter().filter(|(repository, _)| repository == own).count(), "blob");
-    let main = [tags, number(left.manifests.len(), "manifest"), blobs(target.main())];
+        |own: &Repository| counted(remaining.blobs.iter().filter(|(repository, _)| repository == own).count(), "blob");
+    let main = [tags, counted(remaining.manifests.len(), "manifest"), blobs(target.main())];
     let main = join(main.into_iter().flatten().collect(), ", ");
     let parts = [(target.main(), main), (target.mount(), blobs(target.mount()))];
     let parts = parts.into_iter().filter_map(|(repository, objects)| Some(format!("in {repository}: {}", objects?)));
@@ -108,7 +108,7 @@ struct CheckReport<'a> {
     mount_repository: String,
     publishable: bool,
     checks: Vec<CheckRow<'a>>,
-    left: LeftObjects<'a>,
+    left: RemainingObjects<'a>,
     requests: u64,
 }
 
@@ -121,7 +121,7 @@ struct CheckRow<'a> {
 
 /// The objects that stay in the registry.
 #[derive(Serialize)]
-struct LeftObjects<'a> {
+struct RemainingObjects<'a> {
     tags: Vec<&'a String>,
     manifests: Vec<String>,
     blobs: Vec<String>,
@@ -129,21 +129,21 @@ struct LeftObjects<'a> {
     reasons: &'a Reasons,
 }
 
-impl<'a> LeftObjects<'a> {
-    fn new(left: &'a CreatedObjects, reasons: &'a Reasons) -> LeftObjects<'a> {
-        LeftObjects {
-            tags: left.tags.keys().collect(),
-            manifests: left.manifests.keys().map(ToString::to_string).collect(),
-            blobs: left.blobs.iter().map(|(target, digest)| target.at_digest(digest).to_string()).collect(),
+impl<'a> RemainingObjects<'a> {
+    fn new(remaining: &'a CreatedObjects, reasons: &'a Reasons) -> RemainingObjects<'a> {
+        RemainingObjects {
+            tags: remaining.tags.keys().collect(),
+            manifests: remaining.manifests.keys().map(ToString::to_string).collect(),
+            blobs: remaining.blobs.iter().map(|(target, digest)| target.at_digest(digest).to_string()).collect(),
             reasons,
         }
     }
 }
 
-fn show(context: &Context, results: &ProbeResults) -> Result<(), CommandError> {
+fn print_table(context: &Context, results: &ProbeResults) -> Result<(), CommandError> {
     let mut table = Table::new(&["check", "result", "remark"]);
-    for (check, result) in results.each() {
+    for (check, result) in results.iter() {
         table.row([check.title(), result.title(), result.remark().unwrap_or_default()]);
     }
-    Ok(context.streams.data(context.streams.fit(table).to_string().as_bytes())?)
+    Ok(context.streams.data(context.streams.fit_table(table).to_string().as_bytes())?)
 }

@@ -7,10 +7,10 @@ use humantime::format_duration;
 
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
-use crate::cli::check::sample_manifest::Document;
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::interrupt::Interrupt;
-use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, settle};
-use crate::cli::check::samples::{ARTIFACT_TYPE, Family, Samples};
+use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, failure_as_result};
+use crate::cli::check::samples::{ARTIFACT_TYPE, FormatSamples, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
 use crate::content::registry::{ExpectedRequests, FetchedManifest, ManifestName, MountResult, Registry};
@@ -49,7 +49,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The number of probes.
-pub(crate) const NUMBER: usize = 17;
+pub(crate) const PROBE_COUNT: usize = 17;
 
 /// Runs probes against a registry.
 pub(crate) struct Prober<'a> {
@@ -79,7 +79,7 @@ impl Prober<'_> {
     ///
     /// # Errors
     /// An error that prevents all remaining probes. A registry that accepts no blobs at all is a result in `results`.
-    pub(crate) fn try_all(&self, results: &mut ProbeResults) -> Result<(), RegistryError> {
+    pub(crate) fn run_all(&self, results: &mut ProbeResults) -> Result<(), RegistryError> {
         match self.upload() {
             Err(error) if refuses_all_blobs(&error) => {
                 results.add([(Probe::Upload, ProbeResult::Fails(error_message(&error)))])
@@ -87,23 +87,23 @@ impl Prober<'_> {
             outcome => outcome?,
         }
         for round in ROUNDS {
-            let of_round = {
-                let so_far = &*results;
+            let round_results = {
+                let earlier_results = &*results;
                 let work = |check: &Probe| {
-                    let result = match so_far.unmet_needs(*check) {
-                        _ if self.interrupt.came() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
+                    let result = match earlier_results.unmet_needs(*check) {
+                        _ if self.interrupt.was_received() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
                         Some(why) => Ok(ProbeResult::NotTried(why)),
                         None => {
                             self.steps.begin(check.title());
-                            settle(self.run_probe(*check, so_far))
+                            failure_as_result(self.run_probe(*check, earlier_results))
                         }
                     };
-                    self.steps.done();
+                    self.steps.finish();
                     result
                 };
-                tasks::in_order(self.registry.jobs(), round, work).map_err(first)?
+                tasks::in_order(self.registry.jobs(), round, work).map_err(first_error)?
             };
-            results.add(round.iter().copied().zip(of_round));
+            results.add(round.iter().copied().zip(round_results));
         }
         Ok(())
     }
@@ -116,16 +116,16 @@ impl Prober<'_> {
         self.registry.announce(target, Access::PullPush);
         self.registry.expect(target, ExpectedRequests::reads(self.samples.blobs.len().min(self.registry.jobs().get())));
         let put = |blob: &Vec<u8>| {
-            if self.interrupt.came() {
+            if self.interrupt.was_received() {
                 return Ok(());
             }
             let digest = self.registry.put_blob(target, blob)?;
             self.created().blobs.insert((target.clone(), digest));
             Ok(())
         };
-        let Some((one, others)) = self.samples.blobs.split_first() else { return Ok(()) };
-        put(one)?;
-        tasks::in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first)
+        let Some((first, others)) = self.samples.blobs.split_first() else { return Ok(()) };
+        put(first)?;
+        tasks::in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first_error)
     }
 
     fn run_probe(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
@@ -134,17 +134,17 @@ impl Prober<'_> {
             Probe::Upload => self.upload().map(|()| ProbeResult::Works),
             Probe::DockerImages => self.images(&samples.docker),
             Probe::OciImages => self.images(&samples.oci),
-            Probe::DockerList => self.tagged("docker", &samples.docker.list),
-            Probe::OciIndex => self.tagged("oci", &samples.oci.list),
+            Probe::DockerList => self.publish_sample("docker", &samples.docker.list),
+            Probe::OciIndex => self.publish_sample("oci", &samples.oci.list),
             Probe::Mount => self.mount(),
-            Probe::ByDigest => self.by_digest(&self.accepted_family(results).by_digest),
-            Probe::Annotations => self.tagged("annotations", &samples.annotated),
-            Probe::ArtifactType => self.tagged("artifact", &samples.typed),
-            Probe::NestedIndex => self.tagged("nested", &samples.nested),
+            Probe::ByDigest => self.publish_by_digest(&self.accepted_format(results).list_by_digest),
+            Probe::Annotations => self.publish_sample("annotations", &samples.annotated),
+            Probe::ArtifactType => self.publish_sample("artifact", &samples.with_artifact_type),
+            Probe::NestedIndex => self.publish_sample("nested", &samples.nested),
             Probe::Referrers => self.referrers(),
             Probe::TagListing => self.tag_listing(),
-            Probe::TagDeletion => self.tag_deletion(&self.accepted_family(results).untagged),
-            Probe::ManifestDeletion => self.manifest_deletion(&self.accepted_family(results).by_digest),
+            Probe::TagDeletion => self.tag_deletion(&self.accepted_format(results).list_to_untag),
+            Probe::ManifestDeletion => self.manifest_deletion(&self.accepted_format(results).list_by_digest),
             Probe::SharedEntry => self.shared_entry(results),
             Probe::EntryReplacement => self.entry_replacement(results),
             Probe::ConditionalPush => self.conditional_push(results),
@@ -153,24 +153,24 @@ impl Prober<'_> {
     }
 
     /// The format whose lists the registry accepts.
-    fn accepted_family(&self, results: &ProbeResults) -> &Family {
+    fn accepted_format(&self, results: &ProbeResults) -> &FormatSamples {
         if results.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
-    fn images(&self, family: &Family) -> ProbeOutcome {
+    fn images(&self, samples: &FormatSamples) -> ProbeOutcome {
         let results =
-            tasks::in_order(self.registry.jobs(), &family.images, |image| self.by_digest(image)).map_err(first)?;
+            tasks::in_order(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image)).map_err(first_error)?;
         // Failures come before remarks.
-        let failure = results.iter().find(|result| !result.is_good());
+        let failure = results.iter().find(|result| !result.is_success());
         let worst = failure.or_else(|| results.iter().find(|result| result.remark().is_some()));
         Ok(worst.cloned().unwrap_or(ProbeResult::Works))
     }
 
-    fn tagged(&self, what: &str, document: &Document) -> ProbeOutcome {
-        self.under_tag(&self.samples.tag(what), document)
+    fn publish_sample(&self, suffix: &str, document: &SampleManifest) -> ProbeOutcome {
+        self.publish_by_tag(&self.samples.tag(suffix), document)
     }
 
-    pub(super) fn under_tag(&self, tag: &str, document: &Document) -> ProbeOutcome {
+    pub(super) fn publish_by_tag(&self, tag: &str, document: &SampleManifest) -> ProbeOutcome {
         self.publish(&self.tagged_reference(tag)?, &ManifestName::Tag(tag.to_owned()), document)
     }
 
@@ -181,16 +181,16 @@ impl Prober<'_> {
         tags::tagged(self.target.reference(), tag).ok_or_else(wrong)
     }
 
-    fn by_digest(&self, document: &Document) -> ProbeOutcome {
+    fn publish_by_digest(&self, document: &SampleManifest) -> ProbeOutcome {
         let reference = self.target.main().at_digest(&document.digest);
         self.publish(&reference, &ManifestName::Digest(document.digest.clone()), document)
     }
 
     /// Puts a document, reads it back and compares.
-    fn publish(&self, reference: &Reference, name: &ManifestName, document: &Document) -> ProbeOutcome {
+    fn publish(&self, reference: &Reference, name: &ManifestName, document: &SampleManifest) -> ProbeOutcome {
         let put = self.registry.put_manifest(self.target.main(), name, document.media_type, &document.bytes);
-        self.put(name, document, put)?;
-        let (served, waited) = self.served(reference, |_| true)?;
+        self.record_put(name, document, put)?;
+        let (served, waited) = self.wait_until_served(reference, |_| true)?;
         if served.bytes != document.bytes {
             return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were put", served.digest)));
         }
@@ -202,10 +202,10 @@ impl Prober<'_> {
     }
 
     /// Records a document that was put. A refused document was not created. After any other failure it may have been.
-    pub(super) fn put<T>(
+    pub(super) fn record_put<T>(
         &self,
         name: &ManifestName,
-        document: &Document,
+        document: &SampleManifest,
         put: Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
@@ -216,7 +216,7 @@ impl Prober<'_> {
 
     /// What a manifest is served as, and for how long it was waited for: some registries answer 404 for seconds after a
     /// manifest was put, or serve what was there before. What is still served when the time is over is returned.
-    pub(super) fn served(
+    pub(super) fn wait_until_served(
         &self,
         reference: &Reference,
         is_wanted: impl Fn(&FetchedManifest) -> bool,
@@ -252,22 +252,22 @@ impl Prober<'_> {
     /// By the registry's referrers API, or else by the referrers tag (distribution-spec, "Referrers Tag Schema").
     fn referrers(&self) -> ProbeOutcome {
         let Samples { referrer, referrers_index, subject, .. } = self.samples;
-        let put = self.by_digest(referrer)?;
-        if !put.is_good() {
+        let put = self.publish_by_digest(referrer)?;
+        if !put.is_success() {
             return Ok(put);
         }
         let Some(served) = self.registry.referrers(self.target.main(), subject)? else {
-            let by_tag = self.under_tag(&self.samples.referrers_tag(), referrers_index)?;
+            let by_tag = self.publish_by_tag(&self.samples.referrers_tag(), referrers_index)?;
             let remark = "there is no API for them; the tag that stands in for it works";
-            return Ok(if by_tag.is_good() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
+            return Ok(if by_tag.is_success() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
         };
         let index = match Index::decode(&served.bytes) {
             Ok(index) => index,
             Err(error) => return Ok(ProbeResult::Fails(format!("its answer is no index: {error}"))),
         };
-        Ok(match index.manifests.iter().find(|line| line.digest == referrer.digest) {
+        Ok(match index.manifests.iter().find(|entry| entry.digest == referrer.digest) {
             None => ProbeResult::Fails("its list of referrers is without the one that was put".to_owned()),
-            Some(line) if line.artifact_type != ARTIFACT_TYPE => {
+            Some(entry) if entry.artifact_type != ARTIFACT_TYPE => {
                 ProbeResult::Remark("its list of referrers is without their artifact types".to_owned())
             }
             Some(_) => ProbeResult::Works,
@@ -284,10 +284,10 @@ impl Prober<'_> {
         Ok(ProbeResult::Fails(format!("it lists {} tags, {} not among them", listed.len(), missing.join(", "))))
     }
 
-    fn tag_deletion(&self, document: &Document) -> ProbeOutcome {
+    fn tag_deletion(&self, document: &SampleManifest) -> ProbeOutcome {
         let (repository, tag) = (self.target.main(), self.samples.tag("delete"));
-        let put = self.under_tag(&tag, document)?;
-        if !put.is_good() {
+        let put = self.publish_by_tag(&tag, document)?;
+        if !put.is_success() {
             return Ok(put);
         }
         self.registry.delete_manifest(repository, &ManifestName::Tag(tag.clone()))?;
@@ -302,7 +302,7 @@ impl Prober<'_> {
         Ok(ProbeResult::Remark("it takes the manifest and all its tags away".to_owned()))
     }
 
-    fn manifest_deletion(&self, document: &Document) -> ProbeOutcome {
+    fn manifest_deletion(&self, document: &SampleManifest) -> ProbeOutcome {
         let name = ManifestName::Digest(document.digest.clone());
         self.registry.delete_manifest(self.target.main(), &name)?;
         if self.is_there(self.target.main(), name)? {
@@ -318,7 +318,7 @@ impl Prober<'_> {
 }
 
 /// The first of several failures.
-fn first(failures: Vec<RegistryError>) -> RegistryError {
+fn first_error(failures: Vec<RegistryError>) -> RegistryError {
     let none = || RegistryError::new(RegistryErrorKind::Protocol, "", "a failure without a reason");
     failures.into_iter().next().unwrap_or_else(none)
 }

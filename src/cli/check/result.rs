@@ -106,7 +106,7 @@ pub(crate) enum ProbeResult {
 
 impl ProbeResult {
     /// Whether the feature works.
-    pub(crate) fn is_good(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         matches!(self, ProbeResult::Works | ProbeResult::Remark(_))
     }
 
@@ -140,13 +140,13 @@ impl ProbeResults {
     }
 
     /// All results, in the order of the output.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (Probe, &ProbeResult)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Probe, &ProbeResult)> {
         self.0.iter().map(|(check, result)| (*check, result))
     }
 
     /// Whether the probe was run and the feature works.
     pub(crate) fn works(&self, check: Probe) -> bool {
-        self.0.get(&check).is_some_and(ProbeResult::is_good)
+        self.0.get(&check).is_some_and(ProbeResult::is_success)
     }
 
     /// The reason, if the probe was run and the feature fails.
@@ -172,7 +172,7 @@ impl ProbeResults {
 }
 
 /// Turns a refusal into a result. An error that would fail every other probe stays an error.
-pub(crate) fn settle(outcome: Result<ProbeResult, RegistryError>) -> Result<ProbeResult, RegistryError> {
+pub(crate) fn failure_as_result(outcome: Result<ProbeResult, RegistryError>) -> Result<ProbeResult, RegistryError> {
     match outcome {
         Err(error) if !blocks_all_probes(&error) => Ok(ProbeResult::Fails(error_message(&error))),
         outcome => outcome,
@@ -239,7 +239,7 @@ mod tests {
     use crate::net::FailedRequest;
 
     #[test]
-    fn what_is_needed_is_any_of_a_few() {
+    fn a_probe_needs_one_of_its_dependencies() {
         let mut found = ProbeResults::default();
         let missing = "it takes: Docker manifest list or OCI image index";
         assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));
@@ -250,12 +250,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_a_result_and_a_lost_connection_is_not() {
+    fn refusals_become_results_and_lost_connections_stay_errors() {
         let put = FailedRequest::new("PUT", "https://h/v2/");
         let error = |kind| RegistryError::new(kind, "h", "the words").at(put.clone()).with_status(400);
-        let result = settle(Err(error(RegistryErrorKind::Refused)));
+        let result = failure_as_result(Err(error(RegistryErrorKind::Refused)));
         assert_eq!(result, Ok(ProbeResult::Fails("PUT 400: the words".to_owned())));
-        assert!(settle(Err(error(RegistryErrorKind::Connect))).is_err());
+        assert!(failure_as_result(Err(error(RegistryErrorKind::Connect))).is_err());
         assert_eq!(error_message(&RegistryError::new(RegistryErrorKind::Protocol, "h", "the words")), "the words");
     }
 }

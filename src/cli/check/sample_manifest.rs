@@ -4,7 +4,7 @@ use crate::digest::Digest;
 
 /// A manifest or a list as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Document {
+pub(crate) struct SampleManifest {
     /// Its media type.
     pub(crate) media_type: &'static str,
     /// Its bytes.
@@ -12,12 +12,12 @@ pub(crate) struct Document {
     /// The digest of the bytes.
     pub(crate) digest: Digest,
     /// The order of deletion: a document with a higher rank is deleted first.
-    pub(crate) rank: u8,
+    pub(crate) deletion_rank: u8,
 }
 
-impl Document {
+impl SampleManifest {
     /// A document of these bytes.
-    pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, rank: u8) -> Document {
-        Document { media_type, digest: Digest::of(&bytes), bytes, rank }
+    pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, deletion_rank: u8) -> SampleManifest {
+        SampleManifest { media_type, digest: Digest::of(&bytes), bytes, deletion_rank }
     }
 }

@@ -1,6 +1,6 @@
-//! The samples that a check pushes: small images of several platforms, and lists of them, made from one word.
+//! The samples that a check pushes: small images of several platforms, and lists of them, made from one prefix.
 //!
-//! The word differs in each run, so that two runs do not delete each other's objects, and a blob to be mounted is not
+//! The prefix differs in each run, so that two runs do not delete each other's objects, and a blob to be mounted is not
 //! there from an earlier run. Everything else is always the same.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::check::sample_manifest::Document;
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::entry_samples::EntrySamples;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
@@ -35,38 +35,38 @@ const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// The samples of one format.
 #[derive(Debug)]
-pub(crate) struct Family {
+pub(crate) struct FormatSamples {
     /// An image for each platform.
-    pub(crate) images: Vec<Document>,
+    pub(crate) images: Vec<SampleManifest>,
     /// A list of all of them.
-    pub(crate) list: Document,
+    pub(crate) list: SampleManifest,
     /// Another list, to be put by its digest.
-    pub(crate) by_digest: Document,
+    pub(crate) list_by_digest: SampleManifest,
     /// A list whose tag is deleted.
-    pub(crate) untagged: Document,
+    pub(crate) list_to_untag: SampleManifest,
 }
 
 /// All samples.
 #[derive(Debug)]
 pub(crate) struct Samples {
     /// The prefix of all names.
-    pub(crate) word: String,
+    pub(crate) name_prefix: String,
     /// Configurations and layers, one of each per platform.
     pub(crate) blobs: Vec<Vec<u8>>,
     /// The samples in Docker's format.
-    pub(crate) docker: Family,
+    pub(crate) docker: FormatSamples,
     /// The samples in OCI's format.
-    pub(crate) oci: Family,
+    pub(crate) oci: FormatSamples,
     /// An index with annotations, its own and those of its descriptors.
-    pub(crate) annotated: Document,
+    pub(crate) annotated: SampleManifest,
     /// An index with an artifact type.
-    pub(crate) typed: Document,
+    pub(crate) with_artifact_type: SampleManifest,
     /// An index that names the list of all images.
-    pub(crate) nested: Document,
+    pub(crate) nested: SampleManifest,
     /// A manifest whose subject is the first image.
-    pub(crate) referrer: Document,
+    pub(crate) referrer: SampleManifest,
     /// The index for the referrers tag (distribution-spec, "Referrers Tag Schema") of the first image.
-    pub(crate) referrers_index: Document,
+    pub(crate) referrers_index: SampleManifest,
     /// The digest of the subject.
     pub(crate) subject: Digest,
     /// Entries of a shared draft.
@@ -77,34 +77,34 @@ impl Samples {
     /// Makes all samples.
     ///
     /// # Errors
-    /// None for a valid word.
-    pub(crate) fn new(word: &str) -> Result<Samples, CommandError> {
+    /// None for a valid prefix.
+    pub(crate) fn new(name_prefix: &str) -> Result<Samples, CommandError> {
         let parts: Vec<PlatformBlobs> =
-            PLATFORMS.iter().map(|platform| PlatformBlobs::new(word, *platform)).collect::<Result<_, _>>()?;
-        let docker = Family::new(&parts, Form::Docker)?;
-        let oci = Family::new(&parts, Form::Oci)?;
+            PLATFORMS.iter().map(|platform| PlatformBlobs::new(name_prefix, *platform)).collect::<Result<_, _>>()?;
+        let docker = FormatSamples::new(&parts, Form::Docker)?;
+        let oci = FormatSamples::new(&parts, Form::Oci)?;
         let list = descriptors(&parts, &oci.images);
-        let note = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{word} {text}"))]);
-        let noted = list.iter().cloned().map(|own| Descriptor { annotations: note("a line"), ..own }).collect();
-        let annotated = Index { annotations: note("the index"), manifests: noted, ..Index::default() };
-        let kind = ARTIFACT_TYPE.to_owned();
-        let typed = Index { artifact_type: kind, manifests: list, ..Index::default() };
+        let annotations = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{name_prefix} {text}"))]);
+        let annotated_list = list.iter().cloned().map(|own| Descriptor { annotations: annotations("a line"), ..own }).collect();
+        let annotated = Index { annotations: annotations("the index"), manifests: annotated_list, ..Index::default() };
+        let artifact_type = ARTIFACT_TYPE.to_owned();
+        let with_artifact_type = Index { artifact_type, manifests: list, ..Index::default() };
         let inner = Descriptor::of(oci.list.media_type, &oci.list.bytes);
         let nested = Index { manifests: vec![inner], ..Index::default() };
         let (referrer, subject) = referrer(&parts, &oci)?;
-        let mut referring = Descriptor::of(referrer.media_type, &referrer.bytes);
-        ARTIFACT_TYPE.clone_into(&mut referring.artifact_type);
-        let referrers_index = Index { manifests: vec![referring], ..Index::default() };
-        let first = |family: &Family| {
-            let first = descriptors(&parts, &family.images).into_iter().next();
+        let mut referrer_entry = Descriptor::of(referrer.media_type, &referrer.bytes);
+        ARTIFACT_TYPE.clone_into(&mut referrer_entry.artifact_type);
+        let referrers_index = Index { manifests: vec![referrer_entry], ..Index::default() };
+        let first = |samples: &FormatSamples| {
+            let first = descriptors(&parts, &samples.images).into_iter().next();
             first.ok_or(DocumentError::Missing("an image"))
         };
-        let entries = EntrySamples::new(word, &first(&docker)?, &first(&oci)?)?;
+        let entries = EntrySamples::new(name_prefix, &first(&docker)?, &first(&oci)?)?;
         Ok(Samples {
             entries,
-            word: word.to_owned(),
+            name_prefix: name_prefix.to_owned(),
             annotated: index(annotated, Form::Oci, 2)?,
-            typed: index(typed, Form::Oci, 2)?,
+            with_artifact_type: index(with_artifact_type, Form::Oci, 2)?,
             nested: index(nested, Form::Oci, 3)?,
             referrers_index: index(referrers_index, Form::Oci, 4)?,
             blobs: parts.into_iter().flat_map(|part| [part.config, part.layer]).collect(),
@@ -115,9 +115,9 @@ impl Samples {
         })
     }
 
-    /// A tag that begins with the word.
-    pub(crate) fn tag(&self, what: &str) -> String {
-        format!("{}-{what}", self.word)
+    /// A tag that begins with the prefix.
+    pub(crate) fn tag(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.name_prefix)
     }
 
     /// The referrers tag (distribution-spec, "Referrers Tag Schema").
@@ -134,14 +134,14 @@ struct PlatformBlobs {
 }
 
 impl PlatformBlobs {
-    fn new(word: &str, (architecture, variant): (&str, &str)) -> Result<PlatformBlobs, CommandError> {
+    fn new(name_prefix: &str, (architecture, variant): (&str, &str)) -> Result<PlatformBlobs, CommandError> {
         let (architecture, variant) = (architecture.to_owned(), variant.to_owned());
         let platform = Platform { os: "linux".to_owned(), architecture, variant, ..Platform::default() };
-        let (archive, layer) = layer("docker-manifest-check.txt", &format!("{word} {platform}\n"))?;
+        let (archive, layer) = layer("docker-manifest-check.txt", &format!("{name_prefix} {platform}\n"))?;
         let mut config = json!({
             "architecture": platform.architecture,
             "os": platform.os,
-            "config": {"Labels": {ANNOTATION: word}},
+            "config": {"Labels": {ANNOTATION: name_prefix}},
             "rootfs": {"type": "layers", "diff_ids": [Digest::of(&archive).as_str()]},
         });
         if let (Some(members), false) = (config.as_object_mut(), platform.variant.is_empty()) {
@@ -150,21 +150,21 @@ impl PlatformBlobs {
         Ok(PlatformBlobs { config: json::encode(&config).map_err(DocumentError::from)?, layer, platform })
     }
 
-    fn manifest(&self, form: Form, referring: Option<Descriptor>) -> Result<Document, DocumentError> {
+    fn manifest(&self, form: Form, subject: Option<Descriptor>) -> Result<SampleManifest, DocumentError> {
         let (media_type, config, layer) = match form {
             Form::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER),
             Form::Oci | Form::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG, OCI_LAYER),
         };
-        let rank = if referring.is_some() { 3 } else { 1 };
+        let deletion_rank = if subject.is_some() { 3 } else { 1 };
         let bytes = json::encode(&Manifest {
             schema_version: 2,
             media_type,
-            artifact_type: if referring.is_some() { ARTIFACT_TYPE } else { "" },
+            artifact_type: if subject.is_some() { ARTIFACT_TYPE } else { "" },
             config: Descriptor::of(config, &self.config),
             layers: [Descriptor::of(layer, &self.layer)],
-            subject: referring,
+            subject,
         })?;
-        Ok(Document::new(media_type, bytes, rank))
+        Ok(SampleManifest::new(media_type, bytes, deletion_rank))
     }
 }
 
@@ -199,20 +199,20 @@ struct Manifest<'a> {
     subject: Option<Descriptor>,
 }
 
-impl Family {
-    fn new(parts: &[PlatformBlobs], form: Form) -> Result<Family, DocumentError> {
-        let images: Vec<Document> = parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
+impl FormatSamples {
+    fn new(parts: &[PlatformBlobs], form: Form) -> Result<FormatSamples, DocumentError> {
+        let images: Vec<SampleManifest> = parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
         let descriptors = descriptors(parts, &images);
         let of = |number: usize| {
             let manifests = descriptors.iter().take(number).cloned().collect();
             index(Index { manifests, ..Index::default() }, form, 2)
         };
-        Ok(Family { list: of(descriptors.len())?, by_digest: of(2)?, untagged: of(1)?, images })
+        Ok(FormatSamples { list: of(descriptors.len())?, list_by_digest: of(2)?, list_to_untag: of(1)?, images })
     }
 }
 
-fn descriptors(parts: &[PlatformBlobs], images: &[Document]) -> Vec<Descriptor> {
-    let descriptor = |(part, image): (&PlatformBlobs, &Document)| Descriptor {
+fn descriptors(parts: &[PlatformBlobs], images: &[SampleManifest]) -> Vec<Descriptor> {
+    let descriptor = |(part, image): (&PlatformBlobs, &SampleManifest)| Descriptor {
         platform: Some(part.platform.clone()),
         ..Descriptor::of(image.media_type, &image.bytes)
     };
@@ -220,17 +220,17 @@ fn descriptors(parts: &[PlatformBlobs], images: &[Document]) -> Vec<Descriptor> 
 }
 
 /// A manifest whose subject is the first image, and that image's digest.
-fn referrer(parts: &[PlatformBlobs], oci: &Family) -> Result<(Document, Digest), DocumentError> {
+fn referrer(parts: &[PlatformBlobs], oci: &FormatSamples) -> Result<(SampleManifest, Digest), DocumentError> {
     let (Some(part), Some(subject)) = (parts.first(), oci.images.first()) else {
         return Err(DocumentError::Missing("an image"));
     };
-    let referred = Descriptor::of(subject.media_type, &subject.bytes);
-    Ok((part.manifest(Form::Oci, Some(referred))?, subject.digest.clone()))
+    let subject_descriptor = Descriptor::of(subject.media_type, &subject.bytes);
+    Ok((part.manifest(Form::Oci, Some(subject_descriptor))?, subject.digest.clone()))
 }
 
-fn index(index: Index, form: Form, rank: u8) -> Result<Document, DocumentError> {
+fn index(index: Index, form: Form, deletion_rank: u8) -> Result<SampleManifest, DocumentError> {
     let List { media_type, bytes, digest, .. } = List::of(index, form)?;
-    Ok(Document { media_type, bytes, digest, rank })
+    Ok(SampleManifest { media_type, bytes, digest, deletion_rank })
 }
 
 #[cfg(test)]
@@ -239,30 +239,30 @@ mod tests {
 
     use super::*;
 
-    fn documents(samples: &Samples) -> Vec<&Document> {
-        let Samples { docker, oci, annotated, typed, nested, referrer, referrers_index, entries, .. } = samples;
-        let mut all = vec![annotated, typed, nested, referrer, referrers_index];
+    fn documents(samples: &Samples) -> Vec<&SampleManifest> {
+        let Samples { docker, oci, annotated, with_artifact_type, nested, referrer, referrers_index, entries, .. } = samples;
+        let mut all = vec![annotated, with_artifact_type, nested, referrer, referrers_index];
         all.extend(entries.docker.iter().chain(&entries.oci));
-        for Family { images, list, by_digest, untagged } in [docker, oci] {
-            all.extend(images.iter().chain([list, by_digest, untagged]));
+        for FormatSamples { images, list, list_by_digest, list_to_untag } in [docker, oci] {
+            all.extend(images.iter().chain([list, list_by_digest, list_to_untag]));
         }
         all
     }
 
     #[test]
-    fn one_word_makes_the_same_bytes_and_another_word_others() {
-        let (one, again, other) = (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
-        assert_eq!(documents(&one), documents(&again));
+    fn samples_are_the_same_for_one_prefix_and_differ_for_another() {
+        let (samples, same, different) = (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
+        assert_eq!(documents(&samples), documents(&same));
         let digests = |samples: &Samples| {
             let blobs = samples.blobs.iter().map(|blob| Digest::of(blob));
             documents(samples).into_iter().map(|document| document.digest.clone()).chain(blobs).collect::<Vec<_>>()
         };
-        let all: BTreeSet<Digest> = digests(&one).into_iter().chain(digests(&other)).collect();
+        let all: BTreeSet<Digest> = digests(&samples).into_iter().chain(digests(&different)).collect();
         assert_eq!(all.len(), 2 * (5 + 4 + 2 * 6 + 6), "nothing is there twice");
     }
 
     #[test]
-    fn every_name_of_content_is_of_content_that_is_there() {
+    fn samples_name_only_content_that_is_among_them() {
         let samples = Samples::new("a").unwrap();
         let mut known: BTreeSet<Digest> = samples.blobs.iter().map(|blob| Digest::of(blob)).collect();
         known.extend(documents(&samples).iter().map(|document| document.digest.clone()));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_is_an_archive_of_one_file_that_is_the_same_everywhere() {
+    fn sample_layers_are_reproducible_archives_of_one_file() {
         let (archive, gzip) = layer("a.txt", "text").unwrap();
         let mut read = tar::Archive::new(flate2::read::GzDecoder::new(gzip.as_slice()));
         let mut files = read.entries().unwrap();
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_tags() {
+    fn sample_tags_begin_with_the_prefix() {
         let samples = Samples::new("check-0a1b").unwrap();
         assert_eq!(samples.tag("oci"), "check-0a1b-oci");
         assert_eq!(samples.referrers_tag(), format!("sha256-{}", &samples.subject.as_str()[7..]));

@@ -3,7 +3,7 @@
 
 use humantime::format_duration;
 
-use crate::cli::check::sample_manifest::Document;
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message};
 use crate::content::registry::ManifestName;
@@ -12,7 +12,7 @@ use crate::net::RegistryError;
 
 impl Prober<'_> {
     /// The first entry and its replacement, in the format that `add --shared` would use.
-    fn entries(&self, results: &ProbeResults) -> &[Document; 2] {
+    fn entries(&self, results: &ProbeResults) -> &[SampleManifest; 2] {
         let entries = &self.samples.entries;
         if results.works(Probe::OciIndex) { &entries.oci } else { &entries.docker }
     }
@@ -23,7 +23,7 @@ impl Prober<'_> {
 
     pub(super) fn shared_entry(&self, results: &ProbeResults) -> ProbeOutcome {
         let [entry, _] = self.entries(results);
-        let put = self.under_tag(&self.samples.entries.tag, entry)?;
+        let put = self.publish_by_tag(&self.samples.entries.tag, entry)?;
         Ok(match put {
             ProbeResult::Works if !results.works(Probe::OciIndex) => {
                 ProbeResult::Remark("as a Docker manifest list, without annotations".to_owned())
@@ -35,7 +35,7 @@ impl Prober<'_> {
     pub(super) fn entry_replacement(&self, results: &ProbeResults) -> ProbeOutcome {
         let ([_, entry], name) = (self.entries(results), self.entry_name());
         let put = self.registry.put_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
-        match self.put(&name, entry, put) {
+        match self.record_put(&name, entry, put) {
             Err(error) if matches!(error.status, Some(400 | 403 | 405 | 409 | 412)) => {
                 let why = error_message(&error);
                 return Ok(ProbeResult::Fails(format!("{why}; a job that builds another image needs another --run")));
@@ -43,7 +43,7 @@ impl Prober<'_> {
             put => put?,
         };
         let reference = self.tagged_reference(&self.samples.entries.tag)?;
-        let (served, waited) = self.served(&reference, |served| served.digest == entry.digest)?;
+        let (served, waited) = self.wait_until_served(&reference, |served| served.digest == entry.digest)?;
         Ok(match waited {
             _ if served.digest != entry.digest => ProbeResult::Fails(format!(
                 "the entry before it is still served after {}: publish with --entry",
@@ -61,7 +61,7 @@ impl Prober<'_> {
     pub(super) fn conditional_push(&self, results: &ProbeResults) -> ProbeOutcome {
         let ([entry, _], name) = (self.entries(results), self.entry_name());
         let put = self.registry.put_new_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
-        match self.put(&name, entry, put) {
+        match self.record_put(&name, entry, put) {
             Err(error) if error.status == Some(412) => Ok(ProbeResult::Works),
             Err(error) => Err(error),
             Ok(_) => {

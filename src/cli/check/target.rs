@@ -24,24 +24,24 @@ impl TargetRepository {
     /// # Errors
     /// [`CommandError::CheckTarget`] for anything else, for example a tag or a digest.
     pub(crate) fn parse(typed: &str) -> Result<TargetRepository, CommandError> {
-        let failed = |why: &str| CommandError::CheckTarget { typed: typed.to_owned(), why: why.to_owned() };
+        let invalid = |why: &str| CommandError::CheckTarget { typed: typed.to_owned(), why: why.to_owned() };
         if typed.contains("://") {
-            return Err(failed("leave the scheme out"));
+            return Err(invalid("leave the scheme out"));
         }
         let name = typed.strip_suffix('/').unwrap_or(typed);
         let name = if name.contains('/') { name.to_owned() } else { format!("{name}/{REPOSITORY}") };
         let untagged = |name: &str| {
-            let reference = Reference::parse(name).map_err(|error| failed(&error.to_string()))?;
+            let reference = Reference::parse(name).map_err(|error| invalid(&error.to_string()))?;
             let is_bare = Reference::parse(&format!("{name}:latest")).is_ok_and(|tagged| tagged == reference);
-            if is_bare { Ok(reference) } else { Err(failed("a repository has neither a tag nor a digest")) }
+            if is_bare { Ok(reference) } else { Err(invalid("a repository has neither a tag nor a digest")) }
         };
         let (main, mount) = (untagged(&name)?, untagged(&format!("{name}{MOUNT}"))?);
         // `example` alone names a repository of Docker Hub, as in every reference.
         if !typed.contains('/') && main.repository().domain() != typed {
-            return Err(failed("a registry's name has a dot or a port, or is localhost"));
+            return Err(invalid("a registry's name has a dot or a port, or is localhost"));
         }
         if main.repository().domain() == "docker.io" && main.repository().path().starts_with("library/") {
-            return Err(failed("nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"));
+            return Err(invalid("nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"));
         }
         Ok(TargetRepository { main, mount })
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_alone_gets_a_repository() {
+    fn check_of_a_registry_uses_a_default_repository() {
         for (typed, main) in [
             ("localhost:5000", "localhost:5000/docker-manifest-check"),
             ("localhost", "localhost/docker-manifest-check"),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused_with_a_reason() {
+    fn invalid_check_targets_are_refused_with_a_reason() {
         let digest = format!("h.example/a@sha256:{}", "ab".repeat(32));
         for (typed, why) in [
             ("https://h.example", "leave the scheme out"),

@@ -24,19 +24,19 @@ use crate::sanitize;
 /// The largest configuration that is read, in bytes.
 const CONFIG_CAP: u64 = 4 << 20;
 /// The members that are added to a document. Members of these names in the document itself are left out.
-const OURS: [&str; 4] = ["name", "digest", "os", "architecture"];
+const ADDED_MEMBERS: [&str; 4] = ["name", "digest", "os", "architecture"];
 /// manifest-tool's indentation of JSON.
 const INDENTATION: &str = "    ";
 
 /// What a registry serves under a name, with everything that is printed.
-pub(crate) struct Shown<'a> {
+pub(crate) struct InspectedImage<'a> {
     /// The name as typed.
     name: &'a str,
     fetched: FetchedManifest,
-    content: Content,
+    content: InspectedContent,
 }
 
-enum Content {
+enum InspectedContent {
     /// A list, and the manifests of its images.
     List(Index, BTreeMap<Digest, Vec<u8>>),
     /// An image's configuration, and the platform in it.
@@ -47,13 +47,13 @@ enum Content {
 ///
 /// # Errors
 /// Errors of the registry, and content that is not a manifest.
-pub(crate) fn request<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
+pub(crate) fn fetch_image<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<InspectedImage<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
     let source = ImageSource::in_registry(registry, image);
     match fetch::manifest(&source)? {
         FetchedContent::Image(_, fetched) => {
-            let (config, platform) = config(registry, image, &fetched.bytes)?;
-            Ok(Shown { name, fetched, content: Content::Image(config, platform) })
+            let (config, platform) = fetch_config(registry, image, &fetched.bytes)?;
+            Ok(InspectedImage { name, fetched, content: InspectedContent::Image(config, platform) })
         }
         FetchedContent::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&image))?;
@@ -71,13 +71,13 @@ pub(crate) fn request<'a>(registry: &Registry, name: &'a str, image: &Reference)
             };
             let manifests = tasks::in_order(registry.jobs(), &images, child).map_err(CommandError::of)?;
             let manifests = manifests.into_iter().collect();
-            Ok(Shown { name, fetched, content: Content::List(index, manifests) })
+            Ok(InspectedImage { name, fetched, content: InspectedContent::List(index, manifests) })
         }
     }
 }
 
 /// An image's configuration, and the platform in it. The configuration of an artifact may be something else than JSON.
-fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
+fn fetch_config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
     let served = CommandError::served(&image);
     let config = manifest::config(manifest).map_err(served)?;
     let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
@@ -89,21 +89,21 @@ fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Va
     }
 }
 
-impl Shown<'_> {
-    fn failed(&self, source: DocumentError) -> CommandError {
+impl InspectedImage<'_> {
+    fn served_error(&self, source: DocumentError) -> CommandError {
         CommandError::Served { reference: self.name.to_owned(), source }
     }
 
     /// The text for people.
     pub(crate) fn text(&self) -> Result<Vec<u8>, CommandError> {
         let text = match &self.content {
-            Content::List(index, manifests) => self.list(index, manifests),
-            Content::Image(_, platform) => self.image(platform),
+            InspectedContent::List(index, manifests) => self.list_text(index, manifests),
+            InspectedContent::Image(_, platform) => self.image_text(platform),
         };
-        text.map(String::into_bytes).map_err(|error| self.failed(error))
+        text.map(String::into_bytes).map_err(|error| self.served_error(error))
     }
 
-    fn list(&self, index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<String, DocumentError> {
+    fn list_text(&self, index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<String, DocumentError> {
         let descriptors = &index.manifests;
         let attestations = descriptors.iter().filter(|descriptor| attested(descriptor).is_some()).count();
         let images = descriptors.len() - attestations;
@@ -112,12 +112,12 @@ impl Shown<'_> {
         let _ = writeln!(text, "Digest: {}", self.fetched.digest);
         let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", descriptors.len());
         for (number, descriptor) in descriptors.iter().enumerate() {
-            entry(&mut text, number + 1, descriptor, manifests.get(&descriptor.digest).map(Vec::as_slice))?;
+            write_entry(&mut text, number + 1, descriptor, manifests.get(&descriptor.digest).map(Vec::as_slice))?;
         }
         Ok(text)
     }
 
-    fn image(&self, platform: &Platform) -> Result<String, DocumentError> {
+    fn image_text(&self, platform: &Platform) -> Result<String, DocumentError> {
         let layers = manifest::layers(&self.fetched.bytes)?;
         let mut text = format!("Name: {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
         for (label, value) in [
@@ -138,26 +138,26 @@ impl Shown<'_> {
     /// The JSON: the manifest with name and digest added. In a list, manifests replace the descriptors of images. If
     /// `expanded`, an image's configuration replaces its descriptor.
     pub(crate) fn json(&self, expanded: bool) -> Result<Vec<u8>, CommandError> {
-        let document = self.document(expanded).map_err(|error| self.failed(error))?;
-        let compact = json::encode(&document).map_err(|error| self.failed(error.into()))?;
+        let document = self.json_document(expanded).map_err(|error| self.served_error(error))?;
+        let compact = json::encode(&document).map_err(|error| self.served_error(error.into()))?;
         let text = json::indent(&compact, INDENTATION);
         Ok(format!("{}\n", sanitize::json(&String::from_utf8_lossy(&text))).into_bytes())
     }
 
-    fn document(&self, expanded: bool) -> Result<Value, DocumentError> {
+    fn json_document(&self, expanded: bool) -> Result<Value, DocumentError> {
         let mut document = Map::new();
         document.insert("name".to_owned(), json!(self.name));
         document.insert("digest".to_owned(), json!(self.fetched.digest.to_string()));
-        if let Content::Image(_, platform) = &self.content {
+        if let InspectedContent::Image(_, platform) = &self.content {
             let members = [("os", &platform.os), ("architecture", &platform.architecture)];
             let members = members.into_iter().filter(|(_, value)| !value.is_empty());
             document.extend(members.map(|(name, value)| (name.to_owned(), json!(value))));
         }
         let Value::Object(members) = json::parse(&self.fetched.bytes)? else { return Ok(Value::Object(document)) };
-        for (name, value) in members.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
+        for (name, value) in members.into_iter().filter(|(name, _)| !ADDED_MEMBERS.contains(&name.as_str())) {
             let value = match &self.content {
-                Content::List(index, manifests) if name == "manifests" => children(index, manifests)?,
-                Content::Image(config, _) if name == "config" && expanded => config.clone(),
+                InspectedContent::List(index, manifests) if name == "manifests" => children_json(index, manifests)?,
+                InspectedContent::Image(config, _) if name == "config" && expanded => config.clone(),
                 _ => value,
             };
             document.insert(name, value);
@@ -167,12 +167,12 @@ impl Shown<'_> {
 }
 
 /// The manifests of a list's images, and the descriptors of everything else.
-fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Value, DocumentError> {
+fn children_json(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Value, DocumentError> {
     let child = |descriptor: &Descriptor| match manifests.get(&descriptor.digest) {
         Some(bytes) => {
             let mut manifest = json::parse(bytes)?;
             if let Value::Object(members) = &mut manifest {
-                members.retain(|name, _| !OURS.contains(&name.as_str()));
+                members.retain(|name, _| !ADDED_MEMBERS.contains(&name.as_str()));
             }
             Ok(manifest)
         }
@@ -186,7 +186,7 @@ fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number > 1 { "s" } else { "" })
 }
 
-fn entry(text: &mut String, number: usize, descriptor: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
+fn write_entry(text: &mut String, number: usize, descriptor: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
     let attested = attested(descriptor);
     let media_type = sanitize::word(&descriptor.media_type);
     let kind = if attested.is_some() { " (vnd.docker.reference.type=attestation-manifest)" } else { "" };
@@ -201,7 +201,7 @@ fn entry(text: &mut String, number: usize, descriptor: &Descriptor, bytes: Optio
         let _ = writeln!(text, "[{number}]       >>> Attestation for digest: {digest}\n");
         return Ok(());
     }
-    platform(text, number, descriptor.platform.as_ref());
+    write_platform(text, number, descriptor.platform.as_ref());
     let layers = manifest::layers(bytes)?;
     let _ = writeln!(text, "[{number}] # Layers: {}", layers.len());
     for (index, layer) in layers.iter().enumerate() {
@@ -213,21 +213,21 @@ fn entry(text: &mut String, number: usize, descriptor: &Descriptor, bytes: Optio
 }
 
 /// Prints a platform. An entry may have none.
-fn platform(text: &mut String, number: usize, platform: Option<&Platform>) {
+fn write_platform(text: &mut String, number: usize, platform: Option<&Platform>) {
     let _ = writeln!(text, "[{number}] Platform:");
     let Some(platform) = platform else {
         let _ = writeln!(text, "[{number}]    -      (no platform specified)");
         return;
     };
     let features = format!("[{}]", platform.os_features.join(" "));
-    for (label, value, is_shown) in [
+    for (label, value, is_printed) in [
         ("OS", &platform.os, true),
         ("OS Vers", &platform.os_version, !platform.os_version.is_empty()),
         ("OS Feat", &features, !platform.os_features.is_empty()),
         ("Arch", &platform.architecture, true),
         ("Variant", &platform.variant, !platform.variant.is_empty()),
     ] {
-        if is_shown {
+        if is_printed {
             let _ = writeln!(text, "[{number}]    - {label:>7}: {}", sanitize::word(value));
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
         None => context.config_dir.clone(),
     };
     let context = &Context { config_dir, debug: globals.debug, ..context.clone() };
-    let tool = Tool { context, globals };
+    let tool = ManifestTool { context, globals };
     match command {
         ToolCommand::Inspect(args) => tool.inspect(args),
         ToolCommand::FromSpec(args) => {
@@ -42,25 +42,25 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
         }
         ToolCommand::FromArgs(args) => {
             let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.shown.as_str()).collect();
-            let spec = spec::from_args(&platforms, &args.template, &spec_files::target(&args.target)?)?;
+            let spec = spec::from_args(&platforms, &args.template, &spec_files::parse_target(&args.target)?)?;
             let annotations = args.annotations.iter().cloned().collect();
             tool.push(vec![Spec { tags: args.tags.clone(), annotations, ..spec }], &args.push)
         }
     }
 }
 
-struct Tool<'a> {
+struct ManifestTool<'a> {
     context: &'a Context,
     globals: &'a ToolGlobals,
 }
 
-impl Tool<'_> {
-    /// A client. The login applies to the registry of `subject`, as in our own commands.
-    fn registry(&self, subject: Option<&Reference>) -> Result<Registry, CommandError> {
+impl ManifestTool<'_> {
+    /// A client. The login applies to the registry of `login_reference`, as in our own commands.
+    fn registry(&self, login_reference: Option<&Reference>) -> Result<Registry, CommandError> {
         let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
-        let given = username.clone().zip(password.clone()).zip(subject);
-        let login = given.map(|((username, password), subject)| {
-            let registry = subject.repository().domain().to_owned();
+        let credentials = username.clone().zip(password.clone()).zip(login_reference);
+        let login = credentials.map(|((username, password), reference)| {
+            let registry = reference.repository().domain().to_owned();
             Login { registry, username, password }
         });
         let network = NetworkFlags { insecure: *insecure, ..NetworkFlags::default() };
@@ -71,7 +71,7 @@ impl Tool<'_> {
         let ToolInspect { image, raw, expand_config } = args;
         let reference = image.reference()?;
         let registry = self.registry(Some(reference))?;
-        let shown = inspect::request(&registry, &image.typed, reference)?;
+        let shown = inspect::fetch_image(&registry, &image.typed, reference)?;
         // The configuration is printed as JSON only.
         let text = if *raw || *expand_config { shown.json(*expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)
@@ -85,17 +85,17 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = PublishFlags::default();
-        let outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
+        let build_outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
         let request = ApplyRequest {
             names: SpecNames { specs: &specs, references: Vec::new(), untagged: Untagged::ByDigest },
-            outputs: &outputs,
+            build_outputs: &build_outputs,
             flags: &flags,
             list_flags: &ListFlags::default(),
             ignore_missing,
             keeps_drafts: false,
-            made: SpecOrigin::File,
+            origin: SpecOrigin::File,
         };
-        let lists = request.checked()?;
+        let lists = request.lists()?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;
         let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
         let lists = request.build(self.context, access, &lists)?;
@@ -105,7 +105,7 @@ impl Tool<'_> {
             outcomes.push(outcome.clone());
             Ok(())
         })?;
-        publish::warn(self.context, &outcomes);
+        publish::print_warnings(self.context, &outcomes);
         Ok(())
     }
 }

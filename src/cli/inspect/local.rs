@@ -28,10 +28,10 @@ pub(crate) enum StoredContent {
 pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredContent>, CommandError> {
     let store = context.store();
     match &args.list {
-        Some(list) => entry(context, &store, list, &args.image).map(Some),
+        Some(list) => find_entry(context, &store, list, &args.image).map(Some),
         // A draft is never in a layout.
         None if args.remote || args.check || args.referrers || args.image.location()?.layout().is_some() => Ok(None),
-        None => match read(context, &store, args.image.reference()?) {
+        None => match read_draft(context, &store, args.image.reference()?) {
             // A draft of another list in the same directory is not it.
             Err(StoreError::NameTaken { .. }) => Ok(None),
             found => Ok(found?.map(|draft| StoredContent::Draft(Box::new(draft)))),
@@ -40,7 +40,7 @@ pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredCon
 }
 
 /// Reads a draft. If its sidecar cannot be read, the draft is shown without it, and a line on stderr says so.
-fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
+fn read_draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
     if let Some(doubt) = doubt {
         context.streams.warning(format_args!("{doubt}, and nothing of that is shown"));
@@ -48,7 +48,7 @@ fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option
     Ok(Some(draft))
 }
 
-fn entry(
+fn find_entry(
     context: &Context,
     store: &DockerDir,
     list: &RefArg,
@@ -59,7 +59,7 @@ fn entry(
         Ok(list) => list,
         Err(error) => return Err(image.reference().err().unwrap_or(error)),
     };
-    let Some(draft) = read(context, store, list)? else {
+    let Some(draft) = read_draft(context, store, list)? else {
         return Err(CommandError::NotStored(image.reference()?.to_string()));
     };
     if let Some(entry) = lookup::entry(&draft, &image.typed)? {
@@ -75,7 +75,7 @@ fn entry(
 /// The text to print.
 pub(crate) fn output(context: &Context, args: &Inspect, found: StoredContent) -> Result<Vec<u8>, CommandError> {
     let found = match &args.platform {
-        Some(wanted) => with_platform(context, found, wanted)?,
+        Some(filter) => with_platform(context, found, filter)?,
         None => found,
     };
     match &args.format {
@@ -96,7 +96,7 @@ fn node(found: &StoredContent) -> Result<InspectNode, CommandError> {
 fn with_platform(
     context: &Context,
     found: StoredContent,
-    wanted: &PlatformFilter,
+    filter: &PlatformFilter,
 ) -> Result<StoredContent, CommandError> {
     let (list, entries): (&Reference, Vec<&Entry>) = match &found {
         StoredContent::Draft(draft) => (&draft.reference, draft.entries().collect()),
@@ -105,15 +105,15 @@ fn with_platform(
     let images = entries.into_iter().filter(|entry| entry.attests().is_none());
     let images: Vec<(&Entry, _)> =
         images.filter_map(|entry| Some((entry, requirements::known_platform(&entry.descriptor)?))).collect();
-    let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
+    let matching = images.iter().filter(|(_, own)| own.matches(&filter.parsed));
     let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
-    let matching = requirements::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);
-    note_other_matches(context, wanted, &matching.iter().map(|entry| &entry.reference as _).collect::<Vec<_>>());
+    let matching = requirements::preferred(matching, &filter.parsed, |entry| &entry.descriptor);
+    note_other_matches(context, filter, &matching.iter().map(|entry| &entry.reference as _).collect::<Vec<_>>());
     match matching.first() {
         Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
             let available: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
-            Err(no_such_platform(wanted, list, available))
+            Err(no_such_platform(filter, list, available))
         }
     }
 }
@@ -139,7 +139,7 @@ fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Resul
 /// Docker's output, or the exact bytes.
 fn docker_output(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     match found {
-        StoredContent::Draft(draft) if args.verbose => Ok(array(draft.entries().map(Entry::encode))?),
+        StoredContent::Draft(draft) if args.verbose => Ok(json_array(draft.entries().map(Entry::encode))?),
         StoredContent::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
             Ok(match args.raw {
@@ -156,7 +156,7 @@ fn docker_output(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, Comma
 }
 
 /// Files of entries as docker prints an array of them.
-pub(crate) fn array(files: impl Iterator<Item = Result<Vec<u8>, DocumentError>>) -> Result<Vec<u8>, DocumentError> {
+pub(crate) fn json_array(files: impl Iterator<Item = Result<Vec<u8>, DocumentError>>) -> Result<Vec<u8>, DocumentError> {
     let encoded: Vec<Vec<u8>> = files.collect::<Result<_, _>>()?;
     let joined = [b"[".as_slice(), &encoded.join(&b','), b"]"].concat();
     Ok(with_newline(json::indent(&joined, INDENTATION)))

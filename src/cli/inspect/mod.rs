@@ -51,19 +51,19 @@ fn formatted(
     let text = match format {
         InspectFormat::Json => json::text(node, is_verbose, requests)?,
         InspectFormat::Table => {
-            let rows = context.streams.fit(table::of(node, is_verbose));
-            format!("{}{rows}", table::head(node))
+            let rows = context.streams.fit_table(table::table(node, is_verbose));
+            format!("{}{rows}", table::header_lines(node))
         }
-        InspectFormat::Tree => tree::of(node, is_verbose).drawn(terminal::is_utf8(&context.env)),
+        InspectFormat::Tree => tree::tree(node, is_verbose).to_text(terminal::is_utf8(&context.env)),
     };
     Ok(text.into_bytes())
 }
 
 /// Prints on stderr that several images match the platform.
-fn note_other_matches(context: &Context, wanted: &PlatformFilter, images: &[&dyn fmt::Display]) {
+fn note_other_matches(context: &Context, filter: &PlatformFilter, images: &[&dyn fmt::Display]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
-        let typed = &wanted.shown;
+        let typed = &filter.shown;
         context.streams.note(format_args!(
             "{} images for {typed}: {}; this is the first, {first}",
             images.len(),
@@ -74,11 +74,11 @@ fn note_other_matches(context: &Context, wanted: &PlatformFilter, images: &[&dyn
 
 /// The error if no image matches the platform.
 fn no_such_platform(
-    wanted: &PlatformFilter,
+    filter: &PlatformFilter,
     source: &dyn fmt::Display,
     available: impl IntoIterator<Item = String>,
 ) -> CommandError {
-    CommandError::no_such_platform(&wanted.shown, source, available)
+    CommandError::no_such_platform(&filter.shown, source, available)
 }
 
 fn with_newline(mut text: Vec<u8>) -> Vec<u8> {

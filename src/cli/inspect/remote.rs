@@ -61,7 +61,7 @@ struct RemoteReader {
 
 /// The text to print.
 pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
-    let location = context.image(&args.image)?;
+    let location = context.image_name(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let client = RemoteReader { jobs: registry.jobs() };
     let access = ContentAccess { registry, layouts: &Layouts::default() };
@@ -79,7 +79,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
         _ => None,
     };
     let served = match &args.platform {
-        Some(wanted) => RemoteContent::Image(Box::new(client.with_platform(context, image, served, wanted)?)),
+        Some(filter) => RemoteContent::Image(Box::new(client.with_platform(context, image, served, filter)?)),
         None => served,
     };
     // Docker's JSON cannot express the marks of `--check`, and no referrers.
@@ -146,7 +146,7 @@ impl RemoteReader {
             RemoteContent::List(fetched) if args.verbose => {
                 let index = Index::decode(&fetched.bytes).map_err(served_error(image))?;
                 let entries = self.children(image, &index.manifests)?;
-                local::array(entries.into_iter().map(VerboseEntry::encode)).map_err(served_error(image))
+                local::json_array(entries.into_iter().map(VerboseEntry::encode)).map_err(served_error(image))
             }
             RemoteContent::List(fetched) => {
                 // Content that cannot be decoded as a list is an error.
@@ -211,18 +211,18 @@ impl RemoteReader {
         context: &Context,
         reference: &ImageSource<'a>,
         served: RemoteContent<'a>,
-        wanted: &PlatformFilter,
+        filter: &PlatformFilter,
     ) -> Result<RemoteImage<'a>, CommandError> {
         let descriptors = match served {
             RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(served_error(reference))?.manifests,
             RemoteContent::Image(image) => {
                 let own = self.platform(reference, &image.fetched.bytes)?;
-                if own.as_ref().is_some_and(|own| own.matches(&wanted.parsed)) {
+                if own.as_ref().is_some_and(|own| own.matches(&filter.parsed)) {
                     let FetchedManifest { media_type, digest, bytes, .. } = &image.fetched;
                     let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
                     return Ok(RemoteImage { descriptor: Some(Descriptor { platform: own, ..descriptor }), ..*image });
                 }
-                return Err(no_such_platform(wanted, reference, own.iter().map(ToString::to_string)));
+                return Err(no_such_platform(filter, reference, own.iter().map(ToString::to_string)));
             }
         };
         let mut available = BTreeSet::new();
@@ -230,7 +230,7 @@ impl RemoteReader {
         let mut search = |mut level: Vec<Descriptor>| {
             level.retain(|descriptor| attested(descriptor).is_none());
             available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
-            let found = first_match(context, reference, &level, wanted).cloned();
+            let found = first_match(context, reference, &level, filter).cloned();
             let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
             let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
             (found, deeper.into_iter().cloned().collect::<Vec<_>>())
@@ -250,7 +250,7 @@ impl RemoteReader {
         )?;
         match found {
             Some(descriptor) => self.image_of(reference, &descriptor),
-            None => Err(no_such_platform(wanted, reference, available)),
+            None => Err(no_such_platform(filter, reference, available)),
         }
     }
 
@@ -355,17 +355,17 @@ fn first_match<'a>(
     context: &Context,
     list: &ImageSource<'_>,
     descriptors: &'a [Descriptor],
-    wanted: &PlatformFilter,
+    filter: &PlatformFilter,
 ) -> Option<&'a Descriptor> {
     let is_wanted = |descriptor: &&Descriptor| {
-        !is_list(descriptor) && requirements::known_platform(descriptor).is_some_and(|own| own.matches(&wanted.parsed))
+        !is_list(descriptor) && requirements::known_platform(descriptor).is_some_and(|own| own.matches(&filter.parsed))
     };
     let matching =
-        requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &wanted.parsed, |descriptor| {
+        requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &filter.parsed, |descriptor| {
             descriptor
         });
     let names: Vec<ImageSource<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();
-    note_other_matches(context, wanted, &names.iter().map(|name| name as _).collect::<Vec<_>>());
+    note_other_matches(context, filter, &names.iter().map(|name| name as _).collect::<Vec<_>>());
     matching.first().copied()
 }
 

@@ -6,25 +6,25 @@ use crate::digest::Digest;
 const DIGITS_MIN: usize = 12;
 
 /// How many digits of each digest are shown.
-pub(crate) struct Short {
+pub(crate) struct ShortDigests {
     /// The number of digits; `None` for all.
     digits: Option<usize>,
 }
 
-impl Short {
+impl ShortDigests {
     /// Shows whole digests.
-    pub(crate) fn whole() -> Short {
-        Short { digits: None }
+    pub(crate) fn whole() -> ShortDigests {
+        ShortDigests { digits: None }
     }
 
     /// As few digits as distinguish these digests, and at least as many as docker shows.
-    pub(crate) fn among<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> Short {
+    pub(crate) fn among<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> ShortDigests {
         let mut all: Vec<&str> = digests.into_iter().map(digits).collect();
         all.sort_unstable();
         all.dedup();
         let neighbours = all.iter().zip(all.iter().skip(1));
-        let shared = neighbours.map(|(one, other)| one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count());
-        Short { digits: Some(shared.max().map_or(0, |shared| shared + 1).max(DIGITS_MIN)) }
+        let shared = neighbours.map(|(first, second)| first.bytes().zip(second.bytes()).take_while(|(a, b)| a == b).count());
+        ShortDigests { digits: Some(shared.max().map_or(0, |shared| shared + 1).max(DIGITS_MIN)) }
     }
 
     /// The digest as it is shown: its algorithm and its first digits.
@@ -48,24 +48,24 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_as_short_as_they_can_be() {
+    fn digests_are_cut_to_the_shortest_distinct_length() {
         let (a, b, c) = (digest("a"), digest("ab12ab12ab12ab1"), digest("ab12ab12ab12ab2"));
-        let short = Short::among([&a, &a]);
+        let short = ShortDigests::among([&a, &a]);
         assert_eq!(short.of(&a), "sha256:a00000000000");
-        let short = Short::among([&a, &b, &c]);
+        let short = ShortDigests::among([&a, &b, &c]);
         assert_eq!(
             (short.of(&b), short.of(&c), short.of(&a)),
             ("sha256:ab12ab12ab12ab1", "sha256:ab12ab12ab12ab2", "sha256:a00000000000000")
         );
-        assert_eq!(Short::whole().of(&a), a.as_str());
-        assert_eq!(Short::among([]).of(&a), "sha256:a00000000000");
+        assert_eq!(ShortDigests::whole().of(&a), a.as_str());
+        assert_eq!(ShortDigests::among([]).of(&a), "sha256:a00000000000");
     }
 
     #[test]
-    fn a_digest_that_begins_like_a_longer_one_is_distinguished() {
+    fn digests_of_two_algorithms_with_the_same_digits_are_distinguished() {
         let long: Digest = format!("sha512:{}", "a".repeat(128)).parse().unwrap();
         let short: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
-        let shown = Short::among([&long, &short]);
+        let shown = ShortDigests::among([&long, &short]);
         assert_ne!(shown.of(&long), shown.of(&short));
         assert_eq!(shown.of(&short), short.as_str());
     }

@@ -1,19 +1,19 @@
 //! `--format table`: a row for each manifest of a list. Attestations follow their image.
 
-use crate::cli::inspect::short_digests::Short;
+use crate::cli::inspect::short_digests::ShortDigests;
 use crate::cli::output::{Table, human};
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside};
 use crate::sanitize;
 
 /// Shown for a value that is unknown or missing.
-const NOTHING: &str = "-";
+const ABSENT: &str = "-";
 
 /// The place of the column TYPE.
 const TYPE_COLUMN: usize = 3;
 
 /// What the list says of itself, one line each: that it is a draft, its artifact type, annotations and subject.
 /// Followed by an empty line if there is any.
-pub(crate) fn head(node: &InspectNode) -> String {
+pub(crate) fn header_lines(node: &InspectNode) -> String {
     let mut lines = Vec::new();
     if node.is_draft {
         lines.push(format!("draft  {}  {}", node.location, node.descriptor.digest));
@@ -35,10 +35,10 @@ fn has_annotations(node: &InspectNode) -> bool {
 }
 
 /// The table. With `is_verbose` it has whole digests and the blobs of images.
-pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Table {
+pub(crate) fn table(node: &InspectNode, is_verbose: bool) -> Table {
     let headers = ["PLATFORM", "DIGEST", "SIZE", "TYPE"];
     let more = ["LAYERS", "TOTAL SIZE"];
-    let short = if is_verbose { Short::whole() } else { Short::among(manifests(node)) };
+    let short = if is_verbose { ShortDigests::whole() } else { ShortDigests::among(all_digests(node)) };
     let rows = Rows { short, is_verbose, has_annotations: has_annotations(node) };
     let more: &[&str] = if is_verbose { &more } else { &[] };
     let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
@@ -56,13 +56,13 @@ pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Table {
     table
 }
 
-fn manifests(node: &InspectNode) -> Vec<&crate::digest::Digest> {
+fn all_digests(node: &InspectNode) -> Vec<&crate::digest::Digest> {
     let below = node.children().iter().chain(&node.referrers);
     std::iter::once(&node.descriptor.digest).chain(below.flat_map(manifests)).collect()
 }
 
 struct Rows {
-    short: Short,
+    short: ShortDigests,
     is_verbose: bool,
     has_annotations: bool,
 }
@@ -93,13 +93,13 @@ impl Rows {
     }
 
     fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
-        let platform = platform.unwrap_or_else(|| NOTHING.to_owned());
+        let platform = platform.unwrap_or_else(|| ABSENT.to_owned());
         let kind = if node.inside == NodeContents::Missing { node.missing().to_owned() } else { node.kind() };
         let digest = self.short.of(&node.descriptor.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {
             let of_contents =
-                |value: &dyn Fn(&ImageContents) -> String| node.contents().map_or(NOTHING.to_owned(), value);
+                |value: &dyn Fn(&ImageContents) -> String| node.contents().map_or(ABSENT.to_owned(), value);
             cells.push(of_contents(&|contents| contents.layers.len().to_string()));
             cells.push(of_contents(&|contents| human::size(contents.size())));
         }

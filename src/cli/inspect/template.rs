@@ -12,7 +12,7 @@ use crate::sanitize;
 
 /// The text, with a newline at its end.
 pub(crate) fn text(template: &Template, name: &Location, data: &TemplateData) -> Result<Vec<u8>, CommandError> {
-    let mut text = if template.is_manifest_alone() { manifest(name, data)? } else { template.execute(data)? };
+    let mut text = if template.is_manifest_alone() { manifest_lines(name, data)? } else { template.execute(data)? };
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -20,25 +20,25 @@ pub(crate) fn text(template: &Template, name: &Location, data: &TemplateData) ->
 }
 
 /// The manifest as lines, and below it what a list names.
-fn manifest(name: &Location, data: &TemplateData) -> Result<String, CommandError> {
+fn manifest_lines(name: &Location, data: &TemplateData) -> Result<String, CommandError> {
     let (own, children) = match &data.manifest {
         TemplateManifest::Image(own) => (own, None),
         TemplateManifest::List(bytes, own) => (own, Some(Index::decode(bytes)?.manifests)),
     };
-    let mut text = aligned("", &[("Name", name.to_string()), ("MediaType", own.media_type.clone()), digest(own)]);
+    let mut text = align("", &[("Name", name.to_string()), ("MediaType", own.media_type.clone()), digest_line(own)]);
     if let Some(children) = children {
         text.push_str("\nManifests:\n");
-        let blocks: Vec<String> = children.iter().map(|child| aligned("  ", &lines(name, child))).collect();
+        let blocks: Vec<String> = children.iter().map(|child| align("  ", &child_lines(name, child))).collect();
         text.push_str(&blocks.join("\n"));
     }
     Ok(text)
 }
 
-fn digest(own: &Descriptor) -> (&'static str, String) {
+fn digest_line(own: &Descriptor) -> (&'static str, String) {
     ("Digest", own.digest.to_string())
 }
 
-fn lines(list: &Location, child: &Descriptor) -> Vec<(&'static str, String)> {
+fn child_lines(list: &Location, child: &Descriptor) -> Vec<(&'static str, String)> {
     let mut lines =
         vec![("Name", list.with_digest(&child.digest).to_string()), ("MediaType", child.media_type.clone())];
     if let Some(platform) = &child.platform {
@@ -55,7 +55,7 @@ fn lines(list: &Location, child: &Descriptor) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn aligned(margin: &str, lines: &[(&str, String)]) -> String {
+fn align(margin: &str, lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len() + 1).max().unwrap_or_default();
     let mut text = String::new();
     for (name, value) in lines {

@@ -1,34 +1,34 @@
 //! `--format tree`: the index, its platforms, and their layers with sizes. Attestations stand below their image with
 //! their predicates. A manifest's artifact type, annotations and subject stand below it.
 
-use crate::cli::inspect::short_digests::Short;
+use crate::cli::inspect::short_digests::ShortDigests;
 use crate::cli::output::{Tree, human};
 use crate::core::inspect::node::{InspectNode, NodeContents, beside, predicate};
 use crate::model::descriptor::Descriptor;
 
 /// The tree. With `is_verbose` it has whole digests, media types and annotations.
-pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Tree {
-    let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
-    let drawing = Drawing { short, is_verbose };
+pub(crate) fn tree(node: &InspectNode, is_verbose: bool) -> Tree {
+    let short = if is_verbose { ShortDigests::whole() } else { ShortDigests::among(node.digests()) };
+    let builder = TreeBuilder { short, is_verbose };
     let name = node.location.to_string();
     let kind = node.platform().unwrap_or_else(|| node.kind());
     let words = [name.as_str(), "draft", kind.as_str()];
     let words: Vec<&str> = words.into_iter().filter(|word| node.is_draft || *word != "draft").collect();
-    let mut tree = Tree::new(drawing.label(&words, node));
-    drawing.add_members(&mut tree, node);
+    let mut tree = Tree::new(builder.label(&words, node));
+    builder.add_members(&mut tree, node);
     if let Some(subject) = &node.subject {
-        tree.push(Tree::new(drawing.blob("subject", subject)));
+        tree.push(Tree::new(builder.blob_label("subject", subject)));
     }
-    drawing.inside(&mut tree, node, &[]);
+    builder.add_contents(&mut tree, node, &[]);
     tree
 }
 
-struct Drawing {
-    short: Short,
+struct TreeBuilder {
+    short: ShortDigests,
     is_verbose: bool,
 }
 
-impl Drawing {
+impl TreeBuilder {
     /// One manifest of a list with its attestations.
     fn child(&self, node: &InspectNode, attestations: &[&InspectNode]) -> Tree {
         let kind = match (node.platform(), node.attests()) {
@@ -39,7 +39,7 @@ impl Drawing {
         };
         let mut tree = Tree::new(self.label(&[&kind], node));
         self.add_members(&mut tree, node);
-        self.inside(&mut tree, node, attestations);
+        self.add_contents(&mut tree, node, attestations);
         tree
     }
 
@@ -51,9 +51,9 @@ impl Drawing {
         tree
     }
 
-    fn inside(&self, tree: &mut Tree, node: &InspectNode, attestations: &[&InspectNode]) {
+    fn add_contents(&self, tree: &mut Tree, node: &InspectNode, attestations: &[&InspectNode]) {
         if let Some(config) = node.contents().and_then(|contents| contents.config.as_ref()) {
-            tree.push(Tree::new(self.blob("config", config)));
+            tree.push(Tree::new(self.blob_label("config", config)));
         }
         self.add_layers(tree, node, "foreign layer");
         for (child, attestations) in beside(node.children()) {
@@ -87,7 +87,7 @@ impl Drawing {
     fn add_layers(&self, tree: &mut Tree, node: &InspectNode, foreign: &str) {
         for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
             let kind = predicate(layer).unwrap_or(if layer.is_foreign() { foreign } else { "layer" });
-            tree.push(Tree::new(self.blob(kind, layer)));
+            tree.push(Tree::new(self.blob_label(kind, layer)));
         }
     }
 
@@ -114,7 +114,7 @@ impl Drawing {
         parts.collect::<Vec<_>>().join("  ")
     }
 
-    fn blob(&self, kind: &str, blob: &Descriptor) -> String {
+    fn blob_label(&self, kind: &str, blob: &Descriptor) -> String {
         let (digest, size) = (self.short.of(&blob.digest), human::size(blob.size));
         let media_type = if self.is_verbose { format!("  {}", blob.media_type) } else { String::new() };
         format!("{kind}  {digest}  {size}{media_type}")

@@ -21,11 +21,11 @@ const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// The two files.
 pub(crate) struct GithubFiles {
-    output: Appended,
-    summary: Appended,
+    output: AppendFile,
+    summary: AppendFile,
 }
 
-struct Appended {
+struct AppendFile {
     path: PathBuf,
     file: File,
 }
@@ -36,7 +36,7 @@ impl GithubFiles {
     /// # Errors
     /// [`CommandError::NoVariable`] where the runner has not named one; a file that cannot be written.
     pub(crate) fn prepare(env: &Env) -> Result<GithubFiles, CommandError> {
-        Ok(GithubFiles { output: Appended::open(env, OUTPUT)?, summary: Appended::open(env, SUMMARY)? })
+        Ok(GithubFiles { output: AppendFile::open(env, OUTPUT)?, summary: AppendFile::open(env, SUMMARY)? })
     }
 
     /// Appends `digest`, `tags` and `json` (the text of `--format json`, on one line) to the outputs, and a table for
@@ -53,23 +53,23 @@ impl GithubFiles {
         let tags: Vec<String> = lists.iter().flat_map(PushOutcome::names).collect();
         let json = serde_json::to_string(json).map_err(|error| CommandError::Output(error.into()))?;
         let outputs = [("digest", digests.join(",")), ("tags", tags.join(",")), ("json", sanitize::json(&json))];
-        self.output.append(&outputs.map(|(name, value)| output(name, &value)).concat())?;
+        self.output.append(&outputs.map(|(name, value)| output_line(name, &value)).concat())?;
         let tables: Vec<String> = lists.iter().map(markdown::table).collect();
         self.summary.append(&tables.join("\n"))
     }
 }
 
 /// An output on one line, whatever is in it: a line break would begin another output.
-fn output(name: &str, value: &str) -> String {
+fn output_line(name: &str, value: &str) -> String {
     format!("{name}={}\n", value.replace(['\n', '\r'], " "))
 }
 
-impl Appended {
-    fn open(env: &Env, name: &'static str) -> Result<Appended, CommandError> {
+impl AppendFile {
+    fn open(env: &Env, name: &'static str) -> Result<AppendFile, CommandError> {
         let path = env.path(name).ok_or(CommandError::NoVariable(name))?;
         let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
         let file = file.map_err(|source| CommandError::ResultFile { path: path.clone(), source })?;
-        Ok(Appended { path, file })
+        Ok(AppendFile { path, file })
     }
 
     fn append(&mut self, text: &str) -> Result<(), CommandError> {
@@ -83,8 +83,8 @@ impl Appended {
         if self.file.seek(SeekFrom::End(-1)).is_ok() {
             self.file.read_exact(&mut last)?;
         }
-        let open = if last == [b'\n'] { "" } else { "\n" };
-        self.file.write_all(format!("{open}{text}").as_bytes())?;
+        let separator = if last == [b'\n'] { "" } else { "\n" };
+        self.file.write_all(format!("{separator}{text}").as_bytes())?;
         self.file.flush()
     }
 }
@@ -94,19 +94,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_begins_another_output() {
-        assert_eq!(output("json", "{\"a\":\"b\"}"), "json={\"a\":\"b\"}\n");
-        assert_eq!(output("tags", "a\nevil=1\r\nb"), "tags=a evil=1  b\n");
+    fn line_breaks_in_a_value_begin_no_other_output() {
+        assert_eq!(output_line("json", "{\"a\":\"b\"}"), "json={\"a\":\"b\"}\n");
+        assert_eq!(output_line("tags", "a\nevil=1\r\nb"), "tags=a evil=1  b\n");
     }
 
     #[test]
-    fn what_is_appended_stands_on_its_own_line() {
+    fn appended_text_begins_on_its_own_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("output");
         std::fs::write(&path, "left=open").unwrap();
         let env = Env::from_pairs([(OUTPUT, path.to_str().unwrap())]);
         for text in ["a=1\n", "b=2\n"] {
-            Appended::open(&env, OUTPUT).unwrap().append(text).unwrap();
+            AppendFile::open(&env, OUTPUT).unwrap().append(text).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "left=open\na=1\nb=2\n");
         assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::NoVariable(SUMMARY))));

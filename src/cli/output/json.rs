@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn members_stand_in_the_order_of_the_fields() {
+    fn json_members_have_the_order_of_the_fields() {
         let pushed = Pushed { size: 7, digest: "sha256:ab", tags: vec!["1", "<é>"], note: None };
         let expected =
             "{\n  \"size\": 7,\n  \"digest\": \"sha256:ab\",\n  \"tags\": [\n    \"1\",\n    \"<é>\"\n  ]\n}\n";
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_json_is_an_error() {
+    fn values_without_a_json_form_are_errors() {
         let map = std::collections::BTreeMap::from([(vec![1], 2)]);
         assert!(text(&map).is_err());
     }

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn platforms_are_as_they_are() {
+    fn platforms_need_no_escaping() {
         for plain in ["linux/arm64/v8", "windows/amd64 10.0.20348.1", "linux/arm", "日本"] {
             assert_eq!(text(plain), plain);
         }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_hostile_is_markup() {
+    fn hostile_text_becomes_no_markup() {
         let hostile =
             "a|b\n\r`c` *d* _e_ [f](http://g.example) <h> &amp; \\ #1 @team www.example.org ![](x)\u{1b}[2J\u{202e}";
         let escaped = text(hostile);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn code_is_for_what_has_no_backtick() {
+    fn only_names_without_markup_become_code() {
         assert_eq!(code("h.x:5000/a_b/c-d:1@sha256:ab"), "`h.x:5000/a_b/c-d:1@sha256:ab`");
         assert_eq!(code("a`b|c"), "a&#96;b&#124;c");
     }

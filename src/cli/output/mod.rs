@@ -17,7 +17,7 @@ pub mod terminal;
 mod tree;
 
 pub use progress::Progress;
-pub use steps::{Fetches, Steps};
+pub use steps::{FetchProgress, Steps};
 pub use streams::Streams;
 pub use style::ColorChoice;
 pub use table::Table;

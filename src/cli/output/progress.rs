@@ -14,10 +14,10 @@ use crate::digest::Digest;
 use crate::sanitize;
 
 /// Digits of a digest, as many as docker shows.
-const SHORT: usize = 12;
+const DIGEST_DIGITS: usize = 12;
 
 /// The template for a blob whose size is known.
-const KNOWN: &str =
+const KNOWN_SIZE: &str =
     "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg}";
 
 /// The template for all blobs together, with the time that is left.
@@ -25,24 +25,24 @@ const TOTAL: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_by
     {wide_msg} {eta:>3}";
 
 /// The template for a blob whose size is not known.
-const UNKNOWN: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
+const UNKNOWN_SIZE: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
 
 /// The progress of one push. Every method may be called on any thread at any time. Dropping it removes all bars.
 pub struct Progress {
-    shared: Arc<Shared>,
+    state: Arc<ProgressState>,
 }
 
-struct Shared {
+struct ProgressState {
     streams: Arc<Streams>,
-    look: Look,
+    mode: ProgressMode,
     /// The number of finished blobs, copied or not.
-    done: AtomicU64,
+    finished: AtomicU64,
     /// The number of copied blobs.
     copied: AtomicU64,
     copied_bytes: AtomicU64,
 }
 
-enum Look {
+enum ProgressMode {
     Quiet,
     Lines,
     Bars(Bars),
@@ -53,7 +53,7 @@ struct Bars {
     overall: ProgressBar,
     /// Set by the first byte: if all blobs are there already, no bar is drawn.
     shown: Once,
-    over: AtomicBool,
+    is_cleared: AtomicBool,
     /// The bytes of all blobs together, modulo 2^64 while two threads change it.
     position: AtomicU64,
     blobs: AtomicU64,
@@ -62,24 +62,24 @@ struct Bars {
 impl Progress {
     /// The progress of a push that begins now: none if `quiet`, bars if stderr is a terminal, otherwise lines.
     pub fn new(streams: &Arc<Streams>, quiet: bool) -> Progress {
-        let look = match (quiet, streams.stderr_is_terminal()) {
-            (true, _) => Look::Quiet,
-            (false, false) => Look::Lines,
-            (false, true) => Look::Bars(Bars::new(streams)),
+        let mode = match (quiet, streams.stderr_is_terminal()) {
+            (true, _) => ProgressMode::Quiet,
+            (false, false) => ProgressMode::Lines,
+            (false, true) => ProgressMode::Bars(Bars::new(streams)),
         };
         let streams = Arc::clone(streams);
-        let (done, copied, copied_bytes) = Default::default();
-        Progress { shared: Arc::new(Shared { streams, look, done, copied, copied_bytes }) }
+        let (finished, copied, copied_bytes) = Default::default();
+        Progress { state: Arc::new(ProgressState { streams, mode, finished, copied, copied_bytes }) }
     }
 }
 
 impl TransferProgress for Progress {
     fn total(&self, bytes: u64, blobs: usize) {
-        if let Look::Bars(bars) = &self.shared.look {
+        if let ProgressMode::Bars(bars) = &self.state.mode {
             bars.overall.set_style(style(TOTAL));
             bars.overall.set_length(bytes);
             bars.blobs.store(blobs as u64, Relaxed);
-            self.shared.show_done();
+            self.state.show_finished();
         }
     }
 
@@ -87,25 +87,25 @@ impl TransferProgress for Progress {
     fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress> {
         let hex = digest.as_str().split_once(':').map_or("", |(_, hex)| hex);
         Box::new(Bar {
-            shared: Arc::clone(&self.shared),
-            digest: hex.chars().take(SHORT).collect(),
+            state: Arc::clone(&self.state),
+            digest: hex.chars().take(DIGEST_DIGITS).collect(),
             size,
             route: sanitize::word(route),
             position: AtomicU64::new(0),
             drawn: OnceLock::new(),
-            settled: false,
+            is_finished: false,
         })
     }
 
     /// A line with the copied amount replaces the bars.
     fn finish(self: Box<Self>) {
-        let shared = &self.shared;
-        let (blobs, bytes) = (shared.copied.load(Relaxed), shared.copied_bytes.load(Relaxed));
-        if let Look::Bars(bars) = &shared.look {
-            bars.clear(&shared.streams);
+        let state = &self.state;
+        let (blobs, bytes) = (state.copied.load(Relaxed), state.copied_bytes.load(Relaxed));
+        if let ProgressMode::Bars(bars) = &state.mode {
+            bars.clear(&state.streams);
             if blobs > 0 {
                 let noun = if blobs == 1 { "blob" } else { "blobs" };
-                shared.streams.note(format!("copied {blobs} {noun}, {}", human::size(bytes)));
+                state.streams.note(format!("copied {blobs} {noun}, {}", human::size(bytes)));
             }
         }
     }
@@ -113,18 +113,18 @@ impl TransferProgress for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Look::Bars(bars) = &self.shared.look {
-            bars.clear(&self.shared.streams);
+        if let ProgressMode::Bars(bars) = &self.state.mode {
+            bars.clear(&self.state.streams);
         }
     }
 }
 
-impl Shared {
+impl ProgressState {
     /// Updates the number of finished blobs on the overall bar.
-    fn show_done(&self) {
-        if let Look::Bars(bars) = &self.look {
-            let (done, blobs) = (self.done.load(Relaxed), bars.blobs.load(Relaxed));
-            bars.overall.set_message(format!("{done} of {blobs} blobs"));
+    fn show_finished(&self) {
+        if let ProgressMode::Bars(bars) = &self.mode {
+            let (finished, blobs) = (self.finished.load(Relaxed), bars.blobs.load(Relaxed));
+            bars.overall.set_message(format!("{finished} of {blobs} blobs"));
         }
     }
 }
@@ -132,21 +132,21 @@ impl Shared {
 impl Bars {
     fn new(streams: &Streams) -> Bars {
         let overall = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        overall.set_style(style(UNKNOWN));
+        overall.set_style(style(UNKNOWN_SIZE));
         overall.set_prefix("total");
         let multi = terminal::bars(streams.stderr());
-        let (over, position, blobs) = Default::default();
-        Bars { multi, overall, shown: Once::new(), over, position, blobs }
+        let (is_cleared, position, blobs) = Default::default();
+        Bars { multi, overall, shown: Once::new(), is_cleared, position, blobs }
     }
 
     /// Adds a bar for one blob above the overall bar.
     fn add(&self, blob: &Bar) -> ProgressBar {
         self.shown.call_once(|| {
-            blob.shared.streams.set_bars(Some(self.multi.clone()));
+            blob.state.streams.set_bars(Some(self.multi.clone()));
             self.multi.add(self.overall.clone()).tick();
         });
         let bar = ProgressBar::with_draw_target(blob.size, ProgressDrawTarget::hidden());
-        bar.set_style(style(if blob.size.is_some() { KNOWN } else { UNKNOWN }));
+        bar.set_style(style(if blob.size.is_some() { KNOWN_SIZE } else { UNKNOWN_SIZE }));
         bar.set_prefix(blob.digest.clone());
         bar.set_message(blob.route.clone());
         self.multi.insert_from_back(1, bar)
@@ -162,10 +162,10 @@ impl Bars {
 
     /// Removes all bars.
     fn clear(&self, streams: &Streams) {
-        self.over.store(true, Relaxed);
+        self.is_cleared.store(true, Relaxed);
         streams.set_bars(None);
         self.multi.remove(&self.overall);
-        // The canvas cannot fail.
+        // A `SinkTerminal` never fails.
         let _ = self.multi.clear();
     }
 }
@@ -177,57 +177,57 @@ fn style(template: &str) -> ProgressStyle {
 
 /// The progress of one blob.
 struct Bar {
-    shared: Arc<Shared>,
+    state: Arc<ProgressState>,
     /// The first digits of the blob's digest.
     digest: String,
     size: Option<u64>,
     route: String,
     position: AtomicU64,
     drawn: OnceLock<ProgressBar>,
-    settled: bool,
+    is_finished: bool,
 }
 
 impl BlobProgress for Bar {
     fn at(&self, bytes: u64) {
         let before = self.position.swap(bytes, Relaxed);
-        let Look::Bars(bars) = &self.shared.look else { return };
+        let ProgressMode::Bars(bars) = &self.state.mode else { return };
         bars.advance(before, bytes);
-        if !bars.over.load(Relaxed) && (bytes > 0 || self.drawn.get().is_some()) {
+        if !bars.is_cleared.load(Relaxed) && (bytes > 0 || self.drawn.get().is_some()) {
             self.drawn.get_or_init(|| bars.add(self)).set_position(bytes);
         }
     }
 
     fn copied(mut self: Box<Self>) {
         let bytes = self.size.unwrap_or_else(|| self.position.load(Relaxed));
-        self.shared.copied.fetch_add(1, Relaxed);
-        self.shared.copied_bytes.fetch_add(bytes, Relaxed);
-        self.settle(bytes);
-        if matches!(self.shared.look, Look::Lines) {
-            self.shared.streams.note(format!("copied {} {} {}", self.digest, human::size(bytes), self.route));
+        self.state.copied.fetch_add(1, Relaxed);
+        self.state.copied_bytes.fetch_add(bytes, Relaxed);
+        self.finish_blob(bytes);
+        if matches!(self.state.mode, ProgressMode::Lines) {
+            self.state.streams.note(format!("copied {} {} {}", self.digest, human::size(bytes), self.route));
         }
     }
 
     fn skipped(mut self: Box<Self>) {
         let bytes = self.size.unwrap_or_default();
-        self.settle(bytes);
+        self.finish_blob(bytes);
     }
 }
 
 impl Bar {
-    fn settle(&mut self, bytes: u64) {
-        self.settled = true;
-        if let Look::Bars(bars) = &self.shared.look {
+    fn finish_blob(&mut self, bytes: u64) {
+        self.is_finished = true;
+        if let ProgressMode::Bars(bars) = &self.state.mode {
             bars.advance(self.position.swap(bytes, Relaxed), bytes);
         }
-        self.shared.done.fetch_add(1, Relaxed);
-        self.shared.show_done();
+        self.state.finished.fetch_add(1, Relaxed);
+        self.state.show_finished();
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        let Look::Bars(bars) = &self.shared.look else { return };
-        if !self.settled {
+        let ProgressMode::Bars(bars) = &self.state.mode else { return };
+        if !self.is_finished {
             bars.advance(self.position.swap(0, Relaxed), 0);
         }
         if let Some(drawn) = self.drawn.get() {

@@ -93,14 +93,14 @@ fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<Progress> {
 }
 
 #[test]
-fn elsewhere_a_copied_blob_is_a_line() {
+fn without_a_terminal_each_copied_blob_is_a_line() {
     let (screen, streams) = screen(false);
     copy(&streams, false).finish();
     assert_eq!(screen.text(), format!("copied {} 1.5kB a/app → b/app\n", short()));
 }
 
 #[test]
-fn a_blob_of_unknown_size_is_as_large_as_what_arrived() {
+fn a_blob_of_unknown_size_is_reported_with_the_bytes_received() {
     let (screen, streams) = screen(false);
     let progress = Progress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "a → b\u{1b}[2J");
@@ -110,7 +110,7 @@ fn a_blob_of_unknown_size_is_as_large_as_what_arrived() {
 }
 
 #[test]
-fn quiet_is_silent_even_on_a_terminal() {
+fn quiet_progress_prints_nothing() {
     for is_terminal in [true, false] {
         let (screen, streams) = screen(is_terminal);
         copy(&streams, true).finish();
@@ -119,7 +119,7 @@ fn quiet_is_silent_even_on_a_terminal() {
 }
 
 #[test]
-fn a_terminal_shows_bars_and_in_the_end_one_line() {
+fn bars_on_a_terminal_end_as_one_line() {
     let (screen, streams) = screen(true);
     let progress = copy(&streams, false);
     // indicatif holds back drawings that come too soon; a note has them drawn.
@@ -140,7 +140,7 @@ fn a_terminal_shows_bars_and_in_the_end_one_line() {
 }
 
 #[test]
-fn where_nothing_is_copied_nothing_is_drawn() {
+fn no_bar_is_drawn_if_nothing_is_copied() {
     let (screen, streams) = screen(true);
     let progress = Progress::new(&streams, false);
     progress.total(10, 1);
@@ -152,7 +152,7 @@ fn where_nothing_is_copied_nothing_is_drawn() {
 }
 
 #[test]
-fn a_copy_that_is_given_up_leaves_no_bar() {
+fn an_abandoned_copy_leaves_no_bar() {
     let (screen, streams) = screen(true);
     let progress = Progress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "x");
@@ -167,7 +167,7 @@ fn a_copy_that_is_given_up_leaves_no_bar() {
 }
 
 #[test]
-fn many_threads_can_talk_at_once_and_no_note_is_torn() {
+fn notes_of_many_threads_stay_whole() {
     let (screen, streams) = screen(true);
     let progress = Progress::new(&streams, false);
     progress.total(8 * 1000, 8);

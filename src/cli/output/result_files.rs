@@ -16,10 +16,10 @@ const LINKS_MAX: usize = 40;
 pub(crate) struct ResultFile {
     /// The path as the user typed it.
     path: PathBuf,
-    place: Place,
+    target: WriteTarget,
 }
 
-enum Place {
+enum WriteTarget {
     /// A file without a name (`O_TMPFILE`): nothing is left if the process ends early.
     #[cfg(target_os = "linux")]
     Unnamed { file: File, target: PathBuf },
@@ -37,8 +37,8 @@ impl ResultFile {
     /// # Errors
     /// [`CommandError::ResultFile`] if it cannot be written.
     pub(crate) fn prepare(path: &Path) -> Result<ResultFile, CommandError> {
-        let place = prepare(path).map_err(failed(path))?;
-        Ok(ResultFile { path: path.to_owned(), place })
+        let target = prepare(path).map_err(failed(path))?;
+        Ok(ResultFile { path: path.to_owned(), target })
     }
 
     /// Writes the file.
@@ -46,68 +46,68 @@ impl ResultFile {
     /// # Errors
     /// [`CommandError::ResultFile`].
     pub(crate) fn write(mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        self.fill(bytes).map_err(failed(&self.path))
+        self.write_bytes(bytes).map_err(failed(&self.path))
     }
 
-    fn fill(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.place {
-            Place::Staged { file, staged, target } => {
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.target {
+            WriteTarget::Staged { file, staged, target } => {
                 file.write_all(bytes)?;
                 file.sync_all()?;
                 fs::rename(staged, target)?;
             }
             #[cfg(target_os = "linux")]
-            Place::Unnamed { file, target } => {
+            WriteTarget::Unnamed { file, target } => {
                 file.write_all(bytes)?;
                 file.sync_all()?;
-                name(file, target)?;
+                name_file(file, target)?;
             }
-            Place::Stream(file) => file.write_all(bytes)?,
-            Place::Done => {}
+            WriteTarget::Stream(file) => file.write_all(bytes)?,
+            WriteTarget::Done => {}
         }
-        self.place = Place::Done;
+        self.target = WriteTarget::Done;
         Ok(())
     }
 }
 
 impl Drop for ResultFile {
     fn drop(&mut self) {
-        if let Place::Staged { staged, .. } = &self.place {
+        if let WriteTarget::Staged { staged, .. } = &self.target {
             let _ = fs::remove_file(staged);
         }
     }
 }
 
-fn prepare(path: &Path) -> io::Result<Place> {
-    if let Some(name) = descriptor(path) {
-        return Ok(Place::Stream(stream(&name, path)?));
+fn prepare(path: &Path) -> io::Result<WriteTarget> {
+    if let Some(name) = own_descriptor(path) {
+        return Ok(WriteTarget::Stream(open_stream(&name, path)?));
     }
     // A symbolic link stays: its target is replaced, or created if it is missing.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| end(path));
+    let target = fs::canonicalize(path).unwrap_or_else(|_| dangling_link_target(path));
     match fs::metadata(&target) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(found) if !found.is_file() => return Ok(Place::Stream(OpenOptions::new().write(true).open(&target)?)),
+        Ok(found) if !found.is_file() => return Ok(WriteTarget::Stream(OpenOptions::new().write(true).open(&target)?)),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     #[cfg(target_os = "linux")]
-    if let Some(file) = unnamed(&target) {
-        return Ok(Place::Unnamed { file, target });
+    if let Some(file) = open_unnamed(&target) {
+        return Ok(WriteTarget::Unnamed { file, target });
     }
-    let (file, staged) = beside(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
-    Ok(Place::Staged { file, staged, target })
+    let (file, staged) = create_sibling(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
+    Ok(WriteTarget::Staged { file, staged, target })
 }
 
 /// Makes something beside a file under the first free name. Returns it, and the name.
-fn beside<T>(target: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
+fn create_sibling<T>(target: &Path, mut create: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = target.parent().unwrap_or(Path::new(""));
     for number in 0_u32.. {
         let staged = folder.join(format!(".{}.{}-{number}", name.to_string_lossy(), process::id()));
-        match make(&staged) {
+        match create(&staged) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return Ok((made?, staged)),
+            created => return Ok((created?, staged)),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
@@ -115,7 +115,7 @@ fn beside<T>(target: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io:
 
 /// A file without a name in the folder of `target`. `None` if the filesystem has none, or could not name it later.
 #[cfg(target_os = "linux")]
-fn unnamed(target: &Path) -> Option<File> {
+fn open_unnamed(target: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;
     target.file_name()?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -127,7 +127,7 @@ fn unnamed(target: &Path) -> Option<File> {
 
 /// Names an unnamed file, and replaces the file of that name.
 #[cfg(target_os = "linux")]
-fn name(file: &File, target: &Path) -> io::Result<()> {
+fn name_file(file: &File, target: &Path) -> io::Result<()> {
     let opened = opened_path(file);
     let link = |to: &Path| -> io::Result<()> {
         use rustix::fs::{AtFlags, CWD, linkat};
@@ -135,7 +135,7 @@ fn name(file: &File, target: &Path) -> io::Result<()> {
     };
     match link(target) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let ((), staged) = beside(target, link)?;
+            let ((), staged) = create_sibling(target, link)?;
             fs::rename(&staged, target).inspect_err(|_| {
                 let _ = fs::remove_file(&staged);
             })
@@ -150,7 +150,7 @@ fn opened_path(file: &File) -> PathBuf {
 }
 
 /// The end of a chain of links whose last target is missing.
-fn end(path: &Path) -> PathBuf {
+fn dangling_link_target(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         let Ok(link) = fs::read_link(&path) else { break };
@@ -161,7 +161,7 @@ fn end(path: &Path) -> PathBuf {
 
 /// The number of our own open file that a path leads to (`/dev/stdout`, `/dev/fd/3`). Replacing the file behind it
 /// would discard what is printed there.
-fn descriptor(path: &Path) -> Option<OsString> {
+fn own_descriptor(path: &Path) -> Option<OsString> {
     let folders = ["/proc/self/fd", "/dev/fd"].map(fs::canonicalize);
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -175,7 +175,7 @@ fn descriptor(path: &Path) -> Option<OsString> {
 }
 
 /// Opens a stream. Our own streams are shared, so that their output is not overwritten; other files are appended to.
-fn stream(name: &OsStr, path: &Path) -> io::Result<File> {
+fn open_stream(name: &OsStr, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::fd::AsFd;
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_there_whole_or_not_at_all() {
+    fn result_files_are_written_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("digest");
         fs::write(&path, "before, and longer").unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_known_before() {
+    fn unwritable_result_files_are_refused_before_the_push() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("none/digest"), PathBuf::from("/dev/null/x")] {
             let refused = ResultFile::prepare(&path).err().map(|error| error.to_string()).unwrap_or_default();
@@ -232,7 +232,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_and_a_device_stay_what_they_are() {
+    fn result_files_keep_links_and_devices() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(folder.path().join("file"), &link).unwrap();
@@ -245,7 +245,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_to_what_is_not_there_yet_stays_one() {
+    fn result_files_keep_links_to_missing_targets() {
         use std::os::unix::fs::symlink;
 
         let folder = tempfile::tempdir().unwrap();
@@ -266,7 +266,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn an_open_file_of_ours_is_written_to_and_not_replaced() {
+    fn result_files_append_to_our_own_open_files() {
         use std::os::fd::AsRawFd;
 
         let folder = tempfile::tempdir().unwrap();
@@ -277,7 +277,7 @@ mod tests {
         std::os::unix::fs::symlink(format!("/dev/fd/{}", open.as_raw_fd()), &link).unwrap();
         ResultFile::prepare(&link).unwrap().write(b"after").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before\nafter");
-        assert_eq!(descriptor(Path::new("/dev/stdout")).as_deref(), Some(OsStr::new("1")));
-        assert_eq!((descriptor(&path), descriptor(Path::new("/dev/null"))), (None, None));
+        assert_eq!(own_descriptor(Path::new("/dev/stdout")).as_deref(), Some(OsStr::new("1")));
+        assert_eq!((own_descriptor(&path), own_descriptor(Path::new("/dev/null"))), (None, None));
     }
 }

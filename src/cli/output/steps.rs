@@ -30,14 +30,14 @@ impl Steps {
     }
 
     /// Shows the current step.
-    pub fn begin(&self, what: &str) {
+    pub fn begin(&self, step: &str) {
         if let Some((_, bar)) = &self.line {
-            bar.set_message(what.to_owned());
+            bar.set_message(step.to_owned());
         }
     }
 
     /// Counts a finished step.
-    pub fn done(&self) {
+    pub fn finish(&self) {
         if let Some((_, bar)) = &self.line {
             bar.inc(1);
         }
@@ -49,7 +49,7 @@ impl Drop for Steps {
         if let Some((multi, bar)) = &self.line {
             self.streams.set_bars(None);
             multi.remove(bar);
-            // The canvas cannot fail.
+            // A `SinkTerminal` never fails.
             let _ = multi.clear();
         }
     }
@@ -57,41 +57,41 @@ impl Drop for Steps {
 
 /// The images that a command fetches, whose number grows while indexes are taken apart: a line on a terminal once the
 /// command takes long, and nothing elsewhere.
-pub struct Fetches {
+pub struct FetchProgress {
     streams: Arc<Streams>,
     since: Instant,
     total: AtomicUsize,
-    done: AtomicUsize,
+    fetched: AtomicUsize,
     steps: OnceLock<Steps>,
 }
 
 /// What is shorter needs no line.
-const PATIENCE: Duration = Duration::from_millis(500);
+const SHOW_AFTER: Duration = Duration::from_millis(500);
 
-impl Fetches {
+impl FetchProgress {
     /// Nothing is fetched yet.
-    pub fn new(streams: &Arc<Streams>) -> Fetches {
-        let (total, done, steps) = Default::default();
-        Fetches { streams: Arc::clone(streams), since: Instant::now(), total, done, steps }
+    pub fn new(streams: &Arc<Streams>) -> FetchProgress {
+        let (total, fetched, steps) = Default::default();
+        FetchProgress { streams: Arc::clone(streams), since: Instant::now(), total, fetched, steps }
     }
 
     /// So many more images are to be fetched.
-    pub fn more(&self, number: usize) {
+    pub fn expect_more(&self, number: usize) {
         self.total.fetch_add(number, Relaxed);
     }
 
     /// An image was fetched.
-    pub fn fetched(&self, what: &str) {
-        let done = self.done.fetch_add(1, Relaxed) + 1;
-        if self.since.elapsed() < PATIENCE {
+    pub fn add_fetched(&self, image: &str) {
+        let fetched = self.fetched.fetch_add(1, Relaxed) + 1;
+        if self.since.elapsed() < SHOW_AFTER {
             return;
         }
         let total = self.total.load(Relaxed);
         let steps = self.steps.get_or_init(|| Steps::new(&self.streams, total));
         if let Some((_, bar)) = &steps.line {
             bar.set_length(total as u64);
-            bar.set_position(done as u64);
-            bar.set_message(sanitize::word(what));
+            bar.set_position(fetched as u64);
+            bar.set_message(sanitize::word(image));
         }
     }
 }
@@ -104,14 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_shows_the_step_and_nothing_else_does() {
+    fn steps_are_shown_on_a_terminal_only() {
         for is_terminal in [true, false] {
             let screen = Screen::default();
             let streams = Arc::new(Streams::new(io::sink(), screen.clone()).with_terminal(is_terminal));
             let steps = Steps::new(&streams, 13);
             steps.begin("OCI images");
             assert_eq!(screen.text().contains("[0/13] OCI images"), is_terminal, "{:?}", screen.text());
-            steps.done();
+            steps.finish();
             drop(steps);
             streams.note("the end");
             assert!(screen.text().ends_with("the end\n"), "{:?}", screen.text());

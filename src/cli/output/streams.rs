@@ -86,7 +86,7 @@ impl Streams {
     }
 
     /// A table as this stdout shows it: within its columns, with its colours.
-    pub fn fit(&self, table: Table) -> Table {
+    pub fn fit_table(&self, table: Table) -> Table {
         table.within(self.width).with_color(self.has_color[0].load(Relaxed))
     }
 
@@ -94,8 +94,8 @@ impl Streams {
     ///
     /// # Errors
     /// As [`Streams::data`].
-    pub fn changes(&self, text: &str) -> io::Result<()> {
-        self.data(if self.has_color[0].load(Relaxed) { style::changes(text) } else { text.to_owned() }.as_bytes())
+    pub fn diff(&self, text: &str) -> io::Result<()> {
+        self.data(if self.has_color[0].load(Relaxed) { style::diff(text) } else { text.to_owned() }.as_bytes())
     }
 
     /// Writes data to stdout and flushes it.
@@ -133,7 +133,7 @@ impl Streams {
     /// Writes a message to stderr, without control characters. A failure is ignored, because there is no other place to
     /// report it.
     pub fn note(&self, text: impl fmt::Display) {
-        self.talk(&format!("{text}\n"), style::message);
+        self.write_message(&format!("{text}\n"), style::message);
     }
 
     /// Writes a warning to stderr, as [`Streams::note`] does.
@@ -143,10 +143,10 @@ impl Streams {
 
     /// Writes the report of a failure to stderr, as [`Streams::note`] does.
     pub fn failure(&self, text: &str) {
-        self.talk(&format!("{text}\n"), style::failure);
+        self.write_message(&format!("{text}\n"), style::failure);
     }
 
-    fn talk(&self, text: &str, paint: impl Fn(&str) -> String) {
+    fn write_message(&self, text: &str, paint: impl Fn(&str) -> String) {
         let plain = sanitize::talk(text);
         let text = if self.has_color[1].load(Relaxed) { paint(&plain) } else { plain };
         self.without_bars(|| {
@@ -179,9 +179,9 @@ impl Streams {
 mod tests {
     use super::*;
 
-    struct Broken(io::ErrorKind);
+    struct FailingWriter(io::ErrorKind);
 
-    impl Write for Broken {
+    impl Write for FailingWriter {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             Err(self.0.into())
         }
@@ -192,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_silent_and_a_full_disk_is_not() {
-        let closed = Streams::new(Broken(io::ErrorKind::BrokenPipe), io::sink());
+    fn stdout_ignores_a_closed_pipe_and_reports_a_full_disk() {
+        let closed = Streams::new(FailingWriter(io::ErrorKind::BrokenPipe), io::sink());
         assert!(closed.line("x").is_ok());
-        let full = Streams::new(Broken(io::ErrorKind::StorageFull), io::sink());
+        let full = Streams::new(FailingWriter(io::ErrorKind::StorageFull), io::sink());
         assert!(full.line("x").is_err());
     }
 }

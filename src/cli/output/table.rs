@@ -11,14 +11,14 @@ use crate::sanitize;
 const GAP: usize = 3;
 
 /// The minimum width of docker's columns with their gap. The last column may be narrower.
-const NARROWEST: usize = 10;
+const COLUMN_MIN: usize = 10;
 
 /// A table. With `Display` every line ends in a newline and none in a blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     rows: Vec<Vec<String>>,
-    /// The columns of the terminal, if the table must fit.
-    room: Option<usize>,
+    /// The columns that the table may take, if they are limited.
+    max_width: Option<usize>,
     /// Whether the headers are in colour.
     has_color: bool,
 }
@@ -26,13 +26,13 @@ pub struct Table {
 impl Table {
     /// A table with these headers and no rows.
     pub fn new(headers: &[&str]) -> Table {
-        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], room: None, has_color: false }
+        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], max_width: None, has_color: false }
     }
 
     /// Limits the table to so many columns of a terminal. Without a number every cell is shown whole.
     #[must_use]
-    pub fn within(self, room: Option<usize>) -> Table {
-        Table { room, ..self }
+    pub fn within(self, max_width: Option<usize>) -> Table {
+        Table { max_width, ..self }
     }
 
     /// The same table with its headers in colour, or without.
@@ -50,15 +50,15 @@ impl Table {
     fn widths(&self) -> Vec<usize> {
         let mut widths = Vec::new();
         for row in &self.rows {
-            widths.resize(widths.len().max(row.len()), NARROWEST);
+            widths.resize(widths.len().max(row.len()), COLUMN_MIN);
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(measure_text_width(cell) + GAP);
             }
         }
-        if let Some(room) = self.room.map(|room| room.saturating_add(GAP)) {
-            shrink(&mut widths, room);
+        if let Some(max_width) = self.max_width.map(|max_width| max_width.saturating_add(GAP)) {
+            shrink(&mut widths, max_width);
             // A name that was cut is of no use, so the columns that no longer fit are left out instead.
-            while widths.len() > 1 && widths.iter().sum::<usize>() > room {
+            while widths.len() > 1 && widths.iter().sum::<usize>() > max_width {
                 widths.pop();
             }
         }
@@ -67,29 +67,29 @@ impl Table {
 }
 
 /// Takes from the widest columns until all fit, or none is wider than the minimum. The first column has the names of
-/// the rows, and stays whole. The last column needs no gap, so `room` has one more.
-fn shrink(widths: &mut [usize], room: usize) {
-    let mut over = widths.iter().sum::<usize>().saturating_sub(room);
-    while over > 0 {
+/// the rows, and stays whole. The last column needs no gap, so `max_width` has one more.
+fn shrink(widths: &mut [usize], max_width: usize) {
+    let mut excess = widths.iter().sum::<usize>().saturating_sub(max_width);
+    while excess > 0 {
         let others = widths.iter_mut().skip(1).rev();
-        let Some(widest) = others.max().filter(|widest| **widest > NARROWEST) else { return };
+        let Some(widest) = others.max().filter(|widest| **widest > COLUMN_MIN) else { return };
         *widest -= 1;
-        over -= 1;
+        excess -= 1;
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
-        for (at, row) in self.rows.iter().enumerate() {
+        for (index, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                let cell = truncate_str(cell, width.saturating_sub(GAP).max(NARROWEST - GAP), "...");
+                let cell = truncate_str(cell, width.saturating_sub(GAP).max(COLUMN_MIN - GAP), "...");
                 line.push_str(&cell);
                 line.extend(std::iter::repeat_n(' ', width.saturating_sub(measure_text_width(&cell))));
             }
             let line = line.trim_end();
-            match self.has_color && at == 0 {
+            match self.has_color && index == 0 {
                 true => writeln!(f, "{}", style::headers(line))?,
                 false => writeln!(f, "{line}")?,
             }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_lines_end_in_no_blank() {
+    fn table_columns_are_aligned_without_trailing_blanks() {
         let mut table = Table::new(&["list", "Images", "age"]);
         table.row(["docker.io/library/app:1", "2", "3 hours ago"]);
         table.row(["a", "", ""]);
@@ -118,7 +118,7 @@ b
     }
 
     #[test]
-    fn a_wide_character_takes_two_places() {
+    fn wide_characters_take_two_columns() {
         let mut table = Table::new(&["annotation", "x"]);
         table.row(["東京東京東京", "1"]);
         table.row(["é", "2"]);
@@ -127,33 +127,33 @@ b
     }
 
     #[test]
-    fn a_cell_cannot_steer_the_terminal() {
+    fn control_characters_in_a_cell_are_replaced() {
         let mut table = Table::new(&["a", "b"]);
         table.row(["\u{1b}[31m\n", "c"]);
         assert_eq!(table.to_string(), "A         B\n?[31m?    c\n");
     }
 
     #[test]
-    fn a_table_fits_its_terminal() {
+    fn tables_are_cut_to_the_width_of_the_terminal() {
         let mut table = Table::new(&["name", "digest", "size", "from"]);
         table.row(["docker.io/library/app:1", "sha256:0123456789", "12 kB", "h:5000/app"]);
         table.row(["a", "b", "c"]);
         let whole = table.to_string();
         assert_eq!(table.clone().within(Some(200)).to_string(), whole);
         assert_eq!(table.clone().within(None).to_string(), whole);
-        for (room, columns) in [(63, 4), (53, 4), (50, 3), (44, 3), (40, 2), (33, 2), (25, 1)] {
-            let text = table.clone().within(Some(room)).to_string();
-            assert!(text.lines().all(|line| line.len() <= room), "{room}:\n{text}");
+        for (max_width, columns) in [(63, 4), (53, 4), (50, 3), (44, 3), (40, 2), (33, 2), (25, 1)] {
+            let text = table.clone().within(Some(max_width)).to_string();
+            assert!(text.lines().all(|line| line.len() <= max_width), "{max_width}:\n{text}");
             // The names stay whole: columns are cut, and those that do not fit are left out.
-            assert!(text.contains("\ndocker.io/library/app:1"), "{room}:\n{text}");
+            assert!(text.contains("\ndocker.io/library/app:1"), "{max_width}:\n{text}");
             let headers = text.lines().next().unwrap().split_whitespace().count();
-            assert_eq!(headers, columns, "{room}:\n{text}");
+            assert_eq!(headers, columns, "{max_width}:\n{text}");
         }
         assert_eq!(table.within(Some(1)).to_string(), "NAME\ndocker.io/library/app:1\na\n");
     }
 
     #[test]
-    fn headers_alone_are_a_table() {
+    fn a_table_without_rows_is_its_headers() {
         assert_eq!(Table::new(&["a", "b"]).to_string(), "A         B\n");
         assert_eq!(Table::new(&[]).to_string(), "\n");
     }

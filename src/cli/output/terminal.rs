@@ -34,32 +34,32 @@ pub fn stdout_width() -> Option<usize> {
 ///
 /// Each drawing goes through the same sink as all messages, in one write. It never fails: a closed terminal must not
 /// stop a copy, and indicatif would panic.
-struct Canvas {
+struct SinkTerminal {
     sink: SharedSink,
     pending: Mutex<String>,
 }
 
-impl Canvas {
+impl SinkTerminal {
     fn push(&self, text: &str) {
         lock(&self.pending).push_str(text);
     }
 
     /// Moves the cursor. A distance of zero sends nothing, because terminals read zero as one.
-    fn go(&self, distance: usize, way: char) -> io::Result<()> {
+    fn move_cursor(&self, distance: usize, direction: char) -> io::Result<()> {
         if distance > 0 {
-            self.push(&format!("\x1b[{distance}{way}"));
+            self.push(&format!("\x1b[{distance}{direction}"));
         }
         Ok(())
     }
 }
 
 /// The maximum number of redraws per second.
-const DRAWINGS: u8 = 10;
+const REDRAWS_PER_SECOND: u8 = 10;
 
 /// Bars that are drawn on what `sink` writes to.
 pub(super) fn bars(sink: SharedSink) -> MultiProgress {
-    let canvas = Box::new(Canvas { sink, pending: Mutex::default() });
-    MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(canvas, DRAWINGS))
+    let terminal = Box::new(SinkTerminal { sink, pending: Mutex::default() });
+    MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(terminal, REDRAWS_PER_SECOND))
 }
 
 /// The size of a test's terminal: rows, columns.
@@ -76,13 +76,13 @@ fn size() -> (u16, u16) {
     (rows.max(1), columns.max(10))
 }
 
-impl fmt::Debug for Canvas {
+impl fmt::Debug for SinkTerminal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Canvas").finish_non_exhaustive()
+        f.debug_struct("SinkTerminal").finish_non_exhaustive()
     }
 }
 
-impl TermLike for Canvas {
+impl TermLike for SinkTerminal {
     fn width(&self) -> u16 {
         size().1
     }
@@ -92,19 +92,19 @@ impl TermLike for Canvas {
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'A')
+        self.move_cursor(n, 'A')
     }
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'B')
+        self.move_cursor(n, 'B')
     }
 
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'C')
+        self.move_cursor(n, 'C')
     }
 
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'D')
+        self.move_cursor(n, 'D')
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_the_locale_variables_counts() {
+    fn is_utf8_reads_the_first_locale_variable() {
         for (variables, expected) in [
             (&[][..], false),
             (&[("LANG", "en_US.UTF-8")][..], true),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dumb_terminal_and_no_color_are_not_drawn_on() {
+    fn dumb_terminals_and_no_color_prevent_drawing() {
         assert!(can_draw(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "")])));
         assert!(!can_draw(&Env::from_pairs([("TERM", "dumb")])));
         assert!(!can_draw(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "1")])));

@@ -3,12 +3,12 @@
 use crate::sanitize;
 
 /// What stands before a branch, and before all that is below it: of a branch that others follow, and of the last one.
-type Strokes = [(&'static str, &'static str); 2];
+type BranchStrokes = [(&'static str, &'static str); 2];
 
 /// For a terminal that shows UTF-8.
-const UNICODE: Strokes = [("├─ ", "│  "), ("└─ ", "   ")];
+const UNICODE: BranchStrokes = [("├─ ", "│  "), ("└─ ", "   ")];
 
-const ASCII: Strokes = [("|- ", "|  "), ("`- ", "   ")];
+const ASCII: BranchStrokes = [("|- ", "|  "), ("`- ", "   ")];
 
 /// A line of text and the trees below it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,18 +30,18 @@ impl Tree {
     }
 
     /// The drawing for a locale (see [`super::terminal::is_utf8`]): a line for each label, every line with its newline.
-    pub fn drawn(&self, is_utf8: bool) -> String {
+    pub fn to_text(&self, is_utf8: bool) -> String {
         let mut text = format!("{}\n", self.label);
         self.draw(if is_utf8 { UNICODE } else { ASCII }, "", &mut text);
         text
     }
 
-    fn draw(&self, strokes: Strokes, margin: &str, text: &mut String) {
-        for (at, branch) in self.branches.iter().enumerate() {
+    fn draw(&self, strokes: BranchStrokes, margin: &str, text: &mut String) {
+        for (index, branch) in self.branches.iter().enumerate() {
             let [inner, last] = strokes;
-            let (before, below) = if at + 1 == self.branches.len() { last } else { inner };
-            text.push_str(&format!("{margin}{before}{}\n", branch.label));
-            branch.draw(strokes, &format!("{margin}{below}"), text);
+            let (label_stroke, branch_stroke) = if index + 1 == self.branches.len() { last } else { inner };
+            text.push_str(&format!("{margin}{label_stroke}{}\n", branch.label));
+            branch.draw(strokes, &format!("{margin}{branch_stroke}"), text);
         }
     }
 }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_drawn_with_lines() {
+    fn trees_are_drawn_with_lines() {
         let expected = "\
 app:1
 ├─ linux/amd64
@@ -74,7 +74,7 @@ app:1
    └─ attestation
       └─ in-toto
 ";
-        assert_eq!(sample().drawn(true), expected);
+        assert_eq!(sample().to_text(true), expected);
         let ascii = "\
 app:1
 |- linux/amd64
@@ -84,11 +84,11 @@ app:1
    `- attestation
       `- in-toto
 ";
-        assert_eq!(sample().drawn(false), ascii);
+        assert_eq!(sample().to_text(false), ascii);
     }
 
     #[test]
-    fn a_label_is_one_line_and_cannot_steer_the_terminal() {
-        assert_eq!(Tree::new("a\n\u{1b}[2Jb").drawn(true), "a??[2Jb\n");
+    fn control_characters_in_a_label_are_replaced() {
+        assert_eq!(Tree::new("a\n\u{1b}[2Jb").to_text(true), "a??[2Jb\n");
     }
 }

@@ -23,22 +23,22 @@ const NOT_FOUND: u8 = 127;
 
 /// Becomes the next docker on the PATH if the program was called `docker` and not for `docker manifest`. Then it
 /// returns only what went wrong; otherwise it returns nothing.
-pub fn docker(argv: &[OsString], env: &Env) -> Option<Report> {
+pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
     let (called, words) = argv.split_first()?;
-    if super::program(&called.to_string_lossy()) != DOCKER || is_manifest(&lossy(words)) {
+    if super::program_name(&called.to_string_lossy()) != DOCKER || is_docker_manifest(&lossy_strings(words)) {
         return None;
     }
     let called = Path::new(called);
     let failure = match shim::behind(&env.search_path(), called) {
         Ok(docker) => {
-            let error = become_program(&docker, words);
+            let error = exec(&docker, words);
             let exit_code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED };
             Report { text: format!("docker: cannot run {}: {}", docker.display(), io_error(&error)), exit_code }
         }
-        Err(ahead) => {
+        Err(earlier) => {
             let mut text = format!("docker: there is no other docker behind {} on the PATH", called.display());
-            if let Some(ahead) = ahead {
-                text.push_str(&format!("\nhint: {} comes before it on the PATH", ahead.display()));
+            if let Some(earlier) = earlier {
+                text.push_str(&format!("\nhint: {} comes before it on the PATH", earlier.display()));
             }
             Report { text, exit_code: NOT_FOUND }
         }
@@ -46,21 +46,21 @@ pub fn docker(argv: &[OsString], env: &Env) -> Option<Report> {
     Some(failure)
 }
 
-fn lossy(words: &[OsString]) -> Vec<String> {
+fn lossy_strings(words: &[OsString]) -> Vec<String> {
     words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Whether docker's arguments mean `docker manifest`, its help or its completion.
-fn is_manifest(words: &[String]) -> bool {
+fn is_docker_manifest(words: &[String]) -> bool {
     // What docker cannot read it says itself.
-    let rest = |words: &[String]| args::globals(DOCKER, words).map(|head| head.rest).unwrap_or_default();
-    let words = rest(words);
+    let after_flags = |words: &[String]| args::leading_flags(DOCKER, words).map(|leading| leading.rest).unwrap_or_default();
+    let words = after_flags(words);
     match words.split_first() {
         Some((first, _)) if first == MANIFEST => true,
-        Some((first, topic)) if first == "help" => rest(topic).first().is_some_and(|word| word == MANIFEST),
+        Some((first, topic)) if first == "help" => after_flags(topic).first().is_some_and(|word| word == MANIFEST),
         Some((first, line)) if first == "__complete" || first == "__completeNoDesc" => {
             let before = line.split_last().map(|(_, before)| before).unwrap_or_default();
-            rest(before).first().is_some_and(|word| word == MANIFEST)
+            after_flags(before).first().is_some_and(|word| word == MANIFEST)
         }
         _ => false,
     }
@@ -68,12 +68,12 @@ fn is_manifest(words: &[String]) -> bool {
 
 /// Replaces this process by another program. Returns only why that failed.
 #[cfg(unix)]
-fn become_program(program: &Path, words: &[OsString]) -> io::Error {
+fn exec(program: &Path, words: &[OsString]) -> io::Error {
     use std::os::unix::process::CommandExt;
     std::process::Command::new(program).args(words).exec()
 }
 
 #[cfg(not(unix))]
-fn become_program(_: &Path, _: &[OsString]) -> io::Error {
+fn exec(_: &Path, _: &[OsString]) -> io::Error {
     io::ErrorKind::Unsupported.into()
 }

@@ -22,7 +22,7 @@ const METADATA_COMMAND: &str = "docker-cli-plugin-metadata";
 
 /// How the program was called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called {
+pub struct Invocation {
     /// The name in all texts: `docker manifest`, `docker manifests`, `docker-manifest`.
     pub name: String,
     /// `--config`, which overrides `DOCKER_CONFIG`.
@@ -40,7 +40,7 @@ pub struct Called {
 pub enum Action {
     /// Print [`METADATA`].
     Metadata,
-    /// Complete a command line: see [`completion::answer`].
+    /// Complete a command line: see [`completion::complete`].
     Complete {
         /// The command line without the names of program and plugin. The last word is the one at the cursor.
         words: Vec<String>,
@@ -63,108 +63,108 @@ const MQUERY: &str = "mquery";
 ///
 /// # Errors
 /// A flag before the command that docker does not have. Docker itself refuses those before it calls a plugin.
-pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
-    let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program(path), words));
-    let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, color: None, action };
+pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
+    let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program_name(path), words));
+    let standalone = |action| Invocation { name: standalone_name(&program), config_dir: None, debug: false, color: None, action };
     match program.as_str() {
-        MANIFEST_TOOL => return Ok(alone(Action::ManifestTool(words.to_vec()))),
-        MQUERY => return Ok(alone(Action::Mquery(words.to_vec()))),
+        MANIFEST_TOOL => return Ok(standalone(Action::ManifestTool(words.to_vec()))),
+        MQUERY => return Ok(standalone(Action::Mquery(words.to_vec()))),
         _ => {}
     }
-    let is_front = program == docker_shim::DOCKER;
-    if !is_front && words.first().is_some_and(|word| word == METADATA_COMMAND) {
-        return Ok(alone(Action::Metadata));
+    let is_docker = program == docker_shim::DOCKER;
+    if !is_docker && words.first().is_some_and(|word| word == METADATA_COMMAND) {
+        return Ok(standalone(Action::Metadata));
     }
-    let head = args::globals(&alone_name(&program), words)?;
-    let word = if is_front { Some(docker_shim::MANIFEST) } else { program.strip_prefix("docker-") };
-    let plugin = Plugin { program: &program, word };
-    let mut called = match head.rest.first().map(String::as_str) {
+    let leading = args::leading_flags(&standalone_name(&program), words)?;
+    let word = if is_docker { Some(docker_shim::MANIFEST) } else { program.strip_prefix("docker-") };
+    let plugin = ProgramName { program: &program, word };
+    let mut invocation = match leading.rest.first().map(String::as_str) {
         Some(word @ ("__complete" | "__completeNoDesc")) => {
-            return Ok(plugin.completion(&head, word == "__complete"));
+            return Ok(plugin.completion(&leading, word == "__complete"));
         }
-        Some("help") => plugin.help(&head.rest),
-        _ => plugin.run(&head.rest),
+        Some("help") => plugin.help(&leading.rest),
+        _ => plugin.run(&leading.rest),
     };
-    if let Action::Run(verb) = &mut called.action {
-        if head.globals.version && verb.is_empty() {
+    if let Action::Run(verb) = &mut invocation.action {
+        if leading.globals.version && verb.is_empty() {
             verb.push("version".to_owned());
         }
-        if head.help {
+        if leading.help {
             verb.insert(0, "--help".to_owned());
         }
     }
-    called.set_globals(&head.globals);
-    Ok(called)
+    invocation.set_globals(&leading.globals);
+    Ok(invocation)
 }
 
-impl Called {
+impl Invocation {
     fn set_globals(&mut self, globals: &args::Globals) {
         self.config_dir = globals.config.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from);
         self.debug = globals.debug;
-        self.color = globals.color.as_deref().and_then(args::color);
+        self.color = globals.color.as_deref().and_then(args::parse_color);
     }
 }
 
 /// The file name of the program, without Windows' suffix.
-fn program(path: &str) -> String {
+fn program_name(path: &str) -> String {
     let file = path.rsplit(std::path::is_separator).next().unwrap_or(path);
     file.strip_suffix(".exe").unwrap_or(file).to_owned()
 }
 
-fn alone_name(program: &str) -> String {
+fn standalone_name(program: &str) -> String {
     if program.is_empty() { "docker-manifest".to_owned() } else { program.to_owned() }
 }
 
 /// The names of the program.
-struct Plugin<'a> {
+struct ProgramName<'a> {
     /// Its file name: `docker-manifests`.
     program: &'a str,
     /// The name that docker knows it by: `manifests`.
     word: Option<&'a str>,
 }
 
-impl Plugin<'_> {
+impl ProgramName<'_> {
     /// Whether these words begin with the plugin's own name, and the words after it.
-    fn strip<'w>(&self, words: &'w [String]) -> (bool, &'w [String]) {
+    fn strip_plugin_name<'w>(&self, words: &'w [String]) -> (bool, &'w [String]) {
         match words.split_first() {
             Some((first, rest)) if Some(first.as_str()) == self.word => (true, rest),
             _ => (false, words),
         }
     }
 
-    fn called(&self, by_docker: bool, action: Action) -> Called {
+    fn invocation(&self, by_docker: bool, action: Action) -> Invocation {
         let name = match self.word {
             Some(word) if by_docker => format!("docker {word}"),
-            _ => alone_name(self.program),
+            _ => standalone_name(self.program),
         };
-        Called { name, config_dir: None, debug: false, color: None, action }
+        Invocation { name, config_dir: None, debug: false, color: None, action }
     }
 
     /// `NAME create …`, or `create …` without docker.
-    fn run(&self, words: &[String]) -> Called {
-        let (by_docker, rest) = self.strip(words);
-        self.called(by_docker, Action::Run(rest.to_vec()))
+    fn run(&self, words: &[String]) -> Invocation {
+        let (by_docker, rest) = self.strip_plugin_name(words);
+        self.invocation(by_docker, Action::Run(rest.to_vec()))
     }
 
     /// `help NAME [VERB]`, or `help [VERB]` without docker.
-    fn help(&self, words: &[String]) -> Called {
-        let (by_docker, topic) = self.strip(words.get(1..).unwrap_or_default());
+    fn help(&self, words: &[String]) -> Invocation {
+        let (by_docker, topic) = self.strip_plugin_name(words.get(1..).unwrap_or_default());
         let help = std::iter::once("help".to_owned()).chain(topic.iter().cloned());
-        self.called(by_docker, Action::Run(help.collect()))
+        self.invocation(by_docker, Action::Run(help.collect()))
     }
 
     /// `__complete [docker's flags] [NAME] … WORD`.
-    fn completion(&self, head: &args::Head, with_descriptions: bool) -> Called {
-        let words = head.rest.get(1..).unwrap_or_default();
+    fn completion(&self, leading: &args::LeadingFlags, with_descriptions: bool) -> Invocation {
+        let words = leading.rest.get(1..).unwrap_or_default();
         let (typed, before) = words.split_last().map_or((None, words), |(typed, before)| (Some(typed), before));
         // Completion does not report a wrong flag before the command. It counts as the command's own.
-        let inner = args::globals(self.program, before)
-            .unwrap_or_else(|_| args::Head { rest: before.to_vec(), ..args::Head::default() });
-        let (by_docker, rest) = self.strip(&inner.rest);
+        let inner = args::leading_flags(self.program, before)
+            .unwrap_or_else(|_| args::LeadingFlags { rest: before.to_vec(), ..args::LeadingFlags::default() });
+        let (by_docker, rest) = self.strip_plugin_name(&inner.rest);
         let words = rest.iter().chain(typed).cloned().collect();
-        let mut called = self.called(by_docker, Action::Complete { words, with_descriptions });
-        let globals = if inner.globals.config.is_some() { &inner.globals } else { &head.globals };
-        called.set_globals(globals);
+        let mut called = self.invocation(by_docker, Action::Complete { words, with_descriptions });
+        let globals = if inner.globals.config.is_some() { &inner.globals } else { &leading.globals };
+        invocation.set_globals(globals);
         called
     }
 }
@@ -173,7 +173,7 @@ impl Plugin<'_> {
 mod tests {
     use super::*;
 
-    fn called(argv: &[&str]) -> Called {
+    fn called(argv: &[&str]) -> Invocation {
         let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
         parse(&argv).unwrap_or_else(|error| panic!("{argv:?}: {error}"))
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_s_flags_and_the_plugin_s_name_come_first() {
+    fn docker_s_flags_are_read_before_the_plugin_s_name() {
         for argv in [
             "/p/docker-manifests -D --config /c manifests rm -x",
             "docker-manifests --debug=true --config=/c manifests rm -x",
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_it_goes_by_its_own_name() {
+    fn the_standalone_program_has_its_own_name() {
         let alone = called(&["/bin/docker-manifest", "--config", "", "create", "manifest"]);
         assert_eq!((alone.name.as_str(), alone.config_dir.clone()), ("docker-manifest", None));
         assert_eq!(alone.action, run(&["create", "manifest"]));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_by_another_programs_name_is_that_program() {
+    fn links_named_manifest_tool_and_mquery_behave_as_those_programs() {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
         let tool = called(&["/usr/local/bin/manifest-tool", "--debug", "inspect", "alpine:3"]);
         assert_eq!(tool.action, Action::ManifestTool(words(&["--debug", "inspect", "alpine:3"])));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_asked_for_before_the_name_or_behind_it() {
+    fn help_is_accepted_before_and_after_the_plugin_s_name() {
         let help = called(&["docker-manifests", "-D", "help", "manifests", "push"]);
         assert_eq!((help.name.as_str(), help.action), ("docker manifests", run(&["help", "push"])));
         let help = called(&["docker-manifest", "help", "push"]);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn completion_loses_the_names() {
+    fn completion_drops_the_names_of_program_and_plugin() {
         let complete = |words: &[&str], with_descriptions| Action::Complete {
             words: words.iter().map(ToString::to_string).collect(),
             with_descriptions,

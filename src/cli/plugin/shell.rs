@@ -8,20 +8,20 @@
 use crate::cli::args::{CompletionShell, Shell};
 
 /// The function for a shell, for its `eval`.
-pub fn function(shell: Shell) -> String {
+pub fn init_script(shell: Shell) -> String {
     match shell {
         Shell::Bash => format!("{HEADING}{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
         Shell::Zsh => format!("{HEADING}{POSIX}{ZSH_COMPLETION}"),
         Shell::Fish => format!("{HEADING}{FISH}{FISH_COMPLETION}"),
         Shell::Sh => {
-            let functions = SH_WORDS.iter().fold(POSIX.to_owned(), |text, (word, own)| text.replace(word, own));
+            let functions = SH_REPLACEMENTS.iter().fold(POSIX.to_owned(), |text, (word, own)| text.replace(word, own));
             format!("{HEADING}{SH_HEAD}{functions}{SH_TAIL}")
         }
     }
 }
 
 /// The completion script of `docker-manifest`, for the shell's completion directory.
-pub fn completion(shell: CompletionShell) -> String {
+pub fn completion_script(shell: CompletionShell) -> String {
     match shell {
         CompletionShell::Bash => BASH_COMPLETION.to_owned(),
         CompletionShell::Zsh => format!("#compdef docker-manifest\n{ZSH_COMPLETION}{ZSH_AUTOLOAD}"),
@@ -75,7 +75,7 @@ function docker {
 const BASH_EXPORT: &str = "export -f __docker_manifest_is_meant docker\n";
 
 /// For shells that have neither `function` nor local variables.
-const SH_WORDS: [(&str, &str); 5] = [
+const SH_REPLACEMENTS: [(&str, &str); 5] = [
     ("function __docker_manifest_is_meant", "_docker_manifest_is_meant()"),
     ("__docker_manifest_is_meant", "_docker_manifest_is_meant"),
     ("function docker", "docker()"),

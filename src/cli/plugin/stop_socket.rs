@@ -2,13 +2,13 @@
 //!
 //! Docker does so if it is stopped and the plugin does not share its terminal, so that the signal reaches docker alone.
 //! Every change of the store is atomic, so the process may end at any moment. A command that must clean up handles the
-//! request itself ([`Stop`]).
+//! request itself ([`StopHandler`]).
 
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::cli::stop_handler::Stop;
+use crate::cli::stop_handler::StopHandler;
 use crate::env::Env;
 
 /// The exit code of a program that an interrupt ended. Docker's own plugins use it too.
@@ -18,14 +18,14 @@ const INTERRUPTED: i32 = 130;
 /// request.
 ///
 /// Does nothing without that variable, or if the socket does not accept a connection.
-pub fn watch(env: &Env, stop: &Stop) {
+pub fn watch(env: &Env, stop: &StopHandler) {
     let Some(address) = env.get("DOCKER_CLI_PLUGIN_SOCKET") else { return };
     if let Ok(socket) = connect(address) {
         let stop = stop.clone();
         // If no thread can be started, the command runs without the watch.
         let _ = thread::Builder::new().name("stop-socket".to_owned()).spawn(move || {
             wait_for_end(socket);
-            if !stop.request() {
+            if !stop.handle_request() {
                 std::process::exit(INTERRUPTED);
             }
         });
@@ -66,7 +66,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     #[test]
-    fn a_closed_socket_ends_the_wait_and_an_open_one_does_not() {
+    fn the_wait_ends_when_docker_closes_the_socket_not_before() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("stop");
         let listener = UnixListener::bind(&path).unwrap();
@@ -81,7 +81,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn an_abstract_name_is_connected_to() {
+    fn connect_accepts_an_abstract_name() {
         use std::os::linux::net::SocketAddrExt;
         let name = format!("docker_manifest_test_{}", std::process::id());
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
@@ -92,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listening_is_no_error() {
+    fn watch_ignores_a_socket_without_a_listener() {
         assert!(connect("/nonexistent/socket").is_err());
-        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]), &Stop::default());
-        watch(&Env::default(), &Stop::default());
+        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]), &StopHandler::default());
+        watch(&Env::default(), &StopHandler::default());
     }
 }

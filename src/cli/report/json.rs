@@ -19,8 +19,8 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 
 /// A command line that cannot be run; [`super::arguments`] is the same as text.
 pub fn arguments(error: &ArgsError) -> Report {
-    let near = error.near.as_ref().map(super::hints::suggestion);
-    let hints: Vec<String> = [error.usage(), error.hint(), near].into_iter().flatten().collect();
+    let suggestion = error.suggestion.as_ref().map(super::hints::suggestion);
+    let hints: Vec<String> = [error.usage(), error.hint(), suggestion].into_iter().flatten().collect();
     let text = error.to_string();
     let (message, causes) = message_and_causes(&text);
     let failure = json!({
@@ -33,15 +33,15 @@ pub fn arguments(error: &ArgsError) -> Report {
 /// `--format` counts.
 pub fn wants_json(words: &[String]) -> bool {
     let mut words = words.iter().map(String::as_str).take_while(|word| *word != "--");
-    let mut wanted = false;
+    let mut is_json = false;
     while let Some(word) = words.next() {
         if word == "--format" {
-            wanted = words.next() == Some("json");
+            is_json = words.next() == Some("json");
         } else if let Some(value) = word.strip_prefix("--format=") {
-            wanted = value == "json";
+            is_json = value == "json";
         }
     }
-    wanted
+    is_json
 }
 
 fn report(error: Value, exit_code: u8) -> Report {

@@ -29,20 +29,20 @@ pub struct Report {
 }
 
 /// Docker's exit code for every failure but a malformed command line.
-const FAILURE: u8 = 1;
+const EXIT_FAILURE: u8 = 1;
 
 /// `--require` or `--exact` failed.
-const INCOMPLETE: u8 = 3;
+const EXIT_INCOMPLETE: u8 = 3;
 
 /// Another client has changed the list meanwhile.
-const RACE: u8 = 4;
+const EXIT_CONFLICT: u8 = 4;
 
 /// A command line that cannot be run: docker's line, the usage, and where to find help.
 pub fn arguments(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.hint()];
     let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
-    if let Some(near) = &error.near {
-        text.push_str(&format!("\nhint: {}", hints::suggestion(near)));
+    if let Some(suggestion) = &error.suggestion {
+        text.push_str(&format!("\nhint: {}", hints::suggestion(suggestion)));
     }
     Report { text, exit_code: error.exit_code() }
 }
@@ -50,10 +50,10 @@ pub fn arguments(error: &ArgsError) -> Report {
 /// A command line of manifest-tool that cannot be run. The exit code is manifest-tool's.
 pub fn tool_arguments(error: &ToolError) -> Report {
     let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
-    if let Some(near) = &error.near {
-        text.push_str(&format!("\nhint: did you mean '{near}'?"));
+    if let Some(suggestion) = &error.suggestion {
+        text.push_str(&format!("\nhint: did you mean '{suggestion}'?"));
     }
-    Report { text, exit_code: FAILURE }
+    Report { text, exit_code: EXIT_FAILURE }
 }
 
 /// The failure of a command.
@@ -80,24 +80,24 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 /// Several failures have their common exit code, or else the general one.
 fn exit_code(error: &CommandError) -> u8 {
     let mut codes = error.each().iter().map(|error| match error {
-        CommandError::Incomplete { .. } => INCOMPLETE,
-        CommandError::Shared(failure) if matches!(**failure, SharedFailure::NoEntries { .. }) => INCOMPLETE,
-        CommandError::Conflict(conflict) if conflict.is_race() => RACE,
+        CommandError::Incomplete { .. } => EXIT_INCOMPLETE,
+        CommandError::Shared(failure) if matches!(**failure, SharedFailure::NoEntries { .. }) => EXIT_INCOMPLETE,
+        CommandError::Conflict(conflict) if conflict.is_race() => EXIT_CONFLICT,
         CommandError::Partial { failure, done: PartialResult::Batch { .. } | PartialResult::Tags { .. } } => {
             exit_code(failure)
         }
-        _ => FAILURE,
+        _ => EXIT_FAILURE,
     });
-    let first = codes.next().unwrap_or(FAILURE);
-    if codes.all(|code| code == first) { first } else { FAILURE }
+    let first = codes.next().unwrap_or(EXIT_FAILURE);
+    if codes.all(|code| code == first) { first } else { EXIT_FAILURE }
 }
 
 /// The causes that docker's line leaves out.
 fn causes(error: &CommandError) -> Vec<String> {
-    let exchange = || error.describe().exchange.and_then(request);
+    let exchange = || error.describe().exchange.and_then(request_line);
     match error {
         CommandError::Partial { failure, done } => {
-            failure.each().iter().flat_map(causes).chain([partial(done)]).collect()
+            failure.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
         }
         CommandError::MissingChild(missing) => missing.causes().or_else(exchange).into_iter().collect(),
         CommandError::NotVerified { source, .. } => vec![format!("  {source}")],
@@ -108,7 +108,7 @@ fn causes(error: &CommandError) -> Vec<String> {
 }
 
 /// The part of the work that was done before the failure.
-fn partial(done: &PartialResult) -> String {
+fn partial_result(done: &PartialResult) -> String {
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     match done {
         PartialResult::Tags { moved, left } => {
@@ -132,7 +132,7 @@ fn details(error: &CommandError) -> Vec<String> {
     body.and_then(|body| body.detail.as_deref()).map(sanitize::word).into_iter().collect()
 }
 
-fn request(error: &RegistryError) -> Option<String> {
+fn request_line(error: &RegistryError) -> Option<String> {
     let request = sanitize::word(&error.request.as_ref()?.to_string());
     Some(match error.status {
         Some(status) => format!("  {request} was answered with status {status}"),

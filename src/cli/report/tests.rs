@@ -22,7 +22,7 @@ fn exchange(kind: RegistryErrorKind) -> RegistryError {
     RegistryError::new(kind, "h:5000", "the detail")
 }
 
-fn answered(kind: RegistryErrorKind, status: u16) -> RegistryError {
+fn with_status(kind: RegistryErrorKind, status: u16) -> RegistryError {
     exchange(kind).at(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
 }
 
@@ -36,7 +36,7 @@ fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
     CommandError::Incomplete { list: "h:5000/app:1".to_owned(), made: SpecOrigin::Draft, missing, extra }
 }
 
-fn taken() -> CommandError {
+fn name_taken() -> CommandError {
     StoreError::NameTaken { requested: "a/b".to_owned(), holder: "a_b".to_owned(), path: PathBuf::from("/m/a_b") }
         .into()
 }
@@ -48,7 +48,7 @@ fn unreadable() -> CommandError {
 
 /// Docker Hub cannot be reached, and a layout was meant.
 #[test]
-fn a_layout_that_was_taken_for_a_repository_is_recognised_without_a_network() {
+fn a_layout_read_as_a_repository_gets_a_hint_even_offline() {
     for kind in [RegistryErrorKind::Resolve, RegistryErrorKind::Connect, RegistryErrorKind::NotFound] {
         let request = FailedRequest::new("GET", "https://registry-1.docker.io/v2/library/oci/manifests/dir");
         let request = FailedRequest { repository: Some("library/oci".to_owned()), ..request };
@@ -66,19 +66,19 @@ fn failures() -> Vec<CommandError> {
     let reference = crate::reference::Reference::parse("A").unwrap_err();
     vec![
         CommandError::Reference(reference),
-        answered(RegistryErrorKind::LoginRefused, 401).into(),
-        put(answered(RegistryErrorKind::Forbidden, 403)),
+        with_status(RegistryErrorKind::LoginRefused, 401).into(),
+        put(with_status(RegistryErrorKind::Forbidden, 403)),
         CommandError::NotStored("docker.io/library/app:1".to_owned()),
         incomplete(&["linux/arm64"], &["linux/386"]),
-        answered(RegistryErrorKind::RateLimited, 429).into(),
-        taken(),
+        with_status(RegistryErrorKind::RateLimited, 429).into(),
+        name_taken(),
         exchange(RegistryErrorKind::Resolve).at(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
         exchange(RegistryErrorKind::Timeout).into(),
         exchange(RegistryErrorKind::Certificate).into(),
         exchange(RegistryErrorKind::PlainHttp).into(),
         exchange(RegistryErrorKind::Proxy).into(),
-        answered(RegistryErrorKind::Server, 503).into(),
-        answered(RegistryErrorKind::Refused, 400).into(),
+        with_status(RegistryErrorKind::Server, 503).into(),
+        with_status(RegistryErrorKind::Refused, 400).into(),
         exchange(RegistryErrorKind::Verification).into(),
         CommandError::Served { reference: "h:5000/app:1".to_owned(), source: DocumentError::Missing("mediaType") },
         exchange(RegistryErrorKind::Credentials).into(),
@@ -92,7 +92,7 @@ fn failures() -> Vec<CommandError> {
 }
 
 #[test]
-fn every_kind_of_failure_as_json() {
+fn every_failure_kind_has_the_expected_json() {
     let certificates = Path::new("/certs.d");
     let mut kinds = BTreeSet::from([FailureKind::Usage]);
     let mut printed = String::new();
@@ -114,25 +114,25 @@ fn every_kind_of_failure_as_json() {
 }
 
 #[test]
-fn statuses_tell_refusals_apart() {
-    for (status, wanted) in [
+fn refused_pushes_have_kinds_by_status() {
+    for (status, kind) in [
         (400, FailureKind::Refused),
         (405, FailureKind::Unsupported),
         (409, FailureKind::Conflict),
         (412, FailureKind::Conflict),
         (413, FailureKind::Refused),
     ] {
-        assert_eq!(put(answered(RegistryErrorKind::Refused, status)).describe().kind, wanted, "{status}");
+        assert_eq!(put(with_status(RegistryErrorKind::Refused, status)).describe().kind, kind, "{status}");
     }
     let lost = CommandError::NotServed {
         reference: "a".to_owned(),
-        source: Box::new(answered(RegistryErrorKind::NotFound, 404)),
+        source: Box::new(with_status(RegistryErrorKind::NotFound, 404)),
     };
     assert_eq!(lost.describe().kind, FailureKind::Missing);
 }
 
 #[test]
-fn an_incomplete_list_has_its_own_exit_code_and_says_what_to_do() {
+fn incomplete_lists_have_exit_code_3_and_a_hint() {
     let certificates = Path::new("/certs.d");
     let report = command(&incomplete(&["linux/arm64"], &[]), certificates);
     let text =
@@ -148,40 +148,40 @@ fn an_incomplete_list_has_its_own_exit_code_and_says_what_to_do() {
 
     let both = CommandError::Several(vec![incomplete(&["a/b"], &[]), incomplete(&["c/d"], &[])]);
     assert_eq!(command(&both, certificates).exit_code, 3);
-    let mixed = CommandError::Several(vec![incomplete(&["a/b"], &[]), taken()]);
+    let mixed = CommandError::Several(vec![incomplete(&["a/b"], &[]), name_taken()]);
     assert_eq!(command(&mixed, certificates).exit_code, 1);
 }
 
 /// The data of a failure does not depend on its context.
 #[test]
-fn a_failure_halfway_is_described_as_the_failure_alone() {
+fn a_partial_failure_is_described_as_its_cause() {
     let done = PartialResult::Tags { moved: words(&["1"]), left: words(&["2"]) };
-    let halfway = |failure| CommandError::Partial { failure: Box::new(failure), done: done.clone() };
+    let partial = |failure| CommandError::Partial { failure: Box::new(failure), done: done.clone() };
     let printed = |error| serde_json::from_str::<serde_json::Value>(&json(&error, Path::new("/certs.d")).text).unwrap();
     let members = ["kind", "message", "hints", "reference", "missing", "extra", "path", "exitCode"];
-    for make in [unreadable, taken, || put(answered(RegistryErrorKind::Forbidden, 403))] {
-        let (alone, halfway) = (printed(make()), printed(halfway(make())));
+    for make in [unreadable, name_taken, || put(with_status(RegistryErrorKind::Forbidden, 403))] {
+        let (alone, partial) = (printed(make()), printed(partial(make())));
         for member in members {
-            assert_eq!(halfway["error"].get(member), alone["error"].get(member), "{member}");
+            assert_eq!(partial["error"].get(member), alone["error"].get(member), "{member}");
         }
-        assert_eq!(halfway["error"]["tags"], serde_json::json!({ "moved": ["1"], "left": ["2"] }));
+        assert_eq!(partial["error"]["tags"], serde_json::json!({ "moved": ["1"], "left": ["2"] }));
     }
-    let halfway = printed(halfway(incomplete(&["linux/arm64"], &["linux/386"])));
-    assert_eq!(halfway["error"]["missing"], serde_json::json!(["linux/arm64"]));
-    assert_eq!(halfway["error"]["extra"], serde_json::json!(["linux/386"]));
+    let partial = printed(partial(incomplete(&["linux/arm64"], &["linux/386"])));
+    assert_eq!(partial["error"]["missing"], serde_json::json!(["linux/arm64"]));
+    assert_eq!(partial["error"]["extra"], serde_json::json!(["linux/386"]));
 }
 
 #[test]
-fn json_is_asked_for_by_the_last_format_before_two_dashes() {
-    for wanted in [
+fn wants_json_reads_the_last_format_before_two_dashes() {
+    for line in [
         &["create", "a", "b", "--format", "json"][..],
         &["create", "--format=json", "a", "b"],
         &["ls", "--format", "table", "--format=json"],
         &["nonsense", "--format=json", "--no-such"],
     ] {
-        assert!(wants_json(&words(wanted)), "{wanted:?}");
+        assert!(wants_json(&words(line)), "{line:?}");
     }
-    for not_wanted in [
+    for line in [
         &[][..],
         &["create", "json"],
         &["create", "--format"],
@@ -191,12 +191,12 @@ fn json_is_asked_for_by_the_last_format_before_two_dashes() {
         &["create", "--format=JSON"],
         &["create", "--formats=json"],
     ] {
-        assert!(!wants_json(&words(not_wanted)), "{not_wanted:?}");
+        assert!(!wants_json(&words(line)), "{line:?}");
     }
 }
 
 #[test]
-fn a_file_without_a_certificate_is_named() {
+fn certs_d_files_without_a_certificate_are_named_in_the_hint() {
     let certificates = tempfile::tempdir().unwrap();
     let hint = || command(&exchange(RegistryErrorKind::Certificate).into(), certificates.path()).text;
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());

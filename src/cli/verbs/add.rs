@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::auth::Access;
 use crate::cli::args::{Add, LocationArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::annotate::{self, describe};
-use crate::cli::verbs::create::{refuse_layouts, report_sources};
+use crate::cli::verbs::annotate::{self, apply_entry_flags};
+use crate::cli::verbs::create::{refuse_layouts, print_source_changes};
 use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::publish::Reporter;
@@ -32,41 +32,41 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let named = || NamedImages::read(context, &args.images, &args.image_flags, list.repository());
     if args.push {
         let named = named()?;
-        let mut done = None;
-        direct_push::change(context, &args.network, &args.publish, list, |access, before| {
-            let addition = Addition::resolve(context, access, (args, &named), before)?;
-            let mut draft = before.clone();
+        let mut applied = None;
+        direct_push::change_published(context, &args.network, &args.publish, list, |access, published| {
+            let addition = Addition::resolve(context, access, (args, &named), published)?;
+            let mut draft = published.clone();
             let mut added = addition.apply(&mut draft, args)?;
-            let doubles = amend::remove_doubles(before, &mut draft);
-            added.lines = lines(before, &draft, if args.publish.dry_run { "Would add" } else { "Added" });
+            let doubles = amend::remove_doubles(published, &mut draft);
+            added.lines = added_lines(published, &draft, if args.publish.dry_run { "Would add" } else { "Added" });
             added.lines.extend(doubles.iter().map(|double| format!("{double} is in {list} already")));
-            done = Some((addition, added));
+            applied = Some((addition, added));
             Ok(draft)
         })?;
         // Not before: the first line of a failure must be the failure.
-        if let Some((addition, added)) = &done {
-            report_sources(context, &added.moves, &addition.sources);
+        if let Some((addition, added)) = &applied {
+            print_source_changes(context, &added.moves, &addition.sources);
             added.notes.iter().chain(&added.lines).for_each(|line| context.streams.note(line));
         }
         return Ok(());
     }
     let missing = || CommandError::NotStored(list.to_string());
     refuse_layouts(&args.images.iter().map(LocationArg::name).collect::<Vec<_>>())?;
-    let store = context.store_within(args.network.timeout)?;
-    let before = store.load(list)?.ok_or_else(missing)?;
+    let store = context.store_with_timeout(args.network.timeout)?;
+    let existing = store.load(list)?.ok_or_else(missing)?;
     let named = named()?;
     let registry = context.registry(&args.network, list.repository())?;
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-    let addition = Addition::resolve(context, access, (args, &named), &before)?;
-    let mut added = Added::default();
-    let is_there = store.add(list, &context.notice(), |draft| {
+    let addition = Addition::resolve(context, access, (args, &named), &existing)?;
+    let mut added = AdditionResult::default();
+    let is_stored = store.add(list, &context.wait_notice(), |draft| {
         added = addition.apply(draft, args)?;
         Ok::<_, CommandError>(())
     })?;
-    if !is_there {
+    if !is_stored {
         return Err(missing());
     }
-    report_sources(context, &added.moves, &addition.sources);
+    print_source_changes(context, &added.moves, &addition.sources);
     added.notes.iter().for_each(|note| context.streams.note(note));
     for line in added.lines {
         context.streams.line(line)?;
@@ -87,7 +87,7 @@ struct Addition {
 
 /// What an addition changes.
 #[derive(Default)]
-struct Added {
+struct AdditionResult {
     moves: Vec<SourceChange>,
     notes: BTreeSet<String>,
     /// A line for each entry that is new.
@@ -99,30 +99,30 @@ impl Addition {
         context: &Context,
         access: ContentAccess<'_>,
         (args, named): (&Add, &NamedImages),
-        before: &Draft,
+        existing: &Draft,
     ) -> Result<Addition, CommandError> {
-        let packed = packed(context, args)?;
+        let packed = pack_artifact(context, args)?;
         if packed.is_some() {
             // One token is for the images and the artifact.
-            access.registry.announce(before.reference.repository(), Access::PullPush);
+            access.registry.announce(existing.reference.repository(), Access::PullPush);
         }
         let is_requested = |image: &ImageName| {
             let reference = image.as_ref().ok().and_then(Location::reference);
-            !args.image_flags.offline || !reference.is_some_and(|name| previous::knows(before, name))
+            !args.image_flags.offline || !reference.is_some_and(|name| previous::knows(existing, name))
         };
-        let target = before.reference.repository();
-        let (found, reused) = named.resolve(access, target, Some(before), is_requested, &context.fetches())?;
+        let target = existing.reference.repository();
+        let (sources, reused) = named.resolve(access, target, Some(existing), is_requested, &context.fetch_progress())?;
         let filter = named.filter.clone();
-        let previous = PreviousEntries::resolve(access.registry, before, &found)?;
+        let previous = PreviousEntries::resolve(access.registry, existing, &sources)?;
         let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
         let known = known.map(|entry| entry.reference.clone()).collect();
         let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
-        let send = |packed: Artifact| packed.push(access.registry, &*context.clock, target, &reporter);
-        let artifact = packed.map(send).transpose()?;
-        Ok(Addition { filter, sources: found, previous, known, artifact })
+        let push = |packed: Artifact| packed.push(access.registry, &*context.clock, target, &reporter);
+        let artifact = packed.map(push).transpose()?;
+        Ok(Addition { filter, sources, previous, known, artifact })
     }
 
-    fn apply(&self, draft: &mut Draft, args: &Add) -> Result<Added, CommandError> {
+    fn apply(&self, draft: &mut Draft, args: &Add) -> Result<AdditionResult, CommandError> {
         let (before, mut moves, mut named) = (draft.clone(), Vec::new(), self.known.clone());
         for source in &self.sources {
             moves.extend(amend::merge(draft, source, &self.filter, &self.previous));
@@ -135,12 +135,12 @@ impl Addition {
         }
         let notes = apply_flags(draft, &named, args)?;
         requirements::check(draft, &args.publish.requirements(SpecOrigin::Images))?;
-        Ok(Added { moves, notes, lines: lines(&before, draft, "Added") })
+        Ok(AdditionResult { moves, notes, lines: added_lines(&before, draft, "Added") })
     }
 }
 
 /// Reads the files of `--artifact` and packs them. Sends nothing.
-fn packed(context: &Context, args: &Add) -> Result<Option<Artifact>, CommandError> {
+fn pack_artifact(context: &Context, args: &Add) -> Result<Option<Artifact>, CommandError> {
     let Some(artifact_type) = args.entry.artifact_type.as_ref().filter(|_| !args.artifacts.is_empty()) else {
         return Ok(None);
     };
@@ -157,7 +157,7 @@ fn packed(context: &Context, args: &Add) -> Result<Option<Artifact>, CommandErro
 /// Whether the flags apply to an entry. They do not apply to attestations and to images that the filter leaves out.
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
-    entry.attests().is_none() && platform.is_none_or(|own| selection::picks(filter, own))
+    entry.attests().is_none() && platform.is_none_or(|platform| selection::picks(filter, platform))
 }
 
 /// Applies the flags to these entries. Returns the lines to print.
@@ -168,7 +168,7 @@ fn apply_flags(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Re
     }
     for name in named {
         if let Some(mut entry) = draft.get(name).cloned() {
-            notes.extend(describe(&mut entry, &args.entry)?);
+            notes.extend(apply_entry_flags(&mut entry, &args.entry)?);
             draft.insert(entry);
         }
     }
@@ -176,7 +176,7 @@ fn apply_flags(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Re
 }
 
 /// A line for each entry that is new.
-fn lines(before: &Draft, after: &Draft, verb: &str) -> Vec<String> {
+fn added_lines(before: &Draft, after: &Draft, verb: &str) -> Vec<String> {
     let is_new = |reference| before.get(reference).is_none();
     let new = after.entries().filter(|entry| is_new(&entry.reference));
     new.map(|entry| match (entry.attests(), &entry.descriptor.platform) {

@@ -22,11 +22,11 @@ pub(crate) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
 
 fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
     let mut notes = Vec::new();
-    let mut change = |before: Option<&Draft>| {
-        let mut entry = named_entry(before, args, typed)?.clone();
-        notes = describe(&mut entry, &args.entry)?;
+    let mut change = |existing: Option<&Draft>| {
+        let mut entry = named_entry(existing, args, typed)?.clone();
+        notes = apply_entry_flags(&mut entry, &args.entry)?;
         // `named_entry` found the entry, so there is a draft.
-        let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
+        let mut draft = existing.cloned().unwrap_or_else(|| Draft::new(list.clone()));
         draft.insert(entry);
         Ok::<_, CommandError>(Some(draft))
     };
@@ -49,26 +49,26 @@ fn apply_change(
     change: &mut Change<'_>,
 ) -> Result<(), CommandError> {
     if args.push {
-        return direct_push::change(context, &args.network, &args.publish, list, |_, before| {
-            Ok(change(Some(before))?.unwrap_or_else(|| before.clone()))
+        return direct_push::change_published(context, &args.network, &args.publish, list, |_, published| {
+            Ok(change(Some(published))?.unwrap_or_else(|| published.clone()))
         });
     }
-    let store = context.store_within(args.network.timeout)?;
-    store.change(list, &context.notice(), change)?;
+    let store = context.store_with_timeout(args.network.timeout)?;
+    store.change(list, &context.wait_notice(), change)?;
     Ok(())
 }
 
 /// The entry that an image's name selects.
-fn named_entry<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
-    if let Some(entry) = before.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
+fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
+    if let Some(entry) = existing.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
         return Ok(entry);
     }
     typed.reference_as(NameRole::AnnotateImage)?;
     Err(CommandError::NotInList {
         image: typed.typed.clone(),
         list: args.list.typed.clone(),
-        drafted: before.is_some(),
-        near: before.and_then(|draft| lookup::nearest_to(draft, &typed.typed)),
+        drafted: existing.is_some(),
+        near: existing.and_then(|draft| lookup::nearest_to(draft, &typed.typed)),
     })
 }
 
@@ -81,9 +81,9 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
         }
         None => None,
     };
-    apply_change(context, args, list, &mut |before| {
+    apply_change(context, args, list, &mut |existing| {
         let missing = || CommandError::NotStored(list.to_string());
-        let mut draft: Draft = before.cloned().ok_or_else(missing)?;
+        let mut draft: Draft = existing.cloned().ok_or_else(missing)?;
         list_edits::annotate(&mut draft, &flags.annotations)?;
         draft.annotations.retain(|name, _| !flags.unset_annotations.contains(name));
         if let Some(artifact_type) = &flags.artifact_type {
@@ -113,18 +113,18 @@ pub(crate) fn changes_entry(flags: &EntryFlags) -> bool {
 ///
 /// # Errors
 /// An unknown pair of operating system and architecture, unless `--force` is given.
-pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<String>, CommandError> {
+pub(crate) fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<String>, CommandError> {
     let mut platform = entry.descriptor.platform.take().unwrap_or_default();
     set_platform(&mut platform, flags);
-    let notes = Vec::from_iter(write_out_variant(&mut platform, flags));
+    let notes = Vec::from_iter(add_variant_prefix(&mut platform, flags));
     // An artifact or an attestation needs no platform, so annotations alone are not checked against one.
     let is_checked = changes_platform(flags) || !changes_entry(flags);
     if is_checked && !flags.force && !platform.is_known() {
-        return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone(), near: near(flags) });
+        return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone(), near: suggested_flags(flags) });
     }
     entry.descriptor.platform = Some(platform);
     let annotations = &mut entry.descriptor.annotations;
-    annotations.extend(flags.annotations.iter().filter(|own| own.is_of_named()).map(AnnotationArg::pair));
+    annotations.extend(flags.annotations.iter().filter(|annotation| annotation.is_of_named()).map(AnnotationArg::pair));
     annotations.retain(|name, _| !flags.unset_annotations.contains(name));
     if let Some(artifact_type) = &flags.artifact_type {
         entry.descriptor.artifact_type.clone_from(artifact_type);
@@ -133,7 +133,7 @@ pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Stri
 }
 
 /// The flags that would correct a mistyped operating system or architecture.
-fn near(flags: &EntryFlags) -> Vec<String> {
+fn suggested_flags(flags: &EntryFlags) -> Vec<String> {
     let os = nearest_other(&flags.os, platform::known_operating_systems());
     let arch = nearest_other(&flags.arch, platform::known_architectures(None));
     let os = os.map(|os| format!("--os {os}"));
@@ -148,7 +148,7 @@ fn nearest_other<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 
 /// Writes `7` as `v7` if the architecture is arm or arm64, because containerd and the image specification know no other
 /// form. Returns a line that reports it.
-fn write_out_variant(platform: &mut Platform, flags: &EntryFlags) -> Option<String> {
+fn add_variant_prefix(platform: &mut Platform, flags: &EntryFlags) -> Option<String> {
     let number = flags.variant.as_str();
     let is_number =
         number.starts_with(|c: char| matches!(c, '1'..='9')) && number.chars().all(|c| c.is_ascii_digit() || c == '.');

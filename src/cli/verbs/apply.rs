@@ -8,7 +8,7 @@ use crate::cli::args::{Apply, ListFlags, PublishFlags, PublishFormat, TagArg};
 use crate::cli::context::Context;
 use crate::cli::spec_files;
 use crate::cli::verbs::list_flags;
-use crate::cli::verbs::publish::{self, Origin, publish};
+use crate::cli::verbs::publish::{self, DraftOrigin, publish};
 use crate::content::registry::{ExpectedRequests, Registry};
 use crate::core::build_outputs::{BuildOutputs, size_of};
 use crate::core::error::CommandError;
@@ -31,14 +31,14 @@ use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
 pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
-    let made = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
-    let mut specs = if made == SpecOrigin::Flags {
-        spec_files::of_flags(args)?
+    let origin = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
+    let mut specs = if origin == SpecOrigin::Flags {
+        spec_files::from_flags(args)?
     } else {
         spec_files::read_all(context, &args.file)?
     };
     specs.iter_mut().for_each(|spec| spec_files::apply_flags(spec, args));
-    let outputs = spec_files::add_files(context, &args.from, &args.from_targets, &mut specs)?;
+    let build_outputs = spec_files::add_files(context, &args.from, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let request = ApplyRequest {
         names: SpecNames {
@@ -46,23 +46,23 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
             references: flags.tags.iter().filter_map(TagArg::reference).collect(),
             untagged: Untagged::Latest,
         },
-        outputs: &outputs,
+        build_outputs: &build_outputs,
         flags,
         list_flags: &args.list_flags,
         ignore_missing: args.ignore_missing,
         keeps_drafts: args.draft,
-        made,
+        origin,
     };
-    let lists = request.checked()?;
+    let lists = request.lists()?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let lists = request.build(context, access, &lists)?;
     let is_json = flags.format == Some(PublishFormat::Json);
-    let github = publish::github_files(context, flags)?;
+    let github = publish::open_github_files(context, flags)?;
     let mut outcomes = Vec::new();
     let result = publish_all(context, access, &lists, args.network.timeout, |outcome| {
         outcomes.push(outcome.clone());
-        if is_json { Ok(()) } else { publish::show(context, outcome, flags) }
+        if is_json { Ok(()) } else { publish::print_result(context, outcome, flags) }
     });
     // Published lists are printed, even if another list failed.
     let shown = if is_json && !outcomes.is_empty() { context.streams.json(&outcomes) } else { Ok(()) };
@@ -71,7 +71,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let reported =
         CommandError::all([shown.map_err(CommandError::from), appended]).map_err(|failure| match flags.dry_run {
             true => failure,
-            false => publish::unreported(&outcomes, failure),
+            false => publish::pushed_but_not_reported(&outcomes, failure),
         });
     CommandError::all([result, reported.map(drop)])?;
     publish::print_tags_and_warnings(context, &outcomes, flags);
@@ -83,7 +83,7 @@ pub(crate) struct ApplyRequest<'a> {
     /// The specs, with the flags applied to them, and the names of their lists.
     pub(crate) names: SpecNames<'a>,
     /// For each spec, the images that files name (`--from`). They are among the spec's images too.
-    pub(crate) outputs: &'a [BuildOutputs],
+    pub(crate) build_outputs: &'a [BuildOutputs],
     /// How to publish the lists, if their specs do not say otherwise.
     pub(crate) flags: &'a PublishFlags,
     /// Members of the lists themselves that are not in the specs.
@@ -93,11 +93,11 @@ pub(crate) struct ApplyRequest<'a> {
     /// Whether to keep the lists as drafts, too.
     pub(crate) keeps_drafts: bool,
     /// Where the specs come from.
-    pub(crate) made: SpecOrigin,
+    pub(crate) origin: SpecOrigin,
 }
 
 /// A list that is ready to be published.
-pub(crate) struct List {
+pub(crate) struct BuiltList {
     draft: Draft,
     options: PublishFlags,
     /// The draft to keep.
@@ -109,7 +109,7 @@ impl<'a> ApplyRequest<'a> {
     ///
     /// # Errors
     /// Those of [`SpecNames::lists`]; one result file for several lists.
-    pub(crate) fn checked(&self) -> Result<Vec<(&'a Spec, &'a Reference)>, CommandError> {
+    pub(crate) fn lists(&self) -> Result<Vec<(&'a Spec, &'a Reference)>, CommandError> {
         let lists = self.names.lists()?;
         if let Some(to) = &self.flags.to {
             self.names.check_layout(to, lists.len())?;
@@ -130,7 +130,7 @@ impl<'a> ApplyRequest<'a> {
         context: &Context,
         access: ContentAccess<'_>,
         lists: &[(&'a Spec, &'a Reference)],
-    ) -> Result<Vec<List>, CommandError> {
+    ) -> Result<Vec<BuiltList>, CommandError> {
         let targets = self.names.repositories(lists);
         self.announce(access.registry, &targets, lists);
         let found = self.resolve(context, access, targets, lists)?;
@@ -154,7 +154,7 @@ impl<'a> ApplyRequest<'a> {
             for target in &spec.targets {
                 let draft = parts.draft(spec, &self.names.name(spec, target), form.as_ref());
                 let draft = self.with_list_flags(access.registry, draft);
-                match draft.and_then(|draft| self.list(access.layouts, spec, target, draft)) {
+                match draft.and_then(|draft| self.built_list(access.layouts, spec, target, draft)) {
                     Ok(list) => built.push(list),
                     Err(failure) => failures.push(failure),
                 }
@@ -185,11 +185,11 @@ impl<'a> ApplyRequest<'a> {
         let registry = access.registry;
         let ahead = self.names.checked_ahead(lists).filter(|_| self.flags.to.is_none());
         let check_tag = || ahead.iter().for_each(|list| registry.prefetch_before_push(list));
-        let (filter, progress) = (&SourceFilter::default(), &context.fetches());
+        let (filter, progress) = (&SourceFilter::default(), &context.fetch_progress());
         let resolver = Resolver { access, filter, before: None, targets, beside: Some(&check_tag), progress };
         let found = SpecSources::of(self.names.specs).resolve(&resolver, self.ignore_missing);
         let found = found.map_err(|failure| {
-            self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
+            self.build_outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
         })?;
         for image in found.missing() {
             context.streams.warning(format_args!("no such manifest: {image}; it is left out"));
@@ -202,7 +202,7 @@ impl<'a> ApplyRequest<'a> {
 
     /// The images of one list. No two files may have different images for one platform.
     fn parts(&self, found: &ResolvedSources, number: usize, spec: &Spec) -> Result<ListParts, CommandError> {
-        let Some(outputs) = self.outputs.get(number).filter(|outputs| !outputs.is_empty()) else {
+        let Some(outputs) = self.build_outputs.get(number).filter(|outputs| !outputs.is_empty()) else {
             return found.parts(spec);
         };
         let get = |name: &Reference| found.get(&name.clone().into());
@@ -230,11 +230,11 @@ impl<'a> ApplyRequest<'a> {
         let images: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let repositories: Vec<&Repository> =
             images.iter().filter_map(|image| image.reference()).map(Reference::repository).collect();
-        let near = repositories.iter().filter(|repository| repository.domain() == target.domain()).count();
-        let own = repositories.iter().filter(|repository| **repository == target).count();
-        let foreign = images.len() - own;
-        let writes = if self.flags.dry_run { 0 } else { foreign.saturating_mul(BLOBS).saturating_add(1) };
-        let (reads, writes) = ((near + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
+        let same_registry = repositories.iter().filter(|repository| repository.domain() == target.domain()).count();
+        let same_repository = repositories.iter().filter(|repository| **repository == target).count();
+        let to_copy = images.len() - same_repository;
+        let writes = if self.flags.dry_run { 0 } else { to_copy.saturating_mul(BLOBS).saturating_add(1) };
+        let (reads, writes) = ((same_registry + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.expect(target, ExpectedRequests { reads, writes, writes_follow: false });
     }
 
@@ -245,18 +245,18 @@ impl<'a> ApplyRequest<'a> {
         Ok(draft)
     }
 
-    fn list(&self, layouts: &Layouts, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
+    fn built_list(&self, layouts: &Layouts, spec: &Spec, target: &Target, mut draft: Draft) -> Result<BuiltList, CommandError> {
         let references = self.names.references_of(spec, target).cloned().map(TagArg::Reference);
-        let options = options(self.flags, spec, references);
+        let options = list_options(self.flags, spec, references);
         // The push checks the same for one list. All lists must be checked before the first is sent.
         let digest = PushPlans::new(&draft, options.kind, &options.tags, layouts)?.own.list.digest;
-        requirements::check(&draft, &options.requirements(self.made))?;
+        requirements::check(&draft, &options.requirements(self.origin))?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| storable::storable(&draft));
         if self.names.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }
-        Ok(List { draft, options, stored })
+        Ok(BuiltList { draft, options, stored })
     }
 }
 
@@ -267,15 +267,15 @@ impl<'a> ApplyRequest<'a> {
 pub(crate) fn publish_all(
     context: &Context,
     access: ContentAccess<'_>,
-    lists: &[List],
+    lists: &[BuiltList],
     timeout: Option<Duration>,
     mut report: impl FnMut(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (number, list) in lists.iter().enumerate() {
-        let published = publish(context, access, &list.draft, &list.options, Origin::Stored, |outcome| {
+        let published = publish(context, access, &list.draft, &list.options, DraftOrigin::Stored, |outcome| {
             let reported = report(outcome);
             // A draft is kept even if its result cannot be printed.
-            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft, timeout));
+            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store_draft(context, draft, timeout));
             reported.and(kept)
         });
         let Err(failure) = published else { continue };
@@ -285,7 +285,7 @@ pub(crate) fn publish_all(
         let is_pushed =
             matches!(failure, CommandError::Partial { done: PartialResult::PushedButNotReported { .. }, .. });
         let (done, left) = lists.split_at_checked(number + usize::from(is_pushed)).unwrap_or((lists, &[]));
-        let names = |lists: &[List]| lists.iter().map(|list| list.draft.reference.to_string()).collect();
+        let names = |lists: &[BuiltList]| lists.iter().map(|list| list.draft.reference.to_string()).collect();
         let done = PartialResult::Batch { published: names(done), left: names(left) };
         return Err(CommandError::Partial { failure: Box::new(failure), done });
     }
@@ -293,13 +293,13 @@ pub(crate) fn publish_all(
 }
 
 /// Stores a list as a draft. A draft of the same name is replaced, even if it cannot be read.
-fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<(), CommandError> {
-    let store = context.store_within(timeout)?;
+fn store_draft(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<(), CommandError> {
+    let store = context.store_with_timeout(timeout)?;
     let is_other = match store.load(&draft.reference) {
         Ok(before) => before.is_some_and(|before| before != *draft),
         Err(_) => true,
     };
-    store.replace(draft, &context.notice())?;
+    store.replace(draft, &context.wait_notice())?;
     if is_other {
         context.streams.note(format_args!("the draft {} is replaced", draft.reference));
     }
@@ -307,7 +307,7 @@ fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<
 }
 
 /// The flags for one list, with further names for it.
-fn options(flags: &PublishFlags, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PublishFlags {
+fn list_options(flags: &PublishFlags, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PublishFlags {
     let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
     PublishFlags {
         kind: spec.form.unwrap_or_default(),

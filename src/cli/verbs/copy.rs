@@ -17,16 +17,16 @@ use crate::reference::Reference;
 use crate::sanitize;
 
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
-    let (source, target) = (context.image(&args.source)?, context.image(&args.target)?);
+    let (source, target) = (context.image_name(&args.source)?, context.image_name(&args.target)?);
     // A login is for the registry of the target, or else for that of the source.
-    let subject = target.reference().or(source.reference()).map(Reference::repository);
-    let registry = context.registry(&args.network, subject)?;
+    let login_repository = target.reference().or(source.reference()).map(Reference::repository);
+    let registry = context.registry(&args.network, login_repository)?;
     let read = OpenSource::open(&registry, &source)?;
     let notice = |line: &str| context.streams.note(line);
     let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
     let write = OpenTarget::open(&registry, &target, lock_wait)?;
     let reporter = Reporter { context, is_quiet: args.quiet, is_verbose: args.verbose };
-    let tag = tag(args, &target, read.tag.as_deref())?;
+    let tag = target_tag(args, &target, read.tag.as_deref())?;
     let request = CopyRequest {
         source: &*read.content,
         sink: &*write.content,
@@ -112,7 +112,7 @@ impl<'a> OpenTarget<'a> {
 }
 
 /// The tag in the target: the one that was typed, else the source's. A target with a digest and no tag gets none.
-fn tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Result<Option<String>, CommandError> {
+fn target_tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Result<Option<String>, CommandError> {
     match target {
         Location::Registry(reference) if !Reference::names_repository_only(&args.target.typed) => {
             Ok(reference.tag().map(str::to_owned))

@@ -23,32 +23,32 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> {
     let list = args.list.reference_as(NameRole::CreateList)?;
-    let store = context.store_within(args.network.timeout)?;
+    let store = context.store_with_timeout(args.network.timeout)?;
     // A draft that is replaced need not be readable.
     let stored = if args.replace { None } else { store.load(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
-    let before = stored.as_ref();
+    let existing = stored.as_ref();
     let named = NamedImages::read(context, &args.images, &args.image_flags, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
     if args.push && args.publish.to.is_none() {
-        direct_push::announce(&registry, list, &args.publish);
+        direct_push::announce_repositories(&registry, list, &args.publish);
     }
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     if !args.push {
         refuse_layouts(&named.words)?;
     }
-    let is_requested = |image: &ImageName| is_requested(args, before, image);
-    let (found, _) = named.resolve(access, list.repository(), before, is_requested, &context.fetches())?;
-    let previous = match before {
+    let is_requested = |image: &ImageName| is_requested(args, existing, image);
+    let (found, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;
+    let previous = match existing {
         Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
         None => PreviousEntries::default(),
     };
     let sources = DraftSources { filter: &named.filter, sources: &found, previous: &previous };
     let may_be_published = args.amend && stored.is_none() && !args.image_flags.offline;
-    let is_published = may_be_published && !names_itself(args, list) && is_there(&registry, list);
+    let is_published = may_be_published && !is_own_source(args, list) && is_served(&registry, list);
     let subject = list_flags::subject(&registry, list, args.list_flags.subject.as_ref())?;
-    let build = |before: Option<&Draft>| {
-        let (mut draft, moves) = sources.draft(list, before);
+    let build = |existing: Option<&Draft>| {
+        let (mut draft, moves) = sources.draft(list, existing);
         list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
         requirements::check(&draft, &args.publish.requirements(SpecOrigin::Images))?;
         Ok::<_, CommandError>((draft, moves))
@@ -56,22 +56,22 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (draft, _) = build(None)?;
         direct_push::publish_new(context, access, &draft, &args.publish)?;
-        report_sources(context, &[], &found);
+        print_source_changes(context, &[], &found);
         return Ok(());
     }
     let mut built = None;
     if args.replace {
         let (draft, _) = &*built.insert(build(None)?);
-        store.replace(draft, &context.notice())?;
+        store.replace(draft, &context.wait_notice())?;
     } else {
-        store.change(list, &context.notice(), |before| {
-            refuse_without_amend(args, list, before)?;
-            let (draft, _) = &*built.insert(build(before)?);
+        store.change(list, &context.wait_notice(), |existing| {
+            refuse_without_amend(args, list, existing)?;
+            let (draft, _) = &*built.insert(build(existing)?);
             Ok::<_, CommandError>(Some(draft.clone()))
         })?;
     }
     let Some((draft, moves)) = built else { return Ok(()) };
-    report_sources(context, &moves, &found);
+    print_source_changes(context, &moves, &found);
     if is_published {
         context.streams.note(format_args!(
             "{list} is published, but there was no draft of it to amend: this one has only the images that were named. \
@@ -92,12 +92,12 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
 }
 
 /// Whether the list is one of its own sources.
-fn names_itself(args: &Create, list: &Reference) -> bool {
+fn is_own_source(args: &Create, list: &Reference) -> bool {
     args.images.iter().any(|image| image.name().is_ok_and(|name| name.reference() == Some(list)))
 }
 
 /// Whether the registry has the list. A failed request counts as no.
-fn is_there(registry: &Registry, list: &Reference) -> bool {
+fn is_served(registry: &Registry, list: &Reference) -> bool {
     let name = match (list.tag(), list.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
         (None, Some(digest)) => ManifestName::Digest(digest.clone()),
@@ -125,15 +125,15 @@ pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
 
 /// Whether to request an image from its registry. A draft's entry is reused if its reference cannot have moved, or with
 /// `--offline`.
-fn is_requested(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
+fn is_requested(args: &Create, existing: Option<&Draft>, image: &ImageName) -> bool {
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
-    let is_known = before.is_some_and(|draft| previous::knows(draft, image));
-    let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
+    let is_known = existing.is_some_and(|draft| previous::knows(draft, image));
+    let is_fixed = image.digest().is_some() && existing.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.image_flags.offline || is_fixed))
 }
 
 /// Prints which tags have moved since the draft was made, and what the draft cannot contain.
-pub(crate) fn report_sources(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
+pub(crate) fn print_source_changes(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
     found.iter().flat_map(|source| &source.left_out).for_each(|left_out| context.streams.warning(left_out));
     for SourceChange { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{NetworkFlags, PublishFlags};
 use crate::cli::context::Context;
-use crate::cli::verbs::publish::{self, Origin, publish};
+use crate::cli::verbs::publish::{self, DraftOrigin, publish};
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -25,14 +25,14 @@ pub(crate) fn publish_new(
     draft: &Draft,
     flags: &PublishFlags,
 ) -> Result<(), CommandError> {
-    finish(context, access, draft, flags, Origin::New)
+    publish_and_print(context, access, draft, flags, DraftOrigin::New)
 }
 
 /// Changes a published list by `change`, which gets the list as a draft.
 ///
 /// # Errors
 /// [`ListConflict`]; errors of the registry; those of [`publish`].
-pub(crate) fn change(
+pub(crate) fn change_published(
     context: &Context,
     network: &NetworkFlags,
     flags: &PublishFlags,
@@ -42,37 +42,37 @@ pub(crate) fn change(
     if list.digest().is_some() {
         return Err(ListConflict::Digest { list: list.to_string() }.into());
     }
-    if context.store_within(network.timeout)?.load(list)?.is_some() {
+    if context.store_with_timeout(network.timeout)?.load(list)?.is_some() {
         return Err(ListConflict::Drafted { list: list.to_string() }.into());
     }
     let registry = context.registry(network, list.repository())?;
-    announce(&registry, list, flags);
+    announce_repositories(&registry, list, flags);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-    let before = new_draft::of_published(&registry, list, &context.fetches())?;
-    let draft = change(access, &before)?;
+    let published = new_draft::of_published(&registry, list, &context.fetch_progress())?;
+    let draft = change(access, &published)?;
     if draft.is_empty() {
         return Err(CommandError::NothingLeft(list.to_string()));
     }
     requirements::check(&draft, &flags.requirements(SpecOrigin::Images))?;
-    finish(context, access, &draft, flags, Origin::Published)
+    publish_and_print(context, access, &draft, flags, DraftOrigin::Published)
 }
 
 /// Announces all repositories of a push, so that one token serves the whole command.
-pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &PublishFlags) {
+pub(crate) fn announce_repositories(registry: &Registry, list: &Reference, flags: &PublishFlags) {
     let further = flags.tags.iter().filter_map(|tag| tag.reference());
     for reference in std::iter::once(list).chain(further) {
         registry.announce(reference.repository(), flags.access());
     }
 }
 
-fn finish(
+fn publish_and_print(
     context: &Context,
     access: ContentAccess<'_>,
     draft: &Draft,
     flags: &PublishFlags,
-    origin: Origin,
+    origin: DraftOrigin,
 ) -> Result<(), CommandError> {
-    let show = |published: &_| publish::show(context, published, flags);
+    let show = |published: &_| publish::print_result(context, published, flags);
     let published = publish(context, access, draft, flags, origin, show)?;
     publish::print_tags_and_warnings(context, std::slice::from_ref(&published), flags);
     Ok(())

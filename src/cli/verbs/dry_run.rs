@@ -26,10 +26,10 @@ fn repository(published: &PushOutcome, width: Option<usize>) -> String {
     let Some(preview) = &published.preview else { return text };
     for TagChange { tag, change, now } in &preview.tag_changes {
         let moves = format!("moves here from {}", now.as_deref().unwrap_or("unknown"));
-        let _ = writeln!(text, "{:<12}{tag} ({})", "tag:", state(*change, &moves));
+        let _ = writeln!(text, "{:<12}{tag} ({})", "tag:", tag_state(*change, &moves));
     }
     for TagChange { tag, change, .. } in &preview.referrers_tags {
-        let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", state(*change, "gets more entries"));
+        let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", tag_state(*change, "gets more entries"));
     }
     let _ = write!(text, "\n{}", table(published).within(width));
     text.push_str(&referrers(&published.referrers, &published.left_behind));
@@ -61,7 +61,7 @@ pub(super) fn referrers<T: Display>(sent: &[T], left_behind: &[T]) -> String {
 }
 
 /// What happens to a tag. `moves` is the word for a tag that names another list now.
-fn state(change: Change, moves: &str) -> &str {
+fn tag_state(change: Change, moves: &str) -> &str {
     match change {
         Change::New => "new",
         Change::Unchanged => "unchanged",
@@ -92,13 +92,13 @@ fn differences(published: &PushOutcome, preview: &DryRun) -> String {
         return "unchanged: nothing would be sent".to_owned();
     }
     let list = &published.reference;
-    let own = Reference::parse(list).ok();
-    let own = own.as_ref().and_then(Reference::tag);
+    let reference = Reference::parse(list).ok();
+    let own_tag = reference.as_ref().and_then(Reference::tag);
     let mut changes = preview.tag_changes.iter();
     // The first name of a list in a layout is its own.
-    let own = if own.is_some() { changes.find(|change| Some(change.tag.as_str()) == own) } else { changes.next() };
+    let own_change = if own_tag.is_some() { changes.find(|change| Some(change.tag.as_str()) == own_tag) } else { changes.next() };
     let lines = preview.changes.lines();
-    match own.map(|own| own.change) {
+    match own_change.map(|tag| tag.change) {
         Some(Change::Unknown) => format!("What {list} serves now is not known"),
         Some(Change::Unchanged) => format!("{list} serves this list now"),
         _ if lines.is_empty() => format!("{list} serves a list now that says the same in other bytes"),

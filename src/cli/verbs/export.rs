@@ -28,25 +28,25 @@ use crate::sanitize;
 const WINDOWS: &str = "windows";
 
 /// The placeholder for the name of a list in a layout.
-const UNPUBLISHED: &str = "layout.invalid/image:latest";
+const LAYOUT_LIST_NAME: &str = "layout.invalid/image:latest";
 
 /// A spec, and warnings about what it cannot express.
 type Exported = (Spec, Vec<String>);
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
-    let location = context.image(&args.image)?;
+    let location = context.image_name(&args.image)?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()?;
     let stored = match location.reference().filter(|_| !args.remote) {
-        Some(list) => context.draft_of(list)?,
+        Some(list) => context.draft(list)?,
         None => None,
     };
     let (spec, losses) = match stored {
-        Some(draft) => of_draft(&draft)?,
+        Some(draft) => spec_of_draft(&draft)?,
         None if args.local => return Err(CommandError::NotStored(location.to_string())),
-        None => remote(context, &location, args)?,
+        None => spec_of_remote(context, &location, args)?,
     };
     let mut text = spec::write(&spec);
-    let refused = unreadable(&text, &spec);
+    let refused = round_trip_warning(&text, &spec);
     let untagged = spec.targets.iter().map(|target| &target.reference).find(|target| target.tag().is_none());
     if let Some(target) = untagged {
         // `apply` reports the line of a variable without a value. The target is the first name in the file.
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         format!("{target} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment")
     });
     if let Some(layout) = location.layout() {
-        text = text.replacen(UNPUBLISHED, "${IMAGE}", 1);
+        text = text.replacen(LAYOUT_LIST_NAME, "${IMAGE}", 1);
         unnamed = Some(format!(
             "{layout} is no list of a registry: apply needs its name in the place of ${{IMAGE}}, or IMAGE in its \
              environment; the path of the layout begins where the file is"
@@ -73,14 +73,14 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
 
 /// The name that `apply` publishes the list under. A digest is left out, because a rebuilt list would need the same
 /// bytes.
-fn target(list: &Reference) -> Reference {
+fn published_name(list: &Reference) -> Reference {
     let tagged = list.tag().and_then(|tag| tags::tagged(list, tag));
     tagged.unwrap_or_else(|| list.clone())
 }
 
 /// The reason why `apply` could not read the spec back unchanged, if there is one: lists may contain values that no
 /// spec may.
-fn unreadable(text: &str, spec: &Spec) -> Option<String> {
+fn round_trip_warning(text: &str, spec: &Spec) -> Option<String> {
     match spec::parse(text, "the exported file", Dialect::Native, &|_| None) {
         Ok(read) if read.specs == std::slice::from_ref(spec) => None,
         Ok(_) => Some("apply writes a platform of this list differently".to_owned()),
@@ -88,17 +88,17 @@ fn unreadable(text: &str, spec: &Spec) -> Option<String> {
     }
 }
 
-fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
+fn spec_of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     if draft.is_empty() {
         return Err(CommandError::Empty(draft.reference.to_string()));
     }
     let is_source = |reference: &&Reference| draft.source.as_ref().map(|index| &index.digest) == reference.digest();
     let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
-    let mut losses = Losses { has_source: source.is_some(), warnings: Vec::new() };
+    let mut losses = LossWarnings { has_source: source.is_some(), warnings: Vec::new() };
     losses.list(draft.subject.as_ref());
-    let manifests = draft.items().into_iter().filter_map(|named| {
-        let ListItem::Entry(key, entry) = named else {
-            if let ListItem::Carried(carried) = named {
+    let manifests = draft.items().into_iter().filter_map(|item| {
+        let ListItem::Entry(key, entry) = item else {
+            if let ListItem::Carried(carried) = item {
                 losses.add(&carried.descriptor);
             }
             return None;
@@ -113,17 +113,17 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         Some(spec_entry(image.into(), &described, entry.source.is_some()))
     });
     let spec = Spec {
-        targets: vec![target(&draft.reference).into()],
+        targets: vec![published_name(&draft.reference).into()],
         source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?).into())),
         annotations: draft.annotations.clone(),
-        artifact_type: Some(draft.artifact_type.clone()).filter(|given| !given.is_empty()),
+        artifact_type: Some(draft.artifact_type.clone()).filter(|artifact_type| !artifact_type.is_empty()),
         manifests: manifests.collect(),
         ..Spec::default()
     };
     Ok((spec, losses.warnings))
 }
 
-fn remote(context: &Context, location: &Location, args: &Export) -> Result<Exported, CommandError> {
+fn spec_of_remote(context: &Context, location: &Location, args: &Export) -> Result<Exported, CommandError> {
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = ContentAccess { registry, layouts: &Layouts::default() };
     let list = &ImageSource::open(access, location)?;
@@ -132,13 +132,13 @@ fn remote(context: &Context, location: &Location, args: &Export) -> Result<Expor
         FetchedContent::List(fetched) => fetched,
         FetchedContent::Image(..) => return Err(CommandError::NotAList(list.to_string())),
     };
-    let named = match location.reference() {
-        Some(list) => target(list),
-        None => Reference::parse(UNPUBLISHED)?,
+    let name = match location.reference() {
+        Some(list) => published_name(list),
+        None => Reference::parse(LAYOUT_LIST_NAME)?,
     };
     let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&list))?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
-    let mut losses = Losses { has_source: true, warnings: Vec::new() };
+    let mut losses = LossWarnings { has_source: true, warnings: Vec::new() };
     losses.list(index.subject.as_ref());
     let has_attestations = index.manifests.iter().any(|descriptor| attested(descriptor).is_some());
     let source = needs_source(&index, &fetched.bytes, is_docker);
@@ -153,11 +153,11 @@ fn remote(context: &Context, location: &Location, args: &Export) -> Result<Expor
         return Err(CommandError::EmptyList(list.to_string()));
     }
     let spec = Spec {
-        targets: vec![named.into()],
+        targets: vec![name.into()],
         source,
         attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
         annotations: index.annotations,
-        artifact_type: Some(index.artifact_type).filter(|given| !given.is_empty()),
+        artifact_type: Some(index.artifact_type).filter(|artifact_type| !artifact_type.is_empty()),
         form: Some(if is_docker { Form::Docker } else { Form::Oci }),
         manifests,
         ..Spec::default()
@@ -173,8 +173,8 @@ fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
         !is_image || !descriptor.urls.is_empty() || !descriptor.data.is_empty() || !descriptor.has_platform()
     };
     let is_beyond = is_docker && index.beyond_docker().is_some();
-    let is_ours = index.encode().is_ok_and(|own| own == bytes);
-    !is_ours || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_unusual)
+    let is_reproducible = index.encode().is_ok_and(|encoded| encoded == bytes);
+    !is_reproducible || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_unusual)
 }
 
 /// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image's own platform may have
@@ -192,7 +192,7 @@ fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> Spec
         without,
         force,
         annotations: descriptor.annotations.clone(),
-        artifact_type: Some(descriptor.artifact_type.clone()).filter(|given| !given.is_empty()),
+        artifact_type: Some(descriptor.artifact_type.clone()).filter(|artifact_type| !artifact_type.is_empty()),
     }
 }
 
@@ -208,13 +208,13 @@ fn empty_fields(platform: &Platform) -> EmptyFields {
 }
 
 /// Collects warnings about what a spec cannot express.
-struct Losses {
+struct LossWarnings {
     /// Whether the spec has a `source`: the index then supplies what a spec cannot express.
     has_source: bool,
     warnings: Vec<String>,
 }
 
-impl Losses {
+impl LossWarnings {
     fn list(&mut self, subject: Option<&Descriptor>) {
         if let Some(subject) = subject.filter(|_| !self.has_source) {
             self.warnings.push(format!("a spec has no place for the list's subject, {}", subject.digest));

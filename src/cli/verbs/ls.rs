@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
             Ok(Some(stored)) => rows.push(Row::Draft(name, Box::new(stored))),
             Ok(None) => {}
             Err(failure) => {
-                rows.push(Row::Damaged(name, failure.to_string()));
+                rows.push(Row::Unreadable(name, failure.to_string()));
                 failures.push(failure);
             }
         }
@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     match args.format {
         _ if args.quiet => rows.iter().filter_map(Row::list).try_for_each(|list| context.streams.line(list))?,
         ListFormat::Table => {
-            let table = context.streams.fit(table(&rows));
+            let table = context.streams.fit_table(table(&rows));
             context.streams.data(table.to_string().as_bytes())?;
         }
         ListFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
 enum Row {
     Draft(StoredName, Box<StoredDraft>),
     /// A draft that cannot be read, and why.
-    Damaged(StoredName, String),
+    Unreadable(StoredName, String),
 }
 
 impl Row {
@@ -52,13 +52,13 @@ impl Row {
     fn list(&self) -> Option<String> {
         match self {
             Row::Draft(_, stored) => Some(stored.draft.reference.to_string()),
-            Row::Damaged(name, _) => name.list().map(|list| list.to_string()),
+            Row::Unreadable(name, _) => name.list().map(|list| list.to_string()),
         }
     }
 
     /// The list's name, else the directory's name.
     fn name(&self) -> String {
-        let (Row::Draft(name, _) | Row::Damaged(name, _)) = self;
+        let (Row::Draft(name, _) | Row::Unreadable(name, _)) = self;
         self.list().unwrap_or_else(|| name.directory.clone())
     }
 
@@ -66,12 +66,12 @@ impl Row {
     fn is_guessed(&self) -> bool {
         match self {
             Row::Draft(_, stored) => stored.guessed,
-            Row::Damaged(name, _) => name.known.is_none(),
+            Row::Unreadable(name, _) => name.known.is_none(),
         }
     }
 
     fn to_json(&self) -> Result<JsonRow, CommandError> {
-        let (Row::Draft(name, _) | Row::Damaged(name, _)) = self;
+        let (Row::Draft(name, _) | Row::Unreadable(name, _)) = self;
         let (guessed, directory) = (self.is_guessed(), name.directory.clone());
         Ok(match self {
             Row::Draft(_, stored) => JsonRow::Draft {
@@ -82,8 +82,8 @@ impl Row {
                 modified: rfc3339(stored.modified),
                 stored_bytes: stored.bytes,
             },
-            Row::Damaged(_, error) => {
-                JsonRow::Damaged { reference: self.list(), guessed, directory, error: error.clone() }
+            Row::Unreadable(_, error) => {
+                JsonRow::Unreadable { reference: self.list(), guessed, directory, error: error.clone() }
             }
         })
     }
@@ -105,7 +105,7 @@ enum JsonRow {
         /// The size of the draft in the store, in bytes.
         stored_bytes: u64,
     },
-    Damaged {
+    Unreadable {
         reference: Option<String>,
         guessed: bool,
         directory: String,
@@ -127,7 +127,7 @@ fn table(rows: &[Row]) -> Table {
         let mark = if row.is_guessed() { " ?" } else { "" };
         let name = format!("{}{mark}", row.name());
         match row {
-            Row::Damaged(..) => table.row([&name, "-", "(cannot be read)", "-", "-"]),
+            Row::Unreadable(..) => table.row([&name, "-", "(cannot be read)", "-", "-"]),
             Row::Draft(_, stored) => {
                 let age = human::ago(now.duration_since(stored.modified).unwrap_or_default());
                 let count = stored.draft.entries().count().to_string();

@@ -21,8 +21,8 @@ pub(crate) struct NamedImages {
     /// The words of the command line.
     pub(crate) words: Vec<ImageName>,
     /// The words, and then the images of the files.
-    all: Vec<ImageName>,
-    files: BuildOutputs,
+    images: Vec<ImageName>,
+    build_outputs: BuildOutputs,
 }
 
 impl NamedImages {
@@ -36,14 +36,14 @@ impl NamedImages {
         flags: &ImageFlags,
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
-        let files = build_files::read(context, &flags.from, &flags.targets, list)?;
-        let words: Vec<ImageName> = words.iter().map(|word| context.image(word)).collect();
-        let all = words.iter().cloned().chain(files.names()).collect();
-        Ok(NamedImages { filter: flags.sources.filter(), words, all, files })
+        let build_outputs = build_files::read(context, &flags.from, &flags.targets, list)?;
+        let words: Vec<ImageName> = words.iter().map(|word| context.image_name(word)).collect();
+        let images = words.iter().cloned().chain(build_outputs.names()).collect();
+        Ok(NamedImages { filter: flags.sources.filter(), words, images, build_outputs })
     }
 
     /// Fetches the images for a list in the repository `target`. `is_requested` says which ones are requested; the
-    /// others are reused from the draft `before`.
+    /// others are reused from the draft `existing`.
     ///
     /// # Errors
     /// Errors of registries, and two files with different images for one platform.
@@ -51,17 +51,17 @@ impl NamedImages {
         &'a self,
         access: ContentAccess<'_>,
         target: &Repository,
-        before: Option<&'a Draft>,
+        existing: Option<&'a Draft>,
         is_requested: impl Fn(&ImageName) -> bool,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<(Vec<ResolvedSource>, Vec<Reused<'a>>), CommandError> {
-        let (images, reused) = previous::split_known(before, sources::distinct(&self.all), is_requested);
+        let (requested, reused) = previous::split_known(existing, sources::distinct(&self.images), is_requested);
         let (filter, targets) = (&self.filter, vec![target]);
-        let resolver = Resolver { access, filter, before, targets, beside: None, progress };
-        let found = resolver.resolve(&images, &reused);
-        let mut found = found.map_err(|failure| self.files.blame(access.registry, failure))?;
+        let resolver = Resolver { access, filter, before: existing, targets, beside: None, progress };
+        let resolved = resolver.resolve(&requested, &reused);
+        let mut sources = resolved.map_err(|failure| self.build_outputs.blame(access.registry, failure))?;
         let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);
-        self.files.settle(&mut found, &reused, is_word, |platform| selection::picks(&self.filter, platform))?;
-        Ok((found, reused))
+        self.build_outputs.settle(&mut sources, &reused, is_word, |platform| selection::picks(&self.filter, platform))?;
+        Ok((sources, reused))
     }
 }

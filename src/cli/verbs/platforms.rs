@@ -23,7 +23,7 @@ const UNKNOWN: &str = "unknown";
 
 /// The platforms of an image. `Display` prints mquery's listing; every line ends with a newline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Supported {
+pub(crate) struct PlatformReport {
     /// The image as it was typed.
     typed: String,
     /// Whether it is a list.
@@ -33,10 +33,10 @@ pub(crate) struct Supported {
 }
 
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
-    let location = context.image(&args.image)?;
+    let location = context.image_name(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = ContentAccess { registry, layouts: &Layouts::default() };
-    let supported = listing(access, &args.image.typed, &location)?;
+    let supported = fetch_platforms(access, &args.image.typed, &location)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(supported.to_string().as_bytes())?),
         PlatformsFormat::Json => Ok(context.streams.json(&supported.listing)?),
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
 ///
 /// # Errors
 /// An error of the registry or the layout, or content that is not a manifest.
-pub(crate) fn listing(access: ContentAccess<'_>, typed: &str, location: &Location) -> Result<Supported, CommandError> {
+pub(crate) fn fetch_platforms(access: ContentAccess<'_>, typed: &str, location: &Location) -> Result<PlatformReport, CommandError> {
     let image = &ImageSource::open(access, location)?;
     image.announce();
     let before = access.registry.requests();
@@ -56,7 +56,7 @@ pub(crate) fn listing(access: ContentAccess<'_>, typed: &str, location: &Locatio
             let own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
             let list = remote::list(access.registry.jobs(), image, &served)?;
             let mut platforms = Vec::new();
-            images(list.children(), &mut platforms);
+            collect_images(list.children(), &mut platforms);
             (true, own, platforms)
         }
         FetchedContent::Image(_, served) => {
@@ -69,23 +69,23 @@ pub(crate) fn listing(access: ContentAccess<'_>, typed: &str, location: &Locatio
     };
     let requests = access.registry.requests().saturating_sub(before);
     let listing = Listing { platforms: Some(platforms), requests, ..Listing::new(location, &own) };
-    Ok(Supported { typed: typed.to_owned(), is_list, listing })
+    Ok(PlatformReport { typed: typed.to_owned(), is_list, listing })
 }
 
 /// The images of a list, with those of nested indexes in their place. An image without any stated platform is kept; one
 /// of the platform `unknown/unknown` is left out.
-fn images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
+fn collect_images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
     for child in children.iter().filter(|child| child.attests().is_none()) {
         let is_known = requirements::known_platform(&child.descriptor).is_some();
         if !is_known && !child.children().is_empty() {
-            images(child.children(), found);
+            collect_images(child.children(), found);
         } else if is_known || !child.descriptor.has_platform() {
             found.push(EntryListing::of_descriptor(&child.location, &child.descriptor));
         }
     }
 }
 
-impl fmt::Display for Supported {
+impl fmt::Display for PlatformReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Listing { digest, media_type, platforms, .. } = &self.listing;
         let media_type = sanitize::word(media_type);

@@ -11,13 +11,13 @@ use crate::core::error::CommandError;
 use crate::drafts::docker_dir::{DockerDir, Removable, StoreError, StoredName};
 
 /// The default of `--older-than`. The help text states it.
-const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const DEFAULT_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     let store = context.store().waiting(Some(args.network.timeout.unwrap_or_default()));
     let now = SystemTime::now();
     // An age before the epoch deletes nothing.
-    let limit = now.checked_sub(args.older_than.unwrap_or(AGE));
+    let limit = now.checked_sub(args.older_than.unwrap_or(DEFAULT_AGE));
     let (mut bytes, mut failures) = (0_u64, Vec::<CommandError>::new());
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
     for name in store.names()? {
@@ -53,6 +53,6 @@ fn prune(
     is_dry_run: bool,
 ) -> Result<Option<Removable>, StoreError> {
     let Some(old) = store.removable(name)?.filter(|draft| draft.modified < limit) else { return Ok(None) };
-    let is_removed = is_dry_run || store.remove_stored(name, Some(limit), &context.notice())?;
+    let is_removed = is_dry_run || store.remove_stored(name, Some(limit), &context.wait_notice())?;
     Ok(is_removed.then_some(old))
 }

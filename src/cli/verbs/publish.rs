@@ -22,7 +22,7 @@ use crate::model::Draft;
 
 /// Where a draft that is published comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum DraftOrigin {
     /// A store, or a spec. Only the requests of the push are counted.
     Stored,
     /// The images of this command. The requests for them are counted too.
@@ -44,10 +44,10 @@ pub(crate) fn publish(
     access: ContentAccess<'_>,
     draft: &Draft,
     flags: &PublishFlags,
-    origin: Origin,
+    origin: DraftOrigin,
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
-    let replaces = draft.remote_digest.clone().filter(|_| origin == Origin::Published && !flags.by_digest);
+    let replaces = draft.remote_digest.clone().filter(|_| origin == DraftOrigin::Published && !flags.by_digest);
     let mut options = PushOptions { replaces, ..flags.options() };
     let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
     let by_digest = flags.by_digest.then(|| repositories::by_digest(draft, flags.kind)).transpose()?;
@@ -58,7 +58,7 @@ pub(crate) fn publish(
     let ContentAccess { registry, layouts } = access;
     let push_context = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
     let count = |published: PushOutcome| {
-        let requests = if origin == Origin::Stored { published.requests } else { registry.requests() };
+        let requests = if origin == DraftOrigin::Stored { published.requests } else { registry.requests() };
         PushOutcome { requests, ..published }
     };
     if let Some(layout) = &flags.to {
@@ -68,17 +68,17 @@ pub(crate) fn publish(
         }
         let layout = &layout.at(context.env.typed(&layout.path));
         let push = LayoutPush { context: push_context, draft, options: &options, layout };
-        return reported(context, flags, report, || push.run().map(count));
+        return push_and_report(context, flags, report, || push.run().map(count));
     }
     let push = Push::new(push_context, draft, &options)?;
-    reported(context, flags, report, || push.run().map(count))
+    push_and_report(context, flags, report, || push.run().map(count))
 }
 
 /// Runs `push`, calls `report` with the result, then writes the result files. They are opened before anything is sent.
 ///
 /// # Errors
 /// As [`publish`].
-pub(crate) fn reported(
+pub(crate) fn push_and_report(
     context: &Context,
     flags: &PublishFlags,
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
@@ -87,7 +87,7 @@ pub(crate) fn reported(
     let file =
         |path: &Option<PathBuf>| path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose();
     let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
-    let github = github_files(context, flags)?;
+    let github = open_github_files(context, flags)?;
     let published = push()?;
     if flags.dry_run {
         return report(&published).map(|()| published);
@@ -97,21 +97,21 @@ pub(crate) fn reported(
     let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
     let github = || github.map_or(Ok(()), append);
     let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
-    CommandError::all(reports).map_err(|failure| unreported(std::slice::from_ref(&published), failure))?;
+    CommandError::all(reports).map_err(|failure| pushed_but_not_reported(std::slice::from_ref(&published), failure))?;
     Ok(published)
 }
 
 /// The files for `--format github`, opened before anything is sent.
-pub(crate) fn github_files(context: &Context, flags: &PublishFlags) -> Result<Option<GithubFiles>, CommandError> {
-    let is_wanted = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
-    is_wanted.then(|| GithubFiles::prepare(&context.env)).transpose()
+pub(crate) fn open_github_files(context: &Context, flags: &PublishFlags) -> Result<Option<GithubFiles>, CommandError> {
+    let is_requested = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
+    is_requested.then(|| GithubFiles::prepare(&context.env)).transpose()
 }
 
 /// The failure of a later step, with the lists that are published.
-pub(crate) fn unreported(published: &[PushOutcome], failure: CommandError) -> CommandError {
+pub(crate) fn pushed_but_not_reported(published: &[PushOutcome], failure: CommandError) -> CommandError {
     let done = match published {
-        [one] => {
-            let (list, digest) = (one.reference.clone(), one.digest.clone());
+        [only] => {
+            let (list, digest) = (only.reference.clone(), only.digest.clone());
             PartialResult::PushedButNotReported { list, digest }
         }
         several => {
@@ -126,11 +126,11 @@ pub(crate) fn unreported(published: &[PushOutcome], failure: CommandError) -> Co
 ///
 /// # Errors
 /// Files that cannot be written; `--format github` without its variables.
-pub(crate) fn check_files(context: &Context, flags: &PublishFlags) -> Result<(), CommandError> {
+pub(crate) fn check_result_files(context: &Context, flags: &PublishFlags) -> Result<(), CommandError> {
     for path in flags.digest_file.iter().chain(&flags.metadata_file) {
         ResultFile::prepare(context.env.typed(path)).map(drop)?;
     }
-    github_files(context, flags).map(drop)
+    open_github_files(context, flags).map(drop)
 }
 
 /// Prints on stderr what a push reports.
@@ -158,12 +158,12 @@ impl PushReporter for Reporter<'_> {
 }
 
 /// Prints the result on stdout: docker's lines, JSON, the dry run, or with `--quiet` the digest alone.
-pub(crate) fn show(context: &Context, published: &PushOutcome, options: &PublishFlags) -> Result<(), CommandError> {
+pub(crate) fn print_result(context: &Context, published: &PushOutcome, options: &PublishFlags) -> Result<(), CommandError> {
     match options.format {
         Some(PublishFormat::Json) => Ok(context.streams.json(published)?),
         Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
         _ if options.quiet => Ok(context.streams.line(&published.digest)?),
-        _ if published.dry_run => Ok(context.streams.changes(&dry_run::text(published, context.streams.width()))?),
+        _ if published.dry_run => Ok(context.streams.diff(&dry_run::text(published, context.streams.width()))?),
         _ if options.to.is_some() => {
             Ok(context.streams.line(format_args!("{}@{}", published.reference, published.digest))?)
         }
@@ -178,11 +178,11 @@ pub(crate) fn print_tags_and_warnings(context: &Context, published: &[PushOutcom
     if !flags.dry_run && !flags.verbose {
         published.iter().filter(|outcome| outcome.has_more_names()).for_each(|outcome| print_tags(context, outcome));
     }
-    warn(context, published);
+    print_warnings(context, published);
 }
 
 /// Prints the warnings about published lists on stderr, each once.
-pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
+pub(crate) fn print_warnings(context: &Context, published: &[PushOutcome]) {
     // Several targets of one spec are one list.
     let warnings: BTreeSet<&String> = published.iter().flat_map(|outcome| &outcome.warnings).collect();
     warnings.iter().for_each(|warning| context.streams.warning(warning));

@@ -3,7 +3,7 @@
 use crate::cli::args::Push;
 use crate::cli::context::Context;
 use crate::cli::verbs::list_flags;
-use crate::cli::verbs::publish::{self, Origin, publish};
+use crate::cli::verbs::publish::{self, DraftOrigin, publish};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
@@ -17,44 +17,44 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
     let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
-    let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
+    let show = |published: &PushOutcome| publish::print_result(context, published, &args.publish);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let subject = list_flags::subject(&registry, target, args.list_flags.subject.as_ref())?;
     // The flags change only what is published, not the draft that is stored.
     let stored = list_flags::change_list(&args.list_flags).then(|| draft.clone());
     list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
-    let published = publish(context, access, &draft, &args.publish, Origin::Stored, show)?;
+    let published = publish(context, access, &draft, &args.publish, DraftOrigin::Stored, show)?;
     if args.purge && !published.dry_run {
-        let purged = purge(context, args, target, stored.as_ref().unwrap_or(&draft));
-        purged.map_err(|failure| publish::unreported(std::slice::from_ref(&published), failure))?;
+        let purged = delete_pushed_draft(context, args, target, stored.as_ref().unwrap_or(&draft));
+        purged.map_err(|failure| publish::pushed_but_not_reported(std::slice::from_ref(&published), failure))?;
     } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
-        remember(context, args, target, &published);
+        store_remote_digest(context, args, target, &published);
     }
     publish::print_tags_and_warnings(context, std::slice::from_ref(&published), &args.publish);
     Ok(())
 }
 
 /// Stores the digest that the list's tag names now. The list is published, so a failure is only a warning.
-fn remember(context: &Context, args: &Push, target: &Reference, published: &PushOutcome) {
+fn store_remote_digest(context: &Context, args: &Push, target: &Reference, published: &PushOutcome) {
     let Some(digest) = target.tag().and_then(|_| published.digest.parse::<Digest>().ok()) else { return };
-    let change = |before: Option<&Draft>| {
-        let mut draft = before.cloned();
+    let change = |stored: Option<&Draft>| {
+        let mut draft = stored.cloned();
         draft.iter_mut().for_each(|draft| draft.remote_digest = Some(digest.clone()));
         Ok::<_, CommandError>(draft)
     };
-    let store = context.store_within(args.network.timeout);
-    let written = store.and_then(|store| store.change(target, &context.notice(), change));
+    let store = context.store_with_timeout(args.network.timeout);
+    let written = store.and_then(|store| store.change(target, &context.wait_notice(), change));
     if let Err(error) = written {
         context.streams.note(format_args!("{target} is published, but the draft does not say so: {error}"));
     }
 }
 
 /// Deletes the draft that was pushed. A draft that another process has changed since then stays.
-fn purge(context: &Context, args: &Push, target: &Reference, pushed: &Draft) -> Result<(), CommandError> {
+fn delete_pushed_draft(context: &Context, args: &Push, target: &Reference, pushed: &Draft) -> Result<(), CommandError> {
     let mut changed = false;
-    context.store_within(args.network.timeout)?.change(target, &context.notice(), |before| {
-        changed = before.is_some_and(|draft| draft != pushed);
-        Ok::<_, CommandError>(before.filter(|_| changed).cloned())
+    context.store_with_timeout(args.network.timeout)?.change(target, &context.wait_notice(), |stored| {
+        changed = stored.is_some_and(|draft| draft != pushed);
+        Ok::<_, CommandError>(stored.filter(|_| changed).cloned())
     })?;
     if changed {
         context.streams.note(format_args!("{target} was changed while it was being pushed, so it is not removed"));

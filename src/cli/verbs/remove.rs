@@ -12,9 +12,9 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let list = args.list.reference()?;
     if args.push {
         let (mut lines, verb) = (Vec::new(), if args.publish.dry_run { "Would remove" } else { "Removed" });
-        direct_push::change(context, &args.network, &args.publish, list, |_, before| {
-            let (entries, notes) = select(before, &args.words)?;
-            let mut draft = before.clone();
+        direct_push::change_published(context, &args.network, &args.publish, list, |_, published| {
+            let (entries, notes) = select(published, &args.words)?;
+            let mut draft = published.clone();
             let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
             lines = notes.into_iter().chain(removed.iter().map(|entry| removed_line(entry, verb))).collect();
             Ok(draft)
@@ -24,10 +24,10 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         return Ok(());
     }
     let mut notes = Vec::new();
-    let store = context.store_within(args.network.timeout)?;
-    let removed = store.remove_entries(list, &context.notice(), |draft| {
-        let (entries, several) = select(draft, &args.words)?;
-        notes = several;
+    let store = context.store_with_timeout(args.network.timeout)?;
+    let removed = store.remove_entries(list, &context.wait_notice(), |draft| {
+        let (entries, ambiguous) = select(draft, &args.words)?;
+        notes = ambiguous;
         Ok::<_, CommandError>(entries)
     })?;
     let removed = removed.ok_or_else(|| CommandError::NotStored(list.to_string()))?;

@@ -7,12 +7,12 @@ use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::{DockerDir, StoredName};
 
 pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
-    let store = context.store_within(args.timeout)?;
+    let store = context.store_with_timeout(args.timeout)?;
     if !args.all {
         return CommandError::all(args.lists.iter().map(|list| remove(context, &store, list))).map(drop);
     }
     // A draft that another process has deleted meanwhile counts as deleted.
-    let remove = |name: &StoredName| Ok(store.remove_stored(name, None, &context.notice())?);
+    let remove = |name: &StoredName| Ok(store.remove_stored(name, None, &context.wait_notice())?);
     let removed = CommandError::all(store.names()?.iter().map(remove));
     sweep(context, &store);
     removed.map(drop)
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
 
 fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), CommandError> {
     let list = list.reference()?;
-    let is_removed = store.remove(list, &context.notice())?;
+    let is_removed = store.remove(list, &context.wait_notice())?;
     if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
 }
 

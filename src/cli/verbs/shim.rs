@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> 
     match args.format {
         Some(_) => context.streams.json(&StatusJson::new(&status))?,
         None if args.action == ShimAction::Remove => {}
-        None => show(context, &status)?,
+        None => print_status(context, &status)?,
     }
     Ok(is_done)
 }
@@ -90,22 +90,22 @@ fn remove(context: &Context, args: &Shim, machine: &Machine, dir: Option<&Path>)
     Ok(shim::status(machine, dir)?)
 }
 
-fn show(context: &Context, status: &Status) -> Result<(), CommandError> {
+fn print_status(context: &Context, status: &Status) -> Result<(), CommandError> {
     let none = || "none".to_owned();
     let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(none, |path| path.display().to_string());
     context.streams.line(format_args!("Shim:    {}", path(&status.shim)))?;
     context.streams.line(format_args!("Docker:  {}\n", path(&status.docker)))?;
     let mut table = Table::new(&["CALLER", "SHIM", "WHY"]);
     for caller in &status.callers {
-        let (is_reached, why) = row(caller, status);
+        let (is_reached, why) = reach_and_reason(caller, status);
         table.row([caller.name, is_reached, &why]);
     }
-    let table = context.streams.fit(table);
+    let table = context.streams.fit_table(table);
     Ok(context.streams.data(table.to_string().as_bytes())?)
 }
 
 /// Whether a caller runs the shim, and why.
-fn row(caller: &Caller, status: &Status) -> (&'static str, String) {
+fn reach_and_reason(caller: &Caller, status: &Status) -> (&'static str, String) {
     match &caller.reach {
         Reach::Yes => ("yes", "it is the first docker on its PATH".to_owned()),
         Reach::Other(other) => ("no", format!("{} comes first on its PATH", other.display())),

@@ -8,7 +8,7 @@ use crate::core::error::CommandError;
 
 /// What `build.rs` found out; nothing where it could not.
 #[derive(Serialize)]
-struct Build {
+struct BuildInfo {
     version: &'static str,
     commit: Option<&'static str>,
     /// The day of the commit.
@@ -17,14 +17,14 @@ struct Build {
 }
 
 /// What this program was built from.
-const BUILD: Build = Build {
+const BUILD: BuildInfo = BuildInfo {
     version: env!("CARGO_PKG_VERSION"),
-    commit: known(env!("DOCKER_MANIFEST_BUILD_COMMIT")),
-    date: known(env!("DOCKER_MANIFEST_BUILD_DATE")),
-    target: known(env!("DOCKER_MANIFEST_BUILD_TARGET")),
+    commit: non_empty(env!("DOCKER_MANIFEST_BUILD_COMMIT")),
+    date: non_empty(env!("DOCKER_MANIFEST_BUILD_DATE")),
+    target: non_empty(env!("DOCKER_MANIFEST_BUILD_TARGET")),
 };
 
-const fn known(text: &'static str) -> Option<&'static str> {
+const fn non_empty(text: &'static str) -> Option<&'static str> {
     if text.is_empty() { None } else { Some(text) }
 }
 

@@ -74,7 +74,7 @@ fn push_reports_images_that_the_registry_deletes_at_once() {
     let shared = Shared::of(Registry::builder().loses_children().start());
     shared.add(&[AMD]);
     let words = ["push", "--shared", "--require", AMD, "--format", "json", &shared.list()];
-    let failed = shared.run_by(RecordingClock::with(0.5, |_| {}), &words);
+    let failed = shared.run_with_clock(RecordingClock::with(0.5, |_| {}), &words);
     let said: serde_json::Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!((failed.code, &said["error"]["kind"]), (1, &"missing".into()), "{said}");
     assert!(shared.platforms("1").is_empty());

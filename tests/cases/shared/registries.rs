@@ -90,7 +90,7 @@ fn no_tag_moves_to_a_list_with_an_absent_child() {
     shared.registry.clear();
     let clock = RecordingClock::with(0.5, |_| {});
     let words = ["push", "--shared", "--require", BOTH, "--format", "json", &shared.list()];
-    let failed = shared.run_by(clock.clone(), &words);
+    let failed = shared.run_with_clock(clock.clone(), &words);
     assert_eq!((failed.code, clock.slept().iter().sum()), (1, std::time::Duration::from_secs(15)));
     assert!(failed.err().contains("the registry does not show all images of"), "{}", failed.err());
     let said: serde_json::Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
@@ -142,7 +142,7 @@ fn a_child_that_is_not_known_yet_is_waited_for() {
     let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
     shared.registry.fault(Rule::on("PUT", "sha256:").times(2), Fault::Status(400, refused, vec![]));
     let clock = RecordingClock::with(0.5, |_| {});
-    let _ = shared.run_by(clock, &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    let _ = shared.run_with_clock(clock, &["push", "--shared", "--require", BOTH, &shared.list()]).success();
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
 }
 
@@ -153,7 +153,7 @@ fn a_child_that_is_shown_late_is_looked_for_again() {
     shared.add(&[AMD, ARM]);
     shared.registry.fault(Rule::on("HEAD", &image(ARM, "").digest()).times(3), Fault::status(404));
     let clock = RecordingClock::with(0.5, |_| {});
-    let _ = shared.run_by(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    let _ = shared.run_with_clock(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
     assert_eq!(clock.slept().iter().map(|wait| wait.as_millis()).collect::<Vec<_>>(), [500, 1000, 2000]);
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
 }
@@ -164,7 +164,7 @@ fn an_entry_whose_image_is_not_known_yet_is_put_again() {
     let shared = Shared::of(Registry::builder().knows_images_late(3).start());
     let clock = RecordingClock::with(0.5, |_| {});
     let (list, name) = (shared.list(), shared.image(AMD));
-    let added = shared.run_by(clock.clone(), &["add", "--shared", &list, &name]).success();
+    let added = shared.run_with_clock(clock.clone(), &["add", "--shared", &list, &name]).success();
     assert!(added.err().contains("does not know yet what it has just accepted"), "{}", added.err());
     let (media_type, _) = shared.registry.manifest("app", &tag("linux-amd64")).expect("an entry");
     assert_eq!((media_type.as_str(), clock.slept().len()), (testkit::image::OCI_INDEX, 3));
@@ -172,7 +172,7 @@ fn an_entry_whose_image_is_not_known_yet_is_put_again() {
     let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
     shared.registry.fault(Rule::on("PUT", "draft."), Fault::Status(400, refused, vec![]));
     shared.registry.fault(Rule::on("HEAD", "sha256:"), Fault::status(404));
-    let failed = shared.run_by(clock.clone(), &["add", "--shared", &list, &shared.image(ARM)]);
+    let failed = shared.run_with_clock(clock.clone(), &["add", "--shared", &list, &shared.image(ARM)]);
     assert_eq!((failed.code, clock.slept().len()), (1, 3), "{}", failed.err());
     assert!(failed.err().contains("failed to put entry"), "{}", failed.err());
 }

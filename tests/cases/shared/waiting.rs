@@ -25,7 +25,7 @@ fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
         }
     });
     let words = ["push", "--shared", "--wait", "30m", "--require", BOTH, "--jobs", "1", &shared.list()];
-    let pushed = shared.run_by(clock.clone(), &words).success();
+    let pushed = shared.run_with_clock(clock.clone(), &words).success();
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
     let polls = shared.lines();
     assert_eq!(polls.iter().filter(|request| **request == line("GET", "linux-amd64")).count(), 1, "{polls:?}");
@@ -46,7 +46,7 @@ fn waiting_half_an_hour_takes_about_95_rounds_and_exits_with_3() {
     shared.add(&[AMD]).lines();
     let clock = RecordingClock::with(0.5, |_| {});
     let failed =
-        shared.run_by(clock.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &shared.list()]);
+        shared.run_with_clock(clock.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &shared.list()]);
     let rounds = clock.slept().len();
     assert!((90..=100).contains(&rounds), "{rounds}");
     assert_eq!(clock.slept().iter().sum::<Duration>(), Duration::from_secs(30 * 60));
@@ -122,7 +122,7 @@ fn reads_that_are_late_are_waited_for() {
         }
         let clock = RecordingClock::with(0.5, |_| {});
         let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", grace, &list, &image];
-        let _ = shared.run_by(clock, &words).success();
+        let _ = shared.run_with_clock(clock, &words).success();
         assert_eq!(shared.platforms("1").len() == 2, is_published, "{reads} late reads, {grace}");
     }
 }
@@ -141,7 +141,7 @@ fn an_older_own_entry_is_not_published() {
     shared.registry.fault(Rule::on("GET", &tag("linux-arm64")).times(1), late);
     let (list, image) = (shared.list(), shared.image_of(ARM, "new"));
     let words = ["add", "--shared", "--require", BOTH, "--if-complete", &list, &image];
-    let _ = shared.run_by(RecordingClock::with(0.5, |_| {}), &words).success();
+    let _ = shared.run_with_clock(RecordingClock::with(0.5, |_| {}), &words).success();
     let (_, published) = shared.registry.manifest("app", "1").expect("the list");
     let new = image.rsplit('@').next().expect("a digest");
     assert!(String::from_utf8_lossy(&published).contains(new));
@@ -176,7 +176,7 @@ fn an_error_ends_the_wait() {
         shared.registry.fault(Rule::on("HEAD", "draft."), Fault::status(status));
         let clock = RecordingClock::with(0.5, |_| {});
         let words = ["push", "--shared", "--wait", "5m", "--require", BOTH, "--retries", "0", &shared.list()];
-        let failed = shared.run_by(clock.clone(), &words);
+        let failed = shared.run_with_clock(clock.clone(), &words);
         assert_eq!((failed.code, clock.slept().len()), (1, 1), "{status}: {}", failed.err());
     }
 }
@@ -189,7 +189,7 @@ fn rate_limits_are_waited_out() {
     shared.add(&[AMD, ARM]);
     shared.registry.fault(Rule::any().times(3), slow);
     let clock = RecordingClock::with(0.5, |_| {});
-    let _ = shared.run_by(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    let _ = shared.run_with_clock(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
     assert!(clock.slept().iter().any(|time| *time >= Duration::from_secs(7)), "{:?}", clock.slept());
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
 }

@@ -23,13 +23,13 @@ pub struct ToolGlobals {
     #[arg(long)]
     pub plain_http: bool,
     /// Log in to the registry as this user
-    #[arg(long, value_name = "value", value_parser = values::word)]
+    #[arg(long, value_name = "value", value_parser = values::non_empty_text)]
     pub username: Option<String>,
     /// The user's password
     #[arg(long, value_name = "value", value_parser = secret)]
     pub password: Option<Secret>,
     /// Docker's configuration: a file, or a directory with config.json in it
-    #[arg(long, value_name = "value", value_parser = values::path)]
+    #[arg(long, value_name = "value", value_parser = values::non_empty_path)]
     pub docker_cfg: Option<PathBuf>,
 }
 
@@ -51,7 +51,7 @@ pub struct ToolInspect {
     #[arg(long)]
     pub expand_config: bool,
     /// The image
-    #[arg(value_name = "REF", value_parser = RefArg::value)]
+    #[arg(value_name = "REF", value_parser = RefArg::from_clap)]
     pub image: RefArg,
 }
 
@@ -77,7 +77,7 @@ pub struct ToolFromSpec {
     #[command(flatten)]
     pub push: ToolPush,
     /// The file; "-" is standard input
-    #[arg(value_name = "FILE", value_parser = values::path)]
+    #[arg(value_name = "FILE", value_parser = values::non_empty_path)]
     pub file: PathBuf,
 }
 
@@ -99,16 +99,16 @@ pub struct ToolFromArgs {
     #[arg(long, value_name = "strings", required = true, value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
     /// Name of the images, with the placeholders OS, ARCH and VARIANT
-    #[arg(long, value_name = "value", value_parser = values::word)]
+    #[arg(long, value_name = "value", value_parser = values::non_empty_text)]
     pub template: String,
     /// List to push
-    #[arg(long, value_name = "value", value_parser = RefArg::value)]
+    #[arg(long, value_name = "value", value_parser = RefArg::from_clap)]
     pub target: RefArg,
     /// Additional tags for the list, in the same repository
     #[arg(long, value_name = "strings", value_parser = values::tag)]
     pub tags: Vec<String>,
     /// Annotations of the list (KEY=VALUE,...); OCI only
-    #[arg(long, value_name = "strings", value_parser = values::pair)]
+    #[arg(long, value_name = "strings", value_parser = values::key_value)]
     pub annotations: Vec<(String, String)>,
 }
 

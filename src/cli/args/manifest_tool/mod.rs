@@ -9,7 +9,7 @@ mod arguments;
 use clap::{Args, CommandFactory, FromArgMatches};
 
 use super::error::{ArgsErrorKind, FlagError};
-use super::help::{about, bad_value, option_table, usage_words};
+use super::help::{about, invalid_value, option_table, usage_words};
 use super::pflag::{self, FlagKind};
 use crate::suggest::nearest;
 
@@ -27,7 +27,7 @@ pub struct ToolError {
     /// The usage line of the command that it concerns.
     pub usage: String,
     /// What the user probably meant.
-    pub near: Option<String>,
+    pub suggestion: Option<String>,
 }
 
 /// The kinds of errors of a command line.
@@ -41,7 +41,7 @@ pub enum ToolErrorKind {
     Command(String),
     /// `push` without `from-spec` or `from-args`.
     #[error("push wants from-spec or from-args")]
-    Way,
+    NoPushSource,
     /// A missing flag or word that the command needs.
     #[error("{0} is missing")]
     Missing(String),
@@ -59,22 +59,22 @@ pub enum ToolErrorKind {
 /// Everything that cannot be read. Nothing is ignored.
 pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
     let commands = commands();
-    let words = two_dashes(&commands, words);
-    let path = path(&commands, &words);
+    let words = with_two_dashes(&commands, words);
+    let path = command_path(&commands, &words);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match *path.as_slice() {
         ["help" | "h", ref topic @ ..] => help(&commands, topic),
-        [] if is_there(&words, &["--version", "-v"]) => Ok(ToolRequest::Version),
+        [] if contains_any(&words, &["--version", "-v"]) => Ok(ToolRequest::Version),
         [] => no_command(&commands, &words),
         ["push"] | ["push", "help" | "h"] => {
-            let asked = is_there(&words, &["--help", "-h"]) || path.len() == 2;
-            if asked { help(&commands, &["push"]) } else { Err(error(&commands, "push", ToolErrorKind::Way)) }
+            let is_requested = contains_any(&words, &["--help", "-h"]) || path.len() == 2;
+            if is_requested { help(&commands, &["push"]) } else { Err(tool_error(&commands, "push", ToolErrorKind::NoPushSource)) }
         }
         [name, ..] => {
             let name = if name == "push" { path.join(" ") } else { name.to_owned() };
             match commands.iter().find(|command| command.get_name() == name) {
-                Some(command) => run(&commands, command, &words),
-                None => Err(error(&commands, "", ToolErrorKind::Command(name))),
+                Some(command) => parse_command(&commands, command, &words),
+                None => Err(tool_error(&commands, "", ToolErrorKind::Command(name))),
             }
         }
     }
@@ -89,39 +89,39 @@ fn commands() -> [clap::Command; 3] {
 }
 
 /// Every flag of every command.
-fn flag<'a>(commands: &'a [clap::Command], long: &str) -> Option<&'a clap::Arg> {
+fn find_flag<'a>(commands: &'a [clap::Command], long: &str) -> Option<&'a clap::Arg> {
     commands.iter().flat_map(clap::Command::get_arguments).find(|flag| flag.get_long() == Some(long))
 }
 
 /// Go's flag package reads `-raw` as `--raw`. A value that begins with a dash is not changed.
-fn two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
+fn with_two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
     let mut is_value = false;
-    let mut ended = false;
-    let mut spelt = Vec::new();
+    let mut flags_ended = false;
+    let mut normalized = Vec::new();
     for word in words {
-        ended |= word == "--" && !is_value;
+        flags_ended |= word == "--" && !is_value;
         let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
         let (long, value) = name.split_once('=').map_or((name, None), |(long, value)| (long, Some(value)));
-        let known = flag(commands, long).filter(|_| !is_value && !ended);
-        let is_help = ["help", "version"].contains(&long) && !is_value && !ended;
-        spelt.push(if known.is_some() || is_help { format!("--{name}") } else { word.clone() });
-        is_value = known.is_some_and(|flag| value.is_none() && pflag::kind(flag) != FlagKind::Switch);
+        let known = find_flag(commands, long).filter(|_| !is_value && !flags_ended);
+        let is_help = ["help", "version"].contains(&long) && !is_value && !flags_ended;
+        normalized.push(if known.is_some() || is_help { format!("--{name}") } else { word.clone() });
+        is_value = known.is_some_and(|flag| value.is_none() && pflag::flag_kind(flag) != FlagKind::Switch);
     }
-    spelt
+    normalized
 }
 
 /// The words that select a command: one, or `push` and its form.
-fn path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
+fn command_path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     let mut is_value = false;
     for word in words {
-        let wanted =
+        let length =
             if path.first().is_some_and(|first| first == "push" || first == "help" || first == "h") { 2 } else { 1 };
-        if std::mem::take(&mut is_value) || path.len() >= wanted {
+        if std::mem::take(&mut is_value) || path.len() >= length {
             continue;
         }
         match word.strip_prefix("--") {
-            Some(name) => is_value = flag(commands, name).is_some_and(|flag| pflag::kind(flag) != FlagKind::Switch),
+            Some(name) => is_value = find_flag(commands, name).is_some_and(|flag| pflag::flag_kind(flag) != FlagKind::Switch),
             None if word.starts_with('-') => {}
             None => path.push(word.clone()),
         }
@@ -129,7 +129,7 @@ fn path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
     path
 }
 
-fn is_there(words: &[String], flags: &[&str]) -> bool {
+fn contains_any(words: &[String], flags: &[&str]) -> bool {
     words.iter().any(|word| flags.contains(&word.as_str()))
 }
 
@@ -142,42 +142,42 @@ fn no_command(commands: &[clap::Command], words: &[String]) -> Result<ToolReques
             whole = whole.arg(flag.clone());
         }
     }
-    pflag::scan(&whole, words, false).map_err(|flag| error(commands, "", flag.into()))?;
+    pflag::scan(&whole, words, false).map_err(|flag| tool_error(commands, "", flag.into()))?;
     help(commands, &[])
 }
 
-fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) -> Result<ToolRequest, ToolError> {
+fn parse_command(commands: &[clap::Command], command: &clap::Command, words: &[String]) -> Result<ToolRequest, ToolError> {
     let name = command.get_name();
-    let refused = |kind: ToolErrorKind| error(commands, name, kind);
+    let refused = |kind: ToolErrorKind| tool_error(commands, name, kind);
     let mut scanned = pflag::scan(command, words, false).map_err(|flag| refused(flag.into()))?;
     if scanned.help {
         return Ok(ToolRequest::Help(command_help(command)));
     }
     scanned.words.drain(..name.split(' ').count().min(scanned.words.len()));
-    let wanted: Vec<&clap::Arg> = command.get_positionals().collect();
-    if let Some(extra) = scanned.words.get(wanted.len()) {
+    let positionals: Vec<&clap::Arg> = command.get_positionals().collect();
+    if let Some(extra) = scanned.words.get(positionals.len()) {
         return Err(refused(ToolErrorKind::Extra(extra.clone())));
     }
-    if let Some(missing) = wanted.get(scanned.words.len()) {
+    if let Some(missing) = positionals.get(scanned.words.len()) {
         return Err(refused(ToolErrorKind::Missing(pflag::value_name(missing))));
     }
     let is_missing = |flag: &&clap::Arg| {
         flag.get_long().is_some_and(|long| flag.is_required_set() && scanned.values(long).is_empty())
     };
     if let Some(flag) = command.get_arguments().find(is_missing) {
-        return Err(refused(ToolErrorKind::Missing(pflag::shown(flag))));
+        return Err(refused(ToolErrorKind::Missing(pflag::pflag_name(flag))));
     }
     for (flag, other) in [("username", "password"), ("password", "username")] {
         if scanned.is_on(flag) && !scanned.is_on(other) {
-            let (flag, other) = (format!("--{flag}"), format!("--{other}"));
-            return Err(refused(FlagError::Needs { flag, other }.into()));
+            let (flag, needed) = (format!("--{flag}"), format!("--{other}"));
+            return Err(refused(FlagError::Needs { flag, needed }.into()));
         }
     }
-    let mut normal = scanned.flags();
-    normal.push("--".to_owned());
-    normal.append(&mut scanned.words);
-    typed(command, normal).map_err(|error| {
-        refused(match bad_value(command, &error) {
+    let mut normal_form = scanned.flags();
+    normal_form.push("--".to_owned());
+    normal_form.append(&mut scanned.words);
+    typed_request(command, normal_form).map_err(|error| {
+        refused(match invalid_value(command, &error) {
             ArgsErrorKind::Flag(flag) => flag.into(),
             other => ToolErrorKind::Word(other.to_string()),
         })
@@ -185,8 +185,8 @@ fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) ->
 }
 
 /// The typed values of a command line in normal form.
-fn typed(command: &clap::Command, normal: Vec<String>) -> Result<ToolRequest, clap::Error> {
-    let matches = command.clone().try_get_matches_from(normal)?;
+fn typed_request(command: &clap::Command, normal_form: Vec<String>) -> Result<ToolRequest, clap::Error> {
+    let matches = command.clone().try_get_matches_from(normal_form)?;
     let command = match command.get_name() {
         "inspect" => ToolCommand::Inspect(ToolInspect::from_arg_matches(&matches)?),
         "push from-spec" => ToolCommand::FromSpec(ToolFromSpec::from_arg_matches(&matches)?),
@@ -196,15 +196,15 @@ fn typed(command: &clap::Command, normal: Vec<String>) -> Result<ToolRequest, cl
 }
 
 /// An error. `name` is the command; empty for the program, `push` for both forms of `push`.
-fn error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> ToolError {
-    let own = commands.iter().filter(|command| command.get_name().starts_with(name));
-    let near = match &kind {
+fn tool_error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> ToolError {
+    let concerned = commands.iter().filter(|command| command.get_name().starts_with(name));
+    let suggestion = match &kind {
         ToolErrorKind::Flag(FlagError::Unknown(typed)) => {
-            let flags = own.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
+            let flags = concerned.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
             nearest(typed, flags).map(|flag| format!("--{flag}"))
         }
         ToolErrorKind::Command(typed) => match typed.strip_prefix("push ") {
-            Some(way) => nearest(way, ["from-args", "from-spec"]).map(|way| format!("push {way}")),
+            Some(source) => nearest(source, ["from-args", "from-spec"]).map(|source| format!("push {source}")),
             None => nearest(typed, ["inspect", "push", "help"]).map(str::to_owned),
         },
         _ => None,
@@ -214,7 +214,7 @@ fn error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> ToolErr
         None if name == "push" => format!("{NAME} push [OPTIONS] from-spec|from-args ..."),
         None => format!("{NAME} [OPTIONS] COMMAND"),
     };
-    ToolError { kind, usage, near }
+    ToolError { kind, usage, suggestion }
 }
 
 impl ToolError {
@@ -243,7 +243,7 @@ fn help(commands: &[clap::Command], topic: &[&str]) -> Result<ToolRequest, ToolE
     };
     let named: Vec<&clap::Command> = commands.iter().filter(is_named).collect();
     match named.as_slice() {
-        [] => Err(error(commands, "", ToolErrorKind::Command(name))),
+        [] => Err(tool_error(commands, "", ToolErrorKind::Command(name))),
         [only] => Ok(ToolRequest::Help(command_help(only))),
         several => {
             let mut text = if name.is_empty() {

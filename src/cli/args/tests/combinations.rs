@@ -11,31 +11,31 @@ use crate::cli::report;
 use crate::model::index::Form;
 
 fn push(line: &[&str]) -> Push {
-    match run(line) {
+    match run_command(line) {
         Command::Push(push) => push,
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
 fn apply(line: &[&str]) -> Apply {
-    match run(line) {
+    match run_command(line) {
         Command::Apply(apply) => apply,
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
-fn typed(platforms: &[PlatformFilter]) -> Vec<&str> {
+fn platform_names(platforms: &[PlatformFilter]) -> Vec<&str> {
     platforms.iter().map(|platform| platform.shown.as_str()).collect()
 }
 
 #[test]
-fn lists_are_csv_and_add_up_and_others_are_taken_as_they_stand() {
+fn list_flags_are_csv_and_add_up_and_other_repeated_flags_are_kept_verbatim() {
     let pushed =
         push(&["push", "-t", "a,b", "l", "--tag=c", "--require", "linux/amd64,linux/aarch64", "--require=linux/arm"]);
     assert_eq!(pushed.publish.tags, ["a", "b", "c"].map(|tag| TagArg::Tag(tag.into())));
     let references = push(&["push", "-t", "\nh.x/app:1.2\nh.x/app:1\n", "l"]).publish.tags;
     assert_eq!(references, ["h.x/app:1.2", "h.x/app:1"].map(|typed| TagArg::new(typed).unwrap()));
-    assert_eq!(typed(&pushed.publish.require), ["linux/amd64", "linux/aarch64", "linux/arm"]);
+    assert_eq!(platform_names(&pushed.publish.require), ["linux/amd64", "linux/aarch64", "linux/arm"]);
     assert_eq!(pushed.publish.require[1].parsed.to_string(), "linux/arm64");
     let annotated = annotate(&["annotate", "--annotation", "a=b,c=d", "l", "--annotation=e=", "i", "--features=x,y"]);
     assert_eq!(annotated.entry.annotations, ["a=b,c=d", "e="].map(|typed| AnnotationArg::new(typed).unwrap()));
@@ -45,7 +45,7 @@ fn lists_are_csv_and_add_up_and_others_are_taken_as_they_stand() {
 }
 
 #[test]
-fn values_have_types_and_defaults() {
+fn flag_values_have_types_and_defaults() {
     let plain = push(&["push", "l"]);
     assert_eq!((plain.publish, plain.network, plain.purge), (PublishFlags::default(), NetworkFlags::default(), false));
     let full = push(&[
@@ -76,26 +76,26 @@ fn values_have_types_and_defaults() {
     assert!(full.purge && full.publish.quiet && full.publish.exact && full.publish.strict && full.publish.dry_run);
     assert_eq!((full.network.retries, full.network.timeout), (Some(0), Some(Duration::from_secs(90))));
     assert_eq!((full.network.username.as_deref(), full.network.password_stdin), (Some("me"), true));
-    let Command::Create(create) = run(&["create", "l", "i", "--attestations=drop", "--platform", "linux/arm/7"]) else {
+    let Command::Create(create) = run_command(&["create", "l", "i", "--attestations=drop", "--platform", "linux/arm/7"]) else {
         panic!("not create")
     };
     assert_eq!(create.image_flags.sources.attestations, Some(Attestations::Drop));
     assert_eq!(create.image_flags.sources.platforms[0].parsed.variant, "v7");
-    let Command::Prune(prune) = run(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
+    let Command::Prune(prune) = run_command(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
     assert_eq!(prune.older_than, Some(Duration::from_secs(30 * 24 * 60 * 60)));
-    let Command::Ls(ls) = run(&["ls"]) else { panic!("not ls") };
+    let Command::Ls(ls) = run_command(&["ls"]) else { panic!("not ls") };
     assert_eq!(
         ls,
         Ls { list: None, quiet: false, format: ListFormat::Table, shared: false, network: NetworkFlags::default() }
     );
-    let Command::Inspect(inspect) = run(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
+    let Command::Inspect(inspect) = run_command(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
         panic!("not inspect")
     };
     assert_eq!((inspect.format, inspect.raw), (Some(InspectOutput::Format(InspectFormat::Tree)), false));
 }
 
 #[test]
-fn bad_values_are_flag_errors_that_say_what_is_right() {
+fn invalid_flag_values_are_refused_and_the_valid_ones_named() {
     let cases: [(&[&str], &str); 14] = [
         (&["push", "--type=x", "l"], "\"x\" for \"--type\" flag: must be one of auto, docker, oci"),
         (&["push", "--type=", "l"], "\"\" for \"--type\" flag: must be one of auto, docker, oci"),
@@ -126,14 +126,14 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
         (&["push", "--exact=x", "l"], "\"x\" for \"--exact\" flag: strconv.ParseBool: parsing \"x\": invalid syntax"),
     ];
     for (line, expected) in cases {
-        let error = fails(line);
+        let error = parse_error(line);
         assert_eq!(error.to_string(), format!("invalid argument {expected}"), "{line:?}");
         assert_eq!(error.exit_code(), 125, "{line:?}");
     }
 }
 
 #[test]
-fn flags_that_do_not_go_together_are_refused() {
+fn conflicting_flags_are_refused() {
     let cases: [(&[&str], &str); 60] = [
         (&["create", "--amend", "--replace", "l", "i"], "conflicting flags: --amend and --replace"),
         (&["create", "--offline", "--replace", "l", "i"], "conflicting flags: --offline and --replace"),
@@ -215,7 +215,7 @@ fn flags_that_do_not_go_together_are_refused() {
         (&["annotate", "l", "--artifact-type=a", "--force"], "missing argument: --force needs MANIFEST"),
     ];
     for (line, expected) in cases {
-        let error = fails(line);
+        let error = parse_error(line);
         assert_eq!((error.to_string().as_str(), error.exit_code()), (expected, 125), "{line:?}");
         assert!(error.usage().is_some() && error.hint().is_some(), "{line:?}");
     }
@@ -256,18 +256,18 @@ fn flags_that_do_not_go_together_are_refused() {
         &["apply", "--from=d", "--target=l"],
         &["apply", "--from=d", "-f", "x"],
     ] {
-        run(line);
+        run_command(line);
     }
 }
 
 #[test]
-fn a_word_is_missing_unless_a_flag_stands_in() {
+fn commands_require_their_words_unless_a_flag_replaces_them() {
     for flag in ["--annotation=a=b", "--unset-annotation=a", "--artifact-type=a/b"] {
         let annotated = annotate(&["annotate", flag, "l"]);
         assert_eq!((annotated.list, annotated.image), (RefArg::new("l"), None), "{flag}");
         assert!(annotate(&["annotate", "l", "i", flag]).image.is_some(), "{flag}");
     }
-    let Command::Rm(rm) = run(&["rm", "--all"]) else { panic!("not rm") };
+    let Command::Rm(rm) = run_command(&["rm", "--all"]) else { panic!("not rm") };
     assert!(rm.all && rm.lists.is_empty());
     let cases: [(&[&str], &str); 8] = [
         (&["annotate", "l", "--os=linux"], "annotate' requires 2 arguments"),
@@ -280,7 +280,7 @@ fn a_word_is_missing_unless_a_flag_stands_in() {
         (&["apply", "x"], "apply' accepts no arguments"),
     ];
     for (line, expected) in cases {
-        let error = fails(line);
+        let error = parse_error(line);
         assert_eq!(
             (error.to_string(), error.exit_code()),
             (format!("docker: 'docker manifest {expected}"), 1),
@@ -290,7 +290,7 @@ fn a_word_is_missing_unless_a_flag_stands_in() {
 }
 
 #[test]
-fn a_slip_is_answered_behind_docker_s_lines() {
+fn mistyped_flags_and_commands_get_a_suggestion_after_docker_s_lines() {
     let cases: [(&[&str], Option<&str>); 17] = [
         (&["create", "--ammend", "l", "i"], Some("did you mean '--amend'?")),
         (&["create", "--platforms=linux/386", "l", "i"], Some("'--platforms' is a flag of apply")),
@@ -319,7 +319,7 @@ fn a_slip_is_answered_behind_docker_s_lines() {
         (&["bogus"], None),
     ];
     for (line, expected) in cases {
-        let error = fails(line);
+        let error = parse_error(line);
         let report = report::arguments(&error).text;
         let first = report.lines().next().unwrap_or_default();
         assert_eq!(first, error.to_string(), "{line:?}");
@@ -329,21 +329,21 @@ fn a_slip_is_answered_behind_docker_s_lines() {
 }
 
 #[test]
-fn debug_may_stand_behind_the_verb() {
+fn debug_flag_is_accepted_after_the_command() {
     for line in [&["push", "-D", "l"][..], &["push", "l", "--debug"], &["push", "--debug=true", "l"]] {
         let Ok(CliRequest::Run { command, debug: true, .. }) = parse("docker manifest", &words(line)) else {
             panic!("{line:?}");
         };
-        assert_eq!(*command, run(&["push", "l"]), "{line:?}");
+        assert_eq!(*command, run_command(&["push", "l"]), "{line:?}");
     }
-    assert_eq!(run(&["push", "--debug=false", "l"]), run(&["push", "l"]));
-    let Command::Rm(rm) = run(&["rm", "--", "-D"]) else { panic!("not rm") };
+    assert_eq!(run_command(&["push", "--debug=false", "l"]), run_command(&["push", "l"]));
+    let Command::Rm(rm) = run_command(&["rm", "--", "-D"]) else { panic!("not rm") };
     assert_eq!(rm.lists, [RefArg::new("-D")]);
 }
 
 #[test]
-fn the_version_is_asked_for_without_a_verb_too() {
-    assert_eq!(run(&["--version"]), Command::Version(Version::default()));
-    assert_eq!(fails(&["--version", "create"]).to_string(), "unknown flag: --version");
-    assert_eq!(fails(&["-v"]).to_string(), "unknown shorthand flag: 'v' in -v");
+fn version_flag_works_without_a_command() {
+    assert_eq!(run_command(&["--version"]), Command::Version(Version::default()));
+    assert_eq!(parse_error(&["--version", "create"]).to_string(), "unknown flag: --version");
+    assert_eq!(parse_error(&["-v"]).to_string(), "unknown shorthand flag: 'v' in -v");
 }

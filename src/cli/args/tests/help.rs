@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn the_overview_has_every_command_once_in_one_column() {
-    let Ok(CliRequest::Help { text, asked: true }) = parse("docker manifest", &words(&["--help"])) else { panic!() };
+fn overview_lists_every_command_once_in_one_column() {
+    let Ok(CliRequest::Help { text, requested: true }) = parse("docker manifest", &words(&["--help"])) else { panic!() };
     let (commands, rest) = text.split_once("\nExamples:\n").unwrap();
     let rows: Vec<&str> = commands.lines().filter(|row| row.starts_with("  ")).collect();
     let mut names: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
@@ -23,12 +23,12 @@ fn the_overview_has_every_command_once_in_one_column() {
 
 /// A page has what the help has: usage, words, options in their order, examples.
 #[test]
-fn each_manual_page_is_the_help() {
-    let pages = pages("2026-11-27");
+fn each_manual_page_has_what_the_help_has() {
+    let pages = manual_pages("2026-11-27");
     let syntax = syntax();
     assert_eq!(pages.len(), syntax.get_subcommands().count() + 1);
     for page in pages {
-        assert_eq!(page.file(), format!("{}.1", page.name));
+        assert_eq!(page.file_name(), format!("{}.1", page.name));
         assert!(page.text.contains("2026"), "{}", page.text);
         // What roff escapes, read back: dashes, quotes, dots at the start of a line, fonts.
         let mut text = page.text.replace("\\-", "-").replace("\\&", "").replace("\\*(Aq", "'");

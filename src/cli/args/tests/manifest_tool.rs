@@ -8,21 +8,21 @@ use crate::cli::report;
 use crate::model::index::Form;
 use crate::secret::Secret;
 
-fn ran(line: &[&str]) -> (ToolGlobals, ToolCommand) {
+fn run_request(line: &[&str]) -> (ToolGlobals, ToolCommand) {
     match tool(&words(line)) {
         Ok(ToolRequest::Run(globals, command)) => (globals, *command),
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
-fn refused(line: &[&str]) -> ToolError {
+fn parse_error(line: &[&str]) -> ToolError {
     match tool(&words(line)) {
         Err(error) => error,
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
-fn helped(line: &[&str]) -> String {
+fn help_text(line: &[&str]) -> String {
     match tool(&words(line)) {
         Ok(ToolRequest::Help(text)) => text,
         other => panic!("{line:?}: {other:?}"),
@@ -30,8 +30,8 @@ fn helped(line: &[&str]) -> String {
 }
 
 #[test]
-fn flags_stand_anywhere_with_one_dash_or_two() {
-    let expected = ran(&["--debug", "--plain-http", "inspect", "--raw", "r/app:1"]);
+fn manifest_tool_flags_are_read_anywhere_with_one_dash_or_two() {
+    let expected = run_request(&["--debug", "--plain-http", "inspect", "--raw", "r/app:1"]);
     assert!(expected.0.debug && expected.0.plain_http && !expected.0.insecure);
     let inspect = ToolCommand::Inspect(ToolInspect { image: RefArg::new("r/app:1"), raw: true, expand_config: false });
     assert_eq!(expected.1, inspect);
@@ -41,13 +41,13 @@ fn flags_stand_anywhere_with_one_dash_or_two() {
         &["inspect", "--debug", "--raw=true", "r/app:1", "--plain-http"],
         &["--plain-http", "--debug", "inspect", "--raw", "--", "r/app:1"],
     ] {
-        assert_eq!(ran(line), expected, "{line:?}");
+        assert_eq!(run_request(line), expected, "{line:?}");
     }
 }
 
 #[test]
-fn a_value_is_no_flag_and_no_command() {
-    let (globals, command) = ran(&[
+fn values_that_look_like_flags_or_commands_stay_values() {
+    let (globals, command) = run_request(&[
         "--username",
         "inspect",
         "--password",
@@ -66,7 +66,7 @@ fn a_value_is_no_flag_and_no_command() {
 }
 
 #[test]
-fn a_list_is_pushed_from_a_file() {
+fn push_from_spec_is_parsed() {
     let push = ToolPush { kind: Form::Oci, ignore_missing: true };
     let expected = ToolCommand::FromSpec(ToolFromSpec { file: "l.yaml".into(), push });
     for line in [
@@ -74,16 +74,16 @@ fn a_list_is_pushed_from_a_file() {
         &["push", "from-spec", "l.yaml", "--ignore-missing", "--type=oci"],
         &["push", "--ignore-missing", "-type", "oci", "from-spec", "l.yaml"],
     ] {
-        assert_eq!(ran(line).1, expected, "{line:?}");
+        assert_eq!(run_request(line).1, expected, "{line:?}");
     }
     let push = ToolPush { kind: Form::Docker, ignore_missing: false };
     let plain = ToolCommand::FromSpec(ToolFromSpec { file: "-".into(), push });
-    assert_eq!(ran(&["push", "from-spec", "-"]).1, plain);
+    assert_eq!(run_request(&["push", "from-spec", "-"]).1, plain);
 }
 
 #[test]
-fn a_list_is_pushed_from_arguments() {
-    let (globals, command) = ran(&[
+fn push_from_args_is_parsed() {
+    let (globals, command) = run_request(&[
         "--insecure",
         "push",
         "--type",
@@ -112,7 +112,7 @@ fn a_list_is_pushed_from_arguments() {
 }
 
 #[test]
-fn what_it_ignores_in_silence_is_an_error_here() {
+fn arguments_that_manifest_tool_ignores_are_refused() {
     let from_args = ["push", "from-args", "--platforms=linux/amd64", "--template=t", "--target=r/a"];
     let and = |more: &[&'static str]| [&from_args[..], more].concat();
     let cases: Vec<(Vec<&str>, &str, Option<&str>)> = vec![
@@ -157,9 +157,9 @@ fn what_it_ignores_in_silence_is_an_error_here() {
         (vec!["--username=me", "inspect", "i"], "missing argument: --username needs --password", None),
         (vec!["--password=s3cret", "inspect", "i"], "missing argument: --password needs --username", None),
     ];
-    for (line, expected, near) in cases {
-        let error = refused(&line);
-        assert_eq!((error.to_string().as_str(), error.near.as_deref()), (expected, near), "{line:?}");
+    for (line, expected, suggestion) in cases {
+        let error = parse_error(&line);
+        assert_eq!((error.to_string().as_str(), error.suggestion.as_deref()), (expected, suggestion), "{line:?}");
         let report = report::tool_arguments(&error);
         assert_eq!(report.exit_code, 1, "{line:?}");
         assert!(
@@ -171,10 +171,10 @@ fn what_it_ignores_in_silence_is_an_error_here() {
 }
 
 #[test]
-fn help_is_there_for_each_command() {
-    let overview = helped(&[]);
+fn manifest_tool_has_help_for_each_command() {
+    let overview = help_text(&[]);
     for line in [&["--help"][..], &["-h"], &["help"], &["h"], &["--debug"]] {
-        assert_eq!(helped(line), overview, "{line:?}");
+        assert_eq!(help_text(line), overview, "{line:?}");
     }
     for command in ["inspect", "push from-spec", "push from-args", "--docker-cfg"] {
         assert!(overview.contains(command), "{overview}");
@@ -184,20 +184,20 @@ fn help_is_there_for_each_command() {
         (&["push", "from-spec"], &["--type", "--ignore-missing"]),
         (&["push", "from-args"], &["--platforms", "--template", "--target", "--tags", "--annotations"]),
     ] {
-        let text = helped(&[path, &["--help"]].concat());
+        let text = help_text(&[path, &["--help"]].concat());
         let usage = format!("Usage:  manifest-tool {} [OPTIONS]", path.join(" "));
         assert!(text.starts_with(&usage) && text.contains("\nExamples:\n  manifest-tool "), "{text}");
         assert!(flags.iter().all(|flag| text.contains(flag)), "{text}");
     }
-    assert!(helped(&["push", "-h"]).contains("push from-args"));
-    assert_eq!(helped(&["help", "push"]), helped(&["push", "--help"]));
-    assert_eq!(refused(&["help", "bogus"]).to_string(), "unknown command: bogus");
+    assert!(help_text(&["push", "-h"]).contains("push from-args"));
+    assert_eq!(help_text(&["help", "push"]), help_text(&["push", "--help"]));
+    assert_eq!(parse_error(&["help", "bogus"]).to_string(), "unknown command: bogus");
     assert_eq!(tool(&words(&["--version"])), Ok(ToolRequest::Version));
     assert_eq!(tool(&words(&["-v"])), Ok(ToolRequest::Version));
 }
 
 #[test]
-fn mquery_is_platforms_under_a_name_of_its_own() {
+fn mquery_is_platforms_under_another_name() {
     let Ok(CliRequest::Run { command, .. }) = mquery(&words(&["alpine:3", "--format=json", "--insecure"])) else {
         panic!()
     };
@@ -207,7 +207,7 @@ fn mquery_is_platforms_under_a_name_of_its_own() {
     let error = mquery(&[]).unwrap_err();
     assert_eq!(error.to_string(), "mquery: 'mquery' requires 1 argument");
     assert_eq!(error.usage().as_deref(), Some("Usage:  mquery [OPTIONS] IMAGE"));
-    let Ok(CliRequest::Help { text, asked: true }) = mquery(&words(&["--help"])) else { panic!() };
+    let Ok(CliRequest::Help { text, requested: true }) = mquery(&words(&["--help"])) else { panic!() };
     assert!(text.starts_with("Usage:  mquery [OPTIONS] IMAGE\n"), "{text}");
     assert!(text.contains("\n  mquery alpine:3\n") && !text.contains("mquery platforms"), "{text}");
 }

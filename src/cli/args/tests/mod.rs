@@ -11,14 +11,14 @@ fn words(line: &[&str]) -> Vec<String> {
     line.iter().map(ToString::to_string).collect()
 }
 
-fn run(line: &[&str]) -> Command {
+fn run_command(line: &[&str]) -> Command {
     match parse("docker manifest", &words(line)) {
         Ok(CliRequest::Run { command, debug: false, .. }) => *command,
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
-fn fails(line: &[&str]) -> ArgsError {
+fn parse_error(line: &[&str]) -> ArgsError {
     match parse("docker manifest", &words(line)) {
         Err(error) => error,
         other => panic!("{line:?}: {other:?}"),
@@ -30,14 +30,14 @@ fn network(insecure: bool) -> NetworkFlags {
 }
 
 fn annotate(line: &[&str]) -> Annotate {
-    match run(line) {
+    match run_command(line) {
         Command::Annotate(annotate) => annotate,
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
 #[test]
-fn flags_stand_anywhere_until_two_dashes() {
+fn flags_are_read_anywhere_before_two_dashes() {
     let expected = Command::Create(Create {
         list: RefArg::new("l"),
         images: vec![LocationArg::new("a"), LocationArg::new("b")],
@@ -58,15 +58,15 @@ fn flags_stand_anywhere_until_two_dashes() {
         &["create", "-aa", "--amend=false", "--amend", "--insecure", "--", "l", "a", "b"],
         &["--help=false", "create", "-a", "--insecure", "l", "a", "b"],
     ] {
-        assert_eq!(run(line), expected, "{line:?}");
+        assert_eq!(run_command(line), expected, "{line:?}");
     }
-    let Command::Rm(rm) = run(&["rm", "--", "-x", "--", "--help"]) else { panic!("not rm") };
+    let Command::Rm(rm) = run_command(&["rm", "--", "-x", "--", "--help"]) else { panic!("not rm") };
     assert_eq!(rm.lists, [RefArg::new("-x"), RefArg::new("--"), RefArg::new("--help")]);
     assert!(rm.lists.iter().all(|list| list.parsed.is_err()));
 }
 
 #[test]
-fn the_last_of_a_repeated_flag_wins_and_lists_add_up() {
+fn the_last_of_a_repeated_flag_counts_and_lists_add_up() {
     let line = ["annotate", "--os", "a", "--os=b", "l", "--os-features", "x,\"y,z\"", "i", "--os-features=w"];
     let annotated = annotate(&line);
     assert_eq!(annotated.entry.os, "b");
@@ -75,7 +75,7 @@ fn the_last_of_a_repeated_flag_wins_and_lists_add_up() {
 }
 
 #[test]
-fn a_value_flag_takes_what_comes_next() {
+fn value_flags_take_the_next_argument() {
     let annotated = annotate(&["annotate", "--variant", "-x", "l", "--arch", "--", "i", "--os=", "--os-features="]);
     let entry = &annotated.entry;
     assert_eq!((entry.variant.as_str(), entry.arch.as_str(), entry.os.as_str()), ("-x", "--", ""));
@@ -84,7 +84,7 @@ fn a_value_flag_takes_what_comes_next() {
 }
 
 #[test]
-fn an_empty_list_of_ours_is_a_variable_that_was_not_set() {
+fn empty_values_of_platform_require_and_tag_are_refused() {
     for (verb, flag, shown) in [
         ("push", "--require=", "--require"),
         ("push", "--tag=", "-t, --tag"),
@@ -96,7 +96,7 @@ fn an_empty_list_of_ours_is_a_variable_that_was_not_set() {
             "push" => &[verb, flag, "l"],
             _ => &[verb, flag, "-f", "l"],
         };
-        let refused = fails(words);
+        let refused = parse_error(words);
         let begin = format!("invalid argument \"\" for \"{shown}\" flag: ");
         assert!(refused.to_string().starts_with(&begin), "{refused}");
         assert_eq!(refused.exit_code(), 125);
@@ -104,7 +104,7 @@ fn an_empty_list_of_ours_is_a_variable_that_was_not_set() {
 }
 
 #[test]
-fn inspect_has_its_optional_word_first() {
+fn inspect_takes_its_optional_word_first() {
     for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
         let expected = Inspect {
             list,
@@ -118,19 +118,19 @@ fn inspect_has_its_optional_word_first() {
             remote: false,
             referrers: false,
             format: None,
-            shared: SharedRun::default(),
+            shared: SharedDraftFlags::default(),
             require: Vec::new(),
         };
-        assert_eq!(run(line), Command::Inspect(expected), "{line:?}");
+        assert_eq!(run_command(line), Command::Inspect(expected), "{line:?}");
     }
 }
 
 #[test]
-fn typed_values_are_refused_in_pflag_s_form() {
-    let Command::Push(push) = run(&["push", "--jobs", "4", "--jobs=8", "l"]) else { panic!("not push") };
+fn invalid_numbers_are_refused_in_pflag_s_words() {
+    let Command::Push(push) = run_command(&["push", "--jobs", "4", "--jobs=8", "l"]) else { panic!("not push") };
     assert_eq!(push.network.jobs, std::num::NonZeroUsize::new(8));
     for value in ["0", "x", "-1", ""] {
-        let error = fails(&["push", &format!("--jobs={value}"), "l"]);
+        let error = parse_error(&["push", &format!("--jobs={value}"), "l"]);
         let first = error.to_string();
         assert_eq!(first, format!("invalid argument \"{value}\" for \"--jobs\" flag: not a whole number above zero"));
         assert_eq!(error.exit_code(), 125, "{first}");
@@ -138,7 +138,7 @@ fn typed_values_are_refused_in_pflag_s_form() {
 }
 
 #[test]
-fn errors_are_docker_s() {
+fn argument_errors_are_docker_s() {
     let create = "Usage:  docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]";
     let run_create = "Run 'docker manifest create --help' for more information";
     let cases = [
@@ -206,7 +206,7 @@ fn errors_are_docker_s() {
         ),
     ];
     for (line, code, first, usage, hint) in cases {
-        let error = fails(line);
+        let error = parse_error(line);
         assert_eq!(error.to_string(), first, "{line:?}");
         assert_eq!(error.exit_code(), code, "{line:?}");
         assert_eq!(error.usage().as_deref(), Some(usage), "{line:?}");
@@ -216,7 +216,7 @@ fn errors_are_docker_s() {
 
 #[test]
 fn a_bad_flag_before_the_command_is_reported_without_usage() {
-    let error = fails(&["-hx", "create"]);
+    let error = parse_error(&["-hx", "create"]);
     assert_eq!((error.to_string().as_str(), error.exit_code()), ("unknown shorthand flag: 'x' in -x", 1));
     assert_eq!((error.usage(), error.hint()), (None, None));
 }
@@ -224,7 +224,7 @@ fn a_bad_flag_before_the_command_is_reported_without_usage() {
 #[test]
 fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
     for verb in syntax().get_subcommands() {
-        let Ok(CliRequest::Help { text, asked: true }) =
+        let Ok(CliRequest::Help { text, requested: true }) =
             parse("docker manifests", &words(&[verb.get_name(), "--help"]))
         else {
             panic!("{}", verb.get_name())
@@ -244,12 +244,12 @@ fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
             assert!(is_there, "no example of {} has --{long}", verb.get_name());
         }
         let same = parse("docker manifests", &words(&["help", verb.get_name()]));
-        assert_eq!(same.ok(), Some(CliRequest::Help { text, asked: true }));
+        assert_eq!(same.ok(), Some(CliRequest::Help { text, requested: true }));
     }
 }
 
 #[test]
-fn options_are_laid_out_as_docker_s() {
+fn help_lays_options_out_as_docker_does() {
     let Ok(CliRequest::Help { text, .. }) = parse("docker manifest", &words(&["rm", "-h"])) else { panic!() };
     let expected = "
 Options:
@@ -260,19 +260,19 @@ Options:
 }
 
 #[test]
-fn no_verb_is_help_that_was_not_asked_for() {
-    let not_asked = |line: &[&str]| matches!(parse("x", &words(line)), Ok(CliRequest::Help { asked: false, .. }));
-    assert!(not_asked(&[]) && not_asked(&["--help=false"]) && not_asked(&["--"]));
-    assert!(matches!(parse("x", &words(&["bogus", "--help"])), Ok(CliRequest::Help { asked: true, .. })));
-    assert!(matches!(parse("x", &words(&["--help", "create"])), Ok(CliRequest::Help { asked: true, .. })));
-    assert_eq!(fails(&["help", "bogus"]).to_string(), "unknown help topic: bogus");
-    assert_eq!(fails(&["help", "create", "bogus"]).to_string(), "unknown help topic: bogus");
+fn help_without_a_command_goes_to_stderr_unless_requested() {
+    let is_unrequested = |line: &[&str]| matches!(parse("x", &words(line)), Ok(CliRequest::Help { requested: false, .. }));
+    assert!(is_unrequested(&[]) && is_unrequested(&["--help=false"]) && is_unrequested(&["--"]));
+    assert!(matches!(parse("x", &words(&["bogus", "--help"])), Ok(CliRequest::Help { requested: true, .. })));
+    assert!(matches!(parse("x", &words(&["--help", "create"])), Ok(CliRequest::Help { requested: true, .. })));
+    assert_eq!(parse_error(&["help", "bogus"]).to_string(), "unknown help topic: bogus");
+    assert_eq!(parse_error(&["help", "create", "bogus"]).to_string(), "unknown help topic: bogus");
 }
 
 #[test]
-fn a_shell_is_one_of_four() {
-    assert_eq!(run(&["shell-init", "fish"]), Command::ShellInit(ShellInit { shell: Shell::Fish }));
-    let error = fails(&["shell-init", "tcsh"]);
+fn shell_init_accepts_four_shells() {
+    assert_eq!(run_command(&["shell-init", "fish"]), Command::ShellInit(ShellInit { shell: Shell::Fish }));
+    let error = parse_error(&["shell-init", "tcsh"]);
     assert_eq!(error.to_string(), "invalid argument \"tcsh\": must be one of bash, zsh, fish, sh");
     assert_eq!(error.exit_code(), 1);
 }

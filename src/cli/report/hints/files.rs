@@ -4,7 +4,7 @@ use crate::core::file_error::FileError;
 use crate::model::build_output::BuildOutputError;
 
 /// The hint about a file that cannot be used.
-pub(super) fn hint(error: &FileError) -> Option<String> {
+pub(super) fn file_error(error: &FileError) -> Option<String> {
     let hint = match error {
         FileError::Refused { .. } => "name the file itself; '-' reads standard input",
         FileError::NoFile { .. } => "name a regular file itself",
@@ -23,14 +23,14 @@ pub(super) fn hint(error: &FileError) -> Option<String> {
         }
         FileError::Stale { .. } => "the image was never pushed there, or is deleted; --repository names another place",
         FileError::NoTargets(_) => "leave --target out: each file names its images alone",
-        FileError::Content { source, .. } => return content(source).map(ToOwned::to_owned),
+        FileError::Content { source, .. } => return build_output_error(source).map(ToOwned::to_owned),
         FileError::SameTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",
         FileError::NoArtifact { .. } | FileError::TooLarge { .. } | FileError::TooMany { .. } => return None,
     };
     Some(hint.to_owned())
 }
 
-fn content(error: &BuildOutputError) -> Option<&'static str> {
+fn build_output_error(error: &BuildOutputError) -> Option<&'static str> {
     Some(match error {
         BuildOutputError::Empty => "the step that writes it has failed, or has pushed nothing",
         BuildOutputError::Utf16 => "PowerShell writes UTF-8 with: Out-File -Encoding utf8",

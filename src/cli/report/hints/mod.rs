@@ -9,7 +9,7 @@ mod store;
 
 use std::path::Path;
 
-use crate::cli::args::Near;
+use crate::cli::args::Suggestion;
 use crate::content::LayoutError;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -19,11 +19,11 @@ use crate::core::shim::ShimError;
 use crate::location::LayoutName;
 
 /// What an unknown word was probably meant to be.
-pub(super) fn suggestion(near: &Near) -> String {
-    match near {
-        Near::Word(word) => format!("did you mean '{word}'?"),
-        Near::Other(what) => (*what).to_owned(),
-        Near::Elsewhere { flag, verbs, before_verb } => {
+pub(super) fn suggestion(suggestion: &Suggestion) -> String {
+    match suggestion {
+        Suggestion::Name(word) => format!("did you mean '{word}'?"),
+        Suggestion::Advice(advice) => (*advice).to_owned(),
+        Suggestion::FlagOfOtherCommands { flag, verbs, before_verb } => {
             let place = if *before_verb { "; put it after the command" } else { "" };
             format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
         }
@@ -33,7 +33,7 @@ pub(super) fn suggestion(near: &Near) -> String {
 /// The hints for one failure. `certificates` is the folder of certificates for registries.
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     let hint = match error {
-        CommandError::Name { typed, .. } => return reference::typed(typed),
+        CommandError::Name { typed, .. } => return reference::invalid(typed),
         CommandError::Exists { list, is_push: true } => {
             format!("{list} exists as a draft: publish it with push {list}, or delete it with rm {list}")
         }
@@ -72,7 +72,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::Ambiguous { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
-        CommandError::Blob(failure) if failure.is_gone() => gone(&failure.sources),
+        CommandError::Blob(failure) if failure.is_gone() => missing_blob(&failure.sources),
         CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }
@@ -104,8 +104,8 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             return failure.each().iter().flat_map(|error| hints(error, certificates)).collect();
         }
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
-        CommandError::Draft(source) | CommandError::Preview(source) => return store::of_draft(source),
-        CommandError::Store(source) => return store::of_store(source),
+        CommandError::Draft(source) | CommandError::Preview(source) => return store::document_error(source),
+        CommandError::Store(source) => return store::store_error(source),
         CommandError::Layout(source) => match &**source {
             LayoutError::OldDockerArchive { .. } => {
                 "save it again with Docker 25 or later, or convert it: skopeo copy docker-archive:FILE oci-archive:NEW"
@@ -121,19 +121,19 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             ListConflict::Replaced { list, .. } => format!("inspect --remote {list} shows what is left of the change"),
             ListConflict::Digest { .. } => "name a tag, under which any list can be published".into(),
         },
-        CommandError::File(source) => return files::hint(source).into_iter().collect(),
+        CommandError::File(source) => return files::file_error(source).into_iter().collect(),
         CommandError::NotServed { reference, source } => return registry::not_served(reference, source),
         CommandError::NoList { list, may_be_hidden, source } => {
             return registry::no_list(list, *may_be_hidden, source);
         }
-        CommandError::NotVerified { reference, by_tag: true, .. } => reference::moved(reference),
+        CommandError::NotVerified { reference, by_tag: true, .. } => reference::tag_moved(reference),
         CommandError::Put { media_type, source, .. } => return registry::put(media_type, source, certificates),
         CommandError::Unpublishable(_) => {
             "the table has the registry's own messages; its operators may be able to allow lists".into()
         }
         CommandError::Incomplete { list, made, missing, extra } => return incomplete(list, *made, missing, extra),
         CommandError::NoPage(_) => "help lists the commands".into(),
-        CommandError::Shared(failure) => return shared::of_shared(failure, certificates),
+        CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: changes that the command makes are made".into(),
         _ => match error.describe().exchange {
@@ -145,7 +145,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
 }
 
 /// The hint about a blob that none of its repositories has.
-fn gone(sources: &[String]) -> String {
+fn missing_blob(sources: &[String]) -> String {
     let sources = sources.join(" and ");
     format!("the blob is not in {sources} any more: push the image there again, or remove it from the list")
 }
@@ -165,7 +165,7 @@ fn shim(error: &ShimError) -> Vec<String> {
 }
 
 fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {
-    let (add, take) = match made {
+    let (add, remove) = match made {
         SpecOrigin::Draft => (
             format!("add what is missing with: add {list} IMAGE"),
             format!("remove what is extra with: remove {list} {}", extra.join(" ")),
@@ -187,5 +187,5 @@ fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]
             "leave out what is extra, or require it as well".to_owned(),
         ),
     };
-    [(missing, add), (extra, take)].into_iter().filter(|(there, _)| !there.is_empty()).map(|(_, hint)| hint).collect()
+    [(missing, add), (extra, remove)].into_iter().filter(|(platforms, _)| !platforms.is_empty()).map(|(_, hint)| hint).collect()
 }

@@ -21,7 +21,7 @@ const TRANSPORTS: [&str; 9] = [
 const LAYOUTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
 /// Hints about a text that is not a reference.
-pub(super) fn typed(text: &str) -> Vec<String> {
+pub(super) fn invalid(text: &str) -> Vec<String> {
     let lower = text.to_ascii_lowercase();
     let scheme = ["https://", "http://", "docker://"].into_iter().find(|scheme| lower.starts_with(scheme));
     if let Some(scheme) = scheme {
@@ -31,7 +31,7 @@ pub(super) fn typed(text: &str) -> Vec<String> {
     if let Some((transport, path)) = text.split_once(':').filter(|(first, _)| TRANSPORTS.contains(first)) {
         let is_path = ["/", "./", "../"].iter().any(|start| path.starts_with(start));
         let may_be_layout = LAYOUTS.contains(&transport) && !is_path;
-        return vec![if may_be_layout { of_layout(transport) } else { of_transport(transport) }];
+        return vec![if may_be_layout { layout_path(transport) } else { unsupported_transport(transport) }];
     }
     if ["./", "../", "/", "~"].iter().any(|start| text.starts_with(start)) {
         return vec!["that is a path; images are named as REGISTRY/REPOSITORY:TAG".to_owned()];
@@ -45,12 +45,12 @@ pub(super) fn typed(text: &str) -> Vec<String> {
 
 /// Hints about a valid reference that was probably meant to be something else: `oci:dir` is the tag `dir` of
 /// `docker.io/library/oci`, and `my_registry/app` a repository of Docker Hub.
-pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
+pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
     if registry != "docker.io" {
         return None;
     }
     if let Some(transport) = path.strip_prefix("library/").filter(|name| TRANSPORTS.contains(name)) {
-        return Some(if LAYOUTS.contains(&transport) { of_layout(transport) } else { of_transport(transport) });
+        return Some(if LAYOUTS.contains(&transport) { layout_path(transport) } else { unsupported_transport(transport) });
     }
     let first = path.split_once('/').map(|(first, _)| first)?;
     first.contains('_').then(|| {
@@ -61,17 +61,17 @@ pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
     })
 }
 
-fn of_transport(transport: &str) -> String {
+fn unsupported_transport(transport: &str) -> String {
     format!("{transport}: is not read here; only images in registries can be named: push it to one first")
 }
 
 /// A layout whose path looks like a tag.
-fn of_layout(transport: &str) -> String {
+fn layout_path(transport: &str) -> String {
     format!("{transport}: names a layout only in front of a path with /, ./ or ../: write {transport}:./PATH")
 }
 
 /// Hints about a name with tag and digest whose tag names another digest.
-pub(super) fn moved(reference: &str) -> String {
+pub(super) fn tag_moved(reference: &str) -> String {
     let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
     let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);
     format!("the tag may have moved: name {name} for what it is now, or {repository}@{digest} for that manifest")
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_type_in_the_place_of_a_name_is_recognised() {
+    fn urls_paths_and_transports_in_place_of_a_name_get_a_hint() {
         for (text, hint) in [
             ("https://h:5000/app:1", "write h:5000/app:1 instead"),
             ("docker://alpine", "write alpine instead"),
@@ -92,15 +92,15 @@ mod tests {
             ("../dir/x", "that is a path"),
             ("my_registry:5000/app", "may not have an underscore"),
         ] {
-            let hints = typed(text);
+            let hints = invalid(text);
             assert!(hints.len() == 1 && hints.iter().all(|one| one.contains(hint)), "{text}: {hints:?}");
         }
-        assert_eq!(typed("h:5000/Upper"), Vec::<String>::new());
-        assert_eq!(typed("h:5000/my_app:bad tag"), Vec::<String>::new());
-        assert!(of_another_kind("docker.io", "library/oci").is_some_and(|hint| hint.ends_with("write oci:./PATH")));
-        assert!(of_another_kind("docker.io", "my_registry/app").is_some_and(|hint| hint.contains("Docker Hub")));
-        assert_eq!(of_another_kind("docker.io", "library/my_app"), None);
-        assert_eq!(of_another_kind("h:5000", "library/oci"), None);
-        assert!(moved("h:5000/app:1@sha256:0").contains("or h:5000/app@sha256:0 for"));
+        assert_eq!(invalid("h:5000/Upper"), Vec::<String>::new());
+        assert_eq!(invalid("h:5000/my_app:bad tag"), Vec::<String>::new());
+        assert!(other_meaning("docker.io", "library/oci").is_some_and(|hint| hint.ends_with("write oci:./PATH")));
+        assert!(other_meaning("docker.io", "my_registry/app").is_some_and(|hint| hint.contains("Docker Hub")));
+        assert_eq!(other_meaning("docker.io", "library/my_app"), None);
+        assert_eq!(other_meaning("h:5000", "library/oci"), None);
+        assert!(tag_moved("h:5000/app:1@sha256:0").contains("or h:5000/app@sha256:0 for"));
     }
 }

@@ -15,17 +15,17 @@ use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind as Kin
 pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> {
     let request = error.request.as_ref();
     let path = request.and_then(|request| request.repository.as_deref()).unwrap_or_default();
-    let other = reference::of_another_kind(&error.registry, path);
+    let other = reference::other_meaning(&error.registry, path);
     let has_both =
         reference.split_once('@').is_some_and(|(name, _)| name.rsplit('/').next().unwrap_or(name).contains(':'));
-    let moved = has_both.then(|| reference::moved(reference));
+    let moved = has_both.then(|| reference::tag_moved(reference));
     vec![other.or(moved).unwrap_or_else(|| hidden(&error.registry))]
 }
 
 /// Hints about a published list that a registry does not have.
 pub(super) fn no_list(list: &str, may_be_hidden: bool, error: &RegistryError) -> Vec<String> {
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
-    if let Some(other) = reference::of_another_kind(&error.registry, path) {
+    if let Some(other) = reference::other_meaning(&error.registry, path) {
         return vec![other];
     }
     let new = format!("publish a new list with: create --push {list} IMAGE…");
@@ -38,7 +38,7 @@ fn hidden(registry: &str) -> String {
 }
 
 /// Error codes (distribution-spec, "Error Codes") that do not mean an unsupported media type.
-const ABOUT_SOMETHING_ELSE: [&str; 18] = [
+const OTHER_CODES: [&str; 18] = [
     "BLOB_UNKNOWN",
     "BLOB_UPLOAD_INVALID",
     "BLOB_UPLOAD_UNKNOWN",
@@ -60,9 +60,9 @@ const ABOUT_SOMETHING_ELSE: [&str; 18] = [
 ];
 
 /// Whether a registry may have refused a manifest because of its media type.
-fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
+fn may_be_media_type(media_type: &str, error: &RegistryError) -> bool {
     let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
-    if error.kind != Kind::Refused || has(&ABOUT_SOMETHING_ELSE) {
+    if error.kind != Kind::Refused || has(&OTHER_CODES) {
         return false;
     }
     match error.status {
@@ -79,7 +79,7 @@ const TOO_LARGE: &str =
     "the registry, or a proxy in front of it, accepts no body of this size; a manifest has 4 MiB at most";
 
 /// Whether the registry's message contains one of these words, given in lower case.
-fn says(error: &RegistryError, words: &[&str]) -> bool {
+fn message_contains(error: &RegistryError, words: &[&str]) -> bool {
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref()).unwrap_or_default();
     let text = format!("{} {detail}", error.detail).to_lowercase();
     words.iter().any(|word| text.contains(word))
@@ -87,10 +87,10 @@ fn says(error: &RegistryError, words: &[&str]) -> bool {
 
 /// Whether a registry may have refused a manifest because the tag is immutable. There is no code for it: ECR answers
 /// 400 or 409, Harbor 412, others 403, and Nexus says that assets may not be updated.
-fn may_be_the_tag(error: &RegistryError) -> bool {
+fn may_be_immutable_tag(error: &RegistryError) -> bool {
     let tag = error.request.as_ref().and_then(|request| request.reference.as_deref());
     tag.is_some_and(|tag| !tag.contains(':'))
-        && (matches!(error.status, Some(409 | 412)) || says(error, &["immutab", "overwrit", "not allow updating"]))
+        && (matches!(error.status, Some(409 | 412)) || message_contains(error, &["immutab", "overwrit", "not allow updating"]))
 }
 
 /// Hints about a manifest that a registry refused.
@@ -101,13 +101,13 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
             "the repository does not have all that the manifest names: push that again, or remove it from the list; \
              push --dry-run says what is missing"
         }
-        _ if may_be_the_tag(error) => {
+        _ if may_be_immutable_tag(error) => {
             "the registry may not let this tag move: choose another tag, or have its immutability rule changed"
         }
         _ if has("TAG_INVALID") => "the registry may not allow this tag, or may not allow it to move",
         (Kind::Refused, Some(413)) => TOO_LARGE,
-        (Kind::Refused, _) if says(error, &["too large"]) => TOO_LARGE,
-        (Kind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
+        (Kind::Refused, _) if message_contains(error, &["too large"]) => TOO_LARGE,
+        (Kind::Refused, _) if may_be_media_type(media_type, error) => match media_type {
             media_type::OCI_INDEX => {
                 "if the registry refuses this format, publish a Docker manifest list instead with --type docker"
             }
@@ -137,24 +137,24 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
 /// Hints about a failed request.
 pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
-    let given = error.address().filter(|address| address.is_given());
+    let given_address = error.address().filter(|address| address.is_given());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
     // Docker Hub requires a login for a repository that does not exist. Where there is no network, it may be none that
     // was meant.
     let is_denied = matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound);
     let is_offline = matches!(error.kind, Kind::Connect | Kind::Resolve | Kind::Timeout);
     if (is_denied || is_offline)
-        && let Some(hint) = reference::of_another_kind(registry, path)
+        && let Some(hint) = reference::other_meaning(registry, path)
     {
         return vec![hint];
     }
     // The server with the untrusted certificate may be another one than the registry.
-    let host = given.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
+    let host = given_address.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
     let folder = certificates.join(host);
     let folder = folder.display();
     let hint = match error.kind {
-        Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given.is_some() => {
-            return vec![of_address(registry, given)];
+        Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given_address.is_some() => {
+            return vec![unreachable_address(registry, given_address)];
         }
         Kind::NoHost => reference::UNDERSCORE.into(),
         Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
@@ -196,7 +196,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::Certificate if certs_d_name(host).is_none() => {
             "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".into()
         }
-        Kind::Certificate => match junk(&certificates.join(host)) {
+        Kind::Certificate => match first_invalid_certificate_file(&certificates.join(host)) {
             Some(file) => format!(
                 "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or \
                  add --insecure to skip the check",
@@ -241,7 +241,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
 }
 
 /// The hint about an address that a registry returned and that does not answer.
-fn of_address(registry: &str, address: Option<&Address>) -> String {
+fn unreachable_address(registry: &str, address: Option<&Address>) -> String {
     match address.map(|address| address.source) {
         Some(AddressSource::Upload | AddressSource::NextPage) => format!(
             "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it \
@@ -256,9 +256,9 @@ fn of_address(registry: &str, address: Option<&Address>) -> String {
 
 /// The first `*.crt` of a registry's folder, if none of these files contains a certificate: they are ignored, as in
 /// docker, so no error has named them.
-fn junk(folder: &Path) -> Option<PathBuf> {
+fn first_invalid_certificate_file(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|it| it == "crt")).collect();
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|extension| extension == "crt")).collect();
     files.sort();
     if files.iter().any(|file| holds_certificate(file)) { None } else { files.into_iter().next() }
 }

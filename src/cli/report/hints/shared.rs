@@ -7,7 +7,7 @@ use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::NoEntry;
 
-pub(super) fn of_shared(failure: &SharedFailure, certificates: &Path) -> Vec<String> {
+pub(super) fn shared_failure(failure: &SharedFailure, certificates: &Path) -> Vec<String> {
     let hint = match failure {
         SharedFailure::Store(SharedStoreError::Conflict { .. }) => {
             "another run has its own entries: name this one with --run".to_owned()

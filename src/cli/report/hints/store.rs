@@ -8,7 +8,7 @@ use crate::file_kind::innermost_existing;
 use crate::model::DocumentError;
 
 /// Hints about a draft that cannot become a list.
-pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
+pub(super) fn document_error(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
             "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index \
@@ -24,7 +24,7 @@ pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
 }
 
 /// Hints about errors of the store.
-pub(super) fn of_store(error: &StoreError) -> Vec<String> {
+pub(super) fn store_error(error: &StoreError) -> Vec<String> {
     let hint = match error {
         StoreError::Entry { path, .. } => {
             format!("fix or delete {}, then add the image again with create --amend", path.display())
@@ -70,7 +70,7 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
                  --config, to a directory that is"
                     .into()
             }
-            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => match in_the_way(path) {
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => match blocking_file(path) {
                 Some(file) => format!(
                     "{} is not a directory: drafts are kept where docker's configuration is; set DOCKER_CONFIG, or \
                      --config, to a directory",
@@ -85,6 +85,6 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
 }
 
 /// The file in the place of a directory that a path leads through.
-fn in_the_way(path: &Path) -> Option<&Path> {
+fn blocking_file(path: &Path) -> Option<&Path> {
     innermost_existing(path).filter(|path| !path.is_dir())
 }

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::cli::args::{Add, PublishFormat};
 use crate::cli::context::Context;
-use crate::cli::verbs::annotate::describe;
+use crate::cli::verbs::annotate::apply_entry_flags;
 use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish::Reporter;
 use crate::cli::verbs::shared::publish::{self, SharedRequest};
-use crate::cli::verbs::shared::{SharedClient, run_for_writing};
+use crate::cli::verbs::shared::{SharedClient, run_for_new_entries};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentAccess;
@@ -27,9 +27,9 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let run = run_for_writing(context, args.shared.run.as_deref())?;
-    if let Some(own) = args.entry.annotations.iter().find(|own| own.key.starts_with(RESERVED)) {
-        return Err(SharedFailure::Reserved(own.key.clone()).into());
+    let run = run_for_new_entries(context, args.shared.run.as_deref())?;
+    if let Some(reserved) = args.entry.annotations.iter().find(|annotation| annotation.key.starts_with(RESERVED)) {
+        return Err(SharedFailure::Reserved(reserved.key.clone()).into());
     }
     let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if !may_publish {
         return shown;
     }
-    let own = |(new, stored): (&NewEntry, &StoredEntry)| OwnEntry {
+    let own_entry = |(new, stored): (&NewEntry, &StoredEntry)| OwnEntry {
         digest: stored.digest.clone(),
         name: Some(new.entry.name.clone()),
     };
@@ -67,8 +67,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         run: &run,
         shared: &args.shared_publish,
         publish: &args.publish,
-        own: entries.iter().zip(&stored).map(own).collect(),
-        is_purge: args.purge,
+        own_entries: entries.iter().zip(&stored).map(own_entry).collect(),
+        purge: args.purge,
         only_from: only_from.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
@@ -85,13 +85,13 @@ fn draft(client: &SharedClient<'_>, layouts: &Layouts, args: &Add, list: &Refere
     for source in &found {
         amend::merge(&mut draft, source, &named.filter, &PreviousEntries::default());
     }
-    create::report_sources(client.context, &[], &found);
+    create::print_source_changes(client.context, &[], &found);
     let images: Vec<Reference> =
         draft.entries().filter(|entry| entry.attests().is_none()).map(|entry| entry.reference.clone()).collect();
     if annotate::changes_entry(&args.entry) {
         for image in images {
             if let Some(mut entry) = draft.get(&image).cloned() {
-                describe(&mut entry, &args.entry)?.iter().for_each(|note| client.context.streams.note(note));
+                apply_entry_flags(&mut entry, &args.entry)?.iter().for_each(|note| client.context.streams.note(note));
                 draft.insert(entry);
             }
         }
@@ -104,7 +104,7 @@ fn check_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> 
     let require = &args.publish.require;
     let is_required = |new: &&NewEntry| {
         let platform = new.entry.image.platform.as_ref();
-        platform.is_some_and(|own| require.iter().any(|wanted| own.matches(&wanted.parsed)))
+        platform.is_some_and(|platform| require.iter().any(|required| platform.matches(&required.parsed)))
     };
     match entries.iter().find(|new| !require.is_empty() && !is_required(new)) {
         Some(new) => Err(SharedFailure::NotRequired { key: new.entry.name.key.to_string() }.into()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::args::Inspect;
 use crate::cli::context::Context;
 use crate::cli::inspect;
-use crate::cli::verbs::shared::{SharedClient, run_of};
+use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::push::shared;
 use crate::core::shared::gather::{self, GatherOptions};
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
 /// The draft that the entries make. What it lacks is said on stderr.
 fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let list = args.image.reference()?;
-    let run = run_of(context, args.shared.run.as_deref())?;
+    let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let require = &args.require;
     let options =

@@ -54,14 +54,14 @@ impl<'a> SharedClient<'a> {
 }
 
 /// The run of this process.
-fn run_of(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
+fn pipeline_run(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
     Ok(PipelineRun::of(named, &context.env).map_err(SharedFailure::from)?)
 }
 
 /// The run of this process. Prints a note if there is none, because then the entries of all pipelines share their
 /// names.
-fn run_for_writing(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
-    let run = run_of(context, named)?;
+fn run_for_new_entries(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
+    let run = pipeline_run(context, named)?;
     if run.id.is_none() {
         context.streams.note("no CI system was found, so that all runs share their entries: --run names this one");
     }

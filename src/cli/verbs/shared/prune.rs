@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Prune, RefArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::{SharedClient, run_of};
+use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
 use crate::core::shared::listing;
@@ -11,7 +11,7 @@ use crate::drafts::registry::FoundEntry;
 pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Result<(), CommandError> {
     let repository = repository.reference()?.repository();
     let client = SharedClient::new(context, &args.network, repository)?;
-    let run = run_of(context, args.shared.run.as_deref())?;
+    let run = pipeline_run(context, args.shared.run.as_deref())?;
     let listed = listing::entries(client.gather(), repository, None)?;
     let found: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
     let chosen: Vec<FoundEntry> = if args.all {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::auth::Access;
-use crate::cli::args::{PublishFlags, PublishFormat, SharedPublish};
+use crate::cli::args::{PublishFlags, PublishFormat, SharedPublishFlags};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self as publishing, Reporter};
@@ -24,7 +24,7 @@ use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Reference;
 
 /// How long `--if-complete` waits for entries that the registry does not serve at once.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+const IF_COMPLETE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The largest file of digests, in bytes.
 const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
@@ -33,10 +33,10 @@ const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
 pub(super) struct SharedRequest<'a> {
     pub(super) list: &'a Reference,
     pub(super) run: &'a PipelineRun,
-    pub(super) shared: &'a SharedPublish,
+    pub(super) shared: &'a SharedPublishFlags,
     pub(super) publish: &'a PublishFlags,
-    pub(super) own: Vec<OwnEntry>,
-    pub(super) is_purge: bool,
+    pub(super) own_entries: Vec<OwnEntry>,
+    pub(super) purge: bool,
     pub(super) only_from: Option<&'a AllowedEntries>,
 }
 
@@ -44,11 +44,11 @@ pub(super) struct SharedRequest<'a> {
 /// is stored or waited for.
 pub(super) fn check_files(
     context: &Context,
-    shared: &SharedPublish,
+    shared: &SharedPublishFlags,
     publish: &PublishFlags,
 ) -> Result<Option<AllowedEntries>, CommandError> {
-    publishing::check_files(context, publish)?;
-    shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()
+    publishing::check_result_files(context, publish)?;
+    shared.only_from.as_deref().map(|file| read_allowed_entries(context, file)).transpose()
 }
 
 pub(super) fn run(
@@ -56,16 +56,16 @@ pub(super) fn run(
     client: &SharedClient<'_>,
     request: &SharedRequest<'_>,
 ) -> Result<(), CommandError> {
-    let SharedRequest { list, run, shared, publish, own, is_purge, only_from } = request;
-    let grace = if shared.if_complete { GRACE } else { std::time::Duration::ZERO };
+    let SharedRequest { list, run, shared, publish, own_entries, purge, only_from } = request;
+    let default_wait = if shared.if_complete { IF_COMPLETE_WAIT } else { std::time::Duration::ZERO };
     let options = GatherOptions {
         list,
         run,
         require: &publish.require,
         is_fresh: shared.fresh,
         only_from: *only_from,
-        own: own.clone(),
-        wait: shared.wait.unwrap_or(grace),
+        own: own_entries.clone(),
+        wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
     let gathered = gather::gather(client.gather(), &options)?;
@@ -78,18 +78,18 @@ pub(super) fn run(
     if !gathered.missing.is_empty() || gathered.entries.is_empty() {
         return Err(incomplete(context, client, request, gathered));
     }
-    let again = |before: &[FoundEntry]| gather::refetch_if_changed(client.gather(), &options, before);
-    let show = |published: &PushOutcome| publishing::show(context, published, publish);
+    let refetch = |before: &[FoundEntry]| gather::refetch_if_changed(client.gather(), &options, before);
+    let show = |published: &PushOutcome| publishing::print_result(context, published, publish);
     let mut entries = Vec::new();
-    let published = publishing::reported(context, publish, show, || {
+    let published = publishing::push_and_report(context, publish, show, || {
         let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
         let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
-        let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &again)?;
+        let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &refetch)?;
         entries = outcome.entries;
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;
-    if *is_purge && !published.dry_run {
+    if *purge && !published.dry_run {
         let cleaned = clean_up::delete(client.gather(), list.repository(), run, &entries);
         cleaned.notes.iter().for_each(|note| context.streams.note(note));
     }
@@ -100,7 +100,7 @@ pub(super) fn run(
 /// Prints which entries are missing. This is not a failure.
 fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
     let (all, missing) = (request.publish.require.len(), &gathered.missing);
-    let present = request.publish.require.iter().filter(|wanted| !missing.contains(&wanted.shown)).count();
+    let present = request.publish.require.iter().filter(|platform| !missing.contains(&platform.shown)).count();
     let list = request.list;
     context
         .streams
@@ -131,8 +131,8 @@ fn incomplete(
 }
 
 /// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
-fn allowed(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
-    let bytes = build_files::input(context.env.typed(file), ALLOWED_MAX)?;
+fn read_allowed_entries(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
+    let bytes = build_files::read_input(context.env.typed(file), ALLOWED_MAX)?;
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),

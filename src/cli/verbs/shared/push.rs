@@ -3,23 +3,23 @@
 use crate::cli::args::Push;
 use crate::cli::context::Context;
 use crate::cli::verbs::shared::publish::{self, SharedRequest};
-use crate::cli::verbs::shared::{SharedClient, run_of};
+use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::shared::gather::OwnEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
-    let run = run_of(context, args.shared.run.as_deref())?;
+    let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let own = args.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
+    let own_entries = args.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
     let request = SharedRequest {
         list,
         run: &run,
         shared: &args.shared_publish,
         publish: &args.publish,
-        own: own.collect(),
-        is_purge: args.purge,
+        own_entries: own_entries.collect(),
+        purge: args.purge,
         only_from: only_from.as_ref(),
     };
     publish::run(context, &client, &request)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::Remove;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::{SharedClient, run_of};
+use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
 use crate::core::shared::gather::{self, GatherOptions};
@@ -13,7 +13,7 @@ use crate::drafts::registry::FoundEntry;
 
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let run = run_of(context, args.shared.run.as_deref())?;
+    let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let options = GatherOptions {
         list,
@@ -40,8 +40,8 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
 fn is_selected(word: &str, found: &FoundEntry) -> bool {
     let key = &found.entry.name.key;
     let is_platform = || {
-        let wanted = PlatformFilter::any(word).ok();
-        wanted.is_some_and(|wanted| found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&wanted.parsed)))
+        let filter = PlatformFilter::any(word).ok();
+        filter.is_some_and(|filter| found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&filter.parsed)))
     };
     word == key.as_str() || word == found.tag || key.is_platform() && is_platform()
 }
