@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::{Inspect, InspectOutput, LocationArg, RefArg};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, note_other_matches, template, with_newline};
+use crate::cli::inspect::{INDENTATION, formatted, note_other_matches, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
@@ -113,7 +113,7 @@ fn with_platform(
         Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
             let available: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
-            Err(no_such_platform(filter, list, available))
+            Err(CommandError::no_such_platform(&filter.shown, list, available))
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod json;
 mod local;
-pub(crate) mod remote;
+mod remote;
 mod short_digests;
 mod table;
 mod template;
@@ -17,10 +17,9 @@ use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
 use crate::cli::output::terminal;
 use crate::core::error::CommandError;
+use crate::core::inspect::node::InspectNode;
 use crate::core::request::PlatformFilter;
 use crate::model::Draft;
-
-use crate::core::inspect::node::InspectNode;
 
 /// Docker's indentation of an image and of `-v`.
 const INDENTATION: &str = "\t";
@@ -70,15 +69,6 @@ fn note_other_matches(context: &Context, filter: &PlatformFilter, images: &[&dyn
             names.join(", ")
         ));
     }
-}
-
-/// The error if no image matches the platform.
-fn no_such_platform(
-    filter: &PlatformFilter,
-    source: &dyn fmt::Display,
-    available: impl IntoIterator<Item = String>,
-) -> CommandError {
-    CommandError::no_such_platform(&filter.shown, source, available)
 }
 
 fn with_newline(mut text: Vec<u8>) -> Vec<u8> {

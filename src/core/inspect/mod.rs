@@ -1,5 +1,7 @@
-//! What `inspect` shows, as values.
+//! What `inspect` and `platforms` show, as values.
 
 pub mod node;
+pub(crate) mod platforms;
 pub mod referrers;
+pub(crate) mod remote;
 pub(crate) mod template;

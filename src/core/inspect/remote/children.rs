@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::inspect::remote::{RemoteReader, is_list, served_error, too_many};
+use crate::core::inspect::remote::{RemoteReader, config_platform, is_list};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::limit_error::LimitError;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::resolve::limits::CHILDREN_MAX;
 use crate::digest::Digest;
@@ -36,18 +37,21 @@ impl Detail {
 
 impl RemoteReader {
     /// A list with its children.
-    pub(super) fn list(
+    ///
+    /// # Errors
+    /// Content that is not a list; a list that is too large; errors of the registry or the layout.
+    pub(crate) fn list_node(
         &self,
-        reference: &ImageSource<'_>,
+        list: &ImageSource<'_>,
         fetched: &FetchedManifest,
         detail: Detail,
     ) -> Result<InspectNode, CommandError> {
-        let index = Index::decode(&fetched.bytes).map_err(served_error(reference))?;
-        let known = self.fetch_children(reference, &index, detail)?;
+        let index = Index::decode(&fetched.bytes).map_err(CommandError::served(list))?;
+        let known = self.fetch_children(list, &index, detail)?;
         let mut remaining = CHILDREN_MAX;
-        let children = nodes(reference, &index.manifests, &known, &mut remaining)?;
+        let children = nodes(list, &index.manifests, &known, &mut remaining)?;
         let inside = NodeContents::List(children);
-        Ok(InspectNode::top(reference.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+        Ok(InspectNode::top(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
@@ -59,38 +63,14 @@ impl RemoteReader {
         detail: Detail,
     ) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
         let is_wanted = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
-        let look = |descriptor: &Descriptor| {
-            if detail.is_fetched(descriptor) { self.fetch_child(list, descriptor) } else { self.head(list, descriptor) }
+        let fetch = |descriptor: &Descriptor| {
+            if detail.is_fetched(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
         };
-        let below = |known: &ChildContent| match known {
+        let children = |known: &ChildContent| match known {
             ChildContent::List(descriptors) => descriptors.clone(),
             _ => Vec::new(),
         };
-        self.fetch_levels(list, &index.manifests, is_wanted, look, below)
-    }
-
-    fn head(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
-        let is_there = list.serves(descriptor)?;
-        Ok(if is_there { ChildContent::Present } else { ChildContent::Missing })
-    }
-
-    /// Fetches one manifest of a list. A missing one is not a failure, because people copy parts of a list's images.
-    fn fetch_child(&self, list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
-        let reference = list.at_digest(&descriptor.digest);
-        match fetch::manifest(&reference) {
-            Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
-            Err(error) => Err(error),
-            Ok(FetchedContent::List(fetched)) => {
-                Ok(ChildContent::List(Index::decode(&fetched.bytes).map_err(served_error(&reference))?.manifests))
-            }
-            Ok(FetchedContent::Image(_, fetched)) => {
-                let contents = ImageContents::of(&fetched.bytes).map_err(served_error(&reference))?;
-                // An attestation has no platform.
-                let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
-                let platform = if is_stated { None } else { self.platform(&reference, &fetched.bytes)? };
-                Ok(ChildContent::Image(Box::new(contents), platform))
-            }
-        }
+        self.fetch_levels(list, &index.manifests, is_wanted, fetch, children)
     }
 }
 
@@ -112,9 +92,10 @@ fn nodes(
     known: &BTreeMap<Digest, ChildContent>,
     remaining: &mut usize,
 ) -> Result<Vec<InspectNode>, CommandError> {
+    let too_many = || LimitError::Descriptors { list: list.to_string(), most: CHILDREN_MAX };
     let mut nodes = Vec::new();
     for descriptor in descriptors {
-        *remaining = remaining.checked_sub(1).ok_or_else(|| too_many(list))?;
+        *remaining = remaining.checked_sub(1).ok_or_else(too_many)?;
         let mut node = InspectNode::listed(list.at_digest(&descriptor.digest).location(), descriptor.clone());
         node.inside = match known.get(&descriptor.digest) {
             None | Some(ChildContent::Present) => NodeContents::Unknown,
@@ -137,4 +118,28 @@ fn nodes(
 /// Whether a manifest of this type can be requested. A descriptor may lack the type.
 fn can_be_shown(descriptor: &Descriptor) -> bool {
     descriptor.media_type.is_empty() || ManifestKind::of(&descriptor.media_type).is_some()
+}
+
+fn head(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
+    let is_served = list.serves(descriptor)?;
+    Ok(if is_served { ChildContent::Present } else { ChildContent::Missing })
+}
+
+/// Fetches one manifest of a list. A missing one is not a failure, because people copy parts of a list's images.
+fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
+    let child = list.at_digest(&descriptor.digest);
+    match fetch::manifest(&child) {
+        Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
+        Err(error) => Err(error),
+        Ok(FetchedContent::List(fetched)) => {
+            Ok(ChildContent::List(Index::decode(&fetched.bytes).map_err(CommandError::served(&child))?.manifests))
+        }
+        Ok(FetchedContent::Image(_, fetched)) => {
+            let contents = ImageContents::of(&fetched.bytes).map_err(CommandError::served(&child))?;
+            // An attestation has no platform.
+            let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
+            let platform = if is_stated { None } else { config_platform(&child, &fetched.bytes)? };
+            Ok(ChildContent::Image(Box::new(contents), platform))
+        }
+    }
 }

@@ -1,0 +1,63 @@
+//! The platforms of an image: those that a list names, or that of the configuration of a single image.
+
+use crate::core::error::CommandError;
+use crate::core::image_source::{ContentAccess, ImageSource};
+use crate::core::inspect::node::InspectNode;
+use crate::core::inspect::remote::{Detail, RemoteReader};
+use crate::core::listing::{EntryListing, Listing};
+use crate::core::requirements;
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::location::Location;
+use crate::model::descriptor::Descriptor;
+
+/// The platforms of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ImagePlatforms {
+    /// Whether it is a list.
+    pub(crate) is_list: bool,
+    /// The platforms of a list. Attestations and entries of the platform `unknown/unknown` are left out.
+    pub(crate) listing: Listing,
+}
+
+/// Reads the platforms. Configurations are read only if the list does not name the platforms.
+///
+/// # Errors
+/// An error of the registry or the layout, or content that is not a manifest.
+pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) -> Result<ImagePlatforms, CommandError> {
+    let image = &ImageSource::open(access, location)?;
+    image.announce();
+    let requests_before = access.registry.requests();
+    let (is_list, descriptor, platforms) = match fetch::manifest(image)? {
+        FetchedContent::List(served) => {
+            let descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
+            let reader = RemoteReader { jobs: access.registry.jobs() };
+            let list = reader.list_node(image, &served, Detail::default())?;
+            let mut platforms = Vec::new();
+            collect_images(list.children(), &mut platforms);
+            (true, descriptor, platforms)
+        }
+        FetchedContent::Image(_, served) => {
+            let mut descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
+            descriptor.platform = Some(ConfigPlatforms::default().of(image, &served.bytes)?);
+            let by_digest = location.at_digest(&served.digest);
+            let platforms = vec![EntryListing::alone(&by_digest, &descriptor)];
+            (false, descriptor, platforms)
+        }
+    };
+    let requests = access.registry.requests().saturating_sub(requests_before);
+    let listing = Listing { platforms: Some(platforms), requests, ..Listing::new(location, &descriptor) };
+    Ok(ImagePlatforms { is_list, listing })
+}
+
+/// The images of a list, with those of nested indexes in their place. An image without any stated platform is kept; one
+/// of the platform `unknown/unknown` is left out.
+fn collect_images(children: &[InspectNode], platforms: &mut Vec<EntryListing>) {
+    for child in children.iter().filter(|child| child.attests().is_none()) {
+        let is_known = requirements::known_platform(&child.descriptor).is_some();
+        if !is_known && !child.children().is_empty() {
+            collect_images(child.children(), platforms);
+        } else if is_known || !child.descriptor.has_platform() {
+            platforms.push(EntryListing::of_descriptor(&child.location, &child.descriptor));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Reads what `inspect` shows of a registry or a layout. One request fetches the manifest; more are sent only for what
+//! the list does not say.
+//!
+//! `children` reads the children of a list in the detail that a command needs, `platform_search` finds the image for a
+//! platform, and `verbose` reads the images for docker's `-v`.
+
+mod children;
+mod platform_search;
+mod verbose;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::content::registry::FetchedManifest;
+use crate::core::error::CommandError;
+use crate::core::image_source::ImageSource;
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::resolve::descend::Descent;
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::limits::DEPTH_MAX;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::manifest::{self, ManifestKind, Schema};
+use crate::model::media_type;
+use crate::platform::Platform;
+
+pub(crate) use children::Detail;
+pub(crate) use verbose::VerboseEntry;
+
+/// An image as it is served.
+pub(crate) struct RemoteImage<'a> {
+    source: ImageSource<'a>,
+    schema: Schema,
+    pub(crate) fetched: FetchedManifest,
+    /// Its descriptor in the list that it was selected from.
+    pub(crate) descriptor: Option<Descriptor>,
+}
+
+/// What is served under a name, or what was selected from it.
+pub(crate) enum RemoteContent<'a> {
+    /// An image.
+    Image(Box<RemoteImage<'a>>),
+    /// A list.
+    List(FetchedManifest),
+}
+
+impl<'a> RemoteContent<'a> {
+    /// Requests a manifest.
+    ///
+    /// # Errors
+    /// Those of [`fetch::manifest`].
+    pub(crate) fn fetch(source: &ImageSource<'a>) -> Result<RemoteContent<'a>, CommandError> {
+        Ok(match fetch::manifest(source)? {
+            FetchedContent::Image(schema, fetched) => {
+                let source = source.clone();
+                RemoteContent::Image(Box::new(RemoteImage { source, schema, fetched, descriptor: None }))
+            }
+            FetchedContent::List(fetched) => RemoteContent::List(fetched),
+        })
+    }
+}
+
+impl RemoteImage<'_> {
+    /// The image as a node without children. Its configuration is requested if no list named its platform.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read; errors of the registry or the layout.
+    pub(crate) fn node(self) -> Result<InspectNode, CommandError> {
+        let RemoteImage { source, fetched, descriptor, .. } = self;
+        let contents = ImageContents::of(&fetched.bytes).map_err(CommandError::served(&source))?;
+        let platform = match descriptor.and_then(|descriptor| descriptor.platform) {
+            Some(platform) => Some(platform),
+            None => config_platform(&source, &fetched.bytes)?,
+        };
+        let inside = NodeContents::Image(Box::new(contents));
+        let mut node =
+            InspectNode::top(source.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+        node.descriptor.platform = platform;
+        Ok(node)
+    }
+}
+
+/// Reads lists of one repository or layout.
+pub(crate) struct RemoteReader {
+    /// The maximum of concurrent requests.
+    pub(crate) jobs: NonZeroUsize,
+}
+
+impl RemoteReader {
+    /// Requests the descendants of a list one level at a time, each manifest that `is_wanted` selects once.
+    fn fetch_levels<T: Send>(
+        &self,
+        list: &ImageSource<'_>,
+        descriptors: &[Descriptor],
+        is_wanted: impl Fn(&Descriptor) -> bool,
+        fetch: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
+        children: impl Fn(&T) -> Vec<Descriptor>,
+    ) -> Result<BTreeMap<Digest, T>, CommandError> {
+        let mut fetched = BTreeMap::new();
+        let select = |descriptors: Vec<Descriptor>| descriptors.into_iter().filter(&is_wanted).collect::<Vec<_>>();
+        let add = |_, descriptor: Descriptor, content: T| -> Result<Vec<Descriptor>, CommandError> {
+            let next = select(children(&content));
+            fetched.insert(descriptor.digest, content);
+            Ok(next)
+        };
+        let descent = Descent { list, jobs: self.jobs, levels: DEPTH_MAX };
+        descent.run(select(descriptors.to_vec()), |descriptor| descriptor.digest.clone(), fetch, add)?;
+        Ok(fetched)
+    }
+}
+
+/// The platform in an image's configuration; `None`, and no request, if the manifest is not an image.
+fn config_platform(image: &ImageSource<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
+    let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
+    config.map(|_| ConfigPlatforms::default().of(image, bytes)).transpose()
+}
+
+fn is_list(descriptor: &Descriptor) -> bool {
+    ManifestKind::is_list(&descriptor.media_type)
+}
+
+/// The first descriptor for each digest.
+fn distinct<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a Descriptor> {
+    let mut seen = BTreeSet::new();
+    descriptors.filter(|descriptor| seen.insert(&descriptor.digest)).collect()
+}

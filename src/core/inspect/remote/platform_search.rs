@@ -1,0 +1,123 @@
+//! Finds the image for a platform in a list and its nested indexes.
+
+use std::collections::BTreeSet;
+
+use crate::content::registry::FetchedManifest;
+use crate::core::error::CommandError;
+use crate::core::image_source::ImageSource;
+use crate::core::inspect::remote::{
+    RemoteContent, RemoteImage, RemoteReader, config_platform, distinct, is_list,
+};
+use crate::core::request::PlatformFilter;
+use crate::core::requirements;
+use crate::core::resolve::descend;
+use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::limits::DEPTH_MAX;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::net::tasks;
+use crate::platform::Platform;
+
+/// Receives the images that match a platform, best first.
+pub(crate) type ReportMatches<'a> = dyn Fn(&[ImageSource<'_>]) + 'a;
+
+impl RemoteReader {
+    /// The image for a platform: the first descriptor of the list with that platform, else the first one in nested
+    /// indexes, which are requested one level at a time.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchPlatform`]; errors of the registry or the layout.
+    pub(crate) fn with_platform<'a>(
+        &self,
+        source: &ImageSource<'a>,
+        content: RemoteContent<'a>,
+        filter: &PlatformFilter,
+        report_matches: &ReportMatches<'_>,
+    ) -> Result<RemoteImage<'a>, CommandError> {
+        let descriptors = match content {
+            RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(CommandError::served(source))?.manifests,
+            RemoteContent::Image(image) => {
+                let platform = config_platform(source, &image.fetched.bytes)?;
+                if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
+                    let FetchedManifest { media_type, digest, bytes, .. } = &image.fetched;
+                    let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
+                    return Ok(RemoteImage { descriptor: Some(Descriptor { platform, ..descriptor }), ..*image });
+                }
+                return Err(CommandError::no_such_platform(&filter.shown, source, platform.iter().map(ToString::to_string)));
+            }
+        };
+        let mut available = BTreeSet::new();
+        // The descriptor for the platform, or those that must be fetched to find it.
+        let mut search = |mut level: Vec<Descriptor>| {
+            level.retain(|descriptor| attested(descriptor).is_none());
+            available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
+            let found = first_match(source, &level, filter, report_matches).cloned();
+            let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
+            let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
+            (found, deeper.into_iter().cloned().collect::<Vec<_>>())
+        };
+        let (mut found, deeper) = search(descriptors);
+        descend::in_waves(
+            DEPTH_MAX,
+            |_| source.to_string(),
+            |_| 1,
+            deeper,
+            |_, level| {
+                let children = tasks::in_order(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
+                let deeper;
+                (found, deeper) = search(children.map_err(CommandError::of)?.into_iter().flatten().collect());
+                Ok(deeper)
+            },
+        )?;
+        match found {
+            Some(descriptor) => fetch_listed(source, descriptor),
+            None => Err(CommandError::no_such_platform(&filter.shown, source, available)),
+        }
+    }
+}
+
+/// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
+fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+    let source = list.at_digest(&descriptor.digest);
+    match fetch::listed(list, descriptor)? {
+        FetchedContent::List(fetched) => {
+            Ok(Index::decode(&fetched.bytes).map_err(CommandError::served(&source))?.manifests)
+        }
+        FetchedContent::Image(_, fetched) => {
+            // A manifest without a platform needs no second look.
+            let platform = config_platform(&source, &fetched.bytes)?.filter(|platform| *platform != Platform::default());
+            Ok(platform.map(|platform| Descriptor { platform: Some(platform), ..descriptor.clone() }).into_iter().collect())
+        }
+    }
+}
+
+/// The image of a descriptor.
+fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<RemoteImage<'a>, CommandError> {
+    let source = list.at_digest(&descriptor.digest);
+    match fetch::listed(list, &descriptor)? {
+        FetchedContent::Image(schema, fetched) => {
+            Ok(RemoteImage { source, schema, fetched, descriptor: Some(descriptor) })
+        }
+        FetchedContent::List(_) => Err(CommandError::IsList(source.to_string())),
+    }
+}
+
+/// The first descriptor for a platform.
+fn first_match<'a>(
+    list: &ImageSource<'_>,
+    descriptors: &'a [Descriptor],
+    filter: &PlatformFilter,
+    report_matches: &ReportMatches<'_>,
+) -> Option<&'a Descriptor> {
+    let is_wanted = |descriptor: &&Descriptor| {
+        !is_list(descriptor) && requirements::known_platform(descriptor).is_some_and(|platform| platform.matches(&filter.parsed))
+    };
+    let matching =
+        requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &filter.parsed, |descriptor| {
+            descriptor
+        });
+    let images: Vec<ImageSource<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();
+    report_matches(&images);
+    matching.first().copied()
+}

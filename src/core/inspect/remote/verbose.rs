@@ -1,0 +1,120 @@
+//! The images of a list as docker's `inspect -v` prints them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::core::error::CommandError;
+use crate::core::image_source::ImageSource;
+use crate::core::inspect::remote::{RemoteImage, RemoteReader};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::limits::ResolvedSize;
+use crate::digest::Digest;
+use crate::location::Location;
+use crate::model::DocumentError;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry_file::encode_fetched;
+use crate::model::index::Index;
+use crate::model::manifest::Schema;
+use crate::platform::Platform;
+
+impl RemoteImage<'_> {
+    /// The file of this image for docker's `-v`. Its configuration is requested if no list named its platform.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read; errors of the registry or the layout.
+    pub(crate) fn encode(self) -> Result<Vec<u8>, CommandError> {
+        let platform = match self.descriptor.as_ref().and_then(|descriptor| descriptor.platform.clone()) {
+            Some(platform) => platform,
+            None => ConfigPlatforms::default().of(&self.source, &self.fetched.bytes)?,
+        };
+        let RemoteImage { source, schema, fetched, .. } = self;
+        encode_fetched(&source, schema, &fetched.bytes, Some(platform)).map_err(CommandError::served(&source))
+    }
+}
+
+impl RemoteReader {
+    /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
+    /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
+    /// images.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read; a list that is too large; errors of the registry or the layout.
+    pub(crate) fn verbose_entries(
+        &self,
+        list: &ImageSource<'_>,
+        descriptors: &[Descriptor],
+    ) -> Result<Vec<VerboseEntry>, CommandError> {
+        let (fetched_size, mut printed_size) = (ResolvedSize::default(), ResolvedSize::default());
+        let fetch = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {
+            FetchedContent::Image(schema, fetched) => {
+                fetched_size.check_bytes(list, &fetched.bytes, 1)?;
+                Ok(VerboseChild::Image(schema, Arc::new(fetched.bytes)))
+            }
+            FetchedContent::List(fetched) => {
+                fetched_size.check_bytes(list, &fetched.bytes, 1)?;
+                Index::decode(&fetched.bytes)
+                    .map(|index| VerboseChild::List(index.manifests))
+                    .map_err(CommandError::served(list))
+            }
+        };
+        let nested = |child: &VerboseChild| match child {
+            VerboseChild::List(descriptors) => descriptors.clone(),
+            VerboseChild::Image(..) => Vec::new(),
+        };
+        let children = self.fetch_levels(list, descriptors, |_| true, fetch, nested)?;
+        let mut entries = Vec::new();
+        flatten(list, descriptors, &children, &mut printed_size, &mut entries)?;
+        Ok(entries)
+    }
+}
+
+/// What a manifest is for docker's `-v`.
+enum VerboseChild {
+    Image(Schema, Arc<Vec<u8>>),
+    List(Vec<Descriptor>),
+}
+
+/// An image in docker's `-v`. Encoded it is more than twice as large, so that is done when it is printed.
+pub(crate) struct VerboseEntry {
+    name: Location,
+    schema: Schema,
+    bytes: Arc<Vec<u8>>,
+    platform: Platform,
+}
+
+impl VerboseEntry {
+    /// The file of this image.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read.
+    pub(crate) fn encode(self) -> Result<Vec<u8>, DocumentError> {
+        encode_fetched(&self.name, self.schema, &self.bytes, Some(self.platform))
+    }
+}
+
+/// The images of these descriptors in their order, each as often as it is named.
+fn flatten(
+    list: &ImageSource<'_>,
+    descriptors: &[Descriptor],
+    children: &BTreeMap<Digest, VerboseChild>,
+    printed_size: &mut ResolvedSize,
+    entries: &mut Vec<VerboseEntry>,
+) -> Result<(), CommandError> {
+    for descriptor in descriptors {
+        printed_size.count_descriptor(list)?;
+        match children.get(&descriptor.digest) {
+            Some(VerboseChild::Image(schema, bytes)) => {
+                printed_size.check_bytes(list, bytes, 1)?;
+                entries.push(VerboseEntry {
+                    name: list.location().with_digest(&descriptor.digest),
+                    schema: *schema,
+                    bytes: Arc::clone(bytes),
+                    platform: descriptor.platform.clone().unwrap_or_default(),
+                });
+            }
+            Some(VerboseChild::List(descriptors)) => flatten(list, descriptors, children, printed_size, entries)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
