@@ -96,6 +96,49 @@ fn target(word: &str) -> Result<AnnotationTarget, String> {
     }
 }
 
+/// Changes of a list itself that `create`, `push` and `apply` make.
+#[derive(Debug, Default)]
+pub(crate) struct ListEdits<'a> {
+    /// Annotations of the list and of its descriptors.
+    pub(crate) annotations: &'a [AnnotationArg],
+    /// The subject that the list gets.
+    pub(crate) subject: Option<&'a Reference>,
+    /// Whether a list of one image is published as that image.
+    pub(crate) prefers_image: bool,
+}
+
+impl ListEdits<'_> {
+    /// Whether they change nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.subject.is_none() && self.annotations.is_empty() && !self.prefers_image
+    }
+
+    /// Requests the subject, for a list of this name.
+    ///
+    /// # Errors
+    /// Those of [`subject`].
+    pub(crate) fn fetch_subject(
+        &self,
+        registry: &Registry,
+        list: &Reference,
+    ) -> Result<Option<Descriptor>, CommandError> {
+        self.subject.map(|reference| subject(registry, list, reference)).transpose()
+    }
+
+    /// Changes the list. `subject` is what [`ListEdits::fetch_subject`] returned.
+    ///
+    /// # Errors
+    /// A platform that the list does not have.
+    pub(crate) fn apply(&self, subject: Option<&Descriptor>, draft: &mut Draft) -> Result<(), CommandError> {
+        annotate(draft, self.annotations)?;
+        if let Some(subject) = subject {
+            draft.subject = Some(subject.clone());
+        }
+        draft.prefers_image = self.prefers_image;
+        Ok(())
+    }
+}
+
 /// Annotates a list and its descriptors. What is of no image is of the list.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What a user wants done: no argv, no terminal, no environment.
 
+pub(crate) mod apply;
 pub(crate) mod artifact;
 pub mod blob_failure;
 pub(crate) mod build_outputs;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::possible_values::{PublishFormat, REFERRERS, one_of};
 use super::values::{self, RefArg};
 use crate::auth::Access;
+use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::list_edits::AnnotationArg;
+use crate::core::list_edits::{AnnotationArg, ListEdits};
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
@@ -145,6 +146,17 @@ pub struct ListFlags {
 impl Default for ListFlags {
     fn default() -> ListFlags {
         ListFlags { annotations: Vec::new(), subject: None, prefer_index: true }
+    }
+}
+
+impl ListFlags {
+    /// The same as changes of a list.
+    ///
+    /// # Errors
+    /// A subject that is not a reference.
+    pub(crate) fn edits(&self) -> Result<ListEdits<'_>, CommandError> {
+        let subject = self.subject.as_ref().map(RefArg::reference).transpose()?;
+        Ok(ListEdits { annotations: &self.annotations, subject, prefers_image: !self.prefer_index })
     }
 }
 

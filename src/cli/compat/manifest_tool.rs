@@ -1,18 +1,20 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
 use crate::cli::args::{
-    FromFiles, ListFlags, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush,
+    FromFiles, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush,
 };
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
-use crate::cli::verbs::apply::{ApplyRequest, publish_all};
+use crate::cli::verbs::apply::{named_lists, publish_all};
 use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
+use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
+use crate::core::list_edits::ListEdits;
 use crate::core::spec_names::{SpecNames, Untagged};
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};
@@ -89,18 +91,21 @@ impl ManifestTool<'_> {
         let request = ApplyRequest {
             names: SpecNames { specs: &specs, references: Vec::new(), untagged: Untagged::ByDigest },
             build_outputs: &build_outputs,
-            flags: &flags,
-            list_flags: &ListFlags::default(),
+            options: flags.options(),
+            is_to_layout: false,
+            edits: ListEdits::default(),
             ignore_missing,
             keeps_drafts: false,
             origin: SpecOrigin::File,
+            warn: &|warning| self.context.streams.warning(warning),
+            progress: &self.context.fetch_progress(),
         };
-        let lists = request.lists()?;
+        let lists = named_lists(&request.names, &flags)?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;
         let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-        let lists = request.build(self.context, access, &lists)?;
+        let lists = request.build(access, &lists)?;
         let mut outcomes = Vec::new();
-        publish_all(self.context, access, &lists, None, |outcome| {
+        publish_all(self.context, access, &lists, &flags, None, |outcome| {
             self.context.streams.line(format_args!("Digest: {} {}", outcome.digest, outcome.size))?;
             outcomes.push(outcome.clone());
             Ok(())

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::{list_flags, direct_push};
+use crate::cli::verbs::direct_push;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::list_edits::{self, AnnotationArg};
@@ -77,7 +77,7 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
     let subject = match &args.subject {
         Some(subject) => {
             let registry = context.registry(&args.network, list.repository())?;
-            list_flags::subject(&registry, list, Some(subject))?
+            Some(list_edits::subject(&registry, list, subject.reference()?)?)
         }
         None => None,
     };

@@ -4,7 +4,7 @@
 use crate::cli::args::Create;
 use crate::cli::context::Context;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::{list_flags, direct_push};
+use crate::cli::verbs::direct_push;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
@@ -46,10 +46,11 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let sources = DraftSources { filter: &named.filter, sources: &found, previous: &previous };
     let may_be_published = args.amend && stored.is_none() && !args.image_flags.offline;
     let is_published = may_be_published && !is_own_source(args, list) && is_served(&registry, list);
-    let subject = list_flags::subject(&registry, list, args.list_flags.subject.as_ref())?;
+    let edits = args.list_flags.edits()?;
+    let subject = edits.fetch_subject(&registry, list)?;
     let build = |existing: Option<&Draft>| {
         let (mut draft, moves) = sources.draft(list, existing);
-        list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
+        edits.apply(subject.as_ref(), &mut draft)?;
         requirements::check(&draft, &args.publish.requirements(SpecOrigin::Images))?;
         Ok::<_, CommandError>((draft, moves))
     };

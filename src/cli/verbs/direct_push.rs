@@ -73,7 +73,7 @@ fn publish_and_print(
     origin: DraftOrigin,
 ) -> Result<(), CommandError> {
     let show = |published: &_| publish::print_result(context, published, flags);
-    let published = publish(context, access, draft, flags, origin, show)?;
+    let published = publish(context, access, draft, flags, flags.options(), origin, show)?;
     publish::print_tags_and_warnings(context, std::slice::from_ref(&published), flags);
     Ok(())
 }

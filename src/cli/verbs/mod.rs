@@ -8,7 +8,6 @@ pub mod create;
 pub mod dry_run;
 pub mod exists;
 pub mod export;
-mod list_flags;
 pub mod ls;
 pub mod man;
 mod named_images;

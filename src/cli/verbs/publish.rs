@@ -31,8 +31,8 @@ pub(crate) enum DraftOrigin {
     Published,
 }
 
-/// Publishes a draft, or with `--dry-run` finds out what that would send. Calls `report` with the result before any
-/// file is written.
+/// Publishes a draft with these options, or with `--dry-run` finds out what that would send. Calls `report` with the
+/// result before any file is written.
 ///
 /// All checks are made before anything is sent; those of the draft itself before any request.
 ///
@@ -44,13 +44,14 @@ pub(crate) fn publish(
     access: ContentAccess<'_>,
     draft: &Draft,
     flags: &PublishFlags,
+    options: PushOptions,
     origin: DraftOrigin,
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
     let replaces = draft.remote_digest.clone().filter(|_| origin == DraftOrigin::Published && !flags.by_digest);
-    let mut options = PushOptions { replaces, ..flags.options() };
+    let mut options = PushOptions { replaces, ..options };
     let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
-    let by_digest = flags.by_digest.then(|| repositories::by_digest(draft, flags.kind)).transpose()?;
+    let by_digest = flags.by_digest.then(|| repositories::by_digest(draft, options.kind)).transpose()?;
     if by_digest.is_some() {
         options.tags.clear();
     }

@@ -2,7 +2,6 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::list_flags;
 use crate::cli::verbs::publish::{self, DraftOrigin, publish};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentAccess;
@@ -19,11 +18,13 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::print_result(context, published, &args.publish);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-    let subject = list_flags::subject(&registry, target, args.list_flags.subject.as_ref())?;
+    let edits = args.list_flags.edits()?;
+    let subject = edits.fetch_subject(&registry, target)?;
     // The flags change only what is published, not the draft that is stored.
-    let stored = list_flags::change_list(&args.list_flags).then(|| draft.clone());
-    list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
-    let published = publish(context, access, &draft, &args.publish, DraftOrigin::Stored, show)?;
+    let stored = (!edits.is_empty()).then(|| draft.clone());
+    edits.apply(subject.as_ref(), &mut draft)?;
+    let options = args.publish.options();
+    let published = publish(context, access, &draft, &args.publish, options, DraftOrigin::Stored, show)?;
     if args.purge && !published.dry_run {
         let purged = delete_pushed_draft(context, args, target, stored.as_ref().unwrap_or(&draft));
         purged.map_err(|failure| publish::pushed_but_not_reported(std::slice::from_ref(&published), failure))?;

@@ -39,7 +39,7 @@ pub(crate) struct PushOptions {
 
 impl PushOptions {
     /// The requirements that the options state.
-    pub(super) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
+    pub(crate) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
         Requirements { require: &self.require, exact: self.exact, strict: self.strict, made }
     }
 }

@@ -1,0 +1,208 @@
+//! Builds the lists that specs describe, for `apply` and for manifest-tool. All specs are checked and the images of all
+//! lists are fetched before anything is sent.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::auth::Access;
+use crate::content::registry::{ExpectedRequests, Registry};
+use crate::core::build_outputs::{BuildOutputs, size_of};
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
+use crate::core::image_source::ContentAccess;
+use crate::core::layouts::Layouts;
+use crate::core::list_edits::ListEdits;
+use crate::core::push::options::PushOptions;
+use crate::core::push::repositories::PushPlans;
+use crate::core::push::tags::TagArg;
+use crate::core::request::{PlatformFilter, SourceFilter};
+use crate::core::requirements;
+use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
+use crate::core::resolve::sources::{FetchEvent, Resolver};
+use crate::core::resolve::storable;
+use crate::core::spec_names::SpecNames;
+use crate::location::Location;
+use crate::model::Draft;
+use crate::model::spec::{Spec, SpecEntry, Target};
+use crate::platform::Platform;
+use crate::reference::{Reference, Repository};
+
+/// The lists to build, and how to publish them.
+pub(crate) struct ApplyRequest<'a> {
+    /// The specs, with the flags applied to them, and the names of their lists.
+    pub(crate) names: SpecNames<'a>,
+    /// For each spec, the images that files name (`--from`). They are among the spec's images too.
+    pub(crate) build_outputs: &'a [BuildOutputs],
+    /// How to publish the lists, if their specs do not say otherwise.
+    pub(crate) options: PushOptions,
+    /// Whether the lists go into a layout instead of their registries.
+    pub(crate) is_to_layout: bool,
+    /// Changes of the lists themselves that are not in the specs.
+    pub(crate) edits: ListEdits<'a>,
+    /// Whether images may be missing.
+    pub(crate) ignore_missing: bool,
+    /// Whether to keep the lists as drafts, too.
+    pub(crate) keeps_drafts: bool,
+    /// Where the specs come from.
+    pub(crate) origin: SpecOrigin,
+    /// Receives the warnings.
+    pub(crate) warn: &'a dyn Fn(&dyn fmt::Display),
+    /// Called while the images are fetched, by several threads.
+    pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
+}
+
+/// A list that is ready to be published.
+pub(crate) struct BuiltList {
+    pub(crate) draft: Draft,
+    pub(crate) options: PushOptions,
+    /// The draft to keep.
+    pub(crate) stored: Option<Draft>,
+}
+
+impl<'a> ApplyRequest<'a> {
+    /// Fetches the images of all lists and builds the lists. All checks are made here.
+    ///
+    /// # Errors
+    /// Errors of registries, and everything that the lists lack.
+    pub(crate) fn build(
+        &self,
+        access: ContentAccess<'_>,
+        lists: &[(&'a Spec, &'a Reference)],
+    ) -> Result<Vec<BuiltList>, CommandError> {
+        let targets = self.names.repositories(lists);
+        self.announce(access.registry, &targets, lists);
+        let sources = self.resolve(access, targets, lists)?;
+        let (mut built, mut failures) = (Vec::new(), Vec::new());
+        for (number, spec) in self.names.specs.iter().enumerate() {
+            let lists_of_spec: Vec<_> = lists.iter().copied().filter(|(list, _)| std::ptr::eq(*list, spec)).collect();
+            let form = assemble::form_of(access, spec, &self.names.repositories(&lists_of_spec))?;
+            if let (Some(source), None) = (&spec.source, &form) {
+                (self.warn)(&format_args!("{source} does not exist any more: what only it contains is left out"));
+            }
+            form.iter().flat_map(|form| &form.left_out).for_each(|left_out| (self.warn)(left_out));
+            let parts = match self.parts(&sources, number, spec) {
+                Ok(parts) => parts,
+                Err(failure) => {
+                    failures.push(failure);
+                    continue;
+                }
+            };
+            parts.warnings.iter().for_each(|warning| (self.warn)(warning));
+            for target in &spec.targets {
+                let draft = parts.draft(spec, &self.names.name(spec, target), form.as_ref());
+                let draft = self.edited(access.registry, draft);
+                match draft.and_then(|draft| self.built_list(access.layouts, spec, target, draft)) {
+                    Ok(list) => built.push(list),
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        }
+        CommandError::fail_if_any(failures)?;
+        Ok(built)
+    }
+
+    /// Announces all repositories, so that one token serves the whole command, and the number of requests.
+    fn announce(&self, registry: &Registry, targets: &[&Repository], lists: &[(&Spec, &Reference)]) {
+        let access = if self.options.dry_run || self.is_to_layout { Access::Pull } else { Access::PullPush };
+        targets.iter().for_each(|repository| registry.announce(repository, access));
+        // A list that goes into a layout needs no request to its registry.
+        if !self.is_to_layout {
+            self.expect(registry, lists);
+        }
+    }
+
+    /// Fetches the images of all specs. Prints a warning for each that is left out.
+    fn resolve(
+        &self,
+        access: ContentAccess<'_>,
+        targets: Vec<&Repository>,
+        lists: &[(&Spec, &Reference)],
+    ) -> Result<ResolvedSources, CommandError> {
+        let registry = access.registry;
+        let early_list = self.names.checked_ahead(lists).filter(|_| !self.is_to_layout);
+        let check_tag = || early_list.iter().for_each(|list| registry.prefetch_before_push(list));
+        let (filter, progress) = (&SourceFilter::default(), self.progress);
+        let resolver = Resolver { access, filter, before: None, targets, beside: Some(&check_tag), progress };
+        let sources = SpecSources::of(self.names.specs).resolve(&resolver, self.ignore_missing);
+        let sources = sources.map_err(|failure| {
+            self.build_outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
+        })?;
+        for image in sources.missing() {
+            (self.warn)(&format_args!("no such manifest: {image}; it is left out"));
+        }
+        for child in sources.missing_children() {
+            (self.warn)(&format_args!("{child}; it is left out"));
+        }
+        Ok(sources)
+    }
+
+    /// The images of one list. No two files may have different images for one platform.
+    fn parts(&self, sources: &ResolvedSources, number: usize, spec: &Spec) -> Result<ListParts, CommandError> {
+        let Some(outputs) = self.build_outputs.get(number).filter(|outputs| !outputs.is_empty()) else {
+            return sources.parts(spec);
+        };
+        let get = |name: &Reference| sources.get(&name.clone().into());
+        outputs.check_sizes(&outputs.references().filter_map(|name| size_of(get(name)?)).collect())?;
+        let children = outputs.children(|name| get(name)?.index.as_ref());
+        let entries = outputs.references().filter(|name| !children.contains(name));
+        let entries = entries.filter_map(|name| Some((name, get(name)?.entries.iter().collect())));
+        outputs.check(&entries.collect(), |_| true)?;
+        if children.is_empty() {
+            return sources.parts(spec);
+        }
+        // Children of the index need not be listed again, unless the spec describes them.
+        let is_listed = |image: &Location| image.reference().is_some_and(|image| children.contains(image));
+        let is_child = |entry: &SpecEntry| is_listed(&entry.image) && *entry == SpecEntry::new(entry.image.clone());
+        let manifests = spec.manifests.iter().filter(|entry| !is_child(entry)).cloned().collect();
+        sources.parts(&Spec { manifests, ..spec.clone() })
+    }
+
+    /// Announces how many requests the registry of the first list will get at once: first one for each image and one
+    /// for the tag, then those for the blobs of images from other repositories (a configuration and two layers each).
+    fn expect(&self, registry: &Registry, lists: &[(&Spec, &Reference)]) {
+        const BLOBS: usize = 3;
+        let Some((spec, list)) = lists.first() else { return };
+        let target = list.repository();
+        let images: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let repositories: Vec<&Repository> =
+            images.iter().filter_map(|image| image.reference()).map(Reference::repository).collect();
+        let same_registry = repositories.iter().filter(|repository| repository.domain() == target.domain()).count();
+        let same_repository = repositories.iter().filter(|repository| **repository == target).count();
+        let to_copy = images.len() - same_repository;
+        let writes = if self.options.dry_run { 0 } else { to_copy.saturating_mul(BLOBS).saturating_add(1) };
+        let (reads, writes) = ((same_registry + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
+        registry.expect(target, ExpectedRequests { reads, writes, writes_follow: false });
+    }
+
+    /// The draft with the changes of the list itself.
+    fn edited(&self, registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
+        let subject = self.edits.fetch_subject(registry, &draft.reference)?;
+        self.edits.apply(subject.as_ref(), &mut draft)?;
+        Ok(draft)
+    }
+
+    fn built_list(&self, layouts: &Layouts, spec: &Spec, target: &Target, mut draft: Draft) -> Result<BuiltList, CommandError> {
+        let references = self.names.references_of(spec, target).cloned().map(TagArg::Reference);
+        let options = self.list_options(spec, references);
+        // The push checks the same for one list. All lists must be checked before the first is sent.
+        let digest = PushPlans::new(&draft, options.kind, &options.tags, layouts)?.own.list.digest;
+        requirements::check(&draft, &options.requirements(self.origin))?;
+        let is_stored = self.keeps_drafts && !self.options.dry_run;
+        let stored = is_stored.then(|| storable::storable(&draft));
+        if self.names.is_by_digest(spec, target) {
+            draft.reference = target.reference.repository().at_digest(&digest);
+        }
+        Ok(BuiltList { draft, options, stored })
+    }
+
+    /// The options for one list, with further names for it.
+    fn list_options(&self, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PushOptions {
+        let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
+        PushOptions {
+            kind: spec.form.unwrap_or_default(),
+            tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
+            require: spec.require.iter().map(required).collect(),
+            ..self.options.clone()
+        }
+    }
+}
