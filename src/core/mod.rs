@@ -9,6 +9,7 @@ pub mod description;
 pub mod error;
 mod error_conversions;
 pub mod error_parts;
+pub(crate) mod export;
 pub mod failures;
 pub mod file_error;
 pub(crate) mod image_source;
