@@ -146,7 +146,7 @@ impl Context {
         }
     }
 
-    /// The image of a word, to be opened, or why the word names none. A relative path of a layout is relative to the
+    /// The image that a word names, or why it names none. A relative path of a layout is relative to the
     /// working directory, as everywhere.
     pub(crate) fn image_name(&self, word: &LocationArg) -> ImageName {
         word.name().map(|location| match location {

@@ -180,7 +180,7 @@ struct LossWarnings {
 impl LossWarnings {
     fn list(&mut self, subject: Option<&Descriptor>) {
         if let Some(subject) = subject.filter(|_| !self.has_source) {
-            self.warnings.push(format!("a spec has no place for the list's subject, {}", subject.digest));
+            self.warnings.push(format!("a spec cannot contain the list's subject, {}", subject.digest));
         }
     }
 
@@ -190,14 +190,14 @@ impl LossWarnings {
         match ManifestKind::of(&descriptor.media_type) {
             Some(ManifestKind::List) if self.has_source => {}
             Some(ManifestKind::List) => {
-                self.warnings.push(format!("{digest} is an index itself: apply takes it apart"))
+                self.warnings.push(format!("{digest} is an index: apply replaces it with its images"))
             }
             Some(ManifestKind::Image(_)) => {}
             None if descriptor.media_type.is_empty() => {}
             None if self.has_source => return false,
             None => {
                 self.warnings
-                    .push(format!("{digest} is left out: apply knows no {}", sanitize::word(&descriptor.media_type)));
+                    .push(format!("{digest} is left out: apply does not support {}", sanitize::word(&descriptor.media_type)));
                 return false;
             }
         }
@@ -205,13 +205,13 @@ impl LossWarnings {
             return true;
         }
         if !descriptor.urls.is_empty() {
-            self.warnings.push(format!("a spec has no place for the addresses of {digest}"));
+            self.warnings.push(format!("a spec cannot contain the URLs of {digest}"));
         }
         if !descriptor.data.is_empty() {
-            self.warnings.push(format!("a spec has no place for the content that is embedded for {digest}"));
+            self.warnings.push(format!("a spec cannot contain the embedded data of {digest}"));
         }
         if !descriptor.has_platform() {
-            self.warnings.push(format!("the list does not say what {digest} runs on: apply asks the image"));
+            self.warnings.push(format!("the list states no platform for {digest}: apply reads it from the image"));
         }
         true
     }

@@ -42,9 +42,9 @@ const TITLES: [&str; 17] = [
 
 /// What is said of every registry that takes a second entry, but for one that no measurement has found.
 const UNGUARDED: &str =
-    "conditional push | does not | it ignores If-None-Match: of two pushes at once the last one wins";
+    "conditional push | fails | it ignores If-None-Match: if two clients push at once, the last push counts";
 
-const STAND_IN: &str = "there is no API for them; the tag that stands in for it works";
+const STAND_IN: &str = "there is no referrers API; the referrers tag works";
 
 struct Fixture {
     registry: Registry,
@@ -138,7 +138,7 @@ fn all_of_it_works_and_nothing_stays() {
 /// The row of a check whose manifest type the registry does not take.
 fn refusal(check: &str, status: u16, media_type: &str) -> String {
     let why = format!("unsupported manifest media type: \"{media_type}\"");
-    format!("{check} | does not | PUT {status}: manifest invalid: manifest invalid: {why}")
+    format!("{check} | fails | PUT {status}: manifest invalid: manifest invalid: {why}")
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn check_with_one_job_has_the_same_result() {
     assert_eq!(one.out(), many.out());
     assert_eq!(
         odd(&one),
-        ["nested index | does not | PUT 400: manifest invalid: manifest invalid: an index in an index"]
+        ["nested index | fails | PUT 400: manifest invalid: manifest invalid: an index in an index"]
     );
     fixture.assert_clean();
 }
@@ -161,19 +161,19 @@ fn check_reports_a_registry_that_accepts_one_format() {
             (|habits: Builder| habits.without_oci(415)) as fn(Builder) -> Builder,
             refusal("OCI images", 415, OCI_MANIFEST),
             &[
-                "OCI image index | not tried | it takes: OCI images",
-                "annotations | not tried | it takes: OCI image index",
-                "artifact type | not tried | it takes: OCI image index",
-                "nested index | not tried | it takes: OCI image index",
-                "referrers | not tried | it takes: OCI images",
+                "OCI image index | not tried | needs: OCI images",
+                "annotations | not tried | needs: OCI image index",
+                "artifact type | not tried | needs: OCI image index",
+                "nested index | not tried | needs: OCI image index",
+                "referrers | not tried | needs: OCI images",
                 "shared draft entry | works, but | as a Docker manifest list, without annotations",
-                "entry deletion | not tried | an entry without annotations is kept: it can be a published list as well",
+                "entry deletion | not tried | an entry without annotations is kept: it could also be a published list",
             ][..],
         ),
         (
             |habits| habits.without_docker(400),
             refusal("Docker images", 400, DOCKER_MANIFEST),
-            &["Docker manifest list | not tried | it takes: Docker images"],
+            &["Docker manifest list | not tried | needs: Docker images"],
         ),
     ] {
         let fixture = Fixture::new(habits);
@@ -190,21 +190,21 @@ fn where_no_list_is_taken_the_exit_code_is_1() {
     let fixture = Fixture::new(|habits| habits.without_lists(415));
     let output = fixture.check();
     assert_eq!(output.code, 1);
-    let either = "not tried | it takes: Docker manifest list or OCI image index";
+    let either = "not tried | needs: Docker manifest list or OCI image index";
     let expected = [
         refusal("Docker manifest list", 415, DOCKER_LIST),
         refusal("OCI image index", 415, OCI_INDEX),
         format!("push by digest | {either}"),
-        "annotations | not tried | it takes: OCI image index".to_owned(),
-        "artifact type | not tried | it takes: OCI image index".to_owned(),
-        "nested index | not tried | it takes: OCI image index".to_owned(),
+        "annotations | not tried | needs: OCI image index".to_owned(),
+        "artifact type | not tried | needs: OCI image index".to_owned(),
+        "nested index | not tried | needs: OCI image index".to_owned(),
         format!("tag listing | {either}"),
         format!("tag deletion | {either}"),
-        "manifest deletion | not tried | it takes: push by digest".to_owned(),
+        "manifest deletion | not tried | needs: push by digest".to_owned(),
         format!("shared draft entry | {either}"),
-        "entry replacement | not tried | it takes: shared draft entry".to_owned(),
-        "entry deletion | not tried | it takes: shared draft entry".to_owned(),
-        "conditional push | not tried | it takes: entry replacement".to_owned(),
+        "entry replacement | not tried | needs: shared draft entry".to_owned(),
+        "entry deletion | not tried | needs: shared draft entry".to_owned(),
+        "conditional push | not tried | needs: entry replacement".to_owned(),
     ];
     assert_eq!(odd(&output), expected);
     let host = fixture.registry.host();
@@ -247,7 +247,7 @@ fn tags_are_looked_for_on_every_page() {
     fixture.registry.fault(Rule::on("GET", "/tags/list"), Fault::Status(200, page.to_owned(), vec![]));
     let output = fixture.check();
     let [row] = odd(&output).try_into().expect("one row");
-    assert!(row.starts_with("tag listing | does not | it lists 1 tags, check-"), "{row}");
+    assert!(row.starts_with("tag listing | fails | it lists 1 tags, check-"), "{row}");
     assert!(row.ends_with(".linux-amd64 not among them"), "{row}");
     fixture.assert_clean();
 }
@@ -257,7 +257,7 @@ fn check_reports_and_cancels_uploads_started_instead_of_mounts() {
     let fixture = Fixture::new(Builder::without_mounts);
     let output = fixture.check();
     let expected =
-        "cross-repository mount | does not | it asks for an upload instead: blobs are copied, which takes longer";
+        "cross-repository mount | fails | it asks for an upload instead: blobs are copied, which takes longer";
     assert_eq!((output.code, odd(&output)), (0, vec![expected.to_owned()]));
     fixture.assert_clean();
 }
@@ -277,7 +277,7 @@ fn referrers_without_an_api_go_by_a_tag() {
     let fixture = Fixture::new(|habits| habits);
     let empty = r#"{"schemaVersion":2,"manifests":[]}"#;
     fixture.registry.fault(Rule::on("GET", "/referrers/"), Fault::Status(200, empty.to_owned(), vec![]));
-    let expected = "referrers | does not | its list of referrers is without the one that was put";
+    let expected = "referrers | fails | its list of referrers lacks the one that was pushed";
     assert_eq!(odd(&fixture.check()), [expected]);
     fixture.assert_clean();
 }
@@ -303,10 +303,10 @@ fn scripts_read_the_same() {
     let row = |at: usize| told["checks"][at].to_string();
     assert_eq!(row(3), r#"{"check":"oci-index","result":"works"}"#);
     let refused = refusal("Docker images", 400, DOCKER_MANIFEST);
-    let remark = refused.strip_prefix("Docker images | does not | ").expect("the row");
+    let remark = refused.strip_prefix("Docker images | fails | ").expect("the row");
     let first = json!({ "check": "docker-images", "result": "fails", "remark": remark });
     assert_eq!(row(0), first.to_string());
-    assert_eq!(row(1), r#"{"check":"docker-list","result":"not-tried","remark":"it takes: Docker images"}"#);
+    assert_eq!(row(1), r#"{"check":"docker-list","result":"not-tried","remark":"needs: Docker images"}"#);
     assert_eq!(row(9), format!(r#"{{"check":"referrers","result":"works-with-remark","remark":"{STAND_IN}"}}"#));
     let left = |what: &str| told["left"][what].as_array().map_or(0, Vec::len);
     assert_eq!((left("tags"), left("manifests"), left("blobs"), left("reasons")), (7, 13, 7, 1));
@@ -326,7 +326,7 @@ fn bytes_and_media_types_are_compared() {
     let output = fixture.check();
     let rows = odd(&output);
     assert_eq!(rows[0], "Docker manifest list | works, but | it is served as \"application/x\"");
-    assert!(rows[1].starts_with("OCI image index | does not | it serves other bytes (sha256:"), "{}", rows[1]);
+    assert!(rows[1].starts_with("OCI image index | fails | it serves other bytes (sha256:"), "{}", rows[1]);
     assert_eq!(output.code, 0, "a Docker list can be published");
     fixture.assert_clean();
 }
@@ -338,7 +338,7 @@ fn check_fails_if_stored_bytes_differ() {
     assert_eq!(output.code, 1);
     let rows = odd(&output);
     assert!(
-        rows[0].starts_with("Docker images | does not | PUT 201: it says that it stored sha256:000"),
+        rows[0].starts_with("Docker images | fails | PUT 201: it says that it stored sha256:000"),
         "{}",
         rows[0]
     );

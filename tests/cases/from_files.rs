@@ -189,7 +189,7 @@ fn an_image_id_is_caught_and_a_stale_digest_names_its_file() {
         fixture.registry.name(&format!("app@{}", fixture.amd.config_digest()))
     );
     assert!(refused.err().starts_with(&first), "{}", refused.err());
-    assert!(refused.err().contains("hint: an --iidfile has it: use --digestfile"), "{}", refused.err());
+    assert!(refused.err().contains("hint: an --iidfile contains image ids: use --digestfile"), "{}", refused.err());
     let gone = image("s390x", "gone").digest();
     fixture.sandbox.write("gone", &gone);
     fixture.sandbox.write("fine", fixture.amd.digest());

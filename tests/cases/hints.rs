@@ -95,7 +95,7 @@ fn a_digest_that_the_tag_no_longer_has_is_looked_for_beside_it() {
     let failed = sandbox.command(OURS).args(registry.words(&["inspect", &format!("@app:amd64@{gone}")])).run();
     let name = registry.name("app");
     let wanted =
-        format!("the tag may have moved: name {name}:amd64 for what it is now, or {name}@{gone} for that manifest");
+        format!("the tag may have moved: use {name}:amd64 for the current manifest, or {name}@{gone} for that one");
     assert_eq!(hints(&failed), [wanted], "{}", failed.err());
 }
 

@@ -153,7 +153,7 @@ fn annotate_without_a_flag_says_that_nothing_was_changed() {
     for more in [&[][..], &["--os", ""], &["--force"]] {
         let done = fixture.run(&[&["annotate", "@team/app:1", "@team/app:1-amd64"], more].concat()).success();
         let name = fixture.name("team/app:1-amd64");
-        let told = format!("no flag says anything of {name}: nothing was changed\n");
+        let told = format!("no flag describes {name}: nothing was changed\n");
         assert_eq!((done.out(), done.err()), (String::new(), told), "{more:?}");
     }
     assert_eq!(fixture.entries(LIST), before);

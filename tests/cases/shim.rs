@@ -230,7 +230,7 @@ fn it_never_calls_itself() {
 
     let alone = run(&["front", "other"], "docker");
     assert_eq!((alone.code, alone.out().as_str()), (127, ""));
-    assert!(alone.err().starts_with("docker: there is no other docker behind "), "{}", alone.err());
+    assert!(alone.err().starts_with("docker: there is no other docker after "), "{}", alone.err());
     let last = run(&["real", "front"], fixture.file().to_str().unwrap());
     assert_eq!(last.code, 127);
     assert!(last.err().contains(&format!("hint: {}/real/docker comes before it", sandbox.path().display())));
@@ -316,7 +316,7 @@ fn install_and_status_say_who_reaches_it() {
     let _ = fixture.shim(&["remove"]).success();
     let aside = fixture.shim(&["install", "--dir", "aside"]).success();
     assert!(
-        aside.err().contains("warning: this shell does not reach it; put it in front: export PATH=\""),
+        aside.err().contains("warning: this shell does not run it; put its directory first: export PATH=\""),
         "{}",
         aside.err()
     );

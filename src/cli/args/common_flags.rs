@@ -64,7 +64,7 @@ impl SourceFlags {
     }
 }
 
-/// Images that are named in another way than by words, and which parts of all images are used.
+/// Flags that name images, and flags that select parts of all images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct ImageFlags {
     /// Do not request images that are already in the list
@@ -73,7 +73,7 @@ pub struct ImageFlags {
     /// Files that name images.
     #[command(flatten)]
     pub from: FromFiles,
-    /// Targets (bake), names or ids in files of --from whose images are wanted
+    /// Only use these targets (bake), names or ids of --from files
     #[arg(long = "target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub targets: Vec<String>,
     /// Which parts of an index are used.
@@ -84,10 +84,10 @@ pub struct ImageFlags {
 /// Files in which build tools name images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct FromFiles {
-    /// Read images from what a build wrote: a folder of digests, digests, references or JSON; "-" is standard input
+    /// Read images from files that a build wrote: a folder of digests, digests, references or JSON; "-" is standard input
     #[arg(long, value_name = "stringArray", value_parser = values::non_empty_path)]
     pub from: Vec<PathBuf>,
-    /// Repository of the digests in files of --from that name none (default: that of the list)
+    /// Repository of digests in --from files that name none (default: that of the list)
     #[arg(long, value_name = "string", value_parser = values::repository)]
     pub repository: Option<Repository>,
 }
@@ -127,7 +127,7 @@ pub struct EntryFlags {
     pub force: bool,
 }
 
-/// What a list says of itself.
+/// Members of a list itself.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ListFlags {
     /// Annotations of the list, or of its descriptors.
@@ -135,7 +135,7 @@ pub struct ListFlags {
         help = "Set an annotation of the list (KEY=VALUE) or of descriptors (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only",
         long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
     pub annotations: Vec<AnnotationArg>,
-    /// Let the list refer to this image or list in its repository; OCI only
+    /// Set the subject of the list: an image or a list in its repository; OCI only
     #[arg(long, value_name = "string", value_parser = RefArg::from_clap)]
     pub subject: Option<RefArg>,
     /// Make a list of one image too (default true); false: the tag names the image itself
@@ -181,7 +181,7 @@ pub struct PublishFlags {
     /// Push by digest alone: no tag moves
     #[arg(long)]
     pub by_digest: bool,
-    /// Read back every manifest, and look for every blob, after the push
+    /// Read back every manifest, and check that every blob exists, after the push
     #[arg(long)]
     pub verify: bool,
     /// Referrers of the images to send along: "keep" (signatures and attestations), "drop" or "all"
@@ -190,7 +190,7 @@ pub struct PublishFlags {
     /// Only referrers of this artifact type
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
     pub referrer_types: Vec<String>,
-    /// Write the list and all that it names into this OCI layout; its registry gets nothing
+    /// Write the list and all that it names into this OCI layout, and send nothing to its registry
     #[arg(long, value_name = "string", value_parser = values::layout)]
     pub to: Option<LayoutName>,
     /// Check everything and show what would be sent, but send nothing

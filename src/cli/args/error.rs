@@ -17,7 +17,7 @@ pub struct ArgsError {
     pub(super) path: String,
     /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; `None` if docker prints no usage.
     pub(super) usage: Option<String>,
-    /// What the user probably meant.
+    /// A suggestion for a mistyped command line.
     pub suggestion: Option<Suggestion>,
 }
 
@@ -55,7 +55,7 @@ pub enum ArgsErrorKind {
     Word(String),
 }
 
-/// What the user probably meant.
+/// A suggestion for a mistyped command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suggestion {
     /// The nearest flag or command.

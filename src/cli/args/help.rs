@@ -16,7 +16,7 @@ const NAME_COLUMN_MIN: usize = 11;
 
 pub(super) const OVERVIEW: &str = "\
 A manifest list is one name for the same image built for several platforms. These commands make a local draft of
-one from images that are in a registry, change what it says of them, and push it. No engine is needed.";
+one from images that are in a registry, change how it describes them, and push it. No engine is needed.";
 
 /// Options that stand before the command, docker's own among them. A docker plugin does not list them.
 pub(super) const GLOBALS: [(&str, &str); 3] = [
@@ -120,7 +120,7 @@ impl Program<'_> {
             }
         }
         if !self.name.contains(' ') {
-            text.push_str("\nGlobal Options (before the command; --color and --debug may stand behind it too):\n");
+            text.push_str("\nGlobal Options (before the command; --color and --debug may also follow it):\n");
             text.push_str(&columns(&GLOBALS));
         }
         text.push_str(&self.examples(examples::OVERVIEW));

@@ -1,4 +1,4 @@
-//! The verbs that look and change nothing in a draft or a list. Their doc comments are the help texts, as in `verbs`.
+//! The commands that change no draft and no list. Their doc comments are the help texts, as in `verbs`.
 
 use std::path::PathBuf;
 
@@ -109,7 +109,7 @@ pub struct Export {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::PLATFORMS)]
 pub struct Platforms {
-    /// The image to ask for; also one in an OCI layout
+    /// The image; also one in an OCI layout
     #[arg(value_name = "IMAGE", value_parser = LocationArg::from_clap)]
     pub image: LocationArg,
     /// Format: "text" or "json" (default "text")

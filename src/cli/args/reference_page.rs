@@ -31,7 +31,7 @@ fn whole_page(root: &Command) -> String {
     }
     let title = "\n### Options before the command\n";
     table(&mut text, title, ["option", "what it does"], escaped_cells(&help::GLOBALS));
-    let _ = write!(text, "\n`--color` and `--debug` may stand behind the command too.\n\n");
+    let _ = write!(text, "\n`--color` and `--debug` may also follow the command.\n\n");
     text.push_str(&example_block(examples::OVERVIEW));
     for (_, verbs) in help::groups(root) {
         for verb in verbs {

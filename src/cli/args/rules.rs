@@ -83,7 +83,7 @@ const WORDS_REPLACED_BY_FLAGS: &[(&str, &str, &[&str])] = &[
     ("rm", "lists", &["all"]),
 ];
 
-/// Flags of `add` that mean something only where the list is published.
+/// Flags of `add` that have an effect only if the list is published.
 const ADD_PUBLISHING_FLAGS: &[&str] = &[
     "type",
     "tag",
@@ -99,26 +99,26 @@ const ADD_PUBLISHING_FLAGS: &[&str] = &[
     "require",
 ];
 
-/// What is asked of a list that is published, and how the result is printed.
+/// Flags that state what a published list must have, and how the result is printed.
 const REQUIREMENT_FLAGS: &[&str] = &["require", "exact", "strict", "format"];
 
-/// What a list says of itself: not of an entry, and not of a shared draft.
+/// Flags for the list itself. They apply neither to an entry nor to a shared draft.
 const LIST_MEMBER_FLAGS: &[&str] = &["subject", "unset-subject", "prefer-index"];
 
-/// Flags of `inspect` for lists that are not local drafts.
+/// Flags of `inspect` that look in a registry, and not in local drafts.
 const REGISTRY_LOOKUP_FLAGS: &[&str] = &["shared", "remote", "check", "referrers"];
 
-/// Flags of verbs that need a registry only for a shared draft.
+/// Flags for requests. `ls` and `prune` need them only for a shared draft.
 const REGISTRY_FLAGS: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
 
 /// Flags that describe an image's platform. A list has none.
 const PLATFORM_FLAGS: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
 
-/// Commands that publish with `--push` alone, and their flags that mean nothing without it.
+/// Commands that publish only with `--push`, and their flags that have no effect without it.
 const FLAGS_THAT_NEED_PUSH: &[(&str, &[&str])] =
     &[("create", &["prefer-index"]), ("add", &["format"]), ("remove", CHANGE_PUSH_FLAGS), ("annotate", CHANGE_PUSH_FLAGS)];
 
-/// Flags of what sends requests with `--push` alone.
+/// Flags of commands that send requests only with `--push`.
 const CHANGE_PUSH_FLAGS: &[&str] =
     &["require", "strict", "format", "insecure", "jobs", "retries", "username", "password-stdin"];
 

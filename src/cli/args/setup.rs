@@ -1,4 +1,4 @@
-//! The verbs that put this program in place on a machine, and say what it is. Their doc comments are the help texts, as
+//! The commands that set this program up on a machine, and `version`. Their doc comments are the help texts, as
 //! in `verbs`.
 
 use std::path::PathBuf;
@@ -21,22 +21,22 @@ pub struct ShellInit {
 /// What `shim` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ShimAction {
-    /// Put it in place.
+    /// Install the shim.
     Install,
-    /// Take it away.
+    /// Remove the shim.
     Remove,
-    /// Say where it is and who reaches it.
+    /// Show where the shim is and which callers reach it.
     Status,
 }
 
-/// `shim`: puts a `docker` in front of docker on the PATH.
+/// `shim`: installs a `docker` that comes before docker on the PATH.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::SHIM)]
 pub struct Shim {
     /// install, remove or status
     #[arg(value_name = "install|remove|status")]
     pub action: ShimAction,
-    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin", or one before that if docker is there)
+    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin", or a directory before that on the PATH if docker is there)
     #[arg(long, value_name = "string", value_parser = values::non_empty_path)]
     pub dir: Option<PathBuf>,
     /// Format of the result: "json" (default: lines and a table)

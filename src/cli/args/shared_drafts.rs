@@ -1,11 +1,11 @@
-//! Flags for shared drafts, which lie in the registry: the same words for every verb that has them.
+//! Flags for shared drafts, which are stored in a registry.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values;
 
-/// That a draft lies in the registry, and which run it is of.
+/// Whether the draft is shared, and the pipeline run that it belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct SharedDraftFlags {
     /// Use the shared draft in the registry, which many machines build together
@@ -16,7 +16,7 @@ pub struct SharedDraftFlags {
     pub run: Option<String>,
 }
 
-/// When and of which entries a shared draft is published.
+/// When a shared draft is published, and which entries it may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct SharedPublishFlags {
     /// Wait this long for the entries of required platforms (30s, 5m)

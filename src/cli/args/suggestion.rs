@@ -1,4 +1,4 @@
-//! Guesses the flag or command that a mistyped one was meant to be.
+//! Suggests a flag or a command for a mistyped one.
 
 use clap::Command;
 
@@ -9,7 +9,7 @@ use crate::suggest::nearest;
 const OTHER_NAMES: [(&str, &str); 5] =
     [("list", "ls"), ("delete", "rm"), ("show", "inspect"), ("append", "add"), ("validate", "check")];
 
-/// The guess for an error of `verb`, if there is one.
+/// The suggestion for an error of `verb`, if there is one.
 pub(super) fn find(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind) -> Option<Suggestion> {
     match kind {
         ArgsErrorKind::Flag(FlagError::Unknown(name)) => {

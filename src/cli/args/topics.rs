@@ -1,10 +1,10 @@
-//! What help and manual pages say beside commands and flags: groups of commands, exit codes, the environment, files.
+//! What help and manual pages list besides commands and flags: groups of commands, exit codes, the environment, files.
 
 /// The commands by what they are for. A test checks that each has its place.
 pub(super) const COMMAND_GROUPS: &[(&str, &[&str])] = &[
     ("Drafts", &["create", "add", "annotate", "remove", "ls", "exists", "rm", "prune"]),
     ("Publishing", &["push", "copy", "apply", "export"]),
-    ("Looking", &["inspect", "platforms"]),
+    ("Inspecting", &["inspect", "platforms"]),
     ("Registries", &["check"]),
     ("This program", &["shim", "shell-init", "completion", "man", "version"]),
 ];

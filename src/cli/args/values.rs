@@ -110,7 +110,7 @@ pub fn retries(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
-/// Whether something is wanted: `on` or `off`.
+/// Reads `on` or `off`.
 ///
 /// # Errors
 /// Any other text, in words for people.
@@ -197,7 +197,7 @@ pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
     match typed {
         "" => Err("must not be empty"),
         tag if reference::is_tag(tag) => Ok(tag.to_owned()),
-        _ => Err("not a tag: name it alone, without the repository"),
+        _ => Err("not a tag: give it without the repository"),
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Create {
     /// Accepted for scripts: --push leaves no draft
     #[arg(long)]
     pub purge: bool,
-    /// What the list says of itself.
+    /// Members of the list itself.
     #[command(flatten)]
     pub list_flags: ListFlags,
     /// How the list is published, with --push.
@@ -91,7 +91,7 @@ pub struct Add {
     /// Whether the list is a shared draft.
     #[command(flatten)]
     pub shared: SharedDraftFlags,
-    /// Name of the entry instead of its platform
+    /// Key of the entry (default: its platform)
     #[arg(long, value_name = "string", value_parser = SharedKey::named)]
     pub key: Option<SharedKey>,
     /// Delete the entries after they are published
@@ -121,10 +121,10 @@ pub struct Annotate {
     /// The description.
     #[command(flatten)]
     pub entry: EntryFlags,
-    /// Let the list refer to this image or list in its repository; OCI only
+    /// Set the subject of the list: an image or a list in its repository; OCI only
     #[arg(long, value_name = "string", value_parser = RefArg::from_clap)]
     pub subject: Option<RefArg>,
-    /// Let the list refer to nothing
+    /// Remove the subject of the list
     #[arg(long)]
     pub unset_subject: bool,
     /// Publish the list in the same step, without a draft: changes the published list
@@ -189,7 +189,7 @@ pub struct Copy {
     /// Only referrers of this artifact type
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
     pub referrer_types: Vec<String>,
-    /// Read back every manifest, and look for every blob, after the copy
+    /// Read back every manifest, and check that every blob exists, after the copy
     #[arg(long)]
     pub verify: bool,
     /// Show what would be sent, but send nothing
@@ -228,10 +228,10 @@ pub struct Push {
     /// When the shared draft is published.
     #[command(flatten)]
     pub shared_publish: SharedPublishFlags,
-    /// Entry that must be seen before it is decided what is missing, by the digest that add printed
+    /// Digest of an entry, as add printed it, that must be served before the missing entries are counted
     #[arg(long = "entry", value_name = "strings", value_parser = values::digest)]
     pub entries: Vec<Digest>,
-    /// What the list says of itself.
+    /// Members of the list itself.
     #[command(flatten)]
     pub list_flags: ListFlags,
     /// How requests are sent to registries. Docker words `--insecure` differently here.
@@ -306,7 +306,7 @@ pub struct Apply {
     /// Files that name images.
     #[command(flatten)]
     pub from: FromFiles,
-    /// Targets (bake), names or ids in files of --from whose images are wanted
+    /// Only use these targets (bake), names or ids of --from files
     #[arg(long = "from-target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub from_targets: Vec<String>,
     /// Leave out images that the registry does not have
@@ -315,7 +315,7 @@ pub struct Apply {
     /// Also keep each list as a local manifest list
     #[arg(long)]
     pub draft: bool,
-    /// What the lists say of themselves.
+    /// Members of the lists themselves.
     #[command(flatten)]
     pub list_flags: ListFlags,
     /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
@@ -369,7 +369,7 @@ pub enum Command {
     Rm(Rm),
     /// Print a shell function that makes 'docker manifest' run this program
     ShellInit(ShellInit),
-    /// Put a docker in front of docker that makes 'docker manifest' run this program
+    /// Install a docker shim that makes 'docker manifest' run this program
     Shim(Shim),
     /// Show the version of this program
     Version(Version),

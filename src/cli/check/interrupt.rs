@@ -10,7 +10,7 @@ use crate::cli::stop_handler::StopHandler;
 /// The exit code of a program that an interrupt ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
+const NOTE: &str = "interrupted: deleting what was pushed; interrupt again to stop at once";
 
 /// Whether an interrupt was received. Signals and docker's requests are handled while this lives.
 pub(crate) struct Interrupt {

@@ -45,7 +45,7 @@ const ROUNDS: [&[Probe]; 6] = [
 /// The first wait for a manifest that was put and is not served. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// When no more is waited.
+/// A probe that has waited this long stops waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The number of probes.
@@ -63,9 +63,9 @@ pub(crate) struct Prober<'a> {
     pub(crate) interrupt: &'a Interrupt,
     /// Shows the current probe.
     pub(crate) steps: &'a Steps,
-    /// What a registry with delayed reads is waited for by.
+    /// The clock for waits for a registry with delayed reads.
     pub(crate) clock: &'a dyn Clock,
-    /// What is in the registry now.
+    /// The objects that are in the registry now.
     pub(crate) created: Mutex<CreatedObjects>,
 }
 
@@ -192,7 +192,7 @@ impl Prober<'_> {
         self.record_put(name, document, put)?;
         let (served, waited) = self.wait_until_served(reference, |_| true)?;
         if served.bytes != document.bytes {
-            return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were put", served.digest)));
+            return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were pushed", served.digest)));
         }
         if served.media_type != document.media_type {
             return Ok(ProbeResult::Remark(format!("it is served as {:?}", served.media_type)));
@@ -258,17 +258,17 @@ impl Prober<'_> {
         }
         let Some(served) = self.registry.referrers(self.target.main(), subject)? else {
             let by_tag = self.publish_by_tag(&self.samples.referrers_tag(), referrers_index)?;
-            let remark = "there is no API for them; the tag that stands in for it works";
+            let remark = "there is no referrers API; the referrers tag works";
             return Ok(if by_tag.is_success() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
         };
         let index = match Index::decode(&served.bytes) {
             Ok(index) => index,
-            Err(error) => return Ok(ProbeResult::Fails(format!("its answer is no index: {error}"))),
+            Err(error) => return Ok(ProbeResult::Fails(format!("the response is not an index: {error}"))),
         };
         Ok(match index.manifests.iter().find(|entry| entry.digest == referrer.digest) {
-            None => ProbeResult::Fails("its list of referrers is without the one that was put".to_owned()),
+            None => ProbeResult::Fails("its list of referrers lacks the one that was pushed".to_owned()),
             Some(entry) if entry.artifact_type != ARTIFACT_TYPE => {
-                ProbeResult::Remark("its list of referrers is without their artifact types".to_owned())
+                ProbeResult::Remark("its list of referrers lacks the artifact types".to_owned())
             }
             Some(_) => ProbeResult::Works,
         })
@@ -299,7 +299,7 @@ impl Prober<'_> {
             return Ok(ProbeResult::Works);
         }
         self.created().remove_manifest(&document.digest);
-        Ok(ProbeResult::Remark("it takes the manifest and all its tags away".to_owned()))
+        Ok(ProbeResult::Remark("it deletes the manifest and all its tags, too".to_owned()))
     }
 
     fn manifest_deletion(&self, document: &SampleManifest) -> ProbeOutcome {

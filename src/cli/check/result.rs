@@ -115,7 +115,7 @@ impl ProbeResult {
         match self {
             ProbeResult::Works => "works",
             ProbeResult::Remark(_) => "works, but",
-            ProbeResult::Fails(_) => "does not",
+            ProbeResult::Fails(_) => "fails",
             ProbeResult::NotTried(_) => "not tried",
         }
     }
@@ -160,14 +160,14 @@ impl ProbeResults {
     /// Why a probe cannot be run, if its dependencies failed.
     pub(crate) fn unmet_needs(&self, check: Probe) -> Option<String> {
         if self.failure(Probe::Upload).is_some() {
-            return Some(format!("it takes: {}", Probe::Upload.title()));
+            return Some(format!("needs: {}", Probe::Upload.title()));
         }
         let needs = check.needs();
         if needs.is_empty() || needs.iter().any(|need| self.works(*need)) {
             return None;
         }
         let titles: Vec<&str> = needs.iter().map(|need| need.title()).collect();
-        Some(format!("it takes: {}", titles.join(" or ")))
+        Some(format!("needs: {}", titles.join(" or ")))
     }
 }
 
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_probe_needs_one_of_its_dependencies() {
         let mut found = ProbeResults::default();
-        let missing = "it takes: Docker manifest list or OCI image index";
+        let missing = "needs: Docker manifest list or OCI image index";
         assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));
         found.add([(Probe::DockerList, ProbeResult::Fails("no".to_owned()))]);
         assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));

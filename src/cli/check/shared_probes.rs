@@ -46,7 +46,7 @@ impl Prober<'_> {
         let (served, waited) = self.wait_until_served(&reference, |served| served.digest == entry.digest)?;
         Ok(match waited {
             _ if served.digest != entry.digest => ProbeResult::Fails(format!(
-                "the entry before it is still served after {}: publish with --entry",
+                "the previous entry is still served after {}: publish with --entry",
                 format_duration(waited)
             )),
             waited if waited.is_zero() => ProbeResult::Works,
@@ -65,7 +65,7 @@ impl Prober<'_> {
             Err(error) if error.status == Some(412) => Ok(ProbeResult::Works),
             Err(error) => Err(error),
             Ok(_) => {
-                Ok(ProbeResult::Fails("it ignores If-None-Match: of two pushes at once the last one wins".to_owned()))
+                Ok(ProbeResult::Fails("it ignores If-None-Match: if two clients push at once, the last push counts".to_owned()))
             }
         }
     }
@@ -74,17 +74,17 @@ impl Prober<'_> {
     pub(super) fn entry_deletion(&self, results: &ProbeResults) -> ProbeOutcome {
         let (repository, name) = (self.target.main(), self.entry_name());
         if !results.works(Probe::OciIndex) {
-            let why = "an entry without annotations is kept: it can be a published list as well";
+            let why = "an entry without annotations is kept: it could also be a published list";
             return Ok(ProbeResult::NotTried(why.to_owned()));
         }
         let [by_digest, by_tag] =
             [Probe::ManifestDeletion, Probe::TagDeletion].map(|probe| results.failure(probe).is_none());
         if !by_digest && !by_tag {
             let titles = [Probe::ManifestDeletion, Probe::TagDeletion].map(Probe::title).join(" or ");
-            return Ok(ProbeResult::NotTried(format!("it takes: {titles}")));
+            return Ok(ProbeResult::NotTried(format!("needs: {titles}")));
         }
         let Some(digest) = self.registry.has_manifest(repository, &name)? else {
-            return Ok(ProbeResult::Fails("the entry is not there any more".to_owned()));
+            return Ok(ProbeResult::Fails("the entry no longer exists".to_owned()));
         };
         let is_by_digest = by_digest && self.deleted_by_digest(&digest, by_tag)?;
         if !is_by_digest {
@@ -113,9 +113,9 @@ impl Prober<'_> {
         let Some(image) = self.samples.oci.images.first() else { return Ok(ProbeResult::Works) };
         if !self.is_there(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
             self.created().remove_manifest(&image.digest);
-            let why = "its image goes with it, though lists name that: leave entries alone here, without --purge";
+            let why = "its image is deleted with it, although lists name it: do not use --purge with this registry";
             return Ok(ProbeResult::Fails(why.to_owned()));
         }
-        Ok(if is_by_digest { ProbeResult::Works } else { ProbeResult::Remark("by its tag alone".to_owned()) })
+        Ok(if is_by_digest { ProbeResult::Works } else { ProbeResult::Remark("only by its tag".to_owned()) })
     }
 }

@@ -41,7 +41,7 @@ impl TargetRepository {
             return Err(invalid("a registry's name has a dot or a port, or is localhost"));
         }
         if main.repository().domain() == "docker.io" && main.repository().path().starts_with("library/") {
-            return Err(invalid("nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"));
+            return Err(invalid("docker.io's own images cannot be pushed to: name a repository, docker.io/USER/NAME"));
         }
         Ok(TargetRepository { main, mount })
     }
@@ -89,7 +89,7 @@ mod tests {
         for (typed, why) in [
             ("https://h.example", "leave the scheme out"),
             ("example", "a registry's name has a dot or a port, or is localhost"),
-            ("docker.io", "nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"),
+            ("docker.io", "docker.io's own images cannot be pushed to: name a repository, docker.io/USER/NAME"),
             ("h.example/a:1", "a repository has neither a tag nor a digest"),
             (&digest, "a repository has neither a tag nor a digest"),
             ("h.example/A", "invalid reference format: repository name (A) must be lowercase"),

@@ -77,7 +77,7 @@ impl AppendFile {
         written.map_err(|source| CommandError::ResultFile { path: self.path.clone(), source })
     }
 
-    /// On a line of its own, also behind a step that left the last one open.
+    /// Begins a new line if an earlier step left the last line open.
     fn write(&mut self, text: &str) -> io::Result<()> {
         let mut last = [b'\n'];
         if self.file.seek(SeekFrom::End(-1)).is_ok() {

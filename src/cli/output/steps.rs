@@ -65,7 +65,7 @@ pub struct FetchProgress {
     steps: OnceLock<Steps>,
 }
 
-/// What is shorter needs no line.
+/// A shorter command shows no line.
 const SHOW_AFTER: Duration = Duration::from_millis(500);
 
 impl FetchProgress {
@@ -75,12 +75,12 @@ impl FetchProgress {
         FetchProgress { streams: Arc::clone(streams), since: Instant::now(), total, fetched, steps }
     }
 
-    /// So many more images are to be fetched.
+    /// Adds to the number of images to fetch.
     pub fn expect_more(&self, number: usize) {
         self.total.fetch_add(number, Relaxed);
     }
 
-    /// An image was fetched.
+    /// Counts a fetched image.
     pub fn add_fetched(&self, image: &str) {
         let fetched = self.fetched.fetch_add(1, Relaxed) + 1;
         if self.since.elapsed() < SHOW_AFTER {

@@ -27,7 +27,7 @@ pub struct Streams {
     stderr_is_terminal: bool,
     width: Option<usize>,
     bars: Mutex<Option<MultiProgress>>,
-    /// Whether stdout and stderr show colour where the user says nothing.
+    /// Whether stdout and stderr show colour without `--color`.
     shows_color: [bool; 2],
     /// Whether they show colour now.
     has_color: [AtomicBool; 2],
@@ -75,7 +75,7 @@ impl Streams {
         Streams { shows_color: [out, err], has_color: [out, err].map(AtomicBool::new), ..self }
     }
 
-    /// Applies what the user said about colour.
+    /// Applies `--color`.
     pub fn set_color(&self, choice: ColorChoice) {
         let shows_color = match choice {
             ColorChoice::Auto => self.shows_color,

@@ -29,7 +29,7 @@ impl Table {
         Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], max_width: None, has_color: false }
     }
 
-    /// Limits the table to so many columns of a terminal. Without a number every cell is shown whole.
+    /// Limits the width of the table, in columns. Without a limit every cell is shown whole.
     #[must_use]
     pub fn within(self, max_width: Option<usize>) -> Table {
         Table { max_width, ..self }

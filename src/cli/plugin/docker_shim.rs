@@ -11,13 +11,13 @@ use crate::core::shim;
 use crate::env::Env;
 use crate::sanitize::io_error;
 
-/// The name that makes the program a front.
+/// The name by which the program is the shim.
 pub(super) const DOCKER: &str = "docker";
 
-/// The command that is run here.
+/// The command that the shim runs itself.
 pub(super) const MANIFEST: &str = "manifest";
 
-/// A shell's exit codes for a program that cannot be started, and for one that is not there.
+/// A shell's exit codes for a program that cannot be started, and for one that is not found.
 const NOT_STARTED: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
@@ -36,7 +36,7 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
             Report { text: format!("docker: cannot run {}: {}", docker.display(), io_error(&error)), exit_code }
         }
         Err(earlier) => {
-            let mut text = format!("docker: there is no other docker behind {} on the PATH", called.display());
+            let mut text = format!("docker: there is no other docker after {} on the PATH", called.display());
             if let Some(earlier) = earlier {
                 text.push_str(&format!("\nhint: {} comes before it on the PATH", earlier.display()));
             }
@@ -52,7 +52,7 @@ fn lossy_strings(words: &[OsString]) -> Vec<String> {
 
 /// Whether docker's arguments mean `docker manifest`, its help or its completion.
 fn is_docker_manifest(words: &[String]) -> bool {
-    // What docker cannot read it says itself.
+    // Docker itself reports arguments that it cannot read.
     let after_flags = |words: &[String]| args::leading_flags(DOCKER, words).map(|leading| leading.rest).unwrap_or_default();
     let words = after_flags(words);
     match words.split_first() {

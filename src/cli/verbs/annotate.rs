@@ -32,7 +32,7 @@ fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &
     };
     apply_change(context, args, list, &mut change)?;
     if !changes_entry(&args.entry) {
-        notes.push(format!("no flag says anything of {}: nothing was changed", typed.typed));
+        notes.push(format!("no flag describes {}: nothing was changed", typed.typed));
     }
     notes.iter().for_each(|note| context.streams.note(note));
     Ok(())

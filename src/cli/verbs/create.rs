@@ -75,8 +75,8 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     print_source_changes(context, &moves, &found);
     if is_published {
         context.streams.note(format_args!(
-            "{list} is published, but there was no draft of it to amend: this one has only the images that were named. \
-             A draft of what is published is made with: create {list} {list}"
+            "{list} is published, but there was no draft of it to amend: the new draft has only the images that were named. \
+             Make a draft of the published list with: create {list} {list}"
         ));
     }
     match args.publish.format {

@@ -101,7 +101,7 @@ fn differences(published: &PushOutcome, preview: &DryRun) -> String {
     match own_change.map(|tag| tag.change) {
         Some(Change::Unknown) => format!("What {list} serves now is not known"),
         Some(Change::Unchanged) => format!("{list} serves this list now"),
-        _ if lines.is_empty() => format!("{list} serves a list now that says the same in other bytes"),
-        _ => format!("Against what {list} serves now:\n{}", lines.join("\n")),
+        _ if lines.is_empty() => format!("{list} serves the same list now in other bytes"),
+        _ => format!("Compared with what {list} serves now:\n{}", lines.join("\n")),
     }
 }

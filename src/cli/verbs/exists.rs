@@ -1,4 +1,4 @@
-//! `exists`: whether there is a draft of that name. The exit code is the only answer.
+//! `exists`: whether there is a draft of that name. The exit code is the result.
 
 use crate::cli::args::Exists;
 use crate::cli::context::Context;

@@ -34,13 +34,13 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
     }
     let mut unnamed = untagged.map(|target| {
-        format!("{target} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment")
+        format!("{target} has no tag: apply needs one in place of ${{TAG}}, or TAG in its environment")
     });
     if let Some(layout) = location.layout() {
         text = text.replacen(LAYOUT_LIST_NAME, "${IMAGE}", 1);
         unnamed = Some(format!(
-            "{layout} is no list of a registry: apply needs its name in the place of ${{IMAGE}}, or IMAGE in its \
-             environment; the path of the layout begins where the file is"
+            "{layout} is not in a registry: apply needs a name in place of ${{IMAGE}}, or IMAGE in its \
+             environment; the path of the layout is relative to the file"
         ));
     }
     for loss in losses.into_iter().chain(unnamed).chain(refused) {

@@ -46,7 +46,7 @@ fn store_remote_digest(context: &Context, args: &Push, target: &Reference, publi
     let store = context.store_with_timeout(args.network.timeout);
     let written = store.and_then(|store| store.change(target, &context.wait_notice(), change));
     if let Err(error) = written {
-        context.streams.note(format_args!("{target} is published, but the draft does not say so: {error}"));
+        context.streams.note(format_args!("{target} is published, but the draft could not be updated: {error}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `shim`: installs a `docker` in front of docker on the PATH, removes it, and shows which callers reach it.
+//! `shim`: installs a `docker` that comes before docker on the PATH, removes it, and shows which callers reach it.
 
 use std::path::{Path, PathBuf};
 
@@ -74,10 +74,10 @@ fn warnings(status: &Status, dir: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
     if !status.is_reached() {
         let dir = dir.display();
-        warnings.push(format!("this shell does not reach it; put it in front: export PATH=\"{dir}:$PATH\""));
+        warnings.push(format!("this shell does not run it; put its directory first: export PATH=\"{dir}:$PATH\""));
     }
     if status.docker.is_none() {
-        warnings.push("there is no other docker behind it on the PATH, so only docker manifest works".to_owned());
+        warnings.push("there is no other docker after it on the PATH, so only docker manifest works".to_owned());
     }
     warnings
 }

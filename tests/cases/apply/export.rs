@@ -171,7 +171,7 @@ fn export_gives_a_tag_to_a_list_named_by_digest() {
     let name = format!("@src/multi@{digest}");
     let exported = fixture.run(&["export", &name]).success();
     let warning = format!(
-        "warning: {} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment\n",
+        "warning: {} has no tag: apply needs one in place of ${{TAG}}, or TAG in its environment\n",
         fixture.name(&name[1..])
     );
     assert_eq!(exported.err(), warning);

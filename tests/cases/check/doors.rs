@@ -46,7 +46,7 @@ fn check_reports_what_a_token_does_not_allow() {
     let fixture = Fixture::new(|habits| habits.bearer(narrow));
     let output = login(&fixture);
     let [row] = odd(&output).try_into().expect("one row");
-    assert!(row.starts_with("cross-repository mount | does not | POST 401: "), "{row}");
+    assert!(row.starts_with("cross-repository mount | fails | POST 401: "), "{row}");
     assert_eq!(output.code, 0);
     fixture.assert_clean();
     let denied = Bearer::new().user("me", "pw").deny(&format!("repository:{MAIN}:push"));
@@ -61,7 +61,7 @@ fn check_suggests_a_login_if_a_registry_answers_404() {
     let fixture = Fixture::new(|habits| habits.basic("me", "pw").hides_from_all());
     let host = fixture.registry.host();
     let hint = format!(
-        "the repository may be private or not there yet: log in with docker login {host}, or have it made first"
+        "the repository may be private or may not exist yet: log in with docker login {host}, or have it created first"
     );
     assert_plain_error(&fixture.check(), &format!("{host} does not have it: "), &hint);
 }

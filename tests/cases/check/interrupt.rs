@@ -42,7 +42,7 @@ impl Running {
     }
 }
 
-const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
+const NOTE: &str = "interrupted: deleting what was pushed; interrupt again to stop at once";
 
 #[test]
 fn an_interrupted_check_deletes_what_it_pushed() {

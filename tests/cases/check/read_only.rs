@@ -18,9 +18,9 @@ fn check_reports_a_registry_that_refuses_blobs() {
         let table = output.out();
         let rows: Vec<Vec<&str>> = table.lines().skip(1).map(columns).collect();
         let refused = format!("POST {status}: {words}");
-        assert_eq!(rows.first(), Some(&vec!["blob upload", "does not", refused.as_str()]), "{table}{}", output.err());
+        assert_eq!(rows.first(), Some(&vec!["blob upload", "fails", refused.as_str()]), "{table}{}", output.err());
         let others: Vec<Vec<&str>> =
-            TITLES.iter().map(|title| vec![*title, "not tried", "it takes: blob upload"]).collect();
+            TITLES.iter().map(|title| vec![*title, "not tried", "needs: blob upload"]).collect();
         assert_eq!(rows.get(1..), Some(others.as_slice()));
         assert_eq!(output.code, 1);
         let end = " takes neither a Docker manifest list nor an OCI image index";

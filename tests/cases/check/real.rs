@@ -37,7 +37,7 @@ fn a_registry_with_deletion_is_left_as_it_was() {
     let rows = odd(&output);
     assert_eq!(rows[0], format!("referrers | works, but | {STAND_IN}"));
     // It deletes by digests alone, and the tags go with them.
-    assert!(rows.len() == 2 && rows[1].starts_with("tag deletion | does not | DELETE "), "{rows:#?}");
+    assert!(rows.len() == 2 && rows[1].starts_with("tag deletion | fails | DELETE "), "{rows:#?}");
     assert_eq!(links(&registry), [""; 0]);
 }
 
@@ -48,9 +48,9 @@ fn check_reports_a_registry_without_deletion() {
     let words = "DELETE 405: unsupported: The operation is unsupported.";
     let expected = [
         format!("referrers | works, but | {STAND_IN}"),
-        format!("tag deletion | does not | {words}"),
-        format!("manifest deletion | does not | {words}"),
-        "entry deletion | not tried | it takes: manifest deletion or tag deletion".to_owned(),
+        format!("tag deletion | fails | {words}"),
+        format!("manifest deletion | fails | {words}"),
+        "entry deletion | not tried | needs: manifest deletion or tag deletion".to_owned(),
     ];
     assert_eq!((output.code, odd(&output)), (0, expected.to_vec()));
     let note = output.err();

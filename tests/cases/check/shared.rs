@@ -42,7 +42,7 @@ fn check_reports_conditional_requests() {
 fn check_reports_what_prevents_shared_entries() {
     let no_oci = [
         "shared draft entry | works, but | as a Docker manifest list, without annotations",
-        "entry deletion | not tried | an entry without annotations is kept: it can be a published list as well",
+        "entry deletion | not tried | an entry without annotations is kept: it could also be a published list",
         UNGUARDED,
     ];
     let late = [
@@ -51,16 +51,15 @@ fn check_reports_what_prevents_shared_entries() {
         UNGUARDED,
     ];
     let immutable = [
-        "entry replacement | does not | PUT 400: tag invalid: The tag '{TAG}' already exists and cannot be overwritten \
+        "entry replacement | fails | PUT 400: tag invalid: The tag '{TAG}' already exists and cannot be overwritten \
          because it is immutable.; a job that builds another image needs another --run",
-        "conditional push | not tried | it takes: entry replacement",
+        "conditional push | not tried | needs: entry replacement",
     ];
     let child = [
-        "entry deletion | does not | its image goes with it, though lists name that: leave entries alone here, without \
-         --purge",
+        "entry deletion | fails | its image is deleted with it, although lists name it: do not use --purge with this registry",
         UNGUARDED,
     ];
-    let none = ["entry deletion | not tried | it takes: manifest deletion or tag deletion", UNGUARDED];
+    let none = ["entry deletion | not tried | needs: manifest deletion or tag deletion", UNGUARDED];
     let cases: [Case<'_>; 7] = [
         (|habits| habits.without_oci(415), &no_oci, true),
         (|habits| habits.read_lag(1), &late, true),
@@ -95,7 +94,7 @@ fn check_reports_entries_that_are_deleted_by_tag() {
     let refusal = Fault::Status(400, words.to_owned(), vec![]);
     fixture.registry.fault(Rule::on("DELETE", "/manifests/sha256:").nth(2), refusal);
     let output = fixture.check();
-    let expected = ["entry deletion | works, but | by its tag alone", UNGUARDED];
+    let expected = ["entry deletion | works, but | only by its tag", UNGUARDED];
     assert_eq!((output.code, odd_and_unguarded(&output)), (0, expected.map(str::to_owned).to_vec()));
     fixture.assert_clean();
 }

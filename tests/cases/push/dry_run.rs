@@ -91,7 +91,7 @@ fn dry_run_compares_annotations_too() {
     let _ = fixture.push(&[]).success();
     let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
     let dry = fixture.push(&["--dry-run"]).success().out();
-    let against = format!("\nAgainst what {} serves now:\n", fixture.word("@dst/app:1"));
+    let against = format!("\nCompared with what {} serves now:\n", fixture.word("@dst/app:1"));
     assert!(dry.ends_with(&format!("{against}~ annotations.tier: none -> \"base\"\n")), "{dry}");
     let details = &fixture.pushed(&["--dry-run"])["changes"]["details"];
     let expected = json!([{ "digest": null, "member": "annotations.tier", "from": null, "to": "base" }]);
@@ -122,7 +122,7 @@ fn a_list_in_other_bytes_is_no_other_list() {
     fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     fixture.created(&["--replace", "@dst/app:amd"]);
     let dry = fixture.push(&["--dry-run"]).success().out();
-    let said = format!("\n{} serves a list now that says the same in other bytes\n", fixture.word("@dst/app:1"));
+    let said = format!("\n{} serves the same list now in other bytes\n", fixture.word("@dst/app:1"));
     assert!(dry.contains("(moves here from ") && dry.ends_with(&said), "{dry}");
 }
 

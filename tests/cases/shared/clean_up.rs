@@ -20,7 +20,7 @@ fn purge_deletes_the_entries_that_were_published_and_nothing_else() {
     assert_eq!(failed.code, 3);
     let digest = shared.digest("1").expect("the list");
     assert!(
-        failed.err().contains(&format!("perhaps published and purged: {} is {digest}", shared.list())),
+        failed.err().contains(&format!("perhaps published, and its entries purged: {} is {digest}", shared.list())),
         "{}",
         failed.err()
     );

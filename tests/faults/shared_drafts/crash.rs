@@ -168,7 +168,7 @@ fn check(command: &Command) -> usize {
         match (again.code, command.after_3) {
             (0, _) => {}
             (3, Some(then)) => {
-                assert!(again.err().contains("perhaps published and purged"), "{}", said("again", &again));
+                assert!(again.err().contains("perhaps published, and its entries purged"), "{}", said("again", &again));
                 let _ = fixture.command(then).run().success();
             }
             // The entry went with the request.

@@ -26,7 +26,7 @@ pub struct ToolError {
     pub kind: ToolErrorKind,
     /// The usage line of the command that it concerns.
     pub usage: String,
-    /// What the user probably meant.
+    /// A suggestion for a mistyped command line.
     pub suggestion: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub enum ToolErrorKind {
     #[error("unknown command: {0}")]
     Command(String),
     /// `push` without `from-spec` or `from-args`.
-    #[error("push wants from-spec or from-args")]
+    #[error("push needs from-spec or from-args")]
     NoPushSource,
     /// A missing flag or word that the command needs.
     #[error("{0} is missing")]

@@ -15,7 +15,7 @@ fn overview_lists_every_command_once_in_one_column() {
     assert_eq!(names, verbs);
     let columns: Vec<bool> = rows.iter().map(|row| row.is_char_boundary(14) && !row[14..].starts_with(' ')).collect();
     assert!(columns.iter().all(|fits| *fits), "{text}");
-    for title in ["Drafts:", "Publishing:", "Looking:", "Registries:"] {
+    for title in ["Drafts:", "Publishing:", "Inspecting:", "Registries:"] {
         assert!(commands.contains(&format!("\n{title}\n")), "{text}");
     }
     assert!(rest.contains("\nExit Codes:\n  0 ") && rest.contains("\n  NO_COLOR, TERM "), "{text}");

@@ -8,21 +8,21 @@ pub(super) fn file_error(error: &FileError) -> Option<String> {
     let hint = match error {
         FileError::Refused { .. } => "name the file itself; '-' reads standard input",
         FileError::NoFile { .. } => "name a regular file itself",
-        FileError::EmptyFolder { .. } => "no build has written its digest there, or its files were not brought here",
+        FileError::EmptyFolder { .. } => "no build wrote its digest there, or its files were not copied here",
         FileError::Layout { path } => return Some(format!("name it as an image: oci-layout://{}", path.display())),
         FileError::Stray { .. } | FileError::Strays { .. } => {
             "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
              --from"
         }
-        FileError::ImageId { .. } => "an --iidfile has it: use --digestfile, or buildx's --metadata-file",
+        FileError::ImageId { .. } => "an --iidfile contains image ids: use --digestfile, or buildx's --metadata-file",
         FileError::Size { .. } => {
-            "the file was changed after the build wrote it, or mixes two images: bring it here again"
+            "the file was changed after the build wrote it, or mixes two images: copy it again"
         }
         FileError::TwoImages { .. } => {
             "one of them is left from an earlier build, or is of another target: remove it, or choose with --target"
         }
-        FileError::Stale { .. } => "the image was never pushed there, or is deleted; --repository names another place",
-        FileError::NoTargets(_) => "leave --target out: each file names its images alone",
+        FileError::Stale { .. } => "the image was never pushed there, or was deleted; name another repository with --repository",
+        FileError::NoTargets(_) => "leave --target out: no file names targets",
         FileError::Content { source, .. } => return build_output_error(source).map(ToOwned::to_owned),
         FileError::SameTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",
         FileError::NoArtifact { .. } | FileError::TooLarge { .. } | FileError::TooMany { .. } => return None,
@@ -35,12 +35,12 @@ fn build_output_error(error: &BuildOutputError) -> Option<&'static str> {
         BuildOutputError::Empty => "the step that writes it has failed, or has pushed nothing",
         BuildOutputError::Utf16 => "PowerShell writes UTF-8 with: Out-File -Encoding utf8",
         BuildOutputError::Line { .. } | BuildOutputError::Unknown(_) => {
-            "it should have sha256:…, REPOSITORY@sha256:…, or the JSON of buildx, bake, kaniko, jib or goreleaser"
+            "it should contain sha256:…, REPOSITORY@sha256:…, or the JSON of buildx, bake, kaniko, jib or goreleaser"
         }
         BuildOutputError::NoDigest { .. } => "name it on the command line, where a tag is enough",
         BuildOutputError::NotPushed(_) => "build it again with a push",
         BuildOutputError::NotPublished { .. } => "publish it first with push",
-        BuildOutputError::SeveralTargets(_) => "choose one with --target, or several with several",
+        BuildOutputError::SeveralTargets(_) => "choose with --target, which may be repeated",
         BuildOutputError::NoDigests(_) => "build with --push: what is only loaded or cached has no digest",
         _ => return None,
     })

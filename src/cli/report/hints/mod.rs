@@ -18,7 +18,7 @@ use crate::core::missing_child::NamedBy;
 use crate::core::shim::ShimError;
 use crate::location::LayoutName;
 
-/// What an unknown word was probably meant to be.
+/// The text of a suggestion.
 pub(super) fn suggestion(suggestion: &Suggestion) -> String {
     match suggestion {
         Suggestion::Name(word) => format!("did you mean '{word}'?"),
@@ -56,7 +56,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             "use Go's names, for example: --os linux --arch amd64; --force sets any other".into()
         }
         CommandError::NothingLeft(_) => {
-            "a list has at least one image: add another one first, or delete the tag by the registry's own means".into()
+            "a list has at least one image: add another one first, or delete the tag with the registry's own tools".into()
         }
         CommandError::Empty(list) => format!("the draft has no images: add some with add {list} …"),
         CommandError::NotStored(_) => "create makes a draft; rm or push --purge deletes it".into(),
@@ -86,7 +86,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             }
             SpecOrigin::File => "remove the extra images from the file, or give the images different platforms there",
             SpecOrigin::Images => "name one image for each platform",
-            SpecOrigin::Shared => "take one of them back with remove --shared",
+            SpecOrigin::Shared => "remove one of them with remove --shared",
             SpecOrigin::Flags => {
                 "name each platform once in --platforms, or give the images \
                                   different platforms in a file (-f)"
@@ -135,7 +135,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::NoPage(_) => "help lists the commands".into(),
         CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
         CommandError::Shim(source) => return shim(source),
-        CommandError::Output(_) => "only the output failed: changes that the command makes are made".into(),
+        CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
         _ => match error.describe().exchange {
             Some(source) => return registry::exchange(source, certificates),
             None => return Vec::new(),
@@ -176,7 +176,7 @@ fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]
         ),
         SpecOrigin::Shared => (
             format!("each machine adds its image with: add --shared {list} IMAGE; push --wait waits for them"),
-            format!("take back what is extra with: remove --shared {list} {}", extra.join(" ")),
+            format!("remove what is extra with: remove --shared {list} {}", extra.join(" ")),
         ),
         SpecOrigin::Flags => (
             "add what is missing to --platforms".to_owned(),

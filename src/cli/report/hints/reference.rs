@@ -67,14 +67,14 @@ fn unsupported_transport(transport: &str) -> String {
 
 /// A layout whose path looks like a tag.
 fn layout_path(transport: &str) -> String {
-    format!("{transport}: names a layout only in front of a path with /, ./ or ../: write {transport}:./PATH")
+    format!("{transport}: names a layout only before a path that begins with /, ./ or ../: write {transport}:./PATH")
 }
 
 /// Hints about a name with tag and digest whose tag names another digest.
 pub(super) fn tag_moved(reference: &str) -> String {
     let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
     let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);
-    format!("the tag may have moved: name {name} for what it is now, or {repository}@{digest} for that manifest")
+    format!("the tag may have moved: use {name} for the current manifest, or {repository}@{digest} for that one")
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
 
         // Some registries answer this instead of 401 or 403, and some require that a repository is created first.
         Kind::NotFound if error.is_write() => format!(
-            "the repository may be private or not there yet: log in with docker login {registry}, or have it made first"
+            "the repository may be private or may not exist yet: log in with docker login {registry}, or have it created first"
         ),
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
@@ -184,11 +184,10 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
         // Artifactory, for example.
         Kind::Forbidden if !error.is_write() => format!(
-            "check the name: some registries answer so where there is nothing of that name; else the account that is \
-             logged in may not read it: docker login {registry}"
+            "check the name: some registries answer this for a name that does not exist; otherwise the account that is logged in may not read it: docker login {registry}"
         ),
         Kind::Forbidden => {
-            format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
+            format!("the account that is logged in may not do this; log in to another one with: docker login {registry}")
         }
         Kind::RateLimited => "wait, then try again; a login usually raises the limit".into(),
         Kind::PlainHttp => "add --insecure if you trust the network to the registry".into(),

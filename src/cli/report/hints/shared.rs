@@ -10,7 +10,7 @@ use crate::drafts::registry::entry::NoEntry;
 pub(super) fn shared_failure(failure: &SharedFailure, certificates: &Path) -> Vec<String> {
     let hint = match failure {
         SharedFailure::Store(SharedStoreError::Conflict { .. }) => {
-            "another run has its own entries: name this one with --run".to_owned()
+            "entries of other runs are kept apart: name this run with --run".to_owned()
         }
         SharedFailure::Store(SharedStoreError::Put { source, .. }) if source.is_of_unknown_content() => {
             "the registry does not have the image: push it to the list's repository again".to_owned()

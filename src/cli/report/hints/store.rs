@@ -14,7 +14,7 @@ pub(super) fn document_error(error: &DocumentError) -> Vec<String> {
             "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index \
              with --type oci, where an artifact needs none"
         ),
-        DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".into(),
+        DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which supports it".into(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
             "the stored entry was changed from outside: remove the list with rm and create it again".into()
         }
@@ -44,8 +44,7 @@ pub(super) fn store_error(error: &StoreError) -> Vec<String> {
             )
         }
         StoreError::Stray { path, .. } => format!(
-            "docker has made the draft anew, or it is a copy that docker has changed: delete {} to go on without \
-             what it says, or make the draft anew with create --replace",
+            "docker has created the draft again, or it is a copy that docker has changed: delete {} to continue without its content, or create the draft again with create --replace",
             path.display()
         ),
         StoreError::LockedOut { path, .. } => {

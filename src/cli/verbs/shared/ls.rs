@@ -79,7 +79,7 @@ fn table(rows: &[EntryRow]) -> Table {
         let published = match (row.published, &row.error) {
             (Some(true), _) => "published",
             (Some(false), _) => "not published",
-            (None, _) => "(no entry of ours)",
+            (None, _) => "(not an entry)",
         };
         let run = row.run.as_deref().unwrap_or("-");
         table.row([row.list.as_str(), run, row.key.as_str(), row.digest.as_str(), published]);

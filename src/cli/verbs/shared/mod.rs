@@ -63,7 +63,7 @@ fn pipeline_run(context: &Context, named: Option<&str>) -> Result<PipelineRun, C
 fn run_for_new_entries(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
     let run = pipeline_run(context, named)?;
     if run.id.is_none() {
-        context.streams.note("no CI system was found, so that all runs share their entries: --run names this one");
+        context.streams.note("no CI system was found: all runs share their entries; name this run with --run");
     }
     Ok(run)
 }

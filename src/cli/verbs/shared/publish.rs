@@ -121,7 +121,7 @@ fn incomplete(
 ) -> CommandError {
     let list = request.list;
     if let Some(digest) = clean_up::perhaps_published(client.gather(), list, &request.publish.require) {
-        context.streams.note(format_args!("perhaps published and purged: {list} is {digest}"));
+        context.streams.note(format_args!("perhaps published, and its entries purged: {list} is {digest}"));
     }
     if gathered.missing.is_empty() {
         return SharedFailure::NoEntries { list: list.to_string(), run: request.run.id.clone() }.into();
