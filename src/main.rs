@@ -14,7 +14,8 @@ fn main() -> ExitCode {
         Streams::new(io::stdout(), io::stderr()).note(failure.text);
         return ExitCode::from(failure.exit_code);
     }
-    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()].map(|is_terminal| is_terminal && terminal::can_draw(&env));
+    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()]
+        .map(|is_terminal| is_terminal && terminal::can_draw(&env));
     let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(err).with_color(out, err);
     let streams = Arc::new(streams.with_width(terminal::stdout_width()));
     ExitCode::from(docker_manifest::run(&env::arguments(), env, streams))

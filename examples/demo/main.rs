@@ -1,11 +1,11 @@
 //! The main job on real input, to be watched: `make demo`.
 //!
-//! A registry on a free loopback port is seeded with one image for each of four platforms, each in a repository of
-//! its own, and the real binary makes one multi-platform image of them. At the end the bytes that the registry serves
-//! are checked against what push said.
+//! A registry on a free loopback port gets one image for each of four platforms, each in a repository of its own, and
+//! the real binary makes one multi-platform image of them. At the end the bytes that the registry serves are compared
+//! with what push printed.
 //!
 //!     demo BINARY [--real]      --real: docker-registry instead of the built-in registry, where it is on the PATH
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // a program of its own, for eyes
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // a program of its own, whose output is watched
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -64,23 +64,23 @@ impl Registry {
     }
 }
 
-/// One image to seed: where it goes, what it is, and how the finished list must name it.
-struct Seed {
+/// An image for one platform: its repository, its content, and its platform in the finished list.
+struct PlatformImage {
     repository: &'static str,
-    image: Image,
+    built: Image,
     platform: &'static str,
 }
 
-fn seeds() -> Vec<Seed> {
+fn images() -> Vec<PlatformImage> {
     let linux = |arch: &str| Image::docker().platform("linux", arch).layer(b"the same base for every linux image");
     let windows = Image::docker().platform("windows", "amd64").os_version("10.0.20348.2700");
-    let seed = |repository, image, platform| Seed { repository, image, platform };
+    let image = |repository, built, platform| PlatformImage { repository, built, platform };
     vec![
-        seed("demo/app-amd64", linux("amd64").layer(b"app for amd64").build(), "linux/amd64"),
-        seed("demo/app-arm64", linux("arm64").variant("v8").layer(b"app for arm64").build(), "linux/arm64/v8"),
-        // Its config says nothing of a variant, as many do: this is what annotate is for.
-        seed("demo/app-armv7", linux("arm").layer(b"app for arm").build(), "linux/arm/v7"),
-        seed("demo/app-windows", windows.layer(b"app for windows").build(), "windows/amd64 10.0.20348.2700"),
+        image("demo/app-amd64", linux("amd64").layer(b"app for amd64").build(), "linux/amd64"),
+        image("demo/app-arm64", linux("arm64").variant("v8").layer(b"app for arm64").build(), "linux/arm64/v8"),
+        // Its configuration states no variant, as is common. annotate adds it.
+        image("demo/app-armv7", linux("arm").layer(b"app for arm").build(), "linux/arm/v7"),
+        image("demo/app-windows", windows.layer(b"app for windows").build(), "windows/amd64 10.0.20348.2700"),
     ]
 }
 
@@ -89,20 +89,20 @@ fn run(binary: &Path, real: bool) -> Result<(), String> {
     let home = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
     let shell = Shell { binary, home: home.path().to_owned() };
     let registry = Registry::start(real)?;
-    let (host, seeds) = (registry.host(), seeds());
+    let (host, images) = (registry.host(), images());
     let client = Client::new(&host);
     println!("A registry at {host} ({}), with an image for each platform:", registry.kind());
-    for seed in &seeds {
-        client.push_image(seed.repository, "1.0", &seed.image);
-        println!("  {host}/{}:1.0", seed.repository);
+    for image in &images {
+        client.push_image(image.repository, "1.0", &image.built);
+        println!("  {host}/{}:1.0", image.repository);
     }
 
     let list = format!("{host}/demo/app:1.0");
-    let images: Vec<String> = seeds.iter().map(|seed| format!("{host}/{}:1.0", seed.repository)).collect();
+    let names: Vec<String> = images.iter().map(|image| format!("{host}/{}:1.0", image.repository)).collect();
     let mut create = vec!["create", &list];
-    create.extend(images.iter().map(String::as_str));
+    create.extend(names.iter().map(String::as_str));
     shell.run(&create)?;
-    shell.run(&["annotate", &list, &images[2], "--variant", "v7"])?;
+    shell.run(&["annotate", &list, &names[2], "--variant", "v7"])?;
     shell.run(&["inspect", &list])?;
     let pushed = shell.run(&["push", &list])?;
     let digest = pushed.lines().last().unwrap_or_default().trim().to_owned();
@@ -111,38 +111,39 @@ fn run(binary: &Path, real: bool) -> Result<(), String> {
     shell.run(&["rm", &list])?;
 
     println!("\nWhat the registry serves now:");
-    check(&client, &seeds, &digest, &inspected)
+    check(&client, &images, &digest, &inspected)
 }
 
-/// Asks the registry itself, with a client that shares nothing with the binary.
-fn check(client: &Client, seeds: &[Seed], digest: &str, inspected: &str) -> Result<(), String> {
+/// Checks what the registry serves, with a client that shares no code with the binary.
+fn check(client: &Client, images: &[PlatformImage], digest: &str, inspected: &str) -> Result<(), String> {
     let (media_type, bytes) = client.find_manifest("demo/app", "1.0").ok_or("demo/app:1.0 is not there")?;
-    expect("the tag's bytes hash to what push printed", digest, &sha256(&bytes))?;
-    expect("it is a manifest list", DOCKER_LIST, &media_type)?;
+    check_equal("the tag's bytes hash to what push printed", digest, &sha256(&bytes))?;
+    check_equal("it is a manifest list", DOCKER_LIST, &media_type)?;
     let list: Value = serde_json::from_slice(&bytes).map_err(|error| format!("it is no JSON: {error}"))?;
     let listed: Vec<&Value> = list["manifests"].as_array().into_iter().flatten().collect();
-    let named = |child: &Value| (platform(&child["platform"]), child["digest"].as_str().unwrap_or("").to_owned());
-    let mut found: Vec<(String, String)> = listed.into_iter().map(named).collect();
-    let mut wanted: Vec<(String, String)> =
-        seeds.iter().map(|seed| (seed.platform.to_owned(), seed.image.digest())).collect();
-    found.sort();
-    wanted.sort();
-    let names: Vec<&str> = wanted.iter().map(|(platform, _)| platform.as_str()).collect();
-    expect(&format!("it lists {}", names.join(", ")), &wanted, &found)?;
-    for seed in seeds {
-        let child = client.find_manifest("demo/app", &seed.image.digest()).map(|(_, bytes)| bytes);
-        if child.as_ref() != Some(&seed.image.manifest) {
-            return Err(format!("the {} image is not in demo/app as it was seeded", seed.platform));
+    let platform_and_digest =
+        |child: &Value| (platform(&child["platform"]), child["digest"].as_str().unwrap_or("").to_owned());
+    let mut actual: Vec<(String, String)> = listed.into_iter().map(platform_and_digest).collect();
+    let mut expected: Vec<(String, String)> =
+        images.iter().map(|image| (image.platform.to_owned(), image.built.digest())).collect();
+    actual.sort();
+    expected.sort();
+    let names: Vec<&str> = expected.iter().map(|(platform, _)| platform.as_str()).collect();
+    check_equal(&format!("it lists {}", names.join(", ")), &expected, &actual)?;
+    for image in images {
+        let child = client.find_manifest("demo/app", &image.built.digest()).map(|(_, bytes)| bytes);
+        if child.as_ref() != Some(&image.built.manifest) {
+            return Err(format!("the {} image is not in demo/app as it was pushed", image.platform));
         }
-        for blob in seed.image.blobs() {
+        for blob in image.built.blobs() {
             let status = client.request("HEAD", &format!("/v2/demo/app/blobs/{}", sha256(blob)), &[], b"").status;
             if status != 200 {
-                return Err(format!("a blob of the {} image is not in demo/app: status {status}", seed.platform));
+                return Err(format!("a blob of the {} image is not in demo/app: status {status}", image.platform));
             }
         }
     }
     println!("  ok  every image is in demo/app byte for byte, with all its blobs");
-    expect("inspect by digest showed the same", &list, &serde_json::from_str(inspected).unwrap_or(Value::Null))
+    check_equal("inspect by digest showed the same", &list, &serde_json::from_str(inspected).unwrap_or(Value::Null))
 }
 
 /// `os/arch/variant os.version`, as far as they are given.
@@ -152,24 +153,24 @@ fn platform(value: &Value) -> String {
     format!("{} {}", joined.trim_end_matches('/'), text("os.version")).trim_end().to_owned()
 }
 
-fn expect<T: PartialEq + std::fmt::Debug + ?Sized>(what: &str, wanted: &T, found: &T) -> Result<(), String> {
-    if wanted != found {
-        return Err(format!("not so: {what}\n  wanted {wanted:?}\n  found  {found:?}"));
+fn check_equal<T: PartialEq + std::fmt::Debug + ?Sized>(claim: &str, expected: &T, actual: &T) -> Result<(), String> {
+    if expected != actual {
+        return Err(format!("not true: {claim}\n  expected {expected:?}\n  actual   {actual:?}"));
     }
-    println!("  ok  {what}");
+    println!("  ok  {claim}");
     Ok(())
 }
 
-/// Runs the binary where it finds nothing of the user's: a fresh home and DOCKER_CONFIG, no proxies.
+/// Runs the binary in an environment of its own: a new home and DOCKER_CONFIG, no proxies.
 struct Shell {
     binary: PathBuf,
     home: PathBuf,
 }
 
 impl Shell {
-    /// Shows a command and its output as a terminal would, and gives its stdout; a failure ends the demo.
+    /// Prints a command and its output as a terminal would, and returns its stdout. A failure ends the demo.
     fn run(&self, arguments: &[&str]) -> Result<String, String> {
-        println!("\n$ docker-manifest {}", wrapped(arguments));
+        println!("\n$ docker-manifest {}", command_line(arguments));
         let mut command = Command::new(&self.binary);
         command.args(arguments).env_clear().env("HOME", &self.home).env("DOCKER_CONFIG", self.home.join(".docker"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
@@ -185,8 +186,8 @@ impl Shell {
     }
 }
 
-/// The arguments on one line, or one to a line where that would be too long.
-fn wrapped(arguments: &[&str]) -> String {
+/// The arguments on one line or, if that would be too long, on a line each.
+fn command_line(arguments: &[&str]) -> String {
     let line = arguments.join(" ");
     let (head, rest) = arguments.split_at(arguments.len().min(2));
     if line.len() <= 130 || rest.is_empty() {

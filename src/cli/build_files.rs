@@ -50,20 +50,20 @@ pub(crate) fn read_all(
     from: &[(FromFiles, Vec<String>)],
     list: &Repository,
 ) -> Result<BuildOutputs, CommandError> {
-    let (mut files, mut failures, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
+    let (mut files, mut errors, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
     for (from, targets) in from {
         let repository = from.repository.as_ref().unwrap_or(list);
         let mut reader = BuildFileReader { selection: Selection { repository, targets }, remaining, files: Vec::new() };
-        let failures_before = failures.len();
-        failures.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.typed(path)).err()));
+        let errors_before = errors.len();
+        errors.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.typed(path)).err()));
         remaining = reader.remaining;
         let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
-        if let (Some(target), false) = (targets.first(), has_targets || failures.len() > failures_before) {
-            failures.push(FileError::NoTargets(target.clone()).into());
+        if let (Some(target), false) = (targets.first(), has_targets || errors.len() > errors_before) {
+            errors.push(FileError::NoTargets(target.clone()).into());
         }
         files.append(&mut reader.files);
     }
-    CommandError::fail_if_any(failures)?;
+    CommandError::fail_if_any(errors)?;
     let outputs = BuildOutputs::new(files, list);
     outputs.notes().iter().for_each(|note| context.streams.note(format_args!("note: {note}")));
     Ok(outputs)
@@ -101,22 +101,22 @@ impl BuildFileReader<'_> {
         if path.join(LAYOUT_MARKER).is_file() {
             return Err(FileError::Layout { path: path.to_owned() }.into());
         }
-        let (mut files, mut failures) = (Vec::new(), Vec::new());
+        let (mut files, mut errors) = (Vec::new(), Vec::new());
         for entry in self.entries(path)? {
             match file_type(&entry) {
                 Ok(kind) if kind.is_dir() => match self.entries(&entry) {
-                    Err(failure) => failures.push(failure),
-                    Ok(inner) if inner.is_empty() => failures.push(FileError::EmptyFolder { path: entry }.into()),
+                    Err(error) => errors.push(error),
+                    Ok(inner) if inner.is_empty() => errors.push(FileError::EmptyFolder { path: entry }.into()),
                     Ok(inner) => files.extend(inner.iter().map(|inner| digest_of_file_name(inner))),
                 },
                 Ok(_) => files.push(digest_of_file_name(&entry)),
-                Err(failure) => failures.push(failure),
+                Err(error) => errors.push(error),
             }
         }
-        let number = files.len() + failures.len();
+        let number = files.len() + errors.len();
         let (files, wrong): (Vec<_>, Vec<_>) = files.into_iter().partition(Result::is_ok);
-        failures.extend(wrong.into_iter().filter_map(Result::err));
-        CommandError::fail_if_any(merge_stray_failures(path, number, failures))?;
+        errors.extend(wrong.into_iter().filter_map(Result::err));
+        CommandError::fail_if_any(merge_stray_errors(path, number, errors))?;
         if files.is_empty() {
             return Err(FileError::EmptyFolder { path: path.to_owned() }.into());
         }
@@ -142,16 +142,16 @@ impl BuildFileReader<'_> {
 }
 
 /// The failures of a folder of digests. Several entries that are no digests are one failure.
-fn merge_stray_failures(folder: &Path, number: usize, failures: Vec<CommandError>) -> Vec<CommandError> {
-    let stray = |failure: &CommandError| match failure {
+fn merge_stray_errors(folder: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
+    let stray = |error: &CommandError| match error {
         CommandError::File(source) => source.stray(folder),
         _ => None,
     };
-    let strays: Vec<String> = failures.iter().filter_map(stray).collect();
+    let strays: Vec<String> = errors.iter().filter_map(stray).collect();
     if strays.len() < 2 {
-        return failures;
+        return errors;
     }
-    let other = failures.into_iter().filter(|failure| stray(failure).is_none());
+    let other = errors.into_iter().filter(|error| stray(error).is_none());
     let strays = FileError::Strays { folder: folder.to_owned(), number, strays };
     std::iter::once(strays.into()).chain(other).collect()
 }

@@ -113,7 +113,9 @@ impl Context {
             plain_http,
             login,
             jobs: self.flag_or_variable(network.jobs, JOBS_VARIABLE, values::jobs)?.unwrap_or(DEFAULT_JOBS),
-            retries: self.flag_or_variable(network.retries, RETRIES_VARIABLE, values::retries)?.unwrap_or(DEFAULT_RETRIES),
+            retries: self
+                .flag_or_variable(network.retries, RETRIES_VARIABLE, values::retries)?
+                .unwrap_or(DEFAULT_RETRIES),
             timeout: self.time_limit(network.timeout)?,
             remember_token_servers: self.flag_or_variable(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,

@@ -23,8 +23,8 @@ const STDIN: &str = "-";
 /// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
 pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
     let flags = &args.publish;
-    if flags.kind != Form::Auto {
-        spec.form = Some(flags.kind);
+    if flags.form != Form::Auto {
+        spec.form = Some(flags.form);
     }
     let tag = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
     spec.tags.extend(flags.tags.iter().filter_map(tag));

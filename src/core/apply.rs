@@ -72,7 +72,7 @@ impl<'a> ApplyRequest<'a> {
         let targets = self.names.repositories(lists);
         self.announce(access.registry, &targets, lists);
         let sources = self.resolve(access, targets, lists)?;
-        let (mut built, mut failures) = (Vec::new(), Vec::new());
+        let (mut built, mut errors) = (Vec::new(), Vec::new());
         for (number, spec) in self.names.specs.iter().enumerate() {
             let lists_of_spec: Vec<_> = lists.iter().copied().filter(|(list, _)| std::ptr::eq(*list, spec)).collect();
             let form = assemble::form_of(access, spec, &self.names.repositories(&lists_of_spec))?;
@@ -82,8 +82,8 @@ impl<'a> ApplyRequest<'a> {
             form.iter().flat_map(|form| &form.left_out).for_each(|left_out| (self.warn)(left_out));
             let parts = match self.parts(&sources, number, spec) {
                 Ok(parts) => parts,
-                Err(failure) => {
-                    failures.push(failure);
+                Err(error) => {
+                    errors.push(error);
                     continue;
                 }
             };
@@ -93,11 +93,11 @@ impl<'a> ApplyRequest<'a> {
                 let draft = self.edited(access.registry, draft);
                 match draft.and_then(|draft| self.built_list(access.layouts, spec, target, draft)) {
                     Ok(list) => built.push(list),
-                    Err(failure) => failures.push(failure),
+                    Err(error) => errors.push(error),
                 }
             }
         }
-        CommandError::fail_if_any(failures)?;
+        CommandError::fail_if_any(errors)?;
         Ok(built)
     }
 
@@ -124,9 +124,8 @@ impl<'a> ApplyRequest<'a> {
         let (filter, progress) = (&SourceFilter::default(), self.progress);
         let resolver = Resolver { access, filter, before: None, targets, beside: Some(&check_tag), progress };
         let sources = SpecSources::of(self.names.specs).resolve(&resolver, self.ignore_missing);
-        let sources = sources.map_err(|failure| {
-            self.build_outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
-        })?;
+        let sources = sources
+            .map_err(|error| self.build_outputs.iter().fold(error, |error, outputs| outputs.blame(registry, error)))?;
         for image in sources.missing() {
             (self.warn)(&format_args!("no such manifest: {image}; it is left out"));
         }
@@ -181,7 +180,13 @@ impl<'a> ApplyRequest<'a> {
         Ok(draft)
     }
 
-    fn built_list(&self, layouts: &Layouts, spec: &Spec, target: &Target, mut draft: Draft) -> Result<BuiltList, CommandError> {
+    fn built_list(
+        &self,
+        layouts: &Layouts,
+        spec: &Spec,
+        target: &Target,
+        mut draft: Draft,
+    ) -> Result<BuiltList, CommandError> {
         let references = self.names.references_of(spec, target).cloned().map(TagArg::Reference);
         let options = self.list_options(spec, references);
         // The push checks the same for one list. All lists must be checked before the first is sent.

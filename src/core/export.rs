@@ -196,8 +196,10 @@ impl LossWarnings {
             None if descriptor.media_type.is_empty() => {}
             None if self.has_source => return false,
             None => {
-                self.warnings
-                    .push(format!("{digest} is left out: apply does not support {}", sanitize::word(&descriptor.media_type)));
+                self.warnings.push(format!(
+                    "{digest} is left out: apply does not support {}",
+                    sanitize::word(&descriptor.media_type)
+                ));
                 return false;
             }
         }

@@ -147,10 +147,7 @@ fn check_with_one_job_has_the_same_result() {
     let (one, many) = (fixture.command(&["--jobs", "1"]).run(), fixture.command(&["--jobs", "40"]).run());
     assert_eq!((one.code, one.err(), many.code), (0, String::new(), 0));
     assert_eq!(one.out(), many.out());
-    assert_eq!(
-        odd(&one),
-        ["nested index | fails | PUT 400: manifest invalid: manifest invalid: an index in an index"]
-    );
+    assert_eq!(odd(&one), ["nested index | fails | PUT 400: manifest invalid: manifest invalid: an index in an index"]);
     fixture.assert_clean();
 }
 
@@ -337,11 +334,7 @@ fn check_fails_if_stored_bytes_differ() {
     let output = fixture.check();
     assert_eq!(output.code, 1);
     let rows = odd(&output);
-    assert!(
-        rows[0].starts_with("Docker images | fails | PUT 201: it says that it stored sha256:000"),
-        "{}",
-        rows[0]
-    );
+    assert!(rows[0].starts_with("Docker images | fails | PUT 201: it says that it stored sha256:000"), "{}", rows[0]);
     fixture.assert_clean();
 }
 

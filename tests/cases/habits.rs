@@ -252,7 +252,8 @@ fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
         fixture.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", read);
         fixture.assert_fails("inspect @amd64:docker", "no such manifest: @/amd64:docker", read);
         let _ = fixture.run("create @dst:1 %amd64:docker %arm64:docker").success();
-        let write = "the repository may be private or may not exist yet: log in with docker login @, or have it created first";
+        let write =
+            "the repository may be private or may not exist yet: log in with docker login @, or have it created first";
         fixture.assert_fails("push --jobs 1 @dst:1", "failed to copy blob sha256:", write);
         let _ = fixture.run("rm @dst:1").success();
         assert!(
@@ -325,7 +326,8 @@ fn an_insufficient_login_answered_with_404_gets_a_hint() {
     let hint = "check the name; if it is private, log in first with: docker login @";
     fixture.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", hint);
     let _ = fixture.run("create @amd64:new %amd64:docker").success();
-    let hint = "the repository may be private or may not exist yet: log in with docker login @, or have it created first";
+    let hint =
+        "the repository may be private or may not exist yet: log in with docker login @, or have it created first";
     fixture.assert_fails("push --jobs 1 @amd64:new", "failed to copy blob sha256:", hint);
     let _ = fixture.run("create @dst:1 @arm64:docker").success();
     let _ = fixture.run("push @dst:1").success();

@@ -48,7 +48,8 @@ pub struct SourceFlags {
     /// Only use these platforms of the images
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
-    /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
+    /// Attestations of the images: "drop", or "keep", also those of images without an index (default: those in an
+    /// index)
     #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
     pub attestations: Option<Attestations>,
 }
@@ -84,7 +85,8 @@ pub struct ImageFlags {
 /// Files in which build tools name images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct FromFiles {
-    /// Read images from files that a build wrote: a folder of digests, digests, references or JSON; "-" is standard input
+    /// Read images from files that a build wrote: a folder of digests, digests, references or JSON; "-" is standard
+    /// input
     #[arg(long, value_name = "stringArray", value_parser = values::non_empty_path)]
     pub from: Vec<PathBuf>,
     /// Repository of digests in --from files that name none (default: that of the list)
@@ -165,7 +167,7 @@ impl ListFlags {
 pub struct PublishFlags {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
     #[arg(long = "type", value_name = "string", value_parser = one_of(FORMS), default_value = "auto")]
-    pub kind: Form,
+    pub form: Form,
     /// Additional tags, or references with a tag in other repositories
     #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::new)]
     pub tags: Vec<TagArg>,
@@ -218,7 +220,7 @@ impl PublishFlags {
     /// The same as a request of `core`.
     pub(crate) fn options(&self) -> PushOptions {
         PushOptions {
-            kind: self.kind,
+            kind: self.form,
             tags: self.tags.clone(),
             require: self.require.clone(),
             exact: self.exact,

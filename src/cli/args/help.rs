@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
-use super::error::{ArgsError, ArgsErrorKind, WordCount, FlagError};
+use super::error::{ArgsError, ArgsErrorKind, FlagError, WordCount};
 use super::{CliRequest, examples, pflag, rules, suggestion, topics};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.

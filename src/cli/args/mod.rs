@@ -9,25 +9,25 @@
 //! Parsing does not reject a reference. A [`RefArg`] keeps the typed text beside the parsed reference, because docker
 //! words the error differently in each command.
 
+mod common_flags;
 mod csv;
-mod syntax;
 mod error;
 mod examples;
-mod possible_values;
 mod globals;
+mod go_quote;
 mod help;
 mod man;
 mod manifest_tool;
-mod suggestion;
 mod partial_line;
-mod go_quote;
+mod pflag;
+mod possible_values;
 mod read_only;
 mod reference_page;
 mod rules;
-mod pflag;
 mod setup;
-mod common_flags;
 mod shared_drafts;
+mod suggestion;
+mod syntax;
 mod topics;
 pub mod values;
 mod verbs;
@@ -36,11 +36,8 @@ use clap::{FromArgMatches, Parser};
 
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
-pub use syntax::syntax;
-pub use error::{ArgsError, ArgsErrorKind, WordCount, FlagError, Suggestion};
-pub use possible_values::{
-    CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
-};
+pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+pub use error::{ArgsError, ArgsErrorKind, FlagError, Suggestion, WordCount};
 pub use globals::{Globals, LeadingFlags, leading_flags};
 pub use man::{ManPage, manual_pages};
 pub use manifest_tool::{
@@ -48,12 +45,15 @@ pub use manifest_tool::{
     manifest_tool,
 };
 pub use partial_line::{Cursor, PartialCommandLine, parse_partial};
+pub use pflag::{FlagKind, flag_kind};
+pub use possible_values::{
+    CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
+};
 pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use reference_page::reference_page;
-pub use pflag::{FlagKind, flag_kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
-pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-pub use shared_drafts::{SharedPublishFlags, SharedDraftFlags};
+pub use shared_drafts::{SharedDraftFlags, SharedPublishFlags};
+pub use syntax::syntax;
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 

@@ -121,7 +121,12 @@ enum FlagPosition {
 type Rest<'a> = std::slice::Iter<'a, String>;
 
 impl Scanned {
-    fn read_arguments(mut self, command: &clap::Command, arguments: &[String], flags: FlagPosition) -> Result<Scanned, FlagError> {
+    fn read_arguments(
+        mut self,
+        command: &clap::Command,
+        arguments: &[String],
+        flags: FlagPosition,
+    ) -> Result<Scanned, FlagError> {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
@@ -167,7 +172,12 @@ impl Scanned {
         }
     }
 
-    fn read_cluster(&mut self, command: &clap::Command, mut cluster: &str, rest: &mut Rest<'_>) -> Result<(), FlagError> {
+    fn read_cluster(
+        &mut self,
+        command: &clap::Command,
+        mut cluster: &str,
+        rest: &mut Rest<'_>,
+    ) -> Result<(), FlagError> {
         while let Some(&letter) = cluster.as_bytes().first() {
             let is_flag = |flag: &&Arg| letter.is_ascii() && flag.get_short() == Some(char::from(letter));
             let flag = command.get_arguments().find(is_flag);
@@ -210,9 +220,9 @@ impl Scanned {
                 Setting::Switch(parse_bool(value, &pflag_name(flag))? != is_off)
             }
             FlagKind::Text | FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
-            FlagKind::List => {
-                Setting::Values(list_values(name, value).map_err(|reason| invalid_value(value, &pflag_name(flag), reason))?)
-            }
+            FlagKind::List => Setting::Values(
+                list_values(name, value).map_err(|reason| invalid_value(value, &pflag_name(flag), reason))?,
+            ),
         };
         match (old, setting, flag_kind(flag)) {
             (Some(Setting::Values(values)), Setting::Values(more), FlagKind::Texts | FlagKind::List) => {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::common_flags::NetworkFlags;
 use super::examples;
 use super::possible_values::{InspectOutput, InspectOutputParser, ListFormat, PlatformsFormat};
-use super::common_flags::NetworkFlags;
 use super::shared_drafts::SharedDraftFlags;
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;

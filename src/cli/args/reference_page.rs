@@ -74,7 +74,7 @@ fn section_link(verb: &Command) -> String {
 }
 
 /// Names as code, and what they mean.
-fn cells<S: AsRef<str>>(rows: &[(S, S)]) -> impl Iterator<Item = [String; 2]> {
+fn escaped_cells<S: AsRef<str>>(rows: &[(S, S)]) -> impl Iterator<Item = [String; 2]> {
     rows.iter().map(|(name, meaning)| [code_cell(name.as_ref().trim_start()), escape(meaning.as_ref())])
 }
 

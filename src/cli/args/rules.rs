@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use clap::{Arg, Command};
 
-use super::error::{WordCount, FlagError};
+use super::error::{FlagError, WordCount};
 use super::pflag::{Scanned, value_name};
 use crate::core::list_edits::AnnotationArg;
 
@@ -115,8 +115,12 @@ const REGISTRY_FLAGS: &[&str] = &["insecure", "jobs", "retries", "username", "pa
 const PLATFORM_FLAGS: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
 
 /// Commands that publish only with `--push`, and their flags that have no effect without it.
-const FLAGS_THAT_NEED_PUSH: &[(&str, &[&str])] =
-    &[("create", &["prefer-index"]), ("add", &["format"]), ("remove", CHANGE_PUSH_FLAGS), ("annotate", CHANGE_PUSH_FLAGS)];
+const FLAGS_THAT_NEED_PUSH: &[(&str, &[&str])] = &[
+    ("create", &["prefer-index"]),
+    ("add", &["format"]),
+    ("remove", CHANGE_PUSH_FLAGS),
+    ("annotate", CHANGE_PUSH_FLAGS),
+];
 
 /// Flags of commands that send requests only with `--push`.
 const CHANGE_PUSH_FLAGS: &[&str] =
@@ -173,8 +177,10 @@ pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagE
     if let Some((flag, needed)) = NEEDED_FLAGS.iter().find(lacks) {
         return Err(FlagError::Needs { flag: dashed(flag), needed: dashed(needed) });
     }
-    if let Some((_, flags)) =
-        FLAGS_THAT_NEED_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push") && !is_on("shared"))
+    if let Some((_, flags)) = FLAGS_THAT_NEED_PUSH
+        .iter()
+        .find(|(name, _)| *name == verb.get_name())
+        .filter(|_| !is_on("push") && !is_on("shared"))
     {
         // A subject is requested.
         let is_needed = |flag: &&&str| is_on("subject") && REGISTRY_FLAGS.contains(flag);

@@ -13,7 +13,8 @@ const OTHER_NAMES: [(&str, &str); 5] =
 pub(super) fn find(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind) -> Option<Suggestion> {
     match kind {
         ArgsErrorKind::Flag(FlagError::Unknown(name)) => {
-            let other_commands = || other_commands_with(verb, format!("--{name}"), |flag| flag.get_long() == Some(name));
+            let other_commands =
+                || other_commands_with(verb, format!("--{name}"), |flag| flag.get_long() == Some(name));
             other_commands().or_else(|| nearest_long_flag(verb?, name))
         }
         ArgsErrorKind::Flag(FlagError::UnknownShort { letter, cluster }) => {
@@ -30,9 +31,11 @@ pub(super) fn find(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind)
             other.or_else(verbs).map(|name| Suggestion::Name(name.to_owned()))
         }
         // podman makes an empty list so.
-        ArgsErrorKind::WordCount { .. } if verb.is_some_and(|verb| verb.get_name() == "create") => Some(Suggestion::Advice(
-            "create --empty LIST creates a draft without images; --from reads what a build wrote about its images",
-        )),
+        ArgsErrorKind::WordCount { .. } if verb.is_some_and(|verb| verb.get_name() == "create") => {
+            Some(Suggestion::Advice(
+                "create --empty LIST creates a draft without images; --from reads what a build wrote about its images",
+            ))
+        }
         _ => None,
     }
 }
@@ -47,10 +50,15 @@ fn long_flag_with_one_dash(verb: &Command, name: &str) -> Option<String> {
     flag.map(|flag| format!("--{flag}"))
 }
 
-fn other_commands_with(verb: Option<&Command>, flag: String, is_meant: impl Fn(&clap::Arg) -> bool) -> Option<Suggestion> {
+fn other_commands_with(
+    verb: Option<&Command>,
+    flag: String,
+    is_meant: impl Fn(&clap::Arg) -> bool,
+) -> Option<Suggestion> {
     let root = super::syntax();
     let has_flag = |verb: &&Command| verb.get_arguments().any(&is_meant);
-    let mut verbs: Vec<String> = root.get_subcommands().filter(has_flag).map(|verb| verb.get_name().to_owned()).collect();
+    let mut verbs: Vec<String> =
+        root.get_subcommands().filter(has_flag).map(|verb| verb.get_name().to_owned()).collect();
     verbs.sort_unstable();
     (!verbs.is_empty()).then_some(Suggestion::FlagOfOtherCommands { flag, verbs, before_verb: verb.is_none() })
 }

@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(first_column(include_str!("../../../docs/exit-codes.md")), codes);
         let documented = first_column(include_str!("../../../docs/environment.md")).join(", ");
         for name in ENVIRONMENT.iter().flat_map(|(names, _)| names.split(", ")) {
-            assert!(documented.split(", ").any(|documented_name| documented_name == name), "{name} is not in docs/environment.md");
+            assert!(
+                documented.split(", ").any(|documented_name| documented_name == name),
+                "{name} is not in docs/environment.md"
+            );
         }
     }
 }

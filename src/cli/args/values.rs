@@ -216,7 +216,11 @@ pub(super) fn media_type(typed: &str) -> Result<String, &'static str> {
 pub(super) fn repository(typed: &str) -> Result<Repository, String> {
     let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
     let is_repository_only = Reference::names_repository_only(typed);
-    if is_repository_only { Ok(reference.repository().clone()) } else { Err("must have neither a tag nor a digest".to_owned()) }
+    if is_repository_only {
+        Ok(reference.repository().clone())
+    } else {
+        Err("must have neither a tag nor a digest".to_owned())
+    }
 }
 
 /// Reads the name of a layout to write.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 use super::examples;
 use super::possible_values::{Format, REFERRERS, one_of};
 use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
-use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-use super::shared_drafts::{SharedPublishFlags, SharedDraftFlags};
+use super::shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
 use crate::digest::Digest;
@@ -318,7 +318,8 @@ pub struct Apply {
     /// Members of the lists themselves.
     #[command(flatten)]
     pub list_flags: ListFlags,
-    /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
+    /// Attestations of the images: "drop", or "keep", also those of images without an index (default: those in an
+    /// index)
     #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
     pub attestations: Option<Attestations>,
     /// How the lists are published, and how the results are printed.

@@ -38,12 +38,12 @@ impl Cleaner<'_> {
     /// Deletes everything. The error is one that would fail every other deletion too.
     fn delete_all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
         // A deletion that a probe found not to work is not tried again.
-        if self.results.failure(Probe::TagDeletion).is_none() {
+        if self.results.failure_reason(Probe::TagDeletion).is_none() {
             let delete = |tag: &String| self.delete_manifest(ManifestName::Tag(tag.clone()));
             let tags: Vec<String> = self.prober.created().tags.keys().cloned().collect();
             self.delete_each(&tags, delete, |created, tag| _ = created.tags.remove(tag), reasons)?;
         }
-        if let Some(why) = self.results.failure(Probe::ManifestDeletion) {
+        if let Some(why) = self.results.failure_reason(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl Cleaner<'_> {
                 reasons.extend(refusals.into_iter().flatten());
                 Ok(())
             }
-            Err(mut failures) => failures.pop().map_or(Ok(()), Err),
+            Err(mut errors) => errors.pop().map_or(Ok(()), Err),
         }
     }
 }

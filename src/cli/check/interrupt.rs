@@ -59,7 +59,10 @@ impl Drop for Interrupt {
 
 /// Sets `received` and prints a line at the first signal. The second signal ends the program.
 #[cfg(unix)]
-fn handle_signals(streams: &Arc<Streams>, received: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
+fn handle_signals(
+    streams: &Arc<Streams>,
+    received: &Arc<AtomicBool>,
+) -> std::io::Result<signal_hook::iterator::Handle> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
         // Registered in this order, the first signal finds that none was received before.

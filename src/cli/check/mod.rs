@@ -6,11 +6,11 @@
 
 mod cleanup;
 mod created_objects;
-mod sample_manifest;
 mod entry_samples;
 mod interrupt;
 mod probes;
 mod result;
+mod sample_manifest;
 mod samples;
 mod shared_probes;
 mod target;
@@ -82,7 +82,12 @@ fn random_name_prefix() -> String {
 }
 
 /// A line about the objects that stay in the registry, if there are any, by repository.
-fn remaining_note(remaining: &CreatedObjects, reasons: &Reasons, is_kept: bool, target: &TargetRepository) -> Option<String> {
+fn remaining_note(
+    remaining: &CreatedObjects,
+    reasons: &Reasons,
+    is_kept: bool,
+    target: &TargetRepository,
+) -> Option<String> {
     let counted = |number: usize, noun: &str| match number {
         0 => None,
         1 => Some(format!("1 {noun}")),

@@ -7,9 +7,11 @@ use humantime::format_duration;
 
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
-use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::interrupt::Interrupt;
-use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message, refuses_all_blobs, failure_as_result};
+use crate::cli::check::result::{
+    Probe, ProbeResult, ProbeResults, error_message, failure_as_result, refuses_all_blobs,
+};
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::samples::{ARTIFACT_TYPE, FormatSamples, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
@@ -158,11 +160,11 @@ impl Prober<'_> {
     }
 
     fn images(&self, samples: &FormatSamples) -> ProbeOutcome {
-        let results =
-            tasks::in_order(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image)).map_err(first_error)?;
+        let results = tasks::in_order(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image))
+            .map_err(first_error)?;
         // Failures come before remarks.
-        let failure = results.iter().find(|result| !result.is_success());
-        let worst = failure.or_else(|| results.iter().find(|result| result.remark().is_some()));
+        let failed = results.iter().find(|result| !result.is_success());
+        let worst = failed.or_else(|| results.iter().find(|result| result.remark().is_some()));
         Ok(worst.cloned().unwrap_or(ProbeResult::Works))
     }
 
@@ -175,10 +177,10 @@ impl Prober<'_> {
     }
 
     pub(super) fn tagged_reference(&self, tag: &str) -> Result<Reference, RegistryError> {
-        let wrong = || {
+        let not_a_tag = || {
             RegistryError::new(RegistryErrorKind::Protocol, self.target.main().domain(), format!("{tag} is not a tag"))
         };
-        tags::tagged(self.target.reference(), tag).ok_or_else(wrong)
+        tags::tagged(self.target.reference(), tag).ok_or_else(not_a_tag)
     }
 
     fn publish_by_digest(&self, document: &SampleManifest) -> ProbeOutcome {
@@ -291,11 +293,11 @@ impl Prober<'_> {
             return Ok(put);
         }
         self.registry.delete_manifest(repository, &ManifestName::Tag(tag.clone()))?;
-        if self.is_there(repository, ManifestName::Tag(tag.clone()))? {
+        if self.is_served(repository, ManifestName::Tag(tag.clone()))? {
             return Ok(ProbeResult::Fails("the tag is still served after it was deleted".to_owned()));
         }
         self.created().tags.remove(&tag);
-        if self.is_there(repository, ManifestName::Digest(document.digest.clone()))? {
+        if self.is_served(repository, ManifestName::Digest(document.digest.clone()))? {
             return Ok(ProbeResult::Works);
         }
         self.created().remove_manifest(&document.digest);
@@ -305,20 +307,20 @@ impl Prober<'_> {
     fn manifest_deletion(&self, document: &SampleManifest) -> ProbeOutcome {
         let name = ManifestName::Digest(document.digest.clone());
         self.registry.delete_manifest(self.target.main(), &name)?;
-        if self.is_there(self.target.main(), name)? {
+        if self.is_served(self.target.main(), name)? {
             return Ok(ProbeResult::Fails("the manifest is still served after it was deleted".to_owned()));
         }
         self.created().remove_manifest(&document.digest);
         Ok(ProbeResult::Works)
     }
 
-    pub(super) fn is_there(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
+    pub(super) fn is_served(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
         self.registry.has_manifest(repository, &name).map(|results| results.is_some())
     }
 }
 
 /// The first of several failures.
-fn first_error(failures: Vec<RegistryError>) -> RegistryError {
+fn first_error(errors: Vec<RegistryError>) -> RegistryError {
     let none = || RegistryError::new(RegistryErrorKind::Protocol, "", "a failure without a reason");
-    failures.into_iter().next().unwrap_or_else(none)
+    errors.into_iter().next().unwrap_or_else(none)
 }

@@ -44,7 +44,7 @@ pub(crate) enum Probe {
     EntryReplacement,
     /// Deleting an entry, but not its image.
     EntryDeletion,
-    /// A push on the condition that nobody else has pushed.
+    /// A push on the condition that no other client has pushed.
     ConditionalPush,
 }
 
@@ -150,7 +150,7 @@ impl ProbeResults {
     }
 
     /// The reason, if the probe was run and the feature fails.
-    pub(crate) fn failure(&self, check: Probe) -> Option<&str> {
+    pub(crate) fn failure_reason(&self, check: Probe) -> Option<&str> {
         match self.0.get(&check) {
             Some(ProbeResult::Fails(why)) => Some(why),
             _ => None,
@@ -159,7 +159,7 @@ impl ProbeResults {
 
     /// Why a probe cannot be run, if its dependencies failed.
     pub(crate) fn unmet_needs(&self, check: Probe) -> Option<String> {
-        if self.failure(Probe::Upload).is_some() {
+        if self.failure_reason(Probe::Upload).is_some() {
             return Some(format!("needs: {}", Probe::Upload.title()));
         }
         let needs = check.needs();

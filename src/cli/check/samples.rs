@@ -11,8 +11,8 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::entry_samples::EntrySamples;
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -85,7 +85,8 @@ impl Samples {
         let oci = FormatSamples::new(&parts, Form::Oci)?;
         let list = descriptors(&parts, &oci.images);
         let annotations = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{name_prefix} {text}"))]);
-        let annotated_list = list.iter().cloned().map(|own| Descriptor { annotations: annotations("a line"), ..own }).collect();
+        let annotated_list =
+            list.iter().cloned().map(|own| Descriptor { annotations: annotations("a line"), ..own }).collect();
         let annotated = Index { annotations: annotations("the index"), manifests: annotated_list, ..Index::default() };
         let artifact_type = ARTIFACT_TYPE.to_owned();
         let with_artifact_type = Index { artifact_type, manifests: list, ..Index::default() };
@@ -201,7 +202,8 @@ struct Manifest<'a> {
 
 impl FormatSamples {
     fn new(parts: &[PlatformBlobs], form: Form) -> Result<FormatSamples, DocumentError> {
-        let images: Vec<SampleManifest> = parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
+        let images: Vec<SampleManifest> =
+            parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
         let descriptors = descriptors(parts, &images);
         let of = |number: usize| {
             let manifests = descriptors.iter().take(number).cloned().collect();
@@ -240,7 +242,8 @@ mod tests {
     use super::*;
 
     fn documents(samples: &Samples) -> Vec<&SampleManifest> {
-        let Samples { docker, oci, annotated, with_artifact_type, nested, referrer, referrers_index, entries, .. } = samples;
+        let Samples { docker, oci, annotated, with_artifact_type, nested, referrer, referrers_index, entries, .. } =
+            samples;
         let mut all = vec![annotated, with_artifact_type, nested, referrer, referrers_index];
         all.extend(entries.docker.iter().chain(&entries.oci));
         for FormatSamples { images, list, list_by_digest, list_to_untag } in [docker, oci] {
@@ -251,7 +254,8 @@ mod tests {
 
     #[test]
     fn samples_are_the_same_for_one_prefix_and_differ_for_another() {
-        let (samples, same, different) = (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
+        let (samples, same, different) =
+            (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
         assert_eq!(documents(&samples), documents(&same));
         let digests = |samples: &Samples| {
             let blobs = samples.blobs.iter().map(|blob| Digest::of(blob));

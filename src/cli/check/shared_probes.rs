@@ -3,9 +3,9 @@
 
 use humantime::format_duration;
 
-use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, error_message};
+use crate::cli::check::sample_manifest::SampleManifest;
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::RegistryError;
@@ -64,9 +64,9 @@ impl Prober<'_> {
         match self.record_put(&name, entry, put) {
             Err(error) if error.status == Some(412) => Ok(ProbeResult::Works),
             Err(error) => Err(error),
-            Ok(_) => {
-                Ok(ProbeResult::Fails("it ignores If-None-Match: if two clients push at once, the last push counts".to_owned()))
-            }
+            Ok(_) => Ok(ProbeResult::Fails(
+                "it ignores If-None-Match: if two clients push at once, the last push counts".to_owned(),
+            )),
         }
     }
 
@@ -78,7 +78,7 @@ impl Prober<'_> {
             return Ok(ProbeResult::NotTried(why.to_owned()));
         }
         let [by_digest, by_tag] =
-            [Probe::ManifestDeletion, Probe::TagDeletion].map(|probe| results.failure(probe).is_none());
+            [Probe::ManifestDeletion, Probe::TagDeletion].map(|probe| results.failure_reason(probe).is_none());
         if !by_digest && !by_tag {
             let titles = [Probe::ManifestDeletion, Probe::TagDeletion].map(Probe::title).join(" or ");
             return Ok(ProbeResult::NotTried(format!("needs: {titles}")));
@@ -90,11 +90,11 @@ impl Prober<'_> {
         if !is_by_digest {
             self.registry.delete_manifest(repository, &name)?;
         }
-        if self.is_there(repository, name)? {
+        if self.is_served(repository, name)? {
             return Ok(ProbeResult::Fails("the entry is still served after it was deleted".to_owned()));
         }
         self.created().tags.remove(&self.samples.entries.tag);
-        if !self.is_there(repository, ManifestName::Digest(digest.clone()))? {
+        if !self.is_served(repository, ManifestName::Digest(digest.clone()))? {
             self.created().remove_manifest(&digest);
         }
         self.image_of_entry(is_by_digest)
@@ -111,7 +111,7 @@ impl Prober<'_> {
     /// Whether the image of the deleted entry, which lists name as well, is still there.
     fn image_of_entry(&self, is_by_digest: bool) -> ProbeOutcome {
         let Some(image) = self.samples.oci.images.first() else { return Ok(ProbeResult::Works) };
-        if !self.is_there(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
+        if !self.is_served(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
             self.created().remove_manifest(&image.digest);
             let why = "its image is deleted with it, although lists name it: do not use --purge with this registry";
             return Ok(ProbeResult::Fails(why.to_owned()));

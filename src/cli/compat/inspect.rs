@@ -47,7 +47,11 @@ enum InspectedContent {
 ///
 /// # Errors
 /// Errors of the registry, and content that is not a manifest.
-pub(crate) fn fetch_image<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<InspectedImage<'a>, CommandError> {
+pub(crate) fn fetch_image<'a>(
+    registry: &Registry,
+    name: &'a str,
+    image: &Reference,
+) -> Result<InspectedImage<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
     let source = ImageSource::in_registry(registry, image);
     match fetch::manifest(&source)? {
@@ -186,7 +190,12 @@ fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number > 1 { "s" } else { "" })
 }
 
-fn write_entry(text: &mut String, number: usize, descriptor: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
+fn write_entry(
+    text: &mut String,
+    number: usize,
+    descriptor: &Descriptor,
+    bytes: Option<&[u8]>,
+) -> Result<(), DocumentError> {
     let attested = attested(descriptor);
     let media_type = sanitize::word(&descriptor.media_type);
     let kind = if attested.is_some() { " (vnd.docker.reference.type=attestation-manifest)" } else { "" };

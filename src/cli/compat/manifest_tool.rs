@@ -1,8 +1,6 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use crate::cli::args::{
-    FromFiles, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush,
-};
+use crate::cli::args::{FromFiles, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
@@ -81,10 +79,10 @@ impl ManifestTool<'_> {
 
     /// Publishes specs. Prints the digest and the size of each list, as manifest-tool does.
     fn push(&self, mut specs: Vec<Spec>, args: &ToolPush) -> Result<(), CommandError> {
-        let ToolPush { kind, ignore_missing } = *args;
+        let ToolPush { form, ignore_missing } = *args;
         for spec in &mut specs {
             // manifest-tool's default is Docker's manifest list.
-            spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
+            spec.form = Some(if form == Form::Docker { spec.form.unwrap_or(form) } else { form });
         }
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;

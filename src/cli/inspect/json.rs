@@ -12,7 +12,7 @@ pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) 
     let listing = Listing {
         local: requests.is_none(),
         subject: node.subject.as_ref().map(BlobListing::of),
-        platforms: children(node, is_verbose).or_else(|| Some(vec![alone(node, requests.is_none())])),
+        platforms: children(node, is_verbose).or_else(|| Some(vec![only_entry(node, requests.is_none())])),
         // An image that is not a list is shown with its layers.
         contents: node.contents().map(contents),
         referrers: referrers(node, is_verbose),
@@ -28,7 +28,7 @@ fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<EntryListing>> {
 }
 
 /// An image that is not a list, as the only entry: an image of a draft by its name, a published one by its digest.
-fn alone(node: &InspectNode, is_local: bool) -> EntryListing {
+fn only_entry(node: &InspectNode, is_local: bool) -> EntryListing {
     let by_digest = node.location.at_digest(&node.descriptor.digest);
     let listing = EntryListing::alone(if is_local { &node.location } else { &by_digest }, &node.descriptor);
     EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }

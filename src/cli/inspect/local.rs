@@ -156,7 +156,9 @@ fn docker_output(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, Comma
 }
 
 /// Files of entries as docker prints an array of them.
-pub(crate) fn json_array(files: impl Iterator<Item = Result<Vec<u8>, DocumentError>>) -> Result<Vec<u8>, DocumentError> {
+pub(crate) fn json_array(
+    files: impl Iterator<Item = Result<Vec<u8>, DocumentError>>,
+) -> Result<Vec<u8>, DocumentError> {
     let encoded: Vec<Vec<u8>> = files.collect::<Result<_, _>>()?;
     let joined = [b"[".as_slice(), &encoded.join(&b','), b"]"].concat();
     Ok(with_newline(json::indent(&joined, INDENTATION)))

@@ -11,7 +11,7 @@ const ABSENT: &str = "-";
 /// The place of the column TYPE.
 const TYPE_COLUMN: usize = 3;
 
-/// What the list says of itself, one line each: that it is a draft, its artifact type, annotations and subject.
+/// The members of the list itself, one line each: that it is a draft, its artifact type, annotations and subject.
 /// Followed by an empty line if there is any.
 pub(crate) fn header_lines(node: &InspectNode) -> String {
     let mut lines = Vec::new();
@@ -38,7 +38,7 @@ fn has_annotations(node: &InspectNode) -> bool {
 pub(crate) fn table(node: &InspectNode, is_verbose: bool) -> Table {
     let headers = ["PLATFORM", "DIGEST", "SIZE", "TYPE"];
     let more = ["LAYERS", "TOTAL SIZE"];
-    let short = if is_verbose { ShortDigests::whole() } else { ShortDigests::among(all_digests(node)) };
+    let short = if is_verbose { ShortDigests::full() } else { ShortDigests::distinguishing(all_digests(node)) };
     let rows = Rows { short, is_verbose, has_annotations: has_annotations(node) };
     let more: &[&str] = if is_verbose { &more } else { &[] };
     let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
@@ -58,7 +58,7 @@ pub(crate) fn table(node: &InspectNode, is_verbose: bool) -> Table {
 
 fn all_digests(node: &InspectNode) -> Vec<&crate::digest::Digest> {
     let below = node.children().iter().chain(&node.referrers);
-    std::iter::once(&node.descriptor.digest).chain(below.flat_map(manifests)).collect()
+    std::iter::once(&node.descriptor.digest).chain(below.flat_map(all_digests)).collect()
 }
 
 struct Rows {
@@ -95,7 +95,7 @@ impl Rows {
     fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
         let platform = platform.unwrap_or_else(|| ABSENT.to_owned());
         let kind = if node.inside == NodeContents::Missing { node.missing().to_owned() } else { node.kind() };
-        let digest = self.short.of(&node.descriptor.digest).to_owned();
+        let digest = self.short.shorten(&node.descriptor.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {
             let of_contents =

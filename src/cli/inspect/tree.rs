@@ -8,7 +8,7 @@ use crate::model::descriptor::Descriptor;
 
 /// The tree. With `is_verbose` it has whole digests, media types and annotations.
 pub(crate) fn tree(node: &InspectNode, is_verbose: bool) -> Tree {
-    let short = if is_verbose { ShortDigests::whole() } else { ShortDigests::among(node.digests()) };
+    let short = if is_verbose { ShortDigests::full() } else { ShortDigests::distinguishing(node.digests()) };
     let builder = TreeBuilder { short, is_verbose };
     let name = node.location.to_string();
     let kind = node.platform().unwrap_or_else(|| node.kind());
@@ -32,7 +32,7 @@ impl TreeBuilder {
     /// One manifest of a list with its attestations.
     fn child(&self, node: &InspectNode, attestations: &[&InspectNode]) -> Tree {
         let kind = match (node.platform(), node.attests()) {
-            (_, Some(image)) => format!("attestation of {}", self.short.of(&image)),
+            (_, Some(image)) => format!("attestation of {}", self.short.shorten(&image)),
             (Some(platform), _) if node.children().is_empty() => platform,
             (Some(platform), _) => format!("{} for {platform}", node.kind()),
             (None, _) => node.kind(),
@@ -109,13 +109,13 @@ impl TreeBuilder {
             NodeContents::Image(contents) => Some(human::size(contents.size())),
             NodeContents::Unknown | NodeContents::List(_) => None,
         };
-        let digest = self.short.of(&node.descriptor.digest);
+        let digest = self.short.shorten(&node.descriptor.digest);
         let parts = words.iter().copied().chain([digest]).chain(size.as_deref());
         parts.collect::<Vec<_>>().join("  ")
     }
 
     fn blob_label(&self, kind: &str, blob: &Descriptor) -> String {
-        let (digest, size) = (self.short.of(&blob.digest), human::size(blob.size));
+        let (digest, size) = (self.short.shorten(&blob.digest), human::size(blob.size));
         let media_type = if self.is_verbose { format!("  {}", blob.media_type) } else { String::new() };
         format!("{kind}  {digest}  {size}{media_type}")
     }

@@ -95,7 +95,8 @@ fn prepare(path: &Path) -> io::Result<WriteTarget> {
     if let Some(file) = open_unnamed(&target) {
         return Ok(WriteTarget::Unnamed { file, target });
     }
-    let (file, staged) = create_sibling(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
+    let (file, staged) =
+        create_sibling(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
     Ok(WriteTarget::Staged { file, staged, target })
 }
 

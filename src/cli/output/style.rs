@@ -78,8 +78,6 @@ mod tests {
         }
         assert!(failure(text).starts_with("\u{1b}[31m\u{1b}[1mno such manifest: app:1\u{1b}[0m\n  detail: hint: x\n"));
         assert!(message(text).contains("\n\u{1b}[36mhint:\u{1b}[0m check the name\n\u{1b}[33mwarning:\u{1b}[0m w\n"));
-        assert!(
-            diff(text).contains("\n\u{1b}[32m+ a\u{1b}[0m\n\u{1b}[31m- b\u{1b}[0m\n\u{1b}[33m~ c\u{1b}[0m\n-d\n")
-        );
+        assert!(diff(text).contains("\n\u{1b}[32m+ a\u{1b}[0m\n\u{1b}[31m- b\u{1b}[0m\n\u{1b}[33m~ c\u{1b}[0m\n-d\n"));
     }
 }

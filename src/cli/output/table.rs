@@ -26,7 +26,11 @@ pub struct Table {
 impl Table {
     /// A table with these headers and no rows.
     pub fn new(headers: &[&str]) -> Table {
-        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], max_width: None, has_color: false }
+        Table {
+            rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()],
+            max_width: None,
+            has_color: false,
+        }
     }
 
     /// Limits the width of the table, in columns. Without a limit every cell is shown whole.

@@ -115,12 +115,13 @@ fn flags(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Candidate> {
 
 /// The values of a flag. If they are not known the shell offers files, as with docker.
 fn values(flag: &str, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
-    let argument = partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
+    let argument =
+        partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
     let is_list = argument.is_some_and(|flag| args::flag_kind(flag) == FlagKind::List);
     let choices = argument.map(clap::Arg::get_possible_values).unwrap_or_default();
     if !choices.is_empty() {
         let choices = choices.iter().map(clap::builder::PossibleValue::get_name).collect();
-        return (starting_with(&partial.typed, choices), Directive::NoFileComp);
+        return (with_prefix(&partial.typed, choices), Directive::NoFileComp);
     }
     let known: Vec<&str> = match flag {
         "platform" | "platforms" | "require" => {
@@ -147,7 +148,7 @@ fn values(flag: &str, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) 
         | "older-than" => Vec::new(),
         _ => return (Vec::new(), Directive::Default),
     };
-    (starting_with(&partial.typed, known), Directive::NoFileComp)
+    (with_prefix(&partial.typed, known), Directive::NoFileComp)
 }
 
 /// The platforms of the list. In a CSV list, those that it does not contain yet, after the typed ones.
@@ -155,7 +156,9 @@ fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
     let start = typed.rfind(',').filter(|_| is_list).map_or(0, |comma| comma + 1);
     let (listed, current) = typed.split_at(start);
     let known = platform::known_platforms();
-    let fitting = known.iter().filter(|known| known.starts_with(current) && !listed.split(',').any(|platform| platform == *known));
+    let fitting = known
+        .iter()
+        .filter(|known| known.starts_with(current) && !listed.split(',').any(|platform| platform == *known));
     fitting.map(|platform| Candidate { value: format!("{listed}{platform}"), description: String::new() }).collect()
 }
 
@@ -170,14 +173,14 @@ fn words(verb: &clap::Command, partial: &PartialCommandLine, lookups: &DraftLook
         ("annotate" | "inspect", 1) => entries(),
         ("remove", _) => {
             let platforms = list.map(|list| (lookups.platforms)(list)).unwrap_or_default();
-            let platforms = starting_with(&partial.typed, platforms.iter().map(String::as_str).collect());
+            let platforms = with_prefix(&partial.typed, platforms.iter().map(String::as_str).collect());
             entries().into_iter().chain(platforms).filter(is_new).collect()
         }
         ("rm", _) if !partial.is_set("all") => names().into_iter().filter(is_new).collect(),
-        ("shell-init", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
-        ("completion", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish"]),
+        ("shell-init", 0) => with_prefix(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
+        ("completion", 0) => with_prefix(&partial.typed, vec!["bash", "zsh", "fish"]),
         ("man", 0) => verbs(&partial.typed),
-        ("shim", 0) => starting_with(&partial.typed, vec!["install", "remove", "status"]),
+        ("shim", 0) => with_prefix(&partial.typed, vec!["install", "remove", "status"]),
         // An image in a registry: it can be neither looked up here nor a file.
         _ => Vec::new(),
     };
@@ -187,14 +190,14 @@ fn words(verb: &clap::Command, partial: &PartialCommandLine, lookups: &DraftLook
 /// References in docker's short form, or in full if the typed text begins so.
 fn references(typed: &str, full: Vec<String>) -> Vec<Candidate> {
     let names = full.iter().filter_map(|full| [familiar(full), full].into_iter().find(|name| name.starts_with(typed)));
-    starting_with(typed, names.collect())
+    with_prefix(typed, names.collect())
 }
 
 fn familiar(full: &str) -> &str {
     full.strip_prefix("docker.io/library/").or_else(|| full.strip_prefix("docker.io/")).unwrap_or(full)
 }
 
-fn starting_with(typed: &str, values: Vec<&str>) -> Vec<Candidate> {
+fn with_prefix(typed: &str, values: Vec<&str>) -> Vec<Candidate> {
     let values = values.into_iter().filter(|value| value.starts_with(typed));
     values.map(|value| Candidate { value: value.to_owned(), description: String::new() }).collect()
 }
@@ -270,7 +273,10 @@ mod tests {
 
     #[test]
     fn platform_lists_complete_after_each_comma() {
-        assert_eq!(complete_line("create --platform linux/arm6").0, ["linux/arm64", "linux/arm64/v8", "linux/arm64/v9"]);
+        assert_eq!(
+            complete_line("create --platform linux/arm6").0,
+            ["linux/arm64", "linux/arm64/v8", "linux/arm64/v9"]
+        );
         assert_eq!(complete_line("push --require=windows/arm6").0, ["windows/arm64"]);
         let after_two = complete_line("apply --platforms linux/s390x,linux/amd64,linux/s");
         assert_eq!(after_two, (Vec::new(), ":4".to_owned()), "linux/s390x is there already");

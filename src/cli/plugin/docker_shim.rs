@@ -53,7 +53,8 @@ fn lossy_strings(words: &[OsString]) -> Vec<String> {
 /// Whether docker's arguments mean `docker manifest`, its help or its completion.
 fn is_docker_manifest(words: &[String]) -> bool {
     // Docker itself reports arguments that it cannot read.
-    let after_flags = |words: &[String]| args::leading_flags(DOCKER, words).map(|leading| leading.rest).unwrap_or_default();
+    let after_flags =
+        |words: &[String]| args::leading_flags(DOCKER, words).map(|leading| leading.rest).unwrap_or_default();
     let words = after_flags(words);
     match words.split_first() {
         Some((first, _)) if first == MANIFEST => true,

@@ -64,8 +64,10 @@ const MQUERY: &str = "mquery";
 /// # Errors
 /// A flag before the command that docker does not have. Docker itself refuses those before it calls a plugin.
 pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
-    let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program_name(path), words));
-    let standalone = |action| Invocation { name: standalone_name(&program), config_dir: None, debug: false, color: None, action };
+    let (program, words) =
+        argv.split_first().map_or((String::new(), argv), |(path, words)| (program_name(path), words));
+    let standalone =
+        |action| Invocation { name: standalone_name(&program), config_dir: None, debug: false, color: None, action };
     match program.as_str() {
         MANIFEST_TOOL => return Ok(standalone(Action::ManifestTool(words.to_vec()))),
         MQUERY => return Ok(standalone(Action::Mquery(words.to_vec()))),
@@ -77,13 +79,13 @@ pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
     }
     let leading = args::leading_flags(&standalone_name(&program), words)?;
     let word = if is_docker { Some(docker_shim::MANIFEST) } else { program.strip_prefix("docker-") };
-    let plugin = ProgramName { program: &program, word };
+    let names = ProgramNames { file_name: &program, plugin_name: word };
     let mut invocation = match leading.rest.first().map(String::as_str) {
         Some(word @ ("__complete" | "__completeNoDesc")) => {
-            return Ok(plugin.completion(&leading, word == "__complete"));
+            return Ok(names.completion(&leading, word == "__complete"));
         }
-        Some("help") => plugin.help(&leading.rest),
-        _ => plugin.run(&leading.rest),
+        Some("help") => names.help(&leading.rest),
+        _ => names.run(&leading.rest),
     };
     if let Action::Run(verb) = &mut invocation.action {
         if leading.globals.version && verb.is_empty() {
@@ -116,26 +118,26 @@ fn standalone_name(program: &str) -> String {
 }
 
 /// The names of the program.
-struct ProgramName<'a> {
+struct ProgramNames<'a> {
     /// Its file name: `docker-manifests`.
-    program: &'a str,
+    file_name: &'a str,
     /// The name that docker knows it by: `manifests`.
-    word: Option<&'a str>,
+    plugin_name: Option<&'a str>,
 }
 
-impl ProgramName<'_> {
+impl ProgramNames<'_> {
     /// Whether these words begin with the plugin's own name, and the words after it.
     fn strip_plugin_name<'w>(&self, words: &'w [String]) -> (bool, &'w [String]) {
         match words.split_first() {
-            Some((first, rest)) if Some(first.as_str()) == self.word => (true, rest),
+            Some((first, rest)) if Some(first.as_str()) == self.plugin_name => (true, rest),
             _ => (false, words),
         }
     }
 
     fn invocation(&self, by_docker: bool, action: Action) -> Invocation {
-        let name = match self.word {
+        let name = match self.plugin_name {
             Some(word) if by_docker => format!("docker {word}"),
-            _ => standalone_name(self.program),
+            _ => standalone_name(self.file_name),
         };
         Invocation { name, config_dir: None, debug: false, color: None, action }
     }
@@ -158,14 +160,14 @@ impl ProgramName<'_> {
         let words = leading.rest.get(1..).unwrap_or_default();
         let (typed, before) = words.split_last().map_or((None, words), |(typed, before)| (Some(typed), before));
         // Completion does not report a wrong flag before the command. It counts as the command's own.
-        let inner = args::leading_flags(self.program, before)
+        let inner = args::leading_flags(self.file_name, before)
             .unwrap_or_else(|_| args::LeadingFlags { rest: before.to_vec(), ..args::LeadingFlags::default() });
         let (by_docker, rest) = self.strip_plugin_name(&inner.rest);
         let words = rest.iter().chain(typed).cloned().collect();
-        let mut called = self.invocation(by_docker, Action::Complete { words, with_descriptions });
+        let mut invocation = self.invocation(by_docker, Action::Complete { words, with_descriptions });
         let globals = if inner.globals.config.is_some() { &inner.globals } else { &leading.globals };
         invocation.set_globals(globals);
-        called
+        invocation
     }
 }
 

@@ -7,9 +7,9 @@ use crate::auth::Access;
 use crate::cli::args::{Add, LocationArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, apply_entry_flags};
-use crate::cli::verbs::create::{refuse_layouts, print_source_changes};
-use crate::cli::verbs::named_images::NamedImages;
+use crate::cli::verbs::create::{print_source_changes, refuse_layouts};
 use crate::cli::verbs::direct_push;
+use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
@@ -111,7 +111,8 @@ impl Addition {
             !args.image_flags.offline || !reference.is_some_and(|name| previous::knows(existing, name))
         };
         let target = existing.reference.repository();
-        let (sources, reused) = named.resolve(access, target, Some(existing), is_requested, &context.fetch_progress())?;
+        let (sources, reused) =
+            named.resolve(access, target, Some(existing), is_requested, &context.fetch_progress())?;
         let filter = named.filter.clone();
         let previous = PreviousEntries::resolve(access.registry, existing, &sources)?;
         let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));

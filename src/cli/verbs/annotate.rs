@@ -120,7 +120,11 @@ pub(crate) fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result
     // An artifact or an attestation needs no platform, so annotations alone are not checked against one.
     let is_checked = changes_platform(flags) || !changes_entry(flags);
     if is_checked && !flags.force && !platform.is_known() {
-        return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone(), near: suggested_flags(flags) });
+        return Err(CommandError::Platform {
+            os: flags.os.clone(),
+            arch: flags.arch.clone(),
+            near: suggested_flags(flags),
+        });
     }
     entry.descriptor.platform = Some(platform);
     let annotations = &mut entry.descriptor.annotations;

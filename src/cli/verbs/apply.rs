@@ -52,10 +52,8 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let github = publish::open_github_files(context, flags)?;
     let mut outcomes = Vec::new();
     // The files of GitHub Actions are written once, for all lists.
-    let list_flags = PublishFlags {
-        format: flags.format.filter(|format| *format != PublishFormat::Github),
-        ..flags.clone()
-    };
+    let list_flags =
+        PublishFlags { format: flags.format.filter(|format| *format != PublishFormat::Github), ..flags.clone() };
     let result = publish_all(context, access, &lists, &list_flags, args.network.timeout, |outcome| {
         outcomes.push(outcome.clone());
         if is_json { Ok(()) } else { publish::print_result(context, outcome, flags) }
@@ -65,9 +63,9 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let files = github.filter(|_| !outcomes.is_empty());
     let appended = files.map_or(Ok(()), |mut files| files.append(&outcomes, &outcomes));
     let reported =
-        CommandError::all([shown.map_err(CommandError::from), appended]).map_err(|failure| match flags.dry_run {
-            true => failure,
-            false => publish::pushed_but_not_reported(&outcomes, failure),
+        CommandError::all([shown.map_err(CommandError::from), appended]).map_err(|error| match flags.dry_run {
+            true => error,
+            false => publish::pushed_but_not_reported(&outcomes, error),
         });
     CommandError::all([result, reported.map(drop)])?;
     publish::print_tags_and_warnings(context, &outcomes, flags);
@@ -113,16 +111,15 @@ pub(crate) fn publish_all(
             let kept = list.stored.as_ref().map_or(Ok(()), |draft| store_draft(context, draft, timeout));
             reported.and(kept)
         });
-        let Err(failure) = published else { continue };
+        let Err(error) = published else { continue };
         if lists.len() == 1 {
-            return Err(failure);
+            return Err(error);
         }
-        let is_pushed =
-            matches!(failure, CommandError::Partial { done: PartialResult::PushedButNotReported { .. }, .. });
+        let is_pushed = matches!(error, CommandError::Partial { done: PartialResult::PushedButNotReported { .. }, .. });
         let (published, unpublished) = lists.split_at_checked(number + usize::from(is_pushed)).unwrap_or((lists, &[]));
         let names = |lists: &[BuiltList]| lists.iter().map(|list| list.draft.reference.to_string()).collect();
         let done = PartialResult::Batch { published: names(published), left: names(unpublished) };
-        return Err(CommandError::Partial { failure: Box::new(failure), done });
+        return Err(CommandError::Partial { failure: Box::new(error), done });
     }
     Ok(())
 }

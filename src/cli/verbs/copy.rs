@@ -49,11 +49,11 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         context.streams.note(format_args!("{}: {change}", outcome.source));
     }
     outcome.warnings.iter().for_each(|warning| context.streams.warning(warning));
-    show(context, args, &outcome).map_err(|failure| match args.dry_run {
-        true => failure,
+    print_outcome(context, args, &outcome).map_err(|error| match args.dry_run {
+        true => error,
         false => {
             let done = PartialResult::PushedButNotReported { list: outcome.reference, digest: outcome.digest };
-            CommandError::Partial { failure: Box::new(failure), done }
+            CommandError::Partial { failure: Box::new(error), done }
         }
     })
 }
@@ -141,7 +141,7 @@ fn full_name(target: &Location, tag: Option<&str>) -> String {
     }
 }
 
-fn show(context: &Context, args: &Copy, outcome: &CopyOutcome) -> Result<(), CommandError> {
+fn print_outcome(context: &Context, args: &Copy, outcome: &CopyOutcome) -> Result<(), CommandError> {
     if args.format == Some(Format::Json) {
         return Ok(context.streams.json(outcome)?);
     }

@@ -3,8 +3,8 @@
 
 use crate::cli::args::Create;
 use crate::cli::context::Context;
-use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::direct_push;
+use crate::cli::verbs::named_images::NamedImages;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
@@ -75,8 +75,8 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     print_source_changes(context, &moves, &found);
     if is_published {
         context.streams.note(format_args!(
-            "{list} is published, but there was no draft of it to amend: the new draft has only the images that were named. \
-             Make a draft of the published list with: create {list} {list}"
+            "{list} is published, but there was no draft of it to amend: the new draft has only the images that were \
+             named. Make a draft of the published list with: create {list} {list}"
         ));
     }
     match args.publish.format {

@@ -72,8 +72,8 @@ fn publish_and_print(
     flags: &PublishFlags,
     origin: DraftOrigin,
 ) -> Result<(), CommandError> {
-    let show = |published: &_| publish::print_result(context, published, flags);
-    let published = publish(context, access, draft, flags, flags.options(), origin, show)?;
+    let print = |published: &_| publish::print_result(context, published, flags);
+    let published = publish(context, access, draft, flags, flags.options(), origin, print)?;
     publish::print_tags_and_warnings(context, std::slice::from_ref(&published), flags);
     Ok(())
 }

@@ -96,7 +96,8 @@ fn differences(published: &PushOutcome, preview: &DryRun) -> String {
     let own_tag = reference.as_ref().and_then(Reference::tag);
     let mut changes = preview.tag_changes.iter();
     // The first name of a list in a layout is its own.
-    let own_change = if own_tag.is_some() { changes.find(|change| Some(change.tag.as_str()) == own_tag) } else { changes.next() };
+    let own_change =
+        if own_tag.is_some() { changes.find(|change| Some(change.tag.as_str()) == own_tag) } else { changes.next() };
     let lines = preview.changes.lines();
     match own_change.map(|tag| tag.change) {
         Some(Change::Unknown) => format!("What {list} serves now is not known"),

@@ -8,8 +8,8 @@ use crate::core::error::CommandError;
 use crate::core::export::{self, LAYOUT_LIST_NAME};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
-use crate::reference::Reference;
 use crate::model::spec;
+use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
     let location = context.image_name(&args.image)?;
@@ -33,9 +33,8 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         // `apply` reports the line of a variable without a value. The target is the first name in the file.
         text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
     }
-    let mut unnamed = untagged.map(|target| {
-        format!("{target} has no tag: apply needs one in place of ${{TAG}}, or TAG in its environment")
-    });
+    let mut unnamed = untagged
+        .map(|target| format!("{target} has no tag: apply needs one in place of ${{TAG}}, or TAG in its environment"));
     if let Some(layout) = location.layout() {
         text = text.replacen(LAYOUT_LIST_NAME, "${IMAGE}", 1);
         unnamed = Some(format!(

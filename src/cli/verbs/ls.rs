@@ -17,14 +17,14 @@ use crate::model::Draft;
 
 pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     let store = context.store();
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    let (mut rows, mut errors) = (Vec::new(), Vec::new());
     for name in store.names()? {
         match store.stored(&name).map_err(CommandError::from) {
             Ok(Some(stored)) => rows.push(Row::Draft(name, Box::new(stored))),
             Ok(None) => {}
-            Err(failure) => {
-                rows.push(Row::Unreadable(name, failure.to_string()));
-                failures.push(failure);
+            Err(error) => {
+                rows.push(Row::Unreadable(name, error.to_string()));
+                errors.push(error);
             }
         }
     }
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
         }
         ListFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
     }
-    CommandError::fail_if_any(failures)
+    CommandError::fail_if_any(errors)
 }
 
 /// One row: a draft that the store has under a name.
@@ -124,8 +124,8 @@ fn table(rows: &[Row]) -> Table {
     let now = SystemTime::now();
     let mut table = Table::new(&["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);
     for row in rows {
-        let mark = if row.is_guessed() { " ?" } else { "" };
-        let name = format!("{}{mark}", row.name());
+        let suffix = if row.is_guessed() { " ?" } else { "" };
+        let name = format!("{}{suffix}", row.name());
         match row {
             Row::Unreadable(..) => table.row([&name, "-", "(cannot be read)", "-", "-"]),
             Row::Draft(_, stored) => {

@@ -59,9 +59,10 @@ impl NamedImages {
         let (filter, targets) = (&self.filter, vec![target]);
         let resolver = Resolver { access, filter, before: existing, targets, beside: None, progress };
         let resolved = resolver.resolve(&requested, &reused);
-        let mut sources = resolved.map_err(|failure| self.build_outputs.blame(access.registry, failure))?;
+        let mut sources = resolved.map_err(|error| self.build_outputs.blame(access.registry, error))?;
         let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);
-        self.build_outputs.settle(&mut sources, &reused, is_word, |platform| selection::picks(&self.filter, platform))?;
+        self.build_outputs
+            .settle(&mut sources, &reused, is_word, |platform| selection::picks(&self.filter, platform))?;
         Ok((sources, reused))
     }
 }

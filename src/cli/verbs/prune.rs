@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     let now = SystemTime::now();
     // An age before the epoch deletes nothing.
     let limit = now.checked_sub(args.older_than.unwrap_or(DEFAULT_AGE));
-    let (mut bytes, mut failures) = (0_u64, Vec::<CommandError>::new());
+    let (mut bytes, mut errors) = (0_u64, Vec::<CommandError>::new());
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
     for name in store.names()? {
         match limit.map_or(Ok(None), |limit| prune(context, &store, &name, limit, args.dry_run)) {
@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
                 let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
                 context.streams.note(format_args!("skipping {list}: another docker-manifest{process} is using it"));
             }
-            Err(failure) => failures.push(failure.into()),
+            Err(error) => errors.push(error.into()),
         }
     }
     if !args.dry_run {
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     }
     let total = if args.dry_run { "Total reclaimable space" } else { "Total reclaimed space" };
     context.streams.line(format_args!("{total}: {}", human::size(bytes)))?;
-    CommandError::fail_if_any(failures)
+    CommandError::fail_if_any(errors)
 }
 
 /// Deletes a draft that was last changed before `limit`. Returns it if it was deleted, or would be.

@@ -98,7 +98,7 @@ pub(crate) fn push_and_report(
     let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
     let github = || github.map_or(Ok(()), append);
     let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
-    CommandError::all(reports).map_err(|failure| pushed_but_not_reported(std::slice::from_ref(&published), failure))?;
+    CommandError::all(reports).map_err(|error| pushed_but_not_reported(std::slice::from_ref(&published), error))?;
     Ok(published)
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn open_github_files(context: &Context, flags: &PublishFlags) -> Resu
 }
 
 /// The failure of a later step, with the lists that are published.
-pub(crate) fn pushed_but_not_reported(published: &[PushOutcome], failure: CommandError) -> CommandError {
+pub(crate) fn pushed_but_not_reported(published: &[PushOutcome], error: CommandError) -> CommandError {
     let done = match published {
         [only] => {
             let (list, digest) = (only.reference.clone(), only.digest.clone());
@@ -120,7 +120,7 @@ pub(crate) fn pushed_but_not_reported(published: &[PushOutcome], failure: Comman
             PartialResult::Batch { published, left: Vec::new() }
         }
     };
-    CommandError::Partial { failure: Box::new(failure), done }
+    CommandError::Partial { failure: Box::new(error), done }
 }
 
 /// Tries whether the files of the results can be written, where much is done before they are.
@@ -159,7 +159,11 @@ impl PushReporter for Reporter<'_> {
 }
 
 /// Prints the result on stdout: docker's lines, JSON, the dry run, or with `--quiet` the digest alone.
-pub(crate) fn print_result(context: &Context, published: &PushOutcome, options: &PublishFlags) -> Result<(), CommandError> {
+pub(crate) fn print_result(
+    context: &Context,
+    published: &PushOutcome,
+    options: &PublishFlags,
+) -> Result<(), CommandError> {
     match options.format {
         Some(PublishFormat::Json) => Ok(context.streams.json(published)?),
         Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),

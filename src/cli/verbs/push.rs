@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
     let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
-    let show = |published: &PushOutcome| publish::print_result(context, published, &args.publish);
+    let print = |published: &PushOutcome| publish::print_result(context, published, &args.publish);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, target)?;
@@ -24,10 +24,10 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let stored = (!edits.is_empty()).then(|| draft.clone());
     edits.apply(subject.as_ref(), &mut draft)?;
     let options = args.publish.options();
-    let published = publish(context, access, &draft, &args.publish, options, DraftOrigin::Stored, show)?;
+    let published = publish(context, access, &draft, &args.publish, options, DraftOrigin::Stored, print)?;
     if args.purge && !published.dry_run {
         let purged = delete_pushed_draft(context, args, target, stored.as_ref().unwrap_or(&draft));
-        purged.map_err(|failure| publish::pushed_but_not_reported(std::slice::from_ref(&published), failure))?;
+        purged.map_err(|error| publish::pushed_but_not_reported(std::slice::from_ref(&published), error))?;
     } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
         store_remote_digest(context, args, target, &published);
     }

@@ -56,7 +56,8 @@ fn check_reports_what_prevents_shared_entries() {
         "conditional push | not tried | needs: entry replacement",
     ];
     let child = [
-        "entry deletion | fails | its image is deleted with it, although lists name it: do not use --purge with this registry",
+        "entry deletion | fails | its image is deleted with it, although lists name it: do not use --purge with \
+         this registry",
         UNGUARDED,
     ];
     let none = ["entry deletion | not tried | needs: manifest deletion or tag deletion", UNGUARDED];

@@ -75,8 +75,8 @@ fn children_of_other_repositories_are_missing() {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(foreign.manifest.len());
     });
-    let failed =
-        shared.run_with_clock(RecordingClock::with(0.5, |_| {}), &["push", "--shared", "--require", BOTH, &shared.list()]);
+    let failed = shared
+        .run_with_clock(RecordingClock::with(0.5, |_| {}), &["push", "--shared", "--require", BOTH, &shared.list()]);
     assert_eq!(failed.code, 1, "{}", failed.err());
     assert!(shared.platforms("1").is_empty());
 }

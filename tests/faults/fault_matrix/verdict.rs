@@ -104,7 +104,8 @@ fn success(
 /// Whether a line is about what a registry says that it has: who is told that it has nothing has to take its word, and
 /// who is told nothing says so.
 fn is_less(line: &str) -> bool {
-    let words = ["not in the registry", "now is not known", "(new)", "Blobs to mount:", "copy from ", "Compared with what "];
+    let words =
+        ["not in the registry", "now is not known", "(new)", "Blobs to mount:", "copy from ", "Compared with what "];
     line.starts_with("+ ") || words.iter().any(|words| line.contains(words))
 }
 

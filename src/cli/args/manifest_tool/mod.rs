@@ -68,7 +68,11 @@ pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
         [] => no_command(&commands, &words),
         ["push"] | ["push", "help" | "h"] => {
             let is_requested = contains_any(&words, &["--help", "-h"]) || path.len() == 2;
-            if is_requested { help(&commands, &["push"]) } else { Err(tool_error(&commands, "push", ToolErrorKind::NoPushSource)) }
+            if is_requested {
+                help(&commands, &["push"])
+            } else {
+                Err(tool_error(&commands, "push", ToolErrorKind::NoPushSource))
+            }
         }
         [name, ..] => {
             let name = if name == "push" { path.join(" ") } else { name.to_owned() };
@@ -121,7 +125,9 @@ fn command_path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
             continue;
         }
         match word.strip_prefix("--") {
-            Some(name) => is_value = find_flag(commands, name).is_some_and(|flag| pflag::flag_kind(flag) != FlagKind::Switch),
+            Some(name) => {
+                is_value = find_flag(commands, name).is_some_and(|flag| pflag::flag_kind(flag) != FlagKind::Switch)
+            }
             None if word.starts_with('-') => {}
             None => path.push(word.clone()),
         }
@@ -146,7 +152,11 @@ fn no_command(commands: &[clap::Command], words: &[String]) -> Result<ToolReques
     help(commands, &[])
 }
 
-fn parse_command(commands: &[clap::Command], command: &clap::Command, words: &[String]) -> Result<ToolRequest, ToolError> {
+fn parse_command(
+    commands: &[clap::Command],
+    command: &clap::Command,
+    words: &[String],
+) -> Result<ToolRequest, ToolError> {
     let name = command.get_name();
     let refused = |kind: ToolErrorKind| tool_error(commands, name, kind);
     let mut scanned = pflag::scan(command, words, false).map_err(|flag| refused(flag.into()))?;

@@ -69,14 +69,16 @@ fn flag_values_have_types_and_defaults() {
         "me",
         "--password-stdin",
     ]);
-    assert_eq!(full.publish.kind, Form::Oci);
+    assert_eq!(full.publish.form, Form::Oci);
     assert_eq!(full.publish.format, Some(PublishFormat::Json));
     assert_eq!(full.publish.digest_file, Some(PathBuf::from("d")));
     assert_eq!(full.publish.metadata_file, Some(PathBuf::from("m")));
     assert!(full.purge && full.publish.quiet && full.publish.exact && full.publish.strict && full.publish.dry_run);
     assert_eq!((full.network.retries, full.network.timeout), (Some(0), Some(Duration::from_secs(90))));
     assert_eq!((full.network.username.as_deref(), full.network.password_stdin), (Some("me"), true));
-    let Command::Create(create) = run_command(&["create", "l", "i", "--attestations=drop", "--platform", "linux/arm/7"]) else {
+    let Command::Create(create) =
+        run_command(&["create", "l", "i", "--attestations=drop", "--platform", "linux/arm/7"])
+    else {
         panic!("not create")
     };
     assert_eq!(create.image_flags.sources.attestations, Some(Attestations::Drop));
@@ -88,7 +90,9 @@ fn flag_values_have_types_and_defaults() {
         ls,
         Ls { list: None, quiet: false, format: ListFormat::Table, shared: false, network: NetworkFlags::default() }
     );
-    let Command::Inspect(inspect) = run_command(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
+    let Command::Inspect(inspect) =
+        run_command(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"])
+    else {
         panic!("not inspect")
     };
     assert_eq!((inspect.format, inspect.raw), (Some(InspectOutput::Format(InspectFormat::Tree)), false));

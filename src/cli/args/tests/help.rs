@@ -4,7 +4,9 @@ use super::*;
 
 #[test]
 fn overview_lists_every_command_once_in_one_column() {
-    let Ok(CliRequest::Help { text, requested: true }) = parse("docker manifest", &words(&["--help"])) else { panic!() };
+    let Ok(CliRequest::Help { text, requested: true }) = parse("docker manifest", &words(&["--help"])) else {
+        panic!()
+    };
     let (commands, rest) = text.split_once("\nExamples:\n").unwrap();
     let rows: Vec<&str> = commands.lines().filter(|row| row.starts_with("  ")).collect();
     let mut names: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();

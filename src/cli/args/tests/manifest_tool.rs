@@ -67,7 +67,7 @@ fn values_that_look_like_flags_or_commands_stay_values() {
 
 #[test]
 fn push_from_spec_is_parsed() {
-    let push = ToolPush { kind: Form::Oci, ignore_missing: true };
+    let push = ToolPush { form: Form::Oci, ignore_missing: true };
     let expected = ToolCommand::FromSpec(ToolFromSpec { file: "l.yaml".into(), push });
     for line in [
         &["push", "--type", "oci", "from-spec", "--ignore-missing", "l.yaml"][..],
@@ -76,7 +76,7 @@ fn push_from_spec_is_parsed() {
     ] {
         assert_eq!(run_request(line).1, expected, "{line:?}");
     }
-    let push = ToolPush { kind: Form::Docker, ignore_missing: false };
+    let push = ToolPush { form: Form::Docker, ignore_missing: false };
     let plain = ToolCommand::FromSpec(ToolFromSpec { file: "-".into(), push });
     assert_eq!(run_request(&["push", "from-spec", "-"]).1, plain);
 }
@@ -103,18 +103,18 @@ fn push_from_args_is_parsed() {
     assert!(globals.insecure);
     let ToolCommand::FromArgs(args) = command else { panic!("{command:?}") };
     let ToolFromArgs { platforms, template, target, tags, annotations, push } = args;
-    let ToolPush { kind, ignore_missing } = push;
+    let ToolPush { form, ignore_missing } = push;
     let platforms: Vec<String> = platforms.iter().map(|platform| platform.parsed.to_string()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/amd64/v3", "linux/arm/v7"]);
     assert_eq!((template.as_str(), target.typed.as_str()), ("r/app:OS-ARCHVARIANT", "r/app:1"));
-    assert_eq!((tags.as_slice(), kind, ignore_missing), (&["a".to_owned(), "b".to_owned()][..], Form::Docker, false));
+    assert_eq!((tags.as_slice(), form, ignore_missing), (&["a".to_owned(), "b".to_owned()][..], Form::Docker, false));
     assert_eq!(annotations, [("k".to_owned(), "v".to_owned()), ("l".to_owned(), "w".to_owned())]);
 }
 
 #[test]
 fn arguments_that_manifest_tool_ignores_are_refused() {
     let from_args = ["push", "from-args", "--platforms=linux/amd64", "--template=t", "--target=r/a"];
-    let and = |more: &[&'static str]| [&from_args[..], more].concat();
+    let with_more = |more: &[&'static str]| [&from_args[..], more].concat();
     let cases: Vec<(Vec<&str>, &str, Option<&str>)> = vec![
         (
             vec!["push", "--type=orc", "from-spec", "f"],
@@ -145,15 +145,15 @@ fn arguments_that_manifest_tool_ignores_are_refused() {
         (vec!["push", "from-args", "--platforms=", "--template=t", "--target=r/a"], "--platforms is missing", None),
         (vec!["push", "from-args", "--platforms=linux/386", "--target=r/a"], "--template is missing", None),
         (vec!["push", "from-args", "--platforms=linux/386", "--template=t"], "--target is missing", None),
-        (and(&["x"]), "unexpected argument: x", None),
+        (with_more(&["x"]), "unexpected argument: x", None),
         (
-            and(&["--platforms=linux/amd46"]),
+            with_more(&["--platforms=linux/amd46"]),
             "invalid argument \"linux/amd46\" for \"--platforms\" flag: unknown architecture \"amd46\", did you mean \
              'linux/amd64'?",
             None,
         ),
-        (and(&["--annotations=x"]), "invalid argument \"x\" for \"--annotations\" flag: not KEY=VALUE", None),
-        (and(&["--tags"]), "flag needs an argument: --tags", None),
+        (with_more(&["--annotations=x"]), "invalid argument \"x\" for \"--annotations\" flag: not KEY=VALUE", None),
+        (with_more(&["--tags"]), "flag needs an argument: --tags", None),
         (vec!["--username=me", "inspect", "i"], "missing argument: --username needs --password", None),
         (vec!["--password=s3cret", "inspect", "i"], "missing argument: --password needs --username", None),
     ];

@@ -237,11 +237,11 @@ fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
             assert!(argument.get_help().is_some(), "{} {}", verb.get_name(), argument.get_id());
             let Some(long) = argument.get_long() else { continue };
             // An example has it by its long name, or by its letter.
-            let spelt: Vec<String> = argument.get_short().map(|short| format!("-{short}")).into_iter().collect();
-            let is_there = examples.split_whitespace().any(|word| {
-                word.split('=').next() == Some(&format!("--{long}")) || spelt.iter().any(|short| short == word)
+            let short_flags: Vec<String> = argument.get_short().map(|short| format!("-{short}")).into_iter().collect();
+            let is_shown = examples.split_whitespace().any(|word| {
+                word.split('=').next() == Some(&format!("--{long}")) || short_flags.iter().any(|short| short == word)
             });
-            assert!(is_there, "no example of {} has --{long}", verb.get_name());
+            assert!(is_shown, "no example of {} has --{long}", verb.get_name());
         }
         let same = parse("docker manifests", &words(&["help", verb.get_name()]));
         assert_eq!(same.ok(), Some(CliRequest::Help { text, requested: true }));
@@ -261,7 +261,8 @@ Options:
 
 #[test]
 fn help_without_a_command_goes_to_stderr_unless_requested() {
-    let is_unrequested = |line: &[&str]| matches!(parse("x", &words(line)), Ok(CliRequest::Help { requested: false, .. }));
+    let is_unrequested =
+        |line: &[&str]| matches!(parse("x", &words(line)), Ok(CliRequest::Help { requested: false, .. }));
     assert!(is_unrequested(&[]) && is_unrequested(&["--help=false"]) && is_unrequested(&["--"]));
     assert!(matches!(parse("x", &words(&["bogus", "--help"])), Ok(CliRequest::Help { requested: true, .. })));
     assert!(matches!(parse("x", &words(&["--help", "create"])), Ok(CliRequest::Help { requested: true, .. })));

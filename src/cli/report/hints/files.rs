@@ -15,13 +15,13 @@ pub(super) fn file_error(error: &FileError) -> Option<String> {
              --from"
         }
         FileError::ImageId { .. } => "an --iidfile contains image ids: use --digestfile, or buildx's --metadata-file",
-        FileError::Size { .. } => {
-            "the file was changed after the build wrote it, or mixes two images: copy it again"
-        }
+        FileError::Size { .. } => "the file was changed after the build wrote it, or mixes two images: copy it again",
         FileError::TwoImages { .. } => {
             "one of them is left from an earlier build, or is of another target: remove it, or choose with --target"
         }
-        FileError::Stale { .. } => "the image was never pushed there, or was deleted; name another repository with --repository",
+        FileError::Stale { .. } => {
+            "the image was never pushed there, or was deleted; name another repository with --repository"
+        }
         FileError::NoTargets(_) => "leave --target out: no file names targets",
         FileError::Content { source, .. } => return build_output_error(source).map(ToOwned::to_owned),
         FileError::SameTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",

@@ -56,7 +56,8 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             "use Go's names, for example: --os linux --arch amd64; --force sets any other".into()
         }
         CommandError::NothingLeft(_) => {
-            "a list has at least one image: add another one first, or delete the tag with the registry's own tools".into()
+            "a list has at least one image: add another one first, or delete the tag with the registry's own tools"
+                .into()
         }
         CommandError::Empty(list) => format!("the draft has no images: add some with add {list} …"),
         CommandError::NotStored(_) => "create makes a draft; rm or push --purge deletes it".into(),
@@ -127,17 +128,19 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             return registry::no_list(list, *may_be_hidden, source);
         }
         CommandError::NotVerified { reference, by_tag: true, .. } => reference::tag_moved(reference),
-        CommandError::Put { media_type, source, .. } => return registry::put(media_type, source, certificates),
+        CommandError::Put { media_type, source, .. } => {
+            return registry::refused_manifest(media_type, source, certificates);
+        }
         CommandError::Unpublishable(_) => {
             "the table has the registry's own messages; its operators may be able to allow lists".into()
         }
-        CommandError::Incomplete { list, made, missing, extra } => return incomplete(list, *made, missing, extra),
+        CommandError::Incomplete { list, made, missing, extra } => return incomplete_list(list, *made, missing, extra),
         CommandError::NoPage(_) => "help lists the commands".into(),
         CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
         _ => match error.describe().exchange {
-            Some(source) => return registry::exchange(source, certificates),
+            Some(source) => return registry::failed_request(source, certificates),
             None => return Vec::new(),
         },
     };
@@ -164,7 +167,7 @@ fn shim(error: &ShimError) -> Vec<String> {
     vec![hint]
 }
 
-fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {
+fn incomplete_list(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {
     let (add, remove) = match made {
         SpecOrigin::Draft => (
             format!("add what is missing with: add {list} IMAGE"),
@@ -187,5 +190,9 @@ fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]
             "leave out what is extra, or require it as well".to_owned(),
         ),
     };
-    [(missing, add), (extra, remove)].into_iter().filter(|(platforms, _)| !platforms.is_empty()).map(|(_, hint)| hint).collect()
+    [(missing, add), (extra, remove)]
+        .into_iter()
+        .filter(|(platforms, _)| !platforms.is_empty())
+        .map(|(_, hint)| hint)
+        .collect()
 }

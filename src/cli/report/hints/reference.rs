@@ -50,7 +50,11 @@ pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
         return None;
     }
     if let Some(transport) = path.strip_prefix("library/").filter(|name| TRANSPORTS.contains(name)) {
-        return Some(if LAYOUTS.contains(&transport) { layout_path(transport) } else { unsupported_transport(transport) });
+        return Some(if LAYOUTS.contains(&transport) {
+            layout_path(transport)
+        } else {
+            unsupported_transport(transport)
+        });
     }
     let first = path.split_once('/').map(|(first, _)| first)?;
     first.contains('_').then(|| {

@@ -19,7 +19,7 @@ pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> 
     let has_both =
         reference.split_once('@').is_some_and(|(name, _)| name.rsplit('/').next().unwrap_or(name).contains(':'));
     let moved = has_both.then(|| reference::tag_moved(reference));
-    vec![other.or(moved).unwrap_or_else(|| hidden(&error.registry))]
+    vec![other.or(moved).unwrap_or_else(|| may_be_private(&error.registry))]
 }
 
 /// Hints about a published list that a registry does not have.
@@ -29,11 +29,11 @@ pub(super) fn no_list(list: &str, may_be_hidden: bool, error: &RegistryError) ->
         return vec![other];
     }
     let new = format!("publish a new list with: create --push {list} IMAGE…");
-    std::iter::once(new).chain(may_be_hidden.then(|| hidden(&error.registry))).collect()
+    std::iter::once(new).chain(may_be_hidden.then(|| may_be_private(&error.registry))).collect()
 }
 
 /// The hint about what a registry may hide from a user who is not logged in.
-fn hidden(registry: &str) -> String {
+fn may_be_private(registry: &str) -> String {
     format!("check the name; if it is private, log in first with: docker login {registry}")
 }
 
@@ -90,11 +90,12 @@ fn message_contains(error: &RegistryError, words: &[&str]) -> bool {
 fn may_be_immutable_tag(error: &RegistryError) -> bool {
     let tag = error.request.as_ref().and_then(|request| request.reference.as_deref());
     tag.is_some_and(|tag| !tag.contains(':'))
-        && (matches!(error.status, Some(409 | 412)) || message_contains(error, &["immutab", "overwrit", "not allow updating"]))
+        && (matches!(error.status, Some(409 | 412))
+            || message_contains(error, &["immutab", "overwrit", "not allow updating"]))
 }
 
 /// Hints about a manifest that a registry refused.
-pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
+pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
     let has = |code: &str| error.codes().iter().any(|known| known == code);
     let hint = match (error.kind, error.status) {
         _ if has("MANIFEST_BLOB_UNKNOWN") || has("BLOB_UNKNOWN") || has("MANIFEST_UNKNOWN") => {
@@ -122,20 +123,20 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
                 "if the registry refuses this format, build the image in OCI's (buildx: --output \
                  type=image,push=true,oci-mediatypes=true)"
             }
-            _ => return exchange(error, certificates),
+            _ => return failed_request(error, certificates),
         },
         (Kind::Verification, _) => {
             "the registry does not keep what it is given, byte for byte: what it serves under that name now is not \
              to be trusted"
         }
-        _ => return exchange(error, certificates),
+        _ => return failed_request(error, certificates),
     };
-    let more = if error.status == Some(405) { exchange(error, certificates) } else { Vec::new() };
+    let more = if error.status == Some(405) { failed_request(error, certificates) } else { Vec::new() };
     more.into_iter().chain([hint.to_owned()]).collect()
 }
 
 /// Hints about a failed request.
-pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String> {
+pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
     let given_address = error.address().filter(|address| address.is_given());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
@@ -176,7 +177,8 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
 
         // Some registries answer this instead of 401 or 403, and some require that a repository is created first.
         Kind::NotFound if error.is_write() => format!(
-            "the repository may be private or may not exist yet: log in with docker login {registry}, or have it created first"
+            "the repository may be private or may not exist yet: log in with docker login {registry}, or \
+             have it created first"
         ),
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
@@ -184,10 +186,13 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
         // Artifactory, for example.
         Kind::Forbidden if !error.is_write() => format!(
-            "check the name: some registries answer this for a name that does not exist; otherwise the account that is logged in may not read it: docker login {registry}"
+            "check the name: some registries answer this for a name that does not exist; otherwise the account \
+             that is logged in may not read it: docker login {registry}"
         ),
         Kind::Forbidden => {
-            format!("the account that is logged in may not do this; log in to another one with: docker login {registry}")
+            format!(
+                "the account that is logged in may not do this; log in to another one with: docker login {registry}"
+            )
         }
         Kind::RateLimited => "wait, then try again; a login usually raises the limit".into(),
         Kind::PlainHttp => "add --insecure if you trust the network to the registry".into(),
@@ -257,7 +262,8 @@ fn unreachable_address(registry: &str, address: Option<&Address>) -> String {
 /// docker, so no error has named them.
 fn first_invalid_certificate_file(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|extension| extension == "crt")).collect();
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "crt")).collect();
     files.sort();
     if files.iter().any(|file| holds_certificate(file)) { None } else { files.into_iter().next() }
 }

@@ -17,9 +17,11 @@ pub(super) fn shared_failure(failure: &SharedFailure, certificates: &Path) -> Ve
         }
         SharedFailure::Store(SharedStoreError::Put { source, .. }) => {
             // The other format of the entry was tried already.
-            return registry::put("", source, certificates);
+            return registry::refused_manifest("", source, certificates);
         }
-        SharedFailure::Store(SharedStoreError::Registry(source)) => return registry::exchange(source, certificates),
+        SharedFailure::Store(SharedStoreError::Registry(source)) => {
+            return registry::failed_request(source, certificates);
+        }
         SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(_))) => {
             "set it with --os and --arch, or name the entry with --key".to_owned()
         }

@@ -44,7 +44,8 @@ pub(super) fn store_error(error: &StoreError) -> Vec<String> {
             )
         }
         StoreError::Stray { path, .. } => format!(
-            "docker has created the draft again, or it is a copy that docker has changed: delete {} to continue without its content, or create the draft again with create --replace",
+            "docker has created the draft again, or it is a copy that docker has changed: delete {} to continue \
+             without its content, or create the draft again with create --replace",
             path.display()
         ),
         StoreError::LockedOut { path, .. } => {

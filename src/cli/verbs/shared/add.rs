@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         context.streams.warning(format_args!("{left_out}, so that no entry has it"));
     }
     if args.publish.dry_run {
-        return show_only(context, args, &entries);
+        return print_dry_run(context, args, &entries);
     }
     let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
     let (registry, clock) = (&client.registry, &*context.clock);
@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let may_publish = args.shared_publish.if_complete;
     // If the list may be published, only that result is printed.
     let is_shown = !may_publish || args.publish.format.is_none() && !args.publish.quiet;
-    let shown = if is_shown { show(context, args, &entries, &stored) } else { Ok(()) };
+    let shown = if is_shown { print_entries(context, args, &entries, &stored) } else { Ok(()) };
     warnings.iter().for_each(|warning| context.streams.warning(warning));
     if !may_publish {
         return shown;
@@ -123,7 +123,7 @@ struct EntryJson<'a> {
 }
 
 /// Shows what would be stored.
-fn show_only(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
+fn print_dry_run(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let mut stored = Vec::new();
     for new in entries {
@@ -136,10 +136,15 @@ fn show_only(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<(), 
         let lines = stored.iter().map(|stored| format!("Would store {}@{}", stored.tag, stored.digest));
         return Ok(lines.into_iter().try_for_each(|line| context.streams.line(line))?);
     }
-    show(context, args, entries, &stored)
+    print_entries(context, args, entries, &stored)
 }
 
-fn show(context: &Context, args: &Add, entries: &[NewEntry], stored: &[StoredEntry]) -> Result<(), CommandError> {
+fn print_entries(
+    context: &Context,
+    args: &Add,
+    entries: &[NewEntry],
+    stored: &[StoredEntry],
+) -> Result<(), CommandError> {
     for (new, stored) in entries.iter().zip(stored) {
         let (reference, digest) = (stored.tag.to_string(), stored.digest.to_string());
         match args.publish.format {

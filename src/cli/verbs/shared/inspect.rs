@@ -25,7 +25,7 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let require = &args.require;
     let options =
         GatherOptions { list, run: &run, require, is_fresh: false, only_from: None, own: vec![], wait: Duration::ZERO };
-    let gathered = gather::gather(client.gather(), &options)?;
+    let gathered = gather::gather(client.gather_context(), &options)?;
     if !gathered.missing.is_empty() {
         context.streams.note(format_args!("missing: {}", gathered.missing.join(", ")));
     }

@@ -38,13 +38,13 @@ impl<'a> SharedClient<'a> {
         })
     }
 
-    fn gather(&self) -> GatherContext<'_> {
+    fn gather_context(&self) -> GatherContext<'_> {
         GatherContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
     }
 
     /// Deletes entries, and prints which.
     fn delete(&self, repository: &Repository, run: &PipelineRun, entries: &[FoundEntry]) -> Result<(), CommandError> {
-        let cleaned = clean_up::delete(self.gather(), repository, run, entries);
+        let cleaned = clean_up::delete(self.gather_context(), repository, run, entries);
         for tag in &cleaned.deleted {
             self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
         }

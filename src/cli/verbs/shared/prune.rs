@@ -12,14 +12,14 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
     let repository = repository.reference()?.repository();
     let client = SharedClient::new(context, &args.network, repository)?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
-    let listed = listing::entries(client.gather(), repository, None)?;
+    let listed = listing::entries(client.gather_context(), repository, None)?;
     let found: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
     let chosen: Vec<FoundEntry> = if args.all {
         found
     } else if args.shared.run.is_some() {
         found.into_iter().filter(|found| found.entry.name.run == run.id).collect()
     } else {
-        let served = clean_up::served(client.gather(), repository, &found)?;
+        let served = clean_up::served(client.gather_context(), repository, &found)?;
         found.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
     };
     if args.dry_run {

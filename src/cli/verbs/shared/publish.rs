@@ -68,7 +68,7 @@ pub(super) fn run(
         wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
-    let gathered = gather::gather(client.gather(), &options)?;
+    let gathered = gather::gather(client.gather_context(), &options)?;
     if publish.require.is_empty() {
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
@@ -78,10 +78,10 @@ pub(super) fn run(
     if !gathered.missing.is_empty() || gathered.entries.is_empty() {
         return Err(incomplete(context, client, request, gathered));
     }
-    let refetch = |before: &[FoundEntry]| gather::refetch_if_changed(client.gather(), &options, before);
-    let show = |published: &PushOutcome| publishing::print_result(context, published, publish);
+    let refetch = |before: &[FoundEntry]| gather::refetch_if_changed(client.gather_context(), &options, before);
+    let print = |published: &PushOutcome| publishing::print_result(context, published, publish);
     let mut entries = Vec::new();
-    let published = publishing::push_and_report(context, publish, show, || {
+    let published = publishing::push_and_report(context, publish, print, || {
         let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
         let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
@@ -90,7 +90,7 @@ pub(super) fn run(
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;
     if *purge && !published.dry_run {
-        let cleaned = clean_up::delete(client.gather(), list.repository(), run, &entries);
+        let cleaned = clean_up::delete(client.gather_context(), list.repository(), run, &entries);
         cleaned.notes.iter().for_each(|note| context.streams.note(note));
     }
     publishing::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
@@ -120,7 +120,7 @@ fn incomplete(
     gathered: Gathered,
 ) -> CommandError {
     let list = request.list;
-    if let Some(digest) = clean_up::perhaps_published(client.gather(), list, &request.publish.require) {
+    if let Some(digest) = clean_up::perhaps_published(client.gather_context(), list, &request.publish.require) {
         context.streams.note(format_args!("perhaps published, and its entries purged: {list} is {digest}"));
     }
     if gathered.missing.is_empty() {

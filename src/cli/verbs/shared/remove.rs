@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         own: Vec::new(),
         wait: std::time::Duration::ZERO,
     };
-    let entries = gather::gather(client.gather(), &options)?.entries;
+    let entries = gather::gather(client.gather_context(), &options)?.entries;
     let select = |word: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(word, entry)).collect();
         let none = || SharedFailure::NoEntry { list: list.to_string(), key: word.clone() }.into();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::inspect::remote::{RemoteReader, config_platform, is_list};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::inspect::remote::{RemoteReader, config_platform, is_list};
 use crate::core::limit_error::LimitError;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::resolve::limits::CHILDREN_MAX;

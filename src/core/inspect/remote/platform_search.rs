@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::inspect::remote::{
-    RemoteContent, RemoteImage, RemoteReader, config_platform, distinct, is_list,
-};
+use crate::core::inspect::remote::{RemoteContent, RemoteImage, RemoteReader, config_platform, distinct, is_list};
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::descend;
@@ -36,7 +34,9 @@ impl RemoteReader {
         report_matches: &ReportMatches<'_>,
     ) -> Result<RemoteImage<'a>, CommandError> {
         let descriptors = match content {
-            RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(CommandError::served(source))?.manifests,
+            RemoteContent::List(fetched) => {
+                Index::decode(&fetched.bytes).map_err(CommandError::served(source))?.manifests
+            }
             RemoteContent::Image(image) => {
                 let platform = config_platform(source, &image.fetched.bytes)?;
                 if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
@@ -44,7 +44,11 @@ impl RemoteReader {
                     let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
                     return Ok(RemoteImage { descriptor: Some(Descriptor { platform, ..descriptor }), ..*image });
                 }
-                return Err(CommandError::no_such_platform(&filter.shown, source, platform.iter().map(ToString::to_string)));
+                return Err(CommandError::no_such_platform(
+                    &filter.shown,
+                    source,
+                    platform.iter().map(ToString::to_string),
+                ));
             }
         };
         let mut available = BTreeSet::new();
@@ -86,8 +90,12 @@ fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<D
         }
         FetchedContent::Image(_, fetched) => {
             // A manifest without a platform needs no second look.
-            let platform = config_platform(&source, &fetched.bytes)?.filter(|platform| *platform != Platform::default());
-            Ok(platform.map(|platform| Descriptor { platform: Some(platform), ..descriptor.clone() }).into_iter().collect())
+            let platform =
+                config_platform(&source, &fetched.bytes)?.filter(|platform| *platform != Platform::default());
+            Ok(platform
+                .map(|platform| Descriptor { platform: Some(platform), ..descriptor.clone() })
+                .into_iter()
+                .collect())
         }
     }
 }
@@ -111,7 +119,8 @@ fn first_match<'a>(
     report_matches: &ReportMatches<'_>,
 ) -> Option<&'a Descriptor> {
     let is_wanted = |descriptor: &&Descriptor| {
-        !is_list(descriptor) && requirements::known_platform(descriptor).is_some_and(|platform| platform.matches(&filter.parsed))
+        !is_list(descriptor)
+            && requirements::known_platform(descriptor).is_some_and(|platform| platform.matches(&filter.parsed))
     };
     let matching =
         requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &filter.parsed, |descriptor| {
