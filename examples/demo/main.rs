@@ -5,7 +5,7 @@
 //! with what push printed.
 //!
 //!     demo BINARY [--real]      --real: docker-registry instead of the built-in registry, where it is on the PATH
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // a program of its own, whose output is watched
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // its output is its purpose
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -36,8 +36,8 @@ pub struct Shim {
     /// install, remove or status
     #[arg(value_name = "install|remove|status")]
     pub action: ShimAction,
-    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin", or a directory before that on the PATH if
-    /// docker is there)
+    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin", or a directory before that on the PATH
+    /// if docker is there)
     #[arg(long, value_name = "string", value_parser = values::non_empty_path)]
     pub dir: Option<PathBuf>,
     /// Format of the result: "json" (default: lines and a table)
