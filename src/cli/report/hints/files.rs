@@ -40,7 +40,7 @@ fn build_output_error(error: &BuildOutputError) -> Option<&'static str> {
         BuildOutputError::NoDigest { .. } => "name it on the command line, where a tag is enough",
         BuildOutputError::NotPushed(_) => "build it again with a push",
         BuildOutputError::NotPublished { .. } => "publish it first with push",
-        BuildOutputError::SeveralTargets(_) => "choose with --target, which may be repeated",
+        BuildOutputError::SeveralTargets(_) => "choose one with --target, or repeat it to choose several",
         BuildOutputError::NoDigests(_) => "build with --push: what is only loaded or cached has no digest",
         _ => return None,
     })
