@@ -12,7 +12,7 @@ use crate::cli::stop_handler::StopHandler;
 use crate::content::registry::Registry;
 use crate::core::CommandError;
 use crate::core::request::ImageName;
-use crate::core::resolve::sources::FetchEvent;
+use crate::core::resolve::resolver::FetchEvent;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::{DockerDir, StoreError};
 use crate::env::Env;

@@ -9,7 +9,7 @@ use super::values::{self, RefArg};
 use crate::auth::Access;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::list_edits::{AnnotationArg, ListEdits};
+use crate::core::list_metadata::{AnnotationArg, ListEdits};
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};

@@ -9,7 +9,7 @@ use clap::{Arg, Command};
 
 use super::error::{FlagError, WordCount};
 use super::pflag::{Scanned, value_name};
-use crate::core::list_edits::AnnotationArg;
+use crate::core::list_metadata::AnnotationArg;
 
 /// Pairs of flags that exclude each other in every command.
 const EXCLUSIVE_FLAGS: &[(&str, &str)] = &[

@@ -12,7 +12,7 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
-use crate::core::list_edits::ListEdits;
+use crate::core::list_metadata::ListEdits;
 use crate::core::spec_names::{SpecNames, Untagged};
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};

@@ -21,7 +21,7 @@ use crate::core::requirements;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
 use crate::core::resolve::selection;
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::drafts::DraftStore;
 use crate::location::Location;
 use crate::model::{Draft, Entry};

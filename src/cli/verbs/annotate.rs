@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
-use crate::core::list_edits::{self, AnnotationArg};
+use crate::core::list_metadata::{self, AnnotationArg};
 use crate::core::lookup;
 use crate::model::{Draft, Entry};
 use crate::platform::{self, Platform};
@@ -77,14 +77,14 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
     let subject = match &args.subject {
         Some(subject) => {
             let registry = context.registry(&args.network, list.repository())?;
-            Some(list_edits::subject(&registry, list, subject.reference()?)?)
+            Some(list_metadata::subject(&registry, list, subject.reference()?)?)
         }
         None => None,
     };
     apply_change(context, args, list, &mut |existing| {
         let missing = || CommandError::NotStored(list.to_string());
         let mut draft: Draft = existing.cloned().ok_or_else(missing)?;
-        list_edits::annotate(&mut draft, &flags.annotations)?;
+        list_metadata::annotate(&mut draft, &flags.annotations)?;
         draft.annotations.retain(|name, _| !flags.unset_annotations.contains(name));
         if let Some(artifact_type) = &flags.artifact_type {
             draft.artifact_type.clone_from(artifact_type);

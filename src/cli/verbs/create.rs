@@ -15,7 +15,7 @@ use crate::core::request::ImageName;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::drafts::DraftStore;
 use crate::location::Location;
 use crate::model::Draft;

@@ -9,8 +9,8 @@ use crate::core::image_source::ContentAccess;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::previous;
 use crate::core::resolve::selection;
-use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::{self, FetchEvent, Resolver, Reused};
+use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::core::resolve::resolver::{self, FetchEvent, Resolver, Reused};
 use crate::location::Location;
 use crate::model::Draft;
 use crate::reference::Repository;
@@ -55,7 +55,7 @@ impl NamedImages {
         is_requested: impl Fn(&ImageName) -> bool,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<(Vec<ResolvedSource>, Vec<Reused<'a>>), CommandError> {
-        let (requested, reused) = previous::split_known(existing, sources::distinct(&self.images), is_requested);
+        let (requested, reused) = previous::split_known(existing, resolver::distinct(&self.images), is_requested);
         let (filter, targets) = (&self.filter, vec![target]);
         let resolver = Resolver { access, filter, before: existing, targets, beside: None, progress };
         let resolved = resolver.resolve(&requested, &reused);

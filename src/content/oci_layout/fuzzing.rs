@@ -1,7 +1,7 @@
 //! Fuzz target for layouts; see [`crate::fuzzing`].
 
 use crate::content::oci_layout::LayoutName;
-use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::tar_reader;
 use crate::digest::Digest;
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::staged::device_and_inode;
+use crate::content::oci_layout::staged_file::device_and_inode;
 use crate::file_kind::no_follow;
 
 /// How often a wait checks whether the lock is free.

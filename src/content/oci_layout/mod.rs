@@ -5,19 +5,19 @@
 //! images.
 
 mod archive;
-mod archive_sink;
-mod directory_sink;
+mod archive_writer;
+mod directory_writer;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod index;
+mod index_json;
 mod lock;
 mod reader;
 mod referrers;
 mod sink;
-mod staged;
+mod staged_file;
 mod tar_reader;
-mod writer;
+mod layout_writer;
 
 pub use crate::location::{LayoutKind, LayoutName};
 pub use lock::LockWait;
@@ -25,7 +25,7 @@ pub use reader::Layout;
 pub use sink::LayoutSink;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
 
 /// The maximum size of a manifest and of `index.json`, in bytes: that of registries.

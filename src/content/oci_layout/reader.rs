@@ -7,7 +7,7 @@ use crate::content::access::ContentSource;
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{Files, blob_name};
-use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::referrers::BySubject;
 use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX, LayoutKind, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};

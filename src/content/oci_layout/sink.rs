@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::archive_sink::ArchiveSink;
-use crate::content::oci_layout::directory_sink::DirectorySink;
-use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::archive_writer::ArchiveSink;
+use crate::content::oci_layout::directory_writer::DirectorySink;
+use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::referrers::{Documents, Unlisted};
-use crate::content::oci_layout::writer::LayoutWriter;
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutName, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
 use crate::digest::Digest;

@@ -8,7 +8,7 @@ use crate::auth::credentials::{self, Credential};
 use crate::auth::helper;
 use crate::auth::scope::Scopes;
 use crate::auth::token_messages::{Realm, TokenResponse};
-use crate::content::registry::tags;
+use crate::content::registry::pagination;
 use crate::content::registry::upload;
 use crate::net::error::FailedRequest;
 use crate::net::host;
@@ -94,7 +94,7 @@ pub(crate) fn link(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let base = Url::parse("https://h:5000/v2/a/tags/list?n=2").expect("a URL");
     let mut length = 0;
-    for target in tags::next_links(text) {
+    for target in pagination::next_links(text) {
         length += target.len();
         if let Ok(url) = base.join(target) {
             sound(&url);

@@ -11,11 +11,14 @@
 
 pub mod blobs;
 pub mod client;
+mod deletion;
+mod existence;
 pub(crate) mod expected;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-pub mod location;
+pub mod server_urls;
 mod login;
+pub(crate) mod pagination;
 pub mod referrers;
 pub mod request;
 pub mod response;

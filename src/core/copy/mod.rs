@@ -24,7 +24,7 @@ use crate::core::push::read_lag::ReadLag;
 use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::request::{ReferrerFilter, SourceFilter};
-use crate::core::resolve::carried;
+use crate::core::manifest_blobs;
 use crate::digest::Digest;
 use crate::model;
 use crate::model::descriptor::Descriptor;
@@ -142,7 +142,7 @@ impl CopyRequest<'_> {
         let named = if is_list {
             Index::decode(bytes).map_err(CommandError::served(&self.from))?.manifests
         } else {
-            carried::blobs(bytes).map_err(CommandError::served(&self.from))?
+            manifest_blobs::blobs(bytes).map_err(CommandError::served(&self.from))?
         };
         let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign()).collect();
         let has = |content: &&Descriptor| {
@@ -274,7 +274,7 @@ fn blobs(walk: &Walk, along: &Along) -> Result<Vec<Descriptor>, CommandError> {
     let images = images.map(|fetched| (&fetched.digest, &fetched.bytes));
     let referrers = along.missing().filter(|found| !found.is_index()).map(|found| (&found.digest, &found.bytes));
     for (digest, bytes) in images.chain(referrers) {
-        for blob in carried::blobs(bytes).map_err(CommandError::served(&digest))? {
+        for blob in manifest_blobs::blobs(bytes).map_err(CommandError::served(&digest))? {
             if !blob.is_foreign() {
                 blobs.entry(blob.digest.clone()).or_insert(blob);
             }

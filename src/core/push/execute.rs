@@ -8,7 +8,7 @@ use crate::content::{ContentError, ContentSink, RegistryRepository};
 use crate::core::blob_failure::{BlobFailure, BlobStep};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::guard::TagGuard;
+use crate::core::push::tag_precondition::TagGuard;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};

@@ -3,7 +3,7 @@
 pub mod blob_collector;
 pub mod dry_run;
 pub mod execute;
-mod guard;
+mod tag_precondition;
 pub mod index_diff;
 pub mod options;
 pub mod outcome;

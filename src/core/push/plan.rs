@@ -10,7 +10,7 @@ use crate::core::layouts::Layouts;
 use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, before_in_archives};
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;
-use crate::core::resolve::carried;
+use crate::core::manifest_blobs;
 use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
 use crate::model::manifest::ManifestKind;
@@ -166,7 +166,7 @@ impl<'a> PushPlan<'a> {
             let (source, target) = (carried.source.repository(), self.target.repository());
             let source = ContentOrigin::of(source, &carried.descriptor.digest, layouts);
             let Some(raw) = carried.raw.as_ref().filter(|_| !self.has(&source)) else { continue };
-            let needs = blobs.add_all(carried::blobs(raw)?, &source, target, false);
+            let needs = blobs.add_all(manifest_blobs::blobs(raw)?, &source, target, false);
             let reference = target.at_digest(&carried.descriptor.digest);
             let media_type = carried.descriptor.media_type.as_str();
             let bytes = Cow::Borrowed(raw.as_slice());
@@ -217,7 +217,7 @@ impl<'a> PushPlan<'a> {
                 continue;
             }
             let source = referrer.place.clone();
-            let needed = if referrer.is_index() { Vec::new() } else { carried::blobs(&referrer.bytes)? };
+            let needed = if referrer.is_index() { Vec::new() } else { manifest_blobs::blobs(&referrer.bytes)? };
             let needs = blobs.add_all(needed, &source, target, false);
             let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));
             let tags = referrer.tags.iter().filter_map(|tag| tags::tagged(self.target, tag)).collect();

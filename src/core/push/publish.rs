@@ -7,7 +7,7 @@ use crate::content::registry::ExpectedRequests;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
-use crate::core::push::guard::TagGuard;
+use crate::core::push::tag_precondition::TagGuard;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::overwritten::overwritten;

@@ -9,9 +9,9 @@ use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
 use crate::core::image_source::shown_in;
 use crate::core::push::outcome::Verified;
-use crate::core::resolve::carried;
-use crate::core::resolve::descend::Descent;
-use crate::core::resolve::limits::DEPTH_MAX;
+use crate::core::manifest_blobs;
+use crate::core::index_walk::Descent;
+use crate::core::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -73,7 +73,7 @@ impl ReadBack<'_> {
                 if kind == Some(ManifestKind::List) {
                     return Ok(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest).collect());
                 }
-                let own = carried::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
+                let own = manifest_blobs::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
                 blobs.extend(own.filter(|blob| known.insert(blob.digest.clone())));
                 Ok(Vec::new())
             };

@@ -12,8 +12,8 @@ use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::tags;
-use crate::core::resolve::descend;
-use crate::core::resolve::limits::DEPTH_MAX;
+use crate::core::index_walk;
+use crate::core::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -121,7 +121,7 @@ pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
-    descend::in_waves(DEPTH_MAX, list, count, first, |_, queries| {
+    index_walk::in_waves(DEPTH_MAX, list, count, first, |_, queries| {
         let responses =
             tasks::in_order(registry.jobs(), &queries, |query| reader.send(query)).map_err(CommandError::of)?;
         for (query, response) in queries.into_iter().zip(responses) {

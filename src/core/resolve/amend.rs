@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::request::SourceFilter;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange, moved, pairs, previous_entries};
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::spec::Attestations;

@@ -10,8 +10,8 @@ use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
-use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::{self, Resolver, SourceRequest};
+use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::core::resolve::resolver::{self, Resolver, SourceRequest};
 use crate::core::resolve::spec_entry::{entries_of, has_attestations, pick};
 use crate::digest::Digest;
 use crate::location::Location;
@@ -304,7 +304,7 @@ pub(crate) fn form_of(
 ) -> Result<Option<ResolvedSource>, CommandError> {
     let Some(name) = &spec.source else { return Ok(None) };
     let found = ImageSource::open(access, name).map_err(CommandError::from);
-    match found.and_then(|place| sources::index_of(&place, targets)) {
+    match found.and_then(|place| resolver::index_of(&place, targets)) {
         Err(error) if fetch::is_missing(&error) => Ok(None),
         found => found.map(Some),
     }

@@ -9,7 +9,7 @@ use crate::core::image_source::{ContentAccess, ContentOrigin, ImageSource};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{Discovery, Subject};
 use crate::core::request::ReferrersPolicy;
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::manifest::Schema;
 use crate::model::{DocumentError, Entry, EntryKey, media_type, referrers};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
-use crate::core::resolve::descend;
+use crate::core::index_walk;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::limits::{DEPTH_MAX, ResolvedSize};
 use crate::core::resolve::selection::{self, SelectedChild};
-use crate::core::resolve::source::{FetchEvent, PlacedSource, SourceRequest, platform_of, reusable, source_index};
+use crate::core::resolve::resolved_source::{FetchEvent, PlacedSource, SourceRequest, platform_of, reusable, source_index};
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
 use crate::model::{Draft, Entry};
@@ -59,7 +59,7 @@ impl ChildFetcher<'_> {
             .collect();
         let list = |child: &SelectedChild| names.get(child.source).cloned().unwrap_or_default();
         let size = ResolvedSize::default();
-        descend::in_waves(DEPTH_MAX, list, SelectedChild::count, first, |_, children| {
+        index_walk::in_waves(DEPTH_MAX, list, SelectedChild::count, first, |_, children| {
             self.fetch_level(sources, &children, &size)
         })
     }

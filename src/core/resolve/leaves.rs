@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::core::resolve::limits::{DEPTH_MAX, ORDERED_MAX};
+use crate::core::limits::{DEPTH_MAX, ORDERED_MAX};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, json};

@@ -7,8 +7,8 @@ use crate::core::layouts::Layouts;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange};
-use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::{FetchEvent, Resolver};
+use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::core::resolve::resolver::{FetchEvent, Resolver};
 use crate::model::Draft;
 use crate::reference::Reference;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
 use crate::core::resolve::selection::{self, is_picked};
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::entry::attested;

@@ -7,7 +7,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::shared::gather::GatherContext;
+use crate::core::shared::collect::GatherContext;
 use crate::digest::Digest;
 use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
 use crate::model::descriptor::Descriptor;

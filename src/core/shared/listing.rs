@@ -1,7 +1,7 @@
 //! All entries that a repository has, of any list and run.
 
 use crate::core::error::CommandError;
-use crate::core::shared::gather::GatherContext;
+use crate::core::shared::collect::GatherContext;
 use crate::drafts::registry::{
     EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
 };

@@ -3,5 +3,5 @@
 pub mod add;
 pub(crate) mod allowed_entries;
 pub mod clean_up;
-pub mod gather;
+pub mod collect;
 pub mod listing;

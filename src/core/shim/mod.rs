@@ -6,14 +6,14 @@
 //! link needs no shell and follows updates of the program. If the program is removed, the search of the PATH skips the
 //! broken link and finds docker.
 
-mod reach;
+mod callers;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
-pub use reach::{Caller, Reach, behind};
+pub use callers::{Caller, Reach, behind};
 
 use crate::failure_kind::FailureKind;
 use crate::sanitize::io_error;
@@ -203,8 +203,8 @@ pub fn status(machine: &Machine, dir: Option<&Path>) -> Result<Status, ShimError
 }
 
 fn described(machine: &Machine, shim: Option<PathBuf>) -> Status {
-    let docker = reach::behind(&machine.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
-    let callers = reach::callers(machine, shim.as_deref());
+    let docker = callers::behind(&machine.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
+    let callers = callers::callers(machine, shim.as_deref());
     Status { shim, docker, callers }
 }
 

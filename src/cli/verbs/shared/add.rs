@@ -17,7 +17,7 @@ use crate::core::push::options::PushContext;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::PreviousEntries;
 use crate::core::shared::add::{self as shared_add, NewEntry};
-use crate::core::shared::gather::OwnEntry;
+use crate::core::shared::collect::OwnEntry;
 use crate::core::shared_failure::SharedFailure;
 use crate::digest::Digest;
 use crate::drafts::registry::entry::RESERVED;

@@ -8,7 +8,7 @@ use crate::cli::inspect;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::push::shared;
-use crate::core::shared::gather::{self, GatherOptions};
+use crate::core::shared::collect::{self, GatherOptions};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::draft::draft_of;
 use crate::model::Draft;
@@ -25,7 +25,7 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let require = &args.require;
     let options =
         GatherOptions { list, run: &run, require, is_fresh: false, only_from: None, own: vec![], wait: Duration::ZERO };
-    let gathered = gather::gather(client.gather_context(), &options)?;
+    let gathered = collect::gather(client.gather_context(), &options)?;
     if !gathered.missing.is_empty() {
         context.streams.note(format_args!("missing: {}", gathered.missing.join(", ")));
     }

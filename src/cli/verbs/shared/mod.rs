@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
-use crate::core::shared::gather::GatherContext;
+use crate::core::shared::collect::GatherContext;
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Repository;

@@ -18,7 +18,7 @@ use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
 use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared::clean_up;
-use crate::core::shared::gather::{self, GatherOptions, Gathered, OwnEntry};
+use crate::core::shared::collect::{self, GatherOptions, Gathered, OwnEntry};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Reference;
@@ -68,7 +68,7 @@ pub(super) fn run(
         wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
-    let gathered = gather::gather(client.gather_context(), &options)?;
+    let gathered = collect::gather(client.gather_context(), &options)?;
     if publish.require.is_empty() {
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
@@ -78,7 +78,7 @@ pub(super) fn run(
     if !gathered.missing.is_empty() || gathered.entries.is_empty() {
         return Err(incomplete(context, client, request, gathered));
     }
-    let refetch = |before: &[FoundEntry]| gather::refetch_if_changed(client.gather_context(), &options, before);
+    let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.gather_context(), &options, before);
     let print = |published: &PushOutcome| publishing::print_result(context, published, publish);
     let mut entries = Vec::new();
     let published = publishing::push_and_report(context, publish, print, || {

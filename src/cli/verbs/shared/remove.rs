@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
-use crate::core::shared::gather::{self, GatherOptions};
+use crate::core::shared::collect::{self, GatherOptions};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::FoundEntry;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         own: Vec::new(),
         wait: std::time::Duration::ZERO,
     };
-    let entries = gather::gather(client.gather_context(), &options)?.entries;
+    let entries = collect::gather(client.gather_context(), &options)?.entries;
     let select = |word: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(word, entry)).collect();
         let none = || SharedFailure::NoEntry { list: list.to_string(), key: word.clone() }.into();

@@ -6,7 +6,7 @@
 use crate::auth::scope::Access;
 use crate::content::registry::blobs::copy_fault::{CopyFault, is_about_mount, is_break};
 use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_MIN};
-use crate::content::registry::blobs::stream::{ResumableHasher, VerifyingReader};
+use crate::content::registry::blobs::verifying_reader::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::Registry;
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{Upload, UploadStart, Uploads};

@@ -1,7 +1,7 @@
 //! The failures of a copy of a blob: the side that failed, and the consequence for the copy.
 
 use crate::content::registry::blobs::source::BlobReader;
-use crate::content::registry::blobs::stream::ReadError;
+use crate::content::registry::blobs::verifying_reader::ReadError;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 
 /// An error, and the side that it concerns.

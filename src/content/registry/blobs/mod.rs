@@ -3,6 +3,6 @@
 pub mod copy;
 mod copy_fault;
 pub mod source;
-pub mod stream;
+pub mod verifying_reader;
 
 pub(crate) use copy_fault::is_about_mount;

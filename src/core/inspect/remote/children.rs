@@ -9,7 +9,7 @@ use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::inspect::remote::{RemoteReader, config_platform, is_list};
 use crate::core::limit_error::LimitError;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::resolve::limits::CHILDREN_MAX;
+use crate::core::limits::CHILDREN_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;

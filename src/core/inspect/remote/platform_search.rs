@@ -8,9 +8,9 @@ use crate::core::image_source::ImageSource;
 use crate::core::inspect::remote::{RemoteContent, RemoteImage, RemoteReader, config_platform, distinct, is_list};
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
-use crate::core::resolve::descend;
+use crate::core::index_walk;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::resolve::limits::DEPTH_MAX;
+use crate::core::limits::DEPTH_MAX;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
@@ -62,7 +62,7 @@ impl RemoteReader {
             (found, deeper.into_iter().cloned().collect::<Vec<_>>())
         };
         let (mut found, deeper) = search(descriptors);
-        descend::in_waves(
+        index_walk::in_waves(
             DEPTH_MAX,
             |_| source.to_string(),
             |_| 1,

@@ -7,7 +7,7 @@ use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::remote::{RemoteImage, RemoteReader};
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::limits::ResolvedSize;
+use crate::core::limits::ResolvedSize;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::DocumentError;

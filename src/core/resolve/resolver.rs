@@ -11,12 +11,12 @@ use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::attestations;
-use crate::core::resolve::carried;
+use crate::core::resolve::index_order;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::selection::remove_unselected;
-use crate::core::resolve::source::{self, PlacedSource, ResolvedSource, platform_of, source_index};
-pub(crate) use crate::core::resolve::source::{FetchEvent, SourceRequest};
+use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, platform_of, source_index};
+pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::index::Index;
@@ -119,7 +119,7 @@ impl<'r> Resolver<'r> {
             let own: Vec<String> = source.entries.iter().filter_map(|own| platform_of(&own.descriptor)).collect();
             source.platforms.extend(own);
             let is_sent = Self::is_sent(place, &source.reference, &self.targets);
-            carried::arrange(place, source, request.filter, is_sent)?;
+            index_order::arrange(place, source, request.filter, is_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -147,7 +147,7 @@ impl<'r> Resolver<'r> {
         let found = match fetch::manifest(&place)? {
             FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
-                let entry = match source::reusable(self.before, image).filter(|entry| entry.descriptor.digest == digest)
+                let entry = match resolved_source::reusable(self.before, image).filter(|entry| entry.descriptor.digest == digest)
                 {
                     Some(entry) => entry.clone(),
                     None => {
@@ -222,7 +222,7 @@ pub(crate) fn index_of(place: &ImageSource<'_>, targets: &[&Repository]) -> Resu
     let is_sent = Resolver::is_sent(place, &name, targets);
     let source = ResolvedSource::new(place.location(), &name, &digest);
     let mut source = ResolvedSource { index, form: Some(source_index(fetched)), ..source };
-    carried::arrange(place, &mut source, &SourceFilter::default(), is_sent)?;
+    index_order::arrange(place, &mut source, &SourceFilter::default(), is_sent)?;
     Ok(source)
 }
 

@@ -11,12 +11,12 @@ use std::time::SystemTime;
 use tar::{EntryType, Header};
 
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::directory_sink::{VERSION, copy};
+use crate::content::oci_layout::directory_writer::{VERSION, copy};
 use crate::content::oci_layout::files::{Files, blob_name};
-use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
-use crate::content::oci_layout::staged::{Staged, device_and_inode, folder_of};
-use crate::content::oci_layout::writer::LayoutWriter;
+use crate::content::oci_layout::staged_file::{Staged, device_and_inode, folder_of};
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, LockWait, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
@@ -280,5 +280,5 @@ fn pax_record(key: &str, value: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "sink_tests.rs"]
+#[path = "concurrent_writer_tests.rs"]
 mod tests;

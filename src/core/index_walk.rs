@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
 use crate::core::limit_error::LimitError;
-use crate::core::resolve::limits::ResolvedSize;
+use crate::core::limits::ResolvedSize;
 use crate::net::tasks;
 
 /// Walks over indexes, one level at a time. `wave` gets the number of the level from 1 on and its items, and returns
@@ -87,7 +87,7 @@ impl Descent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::resolve::limits::CHILDREN_MAX;
+    use crate::core::limits::CHILDREN_MAX;
 
     /// Walks numbers. Each names others.
     fn walked(levels: usize, names: impl Fn(usize) -> Vec<usize>) -> Result<Vec<(usize, usize)>, String> {

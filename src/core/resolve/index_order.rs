@@ -10,12 +10,12 @@ use crate::core::image_source::ImageSource;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::selection::{is_unknown, picks_descriptor};
-use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::source::Carried;
-use crate::model::{DocumentError, Entry, EntryKey, json};
+use crate::model::{Entry, EntryKey};
 use crate::net;
 use crate::sanitize;
 
@@ -110,20 +110,4 @@ fn content(place: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Ve
         }
     }
     Ok(Ok(fetched.bytes))
-}
-
-/// The blobs of a manifest of an unknown type, as far as it names them in `config`, `layers` or `blobs`.
-pub(crate) fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
-    let value = json::parse(manifest)?;
-    let members = json::Members::of("Manifest", &value)?;
-    if members.get("manifests").is_some() {
-        return Err(DocumentError::Missing("layers"));
-    }
-    let mut blobs: Vec<Descriptor> = members.get("config").map(Descriptor::decode).transpose()?.into_iter().collect();
-    for name in ["layers", "blobs"] {
-        for blob in members.array(name)? {
-            blobs.push(Descriptor::decode(blob)?);
-        }
-    }
-    Ok(blobs)
 }

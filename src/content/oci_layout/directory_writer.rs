@@ -9,11 +9,11 @@ use std::{fs, io};
 
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name, file_in};
-use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::reader::{check_version, decode};
 use crate::content::oci_layout::referrers::Documents;
-use crate::content::oci_layout::staged::Staged;
-use crate::content::oci_layout::writer::LayoutWriter;
+use crate::content::oci_layout::staged_file::Staged;
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, LockWait, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
