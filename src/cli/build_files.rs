@@ -91,7 +91,7 @@ impl BuildFileReader<'_> {
     fn read_content(&mut self, file: String, bytes: &[u8]) -> Result<(), CommandError> {
         match build_output::parse(bytes, &self.selection) {
             Ok(output) => self.files.push((file, output)),
-            Err(source) => return Err(FileError::Content { file, source }.into()),
+            Err(source) => return Err(FileError::InvalidContent { file, source }.into()),
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ impl BuildFileReader<'_> {
     /// A folder of digests, or a folder of such folders. Each digest is the name of an empty file.
     fn read_folder(&mut self, path: &Path) -> Result<(), CommandError> {
         if path.join(LAYOUT_MARKER).is_file() {
-            return Err(FileError::Layout { path: path.to_owned() }.into());
+            return Err(FileError::LayoutAsFolder { path: path.to_owned() }.into());
         }
         let (mut files, mut errors) = (Vec::new(), Vec::new());
         for entry in self.entries(path)? {
@@ -132,7 +132,7 @@ impl BuildFileReader<'_> {
     fn entries(&mut self, path: &Path) -> Result<Vec<PathBuf>, CommandError> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path).map_err(unreadable(path))? {
-            let too_many = || FileError::TooMany { path: path.to_owned(), most: FILES_MAX };
+            let too_many = || FileError::TooManyFiles { path: path.to_owned(), max: FILES_MAX };
             self.remaining = self.remaining.checked_sub(1).ok_or_else(too_many)?;
             entries.push(entry.map_err(unreadable(path))?.path());
         }
@@ -144,7 +144,7 @@ impl BuildFileReader<'_> {
 /// The failures of a folder of digests. Several entries that are no digests are one failure.
 fn merge_stray_errors(folder: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
     let stray = |error: &CommandError| match error {
-        CommandError::File(source) => source.stray(folder),
+        CommandError::File(source) => source.described_in_folder(folder),
         _ => None,
     };
     let strays: Vec<String> = errors.iter().filter_map(stray).collect();
@@ -152,7 +152,7 @@ fn merge_stray_errors(folder: &Path, number: usize, errors: Vec<CommandError>) -
         return errors;
     }
     let other = errors.into_iter().filter(|error| stray(error).is_none());
-    let strays = FileError::Strays { folder: folder.to_owned(), number, strays };
+    let strays = FileError::NotADigestFolder { folder: folder.to_owned(), number, others: strays };
     std::iter::once(strays.into()).chain(other).collect()
 }
 
@@ -163,7 +163,7 @@ fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match build_output::digest_of_name(name) {
         Some(digest) if metadata.is_file() && metadata.len() == 0 => Ok((path.to_owned(), digest)),
-        _ => Err(FileError::Stray { path: path.to_owned() }.into()),
+        _ => Err(FileError::NotADigestFile { path: path.to_owned() }.into()),
     }
 }
 
@@ -178,8 +178,8 @@ fn check_kind(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), Fi
     match FileKind::of(kind) {
         FileKind::File => Ok(()),
         FileKind::Folder if may_be_folder => Ok(()),
-        FileKind::Folder => Err(FileError::Stray { path: path.to_owned() }),
-        found => Err(FileError::Refused { path: path.to_owned(), found }),
+        FileKind::Folder => Err(FileError::NotADigestFile { path: path.to_owned() }),
+        found => Err(FileError::UnsupportedKind { path: path.to_owned(), found }),
     }
 }
 
@@ -202,7 +202,7 @@ pub(crate) fn read_input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError
 pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let only_file = |kind: FileType| match FileKind::of(kind) {
         FileKind::File => Ok(()),
-        found => Err(FileError::NoFile { path: path.to_owned(), found }),
+        found => Err(FileError::NotAFile { path: path.to_owned(), found }),
     };
     only_file(fs::symlink_metadata(path).map_err(unreadable(path))?.file_type())?;
     let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable(path))?;
@@ -213,7 +213,7 @@ pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, Comma
 fn read_bounded(from: impl Read, path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
-    if bytes.len() as u64 > most { Err(FileError::TooLarge { path: path.to_owned(), most }.into()) } else { Ok(bytes) }
+    if bytes.len() as u64 > most { Err(FileError::TooLarge { path: path.to_owned(), max: most }.into()) } else { Ok(bytes) }
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {

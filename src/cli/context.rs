@@ -133,7 +133,7 @@ impl Context {
         match (flag, self.env.get(name)) {
             (None, Some(text)) => {
                 let read = read(text).map(Some);
-                read.map_err(|why| CommandError::Variable { name, value: text.to_owned(), why })
+                read.map_err(|why| CommandError::InvalidVariable { name, value: text.to_owned(), why })
             }
             (flag, _) => Ok(flag),
         }
@@ -143,7 +143,7 @@ impl Context {
     pub(crate) fn fetch_progress(&self) -> impl Fn(FetchEvent<'_>) + Sync {
         let progress = FetchProgress::new(&self.streams);
         move |event| match event {
-            FetchEvent::More(number) => progress.expect_more(number),
+            FetchEvent::Queued(number) => progress.expect_more(number),
             FetchEvent::Fetched(image) => progress.add_fetched(&image.to_string()),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn add_files(
     specs: &mut [Spec],
 ) -> Result<Vec<BuildOutputs>, CommandError> {
     if !from.from.is_empty() && specs.len() > 1 {
-        return Err(CommandError::ManyLists { flag: "--from", number: specs.len() });
+        return Err(CommandError::OneListOnly { flag: "--from", number: specs.len() });
     }
     let add = |spec: &mut Spec| {
         let list = spec.targets.first()?.reference.repository().clone();
@@ -59,7 +59,7 @@ pub(crate) fn add_files(
         }
         Some(read)
     };
-    CommandError::all(specs.iter_mut().filter_map(add))
+    CommandError::collect(specs.iter_mut().filter_map(add))
 }
 
 /// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
@@ -86,7 +86,7 @@ pub(crate) fn parse_target(argument: &RefArg) -> Result<Target, CommandError> {
 
 /// Reads all files. Reports the errors of all of them together.
 pub(crate) fn read_all(context: &Context, files: &[PathBuf]) -> Result<Vec<Spec>, CommandError> {
-    let specs = CommandError::all(files.iter().map(|file| read(context, file, Dialect::Native)))?;
+    let specs = CommandError::collect(files.iter().map(|file| read(context, file, Dialect::Native)))?;
     Ok(specs.into_iter().flatten().collect())
 }
 

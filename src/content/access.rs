@@ -32,14 +32,14 @@ pub trait ContentSource: Sync {
     /// A missing blob, a larger blob, and a blob with another digest or size.
     fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError>;
 
-    /// Calls `take` with a reader of the blob. The caller verifies the bytes.
+    /// Calls `read` with a reader of the blob. The caller verifies the bytes.
     ///
     /// # Errors
-    /// A missing blob, and the errors of `take`.
+    /// A missing blob, and the errors of `read`.
     fn read_blob(
         &self,
         blob: &Blob<'_>,
-        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
+        read: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError>;
 
     /// The repository, if the source is one. A registry can mount its blobs, and resume a download.
@@ -54,7 +54,7 @@ pub trait ContentSource: Sync {
     }
 
     /// The position of a blob among all, if blobs should be read in that order and one at a time.
-    fn order(&self, _blob: &Digest) -> Option<u64> {
+    fn read_position(&self, _blob: &Digest) -> Option<u64> {
         None
     }
 
@@ -62,14 +62,14 @@ pub trait ContentSource: Sync {
     /// may list them.
     ///
     /// # Errors
-    /// A place that cannot be read, and more than `most` descriptors.
-    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError>;
+    /// A place that cannot be read, and more than `max` descriptors.
+    fn referrers(&self, subject: &Digest, max: usize) -> Result<Option<Vec<Descriptor>>, ContentError>;
 
     /// The digest that this tag has; `None` without such a tag.
     ///
     /// # Errors
     /// A place that cannot be read.
-    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError>;
+    fn resolve_tag(&self, tag: &str) -> Result<Option<Digest>, ContentError>;
 }
 
 /// A manifest that refers to another one, or belongs to one that does.
@@ -94,7 +94,7 @@ pub trait ContentSink: Sync {
     ///
     /// # Errors
     /// A place that cannot be read.
-    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError>;
+    fn current_digest(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError>;
 
     /// Whether the place has the manifest and everything that it names, as far as the place guarantees that.
     ///
@@ -145,7 +145,7 @@ pub trait ContentSink: Sync {
     ///
     /// # Errors
     /// A place that cannot be read.
-    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError>;
+    fn as_source(&self) -> Result<Box<dyn ContentSource + '_>, ContentError>;
 
     /// Completes a copy that publishes no name.
     ///

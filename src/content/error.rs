@@ -69,7 +69,7 @@ pub enum LayoutError {
     #[error(
         "{} has its images in manifest.json alone, as docker save wrote them before Docker 25{}",
         path.display(),
-        listed(.names)
+        existing_names(.names)
     )]
     OldDockerArchive {
         /// The archive.
@@ -90,7 +90,7 @@ pub enum LayoutError {
         path: PathBuf,
     },
     /// No image of that name.
-    #[error("{} has no image named {}{}", path.display(), sanitize::word(name), listed(.names))]
+    #[error("{} has no image named {}{}", path.display(), sanitize::word(name), existing_names(.names))]
     NoSuchName {
         /// The layout.
         path: PathBuf,
@@ -100,7 +100,7 @@ pub enum LayoutError {
         names: Vec<String>,
     },
     /// Several images, and no name that selects one.
-    #[error("{} has {number} images{}{}", path.display(), named(.name), listed(.names))]
+    #[error("{} has {number} images{}{}", path.display(), requested_name(.name), existing_names(.names))]
     SeveralImages {
         /// The layout.
         path: PathBuf,
@@ -131,12 +131,12 @@ pub enum LayoutError {
     },
 }
 
-fn listed(names: &[String]) -> String {
+fn existing_names(names: &[String]) -> String {
     let names: Vec<String> = names.iter().take(20).map(|name| sanitize::word(name)).collect();
     if names.is_empty() { String::new() } else { format!(" (it has {})", names.join(", ")) }
 }
 
-fn named(name: &Option<String>) -> String {
+fn requested_name(name: &Option<String>) -> String {
     name.as_ref().map_or_else(|| ", and none was named".to_owned(), |name| format!(" named {}", sanitize::word(name)))
 }
 
@@ -167,7 +167,7 @@ impl LayoutError {
     }
 
     /// Whether bytes have another digest than their name.
-    pub(crate) fn is_damage(&self) -> bool {
+    pub(crate) fn is_damaged(&self) -> bool {
         matches!(self, LayoutError::Damaged { .. })
     }
 

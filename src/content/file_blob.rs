@@ -32,18 +32,18 @@ pub enum FileBlobError {
 }
 
 impl FileBlob {
-    /// Reads a regular file of at most `most` bytes. Follows no link, and does not block.
+    /// Reads a regular file of at most `max` bytes. Follows no link, and does not block.
     ///
     /// # Errors
     /// A path that is no regular file, a larger file, and a file that cannot be read.
-    pub fn hash(path: &Path, most: u64) -> Result<FileBlob, FileBlobError> {
+    pub fn hash(path: &Path, max: u64) -> Result<FileBlob, FileBlobError> {
         let found = FileKind::of(path.symlink_metadata().map_err(FileBlobError::Io)?.file_type());
         if found != FileKind::File {
             return Err(FileBlobError::Kind(found));
         }
-        let file = open(path).map_err(FileBlobError::Io)?.take(most.saturating_add(1));
+        let file = open(path).map_err(FileBlobError::Io)?.take(max.saturating_add(1));
         let (digest, size) = Hasher::read_all(file, &Digest::of(b"")).map_err(FileBlobError::Io)?;
-        if size > most {
+        if size > max {
             return Err(FileBlobError::TooLarge);
         }
         Ok(FileBlob { path: path.to_owned(), digest, size })
@@ -96,7 +96,7 @@ impl BlobReader for FileReader<'_> {
         self.read_at(at, buffer).map_err(|error| self.failed(&io_error(&error)))
     }
 
-    fn wrong(&mut self, _: String) -> RegistryError {
+    fn content_error(&mut self, _: String) -> RegistryError {
         self.failed("the file was changed while it was being sent")
     }
 }
@@ -107,7 +107,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn only_a_regular_file_within_the_bound_is_a_blob() {
+    fn file_blob_accepts_only_a_regular_file_within_the_bound() {
         let home = tempfile::tempdir().unwrap();
         let path = |name: &str| home.path().join(name);
         std::fs::write(path("file"), "abc").unwrap();

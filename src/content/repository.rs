@@ -50,9 +50,9 @@ impl ContentSource for RegistryRepository<'_> {
     fn read_blob(
         &self,
         blob: &Blob<'_>,
-        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
+        read: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        self.registry.read_blob(self.repository, blob, take)
+        self.registry.read_blob(self.repository, blob, read)
     }
 
     fn repository(&self) -> Option<&Repository> {
@@ -60,12 +60,12 @@ impl ContentSource for RegistryRepository<'_> {
     }
 
     /// One request a page; `None` where the registry has no referrers API.
-    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
-        Ok(self.registry.referrer_descriptors(self.repository, subject, most)?)
+    fn referrers(&self, subject: &Digest, max: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
+        Ok(self.registry.referrer_descriptors(self.repository, subject, max)?)
     }
 
     /// One request (HEAD).
-    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
+    fn resolve_tag(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
         Ok(self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))?)
     }
 }
@@ -76,7 +76,7 @@ impl ContentSink for RegistryRepository<'_> {
     }
 
     /// One request (HEAD).
-    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
+    fn current_digest(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
         Ok(match name {
             ManifestName::Tag(tag) => self.registry.digest_before_push(self.repository, tag)?,
             ManifestName::Digest(_) => self.registry.has_manifest(self.repository, name)?,
@@ -136,7 +136,7 @@ impl ContentSink for RegistryRepository<'_> {
         Ok(is_listed)
     }
 
-    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
+    fn as_source(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
         Ok(Box::new(*self))
     }
 

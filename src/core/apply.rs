@@ -123,7 +123,7 @@ impl<'a> ApplyRequest<'a> {
         let check_tag = || early_list.iter().for_each(|list| registry.prefetch_before_push(list));
         let (filter, progress) = (&SourceFilter::default(), self.progress);
         let resolver = Resolver { access, filter, before: None, targets, beside: Some(&check_tag), progress };
-        let sources = SpecSources::of(self.names.specs).resolve(&resolver, self.ignore_missing);
+        let sources = SpecSources::new(self.names.specs).resolve(&resolver, self.ignore_missing);
         let sources = sources
             .map_err(|error| self.build_outputs.iter().fold(error, |error, outputs| outputs.blame(registry, error)))?;
         for image in sources.missing() {
@@ -193,7 +193,7 @@ impl<'a> ApplyRequest<'a> {
         let digest = PushPlans::new(&draft, options.kind, &options.tags, layouts)?.own.list.digest;
         requirements::check(&draft, &options.requirements(self.origin))?;
         let is_stored = self.keeps_drafts && !self.options.dry_run;
-        let stored = is_stored.then(|| storable::storable(&draft));
+        let stored = is_stored.then(|| storable::with_stored_names(&draft));
         if self.names.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }

@@ -11,7 +11,7 @@ use crate::content::registry::{Blob, Registry};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::push::execute;
-use crate::core::push::read_lag::{NamedContent, ReadLag};
+use crate::core::push::read_lag::{NamedContent, LagRetry};
 use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
 use crate::model::manifest::Schema;
@@ -26,7 +26,7 @@ const FILES_MAX: usize = 1_000;
 /// The annotation that names a file.
 const TITLE: &str = "org.opencontainers.image.title";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-const EMPTY: &[u8] = b"{}";
+const EMPTY_CONFIG: &[u8] = b"{}";
 
 /// A file to pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +52,12 @@ impl Artifact {
     pub(crate) fn pack(files: &[ArtifactFile], artifact_type: &str, file_type: &str) -> Result<Artifact, CommandError> {
         let mut titles = BTreeSet::new();
         if let Some(same) = files.iter().find(|file| !titles.insert(&file.title)) {
-            return Err(FileError::SameTitle { path: same.path.clone(), title: same.title.clone() }.into());
+            return Err(FileError::DuplicateTitle { path: same.path.clone(), title: same.title.clone() }.into());
         }
         if let Some(first) = files.get(FILES_MAX) {
-            return Err(FileError::TooMany { path: first.path.clone(), most: FILES_MAX }.into());
+            return Err(FileError::TooManyFiles { path: first.path.clone(), max: FILES_MAX }.into());
         }
-        let blobs: Vec<FileBlob> = files.iter().map(|file| hashed(&file.path)).collect::<Result<_, _>>()?;
+        let blobs: Vec<FileBlob> = files.iter().map(|file| hash_file(&file.path)).collect::<Result<_, _>>()?;
         let layer = |(file, blob): (&ArtifactFile, &FileBlob)| {
             json!({
                 "mediaType": file_type, "digest": blob.digest.as_str(), "size": blob.size,
@@ -69,7 +69,7 @@ impl Artifact {
             "schemaVersion": 2,
             "mediaType": media_type::OCI_MANIFEST,
             "artifactType": artifact_type,
-            "config": { "mediaType": EMPTY_TYPE, "digest": Digest::of(EMPTY).as_str(), "size": EMPTY.len() },
+            "config": { "mediaType": EMPTY_TYPE, "digest": Digest::of(EMPTY_CONFIG).as_str(), "size": EMPTY_CONFIG.len() },
             "layers": layers,
         });
         Ok(Artifact { blobs, artifact_type: artifact_type.to_owned(), bytes: manifest.to_string().into_bytes() })
@@ -97,19 +97,19 @@ impl Artifact {
                 return Ok(());
             }
             let named = Blob { digest: &blob.digest, size: Some(blob.size) };
-            let sent = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.at(bytes))?;
+            let sent = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.set_bytes(bytes))?;
             bar.done(&sent);
             Ok::<_, CommandError>(())
         };
-        let sent = tasks::in_order(registry.jobs(), &blobs, send).map_err(CommandError::of);
+        let sent = tasks::in_order(registry.jobs(), &blobs, send).map_err(CommandError::combine);
         transfers.finish();
         sent?;
-        if !registry.has_blob(repository, &Digest::of(EMPTY))? {
-            registry.put_blob(repository, EMPTY)?;
+        if !registry.has_blob(repository, &Digest::of(EMPTY_CONFIG))? {
+            registry.put_blob(repository, EMPTY_CONFIG)?;
         }
         let reference = repository.at_digest(&Digest::of(&self.bytes));
         let blobs: Vec<NamedContent<'_>> = seen.into_iter().map(NamedContent::Blob).collect();
-        let lag = ReadLag { registry, clock, reporter };
+        let lag = LagRetry { registry, clock, reporter };
         let put = || execute::put(registry, &reference, &reference, media_type::OCI_MANIFEST, &self.bytes);
         lag.put(repository, &blobs, &put)?;
         let mut entry = Entry::fetched(reference, Schema::Oci, self.bytes.clone(), None);
@@ -118,11 +118,11 @@ impl Artifact {
     }
 }
 
-fn hashed(path: &Path) -> Result<FileBlob, CommandError> {
+fn hash_file(path: &Path) -> Result<FileBlob, CommandError> {
     let path_of = || path.to_owned();
     FileBlob::hash(path, FILE_MAX).map_err(|error| match error {
         FileBlobError::Io(source) => CommandError::Unreadable { path: path_of(), source },
-        FileBlobError::Kind(found) => FileError::NoArtifact { path: path_of(), found }.into(),
-        FileBlobError::TooLarge => FileError::TooLarge { path: path_of(), most: FILE_MAX }.into(),
+        FileBlobError::Kind(found) => FileError::NotAnArtifactFile { path: path_of(), found }.into(),
+        FileBlobError::TooLarge => FileError::TooLarge { path: path_of(), max: FILE_MAX }.into(),
     })
 }

@@ -8,7 +8,7 @@ use crate::core::file_error::FileError;
 use crate::core::request::ImageName;
 use crate::core::requirements::{self, PlatformKey};
 use crate::core::resolve::resolved_source::ResolvedSource;
-use crate::core::resolve::resolver::Reused;
+use crate::core::resolve::resolver::ReusedSource;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::Entry;
@@ -48,7 +48,7 @@ struct StatedSize {
 
 impl FileImage {
     /// The file, and the position in it if it names several images.
-    fn origin(&self) -> String {
+    fn shown_file(&self) -> String {
         let file = sanitize::word(&self.file);
         if self.position.is_empty() { file } else { format!("{file} ({})", sanitize::word(&self.position)) }
     }
@@ -66,7 +66,7 @@ impl BuildOutputs {
                 let (file, position) = (file.clone(), image.place);
                 let (size, image) = (image.size, FileImage { reference: image.reference, file, position });
                 outputs.sizes.extend(size.map(|bytes| StatedSize {
-                    file: image.origin(),
+                    file: image.shown_file(),
                     reference: image.reference.clone(),
                     bytes,
                 }));
@@ -85,8 +85,8 @@ impl BuildOutputs {
         };
         self.notes.push(format!(
             "{} and {} name the same image {digest}: it counts once",
-            first.origin(),
-            image.origin()
+            first.shown_file(),
+            image.shown_file()
         ));
         if first.reference.repository() != repository && image.reference.repository() == repository {
             first.reference = image.reference;
@@ -114,90 +114,90 @@ impl BuildOutputs {
     }
 
     /// Adds the file that names an image to a failure to fetch it.
-    pub(crate) fn blame(&self, registry: &Registry, failure: CommandError) -> CommandError {
-        match failure {
-            CommandError::Several(failures) => {
-                CommandError::of(failures.into_iter().map(|failure| self.blame(registry, failure)).collect())
+    pub(crate) fn add_file_to_error(&self, registry: &Registry, error: CommandError) -> CommandError {
+        match error {
+            CommandError::Several(errors) => {
+                CommandError::combine(errors.into_iter().map(|error| self.add_file_to_error(registry, error)).collect())
             }
-            failure => self.blamed(registry, failure),
+            error => self.add_file_to_single_error(registry, error),
         }
     }
 
-    fn blamed(&self, registry: &Registry, failure: CommandError) -> CommandError {
-        let named = match &failure {
+    fn add_file_to_single_error(&self, registry: &Registry, error: CommandError) -> CommandError {
+        let named = match &error {
             CommandError::NotServed { reference, .. }
-            | CommandError::NotVerified { reference, .. }
+            | CommandError::DigestMismatch { reference, .. }
             | CommandError::NotAManifest { reference, .. }
-            | CommandError::Served { reference, .. }
+            | CommandError::InvalidDocument { reference, .. }
             | CommandError::EmptyList(reference) => reference.clone(),
-            CommandError::Registry(source) => match self.broken(source) {
+            CommandError::Registry(source) => match self.image_of_server_error(source) {
                 Some(named) => named,
-                None => return failure,
+                None => return error,
             },
-            _ => return failure,
+            _ => return error,
         };
-        let Some(image) = self.images.iter().find(|image| image.reference.to_string() == named) else { return failure };
-        let (file, reference, text) = (image.origin(), named, failure.to_string());
-        if let CommandError::NotServed { .. } | CommandError::Registry(_) = failure
+        let Some(image) = self.images.iter().find(|image| image.reference.to_string() == named) else { return error };
+        let (file, reference, text) = (image.shown_file(), named, error.to_string());
+        if let CommandError::NotServed { .. } | CommandError::Registry(_) = error
             && let Some(digest) = image.reference.digest()
             // If this check fails, the first failure is reported.
             && registry.has_blob(image.reference.repository(), digest).is_ok_and(|is_there| is_there)
         {
             return FileError::ImageId { file, reference }.into();
         }
-        let source = match failure {
-            CommandError::Registry(_) => return failure,
-            CommandError::NotServed { source, .. } | CommandError::NotVerified { source, .. } => Some(source),
+        let source = match error {
+            CommandError::Registry(_) => return error,
+            CommandError::NotServed { source, .. } | CommandError::DigestMismatch { source, .. } => Some(source),
             _ => None,
         };
-        FileError::Stale { file, reference, failure: text, source }.into()
+        FileError::ImageNotFetched { file, reference, error: text, source }.into()
     }
 
     /// The image that a registry failed to serve: distribution 2.8 answers 500 instead of 404 if the digest is that of
     /// a blob.
-    fn broken(&self, source: &RegistryError) -> Option<String> {
+    fn image_of_server_error(&self, source: &RegistryError) -> Option<String> {
         let request = source.request.as_ref().filter(|_| source.kind == RegistryErrorKind::Server)?;
-        let is_it = |name: &&Reference| {
+        let matches = |name: &&Reference| {
             request.repository.as_deref() == Some(name.repository().path())
                 && source.registry == name.repository().domain()
                 && request.reference.as_deref() == name.digest().map(Digest::as_str)
         };
-        self.references().find(is_it).map(ToString::to_string)
+        self.references().find(matches).map(ToString::to_string)
     }
 
     /// Leaves out images that an index of the same file contains (ko names both), unless they are on the command line,
     /// too (`is_named`), and images that the command line names in another way. Then checks that no two files have
-    /// different images for one platform. `is_wanted` says which platforms count.
+    /// different images for one platform. `is_selected` says which platforms count.
     ///
     /// # Errors
-    /// All [`FileError::Size`], else all [`FileError::TwoImages`].
-    pub(crate) fn settle(
+    /// All [`FileError::SizeMismatch`], else all [`FileError::TwoImagesForPlatform`].
+    pub(crate) fn remove_duplicates(
         &self,
         sources: &mut Vec<ResolvedSource>,
-        reused: &[Reused<'_>],
-        is_named: impl Fn(&Location) -> bool,
-        is_wanted: impl Fn(&Platform) -> bool,
+        reused: &[ReusedSource<'_>],
+        is_on_command_line: impl Fn(&Location) -> bool,
+        is_selected: impl Fn(&Platform) -> bool,
     ) -> Result<(), CommandError> {
         let known = reused.iter().flat_map(|reused| &reused.entries).map(|entry| &entry.descriptor);
         let known = known.map(|descriptor| (&descriptor.digest, descriptor.size));
-        self.check_sizes(&sources.iter().filter_map(size_of).chain(known).collect())?;
+        self.check_sizes(&sources.iter().filter_map(manifest_size).chain(known).collect())?;
         let index = |name: &Reference| sources.iter().find(|source| source.reference == *name)?.index.as_ref();
-        let children = self.children(index);
-        sources.retain(|source| !children.contains(&source.reference) || is_named(&source.location));
-        let named = sources.iter().filter(|source| is_named(&source.location));
+        let children = self.children_in_same_file(index);
+        sources.retain(|source| !children.contains(&source.reference) || is_on_command_line(&source.location));
+        let named = sources.iter().filter(|source| is_on_command_line(&source.location));
         let named: BTreeSet<_> =
             named.map(|source| (source.reference.repository().clone(), source.digest.clone())).collect();
-        let is_twice =
+        let is_repeated =
             |source: &ResolvedSource| named.contains(&(source.reference.repository().clone(), source.digest.clone()));
-        sources.retain(|source| is_named(&source.location) || !is_twice(source));
+        sources.retain(|source| is_on_command_line(&source.location) || !is_repeated(source));
         let fetched = sources.iter().map(|source| (&source.reference, source.entries.iter().collect()));
         let reused = reused.iter().map(|reused| (reused.reference, reused.entries.clone()));
         let entries: BTreeMap<&Reference, Vec<&Entry>> = fetched.chain(reused).collect();
-        self.check(&entries, is_wanted)
+        self.check_platforms(&entries, is_selected)
     }
 
     /// The images of files whose index is in the same file.
-    pub(crate) fn children<'a>(&self, index: impl Fn(&Reference) -> Option<&'a Index>) -> BTreeSet<Reference> {
+    pub(crate) fn children_in_same_file<'a>(&self, index: impl Fn(&Reference) -> Option<&'a Index>) -> BTreeSet<Reference> {
         let mut children = BTreeSet::new();
         for image in &self.images {
             let Some(index) = index(&image.reference) else { continue };
@@ -212,55 +212,55 @@ impl BuildOutputs {
     /// Checks the sizes that descriptors in the files give. `sizes` has the number of bytes of each manifest.
     ///
     /// # Errors
-    /// All [`FileError::Size`].
+    /// All [`FileError::SizeMismatch`].
     pub(crate) fn check_sizes(&self, sizes: &BTreeMap<&Digest, u64>) -> Result<(), CommandError> {
-        let wrong = |stated: &StatedSize| {
+        let mismatch = |stated: &StatedSize| {
             let bytes = *sizes.get(stated.reference.digest()?)?;
             let (file, reference) = (stated.file.clone(), stated.reference.to_string());
-            (bytes != stated.bytes).then(|| FileError::Size { file, reference, bytes, stated: stated.bytes }.into())
+            (bytes != stated.bytes).then(|| FileError::SizeMismatch { file, reference, bytes, stated: stated.bytes }.into())
         };
-        CommandError::fail_if_any(self.sizes.iter().filter_map(wrong).collect())
+        CommandError::fail_if_any(self.sizes.iter().filter_map(mismatch).collect())
     }
 
     /// Checks that the files name at most one image for each platform.
     ///
     /// # Errors
-    /// All [`FileError::TwoImages`].
-    pub(crate) fn check(
+    /// All [`FileError::TwoImagesForPlatform`].
+    pub(crate) fn check_platforms(
         &self,
         entries: &BTreeMap<&Reference, Vec<&Entry>>,
-        is_wanted: impl Fn(&Platform) -> bool,
+        is_selected: impl Fn(&Platform) -> bool,
     ) -> Result<(), CommandError> {
         let mut known: BTreeMap<PlatformKey, (&Digest, &FileImage)> = BTreeMap::new();
-        let mut failures = Vec::new();
+        let mut errors = Vec::new();
         for image in &self.images {
             for entry in entries.get(&image.reference).into_iter().flatten() {
-                let own = requirements::known_platform(&entry.descriptor).filter(|_| entry.attests().is_none());
-                let Some(platform) = own.filter(|platform| is_wanted(platform)) else { continue };
+                let platform = requirements::known_platform(&entry.descriptor).filter(|_| entry.attests().is_none());
+                let Some(platform) = platform.filter(|platform| is_selected(platform)) else { continue };
                 let digest = &entry.descriptor.digest;
-                let (first, first_image) = *known.entry(requirements::key(platform)).or_insert((digest, image));
+                let (first, first_image) = *known.entry(requirements::platform_key(platform)).or_insert((digest, image));
                 // An index may list a platform twice; two files may not.
                 if first != digest && !std::ptr::eq(first_image, image) {
-                    failures.push(CommandError::from(FileError::TwoImages {
+                    errors.push(CommandError::from(FileError::TwoImagesForPlatform {
                         platform: platform.normalized().to_string(),
                         one: first.to_string(),
-                        one_file: first_image.origin(),
+                        one_file: first_image.shown_file(),
                         other: digest.to_string(),
-                        other_file: image.origin(),
+                        other_file: image.shown_file(),
                     }));
                 }
             }
         }
-        CommandError::fail_if_any(failures)
+        CommandError::fail_if_any(errors)
     }
 }
 
 /// The digest of a source, and the number of bytes of its manifest.
-pub(crate) fn size_of(source: &ResolvedSource) -> Option<(&Digest, u64)> {
-    let own = source.entries.iter().find(|entry| entry.descriptor.digest == source.digest);
-    let size = match &source.form {
+pub(crate) fn manifest_size(source: &ResolvedSource) -> Option<(&Digest, u64)> {
+    let entry_of_image = source.entries.iter().find(|entry| entry.descriptor.digest == source.digest);
+    let size = match &source.source_index {
         Some(index) => index.raw.len() as u64,
-        None => own?.descriptor.size,
+        None => entry_of_image?.descriptor.size,
     };
     Some((&source.digest, size))
 }

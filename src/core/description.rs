@@ -16,82 +16,82 @@ impl CommandError {
         match self {
             Error::Layout(source) => {
                 let (kind, path) = source.describe();
-                Description::at((kind, Some(path)))
+                Description::with_path((kind, Some(path)))
             }
-            Error::Location { typed, .. } => Description::of(Kind::Reference).about(typed),
-            Error::Reference(_) | Error::CheckTarget { .. } => Description::of(Kind::Reference),
-            Error::Name { typed, .. } => Description::of(Kind::Reference).about(typed),
-            Error::Exists { list, .. } => Description::of(Kind::Conflict).about(list),
-            Error::OtherDigest { target, .. } => Description::of(Kind::Conflict).about(target),
-            Error::Conflict(conflict) => Description::of(Kind::Conflict).about(conflict.list()),
-            Error::Twice { .. } => Description::of(Kind::Conflict),
+            Error::InvalidLocation { typed, .. } => Description::new(Kind::Reference).reference(typed),
+            Error::Reference(_) | Error::InvalidCheckTarget { .. } => Description::new(Kind::Reference),
+            Error::InvalidName { typed, .. } => Description::new(Kind::Reference).reference(typed),
+            Error::DraftExists { list, .. } => Description::new(Kind::Conflict).reference(list),
+            Error::OtherDigestInName { target, .. } => Description::new(Kind::Conflict).reference(target),
+            Error::Conflict(conflict) => Description::new(Kind::Conflict).reference(conflict.list()),
+            Error::DuplicatePlatforms { .. } => Description::new(Kind::Conflict),
             Error::NotInList { image: name, .. }
-            | Error::NotStoredIn { image: name, .. }
+            | Error::NotInDraft { image: name, .. }
             | Error::NotStored(name)
-            | Error::NoneLeft(name)
-            | Error::Gone { name, .. } => Description::of(Kind::Missing).about(name),
-            Error::NoSuchPlatform { .. } => Description::of(Kind::Missing),
-            Error::Blob(failure) => Description::of(failure.kind()).about(&failure.target).exchange(&failure.source),
+            | Error::NoImageAvailable(name)
+            | Error::NoSuchContent { name, .. } => Description::new(Kind::Missing).reference(name),
+            Error::NoSuchPlatform { .. } => Description::new(Kind::Missing),
+            Error::Blob(error) => Description::new(error.kind()).reference(&error.target).exchange(&error.source),
             Error::Incomplete { list, missing, extra, .. } => {
-                Description { missing, extra, ..Description::of(Kind::Incomplete).about(list) }
+                Description { missing, extra, ..Description::new(Kind::Incomplete).reference(list) }
             }
             Error::MissingChild(child) if child.named_by == NamedBy::SharedDraft => {
-                Description { missing: &child.platforms, ..Description::of(Kind::Missing).about(&child.list) }
+                Description { missing: &child.platforms, ..Description::new(Kind::Missing).reference(&child.list) }
             }
-            Error::Shared(failure) => failure.describe(),
+            Error::Shared(error) => error.describe(),
             Error::MissingChild(child) => Description {
                 missing: &child.platforms,
                 exchange: child.source.as_ref(),
-                ..Description::of(Kind::Incomplete).about(&child.list)
+                ..Description::new(Kind::Incomplete).reference(&child.list)
             },
             Error::IsList(name) | Error::NotAList(name) | Error::NotAManifest { reference: name, .. } => {
-                Description::of(Kind::Unsupported).about(name)
+                Description::new(Kind::Unsupported).reference(name)
             }
-            Error::Platform { .. } | Error::Limit(_) | Error::Referrers { .. } | Error::Unpublishable(_) => {
-                Description::of(Kind::Unsupported)
+            Error::UnsupportedPlatform { .. } | Error::Limit(_) | Error::RefusedReferrers { .. } | Error::Unpublishable(_) => {
+                Description::new(Kind::Unsupported)
             }
             Error::SeveralImages { word: name, .. }
-            | Error::TargetTwice(name)
-            | Error::SubjectElsewhere { subject: name, .. } => Description::of(Kind::Usage).about(name),
-            Error::NotInADraft(list) => Description::of(Kind::Unsupported).about(list),
+            | Error::DuplicateTarget(name)
+            | Error::SubjectElsewhere { subject: name, .. } => Description::new(Kind::Usage).reference(name),
+            Error::TemplateOfDraft(list) => Description::new(Kind::Unsupported).reference(list),
             Error::Template(_)
-            | Error::Ambiguous { .. }
-            | Error::TagName(_)
-            | Error::NoPage(_)
+            | Error::AmbiguousDigest { .. }
+            | Error::InvalidTag(_)
+            | Error::NoManPage(_)
             | Error::SpecArguments(_)
-            | Error::ManyLists { .. }
-            | Error::Variable { .. }
-            | Error::NoVariable(_)
-            | Error::Password(_) => Description::of(Kind::Usage),
-            Error::Empty(list)
-            | Error::NothingLeft(list)
+            | Error::OneListOnly { .. }
+            | Error::InvalidVariable { .. }
+            | Error::VariableNotSet(_)
+            | Error::Password(_) => Description::new(Kind::Usage),
+            Error::EmptyDraft(list)
+            | Error::AllImagesRemoved(list)
             | Error::ListTooLarge { list, .. }
-            | Error::TooManyImages { list, .. } => Description::of(Kind::Draft).about(list),
-            Error::EmptyList(_) => Description::of(Kind::Draft),
-            Error::Draft(source) | Error::Preview(source) => Description::of(source.kind(false)),
-            Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),
-            Error::Unverified { content, .. } => Description::of(Kind::Verification).about(content),
-            Error::NotVerified { source, .. } => Description::of(Kind::Verification).exchange(source),
+            | Error::TooManyImages { list, .. } => Description::new(Kind::Draft).reference(list),
+            Error::EmptyList(_) => Description::new(Kind::Draft),
+            Error::InvalidDraft(source) | Error::InvalidPreview(source) => Description::new(source.kind(false)),
+            Error::InvalidDocument { reference, source } => Description::new(source.kind(true)).reference(reference),
+            Error::ReadBackMismatch { content, .. } => Description::new(Kind::Verification).reference(content),
+            Error::DigestMismatch { source, .. } => Description::new(Kind::Verification).exchange(source),
             Error::NotServed { reference: name, source }
-            | Error::NoList { list: name, source, .. }
+            | Error::NoSuchList { list: name, source, .. }
             | Error::Put { reference: name, source, .. } => {
-                Description::of(source.failure_kind()).about(name).exchange(source)
+                Description::new(source.failure_kind()).reference(name).exchange(source)
             }
-            Error::Registry(source) => Description::of(source.failure_kind()).exchange(source),
-            Error::Store(source) => Description::at(source.describe()),
-            Error::Shim(source) => Description::at(source.describe()),
+            Error::Registry(source) => Description::new(source.failure_kind()).exchange(source),
+            Error::Store(source) => Description::with_path(source.describe()),
+            Error::Shim(source) => Description::with_path(source.describe()),
             Error::File(source) => source.describe(),
             Error::Spec(source) => Description {
                 position: Some((source.line, source.column)),
-                ..Description::of(Kind::Spec).path(Path::new(&source.file))
+                ..Description::new(Kind::Spec).path(Path::new(&source.file))
             },
-            Error::Unreadable { path, .. } => Description::of(Kind::Spec).path(path),
-            Error::ResultFile { path, .. } => Description::of(Kind::Output).path(path),
-            Error::Output(_) => Description::of(Kind::Output),
-            Error::Several(errors) => Description::of(shared_kind(errors)),
-            Error::Partial { failure, .. } => match failure.each() {
-                [first, ..] => Description { kind: failure.describe().kind, ..first.describe() },
-                [] => failure.describe(),
+            Error::Unreadable { path, .. } => Description::new(Kind::Spec).path(path),
+            Error::ResultFile { path, .. } => Description::new(Kind::Output).path(path),
+            Error::Output(_) => Description::new(Kind::Output),
+            Error::Several(errors) => Description::new(shared_kind(errors)),
+            Error::Partial { error, .. } => match error.each() {
+                [first, ..] => Description { kind: error.describe().kind, ..first.describe() },
+                [] => error.describe(),
             },
         }
     }

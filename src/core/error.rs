@@ -4,13 +4,13 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::content::LayoutError;
-use crate::core::blob_failure::BlobFailure;
-use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
+use crate::core::blob_error::BlobError;
+use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, incomplete, join_lines, response_text};
 use crate::core::file_error::FileError;
 use crate::core::limit_error::LimitError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
@@ -29,7 +29,7 @@ pub enum CommandError {
     Reference(#[from] ReferenceError),
     /// A name that is no reference.
     #[error("{}{source}", role.prefix(typed))]
-    Name {
+    InvalidName {
         /// What the name is for.
         role: NameRole,
         /// The name as the user typed it.
@@ -39,7 +39,7 @@ pub enum CommandError {
     },
     /// `create` without `--amend` although there is a draft.
     #[error("refusing to amend an existing manifest list with no --amend flag")]
-    Exists {
+    DraftExists {
         /// The draft.
         list: String,
         /// Whether it is `create --push`, which leaves drafts alone.
@@ -53,29 +53,29 @@ pub enum CommandError {
         /// As typed.
         list: String,
         /// Whether there is a draft of that name.
-        drafted: bool,
+        has_draft: bool,
         /// The name that was probably meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// `inspect LIST IMAGE`: the image is not in the draft.
     #[error("No such manifest: {image}")]
-    NotStoredIn {
+    NotInDraft {
         /// The image.
         image: String,
         /// The draft.
         list: String,
         /// The name that was probably meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// `annotate`: an unknown pair of operating system and architecture.
     #[error("manifest entry for image has unsupported os/arch combination: {os}/{arch}")]
-    Platform {
+    UnsupportedPlatform {
         /// The flag's value as typed.
         os: String,
         /// The flag's value as typed.
         arch: String,
         /// The flags that were probably meant.
-        near: Vec<String>,
+        suggestions: Vec<String>,
     },
     /// No draft, or no such image in it.
     #[error("No such manifest: {0}")]
@@ -90,7 +90,7 @@ pub enum CommandError {
     },
     /// A published list that was to be changed, and that the registry does not have.
     #[error("no such list: {list}")]
-    NoList {
+    NoSuchList {
         /// The list.
         list: String,
         /// Whether the registry may have hidden it, because there is no login.
@@ -103,10 +103,10 @@ pub enum CommandError {
     MissingChild(Box<MissingChild>),
     /// `push` of a draft without entries.
     #[error("{0} not found")]
-    Empty(String),
+    EmptyDraft(String),
     /// A published list whose images were all to be removed.
     #[error("{0} would have no images")]
-    NothingLeft(String),
+    AllImagesRemoved(String),
     /// A source that is a list without entries.
     #[error("{0} is a manifest list with no images")]
     EmptyList(String),
@@ -115,7 +115,7 @@ pub enum CommandError {
     Limit(#[from] LimitError),
     /// Published content that the registry does not serve as it was sent.
     #[error("published, but not served as it was sent: {content}: {why}")]
-    Unverified {
+    ReadBackMismatch {
         /// The name of the list, a manifest or a blob.
         content: String,
         /// What the registry serves instead.
@@ -123,7 +123,7 @@ pub enum CommandError {
     },
     /// More referrers than the limits permit.
     #[error("the referrers of {subject} cannot come along: {why}")]
-    Referrers {
+    RefusedReferrers {
         /// The subject of the referrers.
         subject: String,
         /// The limit that they exceed.
@@ -134,7 +134,7 @@ pub enum CommandError {
     Template(#[from] TemplateError),
     /// A template that uses members that only a published image has.
     #[error("{0} is a draft, which has neither configurations nor attestations")]
-    NotInADraft(String),
+    TemplateOfDraft(String),
     /// `--subject`: a manifest of another repository, which a list cannot refer to.
     #[error("the subject {subject} is not in {list}, the repository of the list")]
     SubjectElsewhere {
@@ -165,7 +165,7 @@ pub enum CommandError {
     },
     /// Hexadecimal digits at the beginning of several digests.
     #[error("{word} may mean any of: {}", .meanings.join(", "))]
-    Ambiguous {
+    AmbiguousDigest {
         /// As typed.
         word: String,
         /// The digests.
@@ -177,7 +177,7 @@ pub enum CommandError {
         /// The list.
         list: String,
         /// Where the list comes from.
-        made: SpecOrigin,
+        origin: SpecOrigin,
         /// The required platforms that it lacks.
         missing: Vec<String>,
         /// The platforms that it must not have.
@@ -196,7 +196,7 @@ pub enum CommandError {
     },
     /// The registry serves content that is not the expected document.
     #[error("{}", sanitize::word(&source.to_string()))]
-    Served {
+    InvalidDocument {
         /// The requested reference.
         reference: String,
         /// What is wrong with it.
@@ -204,10 +204,10 @@ pub enum CommandError {
     },
     /// A blob that could not be mounted or copied.
     #[error(transparent)]
-    Blob(Box<BlobFailure>),
+    Blob(Box<BlobError>),
     /// `--dry-run`: a manifest or blob that the list needs does not exist.
     #[error("no such {kind}: {name}")]
-    Gone {
+    NoSuchContent {
         /// `manifest` or `blob`.
         kind: &'static str,
         /// Its name in the repositories that should have it.
@@ -215,20 +215,20 @@ pub enum CommandError {
     },
     /// `--tag`: an invalid tag.
     #[error("{0:?} is not a tag")]
-    TagName(String),
+    InvalidTag(String),
     /// `--strict`: platforms that have several images, one line each.
-    #[error("{}", .twice.join("\n"))]
-    Twice {
+    #[error("{}", .lines.join("\n"))]
+    DuplicatePlatforms {
         /// Where the list comes from.
-        made: SpecOrigin,
+        origin: SpecOrigin,
         /// The lines.
-        twice: Vec<String>,
+        lines: Vec<String>,
     },
     /// A failure after a part of the work was done.
-    #[error("{failure}")]
+    #[error("{error}")]
     Partial {
         /// The failure.
-        failure: Box<CommandError>,
+        error: Box<CommandError>,
         /// The part that was done.
         done: PartialResult,
     },
@@ -241,7 +241,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// The registry refused a manifest.
-    #[error("failed to put manifest {reference}: {}", answer(.source))]
+    #[error("failed to put manifest {reference}: {}", response_text(.source))]
     Put {
         /// The manifest.
         reference: String,
@@ -252,7 +252,7 @@ pub enum CommandError {
     },
     /// Content with another digest than the requested one.
     #[error("manifest verification failed for digest {digest}")]
-    NotVerified {
+    DigestMismatch {
         /// The requested reference.
         reference: String,
         /// Whether it was requested by its tag, beside which it has a digest.
@@ -270,7 +270,7 @@ pub enum CommandError {
     Conflict(Box<ListConflict>),
     /// `--format github` outside of GitHub Actions.
     #[error("{0} is not set: --format github is for a step of GitHub Actions, whose runner sets it")]
-    NoVariable(&'static str),
+    VariableNotSet(&'static str),
     /// `--from`: a file that cannot be used, or an image that it names.
     #[error(transparent)]
     File(Box<FileError>),
@@ -279,16 +279,16 @@ pub enum CommandError {
     Store(Box<StoreError>),
     /// A draft that cannot become a list.
     #[error("{}", sanitize::word(&.0.to_string()))]
-    Draft(Box<DocumentError>),
+    InvalidDraft(Box<DocumentError>),
     /// A draft that cannot be shown as a list.
     #[error("failed to assemble ManifestDescriptor: {}", sanitize::word(&.0.to_string()))]
-    Preview(Box<DocumentError>),
+    InvalidPreview(Box<DocumentError>),
     /// Several failures of one command, in the order of its arguments; never empty.
-    #[error("{}", lines(.0))]
+    #[error("{}", join_lines(.0))]
     Several(Vec<CommandError>),
     /// An environment variable with an invalid value.
     #[error("{name}={value:?} is {why}")]
-    Variable {
+    InvalidVariable {
         /// The variable.
         name: &'static str,
         /// Its value.
@@ -301,7 +301,7 @@ pub enum CommandError {
     Layout(Box<LayoutError>),
     /// `copy`: an invalid name of a registry or a layout.
     #[error("{}: {why}", sanitize::word(.typed))]
-    Location {
+    InvalidLocation {
         /// As typed.
         typed: String,
         /// What is wrong with it.
@@ -323,10 +323,10 @@ pub enum CommandError {
     },
     /// `--ignore-missing`: the registry has no image of the list.
     #[error("nothing to publish as {0}: the registry has none of its images")]
-    NoneLeft(String),
+    NoImageAvailable(String),
     /// A flag for one list, although there are several.
     #[error("{flag} applies to one list, and there are {number}")]
-    ManyLists {
+    OneListOnly {
         /// The flag.
         flag: &'static str,
         /// How many lists there are.
@@ -334,30 +334,30 @@ pub enum CommandError {
     },
     /// Two lists with the same name.
     #[error("{0} would be published twice")]
-    TargetTwice(String),
+    DuplicateTarget(String),
     /// A list that is larger than registries accept.
-    #[error("{list} has {size} bytes, and registries take manifests of up to {most} bytes (4 MiB)")]
+    #[error("{list} has {size} bytes, and registries take manifests of up to {max} bytes (4 MiB)")]
     ListTooLarge {
         /// The list.
         list: String,
         /// Its size in bytes.
         size: u64,
         /// The maximum in bytes.
-        most: u64,
+        max: u64,
     },
     /// A spec with more images than a list can have.
-    #[error("{list} has {number} images, and a list may have up to {most}")]
+    #[error("{list} has {number} images, and a list may have up to {max}")]
     TooManyImages {
         /// The list.
         list: String,
         /// The number of images.
         number: usize,
         /// The maximum number.
-        most: usize,
+        max: usize,
     },
     /// A list whose name contains another digest than its own.
     #[error("{target} would be another list: its digest is {digest}")]
-    OtherDigest {
+    OtherDigestInName {
         /// The name with the other digest.
         target: String,
         /// The digest of the list.
@@ -368,7 +368,7 @@ pub enum CommandError {
     NotAList(String),
     /// `check`: a text that is neither a registry nor a repository.
     #[error("cannot check {typed:?}: {why}")]
-    CheckTarget {
+    InvalidCheckTarget {
         /// As typed.
         typed: String,
         /// What is wrong with it.
@@ -379,13 +379,13 @@ pub enum CommandError {
     Unpublishable(String),
     /// A shared draft that cannot be changed or published.
     #[error(transparent)]
-    Shared(Box<SharedFailure>),
+    Shared(Box<SharedDraftError>),
     /// `--password-stdin`: stdin contains no valid password.
     #[error("cannot read the password from standard input: {}", io_error(.0))]
     Password(#[source] io::Error),
     /// `man`: an unknown command.
     #[error("there is no command {0:?}")]
-    NoPage(String),
+    NoManPage(String),
     /// The shim cannot be installed or removed.
     #[error(transparent)]
     Shim(#[from] ShimError),

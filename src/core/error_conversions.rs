@@ -3,12 +3,12 @@
 use std::fmt;
 
 use crate::content::{ContentError, LayoutError};
-use crate::core::blob_failure::BlobFailure;
+use crate::core::blob_error::BlobError;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::docker_dir::StoreError;
 use crate::drafts::registry::SharedStoreError;
 use crate::model::DocumentError;
@@ -30,12 +30,12 @@ boxed! {
     SpecError => Spec,
     StoreError => Store,
     RegistryError => Registry,
-    DocumentError => Draft,
+    DocumentError => InvalidDraft,
     MissingChild => MissingChild,
-    BlobFailure => Blob,
+    BlobError => Blob,
     FileError => File,
     ListConflict => Conflict,
-    SharedFailure => Shared,
+    SharedDraftError => Shared,
 }
 
 impl From<ContentError> for CommandError {
@@ -52,17 +52,17 @@ impl From<SharedStoreError> for CommandError {
     fn from(error: SharedStoreError) -> CommandError {
         match error {
             SharedStoreError::Registry(source) => CommandError::Registry(source),
-            other => CommandError::from(SharedFailure::from(other)),
+            other => CommandError::from(SharedDraftError::from(other)),
         }
     }
 }
 
 impl CommandError {
     /// For `map_err`: content that a registry serves under this name, and that is not the expected document.
-    pub(crate) fn served<'n>(
+    pub(crate) fn invalid_document<'n>(
         name: &'n (impl fmt::Display + ?Sized),
     ) -> impl Fn(DocumentError) -> CommandError + Copy + 'n {
-        move |source| CommandError::Served { reference: name.to_string(), source }
+        move |source| CommandError::InvalidDocument { reference: name.to_string(), source }
     }
 
     /// The failure that no image for a platform is in `sources`.

@@ -25,15 +25,15 @@ pub struct Description<'e> {
 }
 
 impl<'e> Description<'e> {
-    pub(super) fn of(kind: FailureKind) -> Description<'e> {
+    pub(super) fn new(kind: FailureKind) -> Description<'e> {
         Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
     }
 
-    pub(super) fn at((kind, path): (FailureKind, Option<&'e Path>)) -> Description<'e> {
-        Description { path, ..Description::of(kind) }
+    pub(super) fn with_path((kind, path): (FailureKind, Option<&'e Path>)) -> Description<'e> {
+        Description { path, ..Description::new(kind) }
     }
 
-    pub(super) fn about(self, reference: &'e str) -> Description<'e> {
+    pub(super) fn reference(self, reference: &'e str) -> Description<'e> {
         Description { reference: Some(reference), ..self }
     }
 
@@ -94,14 +94,14 @@ pub enum PartialResult {
         /// The tags that were moved.
         moved: Vec<String>,
         /// The tags that were not moved.
-        left: Vec<String>,
+        remaining: Vec<String>,
     },
     /// Several lists.
     Batch {
         /// The lists that are published.
         published: Vec<String>,
         /// The lists that are not, the one that failed first.
-        left: Vec<String>,
+        remaining: Vec<String>,
     },
     /// The list is published; a later step failed.
     PushedButNotReported {
@@ -113,7 +113,7 @@ pub enum PartialResult {
 }
 
 /// Docker's part of the line: the registry's own message if it answered, otherwise what happened.
-pub(crate) fn answer(error: &RegistryError) -> String {
+pub(crate) fn response_text(error: &RegistryError) -> String {
     let is_given = error.address().is_some_and(Address::is_given);
     if error.status.is_some() && !is_given { error.detail.clone() } else { error.to_string() }
 }
@@ -129,6 +129,6 @@ pub(crate) fn incomplete(list: &str, missing: &[String], extra: &[String]) -> St
 }
 
 /// One line each.
-pub(crate) fn lines(errors: &[impl ToString]) -> String {
+pub(crate) fn join_lines(errors: &[impl ToString]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -31,7 +31,7 @@ pub(crate) type ExportedSpec = (Spec, Vec<String>);
 /// The name that `apply` publishes the list under. A digest is left out, because a rebuilt list would need the same
 /// bytes.
 fn published_name(list: &Reference) -> Reference {
-    let tagged = list.tag().and_then(|tag| tags::tagged(list, tag));
+    let tagged = list.tag().and_then(|tag| tags::with_tag(list, tag));
     tagged.unwrap_or_else(|| list.clone())
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn round_trip_warning(text: &str, spec: &Spec) -> Option<String> {
 /// A draft without images.
 pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError> {
     if draft.is_empty() {
-        return Err(CommandError::Empty(draft.reference.to_string()));
+        return Err(CommandError::EmptyDraft(draft.reference.to_string()));
     }
     let is_source = |reference: &&Reference| draft.source.as_ref().map(|index| &index.digest) == reference.digest();
     let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
@@ -99,7 +99,7 @@ pub(crate) fn spec_of_remote(access: ContentAccess<'_>, location: &Location) -> 
         Some(list) => published_name(list),
         None => Reference::parse(LAYOUT_LIST_NAME)?,
     };
-    let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&list))?;
+    let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&list))?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
     let mut losses = LossWarnings { has_source: true, warnings: Vec::new() };
     losses.list(index.subject.as_ref());

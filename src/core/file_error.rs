@@ -15,7 +15,7 @@ use crate::sanitize;
 pub enum FileError {
     /// A link, a device or the like.
     #[error("{} is {found}: only files and folders are read", shown(path))]
-    Refused {
+    UnsupportedKind {
         /// The file that was named, or one in a folder that was named.
         path: PathBuf,
         /// Its kind.
@@ -23,7 +23,7 @@ pub enum FileError {
     },
     /// A link, a folder, a device or the like in the place of a file.
     #[error("{} is {found}: only a file is read", shown(path))]
-    NoFile {
+    NotAFile {
         /// What was named.
         path: PathBuf,
         /// Its kind.
@@ -31,7 +31,7 @@ pub enum FileError {
     },
     /// A link, a device or the like as a file of an artifact.
     #[error("{} is {found}: an artifact is made of files", shown(path))]
-    NoArtifact {
+    NotAnArtifactFile {
         /// The file that was named.
         path: PathBuf,
         /// Its kind.
@@ -39,27 +39,27 @@ pub enum FileError {
     },
     /// Two files of an artifact with one name.
     #[error("{} would be the second file named {}", shown(path), sanitize::word(title))]
-    SameTitle {
+    DuplicateTitle {
         /// The second file.
         path: PathBuf,
         /// Its name in the artifact.
         title: String,
     },
     /// A file that is larger than the maximum.
-    #[error("{} has more than {most} bytes", shown(path))]
+    #[error("{} has more than {max} bytes", shown(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// The maximum in bytes.
-        most: u64,
+        max: u64,
     },
     /// A folder with more files than the maximum.
-    #[error("{} has more than {most} files", shown(path))]
-    TooMany {
+    #[error("{} has more than {max} files", shown(path))]
+    TooManyFiles {
         /// The folder.
         path: PathBuf,
         /// The maximum number.
-        most: usize,
+        max: usize,
     },
     /// A folder without a digest.
     #[error("{} is an empty folder: it should have a file named by a digest", shown(path))]
@@ -69,46 +69,46 @@ pub enum FileError {
     },
     /// A layout in the place of a folder of digests.
     #[error("{} is an OCI image layout, and no folder of digests", shown(path))]
-    Layout {
+    LayoutAsFolder {
         /// The folder.
         path: PathBuf,
     },
     /// A file in a folder of digests that is no digest.
     #[error("{} is not an empty file named by a digest, as all files of the folder have to be", shown(path))]
-    Stray {
+    NotADigestFile {
         /// The file.
         path: PathBuf,
     },
     /// Several entries of a folder of digests that are none.
     #[error(
         "{} is not a folder of digests: {} of its {number} files are not empty files named by a digest: {}",
-        shown(folder), strays.len(), build_output::names(strays)
+        shown(folder), others.len(), build_output::names(others)
     )]
-    Strays {
+    NotADigestFolder {
         /// The folder.
         folder: PathBuf,
         /// The number of its entries.
         number: usize,
         /// What each of them is, by its name in the folder.
-        strays: Vec<String>,
+        others: Vec<String>,
     },
     /// A file with invalid content.
     #[error("{}: {source}", sanitize::word(file))]
-    Content {
+    InvalidContent {
         /// The file.
         file: String,
         /// The error.
         source: BuildOutputError,
     },
     /// An image that cannot be fetched.
-    #[error("{file}: {failure}")]
-    Stale {
+    #[error("{file}: {error}")]
+    ImageNotFetched {
         /// The file.
         file: String,
         /// The name of the image.
         reference: String,
         /// Why it cannot be fetched.
-        failure: String,
+        error: String,
         /// The registry's error.
         source: Option<Box<RegistryError>>,
     },
@@ -122,7 +122,7 @@ pub enum FileError {
     },
     /// A descriptor that gives another size than the manifest has.
     #[error("{file}: the manifest of {reference} has {bytes} bytes, and the file says {stated}")]
-    Size {
+    SizeMismatch {
         /// The file.
         file: String,
         /// The name of the image.
@@ -134,7 +134,7 @@ pub enum FileError {
     },
     /// Two images of one platform.
     #[error("two images for {platform}: {one} in {one_file}, and {other} in {other_file}")]
-    TwoImages {
+    TwoImagesForPlatform {
         /// The platform of both.
         platform: String,
         /// The digest of the first image.
@@ -153,12 +153,12 @@ pub enum FileError {
 
 impl FileError {
     /// What an entry of a folder of digests is instead of a digest, by its name in the folder.
-    pub(crate) fn stray(&self, folder: &Path) -> Option<String> {
+    pub(crate) fn described_in_folder(&self, folder: &Path) -> Option<String> {
         let name = |path: &Path| shown(path.strip_prefix(folder).unwrap_or(path));
         match self {
-            FileError::Stray { path } => Some(name(path)),
+            FileError::NotADigestFile { path } => Some(name(path)),
             FileError::EmptyFolder { path } => Some(format!("{} (an empty folder)", name(path))),
-            FileError::Refused { path, found } => Some(format!("{} ({found})", name(path))),
+            FileError::UnsupportedKind { path, found } => Some(format!("{} ({found})", name(path))),
             _ => None,
         }
     }
@@ -166,27 +166,27 @@ impl FileError {
     /// The data of the error.
     pub(super) fn describe(&self) -> Description<'_> {
         match self {
-            FileError::Refused { path, .. }
-            | FileError::NoArtifact { path, .. }
-            | FileError::SameTitle { path, .. }
-            | FileError::NoFile { path, .. }
+            FileError::UnsupportedKind { path, .. }
+            | FileError::NotAnArtifactFile { path, .. }
+            | FileError::DuplicateTitle { path, .. }
+            | FileError::NotAFile { path, .. }
             | FileError::TooLarge { path, .. }
-            | FileError::TooMany { path, .. }
+            | FileError::TooManyFiles { path, .. }
             | FileError::EmptyFolder { path }
-            | FileError::Layout { path }
-            | FileError::Strays { folder: path, .. }
-            | FileError::Stray { path } => Description::of(FailureKind::Spec).path(path),
-            FileError::Content { file, .. } => Description::of(FailureKind::Spec).path(Path::new(file)),
-            FileError::ImageId { file, reference } | FileError::Size { file, reference, .. } => {
-                Description::of(FailureKind::Spec).path(Path::new(file)).about(reference)
+            | FileError::LayoutAsFolder { path }
+            | FileError::NotADigestFolder { folder: path, .. }
+            | FileError::NotADigestFile { path } => Description::new(FailureKind::Spec).path(path),
+            FileError::InvalidContent { file, .. } => Description::new(FailureKind::Spec).path(Path::new(file)),
+            FileError::ImageId { file, reference } | FileError::SizeMismatch { file, reference, .. } => {
+                Description::new(FailureKind::Spec).path(Path::new(file)).reference(reference)
             }
-            FileError::Stale { file, reference, source, .. } => {
+            FileError::ImageNotFetched { file, reference, source, .. } => {
                 let kind = source.as_ref().map_or(FailureKind::Spec, |source| source.failure_kind());
-                let described = Description::of(kind).path(Path::new(file)).about(reference);
+                let described = Description::new(kind).path(Path::new(file)).reference(reference);
                 Description { exchange: source.as_deref(), ..described }
             }
-            FileError::TwoImages { .. } => Description::of(FailureKind::Conflict),
-            FileError::NoTargets(_) => Description::of(FailureKind::Usage),
+            FileError::TwoImagesForPlatform { .. } => Description::new(FailureKind::Conflict),
+            FileError::NoTargets(_) => Description::new(FailureKind::Usage),
         }
     }
 }

@@ -41,18 +41,18 @@ pub(crate) enum ContentOrigin<'a> {
 
 impl<'a> ContentOrigin<'a> {
     /// The origin of a manifest that an entry says is in `repository`: the layout that it was read from, if any.
-    pub(crate) fn of(repository: &'a Repository, digest: &Digest, layouts: &Layouts) -> ContentOrigin<'a> {
-        layouts.with(digest).map_or(ContentOrigin::Repository(repository), ContentOrigin::Layout)
+    pub(crate) fn find(repository: &'a Repository, digest: &Digest, layouts: &Layouts) -> ContentOrigin<'a> {
+        layouts.find_by_manifest(digest).map_or(ContentOrigin::Repository(repository), ContentOrigin::Layout)
     }
 
     /// Whether it is this repository.
     pub(crate) fn is_in(&self, repository: &Repository) -> bool {
-        matches!(self, ContentOrigin::Repository(own) if *own == repository)
+        matches!(self, ContentOrigin::Repository(known) if *known == repository)
     }
 
     /// Whether it is in the registry of this repository.
-    pub(crate) fn is_near(&self, target: &Repository) -> bool {
-        matches!(self, ContentOrigin::Repository(own) if own.domain() == target.domain())
+    pub(crate) fn is_in_registry_of(&self, target: &Repository) -> bool {
+        matches!(self, ContentOrigin::Repository(known) if known.domain() == target.domain())
     }
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for ContentOrigin<'_> {
 }
 
 /// A manifest of a repository or a layout, as messages name it.
-pub(crate) fn shown_in(place: &dyn fmt::Display, is_repository: bool, name: &ManifestName) -> String {
+pub(crate) fn manifest_name_in(place: &dyn fmt::Display, is_repository: bool, name: &ManifestName) -> String {
     match (name, is_repository) {
         (ManifestName::Tag(tag), true) => format!("{place}:{tag}"),
         (ManifestName::Digest(digest), true) => format!("{place}@{digest}"),
@@ -118,12 +118,12 @@ impl<'a> ImageSource<'a> {
         }
     }
 
-    /// The reference that its manifest has in a list of the repository `home`: its own in a registry. A manifest of a
-    /// layout has none before it is published; then it is in `home`.
-    pub(crate) fn reference_in(&self, home: Option<&Repository>) -> Option<Reference> {
+    /// The reference that its manifest has in a list of `list_repository`: its own in a registry. A
+    /// manifest of a layout has none before it is published; then it is in that repository.
+    pub(crate) fn reference_in(&self, list_repository: Option<&Repository>) -> Option<Reference> {
         match self {
             ImageSource::Registry { reference, .. } => Some(reference.clone()),
-            ImageSource::Layout { digest, .. } => home.map(|home| home.at_digest(digest)),
+            ImageSource::Layout { digest, .. } => list_repository.map(|repository| repository.at_digest(digest)),
         }
     }
 
@@ -157,7 +157,7 @@ impl<'a> ImageSource<'a> {
             ImageSource::Registry { registry, reference } => Ok(registry.manifest(reference)?),
             ImageSource::Layout { layout, digest, .. } => {
                 let fetched = layout.content().manifest(&ManifestName::Digest(digest.clone()))?;
-                layout.record(digest);
+                layout.record_read(digest);
                 Ok(fetched)
             }
         }

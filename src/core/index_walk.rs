@@ -1,7 +1,7 @@
 //! The walk over nested indexes: one level at a time, within the bounds of [`limits`](super::limits).
 //!
-//! [`in_waves`] checks the bounds and leaves the requests to its caller, which may interleave others. [`Descent`] sends
-//! the requests itself, one for each distinct descriptor.
+//! [`walk_levels`] checks the bounds and leaves the requests to its caller, which may interleave others. [`IndexWalk`]
+//! sends the requests itself, one for each distinct descriptor.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -13,33 +13,33 @@ use crate::core::limit_error::LimitError;
 use crate::core::limits::ResolvedSize;
 use crate::net::tasks;
 
-/// Walks over indexes, one level at a time. `wave` gets the number of the level from 1 on and its items, and returns
-/// the items of the next level. `list` names the index that an item is from, and `count` is the number of its
+/// Walks over indexes, one level at a time. `visit_level` gets the number of the level from 1 on and its items, and
+/// returns the items of the next level. `list` names the index that an item is from, and `count` is the number of its
 /// descriptors.
 ///
 /// # Errors
-/// Those of `wave`; [`LimitError`] beyond `levels` levels and the maximum number of descriptors.
-pub(crate) fn in_waves<T>(
+/// Those of `visit_level`; [`LimitError`] beyond `levels` levels and the maximum number of descriptors.
+pub(crate) fn walk_levels<T>(
     levels: usize,
     list: impl Fn(&T) -> String,
     count: impl Fn(&T) -> usize,
     mut level: Vec<T>,
-    mut wave: impl FnMut(usize, Vec<T>) -> Result<Vec<T>, CommandError>,
+    mut visit_level: impl FnMut(usize, Vec<T>) -> Result<Vec<T>, CommandError>,
 ) -> Result<(), CommandError> {
     let mut size = ResolvedSize::default();
     for depth in 1.. {
         let Some(first) = level.first() else { break };
         if depth > levels {
-            return Err(LimitError::Depth { list: list(first), most: levels }.into());
+            return Err(LimitError::Depth { list: list(first), max: levels }.into());
         }
         level.iter().try_for_each(|item| size.count_descriptors(count(item), || list(item)))?;
-        level = wave(depth, level)?;
+        level = visit_level(depth, level)?;
     }
     Ok(())
 }
 
 /// A walk over one index that fetches what it names.
-pub(crate) struct Descent<'a> {
+pub(crate) struct IndexWalk<'a> {
     /// The index, for messages.
     pub(crate) list: &'a dyn Display,
     /// The maximum of concurrent operations.
@@ -48,18 +48,18 @@ pub(crate) struct Descent<'a> {
     pub(crate) levels: usize,
 }
 
-impl Descent<'_> {
-    /// Fetches the items of a level in parallel, and each key once. `take` gets the number of the level from 1 on, the
+impl IndexWalk<'_> {
+    /// Fetches the items of a level in parallel, and each key once. `visit` gets the number of the level from 1 on, the
     /// item and what was fetched, in the order of the items, and returns the items below.
     ///
     /// # Errors
-    /// Those of `fetch` and `take`, and [`LimitError`].
+    /// Those of `fetch` and `visit`, and [`LimitError`].
     pub(crate) fn run<T: Sync, F: Send, K: Eq + Hash>(
         &self,
         level: Vec<T>,
         key: impl Fn(&T) -> K,
         fetch: impl Fn(&T) -> Result<F, CommandError> + Sync,
-        mut take: impl FnMut(usize, T, F) -> Result<Vec<T>, CommandError>,
+        mut visit: impl FnMut(usize, T, F) -> Result<Vec<T>, CommandError>,
     ) -> Result<(), CommandError> {
         let mut seen = HashSet::new();
         let mut distinct = |mut level: Vec<T>| {
@@ -67,16 +67,16 @@ impl Descent<'_> {
             level
         };
         let first = distinct(level);
-        in_waves(
+        walk_levels(
             self.levels,
             |_| self.list.to_string(),
             |_| 1,
             first,
             |depth, level| {
-                let fetched = tasks::in_order(self.jobs, &level, |item| fetch(item)).map_err(CommandError::of)?;
+                let fetched = tasks::in_order(self.jobs, &level, |item| fetch(item)).map_err(CommandError::combine)?;
                 let mut next = Vec::new();
                 for (item, fetched) in level.into_iter().zip(fetched) {
-                    next.extend(take(depth, item, fetched)?);
+                    next.extend(visit(depth, item, fetched)?);
                 }
                 Ok(distinct(next))
             },
@@ -93,16 +93,16 @@ mod tests {
     fn walked(levels: usize, names: impl Fn(usize) -> Vec<usize>) -> Result<Vec<(usize, usize)>, String> {
         let (mut found, jobs) = (Vec::new(), NonZeroUsize::MIN);
         let fetch = |item: &usize| Ok(*item);
-        let take = |depth, item, _| {
+        let visit = |depth, item, _| {
             found.push((depth, item));
             Ok(names(item))
         };
-        let walk = Descent { list: &"L", jobs, levels }.run(vec![1], |item| *item, fetch, take);
+        let walk = IndexWalk { list: &"L", jobs, levels }.run(vec![1], |item| *item, fetch, visit);
         walk.map(|()| found).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn each_item_is_fetched_once_within_bounds() {
+    fn walk_fetches_each_item_once_within_bounds() {
         let diamond = |item| match item {
             1 => vec![2, 3, 2],
             2 | 3 => vec![4],

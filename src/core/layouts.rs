@@ -45,7 +45,7 @@ impl Layouts {
     }
 
     /// The first layout that this manifest was read from.
-    pub(crate) fn with(&self, digest: &Digest) -> Option<Arc<OpenLayout>> {
+    pub(crate) fn find_by_manifest(&self, digest: &Digest) -> Option<Arc<OpenLayout>> {
         lock(&self.opened).iter().find(|open| lock(&open.read).contains(digest)).cloned()
     }
 }
@@ -67,7 +67,7 @@ impl OpenLayout {
     }
 
     /// Remembers that this manifest was read from it, so that a push knows where its blobs are.
-    pub(crate) fn record(&self, manifest: &Digest) {
+    pub(crate) fn record_read(&self, manifest: &Digest) {
         lock(&self.read).insert(manifest.clone());
     }
 

@@ -4,27 +4,27 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// Nested indexes beyond the maximum depth.
-    #[error("{list} has indexes nested more than {most} deep")]
+    #[error("{list} has indexes nested more than {max} deep")]
     Depth {
         /// The outermost list.
         list: String,
         /// The maximum depth.
-        most: usize,
+        max: usize,
     },
     /// More manifests in indexes than the maximum.
-    #[error("{list} brings the manifests taken out of indexes to more than {most}")]
+    #[error("{list} brings the manifests taken out of indexes to more than {max}")]
     Descriptors {
         /// The list that exceeded it.
         list: String,
         /// The maximum number.
-        most: usize,
+        max: usize,
     },
     /// More bytes of manifests in indexes than the maximum.
-    #[error("{list} brings the manifests taken out of indexes to more than {most} bytes")]
+    #[error("{list} brings the manifests taken out of indexes to more than {max} bytes")]
     Bytes {
         /// The list that exceeded it.
         list: String,
         /// The maximum in bytes.
-        most: u64,
+        max: u64,
     },
 }

@@ -40,20 +40,20 @@ impl ResolvedSize {
     pub(crate) fn count_descriptors(&mut self, more: usize, list: impl Fn() -> String) -> Result<(), LimitError> {
         self.descriptors = self.descriptors.saturating_add(more);
         match self.descriptors > CHILDREN_MAX {
-            true => Err(LimitError::Descriptors { list: list(), most: CHILDREN_MAX }),
+            true => Err(LimitError::Descriptors { list: list(), max: CHILDREN_MAX }),
             false => Ok(()),
         }
     }
 
-    /// Checks the limit for a manifest before it is kept `times` times.
+    /// Counts the bytes of a manifest that is kept `times` times.
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn check_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), LimitError> {
+    pub(crate) fn add_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), LimitError> {
         let more = (bytes.len() as u64).saturating_mul(times as u64);
         let before = self.bytes.fetch_add(more, Ordering::Relaxed);
         match before.saturating_add(more) > BYTES_MAX {
-            true => Err(LimitError::Bytes { list: list.to_string(), most: BYTES_MAX }),
+            true => Err(LimitError::Bytes { list: list.to_string(), max: BYTES_MAX }),
             false => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 pub enum ListConflict {
     /// A draft of that name, which may hold unpublished work.
     #[error("there is a draft of {list}: it would say something else than what is published")]
-    Drafted {
+    DraftExists {
         /// The list.
         list: String,
     },
@@ -33,7 +33,7 @@ pub enum ListConflict {
     },
     /// A list named by its digest. No other list can be published under it.
     #[error("{list} is a digest, which always names the same list")]
-    Digest {
+    NamedByDigest {
         /// The list.
         list: String,
     },
@@ -43,10 +43,10 @@ impl ListConflict {
     /// The list.
     pub fn list(&self) -> &str {
         match self {
-            ListConflict::Drafted { list }
+            ListConflict::DraftExists { list }
             | ListConflict::Moved { list, .. }
             | ListConflict::Replaced { list, .. }
-            | ListConflict::Digest { list } => list,
+            | ListConflict::NamedByDigest { list } => list,
         }
     }
 

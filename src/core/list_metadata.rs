@@ -25,7 +25,7 @@ pub struct AnnotationArg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnotationTarget {
     /// The object of the command: an image, otherwise the list.
-    Named,
+    CommandObject,
     /// The list.
     List,
     /// The descriptors in the list: all of them, or those of a platform.
@@ -38,25 +38,25 @@ impl AnnotationArg {
     ///
     /// # Errors
     /// Another form, and a type that a list cannot have, with the reason.
-    pub fn new(typed: &str) -> Result<AnnotationArg, String> {
-        let (left, value) = typed.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("not KEY=VALUE")?;
-        let (types, key) = split(left);
+    pub fn parse(typed: &str) -> Result<AnnotationArg, String> {
+        let (before_equals, value) = typed.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("not KEY=VALUE")?;
+        let (types, key) = split_types(before_equals);
         if key.is_empty() {
             return Err("the key is missing".to_owned());
         }
-        let targets = types.map(|types| types.split(',').map(target).collect::<Result<_, String>>()).transpose()?;
-        let targets = targets.unwrap_or_else(|| vec![AnnotationTarget::Named]);
+        let targets = types.map(|types| types.split(',').map(parse_target).collect::<Result<_, String>>()).transpose()?;
+        let targets = targets.unwrap_or_else(|| vec![AnnotationTarget::CommandObject]);
         Ok(AnnotationArg { targets, key: key.to_owned(), value: value.to_owned() })
     }
 
     /// Whether a text has one of buildx's prefixes.
-    pub fn has_prefix(typed: &str) -> bool {
-        split(typed.split_once('=').map_or(typed, |(left, _)| left)).0.is_some()
+    pub fn has_type_prefix(typed: &str) -> bool {
+        split_types(typed.split_once('=').map_or(typed, |(left, _)| left)).0.is_some()
     }
 
     /// Whether it annotates the object of the command.
-    pub(crate) fn is_of_named(&self) -> bool {
-        self.targets.contains(&AnnotationTarget::Named)
+    pub(crate) fn annotates_command_object(&self) -> bool {
+        self.targets.contains(&AnnotationTarget::CommandObject)
     }
 
     /// The key and the value.
@@ -66,7 +66,7 @@ impl AnnotationArg {
 }
 
 /// The types before the key, if there are any, and the key.
-fn split(left: &str) -> (Option<&str>, &str) {
+fn split_types(left: &str) -> (Option<&str>, &str) {
     const TYPES: [&str; 4] = ["index", "manifest", "index-descriptor", "manifest-descriptor"];
     let is_type = |word: &str| TYPES.contains(&word.split('[').next().unwrap_or_default());
     match left.split_once(':').filter(|(types, _)| types.split(',').all(is_type)) {
@@ -75,11 +75,11 @@ fn split(left: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn target(word: &str) -> Result<AnnotationTarget, String> {
+fn parse_target(word: &str) -> Result<AnnotationTarget, String> {
     let (kind, platform) = match word.split_once('[') {
         Some((kind, rest)) => {
             let platform = rest.strip_suffix(']').ok_or_else(|| format!("{word:?} lacks its closing bracket"))?;
-            (kind, Some(PlatformFilter::any(platform).map_err(|error| error.to_string())?))
+            (kind, Some(PlatformFilter::parse(platform).map_err(|error| error.to_string())?))
         }
         None => (word, None),
     };
@@ -147,31 +147,31 @@ pub(crate) fn annotate(draft: &mut Draft, annotations: &[AnnotationArg]) -> Resu
     for annotation in annotations {
         for target in &annotation.targets {
             match target {
-                AnnotationTarget::Named | AnnotationTarget::List => draft.annotations.extend([annotation.pair()]),
-                AnnotationTarget::Descriptors(platform) => descriptors(draft, platform.as_ref(), annotation)?,
+                AnnotationTarget::CommandObject | AnnotationTarget::List => draft.annotations.extend([annotation.pair()]),
+                AnnotationTarget::Descriptors(platform) => annotate_descriptors(draft, platform.as_ref(), annotation)?,
             }
         }
     }
     Ok(())
 }
 
-fn descriptors(
+fn annotate_descriptors(
     draft: &mut Draft,
     platform: Option<&PlatformFilter>,
     annotation: &AnnotationArg,
 ) -> Result<(), CommandError> {
-    let own = |descriptor: &Descriptor| requirements::known_platform(descriptor).cloned();
-    let is_meant = |descriptor: &Descriptor| match platform {
-        Some(platform) => own(descriptor).is_some_and(|own| own.matches(&platform.parsed)),
+    let platform_of = |descriptor: &Descriptor| requirements::known_platform(descriptor).cloned();
+    let is_selected = |descriptor: &Descriptor| match platform {
+        Some(platform) => platform_of(descriptor).is_some_and(|own| own.matches(&platform.parsed)),
         None => true,
     };
-    let meant = draft.keyed().iter().filter(|(_, entry)| is_meant(&entry.descriptor));
-    let meant: Vec<_> = meant.map(|(key, entry)| (key.clone(), entry.clone())).collect();
-    if let (Some(platform), true) = (platform, meant.is_empty()) {
-        let available = draft.entries().filter_map(|entry| Some(own(&entry.descriptor)?.to_string()));
+    let selected = draft.keyed().iter().filter(|(_, entry)| is_selected(&entry.descriptor));
+    let selected: Vec<_> = selected.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+    if let (Some(platform), true) = (platform, selected.is_empty()) {
+        let available = draft.entries().filter_map(|entry| Some(platform_of(&entry.descriptor)?.to_string()));
         return Err(CommandError::no_such_platform(&platform.shown, &draft.reference, available));
     }
-    for (key, mut entry) in meant {
+    for (key, mut entry) in selected {
         entry.descriptor.annotations.extend([annotation.pair()]);
         draft.insert_keyed(key, entry);
     }
@@ -182,7 +182,7 @@ fn descriptors(
 ///
 /// # Errors
 /// A subject in another repository, and one that the registry does not have.
-pub(crate) fn subject(registry: &Registry, list: &Reference, subject: &Reference) -> Result<Descriptor, CommandError> {
+pub(crate) fn resolve_subject(registry: &Registry, list: &Reference, subject: &Reference) -> Result<Descriptor, CommandError> {
     if subject.repository() != list.repository() {
         let (subject, list) = (subject.to_string(), list.repository().to_string());
         return Err(CommandError::SubjectElsewhere { subject, list });
@@ -197,16 +197,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_buildx() {
-        let read = |typed: &str| AnnotationArg::new(typed).map(|read| (read.targets, read.key, read.value));
-        let platform = |typed: &str| AnnotationTarget::Descriptors(Some(PlatformFilter::any(typed).unwrap()));
-        let own = |targets: Vec<AnnotationTarget>, key: &str, value: &str| Ok((targets, key.into(), value.into()));
-        assert_eq!(read("a=b=c"), own(vec![AnnotationTarget::Named], "a", "b=c"));
-        assert_eq!(read("x:a="), own(vec![AnnotationTarget::Named], "x:a", ""));
-        assert_eq!(read("index:a=b"), own(vec![AnnotationTarget::List], "a", "b"));
-        assert_eq!(read("manifest-descriptor:a=b"), own(vec![AnnotationTarget::Descriptors(None)], "a", "b"));
+    fn annotation_prefixes_are_those_of_buildx() {
+        let parse = |typed: &str| AnnotationArg::parse(typed).map(|argument| (argument.targets, argument.key, argument.value));
+        let platform = |typed: &str| AnnotationTarget::Descriptors(Some(PlatformFilter::parse(typed).unwrap()));
+        let expected_argument = |targets: Vec<AnnotationTarget>, key: &str, value: &str| Ok((targets, key.into(), value.into()));
+        assert_eq!(parse("a=b=c"), expected_argument(vec![AnnotationTarget::CommandObject], "a", "b=c"));
+        assert_eq!(parse("x:a="), expected_argument(vec![AnnotationTarget::CommandObject], "x:a", ""));
+        assert_eq!(parse("index:a=b"), expected_argument(vec![AnnotationTarget::List], "a", "b"));
+        assert_eq!(parse("manifest-descriptor:a=b"), expected_argument(vec![AnnotationTarget::Descriptors(None)], "a", "b"));
         let both = vec![AnnotationTarget::List, platform("linux/arm64")];
-        assert_eq!(read("index,manifest-descriptor[linux/arm64]:a=b"), own(both, "a", "b"));
+        assert_eq!(parse("index,manifest-descriptor[linux/arm64]:a=b"), expected_argument(both, "a", "b"));
         for (typed, expected) in [
             ("a", "not KEY=VALUE"),
             ("=b", "not KEY=VALUE"),
@@ -218,7 +218,7 @@ mod tests {
             ("manifest-descriptor[arm64]:a=b", "\"arm64\" is not OS/ARCH"),
             ("index[linux/amd64]:a=b", "index has no platform"),
         ] {
-            let message = read(typed).unwrap_err();
+            let message = parse(typed).unwrap_err();
             assert!(message.starts_with(expected), "{typed}: {message}");
         }
     }

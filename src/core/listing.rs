@@ -82,7 +82,7 @@ pub(crate) struct EntryListing {
     pub(crate) referrers: Vec<ReferrerListing>,
     /// The source of the entry, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<ImageOrigin>,
+    pub(crate) from: Option<ImageTransfer>,
 }
 
 /// A manifest that refers to another one.
@@ -112,7 +112,7 @@ pub(crate) struct ReferrerListing {
 
 /// The source of an image of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct ImageOrigin {
+pub(crate) struct ImageTransfer {
     pub(crate) how: TransferMethod,
     pub(crate) repository: String,
     /// The bytes of the blobs that must be mounted or copied for it.
@@ -177,15 +177,15 @@ fn is_false(value: &bool) -> bool {
 
 impl Listing {
     /// The listing of a name. The descriptor's annotations and artifact type are the manifest's own.
-    pub(crate) fn new(location: &Location, own: &Descriptor) -> Listing {
+    pub(crate) fn new(location: &Location, descriptor: &Descriptor) -> Listing {
         Listing {
             reference: location.to_string(),
-            digest: own.digest.to_string(),
-            size: own.size,
-            media_type: own.media_type.clone(),
-            platform: platform(own),
-            artifact_type: own.artifact_type.clone(),
-            annotations: own.annotations.clone(),
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size,
+            media_type: descriptor.media_type.clone(),
+            platform: platform(descriptor),
+            artifact_type: descriptor.artifact_type.clone(),
+            annotations: descriptor.annotations.clone(),
             tags: location.tag().map(str::to_owned).into_iter().collect(),
             ..Listing::default()
         }
@@ -195,53 +195,53 @@ impl Listing {
     ///
     /// # Errors
     /// As [`Draft::preview`].
-    pub(crate) fn of(draft: &Draft, requests: u64) -> Result<Listing, DocumentError> {
-        Ok(Listing { requests, ..Listing::stored(draft)? })
+    pub(crate) fn from_draft_with_requests(draft: &Draft, requests: u64) -> Result<Listing, DocumentError> {
+        Ok(Listing { requests, ..Listing::from_draft(draft)? })
     }
 
     /// The listing of a draft without any request.
     ///
     /// # Errors
     /// As [`Draft::preview`].
-    pub(crate) fn stored(draft: &Draft) -> Result<Listing, DocumentError> {
+    pub(crate) fn from_draft(draft: &Draft) -> Result<Listing, DocumentError> {
         let list = draft.preview()?;
-        let own = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
+        let descriptor = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
         Ok(Listing {
             local: true,
             artifact_type: draft.artifact_type.clone(),
             annotations: draft.annotations.clone(),
-            subject: draft.subject.as_ref().map(BlobListing::of),
-            platforms: Some(draft.listed().map(EntryListing::of).collect()),
-            ..Listing::new(&draft.reference.clone().into(), &own)
+            subject: draft.subject.as_ref().map(BlobListing::from_descriptor),
+            platforms: Some(draft.listed().map(EntryListing::from_entry).collect()),
+            ..Listing::new(&draft.reference.clone().into(), &descriptor)
         })
     }
 }
 
 impl EntryListing {
     /// One entry of a draft.
-    pub(crate) fn of(entry: &Entry) -> EntryListing {
+    pub(crate) fn from_entry(entry: &Entry) -> EntryListing {
         let source = entry.source.as_ref().map(ToString::to_string);
-        EntryListing { source, ..EntryListing::of_descriptor(&entry.reference, &entry.descriptor) }
+        EntryListing { source, ..EntryListing::from_descriptor(&entry.reference, &entry.descriptor) }
     }
 
     /// An image that is no list, as the only entry.
-    pub(crate) fn alone(reference: &dyn fmt::Display, image: &Descriptor) -> EntryListing {
+    pub(crate) fn single_image(reference: &dyn fmt::Display, image: &Descriptor) -> EntryListing {
         // The listing itself has the manifest's own annotations.
-        EntryListing::of_descriptor(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
+        EntryListing::from_descriptor(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
     }
 
     /// An entry of a list that is pushed, under the reference to pull it by.
-    pub(crate) fn pushed(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
-        let entry = EntryListing::of_descriptor(reference, descriptor);
+    pub(crate) fn from_pushed_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
+        let entry = EntryListing::from_descriptor(reference, descriptor);
         let (parts, artifact_type, annotations) = Default::default();
         EntryListing { parts, artifact_type, annotations, ..entry }
     }
 
     /// One entry of a list.
-    pub(crate) fn of_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
+    pub(crate) fn from_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
         EntryListing {
             platform: platform(descriptor),
-            parts: PlatformListing::of(descriptor),
+            parts: PlatformListing::from_descriptor(descriptor),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
             media_type: descriptor.media_type.clone(),
@@ -255,7 +255,7 @@ impl EntryListing {
 }
 
 impl PlatformListing {
-    fn of(descriptor: &Descriptor) -> PlatformListing {
+    fn from_descriptor(descriptor: &Descriptor) -> PlatformListing {
         let Platform { os, architecture, variant, os_version, os_features, .. } =
             descriptor.platform.clone().unwrap_or_default();
         PlatformListing { os, architecture, variant, os_version, os_features }
@@ -264,7 +264,7 @@ impl PlatformListing {
 
 impl BlobListing {
     /// A blob, from its descriptor.
-    pub(crate) fn of(blob: &Descriptor) -> BlobListing {
+    pub(crate) fn from_descriptor(blob: &Descriptor) -> BlobListing {
         BlobListing {
             digest: blob.digest.to_string(),
             size: blob.size,

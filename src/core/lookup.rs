@@ -17,20 +17,20 @@ const DIGITS_MIN: usize = 7;
 /// The entries that a word names.
 ///
 /// # Errors
-/// [`CommandError::Ambiguous`] for hexadecimal digits at the beginning of several digests.
+/// [`CommandError::AmbiguousDigest`] for hexadecimal digits at the beginning of several digests.
 pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
     let name = Reference::parse(word).ok();
     if let Some(entry) = name.as_ref().and_then(|name| draft.get(name)) {
         return Ok(vec![entry]);
     }
     if let Some(name) = &name {
-        let found = images(draft, |entry| entry.source.as_ref().is_some_and(|index| is_meant(index, name)));
+        let found = images(draft, |entry| entry.source.as_ref().is_some_and(|index| names_index(name, index)));
         if !found.is_empty() {
             return Ok(found);
         }
     }
     if let Ok(platform) = Platform::parse(word) {
-        let matches = |own: &Platform| own.matches(&platform);
+        let matches = |candidate: &Platform| candidate.matches(&platform);
         let found = images(draft, |entry| entry.descriptor.platform.as_ref().is_some_and(matches));
         if !found.is_empty() {
             return Ok(found);
@@ -50,23 +50,23 @@ pub(crate) fn entry<'a>(draft: &'a Draft, word: &str) -> Result<Option<&'a Entry
         several => Err(CommandError::SeveralImages {
             word: word.to_owned(),
             list: draft.reference.to_string(),
-            images: several.iter().map(|entry| described(entry)).collect(),
+            images: several.iter().map(|entry| with_platform(entry)).collect(),
         }),
     }
 }
 
-fn described(entry: &Entry) -> String {
+fn with_platform(entry: &Entry) -> String {
     let platform = entry.descriptor.platform.as_ref().filter(|_| entry.descriptor.has_platform());
     let platform = platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
     format!("{}{platform}", entry.reference)
 }
 
-fn images(draft: &Draft, is_meant: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
-    draft.listed().filter(|entry| entry.attests().is_none() && is_meant(entry)).collect()
+fn images(draft: &Draft, is_selected: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
+    draft.listed().filter(|entry| entry.attests().is_none() && is_selected(entry)).collect()
 }
 
 /// Whether `name` names this index. The index has the tag and digest of the time when its entries were taken.
-fn is_meant(index: &Reference, name: &Reference) -> bool {
+fn names_index(name: &Reference, index: &Reference) -> bool {
     index.repository() == name.repository()
         && name.tag().is_none_or(|tag| index.tag() == Some(tag))
         && name.digest().is_none_or(|digest| index.digest() == Some(digest))
@@ -76,20 +76,20 @@ fn is_meant(index: &Reference, name: &Reference) -> bool {
 fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
     let digits = word.strip_prefix("sha256:").unwrap_or(word);
     let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let begins = |entry: &&Entry| {
+    let has_digest = |entry: &&Entry| {
         let digest = entry.descriptor.digest.as_str();
         digest == word
             || (is_hex
                 && digits.len() >= DIGITS_MIN
                 && digest.split_once(':').is_some_and(|(_, own)| own.starts_with(digits)))
     };
-    let all: Vec<&Entry> = draft.listed().filter(begins).collect();
+    let all: Vec<&Entry> = draft.listed().filter(has_digest).collect();
     let images: Vec<&Entry> = all.iter().copied().filter(|entry| entry.attests().is_none()).collect();
     let found = if images.is_empty() { all } else { images };
     let digests: BTreeSet<&str> = found.iter().map(|entry| entry.descriptor.digest.as_str()).collect();
     match digests.len() {
         0 | 1 => Ok(found),
-        _ => Err(CommandError::Ambiguous {
+        _ => Err(CommandError::AmbiguousDigest {
             word: word.to_owned(),
             meanings: digests.into_iter().map(str::to_owned).collect(),
         }),
@@ -98,15 +98,15 @@ fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, Comma
 
 /// The nearest match for a word that names nothing: a platform of the draft, or the name of an entry or of an index
 /// that entries came from.
-pub(crate) fn nearest_to(draft: &Draft, word: &str) -> Option<String> {
+pub(crate) fn suggestion_for(draft: &Draft, word: &str) -> Option<String> {
     let platform = Platform::parse(word).ok();
     let is_mistyped = platform.is_some_and(|platform| platform.check_words().is_err());
     let platforms = images(draft, |entry| entry.descriptor.has_platform());
-    let forms = |own: &Platform| [format!("{}/{}", own.os, own.architecture), own.to_string()];
+    let names = |own: &Platform| [format!("{}/{}", own.os, own.architecture), own.to_string()];
     let platforms: BTreeSet<String> =
-        platforms.iter().filter_map(|entry| entry.descriptor.platform.as_ref()).flat_map(forms).collect();
-    let near = if is_mistyped { nearest(word, platforms.iter().map(String::as_str)) } else { None };
-    near.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(word).ok()?))
+        platforms.iter().filter_map(|entry| entry.descriptor.platform.as_ref()).flat_map(names).collect();
+    let suggestion = if is_mistyped { nearest(word, platforms.iter().map(String::as_str)) } else { None };
+    suggestion.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(word).ok()?))
 }
 
 /// A similar name that differs only in its tag or in the last part of its path.
@@ -114,19 +114,19 @@ fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
     let tag = name.tag()?;
     let sources = draft.entries().filter_map(|entry| entry.source.as_ref());
     let names: Vec<&Reference> = draft.entries().map(|entry| &entry.reference).chain(sources).collect();
-    let here = names.iter().filter(|known| known.repository() == name.repository());
-    let tags: BTreeSet<&str> = here.filter_map(|known| known.tag()).collect();
-    if let Some(near) = nearest_word(tag, tags.into_iter()) {
-        return Some(format!("{}:{near}", name.repository()));
+    let same_repository = names.iter().filter(|known| known.repository() == name.repository());
+    let tags: BTreeSet<&str> = same_repository.filter_map(|known| known.tag()).collect();
+    if let Some(suggestion) = nearest_word(tag, tags.into_iter()) {
+        return Some(format!("{}:{suggestion}", name.repository()));
     }
-    let (folder, last) = split(name.repository());
-    let beside = names.iter().filter(|known| known.tag() == Some(tag) && split(known.repository()).0 == folder);
-    let lasts: BTreeSet<String> = beside.map(|known| split(known.repository()).1).collect();
-    nearest_word(&last, lasts.iter().map(String::as_str)).map(|near| format!("{folder}/{near}:{tag}"))
+    let (folder, last) = split_last_part(name.repository());
+    let siblings = names.iter().filter(|known| known.tag() == Some(tag) && split_last_part(known.repository()).0 == folder);
+    let last_parts: BTreeSet<String> = siblings.map(|known| split_last_part(known.repository()).1).collect();
+    nearest_word(&last, last_parts.iter().map(String::as_str)).map(|suggestion| format!("{folder}/{suggestion}:{tag}"))
 }
 
 /// The registry and folder of a repository, and the last part of its path.
-fn split(repository: &Repository) -> (String, String) {
+fn split_last_part(repository: &Repository) -> (String, String) {
     let whole = repository.to_string();
     whole.rsplit_once('/').map_or((String::new(), whole.clone()), |(folder, last)| (folder.into(), last.into()))
 }
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_finds_anything_counts() {
+    fn lookup_uses_the_first_rule_that_matches() {
         let index = format!("h.x/app:1@sha256:{}", "d".repeat(64));
         let amd = entry_of("h.x/app:amd", Some(&index), "linux/amd64");
         let proof = attestation_of(&amd, &index);
         // An image for one platform whose name reads as another platform.
-        let odd = entry_of("linux/amd64", None, "linux/arm64");
-        let draft = draft([amd.clone(), proof.clone(), odd]);
+        let misnamed = entry_of("linux/amd64", None, "linux/arm64");
+        let draft = draft([amd.clone(), proof.clone(), misnamed]);
         assert_eq!(found(&draft, "h.x/app:amd"), ["h.x/app:amd"]);
         assert_eq!(found(&draft, "linux/amd64"), ["docker.io/linux/amd64:latest"]);
         assert_eq!(found(&draft, "linux/x86_64"), ["h.x/app:amd"]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn one_image_is_wanted_and_several_are_listed() {
+    fn lookup_of_one_image_lists_several_matches() {
         let index = format!("h.x/app:1@sha256:{}", "d".repeat(64));
         let v6 = entry_of("h.x/app:a", Some(&index), "linux/arm/v6");
         let v7 = entry_of("h.x/app:b", Some(&index), "linux/arm/v7");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_found() {
+    fn lookup_suggests_the_nearest_name() {
         let index = format!("h.x/team/app:1.2@sha256:{}", "d".repeat(64));
         let draft = draft([
             entry_of("h.x/team/app:1-amd64", None, "linux/amd64"),
@@ -231,7 +231,7 @@ mod tests {
                 "",
             ),
         ]);
-        for (word, near) in [
+        for (word, expected) in [
             ("linux/amd46", Some("linux/amd64")),
             ("linxu/arm64", Some("linux/arm64")),
             ("linxu/arm64/v8", Some("linux/arm64/v8")),
@@ -246,7 +246,7 @@ mod tests {
             ("h.x/other/app:1-amd46", None),
             ("", None),
         ] {
-            assert_eq!(nearest_to(&draft, word).as_deref(), near, "{word:?}");
+            assert_eq!(suggestion_for(&draft, word).as_deref(), expected, "{word:?}");
         }
     }
 }

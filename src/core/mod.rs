@@ -2,7 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod artifact;
-pub mod blob_failure;
+pub mod blob_error;
 pub(crate) mod build_outputs;
 pub mod copy;
 pub mod description;
@@ -10,7 +10,7 @@ pub mod error;
 mod error_conversions;
 pub mod error_parts;
 pub(crate) mod export;
-pub mod failures;
+mod combined_errors;
 pub mod file_error;
 pub(crate) mod image_source;
 pub mod inspect;
@@ -30,7 +30,7 @@ pub mod request;
 pub mod requirements;
 pub mod resolve;
 pub mod shared;
-pub mod shared_failure;
+pub mod shared_draft_error;
 pub mod shim;
 pub(crate) mod spec_names;
 

@@ -21,8 +21,8 @@ pub struct InvalidName {
 impl From<InvalidName> for CommandError {
     fn from(InvalidName { typed, source }: InvalidName) -> CommandError {
         match source {
-            InvalidLocation::Reference(source) => CommandError::Name { role: NameRole::Any, typed, source },
-            InvalidLocation::Layout(why) => CommandError::Location { typed, why },
+            InvalidLocation::Reference(source) => CommandError::InvalidName { role: NameRole::Any, typed, source },
+            InvalidLocation::Layout(why) => CommandError::InvalidLocation { typed, why },
         }
     }
 }
@@ -41,8 +41,8 @@ impl PlatformFilter {
     ///
     /// # Errors
     /// An invalid form, or an unknown pair of operating system and architecture, with the nearest known one.
-    pub fn new(text: &str) -> Result<PlatformFilter, PlatformError> {
-        let filter = PlatformFilter::any(text)?;
+    pub fn parse_known(text: &str) -> Result<PlatformFilter, PlatformError> {
+        let filter = PlatformFilter::parse(text)?;
         filter.parsed.check_words()?;
         Ok(filter)
     }
@@ -51,7 +51,7 @@ impl PlatformFilter {
     ///
     /// # Errors
     /// An invalid form.
-    pub fn any(text: &str) -> Result<PlatformFilter, PlatformError> {
+    pub fn parse(text: &str) -> Result<PlatformFilter, PlatformError> {
         let text = text.trim();
         Ok(PlatformFilter { shown: text.to_owned(), parsed: Platform::parse(text)? })
     }
@@ -90,13 +90,13 @@ pub struct ReferrerFilter {
 
 impl ReferrerFilter {
     /// The policy for a list. With types, the default is all referrers of these types. Without types, an unchanged list
-    /// (`is_carried`) keeps signatures and attestations, and a new list keeps no referrers.
-    pub(crate) fn policy(&self, is_carried: bool) -> ReferrersPolicy {
-        let usual = match (self.types.is_empty(), is_carried) {
+    /// (`is_unchanged`) keeps signatures and attestations, and a new list keeps no referrers.
+    pub(crate) fn policy(&self, is_unchanged: bool) -> ReferrersPolicy {
+        let default = match (self.types.is_empty(), is_unchanged) {
             (false, _) => ReferrersPolicy::All,
             (true, true) => ReferrersPolicy::Keep,
             (true, false) => ReferrersPolicy::Drop,
         };
-        self.policy.unwrap_or(usual)
+        self.policy.unwrap_or(default)
     }
 }

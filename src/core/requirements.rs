@@ -10,7 +10,7 @@ use crate::model::{Draft, Entry};
 use crate::platform::Platform;
 
 /// The operating system of attestations, and of entries without a platform.
-const NO_SYSTEM: &str = "unknown";
+const UNKNOWN_OS: &str = "unknown";
 
 /// The variants of 32-bit ARM, in the order of preference.
 const ARM_VARIANTS: [&str; 3] = ["v7", "v6", "v5"];
@@ -27,20 +27,20 @@ pub(crate) struct Requirements<'a> {
     /// Whether two images for one platform are an error.
     pub(crate) strict: bool,
     /// Where the list comes from.
-    pub(crate) made: SpecOrigin,
+    pub(crate) origin: SpecOrigin,
 }
 
 /// Checks a draft. Returns the warnings, one line for each platform that has several images.
 ///
 /// # Errors
-/// [`CommandError::Incomplete`] for missing or additional platforms; [`CommandError::Twice`] for platforms with several
-/// images, if that is an error.
+/// [`CommandError::Incomplete`] for missing or additional platforms; [`CommandError::DuplicatePlatforms`] for platforms
+/// with several images, if that is an error.
 pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
     // Attestations and artifacts have no platform.
     let images = draft.entries().filter(|entry| entry.attests().is_none());
     let images: Vec<(&Entry, &Platform)> =
         images.filter_map(|entry| Some((entry, known_platform(&entry.descriptor)?))).collect();
-    let Requirements { require, exact, strict, made } = *requirements;
+    let Requirements { require, exact, strict, origin } = *requirements;
     let has = |required: &&PlatformFilter| images.iter().any(|(_, platform)| platform.matches(&required.parsed));
     let missing = require.iter().filter(|required| !has(required));
     let missing: Vec<String> = missing.map(|required| required.shown.clone()).collect();
@@ -48,19 +48,19 @@ pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Ve
     let extra = images.iter().filter(|(_, platform)| is_extra(platform));
     let extra: Vec<String> = extra.map(|(_, platform)| platform.to_string()).collect();
     if !missing.is_empty() || !extra.is_empty() {
-        return Err(CommandError::Incomplete { list: draft.reference.to_string(), made, missing, extra });
+        return Err(CommandError::Incomplete { list: draft.reference.to_string(), origin, missing, extra });
     }
-    let twice = twice(&images);
-    if strict && !twice.is_empty() {
-        return Err(CommandError::Twice { made, twice });
+    let duplicates = duplicate_platforms(&images);
+    if strict && !duplicates.is_empty() {
+        return Err(CommandError::DuplicatePlatforms { origin, lines: duplicates });
     }
-    Ok(twice)
+    Ok(duplicates)
 }
 
 /// The platform of a descriptor, if it is not `unknown`.
 pub(crate) fn known_platform(descriptor: &Descriptor) -> Option<&Platform> {
     let platform = descriptor.platform.as_ref()?;
-    (descriptor.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
+    (descriptor.has_platform() && platform.os != UNKNOWN_OS).then_some(platform)
 }
 
 /// The images that match a platform best. 32-bit ARM without a variant prefers v7, then v6, then v5, as containerd and
@@ -79,22 +79,22 @@ pub(crate) fn preferred<'a, T: Copy>(
 }
 
 /// A line for each platform that has several images.
-fn twice(entries: &[(&Entry, &Platform)]) -> Vec<String> {
+fn duplicate_platforms(entries: &[(&Entry, &Platform)]) -> Vec<String> {
     let mut images: BTreeMap<PlatformKey, (String, Vec<String>)> = BTreeMap::new();
     for (entry, platform) in entries {
         let shown = || (platform.normalized().to_string(), Vec::new());
-        let (_, images) = images.entry(key(platform)).or_insert_with(shown);
+        let (_, images) = images.entry(platform_key(platform)).or_insert_with(shown);
         images.push(entry.reference.to_string());
     }
-    let twice = images.into_values().filter(|(_, images)| images.len() > 1);
-    twice
-        .map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images, SHOWN_MAX)))
+    let duplicates = images.into_values().filter(|(_, images)| images.len() > 1);
+    duplicates
+        .map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), abbreviated(&images, SHOWN_MAX)))
         .collect()
 }
 
-/// The first `most` names, and the number of the others.
-pub(crate) fn some(names: &[String], most: usize) -> String {
-    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+/// The first `max` names, and the number of the others.
+pub(crate) fn abbreviated(names: &[String], max: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(max).map(String::as_str).collect();
     match names.len().saturating_sub(shown.len()) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -105,7 +105,7 @@ pub(crate) fn some(names: &[String], most: usize) -> String {
 pub(crate) type PlatformKey = (String, String, String, String, Vec<String>, Vec<String>);
 
 /// The fields by which a platform equals another one.
-pub(crate) fn key(platform: &Platform) -> PlatformKey {
+pub(crate) fn platform_key(platform: &Platform) -> PlatformKey {
     let Platform { architecture, os, os_version, mut os_features, variant, mut features } = platform.normalized();
     os_features.sort_unstable();
     features.sort_unstable();
@@ -128,19 +128,19 @@ mod tests {
         draft
     }
 
-    fn arguments(platforms: &[&str]) -> Vec<PlatformFilter> {
-        platforms.iter().map(|platform| PlatformFilter::new(platform).unwrap()).collect()
+    fn filters(platforms: &[&str]) -> Vec<PlatformFilter> {
+        platforms.iter().map(|platform| PlatformFilter::parse_known(platform).unwrap()).collect()
     }
 
     fn checked(draft: &Draft, require: &[&str], exact: bool) -> Result<Vec<String>, CommandError> {
-        check(draft, &Requirements { require: &arguments(require), exact, strict: false, made: SpecOrigin::Draft })
+        check(draft, &Requirements { require: &filters(require), exact, strict: false, origin: SpecOrigin::Draft })
     }
 
     #[test]
-    fn what_is_required_must_be_there() {
+    fn check_refuses_a_draft_without_a_required_platform() {
         let draft = draft(&["linux/amd64", "linux/arm64/v8", "linux/arm/v6"]);
-        for fine in [&["linux/amd64"][..], &["linux/x86_64", "linux/arm64", "linux/arm/v6"], &["linux/arm"], &[]] {
-            assert_eq!(checked(&draft, fine, false).unwrap(), [""; 0], "{fine:?}");
+        for present in [&["linux/amd64"][..], &["linux/x86_64", "linux/arm64", "linux/arm/v6"], &["linux/arm"], &[]] {
+            assert_eq!(checked(&draft, present, false).unwrap(), [""; 0], "{present:?}");
         }
         let refused = checked(&draft, &["linux/arm64", "linux/arm/v7", "windows/amd64"], false).unwrap_err();
         let CommandError::Incomplete { missing, extra, .. } = refused else { panic!("{refused}") };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_means_nothing_else() {
+    fn exact_check_refuses_other_platforms() {
         let draft = draft(&["linux/amd64", "linux/s390x", "unknown/unknown", "-"]);
         assert!(checked(&draft, &["linux/amd64", "linux/s390x"], true).is_ok());
         let refused = checked(&draft, &["linux/amd64", "linux/arm64"], true).unwrap_err();
@@ -157,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn two_images_for_one_platform_are_one_warning() {
+    fn check_warns_once_of_several_images_for_a_platform() {
         let draft = draft(&["linux/arm64", "linux/amd64", "linux/aarch64/v8", "linux/arm/v6", "-", "-", "linux/arm64"]);
         let warnings = checked(&draft, &[], false).unwrap();
         assert_eq!(warnings, ["3 images for linux/arm64: h.x/app:i0, h.x/app:i2, h.x/app:i6"]);
         let refused =
-            check(&draft, &Requirements { require: &[], exact: false, strict: true, made: SpecOrigin::Draft })
+            check(&draft, &Requirements { require: &[], exact: false, strict: true, origin: SpecOrigin::Draft })
                 .unwrap_err();
         assert_eq!(refused.to_string(), warnings[0]);
         let many = super::tests::draft(&["linux/amd64"; 10]);

@@ -39,19 +39,19 @@ impl<'a> SpecNames<'a> {
         for (number, spec) in self.specs.iter().enumerate() {
             if let (true, Some(target)) = (spec.manifests.len() > IMAGES_MAX, spec.targets.first()) {
                 let (list, number) = (target.to_string(), spec.manifests.len());
-                return Err(CommandError::TooManyImages { list, number, most: IMAGES_MAX });
+                return Err(CommandError::TooManyImages { list, number, max: IMAGES_MAX });
             }
             for target in &spec.targets {
                 // Lists of several specs can be in one repository by their digests.
                 let owner = self.is_by_digest(spec, target).then_some(number);
                 if !seen.insert((owner, &target.reference)) {
-                    return Err(CommandError::TargetTwice(target.to_string()));
+                    return Err(CommandError::DuplicateTarget(target.to_string()));
                 }
                 lists.push((spec, &target.reference));
             }
             for (repository, tag) in self.tags(spec) {
                 if *owners.entry((repository, tag)).or_insert(number) != number {
-                    return Err(CommandError::TargetTwice(format!("{repository}:{tag}")));
+                    return Err(CommandError::DuplicateTarget(format!("{repository}:{tag}")));
                 }
             }
         }
@@ -64,13 +64,13 @@ impl<'a> SpecNames<'a> {
     /// One tag for two lists, or for several with the tag of `--to`.
     pub(crate) fn check_layout(&self, to: &LayoutName, lists: usize) -> Result<(), CommandError> {
         if to.tag.is_some() && lists > 1 {
-            return Err(CommandError::ManyLists { flag: "the tag of --to", number: lists });
+            return Err(CommandError::OneListOnly { flag: "the tag of --to", number: lists });
         }
         let mut owners = BTreeMap::new();
         for (number, spec) in self.specs.iter().enumerate() {
             for (_, tag) in self.tags(spec) {
                 if *owners.entry(tag).or_insert(number) != number {
-                    return Err(CommandError::TargetTwice(format!("{}:{tag}", to.layout())));
+                    return Err(CommandError::DuplicateTarget(format!("{}:{tag}", to.layout())));
                 }
             }
         }
@@ -93,8 +93,8 @@ impl<'a> SpecNames<'a> {
     /// first target. So each name is published once.
     pub(crate) fn references_of(&self, spec: &Spec, target: &Target) -> impl Iterator<Item = &'a Reference> {
         self.references.iter().copied().filter(move |reference| {
-            let is_same = |target: &&Target| target.reference.repository() == reference.repository();
-            let owner = spec.targets.iter().find(is_same).or(spec.targets.first());
+            let is_same_repository = |target: &&Target| target.reference.repository() == reference.repository();
+            let owner = spec.targets.iter().find(is_same_repository).or(spec.targets.first());
             owner.is_some_and(|owner| std::ptr::eq(owner, target))
         })
     }
@@ -105,25 +105,25 @@ impl<'a> SpecNames<'a> {
             return target.reference.clone();
         }
         let repository = target.reference.repository();
-        let tagged = spec.tags.first().and_then(|tag| tags::tagged(&target.reference, tag));
-        let further = || self.references.iter().find(|other| other.repository() == repository).copied().cloned();
-        tagged.or_else(further).unwrap_or_else(|| target.reference.clone())
+        let tagged = spec.tags.first().and_then(|tag| tags::with_tag(&target.reference, tag));
+        let other_name = || self.references.iter().find(|other| other.repository() == repository).copied().cloned();
+        tagged.or_else(other_name).unwrap_or_else(|| target.reference.clone())
     }
 
     /// The list whose tag can be checked while the images are fetched: the first, because pushing it may change what
     /// the others need. A list that is published by its digest has no name before it is built.
-    pub(crate) fn checked_ahead(&self, lists: &[(&Spec, &Reference)]) -> Option<Reference> {
+    pub(crate) fn tag_to_prefetch(&self, lists: &[(&Spec, &Reference)]) -> Option<Reference> {
         let (spec, list) = lists.first()?;
         let target = spec.targets.iter().find(|target| target.reference == **list)?;
-        list.tag().filter(|_| !self.is_by_digest(spec, target)).and_then(|tag| tags::tagged(list, tag))
+        list.tag().filter(|_| !self.is_by_digest(spec, target)).and_then(|tag| tags::with_tag(list, tag))
     }
 
     /// The tags that a spec publishes, each with its repository.
     fn tags<'s>(&'s self, spec: &'s Spec) -> impl Iterator<Item = (&'s Repository, &'s str)> {
         let references = self.references.iter().filter_map(|name| Some((name.repository(), name.tag()?)));
         let tags = spec.targets.iter().flat_map(move |target| {
-            let own = target.reference.tag().filter(|_| !self.is_by_digest(spec, target));
-            let tags = own.into_iter().chain(spec.tags.iter().map(String::as_str));
+            let own_tag = target.reference.tag().filter(|_| !self.is_by_digest(spec, target));
+            let tags = own_tag.into_iter().chain(spec.tags.iter().map(String::as_str));
             tags.map(move |tag| (target.reference.repository(), tag))
         });
         tags.chain(references)

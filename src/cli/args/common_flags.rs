@@ -46,7 +46,7 @@ pub struct NetworkFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct SourceFlags {
     /// Only use these platforms of the images
-    #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
+    #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::parse_known)]
     pub platforms: Vec<PlatformFilter>,
     /// Attestations of the images: "drop", or "keep", also those of images without an index (default: those in an
     /// index)
@@ -116,7 +116,7 @@ pub struct EntryFlags {
     #[arg(long, value_name = "strings")]
     pub features: Vec<String>,
     /// Set an annotation (KEY=VALUE); OCI only
-    #[arg(long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
+    #[arg(long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::parse)]
     pub annotations: Vec<AnnotationArg>,
     /// Remove the annotation with this key
     #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::non_empty_text)]
@@ -135,7 +135,7 @@ pub struct ListFlags {
     /// Annotations of the list, or of its descriptors.
     #[arg(
         help = "Set an annotation of the list (KEY=VALUE) or of descriptors (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only",
-        long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
+        long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::parse)]
     pub annotations: Vec<AnnotationArg>,
     /// Set the subject of the list: an image or a list in its repository; OCI only
     #[arg(long, value_name = "string", value_parser = RefArg::from_clap)]
@@ -169,10 +169,10 @@ pub struct PublishFlags {
     #[arg(long = "type", value_name = "string", value_parser = one_of(FORMS), default_value = "auto")]
     pub form: Form,
     /// Additional tags, or references with a tag in other repositories
-    #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::new)]
+    #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::parse)]
     pub tags: Vec<TagArg>,
     /// Refuse (exit code 3) unless the list has these platforms
-    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::parse_known)]
     pub require: Vec<PlatformFilter>,
     /// Also refuse (exit code 3) platforms that are not required
     #[arg(long)]

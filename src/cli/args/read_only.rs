@@ -29,7 +29,7 @@ pub struct Inspect {
     #[arg(long)]
     pub raw: bool,
     /// Show the image for this platform
-    #[arg(long, value_name = "string", value_parser = PlatformFilter::any)]
+    #[arg(long, value_name = "string", value_parser = PlatformFilter::parse)]
     pub platform: Option<PlatformFilter>,
     /// Only look in local manifest lists
     #[arg(long)]
@@ -50,7 +50,7 @@ pub struct Inspect {
     #[command(flatten)]
     pub shared: SharedDraftFlags,
     /// Show which of these platforms a shared draft lacks
-    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::parse_known)]
     pub require: Vec<PlatformFilter>,
 }
 

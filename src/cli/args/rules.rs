@@ -321,5 +321,5 @@ fn dashed(flag: &str) -> String {
 
 /// An annotation that names the list or its descriptors.
 fn list_annotation(scanned: &Scanned) -> Option<&str> {
-    scanned.values("annotation").iter().map(String::as_str).find(|typed| AnnotationArg::has_prefix(typed))
+    scanned.values("annotation").iter().map(String::as_str).find(|typed| AnnotationArg::has_type_prefix(typed))
 }

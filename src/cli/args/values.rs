@@ -38,7 +38,7 @@ impl RefArg {
     pub(crate) fn reference_as(&self, role: NameRole) -> Result<&Reference, CommandError> {
         let refuse = |source: &ReferenceError| {
             let (typed, source) = (self.typed.clone(), source.clone());
-            CommandError::Name { role, typed, source }
+            CommandError::InvalidName { role, typed, source }
         };
         self.parsed.as_ref().map_err(refuse)
     }
@@ -84,7 +84,7 @@ impl LocationArg {
             Location::Registry(reference) => Ok(reference),
             Location::Layout(_) => {
                 let why = "a layout cannot be used here".to_owned();
-                Err(CommandError::Location { typed: self.typed.clone(), why })
+                Err(CommandError::InvalidLocation { typed: self.typed.clone(), why })
             }
         }
     }

@@ -295,7 +295,7 @@ pub struct Apply {
     #[arg(short = 'f', long, value_name = "stringArray", value_parser = values::non_empty_path)]
     pub file: Vec<PathBuf>,
     /// Platforms to fill into the template
-    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::parse_known)]
     pub platforms: Vec<PlatformFilter>,
     /// Name of the images, with the placeholders OS, ARCH and VARIANT
     #[arg(long, value_name = "string", value_parser = values::non_empty_text)]

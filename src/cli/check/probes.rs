@@ -180,7 +180,7 @@ impl Prober<'_> {
         let not_a_tag = || {
             RegistryError::new(RegistryErrorKind::Protocol, self.target.main().domain(), format!("{tag} is not a tag"))
         };
-        tags::tagged(self.target.reference(), tag).ok_or_else(not_a_tag)
+        tags::with_tag(self.target.reference(), tag).ok_or_else(not_a_tag)
     }
 
     fn publish_by_digest(&self, document: &SampleManifest) -> ProbeOutcome {

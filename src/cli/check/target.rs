@@ -22,9 +22,9 @@ impl TargetRepository {
     /// Reads `REGISTRY` or `REGISTRY/REPOSITORY`.
     ///
     /// # Errors
-    /// [`CommandError::CheckTarget`] for anything else, for example a tag or a digest.
+    /// [`CommandError::InvalidCheckTarget`] for anything else, for example a tag or a digest.
     pub(crate) fn parse(typed: &str) -> Result<TargetRepository, CommandError> {
-        let invalid = |why: &str| CommandError::CheckTarget { typed: typed.to_owned(), why: why.to_owned() };
+        let invalid = |why: &str| CommandError::InvalidCheckTarget { typed: typed.to_owned(), why: why.to_owned() };
         if typed.contains("://") {
             return Err(invalid("leave the scheme out"));
         }

@@ -60,7 +60,7 @@ pub(crate) fn fetch_image<'a>(
             Ok(InspectedImage { name, fetched, content: InspectedContent::Image(config, platform) })
         }
         FetchedContent::List(fetched) => {
-            let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&image))?;
+            let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image))?;
             let is_image = |descriptor: &&Descriptor| {
                 matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)))
             };
@@ -68,12 +68,12 @@ pub(crate) fn fetch_image<'a>(
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
             registry.expect(image.repository(), ExpectedRequests::reads(images.len().min(registry.jobs().get())));
-            let child = |descriptor: &&Descriptor| match fetch::listed(&source, descriptor)? {
+            let child = |descriptor: &&Descriptor| match fetch::child(&source, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }
             };
-            let manifests = tasks::in_order(registry.jobs(), &images, child).map_err(CommandError::of)?;
+            let manifests = tasks::in_order(registry.jobs(), &images, child).map_err(CommandError::combine)?;
             let manifests = manifests.into_iter().collect();
             Ok(InspectedImage { name, fetched, content: InspectedContent::List(index, manifests) })
         }
@@ -82,7 +82,7 @@ pub(crate) fn fetch_image<'a>(
 
 /// An image's configuration, and the platform in it. The configuration of an artifact may be something else than JSON.
 fn fetch_config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
-    let served = CommandError::served(&image);
+    let served = CommandError::invalid_document(&image);
     let config = manifest::config(manifest).map_err(served)?;
     let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
     let read = json::parse(&bytes).map_err(DocumentError::from);
@@ -95,7 +95,7 @@ fn fetch_config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Resu
 
 impl InspectedImage<'_> {
     fn served_error(&self, source: DocumentError) -> CommandError {
-        CommandError::Served { reference: self.name.to_owned(), source }
+        CommandError::InvalidDocument { reference: self.name.to_owned(), source }
     }
 
     /// The text for people.

@@ -11,10 +11,10 @@ use crate::core::listing::{BlobListing, ContentsListing, EntryListing, Listing, 
 pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) -> io::Result<String> {
     let listing = Listing {
         local: requests.is_none(),
-        subject: node.subject.as_ref().map(BlobListing::of),
+        subject: node.subject.as_ref().map(BlobListing::from_descriptor),
         platforms: children(node, is_verbose).or_else(|| Some(vec![only_entry(node, requests.is_none())])),
         // An image that is not a list is shown with its layers.
-        contents: node.contents().map(contents),
+        contents: node.image_contents().map(contents),
         referrers: referrers(node, is_verbose),
         requests: requests.unwrap_or_default(),
         ..Listing::new(&node.location, &node.descriptor)
@@ -23,25 +23,25 @@ pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) 
 }
 
 fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<EntryListing>> {
-    let NodeContents::List(children) = &node.inside else { return None };
+    let NodeContents::List(children) = &node.contents else { return None };
     Some(children.iter().map(|child| entry(child, is_verbose)).collect())
 }
 
 /// An image that is not a list, as the only entry: an image of a draft by its name, a published one by its digest.
 fn only_entry(node: &InspectNode, is_local: bool) -> EntryListing {
     let by_digest = node.location.at_digest(&node.descriptor.digest);
-    let listing = EntryListing::alone(if is_local { &node.location } else { &by_digest }, &node.descriptor);
+    let listing = EntryListing::single_image(if is_local { &node.location } else { &by_digest }, &node.descriptor);
     EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }
 }
 
 fn entry(node: &InspectNode, is_verbose: bool) -> EntryListing {
     EntryListing {
         source: node.source.as_ref().map(ToString::to_string),
-        missing: node.inside == NodeContents::Missing,
+        missing: node.contents == NodeContents::Missing,
         platforms: children(node, is_verbose),
-        contents: node.contents().filter(|_| is_verbose).map(contents),
+        contents: node.image_contents().filter(|_| is_verbose).map(contents),
         referrers: referrers(node, is_verbose),
-        ..EntryListing::of_descriptor(&node.location, &node.descriptor)
+        ..EntryListing::from_descriptor(&node.location, &node.descriptor)
     }
 }
 
@@ -54,7 +54,7 @@ fn referrers(node: &InspectNode, is_verbose: bool) -> Vec<ReferrerListing> {
         artifact_type: node.descriptor.artifact_type.clone(),
         annotations: node.descriptor.annotations.clone(),
         tags: node.tags.clone(),
-        contents: node.contents().filter(|_| is_verbose).map(contents),
+        contents: node.image_contents().filter(|_| is_verbose).map(contents),
         referrers: referrers(node, is_verbose),
     };
     node.referrers.iter().map(listing).collect()
@@ -63,7 +63,7 @@ fn referrers(node: &InspectNode, is_verbose: bool) -> Vec<ReferrerListing> {
 fn contents(contents: &ImageContents) -> ContentsListing {
     ContentsListing {
         total_size: contents.size(),
-        config: contents.config.as_ref().map(BlobListing::of),
-        layers: contents.layers.iter().map(BlobListing::of).collect(),
+        config: contents.config.as_ref().map(BlobListing::from_descriptor),
+        layers: contents.layers.iter().map(BlobListing::from_descriptor).collect(),
     }
 }

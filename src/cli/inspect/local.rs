@@ -65,10 +65,10 @@ fn find_entry(
     if let Some(entry) = lookup::entry(&draft, &image.typed)? {
         return Ok(StoredContent::Entry(list.clone(), Box::new(entry.clone())));
     }
-    Err(CommandError::NotStoredIn {
+    Err(CommandError::NotInDraft {
         image: image.reference()?.to_string(),
         list: list.to_string(),
-        near: lookup::nearest_to(&draft, &image.typed),
+        suggestion: lookup::suggestion_for(&draft, &image.typed),
     })
 }
 
@@ -87,8 +87,8 @@ pub(crate) fn output(context: &Context, args: &Inspect, found: StoredContent) ->
 
 fn node(found: &StoredContent) -> Result<InspectNode, CommandError> {
     match found {
-        StoredContent::Draft(draft) => InspectNode::of_draft(draft),
-        StoredContent::Entry(_, entry) => InspectNode::of_entry(entry),
+        StoredContent::Draft(draft) => InspectNode::from_draft(draft),
+        StoredContent::Entry(_, entry) => InspectNode::from_entry(entry),
     }
 }
 
@@ -122,11 +122,11 @@ fn with_platform(
 fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Result<Vec<u8>, CommandError> {
     let needs = template.needs();
     if needs.image_by_name || needs.provenance || needs.sbom {
-        return Err(CommandError::NotInADraft(args.image.typed.clone()));
+        return Err(CommandError::TemplateOfDraft(args.image.typed.clone()));
     }
     let (reference, manifest) = match found {
         StoredContent::Draft(draft) => {
-            let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
+            let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
             let own = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
             (draft.reference, TemplateManifest::List(list.bytes, own))
         }
@@ -141,7 +141,7 @@ fn docker_output(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, Comma
     match found {
         StoredContent::Draft(draft) if args.verbose => Ok(json_array(draft.entries().map(Entry::encode))?),
         StoredContent::Draft(draft) => {
-            let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
+            let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
             Ok(match args.raw {
                 true => list.bytes,
                 // An index has its own layout.

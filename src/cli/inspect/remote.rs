@@ -40,7 +40,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
     let format = match &args.format {
         Some(InspectOutput::Template(template)) => {
             let (name, needs) = (args.image.typed.as_str(), template.needs());
-            let template_source = TemplateSource { place: source, jobs: reader.jobs, name, needs };
+            let template_source = TemplateSource { image_source: source, jobs: reader.jobs, name, needs };
             let data = match content {
                 RemoteContent::Image(image) => {
                     template_source.of_image(&image.fetched, image.descriptor, list.as_ref())?
@@ -72,7 +72,7 @@ fn docker_output(
     source: &ImageSource<'_>,
     content: RemoteContent<'_>,
 ) -> Result<Vec<u8>, CommandError> {
-    let served = CommandError::served(source);
+    let served = CommandError::invalid_document(source);
     Ok(match content {
         RemoteContent::Image(image) if args.raw => image.fetched.bytes,
         RemoteContent::Image(image) if args.verbose => with_newline(json::indent(&image.encode()?, INDENTATION)),

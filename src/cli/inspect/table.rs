@@ -2,7 +2,7 @@
 
 use crate::cli::inspect::short_digests::ShortDigests;
 use crate::cli::output::{Table, human};
-use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside};
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, with_attestations};
 use crate::sanitize;
 
 /// Shown for a value that is unknown or missing.
@@ -18,7 +18,7 @@ pub(crate) fn header_lines(node: &InspectNode) -> String {
     if node.is_draft {
         lines.push(format!("draft  {}  {}", node.location, node.descriptor.digest));
     }
-    if matches!(node.inside, NodeContents::List(_)) {
+    if matches!(node.contents, NodeContents::List(_)) {
         let artifact_type = Some(&node.descriptor.artifact_type).filter(|own| !own.is_empty());
         lines.extend(artifact_type.map(|own| format!("artifact type  {own}")));
         lines.extend(node.annotations().map(|(name, value)| format!("annotation  {name}={value}")));
@@ -30,7 +30,7 @@ pub(crate) fn header_lines(node: &InspectNode) -> String {
 
 /// Whether the column of annotations would have any content.
 fn has_annotations(node: &InspectNode) -> bool {
-    let is_entry = !matches!(node.inside, NodeContents::List(_)) && node.annotations().next().is_some();
+    let is_entry = !matches!(node.contents, NodeContents::List(_)) && node.annotations().next().is_some();
     is_entry || node.children().iter().any(|child| child.annotations().next().is_some() || has_annotations(child))
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn table(node: &InspectNode, is_verbose: bool) -> Table {
     let more: &[&str] = if is_verbose { &more } else { &[] };
     let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
     let mut table = Table::new(&[&headers[..], more, last].concat());
-    match &node.inside {
+    match &node.contents {
         NodeContents::List(children) => {
             rows.referrers(&mut table, node, None, "");
             rows.list(&mut table, children, "");
@@ -70,7 +70,7 @@ struct Rows {
 impl Rows {
     /// Rows of a nested index are indented.
     fn list(&self, table: &mut Table, children: &[InspectNode], margin: &str) {
-        for (child, attestations) in beside(children) {
+        for (child, attestations) in with_attestations(children) {
             table.row(self.cells(child, child.platform(), margin));
             for attestation in attestations {
                 table.row(self.cells(attestation, child.platform(), margin));
@@ -94,12 +94,12 @@ impl Rows {
 
     fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
         let platform = platform.unwrap_or_else(|| ABSENT.to_owned());
-        let kind = if node.inside == NodeContents::Missing { node.missing().to_owned() } else { node.kind() };
+        let kind = if node.contents == NodeContents::Missing { node.missing_text().to_owned() } else { node.kind() };
         let digest = self.short.shorten(&node.descriptor.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {
             let of_contents =
-                |value: &dyn Fn(&ImageContents) -> String| node.contents().map_or(ABSENT.to_owned(), value);
+                |value: &dyn Fn(&ImageContents) -> String| node.image_contents().map_or(ABSENT.to_owned(), value);
             cells.push(of_contents(&|contents| contents.layers.len().to_string()));
             cells.push(of_contents(&|contents| human::size(contents.size())));
         }

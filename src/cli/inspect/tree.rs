@@ -3,7 +3,7 @@
 
 use crate::cli::inspect::short_digests::ShortDigests;
 use crate::cli::output::{Tree, human};
-use crate::core::inspect::node::{InspectNode, NodeContents, beside, predicate};
+use crate::core::inspect::node::{InspectNode, NodeContents, predicate_type, with_attestations};
 use crate::model::descriptor::Descriptor;
 
 /// The tree. With `is_verbose` it has whole digests, media types and annotations.
@@ -52,11 +52,11 @@ impl TreeBuilder {
     }
 
     fn add_contents(&self, tree: &mut Tree, node: &InspectNode, attestations: &[&InspectNode]) {
-        if let Some(config) = node.contents().and_then(|contents| contents.config.as_ref()) {
+        if let Some(config) = node.image_contents().and_then(|contents| contents.config.as_ref()) {
             tree.push(Tree::new(self.blob_label("config", config)));
         }
         self.add_layers(tree, node, "foreign layer");
-        for (child, attestations) in beside(node.children()) {
+        for (child, attestations) in with_attestations(node.children()) {
             tree.push(self.child(child, &attestations));
         }
         for attestation in attestations {
@@ -85,8 +85,8 @@ impl TreeBuilder {
 
     /// Adds the layers by their predicates. `foreign` is the word for one whose content is elsewhere.
     fn add_layers(&self, tree: &mut Tree, node: &InspectNode, foreign: &str) {
-        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
-            let kind = predicate(layer).unwrap_or(if layer.is_foreign() { foreign } else { "layer" });
+        for layer in node.image_contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
+            let kind = predicate_type(layer).unwrap_or(if layer.is_foreign() { foreign } else { "layer" });
             tree.push(Tree::new(self.blob_label(kind, layer)));
         }
     }
@@ -104,8 +104,8 @@ impl TreeBuilder {
 
     /// The kind, the digest, and the size of all blobs.
     fn label(&self, words: &[&str], node: &InspectNode) -> String {
-        let size = match &node.inside {
-            NodeContents::Missing => Some(node.missing().to_owned()),
+        let size = match &node.contents {
+            NodeContents::Missing => Some(node.missing_text().to_owned()),
             NodeContents::Image(contents) => Some(human::size(contents.size())),
             NodeContents::Unknown | NodeContents::List(_) => None,
         };

@@ -34,7 +34,7 @@ impl GithubFiles {
     /// Opens both.
     ///
     /// # Errors
-    /// [`CommandError::NoVariable`] where the runner has not named one; a file that cannot be written.
+    /// [`CommandError::VariableNotSet`] where the runner has not named one; a file that cannot be written.
     pub(crate) fn prepare(env: &Env) -> Result<GithubFiles, CommandError> {
         Ok(GithubFiles { output: AppendFile::open(env, OUTPUT)?, summary: AppendFile::open(env, SUMMARY)? })
     }
@@ -66,7 +66,7 @@ fn output_line(name: &str, value: &str) -> String {
 
 impl AppendFile {
     fn open(env: &Env, name: &'static str) -> Result<AppendFile, CommandError> {
-        let path = env.path(name).ok_or(CommandError::NoVariable(name))?;
+        let path = env.path(name).ok_or(CommandError::VariableNotSet(name))?;
         let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
         let file = file.map_err(|source| CommandError::ResultFile { path: path.clone(), source })?;
         Ok(AppendFile { path, file })
@@ -109,6 +109,6 @@ mod tests {
             AppendFile::open(&env, OUTPUT).unwrap().append(text).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "left=open\na=1\nb=2\n");
-        assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::NoVariable(SUMMARY))));
+        assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::VariableNotSet(SUMMARY))));
     }
 }

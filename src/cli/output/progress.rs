@@ -188,7 +188,7 @@ struct Bar {
 }
 
 impl BlobProgress for Bar {
-    fn at(&self, bytes: u64) {
+    fn set_bytes(&self, bytes: u64) {
         let before = self.position.swap(bytes, Relaxed);
         let ProgressMode::Bars(bars) = &self.state.mode else { return };
         bars.advance(before, bytes);

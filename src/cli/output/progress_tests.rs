@@ -81,13 +81,13 @@ fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<Progress> {
     let progress = Box::new(Progress::new(streams, quiet));
     progress.total(3000, 3);
     let bar = progress.blob(&digest(), Some(1500), "a/app → b/app");
-    bar.at(700);
-    bar.at(0);
-    bar.at(1500);
+    bar.set_bytes(700);
+    bar.set_bytes(0);
+    bar.set_bytes(1500);
     bar.copied();
     progress.blob(&digest(), Some(500), "a/app → b/app").skipped();
     let lost = progress.blob(&digest(), None, "a/app → b/app");
-    lost.at(5);
+    lost.set_bytes(5);
     drop(lost);
     progress
 }
@@ -104,7 +104,7 @@ fn a_blob_of_unknown_size_is_reported_with_the_bytes_received() {
     let (screen, streams) = screen(false);
     let progress = Progress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "a → b\u{1b}[2J");
-    bar.at(42);
+    bar.set_bytes(42);
     bar.copied();
     assert!(screen.text().ends_with(" 42B a → b?[2J\n"), "{}", screen.text());
 }
@@ -124,7 +124,7 @@ fn bars_on_a_terminal_end_as_one_line() {
     let progress = copy(&streams, false);
     // indicatif holds back drawings that come too soon; a note has them drawn.
     let moving = progress.blob(&digest(), Some(2000), "x");
-    moving.at(1000);
+    moving.set_bytes(1000);
     streams.note("a note");
     let shown = screen.shown();
     assert_eq!(shown[0], "a note");
@@ -145,7 +145,7 @@ fn no_bar_is_drawn_if_nothing_is_copied() {
     let progress = Progress::new(&streams, false);
     progress.total(10, 1);
     let bar = progress.blob(&digest(), Some(10), "x");
-    bar.at(0);
+    bar.set_bytes(0);
     bar.skipped();
     Box::new(progress).finish();
     assert_eq!(screen.text(), "");
@@ -156,11 +156,11 @@ fn an_abandoned_copy_leaves_no_bar() {
     let (screen, streams) = screen(true);
     let progress = Progress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "x");
-    bar.at(1);
+    bar.set_bytes(1);
     streams.note("a note");
     assert_eq!(screen.shown().len(), 3);
     drop(progress);
-    bar.at(2);
+    bar.set_bytes(2);
     drop(bar);
     streams.note("an error");
     assert_eq!(screen.shown(), ["a note", "an error"]);
@@ -177,7 +177,7 @@ fn notes_of_many_threads_stay_whole() {
             scope.spawn(move || {
                 let bar = progress.blob(&digest(), Some(1000), "x");
                 for bytes in (0..=1000).step_by(10) {
-                    bar.at(bytes);
+                    bar.set_bytes(bytes);
                 }
                 streams.note(format!("note {thread}"));
                 bar.copied();

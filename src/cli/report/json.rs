@@ -72,9 +72,9 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         CommandError::Spec(_) => causes.clear(),
         _ => causes.extend(self::causes(error).iter().flat_map(|cause| trimmed(cause.lines()))),
     }
-    if let CommandError::Partial { failure, done } = error {
-        if let PartialResult::Tags { moved, left } = done {
-            tags = json!({ "moved": moved, "left": left });
+    if let CommandError::Partial { error: failure, done } = error {
+        if let PartialResult::Tags { moved, remaining } = done {
+            tags = json!({ "moved": moved, "left": remaining });
         }
         if let CommandError::Several(several) = &**failure {
             errors = each(several);

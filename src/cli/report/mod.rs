@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::cli::args::{ArgsError, ToolError};
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::net::RegistryError;
 use crate::sanitize;
 
@@ -81,9 +81,9 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 fn exit_code(error: &CommandError) -> u8 {
     let mut codes = error.each().iter().map(|error| match error {
         CommandError::Incomplete { .. } => EXIT_INCOMPLETE,
-        CommandError::Shared(failure) if matches!(**failure, SharedFailure::NoEntries { .. }) => EXIT_INCOMPLETE,
+        CommandError::Shared(failure) if matches!(**failure, SharedDraftError::NoEntries { .. }) => EXIT_INCOMPLETE,
         CommandError::Conflict(conflict) if conflict.is_race() => EXIT_CONFLICT,
-        CommandError::Partial { failure, done: PartialResult::Batch { .. } | PartialResult::Tags { .. } } => {
+        CommandError::Partial { error: failure, done: PartialResult::Batch { .. } | PartialResult::Tags { .. } } => {
             exit_code(failure)
         }
         _ => EXIT_FAILURE,
@@ -96,12 +96,12 @@ fn exit_code(error: &CommandError) -> u8 {
 fn causes(error: &CommandError) -> Vec<String> {
     let exchange = || error.describe().exchange.and_then(request_line);
     match error {
-        CommandError::Partial { failure, done } => {
+        CommandError::Partial { error: failure, done } => {
             failure.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
         }
         CommandError::MissingChild(missing) => missing.causes().or_else(exchange).into_iter().collect(),
-        CommandError::NotVerified { source, .. } => vec![format!("  {source}")],
-        CommandError::Served { reference, .. } => vec![format!("  in what the registry serves for {reference}")],
+        CommandError::DigestMismatch { source, .. } => vec![format!("  {source}")],
+        CommandError::InvalidDocument { reference, .. } => vec![format!("  in what the registry serves for {reference}")],
         CommandError::Spec(error) => vec![error.excerpt().to_owned()],
         _ => exchange().into_iter().collect(),
     }
@@ -111,11 +111,11 @@ fn causes(error: &CommandError) -> Vec<String> {
 fn partial_result(done: &PartialResult) -> String {
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     match done {
-        PartialResult::Tags { moved, left } => {
-            format!("  tags that moved: {}; tags that did not: {}", names(moved), names(left))
+        PartialResult::Tags { moved, remaining } => {
+            format!("  tags that moved: {}; tags that did not: {}", names(moved), names(remaining))
         }
-        PartialResult::Batch { published, left } => {
-            format!("  lists that are published: {}; lists that are not: {}", names(published), names(left))
+        PartialResult::Batch { published, remaining } => {
+            format!("  lists that are published: {}; lists that are not: {}", names(published), names(remaining))
         }
         PartialResult::PushedButNotReported { list, digest } => {
             format!("  {list} is published all the same, with the digest {digest}")
@@ -125,7 +125,7 @@ fn partial_result(done: &PartialResult) -> String {
 
 /// The `detail` of each registry error.
 fn details(error: &CommandError) -> Vec<String> {
-    if let CommandError::Partial { failure, .. } = error {
+    if let CommandError::Partial { error: failure, .. } = error {
         return failure.each().iter().flat_map(details).collect();
     }
     let body = error.describe().exchange.and_then(|source| source.body.as_ref());

@@ -33,7 +33,7 @@ fn put(source: RegistryError) -> CommandError {
 
 fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
     let (missing, extra) = (words(missing), words(extra));
-    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), made: SpecOrigin::Draft, missing, extra }
+    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), origin: SpecOrigin::Draft, missing, extra }
 }
 
 fn name_taken() -> CommandError {
@@ -80,11 +80,11 @@ fn failures() -> Vec<CommandError> {
         with_status(RegistryErrorKind::Server, 503).into(),
         with_status(RegistryErrorKind::Refused, 400).into(),
         exchange(RegistryErrorKind::Verification).into(),
-        CommandError::Served { reference: "h:5000/app:1".to_owned(), source: DocumentError::Missing("mediaType") },
+        CommandError::InvalidDocument { reference: "h:5000/app:1".to_owned(), source: DocumentError::Missing("mediaType") },
         exchange(RegistryErrorKind::Credentials).into(),
         unreadable(),
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
-        CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned(), near: Vec::new() },
+        CommandError::UnsupportedPlatform { os: "dos".to_owned(), arch: "z80".to_owned(), suggestions: Vec::new() },
         io::Error::other("full").into(),
         crate::model::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Native, &|_| None).unwrap_err().into(),
         CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),
@@ -155,8 +155,8 @@ fn incomplete_lists_have_exit_code_3_and_a_hint() {
 /// The data of a failure does not depend on its context.
 #[test]
 fn a_partial_failure_is_described_as_its_cause() {
-    let done = PartialResult::Tags { moved: words(&["1"]), left: words(&["2"]) };
-    let partial = |failure| CommandError::Partial { failure: Box::new(failure), done: done.clone() };
+    let done = PartialResult::Tags { moved: words(&["1"]), remaining: words(&["2"]) };
+    let partial = |failure| CommandError::Partial { error: Box::new(failure), done: done.clone() };
     let printed = |error| serde_json::from_str::<serde_json::Value>(&json(&error, Path::new("/certs.d")).text).unwrap();
     let members = ["kind", "message", "hints", "reference", "missing", "extra", "path", "exitCode"];
     for make in [unreadable, name_taken, || put(with_status(RegistryErrorKind::Forbidden, 403))] {

@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
             let addition = Addition::resolve(context, access, (args, &named), published)?;
             let mut draft = published.clone();
             let mut added = addition.apply(&mut draft, args)?;
-            let doubles = amend::remove_doubles(published, &mut draft);
+            let doubles = amend::remove_duplicates(published, &mut draft);
             added.lines = added_lines(published, &draft, if args.publish.dry_run { "Would add" } else { "Added" });
             added.lines.extend(doubles.iter().map(|double| format!("{double} is in {list} already")));
             applied = Some((addition, added));
@@ -108,7 +108,7 @@ impl Addition {
         }
         let is_requested = |image: &ImageName| {
             let reference = image.as_ref().ok().and_then(Location::reference);
-            !args.image_flags.offline || !reference.is_some_and(|name| previous::knows(existing, name))
+            !args.image_flags.offline || !reference.is_some_and(|name| previous::has_source(existing, name))
         };
         let target = existing.reference.repository();
         let (sources, reused) =
@@ -128,7 +128,7 @@ impl Addition {
         for source in &self.sources {
             moves.extend(amend::merge(draft, source, &self.filter, &self.previous));
             let images = source.entries.iter().filter(|entry| is_selected(&self.filter, entry));
-            named.extend(images.flat_map(|image| amend::holders(draft, image)));
+            named.extend(images.flat_map(|image| amend::names_in_draft(draft, image)));
         }
         if let Some(artifact) = &self.artifact {
             named.insert(artifact.reference.clone());
@@ -158,7 +158,7 @@ fn pack_artifact(context: &Context, args: &Add) -> Result<Option<Artifact>, Comm
 /// Whether the flags apply to an entry. They do not apply to attestations and to images that the filter leaves out.
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
-    entry.attests().is_none() && platform.is_none_or(|platform| selection::picks(filter, platform))
+    entry.attests().is_none() && platform.is_none_or(|platform| selection::selects_platform(filter, platform))
 }
 
 /// Applies the flags to these entries. Returns the lines to print.

@@ -68,7 +68,7 @@ fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, typed: &RefArg)
         image: typed.typed.clone(),
         list: args.list.typed.clone(),
         drafted: existing.is_some(),
-        near: existing.and_then(|draft| lookup::nearest_to(draft, &typed.typed)),
+        near: existing.and_then(|draft| lookup::suggestion_for(draft, &typed.typed)),
     })
 }
 
@@ -77,7 +77,7 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
     let subject = match &args.subject {
         Some(subject) => {
             let registry = context.registry(&args.network, list.repository())?;
-            Some(list_metadata::subject(&registry, list, subject.reference()?)?)
+            Some(list_metadata::resolve_subject(&registry, list, subject.reference()?)?)
         }
         None => None,
     };
@@ -120,7 +120,7 @@ pub(crate) fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result
     // An artifact or an attestation needs no platform, so annotations alone are not checked against one.
     let is_checked = changes_platform(flags) || !changes_entry(flags);
     if is_checked && !flags.force && !platform.is_known() {
-        return Err(CommandError::Platform {
+        return Err(CommandError::UnsupportedPlatform {
             os: flags.os.clone(),
             arch: flags.arch.clone(),
             near: suggested_flags(flags),
@@ -128,7 +128,7 @@ pub(crate) fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result
     }
     entry.descriptor.platform = Some(platform);
     let annotations = &mut entry.descriptor.annotations;
-    annotations.extend(flags.annotations.iter().filter(|annotation| annotation.is_of_named()).map(AnnotationArg::pair));
+    annotations.extend(flags.annotations.iter().filter(|annotation| annotation.annotates_command_object()).map(AnnotationArg::pair));
     annotations.retain(|name, _| !flags.unset_annotations.contains(name));
     if let Some(artifact_type) = &flags.artifact_type {
         entry.descriptor.artifact_type.clone_from(artifact_type);

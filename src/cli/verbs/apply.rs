@@ -63,11 +63,11 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let files = github.filter(|_| !outcomes.is_empty());
     let appended = files.map_or(Ok(()), |mut files| files.append(&outcomes, &outcomes));
     let reported =
-        CommandError::all([shown.map_err(CommandError::from), appended]).map_err(|error| match flags.dry_run {
+        CommandError::collect([shown.map_err(CommandError::from), appended]).map_err(|error| match flags.dry_run {
             true => error,
             false => publish::pushed_but_not_reported(&outcomes, error),
         });
-    CommandError::all([result, reported.map(drop)])?;
+    CommandError::collect([result, reported.map(drop)])?;
     publish::print_tags_and_warnings(context, &outcomes, flags);
     Ok(())
 }
@@ -86,7 +86,7 @@ pub(crate) fn named_lists<'a>(
     }
     let files = [("--digest-file", &flags.digest_file), ("--metadata-file", &flags.metadata_file)];
     match files.iter().find(|(_, file)| file.is_some()) {
-        Some((flag, _)) if lists.len() > 1 => Err(CommandError::ManyLists { flag, number: lists.len() }),
+        Some((flag, _)) if lists.len() > 1 => Err(CommandError::OneListOnly { flag, number: lists.len() }),
         _ => Ok(lists),
     }
 }
@@ -118,8 +118,8 @@ pub(crate) fn publish_all(
         let is_pushed = matches!(error, CommandError::Partial { done: PartialResult::PushedButNotReported { .. }, .. });
         let (published, unpublished) = lists.split_at_checked(number + usize::from(is_pushed)).unwrap_or((lists, &[]));
         let names = |lists: &[BuiltList]| lists.iter().map(|list| list.draft.reference.to_string()).collect();
-        let done = PartialResult::Batch { published: names(published), left: names(unpublished) };
-        return Err(CommandError::Partial { failure: Box::new(error), done });
+        let done = PartialResult::Batch { published: names(published), remaining: names(unpublished) };
+        return Err(CommandError::Partial { error: Box::new(error), done });
     }
     Ok(())
 }

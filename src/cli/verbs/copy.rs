@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         true => error,
         false => {
             let done = PartialResult::PushedButNotReported { list: outcome.reference, digest: outcome.digest };
-            CommandError::Partial { failure: Box::new(error), done }
+            CommandError::Partial { error: Box::new(error), done }
         }
     })
 }
@@ -122,7 +122,7 @@ fn target_tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Resul
             Some(tag) if reference.repository().at_tag(tag).is_ok() => Ok(Some(tag.to_owned())),
             Some(name) => {
                 let why = format!("the source's name {} is not a tag; add a tag", sanitize::word(name));
-                Err(CommandError::Location { typed: args.target.typed.clone(), why })
+                Err(CommandError::InvalidLocation { typed: args.target.typed.clone(), why })
             }
         },
         Location::Layout(LayoutName { tag: Some(tag), .. }) => Ok(Some(tag.clone())),

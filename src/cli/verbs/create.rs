@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, list)?;
     let build = |existing: Option<&Draft>| {
-        let (mut draft, moves) = sources.draft(list, existing);
+        let (mut draft, moves) = sources.build(list, existing);
         edits.apply(subject.as_ref(), &mut draft)?;
         requirements::check(&draft, &args.publish.requirements(SpecOrigin::Images))?;
         Ok::<_, CommandError>((draft, moves))
@@ -80,14 +80,14 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         ));
     }
     match args.publish.format {
-        Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
+        Some(_) => Ok(context.streams.json(&Listing::from_draft_with_requests(&draft, registry.requests())?)?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
 }
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
     match draft {
-        Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string(), is_push: args.push }),
+        Some(_) if !args.amend => Err(CommandError::DraftExists { list: list.to_string(), is_push: args.push }),
         _ => Ok(()),
     }
 }
@@ -113,7 +113,7 @@ fn is_served(registry: &Registry, list: &Reference) -> bool {
 /// The first image that is in a layout.
 pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
     match images.iter().flatten().find(|image| image.layout().is_some()) {
-        Some(layout) => Err(CommandError::Location {
+        Some(layout) => Err(CommandError::InvalidLocation {
             typed: layout.to_string(),
             why:
                 "a draft names only what a registry has; publish layouts in one step with create --push, or send this \
@@ -128,14 +128,14 @@ pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
 /// `--offline`.
 fn is_requested(args: &Create, existing: Option<&Draft>, image: &ImageName) -> bool {
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
-    let is_known = existing.is_some_and(|draft| previous::knows(draft, image));
+    let is_known = existing.is_some_and(|draft| previous::has_source(draft, image));
     let is_fixed = image.digest().is_some() && existing.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.image_flags.offline || is_fixed))
 }
 
 /// Prints which tags have moved since the draft was made, and what the draft cannot contain.
 pub(crate) fn print_source_changes(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
-    found.iter().flat_map(|source| &source.left_out).for_each(|left_out| context.streams.warning(left_out));
+    found.iter().flat_map(|source| &source.omissions).for_each(|omission| context.streams.warning(omission));
     for SourceChange { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
     }

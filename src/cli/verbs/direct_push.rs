@@ -40,10 +40,10 @@ pub(crate) fn change_published(
     change: impl FnOnce(ContentAccess<'_>, &Draft) -> Result<Draft, CommandError>,
 ) -> Result<(), CommandError> {
     if list.digest().is_some() {
-        return Err(ListConflict::Digest { list: list.to_string() }.into());
+        return Err(ListConflict::NamedByDigest { list: list.to_string() }.into());
     }
     if context.store_with_timeout(network.timeout)?.load(list)?.is_some() {
-        return Err(ListConflict::Drafted { list: list.to_string() }.into());
+        return Err(ListConflict::DraftExists { list: list.to_string() }.into());
     }
     let registry = context.registry(network, list.repository())?;
     announce_repositories(&registry, list, flags);
@@ -51,7 +51,7 @@ pub(crate) fn change_published(
     let published = new_draft::of_published(&registry, list, &context.fetch_progress())?;
     let draft = change(access, &published)?;
     if draft.is_empty() {
-        return Err(CommandError::NothingLeft(list.to_string()));
+        return Err(CommandError::AllImagesRemoved(list.to_string()));
     }
     requirements::check(&draft, &flags.requirements(SpecOrigin::Images))?;
     publish_and_print(context, access, &draft, flags, DraftOrigin::Published)

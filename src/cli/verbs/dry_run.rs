@@ -3,8 +3,8 @@
 use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
-use crate::core::listing::{ImageOrigin, TransferMethod};
-use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
+use crate::core::listing::{ImageTransfer, TransferMethod};
+use crate::core::push::outcome::{TagChangeKind, CopiedBlobs, DryRun, PushOutcome, TagChange};
 use crate::reference::Reference;
 
 /// The text of a dry run.
@@ -61,12 +61,12 @@ pub(super) fn referrers<T: Display>(sent: &[T], left_behind: &[T]) -> String {
 }
 
 /// What happens to a tag. `moves` is the word for a tag that names another list now.
-fn tag_state(change: Change, moves: &str) -> &str {
+fn tag_state(change: TagChangeKind, moves: &str) -> &str {
     match change {
-        Change::New => "new",
-        Change::Unchanged => "unchanged",
-        Change::Moved => moves,
-        Change::Unknown => "what it serves now is not known",
+        TagChangeKind::New => "new",
+        TagChangeKind::Unchanged => "unchanged",
+        TagChangeKind::Moved => moves,
+        TagChangeKind::Unknown => "what it serves now is not known",
     }
 }
 
@@ -74,8 +74,8 @@ fn table(published: &PushOutcome) -> Table {
     let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
     for image in &published.platforms {
         let (from, bytes) = match &image.from {
-            Some(ImageOrigin { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
-            Some(ImageOrigin { how, repository, bytes }) => {
+            Some(ImageTransfer { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
+            Some(ImageTransfer { how, repository, bytes }) => {
                 let how = if *how == TransferMethod::Mount { "mount" } else { "copy" };
                 (format!("{how} from {repository}"), human::size(*bytes))
             }
@@ -100,8 +100,8 @@ fn differences(published: &PushOutcome, preview: &DryRun) -> String {
         if own_tag.is_some() { changes.find(|change| Some(change.tag.as_str()) == own_tag) } else { changes.next() };
     let lines = preview.changes.lines();
     match own_change.map(|tag| tag.change) {
-        Some(Change::Unknown) => format!("What {list} serves now is not known"),
-        Some(Change::Unchanged) => format!("{list} serves this list now"),
+        Some(TagChangeKind::Unknown) => format!("What {list} serves now is not known"),
+        Some(TagChangeKind::Unchanged) => format!("{list} serves this list now"),
         _ if lines.is_empty() => format!("{list} serves the same list now in other bytes"),
         _ => format!("Compared with what {list} serves now:\n{}", lines.join("\n")),
     }

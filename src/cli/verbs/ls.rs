@@ -75,7 +75,7 @@ impl Row {
         let (guessed, directory) = (self.is_guessed(), name.directory.clone());
         Ok(match self {
             Row::Draft(_, stored) => JsonRow::Draft {
-                listing: Box::new(Listing::stored(&stored.draft)?),
+                listing: Box::new(Listing::from_draft(&stored.draft)?),
                 guessed,
                 directory,
                 entries: stored.draft.entries().count(),
@@ -150,5 +150,5 @@ fn platforms(draft: &Draft) -> String {
             names.push(name);
         }
     }
-    requirements::some(&names, PLATFORMS_MAX)
+    requirements::abbreviated(&names, PLATFORMS_MAX)
 }

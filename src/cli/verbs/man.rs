@@ -13,7 +13,7 @@ use crate::core::error::CommandError;
 const PROGRAM: &str = "docker-manifest";
 
 pub(crate) fn run(context: &Context, args: &Man) -> Result<(), CommandError> {
-    let no_page = || CommandError::NoPage(args.command.clone().unwrap_or_default());
+    let no_page = || CommandError::NoManPage(args.command.clone().unwrap_or_default());
     if args.markdown {
         let text = args::reference_page(args.command.as_deref()).ok_or_else(no_page)?;
         return Ok(context.streams.data(text.as_bytes())?);

@@ -10,7 +10,7 @@ use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::previous;
 use crate::core::resolve::selection;
 use crate::core::resolve::resolved_source::ResolvedSource;
-use crate::core::resolve::resolver::{self, FetchEvent, Resolver, Reused};
+use crate::core::resolve::resolver::{self, FetchEvent, Resolver, ReusedSource};
 use crate::location::Location;
 use crate::model::Draft;
 use crate::reference::Repository;
@@ -54,15 +54,15 @@ impl NamedImages {
         existing: Option<&'a Draft>,
         is_requested: impl Fn(&ImageName) -> bool,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
-    ) -> Result<(Vec<ResolvedSource>, Vec<Reused<'a>>), CommandError> {
+    ) -> Result<(Vec<ResolvedSource>, Vec<ReusedSource<'a>>), CommandError> {
         let (requested, reused) = previous::split_known(existing, resolver::distinct(&self.images), is_requested);
         let (filter, targets) = (&self.filter, vec![target]);
-        let resolver = Resolver { access, filter, before: existing, targets, beside: None, progress };
+        let resolver = Resolver { access, filter, before: existing, targets, concurrent_task: None, progress };
         let resolved = resolver.resolve(&requested, &reused);
-        let mut sources = resolved.map_err(|error| self.build_outputs.blame(access.registry, error))?;
+        let mut sources = resolved.map_err(|error| self.build_outputs.add_file_to_error(access.registry, error))?;
         let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);
         self.build_outputs
-            .settle(&mut sources, &reused, is_word, |platform| selection::picks(&self.filter, platform))?;
+            .settle(&mut sources, &reused, is_word, |platform| selection::selects_platform(&self.filter, platform))?;
         Ok((sources, reused))
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn publish(
     let replaces = draft.remote_digest.clone().filter(|_| origin == DraftOrigin::Published && !flags.by_digest);
     let mut options = PushOptions { replaces, ..options };
     let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
-    let by_digest = flags.by_digest.then(|| repositories::by_digest(draft, options.kind)).transpose()?;
+    let by_digest = flags.by_digest.then(|| repositories::named_by_digest(draft, options.kind)).transpose()?;
     if by_digest.is_some() {
         options.tags.clear();
     }
@@ -65,7 +65,7 @@ pub(crate) fn publish(
     if let Some(layout) = &flags.to {
         if flags.by_digest && layout.tag.is_some() {
             let why = "with --by-digest the list gets no name".to_owned();
-            return Err(CommandError::Location { typed: layout.to_string(), why });
+            return Err(CommandError::InvalidLocation { typed: layout.to_string(), why });
         }
         let layout = &layout.at(context.env.typed(&layout.path));
         let push = LayoutPush { context: push_context, draft, options: &options, layout };
@@ -98,7 +98,7 @@ pub(crate) fn push_and_report(
     let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
     let github = || github.map_or(Ok(()), append);
     let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
-    CommandError::all(reports).map_err(|error| pushed_but_not_reported(std::slice::from_ref(&published), error))?;
+    CommandError::collect(reports).map_err(|error| pushed_but_not_reported(std::slice::from_ref(&published), error))?;
     Ok(published)
 }
 
@@ -117,10 +117,10 @@ pub(crate) fn pushed_but_not_reported(published: &[PushOutcome], error: CommandE
         }
         several => {
             let published = several.iter().map(|outcome| outcome.reference.clone()).collect();
-            PartialResult::Batch { published, left: Vec::new() }
+            PartialResult::Batch { published, remaining: Vec::new() }
         }
     };
-    CommandError::Partial { failure: Box::new(error), done }
+    CommandError::Partial { error: Box::new(error), done }
 }
 
 /// Tries whether the files of the results can be written, where much is done before they are.

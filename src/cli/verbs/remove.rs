@@ -47,7 +47,7 @@ type Selection = (Vec<Entry>, Vec<String>);
 
 /// Looks up each word in the unchanged draft, because two words may select the same image.
 fn select(draft: &Draft, words: &[String]) -> Result<Selection, CommandError> {
-    let found = CommandError::all(words.iter().map(|word| entries_of(draft, word)))?;
+    let found = CommandError::collect(words.iter().map(|word| entries_of(draft, word)))?;
     let note = |(word, entries): (&String, &Vec<Entry>)| {
         let (list, number) = (&draft.reference, entries.len());
         (number > 1).then(|| format!("{word} is {number} images of {list}: all of them are removed"))
@@ -61,7 +61,7 @@ fn entries_of(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
     let found = lookup::entries(draft, word)?;
     if found.is_empty() {
         let (image, list) = (word.to_owned(), draft.reference.to_string());
-        return Err(CommandError::NotInList { image, list, drafted: true, near: lookup::nearest_to(draft, word) });
+        return Err(CommandError::NotInList { image, list, has_draft: true, suggestion: lookup::suggestion_for(draft, word) });
     }
     Ok(found.into_iter().cloned().collect())
 }

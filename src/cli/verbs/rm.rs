@@ -9,11 +9,11 @@ use crate::drafts::docker_dir::{DockerDir, StoredName};
 pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     let store = context.store_with_timeout(args.timeout)?;
     if !args.all {
-        return CommandError::all(args.lists.iter().map(|list| remove(context, &store, list))).map(drop);
+        return CommandError::collect(args.lists.iter().map(|list| remove(context, &store, list))).map(drop);
     }
     // A draft that another process has deleted meanwhile counts as deleted.
     let remove = |name: &StoredName| Ok(store.remove_stored(name, None, &context.wait_notice())?);
-    let removed = CommandError::all(store.names()?.iter().map(remove));
+    let removed = CommandError::collect(store.names()?.iter().map(remove));
     sweep(context, &store);
     removed.map(drop)
 }

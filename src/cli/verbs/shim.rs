@@ -8,7 +8,7 @@ use crate::cli::args::{Shim, ShimAction};
 use crate::cli::context::Context;
 use crate::cli::output::Table;
 use crate::core::error::CommandError;
-use crate::core::shim::{self, Caller, Machine, Reach, ShimError, Status};
+use crate::core::shim::{self, Caller, Machine, ShimUse, ShimError, Status};
 use crate::env;
 
 /// Returns true for exit code 0. For `status` that means that this shell reaches the shim.
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> 
         ShimAction::Remove => (true, remove(context, args, &machine, dir.as_deref())?),
         ShimAction::Status => {
             let status = shim::status(&machine, dir.as_deref())?;
-            (status.is_reached(), status)
+            (status.is_used(), status)
         }
     };
     match args.format {
@@ -72,7 +72,7 @@ fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBu
 /// The reasons why a shim that was just installed has no effect.
 fn warnings(status: &Status, dir: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !status.is_reached() {
+    if !status.is_used() {
         let dir = dir.display();
         warnings.push(format!("this shell does not run it; put its directory first: export PATH=\"{dir}:$PATH\""));
     }
@@ -106,11 +106,11 @@ fn print_status(context: &Context, status: &Status) -> Result<(), CommandError> 
 
 /// Whether a caller runs the shim, and why.
 fn reach_and_reason(caller: &Caller, status: &Status) -> (&'static str, String) {
-    match &caller.reach {
-        Reach::Yes => ("yes", "it is the first docker on its PATH".to_owned()),
-        Reach::Other(other) => ("no", format!("{} comes first on its PATH", other.display())),
-        Reach::Unknown(file) => ("unknown", format!("{} cannot be read", file.display())),
-        Reach::No => match status.shim.as_ref().and_then(|shim| shim.parent()) {
+    match &caller.shim_use {
+        ShimUse::Used => ("yes", "it is the first docker on its PATH".to_owned()),
+        ShimUse::OtherFirst(other) => ("no", format!("{} comes first on its PATH", other.display())),
+        ShimUse::Unknown(file) => ("unknown", format!("{} cannot be read", file.display())),
+        ShimUse::NotOnPath => match status.shim.as_ref().and_then(|shim| shim.parent()) {
             Some(dir) => ("no", format!("{} is not on its PATH", dir.display())),
             None => ("no", "there is no shim".to_owned()),
         },
@@ -138,7 +138,7 @@ impl StatusJson {
         let text = |path: &PathBuf| path.display().to_string();
         let caller = |caller: &Caller| CallerJson {
             name: caller.name,
-            reached: (!matches!(caller.reach, Reach::Unknown(_))).then_some(caller.reach == Reach::Yes),
+            reached: (!matches!(caller.shim_use, ShimUse::Unknown(_))).then_some(caller.shim_use == ShimUse::Used),
             path: caller.path.as_ref().map(|dirs| dirs.iter().map(text).collect()),
         };
         StatusJson {

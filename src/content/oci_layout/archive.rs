@@ -2,7 +2,7 @@
 //!
 //! gzip can only be expanded from the beginning. An archive with it is expanded once to find its members, and then
 //! small members are kept in memory. The others come from one stream that goes on where the last reader stopped: read
-//! in the order of [`Archive::order`], they take one more expansion together.
+//! in the order of [`Archive::read_position`], they take one more expansion together.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,12 +18,12 @@ use crate::file_kind::open_regular;
 use crate::sync::{lock, wait};
 
 /// A gzip archive may expand to this many times its size.
-const EXPANSION: u64 = 256;
+const EXPANSION_RATIO_MAX: u64 = 256;
 /// The expansion that every gzip archive may have, in bytes.
-const EXPANSION_FREE: u64 = 64 << 20;
+const EXPANSION_ALWAYS_ALLOWED: u64 = 64 << 20;
 /// The maximum size of a member that is kept in memory, and of all of them, in bytes.
-const KEPT_MAX: u64 = 1 << 20;
-const KEPT_TOTAL: u64 = 32 << 20;
+const CACHED_MEMBER_MAX: u64 = 1 << 20;
+const CACHED_TOTAL_MAX: u64 = 32 << 20;
 
 /// An archive.
 pub(super) struct Archive {
@@ -35,14 +35,14 @@ pub(super) struct Archive {
 /// The expanded content of a gzip archive.
 struct Gzip {
     path: PathBuf,
-    kept: BTreeMap<String, Arc<[u8]>>,
-    stream: Mutex<Stream>,
+    cached: BTreeMap<String, Arc<[u8]>>,
+    stream: Mutex<SharedStream>,
     /// Notified when the stream is returned.
     returned: Condvar,
 }
 
 #[derive(Default)]
-struct Stream {
+struct SharedStream {
     /// The reader and its position, unless it is lent or was not needed yet.
     reader: Option<(ArchiveReader, u64)>,
     is_lent: bool,
@@ -55,21 +55,21 @@ impl Archive {
     pub(super) fn open(path: &Path) -> Result<Archive, LayoutError> {
         let mut reader = archive_reader(path)?;
         let is_gzip = matches!(reader, ArchiveReader::Gzip { .. });
-        let mut kept = is_gzip.then(|| SmallMembers::new(KEPT_MAX, KEPT_TOTAL));
-        let members = tar_reader::members(&mut reader, kept.as_mut()).map_err(|error| match error {
+        let mut cached = is_gzip.then(|| SmallMembers::new(CACHED_MEMBER_MAX, CACHED_TOTAL_MAX));
+        let members = tar_reader::members(&mut reader, cached.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
             TarError::Damaged(why) => LayoutError::not_a_layout(path, why),
             TarError::Refused(member, why) => LayoutError::Refused { path: path.to_owned(), member, why },
         })?;
-        let gzip = kept.map(|kept| {
-            let stream = Mutex::new(Stream { expansions: 1, ..Stream::default() });
-            Arc::new(Gzip { path: path.to_owned(), kept: kept.members, stream, returned: Condvar::new() })
+        let gzip = cached.map(|cached| {
+            let stream = Mutex::new(SharedStream { expansions: 1, ..SharedStream::default() });
+            Arc::new(Gzip { path: path.to_owned(), cached: cached.members, stream, returned: Condvar::new() })
         });
         Ok(Archive { path: path.to_owned(), members, gzip })
     }
 
     /// The place of a member among all, if they should be read in that order and one at a time.
-    pub(super) fn order(&self, name: &str) -> Option<u64> {
+    pub(super) fn read_position(&self, name: &str) -> Option<u64> {
         self.gzip.as_ref()?;
         self.members.get(name).map(|(at, _)| *at)
     }
@@ -82,14 +82,14 @@ impl Archive {
             reader.skip(at).map_err(LayoutError::io("read", &self.path))?;
             return Ok(Some((Box::new(reader.take(size)), size)));
         };
-        if let Some(bytes) = gzip.kept.get(name) {
+        if let Some(bytes) = gzip.cached.get(name) {
             return Ok(Some((Box::new(Cursor::new(Arc::clone(bytes))), size)));
         }
-        let mut lent = GzipMember { gzip: Arc::clone(gzip), reader: None, at: 0, left: 0 };
+        let mut lent = GzipMember { gzip: Arc::clone(gzip), reader: None, at: 0, remaining: 0 };
         let (mut reader, position) = gzip.lend(at)?;
         io::copy(&mut (&mut reader).take(at.saturating_sub(position)), &mut io::sink())
             .map_err(LayoutError::io("read", &self.path))?;
-        (lent.reader, lent.at, lent.left) = (Some(reader), at, size);
+        (lent.reader, lent.at, lent.remaining) = (Some(reader), at, size);
         Ok(Some((Box::new(lent), size)))
     }
 }
@@ -117,16 +117,16 @@ struct GzipMember {
     reader: Option<ArchiveReader>,
     /// The position of the stream, and how much of the member is left.
     at: u64,
-    left: u64,
+    remaining: u64,
 }
 
 impl Read for GzipMember {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(reader) = &mut self.reader else { return Ok(0) };
-        match reader.take(self.left).read(buffer) {
+        match reader.take(self.remaining).read(buffer) {
             Ok(count) => {
                 self.at = self.at.saturating_add(count as u64);
-                self.left = self.left.saturating_sub(count as u64);
+                self.remaining = self.remaining.saturating_sub(count as u64);
                 Ok(count)
             }
             Err(error) => {
@@ -152,10 +152,10 @@ pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
 /// The bytes of an archive, expanded.
 enum ArchiveReader {
     Plain(BufReader<File>),
-    /// `left` is how much may still come out of gzip.
+    /// `remaining` is how much may still come out of gzip.
     Gzip {
         decoder: MultiGzDecoder<BufReader<File>>,
-        left: u64,
+        remaining: u64,
     },
 }
 
@@ -171,8 +171,8 @@ fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
     if magic != [0x1f, 0x8b] {
         return Ok(ArchiveReader::Plain(file));
     }
-    let left = size.saturating_mul(EXPANSION).saturating_add(EXPANSION_FREE);
-    Ok(ArchiveReader::Gzip { decoder: MultiGzDecoder::new(file), left })
+    let remaining = size.saturating_mul(EXPANSION_RATIO_MAX).saturating_add(EXPANSION_ALWAYS_ALLOWED);
+    Ok(ArchiveReader::Gzip { decoder: MultiGzDecoder::new(file), remaining })
 }
 
 impl ArchiveReader {
@@ -189,10 +189,10 @@ impl Read for ArchiveReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             ArchiveReader::Plain(file) => file.read(buffer),
-            ArchiveReader::Gzip { decoder, left } => {
+            ArchiveReader::Gzip { decoder, remaining } => {
                 let count = decoder.read(buffer)?;
                 let too_large = || io::Error::new(io::ErrorKind::InvalidData, "it expands to more than any layout has");
-                *left = left.checked_sub(count as u64).ok_or_else(too_large)?;
+                *remaining = remaining.checked_sub(count as u64).ok_or_else(too_large)?;
                 Ok(count)
             }
         }
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     /// Bytes that gzip cannot shorten.
-    fn noise(seed: u8, size: usize) -> Vec<u8> {
+    fn incompressible(seed: u8, size: usize) -> Vec<u8> {
         let mut state = u64::from(seed) + 1;
         let next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -216,7 +216,7 @@ mod tests {
         std::iter::repeat_with(next).take(size).collect()
     }
 
-    fn gzipped(path: &Path, members: &[(&str, Vec<u8>)]) {
+    fn write_gzip_archive(path: &Path, members: &[(&str, Vec<u8>)]) {
         let mut tar = tar::Builder::new(Vec::new());
         for (name, content) in members {
             let mut header = tar::Header::new_gnu();
@@ -237,23 +237,23 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_archive_is_expanded_once_for_all_its_blobs() {
+    fn gzip_archive_is_expanded_once_for_all_its_blobs() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("a.tar.gz");
-        let large = KEPT_MAX as usize + 1;
+        let large = CACHED_MEMBER_MAX as usize + 1;
         let members: Vec<(&str, Vec<u8>)> = vec![
-            ("c", noise(1, large)),
-            ("small", noise(2, 1000)),
-            ("a", noise(3, large)),
-            ("b", noise(4, large)),
+            ("c", incompressible(1, large)),
+            ("small", incompressible(2, 1000)),
+            ("a", incompressible(3, large)),
+            ("b", incompressible(4, large)),
             ("index.json", b"{}".to_vec()),
         ];
-        gzipped(&path, &members);
+        write_gzip_archive(&path, &members);
         let archive = Archive::open(&path).unwrap();
         let expansions = || lock(&archive.gzip.as_ref().unwrap().stream).expansions;
         let mut names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
-        names.sort_by_key(|name| archive.order(name));
+        names.sort_by_key(|name| archive.read_position(name));
         assert_eq!(names, ["c", "small", "a", "b", "index.json"]);
         for name in ["index.json", "small", "index.json"] {
             content(&archive, name);
@@ -279,15 +279,15 @@ mod tests {
     }
 
     #[test]
-    fn small_members_take_bounded_memory() {
+    fn gzip_archive_caches_small_members_in_bounded_memory() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("a.tar.gz");
         let names: Vec<String> = (0..40).map(|number| format!("blobs/{number:02}")).collect();
         let members: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), vec![7; 1 << 20])).collect();
-        gzipped(&path, &members);
+        write_gzip_archive(&path, &members);
         let archive = Archive::open(&path).unwrap();
-        let kept: usize = archive.gzip.as_ref().unwrap().kept.values().map(|bytes| bytes.len()).sum();
-        assert_eq!(kept as u64, KEPT_TOTAL);
+        let cached: usize = archive.gzip.as_ref().unwrap().cached.values().map(|bytes| bytes.len()).sum();
+        assert_eq!(cached as u64, CACHED_TOTAL_MAX);
         assert_eq!(content(&archive, "blobs/39"), members[39].1);
     }
 }

@@ -11,60 +11,60 @@ use std::time::SystemTime;
 use tar::{EntryType, Header};
 
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::directory_writer::{VERSION, copy};
-use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::directory_writer::{LAYOUT_VERSION, copy_verified};
+use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::LayoutIndex;
-use crate::content::oci_layout::referrers::Documents;
-use crate::content::oci_layout::staged_file::{Staged, device_and_inode, folder_of};
+use crate::content::oci_layout::referrers::ManifestStore;
+use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
 use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, LockWait, MARKER};
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, Layout, LayoutName, LockWait, LAYOUT_FILE};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 use crate::sync::lock;
 
-pub(super) struct ArchiveSink {
+pub(super) struct ArchiveWriter {
     path: PathBuf,
-    before: Option<Layout>,
+    existing: Option<Layout>,
     /// The file that the old archive was read from.
     identity: Option<FileIdentity>,
     /// The new archive, from the first write on.
     archive: Mutex<Option<NewArchive>>,
 }
 
-impl ArchiveSink {
-    pub(super) fn open(name: &LayoutName) -> Result<ArchiveSink, LayoutError> {
+impl ArchiveWriter {
+    pub(super) fn open(name: &LayoutName) -> Result<ArchiveWriter, LayoutError> {
         // Before it is read: a change in between is noticed in the end.
-        let identity = FileIdentity::of(&name.path)?;
-        let before = match name.path.symlink_metadata() {
+        let identity = FileIdentity::read(&name.path)?;
+        let existing = match name.path.symlink_metadata() {
             Ok(_) => Some(Layout::open(name)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(LayoutError::io("look at", &name.path)(error)),
         };
         // The file that a link leads to is replaced, not the link.
-        let path = match &before {
+        let path = match &existing {
             Some(_) => fs::canonicalize(&name.path).map_err(LayoutError::io("look at", &name.path))?,
             None => name.path.clone(),
         };
-        Ok(ArchiveSink { path, before, identity, archive: Mutex::new(None) })
+        Ok(ArchiveWriter { path, existing, identity, archive: Mutex::new(None) })
     }
 }
 
-impl LayoutWriter for ArchiveSink {
+impl LayoutWriter for ArchiveWriter {
     fn path(&self) -> &Path {
         &self.path
     }
 
-    fn before(&self) -> Option<&Layout> {
-        self.before.as_ref()
+    fn existing(&self) -> Option<&Layout> {
+        self.existing.as_ref()
     }
 
     /// Whether the old archive has the blob, with the right bytes, or the new one.
-    fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
-        let name = blob_name(blob.digest);
+    fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
+        let name = blob_path(blob.digest);
         if lock(&self.archive).as_ref().is_some_and(|archive| archive.written.contains(&name)) {
             return Ok(true);
         }
-        let Some(Layout { files, .. }) = &self.before else { return Ok(false) };
+        let Some(Layout { files, .. }) = &self.existing else { return Ok(false) };
         let Some((file, _)) = files.open(&name)? else { return Ok(false) };
         let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", &self.path))?;
         if found == *blob.digest {
@@ -74,49 +74,49 @@ impl LayoutWriter for ArchiveSink {
     }
 
     /// One blob at a time: a tar archive is one stream.
-    fn write(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
+    fn write_blob(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
         let mut archive = lock(&self.archive);
-        let archive = self.begun(&mut archive)?;
-        let name = blob_name(blob.digest);
+        let archive = self.new_archive(&mut archive)?;
+        let name = blob_path(blob.digest);
         if archive.written.contains(&name) {
             return Ok(0);
         }
         reader.open(0)?;
         let Some(size) = blob.size.or(reader.length()) else {
-            return Err(reader.wrong("its size is not known".to_owned()).into());
+            return Err(reader.content_error("its size is not known".to_owned()).into());
         };
-        archive.begin(&name, size)?;
-        let written = copy(&Blob { size: Some(size), ..*blob }, reader, progress, &mut |bytes| archive.append(bytes));
+        archive.begin_member(&name, size)?;
+        let written = copy_verified(&Blob { size: Some(size), ..*blob }, reader, progress, &mut |bytes| archive.append(bytes));
         // A member that is cut short makes the rest of the archive unusable.
         if written.is_err() {
             archive.is_broken = true;
         }
-        archive.end(size)?;
+        archive.pad_member(size)?;
         archive.written.insert(name);
         written
     }
 
-    fn publish(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), LayoutError> {
+    fn write_index(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), LayoutError> {
         let mut slot = lock(&self.archive);
-        let archive = self.begun(&mut slot)?;
-        let mut index = self.before.as_ref().map_or_else(LayoutIndex::new, |before| before.index.clone());
-        change(&mut index, &mut InArchive { before: self.before.as_ref(), archive })?;
-        archive.member(INDEX, &index.encode().map_err(LayoutError::document(&self.path, INDEX))?)?;
-        archive.member(MARKER, VERSION)?;
+        let archive = self.new_archive(&mut slot)?;
+        let mut index = self.existing.as_ref().map_or_else(LayoutIndex::new, |existing| existing.index.clone());
+        change(&mut index, &mut ArchiveManifests { existing: self.existing.as_ref(), archive })?;
+        archive.write_member(INDEX_FILE, &index.encode().map_err(LayoutError::document(&self.path, INDEX_FILE))?)?;
+        archive.write_member(LAYOUT_FILE, LAYOUT_VERSION)?;
         match slot.take() {
-            Some(archive) => archive.place(&self.path, self.identity.as_ref()),
+            Some(archive) => archive.replace(&self.path, self.identity.as_ref()),
             None => Ok(()),
         }
     }
 }
 
-impl ArchiveSink {
+impl ArchiveWriter {
     /// The new archive. It begins with what the old one has.
-    fn begun<'a>(&self, slot: &'a mut Option<NewArchive>) -> Result<&'a mut NewArchive, LayoutError> {
+    fn new_archive<'a>(&self, slot: &'a mut Option<NewArchive>) -> Result<&'a mut NewArchive, LayoutError> {
         if slot.is_none() {
             let mut archive = NewArchive::create(&self.path)?;
-            if let Some(Layout { files, .. }) = &self.before {
-                archive.take_over(files)?;
+            if let Some(Layout { files, .. }) = &self.existing {
+                archive.copy_members(files)?;
             }
             *slot = Some(archive);
         }
@@ -137,7 +137,7 @@ struct FileIdentity {
 
 impl FileIdentity {
     /// That of the file at a path, or that a link there leads to; `None` if there is none.
-    fn of(path: &Path) -> Result<Option<FileIdentity>, LayoutError> {
+    fn read(path: &Path) -> Result<Option<FileIdentity>, LayoutError> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(FileIdentity {
                 device_and_inode: device_and_inode(&metadata),
@@ -151,22 +151,22 @@ impl FileIdentity {
 }
 
 /// The manifests of the old archive, and the new one.
-struct InArchive<'a> {
-    before: Option<&'a Layout>,
+struct ArchiveManifests<'a> {
+    existing: Option<&'a Layout>,
     archive: &'a mut NewArchive,
 }
 
-impl Documents for InArchive<'_> {
+impl ManifestStore for ArchiveManifests<'_> {
     fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
-        self.before.map_or(Ok(None), |before| before.files.read(&blob_name(digest), DOCUMENT_MAX))
+        self.existing.map_or(Ok(None), |existing| existing.files.read(&blob_path(digest), DOCUMENT_MAX))
     }
 
     fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
-        let name = blob_name(digest);
+        let name = blob_path(digest);
         if self.archive.written.contains(&name) {
             return Ok(());
         }
-        self.archive.member(&name, bytes)?;
+        self.archive.write_member(&name, bytes)?;
         self.archive.written.insert(name);
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Documents for InArchive<'_> {
 
 /// An archive that replaces the old one when it is complete.
 struct NewArchive {
-    staged: Staged,
+    staged: StagedFile,
     written: BTreeSet<String>,
     is_broken: bool,
 }
@@ -183,38 +183,38 @@ impl NewArchive {
     fn create(target: &Path) -> Result<NewArchive, LayoutError> {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let folder = target.parent().unwrap_or(Path::new(""));
-        let staged = Staged::create(folder, &format!(".{name}.docker-manifest-"))?;
+        let staged = StagedFile::create(folder, &format!(".{name}.docker-manifest-"))?;
         Ok(NewArchive { staged, written: BTreeSet::new(), is_broken: false })
     }
 
-    fn take_over(&mut self, files: &Files) -> Result<(), LayoutError> {
-        let Files::Archive(archive) = files else { return Ok(()) };
+    fn copy_members(&mut self, files: &LayoutFiles) -> Result<(), LayoutError> {
+        let LayoutFiles::Archive(archive) = files else { return Ok(()) };
         // `manifest.json` and `repositories` are docker's and speak of what `index.json` said before.
-        let names = archive.members.keys().filter(|name| ![INDEX, MARKER].contains(&name.as_str()));
+        let names = archive.members.keys().filter(|name| ![INDEX_FILE, LAYOUT_FILE].contains(&name.as_str()));
         let mut names: Vec<&String> = names.collect();
-        names.sort_by_key(|name| archive.order(name));
+        names.sort_by_key(|name| archive.read_position(name));
         for name in names {
             let Some((mut content, size)) = files.open(name)? else { continue };
-            self.begin(name, size)?;
+            self.begin_member(name, size)?;
             if self.staged.append_all(&mut content)? != size {
                 let why = format!("{name} is shorter than its header says");
                 return Err(LayoutError::not_a_layout(files.path(), why));
             }
-            self.end(size)?;
+            self.pad_member(size)?;
             self.written.insert(name.clone());
         }
         Ok(())
     }
 
     /// Writes a member that is in memory.
-    fn member(&mut self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
-        self.begin(name, bytes.len() as u64)?;
+    fn write_member(&mut self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
+        self.begin_member(name, bytes.len() as u64)?;
         self.append(bytes)?;
-        self.end(bytes.len() as u64)
+        self.pad_member(bytes.len() as u64)
     }
 
     /// Writes the header of a member.
-    fn begin(&mut self, name: &str, size: u64) -> Result<(), LayoutError> {
+    fn begin_member(&mut self, name: &str, size: u64) -> Result<(), LayoutError> {
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::Regular);
         header.set_mode(0o644);
@@ -228,16 +228,16 @@ impl NewArchive {
             let mut extended = header.clone();
             extended.set_entry_type(EntryType::XHeader);
             extended.set_size(record.len() as u64);
-            self.header(extended, "pax")?;
+            self.write_header(extended, "pax")?;
             self.append(record.as_bytes())?;
-            self.end(record.len() as u64)?;
-            return self.header(header, "long");
+            self.pad_member(record.len() as u64)?;
+            return self.write_header(header, "long");
         }
         header.set_cksum();
         self.append(header.as_bytes())
     }
 
-    fn header(&mut self, mut header: Header, name: &str) -> Result<(), LayoutError> {
+    fn write_header(&mut self, mut header: Header, name: &str) -> Result<(), LayoutError> {
         header.set_path(name).map_err(LayoutError::io("write", self.staged.path()))?;
         header.set_cksum();
         self.append(header.as_bytes())
@@ -248,21 +248,21 @@ impl NewArchive {
     }
 
     /// Fills the last block of a member.
-    fn end(&mut self, size: u64) -> Result<(), LayoutError> {
+    fn pad_member(&mut self, size: u64) -> Result<(), LayoutError> {
         let padding = usize::try_from((512 - size % 512) % 512).unwrap_or_default();
         let zeros = [0; 512];
         self.append(zeros.get(..padding).unwrap_or_default())
     }
 
     /// Replaces the archive, if it is still the file that it was made of.
-    fn place(mut self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
+    fn replace(mut self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
         self.append(&[0; 1024])?;
         self.staged.sync(target)?;
         // The folder is locked, so that two processes do not both find the old archive. It leaves no file behind.
         // Filesystems without locks have the check alone.
-        let folder = File::open(folder_of(target)).map_err(LayoutError::io("open", target))?;
+        let folder = File::open(parent_folder(target)).map_err(LayoutError::io("open", target))?;
         let _ = fs2::FileExt::lock_exclusive(&folder);
-        if FileIdentity::of(target)?.as_ref() != before {
+        if FileIdentity::read(target)?.as_ref() != before {
             return Err(LayoutError::Replaced { path: target.to_owned() });
         }
         self.staged.rename(target)

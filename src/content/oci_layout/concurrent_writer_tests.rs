@@ -22,22 +22,22 @@ fn named(scheme: &str, path: &Path) -> LayoutName {
 /// Which of the tags 1, 2 and 3 the layout has.
 fn tags(name: &LayoutName) -> Vec<bool> {
     let layout = Layout::open(name).unwrap();
-    ["1", "2", "3"].map(|tag| !layout.index.named(tag).is_empty()).to_vec()
+    ["1", "2", "3"].map(|tag| !layout.index.find_by_name(tag).is_empty()).to_vec()
 }
 
 #[test]
-fn of_two_processes_that_rewrite_an_archive_at_once_the_second_is_told() {
+fn archive_writer_refuses_to_replace_an_archive_that_changed() {
     let folder = tempfile::tempdir().unwrap();
     let name = named("oci-archive", &folder.path().join("a.tar"));
     let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
     // One that makes the archive, and one that adds to it.
-    for (first, second, there) in [("1", "2", [true, false, false]), ("3", "2", [true, false, true])] {
+    for (first, second, expected) in [("1", "2", [true, false, false]), ("3", "2", [true, false, true])] {
         let (faster, slower) = (open(), open());
         publish(&faster, first).unwrap();
         let refused = publish(&slower, second).unwrap_err();
         assert!(matches!(refused, ContentError::Layout(LayoutError::Replaced { .. })), "{refused}");
         drop(slower);
-        assert_eq!(tags(&name), there);
+        assert_eq!(tags(&name), expected);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
     }
     publish(&open(), "2").unwrap();
@@ -45,7 +45,7 @@ fn of_two_processes_that_rewrite_an_archive_at_once_the_second_is_told() {
 }
 
 #[test]
-fn several_processes_make_one_directory_and_a_killed_one_does_not_block_it() {
+fn directory_writers_share_a_directory_that_a_killed_writer_left() {
     let folder = tempfile::tempdir().unwrap();
     let name = named("oci", &folder.path().join("dir"));
     let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();

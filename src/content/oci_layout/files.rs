@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::file_kind::open_regular;
 
 /// Where the files are.
-pub(super) enum Files {
+pub(super) enum LayoutFiles {
     /// In this directory.
     Directory(PathBuf),
     /// In this archive.
@@ -19,48 +19,48 @@ pub(super) enum Files {
 }
 
 /// The name of a blob's file, below the layout.
-pub(super) fn blob_name(digest: &Digest) -> String {
+pub(super) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}", digest.as_str().replacen(':', "/", 1))
 }
 
-impl Files {
+impl LayoutFiles {
     /// The files of an archive. Reads all of it, once.
-    pub(super) fn archive(path: &Path) -> Result<Files, LayoutError> {
-        Archive::open(path).map(Files::Archive)
+    pub(super) fn open_archive(path: &Path) -> Result<LayoutFiles, LayoutError> {
+        Archive::open(path).map(LayoutFiles::Archive)
     }
 
     /// The layout.
     pub(super) fn path(&self) -> &Path {
         match self {
-            Files::Directory(path) => path,
-            Files::Archive(archive) => &archive.path,
+            LayoutFiles::Directory(path) => path,
+            LayoutFiles::Archive(archive) => &archive.path,
         }
     }
 
     /// Opens a file; `None` if it does not exist. Returns its size too, in bytes.
     pub(super) fn open(&self, name: &str) -> Result<Option<OpenFile>, LayoutError> {
         match self {
-            Files::Directory(root) => match file_in(root, name)? {
+            LayoutFiles::Directory(root) => match open_in(root, name)? {
                 Some((file, size)) => Ok(Some((Box::new(file), size))),
                 None => Ok(None),
             },
-            Files::Archive(archive) => archive.member(name),
+            LayoutFiles::Archive(archive) => archive.member(name),
         }
     }
 
     /// The place of a file among all, if they should be read in that order and one at a time.
-    pub(super) fn order(&self, name: &str) -> Option<u64> {
+    pub(super) fn read_position(&self, name: &str) -> Option<u64> {
         match self {
-            Files::Directory(_) => None,
-            Files::Archive(archive) => archive.order(name),
+            LayoutFiles::Directory(_) => None,
+            LayoutFiles::Archive(archive) => archive.read_position(name),
         }
     }
 
     /// The size of a file, in bytes; `None` if it does not exist.
     pub(super) fn size(&self, name: &str) -> Result<Option<u64>, LayoutError> {
         match self {
-            Files::Directory(root) => Ok(file_in(root, name)?.map(|(_, size)| size)),
-            Files::Archive(archive) => Ok(archive.members.get(name).map(|(_, size)| *size)),
+            LayoutFiles::Directory(root) => Ok(open_in(root, name)?.map(|(_, size)| size)),
+            LayoutFiles::Archive(archive) => Ok(archive.members.get(name).map(|(_, size)| *size)),
         }
     }
 
@@ -84,7 +84,7 @@ impl Files {
 }
 
 /// Opens a regular file below a directory, without following links.
-pub(super) fn file_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, LayoutError> {
+pub(super) fn open_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, LayoutError> {
     let refused = |why| LayoutError::Refused { path: root.to_owned(), member: name.to_owned(), why };
     let mut path = root.to_owned();
     let mut parts = name.split('/').peekable();
@@ -92,7 +92,7 @@ pub(super) fn file_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, La
         path.push(part);
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) if is_nowhere(&error) => return Ok(None),
+            Err(error) if is_not_found(&error) => return Ok(None),
             Err(error) => return Err(LayoutError::io("look at", &path)(error)),
         };
         let is_last = parts.peek().is_none();
@@ -106,12 +106,12 @@ pub(super) fn file_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, La
     match open_regular(&path, false) {
         Ok(Some(found)) => Ok(Some(found)),
         Ok(None) => Err(refused("it is no regular file")),
-        Err(error) if is_nowhere(&error) => Ok(None),
+        Err(error) if is_not_found(&error) => Ok(None),
         Err(error) => Err(LayoutError::io("open", &path)(error)),
     }
 }
 
-fn is_nowhere(error: &io::Error) -> bool {
+fn is_not_found(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_expands_within_a_bound() {
+    fn gzip_archive_expands_within_a_bound() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("bomb.tar.gz");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -135,13 +135,13 @@ mod tests {
         gzip.write_all(header.as_bytes()).unwrap();
         (0..200).for_each(|_| gzip.write_all(&zeros).unwrap());
         fs::write(&path, gzip.finish().unwrap()).unwrap();
-        let error = Files::archive(&path).err().expect("a bomb");
+        let error = LayoutFiles::open_archive(&path).err().expect("a bomb");
         assert!(error.to_string().contains("it expands to more than any layout has"), "{error}");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn links_and_fifos_are_not_read() {
+    fn layout_refuses_links_and_fifos() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("layout");
         fs::create_dir_all(root.join("blobs/sha256")).unwrap();
@@ -150,7 +150,7 @@ mod tests {
         std::os::unix::fs::symlink(home.path(), root.join("linked")).unwrap();
         let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
         rustix::fs::mknodat(rustix::fs::CWD, root.join("fifo"), fifo, mode, 0).unwrap();
-        let files = Files::Directory(root.clone());
+        let files = LayoutFiles::Directory(root.clone());
         for (name, why) in [
             ("index.json", "it is a link"),
             ("linked/secret", "it is a link"),
@@ -160,7 +160,7 @@ mod tests {
             let error = files.read(name, 10).unwrap_err().to_string();
             assert!(error.ends_with(why), "{error}");
         }
-        assert!(Files::archive(&root.join("fifo")).is_err());
+        assert!(LayoutFiles::open_archive(&root.join("fifo")).is_err());
         assert!(files.read("blobs/sha256/none", 10).unwrap().is_none());
         fs::write(root.join("large"), "12345678901").unwrap();
         assert!(files.read("large", 10).is_err());

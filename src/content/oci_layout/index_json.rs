@@ -50,44 +50,44 @@ impl LayoutIndex {
     }
 
     /// The entries with exactly this name.
-    pub(super) fn exactly(&self, name: &str) -> Vec<&Descriptor> {
+    pub(super) fn with_ref_name(&self, name: &str) -> Vec<&Descriptor> {
         self.entries.iter().filter(|entry| annotation(entry, REF_NAME) == Some(name)).collect()
     }
 
     /// The manifest that an entry refers to, as buildx marks it.
-    pub(super) fn marked_subject(entry: &Descriptor) -> Option<Digest> {
+    pub(super) fn annotated_subject(entry: &Descriptor) -> Option<Digest> {
         annotation(entry, SUBJECT)?.parse().ok()
     }
 
     /// The entries with a name: with exactly this name, else with a full name that has this tag, else with this full
     /// name.
-    pub(super) fn named(&self, wanted: &str) -> Vec<&Descriptor> {
-        let find = |is_it: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
-            self.entries.iter().filter(|entry| is_it(entry)).collect()
+    pub(super) fn find_by_name(&self, requested: &str) -> Vec<&Descriptor> {
+        let find = |matches: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
+            self.entries.iter().filter(|entry| matches(entry)).collect()
         };
-        let exactly = self.exactly(wanted);
-        if !exactly.is_empty() {
-            return exactly;
+        let exact = self.with_ref_name(requested);
+        if !exact.is_empty() {
+            return exact;
         }
-        let by_tag = find(&|entry| annotation(entry, REF_NAME).and_then(tag_of).as_deref() == Some(wanted));
+        let by_tag = find(&|entry| annotation(entry, REF_NAME).and_then(tag_of).as_deref() == Some(requested));
         if !by_tag.is_empty() {
             return by_tag;
         }
-        let full = Reference::parse(wanted).ok();
+        let full = Reference::parse(requested).ok();
         find(&|entry| {
             let Some(name) = annotation(entry, IMAGE_NAME) else { return false };
-            name == wanted || full.is_some() && Reference::parse(name).ok() == full
+            name == requested || full.is_some() && Reference::parse(name).ok() == full
         })
     }
 
     /// The names of its images, for messages; not those of what refers to images. Where one name is several images,
     /// those have their full names.
-    pub(super) fn names(&self) -> Vec<String> {
-        let is_one =
-            |name: &str| self.exactly(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
+    pub(super) fn image_names(&self) -> Vec<String> {
+        let is_unambiguous =
+            |name: &str| self.with_ref_name(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
         let name = |entry: &Descriptor| {
             let (short, full) = (annotation(entry, REF_NAME), annotation(entry, IMAGE_NAME));
-            short.filter(|short| full.is_none() || is_one(short)).or(full).map(str::to_owned)
+            short.filter(|short| full.is_none() || is_unambiguous(short)).or(full).map(str::to_owned)
         };
         self.entries.iter().filter(|entry| !LayoutIndex::is_referrer(entry)).filter_map(name).collect()
     }
@@ -107,7 +107,7 @@ impl LayoutIndex {
 
     /// Sets the manifest of a name. The first entry of that name is replaced in its position, and further ones are
     /// removed. Without a name, the manifest gets an entry unless it has one.
-    pub(super) fn set(&mut self, name: Option<&str>, media_type: &str, digest: &Digest, size: u64) {
+    pub(super) fn set_entry(&mut self, name: Option<&str>, media_type: &str, digest: &Digest, size: u64) {
         if name.is_none() && self.entries.iter().any(|entry| entry.digest == *digest) {
             return;
         }
@@ -115,33 +115,33 @@ impl LayoutIndex {
         if let (Some(name), Some(entry)) = (name, entry.as_object_mut()) {
             entry.insert("annotations".to_owned(), json!({ REF_NAME: name }));
         }
-        let mut described = Descriptor::new(media_type, digest.clone(), size);
-        described.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
+        let mut descriptor = Descriptor::new(media_type, digest.clone(), size);
+        descriptor.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
         let has_name = |entry: &Descriptor| name.is_some() && annotation(entry, REF_NAME) == name;
-        let places = (0..).zip(&self.entries).filter(|(_, entry)| has_name(entry)).map(|(place, _)| place);
-        let places: Vec<usize> = places.collect();
+        let positions = (0..).zip(&self.entries).filter(|(_, entry)| has_name(entry)).map(|(position, _)| position);
+        let positions: Vec<usize> = positions.collect();
         // Found as it was read: in other letters if there is no other.
-        let is_it = |key: &&String| key.eq_ignore_ascii_case("manifests");
-        let other = if self.value.contains_key("manifests") { None } else { self.value.keys().find(is_it).cloned() };
+        let is_manifests = |key: &&String| key.eq_ignore_ascii_case("manifests");
+        let other = if self.value.contains_key("manifests") { None } else { self.value.keys().find(is_manifests).cloned() };
         let key = other.unwrap_or_else(|| "manifests".to_owned());
         let manifests = self.value.entry(key).or_insert_with(|| json!([]));
         if !manifests.is_array() {
             *manifests = json!([]);
         }
         let Some(manifests) = manifests.as_array_mut() else { return };
-        match places.split_first() {
+        match positions.split_first() {
             Some((first, further)) => {
-                if let (Some(place), Some(own)) = (manifests.get_mut(*first), self.entries.get_mut(*first)) {
-                    (*place, *own) = (entry, described);
+                if let (Some(slot), Some(current)) = (manifests.get_mut(*first), self.entries.get_mut(*first)) {
+                    (*slot, *current) = (entry, descriptor);
                 }
-                for place in further.iter().rev() {
-                    manifests.remove(*place);
-                    self.entries.remove(*place);
+                for position in further.iter().rev() {
+                    manifests.remove(*position);
+                    self.entries.remove(*position);
                 }
             }
             None => {
                 manifests.push(entry);
-                self.entries.push(described);
+                self.entries.push(descriptor);
             }
         }
     }
@@ -179,11 +179,11 @@ mod tests {
     }
 
     fn found(index: &LayoutIndex, name: &str) -> Vec<Digest> {
-        index.named(name).iter().map(|entry| entry.digest.clone()).collect()
+        index.find_by_name(name).iter().map(|entry| entry.digest.clone()).collect()
     }
 
     #[test]
-    fn names_are_matched_from_the_exact_one_to_containerds() {
+    fn index_finds_exact_names_before_containerd_names() {
         let index = index(&[
             ("a", &[(REF_NAME, "1")]),
             ("b", &[(REF_NAME, "h.x/app:2")]),
@@ -209,10 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_replaced_in_place_and_everything_else_stays() {
+    fn index_replaces_a_name_in_place_and_keeps_everything_else() {
         let notes: &[(&str, &str)] = &[(REF_NAME, "1"), (IMAGE_NAME, "h.x/app:1")];
         let mut index = index(&[("a", &[("own", "x")]), ("b", notes), ("c", &[(REF_NAME, "2")]), ("d", notes)]);
-        index.set(Some("1"), "n", &digest("new"), 7);
+        index.set_entry(Some("1"), "n", &digest("new"), 7);
         let text: Value = serde_json::from_slice(&index.encode().unwrap()).unwrap();
         let manifests = text["manifests"].as_array().unwrap();
         let digests: Vec<&str> = manifests.iter().map(|entry| entry["digest"].as_str().unwrap()).collect();
@@ -220,10 +220,10 @@ mod tests {
         assert_eq!(manifests[1]["annotations"], json!({REF_NAME: "1"}));
         assert_eq!((&manifests[0]["x-own"], &manifests[0]["annotations"]["own"]), (&json!("a"), &json!("x")));
         assert_eq!((&text["x-kept"], &text["annotations"]), (&json!({"a": 1}), &json!({"k": "v"})));
-        index.set(None, "n", &digest("new"), 7);
+        index.set_entry(None, "n", &digest("new"), 7);
         assert_eq!(index.entries().len(), 3, "it has an entry already");
-        index.set(None, "n", &digest("other"), 7);
-        index.set(Some("9"), "n", &digest("other"), 7);
+        index.set_entry(None, "n", &digest("other"), 7);
+        index.set_entry(Some("9"), "n", &digest("other"), 7);
         assert_eq!(index.entries().len(), 5);
         assert_eq!(LayoutIndex::decode(&index.encode().unwrap()).unwrap(), index);
     }

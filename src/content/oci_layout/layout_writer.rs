@@ -12,14 +12,14 @@ pub(super) trait LayoutWriter: Sync {
     fn path(&self) -> &Path;
 
     /// The content before.
-    fn before(&self) -> Option<&Layout>;
+    fn existing(&self) -> Option<&Layout>;
 
     /// Whether the blob is there, with the right bytes.
-    fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError>;
+    fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, LayoutError>;
 
     /// Writes a blob. Returns its size, in bytes.
-    fn write(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError>;
+    fn write_blob(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError>;
 
     /// Changes `index.json`, whatever it says by now.
-    fn publish(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError>;
+    fn write_index(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError>;
 }

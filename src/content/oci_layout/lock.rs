@@ -13,7 +13,7 @@ use crate::content::oci_layout::staged_file::device_and_inode;
 use crate::file_kind::no_follow;
 
 /// How often a wait checks whether the lock is free.
-const PAUSE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How a writer waits for another one.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ impl LockWait<'_> {
     /// Takes the lock. buildx deletes the file afterwards, and a lock on a deleted file protects nothing.
     pub(super) fn lock(&self, path: &Path) -> Result<File, LayoutError> {
         let failed = LayoutError::io("lock", path);
-        let (begun, mut has_notified) = (Instant::now(), false);
+        let (start, mut has_notified) = (Instant::now(), false);
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
@@ -38,29 +38,29 @@ impl LockWait<'_> {
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => false,
                 Err(error) => return Err(failed(error)),
             };
-            if is_locked && is_at(&file, path).map_err(&failed)? {
+            if is_locked && is_still_at(&file, path).map_err(&failed)? {
                 return Ok(file);
             }
             if is_locked {
                 continue;
             }
-            let left = self.limit.map_or(PAUSE, |limit| limit.saturating_sub(begun.elapsed()));
-            if left.is_zero() {
+            let remaining = self.limit.map_or(POLL_INTERVAL, |limit| limit.saturating_sub(start.elapsed()));
+            if remaining.is_zero() {
                 return Err(LayoutError::InUse { path: path.to_owned() });
             }
             if !has_notified {
                 (self.notice)(&format!("waiting for another process to finish with {}", path.display()));
                 has_notified = true;
             }
-            thread::sleep(left.min(PAUSE));
+            thread::sleep(remaining.min(POLL_INTERVAL));
         }
     }
 }
 
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let own = device_and_inode(&file.metadata()?);
+fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
+    let locked = device_and_inode(&file.metadata()?);
     match fs::symlink_metadata(path) {
-        Ok(current) => Ok(device_and_inode(&current) == own),
+        Ok(current) => Ok(device_and_inode(&current) == locked),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

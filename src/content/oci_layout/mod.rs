@@ -26,14 +26,14 @@ pub use sink::LayoutSink;
 
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::index_json::LayoutIndex;
-use crate::content::oci_layout::referrers::Documents;
+use crate::content::oci_layout::referrers::ManifestStore;
 
 /// The maximum size of a manifest and of `index.json`, in bytes: that of registries.
 const DOCUMENT_MAX: u64 = 4 << 20;
 /// The name that buildx, regctl and docker use if no other is given.
 const DEFAULT_TAG: &str = "latest";
-const INDEX: &str = "index.json";
-const MARKER: &str = "oci-layout";
+const INDEX_FILE: &str = "index.json";
+const LAYOUT_FILE: &str = "oci-layout";
 
 /// A change of `index.json`.
-type IndexChange<'a> = dyn Fn(&mut LayoutIndex, &mut dyn Documents) -> Result<(), LayoutError> + 'a;
+type IndexChange<'a> = dyn Fn(&mut LayoutIndex, &mut dyn ManifestStore) -> Result<(), LayoutError> + 'a;

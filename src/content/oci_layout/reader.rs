@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use crate::content::access::ContentSource;
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive::OpenFile;
-use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::LayoutIndex;
-use crate::content::oci_layout::referrers::BySubject;
-use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX, LayoutKind, LayoutName, MARKER};
+use crate::content::oci_layout::referrers::EntriesBySubject;
+use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LayoutKind, LayoutName, LAYOUT_FILE};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
 use crate::digest::{Digest, Hasher};
 use crate::model::descriptor::Descriptor;
@@ -24,10 +24,10 @@ const NAMES_MAX: usize = 20;
 
 /// A layout to read from.
 pub struct Layout {
-    pub(super) files: Files,
+    pub(super) files: LayoutFiles,
     pub(super) index: LayoutIndex,
     /// The referrers by subject, read on first use.
-    pub(super) by_subject: Mutex<Option<BySubject>>,
+    pub(super) by_subject: Mutex<Option<EntriesBySubject>>,
 }
 
 impl Layout {
@@ -38,7 +38,7 @@ impl Layout {
     pub fn open(name: &LayoutName) -> Result<Layout, LayoutError> {
         let path = name.path.clone();
         let files = match name.kind {
-            LayoutKind::Directory if path.is_dir() => Files::Directory(path),
+            LayoutKind::Directory if path.is_dir() => LayoutFiles::Directory(path),
             LayoutKind::Directory => {
                 let source = path.metadata().err();
                 return Err(match source {
@@ -46,18 +46,18 @@ impl Layout {
                     None => LayoutError::not_a_layout(&path, "it is no directory"),
                 });
             }
-            LayoutKind::Archive | LayoutKind::DockerArchive => Files::archive(&path)?,
+            LayoutKind::Archive | LayoutKind::DockerArchive => LayoutFiles::open_archive(&path)?,
         };
         check_version(&files)?;
-        let old_archive = |files: &Files| -> Result<Option<LayoutError>, LayoutError> {
+        let old_archive = |files: &LayoutFiles| -> Result<Option<LayoutError>, LayoutError> {
             let names = if name.kind == LayoutKind::Directory { None } else { docker_archive_names(files)? };
             Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), names }))
         };
-        let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
+        let Some(bytes) = files.read(INDEX_FILE, DOCUMENT_MAX)? else {
             let none = || LayoutError::not_a_layout(&name.path, "it has no index.json");
             return Err(old_archive(&files)?.unwrap_or_else(none));
         };
-        let index = decode(&files, &bytes)?;
+        let index = decode_index(&files, &bytes)?;
         // Docker 25.0 wrote an empty index.json for images that were saved by digest.
         if let Some(error) = if index.entries().is_empty() { old_archive(&files)? } else { None } {
             return Err(error);
@@ -77,26 +77,26 @@ impl Layout {
         if let Some(digest) = &name.digest {
             return Ok((digest.clone(), tag));
         }
-        if let Some(wanted) = &tag {
-            let found = self.index.named(wanted);
-            let entry = self.only(&found, Some(wanted))?;
+        if let Some(requested) = &tag {
+            let found = self.index.find_by_name(requested);
+            let entry = self.single_entry(&found, Some(requested))?;
             return Ok((entry.digest.clone(), LayoutIndex::tag(entry).or(tag)));
         }
-        let tops = self.tops()?;
-        let latest = self.index.named(DEFAULT_TAG);
-        let several = distinct(&tops) > 1 && distinct(&latest) == 1;
-        let entry = self.only(if several { &latest } else { &tops }, None)?;
+        let top_level = self.top_level_entries()?;
+        let latest = self.index.find_by_name(DEFAULT_TAG);
+        let several = count_digests(&top_level) > 1 && count_digests(&latest) == 1;
+        let entry = self.single_entry(if several { &latest } else { &top_level }, None)?;
         Ok((entry.digest.clone(), LayoutIndex::tag(entry)))
     }
 
     /// The first of these entries, if all have one digest.
-    pub(super) fn only<'a>(
+    pub(super) fn single_entry<'a>(
         &self,
         found: &[&'a Descriptor],
         name: Option<&String>,
     ) -> Result<&'a Descriptor, LayoutError> {
-        let (path, names) = (self.files.path().to_owned(), self.index.names());
-        match (found.first(), distinct(found)) {
+        let (path, names) = (self.files.path().to_owned(), self.index.image_names());
+        match (found.first(), count_digests(found)) {
             (Some(entry), 1) => Ok(entry),
             (None, _) => match name {
                 Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), names }),
@@ -107,20 +107,20 @@ impl Layout {
     }
 
     /// The entries that are images and that no other entry contains. Some tools list the children of an index too.
-    fn tops(&self) -> Result<Vec<&Descriptor>, LayoutError> {
+    fn top_level_entries(&self) -> Result<Vec<&Descriptor>, LayoutError> {
         let entries: Vec<&Descriptor> =
             self.index.entries().iter().filter(|entry| !LayoutIndex::is_referrer(entry)).collect();
-        if distinct(&entries) < 2 {
+        if count_digests(&entries) < 2 {
             return Ok(entries);
         }
-        let mut inside: Vec<Digest> = Vec::new();
+        let mut nested: Vec<Digest> = Vec::new();
         let mut referrers: Vec<Digest> = Vec::new();
         for entry in &entries {
             // An archive may lack images that its index names.
-            let Some(bytes) = self.document(&entry.digest)? else { continue };
+            let Some(bytes) = self.read_manifest(&entry.digest)? else { continue };
             // Its subject may be in an index.
             if let Some(subject) = manifest::subject(&bytes)
-                && self.files.open(&blob_name(&subject))?.is_some()
+                && self.files.open(&blob_path(&subject))?.is_some()
             {
                 referrers.push(entry.digest.clone());
             }
@@ -128,10 +128,10 @@ impl Layout {
                 && let Ok(index) = Index::decode(&bytes)
             {
                 let children = index.manifests.into_iter().map(|child| child.digest);
-                inside.extend(children.filter(|child| *child != entry.digest));
+                nested.extend(children.filter(|child| *child != entry.digest));
             }
         }
-        let is_top = |entry: &&Descriptor| !inside.contains(&entry.digest) && !referrers.contains(&entry.digest);
+        let is_top = |entry: &&Descriptor| !nested.contains(&entry.digest) && !referrers.contains(&entry.digest);
         Ok(entries.into_iter().filter(is_top).collect())
     }
 
@@ -148,8 +148,8 @@ impl Layout {
     }
 
     /// The bytes of a manifest, verified.
-    pub(super) fn document(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
-        let Some(bytes) = self.files.read(&blob_name(digest), DOCUMENT_MAX)? else { return Ok(None) };
+    pub(super) fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        let Some(bytes) = self.files.read(&blob_path(digest), DOCUMENT_MAX)? else { return Ok(None) };
         if digest.verifies(&bytes) {
             return Ok(Some(bytes));
         }
@@ -158,13 +158,13 @@ impl Layout {
 }
 
 /// The number of distinct digests.
-pub(super) fn distinct(entries: &[&Descriptor]) -> usize {
+pub(super) fn count_digests(entries: &[&Descriptor]) -> usize {
     entries.iter().map(|entry| &entry.digest).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Refuses a later version of the specification. The file itself may be missing: skopeo and buildx do not need it.
-pub(super) fn check_version(files: &Files) -> Result<(), LayoutError> {
-    let Some(bytes) = files.read(MARKER, DOCUMENT_MAX)? else { return Ok(()) };
+pub(super) fn check_version(files: &LayoutFiles) -> Result<(), LayoutError> {
+    let Some(bytes) = files.read(LAYOUT_FILE, DOCUMENT_MAX)? else { return Ok(()) };
     let value = crate::model::json::parse(&bytes).ok();
     let version = value.as_ref().and_then(|value| value.get("imageLayoutVersion")?.as_str());
     match version {
@@ -179,7 +179,7 @@ pub(super) fn check_version(files: &Files) -> Result<(), LayoutError> {
 
 /// The names of the images in `manifest.json`, of an archive of `docker save` before Docker 25: that file has no
 /// digests. `None` without such a file, or without images in it.
-fn docker_archive_names(files: &Files) -> Result<Option<Vec<String>>, LayoutError> {
+fn docker_archive_names(files: &LayoutFiles) -> Result<Option<Vec<String>>, LayoutError> {
     let Some(bytes) = files.read("manifest.json", DOCUMENT_MAX)? else { return Ok(None) };
     let Ok(value) = crate::model::json::parse(&bytes) else { return Ok(None) };
     let images = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -188,8 +188,8 @@ fn docker_archive_names(files: &Files) -> Result<Option<Vec<String>>, LayoutErro
     Ok((!images.is_empty()).then(|| tags.take(NAMES_MAX).collect()))
 }
 
-pub(super) fn decode(files: &Files, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {
-    LayoutIndex::decode(bytes).map_err(LayoutError::document(files.path(), INDEX))
+pub(super) fn decode_index(files: &LayoutFiles, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {
+    LayoutIndex::decode(bytes).map_err(LayoutError::document(files.path(), INDEX_FILE))
 }
 
 impl ContentSource for Layout {
@@ -197,9 +197,9 @@ impl ContentSource for Layout {
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
         let digest = match name {
             ManifestName::Digest(digest) => digest.clone(),
-            ManifestName::Tag(tag) => self.only(&self.index.named(tag), Some(tag))?.digest.clone(),
+            ManifestName::Tag(tag) => self.single_entry(&self.index.find_by_name(tag), Some(tag))?.digest.clone(),
         };
-        let bytes = self.document(&digest)?.ok_or_else(|| self.no_blob(&digest))?;
+        let bytes = self.read_manifest(&digest)?.ok_or_else(|| self.no_blob(&digest))?;
         let stated = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
         let stated = stated.map(String::as_str).unwrap_or_default();
         let unreadable = LayoutError::document(self.files.path(), digest.as_str());
@@ -209,12 +209,12 @@ impl ContentSource for Layout {
     }
 
     fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        Ok(self.document(&manifest.digest)?.is_some())
+        Ok(self.read_manifest(&manifest.digest)?.is_some())
     }
 
     /// Checks only the size. The reader of the blob verifies its bytes.
     fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        let Some(length) = self.files.size(&blob_name(blob.digest))? else { return Ok(false) };
+        let Some(length) = self.files.size(&blob_path(blob.digest))? else { return Ok(false) };
         match blob.size.filter(|size| *size != length) {
             Some(size) => Err(self.damaged(blob.digest, format!("it has {length} bytes, not {size}")).into()),
             None => Ok(true),
@@ -225,21 +225,21 @@ impl ContentSource for Layout {
         if !self.serves_blob(blob)? {
             return Err(self.no_blob(blob.digest).into());
         }
-        let bytes = self.files.read(&blob_name(blob.digest), cap)?.unwrap_or_default();
+        let bytes = self.files.read(&blob_path(blob.digest), cap)?.unwrap_or_default();
         if blob.digest.verifies(&bytes) { Ok(bytes) } else { Err(self.wrong_digest(blob.digest, &bytes).into()) }
     }
 
     fn read_blob(
         &self,
         blob: &Blob<'_>,
-        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
+        read: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        let mut reader = LayoutBlob { layout: self, digest: blob.digest, length: None, stream: None, failure: None };
-        let taken = reader.reopen().map_err(ContentError::Layout).and_then(|()| take(&mut reader));
+        let mut reader = LayoutBlobReader { layout: self, digest: blob.digest, length: None, stream: None, error: None };
+        let outcome = reader.reopen().map_err(ContentError::Layout).and_then(|()| read(&mut reader));
         // The error of the layout is reported: the failed upload only follows from it.
-        match reader.failure {
-            Some(failure) => Err(failure.into()),
-            None => taken,
+        match reader.error {
+            Some(error) => Err(error.into()),
+            None => outcome,
         }
     }
 
@@ -248,46 +248,46 @@ impl ContentSource for Layout {
     }
 
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        let Some((file, size)) = self.files.open(&blob_name(blob.digest))? else { return Ok(false) };
+        let Some((file, size)) = self.files.open(&blob_path(blob.digest))? else { return Ok(false) };
         let found = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", self.files.path()))?.0;
-        if found == *blob.digest && blob.size.is_none_or(|wanted| wanted == size) {
+        if found == *blob.digest && blob.size.is_none_or(|expected| expected == size) {
             return Ok(true);
         }
         Err(self.damaged(blob.digest, format!("it has {size} bytes with the digest {found}")).into())
     }
 
-    fn order(&self, blob: &Digest) -> Option<u64> {
-        self.files.order(&blob_name(blob))
+    fn read_position(&self, blob: &Digest) -> Option<u64> {
+        self.files.read_position(&blob_path(blob))
     }
 
-    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
-        Ok(Some(self.referrers_of(subject, most)?))
+    fn referrers(&self, subject: &Digest, max: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
+        Ok(Some(self.referrers_of(subject, max)?))
     }
 
-    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
-        let found = self.index.exactly(tag);
+    fn resolve_tag(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
+        let found = self.index.with_ref_name(tag);
         if found.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.only(&found, Some(&tag.to_owned()))?.digest.clone()))
+        Ok(Some(self.single_entry(&found, Some(&tag.to_owned()))?.digest.clone()))
     }
 }
 
 /// A blob of a layout, while it is read.
-struct LayoutBlob<'a> {
+struct LayoutBlobReader<'a> {
     layout: &'a Layout,
     digest: &'a Digest,
     length: Option<u64>,
     /// The file, and the position in it.
     stream: Option<OpenFile>,
-    failure: Option<LayoutError>,
+    error: Option<LayoutError>,
 }
 
-impl LayoutBlob<'_> {
+impl LayoutBlobReader<'_> {
     fn reopen(&mut self) -> Result<(), LayoutError> {
         // One large member of a gzip archive can be open at a time.
         self.stream = None;
-        let opened = self.layout.files.open(&blob_name(self.digest))?;
+        let opened = self.layout.files.open(&blob_path(self.digest))?;
         let (stream, length) = opened.ok_or_else(|| self.layout.no_blob(self.digest))?;
         (self.stream, self.length) = (Some((stream, 0)), Some(length));
         Ok(())
@@ -299,31 +299,31 @@ impl LayoutBlob<'_> {
         }
         let failed = LayoutError::io("read", self.layout.files.path());
         let Some((stream, position)) = &mut self.stream else { return Ok(0) };
-        let ahead = at.saturating_sub(*position);
+        let skipped = at.saturating_sub(*position);
         *position =
-            position.saturating_add(std::io::copy(&mut stream.take(ahead), &mut std::io::sink()).map_err(&failed)?);
+            position.saturating_add(std::io::copy(&mut stream.take(skipped), &mut std::io::sink()).map_err(&failed)?);
         let count = stream.read(buffer).map_err(&failed)?;
         *position = position.saturating_add(count as u64);
         Ok(count)
     }
 
-    fn failed(&mut self, failure: LayoutError) -> RegistryError {
-        let detail = failure.to_string();
-        self.failure = Some(failure);
+    fn record_error(&mut self, error: LayoutError) -> RegistryError {
+        let detail = error.to_string();
+        self.error = Some(error);
         RegistryError::new(RegistryErrorKind::Verification, String::new(), detail)
     }
 }
 
-impl BlobReader for LayoutBlob<'_> {
+impl BlobReader for LayoutBlobReader<'_> {
     fn length(&self) -> Option<u64> {
         self.length
     }
 
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
-        self.read_at(at, buffer).map_err(|failure| self.failed(failure))
+        self.read_at(at, buffer).map_err(|error| self.record_error(error))
     }
 
-    fn wrong(&mut self, why: String) -> RegistryError {
-        self.failed(self.layout.damaged(self.digest, why))
+    fn content_error(&mut self, why: String) -> RegistryError {
+        self.record_error(self.layout.damaged(self.digest, why))
     }
 }

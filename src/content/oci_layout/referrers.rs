@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::access::Referrer;
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::LayoutIndex;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, Layout};
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, Layout};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -21,16 +21,16 @@ use crate::model::manifest::ManifestKind;
 use crate::model::{media_type, referrers};
 
 /// The entries of `index.json` that refer to a manifest, by the manifest's digest.
-pub(super) type BySubject = BTreeMap<Digest, Vec<Descriptor>>;
+pub(super) type EntriesBySubject = BTreeMap<Digest, Vec<Descriptor>>;
 
 /// Reads the entries that are referrers themselves. An entry that cannot be read is skipped; its digest is verified
 /// when it is used.
-pub(super) fn by_subject(files: &Files, index: &LayoutIndex) -> Result<BySubject, LayoutError> {
-    let mut found = BySubject::new();
+pub(super) fn by_subject(files: &LayoutFiles, index: &LayoutIndex) -> Result<EntriesBySubject, LayoutError> {
+    let mut found = EntriesBySubject::new();
     for entry in index.entries() {
-        let subject = match LayoutIndex::marked_subject(entry) {
+        let subject = match LayoutIndex::annotated_subject(entry) {
             Some(subject) => Some(subject),
-            None => match files.read(&blob_name(&entry.digest), DOCUMENT_MAX) {
+            None => match files.read(&blob_path(&entry.digest), DOCUMENT_MAX) {
                 Ok(bytes) => bytes.and_then(|bytes| referrers::subject(&entry.media_type, &bytes)),
                 Err(LayoutError::Refused { .. }) => None,
                 Err(error) => return Err(error),
@@ -45,10 +45,10 @@ pub(super) fn by_subject(files: &Files, index: &LayoutIndex) -> Result<BySubject
 
 impl Layout {
     /// The referrers of a manifest in the forms of all tools, each once.
-    pub(super) fn referrers_of(&self, subject: &Digest, most: usize) -> Result<Vec<Descriptor>, LayoutError> {
+    pub(super) fn referrers_of(&self, subject: &Digest, max: usize) -> Result<Vec<Descriptor>, LayoutError> {
         let mut found: Vec<Descriptor> = Vec::new();
-        for list in self.index.exactly(&referrers::tag(subject)) {
-            let Some(bytes) = self.document(&list.digest)? else { continue };
+        for list in self.index.with_ref_name(&referrers::tag(subject)) {
+            let Some(bytes) = self.read_manifest(&list.digest)? else { continue };
             if ManifestKind::is_list(&list.media_type) {
                 let unreadable = LayoutError::document(self.files.path(), list.digest.as_str());
                 found.extend(Index::decode(&bytes).map_err(unreadable)?.manifests);
@@ -62,8 +62,8 @@ impl Layout {
         found.extend(known.get(subject).into_iter().flatten().cloned());
         let mut seen = BTreeSet::new();
         found.retain(|referrer| seen.insert(referrer.digest.clone()));
-        if found.len() > most {
-            let why = format!("{subject} has more than {most} referrers in it");
+        if found.len() > max {
+            let why = format!("{subject} has more than {max} referrers in it");
             return Err(LayoutError::not_a_layout(self.files.path(), why));
         }
         Ok(found)
@@ -71,7 +71,7 @@ impl Layout {
 }
 
 /// The manifests of a layout, while its `index.json` changes.
-pub(super) trait Documents {
+pub(super) trait ManifestStore {
     /// The bytes of a manifest, unverified; `None` if it is not there.
     fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
 
@@ -81,14 +81,14 @@ pub(super) trait Documents {
 
 /// Referrers whose manifests were written and that `index.json` does not list yet.
 #[derive(Default)]
-pub(super) struct Unlisted {
+pub(super) struct UnlistedReferrers {
     /// By referrers tag.
     by_tag: BTreeMap<String, Vec<Descriptor>>,
     /// By their own tag.
     tagged: BTreeMap<String, Descriptor>,
 }
 
-impl Unlisted {
+impl UnlistedReferrers {
     pub(super) fn is_empty(&self) -> bool {
         self.by_tag.is_empty() && self.tagged.is_empty()
     }
@@ -108,17 +108,17 @@ impl Unlisted {
     }
 
     /// Lists them.
-    pub(super) fn list(
+    pub(super) fn add_to_index(
         &self,
         path: &std::path::Path,
         index: &mut LayoutIndex,
-        documents: &mut dyn Documents,
+        manifests: &mut dyn ManifestStore,
     ) -> Result<(), LayoutError> {
         for (tag, entries) in &self.by_tag {
-            let member = format!("{tag} of {INDEX}");
+            let member = format!("{tag} of {INDEX_FILE}");
             let failed = LayoutError::document(path, &member);
-            let before = index.exactly(tag).first().map(|entry| entry.digest.clone());
-            let before = before.map_or(Ok(None), |digest| documents.read(&digest))?;
+            let before = index.with_ref_name(tag).first().map(|entry| entry.digest.clone());
+            let before = before.map_or(Ok(None), |digest| manifests.read(&digest))?;
             let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed).map_err(&failed)?;
             let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
             let new: Vec<Descriptor> = entries.iter().filter(is_new).cloned().collect();
@@ -131,11 +131,11 @@ impl Unlisted {
                 return Err(LayoutError::not_a_layout(path, why));
             }
             let digest = Digest::of(&bytes);
-            documents.write(&digest, &bytes)?;
-            index.set(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
+            manifests.write(&digest, &bytes)?;
+            index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
         }
         for (tag, manifest) in &self.tagged {
-            index.set(Some(tag), &manifest.media_type, &manifest.digest, manifest.size);
+            index.set_entry(Some(tag), &manifest.media_type, &manifest.digest, manifest.size);
         }
         Ok(())
     }

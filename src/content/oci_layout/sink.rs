@@ -5,10 +5,10 @@ use std::sync::Mutex;
 
 use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::archive_writer::ArchiveSink;
-use crate::content::oci_layout::directory_writer::DirectorySink;
+use crate::content::oci_layout::archive_writer::ArchiveWriter;
+use crate::content::oci_layout::directory_writer::DirectoryWriter;
 use crate::content::oci_layout::index_json::LayoutIndex;
-use crate::content::oci_layout::referrers::{Documents, Unlisted};
+use crate::content::oci_layout::referrers::{ManifestStore, UnlistedReferrers};
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutName, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
@@ -24,7 +24,7 @@ pub struct LayoutSink<'a> {
     lock_wait: LockWait<'a>,
     writer: Box<dyn LayoutWriter>,
     /// Referrers that were written.
-    unlisted: Mutex<Unlisted>,
+    unlisted: Mutex<UnlistedReferrers>,
 }
 
 impl<'a> LayoutSink<'a> {
@@ -34,8 +34,8 @@ impl<'a> LayoutSink<'a> {
     /// A path that is no layout, and a layout that cannot be written.
     pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
         let writer: Box<dyn LayoutWriter> = match name.kind {
-            LayoutKind::Directory => Box::new(DirectorySink::open(name)?),
-            LayoutKind::Archive => Box::new(ArchiveSink::open(name)?),
+            LayoutKind::Directory => Box::new(DirectoryWriter::open(name)?),
+            LayoutKind::Archive => Box::new(ArchiveWriter::open(name)?),
             LayoutKind::DockerArchive => {
                 let why = "an archive of docker save can only be read; write an oci-archive: instead";
                 return Err(LayoutError::not_a_layout(&name.path, why));
@@ -49,18 +49,18 @@ impl<'a> LayoutSink<'a> {
         if self.has_blob(&blob)? {
             return Ok(());
         }
-        self.writer.write(&blob, &mut Memory(bytes), &|_| ()).map(drop)
+        self.writer.write_blob(&blob, &mut MemoryBlob(bytes), &|_| ()).map(drop)
     }
 
     /// Changes `index.json`, and lists the referrers that were written.
-    fn update(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
+    fn update_index(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
         let unlisted = std::mem::take(&mut *lock(&self.unlisted));
-        let change = |index: &mut LayoutIndex, documents: &mut dyn Documents| {
-            unlisted.list(self.writer.path(), index, documents)?;
+        let change = |index: &mut LayoutIndex, manifests: &mut dyn ManifestStore| {
+            unlisted.add_to_index(self.writer.path(), index, manifests)?;
             change(index);
             Ok(())
         };
-        Ok(self.writer.publish(&change, self.lock_wait)?)
+        Ok(self.writer.write_index(&change, self.lock_wait)?)
     }
 }
 
@@ -69,16 +69,16 @@ impl ContentSink for LayoutSink<'_> {
         None
     }
 
-    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
-        let Some(layout) = self.writer.before() else { return Ok(None) };
+    fn current_digest(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
+        let Some(layout) = self.writer.existing() else { return Ok(None) };
         Ok(match name {
-            ManifestName::Tag(tag) => match layout.index.named(tag).as_slice() {
+            ManifestName::Tag(tag) => match layout.index.find_by_name(tag).as_slice() {
                 [] => None,
-                found => Some(layout.only(found, Some(tag))?.digest.clone()),
+                found => Some(layout.single_entry(found, Some(tag))?.digest.clone()),
             },
             ManifestName::Digest(digest) => {
-                let is_there = layout.index.entries().iter().any(|entry| entry.digest == *digest);
-                is_there.then(|| digest.clone())
+                let is_listed = layout.index.entries().iter().any(|entry| entry.digest == *digest);
+                is_listed.then(|| digest.clone())
             }
         })
     }
@@ -90,7 +90,7 @@ impl ContentSink for LayoutSink<'_> {
 
     /// Reads the blob, because a file of that name may hold other bytes.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        Ok(self.writer.has(blob)?)
+        Ok(self.writer.has_blob(blob)?)
     }
 
     fn copy_blob(
@@ -104,7 +104,7 @@ impl ContentSink for LayoutSink<'_> {
         }
         let mut copied = 0;
         source.read_blob(blob, &mut |reader| {
-            copied = self.writer.write(blob, reader, progress)?;
+            copied = self.writer.write_blob(blob, reader, progress)?;
             Ok(())
         })?;
         Ok(BlobCopy::Copied(copied))
@@ -121,7 +121,7 @@ impl ContentSink for LayoutSink<'_> {
             return Ok(false);
         }
         let subject = crate::model::referrers::subject(media_type, bytes);
-        let (Some(subject), Some(layout)) = (subject, self.writer.before()) else { return Ok(true) };
+        let (Some(subject), Some(layout)) = (subject, self.writer.existing()) else { return Ok(true) };
         Ok(layout.referrers_of(&subject, usize::MAX)?.iter().any(|known| known.digest == *digest))
     }
 
@@ -131,12 +131,12 @@ impl ContentSink for LayoutSink<'_> {
         Ok(true)
     }
 
-    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
+    fn as_source(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
         Ok(Box::new(Layout::open(&self.name)?))
     }
 
     fn finish(&self) -> Result<(), ContentError> {
-        if lock(&self.unlisted).is_empty() { Ok(()) } else { self.update(|_| ()) }
+        if lock(&self.unlisted).is_empty() { Ok(()) } else { self.update_index(|_| ()) }
     }
 
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
@@ -145,24 +145,24 @@ impl ContentSink for LayoutSink<'_> {
             ManifestName::Digest(digest) => (None, digest.clone()),
         };
         self.write_bytes(&digest, bytes)?;
-        self.update(|index| index.set(tag, media_type, &digest, bytes.len() as u64))
+        self.update_index(|index| index.set_entry(tag, media_type, &digest, bytes.len() as u64))
     }
 }
 
 /// Bytes that are in memory, as a blob.
-pub(super) struct Memory<'a>(&'a [u8]);
+pub(super) struct MemoryBlob<'a>(&'a [u8]);
 
-impl BlobReader for Memory<'_> {
+impl BlobReader for MemoryBlob<'_> {
     fn length(&self) -> Option<u64> {
         Some(self.0.len() as u64)
     }
 
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         let mut rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
-        rest.read(buffer).map_err(|error| self.wrong(error.to_string()))
+        rest.read(buffer).map_err(|error| self.content_error(error.to_string()))
     }
 
-    fn wrong(&mut self, why: String) -> RegistryError {
+    fn content_error(&mut self, why: String) -> RegistryError {
         RegistryError::new(RegistryErrorKind::Verification, String::new(), why)
     }
 }

@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::content::error::LayoutError;
 
 /// The number of names that are tried. Killed processes leave files behind, and in containers process ids repeat.
-const NUMBERS: u32 = 1_000_000;
+const NAMES_MAX: u32 = 1_000_000;
 
 /// A temporary file. It is deleted unless it is placed.
-pub(super) struct Staged {
+pub(super) struct StagedFile {
     path: PathBuf,
     file: BufWriter<File>,
-    is_placed: bool,
+    is_persisted: bool,
 }
 
-impl Staged {
+impl StagedFile {
     /// Creates an empty file in a folder. Its name begins with `prefix`.
-    pub(super) fn create(folder: &Path, prefix: &str) -> Result<Staged, LayoutError> {
-        for number in 0..NUMBERS {
+    pub(super) fn create(folder: &Path, prefix: &str) -> Result<StagedFile, LayoutError> {
+        for number in 0..NAMES_MAX {
             let path = folder.join(format!("{prefix}{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Staged { path, file: BufWriter::new(file), is_placed: false }),
+                Ok(file) => return Ok(StagedFile { path, file: BufWriter::new(file), is_persisted: false }),
                 // Another thread has that one, or a killed process had the same number.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(LayoutError::io("create", &path)(error)),
@@ -52,7 +52,7 @@ impl Staged {
     }
 
     /// Syncs the file and gives it its name.
-    pub(super) fn place(mut self, target: &Path) -> Result<(), LayoutError> {
+    pub(super) fn persist(mut self, target: &Path) -> Result<(), LayoutError> {
         self.file.flush().map_err(LayoutError::io("write", &self.path))?;
         self.file.get_ref().sync_all().map_err(LayoutError::io("sync", &self.path))?;
         self.rename(target)
@@ -61,27 +61,27 @@ impl Staged {
     /// Gives the file its name. It was synced before.
     pub(super) fn rename(mut self, target: &Path) -> Result<(), LayoutError> {
         fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
-        self.is_placed = true;
+        self.is_persisted = true;
         sync_folder(target)
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedFile {
     fn drop(&mut self) {
-        if !self.is_placed {
+        if !self.is_persisted {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
 /// The folder that a file is in.
-pub(super) fn folder_of(file: &Path) -> &Path {
+pub(super) fn parent_folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Syncs the folder of a file. Filesystems that cannot do so need it not.
 fn sync_folder(file: &Path) -> Result<(), LayoutError> {
-    let folder = folder_of(file);
+    let folder = parent_folder(file);
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         done => done.map_err(LayoutError::io("sync", folder)),

@@ -39,34 +39,34 @@ impl From<io::Error> for TarError {
 /// Small members that are kept while an archive is read.
 pub(super) struct SmallMembers {
     /// The maximum size of each, in bytes.
-    most: u64,
+    max: u64,
     /// What all of them may still take, in bytes.
-    room: u64,
+    remaining: u64,
     pub(super) members: BTreeMap<String, Arc<[u8]>>,
 }
 
 impl SmallMembers {
-    pub(super) fn new(most: u64, room: u64) -> SmallMembers {
-        SmallMembers { most, room, members: BTreeMap::new() }
+    pub(super) fn new(max: u64, remaining: u64) -> SmallMembers {
+        SmallMembers { max, remaining, members: BTreeMap::new() }
     }
 }
 
-/// Reads all headers, and the content of small members if they are to be `kept`.
-pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut SmallMembers>) -> Result<Members, TarError> {
-    let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0, kept, link: None };
+/// Reads all headers, and the content of small members if they are to be `cached`.
+pub(super) fn members(reader: &mut dyn Read, cached: Option<&mut SmallMembers>) -> Result<Members, TarError> {
+    let mut scan = Scanner { reader, at: 0, members: Members::new(), count: 0, cached, link: None };
     let mut extension = Extension::default();
     while let Some(header) = scan.header()? {
         let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
         match header.entry_type() {
-            EntryType::GNULongName => extension.name = Some(name_of(&scan.extension(size)?)),
+            EntryType::GNULongName => extension.name = Some(until_nul(&scan.extension(size)?)),
             EntryType::XHeader => extension.read(&scan.extension(size)?)?,
             EntryType::XGlobalHeader => drop(scan.extension(size)?),
             kind => scan.member(&header, kind, size, std::mem::take(&mut extension))?,
         }
     }
     // Archives of an old docker have links. They are no layouts, and are refused for that.
-    let is_dockers = !scan.members.contains_key("index.json") && scan.members.contains_key("manifest.json");
-    match scan.link.filter(|_| !is_dockers) {
+    let is_old_docker_archive = !scan.members.contains_key("index.json") && scan.members.contains_key("manifest.json");
+    match scan.link.filter(|_| !is_old_docker_archive) {
         Some(name) => Err(TarError::Refused(name, "it is a link")),
         None => Ok(scan.members),
     }
@@ -110,17 +110,17 @@ impl Extension {
     }
 }
 
-struct Scan<'a> {
+struct Scanner<'a> {
     reader: &'a mut dyn Read,
     at: u64,
     members: Members,
     count: usize,
-    kept: Option<&'a mut SmallMembers>,
+    cached: Option<&'a mut SmallMembers>,
     /// The first link.
     link: Option<String>,
 }
 
-impl Scan<'_> {
+impl Scanner<'_> {
     /// The next header; `None` at the end of the archive.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
         let mut block = Vec::new();
@@ -190,11 +190,11 @@ impl Scan<'_> {
             return self.skip(size.saturating_add(padding(size)));
         }
         let at = self.at;
-        if self.kept.as_ref().is_some_and(|kept| size <= kept.most.min(kept.room)) {
+        if self.cached.as_ref().is_some_and(|cached| size <= cached.max.min(cached.remaining)) {
             let content = self.content(size, "it ends in the middle of a member")?;
-            if let Some(kept) = &mut self.kept {
-                kept.room = kept.room.saturating_sub(size);
-                kept.members.insert(name.clone(), content.into());
+            if let Some(cached) = &mut self.cached {
+                cached.remaining = cached.remaining.saturating_sub(size);
+                cached.members.insert(name.clone(), content.into());
             }
         } else {
             self.skip(size.saturating_add(padding(size)))?;
@@ -220,7 +220,7 @@ fn padding(size: u64) -> u64 {
 }
 
 /// GNU tar ends a long name with NUL.
-fn name_of(content: &[u8]) -> Vec<u8> {
+fn until_nul(content: &[u8]) -> Vec<u8> {
     content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
 }
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_by_their_plain_names() {
+    fn reader_finds_members_by_their_plain_names() {
         use EntryType::{Directory, Regular};
         let bytes = archive(&[
             ("./", Directory, b""),
@@ -273,16 +273,16 @@ mod tests {
             ("./index.json", Regular, b"{}"),
             ("blobs/sha256/ab", Regular, &[7; 513]),
         ]);
-        let wanted = [("blobs/sha256/ab".to_owned(), 513), ("index.json".to_owned(), 2)];
-        assert_eq!(read(&bytes).unwrap(), wanted);
+        let expected = [("blobs/sha256/ab".to_owned(), 513), ("index.json".to_owned(), 2)];
+        assert_eq!(read(&bytes).unwrap(), expected);
         let (at, size) = members(&mut &bytes[..], None).unwrap()["blobs/sha256/ab"];
         assert_eq!(bytes[at as usize..(at + size) as usize], [7; 513]);
         // Some writers leave the two empty blocks at the end out.
-        assert_eq!(read(&bytes[..bytes.len() - 1024]).unwrap(), wanted);
+        assert_eq!(read(&bytes[..bytes.len() - 1024]).unwrap(), expected);
     }
 
     #[test]
-    fn long_names_and_sizes_of_extended_headers_count() {
+    fn reader_uses_long_names_of_extended_headers() {
         let long = format!("blobs/sha512/{}", "ab".repeat(64));
         let record = format!("{} path={long}\n", long.len() + 10);
         assert_eq!(record.len(), long.len() + 10);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_layout_has_is_refused() {
+    fn reader_refuses_members_that_no_layout_has() {
         use EntryType::{Block, Char, Fifo, GNUSparse, Link, Regular, Symlink};
         for (name, kind, why) in [
             ("index.json", Symlink, "it is a link"),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_or_no_archive_is_damaged() {
+    fn reader_reports_truncated_archives_as_damaged() {
         let bytes = archive(&[("a", EntryType::Regular, &[1; 1000])]);
         for length in [1, 511, 512, 700, 1500] {
             assert!(read(&bytes[..length]).is_err(), "{length}");

@@ -96,8 +96,8 @@ impl Registry {
     /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A check of
     /// a tag that was made ahead counts from when it is used.
     pub fn requests(&self) -> u64 {
-        let ahead = u64::try_from(lock(&self.prefetched).len()).unwrap_or_default();
-        self.session.transport.sent().saturating_sub(ahead)
+        let prefetched = u64::try_from(lock(&self.prefetched).len()).unwrap_or_default();
+        self.session.transport.sent().saturating_sub(prefetched)
     }
 
     /// Whether a response of the registry has shown so far that it is Artifactory.
@@ -126,7 +126,7 @@ impl Registry {
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
     pub(crate) fn deadline(&self) -> Deadline {
-        self.session.open_ended()
+        self.session.open_ended_deadline()
     }
 
     /// Fetches a manifest by its digest, or by its tag if the reference has no digest. One request.
@@ -149,8 +149,8 @@ impl Registry {
     /// # Errors
     /// Those of [`Registry::manifest`].
     pub fn manifest_before_push(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
-        let ahead = lock(&self.prefetched).remove(reference);
-        ahead.unwrap_or_else(|| self.fetch(reference, true))
+        let prefetched = lock(&self.prefetched).remove(reference);
+        prefetched.unwrap_or_else(|| self.fetch(reference, true))
     }
 
     /// Fetches what the tag serves now, beside other requests, for the next check of the tag. If it serves nothing,
@@ -179,7 +179,7 @@ impl Registry {
             is_tag_check,
             ..ApiRequest::manifest("GET", reference.repository(), name, Access::Pull)
         })?;
-        served(reference.digest(), name, response)
+        verified_manifest(reference.digest(), name, response)
     }
 
     /// Fetches a blob of at most `cap` bytes. Follows redirects. Checks the digest, and the size if one is given.
@@ -201,10 +201,10 @@ impl Registry {
         })?;
         let bytes = &response.http.body;
         if let Some(size) = size.filter(|size| u64::try_from(bytes.len()).ok() != Some(*size)) {
-            return Err(response.mismatch(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
+            return Err(response.verification_error(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
         }
         if !digest.verifies(bytes) {
-            return Err(response.mismatch(format!("the bytes of the blob {digest} have another digest")));
+            return Err(response.verification_error(format!("the bytes of the blob {digest} have another digest")));
         }
         Ok(response.http.body)
     }
@@ -221,7 +221,7 @@ impl Registry {
         digest: &Digest,
     ) -> Result<MountResult, RegistryError> {
         let deadline = self.session.deadline();
-        let uploads = Uploads::of(&self.session, target, &deadline);
+        let uploads = Uploads::new(&self.session, target, &deadline);
         match uploads.mount(source, digest)? {
             UploadStart::Mounted => Ok(MountResult::Mounted),
             UploadStart::Upload(upload) => {
@@ -240,7 +240,7 @@ impl Registry {
     pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(bytes);
         let deadline = self.session.deadline();
-        let uploads = Uploads::of(&self.session, target, &deadline);
+        let uploads = Uploads::new(&self.session, target, &deadline);
         let put = |_| uploads.put(&uploads.begin()?, &digest, bytes);
         self.session.policy.run(target.domain(), true, &deadline, put)?;
         Ok(digest)
@@ -259,7 +259,7 @@ impl Registry {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<StoredManifest, RegistryError> {
-        self.put_if(target, name, media_type, bytes, None)
+        self.put_manifest_on_condition(target, name, media_type, bytes, None)
     }
 
     /// The same, on the condition that the tag or the digest is not there yet (RFC 9110, section 13.1.2). One request.
@@ -275,10 +275,10 @@ impl Registry {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<StoredManifest, RegistryError> {
-        self.put_if(target, name, media_type, bytes, Some(("If-None-Match", "*")))
+        self.put_manifest_on_condition(target, name, media_type, bytes, Some(("If-None-Match", "*")))
     }
 
-    fn put_if(
+    fn put_manifest_on_condition(
         &self,
         target: &Repository,
         name: &ManifestName,
@@ -303,37 +303,37 @@ impl Registry {
             is_repeatable: condition.is_none(),
             ..ApiRequest::manifest("PUT", target, name.as_str(), Access::PullPush)
         })?;
-        stored(&digest, bytes, &response)?;
+        check_stored(&digest, bytes, &response)?;
         let is_referrer = response.http.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
         Ok(StoredManifest { digest, is_referrer })
     }
 }
 
 /// A response as a manifest, checked against all that is known of it. `name` is the requested tag or digest.
-fn served(expected: Option<&Digest>, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
+fn verified_manifest(expected: Option<&Digest>, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     if response.http.status != 200 {
         return Err(response.protocol_error(format!("status {} for a manifest", response.http.status)));
     }
     let stated = response.stated_digest()?;
     let media_type = response.manifest_type()?;
     let found = || Digest::of(&response.http.body);
-    let is_other = |digest: &&Digest| !digest.verifies(&response.http.body);
-    if let Some(expected) = expected.filter(is_other) {
+    let is_other_digest = |digest: &&Digest| !digest.verifies(&response.http.body);
+    if let Some(expected) = expected.filter(is_other_digest) {
         // Docker's message, and the digest that docker does not name.
         let detail = format!("manifest verification failed for digest {expected}: the bytes have {}", found());
-        return Err(response.mismatch(detail));
+        return Err(response.verification_error(detail));
     }
     // The digest of a signed schema 1 manifest is that of the signed content, not of its bytes.
     let is_signed = media_type.ends_with("+prettyjws");
-    if let Some(stated) = stated.as_ref().filter(is_other).filter(|_| !is_signed) {
-        return Err(response.mismatch(format!("the bytes of {name} have the digest {}, not {stated}", found())));
+    if let Some(stated) = stated.as_ref().filter(is_other_digest).filter(|_| !is_signed) {
+        return Err(response.verification_error(format!("the bytes of {name} have the digest {}, not {stated}", found())));
     }
     let digest = expected.cloned().unwrap_or_else(found);
     Ok(FetchedManifest { media_type, digest, bytes: response.http.body })
 }
 
 /// Checks that the registry stored exactly these bytes.
-fn stored(digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), RegistryError> {
+fn check_stored(digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), RegistryError> {
     if !matches!(response.http.status, 200..=202 | 204) {
         return Err(response.protocol_error(format!("status {} for a manifest that was put", response.http.status)));
     }
@@ -343,7 +343,7 @@ fn stored(digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), R
     match response.stated_digest()? {
         // A digest of another algorithm can be checked too, because the bytes are here.
         Some(stored) if !stored.verifies(bytes) => {
-            Err(response.mismatch(format!("it says that it stored {stored}, not {digest}")))
+            Err(response.verification_error(format!("it says that it stored {stored}, not {digest}")))
         }
         _ => Ok(()),
     }

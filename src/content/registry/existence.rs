@@ -45,8 +45,8 @@ impl Registry {
             Err(_) => {}
             Ok(response) => match (name, response.stated_digest()?) {
                 (ManifestName::Digest(digest), Some(_)) => {
-                    let Some(found) = response.other_digest(digest)? else { return Ok(Some(digest.clone())) };
-                    return Err(response.mismatch(format!("it says that it has {found} under {digest}")));
+                    let Some(found) = response.differing_digest(digest)? else { return Ok(Some(digest.clone())) };
+                    return Err(response.verification_error(format!("it says that it has {found} under {digest}")));
                 }
                 // A digest of another algorithm could not be compared with that of the pushed manifest.
                 (ManifestName::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
@@ -59,7 +59,7 @@ impl Registry {
         let found = || Digest::of(&response.http.body);
         match name {
             ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
-                Err(response.mismatch(format!("the bytes of {digest} have the digest {}", found())))
+                Err(response.verification_error(format!("the bytes of {digest} have the digest {}", found())))
             }
             ManifestName::Digest(digest) => Ok(Some(digest.clone())),
             ManifestName::Tag(_) => Ok(Some(found())),
@@ -73,7 +73,7 @@ impl Registry {
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
     pub fn has_child(&self, repository: &Repository, digest: &Digest, media_type: &str) -> Result<bool, RegistryError> {
-        Ok(self.child_type(repository, digest, media_type)?.is_some())
+        Ok(self.child_media_type(repository, digest, media_type)?.is_some())
     }
 
     /// The media type of such a manifest in a repository, empty if the registry does not state it; `None` if the
@@ -81,7 +81,7 @@ impl Registry {
     ///
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
-    pub fn child_type(
+    pub fn child_media_type(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -104,11 +104,11 @@ impl Registry {
         if response.is_web_page() {
             return Err(response.protocol_error("a web page where a manifest should be".to_owned()));
         }
-        match response.other_digest(digest)? {
-            Some(other) => Err(response.mismatch(format!("it says that the manifest {digest} has the digest {other}"))),
+        match response.differing_digest(digest)? {
+            Some(other) => Err(response.verification_error(format!("it says that the manifest {digest} has the digest {other}"))),
             None if is_fetched && !digest.verifies(&response.http.body) => {
                 let found = Digest::of(&response.http.body);
-                Err(response.mismatch(format!("the bytes of {digest} have the digest {found}")))
+                Err(response.verification_error(format!("the bytes of {digest} have the digest {found}")))
             }
             None => Ok(Some(response.http.header("Content-Type").unwrap_or_default().into_owned())),
         }

@@ -24,7 +24,7 @@ impl ExpectedRequests {
         ExpectedRequests { reads, ..ExpectedRequests::default() }
     }
 
-    fn all(self) -> usize {
+    fn peak(self) -> usize {
         self.reads.max(self.writes)
     }
 }
@@ -43,7 +43,7 @@ impl Expectations {
         known.writes_follow |= more.writes_follow;
     }
 
-    fn of(&self, registry: &str) -> ExpectedRequests {
+    fn for_registry(&self, registry: &str) -> ExpectedRequests {
         lock(&self.0).get(registry).copied().unwrap_or_default()
     }
 
@@ -52,17 +52,17 @@ impl Expectations {
     /// As long as it is not known whether the registry speaks TLS, they are bare TCP and cheap. Then they include those
     /// for writes that follow the first response, because there is no other time to open them.
     pub(crate) fn open_first(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
-        let (expected, ahead) = (self.of(registry), endpoint.preconnect_info());
-        let is_all = expected.writes_follow && !ahead.is_secured;
-        let wanted = if is_all { expected.all() } else { expected.reads };
-        let beside = (wanted.max(1) + ahead.spent).saturating_sub(1);
-        transport.preconnect(registry, ahead.origin, beside, ahead.is_secured);
+        let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
+        let opens_for_writes = expected.writes_follow && !info.is_secured;
+        let connections = if opens_for_writes { expected.peak() } else { expected.reads };
+        let others = (connections.max(1) + info.spent).saturating_sub(1);
+        transport.preconnect(registry, info.origin, others, info.is_secured);
     }
 
     /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
     /// that is expected.
     pub(crate) fn open_all(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
-        let (expected, ahead) = (self.of(registry), endpoint.preconnect_info());
-        transport.preconnect(registry, ahead.origin, expected.all() + ahead.spent, ahead.is_secured);
+        let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
+        transport.preconnect(registry, info.origin, expected.peak() + info.spent, info.is_secured);
     }
 }

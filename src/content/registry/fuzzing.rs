@@ -33,35 +33,35 @@ pub(crate) fn challenge(bytes: &[u8]) {
         challenge.scheme.len() + parameters.sum::<usize>()
     };
     assert!(challenges.iter().map(length).sum::<usize>() <= text.len());
-    let written = challenges.iter().map(written).collect::<Vec<_>>().join(", ");
+    let written = challenges.iter().map(to_header).collect::<Vec<_>>().join(", ");
     assert_eq!(Challenge::parse_all([written.as_str()].into_iter()), challenges);
     for challenge in &challenges {
         let scopes = Scopes::parse(challenge.parameter("scope").unwrap_or_default());
         assert_eq!(Scopes::parse(&scopes.to_string()).to_string(), scopes.to_string());
         if let Some(Ok(realm)) = challenge.parameter("realm").map(Realm::parse) {
             let request = realm.get(challenge.parameter("service"), &scopes, &Credential::default(), None);
-            destination(&realm, &request.url);
+            check_destination(&realm, &request.url);
         }
     }
 }
 
-fn written(challenge: &Challenge) -> String {
+fn to_header(challenge: &Challenge) -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
     let parameters = challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
     format!("{} {}", challenge.scheme, parameters.collect::<Vec<_>>().join(", "))
 }
 
 /// The checks of a realm concern the host that is then requested.
-fn destination(realm: &Realm, url: &str) {
+fn check_destination(realm: &Realm, url: &str) {
     let Ok(url) = Url::parse(url) else { return };
     assert_eq!(url.origin.https, realm.https);
     assert_eq!(Some(url.origin.clone()), Origin::of_authority(realm.https, &realm.host));
     assert_eq!(host::is_loopback(&url.origin.host), realm.is_loopback());
-    sound(&url);
+    check_url(&url);
 }
 
 /// A URL that can be requested and reads back unchanged.
-fn sound(url: &Url) {
+fn check_url(url: &Url) {
     let text = url.reveal();
     assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{text:.200}");
     assert!(url.target().starts_with('/'), "{text:.200}");
@@ -79,9 +79,9 @@ pub(crate) fn location(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (base, location) = text.split_once('\n').unwrap_or(("https://h:5000/v2/a/blobs/uploads/1?x=y", text));
     let Ok(base) = Url::parse(base) else { return };
-    sound(&base);
+    check_url(&base);
     if let Ok(url) = base.join(location) {
-        sound(&url);
+        check_url(&url);
         // Only harmless values of a query are shown.
         let path = url.reveal().split('?').next().unwrap_or_default().to_owned();
         let shown = |value: &str| Url::parse(&format!("{path}?X-Signature={value}")).map(|url| url.to_string());
@@ -97,11 +97,11 @@ pub(crate) fn link(bytes: &[u8]) {
     for target in pagination::next_links(text) {
         length += target.len();
         if let Ok(url) = base.join(target) {
-            sound(&url);
+            check_url(&url);
         }
     }
     assert!(length <= text.len());
-    if let Some(last) = upload::last_of(text) {
+    if let Some(last) = upload::last_offset(text) {
         assert!(text.contains(&last.to_string()) || text.contains("-0") || text.contains('+'), "{text:.200}");
     }
 }
@@ -110,7 +110,7 @@ pub(crate) fn link(bytes: &[u8]) {
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
         let response = TokenResponse { status, body: bytes.to_vec() };
-        message(&response.message(&Redactor::default()));
+        check_message(&response.message(&Redactor::default()));
         response.failure_kind();
         match response.grant() {
             Ok(grant) => {
@@ -135,8 +135,8 @@ pub(crate) fn refusal(bytes: &[u8]) {
         let request = FailedRequest::new("GET", "https://h/v2/");
         let response = HttpResponse { status, headers, body: body.to_vec(), ..HttpResponse::default() };
         let error = refusal::refusal("h", request, &response);
-        message(&error.detail);
-        error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| message(text));
+        check_message(&error.detail);
+        error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| check_message(text));
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn helper(bytes: &[u8]) {
         match helper::failed(stdout, stderr, "exit status: 1") {
             Ok(held) => assert_eq!(held, None),
             Err(why) => {
-                message(&why);
+                check_message(&why);
                 assert!(!why.contains('{'), "{why:.200}");
             }
         }
@@ -160,16 +160,16 @@ pub(crate) fn helper(bytes: &[u8]) {
 pub(crate) fn config(bytes: &[u8]) {
     let config = match credentials::read_object(bytes) {
         Ok(config) => config,
-        Err(why) => return message(&why),
+        Err(why) => return check_message(&why),
     };
     if let Err(why) = credentials::configured_helper(&config, KEY) {
-        message(&why);
+        check_message(&why);
     }
     match credentials::from_auths(&config, KEY) {
-        Ok(Some(credential)) => kept(&credential),
+        Ok(Some(credential)) => check_login_round_trip(&credential),
         Ok(None) => {}
         Err(why) => {
-            message(&why);
+            check_message(&why);
             let words = ["auths", "\"auth", "\"username", "\"password", "\"identitytoken", "\"registrytoken"];
             assert!(words.iter().any(|word| why.contains(word)), "{why:.200}");
         }
@@ -177,7 +177,7 @@ pub(crate) fn config(bytes: &[u8]) {
 }
 
 /// Both spellings of a login are read as the same login, and neither is shown.
-fn kept(credential: &Credential) {
+fn check_login_round_trip(credential: &Credential) {
     use base64::Engine;
     let Some((user, password)) = credential.login() else { return };
     if user.contains(':') || password.reveal().trim_matches('\0') != password.reveal() {
@@ -187,13 +187,13 @@ fn kept(credential: &Credential) {
     let config = serde_json::json!({"auths": {"https://h:5000/v1/": {"auth": auth}}});
     let bytes = serde_json::to_vec(&config).expect("JSON");
     let config = credentials::read_object(&bytes).expect("an object");
-    let again = credentials::from_auths(&config, KEY).expect("an entry").expect("a login");
-    assert_eq!(again.login(), Some((user, password)));
-    assert_eq!(format!("{:?}", again.password), format!("{:?}", Some(Secret::new("another"))));
+    let reread = credentials::from_auths(&config, KEY).expect("an entry").expect("a login");
+    assert_eq!(reread.login(), Some((user, password)));
+    assert_eq!(format!("{:?}", reread.password), format!("{:?}", Some(Secret::new("another"))));
 }
 
 /// One line of limited length without control characters.
-fn message(text: &str) {
+fn check_message(text: &str) {
     assert!(!text.is_empty() && text.chars().count() <= MESSAGE_MAX, "{text:.200}");
     assert!(!text.chars().any(char::is_control), "{text:.200?}");
 }

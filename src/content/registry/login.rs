@@ -21,7 +21,7 @@ impl Session {
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
     pub(super) fn end_exclusive(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
         if self.authenticator.header(request.registry, &request.scopes).is_some() {
-            exchange.first = None;
+            exchange.first_request = None;
         }
     }
 
@@ -33,12 +33,12 @@ impl Session {
         request: &ApiRequest<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = request.registry;
-        if request.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
+        if request.is_ping() || self.accepts_anonymous_writes(registry) || !self.authenticator.may_have_login(registry) {
             return Ok(None);
         }
-        let root = Arc::clone(lock(&self.known_roots).entry(registry.to_owned()).or_default());
-        let mut is_settled = lock(&root);
-        if *is_settled {
+        let root = Arc::clone(lock(&self.final_not_found).entry(registry.to_owned()).or_default());
+        let mut is_final = lock(&root);
+        if *is_final {
             return Ok(None);
         }
         if let Some(header) = self.authenticator.header(registry, &request.scopes) {
@@ -46,31 +46,31 @@ impl Session {
         }
         // No login is looked up before the registry has sent a challenge.
         let response = self.attempt(exchange, &request.ping(), None)?;
-        *is_settled = response.http.status != 401
-            || !response.is_home
-            || !self.authenticator.has_login(registry, self.left(exchange.deadline));
-        if *is_settled {
+        *is_final = response.http.status != 401
+            || !response.is_registry_origin
+            || !self.authenticator.has_login(registry, self.remaining_timeout(exchange.deadline));
+        if *is_final {
             return Ok(None);
         }
-        drop(is_settled);
+        drop(is_final);
         self.login(exchange, request, None, &response)
     }
 
     /// Whether the registry has accepted an anonymous write.
-    pub(crate) fn is_open(&self, registry: &str) -> bool {
-        lock(&self.open).contains(registry)
+    pub(crate) fn accepts_anonymous_writes(&self, registry: &str) -> bool {
+        lock(&self.anonymous_writes).contains(registry)
     }
 
     /// Records with which header the registry accepted a request.
     pub(crate) fn record_accepted(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
-        if response.is_home && matches!(response.http.status, 429 | 500..) {
+        if response.is_registry_origin && matches!(response.http.status, 429 | 500..) {
             // A failing server may not have checked the login.
             self.authenticator.leave(request.registry, None);
         }
         match sent {
             Some(header) => self.authenticator.accepted(request.registry, &request.scopes, header),
             None if request.method != "GET" && request.method != "HEAD" && response.http.is_success() => {
-                lock(&self.open).insert(request.registry.to_owned());
+                lock(&self.anonymous_writes).insert(request.registry.to_owned());
             }
             None => {}
         }
@@ -78,7 +78,7 @@ impl Session {
 
     /// The time left of `--timeout`. The default limit does not apply to a helper, which may wait until its user
     /// unlocks a keychain.
-    fn left(&self, deadline: &Deadline) -> Option<Duration> {
+    fn remaining_timeout(&self, deadline: &Deadline) -> Option<Duration> {
         self.timeout.and_then(|_| deadline.left())
     }
 
@@ -94,9 +94,9 @@ impl Session {
         let challenged = ChallengedRequest {
             registry: request.registry,
             https: endpoint.is_https(),
-            insecure: self.exposed,
+            insecure: self.allows_plain_http_login,
             is_tag_check: request.is_tag_check,
-            left: self.left(deadline),
+            left: self.remaining_timeout(deadline),
         };
         let values: Vec<_> = response.http.fields("WWW-Authenticate").collect();
         let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));

@@ -27,7 +27,7 @@ pub mod tags;
 pub mod upload;
 
 pub use blobs::copy::{Blob, BlobCopy};
-pub(crate) use blobs::is_about_mount;
+pub(crate) use blobs::is_mount_refused;
 pub use blobs::source::BlobReader;
 pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};
 pub(crate) use expected::ExpectedRequests;

@@ -8,20 +8,20 @@ use crate::net::error::{AddressSource, RegistryError};
 
 impl Registry {
     /// The page of a list after this one; `None` after the last page. `seen` are the URLs of the pages so far, of which
-    /// there must not be more than `most`.
+    /// there must not be more than `max`.
     pub(super) fn next_page(
         &self,
         request: &ApiRequest<'_>,
         response: &ApiResponse,
         list: &str,
-        most: usize,
+        max: usize,
         seen: &mut BTreeSet<String>,
     ) -> Result<Option<ApiResponse>, RegistryError> {
         let links: Vec<_> = response.http.fields("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
         let unusable = |why| response.protocol_error(format!("a Link to its next page that is unusable: {why}"));
         let next = self.session.resolve_location(response, next).map_err(unusable)?;
-        if seen.len() >= most || !seen.insert(next.reveal()) {
+        if seen.len() >= max || !seen.insert(next.reveal()) {
             return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));
         }
         self.session.send_at(request, &next, AddressSource::NextPage).map(Some)
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_is_found_among_links() {
+    fn link_header_names_the_next_page() {
         for (value, expected) in [
             ("</v2/a/tags/list?last=x&n=2>; rel=\"next\"", Some("/v2/a/tags/list?last=x&n=2")),
             ("<https://h/a,b>;rel=next", Some("https://h/a,b")),

@@ -37,12 +37,12 @@ impl Registry {
     /// a page.
     ///
     /// # Errors
-    /// A failed request, a response that is no index, more than `most` descriptors, and pages without an end.
+    /// A failed request, a response that is no index, more than `max` descriptors, and pages without an end.
     pub(crate) fn referrer_descriptors(
         &self,
         repository: &Repository,
         digest: &Digest,
-        most: usize,
+        max: usize,
     ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
         let request = request(repository, digest);
         let first = self.first_page(&request, &[400, 404, 405, 406, 410, 415, 501])?;
@@ -53,8 +53,8 @@ impl Registry {
             let unreadable =
                 |error| response.protocol_error(format!("a list of referrers that cannot be read: {error}"));
             found.extend(index.map_err(unreadable)?.manifests);
-            if found.len() > most {
-                return Err(response.protocol_error(format!("{digest} has more than {most} referrers")));
+            if found.len() > max {
+                return Err(response.protocol_error(format!("{digest} has more than {max} referrers")));
             }
             match self.next_page(&request, &response, "a list of referrers", PAGES_MAX, &mut seen)? {
                 Some(next) => response = next,
@@ -64,9 +64,9 @@ impl Registry {
     }
 
     /// `None` where the response is a web page or has one of these statuses.
-    fn first_page(&self, request: &ApiRequest<'_>, absent: &[u16]) -> Result<Option<ApiResponse>, RegistryError> {
+    fn first_page(&self, request: &ApiRequest<'_>, unsupported: &[u16]) -> Result<Option<ApiResponse>, RegistryError> {
         match self.session.send(request) {
-            Err(error) if error.status.is_some_and(|status| absent.contains(&status)) => Ok(None),
+            Err(error) if error.status.is_some_and(|status| unsupported.contains(&status)) => Ok(None),
             Ok(response) if response.is_web_page() => Ok(None),
             outcome => outcome.map(Some),
         }

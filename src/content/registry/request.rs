@@ -13,9 +13,9 @@ use crate::reference::Repository;
 use crate::secret::Secret;
 
 /// The largest response whose body is ignored, in bytes.
-const WORDLESS_MAX: u64 = 64 * 1024;
+const IGNORED_BODY_MAX: u64 = 64 * 1024;
 /// The API's root, which shows whether the server is a registry and which login it wants.
-const ROOT: &str = "/v2/";
+const API_ROOT: &str = "/v2/";
 
 /// One request of the distribution API.
 #[derive(Clone, Default)]
@@ -64,7 +64,7 @@ impl<'a> ApiRequest<'a> {
             method,
             target: format!("/v2/{}/{path}", repository.path()),
             scopes: Scopes::repository(repository.path(), access),
-            cap: WORDLESS_MAX,
+            cap: IGNORED_BODY_MAX,
             repository: Some(repository.path()),
             is_repeatable: matches!(method, "GET" | "HEAD" | "DELETE"),
             ..ApiRequest::default()
@@ -98,9 +98,9 @@ impl<'a> ApiRequest<'a> {
         ApiRequest {
             registry: self.registry,
             method: "GET",
-            target: ROOT.to_owned(),
+            target: API_ROOT.to_owned(),
             scopes: self.scopes.clone(),
-            cap: WORDLESS_MAX,
+            cap: IGNORED_BODY_MAX,
             deadline: self.deadline,
             is_repeatable: true,
             ..ApiRequest::default()
@@ -127,11 +127,11 @@ impl<'a> ApiRequest<'a> {
 
     /// Whether it requests the API's root.
     pub(crate) fn is_ping(&self) -> bool {
-        self.target == ROOT
+        self.target == API_ROOT
     }
 
     /// The request as errors show it. `url` contains no secret.
-    pub(crate) fn shown(&self, url: impl fmt::Display) -> FailedRequest {
+    pub(crate) fn failed_request(&self, url: impl fmt::Display) -> FailedRequest {
         FailedRequest {
             repository: self.repository.map(str::to_owned),
             reference: self.reference.map(str::to_owned),
@@ -153,5 +153,5 @@ pub(crate) struct ApiResponse {
     /// The request as errors show it: its method and URL.
     pub(crate) request: FailedRequest,
     /// Whether it came from the registry's own origin.
-    pub(crate) is_home: bool,
+    pub(crate) is_registry_origin: bool,
 }

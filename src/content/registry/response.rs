@@ -26,7 +26,7 @@ impl ApiResponse {
     }
 
     /// The error that the content is not that which was requested.
-    pub(crate) fn mismatch(&self, detail: String) -> RegistryError {
+    pub(crate) fn verification_error(&self, detail: String) -> RegistryError {
         self.error(RegistryErrorKind::Verification, detail)
     }
 
@@ -45,15 +45,15 @@ impl ApiResponse {
 
     /// The digest that the registry states, if it differs from the expected one. A registry may state its canonical
     /// digest in another algorithm (distribution-spec, "Pushing Manifests"); that one cannot be compared here.
-    pub(crate) fn other_digest(&self, expected: &Digest) -> Result<Option<Digest>, RegistryError> {
-        let is_other = |stated: &Digest| stated.is_comparable(expected) && stated != expected;
-        Ok(self.stated_digest()?.filter(is_other))
+    pub(crate) fn differing_digest(&self, expected: &Digest) -> Result<Option<Digest>, RegistryError> {
+        let differs = |stated: &Digest| stated.is_comparable(expected) && stated != expected;
+        Ok(self.stated_digest()?.filter(differs))
     }
 
-    /// Checks the digest of the blob that the registry has `stored` or `mounted`.
-    pub(crate) fn check_digest(&self, done: &str, expected: &Digest) -> Result<(), RegistryError> {
-        match self.other_digest(expected)? {
-            Some(other) => Err(self.mismatch(format!("it says that it {done} {other}, not {expected}"))),
+    /// Checks the digest of the blob that the registry has stored or mounted, by this `verb`.
+    pub(crate) fn check_digest(&self, verb: &str, expected: &Digest) -> Result<(), RegistryError> {
+        match self.differing_digest(expected)? {
+            Some(other) => Err(self.verification_error(format!("it says that it {verb} {other}, not {expected}"))),
             None => Ok(()),
         }
     }

@@ -30,23 +30,23 @@ impl Session {
         url: &Url,
         source: AddressSource,
     ) -> Result<ApiResponse, RegistryError> {
-        let here = ApiRequest { target: url.target().to_owned(), ..request.clone() };
-        if self.is_home(request.registry, url)? {
-            return self.send(&here);
+        let at_url = ApiRequest { target: url.target().to_owned(), ..request.clone() };
+        if self.is_registry_origin(request.registry, url)? {
+            return self.send(&at_url);
         }
-        let own = self.deadline();
-        let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
-        let shown = self.given(request, url, source);
-        self.policy.run(request.registry, here.is_repeatable, &deadline, |_| {
-            let followed = self.try_over_plain_http(request, url, None, |url, header| {
-                self.follow(&here, url.clone(), header, &deadline)
+        let own_deadline = self.deadline();
+        let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.sooner(whole));
+        let failed = self.failed_at_named_url(request, url, source);
+        self.policy.run(request.registry, at_url.is_repeatable, &deadline, |_| {
+            let followed = self.with_plain_http_fallback(request, url, None, |url, header| {
+                self.follow(&at_url, url.clone(), header, &deadline)
             });
             let response = followed.map(|response| {
-                let address = response.request.address.clone().or_else(|| shown.address.clone());
+                let address = response.request.address.clone().or_else(|| failed.address.clone());
                 let request = FailedRequest { address, ..response.request };
-                ApiResponse { is_home: false, request, ..response }
+                ApiResponse { is_registry_origin: false, request, ..response }
             });
-            self.judge(&here, response.map_err(|failure| failure.into_error(request.registry, shown.clone())))
+            self.require_success(&at_url, response.map_err(|error| error.into_error(request.registry, failed.clone())))
         })
     }
 
@@ -60,29 +60,29 @@ impl Session {
     ) -> Result<ApiResponse, RegistryError> {
         let deadline = request.deadline.unwrap_or(&Deadline::NONE);
         let permit = self.policy.limits.acquire(request.registry, deadline)?;
-        let is_home = self.is_home(request.registry, url)?;
+        let is_registry_origin = self.is_registry_origin(request.registry, url)?;
         let header = || self.credentials_for(request, url);
         let mut authorization = header();
-        if is_home && authorization.is_none() && !self.is_open(request.registry) {
+        if is_registry_origin && authorization.is_none() && !self.accepts_anonymous_writes(request.registry) {
             self.send(&request.ping())?;
             authorization = header();
         }
-        let shown =
-            if is_home { request.shown(self.shown(url)) } else { self.given(request, url, AddressSource::Upload) };
-        let answered = self.try_over_plain_http(request, url, authorization.as_ref(), |url, header| {
+        let failed =
+            if is_registry_origin { request.failed_request(self.redacted(url)) } else { self.failed_at_named_url(request, url, AddressSource::Upload) };
+        let sent = self.with_plain_http_fallback(request, url, authorization.as_ref(), |url, header| {
             let outgoing = request.outgoing(url, header, deadline);
             Ok((self.transport.upload(&outgoing, body)?, url.clone()))
         });
-        let (http, url) = answered.map_err(|failure| failure.into_error(request.registry, shown.clone()))?;
-        let response = ApiResponse { registry: request.registry.to_owned(), http, url, request: shown, is_home };
-        if is_home && response.http.status != 401 {
+        let (http, url) = sent.map_err(|error| error.into_error(request.registry, failed.clone()))?;
+        let response = ApiResponse { registry: request.registry.to_owned(), http, url, request: failed, is_registry_origin };
+        if is_registry_origin && response.http.status != 401 {
             self.record_accepted(request, authorization.as_ref(), &response);
         }
-        let judged = self.judge(request, Ok(response));
-        if judged.is_ok() {
+        let result = self.require_success(request, Ok(response));
+        if result.is_ok() {
             permit.record_success();
         }
-        judged
+        result
     }
 
     /// The URL of a `Location` or `Link` in this response. As with redirects, it must not lead from https to http. The
@@ -103,48 +103,48 @@ impl Session {
     }
 
     /// A URL for a message.
-    pub(crate) fn shown(&self, url: &Url) -> String {
+    pub(crate) fn redacted(&self, url: &Url) -> String {
         self.transport.secrets.url(url)
     }
 
     /// The request as errors show it, with an address that the registry named.
-    fn given(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
+    fn failed_at_named_url(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
         let origin = self.transport.secrets.clean(&url.origin.to_string());
-        FailedRequest { address: Some(Address { origin, source }), ..request.shown(self.shown(url)) }
+        FailedRequest { address: Some(Address { origin, source }), ..request.failed_request(self.redacted(url)) }
     }
 
     /// Sends to a URL. If nothing was sent because there is no TLS, sends over plain HTTP too: with `--insecure`, for a
     /// registry that speaks plain HTTP itself.
-    fn try_over_plain_http<T>(
+    fn with_plain_http_fallback<T>(
         &self,
         request: &ApiRequest<'_>,
         url: &Url,
         authorization: Option<&Secret>,
         mut send: impl FnMut(&Url, Option<&Secret>) -> Result<T, TransportFailure>,
     ) -> Result<T, TransportFailure> {
-        let failure = match send(url, authorization) {
-            Err(failure) => failure,
+        let error = match send(url, authorization) {
+            Err(error) => error,
             sent => return sent,
         };
-        let has_no_tls = failure.hint.is_without_tls();
+        let has_no_tls = error.hint.is_without_tls();
         let is_plain = self.endpoints.of(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
-        if !(has_no_tls && !failure.sent && self.insecure && url.origin.https && is_plain) {
-            return Err(failure);
+        if !(has_no_tls && !error.sent && self.insecure && url.origin.https && is_plain) {
+            return Err(error);
         }
         let port = if url.origin.port == 443 { 80 } else { url.origin.port };
         let plain = url.at(Origin { https: false, port, ..url.origin.clone() });
         let header = self.credentials_for(request, &plain);
-        send(&plain, header.as_ref()).map_err(|plain| plain.unless_no_listener(failure))
+        send(&plain, header.as_ref()).map_err(|plain| plain.unless_no_listener(error))
     }
 
     /// The credentials for the registry, if the URL is its own.
     fn credentials_for(&self, request: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
-        let is_home = self.is_home(request.registry, url).unwrap_or(false);
-        self.authenticator.header(request.registry, &request.scopes).filter(|_| is_home)
+        let is_registry_origin = self.is_registry_origin(request.registry, url).unwrap_or(false);
+        self.authenticator.header(request.registry, &request.scopes).filter(|_| is_registry_origin)
     }
 
     /// Whether a URL is on the registry itself, so that its credentials may be sent there.
-    pub(crate) fn is_home(&self, registry: &str, url: &Url) -> Result<bool, RegistryError> {
+    pub(crate) fn is_registry_origin(&self, registry: &str, url: &Url) -> Result<bool, RegistryError> {
         Ok(*self.endpoints.of(registry)?.home() == url.origin)
     }
 }

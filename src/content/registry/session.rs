@@ -26,18 +26,18 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 /// How often a request is sent with other credentials: two tokens (a wide and a narrow one) and an expiry.
-const ROUNDS_MAX: usize = 4;
+const LOGIN_ROUNDS_MAX: usize = 4;
 /// The largest body that is sent before the login is known, in bytes: a server that refuses early and closes the
 /// connection discards its response.
-const BLIND_BODY_MAX: usize = 128 * 1024;
+const BODY_BEFORE_LOGIN_MAX: usize = 128 * 1024;
 /// A server whose limit for a whole head is 8 KiB may refuse an `Authorization` longer than this.
-const HEADER_LONG: usize = 4096;
+const LONG_AUTHORIZATION: usize = 4096;
 /// The headers by which Artifactory can be told.
-const ARTIFACTORY: [&str; 2] = ["X-JFrog-Version", "X-Artifactory-Id"];
+const ARTIFACTORY_HEADERS: [&str; 2] = ["X-JFrog-Version", "X-Artifactory-Id"];
 /// The time limit of a courtesy request.
-const COURTESY: Duration = Duration::from_secs(10);
+const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default time limit of an operation.
-const TOTAL: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The state that all requests of a command share.
 pub(crate) struct Session {
@@ -50,13 +50,13 @@ pub(crate) struct Session {
     pub(super) timeout: Option<Duration>,
     pub(crate) insecure: bool,
     /// Whether credentials may go over plain HTTP.
-    pub(super) exposed: bool,
+    pub(super) allows_plain_http_login: bool,
     pub(super) known_servers: KnownServers,
     /// Registries that accepted an anonymous write: the next one needs no login either.
-    pub(super) open: Mutex<BTreeSet<String>>,
+    pub(super) anonymous_writes: Mutex<BTreeSet<String>>,
     /// Registries whose API root requires no login, or one that the user does not have: their 404 is final. One request
     /// at a time finds this out.
-    pub(super) known_roots: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    pub(super) final_not_found: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
     /// Registries that say of themselves that they are Artifactory.
     pub(super) artifactory: Mutex<BTreeSet<String>>,
     pub(super) expected: Expectations,
@@ -66,14 +66,14 @@ pub(crate) struct Session {
 pub(super) struct Exchange<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Held as long as other requests to the registry must wait for this one.
-    pub(super) first: Option<FirstRequest<'a>>,
+    pub(super) first_request: Option<FirstRequest<'a>>,
     pub(super) deadline: &'a Deadline,
 }
 
 /// Whether the response may mean that the header with the token is too large. A 413 to a request with a body means the
 /// body, and a 400 may mean anything unless the header is larger than many servers accept.
-fn is_too_large(request: &ApiRequest<'_>, response: &ApiResponse, header: &Secret) -> bool {
-    let is_long = header.reveal().len() > HEADER_LONG;
+fn suggests_large_authorization(request: &ApiRequest<'_>, response: &ApiResponse, header: &Secret) -> bool {
+    let is_long = header.reveal().len() > LONG_AUTHORIZATION;
     match response.http.status {
         414 | 431 => true,
         413 => is_long || request.body.is_none_or(<[u8]>::is_empty),
@@ -87,8 +87,8 @@ impl Session {
     pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
         let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, jobs, retries, timeout, .. } =
             options;
-        let (notice, exposed) = (options.notice, insecure || plain_http);
-        let known_servers = KnownServers::new(&env, options.remember_token_servers && !exposed);
+        let (notice, allows_plain_http_login) = (options.notice, insecure || plain_http);
+        let known_servers = KnownServers::new(&env, options.remember_token_servers && !allows_plain_http_login);
         let credentials = CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).given(login);
         let policy = RetryPolicy::new(retries, notice, Arc::clone(&clock));
         let transport = Transport::new(env, insecure, &user_agent, trace, Some(Arc::clone(&policy.limits)));
@@ -101,22 +101,22 @@ impl Session {
             jobs,
             timeout,
             insecure,
-            exposed,
+            allows_plain_http_login,
             known_servers,
             expected: Expectations::default(),
-            open: Mutex::default(),
+            anonymous_writes: Mutex::default(),
             artifactory: Mutex::default(),
-            known_roots: Mutex::default(),
+            final_not_found: Mutex::default(),
         }
     }
 
     /// The deadline of an operation that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::after(self.timeout.unwrap_or(TOTAL), &self.clock)
+        Deadline::after(self.timeout.unwrap_or(DEFAULT_TIMEOUT), &self.clock)
     }
 
     /// The deadline of an operation without a default limit, such as a blob while data arrives.
-    pub(crate) fn open_ended(&self) -> Deadline {
+    pub(crate) fn open_ended_deadline(&self) -> Deadline {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
     }
 
@@ -124,18 +124,18 @@ impl Session {
     /// success or the error.
     pub(crate) fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
         let endpoint = self.endpoints.of(request.registry)?;
-        let mut first = self.first(&endpoint, request.registry);
+        let mut first = self.begin_or_await_first(&endpoint, request.registry);
         // Begins when it is this request's turn: a thread that waited for an unreachable registry has its own time.
-        let own = if request.is_streamed { self.open_ended() } else { self.deadline() };
-        let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
+        let own_deadline = if request.is_streamed { self.open_ended_deadline() } else { self.deadline() };
+        let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.sooner(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
-            let mut exchange = Exchange { endpoint: &endpoint, first: first.take(), deadline: &deadline };
-            self.judge(request, self.send_to(&mut exchange, request))
+            let mut exchange = Exchange { endpoint: &endpoint, first_request: first.take(), deadline: &deadline };
+            self.require_success(request, self.send_authorized(&mut exchange, request))
         })
     }
 
     /// Returns a successful response, and turns any other into an error.
-    pub(crate) fn judge(
+    pub(crate) fn require_success(
         &self,
         request: &ApiRequest<'_>,
         outcome: Result<ApiResponse, RegistryError>,
@@ -144,7 +144,7 @@ impl Session {
             Ok(response) if response.http.is_success() => return Ok(response),
             Ok(response) => {
                 let error = refusal::refusal(request.registry, response.request, &response.http);
-                if !response.is_home {
+                if !response.is_registry_origin {
                     return Err(error);
                 }
                 (error, false)
@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// Waits for the first request to the registry to end, or begins it.
-    fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<FirstRequest<'e>> {
+    fn begin_or_await_first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<FirstRequest<'e>> {
         let first = endpoint.first();
         if first.is_some() {
             self.expected.open_first(&self.transport, endpoint, registry);
@@ -170,47 +170,47 @@ impl Session {
         first
     }
 
-    fn send_to(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
-        let outcome = self.send_rounds(exchange, request);
+    fn send_authorized(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
+        let outcome = self.send_with_login(exchange, request);
         self.authenticator.leave(request.registry, outcome.as_ref().err());
         outcome
     }
 
-    fn send_rounds(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
-        let mut sent = self.authenticator.header(request.registry, &request.scopes);
-        let is_blind = sent.is_none() && !self.is_open(request.registry);
-        if is_blind && request.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
-            self.send_to(exchange, &request.ping())?;
-            sent = self.authenticator.header(request.registry, &request.scopes);
+    fn send_with_login(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
+        let mut authorization = self.authenticator.header(request.registry, &request.scopes);
+        let is_login_unknown = authorization.is_none() && !self.accepts_anonymous_writes(request.registry);
+        if is_login_unknown && request.body.is_some_and(|body| body.len() > BODY_BEFORE_LOGIN_MAX) {
+            self.send_authorized(exchange, &request.ping())?;
+            authorization = self.authenticator.header(request.registry, &request.scopes);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let response = self.attempt(exchange, request, sent.as_ref())?;
-            if sent.is_none() && response.http.status == 404 && response.is_home {
-                sent = self.login_for_hidden_content(exchange, request)?;
-                if sent.is_some() {
+            let response = self.attempt(exchange, request, authorization.as_ref())?;
+            if authorization.is_none() && response.http.status == 404 && response.is_registry_origin {
+                authorization = self.login_for_hidden_content(exchange, request)?;
+                if authorization.is_some() {
                     self.end_exclusive(exchange, request);
                     continue;
                 }
             }
             if let Some(header) =
-                sent.as_ref().filter(|header| response.is_home && is_too_large(request, &response, header))
+                authorization.as_ref().filter(|header| response.is_registry_origin && suggests_large_authorization(request, &response, header))
                 && self.authenticator.is_too_wide(request.registry, &request.scopes, header)
             {
-                sent = self.authenticator.header(request.registry, &request.scopes);
+                authorization = self.authenticator.header(request.registry, &request.scopes);
                 continue;
             }
-            if response.http.status != 401 || !response.is_home {
-                self.record_accepted(request, sent.as_ref(), &response);
+            if response.http.status != 401 || !response.is_registry_origin {
+                self.record_accepted(request, authorization.as_ref(), &response);
                 return Ok(response);
             }
-            if rounds >= ROUNDS_MAX {
+            if rounds >= LOGIN_ROUNDS_MAX {
                 return Ok(response);
             }
-            match self.login(exchange, request, sent.as_ref(), &response)? {
+            match self.login(exchange, request, authorization.as_ref(), &response)? {
                 Some(header) => {
-                    sent = Some(header);
+                    authorization = Some(header);
                     self.end_exclusive(exchange, request);
                 }
                 None => return Ok(response),
@@ -222,19 +222,19 @@ impl Session {
         &self,
         exchange: &mut Exchange<'_>,
         request: &ApiRequest<'_>,
-        sent: Option<&Secret>,
+        authorization: Option<&Secret>,
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
         let deadline = exchange.deadline;
-        let attempt = exchange.endpoint.attempt(&mut exchange.first, |origin| {
+        let attempt = exchange.endpoint.attempt(&mut exchange.first_request, |origin| {
             let url = Url::new(origin.clone(), &*request.target);
             let address = endpoint::address(request.registry, origin);
-            last.replace(Some(FailedRequest { address, ..request.shown(self.shown(&url)) }));
-            self.follow(request, url, sent, deadline)
+            last.replace(Some(FailedRequest { address, ..request.failed_request(self.redacted(&url)) }));
+            self.follow(request, url, authorization, deadline)
         });
-        attempt.map_err(|failure| {
+        attempt.map_err(|error| {
             let unsent = || FailedRequest::new(request.method, &request.target);
-            failure.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))
+            error.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))
         })
     }
 
@@ -249,23 +249,23 @@ impl Session {
         let outgoing = request.outgoing(&url, authorization, deadline);
         let send = |outgoing: &OutgoingRequest<'_>| self.transport.exchange(outgoing);
         let (http, last) = redirect::follow(&outgoing, self.insecure, &send)?;
-        let is_home = last.origin == url.origin;
-        if is_home && ARTIFACTORY.iter().any(|name| http.header(name).is_some()) {
+        let is_registry_origin = last.origin == url.origin;
+        if is_registry_origin && ARTIFACTORY_HEADERS.iter().any(|name| http.header(name).is_some()) {
             lock(&self.artifactory).insert(request.registry.to_owned());
         }
         let redirected = || {
             let origin = http.quote(&last.origin.to_string());
             Address { origin, source: AddressSource::Redirect }
         };
-        let address = (!is_home).then(redirected);
-        let failed = FailedRequest { address, ..request.shown(self.shown(&url)) };
-        Ok(ApiResponse { registry: request.registry.to_owned(), http, request: failed, url: last, is_home })
+        let address = (!is_registry_origin).then(redirected);
+        let failed = FailedRequest { address, ..request.failed_request(self.redacted(&url)) };
+        Ok(ApiResponse { registry: request.registry.to_owned(), http, request: failed, url: last, is_registry_origin })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, ignoring the result.
     pub(crate) fn send_best_effort(&self, request: &ApiRequest<'_>, url: &Url) {
         let authorization = self.authenticator.header(request.registry, &request.scopes);
-        let deadline = Deadline::after(COURTESY, &self.clock);
+        let deadline = Deadline::after(BEST_EFFORT_TIMEOUT, &self.clock);
         let outgoing = request.outgoing(url, authorization.as_ref(), &deadline);
         let _ = self.transport.exchange(&outgoing);
     }

@@ -40,7 +40,7 @@ pub(crate) struct Uploads<'a> {
 
 impl<'a> Uploads<'a> {
     /// Uploads into this repository that must end by this deadline. Does no I/O.
-    pub(crate) fn of(session: &'a Session, target: &'a Repository, deadline: &'a Deadline) -> Uploads<'a> {
+    pub(crate) fn new(session: &'a Session, target: &'a Repository, deadline: &'a Deadline) -> Uploads<'a> {
         Uploads { session, target, deadline }
     }
 
@@ -93,7 +93,7 @@ impl<'a> Uploads<'a> {
     }
 
     /// Finishes an upload with a body that is read while it is sent.
-    pub(crate) fn put_stream(
+    pub(crate) fn finish_with_stream(
         &self,
         upload: &Upload,
         digest: &Digest,
@@ -102,7 +102,7 @@ impl<'a> Uploads<'a> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         let request = ApiRequest { headers: &[OCTET_STREAM], blob: Some(digest), ..self.request("PUT") };
         let response = self.session.upload(&request, &url, body)?;
-        stored(&response, digest)
+        check_stored(&response, digest)
     }
 
     /// Finishes an upload with these bytes: the whole blob or, after a PATCH, none.
@@ -112,7 +112,7 @@ impl<'a> Uploads<'a> {
         let request =
             ApiRequest { headers: &[OCTET_STREAM], body: Some(bytes), blob: Some(digest), ..self.request("PUT") };
         let response = self.session.send_at(&request, &url, AddressSource::Upload)?;
-        stored(&response, digest)
+        check_stored(&response, digest)
     }
 
     /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
@@ -125,7 +125,7 @@ impl<'a> Uploads<'a> {
             }
             outcome => outcome?,
         };
-        let Some(last) = response.http.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
+        let Some(last) = response.http.header("Range").as_deref().and_then(last_offset) else { return Ok(None) };
         let next = self.next_location(&response).unwrap_or_else(|_| upload.clone());
         // Registries send `0-0` both for no byte and for one byte.
         Ok((last > 0).then(|| (last.saturating_add(1), next)))
@@ -133,7 +133,7 @@ impl<'a> Uploads<'a> {
 
     /// Cancels an upload as a courtesy to the registry. The result is ignored.
     pub(crate) fn cancel(&self, upload: &Upload) {
-        if self.session.is_home(self.target.domain(), &upload.url).unwrap_or(false) {
+        if self.session.is_registry_origin(self.target.domain(), &upload.url).unwrap_or(false) {
             let request = ApiRequest { is_repeatable: false, ..self.request("DELETE") };
             self.session.send_best_effort(&request, &upload.url);
         }
@@ -151,7 +151,7 @@ impl<'a> Uploads<'a> {
     }
 }
 
-fn stored(response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
+fn check_stored(response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
     if !matches!(response.http.status, 200 | 201 | 204) {
         return Err(response.protocol_error(format!("status {} for a blob that was put", response.http.status)));
     }
@@ -159,7 +159,7 @@ fn stored(response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> 
 }
 
 /// The last offset of `0-99` or `bytes=0-99`; `None` for any other form.
-pub(crate) fn last_of(range: &str) -> Option<u64> {
+pub(crate) fn last_offset(range: &str) -> Option<u64> {
     let range = range.strip_prefix("bytes=").or_else(|| range.strip_prefix("bytes ")).unwrap_or(range);
     range.strip_prefix("0-")?.parse().ok()
 }
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_range_from_the_beginning_says_what_has_arrived() {
+    fn range_of_an_upload_counts_only_from_the_beginning() {
         for (range, last) in [
             ("0-99", Some(99)),
             ("bytes=0-99", Some(99)),
@@ -181,7 +181,7 @@ mod tests {
             ("", None),
             ("0-99999999999999999999999", None),
         ] {
-            assert_eq!(last_of(range), last, "{range}");
+            assert_eq!(last_offset(range), last, "{range}");
         }
     }
 }

@@ -14,13 +14,13 @@ use std::num::NonZeroUsize;
 use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName, Registry};
 use crate::content::{ContentError, ContentSink, ContentSource};
 use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
-use crate::core::copy::referrers::Along;
-use crate::core::copy::walk::{Walk, Walked};
+use crate::core::copy::referrers::CopiedReferrers;
+use crate::core::copy::walk::{Walk, WalkedManifest};
 use crate::core::error::CommandError;
-use crate::core::image_source::shown_in;
-use crate::core::push::outcome::Verified;
+use crate::core::image_source::manifest_name_in;
+use crate::core::push::outcome::ReadBackCounts;
 use crate::core::push::read_back::ReadBack;
-use crate::core::push::read_lag::ReadLag;
+use crate::core::push::read_lag::LagRetry;
 use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::request::{ReferrerFilter, SourceFilter};
@@ -72,48 +72,48 @@ impl CopyRequest<'_> {
     /// one.
     pub(crate) fn run(&self) -> Result<CopyOutcome, CommandError> {
         let top = self.fetch(&self.name)?;
-        let before = top.digest.clone();
-        let narrowed = select_platforms::narrow(self, top)?;
-        let top = &narrowed.top;
+        let source_digest = top.digest.clone();
+        let subset = select_platforms::select_subset(self, top)?;
+        let top = &subset.top;
         if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != top.digest) {
             let target = format!("{} ({expected})", self.to);
-            return Err(CommandError::OtherDigest { target, digest: top.digest.clone() });
+            return Err(CommandError::OtherDigestInName { target, digest: top.digest.clone() });
         }
-        let (walk, along) = referrers::look(self, top, &narrowed.replaced)?;
+        let (walk, referrers) = referrers::walk_and_find(self, top, &subset.replaced)?;
         let by_digest = || ManifestName::Digest(top.digest.clone());
         let name = self.tag.clone().map_or_else(by_digest, ManifestName::Tag);
-        let current = self.current(&name)?;
-        let mut outcome = CopyOutcome::new(self, top, &before, narrowed.changes);
+        let current = self.current_digest(&name)?;
+        let mut outcome = CopyOutcome::new(self, top, &source_digest, subset.changes);
         let is_served = current.as_ref() == Some(&top.digest);
-        let is_named = is_served && walk.missing().all(|walked| walked.depth == 0);
-        outcome.unchanged = is_named && along.missing().next().is_none();
-        along.report(&mut outcome);
-        let blobs = blobs(&walk, &along)?;
+        let is_up_to_date = is_served && walk.missing().all(|walked| walked.depth == 0);
+        outcome.unchanged = is_up_to_date && referrers.missing().next().is_none();
+        referrers.report(&mut outcome);
+        let blobs = blobs_to_send(&walk, &referrers)?;
         if self.dry_run {
             self.preview(&blobs, &mut outcome)?;
         } else {
             self.send_blobs(&blobs, &mut outcome)?;
-            let warnings = self.send_manifests(top, &walk, &along, is_named)?;
+            let warnings = self.send_manifests(top, &walk, &referrers, is_up_to_date)?;
             outcome.warnings.extend(warnings);
-            if is_named {
+            if is_up_to_date {
                 self.sink.finish()?;
             } else {
                 let publish = || self.sink.publish(&name, &top.media_type, &top.bytes);
                 self.put(&name, &top.media_type, &top.bytes, &publish)?;
             }
             if self.verify {
-                outcome.verified = Some(self.read_back(&name, &top.digest, &along)?);
+                outcome.verified = Some(self.read_back(&name, &top.digest, &referrers)?);
             }
         }
-        outcome.manifests = manifests(&walk, is_named);
+        outcome.manifests = copied_manifests(&walk, is_up_to_date);
         self.reporter.step(format_args!("{}", outcome.last_line()));
         Ok(outcome)
     }
 
     /// The digest that the name has in the target. An account may be allowed to push and not to read, and some
     /// registries answer 403 for a missing tag.
-    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, CommandError> {
-        match self.sink.current(name) {
+    fn current_digest(&self, name: &ManifestName) -> Result<Option<Digest>, CommandError> {
+        match self.sink.current_digest(name) {
             Err(ContentError::Registry(error)) if is_read_refused(&error) => Ok(None),
             found => Ok(found?),
         }
@@ -131,7 +131,7 @@ impl CopyRequest<'_> {
         bytes: &[u8],
         put: &dyn Fn() -> Result<T, ContentError>,
     ) -> Result<T, CommandError> {
-        let lag = ReadLag { registry: self.registry, clock: self.clock, reporter: self.reporter };
+        let lag = LagRetry { registry: self.registry, clock: self.clock, reporter: self.reporter };
         let put = || put().map_err(|error| self.not_put(name, media_type, error));
         lag.put_if(&|| self.has_content(media_type, bytes).is_ok_and(|has_content| has_content), &put)
     }
@@ -140,16 +140,16 @@ impl CopyRequest<'_> {
     fn has_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
         let is_list = ManifestKind::of(media_type) == Some(ManifestKind::List);
         let named = if is_list {
-            Index::decode(bytes).map_err(CommandError::served(&self.from))?.manifests
+            Index::decode(bytes).map_err(CommandError::invalid_document(&self.from))?.manifests
         } else {
-            manifest_blobs::blobs(bytes).map_err(CommandError::served(&self.from))?
+            manifest_blobs::blobs(bytes).map_err(CommandError::invalid_document(&self.from))?
         };
         let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign()).collect();
         let has = |content: &&Descriptor| {
-            let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&self::named(content)) };
+            let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&to_blob(content)) };
             has.map_err(CommandError::from)
         };
-        let has = tasks::in_order(self.registry.jobs(), &named, has).map_err(CommandError::of)?;
+        let has = tasks::in_order(self.registry.jobs(), &named, has).map_err(CommandError::combine)?;
         Ok(!has.is_empty() && !has.contains(&false))
     }
 
@@ -157,7 +157,7 @@ impl CopyRequest<'_> {
     fn not_put(&self, name: &ManifestName, media_type: &str, error: ContentError) -> CommandError {
         match (error, self.sink.repository()) {
             (ContentError::Registry(source), Some(repository)) => {
-                CommandError::put(&shown_in(repository, true, name), media_type, source)
+                CommandError::put(&manifest_name_in(repository, true, name), media_type, source)
             }
             (error, _) => error.into(),
         }
@@ -167,29 +167,29 @@ impl CopyRequest<'_> {
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         let fetched = self.source.manifest(name).map_err(CommandError::from)?;
         let known = model::manifest::served_type(&fetched.media_type, &fetched.bytes)
-            .map_err(CommandError::served(&self.from))?;
+            .map_err(CommandError::invalid_document(&self.from))?;
         let media_type = known.map_or_else(|| fetched.media_type.clone(), str::to_owned);
         Ok(FetchedManifest { media_type, ..fetched })
     }
 
     /// Counts the blobs that would be copied.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
-        let is_there = |blob: &Descriptor| self.sink.has_blob(&named(blob)).map_err(CommandError::from);
-        let presence = tasks::in_order(self.registry.jobs(), blobs, is_there).map_err(CommandError::of)?;
-        for (blob, is_there) in blobs.iter().zip(presence) {
-            if is_there { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
+        let has_blob = |blob: &Descriptor| self.sink.has_blob(&to_blob(blob)).map_err(CommandError::from);
+        let presence = tasks::in_order(self.registry.jobs(), blobs, has_blob).map_err(CommandError::combine)?;
+        for (blob, has_blob) in blobs.iter().zip(presence) {
+            if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
         Ok(())
     }
 
     fn send_blobs(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let mut blobs: Vec<&Descriptor> = blobs.iter().collect();
-        let is_ordered = blobs.iter().any(|blob| self.source.order(&blob.digest).is_some());
+        let is_ordered = blobs.iter().any(|blob| self.source.read_position(&blob.digest).is_some());
         let jobs = if is_ordered { NonZeroUsize::MIN } else { self.registry.jobs() };
-        blobs.sort_by_key(|blob| self.source.order(&blob.digest));
+        blobs.sort_by_key(|blob| self.source.read_position(&blob.digest));
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
-        let sent = tasks::in_order(jobs, &blobs, |blob| self.blob(&*progress, blob)).map_err(CommandError::of);
+        let sent = tasks::in_order(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
         progress.finish();
         for (blob, copied) in blobs.iter().zip(sent?) {
             match copied {
@@ -202,13 +202,13 @@ impl CopyRequest<'_> {
     }
 
     /// Reads back what was copied, and what was there already.
-    fn read_back(&self, name: &ManifestName, top: &Digest, along: &Along) -> Result<Verified, CommandError> {
-        let source = self.sink.written()?;
+    fn read_back(&self, name: &ManifestName, top: &Digest, referrers: &CopiedReferrers) -> Result<ReadBackCounts, CommandError> {
+        let source = self.sink.as_source()?;
         let place = self.sink.repository().map_or_else(|| self.to.clone(), ToString::to_string);
         let read_back = ReadBack { source: &*source, place: &place, jobs: self.registry.jobs() };
         let names: Vec<(ManifestName, Digest)> =
-            [(name.clone(), top.clone())].into_iter().chain(along.names()).collect();
-        let verified = read_back.run(&names, [top.clone()].into_iter().chain(along.digests()).collect())?;
+            [(name.clone(), top.clone())].into_iter().chain(referrers.tag_names()).collect();
+        let verified = read_back.run(&names, [top.clone()].into_iter().chain(referrers.digests()).collect())?;
         self.reporter.note(&verified.to_string());
         Ok(verified)
     }
@@ -218,33 +218,33 @@ impl CopyRequest<'_> {
         &self,
         top: &FetchedManifest,
         walk: &Walk,
-        along: &Along,
-        is_named: bool,
+        referrers: &CopiedReferrers,
+        is_up_to_date: bool,
     ) -> Result<Vec<String>, CommandError> {
         let mut listed = BTreeSet::new();
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
-            let level: Vec<&Walked> = walk.missing().filter(|walked| walked.depth == depth).collect();
+            let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
             let put =
-                tasks::in_order(self.registry.jobs(), &level, |walked| self.child(walked)).map_err(CommandError::of)?;
+                tasks::in_order(self.registry.jobs(), &level, |walked| self.put_child(walked)).map_err(CommandError::combine)?;
             listed.extend(put.into_iter().flatten());
         }
         let mut sent: Vec<&FetchedManifest> =
             walk.missing().filter(|walked| walked.depth > 0).filter_map(|walked| walked.fetched.as_ref()).collect();
         // A referrer is listed before a tag of its own names it.
-        let top_walked = walk.manifests.first().filter(|_| !is_named);
+        let top_walked = walk.manifests.first().filter(|_| !is_up_to_date);
         let is_referrer = model::referrers::subject(&top.media_type, &top.bytes).is_some();
         if let Some(top_walked) = top_walked.filter(|_| is_referrer && self.sink.repository().is_some()) {
-            listed.extend(self.child(top_walked)?);
+            listed.extend(self.put_child(top_walked)?);
             sent.push(top);
         }
-        listed.extend(along.send(self)?);
-        along.list(self, &sent, &listed)
+        listed.extend(referrers.send(self)?);
+        referrers.update_referrers_tags(self, &sent, &listed)
     }
 
-    fn blob(&self, progress: &dyn TransferProgress, blob: &Descriptor) -> Result<BlobCopy, CommandError> {
+    fn copy_blob(&self, progress: &dyn TransferProgress, blob: &Descriptor) -> Result<BlobCopy, CommandError> {
         let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} -> {}", self.from, self.to));
-        let copied = self.sink.copy_blob(self.source, &named(blob), &|bytes| bar.at(bytes));
+        let copied = self.sink.copy_blob(self.source, &to_blob(blob), &|bytes| bar.set_bytes(bytes));
         let copied = copied.map_err(CommandError::from)?;
         bar.done(&copied);
         let digest = &blob.digest;
@@ -257,7 +257,7 @@ impl CopyRequest<'_> {
     }
 
     /// Puts a manifest. Returns its digest if the target lists it under its subject.
-    fn child(&self, walked: &Walked) -> Result<Option<Digest>, CommandError> {
+    fn put_child(&self, walked: &WalkedManifest) -> Result<Option<Digest>, CommandError> {
         let Some(fetched) = &walked.fetched else { return Ok(None) };
         let FetchedManifest { digest, media_type, bytes, .. } = fetched;
         let name = ManifestName::Digest(digest.clone());
@@ -268,13 +268,13 @@ impl CopyRequest<'_> {
 }
 
 /// The blobs of the manifests that have to be sent, each once. Foreign layers stay where their URLs are.
-fn blobs(walk: &Walk, along: &Along) -> Result<Vec<Descriptor>, CommandError> {
+fn blobs_to_send(walk: &Walk, referrers: &CopiedReferrers) -> Result<Vec<Descriptor>, CommandError> {
     let mut blobs: BTreeMap<Digest, Descriptor> = BTreeMap::new();
     let images = walk.missing().filter(|walked| !walked.is_list).filter_map(|walked| walked.fetched.as_ref());
     let images = images.map(|fetched| (&fetched.digest, &fetched.bytes));
-    let referrers = along.missing().filter(|found| !found.is_index()).map(|found| (&found.digest, &found.bytes));
+    let referrers = referrers.missing().filter(|found| !found.is_index()).map(|found| (&found.digest, &found.bytes));
     for (digest, bytes) in images.chain(referrers) {
-        for blob in manifest_blobs::blobs(bytes).map_err(CommandError::served(&digest))? {
+        for blob in manifest_blobs::blobs(bytes).map_err(CommandError::invalid_document(&digest))? {
             if !blob.is_foreign() {
                 blobs.entry(blob.digest.clone()).or_insert(blob);
             }
@@ -284,11 +284,11 @@ fn blobs(walk: &Walk, along: &Along) -> Result<Vec<Descriptor>, CommandError> {
 }
 
 /// All manifests. The outermost one is sent under the name even if the target has it by its digest.
-fn manifests(walk: &Walk, is_unchanged: bool) -> Vec<CopiedManifest> {
-    let is_sent = |walked: &Walked| if walked.depth == 0 { !is_unchanged } else { !walked.is_present };
+fn copied_manifests(walk: &Walk, is_unchanged: bool) -> Vec<CopiedManifest> {
+    let is_sent = |walked: &WalkedManifest| if walked.depth == 0 { !is_unchanged } else { !walked.is_present };
     walk.manifests.iter().map(|walked| CopiedManifest::new(walked, is_sent(walked))).collect()
 }
 
-fn named(blob: &Descriptor) -> Blob<'_> {
+fn to_blob(blob: &Descriptor) -> Blob<'_> {
     Blob { digest: &blob.digest, size: Some(blob.size) }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::content::registry::FetchedManifest;
 use crate::core::copy::CopyRequest;
-use crate::core::copy::walk::Walked;
-use crate::core::push::outcome::Verified;
+use crate::core::copy::walk::WalkedManifest;
+use crate::core::push::outcome::ReadBackCounts;
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::digest::Digest;
 
@@ -40,7 +40,7 @@ pub(crate) struct CopyOutcome {
     pub(crate) left_behind: Vec<ReferrerOutcome>,
     /// What was read back with `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) verified: Option<Verified>,
+    pub(crate) verified: Option<ReadBackCounts>,
     /// One line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
@@ -79,11 +79,11 @@ impl BlobCounts {
 }
 
 impl CopiedManifest {
-    pub(super) fn new(walked: &Walked, sent: bool) -> CopiedManifest {
-        let own = &walked.descriptor;
-        let platform = own.platform.as_ref().filter(|_| own.has_platform()).map(ToString::to_string);
-        let media_type = walked.fetched.as_ref().map_or(&own.media_type, |fetched| &fetched.media_type);
-        CopiedManifest { digest: own.digest.to_string(), media_type: media_type.clone(), platform, sent }
+    pub(super) fn new(walked: &WalkedManifest, sent: bool) -> CopiedManifest {
+        let descriptor = &walked.descriptor;
+        let platform = descriptor.platform.as_ref().filter(|_| descriptor.has_platform()).map(ToString::to_string);
+        let media_type = walked.fetched.as_ref().map_or(&descriptor.media_type, |fetched| &fetched.media_type);
+        CopiedManifest { digest: descriptor.digest.to_string(), media_type: media_type.clone(), platform, sent }
     }
 }
 

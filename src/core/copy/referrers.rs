@@ -12,7 +12,7 @@ use crate::core::copy::walk::{Walk, walk};
 use crate::core::error::CommandError;
 use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
-use crate::core::referrers::discover::{Discovery, Subject};
+use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::referrers::search::SourceSearch;
 use crate::core::request::ReferrersPolicy;
@@ -28,38 +28,38 @@ type SourceReferrer = FoundReferrer<()>;
 
 /// The referrers of a copy.
 #[derive(Default)]
-pub(super) struct Along {
+pub(super) struct CopiedReferrers {
     /// The referrers to copy; an index after its children.
     found: Vec<SourceReferrer>,
     /// The referrers of manifests that are not copied.
-    left: Vec<SourceReferrer>,
+    skipped: Vec<SourceReferrer>,
     /// The digests of the referrers that the target has and lists.
     present: BTreeSet<Digest>,
     /// Tags of cosign that name other content in the target.
-    replaced: Vec<String>,
+    replaced_tags: Vec<String>,
 }
 
 /// Walks the manifests, and searches for referrers of them and of the `replaced` manifests, which are not copied. Both
 /// run in parallel if the outermost index names all manifests.
-pub(super) fn look(
+pub(super) fn walk_and_find(
     request: &CopyRequest<'_>,
     top: &FetchedManifest,
     replaced: &[Digest],
-) -> Result<(Walk, Along), CommandError> {
-    let is_wanted = request.referrers.policy(true) != ReferrersPolicy::Drop && !is_same_repository(request);
-    if !is_wanted {
-        return Ok((walk(request, top, request.registry.jobs())?, Along::default()));
+) -> Result<(Walk, CopiedReferrers), CommandError> {
+    let is_needed = request.referrers.policy(true) != ReferrersPolicy::Drop && !is_same_repository(request);
+    if !is_needed {
+        return Ok((walk(request, top, request.registry.jobs())?, CopiedReferrers::default()));
     }
     let half = NonZeroUsize::new(request.registry.jobs().get() / 2).unwrap_or(NonZeroUsize::MIN);
-    let (walk, found) = match flat(request, top)? {
+    let (walk, found) = match subjects_of_flat_index(request, top)? {
         Some(subjects) if request.registry.jobs() > half => {
             let subjects: Vec<Digest> = subjects.into_iter().chain(replaced.iter().cloned()).collect();
             let (walked, found) = (OnceLock::new(), OnceLock::new());
             let searches: [&(dyn Fn() -> Result<(), CommandError> + Sync); 2] =
                 [&|| walk(request, top, half).map(|walk| drop(walked.set(walk))), &|| {
-                    find(request, &subjects, half).map(|referrers| drop(found.set(referrers)))
+                    find_referrers(request, &subjects, half).map(|referrers| drop(found.set(referrers)))
                 }];
-            tasks::in_order(request.registry.jobs(), &searches, |search| search()).map_err(CommandError::of)?;
+            tasks::in_order(request.registry.jobs(), &searches, |search| search()).map_err(CommandError::combine)?;
             (walked.into_inner().unwrap_or_default(), found.into_inner().unwrap_or_default())
         }
         _ => {
@@ -67,11 +67,11 @@ pub(super) fn look(
             let walked = walk.manifests.iter().filter(|walked| attested(&walked.descriptor).is_none());
             let subjects = walked.map(|walked| walked.descriptor.digest.clone());
             let subjects: Vec<Digest> = subjects.chain(replaced.iter().cloned()).collect();
-            let found = find(request, &subjects, request.registry.jobs())?;
+            let found = find_referrers(request, &subjects, request.registry.jobs())?;
             (walk, found)
         }
     };
-    Along::new(request, found, replaced).map(|along| (walk, along))
+    CopiedReferrers::new(request, found, replaced).map(|referrers| (walk, referrers))
 }
 
 /// Whether source and target are one repository. It has the referrers of its manifests already.
@@ -81,10 +81,10 @@ fn is_same_repository(request: &CopyRequest<'_>) -> bool {
 }
 
 /// The manifest and its images; `None` if it names further indexes.
-fn flat(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<Digest>>, CommandError> {
+fn subjects_of_flat_index(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<Digest>>, CommandError> {
     let mut subjects = vec![top.digest.clone()];
     if ManifestKind::is_list(&top.media_type) {
-        let children = Index::decode(&top.bytes).map_err(CommandError::served(&request.from))?.manifests;
+        let children = Index::decode(&top.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
         // A descriptor without a type may be an index.
         if children.iter().any(|child| ManifestKind::is_list(&child.media_type) || child.media_type.is_empty()) {
             return Ok(None);
@@ -95,38 +95,38 @@ fn flat(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<D
     Ok(Some(subjects))
 }
 
-fn find(
+fn find_referrers(
     request: &CopyRequest<'_>,
     subjects: &[Digest],
     jobs: NonZeroUsize,
 ) -> Result<Vec<SourceReferrer>, CommandError> {
     let search = SourceSearch { source: request.source, name: &request.from };
     let subjects: Vec<Subject<()>> =
-        subjects.iter().map(|digest| Subject { place: (), digest: digest.clone() }).collect();
-    Discovery::new(&search, jobs, request.referrers.policy(true), &request.referrers.types).find(&subjects)
+        subjects.iter().map(|digest| Subject { origin: (), digest: digest.clone() }).collect();
+    ReferrerDiscovery::new(&search, jobs, request.referrers.policy(true), &request.referrers.types).find(&subjects)
 }
 
-impl Along {
+impl CopiedReferrers {
     /// Separates the referrers of manifests that are not copied, and searches for the others in the target.
-    fn new(request: &CopyRequest<'_>, found: Vec<SourceReferrer>, replaced: &[Digest]) -> Result<Along, CommandError> {
-        let mut behind: BTreeSet<Digest> = replaced.iter().cloned().collect();
+    fn new(request: &CopyRequest<'_>, found: Vec<SourceReferrer>, replaced: &[Digest]) -> Result<CopiedReferrers, CommandError> {
+        let mut skipped_subjects: BTreeSet<Digest> = replaced.iter().cloned().collect();
         // The children of an index precede it.
-        selection::extend(&mut behind, |behind| {
-            let more = found.iter().filter(|referrer| behind.contains(&referrer.subject));
+        selection::close_over(&mut skipped_subjects, |skipped_subjects| {
+            let more = found.iter().filter(|referrer| skipped_subjects.contains(&referrer.subject));
             more.map(|referrer| referrer.digest.clone()).collect()
         });
-        let (left, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
-            found.into_iter().partition(|referrer| behind.contains(&referrer.digest));
-        let mut along = Along { found, left, ..Along::default() };
-        let looked =
-            tasks::in_order(request.registry.jobs(), &along.found, |referrer| along.is_present(request, referrer));
-        for (referrer, (is_present, replaced)) in along.found.iter().zip(looked.map_err(CommandError::of)?) {
+        let (skipped, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
+            found.into_iter().partition(|referrer| skipped_subjects.contains(&referrer.digest));
+        let mut copied = CopiedReferrers { found, skipped, ..CopiedReferrers::default() };
+        let presence =
+            tasks::in_order(request.registry.jobs(), &copied.found, |referrer| copied.is_present(request, referrer));
+        for (referrer, (is_present, replaced)) in copied.found.iter().zip(presence.map_err(CommandError::combine)?) {
             if is_present {
-                along.present.insert(referrer.digest.clone());
+                copied.present.insert(referrer.digest.clone());
             }
-            along.replaced.extend(replaced);
+            copied.replaced_tags.extend(replaced);
         }
-        Ok(along)
+        Ok(copied)
     }
 
     /// Whether the target has a referrer under all its names, and what its tags named there before.
@@ -136,11 +136,11 @@ impl Along {
         found: &SourceReferrer,
     ) -> Result<(bool, Vec<String>), CommandError> {
         if found.tags.is_empty() {
-            return Ok((request.sink.has_referrer(&referrer(found))?, Vec::new()));
+            return Ok((request.sink.has_referrer(&to_referrer(found))?, Vec::new()));
         }
         let (mut is_present, mut replaced) = (true, Vec::new());
         for tag in &found.tags {
-            let current = request.current(&ManifestName::Tag(tag.clone()))?;
+            let current = request.current_digest(&ManifestName::Tag(tag.clone()))?;
             is_present &= current.as_ref() == Some(&found.digest);
             replaced.extend(
                 current.filter(|current| *current != found.digest).map(|current| {
@@ -157,7 +157,7 @@ impl Along {
     }
 
     /// The tags that they have in the target.
-    pub(super) fn names(&self) -> impl Iterator<Item = (ManifestName, Digest)> {
+    pub(super) fn tag_names(&self) -> impl Iterator<Item = (ManifestName, Digest)> {
         let name = |found: &SourceReferrer, tag: &String| (ManifestName::Tag(tag.clone()), found.digest.clone());
         self.found.iter().flat_map(move |found| found.tags.iter().map(move |tag| name(found, tag)))
     }
@@ -169,15 +169,15 @@ impl Along {
 
     /// Adds the referrers to the outcome.
     pub(super) fn report(&self, outcome: &mut CopyOutcome) {
-        let row = |found, sent| ReferrerOutcome { sent: Some(sent), ..ReferrerOutcome::of::<()>(found) };
+        let row = |found, sent| ReferrerOutcome { sent: Some(sent), ..ReferrerOutcome::from_found::<()>(found) };
         let is_sent = |found: &SourceReferrer| !self.present.contains(&found.digest);
         outcome.referrers = self.found.iter().map(|found| row(found, is_sent(found))).collect();
-        outcome.left_behind = self.left.iter().map(|found| row(found, false)).collect();
-        if !self.left.is_empty() {
-            let number = self.left.len();
+        outcome.left_behind = self.skipped.iter().map(|found| row(found, false)).collect();
+        if !self.skipped.is_empty() {
+            let number = self.skipped.len();
             outcome.changes.push(format!("referrers of what is not copied stay behind: {number}"));
         }
-        outcome.warnings.extend(self.replaced.iter().cloned());
+        outcome.warnings.extend(self.replaced_tags.iter().cloned());
     }
 
     /// Sends them: what an index among them names before it. Returns the digests that the target lists.
@@ -191,12 +191,12 @@ impl Along {
                     .tags
                     .first()
                     .map_or_else(|| ManifestName::Digest(found.digest.clone()), |tag| ManifestName::Tag(tag.clone()));
-                let put = || request.sink.put_referrer(&referrer(found));
+                let put = || request.sink.put_referrer(&to_referrer(found));
                 let is_listed = request.put(&name, &found.media_type, &found.bytes, &put)?;
-                request.reporter.step(format_args!("published: {}", ReferrerOutcome::of(found)));
+                request.reporter.step(format_args!("published: {}", ReferrerOutcome::from_found(found)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let put = tasks::in_order(request.registry.jobs(), &wave, put).map_err(CommandError::of)?;
+            let put = tasks::in_order(request.registry.jobs(), &wave, put).map_err(CommandError::combine)?;
             let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
             listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
         }
@@ -205,7 +205,7 @@ impl Along {
 
     /// Adds manifests with a subject to the referrers tags of a registry without a referrers API: `sent` beside the
     /// referrers. `listed` are those that the registry lists itself. Returns warnings.
-    pub(super) fn list(
+    pub(super) fn update_referrers_tags(
         &self,
         request: &CopyRequest<'_>,
         sent: &[&FetchedManifest],
@@ -213,14 +213,14 @@ impl Along {
     ) -> Result<Vec<String>, CommandError> {
         let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
         let sent =
-            sent.iter().filter_map(|own| referrers_tag::UnlistedReferrer::of(&own.media_type, &own.digest, &own.bytes));
+            sent.iter().filter_map(|manifest| referrers_tag::UnlistedReferrer::from_manifest(&manifest.media_type, &manifest.digest, &manifest.bytes));
         let mut unlisted: Vec<referrers_tag::UnlistedReferrer<'_>> =
-            sent.chain(self.missing().filter_map(with_subject)).collect();
-        unlisted.retain(|own| !listed.contains(own.digest));
+            sent.chain(self.missing().filter_map(as_unlisted)).collect();
+        unlisted.retain(|manifest| !listed.contains(manifest.digest));
         if listed.is_empty() {
             // An earlier run may have ended before it listed the present referrers.
             let present = self.found.iter().filter(|found| self.present.contains(&found.digest));
-            let present: Vec<referrers_tag::UnlistedReferrer<'_>> = present.filter_map(with_subject).collect();
+            let present: Vec<referrers_tag::UnlistedReferrer<'_>> = present.filter_map(as_unlisted).collect();
             let has_api = match present.first().filter(|_| unlisted.is_empty()) {
                 Some(first) => request.registry.referrers(repository, &first.subject)?.is_some(),
                 None => false,
@@ -228,7 +228,7 @@ impl Along {
             unlisted.extend(present.into_iter().filter(|_| !has_api));
         }
         let Some(first) = unlisted.first() else { return Ok(Vec::new()) };
-        let (tags, warnings) = referrers_tag::by_tag(&repository.at_digest(first.digest), &unlisted);
+        let (tags, warnings) = referrers_tag::group_by_tag(&repository.at_digest(first.digest), &unlisted);
         let updates = referrers_tag::update(request.registry, request.clock, &tags)?;
         for tag in updates.iter().filter_map(|update| update.as_ref().ok()) {
             request.reporter.step(format_args!("listed in: {tag}"));
@@ -237,11 +237,11 @@ impl Along {
     }
 }
 
-fn with_subject(found: &SourceReferrer) -> Option<referrers_tag::UnlistedReferrer<'_>> {
-    referrers_tag::UnlistedReferrer::of(&found.media_type, &found.digest, &found.bytes)
+fn as_unlisted(found: &SourceReferrer) -> Option<referrers_tag::UnlistedReferrer<'_>> {
+    referrers_tag::UnlistedReferrer::from_manifest(&found.media_type, &found.digest, &found.bytes)
 }
 
-fn referrer(found: &SourceReferrer) -> Referrer<'_> {
+fn to_referrer(found: &SourceReferrer) -> Referrer<'_> {
     let FoundReferrer { digest, media_type, bytes, tags, .. } = found;
     Referrer { digest, media_type, bytes, tags }
 }

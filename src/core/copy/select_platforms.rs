@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
-use crate::core::index_walk::Descent;
+use crate::core::index_walk::IndexWalk;
 use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
-use crate::core::resolve::selection::picks_descriptor;
+use crate::core::resolve::selection::selects_descriptor;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -21,7 +21,7 @@ use crate::model::manifest::ManifestKind;
 use crate::model::spec::Attestations;
 
 /// What is copied, and how it differs from the source.
-pub(super) struct Narrowed {
+pub(super) struct SelectedSubset {
     pub(super) top: FetchedManifest,
     /// Lines for the user.
     pub(super) changes: Vec<String>,
@@ -29,43 +29,43 @@ pub(super) struct Narrowed {
     pub(super) replaced: Vec<Digest>,
 }
 
-impl Narrowed {
+impl SelectedSubset {
     /// All of it.
-    fn whole(top: FetchedManifest, changes: Vec<String>) -> Narrowed {
-        Narrowed { top, changes, replaced: Vec::new() }
+    fn all(top: FetchedManifest, changes: Vec<String>) -> SelectedSubset {
+        SelectedSubset { top, changes, replaced: Vec::new() }
     }
 }
 
 /// The part that the filter selects; all of it if the filter selects everything.
-pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<Narrowed, CommandError> {
+pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<SelectedSubset, CommandError> {
     let filter = request.filter;
     if filter.platforms.is_empty() && filter.attestations == Attestations::Keep {
-        return Ok(Narrowed::whole(top, Vec::new()));
+        return Ok(SelectedSubset::all(top, Vec::new()));
     }
     if !ManifestKind::is_list(&top.media_type) {
         // There is nothing to select in a single image.
         let note = "it is one image, so that no platform is selected".to_owned();
         let changes = if filter.platforms.is_empty() { Vec::new() } else { vec![note] };
-        return Ok(Narrowed::whole(top, changes));
+        return Ok(SelectedSubset::all(top, changes));
     }
     let nested = nested_indexes(request, &top)?;
     let replaced = std::iter::once(&top).chain(nested.values()).map(|index| index.digest.clone()).collect();
-    let leaves = leaves_of(request, &top, &nested)?;
-    let picked = picked(request, &leaves)?;
-    let keeps = filter.attestations == Attestations::Keep;
+    let leaves = collect_leaves(request, &top, &nested)?;
+    let selected = selected_images(request, &leaves)?;
+    let keeps_attestations = filter.attestations == Attestations::Keep;
     let is_kept = |leaf: &&Leaf| match attested(&leaf.descriptor) {
-        Some(image) => keeps && picked.contains(&image),
-        None => picked.contains(&leaf.descriptor.digest),
+        Some(image) => keeps_attestations && selected.contains(&image),
+        None => selected.contains(&leaf.descriptor.digest),
     };
     let kept: Vec<&Leaf> = leaves.iter().filter(is_kept).collect();
     if kept.len() == leaves.len() {
-        return Ok(Narrowed::whole(top, Vec::new()));
+        return Ok(SelectedSubset::all(top, Vec::new()));
     }
     let images = kept.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
     let images: Vec<&Descriptor> = images.collect();
     let shown: Vec<String> =
         images.iter().filter_map(|image| image.platform.as_ref()).map(ToString::to_string).collect();
-    let left = leaves.len() - kept.len();
+    let removed = leaves.len() - kept.len();
     if let ([only], false) = (images.as_slice(), filter.platforms.is_empty()) {
         let image = request.fetch(&ManifestName::Digest(only.digest.clone()))?;
         let attestations = kept.len() - 1;
@@ -73,30 +73,30 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
         if attestations > 0 {
             changes.push(format!("its attestations stay behind, because only an index has them: {attestations}"));
         }
-        return Ok(Narrowed { top: image, changes, replaced });
+        return Ok(SelectedSubset { top: image, changes, replaced });
     }
-    let narrowed = rebuilt(request, &top, &kept)?;
+    let rebuilt = rebuild_index(request, &top, &kept)?;
     let changes = vec![format!(
-        "the index has another digest than {}: {left} of {} manifests are left out, {} stay",
+        "the index has another digest than {}: {removed} of {} manifests are left out, {} stay",
         top.digest,
         leaves.len(),
         if shown.is_empty() { kept.len().to_string() } else { shown.join(", ") }
     )];
-    Ok(Narrowed { top: narrowed, changes, replaced })
+    Ok(SelectedSubset { top: rebuilt, changes, replaced })
 }
 
 /// The digests of the images that the filter selects. Every selected platform must be there.
-fn picked(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
+fn selected_images(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
     let filter = request.filter;
-    let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|own| attested(own).is_none());
-    let platforms = || images().filter(|own| own.has_platform()).filter_map(|own| own.platform.as_ref());
+    let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
+    let platforms = || images().filter(|descriptor| descriptor.has_platform()).filter_map(|descriptor| descriptor.platform.as_ref());
     for pick in &filter.platforms {
-        if !platforms().any(|own| own.matches(&pick.parsed)) {
+        if !platforms().any(|platform| platform.matches(&pick.parsed)) {
             let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();
             return Err(CommandError::no_such_platform(&pick.shown, &request.from, available));
         }
     }
-    Ok(images().filter(|image| picks_descriptor(filter, image)).map(|image| image.digest.clone()).collect())
+    Ok(images().filter(|image| selects_descriptor(filter, image)).map(|image| image.digest.clone()).collect())
 }
 
 /// Fetches the indexes that are nested in an index.
@@ -106,40 +106,40 @@ fn nested_indexes(
 ) -> Result<BTreeMap<Digest, FetchedManifest>, CommandError> {
     let (mut size, mut nested) = (ResolvedSize::default(), BTreeMap::new());
     let mut indexes = |index: &FetchedManifest| {
-        size.check_bytes(&request.from, &index.bytes, 1)?;
-        let children = Index::decode(&index.bytes).map_err(CommandError::served(&request.from))?.manifests;
+        size.add_bytes(&request.from, &index.bytes, 1)?;
+        let children = Index::decode(&index.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
         size.count_descriptors(children.len(), || request.from.clone())?;
         let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));
         Ok::<_, CommandError>(indexes.map(|index| index.digest).collect::<Vec<_>>())
     };
     let first = indexes(top)?;
     let fetch = |digest: &Digest| request.fetch(&ManifestName::Digest(digest.clone()));
-    let take = |_, digest, index| {
+    let visit = |_, digest, index| {
         let below = indexes(&index)?;
         nested.insert(digest, index);
         Ok(below)
     };
-    let descent = Descent { list: &request.from, jobs: request.registry.jobs(), levels: DEPTH_MAX };
-    descent.run(first, Digest::clone, fetch, take)?;
+    let index_walk = IndexWalk { list: &request.from, jobs: request.registry.jobs(), levels: DEPTH_MAX };
+    index_walk.run(first, Digest::clone, fetch, visit)?;
     Ok(nested)
 }
 
 /// The descriptors of an index, with those of its nested indexes in their place.
-fn leaves_of(
+fn collect_leaves(
     request: &CopyRequest<'_>,
     top: &FetchedManifest,
     nested: &BTreeMap<Digest, FetchedManifest>,
 ) -> Result<Vec<Leaf>, CommandError> {
     let bytes = |digest: &Digest| nested.get(digest).map(|index| index.bytes.as_slice());
-    let leaves = leaves(&top.bytes, &bytes).map_err(CommandError::served(&request.from))?;
+    let leaves = leaves(&top.bytes, &bytes).map_err(CommandError::invalid_document(&request.from))?;
     // An index may be nested in several others, and counts each time.
     ResolvedSize::default().count_descriptors(leaves.len(), || request.from.clone())?;
     Ok(leaves)
 }
 
 /// The index with these descriptors only. All its other members stay.
-fn rebuilt(request: &CopyRequest<'_>, top: &FetchedManifest, kept: &[&Leaf]) -> Result<FetchedManifest, CommandError> {
-    let served = CommandError::served(&request.from);
+fn rebuild_index(request: &CopyRequest<'_>, top: &FetchedManifest, kept: &[&Leaf]) -> Result<FetchedManifest, CommandError> {
+    let served = CommandError::invalid_document(&request.from);
     let mut document = json::parse(&top.bytes).map_err(|error| served(error.into()))?;
     if let Some(members) = document.as_object_mut() {
         let name = members.keys().find(|name| name.eq_ignore_ascii_case("manifests")).cloned();

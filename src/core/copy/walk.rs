@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
-use crate::core::index_walk::Descent;
+use crate::core::index_walk::IndexWalk;
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -14,11 +14,11 @@ use crate::model::manifest::ManifestKind;
 /// The manifests, the outermost first.
 #[derive(Default)]
 pub(super) struct Walk {
-    pub(super) manifests: Vec<Walked>,
+    pub(super) manifests: Vec<WalkedManifest>,
 }
 
 /// One of them.
-pub(super) struct Walked {
+pub(super) struct WalkedManifest {
     pub(super) descriptor: Descriptor,
     /// The number of indexes around it.
     pub(super) depth: usize,
@@ -31,7 +31,7 @@ pub(super) struct Walked {
 
 impl Walk {
     /// The manifests that the target does not have. The outermost is one of them unless the target has it.
-    pub(super) fn missing(&self) -> impl Iterator<Item = &Walked> {
+    pub(super) fn missing(&self) -> impl Iterator<Item = &WalkedManifest> {
         self.manifests.iter().filter(|walked| !walked.is_present)
     }
 
@@ -42,34 +42,34 @@ impl Walk {
 
 /// Fetches every index, and every image that the target does not have.
 pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZeroUsize) -> Result<Walk, CommandError> {
-    let own = Descriptor::new(&top.media_type, top.digest.clone(), top.bytes.len() as u64);
+    let top_descriptor = Descriptor::new(&top.media_type, top.digest.clone(), top.bytes.len() as u64);
     let is_list = ManifestKind::is_list(&top.media_type);
-    let is_present = !is_list && request.sink.has_image(&own).map_err(CommandError::from)?;
+    let is_present = !is_list && request.sink.has_image(&top_descriptor).map_err(CommandError::from)?;
     let mut size = ResolvedSize::default();
-    size.check_bytes(&request.from, &top.bytes, 1)?;
-    let first = Walked { descriptor: own, depth: 0, is_list, is_present, fetched: None };
+    size.add_bytes(&request.from, &top.bytes, 1)?;
+    let first = WalkedManifest { descriptor: top_descriptor, depth: 0, is_list, is_present, fetched: None };
     let level = children(request, top, &mut size)?;
-    let mut manifests = vec![Walked { fetched: Some(top.clone()), ..first }];
-    let take = |depth,
+    let mut manifests = vec![WalkedManifest { fetched: Some(top.clone()), ..first }];
+    let visit = |depth,
                 descriptor: Descriptor,
                 (fetched, is_present): (Option<FetchedManifest>, bool)|
      -> Result<Vec<Descriptor>, CommandError> {
         let (mut is_list, mut below) = (ManifestKind::is_list(&descriptor.media_type), Vec::new());
         if let Some(fetched) = &fetched {
-            size.check_bytes(&request.from, &fetched.bytes, 1)?;
+            size.add_bytes(&request.from, &fetched.bytes, 1)?;
             is_list = ManifestKind::is_list(&fetched.media_type);
             below = children(request, fetched, &mut size)?;
         }
-        manifests.push(Walked { descriptor, depth, is_list, is_present, fetched });
+        manifests.push(WalkedManifest { descriptor, depth, is_list, is_present, fetched });
         Ok(below)
     };
-    let descent = Descent { list: &request.from, jobs, levels: DEPTH_MAX };
-    descent.run(level, |child| child.digest.clone(), |child| look(request, child), take)?;
+    let index_walk = IndexWalk { list: &request.from, jobs, levels: DEPTH_MAX };
+    index_walk.run(level, |child| child.digest.clone(), |child| fetch_if_needed(request, child), visit)?;
     Ok(Walk { manifests })
 }
 
 /// An image that the target has is not fetched. An index is, because its images may be missing in the target.
-fn look(request: &CopyRequest<'_>, child: &Descriptor) -> Result<(Option<FetchedManifest>, bool), CommandError> {
+fn fetch_if_needed(request: &CopyRequest<'_>, child: &Descriptor) -> Result<(Option<FetchedManifest>, bool), CommandError> {
     let is_present = request.sink.has_image(child).map_err(CommandError::from)?;
     if is_present && ManifestKind::of(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
         return Ok((None, true));
@@ -86,7 +86,7 @@ fn children(
     if !ManifestKind::is_list(&parent.media_type) {
         return Ok(Vec::new());
     }
-    let children = Index::decode(&parent.bytes).map_err(CommandError::served(&request.from))?.manifests;
+    let children = Index::decode(&parent.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
     size.count_descriptors(children.len(), || request.from.clone())?;
     Ok(children)
 }

@@ -35,7 +35,7 @@ pub(crate) struct InspectNode {
     pub(crate) tags: Vec<String>,
     /// The subject of the manifest; known at the top level only.
     pub(crate) subject: Option<Descriptor>,
-    pub(crate) inside: NodeContents,
+    pub(crate) contents: NodeContents,
 }
 
 /// The content of a manifest.
@@ -60,7 +60,7 @@ pub(crate) struct ImageContents {
 
 impl ImageContents {
     /// Reads an image manifest.
-    pub(crate) fn of(bytes: &[u8]) -> Result<ImageContents, DocumentError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<ImageContents, DocumentError> {
         let config = manifest::config(bytes).ok();
         let layers = manifest::blobs(bytes)?.into_iter().skip(usize::from(config.is_some())).collect();
         Ok(ImageContents { config, layers })
@@ -79,13 +79,13 @@ impl ImageContents {
 }
 
 /// The predicate type of an attestation's layer.
-pub(crate) fn predicate(layer: &Descriptor) -> Option<&str> {
+pub(crate) fn predicate_type(layer: &Descriptor) -> Option<&str> {
     layer.annotations.get(PREDICATE_TYPE).map(String::as_str)
 }
 
 impl InspectNode {
     /// A manifest of which only the descriptor is known.
-    pub(crate) fn listed(location: Location, descriptor: Descriptor) -> InspectNode {
+    pub(crate) fn from_descriptor(location: Location, descriptor: Descriptor) -> InspectNode {
         InspectNode {
             location,
             descriptor,
@@ -94,55 +94,55 @@ impl InspectNode {
             referrers: Vec::new(),
             tags: Vec::new(),
             subject: None,
-            inside: NodeContents::Unknown,
+            contents: NodeContents::Unknown,
         }
     }
 
     /// A manifest with its own members.
-    pub(crate) fn top(
+    pub(crate) fn from_manifest(
         location: Location,
         media_type: &str,
         digest: &Digest,
         bytes: &[u8],
-        inside: NodeContents,
+        contents: NodeContents,
     ) -> InspectNode {
         // An image manifest has these members, too. Members of another type are ignored.
         let Index { artifact_type, annotations, subject, .. } = Index::decode(bytes).unwrap_or_default();
         let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
         InspectNode {
             subject,
-            inside,
-            ..InspectNode::listed(location, Descriptor { artifact_type, annotations, ..descriptor })
+            contents,
+            ..InspectNode::from_descriptor(location, Descriptor { artifact_type, annotations, ..descriptor })
         }
     }
 
     /// A draft, as the list that it would become.
-    pub(crate) fn of_draft(draft: &Draft) -> Result<InspectNode, CommandError> {
-        let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
-        let children = draft.listed().map(InspectNode::of_entry).collect::<Result<_, _>>()?;
-        let inside = NodeContents::List(children);
-        let top = InspectNode::top(draft.reference.clone().into(), list.media_type, &list.digest, &list.bytes, inside);
+    pub(crate) fn from_draft(draft: &Draft) -> Result<InspectNode, CommandError> {
+        let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
+        let children = draft.listed().map(InspectNode::from_entry).collect::<Result<_, _>>()?;
+        let contents = NodeContents::List(children);
+        let top = InspectNode::from_manifest(draft.reference.clone().into(), list.media_type, &list.digest, &list.bytes, contents);
         Ok(InspectNode { is_draft: true, ..top })
     }
 
     /// An entry of a draft.
-    pub(crate) fn of_entry(entry: &Entry) -> Result<InspectNode, CommandError> {
-        let inside = NodeContents::Image(Box::new(ImageContents::of(&entry.payload()?)?));
-        let node = InspectNode::listed(entry.reference.clone().into(), entry.descriptor.clone());
-        Ok(InspectNode { source: entry.source.clone(), inside, ..node })
+    pub(crate) fn from_entry(entry: &Entry) -> Result<InspectNode, CommandError> {
+        let contents = NodeContents::Image(Box::new(ImageContents::parse(&entry.payload()?)?));
+        let node = InspectNode::from_descriptor(entry.reference.clone().into(), entry.descriptor.clone());
+        Ok(InspectNode { source: entry.source.clone(), contents, ..node })
     }
 
     /// The children, if it is a list and they were requested.
     pub(crate) fn children(&self) -> &[InspectNode] {
-        match &self.inside {
+        match &self.contents {
             NodeContents::List(children) => children,
             _ => &[],
         }
     }
 
     /// The blobs, if it is an image and its manifest was requested.
-    pub(crate) fn contents(&self) -> Option<&ImageContents> {
-        match &self.inside {
+    pub(crate) fn image_contents(&self) -> Option<&ImageContents> {
+        match &self.contents {
             NodeContents::Image(contents) => Some(contents),
             _ => None,
         }
@@ -154,7 +154,7 @@ impl InspectNode {
     }
 
     /// Marks it as missing.
-    pub(crate) fn missing(&self) -> &'static str {
+    pub(crate) fn missing_text(&self) -> &'static str {
         if self.location.layout().is_some() { "not in the layout" } else { "not in the registry" }
     }
 
@@ -166,7 +166,7 @@ impl InspectNode {
     /// The kind of manifest, in a few words.
     pub(crate) fn kind(&self) -> String {
         let artifact = Some(self.descriptor.artifact_type.as_str()).filter(|kind| !kind.is_empty());
-        let artifact = artifact.or(self.contents().and_then(ImageContents::kind));
+        let artifact = artifact.or(self.image_contents().and_then(ImageContents::kind));
         match (ManifestKind::of(&self.descriptor.media_type), artifact) {
             _ if self.attests().is_some() => "attestation".to_owned(),
             (Some(ManifestKind::List), _)
@@ -202,7 +202,7 @@ impl InspectNode {
     /// All digests in the node.
     pub(crate) fn digests(&self) -> Vec<&Digest> {
         let mut digests = vec![&self.descriptor.digest];
-        if let Some(contents) = self.contents() {
+        if let Some(contents) = self.image_contents() {
             digests.extend(contents.config.iter().chain(&contents.layers).map(|blob| &blob.digest));
         }
         digests.extend(self.children().iter().chain(&self.referrers).flat_map(InspectNode::digests));
@@ -211,23 +211,23 @@ impl InspectNode {
 }
 
 /// The manifests of a list in its order. Attestations follow their image, or stand alone if the list does not have it.
-pub(crate) fn beside(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&InspectNode>)> {
+pub(crate) fn with_attestations(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&InspectNode>)> {
     let attested: Vec<Option<Digest>> = children.iter().map(InspectNode::attests).collect();
     let pairs = || children.iter().zip(&attested);
     let images: BTreeSet<&Digest> =
-        pairs().filter(|(_, about)| about.is_none()).map(|(child, _)| &child.descriptor.digest).collect();
+        pairs().filter(|(_, subject)| subject.is_none()).map(|(child, _)| &child.descriptor.digest).collect();
     let mut attestations: BTreeMap<&Digest, Vec<&InspectNode>> = BTreeMap::new();
-    for (child, about) in pairs() {
-        if let Some(about) = about {
-            attestations.entry(about).or_default().push(child);
+    for (child, subject) in pairs() {
+        if let Some(subject) = subject {
+            attestations.entry(subject).or_default().push(child);
         }
     }
-    let stands = pairs().filter(|(_, about)| about.as_ref().is_none_or(|about| !images.contains(about)));
+    let top_level = pairs().filter(|(_, subject)| subject.as_ref().is_none_or(|subject| !images.contains(subject)));
     // A list may name an image twice; its attestations are shown once.
-    let mut with = |(child, about): (_, &Option<Digest>)| {
+    let mut pair = |(child, subject): (_, &Option<Digest>)| {
         let child: &InspectNode = child;
-        let own = if about.is_none() { attestations.remove(&child.descriptor.digest) } else { None };
-        (child, own.unwrap_or_default())
+        let attestations_of_child = if subject.is_none() { attestations.remove(&child.descriptor.digest) } else { None };
+        (child, attestations_of_child.unwrap_or_default())
     };
-    stands.map(&mut with).collect()
+    top_level.map(&mut pair).collect()
 }

@@ -38,9 +38,9 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
         }
         FetchedContent::Image(_, served) => {
             let mut descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            descriptor.platform = Some(ConfigPlatforms::default().of(image, &served.bytes)?);
+            descriptor.platform = Some(ConfigPlatforms::default().read(image, &served.bytes)?);
             let by_digest = location.at_digest(&served.digest);
-            let platforms = vec![EntryListing::alone(&by_digest, &descriptor)];
+            let platforms = vec![EntryListing::single_image(&by_digest, &descriptor)];
             (false, descriptor, platforms)
         }
     };
@@ -57,7 +57,7 @@ fn collect_images(children: &[InspectNode], platforms: &mut Vec<EntryListing>) {
         if !is_known && !child.children().is_empty() {
             collect_images(child.children(), platforms);
         } else if is_known || !child.descriptor.has_platform() {
-            platforms.push(EntryListing::of_descriptor(&child.location, &child.descriptor));
+            platforms.push(EntryListing::from_descriptor(&child.location, &child.descriptor));
         }
     }
 }

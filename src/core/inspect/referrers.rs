@@ -7,20 +7,20 @@ use crate::content::ContentSource;
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::referrers::FoundReferrer;
-use crate::core::referrers::discover::{Discovery, Subject};
+use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
 use crate::core::referrers::search::SourceSearch;
 use crate::core::request::ReferrersPolicy;
 use crate::digest::Digest;
 use crate::model::DocumentError;
 
 /// The found referrers by subject.
-type BySubject = BTreeMap<Digest, Vec<FoundReferrer<()>>>;
+type ReferrersBySubject = BTreeMap<Digest, Vec<FoundReferrer<()>>>;
 
 /// Finds the referrers of a manifest and of all images in it, and adds each to the manifest that it refers to. A
 /// manifest that a list names several times gets them once.
 ///
 /// # Errors
-/// Those of [`Discovery::find`], and referrers that cannot be read.
+/// Those of [`ReferrerDiscovery::find`], and referrers that cannot be read.
 pub(crate) fn add_referrers(
     source: &dyn ContentSource,
     jobs: NonZeroUsize,
@@ -28,42 +28,42 @@ pub(crate) fn add_referrers(
 ) -> Result<(), CommandError> {
     let name = node.location.to_string();
     let mut subjects = Vec::new();
-    collect(node, &mut subjects);
+    collect_subjects(node, &mut subjects);
     let search = SourceSearch { source, name: &name };
-    let found = Discovery::new(&search, jobs, ReferrersPolicy::All, &[]).find(&subjects)?;
-    let mut by_subject = BySubject::new();
+    let found = ReferrerDiscovery::new(&search, jobs, ReferrersPolicy::All, &[]).find(&subjects)?;
+    let mut by_subject = ReferrersBySubject::new();
     for referrer in found {
         by_subject.entry(referrer.subject.clone()).or_default().push(referrer);
     }
-    add(node, &mut by_subject).map_err(|source| CommandError::Served { reference: name, source })
+    attach(node, &mut by_subject).map_err(|source| CommandError::InvalidDocument { reference: name, source })
 }
 
 /// The manifest and the images in it. Attestations of BuildKit are not images.
-fn collect(node: &InspectNode, subjects: &mut Vec<Subject<()>>) {
+fn collect_subjects(node: &InspectNode, subjects: &mut Vec<Subject<()>>) {
     if node.attests().is_none() {
-        subjects.push(Subject { place: (), digest: node.descriptor.digest.clone() });
-        node.children().iter().for_each(|child| collect(child, subjects));
+        subjects.push(Subject { origin: (), digest: node.descriptor.digest.clone() });
+        node.children().iter().for_each(|child| collect_subjects(child, subjects));
     }
 }
 
-fn add(node: &mut InspectNode, by_subject: &mut BySubject) -> Result<(), DocumentError> {
+fn attach(node: &mut InspectNode, by_subject: &mut ReferrersBySubject) -> Result<(), DocumentError> {
     for referrer in by_subject.remove(&node.descriptor.digest).unwrap_or_default() {
         let is_index = referrer.is_index();
         let FoundReferrer { digest, media_type, bytes, artifact_type, tags, .. } = referrer;
-        let inside = match is_index {
+        let contents = match is_index {
             true => NodeContents::Unknown,
-            false => NodeContents::Image(Box::new(ImageContents::of(&bytes)?)),
+            false => NodeContents::Image(Box::new(ImageContents::parse(&bytes)?)),
         };
         let location = node.location.at_digest(&digest);
-        let mut own = InspectNode { tags, ..InspectNode::top(location, &media_type, &digest, &bytes, inside) };
+        let mut child = InspectNode { tags, ..InspectNode::from_manifest(location, &media_type, &digest, &bytes, contents) };
         // Its subject is the node above it.
-        own.subject = None;
-        own.descriptor.artifact_type = artifact_type;
-        add(&mut own, by_subject)?;
-        node.referrers.push(own);
+        child.subject = None;
+        child.descriptor.artifact_type = artifact_type;
+        attach(&mut child, by_subject)?;
+        node.referrers.push(child);
     }
-    if let NodeContents::List(children) = &mut node.inside {
-        children.iter_mut().try_for_each(|child| add(child, by_subject))?;
+    if let NodeContents::List(children) = &mut node.contents {
+        children.iter_mut().try_for_each(|child| attach(child, by_subject))?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::index_walk::Descent;
+use crate::core::index_walk::IndexWalk;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::limits::DEPTH_MAX;
 use crate::digest::Digest;
@@ -67,14 +67,14 @@ impl RemoteImage<'_> {
     /// A manifest that cannot be read; errors of the registry or the layout.
     pub(crate) fn node(self) -> Result<InspectNode, CommandError> {
         let RemoteImage { source, fetched, descriptor, .. } = self;
-        let contents = ImageContents::of(&fetched.bytes).map_err(CommandError::served(&source))?;
+        let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&source))?;
         let platform = match descriptor.and_then(|descriptor| descriptor.platform) {
             Some(platform) => Some(platform),
             None => config_platform(&source, &fetched.bytes)?,
         };
         let inside = NodeContents::Image(Box::new(contents));
         let mut node =
-            InspectNode::top(source.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+            InspectNode::from_manifest(source.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
         node.descriptor.platform = platform;
         Ok(node)
     }
@@ -103,7 +103,7 @@ impl RemoteReader {
             fetched.insert(descriptor.digest, content);
             Ok(next)
         };
-        let descent = Descent { list, jobs: self.jobs, levels: DEPTH_MAX };
+        let descent = IndexWalk { list, jobs: self.jobs, levels: DEPTH_MAX };
         descent.run(select(descriptors.to_vec()), |descriptor| descriptor.digest.clone(), fetch, add)?;
         Ok(fetched)
     }
@@ -112,7 +112,7 @@ impl RemoteReader {
 /// The platform in an image's configuration; `None`, and no request, if the manifest is not an image.
 fn config_platform(image: &ImageSource<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
     let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
-    config.map(|_| ConfigPlatforms::default().of(image, bytes)).transpose()
+    config.map(|_| ConfigPlatforms::default().read(image, bytes)).transpose()
 }
 
 fn is_list(descriptor: &Descriptor) -> bool {

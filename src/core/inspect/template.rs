@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::content::registry::{Blob, FetchedManifest};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::inspect::node::predicate;
+use crate::core::inspect::node::predicate_type;
 use crate::core::limit_error::LimitError;
-use crate::core::index_walk::Descent;
+use crate::core::index_walk::IndexWalk;
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
@@ -41,7 +41,7 @@ const SPDX: &str = "https://spdx.dev/Document";
 /// The list or image that a template describes.
 pub(crate) struct TemplateSource<'a> {
     /// The list or the image.
-    pub(crate) place: &'a ImageSource<'a>,
+    pub(crate) image_source: &'a ImageSource<'a>,
     /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
     /// Its name as the user typed it.
@@ -77,19 +77,19 @@ impl TemplateSource<'_> {
         listed: Option<Descriptor>,
         list: Option<&FetchedManifest>,
     ) -> Result<TemplateData, CommandError> {
-        let own = Descriptor::new(&image.media_type, image.digest.clone(), image.bytes.len() as u64);
-        let descriptor = listed.unwrap_or(own);
+        let from_manifest = Descriptor::new(&image.media_type, image.digest.clone(), image.bytes.len() as u64);
+        let descriptor = listed.unwrap_or(from_manifest);
         let mut found = ListContent::default();
-        if self.needs_more() {
+        if self.needs_images() {
             let platform = descriptor.platform.clone().unwrap_or_default();
             let (digest, manifest) = (image.digest.clone(), Some(image.bytes.clone()));
             found.images.push(FoundImage { digest, platform, manifest });
         }
         if let Some(list) = list.filter(|_| self.needs_attestations()) {
-            let about = |descriptor: &Descriptor| attested(descriptor).as_ref() == Some(&image.digest);
-            found.attestations = self.walk(list, about)?.attestations;
+            let attests_image = |descriptor: &Descriptor| attested(descriptor).as_ref() == Some(&image.digest);
+            found.attestations = self.walk(list, attests_image)?.attestations;
         }
-        self.data(TemplateManifest::Image(descriptor), found)
+        self.fetch_data(TemplateManifest::Image(descriptor), found)
     }
 
     /// The data of a list.
@@ -97,16 +97,16 @@ impl TemplateSource<'_> {
     /// # Errors
     /// As [`TemplateSource::of_image`], and lists beyond the limits.
     pub(crate) fn of_list(&self, list: &FetchedManifest) -> Result<TemplateData, CommandError> {
-        let own = Descriptor::new(&list.media_type, list.digest.clone(), list.bytes.len() as u64);
-        let found = if self.needs_more() { self.walk(list, |_| true)? } else { ListContent::default() };
-        self.data(TemplateManifest::List(list.bytes.clone(), own), found)
+        let descriptor = Descriptor::new(&list.media_type, list.digest.clone(), list.bytes.len() as u64);
+        let found = if self.needs_images() { self.walk(list, |_| true)? } else { ListContent::default() };
+        self.fetch_data(TemplateManifest::List(list.bytes.clone(), descriptor), found)
     }
 
     fn needs_attestations(&self) -> bool {
         self.needs.provenance || self.needs.sbom
     }
 
-    fn needs_more(&self) -> bool {
+    fn needs_images(&self) -> bool {
         self.needs.image || self.needs_attestations()
     }
 
@@ -114,23 +114,23 @@ impl TemplateSource<'_> {
     fn walk(
         &self,
         list: &FetchedManifest,
-        is_wanted: impl Fn(&Descriptor) -> bool,
+        is_needed: impl Fn(&Descriptor) -> bool,
     ) -> Result<ListContent, CommandError> {
         let (size, mut all) = (ResolvedSize::default(), ListContent::default());
-        let mut level = Index::decode(&list.bytes).map_err(CommandError::served(self.place))?.manifests;
-        level.retain(&is_wanted);
-        let descent = Descent { list: self.place, jobs: self.jobs, levels: DEPTH_MAX };
-        let take = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
+        let mut level = Index::decode(&list.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
+        level.retain(&is_needed);
+        let index_walk = IndexWalk { list: self.image_source, jobs: self.jobs, levels: DEPTH_MAX };
+        let visit = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
             all.images.extend(found.images);
             all.attestations.extend(found.attestations);
-            Ok(found.nested.into_iter().filter(&is_wanted).collect())
+            Ok(found.nested.into_iter().filter(&is_needed).collect())
         };
         // One manifest may be listed for several platforms, and may attest several images.
-        descent.run(level, Descriptor::clone, |descriptor| self.look(descriptor, &size), take)?;
+        index_walk.run(level, Descriptor::clone, |descriptor| self.fetch_child(descriptor, &size), visit)?;
         Ok(all)
     }
 
-    fn look(&self, descriptor: &Descriptor, size: &ResolvedSize) -> Result<ListContent, CommandError> {
+    fn fetch_child(&self, descriptor: &Descriptor, size: &ResolvedSize) -> Result<ListContent, CommandError> {
         let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
         let attests = attested(descriptor);
         let known = descriptor.platform.clone().filter(|_| descriptor.has_platform());
@@ -146,53 +146,53 @@ impl TemplateSource<'_> {
             }
             _ => {}
         }
-        let fetched = match fetch::listed(self.place, descriptor)? {
+        let fetched = match fetch::child(self.image_source, descriptor)? {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
-                size.check_bytes(self.place, &fetched.bytes, 1)?;
-                let nested = Index::decode(&fetched.bytes).map_err(CommandError::served(self.place))?.manifests;
+                size.add_bytes(self.image_source, &fetched.bytes, 1)?;
+                let nested = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
             }
         };
-        size.check_bytes(self.place, &fetched.bytes, 1)?;
-        if let Some(about) = attests {
-            return Ok(ListContent { attestations: vec![(about, fetched.bytes)], ..ListContent::default() });
+        size.add_bytes(self.image_source, &fetched.bytes, 1)?;
+        if let Some(subject) = attests {
+            return Ok(ListContent { attestations: vec![(subject, fetched.bytes)], ..ListContent::default() });
         }
         if manifest::config(&fetched.bytes).is_ok_and(|config| !media_type::is_image_config(&config.media_type)) {
             return Ok(ListContent::default());
         }
         let platform = match descriptor.platform.clone().filter(|_| descriptor.has_platform()) {
             Some(platform) => platform,
-            None => ConfigPlatforms::default().of(&self.place.at_digest(&descriptor.digest), &fetched.bytes)?,
+            None => ConfigPlatforms::default().read(&self.image_source.at_digest(&descriptor.digest), &fetched.bytes)?,
         };
         Ok(ListContent { images: vec![image(platform, Some(fetched.bytes))], ..ListContent::default() })
     }
 
     /// Requests the configurations and the statements.
-    fn data(&self, manifest: TemplateManifest, found: ListContent) -> Result<TemplateData, CommandError> {
+    fn fetch_data(&self, manifest: TemplateManifest, found: ListContent) -> Result<TemplateData, CommandError> {
         let mut images: BTreeMap<String, FoundImage> = BTreeMap::new();
         for image in found.images {
-            images.entry(platform(&image.platform)).or_insert(image);
+            images.entry(platform_name(&image.platform)).or_insert(image);
         }
         let images: Vec<(String, FoundImage)> = images.into_iter().collect();
         let mut data = TemplateData { platforms: images.len(), ..TemplateData::of_manifest(self.name, manifest) };
         if self.needs.image {
-            let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.config(image)?));
-            let configs = tasks::in_order(self.jobs, &images, config).map_err(CommandError::of)?;
+            let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.fetch_config(image)?));
+            let configs = tasks::in_order(self.jobs, &images, config).map_err(CommandError::combine)?;
             data.images = configs.into_iter().filter_map(|(platform, config)| Some((platform, config?))).collect();
         }
         let mut statements = Vec::new();
         for (platform, image) in &images {
-            let about = found.attestations.iter().filter(|(about, _)| *about == image.digest);
-            for (_, attestation) in about {
-                let layers = manifest::blobs(attestation).map_err(CommandError::served(self.place))?;
+            let own = found.attestations.iter().filter(|(subject, _)| *subject == image.digest);
+            for (_, attestation) in own {
+                let layers = manifest::blobs(attestation).map_err(CommandError::invalid_document(self.image_source))?;
                 statements.extend(layers.into_iter().map(|layer| (platform, layer)));
             }
         }
-        statements.retain(|(_, layer)| self.is_wanted(layer));
+        statements.retain(|(_, layer)| self.is_needed(layer));
         let read = AtomicU64::new(0);
-        let predicate = |(_, layer): &(&String, Descriptor)| self.predicate(layer, &read);
-        let predicates = tasks::in_order(self.jobs, &statements, predicate).map_err(CommandError::of)?;
+        let predicate = |(_, layer): &(&String, Descriptor)| self.fetch_predicate(layer, &read);
+        let predicates = tasks::in_order(self.jobs, &statements, predicate).map_err(CommandError::combine)?;
         for ((platform, layer), predicate) in statements.into_iter().zip(predicates) {
             if is_provenance(&layer) {
                 data.provenance.entry(platform.clone()).or_insert(predicate);
@@ -203,47 +203,47 @@ impl TemplateSource<'_> {
         Ok(data)
     }
 
-    fn config(&self, image: &FoundImage) -> Result<Option<Value>, CommandError> {
+    fn fetch_config(&self, image: &FoundImage) -> Result<Option<Value>, CommandError> {
         let Some(bytes) = &image.manifest else { return Ok(None) };
         // Docker's oldest manifests have no configuration.
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = self.place.content(|content| content.small_blob(&config, CONFIG_CAP))?;
-        Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(CommandError::served(self.place))?))
+        let bytes = self.image_source.content(|content| content.small_blob(&config, CONFIG_CAP))?;
+        Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source))?))
     }
 
-    fn is_wanted(&self, layer: &Descriptor) -> bool {
-        let is_statement = layer.media_type == IN_TOTO || envelope(&layer.media_type).is_some();
-        let is_sbom = predicate(layer) == Some(SPDX);
+    fn is_needed(&self, layer: &Descriptor) -> bool {
+        let is_statement = layer.media_type == IN_TOTO || payload_pointer(&layer.media_type).is_some();
+        let is_sbom = predicate_type(layer) == Some(SPDX);
         is_statement && (is_provenance(layer) && self.needs.provenance || is_sbom && self.needs.sbom)
     }
 
     /// The predicate of an in-toto statement, which a DSSE envelope may contain.
-    fn predicate(&self, layer: &Descriptor, read: &AtomicU64) -> Result<Value, CommandError> {
-        let most = STATEMENTS_MAX;
-        if read.fetch_add(layer.size, Ordering::Relaxed).saturating_add(layer.size) > most {
-            return Err(LimitError::Bytes { list: self.place.to_string(), most }.into());
+    fn fetch_predicate(&self, layer: &Descriptor, read: &AtomicU64) -> Result<Value, CommandError> {
+        let max = STATEMENTS_MAX;
+        if read.fetch_add(layer.size, Ordering::Relaxed).saturating_add(layer.size) > max {
+            return Err(LimitError::Bytes { list: self.image_source.to_string(), max }.into());
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
-        let bytes = self.place.content(|content| content.small_blob(&statement, STATEMENT_CAP))?;
+        let bytes = self.image_source.content(|content| content.small_blob(&statement, STATEMENT_CAP))?;
         let parse =
-            |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::served(self.place));
+            |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source));
         let mut document = parse(&bytes)?;
-        if let Some(envelope) = envelope(&layer.media_type) {
-            let payload = document.pointer(envelope).and_then(Value::as_str).unwrap_or_default();
+        if let Some(pointer) = payload_pointer(&layer.media_type) {
+            let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let payload = STANDARD.decode(payload).map_err(|error| DocumentError::Base64(error.to_string()));
-            document = parse(&payload.map_err(CommandError::served(self.place))?)?;
+            document = parse(&payload.map_err(CommandError::invalid_document(self.image_source))?)?;
         }
         Ok(document.get_mut("predicate").map(Value::take).unwrap_or_default())
     }
 }
 
 fn is_provenance(layer: &Descriptor) -> bool {
-    predicate(layer).is_some_and(|predicate| predicate.starts_with(PROVENANCE))
+    predicate_type(layer).is_some_and(|predicate| predicate.starts_with(PROVENANCE))
 }
 
 /// Where the payload of a DSSE envelope is in a document of this type; `None` if it has no envelope.
-fn envelope(media_type: &str) -> Option<&'static str> {
+fn payload_pointer(media_type: &str) -> Option<&'static str> {
     let media_type = media_type::essence(media_type);
     let is_in_toto = media_type.starts_with("application/vnd.in-toto.") && media_type.ends_with("+dsse");
     match media_type.starts_with(SIGSTORE_BUNDLE) {
@@ -253,7 +253,7 @@ fn envelope(media_type: &str) -> Option<&'static str> {
 }
 
 /// The name of a platform in containerd's normal form, without versions and features.
-fn platform(platform: &Platform) -> String {
+fn platform_name(platform: &Platform) -> String {
     let Platform { os, architecture, variant, .. } = platform.normalized();
     let words = [os, architecture, variant];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/")

@@ -26,7 +26,7 @@ pub(crate) struct PlannedBlob<'a> {
     /// The layout of an image that needs it. Then it is taken from there.
     pub(crate) layout: Option<Arc<OpenLayout>>,
     /// Whether a failed mount is no error, as in docker: a foreign layer of Windows images in the same registry.
-    pub(crate) may_stay: bool,
+    pub(crate) is_optional: bool,
 }
 
 impl PlannedBlob<'_> {
@@ -34,13 +34,13 @@ impl PlannedBlob<'_> {
     ///
     /// # Errors
     /// A layout that lacks the blob, or cannot be read.
-    pub(super) fn check(&self) -> Result<(), CommandError> {
+    pub(super) fn check_layout(&self) -> Result<(), CommandError> {
         let blob = Blob { digest: &self.digest, size: self.size };
         self.layout.as_ref().map_or(Ok(()), |layout| layout.check_blob(&blob)).map_err(CommandError::from)
     }
 
     /// Whether a mount is tried first.
-    pub(super) fn is_near(&self, target: &Repository) -> bool {
+    pub(super) fn is_mountable(&self, target: &Repository) -> bool {
         self.layout.is_none() && self.sources.first().is_some_and(|source| source.domain() == target.domain())
     }
 }
@@ -48,54 +48,54 @@ impl PlannedBlob<'_> {
 /// Collects blobs.
 pub(super) struct BlobCollector<'a> {
     blobs: Vec<PlannedBlob<'a>>,
-    places: BTreeMap<Digest, usize>,
+    positions: BTreeMap<Digest, usize>,
     /// Whether foreign layers stay where they are, whatever registry they are in.
-    leaves_foreign: bool,
+    skips_foreign: bool,
 }
 
 impl<'a> BlobCollector<'a> {
     /// A collector that has these blobs.
-    pub(super) fn of(blobs: Vec<PlannedBlob<'a>>, leaves_foreign: bool) -> BlobCollector<'a> {
-        let places = blobs.iter().enumerate().map(|(place, blob)| (blob.digest.clone(), place)).collect();
-        BlobCollector { blobs, places, leaves_foreign }
+    pub(super) fn new(blobs: Vec<PlannedBlob<'a>>, skips_foreign: bool) -> BlobCollector<'a> {
+        let positions = blobs.iter().enumerate().map(|(position, blob)| (blob.digest.clone(), position)).collect();
+        BlobCollector { blobs, positions, skips_foreign }
     }
 
     /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from
     /// another registry; within one registry docker tries to mount them.
-    pub(super) fn add(
+    pub(super) fn add_image(
         &mut self,
         entry: &'a Entry,
         source: &ContentOrigin<'a>,
         target: &Repository,
     ) -> Result<BTreeSet<usize>, CommandError> {
         let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
-        Ok(self.add_all(entry.blobs()?, source, target, is_windows))
+        Ok(self.add_blobs(entry.blobs()?, source, target, is_windows))
     }
 
     /// Adds blobs of a manifest from `source`.
-    pub(super) fn add_all(
+    pub(super) fn add_blobs(
         &mut self,
         blobs: Vec<Descriptor>,
         source: &ContentOrigin<'a>,
         target: &Repository,
         is_windows: bool,
     ) -> BTreeSet<usize> {
-        let is_near = source.is_near(target);
-        let mut needs = BTreeSet::new();
+        let is_same_registry = source.is_in_registry_of(target);
+        let mut blob_positions = BTreeSet::new();
         for descriptor in blobs {
             let is_foreign = descriptor.is_foreign();
-            if is_foreign && (self.leaves_foreign || !is_near) {
+            if is_foreign && (self.skips_foreign || !is_same_registry) {
                 continue;
             }
             let Descriptor { digest, size, .. } = descriptor;
-            let may_stay = is_foreign && is_windows;
-            let place = *self.places.entry(digest.clone()).or_insert(self.blobs.len());
-            if place == self.blobs.len() {
+            let is_optional = is_foreign && is_windows;
+            let position = *self.positions.entry(digest.clone()).or_insert(self.blobs.len());
+            if position == self.blobs.len() {
                 let (size, sources) = (Some(size), Vec::new());
-                self.blobs.push(PlannedBlob { digest, size, sources, layout: None, may_stay });
+                self.blobs.push(PlannedBlob { digest, size, sources, layout: None, is_optional });
             }
-            if let Some(blob) = self.blobs.get_mut(place) {
-                blob.may_stay &= may_stay;
+            if let Some(blob) = self.blobs.get_mut(position) {
+                blob.is_optional &= is_optional;
                 blob.size = blob.size.filter(|known| *known == size);
                 match source {
                     ContentOrigin::Repository(source) if !blob.sources.contains(source) => blob.sources.push(source),
@@ -103,12 +103,12 @@ impl<'a> BlobCollector<'a> {
                     ContentOrigin::Layout(layout) => drop(blob.layout.get_or_insert_with(|| Arc::clone(layout))),
                 }
             }
-            needs.insert(place);
+            blob_positions.insert(position);
         }
-        needs
+        blob_positions
     }
 
-    pub(super) fn done(mut self, target: &Repository) -> Vec<PlannedBlob<'a>> {
+    pub(super) fn finish(mut self, target: &Repository) -> Vec<PlannedBlob<'a>> {
         for blob in &mut self.blobs {
             // The sort is stable: within one registry they keep docker's order.
             blob.sources.sort_by_key(|source| source.domain() != target.domain());
@@ -119,21 +119,21 @@ impl<'a> BlobCollector<'a> {
 
 /// For each blob the one that is before it in the same compressed archive, if any. Such an archive is read from its
 /// beginning, so that any other order would expand it again for each blob.
-pub(super) fn before_in_archives(blobs: &[&PlannedBlob<'_>]) -> Vec<Vec<usize>> {
-    let ordered = blobs.iter().enumerate().filter_map(|(place, blob)| {
+pub(super) fn archive_dependencies(blobs: &[&PlannedBlob<'_>]) -> Vec<Vec<usize>> {
+    let ordered = blobs.iter().enumerate().filter_map(|(position, blob)| {
         let layout = blob.layout.as_deref()?;
-        Some((layout, layout.content().order(&blob.digest)?, place))
+        Some((layout, layout.content().read_position(&blob.digest)?, position))
     });
     let mut ordered: Vec<(&OpenLayout, u64, usize)> = ordered.collect();
     ordered.sort_unstable();
-    let mut before = vec![Vec::new(); blobs.len()];
+    let mut predecessors = vec![Vec::new(); blobs.len()];
     for pair in ordered.windows(2) {
         if let [(layout, _, first), (same, _, second)] = pair
             && layout == same
-            && let Some(own) = before.get_mut(*second)
+            && let Some(dependencies) = predecessors.get_mut(*second)
         {
-            own.push(*first);
+            dependencies.push(*first);
         }
     }
-    before
+    predecessors
 }

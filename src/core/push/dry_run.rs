@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
-use crate::core::listing::{ImageOrigin, TransferMethod};
+use crate::core::listing::{ImageTransfer, TransferMethod};
 use crate::core::missing_child::NamedBy;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::index_diff::{self, Difference};
-use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
+use crate::core::push::index_diff::{self, IndexDiff};
+use crate::core::push::outcome::{TagChangeKind, CopiedBlobs, DryRun, PushOutcome, TagChange};
 use crate::core::push::plan::{PlannedChild, PushPlan};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
@@ -22,11 +22,11 @@ use crate::reference::{Reference, Repository};
 /// A query to a registry.
 enum RemoteQuery<'p> {
     /// Whether this repository has this manifest.
-    Manifest(&'p Repository, &'p Digest),
+    ManifestAtSource(&'p Repository, &'p Digest),
     /// Whether any source of this blob has it.
-    Source(&'p PlannedBlob<'p>),
+    BlobAtSource(&'p PlannedBlob<'p>),
     /// Whether the target has this blob.
-    Target(&'p PlannedBlob<'p>),
+    BlobAtTarget(&'p PlannedBlob<'p>),
 }
 
 /// The response to a query.
@@ -49,8 +49,8 @@ pub(crate) fn preview<'p>(
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
     let responses =
-        tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query)).map_err(CommandError::of)?;
-    let mut missing: Vec<CommandError> = remote.failure(plan, NamedBy::Previewed).into_iter().collect();
+        tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query)).map_err(CommandError::combine)?;
+    let mut missing: Vec<CommandError> = remote.missing_error(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for response in responses {
         match response {
@@ -62,12 +62,12 @@ pub(crate) fn preview<'p>(
         }
     }
     CommandError::fail_if_any(missing)?;
-    let mut published = PushOutcome::of(draft, plan);
+    let mut published = PushOutcome::from_plan(draft, plan);
     for (child, image) in plan.children.iter().zip(&mut published.platforms) {
-        image.from = Some(origin(plan, remote, &present, child));
+        image.from = Some(transfer(plan, remote, &present, child));
     }
-    let (mounted, copied) = totals(plan, remote, &present);
-    let (tags, mut warnings) = referrers_tag::by_tag(plan.target, &referrers_tag::planned(plan, remote));
+    let (mounted, copied) = transfer_totals(plan, remote, &present);
+    let (tags, mut warnings) = referrers_tag::group_by_tag(plan.target, &referrers_tag::unlisted_in_plan(plan, remote));
     let (referrers_tags, more) = referrers_tag::preview(registry, &tags)?;
     warnings.extend(more);
     let (tag_changes, changes) = (tag_changes(plan, remote), changes(plan, remote)?);
@@ -76,20 +76,20 @@ pub(crate) fn preview<'p>(
 }
 
 /// The blobs that manifests that are still to be put need.
-fn needed<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
-    let places: BTreeSet<usize> = plan.missing(&remote.children).flat_map(|put| put.needs.iter().copied()).collect();
+fn needed_blobs<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
+    let places: BTreeSet<usize> = plan.missing(&remote.children).flat_map(|put| put.blob_positions.iter().copied()).collect();
     places.into_iter().filter_map(|place| plan.blobs.get(place))
 }
 
 fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
     // Content of layouts has been checked already.
     let manifests = plan.missing(&remote.children).filter_map(|put| match &put.source {
-        ContentOrigin::Repository(source) => Some(RemoteQuery::Manifest(source, put.reference.digest()?)),
+        ContentOrigin::Repository(source) => Some(RemoteQuery::ManifestAtSource(source, put.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
-    let sources = needed(plan, remote).filter(|blob| !blob.may_stay && blob.layout.is_none()).map(RemoteQuery::Source);
+    let sources = needed_blobs(plan, remote).filter(|blob| !blob.is_optional && blob.layout.is_none()).map(RemoteQuery::BlobAtSource);
     let target = plan.target.repository();
-    let targets = needed(plan, remote).filter(|blob| !blob.is_near(target)).map(RemoteQuery::Target);
+    let targets = needed_blobs(plan, remote).filter(|blob| !blob.is_mountable(target)).map(RemoteQuery::BlobAtTarget);
     manifests.chain(sources).chain(targets).collect()
 }
 
@@ -99,9 +99,9 @@ fn send<'p>(
     query: &RemoteQuery<'p>,
 ) -> Result<RemoteResponse<'p>, CommandError> {
     let missing =
-        |kind, names: Vec<String>| RemoteResponse::Missing(CommandError::Gone { kind, name: names.join(", nor ") });
+        |kind, names: Vec<String>| RemoteResponse::Missing(CommandError::NoSuchContent { kind, name: names.join(", nor ") });
     match query {
-        RemoteQuery::Manifest(repository, digest) => {
+        RemoteQuery::ManifestAtSource(repository, digest) => {
             let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;
             Ok(if found.is_some() {
                 RemoteResponse::Complete
@@ -109,7 +109,7 @@ fn send<'p>(
                 missing("manifest", vec![format!("{repository}@{digest}")])
             })
         }
-        RemoteQuery::Source(blob) => {
+        RemoteQuery::BlobAtSource(blob) => {
             // As in a push, a source that fails counts as one without the blob.
             let mut failed = None;
             for source in &blob.sources {
@@ -122,7 +122,7 @@ fn send<'p>(
             let names = || blob.sources.iter().map(|source| format!("{source}@{}", blob.digest)).collect();
             failed.map_or_else(|| Ok(missing("blob", names())), |error| Err(error.into()))
         }
-        RemoteQuery::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
+        RemoteQuery::BlobAtTarget(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
             Ok(true) => Ok(RemoteResponse::InTarget(&blob.digest)),
             Ok(false) => Ok(RemoteResponse::Complete),
             Err(error) if remote_state::is_read_refused(&error) => Ok(RemoteResponse::Complete),
@@ -131,36 +131,36 @@ fn send<'p>(
     }
 }
 
-fn origin(
+fn transfer(
     plan: &PushPlan<'_>,
     remote: &RemoteState,
     present: &BTreeSet<&Digest>,
     child: &PlannedChild<'_>,
-) -> ImageOrigin {
-    let put = child.put.and_then(|place| plan.puts.get(place));
-    let is_there = remote.children.contains(&child.entry.descriptor.digest);
-    let Some(put) = put.filter(|_| !is_there) else {
-        return ImageOrigin {
+) -> ImageTransfer {
+    let put = child.manifest.and_then(|place| plan.manifests.get(place));
+    let is_present = remote.children.contains(&child.entry.descriptor.digest);
+    let Some(put) = put.filter(|_| !is_present) else {
+        return ImageTransfer {
             how: TransferMethod::InPlace,
             repository: plan.target.repository().to_string(),
             bytes: 0,
         };
     };
-    let blobs = put.needs.iter().filter_map(|place| plan.blobs.get(*place));
-    let blobs = blobs.filter(|blob| !blob.may_stay && !present.contains(&blob.digest));
-    let is_near = put.source.is_near(plan.target.repository());
-    ImageOrigin {
-        how: if is_near { TransferMethod::Mount } else { TransferMethod::Copy },
+    let blobs = put.blob_positions.iter().filter_map(|place| plan.blobs.get(*place));
+    let blobs = blobs.filter(|blob| !blob.is_optional && !present.contains(&blob.digest));
+    let is_same_registry = put.source.is_in_registry_of(plan.target.repository());
+    ImageTransfer {
+        how: if is_same_registry { TransferMethod::Mount } else { TransferMethod::Copy },
         repository: put.source.to_string(),
         bytes: blobs.filter_map(|blob| blob.size).fold(0, u64::saturating_add),
     }
 }
 
 /// The number of blobs that would be mounted, and the number and size of those that would be copied.
-fn totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
+fn transfer_totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
     let (mut mounted, mut copied) = (0, CopiedBlobs::default());
-    for blob in needed(plan, remote).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
-        if blob.is_near(plan.target.repository()) {
+    for blob in needed_blobs(plan, remote).filter(|blob| !blob.is_optional && !present.contains(&blob.digest)) {
+        if blob.is_mountable(plan.target.repository()) {
             mounted += 1;
         } else {
             copied.add(blob.size.unwrap_or_default());
@@ -172,10 +172,10 @@ fn totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>
 fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
     let change = |(tag, now): (&Reference, &TagState)| {
         let (change, now) = match now {
-            TagState::Unknown => (Change::Unknown, None),
-            TagState::Nothing => (Change::New, None),
-            TagState::This => (Change::Unchanged, Some(plan.list.digest.to_string())),
-            TagState::Other(digest) => (Change::Moved, Some(digest.to_string())),
+            TagState::Unknown => (TagChangeKind::Unknown, None),
+            TagState::Absent => (TagChangeKind::New, None),
+            TagState::UpToDate => (TagChangeKind::Unchanged, Some(plan.list.digest.to_string())),
+            TagState::Different(digest) => (TagChangeKind::Moved, Some(digest.to_string())),
         };
         TagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
     };
@@ -183,14 +183,14 @@ fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
 }
 
 /// The differences; empty if the remote state is not known.
-fn changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Result<Difference, CommandError> {
+fn changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Result<IndexDiff, CommandError> {
     if remote.own_tag(plan).is_some_and(|(_, state)| *state == TagState::Unknown) {
-        return Ok(Difference::default());
+        return Ok(IndexDiff::default());
     }
     let after = plan.index()?;
     let before = remote
-        .own
+        .own_manifest
         .as_ref()
-        .map(|own| Index { media_type: own.media_type.clone(), ..remote.index().unwrap_or_default() });
-    Ok(index_diff::between(before.as_ref(), &after))
+        .map(|served| Index { media_type: served.media_type.clone(), ..remote.index().unwrap_or_default() });
+    Ok(index_diff::compare(before.as_ref(), &after))
 }

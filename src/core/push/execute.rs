@@ -3,16 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
+use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_mount_refused};
 use crate::content::{ContentError, ContentSink, RegistryRepository};
-use crate::core::blob_failure::{BlobFailure, BlobStep};
+use crate::core::blob_error::{BlobError, BlobStep};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::tag_precondition::TagGuard;
+use crate::core::push::tag_precondition::TagPrecondition;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
-use crate::core::push::read_lag::{NamedContent, ReadLag};
+use crate::core::push::read_lag::{NamedContent, LagRetry};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
@@ -27,11 +27,11 @@ pub(super) fn send(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     remote: &RemoteState,
-    guard: Option<TagGuard<'_>>,
+    precondition: Option<TagPrecondition<'_>>,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
-    let executor = PushExecutor { guard, ..PushExecutor::new(context, plan, sent(plan, remote)) };
-    let outcome = executor.all(remote, moved);
+    let executor = PushExecutor { precondition, ..PushExecutor::new(context, plan, manifests_to_send(plan, remote)) };
+    let outcome = executor.run_all(remote, moved);
     executor.progress.finish();
     outcome
 }
@@ -39,9 +39,9 @@ pub(super) fn send(
 /// Copies images of other repositories to the plan's repository, with their blobs. Puts no list.
 pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Result<SentContent, CommandError> {
     let (remote, mut listed) = (RemoteState::default(), BTreeSet::new());
-    let executor = PushExecutor::new(context, plan, sent(plan, &remote));
-    let outcome = executor.children(&remote, &mut listed).and_then(|sent| {
-        let warnings = executor.referrers(&remote, &listed)?;
+    let executor = PushExecutor::new(context, plan, manifests_to_send(plan, &remote));
+    let outcome = executor.send_children(&remote, &mut listed).and_then(|sent| {
+        let warnings = executor.update_referrers_tags(&remote, &listed)?;
         Ok(SentContent { warnings, ..sent })
     });
     executor.progress.finish();
@@ -49,7 +49,7 @@ pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Re
 }
 
 /// The manifests that a run puts before the list.
-fn sent<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<NamedContent<'p>> {
+fn manifests_to_send<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<NamedContent<'p>> {
     let named = |put: &'p PlannedManifest<'_>| Some(NamedContent::Manifest(put.reference.digest()?, put.media_type));
     plan.missing(&remote.children).filter_map(named).collect()
 }
@@ -71,11 +71,11 @@ pub(super) struct PushExecutor<'a> {
     context: PushContext<'a>,
     plan: &'a PushPlan<'a>,
     progress: Box<dyn TransferProgress>,
-    lag: ReadLag<'a>,
+    lag: LagRetry<'a>,
     /// The manifests that this run puts before the list.
     sent: Vec<NamedContent<'a>>,
     /// Guards the list's own tag.
-    guard: Option<TagGuard<'a>>,
+    precondition: Option<TagPrecondition<'a>>,
 }
 
 impl<'a> PushExecutor<'a> {
@@ -86,27 +86,27 @@ impl<'a> PushExecutor<'a> {
         sent: Vec<NamedContent<'a>>,
     ) -> PushExecutor<'a> {
         let PushContext { registry, clock, reporter, .. } = context;
-        let lag = ReadLag { registry, clock, reporter };
-        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, guard: None }
+        let lag = LagRetry { registry, clock, reporter };
+        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, precondition: None }
     }
 }
 
 impl PushExecutor<'_> {
     /// Runs all steps.
-    fn all(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<SentContent, CommandError> {
+    fn run_all(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<SentContent, CommandError> {
         let mut listed = BTreeSet::new();
-        let mut sent = self.children(remote, &mut listed)?;
-        self.list(remote, &mut listed)?;
-        sent.warnings = self.referrers(remote, &listed)?;
-        self.names(remote, moved)?;
+        let mut sent = self.send_children(remote, &mut listed)?;
+        self.put_list_by_digest(remote, &mut listed)?;
+        sent.warnings = self.update_referrers_tags(remote, &listed)?;
+        self.put_tags(remote, moved)?;
         Ok(sent)
     }
 
     /// Sends blobs and manifests that the list names. `listed` receives those that the registry lists as referrers.
-    fn children(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<SentContent, CommandError> {
+    fn send_children(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<SentContent, CommandError> {
         let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
-        let present = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
-        for (put, _) in present.filter(|(_, digest)| !remote.is_there && remote.children.contains(*digest)) {
+        let present = self.plan.manifests.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
+        for (put, _) in present.filter(|(_, digest)| !remote.has_list && remote.children.contains(*digest)) {
             self.context.reporter.step(format_args!("already there: {}", put.reference));
         }
         let steps = self.plan.steps(&remote.children);
@@ -117,7 +117,7 @@ impl PushExecutor<'_> {
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
         self.progress.total(bytes, blobs);
         let sent =
-            tasks::in_stages(self.context.registry.jobs(), &steps, |step| self.step(step)).map_err(CommandError::of)?;
+            tasks::in_stages(self.context.registry.jobs(), &steps, |step| self.run_step(step)).map_err(CommandError::combine)?;
         for sent in sent {
             match sent {
                 StepResult::Mounted => mounted += 1,
@@ -129,13 +129,13 @@ impl PushExecutor<'_> {
         Ok(SentContent { mounted, copied, warnings })
     }
 
-    fn step(&self, step: &PushStep<'_, '_>) -> Result<StepResult, CommandError> {
+    fn run_step(&self, step: &PushStep<'_, '_>) -> Result<StepResult, CommandError> {
         match step {
-            PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
+            PushStep::Blob(blob) if blob.is_optional => self.try_mount(blob),
             PushStep::Blob(blob) => self.copy_blob(blob),
-            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, needs, .. }) => {
+            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, blob_positions, .. }) => {
                 let by_digest = tags.is_empty().then_some(reference);
-                let named = if *is_index { self.sent_images() } else { self.blobs(needs) };
+                let named = if *is_index { self.sent_images() } else { self.named_blobs(blob_positions) };
                 let mut stored = Vec::new();
                 for name in tags.iter().chain(by_digest) {
                     let put = || put(self.context.registry, name, name, media_type, bytes);
@@ -154,11 +154,11 @@ impl PushExecutor<'_> {
         let layout = blob.layout.as_deref();
         let source = layout.map(ToString::to_string).or_else(|| blob.sources.first().map(ToString::to_string));
         let bar = self.progress.blob(digest, blob.size, &format!("{} -> {target}", source.unwrap_or_default()));
-        let (own, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
-        let progress = |bytes| bar.at(bytes);
+        let (needed, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
+        let progress = |bytes| bar.set_bytes(bytes);
         let copied = match layout {
-            Some(layout) => RegistryRepository::new(registry, target).copy_blob(layout.content(), &own, &progress),
-            None => registry.copy_blob(target, &blob.sources, &own, &progress).map_err(ContentError::from),
+            Some(layout) => RegistryRepository::new(registry, target).copy_blob(layout.content(), &needed, &progress),
+            None => registry.copy_blob(target, &blob.sources, &needed, &progress).map_err(ContentError::from),
         };
         let copied = copied.map_err(|error| self.blob_failure(blob, error))?;
         bar.done(&copied);
@@ -185,7 +185,7 @@ impl PushExecutor<'_> {
                     return Ok(StepResult::Mounted);
                 }
                 Ok(MountResult::NotMounted) => {}
-                Err(error) if is_about_mount(&error) => {}
+                Err(error) if is_mount_refused(&error) => {}
                 Err(error) => return Err(self.blob_failure(blob, error)),
             }
         }
@@ -200,28 +200,28 @@ impl PushExecutor<'_> {
             other => return other.into(),
         };
         let target = self.plan.target.to_string();
-        let is_near = blob.is_near(self.plan.target.repository());
-        let near = blob.sources.first().filter(|_| is_near);
-        let near = near.map(|source| format!("{}@{}", source.path(), blob.digest));
+        let is_mountable = blob.is_mountable(self.plan.target.repository());
+        let mount_source = blob.sources.first().filter(|_| is_mountable);
+        let mount_source = mount_source.map(|source| format!("{}@{}", source.path(), blob.digest));
         let sources = match &blob.layout {
             Some(layout) => vec![layout.to_string()],
             None => blob.sources.iter().map(ToString::to_string).collect(),
         };
-        let (step, blob) = match near {
+        let (step, blob) = match mount_source {
             Some(blob) if error.kind == RegistryErrorKind::NotFound => (BlobStep::NotMounted, blob),
             Some(blob) => (BlobStep::Mount, blob),
             None => (BlobStep::Copy, blob.digest.to_string()),
         };
-        BlobFailure { step, blob, target, sources, source: error }.into()
+        BlobError { step, blob, target, sources, source: error }.into()
     }
 
     /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry
     /// lists it as a referrer.
-    pub(super) fn list(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
+    pub(super) fn put_list_by_digest(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
-        if !remote.is_there && is_first {
-            self.guard.map_or(Ok(()), |guard| guard.before_put())?;
+        if !remote.has_list && is_first {
+            self.precondition.map_or(Ok(()), |precondition| precondition.before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
             let stored = self.put_list(&by_digest, shown)?;
@@ -233,10 +233,10 @@ impl PushExecutor<'_> {
 
     /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
     /// warnings.
-    fn referrers(&self, remote: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
-        let mut unlisted = referrers_tag::planned(self.plan, remote);
+    fn update_referrers_tags(&self, remote: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
+        let mut unlisted = referrers_tag::unlisted_in_plan(self.plan, remote);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
-        let (tags, warnings) = referrers_tag::by_tag(self.plan.target, &unlisted);
+        let (tags, warnings) = referrers_tag::group_by_tag(self.plan.target, &unlisted);
         let updates = referrers_tag::update(self.context.registry, self.context.clock, &tags)?;
         updates
             .iter()
@@ -246,31 +246,31 @@ impl PushExecutor<'_> {
     }
 
     /// Puts the list under its tags. `moved` receives the tags that were moved.
-    pub(super) fn names(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
+    pub(super) fn put_tags(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, .. } = self.plan;
         for (tag, now) in tags.iter().zip(&remote.tags) {
-            if *now == TagState::This {
+            if *now == TagState::UpToDate {
                 self.context.reporter.step(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
-            let guard = self.guard.filter(|_| self.plan.is_own(tag));
-            guard.map_or(Ok(()), |guard| guard.before_put())?;
-            let shown = if self.plan.is_own(tag) { *target } else { tag };
-            if let Err(failure) = self.put_list(tag, shown) {
-                let is_refused = matches!(&failure, CommandError::Put { source, .. } if source.is_content_refused());
-                if !is_refused || !self.is_this_now(tag) {
-                    return Err(failure);
+            let precondition = self.precondition.filter(|_| self.plan.is_own_name(tag));
+            precondition.map_or(Ok(()), |precondition| precondition.before_put())?;
+            let shown = if self.plan.is_own_name(tag) { *target } else { tag };
+            if let Err(error) = self.put_list(tag, shown) {
+                let is_refused = matches!(&error, CommandError::Put { source, .. } if source.is_content_refused());
+                if !is_refused || !self.tag_names_list(tag) {
+                    return Err(error);
                 }
                 self.context.reporter.step(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
             self.context.reporter.step(format_args!("put {tag} as {}", list.digest));
             moved.push(tag.clone());
-            if let Some(warning) = guard.map_or(Ok(None), |guard| guard.after_put(&list.digest))? {
+            if let Some(warning) = precondition.map_or(Ok(None), |precondition| precondition.after_put(&list.digest))? {
                 self.context.reporter.note(&format!("warning: {warning}"));
             }
         }
-        if tags.is_empty() && remote.is_there {
+        if tags.is_empty() && remote.has_list {
             self.context.reporter.step(format_args!("unchanged: {target} is {}", list.digest));
         }
         Ok(())
@@ -283,21 +283,21 @@ impl PushExecutor<'_> {
     }
 
     /// Blobs of the plan, by their indexes.
-    fn blobs(&self, needs: &BTreeSet<usize>) -> Vec<NamedContent<'_>> {
-        let blobs = needs.iter().filter_map(|need| self.plan.blobs.get(*need));
+    fn named_blobs(&self, blob_positions: &BTreeSet<usize>) -> Vec<NamedContent<'_>> {
+        let blobs = blob_positions.iter().filter_map(|need| self.plan.blobs.get(*need));
         blobs.map(|blob| NamedContent::Blob(&blob.digest)).collect()
     }
 
     /// The manifests that a nested index can name.
     fn sent_images(&self) -> Vec<NamedContent<'_>> {
         let is_image =
-            |own: &NamedContent<'_>| !matches!(own, NamedContent::Manifest(_, own) if ManifestKind::is_list(own));
+            |content: &NamedContent<'_>| !matches!(content, NamedContent::Manifest(_, content) if ManifestKind::is_list(content));
         self.sent.iter().copied().filter(is_image).collect()
     }
 
     /// Whether a tag that could not be put names this list anyway: a registry with immutable tags refuses even a put
     /// that changes nothing, and another run may have put the same list meanwhile.
-    fn is_this_now(&self, tag: &Reference) -> bool {
+    fn tag_names_list(&self, tag: &Reference) -> bool {
         let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
         let found = self.context.registry.has_manifest(tag.repository(), &name);
         // The failure of the put is reported, not that of this check.

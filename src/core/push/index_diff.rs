@@ -14,7 +14,7 @@ use crate::sanitize;
 
 /// The differences between two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Difference {
+pub(crate) struct IndexDiff {
     pub(crate) added: Vec<PlatformEntries>,
     pub(crate) removed: Vec<PlatformEntries>,
     pub(crate) changed: Vec<ChangedPlatform>,
@@ -51,23 +51,23 @@ pub(crate) struct ChangedMember {
 }
 
 /// The differences. `before` is `None` if nothing is served.
-pub(crate) fn between(before: Option<&Index>, after: &Index) -> Difference {
-    let of = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
-    let (old, new) = (of(before), of(Some(after)));
+pub(crate) fn compare(before: Option<&Index>, after: &Index) -> IndexDiff {
+    let platforms_of = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
+    let (old, new) = (platforms_of(before), platforms_of(Some(after)));
     let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
-    let only = |these: &Platforms, those: &Platforms| {
-        let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
-        alone.map(|(name, digests)| PlatformEntries { platform: name.clone(), digests: texts(digests) }).collect()
+    let only = |first: &Platforms, second: &Platforms| {
+        let unshared = first.iter().filter(|(platform, _)| !second.contains_key(*platform));
+        unshared.map(|(name, digests)| PlatformEntries { platform: name.clone(), digests: texts(digests) }).collect()
     };
-    let both = old.iter().filter_map(|(platform, from)| Some((platform.clone(), from, new.get(platform)?)));
-    let changed = both.filter(|(_, from, to)| from != to);
+    let shared = old.iter().filter_map(|(platform, from)| Some((platform.clone(), from, new.get(platform)?)));
+    let changed = shared.filter(|(_, from, to)| from != to);
     let changed = changed.map(|(platform, from, to)| ChangedPlatform { platform, from: texts(from), to: texts(to) });
     let mut details = before.map(|before| details(before, after)).unwrap_or_default();
-    details.extend(of_unshared_images(before.unwrap_or(&Index::default()), after));
-    Difference { added: only(&new, &old), removed: only(&old, &new), changed: changed.collect(), details }
+    details.extend(unshared_image_members(before.unwrap_or(&Index::default()), after));
+    IndexDiff { added: only(&new, &old), removed: only(&old, &new), changed: changed.collect(), details }
 }
 
-impl Difference {
+impl IndexDiff {
     /// A line for each difference, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let line = |sign: &str, entries: &PlatformEntries| {
@@ -88,13 +88,13 @@ impl ChangedMember {
         let value = |value: &Option<String>| {
             value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::start(value)))
         };
-        let about = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
+        let subject = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
         // A name from a registry must not control the terminal.
         let member = sanitize::start(&self.member);
         let member = member.escape_debug();
         match (&self.from, &self.to) {
-            (None, None) => format!("~ {about}{member}"),
-            (from, to) => format!("~ {about}{member}: {} -> {}", value(from), value(to)),
+            (None, None) => format!("~ {subject}{member}"),
+            (from, to) => format!("~ {subject}{member}: {} -> {}", value(from), value(to)),
         }
     }
 }
@@ -119,16 +119,16 @@ fn platforms(descriptors: &[Descriptor]) -> Platforms {
 type MemberValues = BTreeMap<String, String>;
 
 fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
-    let mut details = changed_members(None, &of_list(before), &of_list(after));
+    let mut details = changed_members(None, &list_members(before), &list_members(after));
     let (old, new) = (by_digest(before), by_digest(after));
-    let both = || old.iter().filter_map(|(digest, descriptors)| Some((*digest, descriptors, new.get(digest)?)));
-    for (digest, old, new) in both() {
+    let shared = || old.iter().filter_map(|(digest, descriptors)| Some((*digest, descriptors, new.get(digest)?)));
+    for (digest, old, new) in shared() {
         for (old, new) in old.iter().zip(new) {
-            details.extend(changed_members(Some(digest), &of_descriptor(old), &of_descriptor(new)));
+            details.extend(changed_members(Some(digest), &descriptor_members(old), &descriptor_members(new)));
         }
         details.extend(changed_members(Some(digest), &attestations(before, digest), &attestations(after, digest)));
     }
-    let sequence = |index: &Index| index.manifests.iter().map(|own| own.digest.clone()).collect::<Vec<_>>();
+    let sequence = |index: &Index| index.manifests.iter().map(|descriptor| descriptor.digest.clone()).collect::<Vec<_>>();
     let sorted = |mut digests: Vec<Digest>| {
         digests.sort_unstable();
         digests
@@ -141,20 +141,20 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
 }
 
 /// Members of images that only one of the lists names: annotations, artifact type, attestations.
-fn of_unshared_images(before: &Index, after: &Index) -> Vec<ChangedMember> {
+fn unshared_image_members(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
-    let all = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
-        let images = descriptors.get(digest).into_iter().flatten().filter(|own| attested(own).is_none());
+    let reported_members = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
+        let images = descriptors.get(digest).into_iter().flatten().filter(|descriptor| attested(descriptor).is_none());
         let is_reported =
             |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
-        let mut members: MemberValues = images.flat_map(|image| of_descriptor(image)).filter(is_reported).collect();
+        let mut members: MemberValues = images.flat_map(|image| descriptor_members(image)).filter(is_reported).collect();
         members.extend(attestations(index, digest));
         members
     };
     let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
-    let alone = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
-    let changes = |digest| changed_members(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
-    alone.flat_map(changes).collect()
+    let unshared = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
+    let changes = |digest| changed_members(Some(digest), &reported_members(before, &old, digest), &reported_members(after, &new, digest));
+    unshared.flat_map(changes).collect()
 }
 
 fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
@@ -167,29 +167,29 @@ fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
 
 fn changed_members(digest: Option<&Digest>, before: &MemberValues, after: &MemberValues) -> Vec<ChangedMember> {
     let members: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let differ = members.into_iter().filter(|member| before.get(*member) != after.get(*member));
-    let detail = |member: &String| ChangedMember {
+    let changed = members.into_iter().filter(|member| before.get(*member) != after.get(*member));
+    let changed_member = |member: &String| ChangedMember {
         digest: digest.map(ToString::to_string),
         member: member.clone(),
         from: before.get(member).cloned(),
         to: after.get(member).cloned(),
     };
-    differ.map(detail).collect()
+    changed.map(changed_member).collect()
 }
 
-fn of_list(index: &Index) -> MemberValues {
+fn list_members(index: &Index) -> MemberValues {
     let subject = index.subject.as_ref().map(|subject| subject.digest.to_string()).unwrap_or_default();
     let members = [("mediaType", index.media_type.clone()), ("artifactType", index.artifact_type.clone())];
     members_of(members.into_iter().chain([("subject", subject)]), &index.annotations)
 }
 
 /// The members that the name of a platform leaves out.
-fn of_descriptor(own: &Descriptor) -> MemberValues {
-    let features = own.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
+fn descriptor_members(descriptor: &Descriptor) -> MemberValues {
+    let features = descriptor.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
     let (os_features, features) = features.map(|(os, cpu)| (os.join(","), cpu.join(","))).unwrap_or_default();
-    let members = [("mediaType", own.media_type.clone()), ("artifactType", own.artifact_type.clone())];
+    let members = [("mediaType", descriptor.media_type.clone()), ("artifactType", descriptor.artifact_type.clone())];
     let platform = [("platform.os.features", os_features), ("platform.features", features)];
-    members_of(members.into_iter().chain(platform), &own.annotations)
+    members_of(members.into_iter().chain(platform), &descriptor.annotations)
 }
 
 fn members_of<'n>(
@@ -202,8 +202,8 @@ fn members_of<'n>(
 
 /// The attestations of an image.
 fn attestations(index: &Index, image: &Digest) -> MemberValues {
-    let about = index.manifests.iter().filter(|own| attested(own).as_ref() == Some(image));
-    let digests: BTreeSet<String> = about.map(|own| own.digest.to_string()).collect();
+    let attesting = index.manifests.iter().filter(|descriptor| attested(descriptor).as_ref() == Some(image));
+    let digests: BTreeSet<String> = attesting.map(|descriptor| descriptor.digest.to_string()).collect();
     let digests = digests.into_iter().collect::<Vec<_>>().join(" ");
     members_of([("attestations", digests)].into_iter(), &BTreeMap::new())
 }
@@ -219,22 +219,22 @@ mod tests {
     }
 
     fn attestation(of: &Descriptor, content: &str) -> Descriptor {
-        let mut line = descriptor("unknown/unknown", content);
-        line.annotations.insert("vnd.docker.reference.type".into(), "attestation-manifest".into());
-        line.annotations.insert("vnd.docker.reference.digest".into(), of.digest.to_string());
-        line
+        let mut descriptor = descriptor("unknown/unknown", content);
+        descriptor.annotations.insert("vnd.docker.reference.type".into(), "attestation-manifest".into());
+        descriptor.annotations.insert("vnd.docker.reference.digest".into(), of.digest.to_string());
+        descriptor
     }
 
     fn index(manifests: &[Descriptor]) -> Index {
         Index { manifests: manifests.to_vec(), ..Index::default() }
     }
 
-    fn named(lines: &[PlatformEntries]) -> Vec<&str> {
-        lines.iter().map(|line| line.platform.as_str()).collect()
+    fn named(platforms: &[PlatformEntries]) -> Vec<&str> {
+        platforms.iter().map(|entries| entries.platform.as_str()).collect()
     }
 
     #[test]
-    fn platforms_are_compared() {
+    fn diff_compares_platforms() {
         let before = [
             descriptor("linux/amd64", "1"),
             descriptor("linux/386", "1"),
@@ -248,42 +248,42 @@ mod tests {
             descriptor("unknown/unknown", "attestation of 2"),
             descriptor("", "an artifact"),
         ];
-        let found = between(Some(&index(&before)), &index(&after));
+        let found = compare(Some(&index(&before)), &index(&after));
         assert_eq!(named(&found.added), ["-", "linux/s390x"]);
         assert_eq!(named(&found.removed), ["linux/386"]);
         let [moved] = &found.changed[..] else { panic!("{:?}", found.changed) };
-        let [one, two] = [&before[0], &after[1]].map(|line| vec![line.digest.to_string()]);
+        let [one, two] = [&before[0], &after[1]].map(|descriptor| vec![descriptor.digest.to_string()]);
         assert_eq!((moved.platform.as_str(), &moved.from, &moved.to), ("linux/amd64", &one, &two));
         assert_eq!(found.details, []);
-        let first = between(None, &index(&after));
+        let first = compare(None, &index(&after));
         assert_eq!((named(&first.added).len(), first.removed.len(), first.details.len()), (4, 0, 0));
     }
 
     #[test]
-    fn two_images_for_one_platform_are_a_set() {
+    fn diff_compares_the_images_of_a_platform_as_a_set() {
         let [one, two] = [descriptor("linux/amd64", "1"), descriptor("linux/amd64", "2")];
-        let found = between(Some(&index(&[one.clone(), two.clone()])), &index(&[two, one]));
+        let found = compare(Some(&index(&[one.clone(), two.clone()])), &index(&[two, one]));
         assert_eq!((found.added.len(), found.removed.len(), found.changed.len()), (0, 0, 0));
         assert_eq!(found.lines(), ["~ order"]);
-        assert_eq!(between(Some(&index(&[])), &index(&[])), Difference::default());
+        assert_eq!(compare(Some(&index(&[])), &index(&[])), IndexDiff::default());
     }
 
     #[test]
-    fn members_of_new_and_removed_images_are_compared() {
+    fn diff_compares_members_of_added_and_removed_images() {
         let (mut old, new) = (descriptor("linux/amd64", "1"), descriptor("linux/arm64", "2"));
         old.annotations.insert("tier".into(), "base".into());
         let before = index(&[old.clone(), attestation(&old, "old")]);
         let after = index(&[new.clone(), attestation(&new, "new")]);
-        let (gone, come) = (&old.digest, &new.digest);
+        let (removed, added) = (&old.digest, &new.digest);
         let attested = |content: &[u8]| format!("{:?}", Digest::of(content).to_string());
         let mut expected = vec![
-            format!("~ {gone} annotations.tier: \"base\" -> none"),
-            format!("~ {gone} attestations: {} -> none", attested(b"old")),
-            format!("~ {come} attestations: none -> {}", attested(b"new")),
+            format!("~ {removed} annotations.tier: \"base\" -> none"),
+            format!("~ {removed} attestations: {} -> none", attested(b"old")),
+            format!("~ {added} attestations: none -> {}", attested(b"new")),
         ];
         expected.sort();
         let details = |before: Option<&Index>| {
-            let found = between(before, &after);
+            let found = compare(before, &after);
             let mut lines: Vec<String> = found.details.iter().map(ChangedMember::line).collect();
             lines.sort();
             lines
@@ -291,12 +291,12 @@ mod tests {
         assert_eq!(details(Some(&before)), expected);
         assert_eq!(
             details(None),
-            expected.iter().filter(|line| line.contains(come.as_str())).cloned().collect::<Vec<_>>()
+            expected.iter().filter(|line| line.contains(added.as_str())).cloned().collect::<Vec<_>>()
         );
     }
 
     #[test]
-    fn members_of_the_list_and_of_shared_images_are_compared() {
+    fn diff_compares_members_of_the_list_and_of_shared_images() {
         let image = descriptor("linux/amd64", "1");
         let mut described = image.clone();
         described.annotations.insert("tier\n".into(), "base".into());
@@ -319,6 +319,6 @@ mod tests {
             format!("~ {digest} platform.features: none -> \"sse4\""),
             format!("~ {digest} attestations: \"{old}\" -> \"{new}\""),
         ];
-        assert_eq!(between(Some(&before), &after).lines(), expected);
+        assert_eq!(compare(Some(&before), &after).lines(), expected);
     }
 }

@@ -16,7 +16,7 @@ use crate::net::Clock;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PushOptions {
     /// The form of the list.
-    pub(crate) kind: Form,
+    pub(crate) list_format: Form,
     /// Further names of the list.
     pub(crate) tags: Vec<TagArg>,
     /// Platforms that the list must have.
@@ -39,8 +39,8 @@ pub(crate) struct PushOptions {
 
 impl PushOptions {
     /// The requirements that the options state.
-    pub(crate) fn requirements(&self, made: SpecOrigin) -> Requirements<'_> {
-        Requirements { require: &self.require, exact: self.exact, strict: self.strict, made }
+    pub(crate) fn requirements(&self, origin: SpecOrigin) -> Requirements<'_> {
+        Requirements { require: &self.require, exact: self.exact, strict: self.strict, origin }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::core::listing::EntryListing;
-use crate::core::push::index_diff::Difference;
+use crate::core::push::index_diff::IndexDiff;
 use crate::core::push::plan::PushPlan;
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::digest::Digest;
@@ -43,7 +43,7 @@ pub(crate) struct PushOutcome {
     pub(crate) preview: Option<DryRun>,
     /// What was read back with `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) verified: Option<Verified>,
+    pub(crate) verified: Option<ReadBackCounts>,
     /// The referrers of the list and its images that were sent along, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<ReferrerOutcome>,
@@ -72,7 +72,7 @@ pub(crate) struct PushOutcome {
 
 /// The numbers of names, manifests and blobs that were read back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Verified {
+pub(crate) struct ReadBackCounts {
     /// Names of the list that serve its bytes: its tags, or its digest where it has none.
     pub(crate) names: usize,
     /// Manifests below the list, and referrers, that were fetched.
@@ -81,10 +81,10 @@ pub(crate) struct Verified {
     pub(crate) blobs: usize,
 }
 
-impl fmt::Display for Verified {
+impl fmt::Display for ReadBackCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let Verified { names, manifests, blobs } = *self;
+        let ReadBackCounts { names, manifests, blobs } = *self;
         let (names, manifests, blobs) =
             (counted(names, "name"), counted(manifests, "manifest"), counted(blobs, "blob"));
         write!(f, "verified: {names}, {manifests}, {blobs}")
@@ -101,7 +101,7 @@ pub(crate) struct PushedEntry {
 }
 
 impl PushedEntry {
-    pub(crate) fn of(found: &FoundEntry) -> PushedEntry {
+    pub(crate) fn from_found(found: &FoundEntry) -> PushedEntry {
         let key = found.entry.name.key.to_string();
         PushedEntry { key, tag: found.tag.clone(), digest: found.digest.to_string() }
     }
@@ -142,21 +142,21 @@ pub(crate) struct DryRun {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers_tags: Vec<TagChange>,
     /// The differences from the list that its name serves now.
-    pub(crate) changes: Difference,
+    pub(crate) changes: IndexDiff,
 }
 
 /// The change of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct TagChange {
     pub(crate) tag: String,
-    pub(crate) change: Change,
+    pub(crate) change: TagChangeKind,
     /// The digest that it names now, if that is known.
     pub(crate) now: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Change {
+pub(crate) enum TagChangeKind {
     /// The tag does not exist yet.
     New,
     /// It names another manifest.
@@ -169,11 +169,11 @@ pub(crate) enum Change {
 
 impl PushOutcome {
     /// The outcome before anything is sent.
-    pub(crate) fn of(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
+    pub(crate) fn from_plan(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
-        let image = |entry: &Entry| EntryListing::pushed(&at(&entry.descriptor.digest), &entry.descriptor);
-        let elsewhere = plan.children.iter().filter(|child| child.put.is_some());
+        let image = |entry: &Entry| EntryListing::from_pushed_descriptor(&at(&entry.descriptor.digest), &entry.descriptor);
+        let elsewhere = plan.children.iter().filter(|child| child.manifest.is_some());
         PushOutcome {
             reference: plan.target.to_string(),
             digest: plan.list.digest.to_string(),
@@ -233,9 +233,9 @@ impl PushOutcome {
 
     /// Whether there are tags beside the list's own.
     pub(crate) fn has_more_names(&self) -> bool {
-        let own = Reference::parse(&self.reference).ok();
-        let own = own.as_ref().and_then(Reference::tag);
-        !self.other_repositories.is_empty() || self.tags.iter().any(|tag| Some(tag.as_str()) != own)
+        let own_tag = Reference::parse(&self.reference).ok();
+        let own_tag = own_tag.as_ref().and_then(Reference::tag);
+        !self.other_repositories.is_empty() || self.tags.iter().any(|tag| Some(tag.as_str()) != own_tag)
     }
 }
 
@@ -256,11 +256,11 @@ mod tests {
             draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform));
         }
         let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
-        PushOutcome::of(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags, &Layouts::default()).unwrap())
+        PushOutcome::from_plan(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags, &Layouts::default()).unwrap())
     }
 
     #[test]
-    fn json_has_the_members_that_are_promised() {
+    fn push_outcome_serialises_the_documented_members() {
         let published = published(&["1.2.3"]);
         let value = serde_json::to_value(&published).unwrap();
         let members: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_buildxs() {
+    fn push_outcome_metadata_is_that_of_buildx() {
         let published = published(&["1.2.3"]);
         let expected = json!({
             "containerimage.descriptor": {

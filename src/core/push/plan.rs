@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
 use crate::core::layouts::Layouts;
-use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, before_in_archives};
+use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, archive_dependencies};
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;
 use crate::core::manifest_blobs;
@@ -32,7 +32,7 @@ pub(crate) struct PushPlan<'a> {
     /// The distinct blobs of children from other repositories, in docker's order.
     pub(crate) blobs: Vec<PlannedBlob<'a>>,
     /// The distinct children from other repositories, in docker's order.
-    pub(crate) puts: Vec<PlannedManifest<'a>>,
+    pub(crate) manifests: Vec<PlannedManifest<'a>>,
     /// The tags in the order in which they move; empty if the list has only a digest.
     pub(crate) tags: Vec<Reference>,
     /// Whether there are tags beside the list's own. Then the list is put by its digest first.
@@ -45,8 +45,8 @@ pub(crate) struct PushPlan<'a> {
 pub(crate) struct PlannedChild<'a> {
     /// The draft's entry.
     pub(crate) entry: &'a Entry,
-    /// The index in [`PushPlan::puts`], if it comes from another repository.
-    pub(crate) put: Option<usize>,
+    /// The index in [`PushPlan::manifests`], if it comes from another repository.
+    pub(crate) manifest: Option<usize>,
 }
 
 /// A manifest to put by its digest.
@@ -57,7 +57,7 @@ pub(crate) struct PlannedManifest<'a> {
     /// Where it comes from.
     pub(crate) source: ContentOrigin<'a>,
     /// The indexes of its blobs in [`PushPlan::blobs`].
-    pub(crate) needs: BTreeSet<usize>,
+    pub(crate) blob_positions: BTreeSet<usize>,
     /// Whether it is a nested index, which must be put after all manifests before it.
     pub(crate) is_index: bool,
     /// Whether the list does not name it: it refers to the list or to one of its images.
@@ -86,14 +86,14 @@ impl<'a> PushPlan<'a> {
         more_tags: &[String],
         layouts: &Layouts,
     ) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::of(draft, &draft.reference, form, more_tags, (layouts, false))
+        PushPlan::for_target(draft, &draft.reference, form, more_tags, (layouts, false))
     }
 
     /// The plan for the repository of `target`, or for a layout.
     ///
     /// # Errors
     /// Those of [`PushPlan::new`].
-    pub(super) fn of(
+    pub(super) fn for_target(
         draft: &'a Draft,
         target: &'a Reference,
         form: Form,
@@ -101,56 +101,56 @@ impl<'a> PushPlan<'a> {
         (layouts, is_for_layout): (&Layouts, bool),
     ) -> Result<PushPlan<'a>, CommandError> {
         if draft.is_empty() {
-            return Err(CommandError::Empty(target.to_string()));
+            return Err(CommandError::EmptyDraft(target.to_string()));
         }
-        let tags = tags::ordered(target, more_tags)?;
+        let tags = tags::in_move_order(target, more_tags)?;
         let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
         let list = draft.list(form)?;
         let size = list.bytes.len() as u64;
         if size > LIST_MAX {
-            return Err(CommandError::ListTooLarge { list: target.to_string(), size, most: LIST_MAX });
+            return Err(CommandError::ListTooLarge { list: target.to_string(), size, max: LIST_MAX });
         }
         if target.digest().is_some_and(|expected| !expected.verifies(&list.bytes)) {
-            return Err(CommandError::OtherDigest { target: target.to_string(), digest: list.digest });
+            return Err(CommandError::OtherDigestInName { target: target.to_string(), digest: list.digest });
         }
-        let (children, blobs, puts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut plan = PushPlan { target, list, children, blobs, puts, tags, has_more_tags, is_for_layout };
-        plan.blobs = plan.add(draft, layouts, BlobCollector::of(Vec::new(), is_for_layout))?;
-        plan.blobs.iter().try_for_each(PlannedBlob::check)?;
+        let (children, blobs, manifests) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = PushPlan { target, list, children, blobs, manifests, tags, has_more_tags, is_for_layout };
+        plan.blobs = plan.add_children(draft, layouts, BlobCollector::new(Vec::new(), is_for_layout))?;
+        plan.blobs.iter().try_for_each(PlannedBlob::check_layout)?;
         Ok(plan)
     }
 
-    fn add(
+    fn add_children(
         &mut self,
         draft: &'a Draft,
         layouts: &Layouts,
         mut blobs: BlobCollector<'a>,
     ) -> Result<Vec<PlannedBlob<'a>>, CommandError> {
-        let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+        let mut positions: BTreeMap<&Digest, usize> = BTreeMap::new();
         for entry in draft.listed() {
             let digest = &entry.descriptor.digest;
-            let source = ContentOrigin::of(entry.reference.repository(), digest, layouts);
-            if self.has(&source) {
-                self.children.push(PlannedChild { entry, put: None });
+            let source = ContentOrigin::find(entry.reference.repository(), digest, layouts);
+            if self.target_has(&source) {
+                self.children.push(PlannedChild { entry, manifest: None });
                 continue;
             }
-            let needs = blobs.add(entry, &source, self.target.repository())?;
+            let blob_positions = blobs.add_image(entry, &source, self.target.repository())?;
             let bytes = entry.bytes()?;
-            let place = *places.entry(digest).or_insert(self.puts.len());
-            if place == self.puts.len() {
+            let position = *positions.entry(digest).or_insert(self.manifests.len());
+            if position == self.manifests.len() {
                 let reference = self.target.repository().at_digest(digest);
                 let media_type = entry.media_type();
-                self.puts.push(PlannedManifest::new(reference, media_type, bytes, source, needs));
+                self.manifests.push(PlannedManifest::new(reference, media_type, bytes, source, blob_positions));
             }
-            self.children.push(PlannedChild { entry, put: Some(place) });
+            self.children.push(PlannedChild { entry, manifest: Some(position) });
         }
         self.add_carried(draft, layouts, &mut blobs)?;
         self.add_nested(draft, layouts)?;
-        Ok(blobs.done(self.target.repository()))
+        Ok(blobs.finish(self.target.repository()))
     }
 
     /// Whether the target has the content of this origin already.
-    fn has(&self, source: &ContentOrigin<'_>) -> bool {
+    fn target_has(&self, source: &ContentOrigin<'_>) -> bool {
         !self.is_for_layout && source.is_in(self.target.repository())
     }
 
@@ -164,42 +164,42 @@ impl<'a> PushPlan<'a> {
     ) -> Result<(), CommandError> {
         for carried in &draft.carried {
             let (source, target) = (carried.source.repository(), self.target.repository());
-            let source = ContentOrigin::of(source, &carried.descriptor.digest, layouts);
-            let Some(raw) = carried.raw.as_ref().filter(|_| !self.has(&source)) else { continue };
-            let needs = blobs.add_all(manifest_blobs::blobs(raw)?, &source, target, false);
+            let source = ContentOrigin::find(source, &carried.descriptor.digest, layouts);
+            let Some(raw) = carried.raw.as_ref().filter(|_| !self.target_has(&source)) else { continue };
+            let blob_positions = blobs.add_blobs(manifest_blobs::blobs(raw)?, &source, target, false);
             let reference = target.at_digest(&carried.descriptor.digest);
             let media_type = carried.descriptor.media_type.as_str();
             let bytes = Cow::Borrowed(raw.as_slice());
-            self.puts.push(PlannedManifest::new(reference, media_type, bytes, source, needs));
+            self.manifests.push(PlannedManifest::new(reference, media_type, bytes, source, blob_positions));
         }
         Ok(())
     }
 
     /// Adds nested indexes, the innermost first.
     fn add_nested(&mut self, draft: &'a Draft, layouts: &Layouts) -> Result<(), CommandError> {
-        let Some(form) = draft.source.as_ref().filter(|form| !form.nested.is_empty()) else { return Ok(()) };
-        let is_it = |source: &&Reference| source.digest() == Some(&form.digest);
-        let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it);
+        let Some(source_index) = draft.source.as_ref().filter(|source_index| !source_index.nested.is_empty()) else { return Ok(()) };
+        let is_source_index = |source: &&Reference| source.digest() == Some(&source_index.digest);
+        let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source_index);
         let source = source.map_or(self.target.repository(), Reference::repository);
         let mut named: BTreeSet<Digest> = child_digests(&self.list.bytes)?;
         let mut nested = Vec::new();
         // An index precedes its nested indexes.
-        for inner in &form.nested {
+        for inner in &source_index.nested {
             if named.remove(&inner.digest) {
                 named.extend(child_digests(&inner.raw)?);
                 nested.push(inner);
             }
         }
         for inner in nested.into_iter().rev() {
-            let source = ContentOrigin::of(source, &inner.digest, layouts);
-            if self.has(&source) {
+            let source = ContentOrigin::find(source, &inner.digest, layouts);
+            if self.target_has(&source) {
                 continue;
             }
             let reference = self.target.repository().at_digest(&inner.digest);
             let bytes = Cow::Borrowed(inner.raw.as_slice());
-            let needs = BTreeSet::new();
-            let put = PlannedManifest::new(reference, &inner.media_type, bytes, source, needs);
-            self.puts.push(PlannedManifest { is_index: true, ..put });
+            let blob_positions = BTreeSet::new();
+            let put = PlannedManifest::new(reference, &inner.media_type, bytes, source, blob_positions);
+            self.manifests.push(PlannedManifest { is_index: true, ..put });
         }
         Ok(())
     }
@@ -210,43 +210,43 @@ impl<'a> PushPlan<'a> {
     /// A manifest among them that cannot be read, and a layout that lacks one of their blobs.
     pub(crate) fn add_referrers(&mut self, found: &'a [CollectedReferrer<'a>]) -> Result<(), CommandError> {
         let target = self.target.repository();
-        let mut blobs = BlobCollector::of(std::mem::take(&mut self.blobs), self.is_for_layout);
+        let mut blobs = BlobCollector::new(std::mem::take(&mut self.blobs), self.is_for_layout);
         for referrer in found {
-            let is_known = self.puts.iter().any(|put| put.reference.digest() == Some(&referrer.digest));
-            if is_known || self.has(&referrer.place) {
+            let is_known = self.manifests.iter().any(|put| put.reference.digest() == Some(&referrer.digest));
+            if is_known || self.target_has(&referrer.origin) {
                 continue;
             }
-            let source = referrer.place.clone();
+            let source = referrer.origin.clone();
             let needed = if referrer.is_index() { Vec::new() } else { manifest_blobs::blobs(&referrer.bytes)? };
-            let needs = blobs.add_all(needed, &source, target, false);
+            let blob_positions = blobs.add_blobs(needed, &source, target, false);
             let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));
-            let tags = referrer.tags.iter().filter_map(|tag| tags::tagged(self.target, tag)).collect();
-            let put = PlannedManifest::new(reference, &referrer.media_type, bytes, source, needs);
-            self.puts.push(PlannedManifest { is_index: referrer.is_index(), is_referrer: true, tags, ..put });
+            let tags = referrer.tags.iter().filter_map(|tag| tags::with_tag(self.target, tag)).collect();
+            let put = PlannedManifest::new(reference, &referrer.media_type, bytes, source, blob_positions);
+            self.manifests.push(PlannedManifest { is_index: referrer.is_index(), is_referrer: true, tags, ..put });
         }
-        self.blobs = blobs.done(target);
-        self.blobs.iter().try_for_each(PlannedBlob::check)
+        self.blobs = blobs.finish(target);
+        self.blobs.iter().try_for_each(PlannedBlob::check_layout)
     }
 
     /// The manifests that refer to the list or its images, and that the list does not name.
     pub(crate) fn referrers(&self) -> impl Iterator<Item = &PlannedManifest<'a>> {
-        self.puts.iter().filter(|put| put.is_referrer)
+        self.manifests.iter().filter(|put| put.is_referrer)
     }
 
     /// The manifests to put if these exist.
     pub(crate) fn missing(&self, present: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
-        self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !present.contains(digest)))
+        self.manifests.iter().filter(|put| put.reference.digest().is_none_or(|digest| !present.contains(digest)))
     }
 
     /// The steps that are left if these manifests exist, each with the indexes of the steps that it depends on.
     pub(crate) fn steps(&self, present: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
-        let needed: BTreeSet<usize> = self.missing(present).flat_map(|put| put.needs.iter().copied()).collect();
+        let needed: BTreeSet<usize> = self.missing(present).flat_map(|put| put.blob_positions.iter().copied()).collect();
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|place| self.blobs.get(*place)).collect();
-        let before = before_in_archives(&blobs);
+        let before = archive_dependencies(&blobs);
         let blobs = blobs.into_iter().map(PushStep::Blob).zip(before);
         let puts = self.missing(present).enumerate().map(|(before, put)| {
-            let blobs = put.needs.iter().filter_map(|place| moved.get(place).copied());
+            let blobs = put.blob_positions.iter().filter_map(|place| moved.get(place).copied());
             let manifests = if put.is_index { before } else { 0 };
             (PushStep::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
         });
@@ -266,7 +266,7 @@ impl<'a> PushPlan<'a> {
     }
 
     /// Whether this is the list's own name: its tag, or its digest if it has no tag, as in docker.
-    pub(crate) fn is_own(&self, tag: &Reference) -> bool {
+    pub(crate) fn is_own_name(&self, tag: &Reference) -> bool {
         tag.tag() == self.target.tag()
     }
 }
@@ -278,14 +278,14 @@ impl<'a> PlannedManifest<'a> {
         media_type: &'a str,
         bytes: Cow<'a, [u8]>,
         source: ContentOrigin<'a>,
-        needs: BTreeSet<usize>,
+        blob_positions: BTreeSet<usize>,
     ) -> PlannedManifest<'a> {
         let (is_index, is_referrer, tags) = (false, false, Vec::new());
-        PlannedManifest { reference, media_type, bytes, source, needs, is_index, is_referrer, tags }
+        PlannedManifest { reference, media_type, bytes, source, blob_positions, is_index, is_referrer, tags }
     }
 
     /// The tags that it goes by, without the repository.
-    pub(super) fn tags_alone(&self) -> Vec<String> {
+    pub(super) fn tag_names(&self) -> Vec<String> {
         self.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect()
     }
 }

@@ -7,15 +7,15 @@ use crate::platform::Platform;
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 
-fn line(media_type: &str, content: &str) -> String {
+fn descriptor(media_type: &str, content: &str) -> String {
     let urls = if media_type == FOREIGN { r#","urls":["https://x.example/l"]"# } else { "" };
     let digest = Digest::of(content.as_bytes());
     format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}{urls}}}"#, content.len())
 }
 
 fn entry(reference: &str, platform: &str, layers: &[(&str, &str)]) -> Entry {
-    let layers: Vec<String> = layers.iter().map(|(media_type, content)| line(media_type, content)).collect();
-    let config = line("application/vnd.oci.image.config.v1+json", platform);
+    let layers: Vec<String> = layers.iter().map(|(media_type, content)| descriptor(media_type, content)).collect();
+    let config = descriptor("application/vnd.oci.image.config.v1+json", platform);
     let manifest = format!(r#"{{"config":{config},"layers":[{}]}}"#, layers.join(","));
     let platform = Some(Platform::parse(platform).unwrap());
     Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
@@ -32,7 +32,7 @@ fn names(blob: &PlannedBlob<'_>) -> Vec<String> {
 }
 
 #[test]
-fn each_blob_is_there_once_with_all_that_have_it_the_near_ones_first() {
+fn plan_has_each_blob_once_with_mountable_sources_first() {
     let draft = draft(vec![
         entry("a.x/far:1", "linux/amd64", &[(LAYER, "shared")]),
         entry("h.x/near:1", "linux/arm64", &[(LAYER, "shared"), (LAYER, "own")]),
@@ -43,48 +43,48 @@ fn each_blob_is_there_once_with_all_that_have_it_the_near_ones_first() {
         ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::of(content.as_bytes())).into();
     assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
     assert_eq!(names(&plan.blobs[1]), ["h.x/near", "a.x/far"]);
-    assert_eq!(plan.children.iter().map(|child| child.put).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
-    let needs: Vec<Vec<usize>> = plan.steps(&BTreeSet::new()).into_iter().map(|(_, needs)| needs).collect();
-    assert_eq!(needs, [vec![], vec![], vec![], vec![], vec![0, 1], vec![1, 2, 3]]);
+    assert_eq!(plan.children.iter().map(|child| child.manifest).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
+    let dependencies: Vec<Vec<usize>> = plan.steps(&BTreeSet::new()).into_iter().map(|(_, dependencies)| dependencies).collect();
+    assert_eq!(dependencies, [vec![], vec![], vec![], vec![], vec![0, 1], vec![1, 2, 3]]);
     // The first child exists, and so do its blobs, but not those of the second.
-    let there = BTreeSet::from([plan.puts[0].reference.digest().unwrap().clone()]);
-    let needs: Vec<Vec<usize>> = plan.steps(&there).into_iter().map(|(_, needs)| needs).collect();
-    assert_eq!(needs, [vec![], vec![], vec![], vec![0, 1, 2]]);
+    let present = BTreeSet::from([plan.manifests[0].reference.digest().unwrap().clone()]);
+    let dependencies: Vec<Vec<usize>> = plan.steps(&present).into_iter().map(|(_, dependencies)| dependencies).collect();
+    assert_eq!(dependencies, [vec![], vec![], vec![], vec![0, 1, 2]]);
 }
 
 #[test]
-fn one_image_in_two_repositories_is_put_once() {
+fn plan_puts_an_image_of_two_repositories_once() {
     let image = |reference| entry(reference, "linux/amd64", &[(LAYER, "l")]);
     let draft = draft(vec![image("h.x/b:1"), image("h.x/a:1")]);
     let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
-    assert_eq!((plan.puts.len(), plan.children.len()), (1, 2));
+    assert_eq!((plan.manifests.len(), plan.children.len()), (1, 2));
     assert_eq!(names(&plan.blobs[0]), ["h.x/a", "h.x/b"]);
 }
 
 #[test]
-fn foreign_layers_stay_across_registries_and_are_tried_within_one() {
+fn plan_skips_foreign_layers_of_other_registries() {
     let layers = [(FOREIGN, "theirs"), (LAYER, "ours")];
     let across = draft(vec![entry("far.x/win:1", "windows/amd64", &layers)]);
     let plan = PushPlan::new(&across, Form::Auto, &[], &Layouts::default()).unwrap();
     assert_eq!(plan.blobs.len(), 2);
-    for (platform, may_stay) in [("windows/amd64", true), ("linux/amd64", false)] {
+    for (platform, is_optional) in [("windows/amd64", true), ("linux/amd64", false)] {
         let near = draft(vec![entry("h.x/win:1", platform, &layers)]);
         let plan = PushPlan::new(&near, Form::Auto, &[], &Layouts::default()).unwrap();
-        let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.may_stay).collect();
-        assert_eq!(found, [false, may_stay, false], "{platform}");
+        let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.is_optional).collect();
+        assert_eq!(found, [false, is_optional, false], "{platform}");
     }
     // One Linux image that needs the blob is enough.
     let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
     assert!(
-        PushPlan::new(&both, Form::Auto, &[], &Layouts::default()).unwrap().blobs.iter().all(|blob| !blob.may_stay)
+        PushPlan::new(&both, Form::Auto, &[], &Layouts::default()).unwrap().blobs.iter().all(|blob| !blob.is_optional)
     );
 }
 
 #[test]
-fn sizes_that_do_not_agree_are_not_known() {
+fn plan_drops_the_size_of_a_blob_if_manifests_disagree() {
     let image = |reference: &str, size: &str| {
-        let config = line(LAYER, reference);
-        let layer = line(LAYER, "same").replace("\"size\":4", size);
+        let config = descriptor(LAYER, reference);
+        let layer = descriptor(LAYER, "same").replace("\"size\":4", size);
         let manifest = format!(r#"{{"config":{config},"layers":[{layer}]}}"#);
         let platform = Some(Platform::parse("linux/amd64").unwrap());
         Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
@@ -96,7 +96,7 @@ fn sizes_that_do_not_agree_are_not_known() {
 }
 
 #[test]
-fn the_same_draft_is_the_same_bytes() {
+fn plan_gives_equal_drafts_equal_bytes() {
     let make = || {
         draft(vec![entry("h.x/b:1", "linux/arm64", &[(LAYER, "b")]), entry("a.x/a:1", "linux/amd64", &[(LAYER, "a")])])
     };
@@ -109,7 +109,7 @@ fn the_same_draft_is_the_same_bytes() {
 }
 
 #[test]
-fn a_tag_that_is_the_lists_own_is_not_one_more() {
+fn plan_does_not_count_the_own_tag_as_a_further_tag() {
     let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
     let more = |tags: &[&str]| {
         let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();

@@ -7,16 +7,16 @@ use crate::content::registry::ExpectedRequests;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
-use crate::core::push::tag_precondition::TagGuard;
+use crate::core::push::tag_precondition::TagPrecondition;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, SentContent};
-use crate::core::push::overwritten::overwritten;
+use crate::core::push::overwritten::overwritten_warning;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::RemoteState;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::verify;
 use crate::core::referrers::outcome::ReferrerOutcome;
-use crate::core::referrers::{CollectedReferrer, Collector};
+use crate::core::referrers::{CollectedReferrer, ReferrerCollector};
 use crate::core::requirements;
 use crate::model::Draft;
 use crate::reference::Reference;
@@ -35,13 +35,14 @@ impl<'a> Push<'a> {
     /// Plans the push of a draft. Sends nothing.
     ///
     /// # Errors
-    /// [`CommandError::Incomplete`], [`CommandError::Twice`], and a draft that cannot become the requested list.
+    /// [`CommandError::Incomplete`], [`CommandError::DuplicatePlatforms`], and a draft that cannot become the requested
+    /// list.
     pub(crate) fn new(
         context: PushContext<'a>,
         draft: &'a Draft,
         options: &'a PushOptions,
     ) -> Result<Push<'a>, CommandError> {
-        let plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
+        let plans = PushPlans::new(draft, options.list_format, &options.tags, context.layouts)?;
         if let Some(note) = &plans.own.list.note {
             context.reporter.note(&sanitize::line(note).to_string());
         }
@@ -52,23 +53,23 @@ impl<'a> Push<'a> {
     /// A push with these plans. Sends nothing.
     ///
     /// # Errors
-    /// [`CommandError::Incomplete`] and [`CommandError::Twice`].
+    /// [`CommandError::Incomplete`] and [`CommandError::DuplicatePlatforms`].
     pub(super) fn checked(
         context: PushContext<'a>,
         draft: &'a Draft,
         options: &'a PushOptions,
         plans: PushPlans<'a>,
-        made: SpecOrigin,
+        origin: SpecOrigin,
     ) -> Result<Push<'a>, CommandError> {
-        let warnings = requirements::check(draft, &options.requirements(made))?;
+        let warnings = requirements::check(draft, &options.requirements(origin))?;
         Ok(Push { context, draft, options, plans, warnings })
     }
 
     /// What finds the referrers of the images.
-    pub(super) fn collector(&self) -> Collector<'a> {
+    pub(super) fn collector(&self) -> ReferrerCollector<'a> {
         let targets = self.plans.each().map(|plan| plan.target.repository()).collect();
         let (filter, list) = (&self.options.referrers, &self.plans.own.list.digest);
-        Collector::new(self.context.access(), filter, self.draft, list, targets)
+        ReferrerCollector::new(self.context.access(), filter, self.draft, list, targets)
     }
 
     /// Publishes the list, or in a dry run finds out what that would send.
@@ -84,27 +85,27 @@ impl<'a> Push<'a> {
         let referrers = collector.collect()?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-        let publisher = Pusher { registry, draft, is_dry_run: options.dry_run };
-        let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
-        let targets = PushTargets { others, own: publisher.look(&plans.own)? };
+        let pusher = Pusher { registry, draft, is_dry_run: options.dry_run };
+        let others = plans.others.iter().map(|plan| pusher.read_state(plan)).collect::<Result<_, _>>()?;
+        let targets = PushTargets { others, own: pusher.read_state(&plans.own)? };
         let list = &draft.reference;
-        let guard = options.replaces.as_ref().map(|fetched| TagGuard { registry, list, fetched });
-        guard.map_or(Ok(()), |guard| guard.check(&plans.own, &targets.own.remote))?;
-        let overwritten = overwritten(draft, &plans.own, &targets.own.remote).filter(|_| guard.is_none());
+        let precondition = options.replaces.as_ref().map(|fetched| TagPrecondition { registry, list, fetched });
+        precondition.map_or(Ok(()), |precondition| precondition.check(&plans.own, &targets.own.remote))?;
+        let overwritten = overwritten_warning(draft, &plans.own, &targets.own.remote).filter(|_| precondition.is_none());
         let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
             let is_own = plan.target.repository() == list.repository();
-            send(context, plan, remote, guard.filter(|_| is_own), moved)
+            send(context, plan, remote, precondition.filter(|_| is_own), moved)
         };
-        let mut published = send_or_preview(context, &publisher, options, (&plans, &targets), send)?;
+        let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
         // Last, so that it costs nothing if the push fails.
-        let has = |referrer: &CollectedReferrer<'_>| referrer.place.is_in(list.repository());
+        let has = |referrer: &CollectedReferrer<'_>| referrer.origin.is_in(list.repository());
         let sent: Vec<&CollectedReferrer<'_>> = referrers.iter().filter(|referrer| !has(referrer)).collect();
         report_referrers(context, &collector, options, &sent, &mut published);
         published.requests = registry.requests().saturating_sub(before);
         let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
         published.warnings = warnings;
         published.warnings.extend(sent);
-        published.warnings.extend(targets.each().filter_map(|target| target.remote.unchecked(target.plan)));
+        published.warnings.extend(targets.each().filter_map(|target| target.remote.unchecked_warning(target.plan)));
         published.warnings.extend(overwritten);
         Ok(published)
     }
@@ -113,7 +114,7 @@ impl<'a> Push<'a> {
 /// Says which referrers were sent, or would be, and on demand which stay behind.
 pub(super) fn report_referrers(
     context: PushContext<'_>,
-    collector: &Collector<'_>,
+    collector: &ReferrerCollector<'_>,
     options: &PushOptions,
     sent: &[&CollectedReferrer<'_>],
     outcome: &mut PushOutcome,
@@ -121,12 +122,12 @@ pub(super) fn report_referrers(
     let mut seen = BTreeSet::new();
     let sent = sent.iter().filter(|referrer| seen.insert(&referrer.digest));
     let row = |found: &CollectedReferrer<'_>| {
-        let repository = Some(found.place.to_string());
-        ReferrerOutcome { repository, ..ReferrerOutcome::of(found) }
+        let repository = Some(found.origin.to_string());
+        ReferrerOutcome { repository, ..ReferrerOutcome::from_found(found) }
     };
     outcome.referrers = sent.map(|referrer| row(referrer)).collect();
-    let is_asked = options.dry_run || options.verbose;
-    match if is_asked { collector.left_behind() } else { Ok(Vec::new()) } {
+    let reports_left_behind = options.dry_run || options.verbose;
+    match if reports_left_behind { collector.left_behind() } else { Ok(Vec::new()) } {
         Ok(left) => outcome.left_behind = left.iter().map(row).collect(),
         Err(error) => outcome.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
     }
@@ -163,11 +164,11 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
         for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
             registry.announce(source, Access::Pull);
         }
-        let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
+        let in_place = plan.children.iter().filter(|child| child.manifest.is_none()).count();
         // A list that the tag serves already is looked at with all that it names, and nothing is written.
-        let is_known = draft.remote_digest.as_ref() == Some(&plan.list.digest);
-        let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
-        let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
+        let is_served = draft.remote_digest.as_ref() == Some(&plan.list.digest);
+        let reads = if is_served { plan.children.len() } else { in_place } + plan.tags.len();
+        let writes = if is_dry_run || is_served { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.expect(target, ExpectedRequests { reads, writes, writes_follow: true });
     }

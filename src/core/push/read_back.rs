@@ -7,10 +7,10 @@ use std::num::NonZeroUsize;
 use crate::content::registry::{Blob, FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
-use crate::core::image_source::shown_in;
-use crate::core::push::outcome::Verified;
+use crate::core::image_source::manifest_name_in;
+use crate::core::push::outcome::ReadBackCounts;
 use crate::core::manifest_blobs;
-use crate::core::index_walk::Descent;
+use crate::core::index_walk::IndexWalk;
 use crate::core::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -30,94 +30,94 @@ impl ReadBack<'_> {
     /// Checks the names, and the manifests with all that they name.
     ///
     /// # Errors
-    /// Those of [`ReadBack::names`] and [`ReadBack::contents`].
+    /// Those of [`ReadBack::check_names`] and [`ReadBack::check_contents`].
     pub(crate) fn run(
         &self,
         names: &[(ManifestName, Digest)],
         manifests: Vec<Digest>,
-    ) -> Result<Verified, CommandError> {
-        self.names(names)?;
-        let (manifests, blobs) = self.contents(manifests)?;
-        Ok(Verified { names: names.len(), manifests, blobs })
+    ) -> Result<ReadBackCounts, CommandError> {
+        self.check_names(names)?;
+        let (manifests, blobs) = self.check_contents(manifests)?;
+        Ok(ReadBackCounts { names: names.len(), manifests, blobs })
     }
 
     /// Checks that each name has these bytes.
     ///
     /// # Errors
-    /// [`CommandError::Unverified`] for the first name with other bytes, and a place that cannot be read.
-    fn names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
+    /// [`CommandError::ReadBackMismatch`] for the first name with other bytes, and a place that cannot be read.
+    fn check_names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
         let check = |(name, digest): &(ManifestName, Digest)| {
-            let served = self.fetched(name)?;
+            let served = self.fetch(name)?;
             if digest.verifies(&served.bytes) {
                 return Ok(());
             }
             let why = format!("it serves {}, not {digest}", served.digest);
-            Err(CommandError::Unverified { content: self.shown(name), why })
+            Err(CommandError::ReadBackMismatch { content: self.shown(name), why })
         };
-        tasks::in_order(self.jobs, names, check).map_err(CommandError::of).map(drop)
+        tasks::in_order(self.jobs, names, check).map_err(CommandError::combine).map(drop)
     }
 
     /// Checks these manifests, what they name, and their blobs. Blobs of foreign layers may be elsewhere. Returns the
     /// numbers of manifests and blobs.
     ///
     /// # Errors
-    /// [`CommandError::Unverified`] for the first manifest or blob that is missing or has other bytes, and a place that
-    /// cannot be read.
-    fn contents(&self, manifests: Vec<Digest>) -> Result<(usize, usize), CommandError> {
+    /// [`CommandError::ReadBackMismatch`] for the first manifest or blob that is missing or has other bytes, and a
+    /// place that cannot be read.
+    fn check_contents(&self, manifests: Vec<Digest>) -> Result<(usize, usize), CommandError> {
         let (mut number, mut blobs, mut known) = (0, Vec::new(), BTreeSet::new());
-        let fetch = |digest: &Digest| self.fetched(&ManifestName::Digest(digest.clone()));
-        let take =
+        let fetch = |digest: &Digest| self.fetch(&ManifestName::Digest(digest.clone()));
+        let visit =
             |_, _, FetchedManifest { media_type, bytes, .. }: FetchedManifest| -> Result<Vec<Digest>, CommandError> {
                 number += 1;
                 let kind = manifest::served_type(&media_type, &bytes)?.and_then(ManifestKind::of);
                 if kind == Some(ManifestKind::List) {
                     return Ok(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest).collect());
                 }
-                let own = manifest_blobs::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
-                blobs.extend(own.filter(|blob| known.insert(blob.digest.clone())));
+                let named_blobs = manifest_blobs::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
+                blobs.extend(named_blobs.filter(|blob| known.insert(blob.digest.clone())));
                 Ok(Vec::new())
             };
         // The outermost manifest may be among `manifests`, so there is one more level.
-        let descent = Descent { list: &self.place, jobs: self.jobs, levels: DEPTH_MAX + 1 };
-        descent.run(manifests, Digest::clone, fetch, take)?;
-        tasks::in_order(self.jobs, &blobs, |blob| self.blob(blob)).map_err(CommandError::of)?;
+        let index_walk = IndexWalk { list: &self.place, jobs: self.jobs, levels: DEPTH_MAX + 1 };
+        index_walk.run(manifests, Digest::clone, fetch, visit)?;
+        tasks::in_order(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
         Ok((number, blobs.len()))
     }
 
-    fn blob(&self, blob: &Descriptor) -> Result<(), CommandError> {
+    fn check_blob(&self, blob: &Descriptor) -> Result<(), CommandError> {
         let content = || format!("the blob {}", self.shown(&ManifestName::Digest(blob.digest.clone())));
         let owner = if self.source.repository().is_some() { "registry" } else { "layout" };
         match self.source.has_intact_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                Err(CommandError::Unverified { content: content(), why: format!("the {owner} does not have it") })
+                Err(CommandError::ReadBackMismatch { content: content(), why: format!("the {owner} does not have it") })
             }
-            Err(error) if is_about_content(&error) => {
-                Err(CommandError::Unverified { content: content(), why: error.to_string() })
+            Err(error) if is_content_mismatch(&error) => {
+                Err(CommandError::ReadBackMismatch { content: content(), why: error.to_string() })
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn fetched(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
-        self.source.manifest(name).map_err(|error| match is_about_content(&error) {
-            true => CommandError::Unverified { content: self.shown(name), why: error.to_string() },
+    fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
+        self.source.manifest(name).map_err(|error| match is_content_mismatch(&error) {
+            true => CommandError::ReadBackMismatch { content: self.shown(name), why: error.to_string() },
             false => error.into(),
         })
     }
 
     fn shown(&self, name: &ManifestName) -> String {
-        shown_in(&self.place, self.source.repository().is_some(), name)
+        manifest_name_in(&self.place, self.source.repository().is_some(), name)
     }
 }
 
 /// Whether something is missing or has other bytes, and the place can be read otherwise.
-fn is_about_content(error: &ContentError) -> bool {
+fn is_content_mismatch(error: &ContentError) -> bool {
     match error {
         ContentError::Registry(error) => {
             matches!(error.kind, RegistryErrorKind::NotFound | RegistryErrorKind::Verification)
         }
-        ContentError::Layout(error) => error.is_missing() || error.is_damage(),
+        ContentError::Layout(error) => error.is_missing() || error.is_damaged(),
         ContentError::Reference(_) => false,
     }
 }
@@ -131,7 +131,7 @@ mod tests {
 
     /// Of a layout the blobs are read, because nothing else says that a file has the bytes of its name.
     #[test]
-    fn a_layout_is_read_to_the_last_byte() {
+    fn read_back_verifies_every_blob_of_a_layout() {
         let home = tempfile::tempdir().unwrap();
         let blobs = home.path().join("blobs/sha256");
         fs::create_dir_all(&blobs).unwrap();
@@ -149,11 +149,11 @@ mod tests {
         let name = LayoutName::parse(&format!("oci:{}", home.path().display())).unwrap().unwrap();
         let layout = Layout::open(&name).unwrap();
         let read_back = ReadBack { source: &layout, place: "L", jobs: NonZeroUsize::MIN };
-        let contents = || read_back.contents(vec![digest.clone()]).map_err(|error| error.to_string());
+        let contents = || read_back.check_contents(vec![digest.clone()]).map_err(|error| error.to_string());
         let head = "published, but not served as it was sent:";
         assert_eq!(contents(), Ok((1, 2)));
-        read_back.names(&[(ManifestName::Tag("1".to_owned()), digest.clone())]).unwrap();
-        let other = read_back.names(&[(ManifestName::Tag("1".to_owned()), layer.clone())]).unwrap_err();
+        read_back.check_names(&[(ManifestName::Tag("1".to_owned()), digest.clone())]).unwrap();
+        let other = read_back.check_names(&[(ManifestName::Tag("1".to_owned()), layer.clone())]).unwrap_err();
         assert_eq!(other.to_string(), format!("{head} 1 in L: it serves {digest}, not {layer}"));
         fs::write(file(&layer), "LAYER").unwrap();
         let damaged = contents().unwrap_err();

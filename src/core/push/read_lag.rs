@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::push::reporter::PushReporter;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
 use crate::drafts::registry::SharedStoreError;
 use crate::net::deadline::Deadline;
@@ -16,17 +16,17 @@ use crate::reference::Repository;
 use crate::sanitize;
 
 /// The first wait. Each further wait is twice as long.
-const FIRST: Duration = Duration::from_millis(500);
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The maximum total of all waits.
-const TOTAL: Duration = Duration::from_secs(15);
+const TOTAL_WAIT: Duration = Duration::from_secs(15);
 
 /// The error code of a registry that refuses a list. Some registries use it, without a reason, for a list with an
 /// unknown manifest.
-const INVALID: &str = "MANIFEST_INVALID";
+const MANIFEST_INVALID: &str = "MANIFEST_INVALID";
 
 /// Puts manifests in a registry that may need time to know what they name.
-pub(crate) struct ReadLag<'a> {
+pub(crate) struct LagRetry<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) clock: &'a dyn Clock,
     /// Receives the line that a manifest is put again.
@@ -43,39 +43,39 @@ pub(crate) enum NamedContent<'a> {
 }
 
 /// The waits for a registry with delayed reads, until their total or the deadline of the command is reached.
-pub(super) struct Waits {
-    left: Duration,
+pub(super) struct LagWaits {
+    remaining: Duration,
     pause: Duration,
     deadline: Deadline,
 }
 
-impl Waits {
+impl LagWaits {
     /// All waits of one put.
-    pub(super) fn new(deadline: Deadline) -> Waits {
-        Waits { left: TOTAL, pause: FIRST, deadline }
+    pub(super) fn new(deadline: Deadline) -> LagWaits {
+        LagWaits { remaining: TOTAL_WAIT, pause: FIRST_WAIT, deadline }
     }
 }
 
-impl Iterator for Waits {
+impl Iterator for LagWaits {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let wait = self.pause.min(self.left);
+        let wait = self.pause.min(self.remaining);
         if wait.is_zero() || self.deadline.left().is_some_and(|time| time <= wait) {
             return None;
         }
-        (self.left, self.pause) = (self.left.saturating_sub(wait), self.pause.saturating_mul(2));
+        (self.remaining, self.pause) = (self.remaining.saturating_sub(wait), self.pause.saturating_mul(2));
         Some(wait)
     }
 }
 
 /// The line for a registry that has just stored `name` and does not show all that it names.
-pub(super) fn looking_again(name: impl std::fmt::Display) -> String {
-    let seconds = TOTAL.as_secs();
+pub(super) fn lag_note(name: impl std::fmt::Display) -> String {
+    let seconds = TOTAL_WAIT.as_secs();
     format!("the registry does not show all images of {name} (yet): looking for them again for up to {seconds} s")
 }
 
-impl ReadLag<'_> {
+impl LagRetry<'_> {
     /// Runs `put`, which puts a manifest in `repository`. If the registry does not know what the manifest names, but
     /// has the `named` content, which was put there before, `put` is run again.
     ///
@@ -87,7 +87,7 @@ impl ReadLag<'_> {
         named: &[NamedContent<'_>],
         put: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        self.put_if(&|| self.has(repository, named), put)
+        self.put_if(&|| self.has_all(repository, named), put)
     }
 
     /// Runs `put`. If the registry does not know what the manifest names, and `has_content` says that it has it, `put`
@@ -100,29 +100,29 @@ impl ReadLag<'_> {
         has_content: &dyn Fn() -> bool,
         put: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let mut failure = match put() {
+        let mut error = match put() {
             Ok(stored) => return Ok(stored),
-            Err(failure) => failure,
+            Err(error) => error,
         };
-        if !is_lag(&failure) || !has_content() {
-            return Err(failure);
+        if !is_lag(&error) || !has_content() {
+            return Err(error);
         }
-        self.announce(&failure);
-        let mut waits = Waits::new(self.registry.deadline());
-        while is_lag(&failure)
+        self.note_retry(&error);
+        let mut waits = LagWaits::new(self.registry.deadline());
+        while is_lag(&error)
             && let Some(wait) = waits.next()
         {
             self.clock.sleep(wait);
             match put() {
                 Ok(stored) => return Ok(stored),
-                Err(again) => failure = again,
+                Err(repeated) => error = repeated,
             }
         }
-        Err(failure)
+        Err(error)
     }
 
     /// Whether the repository has all of it; false if it is nothing, or the check fails.
-    fn has(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
+    fn has_all(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
         let has = tasks::in_order(self.registry.jobs(), named, |content| match *content {
             NamedContent::Blob(digest) => self.registry.has_blob(repository, digest),
             NamedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
@@ -130,10 +130,10 @@ impl ReadLag<'_> {
         !named.is_empty() && has.is_ok_and(|has| !has.contains(&false))
     }
 
-    fn announce(&self, failure: &CommandError) {
-        let Some((name, refusal)) = refused(failure) else { return };
-        let (registry, reason) = (&refusal.registry, sanitize::word(&refusal.detail));
-        let seconds = TOTAL.as_secs();
+    fn note_retry(&self, error: &CommandError) {
+        let Some((name, registry_error)) = refused_put(error) else { return };
+        let (registry, reason) = (&registry_error.registry, sanitize::word(&registry_error.detail));
+        let seconds = TOTAL_WAIT.as_secs();
         self.reporter.note(&format!(
             "{registry} does not know yet what it has just accepted ({reason}): \
              putting {name} again for up to {seconds} s"
@@ -142,11 +142,11 @@ impl ReadLag<'_> {
 }
 
 /// A list or an entry of a shared draft that was not put: its name and the registry's answer.
-fn refused(failure: &CommandError) -> Option<(String, &RegistryError)> {
-    match failure {
+fn refused_put(error: &CommandError) -> Option<(String, &RegistryError)> {
+    match error {
         CommandError::Put { reference, source, .. } => Some((reference.to_string(), source)),
-        CommandError::Shared(failure) => match &**failure {
-            SharedFailure::Store(SharedStoreError::Put { tag, source }) => Some((tag.clone(), source)),
+        CommandError::Shared(error) => match &**error {
+            SharedDraftError::Store(SharedStoreError::Put { tag, source }) => Some((tag.clone(), source)),
             _ => None,
         },
         _ => None,
@@ -154,9 +154,9 @@ fn refused(failure: &CommandError) -> Option<(String, &RegistryError)> {
 }
 
 /// Whether the registry may not know yet what the list names.
-pub(super) fn is_lag(failure: &CommandError) -> bool {
-    let Some((_, refusal)) = refused(failure) else { return false };
-    let is_invalid = refusal.codes().iter().any(|code| code == INVALID);
-    let has_reason = refusal.body.as_ref().is_some_and(|body| body.has_reason);
-    refusal.is_of_unknown_content() || is_invalid && !has_reason
+pub(super) fn is_lag(error: &CommandError) -> bool {
+    let Some((_, registry_error)) = refused_put(error) else { return false };
+    let is_invalid = registry_error.codes().iter().any(|code| code == MANIFEST_INVALID);
+    let has_reason = registry_error.body.as_ref().is_some_and(|body| body.has_reason);
+    registry_error.is_of_unknown_content() || is_invalid && !has_reason
 }

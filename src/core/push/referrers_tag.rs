@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::core::error::CommandError;
-use crate::core::push::outcome::{Change, TagChange};
+use crate::core::push::outcome::{TagChangeKind, TagChange};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags;
@@ -41,7 +41,7 @@ pub(crate) struct UnlistedReferrer<'a> {
 
 impl<'a> UnlistedReferrer<'a> {
     /// A manifest as a referrer; `None` if it has no subject.
-    pub(crate) fn of(media_type: &'a str, digest: &'a Digest, bytes: &'a [u8]) -> Option<UnlistedReferrer<'a>> {
+    pub(crate) fn from_manifest(media_type: &'a str, digest: &'a Digest, bytes: &'a [u8]) -> Option<UnlistedReferrer<'a>> {
         let subject = referrers::subject(media_type, bytes)?;
         Some(UnlistedReferrer { subject, media_type, digest, bytes })
     }
@@ -60,11 +60,11 @@ type TagUpdate = Result<Reference, String>;
 /// What a referrers tag names.
 enum TagContent {
     /// The tag does not exist.
-    Nothing,
+    Absent,
     /// An index with all entries.
     Complete(Digest),
     /// An index that lacks some entries.
-    Lacking(FetchedManifest, BTreeSet<String>),
+    Incomplete(FetchedManifest, BTreeSet<String>),
     /// A manifest that cannot be extended, and why.
     Unusable(String),
 }
@@ -75,20 +75,20 @@ pub(crate) fn has_subject(list: &List) -> bool {
 }
 
 /// The manifests with a subject that a push puts: those that the list names, then the list.
-pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
+pub(crate) fn unlisted_in_plan<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
     let children = plan.missing(&remote.children).filter_map(|put| Some((put, put.reference.digest()?)));
-    let children = children.filter_map(|(put, digest)| UnlistedReferrer::of(put.media_type, digest, &put.bytes));
-    let list = Some(&plan.list).filter(|_| !remote.is_there);
-    children.chain(list.and_then(|list| UnlistedReferrer::of(list.media_type, &list.digest, &list.bytes))).collect()
+    let children = children.filter_map(|(put, digest)| UnlistedReferrer::from_manifest(put.media_type, digest, &put.bytes));
+    let list = Some(&plan.list).filter(|_| !remote.has_list);
+    children.chain(list.and_then(|list| UnlistedReferrer::from_manifest(list.media_type, &list.digest, &list.bytes))).collect()
 }
 
 /// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed
 /// becomes a line that says why.
-pub(crate) fn by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
+pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
     for UnlistedReferrer { subject, media_type, digest, bytes } in manifests {
         let name = referrers::tag(subject);
-        let Some(tag) = tags::tagged(target, &name) else { continue };
+        let Some(tag) = tags::with_tag(target, &name) else { continue };
         match referrers::entry(media_type, digest, bytes) {
             Ok(entry) => {
                 let new = || ReferrersTag { tag, subject: subject.clone(), entries: Vec::new() };
@@ -109,7 +109,7 @@ pub(crate) fn update(
     clock: &dyn Clock,
     tags: &[ReferrersTag],
 ) -> Result<Vec<TagUpdate>, CommandError> {
-    tasks::in_order(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::of)
+    tasks::in_order(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::combine)
 }
 
 /// What a push would do to the referrers tags; empty if the registry has a referrers API.
@@ -120,7 +120,7 @@ pub(crate) fn preview(
     registry: &Registry,
     tags: &[ReferrersTag],
 ) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
-    let previews = tasks::in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::of)?;
+    let previews = tasks::in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
         match preview {
@@ -137,8 +137,8 @@ impl ReferrersTag {
             if repeat > 0 {
                 clock.sleep(pause(repeat, clock.chance()));
             }
-            let content = match self.content(registry) {
-                Err(error) => return self.failed(error, CommandError::from),
+            let content = match self.read_content(registry) {
+                Err(error) => return self.warning_or_error(error, CommandError::from),
                 Ok(TagContent::Complete(_)) => return Ok(Ok(self.tag.clone())),
                 Ok(content) => content,
             };
@@ -147,10 +147,10 @@ impl ReferrersTag {
                 Ok(index) => index,
             };
             if let Err(error) = self.put(registry, &index) {
-                return self.failed(error, |source| CommandError::put(&self.tag, media_type::OCI_INDEX, source));
+                return self.warning_or_error(error, |source| CommandError::put(&self.tag, media_type::OCI_INDEX, source));
             }
-            match self.content(registry) {
-                Err(error) => return self.failed(error, CommandError::from),
+            match self.read_content(registry) {
+                Err(error) => return self.warning_or_error(error, CommandError::from),
                 Ok(TagContent::Complete(_)) => return Ok(Ok(self.tag.clone())),
                 Ok(_) => {}
             }
@@ -162,8 +162,8 @@ impl ReferrersTag {
     fn extended(&self, content: &TagContent) -> Result<Vec<u8>, String> {
         let index = match content {
             TagContent::Unusable(why) => return Err(why.clone()),
-            TagContent::Nothing | TagContent::Complete(_) => referrers::extended(None, &self.entries),
-            TagContent::Lacking(served, listed) => {
+            TagContent::Absent | TagContent::Complete(_) => referrers::extended(None, &self.entries),
+            TagContent::Incomplete(served, listed) => {
                 let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
                 let new: Vec<Descriptor> = self.entries.iter().filter(is_new).cloned().collect();
                 referrers::extended(Some(&served.bytes), &new)
@@ -188,23 +188,23 @@ impl ReferrersTag {
         };
         let content = match registry.referrers(self.tag.repository(), &self.subject) {
             Ok(Some(_)) => return Ok(None),
-            Ok(None) => self.content(registry),
+            Ok(None) => self.read_content(registry),
             Err(error) => Err(error),
         };
         Ok(Some(match content {
-            Ok(TagContent::Nothing) => change(Change::New, None),
-            Ok(TagContent::Complete(now)) => change(Change::Unchanged, Some(now)),
-            Ok(TagContent::Lacking(served, _)) => change(Change::Moved, Some(served.digest)),
+            Ok(TagContent::Absent) => change(TagChangeKind::New, None),
+            Ok(TagContent::Complete(now)) => change(TagChangeKind::Unchanged, Some(now)),
+            Ok(TagContent::Incomplete(served, _)) => change(TagChangeKind::Moved, Some(served.digest)),
             Ok(TagContent::Unusable(why)) => Err(not_listed(&self.tag, &self.digests(), &why)),
-            Err(error) if remote_state::is_read_refused(&error) => change(Change::Unknown, None),
+            Err(error) if remote_state::is_read_refused(&error) => change(TagChangeKind::Unknown, None),
             Err(error) => return Err(error.into()),
         }))
     }
 
-    fn content(&self, registry: &Registry) -> Result<TagContent, RegistryError> {
+    fn read_content(&self, registry: &Registry) -> Result<TagContent, RegistryError> {
         let served = match registry.manifest_before_push(&self.tag) {
             Ok(served) => served,
-            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Nothing),
+            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Absent),
             Err(error) => return Err(error),
         };
         match manifest::served_type(&served.media_type, &served.bytes) {
@@ -218,14 +218,14 @@ impl ReferrersTag {
             Ok(listed) if self.entries.iter().all(|entry| listed.contains(entry.digest.as_str())) => {
                 TagContent::Complete(served.digest)
             }
-            Ok(listed) => TagContent::Lacking(served, listed),
+            Ok(listed) => TagContent::Incomplete(served, listed),
             Err(error) => TagContent::Unusable(format!("it serves no index: {error}")),
         })
     }
 
     /// A refusal becomes a warning, because a repeated push would be refused again. After any other failure the push
     /// can be repeated: no tag of the list has moved yet.
-    fn failed(
+    fn warning_or_error(
         &self,
         error: RegistryError,
         failure: impl FnOnce(RegistryError) -> CommandError,
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_and_are_spread() {
+    fn pauses_double_and_are_randomised() {
         let longest: Vec<u128> = (1..=REPEATS_MAX).map(|repeat| pause(repeat, 1.0).as_millis()).collect();
         assert_eq!(longest, [100, 200, 400, 800, 1600]);
         assert_eq!((pause(3, 0.5).as_millis(), pause(3, 0.0).as_millis()), (200, 0));

@@ -28,11 +28,11 @@ pub(crate) enum TagState {
     /// The registry does not say.
     Unknown,
     /// The tag does not exist.
-    Nothing,
+    Absent,
     /// The list that is being published.
-    This,
+    UpToDate,
     /// Another manifest.
-    Other(Digest),
+    Different(Digest),
 }
 
 /// What the target repository is known to have.
@@ -41,9 +41,9 @@ pub(crate) struct RemoteState {
     /// The state of each tag of the plan, in the plan's order.
     pub(crate) tags: Vec<TagState>,
     /// The manifest that the list's own name serves.
-    pub(crate) own: Option<FetchedManifest>,
+    pub(crate) own_manifest: Option<FetchedManifest>,
     /// Whether the list itself exists.
-    pub(crate) is_there: bool,
+    pub(crate) has_list: bool,
     /// The children of the list that exist.
     pub(crate) children: BTreeSet<Digest>,
     /// The children that neither exist nor can be sent, in the list's order.
@@ -54,42 +54,42 @@ pub(crate) struct RemoteState {
 
 impl RemoteState {
     /// What is known when only the tags were looked at.
-    pub(crate) fn of_tags(tags: Vec<TagState>) -> RemoteState {
-        let is_there = tags.contains(&TagState::This);
-        RemoteState { tags, is_there, ..RemoteState::default() }
+    pub(crate) fn from_tags(tags: Vec<TagState>) -> RemoteState {
+        let has_list = tags.contains(&TagState::UpToDate);
+        RemoteState { tags, has_list, ..RemoteState::default() }
     }
 
     /// Whether there is nothing left to send.
-    pub(crate) fn is_done(&self, plan: &PushPlan<'_>) -> bool {
-        self.is_there
-            && self.tags.iter().all(|tag| *tag == TagState::This)
+    pub(crate) fn is_complete(&self, plan: &PushPlan<'_>) -> bool {
+        self.has_list
+            && self.tags.iter().all(|tag| *tag == TagState::UpToDate)
             && plan.missing(&self.children).next().is_none()
     }
 
     /// The list's own tag, and its state.
     pub(crate) fn own_tag<'p>(&'p self, plan: &'p PushPlan<'_>) -> Option<(&'p Reference, &'p TagState)> {
-        plan.tags.iter().zip(&self.tags).find(|(tag, _)| plan.is_own(tag))
+        plan.tags.iter().zip(&self.tags).find(|(tag, _)| plan.is_own_name(tag))
     }
 
     /// The tags of the plan that name the list already.
-    pub(crate) fn in_place<'p>(&self, plan: &'p PushPlan<'_>) -> impl Iterator<Item = &'p Reference> {
-        plan.tags.iter().zip(&self.tags).filter(|(_, state)| **state == TagState::This).map(|(tag, _)| tag)
+    pub(crate) fn up_to_date_tags<'p>(&self, plan: &'p PushPlan<'_>) -> impl Iterator<Item = &'p Reference> {
+        plan.tags.iter().zip(&self.tags).filter(|(_, state)| **state == TagState::UpToDate).map(|(tag, _)| tag)
     }
 
     /// The manifest under the own name, if it is a list.
     pub(crate) fn index(&self) -> Option<Index> {
-        let own = self.own.as_ref().filter(|own| ManifestKind::is_list(&own.media_type))?;
-        Index::decode(&own.bytes).ok()
+        let served = self.own_manifest.as_ref().filter(|served| ManifestKind::is_list(&served.media_type))?;
+        Index::decode(&served.bytes).ok()
     }
 
     /// The missing children as an error.
-    pub(crate) fn failure(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
+    pub(crate) fn missing_error(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
         let missing = || MissingChild::new(&plan.target.clone().into(), &self.missing, named_by);
         (!self.missing.is_empty()).then(|| missing().into())
     }
 
     /// A warning if not all children could be checked.
-    pub(crate) fn unchecked(&self, plan: &PushPlan<'_>) -> Option<String> {
+    pub(crate) fn unchecked_warning(&self, plan: &PushPlan<'_>) -> Option<String> {
         let repository = plan.target.repository();
         let list = plan.target;
         let number =
@@ -106,37 +106,37 @@ impl RemoteState {
 ///
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read.
-pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -> Result<RemoteState, CommandError> {
+pub(crate) fn read(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -> Result<RemoteState, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run };
-    let mut descendants = Descendants::of(plan)?;
+    let mut descendants = Descendants::new(plan)?;
     // The first request alone: after it the registry's login is known.
-    let (own_state, own) = reader.own()?;
-    let mut state = RemoteState { own, is_there: own_state == TagState::This, ..RemoteState::default() };
+    let (own_state, own_manifest) = reader.read_own_name()?;
+    let mut state = RemoteState { own_manifest, has_list: own_state == TagState::UpToDate, ..RemoteState::default() };
     let listed = state.index().map(|index| index.manifests).unwrap_or_default();
     let listed: BTreeSet<Digest> = listed.into_iter().map(|descriptor| descriptor.digest).collect();
     // Tags and referrers are requested together with the first level of children.
-    let tags = plan.tags.iter().filter(|tag| !plan.is_own(tag)).map(StateQuery::Tag);
-    let children = descendants.take(|digest| state.is_there || listed.contains(digest));
+    let tags = plan.tags.iter().filter(|tag| !plan.is_own_name(tag)).map(StateQuery::Tag);
+    let children = descendants.take_queries(|digest| state.has_list || listed.contains(digest));
     let first = tags.chain(children).chain(plan.referrers().map(StateQuery::Referrer)).collect();
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
-    index_walk::in_waves(DEPTH_MAX, list, count, first, |_, queries| {
+    index_walk::walk_levels(DEPTH_MAX, list, count, first, |_, queries| {
         let responses =
-            tasks::in_order(registry.jobs(), &queries, |query| reader.send(query)).map_err(CommandError::of)?;
+            tasks::in_order(registry.jobs(), &queries, |query| reader.send(query)).map_err(CommandError::combine)?;
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
-                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(*child, presence)?,
+                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.record(*child, presence)?,
                 (_, StateResponse::Referrer(present)) => descendants.present.extend(present),
                 (_, StateResponse::Tag(tag)) => others.push(tag),
                 (_, StateResponse::Child(_)) => {}
             }
         }
-        state.is_there |= others.contains(&TagState::This);
-        Ok(descendants.take(|digest| state.is_there || listed.contains(digest)))
+        state.has_list |= others.contains(&TagState::UpToDate);
+        Ok(descendants.take_queries(|digest| state.has_list || listed.contains(digest)))
     })?;
     let mut others = others.into_iter();
-    let tag_state = |tag| if plan.is_own(tag) { Some(own_state.clone()) } else { others.next() };
+    let tag_state = |tag| if plan.is_own_name(tag) { Some(own_state.clone()) } else { others.next() };
     state.tags = plan.tags.iter().map(tag_state).map(|tag| tag.unwrap_or(TagState::Unknown)).collect();
     (state.children, state.unchecked) = (descendants.present, descendants.unchecked);
     descendants.missing.sort_by_key(|(position, _)| *position);
@@ -148,13 +148,13 @@ pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -
 ///
 /// # Errors
 /// Failed requests.
-pub(crate) fn tags(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
+pub(crate) fn read_tags(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run: false };
-    tasks::in_order(registry.jobs(), &plan.tags, |tag| reader.tag(tag)).map_err(CommandError::of)
+    tasks::in_order(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag)).map_err(CommandError::combine)
 }
 
 /// A child to check.
-struct Child {
+struct CheckedChild {
     /// Its position among all manifests that the list names.
     position: usize,
     descriptor: Descriptor,
@@ -163,7 +163,7 @@ struct Child {
 }
 
 /// The result of the check.
-enum Presence {
+enum ChildPresence {
     Present,
     /// A nested index, which has children itself.
     Index(FetchedManifest),
@@ -177,17 +177,17 @@ struct Descendants<'a> {
     puts: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
     seen: BTreeSet<Digest>,
     /// Descendants that only the target can have, not checked yet.
-    in_place: Vec<Child>,
+    in_place: Vec<CheckedChild>,
     /// Descendants that can be sent, not checked yet.
-    sendable: Vec<Child>,
+    sendable: Vec<CheckedChild>,
     present: BTreeSet<Digest>,
     missing: Vec<(usize, Descriptor)>,
     unchecked: usize,
 }
 
 impl<'a> Descendants<'a> {
-    fn of(plan: &'a PushPlan<'a>) -> Result<Descendants<'a>, CommandError> {
-        let puts = plan.puts.iter().filter_map(|put| Some((put.reference.digest()?, put))).collect();
+    fn new(plan: &'a PushPlan<'a>) -> Result<Descendants<'a>, CommandError> {
+        let puts = plan.manifests.iter().filter_map(|put| Some((put.reference.digest()?, put))).collect();
         let mut descendants = Descendants {
             plan,
             puts,
@@ -213,35 +213,35 @@ impl<'a> Descendants<'a> {
             if let Some(put) = put.filter(|put| ManifestKind::is_list(put.media_type)) {
                 descriptors.extend(Index::decode(&put.bytes)?.manifests.into_iter().rev());
             }
-            let child = Child { position: self.seen.len(), descriptor, is_sendable: put.is_some() };
+            let child = CheckedChild { position: self.seen.len(), descriptor, is_sendable: put.is_some() };
             if child.is_sendable { self.sendable.push(child) } else { self.in_place.push(child) }
         }
         Ok(())
     }
 
-    /// The children to check now: those that only the target can have, and those that can be sent and `may_be_there`.
-    fn take<'q>(&mut self, may_be_there: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
-        let sendable = self.sendable.extract_if(.., |child| may_be_there(&child.descriptor.digest));
-        let children: Vec<Child> = self.in_place.drain(..).chain(sendable).collect();
+    /// The children to check now: those that only the target can have, and those that can be sent and `may_be_present`.
+    fn take_queries<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
+        let sendable = self.sendable.extract_if(.., |child| may_be_present(&child.descriptor.digest));
+        let children: Vec<CheckedChild> = self.in_place.drain(..).chain(sendable).collect();
         children.into_iter().map(|child| StateQuery::Child(Box::new(child))).collect()
     }
 
-    fn note(&mut self, child: Child, presence: Presence) -> Result<(), CommandError> {
-        let Child { position, descriptor, is_sendable } = child;
+    fn record(&mut self, child: CheckedChild, presence: ChildPresence) -> Result<(), CommandError> {
+        let CheckedChild { position, descriptor, is_sendable } = child;
         match presence {
-            Presence::Present => {
+            ChildPresence::Present => {
                 self.present.insert(descriptor.digest);
             }
-            Presence::Index(served) => {
+            ChildPresence::Index(served) => {
                 let reference = self.plan.target.repository().at_digest(&descriptor.digest);
-                let descriptors = Index::decode(&served.bytes).map_err(CommandError::served(&reference))?.manifests;
+                let descriptors = Index::decode(&served.bytes).map_err(CommandError::invalid_document(&reference))?.manifests;
                 self.present.insert(descriptor.digest);
                 self.add(descriptors)?;
             }
             // This run sends it.
-            Presence::Missing | Presence::Unchecked if is_sendable => {}
-            Presence::Missing => self.missing.push((position, descriptor)),
-            Presence::Unchecked => self.unchecked += 1,
+            ChildPresence::Missing | ChildPresence::Unchecked if is_sendable => {}
+            ChildPresence::Missing => self.missing.push((position, descriptor)),
+            ChildPresence::Unchecked => self.unchecked += 1,
         }
         Ok(())
     }
@@ -256,14 +256,14 @@ struct StateReader<'a> {
 /// One query to the registry.
 enum StateQuery<'a> {
     Tag(&'a Reference),
-    Child(Box<Child>),
+    Child(Box<CheckedChild>),
     Referrer(&'a PlannedManifest<'a>),
 }
 
 /// The response.
 enum StateResponse {
     Tag(TagState),
-    Child(Presence),
+    Child(ChildPresence),
     /// Its digest, if all its names name it.
     Referrer(Option<Digest>),
 }
@@ -271,42 +271,42 @@ enum StateResponse {
 impl StateReader<'_> {
     fn send(&self, query: &StateQuery<'_>) -> Result<StateResponse, CommandError> {
         match query {
-            StateQuery::Tag(tag) => self.tag(tag).map(StateResponse::Tag),
-            StateQuery::Child(child) => self.child(child).map(StateResponse::Child),
-            StateQuery::Referrer(referrer) => self.referrer(referrer).map(StateResponse::Referrer),
+            StateQuery::Tag(tag) => self.read_tag(tag).map(StateResponse::Tag),
+            StateQuery::Child(child) => self.check_child(child).map(StateResponse::Child),
+            StateQuery::Referrer(referrer) => self.check_referrer(referrer).map(StateResponse::Referrer),
         }
     }
 
-    fn own(&self) -> Result<(TagState, Option<FetchedManifest>), CommandError> {
+    fn read_own_name(&self) -> Result<(TagState, Option<FetchedManifest>), CommandError> {
         let target = self.plan.target;
         // A name with a tag and a digest would be fetched by its digest; here the tag is of interest.
-        let tag = target.tag().and_then(|tag| tags::tagged(target, tag));
+        let tag = target.tag().and_then(|tag| tags::with_tag(target, tag));
         let served = match self.registry.manifest_before_push(tag.as_ref().unwrap_or(target)) {
             Ok(served) => served,
-            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok((TagState::Nothing, None)),
+            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok((TagState::Absent, None)),
             Err(error) if self.is_tolerated(&error) || error.kind == RegistryErrorKind::Verification => {
                 return Ok((TagState::Unknown, None));
             }
             Err(error) => return Err(error.into()),
         };
         let list = &self.plan.list;
-        let is_this = list.digest == served.digest && served.media_type == list.media_type;
-        let state = if is_this { TagState::This } else { TagState::Other(served.digest.clone()) };
+        let is_up_to_date = list.digest == served.digest && served.media_type == list.media_type;
+        let state = if is_up_to_date { TagState::UpToDate } else { TagState::Different(served.digest.clone()) };
         Ok((state, Some(served)))
     }
 
-    fn tag(&self, tag: &Reference) -> Result<TagState, CommandError> {
+    fn read_tag(&self, tag: &Reference) -> Result<TagState, CommandError> {
         match self.registry.digest_before_push(self.plan.target.repository(), tag.tag().unwrap_or_default()) {
-            Ok(None) => Ok(TagState::Nothing),
-            Ok(Some(digest)) if digest == self.plan.list.digest => Ok(TagState::This),
-            Ok(Some(digest)) => Ok(TagState::Other(digest)),
+            Ok(None) => Ok(TagState::Absent),
+            Ok(Some(digest)) if digest == self.plan.list.digest => Ok(TagState::UpToDate),
+            Ok(Some(digest)) => Ok(TagState::Different(digest)),
             Err(error) if self.is_tolerated(&error) => Ok(TagState::Unknown),
             Err(error) => Err(error.into()),
         }
     }
 
     /// A referrer that cannot be checked is sent.
-    fn referrer(&self, referrer: &PlannedManifest<'_>) -> Result<Option<Digest>, CommandError> {
+    fn check_referrer(&self, referrer: &PlannedManifest<'_>) -> Result<Option<Digest>, CommandError> {
         let Some(digest) = referrer.reference.digest() else { return Ok(None) };
         let by_digest = ManifestName::Digest(digest.clone());
         let tags = referrer.tags.iter().filter_map(Reference::tag).map(|tag| ManifestName::Tag(tag.to_owned()));
@@ -323,22 +323,22 @@ impl StateReader<'_> {
         Ok(Some(digest.clone()))
     }
 
-    fn child(&self, child: &Child) -> Result<Presence, CommandError> {
-        let Child { descriptor, is_sendable, .. } = child;
+    fn check_child(&self, child: &CheckedChild) -> Result<ChildPresence, CommandError> {
+        let CheckedChild { descriptor, is_sendable, .. } = child;
         let repository = self.plan.target.repository();
         let is_index = ManifestKind::is_list(&descriptor.media_type);
         // The children of an index that can be sent are known from its bytes.
         let found = if is_index && !is_sendable {
-            self.registry.manifest_before_push(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
+            self.registry.manifest_before_push(&repository.at_digest(&descriptor.digest)).map(ChildPresence::Index)
         } else {
             let found = self.registry.has_child(repository, &descriptor.digest, &descriptor.media_type);
-            found.map(|is_there| if is_there { Presence::Present } else { Presence::Missing })
+            found.map(|is_present| if is_present { ChildPresence::Present } else { ChildPresence::Missing })
         };
         match found {
             Ok(presence) => Ok(presence),
-            Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(Presence::Missing),
-            Err(error) if is_read_refused(&error) => Ok(Presence::Unchecked),
-            Err(error) if *is_sendable && self.is_tolerated(&error) => Ok(Presence::Missing),
+            Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(ChildPresence::Missing),
+            Err(error) if is_read_refused(&error) => Ok(ChildPresence::Unchecked),
+            Err(error) if *is_sendable && self.is_tolerated(&error) => Ok(ChildPresence::Missing),
             Err(error) => Err(error.into()),
         }
     }

@@ -32,7 +32,7 @@ pub(crate) trait TransferProgress: Sync {
 /// The progress of one blob. Dropping it before it is copied or skipped means that it could not be sent.
 pub(crate) trait BlobProgress: Sync {
     /// The number of copied bytes. It may decrease if the copy began again.
-    fn at(&self, bytes: u64);
+    fn set_bytes(&self, bytes: u64);
 
     /// The blob was copied.
     fn copied(self: Box<Self>);

@@ -16,7 +16,7 @@ use crate::model::index::Form;
 use crate::reference::Reference;
 
 /// What belongs to each repository of a push.
-pub(crate) struct EachRepository<T> {
+pub(crate) struct PerRepository<T> {
     /// For the other repositories that `--tag` names. They are published first.
     pub(crate) others: Vec<T>,
     /// For the list's own repository.
@@ -24,12 +24,12 @@ pub(crate) struct EachRepository<T> {
 }
 
 /// The plans of a push.
-pub(crate) type PushPlans<'a> = EachRepository<PushPlan<'a>>;
+pub(crate) type PushPlans<'a> = PerRepository<PushPlan<'a>>;
 
 /// All repositories to publish in.
-pub(super) type PushTargets<'p> = EachRepository<PushTarget<'p>>;
+pub(super) type PushTargets<'p> = PerRepository<PushTarget<'p>>;
 
-impl<T> EachRepository<T> {
+impl<T> PerRepository<T> {
     /// All, in the order in which they are published.
     pub(crate) fn each(&self) -> impl Iterator<Item = &T> {
         self.others.iter().chain([&self.own])
@@ -55,7 +55,7 @@ impl<'a> PushPlans<'a> {
         let names = tags::by_repository(&draft.reference, names);
         let own = PushPlan::new(draft, form, &names.own, layouts)?;
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
-            let plan = PushPlan::of(draft, target, form, tags, (layouts, false))?;
+            let plan = PushPlan::for_target(draft, target, form, tags, (layouts, false))?;
             // The list is complete before any of its tags moves.
             Ok(PushPlan { has_more_tags: true, ..plan })
         };
@@ -79,24 +79,24 @@ pub(super) struct Pusher<'a> {
 }
 
 impl Pusher<'_> {
-    pub(super) fn look<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
+    pub(super) fn read_state<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
         let before = self.registry.requests();
-        let remote = remote_state::look(self.registry, plan, self.is_dry_run)?;
+        let remote = remote_state::read(self.registry, plan, self.is_dry_run)?;
         Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(before) })
     }
 
     /// Finds out what a push would send. Reports the errors of all repositories.
     pub(super) fn preview(&self, targets: &PushTargets<'_>) -> Result<PushOutcome, CommandError> {
         let preview = |target: &PushTarget<'_>| {
-            self.counted(target, || dry_run::preview(self.registry, self.draft, target.plan, &target.remote))
+            self.with_request_count(target, || dry_run::preview(self.registry, self.draft, target.plan, &target.remote))
         };
-        let (mut others, mut failures) = (Vec::new(), Vec::new());
+        let (mut others, mut errors) = (Vec::new(), Vec::new());
         for target in &targets.others {
-            preview(target).map_or_else(|failure| failures.push(failure), |other| others.push(other));
+            preview(target).map_or_else(|error| errors.push(error), |other| others.push(other));
         }
         match preview(&targets.own) {
-            Ok(own) if failures.is_empty() => Ok(PushOutcome { other_repositories: others, ..own }),
-            own => Err(CommandError::of(failures.into_iter().chain(own.err()).collect())),
+            Ok(own) if errors.is_empty() => Ok(PushOutcome { other_repositories: others, ..own }),
+            own => Err(CommandError::combine(errors.into_iter().chain(own.err()).collect())),
         }
     }
 
@@ -108,25 +108,25 @@ impl Pusher<'_> {
         targets: &PushTargets<'_>,
         send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
-        let missing = targets.each().filter_map(|target| target.remote.failure(target.plan, NamedBy::Pushed));
+        let missing = targets.each().filter_map(|target| target.remote.missing_error(target.plan, NamedBy::Pushed));
         CommandError::fail_if_any(missing.collect())?;
         let mut moved = Vec::new();
         let mut send = |target: &PushTarget<'_>| {
             let PushTarget { plan, remote, .. } = target;
-            self.counted(target, || {
+            self.with_request_count(target, || {
                 let SentContent { mounted, copied, warnings } = send(plan, remote, &mut moved)?;
-                let already_there = remote.in_place(plan).map(ToString::to_string).collect();
-                Ok(PushOutcome { mounted, copied, warnings, already_there, ..PushOutcome::of(self.draft, plan) })
+                let already_there = remote.up_to_date_tags(plan).map(ToString::to_string).collect();
+                Ok(PushOutcome { mounted, copied, warnings, already_there, ..PushOutcome::from_plan(self.draft, plan) })
             })
         };
         let others: Result<Vec<PushOutcome>, CommandError> = targets.others.iter().map(&mut send).collect();
         let sent = others.and_then(|others| Ok(PushOutcome { other_repositories: others, ..send(&targets.own)? }));
         let has_more_tags = plans.each().any(|plan| plan.has_more_tags);
-        sent.map_err(|failure| if has_more_tags { partial_tags(failure, targets, &moved) } else { failure })
+        sent.map_err(|error| if has_more_tags { partial_tags(error, targets, &moved) } else { error })
     }
 
     /// The outcome of one repository, with its share of the requests.
-    fn counted(
+    fn with_request_count(
         &self,
         target: &PushTarget<'_>,
         publish: impl FnOnce() -> Result<PushOutcome, CommandError>,
@@ -134,28 +134,28 @@ impl Pusher<'_> {
         let before = self.registry.requests();
         let published = publish()?;
         let requests = self.registry.requests().saturating_sub(before).saturating_add(target.requests);
-        Ok(PushOutcome { requests, unchanged: target.remote.is_done(target.plan), ..published })
+        Ok(PushOutcome { requests, unchanged: target.remote.is_complete(target.plan), ..published })
     }
 }
 
 /// Adds the tags that did not move to a failure: with their repositories if there are several.
-fn partial_tags(failure: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
+fn partial_tags(error: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
     let name = |tag: &Reference| {
-        let tag_alone = tag.tag().filter(|_| targets.others.is_empty());
-        tag_alone.map_or_else(|| tag.to_string(), str::to_owned)
+        let bare_tag = tag.tag().filter(|_| targets.others.is_empty());
+        bare_tag.map_or_else(|| tag.to_string(), str::to_owned)
     };
     let tags = targets.each().flat_map(|target| target.plan.tags.iter().zip(&target.remote.tags));
-    let left = tags.filter(|(tag, now)| **now != TagState::This && !moved.contains(tag));
-    let left = left.map(|(tag, _)| name(tag)).collect();
+    let remaining = tags.filter(|(tag, now)| **now != TagState::UpToDate && !moved.contains(tag));
+    let remaining = remaining.map(|(tag, _)| name(tag)).collect();
     let moved = moved.iter().map(name).collect();
-    CommandError::Partial { failure: Box::new(failure), done: PartialResult::Tags { moved, left } }
+    CommandError::Partial { error: Box::new(error), done: PartialResult::Tags { moved, remaining } }
 }
 
 /// The draft under the digest that its list will have, so that a push moves no tag.
 ///
 /// # Errors
 /// A draft that cannot become the requested list.
-pub(crate) fn by_digest(draft: &Draft, form: Form) -> Result<Draft, CommandError> {
+pub(crate) fn named_by_digest(draft: &Draft, form: Form) -> Result<Draft, CommandError> {
     let digest = draft.list(form)?.digest;
     let mut named = draft.clone();
     named.reference = draft.reference.repository().at_digest(&digest);

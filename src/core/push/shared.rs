@@ -15,12 +15,12 @@ use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry, SentContent};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::publish::{Push, announce_all, send_or_preview};
-use crate::core::push::read_lag::{self, NamedContent, Waits};
+use crate::core::push::read_lag::{self, NamedContent, LagWaits};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
 use crate::drafts::registry::draft::draft_of;
 use crate::location::Location;
@@ -38,10 +38,10 @@ pub(crate) struct SharedOutcome {
 }
 
 /// Reads the entries again; `None` if none of them has changed.
-type ReadAgain<'a> = dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError> + 'a;
+type RereadEntries<'a> = dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError> + 'a;
 
-/// Publishes these entries as `list`. If a child is missing, `again` reads the entries once more, and returns `None` if
-/// they have not changed. Then the registry may not know the child yet, and the list is put again for some time.
+/// Publishes these entries as `list`. If a child is missing, `reread` reads the entries once more, and returns `None`
+/// if they have not changed. Then the registry may not know the child yet, and the list is put again for some time.
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] for a missing child; requirements that are not met; errors of registries.
@@ -50,10 +50,10 @@ pub(crate) fn publish(
     list: &Reference,
     options: &PushOptions,
     mut entries: Vec<FoundEntry>,
-    again: &ReadAgain<'_>,
+    reread: &RereadEntries<'_>,
 ) -> Result<SharedOutcome, CommandError> {
     let before = context.registry.requests();
-    let (mut is_second, mut is_announced, mut waits) = (false, false, Waits::new(context.registry.deadline()));
+    let (mut is_second, mut is_announced, mut waits) = (false, false, LagWaits::new(context.registry.deadline()));
     loop {
         let draft = draft_of(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
@@ -65,20 +65,20 @@ pub(crate) fn publish(
         let missing = match attempt(context, &draft, options)? {
             AttemptResult::Published(published) => {
                 let requests = context.registry.requests().saturating_sub(before);
-                let entries_shown = entries.iter().map(PushedEntry::of).collect();
+                let entries_shown = entries.iter().map(PushedEntry::from_found).collect();
                 let published =
                     PushOutcome { requests, entries: entries_shown, published: Some(!published.dry_run), ..*published };
                 return Ok(SharedOutcome { published, entries });
             }
             AttemptResult::Missing(missing) => missing,
         };
-        let changed = if is_second { None } else { again(&entries)? };
+        let changed = if is_second { None } else { reread(&entries)? };
         is_second = true;
         match (changed, waits.next()) {
-            (Some(changed), _) => (entries, waits) = (changed, Waits::new(context.registry.deadline())),
+            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.deadline())),
             (None, Some(wait)) => {
                 if !is_announced {
-                    context.reporter.note(&read_lag::looking_again(list));
+                    context.reporter.note(&read_lag::lag_note(list));
                 }
                 is_announced = true;
                 context.clock.sleep(wait);
@@ -97,22 +97,22 @@ pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Dr
     let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
     let fetched = tasks::in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
-        match fetch::listed(&ImageSource::in_registry(registry, &list), &descriptor)? {
+        match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 let reference = entry.reference.clone();
                 let entry = Entry::listed(reference.clone(), schema, fetched.bytes, descriptor, list.clone());
-                Ok(((*key).clone(), entry.map_err(CommandError::served(&reference))?))
+                Ok(((*key).clone(), entry.map_err(CommandError::invalid_document(&reference))?))
             }
-            FetchedContent::List(_) => Err(nested(&entry.reference)),
+            FetchedContent::List(_) => Err(nested_index_error(&entry.reference)),
         }
     });
-    let fetched = fetched.map_err(CommandError::of)?;
+    let fetched = fetched.map_err(CommandError::combine)?;
     fetched.into_iter().for_each(|(key, entry)| draft.insert_keyed(key, entry));
     Ok(draft)
 }
 
-fn nested(child: &Reference) -> CommandError {
-    SharedFailure::NestedIndex { child: child.to_string() }.into()
+fn nested_index_error(child: &Reference) -> CommandError {
+    SharedDraftError::NestedIndex { child: child.to_string() }.into()
 }
 
 /// The result of one attempt.
@@ -124,7 +124,7 @@ enum AttemptResult {
 
 /// One attempt to publish a draft. Everything that needs no request is checked first.
 fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<AttemptResult, CommandError> {
-    let mut plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
+    let mut plans = PushPlans::new(draft, options.list_format, &options.tags, context.layouts)?;
     // Under its digest first: whether its children are there is known before a tag moves.
     plans.own.has_more_tags = true;
     let push = Push::checked(context, draft, options, plans, SpecOrigin::Shared)?;
@@ -134,22 +134,22 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
     plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
     announce_all(context, draft, &plans, options.dry_run);
     let pusher = Pusher { registry: context.registry, draft, is_dry_run: options.dry_run };
-    let own = if options.dry_run {
-        pusher.look(&plans.own)?
+    let own_target = if options.dry_run {
+        pusher.read_state(&plans.own)?
     } else {
-        let remote = RemoteState::of_tags(remote_state::tags(context.registry, &plans.own)?);
+        let remote = RemoteState::from_tags(remote_state::read_tags(context.registry, &plans.own)?);
         PushTarget { plan: &plans.own, remote, requests: 0 }
     };
     if !options.dry_run
-        && let Some(missing) = put_list(context, &plans.own, &own.remote)?
+        && let Some(missing) = put_list(context, &plans.own, &own_target.remote)?
     {
         return Ok(AttemptResult::Missing(missing));
     }
-    let others = plans.others.iter().map(|plan| pusher.look(plan)).collect::<Result<_, _>>()?;
-    let targets = PushTargets { others, own };
+    let others = plans.others.iter().map(|plan| pusher.read_state(plan)).collect::<Result<_, _>>()?;
+    let targets = PushTargets { others, own: own_target };
     let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
         if std::ptr::eq(plan, targets.own.plan) {
-            PushExecutor::new(context, plan, Vec::new()).names(remote, moved).map(|()| SentContent::default())
+            PushExecutor::new(context, plan, Vec::new()).put_tags(remote, moved).map(|()| SentContent::default())
         } else {
             execute::send(context, plan, remote, None, moved)
         }
@@ -167,11 +167,11 @@ fn put_list(
 ) -> Result<Option<MissingChild>, CommandError> {
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children = children.map(|child| NamedContent::Manifest(&child.digest, &child.media_type)).collect();
-    let is_put = PushExecutor::new(context, plan, children).list(remote, &mut BTreeSet::new());
-    if is_put.as_ref().is_err_and(|failure| !read_lag::is_lag(failure)) {
+    let is_put = PushExecutor::new(context, plan, children).put_list_by_digest(remote, &mut BTreeSet::new());
+    if is_put.as_ref().is_err_and(|error| !read_lag::is_lag(error)) {
         return is_put.map(|()| None);
     }
-    let missing = missing(context.registry, plan)?;
+    let missing = missing_children(context.registry, plan)?;
     match (missing.is_empty(), is_put) {
         (true, outcome) => outcome.map(|()| None),
         (false, _) => {
@@ -182,20 +182,20 @@ fn put_list(
 }
 
 /// The children that the repository does not have. Each is requested once.
-fn missing(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
+fn missing_children(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
     let mut seen = BTreeSet::new();
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children: Vec<&Descriptor> = children.filter(|child| seen.insert(child.digest.clone())).collect();
     let repository = plan.target.repository();
     let is_missing = tasks::in_order(registry.jobs(), &children, |child| {
-        match registry.child_type(repository, &child.digest, &child.media_type) {
+        match registry.child_media_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
-            Ok(Some(served)) if ManifestKind::is_list(&served) => Err(nested(&repository.at_digest(&child.digest))),
+            Ok(Some(served)) if ManifestKind::is_list(&served) => Err(nested_index_error(&repository.at_digest(&child.digest))),
             Ok(Some(_)) => Ok(false),
             Err(error) => Err(CommandError::from(error)),
         }
     });
-    let is_missing = is_missing.map_err(CommandError::of)?;
+    let is_missing = is_missing.map_err(CommandError::combine)?;
     let missing = children.into_iter().zip(is_missing).filter(|(_, is_missing)| *is_missing);
     Ok(missing.map(|(child, _)| child.clone()).collect())
 }

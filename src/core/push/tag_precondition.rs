@@ -15,7 +15,7 @@ use crate::reference::Reference;
 
 /// The tag of a list that is replaced only as long as it serves what was fetched.
 #[derive(Clone, Copy)]
-pub(super) struct TagGuard<'a> {
+pub(super) struct TagPrecondition<'a> {
     /// The client.
     pub(super) registry: &'a Registry,
     /// The list. It has a tag.
@@ -24,15 +24,15 @@ pub(super) struct TagGuard<'a> {
     pub(super) fetched: &'a Digest,
 }
 
-impl TagGuard<'_> {
+impl TagPrecondition<'_> {
     /// Checks the remote state before the push. Sends no request.
     ///
     /// # Errors
     /// [`ListConflict::Moved`].
     pub(super) fn check(&self, plan: &PushPlan<'_>, remote: &RemoteState) -> Result<(), CommandError> {
         match remote.own_tag(plan).map(|(_, state)| state) {
-            Some(TagState::Nothing) => Err(self.moved(None)),
-            Some(TagState::Other(digest)) if digest != self.fetched => Err(self.moved(Some(digest.clone()))),
+            Some(TagState::Absent) => Err(self.conflict(None)),
+            Some(TagState::Different(digest)) if digest != self.fetched => Err(self.conflict(Some(digest.clone()))),
             _ => Ok(()),
         }
     }
@@ -44,7 +44,7 @@ impl TagGuard<'_> {
     pub(super) fn before_put(&self) -> Result<(), CommandError> {
         let name = ManifestName::Tag(self.list.tag().unwrap_or_default().to_owned());
         let now = self.registry.has_manifest(self.list.repository(), &name)?;
-        if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.moved(now)) }
+        if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.conflict(now)) }
     }
 
     /// Checks the tag just after it was replaced, with a GET request. Returns a warning if the registry still serves
@@ -53,14 +53,14 @@ impl TagGuard<'_> {
     /// # Errors
     /// [`ListConflict::Replaced`], and a failed request, with the published list.
     pub(super) fn after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
-        let tag = self.list.tag().and_then(|tag| tags::tagged(self.list, tag));
+        let tag = self.list.tag().and_then(|tag| tags::with_tag(self.list, tag));
         let list = self.list.to_string();
         let now = match self.registry.manifest(tag.as_ref().unwrap_or(self.list)) {
             Ok(served) => Some(served.digest),
             Err(error) if error.kind == RegistryErrorKind::NotFound => None,
             Err(error) => {
                 let done = PartialResult::PushedButNotReported { list, digest: digest.to_string() };
-                return Err(CommandError::Partial { failure: Box::new(error.into()), done });
+                return Err(CommandError::Partial { error: Box::new(error.into()), done });
             }
         };
         match now {
@@ -72,7 +72,7 @@ impl TagGuard<'_> {
         }
     }
 
-    fn moved(&self, now: Option<Digest>) -> CommandError {
+    fn conflict(&self, now: Option<Digest>) -> CommandError {
         let (list, fetched) = (self.list.to_string(), self.fetched.clone());
         ListConflict::Moved { list, fetched, now }.into()
     }

@@ -29,7 +29,7 @@ impl TagArg {
     ///
     /// # Errors
     /// A message for anything else, and for a reference without a tag or with a digest.
-    pub fn new(typed: &str) -> Result<TagArg, String> {
+    pub fn parse(typed: &str) -> Result<TagArg, String> {
         if !typed.contains(['/', ':']) {
             let why = if typed.is_empty() { "must not be empty" } else { "neither a tag nor a reference with a tag" };
             return if is_tag(typed) { Ok(TagArg::Tag(typed.to_owned())) } else { Err(why.to_owned()) };
@@ -58,7 +58,7 @@ impl TagArg {
 }
 
 /// The names of a list, grouped by repository.
-pub(crate) struct ByRepository<'a> {
+pub(crate) struct NamesByRepository<'a> {
     /// Further tags in the list's own repository.
     pub(crate) own: Vec<String>,
     /// The first reference in each other repository, with the further tags there, in the order of the command line.
@@ -66,8 +66,8 @@ pub(crate) struct ByRepository<'a> {
 }
 
 /// Groups the names of `--tag` by repository.
-pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepository<'a> {
-    let mut names = ByRepository { own: Vec::new(), others: Vec::new() };
+pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> NamesByRepository<'a> {
+    let mut names = NamesByRepository { own: Vec::new(), others: Vec::new() };
     for name in more {
         let reference = match name {
             TagArg::Tag(tag) => {
@@ -94,19 +94,19 @@ pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepos
 ///
 /// # Errors
 /// One error for each invalid tag.
-pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
+pub(crate) fn in_move_order(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
     let mut seen = BTreeSet::new();
     let tags = list.tag().into_iter().chain(more.iter().map(String::as_str)).filter(|tag| seen.insert(*tag));
     let mut tags: Vec<&str> = tags.collect();
-    let wrong = tags.iter().filter(|tag| !is_tag(tag)).map(|tag| CommandError::TagName((*tag).to_owned()));
-    CommandError::fail_if_any(wrong.collect())?;
+    let invalid = tags.iter().filter(|tag| !is_tag(tag)).map(|tag| CommandError::InvalidTag((*tag).to_owned()));
+    CommandError::fail_if_any(invalid.collect())?;
     // The sort is stable: tags of equal mobility keep the order of the command line.
     tags.sort_by_key(|tag| mobility(tag));
-    Ok(tags.into_iter().filter_map(|tag| tagged(list, tag)).collect())
+    Ok(tags.into_iter().filter_map(|tag| with_tag(list, tag)).collect())
 }
 
 /// The list's repository with this tag, if it is valid.
-pub(crate) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
+pub(crate) fn with_tag(list: &Reference, tag: &str) -> Option<Reference> {
     list.repository().at_tag(tag).ok()
 }
 
@@ -129,7 +129,7 @@ fn mobility(tag: &str) -> Mobility {
     if tag == "latest" {
         return Mobility::Latest;
     }
-    match numbers(tag) {
+    match version_length(tag) {
         3.. => Mobility::Fixed,
         _ if is_commit(tag) => Mobility::Fixed,
         2 => Mobility::Minor,
@@ -140,7 +140,7 @@ fn mobility(tag: &str) -> Mobility {
 
 /// The number of leading numbers of a version, at most three. A suffix may follow: `1.2.3`, `v1.2.3-rc.1`. Zero if the
 /// tag is no version.
-fn numbers(tag: &str) -> usize {
+fn version_length(tag: &str) -> usize {
     let tag = tag.strip_prefix('v').unwrap_or(tag);
     let core = tag.split(['-', '_']).next().unwrap_or_default();
     let numbers: Vec<&str> = core.split('.').take(3).collect();
@@ -162,22 +162,22 @@ mod tests {
 
     fn order(list: &str, more: &[&str]) -> Result<Vec<String>, String> {
         let more: Vec<String> = more.iter().map(|tag| (*tag).to_owned()).collect();
-        let tags = ordered(&Reference::parse(list).unwrap(), &more).map_err(|error| error.to_string())?;
+        let tags = in_move_order(&Reference::parse(list).unwrap(), &more).map_err(|error| error.to_string())?;
         Ok(tags.iter().map(|tag| tag.tag().unwrap().to_owned()).collect())
     }
 
     #[test]
-    fn what_moves_comes_last() {
+    fn tags_that_move_come_last() {
         let found = order("h.x/app:latest", &["1", "1.2.3", "edge", "v1.2.3-rc.1", "1.2", "0a1b2c3", "main"]).unwrap();
         assert_eq!(found, ["1.2.3", "v1.2.3-rc.1", "0a1b2c3", "1.2", "1", "edge", "main", "latest"]);
         assert_eq!(order("h.x/app:1.2.3", &["latest", "1.2.3", "latest"]).unwrap(), ["1.2.3", "latest"]);
     }
 
     #[test]
-    fn a_tag_may_be_a_reference_that_has_one() {
-        assert_eq!(TagArg::new("1.0"), Ok(TagArg::Tag("1.0".into())));
+    fn tag_argument_may_be_a_reference_with_a_tag() {
+        assert_eq!(TagArg::parse("1.0"), Ok(TagArg::Tag("1.0".into())));
         for typed in ["h.x/team/app:1", "app:1", "localhost:5000/app:latest", "[::1]:5000/a:1"] {
-            assert_eq!(TagArg::new(typed), Ok(TagArg::Reference(Reference::parse(typed).unwrap())), "{typed}");
+            assert_eq!(TagArg::parse(typed), Ok(TagArg::Reference(Reference::parse(typed).unwrap())), "{typed}");
         }
         let digest = format!("sha256:{}", "ab".repeat(32));
         let refused = [
@@ -193,15 +193,15 @@ mod tests {
             (format!("h.x/app:1@{digest}"), "must not have a digest"),
         ];
         for (typed, why) in refused {
-            let message = TagArg::new(&typed).unwrap_err();
+            let message = TagArg::parse(&typed).unwrap_err();
             assert!(message.starts_with(why), "{typed}: {message}");
         }
     }
 
     #[test]
-    fn references_are_told_apart_by_repository() {
+    fn tag_arguments_are_grouped_by_repository() {
         let typed = ["a.x/app:1.2", "edge", "h.x/app:2", "b.x/app:1", "a.x/app:1", "h.x/app:1", "a.x/app:1.2"];
-        let more = typed.map(|name| TagArg::new(name).unwrap());
+        let more = typed.map(|name| TagArg::parse(name).unwrap());
         let names = by_repository(&Reference::parse("h.x/app:1").unwrap(), &more);
         assert_eq!(names.own, ["edge", "2", "1"]);
         let others: Vec<_> = names.others.iter().map(|(first, tags)| (first.to_string(), tags.join(" "))).collect();
@@ -209,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_under_a_digest_has_no_tag_of_its_own() {
+    fn list_under_a_digest_has_no_own_tag() {
         let list = format!("h.x/app@sha256:{}", "ab".repeat(32));
         assert_eq!(order(&list, &[]).unwrap(), [""; 0]);
         assert_eq!(order(&list, &["b", "a"]).unwrap(), ["b", "a"]);
     }
 
     #[test]
-    fn versions_and_commits_stay() {
+    fn tags_of_versions_and_commits_are_fixed() {
         for tag in
             ["1.2.3", "v0.0.1", "1.2.3-alpine3.20", "10.20.30_1", "1.2.3.4", "deadbeef", "sha-0a1b2c3", "g1234567"]
         {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_tag_is_named() {
+    fn every_invalid_tag_is_reported() {
         let found = order("h.x/app:1", &["a b", "ok", "x/y", "", "a@b"]).unwrap_err();
         let expected = ["\"a b\" is not a tag", "\"x/y\" is not a tag", "\"\" is not a tag", "\"a@b\" is not a tag"];
         assert_eq!(found.lines().collect::<Vec<_>>(), expected);

@@ -8,17 +8,17 @@ use crate::content::registry::{Blob, BlobCopy, ManifestName};
 use crate::content::{ContentError, ContentSink, ContentSource, Referrer, RegistryRepository};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::listing::{ImageOrigin, TransferMethod};
-use crate::core::push::blob_collector::{PlannedBlob, before_in_archives};
+use crate::core::listing::{ImageTransfer, TransferMethod};
+use crate::core::push::blob_collector::{PlannedBlob, archive_dependencies};
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange, Verified};
+use crate::core::push::outcome::{TagChangeKind, CopiedBlobs, DryRun, PushOutcome, TagChange, ReadBackCounts};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::publish::report_referrers;
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::reporter::TransferProgress;
 use crate::core::push::tags::TagArg;
-use crate::core::referrers::{CollectedReferrer, Collector};
+use crate::core::referrers::{CollectedReferrer, ReferrerCollector};
 use crate::core::requirements;
 use crate::digest::Digest;
 use crate::location::LayoutName;
@@ -56,24 +56,24 @@ impl LayoutPush<'_> {
         let names = self.names()?;
         // A draft may lack the bytes of carried manifests that are in its own repository.
         let draft = self.with_carried()?;
-        let mut plan = PushPlan::of(&draft, &draft.reference, self.options.kind, &[], (layouts, true))?;
+        let mut plan = PushPlan::for_target(&draft, &draft.reference, self.options.list_format, &[], (layouts, true))?;
         if let Some(note) = &plan.list.note {
             reporter.note(&sanitize::line(note).to_string());
         }
         if let Some(digest) = self.layout.digest.as_ref().filter(|digest| **digest != plan.list.digest) {
             let target = format!("{} ({digest})", self.layout.layout());
-            return Err(CommandError::OtherDigest { target, digest: plan.list.digest.clone() });
+            return Err(CommandError::OtherDigestInName { target, digest: plan.list.digest.clone() });
         }
         let (filter, list) = (&self.options.referrers, plan.list.digest.clone());
-        let collector = Collector::new(self.context.access(), filter, &draft, &list, Vec::new());
+        let collector = ReferrerCollector::new(self.context.access(), filter, &draft, &list, Vec::new());
         let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
         let notice = |line: &str| reporter.note(line);
         let lock_wait = LockWait { limit: registry.time_limit(), notice: &notice };
         let sink = LayoutSink::open(self.layout, lock_wait)?;
-        let state = self.look(&sink, &plan, &names)?;
+        let state = self.read_state(&sink, &plan, &names)?;
         let is_unchanged = state.names.iter().all(|now| now.as_ref() == Some(&plan.list.digest))
-            && plan.puts.iter().all(|put| put.reference.digest().is_some_and(|digest| state.present.contains(digest)))
+            && plan.manifests.iter().all(|put| put.reference.digest().is_some_and(|digest| state.present.contains(digest)))
             && plan.blobs.iter().all(|blob| state.present.contains(&blob.digest));
         let mut outcome = self.outcome(&draft, &plan, &names);
         outcome.unchanged = is_unchanged;
@@ -94,15 +94,15 @@ impl LayoutPush<'_> {
 
     /// The names that the list gets: that of the layout's name, else the list's tag; then those of `--tag`.
     fn names(&self) -> Result<Vec<String>, CommandError> {
-        let own = self.layout.tag.as_deref().or(self.draft.reference.tag().filter(|_| self.layout.digest.is_none()));
-        let mut names: Vec<String> = own.map(str::to_owned).into_iter().collect();
+        let own_name = self.layout.tag.as_deref().or(self.draft.reference.tag().filter(|_| self.layout.digest.is_none()));
+        let mut names: Vec<String> = own_name.map(str::to_owned).into_iter().collect();
         for tag in &self.options.tags {
             match tag {
                 TagArg::Tag(tag) if !names.contains(tag) => names.push(tag.clone()),
                 TagArg::Tag(_) => {}
                 TagArg::Reference(reference) => {
                     let why = format!("{reference} is in a registry, and --to writes into a layout alone");
-                    return Err(CommandError::Location { typed: self.layout.to_string(), why });
+                    return Err(CommandError::InvalidLocation { typed: self.layout.to_string(), why });
                 }
             }
         }
@@ -122,35 +122,35 @@ impl LayoutPush<'_> {
         Ok(Cow::Owned(draft))
     }
 
-    fn look(&self, sink: &LayoutSink<'_>, plan: &PushPlan<'_>, names: &[String]) -> Result<LayoutState, CommandError> {
+    fn read_state(&self, sink: &LayoutSink<'_>, plan: &PushPlan<'_>, names: &[String]) -> Result<LayoutState, CommandError> {
         let by_digest = ManifestName::Digest(plan.list.digest.clone());
         let queries: Vec<ManifestName> = match names {
             [] => vec![by_digest],
             names => names.iter().cloned().map(ManifestName::Tag).collect(),
         };
-        let digests = queries.iter().map(|name| sink.current(name)).collect::<Result<_, _>>()?;
-        let puts = plan.puts.iter().filter(|put| !put.is_referrer);
+        let digests = queries.iter().map(|name| sink.current_digest(name)).collect::<Result<_, _>>()?;
+        let puts = plan.manifests.iter().filter(|put| !put.is_referrer);
         let puts = puts.filter_map(|put| Some((put.reference.digest()?, Some(put.bytes.len() as u64))));
         let blobs = plan.blobs.iter().map(|blob| (&blob.digest, blob.size));
         let needed: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
         let has = |blob: &Blob<'_>| sink.has_blob(blob).map_err(CommandError::from);
-        let found = tasks::in_order(self.context.registry.jobs(), &needed, has).map_err(CommandError::of)?;
-        let present = needed.iter().zip(found).filter(|(_, is_there)| *is_there);
+        let found = tasks::in_order(self.context.registry.jobs(), &needed, has).map_err(CommandError::combine)?;
+        let present = needed.iter().zip(found).filter(|(_, is_present)| *is_present);
         let mut present: BTreeSet<Digest> = present.map(|(blob, _)| blob.digest.clone()).collect();
         for put in plan.referrers() {
             let Some(digest) = put.reference.digest() else { continue };
-            let tags = put.tags_alone();
-            let mut is_there = sink.has_referrer(&referrer(put, digest, &tags))?;
+            let tags = put.tag_names();
+            let mut is_present = sink.has_referrer(&to_referrer(put, digest, &tags))?;
             for tag in tags {
-                is_there &= sink.current(&ManifestName::Tag(tag))?.as_ref() == Some(digest);
+                is_present &= sink.current_digest(&ManifestName::Tag(tag))?.as_ref() == Some(digest);
             }
-            present.extend(is_there.then(|| digest.clone()));
+            present.extend(is_present.then(|| digest.clone()));
         }
         Ok(LayoutState { names: digests, present })
     }
 
     fn outcome(&self, draft: &Draft, plan: &PushPlan<'_>, names: &[String]) -> PushOutcome {
-        let mut outcome = PushOutcome::of(draft, plan);
+        let mut outcome = PushOutcome::from_plan(draft, plan);
         for (image, child) in outcome.platforms.iter_mut().zip(&plan.children) {
             image.reference = self.layout.at_digest(&child.entry.descriptor.digest).to_string();
         }
@@ -176,25 +176,25 @@ impl LayoutPush<'_> {
         let missing: Vec<&PlannedBlob<'_>> = plan.blobs.iter().filter(is_missing).collect();
         outcome.copied = CopiedBlobs { blobs: missing.len() as u64, bytes: bytes(&mut missing.iter().copied()) };
         for (image, child) in outcome.platforms.iter_mut().zip(&plan.children) {
-            let Some(put) = child.put.and_then(|place| plan.puts.get(place)) else { continue };
-            let is_there = state.present.contains(&child.entry.descriptor.digest);
-            let how = if is_there { TransferMethod::InPlace } else { TransferMethod::Copy };
-            let mut needs = put.needs.iter().filter_map(|place| plan.blobs.get(*place)).filter(is_missing);
-            let origin = if is_there { self.layout.layout().to_owned() } else { put.source.to_string() };
-            image.from = Some(ImageOrigin { how, repository: origin, bytes: bytes(&mut needs) });
+            let Some(put) = child.manifest.and_then(|place| plan.manifests.get(place)) else { continue };
+            let is_present = state.present.contains(&child.entry.descriptor.digest);
+            let how = if is_present { TransferMethod::InPlace } else { TransferMethod::Copy };
+            let mut blob_positions = put.blob_positions.iter().filter_map(|place| plan.blobs.get(*place)).filter(is_missing);
+            let origin = if is_present { self.layout.layout().to_owned() } else { put.source.to_string() };
+            image.from = Some(ImageTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
         }
         let change = |(tag, now): (&String, &Option<Digest>)| {
             let change = match now {
-                None => Change::New,
-                Some(now) if *now == plan.list.digest => Change::Unchanged,
-                Some(_) => Change::Moved,
+                None => TagChangeKind::New,
+                Some(now) if *now == plan.list.digest => TagChangeKind::Unchanged,
+                Some(_) => TagChangeKind::Moved,
             };
             TagChange { tag: tag.clone(), change, now: now.as_ref().map(Digest::to_string) }
         };
         let tag_changes = names.iter().zip(&state.names).map(change).collect();
         let current = state.names.first().and_then(Option::as_ref);
         let before = current.map(|digest| self.index(digest)).transpose()?;
-        let changes = index_diff::between(before.as_ref(), &plan.index()?);
+        let changes = index_diff::compare(before.as_ref(), &plan.index()?);
         outcome.dry_run = true;
         outcome.preview = Some(DryRun { tag_changes, referrers_tags: Vec::new(), changes });
         Ok(())
@@ -222,18 +222,18 @@ impl LayoutPush<'_> {
             plan.blobs.iter().filter(|blob| !state.present.contains(&blob.digest)).collect();
         let bytes = missing.iter().filter_map(|blob| blob.size).fold(0, u64::saturating_add);
         progress.total(bytes, missing.len());
-        let steps: Vec<_> = missing.iter().copied().zip(before_in_archives(&missing)).collect();
-        let sent = tasks::in_stages(jobs, &steps, |blob| self.blob(&sink, &*progress, blob)).map_err(CommandError::of);
+        let steps: Vec<_> = missing.iter().copied().zip(archive_dependencies(&missing)).collect();
+        let sent = tasks::in_stages(jobs, &steps, |blob| self.copy_blob(&sink, &*progress, blob)).map_err(CommandError::combine);
         progress.finish();
         let mut copied = CopiedBlobs::default();
         sent?.into_iter().flatten().for_each(|bytes| copied.add(bytes));
-        let listed = plan.puts.iter().filter(|put| !put.is_referrer);
+        let listed = plan.manifests.iter().filter(|put| !put.is_referrer);
         let (indexes, images): (Vec<_>, Vec<_>) = listed.partition(|put| put.is_index);
-        tasks::in_order(jobs, &images, |put| self.manifest(&sink, put)).map_err(CommandError::of)?;
+        tasks::in_order(jobs, &images, |put| self.put_manifest(&sink, put)).map_err(CommandError::combine)?;
         // An index is written after its children.
-        indexes.into_iter().try_for_each(|put| self.manifest(&sink, put))?;
+        indexes.into_iter().try_for_each(|put| self.put_manifest(&sink, put))?;
         // What an index among the referrers names is before it.
-        plan.referrers().try_for_each(|put| self.referrer(&sink, put, state))?;
+        plan.referrers().try_for_each(|put| self.put_referrer(&sink, put, state))?;
         let (mut sink, list) = (Some(sink), &plan.list);
         let by_digest = || vec![ManifestName::Digest(list.digest.clone())];
         let tags: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
@@ -247,7 +247,7 @@ impl LayoutPush<'_> {
     }
 
     /// Reads back what was written.
-    fn verify(&self, plan: &PushPlan<'_>, names: &[String]) -> Result<Verified, CommandError> {
+    fn verify(&self, plan: &PushPlan<'_>, names: &[String]) -> Result<ReadBackCounts, CommandError> {
         let (layout, digest) = (Layout::open(self.layout)?, &plan.list.digest);
         let (source, place, jobs) = (&layout, self.layout.layout(), self.context.registry.jobs());
         let read_back = ReadBack { source, place, jobs };
@@ -258,13 +258,13 @@ impl LayoutPush<'_> {
         let referrers = plan.referrers().filter_map(|referrer| referrer.reference.digest().cloned());
         // The digest is read back too. It counts as a name only if there is no other name.
         let verified =
-            Verified { names: names.len().max(1), ..read_back.run(&named, children.chain(referrers).collect())? };
+            ReadBackCounts { names: names.len().max(1), ..read_back.run(&named, children.chain(referrers).collect())? };
         self.context.reporter.note(&verified.to_string());
         Ok(verified)
     }
 
     /// Copies a blob from the first source that has it. Returns the number of bytes; `None` if the layout had it.
-    fn blob(
+    fn copy_blob(
         &self,
         sink: &LayoutSink<'_>,
         progress: &dyn TransferProgress,
@@ -275,25 +275,25 @@ impl LayoutPush<'_> {
             blob.sources.iter().map(|source| RegistryRepository::new(self.context.registry, source)).collect();
         let layout = blob.layout.iter().map(|layout| (layout.content() as &dyn ContentSource, layout.to_string()));
         let repositories = repositories.iter().zip(&blob.sources).map(|(source, name)| (source as _, name.to_string()));
-        let mut failure = None;
+        let mut first_error = None;
         for (source, name) in layout.chain(repositories) {
             let bar = progress.blob(&blob.digest, blob.size, &format!("{name} -> {}", self.layout.layout()));
-            match sink.copy_blob(source, &named, &|bytes| bar.at(bytes)) {
+            match sink.copy_blob(source, &named, &|bytes| bar.set_bytes(bytes)) {
                 Ok(copied) => {
                     bar.done(&copied);
                     return Ok(if let BlobCopy::Copied(bytes) = copied { Some(bytes) } else { None });
                 }
                 Err(ContentError::Registry(error)) if error.kind == RegistryErrorKind::NotFound => {
-                    failure = failure.or(Some(error.into()));
+                    first_error = first_error.or(Some(error.into()));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         let (path, digest) = (self.layout.path.clone(), blob.digest.clone());
-        Err(failure.unwrap_or_else(|| crate::content::LayoutError::NoBlob { path, digest }.into()))
+        Err(first_error.unwrap_or_else(|| crate::content::LayoutError::NoBlob { path, digest }.into()))
     }
 
-    fn manifest(&self, sink: &LayoutSink<'_>, put: &PlannedManifest<'_>) -> Result<(), CommandError> {
+    fn put_manifest(&self, sink: &LayoutSink<'_>, put: &PlannedManifest<'_>) -> Result<(), CommandError> {
         let Some(digest) = put.reference.digest() else { return Ok(()) };
         sink.put_child(digest, put.media_type, &put.bytes)?;
         self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
@@ -301,7 +301,7 @@ impl LayoutPush<'_> {
     }
 
     /// Writes a referrer, unless it is there and listed under its subject.
-    fn referrer(
+    fn put_referrer(
         &self,
         sink: &LayoutSink<'_>,
         put: &PlannedManifest<'_>,
@@ -309,12 +309,12 @@ impl LayoutPush<'_> {
     ) -> Result<(), CommandError> {
         let digest = put.reference.digest().filter(|digest| !state.present.contains(*digest));
         let Some(digest) = digest else { return Ok(()) };
-        sink.put_referrer(&referrer(put, digest, &put.tags_alone()))?;
+        sink.put_referrer(&to_referrer(put, digest, &put.tag_names()))?;
         self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
         Ok(())
     }
 }
 
-fn referrer<'p>(put: &'p PlannedManifest<'_>, digest: &'p Digest, tags: &'p [String]) -> Referrer<'p> {
+fn to_referrer<'p>(put: &'p PlannedManifest<'_>, digest: &'p Digest, tags: &'p [String]) -> Referrer<'p> {
     Referrer { digest, media_type: put.media_type, bytes: &put.bytes, tags }
 }

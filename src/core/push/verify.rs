@@ -6,7 +6,7 @@ use crate::content::RegistryRepository;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
-use crate::core::push::outcome::Verified;
+use crate::core::push::outcome::ReadBackCounts;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::repositories::PushPlans;
@@ -17,11 +17,11 @@ use crate::reference::Reference;
 ///
 /// # Errors
 /// Those of [`verify`].
-pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Result<Verified, CommandError> {
-    let mut all = Verified::default();
+pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Result<ReadBackCounts, CommandError> {
+    let mut all = ReadBackCounts::default();
     for plan in plans.each() {
-        let Verified { names, manifests, blobs } = verify(context.registry, plan)?;
-        all = Verified { names: all.names + names, manifests: all.manifests + manifests, blobs: all.blobs + blobs };
+        let ReadBackCounts { names, manifests, blobs } = verify(context.registry, plan)?;
+        all = ReadBackCounts { names: all.names + names, manifests: all.manifests + manifests, blobs: all.blobs + blobs };
     }
     context.reporter.note(&all.to_string());
     Ok(all)
@@ -31,9 +31,9 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
 /// and of each manifest, a HEAD of each blob.
 ///
 /// # Errors
-/// [`CommandError::Unverified`] for the first name, manifest or blob that is not served as it was sent, and failed
-/// requests.
-pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<Verified, CommandError> {
+/// [`CommandError::ReadBackMismatch`] for the first name, manifest or blob that is not served as it was sent, and
+/// failed requests.
+pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<ReadBackCounts, CommandError> {
     let source = RegistryRepository::new(registry, plan.target.repository());
     let place = plan.target.repository().to_string();
     let read_back = ReadBack { source: &source, place: &place, jobs: registry.jobs() };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ContentOrigin};
-use crate::core::referrers::discover::{Discovery, FoundReferrer, Subject};
+use crate::core::referrers::discover::{ReferrerDiscovery, FoundReferrer, Subject};
 use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::model::Draft;
@@ -14,17 +14,17 @@ use crate::reference::{Reference, Repository};
 pub(crate) type CollectedReferrer<'a> = FoundReferrer<ContentOrigin<'a>>;
 
 /// A draft that is pushed, and which of its referrers are wanted.
-pub(crate) struct Collector<'a> {
+pub(crate) struct ReferrerCollector<'a> {
     access: ContentAccess<'a>,
     filter: &'a ReferrerFilter,
     draft: &'a Draft,
     /// The digest of the draft's index, where the list is that index unchanged.
-    carried: Option<&'a Digest>,
+    unchanged_index: Option<&'a Digest>,
     /// The repositories that the list goes to; none if it goes into a layout.
     targets: Vec<&'a Repository>,
 }
 
-impl<'a> Collector<'a> {
+impl<'a> ReferrerCollector<'a> {
     /// `list` is the digest of the list that the draft becomes.
     pub(crate) fn new(
         access: ContentAccess<'a>,
@@ -32,26 +32,26 @@ impl<'a> Collector<'a> {
         draft: &'a Draft,
         list: &Digest,
         targets: Vec<&'a Repository>,
-    ) -> Collector<'a> {
-        Collector { access, filter, draft, carried: carried(draft, list), targets }
+    ) -> ReferrerCollector<'a> {
+        ReferrerCollector { access, filter, draft, unchanged_index: unchanged_index(draft, list), targets }
     }
 
     /// Finds the referrers that a push sends along: those of a draft's images, and of its index where the list is that
     /// index unchanged. Images that are in each target already have their referrers there.
     ///
     /// # Errors
-    /// Those of [`Discovery::find`].
+    /// Those of [`ReferrerDiscovery::find`].
     pub(crate) fn collect(&self) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
-        self.find(self.filter.policy(self.carried.is_some()))
+        self.find(self.filter.policy(self.unchanged_index.is_some()))
     }
 
     /// Finds the referrers that are not sent along. Returns nothing if the user has chosen the referrers to send.
     ///
     /// # Errors
-    /// Those of [`Discovery::find`].
+    /// Those of [`ReferrerDiscovery::find`].
     pub(crate) fn left_behind(&self) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
-        let is_dropped = self.filter.policy(self.carried.is_some()) == ReferrersPolicy::Drop;
-        if !is_dropped || self.filter.policy.is_some() {
+        let drops_all = self.filter.policy(self.unchanged_index.is_some()) == ReferrersPolicy::Drop;
+        if !drops_all || self.filter.policy.is_some() {
             return Ok(Vec::new());
         }
         self.find(ReferrersPolicy::All)
@@ -59,36 +59,36 @@ impl<'a> Collector<'a> {
 
     fn find(&self, policy: ReferrersPolicy) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
         let jobs = self.access.registry.jobs();
-        let found = Discovery::new(&self.access, jobs, policy, &self.filter.types).find(&self.subjects())?;
-        Ok(unlisted(self.draft, found))
+        let found = ReferrerDiscovery::new(&self.access, jobs, policy, &self.filter.types).find(&self.subjects())?;
+        Ok(not_in_draft(self.draft, found))
     }
 
     /// The manifests whose referrers are looked for; the index before its images. Where an image is in each target,
     /// its referrers are there as well.
     fn subjects(&self) -> Vec<Subject<ContentOrigin<'a>>> {
-        let is_index = |source: &&Reference| source.digest().is_some() && source.digest() == self.carried;
+        let is_index = |source: &&Reference| source.digest().is_some() && source.digest() == self.unchanged_index;
         let index = self.draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_index);
         let index = index.and_then(|index| Some((index.repository(), index.digest()?)));
         let images = self.draft.listed().filter(|entry| entry.attests().is_none());
         let images = images.map(|entry| (entry.reference.repository(), &entry.descriptor.digest));
         let subject = |(repository, digest): (&'a Repository, &Digest)| Subject {
-            place: ContentOrigin::of(repository, digest, self.access.layouts),
+            origin: ContentOrigin::find(repository, digest, self.access.layouts),
             digest: digest.clone(),
         };
         let is_elsewhere = |subject: &Subject<ContentOrigin<'_>>| {
-            self.targets.is_empty() || self.targets.iter().any(|target| !subject.place.is_in(target))
+            self.targets.is_empty() || self.targets.iter().any(|target| !subject.origin.is_in(target))
         };
         index.into_iter().chain(images).map(subject).filter(is_elsewhere).collect()
     }
 }
 
 /// Those that the list does not have anyway, as an attestation of an image.
-fn unlisted<'a>(draft: &Draft, found: Vec<CollectedReferrer<'a>>) -> Vec<CollectedReferrer<'a>> {
+fn not_in_draft<'a>(draft: &Draft, found: Vec<CollectedReferrer<'a>>) -> Vec<CollectedReferrer<'a>> {
     let listed: BTreeSet<&Digest> = draft.entries().map(|entry| &entry.descriptor.digest).collect();
     found.into_iter().filter(|referrer| !listed.contains(&referrer.digest)).collect()
 }
 
 /// The digest of the draft's index, where the list is that index unchanged.
-fn carried<'a>(draft: &'a Draft, list: &Digest) -> Option<&'a Digest> {
+fn unchanged_index<'a>(draft: &'a Draft, list: &Digest) -> Option<&'a Digest> {
     draft.source.as_ref().map(|index| &index.digest).filter(|digest| *digest == list)
 }

@@ -29,7 +29,7 @@ const BYTES_MAX: u64 = 96 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FoundReferrer<P> {
     /// Where it is.
-    pub(crate) place: P,
+    pub(crate) origin: P,
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) bytes: Vec<u8>,
@@ -42,10 +42,10 @@ pub(crate) struct FoundReferrer<P> {
 }
 
 impl<P> FoundReferrer<P> {
-    fn new(place: P, manifest: FetchedManifest, subject: Digest) -> FoundReferrer<P> {
+    fn new(origin: P, manifest: FetchedManifest, subject: Digest) -> FoundReferrer<P> {
         let FetchedManifest { media_type, bytes, digest } = manifest;
         let artifact_type = referrers::artifact_type(&bytes);
-        FoundReferrer { place, digest, media_type, bytes, artifact_type, subject, tags: Vec::new() }
+        FoundReferrer { origin, digest, media_type, bytes, artifact_type, subject, tags: Vec::new() }
     }
 
     /// Whether it is an index: then it comes after the manifests that it names.
@@ -58,12 +58,12 @@ impl<P> FoundReferrer<P> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Subject<P> {
     /// Where it is, and where its referrers are then.
-    pub(crate) place: P,
+    pub(crate) origin: P,
     pub(crate) digest: Digest,
 }
 
 /// Finds referrers.
-pub(crate) struct Discovery<'a, S> {
+pub(crate) struct ReferrerDiscovery<'a, S> {
     search: &'a S,
     jobs: NonZeroUsize,
     /// Which of them are wanted.
@@ -75,7 +75,7 @@ pub(crate) struct Discovery<'a, S> {
 }
 
 /// Something that refers to `subject`.
-struct Listed<P> {
+struct ListedReferrer<P> {
     subject: Subject<P>,
     digest: Digest,
     /// What the list says of its type; empty where it does not.
@@ -85,22 +85,22 @@ struct Listed<P> {
 }
 
 /// One question to the registry.
-enum Query<'q, P> {
+enum ReferrerQuery<'q, P> {
     /// What the API, or the referrers tag, lists for this manifest.
     Referrers(&'q Subject<P>),
     /// What a tag of cosign serves.
     Cosign(&'q Subject<P>, &'static str),
 }
 
-impl<'a, S: ReferrerSearch> Discovery<'a, S> {
+impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
     /// Sends nothing.
     pub(crate) fn new(
         search: &'a S,
         jobs: NonZeroUsize,
         policy: ReferrersPolicy,
         types: &'a [String],
-    ) -> Discovery<'a, S> {
-        Discovery { search, jobs, policy, types, without_api: Mutex::default() }
+    ) -> ReferrerDiscovery<'a, S> {
+        ReferrerDiscovery { search, jobs, policy, types, without_api: Mutex::default() }
     }
 
     /// The referrers of these manifests, those of the referrers too, each once; an index after what it names.
@@ -110,30 +110,30 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
     ///
     /// # Errors
     /// A failed request; more than [`REFERRERS_MAX`] referrers of one manifest, or more than [`DEPTH_MAX`] levels.
-    pub(crate) fn find(&self, subjects: &[Subject<S::Place>]) -> Result<Vec<FoundReferrer<S::Place>>, CommandError> {
-        let mut seen: BTreeSet<Subject<S::Place>> = BTreeSet::new();
-        let new = |subject: &&Subject<S::Place>| seen.insert((*subject).clone());
-        let mut level: Vec<Subject<S::Place>> = subjects.iter().filter(new).cloned().collect();
-        let mut found: Vec<FoundReferrer<S::Place>> = Vec::new();
-        let mut total = Total::default();
+    pub(crate) fn find(&self, subjects: &[Subject<S::Origin>]) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
+        let mut seen: BTreeSet<Subject<S::Origin>> = BTreeSet::new();
+        let new = |subject: &&Subject<S::Origin>| seen.insert((*subject).clone());
+        let mut level: Vec<Subject<S::Origin>> = subjects.iter().filter(new).cloned().collect();
+        let mut found: Vec<FoundReferrer<S::Origin>> = Vec::new();
+        let mut totals = SearchTotals::default();
         if self.policy == ReferrersPolicy::Drop {
             return Ok(found);
         }
         for depth in 0..=DEPTH_MAX {
-            let listed = self.listed(&level, depth == 0)?;
-            let listed: Vec<Listed<S::Place>> =
-                listed.into_iter().filter(|listed| self.may_be_wanted(listed)).collect();
+            let listed = self.list(&level, depth == 0)?;
+            let listed: Vec<ListedReferrer<S::Origin>> =
+                listed.into_iter().filter(|listed| self.may_be_selected(listed)).collect();
             if listed.is_empty() {
                 return Ok(found);
             }
             if depth == DEPTH_MAX {
                 let subject = level.first().map(|subject| subject.digest.to_string()).unwrap_or_default();
-                return Err(CommandError::Referrers {
+                return Err(CommandError::RefusedReferrers {
                     subject,
                     why: format!("they are more than {DEPTH_MAX} levels deep"),
                 });
             }
-            level = self.fetched(listed, &mut seen, &mut found, &mut total)?;
+            level = self.fetch_new(listed, &mut seen, &mut found, &mut totals)?;
         }
         Ok(found)
     }
@@ -141,40 +141,40 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
     /// What refers to these manifests themselves, without cosign's tags and without what refers to that.
     ///
     /// # Errors
-    /// As [`Discovery::find`].
-    pub(crate) fn direct(&self, subjects: &[Subject<S::Place>]) -> Result<Vec<FoundReferrer<S::Place>>, CommandError> {
-        let listed = self.listed(subjects, false)?;
-        let listed = listed.into_iter().filter(|listed| self.may_be_wanted(listed)).collect();
+    /// As [`ReferrerDiscovery::find`].
+    pub(crate) fn find_direct(&self, subjects: &[Subject<S::Origin>]) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
+        let listed = self.list(subjects, false)?;
+        let listed = listed.into_iter().filter(|listed| self.may_be_selected(listed)).collect();
         let mut found = Vec::new();
-        self.fetched(listed, &mut BTreeSet::new(), &mut found, &mut Total::default())?;
+        self.fetch_new(listed, &mut BTreeSet::new(), &mut found, &mut SearchTotals::default())?;
         Ok(found)
     }
 
     /// What refers to these manifests.
-    fn listed(
+    fn list(
         &self,
-        subjects: &[Subject<S::Place>],
-        has_cosign_tags: bool,
-    ) -> Result<Vec<Listed<S::Place>>, CommandError> {
+        subjects: &[Subject<S::Origin>],
+        searches_cosign_tags: bool,
+    ) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
         let mut servers: BTreeSet<&str> = BTreeSet::new();
         let (first, others): (Vec<&Subject<_>>, Vec<&Subject<_>>) =
-            subjects.iter().partition(|subject| servers.insert(self.search.server(&subject.place)));
-        let first: Vec<Query<'_, _>> = first.into_iter().map(Query::Referrers).collect();
-        let kinds = if has_cosign_tags { &referrers::COSIGN_KINDS[..] } else { &[] };
-        let cosign = subjects.iter().flat_map(|subject| kinds.iter().map(move |kind| Query::Cosign(subject, kind)));
-        let others: Vec<Query<'_, _>> = others.into_iter().map(Query::Referrers).chain(cosign).collect();
+            subjects.iter().partition(|subject| servers.insert(self.search.server(&subject.origin)));
+        let first: Vec<ReferrerQuery<'_, _>> = first.into_iter().map(ReferrerQuery::Referrers).collect();
+        let kinds = if searches_cosign_tags { &referrers::COSIGN_KINDS[..] } else { &[] };
+        let cosign = subjects.iter().flat_map(|subject| kinds.iter().map(move |kind| ReferrerQuery::Cosign(subject, kind)));
+        let others: Vec<ReferrerQuery<'_, _>> = others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for wave in [first, others] {
-            let found = tasks::in_order(self.jobs, &wave, |query| self.ask(query)).map_err(CommandError::of)?;
+            let found = tasks::in_order(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
             listed.extend(found.into_iter().flatten());
         }
         Ok(listed)
     }
 
-    fn ask(&self, query: &Query<'_, S::Place>) -> Result<Vec<Listed<S::Place>>, CommandError> {
+    fn send(&self, query: &ReferrerQuery<'_, S::Origin>) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
         match query {
-            Query::Referrers(subject) => {
-                let listed = |Descriptor { digest, artifact_type, .. }| Listed {
+            ReferrerQuery::Referrers(subject) => {
+                let listed = |Descriptor { digest, artifact_type, .. }| ListedReferrer {
                     subject: (*subject).clone(),
                     digest,
                     artifact_type,
@@ -182,10 +182,10 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
                 };
                 Ok(self.referrers_of(subject)?.into_iter().map(listed).collect())
             }
-            Query::Cosign(subject, kind) => {
+            ReferrerQuery::Cosign(subject, kind) => {
                 let tag = referrers::cosign_tag(&subject.digest, kind);
-                let found = self.search.tagged(&subject.place, &tag)?;
-                let listed = |digest| Listed {
+                let found = self.search.resolve_tag(&subject.origin, &tag)?;
+                let listed = |digest| ListedReferrer {
                     subject: (*subject).clone(),
                     digest,
                     artifact_type: String::new(),
@@ -196,79 +196,79 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
         }
     }
 
-    fn referrers_of(&self, Subject { place, digest }: &Subject<S::Place>) -> Result<Vec<Descriptor>, CommandError> {
+    fn referrers_of(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Vec<Descriptor>, CommandError> {
         let without_api = || lock(&self.without_api);
-        let server = self.search.server(place);
+        let server = self.search.server(origin);
         let is_known = without_api().contains(server);
         if !is_known {
-            if let Some(found) = self.search.listed(place, digest)? {
+            if let Some(found) = self.search.list(origin, digest)? {
                 return Ok(found);
             }
             without_api().insert(server.to_owned());
         }
         let tag = ManifestName::Tag(referrers::tag(digest));
-        let Some(served) = self.search.manifest(place, &tag)? else { return Ok(Vec::new()) };
+        let Some(served) = self.search.manifest(origin, &tag)? else { return Ok(Vec::new()) };
         // A tag of this name that serves something else is no list of referrers.
         if !ManifestKind::is_list(&served.media_type) {
             return Ok(Vec::new());
         }
-        let wrong = |source| CommandError::Served { reference: self.search.shown(place, &tag), source };
+        let wrong = |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &tag), source };
         let listed = Index::decode(&served.bytes).map_err(wrong)?.manifests;
         if listed.len() > REFERRERS_MAX {
-            return Err(CommandError::Referrers { subject: digest.to_string(), why: too_many() });
+            return Err(CommandError::RefusedReferrers { subject: digest.to_string(), why: too_many() });
         }
         Ok(listed)
     }
 
     /// Whether it can be wanted, as far as the list says what it is.
-    fn may_be_wanted(&self, listed: &Listed<S::Place>) -> bool {
-        listed.artifact_type.is_empty() || self.is_wanted(&listed.artifact_type, listed.tag.is_some())
+    fn may_be_selected(&self, listed: &ListedReferrer<S::Origin>) -> bool {
+        listed.artifact_type.is_empty() || self.is_selected(&listed.artifact_type, listed.tag.is_some())
     }
 
-    fn is_wanted(&self, artifact_type: &str, is_cosign: bool) -> bool {
-        let is_kind = match self.policy {
+    fn is_selected(&self, artifact_type: &str, is_cosign: bool) -> bool {
+        let matches_policy = match self.policy {
             ReferrersPolicy::Drop => false,
             ReferrersPolicy::All => true,
             ReferrersPolicy::Keep => is_cosign || referrers::signs_or_attests(artifact_type),
         };
-        is_kind && (self.types.is_empty() || self.types.iter().any(|wanted| wanted == artifact_type))
+        matches_policy && (self.types.is_empty() || self.types.iter().any(|selected| selected == artifact_type))
     }
 
     /// Fetches those that were not seen before, adds those that are wanted to `found`, and gives them as subjects. One
     /// that is listed and not there is left out: lists of referrers outlive what they list.
-    fn fetched(
+    fn fetch_new(
         &self,
-        listed: Vec<Listed<S::Place>>,
-        seen: &mut BTreeSet<Subject<S::Place>>,
-        found: &mut Vec<FoundReferrer<S::Place>>,
-        total: &mut Total,
-    ) -> Result<Vec<Subject<S::Place>>, CommandError> {
-        let mut order: Vec<Subject<S::Place>> = Vec::new();
-        let mut about: BTreeMap<Subject<S::Place>, (Digest, Vec<String>)> = BTreeMap::new();
-        for Listed { subject, digest, tag, .. } in listed {
-            let referrer = Subject { place: subject.place, digest };
+        listed: Vec<ListedReferrer<S::Origin>>,
+        seen: &mut BTreeSet<Subject<S::Origin>>,
+        found: &mut Vec<FoundReferrer<S::Origin>>,
+        totals: &mut SearchTotals,
+    ) -> Result<Vec<Subject<S::Origin>>, CommandError> {
+        let mut new_referrers: Vec<Subject<S::Origin>> = Vec::new();
+        let mut details_of: BTreeMap<Subject<S::Origin>, (Digest, Vec<String>)> = BTreeMap::new();
+        for ListedReferrer { subject, digest, tag, .. } in listed {
+            let referrer = Subject { origin: subject.origin, digest };
             if seen.insert(referrer.clone()) {
-                total.count(&subject.digest)?;
-                order.push(referrer.clone());
-                about.insert(referrer.clone(), (subject.digest, Vec::new()));
+                totals.count(&subject.digest)?;
+                new_referrers.push(referrer.clone());
+                details_of.insert(referrer.clone(), (subject.digest, Vec::new()));
             }
-            if let Some((_, tags)) = about.get_mut(&referrer) {
+            if let Some((_, tags)) = details_of.get_mut(&referrer) {
                 tags.extend(tag);
             }
         }
-        let fetch = |subject: &Subject<S::Place>| {
+        let fetch = |subject: &Subject<S::Origin>| {
             let fetched = self.fetch(subject)?;
             let bytes = fetched.as_ref().map(|fetched| fetched.bytes.as_slice()).unwrap_or_default();
-            total.take(&subject.digest, bytes)?;
+            totals.add_bytes(&subject.digest, bytes)?;
             Ok(fetched)
         };
-        let fetched = tasks::in_order(self.jobs, &order, fetch).map_err(CommandError::of)?;
+        let fetched = tasks::in_order(self.jobs, &new_referrers, fetch).map_err(CommandError::combine)?;
         let mut level = Vec::new();
-        for (referrer, manifest) in order.into_iter().zip(fetched) {
-            let (Some((subject, tags)), Some(manifest)) = (about.remove(&referrer), manifest) else { continue };
-            let manifest = FoundReferrer { tags, ..FoundReferrer::new(referrer.place.clone(), manifest, subject) };
-            if self.is_wanted(&manifest.artifact_type, !manifest.tags.is_empty()) {
-                self.add(manifest, seen, found, total)?;
+        for (referrer, manifest) in new_referrers.into_iter().zip(fetched) {
+            let (Some((subject, tags)), Some(manifest)) = (details_of.remove(&referrer), manifest) else { continue };
+            let manifest = FoundReferrer { tags, ..FoundReferrer::new(referrer.origin.clone(), manifest, subject) };
+            if self.is_selected(&manifest.artifact_type, !manifest.tags.is_empty()) {
+                self.add(manifest, seen, found, totals)?;
                 level.push(referrer);
             }
         }
@@ -278,30 +278,30 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
     /// Adds a referrer; of an index first what it names.
     fn add(
         &self,
-        referrer: FoundReferrer<S::Place>,
-        seen: &mut BTreeSet<Subject<S::Place>>,
-        found: &mut Vec<FoundReferrer<S::Place>>,
-        total: &mut Total,
+        referrer: FoundReferrer<S::Origin>,
+        seen: &mut BTreeSet<Subject<S::Origin>>,
+        found: &mut Vec<FoundReferrer<S::Origin>>,
+        totals: &mut SearchTotals,
     ) -> Result<(), CommandError> {
         if referrer.is_index() {
-            let place = &referrer.place;
-            let name = self.search.shown(place, &ManifestName::Digest(referrer.digest.clone()));
-            let refused = |why: &str| CommandError::Referrers { subject: name.clone(), why: why.to_owned() };
-            let children = Index::decode(&referrer.bytes).map_err(CommandError::served(&name))?.manifests;
+            let origin = &referrer.origin;
+            let name = self.search.display_name(origin, &ManifestName::Digest(referrer.digest.clone()));
+            let refused = |why: &str| CommandError::RefusedReferrers { subject: name.clone(), why: why.to_owned() };
+            let children = Index::decode(&referrer.bytes).map_err(CommandError::invalid_document(&name))?.manifests;
             if children.len() > REFERRERS_MAX {
                 return Err(refused(&too_many()));
             }
             for child in children {
-                let child = Subject { place: place.clone(), digest: child.digest };
+                let child = Subject { origin: origin.clone(), digest: child.digest };
                 if !seen.insert(child.clone()) {
                     continue;
                 }
-                total.count(&referrer.digest)?;
+                totals.count(&referrer.digest)?;
                 let Some(manifest) = self.fetch(&child)? else {
                     return Err(refused(&format!("{} is not there", child.digest)));
                 };
-                total.take(&child.digest, &manifest.bytes)?;
-                let child = FoundReferrer::new(place.clone(), manifest, referrer.digest.clone());
+                totals.add_bytes(&child.digest, &manifest.bytes)?;
+                let child = FoundReferrer::new(origin.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
                     return Err(refused("it has an index in an index"));
                 }
@@ -312,10 +312,10 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
         Ok(())
     }
 
-    fn fetch(&self, Subject { place, digest }: &Subject<S::Place>) -> Result<Option<FetchedManifest>, CommandError> {
+    fn fetch(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Option<FetchedManifest>, CommandError> {
         let name = ManifestName::Digest(digest.clone());
-        let Some(mut fetched) = self.search.manifest(place, &name)? else { return Ok(None) };
-        let served = |source| CommandError::Served { reference: self.search.shown(place, &name), source };
+        let Some(mut fetched) = self.search.manifest(origin, &name)? else { return Ok(None) };
+        let served = |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &name), source };
         if let Some(found) = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
             found.clone_into(&mut fetched.media_type);
         }
@@ -325,29 +325,29 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
 
 /// How much a search has taken.
 #[derive(Default)]
-struct Total {
+struct SearchTotals {
     referrers: usize,
     bytes: AtomicU64,
 }
 
-impl Total {
+impl SearchTotals {
     fn count(&mut self, subject: &Digest) -> Result<(), CommandError> {
         self.referrers += 1;
         if self.referrers <= TOTAL_MAX {
             return Ok(());
         }
         let why = format!("there are more than {TOTAL_MAX} in all");
-        Err(CommandError::Referrers { subject: subject.to_string(), why })
+        Err(CommandError::RefusedReferrers { subject: subject.to_string(), why })
     }
 
     /// Counts a manifest that is kept.
-    fn take(&self, subject: &Digest, bytes: &[u8]) -> Result<(), CommandError> {
+    fn add_bytes(&self, subject: &Digest, bytes: &[u8]) -> Result<(), CommandError> {
         let more = bytes.len() as u64;
         if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= BYTES_MAX {
             return Ok(());
         }
         let why = format!("they have more than {BYTES_MAX} bytes in all");
-        Err(CommandError::Referrers { subject: subject.to_string(), why })
+        Err(CommandError::RefusedReferrers { subject: subject.to_string(), why })
     }
 }
 

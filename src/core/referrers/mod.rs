@@ -6,5 +6,5 @@ pub mod discover;
 pub(crate) mod outcome;
 pub mod search;
 
-pub(crate) use collect::{CollectedReferrer, Collector};
+pub(crate) use collect::{CollectedReferrer, ReferrerCollector};
 pub(crate) use discover::FoundReferrer;

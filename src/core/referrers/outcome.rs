@@ -29,7 +29,7 @@ pub(crate) struct ReferrerOutcome {
 }
 
 impl ReferrerOutcome {
-    pub(crate) fn of<P>(found: &FoundReferrer<P>) -> ReferrerOutcome {
+    pub(crate) fn from_found<P>(found: &FoundReferrer<P>) -> ReferrerOutcome {
         ReferrerOutcome {
             digest: found.digest.to_string(),
             artifact_type: found.artifact_type.clone(),

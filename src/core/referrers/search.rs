@@ -3,7 +3,7 @@
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource, RegistryRepository};
 use crate::core::error::CommandError;
-use crate::core::image_source::{ContentAccess, ContentOrigin, shown_in};
+use crate::core::image_source::{ContentAccess, ContentOrigin, manifest_name_in};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::net::RegistryErrorKind;
@@ -14,30 +14,30 @@ pub(crate) const REFERRERS_MAX: usize = 1_000;
 /// Finds manifests and what refers to them.
 pub(crate) trait ReferrerSearch: Sync {
     /// Where a manifest is.
-    type Place: Clone + Ord + Send + Sync;
+    type Origin: Clone + Ord + Send + Sync;
 
-    /// The server of a place. All places of one server have the referrers API, or none.
-    fn server<'p>(&self, place: &'p Self::Place) -> &'p str;
+    /// The server of an origin. All origins of one server have the referrers API, or none.
+    fn server<'o>(&self, origin: &'o Self::Origin) -> &'o str;
 
-    /// The name of a tag or digest in a place, for messages.
-    fn shown(&self, place: &Self::Place, name: &ManifestName) -> String;
+    /// The name of a tag or digest in an origin, for messages.
+    fn display_name(&self, origin: &Self::Origin, name: &ManifestName) -> String;
 
-    /// Calls `read` with what reads a place.
-    fn read<T>(&self, place: &Self::Place, read: impl FnOnce(&dyn ContentSource) -> T) -> T;
+    /// Calls `read` with what reads an origin.
+    fn with_source<T>(&self, origin: &Self::Origin, read: impl FnOnce(&dyn ContentSource) -> T) -> T;
 
-    /// What a place lists as referring to a manifest; `None` if it has no such list.
-    fn listed(&self, place: &Self::Place, subject: &Digest) -> Result<Option<Vec<Descriptor>>, CommandError> {
-        Ok(self.read(place, |source| source.referrers(subject, REFERRERS_MAX))?)
+    /// What an origin lists as referring to a manifest; `None` if it has no such list.
+    fn list(&self, origin: &Self::Origin, subject: &Digest) -> Result<Option<Vec<Descriptor>>, CommandError> {
+        Ok(self.with_source(origin, |source| source.referrers(subject, REFERRERS_MAX))?)
     }
 
     /// The digest that a tag has; `None` without such a tag.
-    fn tagged(&self, place: &Self::Place, tag: &str) -> Result<Option<Digest>, CommandError> {
-        Ok(self.read(place, |source| source.tagged(tag))?)
+    fn resolve_tag(&self, origin: &Self::Origin, tag: &str) -> Result<Option<Digest>, CommandError> {
+        Ok(self.with_source(origin, |source| source.resolve_tag(tag))?)
     }
 
     /// A manifest; `None` if it is not there.
-    fn manifest(&self, place: &Self::Place, name: &ManifestName) -> Result<Option<FetchedManifest>, CommandError> {
-        match self.read(place, |source| source.manifest(name)) {
+    fn manifest(&self, origin: &Self::Origin, name: &ManifestName) -> Result<Option<FetchedManifest>, CommandError> {
+        match self.with_source(origin, |source| source.manifest(name)) {
             Err(error) if is_missing(&error) => Ok(None),
             fetched => Ok(fetched.map(Some)?),
         }
@@ -46,21 +46,21 @@ pub(crate) trait ReferrerSearch: Sync {
 
 /// Repositories of any registries, and layouts.
 impl<'a> ReferrerSearch for ContentAccess<'a> {
-    type Place = ContentOrigin<'a>;
+    type Origin = ContentOrigin<'a>;
 
-    fn server<'p>(&self, place: &'p ContentOrigin<'a>) -> &'p str {
-        match place {
+    fn server<'o>(&self, origin: &'o ContentOrigin<'a>) -> &'o str {
+        match origin {
             ContentOrigin::Repository(repository) => repository.domain(),
             ContentOrigin::Layout(layout) => layout.shown(),
         }
     }
 
-    fn shown(&self, place: &ContentOrigin<'a>, name: &ManifestName) -> String {
-        shown_in(place, matches!(place, ContentOrigin::Repository(_)), name)
+    fn display_name(&self, origin: &ContentOrigin<'a>, name: &ManifestName) -> String {
+        manifest_name_in(origin, matches!(origin, ContentOrigin::Repository(_)), name)
     }
 
-    fn read<T>(&self, place: &ContentOrigin<'a>, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
-        match place {
+    fn with_source<T>(&self, origin: &ContentOrigin<'a>, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
+        match origin {
             ContentOrigin::Repository(repository) => read(&RegistryRepository::new(self.registry, repository)),
             ContentOrigin::Layout(layout) => read(layout.content()),
         }
@@ -75,17 +75,17 @@ pub(crate) struct SourceSearch<'a> {
 }
 
 impl ReferrerSearch for SourceSearch<'_> {
-    type Place = ();
+    type Origin = ();
 
-    fn server<'p>(&self, (): &'p ()) -> &'p str {
+    fn server<'o>(&self, (): &'o ()) -> &'o str {
         ""
     }
 
-    fn shown(&self, (): &(), name: &ManifestName) -> String {
-        shown_in(&self.name, false, name)
+    fn display_name(&self, (): &(), name: &ManifestName) -> String {
+        manifest_name_in(&self.name, false, name)
     }
 
-    fn read<T>(&self, (): &(), read: impl FnOnce(&dyn ContentSource) -> T) -> T {
+    fn with_source<T>(&self, (): &(), read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         read(self.source)
     }
 }

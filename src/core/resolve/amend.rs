@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::request::SourceFilter;
-use crate::core::resolve::previous::{PreviousEntries, SourceChange, moved, pairs, previous_entries};
+use crate::core::resolve::previous::{PreviousEntries, SourceChange, match_entries, previous_entries, source_change};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -14,26 +14,26 @@ use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// `new` with the user's changes of `old`, which are all differences of `old` from its `original`.
-fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
-    fn keep<T: PartialEq + Clone>(old: &T, original: Option<&T>, new: &mut T) {
+fn keep_user_changes(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
+    fn keep_change<T: PartialEq + Clone>(old: &T, original: Option<&T>, new: &mut T) {
         if original != Some(old) {
             new.clone_from(old);
         }
     }
     let empty = Platform::default();
     let of = |descriptor: &Descriptor| descriptor.platform.clone().unwrap_or_else(|| empty.clone());
-    let (was, first) = (of(&old.descriptor), original.map(of));
-    let (first, mut now) = (first.as_ref(), of(&new.descriptor));
-    keep(&was.os, first.map(|first| &first.os), &mut now.os);
-    keep(&was.architecture, first.map(|first| &first.architecture), &mut now.architecture);
-    keep(&was.variant, first.map(|first| &first.variant), &mut now.variant);
-    keep(&was.os_version, first.map(|first| &first.os_version), &mut now.os_version);
-    keep(&was.os_features, first.map(|first| &first.os_features), &mut now.os_features);
-    keep(&was.features, first.map(|first| &first.features), &mut now.features);
-    if now != empty || new.descriptor.platform.is_some() {
-        new.descriptor.platform = Some(now);
+    let (old_platform, first) = (of(&old.descriptor), original.map(of));
+    let (first, mut new_platform) = (first.as_ref(), of(&new.descriptor));
+    keep_change(&old_platform.os, first.map(|first| &first.os), &mut new_platform.os);
+    keep_change(&old_platform.architecture, first.map(|first| &first.architecture), &mut new_platform.architecture);
+    keep_change(&old_platform.variant, first.map(|first| &first.variant), &mut new_platform.variant);
+    keep_change(&old_platform.os_version, first.map(|first| &first.os_version), &mut new_platform.os_version);
+    keep_change(&old_platform.os_features, first.map(|first| &first.os_features), &mut new_platform.os_features);
+    keep_change(&old_platform.features, first.map(|first| &first.features), &mut new_platform.features);
+    if new_platform != empty || new.descriptor.platform.is_some() {
+        new.descriptor.platform = Some(new_platform);
     }
-    keep(
+    keep_change(
         &old.descriptor.artifact_type,
         original.map(|original| &original.artifact_type),
         &mut new.descriptor.artifact_type,
@@ -64,33 +64,33 @@ pub(crate) fn merge(
         draft.arrange([]);
     }
     let previous_entries = previous_entries(&before, &source.reference, previous);
-    let moved = moved(&previous_entries, source);
-    let mut taken = BTreeSet::new();
-    for (new, old) in source.entries.iter().zip(pairs(&previous_entries, &source.entries, previous)) {
-        taken.extend(old.map(|old| &old.reference));
+    let moved = source_change(&previous_entries, source);
+    let mut matched = BTreeSet::new();
+    for (new, old) in source.entries.iter().zip(match_entries(&previous_entries, &source.entries, previous)) {
+        matched.extend(old.map(|old| &old.reference));
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
             Some(old) => {
-                replace(draft, old, carry(old, previous.of(old), new.clone()));
+                replace(draft, old, keep_user_changes(old, previous.description_of(old), new.clone()));
                 if moved.is_some() {
-                    derive(draft, source, new);
+                    record_derived_platform(draft, source, new);
                 }
             }
             None => {
-                join(draft, new);
-                derive(draft, source, new);
+                add_entry(draft, new);
+                record_derived_platform(draft, source, new);
             }
         }
     }
     draft.carried.retain(|carried| moved.as_ref().is_none_or(|moved| carried.source.digest() != Some(&moved.old)));
     for carried in &source.carried {
-        if !draft.carried.iter().any(|own| own.descriptor.digest == carried.descriptor.digest) {
+        if !draft.carried.iter().any(|known| known.descriptor.digest == carried.descriptor.digest) {
             draft.carried.push(carried.clone());
         }
     }
-    for old in previous_entries.iter().filter(|old| !taken.contains(&old.reference)) {
+    for old in previous_entries.iter().filter(|old| !matched.contains(&old.reference)) {
         let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
-        let is_over = match old.attests() {
+        let is_obsolete = match old.attests() {
             Some(_) if filter.attestations == Attestations::Drop => true,
             None if filter.attestations == Attestations::Drop
                 && old.subject().is_some_and(|subject| draft.has(&subject)) =>
@@ -99,29 +99,29 @@ pub(crate) fn merge(
             }
             // Its image did not change and has new attestations, or its image is gone.
             Some(digest) => moved.is_some() && (serves(digest.clone()) || !draft.has(&digest)),
-            None => moved.is_some() && is_picked(filter, old),
+            None => moved.is_some() && is_selected(filter, old),
         };
-        if is_over {
+        if is_obsolete {
             draft.take_out(old);
         }
     }
     if let Some(old) = moved.as_ref().and_then(|moved| previous.index(&moved.old)) {
-        let is_all = previous_entries.len() == before.entries().count();
-        follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
+        let is_only_source = previous_entries.len() == before.entries().count();
+        follow_index_members(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_only_source);
     }
     if let Some(moved) = &moved
-        && draft.source.as_ref().is_some_and(|own| own.digest == moved.old)
+        && draft.source.as_ref().is_some_and(|known| known.digest == moved.old)
     {
-        draft.source.clone_from(&source.form);
+        draft.source.clone_from(&source.source_index);
         follow_order(draft, source);
     }
     moved
 }
 
 /// Records that the platform of a new entry does not come from the index.
-fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
+fn record_derived_platform(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
     let key = EntryKey::of(&new.reference);
-    match source.derived.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
+    match source.derived_platforms.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
         Some(platform) => drop(draft.platforms.insert(key, platform.clone())),
         None => drop(draft.platforms.remove(&key)),
     }
@@ -129,7 +129,7 @@ fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
 
 /// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images of registries has
 /// docker's order.
-pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
+pub(crate) fn set_order(draft: &mut Draft, found: &[ResolvedSource]) {
     if found.iter().all(|source| source.index.is_none() && source.location.layout().is_none()) {
         return;
     }
@@ -139,7 +139,7 @@ pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
             source.entries.iter().map(|entry| (EntryKey::of(&entry.reference), entry)).collect();
         for key in &source.order {
             match entries.get(key) {
-                Some(entry) => keys.extend(holders(draft, entry).iter().map(EntryKey::of)),
+                Some(entry) => keys.extend(names_in_draft(draft, entry).iter().map(EntryKey::of)),
                 None => keys.push(key.clone()),
             }
         }
@@ -150,29 +150,29 @@ pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
 /// If the index that a draft takes its form from has moved, the draft follows the index's new order, in the place of
 /// the old one.
 fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
-    let own: BTreeSet<&EntryKey> = source.order.iter().collect();
-    let first = draft.order.iter().position(|key| own.contains(key)).unwrap_or(draft.order.len());
+    let source_keys: BTreeSet<&EntryKey> = source.order.iter().collect();
+    let first = draft.order.iter().position(|key| source_keys.contains(key)).unwrap_or(draft.order.len());
     let (before, after) = draft.order.split_at(first);
-    let others = |keys: &[EntryKey]| keys.iter().filter(|key| !own.contains(key)).cloned().collect::<Vec<_>>();
+    let others = |keys: &[EntryKey]| keys.iter().filter(|key| !source_keys.contains(key)).cloned().collect::<Vec<_>>();
     let keys = [others(before), source.order.clone(), others(after)].concat();
     draft.arrange(keys);
 }
 
-fn is_picked(filter: &SourceFilter, entry: &Entry) -> bool {
+fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
     let matches = |platform: &Platform| filter.platforms.iter().any(|pick| platform.matches(&pick.parsed));
     filter.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }
 
 /// Adds an entry that the draft does not have. An image that an index brought gets its own name once the user names it;
 /// an image that the user named keeps that name if an index brings it.
-fn join(draft: &mut Draft, new: &Entry) {
+fn add_entry(draft: &mut Draft, new: &Entry) {
     if new.source.is_some() {
-        if others(draft, new).is_empty() {
+        if equivalent_entries(draft, new).is_empty() {
             draft.insert(new.clone());
         }
         return;
     }
-    let unnamed = same(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
+    let unnamed = entries_of_same_image(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
     match unnamed.cloned() {
         Some(mut named) => {
             let old = named.reference.clone();
@@ -186,8 +186,8 @@ fn join(draft: &mut Draft, new: &Entry) {
 
 /// Removes the entries that are new since `before` and say what an entry of `before` says: the same image, described
 /// alike, in another repository. Returns their names. A published list has no use for it twice.
-pub(crate) fn remove_doubles(before: &Draft, draft: &mut Draft) -> Vec<Reference> {
-    let is_same = |old: &Descriptor, new: &Descriptor| {
+pub(crate) fn remove_duplicates(before: &Draft, draft: &mut Draft) -> Vec<Reference> {
+    let is_same_descriptor = |old: &Descriptor, new: &Descriptor| {
         let platforms = (old.platform.as_ref(), new.platform.as_ref());
         let is_platform = match platforms {
             (Some(old), Some(new)) => old.matches(new) && new.matches(old),
@@ -195,64 +195,64 @@ pub(crate) fn remove_doubles(before: &Draft, draft: &mut Draft) -> Vec<Reference
         };
         is_platform && Descriptor { platform: old.platform.clone(), ..new.clone() } == *old
     };
-    let is_double = |new: &&Entry| {
-        before.get(&new.reference).is_none() && before.entries().any(|old| is_same(&old.descriptor, &new.descriptor))
+    let is_duplicate = |new: &&Entry| {
+        before.get(&new.reference).is_none() && before.entries().any(|old| is_same_descriptor(&old.descriptor, &new.descriptor))
     };
-    let doubles: Vec<Reference> = draft.entries().filter(is_double).map(|entry| entry.reference.clone()).collect();
-    doubles.iter().for_each(|double| drop(draft.remove(double)));
-    doubles
+    let duplicates: Vec<Reference> = draft.entries().filter(is_duplicate).map(|entry| entry.reference.clone()).collect();
+    duplicates.iter().for_each(|duplicate| drop(draft.remove(duplicate)));
+    duplicates
 }
 
 /// The names under which the draft has an entry of a source: its own name, or those that it had before.
-pub(crate) fn holders(draft: &Draft, new: &Entry) -> Vec<Reference> {
+pub(crate) fn names_in_draft(draft: &Draft, new: &Entry) -> Vec<Reference> {
     match draft.get(&new.reference) {
-        Some(own) => vec![own.reference.clone()],
-        None => others(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
+        Some(entry) => vec![entry.reference.clone()],
+        None => equivalent_entries(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
     }
 }
 
 /// The entries that stand for a descriptor of an index under other names: those with the same description, or for the
 /// image's first descriptor any entry of the image, because users may describe it differently.
-fn others<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
-    let says_as_much = |entry: &&Entry| {
-        let (one, other) = (&entry.descriptor, &new.descriptor);
-        one.platform == other.platform && one.annotations == other.annotations
+fn equivalent_entries<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+    let is_same_description = |entry: &&Entry| {
+        let (descriptor, new_descriptor) = (&entry.descriptor, &new.descriptor);
+        descriptor.platform == new_descriptor.platform && descriptor.annotations == new_descriptor.annotations
     };
-    let same = same(draft, new);
+    let same = entries_of_same_image(draft, new);
     let is_listed_again = new.reference.tag().is_some();
-    if is_listed_again || same.iter().any(says_as_much) {
-        return same.into_iter().filter(|entry| says_as_much(entry)).collect();
+    if is_listed_again || same.iter().any(is_same_description) {
+        return same.into_iter().filter(|entry| is_same_description(entry)).collect();
     }
     same
 }
 
 /// The entries of the same image in the same repository under other names.
-fn same<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
-    let is_same = |entry: &&Entry| {
+fn entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+    let is_same_image = |entry: &&Entry| {
         entry.descriptor.digest == new.descriptor.digest
             && entry.reference.repository() == new.reference.repository()
             && entry.reference != new.reference
     };
-    draft.entries().filter(is_same).collect()
+    draft.entries().filter(is_same_image).collect()
 }
 
-/// Updates the draft's own members that came from the index to the index's new values. `is_all`: the list has no other
-/// source, so members that are new in the index are added, too.
-fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
+/// Updates the draft's own members that came from the index to the index's new values. `is_only_source`: the list has
+/// no other source, so members that are new in the index are added, too.
+fn follow_index_members(draft: &mut Draft, old: &Index, new: &Index, is_only_source: bool) {
     let names: BTreeSet<&String> = old.annotations.keys().chain(new.annotations.keys()).collect();
     for name in names {
-        let (was, is) = (old.annotations.get(name), new.annotations.get(name));
-        if draft.annotations.get(name) == was && (was.is_some() || is_all) {
-            match is {
+        let (old_value, new_value) = (old.annotations.get(name), new.annotations.get(name));
+        if draft.annotations.get(name) == old_value && (old_value.is_some() || is_only_source) {
+            match new_value {
                 Some(value) => drop(draft.annotations.insert(name.clone(), value.clone())),
                 None => drop(draft.annotations.remove(name)),
             }
         }
     }
-    if draft.artifact_type == old.artifact_type && (is_all || !old.artifact_type.is_empty()) {
+    if draft.artifact_type == old.artifact_type && (is_only_source || !old.artifact_type.is_empty()) {
         draft.artifact_type.clone_from(&new.artifact_type);
     }
-    if draft.subject == old.subject && (is_all || old.subject.is_some()) {
+    if draft.subject == old.subject && (is_only_source || old.subject.is_some()) {
         draft.subject.clone_from(&new.subject);
     }
 }
@@ -260,9 +260,9 @@ fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
 /// Replaces `old` by `new`. Attestations of `old` no longer refer to an existing image.
 fn replace(draft: &mut Draft, old: &Entry, new: Entry) {
     let digest = &old.descriptor.digest;
-    let is_other = *digest != new.descriptor.digest;
+    let is_other_image = *digest != new.descriptor.digest;
     draft.replace(&old.reference, new);
-    if is_other && !draft.has(digest) {
+    if is_other_image && !draft.has(digest) {
         for belonging in draft.belonging(digest) {
             draft.remove(&belonging);
         }

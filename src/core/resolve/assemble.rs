@@ -12,7 +12,7 @@ use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, Resolver, SourceRequest};
-use crate::core::resolve::spec_entry::{entries_of, has_attestations, pick};
+use crate::core::resolve::spec_entry::{select_entries, has_attestations, pick};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -56,7 +56,7 @@ pub(crate) struct ListParts {
 
 impl SpecSources {
     /// Collects the sources of these specs.
-    pub(crate) fn of(specs: &[Spec]) -> SpecSources {
+    pub(crate) fn new(specs: &[Spec]) -> SpecSources {
         let mut sources = SpecSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
             sources.add(entry, attestations(spec), spec.attestations == Some(Attestations::Keep));
@@ -126,12 +126,12 @@ impl ResolvedSources {
     /// One error for each selected platform that an index does not have; a list without any entry.
     pub(crate) fn parts(&self, spec: &Spec) -> Result<ListParts, CommandError> {
         let keeps_attestations = attestations(spec) == Attestations::Keep;
-        let (mut entries, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut entries, mut errors, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &spec.manifests {
             let Some(source) = self.get(&entry.image) else { continue };
-            match entries_of(entry, source, keeps_attestations) {
+            match select_entries(entry, source, keeps_attestations) {
                 Ok(selected) => entries.extend(selected),
-                Err(failure) => failures.push(failure),
+                Err(error) => errors.push(error),
             }
             if spec.attestations.is_none() && !keeps_attestations && has_attestations(source) {
                 let image = &entry.image;
@@ -140,20 +140,20 @@ impl ResolvedSources {
                 ));
             }
         }
-        CommandError::fail_if_any(failures)?;
+        CommandError::fail_if_any(errors)?;
         if entries.is_empty() {
             let target = spec.targets.first().map(ToString::to_string);
-            return Err(CommandError::NoneLeft(target.unwrap_or_default()));
+            return Err(CommandError::NoImageAvailable(target.unwrap_or_default()));
         }
-        let entries = merged(entries);
+        let entries = merge_entries(entries);
         let mut base = self.base(spec).cloned();
         let whole_order = base.as_ref().and_then(|base| whole_order(base, &entries));
         let carried = self.carried(spec, whole_order.is_some());
         let used: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let used: Vec<&ResolvedSource> = used.into_iter().filter_map(|image| self.get(image)).collect();
-        warnings.extend(used.iter().flat_map(|source| source.left_out.clone()));
+        warnings.extend(used.iter().flat_map(|source| source.omissions.clone()));
         if spec.form == Some(Form::Docker)
-            && let Some(ResolvedSource { index: Some(index), .. }) = base.take_if(|base| is_beyond_docker(base))
+            && let Some(ResolvedSource { index: Some(index), .. }) = base.take_if(|base| has_oci_only_members(base))
         {
             let names: Vec<String> = index.annotations.keys().map(|name| sanitize::word(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
@@ -162,7 +162,7 @@ impl ResolvedSources {
                 names.join(", ")
             ));
         }
-        let indexes = used.iter().filter_map(|source| source.form.clone());
+        let indexes = used.iter().filter_map(|source| source.source_index.clone());
         let nested = indexes.flat_map(|mut index| {
             let inner = std::mem::take(&mut index.nested);
             std::iter::once(index).chain(inner)
@@ -177,10 +177,10 @@ impl ResolvedSources {
     fn carried(&self, spec: &Spec, is_whole: bool) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
         for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
-            let own = self.get(&entry.image).into_iter().flat_map(|source| &source.carried);
-            for own in own {
-                if !carried.iter().any(|other| other.descriptor.digest == own.descriptor.digest) {
-                    carried.push(own.clone());
+            let descriptors = self.get(&entry.image).into_iter().flat_map(|source| &source.carried);
+            for descriptor in descriptors {
+                if !carried.iter().any(|other| other.descriptor.digest == descriptor.descriptor.digest) {
+                    carried.push(descriptor.clone());
                 }
             }
         }
@@ -190,72 +190,72 @@ impl ResolvedSources {
     /// The index, if the list is built from it alone: its own members are taken over.
     fn base(&self, spec: &Spec) -> Option<&ResolvedSource> {
         let first = spec.manifests.first()?;
-        let is_alone = spec.manifests.iter().all(|entry| entry.image == first.image);
-        self.get(&first.image).filter(|source| is_alone && source.index.is_some() && spec.source.is_none())
+        let is_only_source = spec.manifests.iter().all(|entry| entry.image == first.image);
+        self.get(&first.image).filter(|source| is_only_source && source.index.is_some() && spec.source.is_none())
     }
 }
 
 impl ListParts {
-    /// The draft to publish as `target`. `form` is the index that the spec names as its source.
-    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, form: Option<&ResolvedSource>) -> Draft {
+    /// The draft to publish as `target`. `source` is the index that the spec names as its source.
+    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, source: Option<&ResolvedSource>) -> Draft {
         let mut draft = Draft::new(target.clone());
-        if let Some(ResolvedSource { index: Some(index), form, .. }) = &self.base {
+        if let Some(ResolvedSource { index: Some(index), source_index, .. }) = &self.base {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);
-            draft.source.clone_from(form);
+            draft.source.clone_from(source_index);
         }
         draft.annotations.extend(spec.annotations.clone());
         if let Some(artifact_type) = &spec.artifact_type {
             draft.artifact_type.clone_from(artifact_type);
         }
-        let derived = self.base.as_ref().map(|base| &base.derived);
+        let derived = self.base.as_ref().map(|base| &base.derived_platforms);
         let mut keys = BTreeMap::new();
         for (position, entry) in self.entries.iter().enumerate() {
-            let key = key_at(position);
+            let key = position_key(position);
             if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
                 draft.platforms.insert(key.clone(), platform.clone());
             }
             keys.insert(EntryKey::of(&entry.reference), key.clone());
             draft.order.push(key.clone());
-            draft.insert_keyed(key, self.in_target(entry, target));
+            draft.insert_keyed(key, self.moved_to_target(entry, target));
         }
         draft.carried.clone_from(&self.carried);
-        if let Some(form) = form {
-            self.follow(&mut draft, form);
+        if let Some(source) = source {
+            self.apply_source_index(&mut draft, source);
         }
         if let Some(order) = &self.whole_order {
             draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
         }
         for carried in draft.carried.iter_mut().filter(|carried| self.in_layouts.contains(&carried.source)) {
-            carried.source = moved(&carried.source, target);
+            carried.source = in_repository_of(&carried.source, target);
         }
         draft
     }
 
     /// An entry with the reference that it is going to have.
-    fn in_target(&self, entry: &Entry, target: &Reference) -> Entry {
+    fn moved_to_target(&self, entry: &Entry, target: &Reference) -> Entry {
         let is_in_layout = |name: &Reference| self.in_layouts.contains(name);
         let mut entry = entry.clone();
         if is_in_layout(entry.source.as_ref().unwrap_or(&entry.reference)) {
-            entry.reference = moved(&entry.reference, target);
-            entry.source = entry.source.map(|source| moved(&source, target));
+            entry.reference = in_repository_of(&entry.reference, target);
+            entry.source = entry.source.map(|source| in_repository_of(&source, target));
         }
         entry
     }
 }
 
 /// A reference with a digest, in the repository of `target`.
-fn moved(reference: &Reference, target: &Reference) -> Reference {
+fn in_repository_of(reference: &Reference, target: &Reference) -> Reference {
     reference.digest().map_or_else(|| reference.clone(), |digest| target.repository().at_digest(digest))
 }
 
 impl ListParts {
     /// Gives a draft the form of the index that its spec names: the spec describes the images, and the index supplies
     /// what a spec cannot express.
-    fn follow(&self, draft: &mut Draft, form: &ResolvedSource) {
-        let Some(ResolvedSource { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
-        draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });
+    fn apply_source_index(&self, draft: &mut Draft, source: &ResolvedSource) {
+        let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else { return };
+        draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source_index.clone() });
         draft.subject.clone_from(&index.subject);
         let mut descriptors: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
         for descriptor in &index.manifests {
@@ -265,7 +265,7 @@ impl ListParts {
         for (position, entry) in self.entries.iter().enumerate() {
             let listed = descriptors.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front);
             let Some(listed) = listed else { continue };
-            let (key, mut entry) = (key_at(position), self.in_target(entry, &draft.reference));
+            let (key, mut entry) = (position_key(position), self.moved_to_target(entry, &draft.reference));
             entry.descriptor.urls.clone_from(&listed.urls);
             entry.descriptor.data.clone_from(&listed.data);
             if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !listed.has_platform()) {
@@ -275,19 +275,19 @@ impl ListParts {
         }
         draft.platforms.extend(platforms);
         // A carried descriptor keeps its position before its successor.
-        let position_of = |digest: &Digest| index.manifests.iter().position(|own| own.digest == *digest);
+        let position_of = |digest: &Digest| index.manifests.iter().position(|descriptor| descriptor.digest == *digest);
         let mut order = Vec::new();
         let mut carried: VecDeque<(usize, &Carried)> =
-            form.carried.iter().filter_map(|own| Some((position_of(&own.descriptor.digest)?, own))).collect();
+            source.carried.iter().filter_map(|opaque| Some((position_of(&opaque.descriptor.digest)?, opaque))).collect();
         for (number, entry) in self.entries.iter().enumerate() {
             let position = position_of(&entry.descriptor.digest);
-            while let Some((_, own)) = carried.front().filter(|(own, _)| position.is_some_and(|next| *own < next)) {
-                order.push(own.key());
+            while let Some((_, opaque)) = carried.front().filter(|(at, _)| position.is_some_and(|next| *at < next)) {
+                order.push(opaque.key());
                 carried.pop_front();
             }
-            order.push(key_at(number));
+            order.push(position_key(number));
         }
-        draft.carried.clone_from(&form.carried);
+        draft.carried.clone_from(&source.carried);
         draft.order = order;
     }
 }
@@ -297,26 +297,26 @@ impl ListParts {
 ///
 /// # Errors
 /// Errors of the registry or the layout, and content that is no index.
-pub(crate) fn form_of(
+pub(crate) fn named_source_index(
     access: ContentAccess<'_>,
     spec: &Spec,
     targets: &[&Repository],
 ) -> Result<Option<ResolvedSource>, CommandError> {
     let Some(name) = &spec.source else { return Ok(None) };
     let found = ImageSource::open(access, name).map_err(CommandError::from);
-    match found.and_then(|place| resolver::index_of(&place, targets)) {
+    match found.and_then(|image_source| resolver::fetch_index(&image_source, targets)) {
         Err(error) if fetch::is_missing(&error) => Ok(None),
         found => found.map(Some),
     }
 }
 
 /// The key of an entry by its position in the list.
-fn key_at(position: usize) -> EntryKey {
+fn position_key(position: usize) -> EntryKey {
     EntryKey::named(format!("{position:08}"))
 }
 
 /// Merges entries of one image for one platform.
-fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+fn merge_entries(entries: Vec<Entry>) -> Vec<Entry> {
     let mut merged: Vec<Entry> = Vec::new();
     let mut positions: HashMap<(Repository, Digest, Option<Platform>), usize> = HashMap::new();
     for entry in entries {
@@ -335,15 +335,15 @@ fn merged(entries: Vec<Entry>) -> Vec<Entry> {
 /// The order of an index, if these entries are all of it.
 fn whole_order(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
     let used: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
-    let is_whole = base.is_whole
+    let is_whole = base.has_all_images
         && base.entries.len() == used.len()
-        && base.entries.iter().all(|own| used.contains(&own.reference));
+        && base.entries.iter().all(|entry| used.contains(&entry.reference));
     is_whole.then(|| base.order.clone())
 }
 
 /// Whether an OCI index has own members that a Docker manifest list cannot hold.
-fn is_beyond_docker(base: &ResolvedSource) -> bool {
-    let is_docker = base.form.as_ref().is_some_and(|form| form.media_type == media_type::DOCKER_LIST);
+fn has_oci_only_members(base: &ResolvedSource) -> bool {
+    let is_docker = base.source_index.as_ref().is_some_and(|source_index| source_index.media_type == media_type::DOCKER_LIST);
     let has_own_members = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
     !is_docker && base.index.as_ref().is_some_and(has_own_members)
 }

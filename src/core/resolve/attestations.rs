@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ContentOrigin, ImageSource};
 use crate::core::referrers::FoundReferrer;
-use crate::core::referrers::discover::{Discovery, Subject};
+use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
 use crate::core::request::ReferrersPolicy;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
@@ -29,25 +29,25 @@ pub(super) fn add(
     images: &mut [(&mut ResolvedSource, &ImageSource<'_>)],
 ) -> Result<(), CommandError> {
     let types = [referrers::BUILDKIT_ATTESTATION.to_owned()];
-    let of = |source: &ResolvedSource, place| Subject { place, digest: source.digest.clone() };
+    let of = |source: &ResolvedSource, origin| Subject { origin, digest: source.digest.clone() };
     let subjects: Vec<Subject<ContentOrigin<'_>>> =
-        images.iter().map(|(source, place)| of(source, place.origin())).collect();
-    let discovery = Discovery::new(&access, access.registry.jobs(), ReferrersPolicy::All, &types);
+        images.iter().map(|(source, image_source)| of(source, image_source.origin())).collect();
+    let discovery = ReferrerDiscovery::new(&access, access.registry.jobs(), ReferrersPolicy::All, &types);
     let mut by_subject: BTreeMap<Digest, Vec<FoundReferrer<ContentOrigin<'_>>>> = BTreeMap::new();
-    for attestation in discovery.direct(&subjects)? {
+    for attestation in discovery.find_direct(&subjects)? {
         by_subject.entry(attestation.subject.clone()).or_default().push(attestation);
     }
-    for (source, place) in images {
+    for (source, image_source) in images {
         let Some(image) = source.entries.first() else { continue };
         let mut found = by_subject.get(&source.digest).into_iter().flatten();
-        let found = found.find(|found| found.place == place.origin());
+        let found = found.find(|found| found.origin == image_source.origin());
         let Some((digest, bytes)) = found.map(|found| (found.digest.clone(), found.bytes.clone())) else { continue };
-        if let ImageSource::Layout { layout, .. } = &**place {
-            layout.record(&digest);
+        if let ImageSource::Layout { layout, .. } = &**image_source {
+            layout.record_read(&digest);
         }
         let reference = image.reference.repository().at_digest(&digest);
         let entry =
-            attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::served(&reference))?;
+            attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::invalid_document(&reference))?;
         source.order.push(EntryKey::of(&entry.reference));
         source.entries.push(entry);
     }

@@ -8,7 +8,7 @@ use crate::core::index_walk;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
 use crate::core::resolve::selection::{self, SelectedChild};
-use crate::core::resolve::resolved_source::{FetchEvent, PlacedSource, SourceRequest, platform_of, reusable, source_index};
+use crate::core::resolve::resolved_source::{FetchEvent, PlacedSource, SourceRequest, platform_of, reusable_entry, into_source_index};
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
 use crate::model::{Draft, Entry};
@@ -59,7 +59,7 @@ impl ChildFetcher<'_> {
             .collect();
         let list = |child: &SelectedChild| names.get(child.source).cloned().unwrap_or_default();
         let size = ResolvedSize::default();
-        index_walk::in_waves(DEPTH_MAX, list, SelectedChild::count, first, |_, children| {
+        index_walk::walk_levels(DEPTH_MAX, list, SelectedChild::count, first, |_, children| {
             self.fetch_level(sources, &children, &size)
         })
     }
@@ -67,7 +67,7 @@ impl ChildFetcher<'_> {
     /// The children of an index that the filter of its source selects.
     fn selected(&self, number: usize, source: &Reference, index: &Index) -> Vec<SelectedChild> {
         let filter = self.requests.get(number).map(|request| request.filter);
-        filter.map(|filter| selection::children(number, source, filter, index)).unwrap_or_default()
+        filter.map(|filter| selection::selected_children(number, source, filter, index)).unwrap_or_default()
     }
 
     /// Fetches these children. Returns the children of those that are indexes.
@@ -78,7 +78,7 @@ impl ChildFetcher<'_> {
         size: &ResolvedSize,
     ) -> Result<Vec<SelectedChild>, CommandError> {
         let progress = self.progress;
-        progress(FetchEvent::More(children.len()));
+        progress(FetchEvent::Queued(children.len()));
         let parents: &[Option<PlacedSource<'_>>] = sources;
         let fetched = tasks::in_order(self.jobs, children, |child| match parents.get(child.source) {
             Some(Some(source)) => {
@@ -92,17 +92,17 @@ impl ChildFetcher<'_> {
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
         });
         let mut next = Vec::new();
-        for (child, fetched) in children.iter().zip(fetched.map_err(CommandError::of)?) {
+        for (child, fetched) in children.iter().zip(fetched.map_err(CommandError::combine)?) {
             let Some(Some((source, _))) = sources.get_mut(child.source) else { continue };
             match fetched {
                 ResolvedChild::Entries(entries, derived) => {
                     source.entries.extend(entries);
-                    source.derived.extend(derived);
+                    source.derived_platforms.extend(derived);
                 }
                 ResolvedChild::Missing => source.missing.push(child.descriptor.clone()),
                 ResolvedChild::Index(index, nested) => {
-                    if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
-                        form.nested.push(nested);
+                    if let Some(source_index) = source.source_index.as_mut().filter(|source_index| !source_index.nested.contains(&nested)) {
+                        source_index.nested.push(nested);
                     }
                     source.platforms.extend(index.manifests.iter().filter_map(platform_of));
                     next.extend(self.selected(child.source, &source.reference, &index));
@@ -118,22 +118,22 @@ impl ChildFetcher<'_> {
         (resolved, list): &PlacedSource<'_>,
         size: &ResolvedSize,
     ) -> Result<ResolvedChild, CommandError> {
-        let place = list.at_digest(&child.descriptor.digest);
+        let child_source = list.at_digest(&child.descriptor.digest);
         let source = &resolved.reference.with_digest(&resolved.digest);
-        let served = CommandError::served(&place);
-        let reused = reusable(self.before, &child.reference);
+        let served = CommandError::invalid_document(&child_source);
+        let reused = reusable_entry(self.before, &child.reference);
         let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
-            None => match fetch::listed(list, &child.descriptor)? {
+            None => match fetch::child(list, &child.descriptor)? {
                 FetchedContent::Image(schema, fetched) => (schema, fetched.bytes),
                 FetchedContent::List(fetched) => {
-                    size.check_bytes(list, &fetched.bytes, 1)?;
+                    size.add_bytes(list, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
-                    return Ok(ResolvedChild::Index(Box::new(index), source_index(fetched)));
+                    return Ok(ResolvedChild::Index(Box::new(index), into_source_index(fetched)));
                 }
             },
         };
-        size.check_bytes(list, &bytes, child.count())?;
+        size.add_bytes(list, &bytes, child.count())?;
         let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
         for (reference, listed) in child.descriptors(source) {
             let mut descriptor = listed.clone();
@@ -141,7 +141,7 @@ impl ChildFetcher<'_> {
                 schema.media_type().clone_into(&mut descriptor.media_type);
             }
             if !descriptor.has_platform() {
-                let platform = self.platforms.of(&place, &bytes)?;
+                let platform = self.platforms.read(&child_source, &bytes)?;
                 derived.insert(reference.clone(), platform.clone());
                 descriptor.platform = Some(platform);
             }

@@ -29,17 +29,17 @@ pub(crate) enum FetchedContent {
 }
 
 /// Fetches a manifest; in a registry with one request.
-pub(crate) fn manifest(place: &ImageSource<'_>) -> Result<FetchedContent, CommandError> {
-    let mut fetched = place.manifest().map_err(|error| not_served(place, error))?;
+pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, CommandError> {
+    let mut fetched = image.manifest().map_err(|error| not_served(image, error))?;
     let served_type =
-        manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(CommandError::served(&place))?;
+        manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(CommandError::invalid_document(&image))?;
     if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
         found.clone_into(&mut fetched.media_type);
     }
     match served_type.and_then(ManifestKind::of) {
         Some(ManifestKind::Image(schema)) => Ok(FetchedContent::Image(schema, fetched)),
         Some(ManifestKind::List) => Ok(FetchedContent::List(fetched)),
-        None => Err(CommandError::NotAManifest { reference: place.to_string(), media_type: fetched.media_type }),
+        None => Err(CommandError::NotAManifest { reference: image.to_string(), media_type: fetched.media_type }),
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn manifest(place: &ImageSource<'_>) -> Result<FetchedContent, Comman
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] if the list is there and this manifest is not.
-pub(crate) fn listed(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
+pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
     let missing = |source| {
         let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamedBy::Published);
         MissingChild { source, ..missing }.into()
@@ -78,8 +78,8 @@ pub(crate) struct ConfigPlatforms {
 
 impl ConfigPlatforms {
     /// The platform of the image with this manifest.
-    pub(crate) fn of(&self, image: &ImageSource<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
-        let served = CommandError::served(&image);
+    pub(crate) fn read(&self, image: &ImageSource<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
+        let served = CommandError::invalid_document(&image);
         let config = manifest::config(manifest).map_err(served)?;
         let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
         // A second thread that needs the same configuration waits here for the first.
@@ -105,8 +105,8 @@ impl ConfigPlatforms {
 }
 
 /// Docker's line if the registry does not have it; our own message for any other failure.
-fn not_served(place: &ImageSource<'_>, error: ContentError) -> CommandError {
-    let (reference, error) = match (place, error) {
+fn not_served(image: &ImageSource<'_>, error: ContentError) -> CommandError {
+    let (reference, error) = match (image, error) {
         (ImageSource::Registry { reference, .. }, ContentError::Registry(error)) => (reference, error),
         (_, error) => return error.into(),
     };
@@ -115,7 +115,7 @@ fn not_served(place: &ImageSource<'_>, error: ContentError) -> CommandError {
             CommandError::NotServed { reference: reference.to_string(), source: Box::new(error) }
         }
         net::RegistryErrorKind::Verification => match reference.digest() {
-            Some(digest) => CommandError::NotVerified {
+            Some(digest) => CommandError::DigestMismatch {
                 reference: reference.to_string(),
                 by_tag: reference.tag().is_some(),
                 digest: digest.to_string(),

@@ -7,9 +7,10 @@ use crate::content::registry::Blob;
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
+use crate::core::manifest_blobs;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::leaves::{Leaf, leaves};
-use crate::core::resolve::selection::{is_unknown, picks_descriptor};
+use crate::core::resolve::selection::{is_opaque, selects_descriptor};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::location::Location;
@@ -20,22 +21,22 @@ use crate::net;
 use crate::sanitize;
 
 /// Puts the entries of a source into the order of its index, and adds the carried descriptors. `is_sent`: their content
-/// must be sent to another place than `place`, where the index is.
+/// must be sent to another place than `index_source`, where the index is.
 ///
 /// # Errors
 /// Errors of the place.
-pub(crate) fn arrange(
-    place: &ImageSource<'_>,
+pub(crate) fn record_order(
+    index_source: &ImageSource<'_>,
     source: &mut ResolvedSource,
     filter: &SourceFilter,
     is_sent: bool,
 ) -> Result<(), CommandError> {
-    let Some(form) = &source.form else { return Ok(()) };
+    let Some(source_index) = &source.source_index else { return Ok(()) };
     let nested = |digest: &Digest| {
-        let inner = form.nested.iter().find(|inner| inner.digest == *digest);
+        let inner = source_index.nested.iter().find(|inner| inner.digest == *digest);
         inner.map(|inner| inner.raw.as_slice())
     };
-    let leaves = leaves(&form.raw, &nested).map_err(CommandError::served(&source.location))?;
+    let leaves = leaves(&source_index.raw, &nested).map_err(CommandError::invalid_document(&source.location))?;
     let mut entries: BTreeMap<Digest, VecDeque<Entry>> = BTreeMap::new();
     for entry in std::mem::take(&mut source.entries) {
         entries.entry(entry.descriptor.digest.clone()).or_default().push_back(entry);
@@ -43,32 +44,32 @@ pub(crate) fn arrange(
     let resolved: BTreeSet<Digest> = entries.keys().cloned().collect();
     let index_name = source.reference.with_digest(&source.digest);
     for Leaf { json, descriptor } in leaves {
-        if !is_unknown(&descriptor) {
-            source.is_whole &= resolved.contains(&descriptor.digest);
+        if !is_opaque(&descriptor) {
+            source.has_all_images &= resolved.contains(&descriptor.digest);
             if let Some(entry) = entries.get_mut(&descriptor.digest).and_then(VecDeque::pop_front) {
                 source.order.push(EntryKey::of(&entry.reference));
                 source.entries.push(entry);
             }
             continue;
         }
-        let is_picked = picks_descriptor(filter, &descriptor);
-        source.is_whole &= is_picked;
-        if !is_picked || source.carried.iter().any(|carried| carried.descriptor.digest == descriptor.digest) {
+        let is_selected = selects_descriptor(filter, &descriptor);
+        source.has_all_images &= is_selected;
+        if !is_selected || source.carried.iter().any(|carried| carried.descriptor.digest == descriptor.digest) {
             continue;
         }
-        let raw = match if is_sent { content(place, &descriptor)?.map(Some) } else { Ok(None) } {
+        let raw = match if is_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
             Ok(raw) => raw,
             Err(why) => {
                 let (name, media_type) = (shown(source), sanitize::word(&descriptor.media_type));
                 let digest = &descriptor.digest;
                 source
-                    .left_out
+                    .omissions
                     .push(format!("{digest} of {name} is left out: its media type is {media_type}, and {why}"));
                 continue;
             }
         };
         let carried = Carried::new(json, index_name.clone(), raw)
-            .map_err(|error| CommandError::Served { reference: shown(source), source: error })?;
+            .map_err(|error| CommandError::InvalidDocument { reference: shown(source), source: error })?;
         source.order.push(carried.key());
         source.carried.push(carried);
     }
@@ -88,9 +89,9 @@ fn shown(source: &ResolvedSource) -> String {
 }
 
 /// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
-fn content(place: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
-    let holder = if place.is_layout() { "layout" } else { "registry" };
-    let fetched = match place.at_digest(&descriptor.digest).manifest() {
+fn fetch_content(index_source: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
+    let owner = if index_source.is_layout() { "layout" } else { "registry" };
+    let fetched = match index_source.at_digest(&descriptor.digest).manifest() {
         Ok(fetched) => fetched,
         Err(ContentError::Registry(error)) if error.kind == net::RegistryErrorKind::NotFound => {
             return Ok(Err("the registry has no such manifest".to_owned()));
@@ -100,13 +101,13 @@ fn content(place: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Ve
         }
         Err(error) => return Err(error.into()),
     };
-    let Ok(blobs) = blobs(&fetched.bytes) else {
+    let Ok(blobs) = manifest_blobs::blobs(&fetched.bytes) else {
         return Ok(Err("it is no manifest that we can read".to_owned()));
     };
     for blob in blobs {
         let named = Blob { digest: &blob.digest, size: Some(blob.size) };
-        if !place.content(|content| content.serves_blob(&named))? {
-            return Ok(Err(format!("the {holder} has no blob {}", blob.digest)));
+        if !index_source.content(|content| content.serves_blob(&named))? {
+            return Ok(Err(format!("the {owner} has no blob {}", blob.digest)));
         }
     }
     Ok(Ok(fetched.bytes))

@@ -24,7 +24,7 @@ pub(crate) struct DraftSources<'a> {
 
 impl DraftSources<'_> {
     /// The draft, and the sources that moved since `before` was made.
-    pub(crate) fn draft(&self, list: &Reference, before: Option<&Draft>) -> (Draft, Vec<SourceChange>) {
+    pub(crate) fn build(&self, list: &Reference, before: Option<&Draft>) -> (Draft, Vec<SourceChange>) {
         let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
         let mut moves = Vec::new();
         for source in self.sources {
@@ -34,7 +34,7 @@ impl DraftSources<'_> {
             }
         }
         if before.is_none() {
-            amend::arrange(&mut draft, self.sources);
+            amend::set_order(&mut draft, self.sources);
         }
         (draft, moves)
     }
@@ -43,13 +43,13 @@ impl DraftSources<'_> {
     /// media type, annotations and subject.
     fn empty(&self, list: &Reference) -> Draft {
         let mut draft = Draft::new(list.clone());
-        let own = self.sources.iter().find(|source| source.reference == *list);
-        let only = self.sources.first().filter(|_| self.sources.len() == 1);
-        if let Some(ResolvedSource { index: Some(index), form, .. }) = only.or(own) {
+        let replaced = self.sources.iter().find(|source| source.reference == *list);
+        let sole = self.sources.first().filter(|_| self.sources.len() == 1);
+        if let Some(ResolvedSource { index: Some(index), source_index, .. }) = sole.or(replaced) {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);
-            draft.source.clone_from(form);
+            draft.source.clone_from(source_index);
         }
         draft
     }
@@ -58,7 +58,7 @@ impl DraftSources<'_> {
 /// A draft of a published list: all of it, so that it is published as the same bytes where nothing is changed.
 ///
 /// # Errors
-/// [`CommandError::NoList`]; [`CommandError::NotAList`] for a tag of one image; other errors of the registry.
+/// [`CommandError::NoSuchList`]; [`CommandError::NotAList`] for a tag of one image; other errors of the registry.
 pub(crate) fn of_published(
     registry: &Registry,
     list: &Reference,
@@ -66,18 +66,18 @@ pub(crate) fn of_published(
 ) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
     let access = ContentAccess { registry, layouts: &Layouts::default() };
-    let (filter, before, beside) = (&filter, None, None);
-    let resolver = Resolver { access, filter, before, targets, beside, progress };
-    let sources = resolver.resolve(&[&Ok(list.clone().into())], &[]).map_err(|failure| match failure {
+    let (filter, before, concurrent_task) = (&filter, None, None);
+    let resolver = Resolver { access, filter, before, targets, concurrent_task, progress };
+    let sources = resolver.resolve(&[&Ok(list.clone().into())], &[]).map_err(|error| match error {
         CommandError::NotServed { source, .. } => {
             let may_be_hidden = !registry.may_have_login(list.repository());
-            CommandError::NoList { list: list.to_string(), may_be_hidden, source }
+            CommandError::NoSuchList { list: list.to_string(), may_be_hidden, source }
         }
-        failure => failure,
+        error => error,
     })?;
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));
     }
     let previous = PreviousEntries::default();
-    Ok(DraftSources { filter, sources: &sources, previous: &previous }.draft(list, None).0)
+    Ok(DraftSources { filter, sources: &sources, previous: &previous }.build(list, None).0)
 }

@@ -9,7 +9,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::request::ImageName;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::resolved_source::ResolvedSource;
-use crate::core::resolve::resolver::Reused;
+use crate::core::resolve::resolver::ReusedSource;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -45,7 +45,7 @@ impl PreviousEntries {
     }
 
     /// The previous description of this entry by its source.
-    pub(crate) fn of(&self, entry: &Entry) -> Option<&Descriptor> {
+    pub(crate) fn description_of(&self, entry: &Entry) -> Option<&Descriptor> {
         let known = entry.source.as_ref().map(|list| list.digest());
         match known {
             Some(digest) => {
@@ -71,21 +71,21 @@ impl PreviousEntries {
         let platforms = ConfigPlatforms::default();
         for source in sources {
             let known = previous_entries(draft, &source.reference, &previous);
-            if moved(&known, source).is_none() {
+            if source_change(&known, source).is_none() {
                 continue;
             }
             if needs_index(draft, &known, source, &previous) {
                 let lists: BTreeSet<&Reference> = known.iter().filter_map(|old| old.source.as_ref()).collect();
                 for list in lists {
-                    previous.look(registry, list)?;
+                    previous.fetch_index(registry, list)?;
                 }
             }
             let known = previous_entries(draft, &source.reference, &previous);
-            let pairs = pairs(&known, &source.entries, &previous);
+            let pairs = match_entries(&known, &source.entries, &previous);
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
-                    && previous.of(old).is_none()
-                    && let Some(image) = if_exists(image(&platforms, registry, old))?
+                    && previous.description_of(old).is_none()
+                    && let Some(image) = if_exists(previous_image(&platforms, registry, old))?
                 {
                     previous.images.insert(old.descriptor.digest.clone(), image);
                 }
@@ -94,11 +94,11 @@ impl PreviousEntries {
         Ok(previous)
     }
 
-    fn look(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
+    fn fetch_index(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
-        let place = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
-        if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&place))? {
-            self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::served(&list))?);
+        let image_source = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
+        if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&image_source))? {
+            self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&list))?);
         }
         Ok(())
     }
@@ -107,42 +107,42 @@ impl PreviousEntries {
 /// The draft's entries of a source: the image of that name, entries taken from the index of that name, and entries
 /// whose source docker has removed since, if that index is known.
 pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous: &PreviousEntries) -> Vec<&'a Entry> {
-    let is_same = |source: &Reference| match name.tag() {
+    let is_source = |source: &Reference| match name.tag() {
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
         None => source.repository() == name.repository() && source.digest() == name.digest(),
     };
-    let lists = draft.entries().filter_map(|entry| entry.source.as_ref()).filter(|source| is_same(source));
-    let indexes: Vec<&Index> = lists.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
-    let is_of = |entry: &Entry| match &entry.source {
-        Some(source) => is_same(source),
+    let indexes_named = draft.entries().filter_map(|entry| entry.source.as_ref()).filter(|source| is_source(source));
+    let indexes: Vec<&Index> = indexes_named.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
+    let comes_from_source = |entry: &Entry| match &entry.source {
+        Some(source) => is_source(source),
         None => may_lack_source(entry, name) && indexes.iter().any(|index| descriptor_of(index, entry).is_some()),
     };
-    draft.entries().filter(|entry| entry.reference == *name || is_of(entry)).collect()
+    draft.entries().filter(|entry| entry.reference == *name || comes_from_source(entry)).collect()
 }
 
 /// Whether the draft has an entry of this source, so that it need not be requested.
-pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
+pub(crate) fn has_source(draft: &Draft, name: &Reference) -> bool {
     let previous_entries = previous_entries(draft, name, &PreviousEntries::default());
     // A name with a tag and a digest also matches the entries that were taken from that tag before.
-    let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
+    let has_named_digest = |entry: &&Entry| match (name.digest(), &entry.source) {
         (Some(digest), Some(index)) => index.digest() == Some(digest),
         _ => true,
     };
-    !previous_entries.is_empty() && previous_entries.iter().all(|entry| entry.has_raw() && is_it(entry))
+    !previous_entries.is_empty() && previous_entries.iter().all(|entry| entry.has_raw() && has_named_digest(entry))
 }
 
 /// Splits the images into those to request, and those to reuse with the draft's entries.
 pub(crate) fn split_known<'a>(
     before: Option<&'a Draft>,
     images: Vec<&'a ImageName>,
-    is_asked: impl Fn(&ImageName) -> bool,
-) -> (Vec<&'a ImageName>, Vec<Reused<'a>>) {
-    let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
-    let reused = left.into_iter().filter_map(|image| {
+    is_requested: impl Fn(&ImageName) -> bool,
+) -> (Vec<&'a ImageName>, Vec<ReusedSource<'a>>) {
+    let (requested, known): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_requested(image));
+    let reused = known.into_iter().filter_map(|image| {
         let (reference, draft) = (image.as_ref().ok()?.reference()?, before?);
-        Some(Reused { reference, entries: previous_entries(draft, reference, &PreviousEntries::default()) })
+        Some(ReusedSource { reference, entries: previous_entries(draft, reference, &PreviousEntries::default()) })
     });
-    (asked, reused.collect())
+    (requested, reused.collect())
 }
 
 /// Whether an entry may come from an index in the repository of `name` although it does not state its source.
@@ -151,7 +151,7 @@ fn may_lack_source(entry: &Entry, name: &Reference) -> bool {
 }
 
 /// The change, if the source names another manifest than when one of the draft's entries was taken.
-pub(crate) fn moved(previous_entries: &[&Entry], source: &ResolvedSource) -> Option<SourceChange> {
+pub(crate) fn source_change(previous_entries: &[&Entry], source: &ResolvedSource) -> Option<SourceChange> {
     source.reference.tag()?;
     let known = |entry: &&Entry| match &entry.source {
         Some(list) => list.digest().cloned(),
@@ -164,38 +164,38 @@ pub(crate) fn moved(previous_entries: &[&Entry], source: &ResolvedSource) -> Opt
 
 /// The previous entry for each new one: the one with the same name, or else the nearest one for its platform. The
 /// platforms are those that the source stated, not the user's.
-pub(crate) fn pairs<'a>(
+pub(crate) fn match_entries<'a>(
     previous_entries: &[&'a Entry],
     new: &[Entry],
     previous: &PreviousEntries,
 ) -> Vec<Option<&'a Entry>> {
     let platform = |descriptor: Option<&Descriptor>| {
-        let own = descriptor.and_then(|own| own.platform.as_ref());
-        own.map(Platform::normalized).unwrap_or_default()
+        let platform = descriptor.and_then(|descriptor| descriptor.platform.as_ref());
+        platform.map(Platform::normalized).unwrap_or_default()
     };
     let images: Vec<(&Entry, Platform)> = previous_entries
         .iter()
         .filter(|old| old.attests().is_none())
-        .map(|old| (*old, platform(Some(previous.of(old).unwrap_or(&old.descriptor)))))
+        .map(|old| (*old, platform(Some(previous.description_of(old).unwrap_or(&old.descriptor)))))
         .collect();
-    let machine = |own: &Platform| (own.os.clone(), own.architecture.clone(), own.variant.clone());
+    let machine_of = |platform: &Platform| (platform.os.clone(), platform.architecture.clone(), platform.variant.clone());
     // A build of Windows gets a new revision every month.
-    let build = |own: &Platform| own.os_version.split('.').take(3).map(str::to_owned).collect::<Vec<_>>();
-    let is_near = |nearness: u8, old: &Platform, new: &Platform| match nearness {
+    let build_of = |platform: &Platform| platform.os_version.split('.').take(3).map(str::to_owned).collect::<Vec<_>>();
+    let is_match_at = |level: u8, old: &Platform, new: &Platform| match level {
         0 => old == new,
-        1 => machine(old) == machine(new) && build(old) == build(new),
-        _ => machine(old) == machine(new),
+        1 => machine_of(old) == machine_of(new) && build_of(old) == build_of(new),
+        _ => machine_of(old) == machine_of(new),
     };
     let named = |new: &Entry| previous_entries.iter().copied().find(|old| old.reference == new.reference);
     let mut pairs: Vec<Option<&Entry>> = new.iter().map(named).collect();
-    let mut taken: BTreeSet<&Reference> = pairs.iter().flatten().map(|old| &old.reference).collect();
-    for nearness in 0..3 {
+    let mut matched: BTreeSet<&Reference> = pairs.iter().flatten().map(|old| &old.reference).collect();
+    for level in 0..3 {
         for (pair, new) in pairs.iter_mut().zip(new).filter(|(pair, new)| pair.is_none() && new.attests().is_none()) {
-            let own = platform(Some(&new.descriptor));
+            let new_platform = platform(Some(&new.descriptor));
             let is_match =
-                |(old, was): &&(&Entry, Platform)| !taken.contains(&old.reference) && is_near(nearness, was, &own);
+                |(old, old_platform): &&(&Entry, Platform)| !matched.contains(&old.reference) && is_match_at(level, old_platform, &new_platform);
             *pair = images.iter().find(is_match).map(|(old, _)| *old);
-            taken.extend(pair.map(|old| &old.reference));
+            matched.extend(pair.map(|old| &old.reference));
         }
     }
     pairs
@@ -203,25 +203,25 @@ pub(crate) fn pairs<'a>(
 
 /// The descriptor of an entry in an index. If the image has several, the one that equals the entry.
 fn descriptor_of<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
-    let all = || index.manifests.iter().filter(|own| own.digest == entry.descriptor.digest);
-    all().find(|own| own.platform == entry.descriptor.platform).or_else(|| all().next())
+    let descriptors = || index.manifests.iter().filter(|descriptor| descriptor.digest == entry.descriptor.digest);
+    descriptors().find(|descriptor| descriptor.platform == entry.descriptor.platform).or_else(|| descriptors().next())
 }
 
 /// Whether the previous index must be fetched: the user may have described one of its entries or the list, or docker
 /// may have removed an entry's source.
 fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousEntries) -> bool {
-    let pairs = pairs(known, &source.entries, previous);
+    let pairs = match_entries(known, &source.entries, previous);
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
-    let is_left = |old: &&Entry| old.attests().is_none() && !is_paired(old);
+    let is_unmatched = |old: &&Entry| old.attests().is_none() && !is_paired(old);
     draft.says_more()
-        || source.index.as_ref().is_some_and(says_more)
+        || source.index.as_ref().is_some_and(has_oci_only_members)
         || pairs.iter().zip(&source.entries).any(differs)
-        || known.iter().any(is_left)
+        || known.iter().any(is_unmatched)
         || draft.entries().any(|entry| may_lack_source(entry, &source.reference))
 }
 
-fn says_more(index: &Index) -> bool {
+fn has_oci_only_members(index: &Index) -> bool {
     !index.annotations.is_empty() || !index.artifact_type.is_empty() || index.subject.is_some()
 }
 
@@ -232,9 +232,9 @@ fn is_same_description(old: &Entry, new: &Entry) -> bool {
 }
 
 /// The previous description of an image that the user named: its configuration's platform only.
-fn image(platforms: &ConfigPlatforms, registry: &Registry, old: &Entry) -> Result<Descriptor, CommandError> {
+fn previous_image(platforms: &ConfigPlatforms, registry: &Registry, old: &Entry) -> Result<Descriptor, CommandError> {
     let bytes = old.bytes()?;
-    let platform = platforms.of(&ImageSource::in_registry(registry, &old.reference), &bytes)?;
+    let platform = platforms.read(&ImageSource::in_registry(registry, &old.reference), &bytes)?;
     let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
     Ok(Descriptor { platform: Some(platform), ..plain })
 }

@@ -32,17 +32,17 @@ pub(crate) struct ResolvedSource {
     /// All platforms of the source, including those that the filter does not select.
     pub(crate) platforms: BTreeSet<String>,
     /// The bytes of the index and of its nested indexes.
-    pub(crate) form: Option<SourceIndex>,
+    pub(crate) source_index: Option<SourceIndex>,
     /// Descriptors of the index that name neither an image nor an index.
     pub(crate) carried: Vec<Carried>,
     /// Platforms that the index does not state, read from the images' configurations.
-    pub(crate) derived: BTreeMap<Reference, Platform>,
+    pub(crate) derived_platforms: BTreeMap<Reference, Platform>,
     /// The order of the entries, as keys of a draft.
     pub(crate) order: Vec<EntryKey>,
     /// Whether every image of the index is among the entries.
-    pub(crate) is_whole: bool,
+    pub(crate) has_all_images: bool,
     /// What cannot be included, as lines for the user.
-    pub(crate) left_out: Vec<String>,
+    pub(crate) omissions: Vec<String>,
     /// Children that the registry does not have, if that is no error.
     pub(crate) missing: Vec<Descriptor>,
 }
@@ -60,7 +60,7 @@ impl ResolvedSource {
     }
 
     /// Removes what belongs to a missing image: attestations, referrers, and what belongs to those.
-    pub(crate) fn leave_out_orphans(&mut self) {
+    pub(crate) fn remove_orphans(&mut self) {
         let mut missing: BTreeSet<Digest> = self.missing.iter().map(|descriptor| descriptor.digest.clone()).collect();
         loop {
             let is_orphan = |entry: &mut Entry| {
@@ -83,12 +83,12 @@ impl ResolvedSource {
             index: None,
             entries: Vec::new(),
             platforms: BTreeSet::new(),
-            form: None,
+            source_index: None,
             carried: Vec::new(),
-            derived: BTreeMap::new(),
+            derived_platforms: BTreeMap::new(),
             order: Vec::new(),
-            is_whole: true,
-            left_out: Vec::new(),
+            has_all_images: true,
+            omissions: Vec::new(),
             missing: Vec::new(),
         }
     }
@@ -97,7 +97,7 @@ impl ResolvedSource {
 /// The progress while sources are resolved.
 pub(crate) enum FetchEvent<'a> {
     /// The number of further manifests that are going to be fetched.
-    More(usize),
+    Queued(usize),
     /// A manifest was fetched.
     Fetched(&'a Location),
 }
@@ -115,18 +115,18 @@ pub(crate) struct SourceRequest<'a> {
 pub(super) type PlacedSource<'a> = (ResolvedSource, ImageSource<'a>);
 
 /// The bytes of an index, to be kept with a draft.
-pub(super) fn source_index(fetched: FetchedManifest) -> SourceIndex {
+pub(super) fn into_source_index(fetched: FetchedManifest) -> SourceIndex {
     let media_type = media_type::essence(&fetched.media_type).to_owned();
     SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
 }
 
 /// The platform of a descriptor. Attestations have none.
-pub(super) fn platform_of(own: &Descriptor) -> Option<String> {
-    let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
+pub(super) fn platform_of(descriptor: &Descriptor) -> Option<String> {
+    let platform = descriptor.platform.as_ref().filter(|_| descriptor.has_platform() && attested(descriptor).is_none());
     platform.map(ToString::to_string)
 }
 
 /// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.
-pub(super) fn reusable<'d>(before: Option<&'d Draft>, image: &Reference) -> Option<&'d Entry> {
+pub(super) fn reusable_entry<'d>(before: Option<&'d Draft>, image: &Reference) -> Option<&'d Entry> {
     before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw())
 }

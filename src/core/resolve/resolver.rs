@@ -15,7 +15,7 @@ use crate::core::resolve::index_order;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::selection::remove_unselected;
-use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, platform_of, source_index};
+use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, platform_of, into_source_index};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
 use crate::digest::Digest;
 use crate::location::Location;
@@ -36,13 +36,13 @@ pub(crate) struct Resolver<'a> {
     /// The repositories of the lists that are built. Images of layouts get references in the first one.
     pub(crate) targets: Vec<&'a Repository>,
     /// Other work that is done while the sources are fetched, as the last task of the first wave of requests.
-    pub(crate) beside: Option<&'a (dyn Fn() + Sync)>,
+    pub(crate) concurrent_task: Option<&'a (dyn Fn() + Sync)>,
     /// Called while the sources are fetched, by several threads.
     pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
 }
 
 /// A source that is not requested, because the draft has it: it cannot have moved, or `--offline` is given.
-pub(crate) struct Reused<'a> {
+pub(crate) struct ReusedSource<'a> {
     /// The reference of the source.
     pub(crate) reference: &'a Reference,
     /// The draft's entries of the source.
@@ -55,7 +55,7 @@ impl<'r> Resolver<'r> {
     pub(crate) fn resolve(
         &self,
         images: &[&ImageName],
-        reused: &[Reused<'_>],
+        reused: &[ReusedSource<'_>],
     ) -> Result<Vec<ResolvedSource>, CommandError> {
         let requests: Vec<SourceRequest<'_>> =
             images.iter().map(|image| SourceRequest { image, filter: self.filter }).collect();
@@ -75,10 +75,10 @@ impl<'r> Resolver<'r> {
     ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
         self.announce(requests);
         let platforms = ConfigPlatforms::default();
-        (self.progress)(FetchEvent::More(requests.len()));
-        let first = |request: &SourceRequest<'_>| {
-            let image = named(request.image)?;
-            let found = self.first(&platforms, image);
+        (self.progress)(FetchEvent::Queued(requests.len()));
+        let resolve_request = |request: &SourceRequest<'_>| {
+            let image = valid_location(request.image)?;
+            let found = self.resolve_one(&platforms, image);
             (self.progress)(FetchEvent::Fetched(image));
             match found {
                 Err(error) if ignore_missing && fetch::is_missing(&error) => Ok(None),
@@ -87,20 +87,20 @@ impl<'r> Resolver<'r> {
         };
         // The last task is the other work.
         let wave: Vec<Option<&SourceRequest<'_>>> =
-            requests.iter().map(Some).chain(self.beside.map(|_| None)).collect();
+            requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
         let found = tasks::in_order(self.access.registry.jobs(), &wave, |request| match request {
-            Some(request) => first(request),
+            Some(request) => resolve_request(request),
             None => {
-                self.beside.inspect(|work| work());
+                self.concurrent_task.inspect(|task| task());
                 Ok(None)
             }
         });
-        let mut sources = found.map_err(CommandError::of)?;
+        let mut sources = found.map_err(CommandError::combine)?;
         sources.truncate(requests.len());
         let images = sources.iter_mut().zip(requests).filter_map(|(source, request)| {
             let is_searched = request.filter.attestation_referrers;
-            let (source, place) = source.as_mut().filter(|(source, _)| is_searched && source.index.is_none())?;
-            Some((source, &*place))
+            let (source, image_source) = source.as_mut().filter(|(source, _)| is_searched && source.index.is_none())?;
+            Some((source, &*image_source))
         });
         let mut images: Vec<(&mut ResolvedSource, &ImageSource<'_>)> = images.collect();
         attestations::add(self.access, &mut images)?;
@@ -114,12 +114,13 @@ impl<'r> Resolver<'r> {
         };
         fetcher.fetch_all(&mut sources)?;
         for (source, request) in sources.iter_mut().zip(requests) {
-            let Some((source, place)) = source else { continue };
-            source.leave_out_orphans();
-            let own: Vec<String> = source.entries.iter().filter_map(|own| platform_of(&own.descriptor)).collect();
-            source.platforms.extend(own);
-            let is_sent = Self::is_sent(place, &source.reference, &self.targets);
-            index_order::arrange(place, source, request.filter, is_sent)?;
+            let Some((source, image_source)) = source else { continue };
+            source.remove_orphans();
+            let platforms: Vec<String> =
+                source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
+            source.platforms.extend(platforms);
+            let is_sent = Self::is_sent(image_source, &source.reference, &self.targets);
+            index_order::record_order(image_source, source, request.filter, is_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -133,25 +134,25 @@ impl<'r> Resolver<'r> {
         let images: Vec<&Reference> = images.filter_map(Location::reference).collect();
         for image in &images {
             self.access.registry.announce(image.repository(), Access::Pull);
-            let together = images.iter().filter(|other| other.repository().domain() == image.repository().domain());
-            let reads = together.count().min(self.access.registry.jobs().get());
+            let same_registry = images.iter().filter(|other| other.repository().domain() == image.repository().domain());
+            let reads = same_registry.count().min(self.access.registry.jobs().get());
             self.access.registry.expect(image.repository(), ExpectedRequests::reads(reads));
         }
     }
 
-    fn first(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<PlacedSource<'r>, CommandError> {
-        let place = ImageSource::open(self.access, location)?;
-        let unnamed = || CommandError::Location { typed: location.to_string(), why: "there is no list".to_owned() };
-        let image = &place.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
+    fn resolve_one(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<PlacedSource<'r>, CommandError> {
+        let image_source = ImageSource::open(self.access, location)?;
+        let unnamed = || CommandError::InvalidLocation { typed: location.to_string(), why: "there is no list".to_owned() };
+        let image = &image_source.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
         let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
-        let found = match fetch::manifest(&place)? {
+        let found = match fetch::manifest(&image_source)? {
             FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
-                let entry = match resolved_source::reusable(self.before, image).filter(|entry| entry.descriptor.digest == digest)
+                let entry = match resolved_source::reusable_entry(self.before, image).filter(|entry| entry.descriptor.digest == digest)
                 {
                     Some(entry) => entry.clone(),
                     None => {
-                        let platform = platforms.of(&place, &fetched.bytes)?;
+                        let platform = platforms.read(&image_source, &fetched.bytes)?;
                         Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
                     }
                 };
@@ -159,26 +160,26 @@ impl<'r> Resolver<'r> {
                 ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
             FetchedContent::List(fetched) => {
-                let index = Index::decode(&fetched.bytes).map_err(CommandError::served(&place))?;
+                let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image_source))?;
                 if index.manifests.is_empty() {
-                    return Err(CommandError::EmptyList(place.to_string()));
+                    return Err(CommandError::EmptyList(image_source.to_string()));
                 }
                 let platforms = index.manifests.iter().filter_map(platform_of).collect();
                 let digest = fetched.digest.clone();
-                let form = Some(source_index(fetched));
-                ResolvedSource { index: Some(index), platforms, form, ..source(&digest) }
+                let source_index = Some(into_source_index(fetched));
+                ResolvedSource { index: Some(index), platforms, source_index, ..source(&digest) }
             }
         };
-        Ok((found, place))
+        Ok((found, image_source))
     }
 
     /// Whether the content of a list's source must be sent to a repository of the list.
-    fn is_sent(place: &ImageSource<'_>, name: &Reference, targets: &[&Repository]) -> bool {
-        place.is_layout() || targets.iter().any(|target| *target != name.repository())
+    fn is_sent(image_source: &ImageSource<'_>, name: &Reference, targets: &[&Repository]) -> bool {
+        image_source.is_layout() || targets.iter().any(|target| *target != name.repository())
     }
 
     /// Checks that every selected platform exists, and that every requested source has at least one entry.
-    fn check_platforms(&self, sources: &[ResolvedSource], reused: &[Reused<'_>]) -> Result<(), CommandError> {
+    fn check_platforms(&self, sources: &[ResolvedSource], reused: &[ReusedSource<'_>]) -> Result<(), CommandError> {
         let picks = &self.filter.platforms;
         let resolved = sources.iter().flat_map(|source| &source.entries);
         let found: Vec<&Platform> = resolved
@@ -186,7 +187,7 @@ impl<'r> Resolver<'r> {
             .filter(|entry| entry.attests().is_none())
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
-        if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed))) {
+        if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|platform| platform.matches(&pick.parsed))) {
             let names = sources.iter().map(|source| source.location.to_string());
             let names: Vec<String> = names.chain(reused.iter().map(|reused| reused.reference.to_string())).collect();
             let reused =
@@ -210,19 +211,19 @@ impl<'r> Resolver<'r> {
 ///
 /// # Errors
 /// Errors of the registry or the layout, and content that is no index.
-pub(crate) fn index_of(place: &ImageSource<'_>, targets: &[&Repository]) -> Result<ResolvedSource, CommandError> {
-    let FetchedContent::List(fetched) = fetch::manifest(place)? else {
-        return Err(CommandError::NotAList(place.to_string()));
+pub(crate) fn fetch_index(image_source: &ImageSource<'_>, targets: &[&Repository]) -> Result<ResolvedSource, CommandError> {
+    let FetchedContent::List(fetched) = fetch::manifest(image_source)? else {
+        return Err(CommandError::NotAList(image_source.to_string()));
     };
-    let index = Some(Index::decode(&fetched.bytes).map_err(CommandError::served(&place))?);
+    let index = Some(Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image_source))?);
     let digest = fetched.digest.clone();
-    let Some(name) = place.reference_in(targets.first().copied()) else {
-        return Err(CommandError::NotAList(place.to_string()));
+    let Some(name) = image_source.reference_in(targets.first().copied()) else {
+        return Err(CommandError::NotAList(image_source.to_string()));
     };
-    let is_sent = Resolver::is_sent(place, &name, targets);
-    let source = ResolvedSource::new(place.location(), &name, &digest);
-    let mut source = ResolvedSource { index, form: Some(source_index(fetched)), ..source };
-    index_order::arrange(place, &mut source, &SourceFilter::default(), is_sent)?;
+    let is_sent = Resolver::is_sent(image_source, &name, targets);
+    let source = ResolvedSource::new(image_source.location(), &name, &digest);
+    let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
+    index_order::record_order(image_source, &mut source, &SourceFilter::default(), is_sent)?;
     Ok(source)
 }
 
@@ -232,6 +233,6 @@ pub(crate) fn distinct(images: &[ImageName]) -> Vec<&ImageName> {
     images.iter().filter(|image| image.as_ref().map_or(true, |image| seen.insert(image))).collect()
 }
 
-fn named(image: &ImageName) -> Result<&Location, CommandError> {
+fn valid_location(image: &ImageName) -> Result<&Location, CommandError> {
     image.as_ref().map_err(|invalid| invalid.clone().into())
 }

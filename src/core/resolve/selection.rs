@@ -38,7 +38,7 @@ impl SelectedChild {
         &'a self,
         source: &'a Reference,
     ) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
-        let names = (2..).map(|number| name_again(&self.reference, &self.descriptor.digest, source.tag(), number));
+        let names = (2..).map(|number| repeated_name(&self.reference, &self.descriptor.digest, source.tag(), number));
         std::iter::once((self.reference.clone(), &self.descriptor)).chain(names.zip(&self.repeated))
     }
 }
@@ -46,7 +46,7 @@ impl SelectedChild {
 /// The name of the `number`th descriptor (from 2 on) of one image in a list. Docker keeps one file per name, so the
 /// second name has the list's tag beside the digest, and further ones a number, too. A pull by such a name gets the
 /// same image. See `store-format.md`, "Names that docker mixes".
-pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, number: usize) -> Reference {
+pub(crate) fn repeated_name(image: &Reference, digest: &Digest, tag: Option<&str>, number: usize) -> Reference {
     let tag: String = tag.unwrap_or("index").chars().take(100).collect();
     let suffix = if number == 2 { String::new() } else { format!("-{number}") };
     let name = format!("{}:{tag}{suffix}@{digest}", image.repository());
@@ -55,7 +55,7 @@ pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, 
 
 /// The children of an index that must be fetched. Those that are known not to match the filter are left out. `number`
 /// is the number of the source that the index is, or is nested in, and `source` its name.
-pub(super) fn children(number: usize, source: &Reference, filter: &SourceFilter, index: &Index) -> Vec<SelectedChild> {
+pub(super) fn selected_children(number: usize, source: &Reference, filter: &SourceFilter, index: &Index) -> Vec<SelectedChild> {
     let mut children: Vec<SelectedChild> = Vec::new();
     let mut positions: BTreeMap<&Digest, usize> = BTreeMap::new();
     let mut seen: HashSet<&Descriptor> = HashSet::new();
@@ -76,21 +76,21 @@ pub(super) fn children(number: usize, source: &Reference, filter: &SourceFilter,
 
 /// The descriptors of an index that the filter selects, or may select once they are fetched.
 fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
-    let is_index = |own: &Descriptor| ManifestKind::is_list(&own.media_type);
-    let is_selected = |own: &Descriptor| {
+    let is_index = |descriptor: &Descriptor| ManifestKind::is_list(&descriptor.media_type);
+    let is_selected = |descriptor: &Descriptor| {
         // A descriptor without a platform may be an image, or a referrer of one.
-        is_index(own) || !has_known_platform(own) || own.platform.as_ref().is_none_or(|own| picks(filter, own))
+        is_index(descriptor) || !has_known_platform(descriptor) || descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform))
     };
-    let known = || index.manifests.iter().filter(|own| !is_unknown(own));
-    let images = known().filter(|own| attested(own).is_none() && is_selected(own));
-    let selected: BTreeSet<&Digest> = images.map(|own| &own.digest).collect();
+    let known = || index.manifests.iter().filter(|descriptor| !is_opaque(descriptor));
+    let images = known().filter(|descriptor| attested(descriptor).is_none() && is_selected(descriptor));
+    let selected: BTreeSet<&Digest> = images.map(|descriptor| &descriptor.digest).collect();
     let has_index = index.manifests.iter().any(is_index);
-    let listed: BTreeSet<&Digest> = index.manifests.iter().map(|own| &own.digest).collect();
+    let listed: BTreeSet<&Digest> = index.manifests.iter().map(|descriptor| &descriptor.digest).collect();
     let may_be_nested = |image: &Digest| has_index && !listed.contains(image);
-    let is_needed = |own: &&Descriptor| match attested(own) {
+    let is_needed = |descriptor: &&Descriptor| match attested(descriptor) {
         Some(_) if filter.attestations == Attestations::Drop => false,
         Some(image) => filter.platforms.is_empty() || selected.contains(&image) || may_be_nested(&image),
-        None => selected.contains(&own.digest),
+        None => selected.contains(&descriptor.digest),
     };
     known().filter(is_needed).collect()
 }
@@ -104,8 +104,8 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
     }
     let parents = source.parents();
     let is_image = |entry: &Entry| {
-        let is_picked = entry.descriptor.platform.as_ref().is_none_or(|platform| picks(filter, platform));
-        !parents.contains_key(&entry.reference) && is_picked
+        let is_in_filter = entry.descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform));
+        !parents.contains_key(&entry.reference) && is_in_filter
     };
     let images = source.entries.iter().filter(|entry| is_image(entry));
     let mut selected: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
@@ -113,17 +113,17 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
         parents.get(&entry.reference).is_some_and(|parent| !drops_attestations && selected.contains(parent))
     };
     // A signature may refer to an attestation.
-    extend(&mut selected, |selected| {
+    close_over(&mut selected, |selected| {
         let more = source.entries.iter().filter(|entry| belongs(entry, selected));
         more.map(|entry| entry.descriptor.digest.clone()).collect()
     });
     let before = source.entries.len();
     source.entries.retain(|entry| is_image(entry) || belongs(entry, &selected));
-    source.is_whole &= source.entries.len() == before;
+    source.has_all_images &= source.entries.len() == before;
 }
 
 /// Extends a set by what belongs to it, until nothing more does.
-pub(crate) fn extend<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTreeSet<T>) -> Vec<T>) {
+pub(crate) fn close_over<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTreeSet<T>) -> Vec<T>) {
     let mut before = None;
     while before != Some(set.len()) {
         before = Some(set.len());
@@ -132,31 +132,31 @@ pub(crate) fn extend<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTreeSet
 }
 
 /// Whether a descriptor names a platform.
-fn has_known_platform(own: &Descriptor) -> bool {
+fn has_known_platform(descriptor: &Descriptor) -> bool {
     let is_unknown = |platform: &Platform| platform.os == "unknown" || platform.architecture == "unknown";
-    own.has_platform() && !own.platform.as_ref().is_some_and(is_unknown)
+    descriptor.has_platform() && !descriptor.platform.as_ref().is_some_and(is_unknown)
 }
 
 /// Whether a descriptor names neither an image nor an index. Without a media type, it may be either.
-pub(crate) fn is_unknown(own: &Descriptor) -> bool {
-    !own.media_type.is_empty() && ManifestKind::of(&own.media_type).is_none()
+pub(crate) fn is_opaque(descriptor: &Descriptor) -> bool {
+    !descriptor.media_type.is_empty() && ManifestKind::of(&descriptor.media_type).is_none()
 }
 
 /// Whether the filter selects `platform`.
-pub(crate) fn picks(filter: &SourceFilter, platform: &Platform) -> bool {
-    filter.platforms.is_empty() || filter.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+pub(crate) fn selects_platform(filter: &SourceFilter, platform: &Platform) -> bool {
+    filter.platforms.is_empty() || filter.platforms.iter().any(|pick| matches_pick(platform, &pick.parsed))
 }
 
 /// Whether the filter selects the image of a descriptor. A platform is needed to select it by one.
-pub(crate) fn picks_descriptor(filter: &SourceFilter, own: &Descriptor) -> bool {
-    let platform = own.platform.as_ref().filter(|_| own.has_platform());
-    filter.platforms.is_empty() || platform.is_some_and(|platform| picks(filter, platform))
+pub(crate) fn selects_descriptor(filter: &SourceFilter, descriptor: &Descriptor) -> bool {
+    let platform = descriptor.platform.as_ref().filter(|_| descriptor.has_platform());
+    filter.platforms.is_empty() || platform.is_some_and(|platform| selects_platform(filter, platform))
 }
 
-/// Whether `own` matches `pick`. An empty operating system or architecture matches any.
-pub(crate) fn is_picked(own: &Platform, pick: &Platform) -> bool {
-    let or_own = |pick: &String, own: &String| if pick.is_empty() { own.clone() } else { pick.clone() };
-    let os = or_own(&pick.os, &own.os);
-    let architecture = or_own(&pick.architecture, &own.architecture);
-    own.matches(&Platform { os, architecture, ..pick.clone() })
+/// Whether `platform` matches `pick`. An empty operating system or architecture matches any.
+pub(crate) fn matches_pick(platform: &Platform, pick: &Platform) -> bool {
+    let or_own = |pick: &String, other: &String| if pick.is_empty() { other.clone() } else { pick.clone() };
+    let os = or_own(&pick.os, &platform.os);
+    let architecture = or_own(&pick.architecture, &platform.architecture);
+    platform.matches(&Platform { os, architecture, ..pick.clone() })
 }

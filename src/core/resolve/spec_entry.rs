@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
-use crate::core::resolve::selection::{self, is_picked};
+use crate::core::resolve::selection::{self, matches_pick};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::Entry;
@@ -27,56 +27,56 @@ pub(super) fn has_attestations(source: &ResolvedSource) -> bool {
 }
 
 /// The entries that a spec entry takes from its source, with the spec's description.
-pub(super) fn entries_of(
+pub(super) fn select_entries(
     entry: &SpecEntry,
     source: &ResolvedSource,
     keeps_attestations: bool,
 ) -> Result<Vec<Entry>, CommandError> {
     let parents = source.parents();
     if source.index.is_none() {
-        let describe = |own: &Entry| if own.attests().is_some() { own.clone() } else { described(own, entry) };
-        let own = source.entries.iter().map(describe);
-        return Ok(own.filter(|own| keeps_attestations || own.attests().is_none()).collect());
+        let describe = |source_entry: &Entry| if source_entry.attests().is_some() { source_entry.clone() } else { described(source_entry, entry) };
+        let entries = source.entries.iter().map(describe);
+        return Ok(entries.filter(|source_entry| keeps_attestations || source_entry.attests().is_none()).collect());
     }
     let pick = pick(entry);
-    let picked = picked(entry, source, pick.as_ref(), &parents);
+    let selected = selected_images(entry, source, pick.as_ref(), &parents);
     // A missing image without a platform may have been for this one.
     let may_be_missing = |pick: &PlatformFilter| {
-        let own =
+        let missing =
             source.missing.iter().map(|descriptor| descriptor.platform.as_ref().filter(|_| descriptor.has_platform()));
-        own.into_iter().any(|own| own.is_none_or(|own| is_picked(own, &pick.parsed)))
+        missing.into_iter().any(|platform| platform.is_none_or(|platform| matches_pick(platform, &pick.parsed)))
     };
-    if let (true, Some(pick)) = (picked.is_empty(), &pick)
+    if let (true, Some(pick)) = (selected.is_empty(), &pick)
         && !may_be_missing(pick)
     {
         return Err(CommandError::no_such_platform(&pick.shown, &source.location, source.platforms.clone()));
     }
-    let mut digests: BTreeSet<&Digest> = picked.values().copied().collect();
+    let mut digests: BTreeSet<&Digest> = selected.values().copied().collect();
     // A signature may refer to an attestation.
-    selection::extend(&mut digests, |digests| {
-        let belongs = |own: &&Entry| parents.get(&own.reference).is_some_and(|parent| digests.contains(parent));
-        source.entries.iter().filter(belongs).map(|own| &own.descriptor.digest).collect()
+    selection::close_over(&mut digests, |digests| {
+        let belongs = |source_entry: &&Entry| parents.get(&source_entry.reference).is_some_and(|parent| digests.contains(parent));
+        source.entries.iter().filter(belongs).map(|source_entry| &source_entry.descriptor.digest).collect()
     });
-    let is_selected = |own: &&Entry| match parents.get(&own.reference) {
+    let is_selected = |source_entry: &&Entry| match parents.get(&source_entry.reference) {
         Some(parent) => keeps_attestations && (pick.is_none() || digests.contains(parent)),
-        None => picked.contains_key(&own.reference),
+        None => selected.contains_key(&source_entry.reference),
     };
-    let describe = |own: &Entry| if parents.contains_key(&own.reference) { own.clone() } else { described(own, entry) };
+    let describe = |source_entry: &Entry| if parents.contains_key(&source_entry.reference) { source_entry.clone() } else { described(source_entry, entry) };
     Ok(source.entries.iter().filter(is_selected).map(describe).collect())
 }
 
 /// The images of an index that an entry selects. CPU features decide only if an image has all of them.
-fn picked<'a>(
+fn selected_images<'a>(
     entry: &SpecEntry,
     source: &'a ResolvedSource,
     pick: Option<&PlatformFilter>,
     parents: &BTreeMap<Reference, Digest>,
 ) -> BTreeMap<&'a Reference, &'a Digest> {
-    let images = source.entries.iter().filter(|own| !parents.contains_key(&own.reference));
-    let named = |own: &'a Entry| (&own.reference, &own.descriptor.digest);
+    let images = source.entries.iter().filter(|source_entry| !parents.contains_key(&source_entry.reference));
+    let named = |source_entry: &'a Entry| (&source_entry.reference, &source_entry.descriptor.digest);
     let of = |platform: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
-        let is_it = |own: &&Entry| own.descriptor.platform.as_ref().is_some_and(|own| is_picked(own, platform));
-        images.clone().filter(is_it).map(named).collect()
+        let matches = |source_entry: &&Entry| source_entry.descriptor.platform.as_ref().is_some_and(|own| matches_pick(own, platform));
+        images.clone().filter(matches).map(named).collect()
     };
     let Some(pick) = pick else { return images.map(named).collect() };
     let exact = entry.platform.as_ref().map(&of).unwrap_or_default();
@@ -84,8 +84,8 @@ fn picked<'a>(
 }
 
 /// An image with the spec's description.
-fn described(own: &Entry, entry: &SpecEntry) -> Entry {
-    let mut described = own.clone();
+fn described(image_entry: &Entry, entry: &SpecEntry) -> Entry {
+    let mut described = image_entry.clone();
     let descriptor = &mut described.descriptor;
     if entry.force {
         descriptor.platform.clone_from(&entry.platform);
@@ -102,19 +102,19 @@ fn described(own: &Entry, entry: &SpecEntry) -> Entry {
 
 /// Overrides a platform field by field. A variant belongs to an architecture, a version and features to an operating
 /// system: if the spec names another one, the image's own are dropped.
-fn overridden(own: Platform, given: Platform, without: EmptyFields) -> Platform {
-    let (normal_own, normal_given) = (own.normalized(), given.normalized());
-    let same_architecture = given.architecture.is_empty() || normal_own.architecture == normal_given.architecture;
-    let same_os = given.os.is_empty() || normal_own.os == normal_given.os;
-    let text = |given: String, own: String| if given.is_empty() { own } else { given };
-    let list = |given: Vec<String>, own: Vec<String>| if given.is_empty() { own } else { given };
+fn overridden(image: Platform, spec: Platform, without: EmptyFields) -> Platform {
+    let (normal_own, normal_given) = (image.normalized(), spec.normalized());
+    let same_architecture = spec.architecture.is_empty() || normal_own.architecture == normal_given.architecture;
+    let same_os = spec.os.is_empty() || normal_own.os == normal_given.os;
+    let text = |spec: String, image: String| if spec.is_empty() { image } else { spec };
+    let list = |spec: Vec<String>, image: Vec<String>| if spec.is_empty() { image } else { spec };
     let mut platform = Platform {
-        variant: if same_architecture { text(given.variant, own.variant) } else { given.variant },
-        os_version: if same_os { text(given.os_version, own.os_version) } else { given.os_version },
-        os_features: if same_os { list(given.os_features, own.os_features) } else { given.os_features },
-        features: if same_architecture { list(given.features, own.features) } else { given.features },
-        architecture: text(given.architecture, own.architecture),
-        os: text(given.os, own.os),
+        variant: if same_architecture { text(spec.variant, image.variant) } else { spec.variant },
+        os_version: if same_os { text(spec.os_version, image.os_version) } else { spec.os_version },
+        os_features: if same_os { list(spec.os_features, image.os_features) } else { spec.os_features },
+        features: if same_architecture { list(spec.features, image.features) } else { spec.features },
+        architecture: text(spec.architecture, image.architecture),
+        os: text(spec.os, image.os),
     };
     if without.variant {
         platform.variant.clear();

@@ -9,8 +9,8 @@ use crate::model::{Draft, EntryKey};
 use crate::reference::Reference;
 
 /// The draft with the names that a store needs. An image that has several entries, for several platforms, gets its
-/// digest as its second name, and then the names of [`selection::name_again`].
-pub(crate) fn storable(draft: &Draft) -> Draft {
+/// digest as its second name, and then the names of [`selection::repeated_name`].
+pub(crate) fn with_stored_names(draft: &Draft) -> Draft {
     let mut stored = Draft::new(draft.reference.clone());
     stored.annotations.clone_from(&draft.annotations);
     stored.artifact_type.clone_from(&draft.artifact_type);
@@ -36,7 +36,7 @@ pub(crate) fn storable(draft: &Draft) -> Draft {
             *number += 1;
             named.reference = match *number {
                 1 => by_digest.clone(),
-                number => selection::name_again(&by_digest, digest, draft.reference.tag(), number),
+                number => selection::repeated_name(&by_digest, digest, draft.reference.tag(), number),
             };
         }
         let name = EntryKey::of(&named.reference);

@@ -5,9 +5,9 @@ use crate::core::error::CommandError;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::plan::PushPlan;
-use crate::core::push::read_lag::{NamedContent, ReadLag};
-use crate::core::referrers::Collector;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::push::read_lag::{NamedContent, LagRetry};
+use crate::core::referrers::ReferrerCollector;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::draft::images;
 use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedKey, SharedStoreError, StoredEntry};
 use crate::model::index::Form;
@@ -22,7 +22,7 @@ pub(crate) struct NewEntry {
     pub(crate) image: String,
 }
 
-/// Makes an entry of each image of a draft, with its attestations. `left_out` receives a line for everything else.
+/// Makes an entry of each image of a draft, with its attestations. `notes` receives a line for everything else.
 ///
 /// # Errors
 /// An image without a platform, or two of one platform; more than one image for a `key`.
@@ -30,17 +30,17 @@ pub(crate) fn entries_of(
     drafts: &RegistryDrafts<'_>,
     draft: &Draft,
     key: Option<&SharedKey>,
-    left_out: &mut Vec<String>,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<NewEntry>, CommandError> {
     let images: Vec<&Entry> = images(draft).collect();
     if key.is_some() && images.len() > 1 {
-        return Err(SharedFailure::ManyImages(images.len()).into());
+        return Err(SharedDraftError::ManyImages(images.len()).into());
     }
     let is_left_out =
         |entry: &&Entry| entry.attests().is_none() && !images.iter().any(|image| image.reference == entry.reference);
     let refers = draft.listed().filter(is_left_out).map(|entry| format!("{} refers to another image", entry.reference));
-    left_out.extend(refers);
-    left_out.extend(draft.carried.iter().map(|carried| format!("{} is no image", carried.descriptor.digest)));
+    notes.extend(refers);
+    notes.extend(draft.carried.iter().map(|carried| format!("{} is no image", carried.descriptor.digest)));
     let entries = drafts.entries_of(draft, key).map_err(SharedStoreError::NoEntry)?;
     Ok(entries.into_iter().map(|(entry, image)| NewEntry { entry, image }).collect())
 }
@@ -61,20 +61,20 @@ pub(crate) fn store(
     context.registry.announce(repository, Access::PullPush);
     let mut plan = PushPlan::new(draft, Form::Oci, &[], context.layouts)?;
     let mut warnings = Vec::new();
-    if !plan.puts.is_empty() {
+    if !plan.manifests.is_empty() {
         let targets = vec![repository];
-        let collector = Collector::new(context.access(), &options.referrers, draft, &plan.list.digest, targets);
+        let collector = ReferrerCollector::new(context.access(), &options.referrers, draft, &plan.list.digest, targets);
         let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
         warnings = execute::copy_children(context, &plan)?.warnings;
     }
     let PushContext { registry, clock, reporter, .. } = context;
-    let lag = ReadLag { registry, clock, reporter };
+    let lag = LagRetry { registry, clock, reporter };
     let put = |new: &NewEntry| {
-        let named = new.entry.descriptors().map(|own| NamedContent::Manifest(&own.digest, &own.media_type));
+        let named = new.entry.descriptors().map(|descriptor| NamedContent::Manifest(&descriptor.digest, &descriptor.media_type));
         let put = || drafts.put(&new.entry).map_err(CommandError::from);
         lag.put(repository, &named.collect::<Vec<_>>(), &put)
     };
     let stored = tasks::in_order(context.registry.jobs(), entries, put);
-    Ok((stored.map_err(CommandError::of)?, warnings))
+    Ok((stored.map_err(CommandError::combine)?, warnings))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::core::error::CommandError;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::{Digest, DigestError};
 use crate::sanitize;
 
@@ -22,26 +22,26 @@ impl AllowedEntries {
     /// Empty lines are skipped.
     ///
     /// # Errors
-    /// [`SharedFailure::AllowedFile`] for a line or an object without a digest, and a file without lines.
+    /// [`SharedDraftError::AllowedFile`] for a line or an object without a digest, and a file without lines.
     pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
         let mut digests = BTreeSet::new();
-        let wrong = |why: String| SharedFailure::AllowedFile { file: file.to_owned(), why };
+        let invalid = |why: String| SharedDraftError::AllowedFile { file: file.to_owned(), why };
         if text.trim_start().starts_with('{') {
             for stored in serde_json::Deserializer::from_str(text).into_iter::<StoredDigest>() {
-                let digest = stored.map_err(|error| wrong(error.to_string()))?.digest;
-                digests.insert(digest.parse().map_err(|error: DigestError| wrong(error.to_string()))?);
+                let digest = stored.map_err(|error| invalid(error.to_string()))?.digest;
+                digests.insert(digest.parse().map_err(|error: DigestError| invalid(error.to_string()))?);
             }
             return Ok(AllowedEntries { file: file.to_owned(), digests });
         }
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
             let Some(digest) = line.split_whitespace().rev().find_map(last) else {
-                return Err(wrong(format!("line {} has no digest: {}", number + 1, sanitize::word(line))).into());
+                return Err(invalid(format!("line {} has no digest: {}", number + 1, sanitize::word(line))).into());
             };
             digests.insert(digest);
         }
         if digests.is_empty() {
-            return Err(wrong("there is no digest in it".to_owned()).into());
+            return Err(invalid("there is no digest in it".to_owned()).into());
         }
         Ok(AllowedEntries { file: file.to_owned(), digests })
     }

@@ -7,7 +7,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::shared::collect::GatherContext;
+use crate::core::shared::collect::CollectContext;
 use crate::digest::Digest;
 use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
 use crate::model::descriptor::Descriptor;
@@ -18,7 +18,7 @@ use crate::reference::{Reference, Repository};
 
 /// The result of deleting several entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct CleanedUp {
+pub(crate) struct CleanUpResult {
     /// The deleted tags.
     pub(crate) deleted: Vec<String>,
     /// A line for each reason why entries remain.
@@ -27,18 +27,18 @@ pub(crate) struct CleanedUp {
 
 /// Deletes these entries one after the other, because some registries fail at parallel deletions.
 pub(crate) fn delete(
-    context: GatherContext<'_>,
+    context: CollectContext<'_>,
     repository: &Repository,
     run: &PipelineRun,
     entries: &[FoundEntry],
-) -> CleanedUp {
+) -> CleanUpResult {
     let drafts = RegistryDrafts::new(context.registry, repository, run);
-    let mut cleaned = CleanedUp::default();
+    let mut result = CleanUpResult::default();
     let mut remaining: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for found in entries {
         let why = match drafts.delete(found) {
             Ok(Deletion::Deleted) => {
-                cleaned.deleted.push(found.tag.clone());
+                result.deleted.push(found.tag.clone());
                 continue;
             }
             Ok(Deletion::Gone) => continue,
@@ -51,9 +51,9 @@ pub(crate) fn delete(
     for (why, tags) in remaining {
         let verb = if tags.len() == 1 { "stays" } else { "stay" };
         let hint = retention_hint(repository.domain());
-        cleaned.notes.push(format!("{} in {repository} {verb}: {why}{hint}", tags.join(", ")));
+        result.notes.push(format!("{} in {repository} {verb}: {why}{hint}", tags.join(", ")));
     }
-    cleaned
+    result
 }
 
 /// How the registry itself can delete entries that a client cannot delete.
@@ -77,8 +77,8 @@ fn retention_hint(registry: &str) -> &'static str {
 ///
 /// # Errors
 /// Errors of the registry. A missing list is no error.
-pub(crate) fn served(
-    context: GatherContext<'_>,
+pub(crate) fn served_by_list(
+    context: CollectContext<'_>,
     repository: &Repository,
     entries: &[FoundEntry],
 ) -> Result<BTreeMap<String, bool>, CommandError> {
@@ -87,42 +87,42 @@ pub(crate) fn served(
     let descriptors =
         tasks::in_order(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
     let descriptors: BTreeMap<&str, Vec<Descriptor>> =
-        lists.iter().copied().zip(descriptors.map_err(CommandError::of)?).collect();
+        lists.iter().copied().zip(descriptors.map_err(CommandError::combine)?).collect();
     let is_served = |found: &FoundEntry| {
         let descriptors = descriptors.get(found.entry.name.list.as_str());
-        found.entry.descriptors().all(|own| descriptors.is_some_and(|descriptors| descriptors.contains(own)))
+        found.entry.descriptors().all(|descriptor| descriptors.is_some_and(|descriptors| descriptors.contains(descriptor)))
     };
     Ok(entries.iter().map(|found| (found.tag.clone(), is_served(found))).collect())
 }
 
 fn descriptors_of(
-    context: GatherContext<'_>,
+    context: CollectContext<'_>,
     repository: &Repository,
     list: &str,
 ) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&ImageSource::in_registry(context.registry, &reference)) {
         Ok(FetchedContent::List(served)) => {
-            Ok(Index::decode(&served.bytes).map_err(CommandError::served(&reference))?.manifests)
+            Ok(Index::decode(&served.bytes).map_err(CommandError::invalid_document(&reference))?.manifests)
         }
         Ok(FetchedContent::Image(..)) | Err(CommandError::NotServed { .. } | CommandError::NotAManifest { .. }) => {
             Ok(Vec::new())
         }
-        Err(failure) => Err(failure),
+        Err(error) => Err(error),
     }
 }
 
 /// The digest that the list's tag names, if that list has all required platforms, so that it may be the one whose
 /// entries are gone. `None` if the request fails. One request (GET).
-pub(crate) fn perhaps_published(
-    context: GatherContext<'_>,
+pub(crate) fn possibly_published_digest(
+    context: CollectContext<'_>,
     list: &Reference,
     require: &[PlatformFilter],
 ) -> Option<Digest> {
     let served = fetch::manifest(&ImageSource::in_registry(context.registry, list)).ok()?;
     let FetchedContent::List(served) = served else { return None };
     let descriptors = Index::decode(&served.bytes).ok()?.manifests;
-    let own: Vec<&Platform> = descriptors.iter().filter_map(requirements::known_platform).collect();
-    let has = |wanted: &PlatformFilter| own.iter().any(|own| own.matches(&wanted.parsed));
+    let platforms: Vec<&Platform> = descriptors.iter().filter_map(requirements::known_platform).collect();
+    let has = |required: &PlatformFilter| platforms.iter().any(|platform| platform.matches(&required.parsed));
     require.iter().all(has).then_some(served.digest)
 }

@@ -8,7 +8,7 @@ use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
 use crate::core::shared::allowed_entries::AllowedEntries;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
 use crate::drafts::registry::{
     EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedKey, TagParts,
@@ -48,7 +48,7 @@ impl OwnEntry {
 
 /// The entries to collect.
 #[derive(Debug, Clone)]
-pub(crate) struct GatherOptions<'a> {
+pub(crate) struct CollectOptions<'a> {
     pub(crate) list: &'a Reference,
     pub(crate) run: &'a PipelineRun,
     pub(crate) require: &'a [PlatformFilter],
@@ -56,14 +56,14 @@ pub(crate) struct GatherOptions<'a> {
     pub(crate) is_fresh: bool,
     pub(crate) only_from: Option<&'a AllowedEntries>,
     /// The entries that this job has stored. It must see them before it decides what is missing.
-    pub(crate) own: Vec<OwnEntry>,
+    pub(crate) own_entries: Vec<OwnEntry>,
     /// The maximum wait for missing entries.
     pub(crate) wait: Duration,
 }
 
 /// The collected entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Gathered {
+pub(crate) struct CollectedEntries {
     /// The entries, each once.
     pub(crate) entries: Vec<FoundEntry>,
     /// The required platforms without an entry, as they were typed.
@@ -72,7 +72,7 @@ pub(crate) struct Gathered {
 
 /// The client, the clock and the output.
 #[derive(Clone, Copy)]
-pub(crate) struct GatherContext<'a> {
+pub(crate) struct CollectContext<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) clock: &'a dyn Clock,
     /// Prints a line on stderr.
@@ -82,110 +82,110 @@ pub(crate) struct GatherContext<'a> {
 /// Reads the entries, and waits for missing ones.
 ///
 /// # Errors
-/// [`SharedFailure::NotAllowed`] for an entry that is not allowed, and errors of the registry.
-pub(crate) fn gather(context: GatherContext<'_>, options: &GatherOptions<'_>) -> Result<Gathered, CommandError> {
+/// [`SharedDraftError::NotAllowed`] for an entry that is not allowed, and errors of the registry.
+pub(crate) fn collect(context: CollectContext<'_>, options: &CollectOptions<'_>) -> Result<CollectedEntries, CommandError> {
     if options.is_fresh && options.run.attempt.is_none() {
-        return Err(SharedFailure::NoAttempt.into());
+        return Err(SharedDraftError::NoAttempt.into());
     }
-    Gatherer::new(context, options).poll_until_complete()
+    EntryCollector::new(context, options).poll_until_complete()
 }
 
 /// Fetches the entries in `before` again by their tags. `None` if no digest has changed, or if one was deleted.
 ///
 /// # Errors
-/// As [`gather`].
+/// As [`collect`].
 pub(crate) fn refetch_if_changed(
-    context: GatherContext<'_>,
-    options: &GatherOptions<'_>,
+    context: CollectContext<'_>,
+    options: &CollectOptions<'_>,
     before: &[FoundEntry],
 ) -> Result<Option<Vec<FoundEntry>>, CommandError> {
-    let mut gatherer = Gatherer::new(context, options);
-    gatherer.fetch(before.iter().map(|found| (found.tag.clone(), Some(found.entry.name.clone()))).collect())?;
+    let mut collector = EntryCollector::new(context, options);
+    collector.fetch(before.iter().map(|found| (found.tag.clone(), Some(found.entry.name.clone()))).collect())?;
     let digests = |entries: &mut dyn Iterator<Item = &FoundEntry>| -> BTreeMap<String, Digest> {
         entries.map(|found| (found.tag.clone(), found.digest.clone())).collect()
     };
-    let is_same = digests(&mut before.iter()) == digests(&mut gatherer.found.values());
+    let is_unchanged = digests(&mut before.iter()) == digests(&mut collector.found.values());
     // A missing entry was deleted by the cleanup of another publisher. It cannot be fetched again and is no change.
-    let is_whole = before.len() == gatherer.found.len();
-    Ok((is_whole && !is_same).then(|| gatherer.found.into_values().collect()))
+    let has_all = before.len() == collector.found.len();
+    Ok((has_all && !is_unchanged).then(|| collector.found.into_values().collect()))
 }
 
-struct Gatherer<'a> {
-    context: GatherContext<'a>,
-    options: &'a GatherOptions<'a>,
+struct EntryCollector<'a> {
+    context: CollectContext<'a>,
+    options: &'a CollectOptions<'a>,
     drafts: RegistryDrafts<'a>,
     /// The list's tag.
     list: &'a str,
     found: BTreeMap<String, FoundEntry>,
     /// The entries that this job has stored, as far as the registry serves them.
-    own: BTreeMap<String, FoundEntry>,
+    own_entries: BTreeMap<String, FoundEntry>,
     /// The digests of tags that are not used, so that each is fetched and reported once.
     rejected: BTreeMap<String, Digest>,
 }
 
-impl<'a> Gatherer<'a> {
-    fn new(context: GatherContext<'a>, options: &'a GatherOptions<'a>) -> Gatherer<'a> {
+impl<'a> EntryCollector<'a> {
+    fn new(context: CollectContext<'a>, options: &'a CollectOptions<'a>) -> EntryCollector<'a> {
         let drafts = RegistryDrafts::new(context.registry, options.list.repository(), options.run);
         let list = options.list.tag().unwrap_or_default();
-        let (found, own, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Gatherer { context, options, drafts, list, found, own, rejected }
+        let (found, own_entries, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        EntryCollector { context, options, drafts, list, found, own_entries, rejected }
     }
 
-    fn poll_until_complete(&mut self) -> Result<Gathered, CommandError> {
+    fn poll_until_complete(&mut self) -> Result<CollectedEntries, CommandError> {
         let start = self.context.clock.now();
-        let mut is_own_seen = self.serves_own()?;
+        let mut sees_own_entries = self.serves_own()?;
         self.fetch_known_names()?;
-        let (mut pause, mut noted) = (WAIT_FIRST, start);
-        while !(is_own_seen && self.is_own_current() && self.is_complete()) {
+        let (mut pause, mut last_note) = (WAIT_FIRST, start);
+        while !(sees_own_entries && self.is_own_current() && self.is_complete()) {
             let now = self.context.clock.now();
-            let left = self.options.wait.saturating_sub(now.saturating_duration_since(start));
-            if left.is_zero() {
+            let remaining = self.options.wait.saturating_sub(now.saturating_duration_since(start));
+            if remaining.is_zero() {
                 break;
             }
-            self.note_waiting(&mut noted, start, now, left);
+            self.note_waiting(&mut last_note, start, now, remaining);
             let jitter = 1.0 + JITTER * (2.0 * self.context.clock.chance() - 1.0);
-            self.context.clock.sleep(pause.mul_f64(jitter).min(left));
+            self.context.clock.sleep(pause.mul_f64(jitter).min(remaining));
             pause = pause.mul_f64(1.5).min(WAIT_LONGEST);
-            is_own_seen = is_own_seen || self.serves_own()?;
+            sees_own_entries = sees_own_entries || self.serves_own()?;
             self.poll_once()?;
         }
         if !self.is_complete() && !self.options.require.is_empty() {
             self.final_listing()?;
         }
-        let unseen = self.options.own.iter().filter(|_| !is_own_seen).map(OwnEntry::shown);
+        let unseen = self.options.own_entries.iter().filter(|_| !sees_own_entries).map(OwnEntry::shown);
         let missing = self.missing().map(|required| required.shown.clone()).chain(unseen).collect();
-        Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
+        Ok(CollectedEntries { entries: self.found.values().cloned().collect(), missing })
     }
 
     /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read. A
     /// tag that another job has overwritten never becomes current.
     fn is_own_current(&self) -> bool {
-        self.own.iter().all(|(tag, own)| self.is_current(tag, own))
+        self.own_entries.iter().all(|(tag, own_entry)| self.is_current(tag, own_entry))
     }
 
-    fn is_current(&self, tag: &str, own: &FoundEntry) -> bool {
-        let is_own = |found: &FoundEntry| found.digest == own.digest || found.entry.attempt > own.entry.attempt;
+    fn is_current(&self, tag: &str, own_entry: &FoundEntry) -> bool {
+        let is_own = |found: &FoundEntry| found.digest == own_entry.digest || found.entry.attempt > own_entry.entry.attempt;
         self.found.get(tag).is_some_and(is_own)
     }
 
     /// Whether the registry serves the entries of this job by their digests.
     fn serves_own(&mut self) -> Result<bool, CommandError> {
-        for own in &self.options.own {
-            match self.drafts.by_digest(&own.digest, self.list, own.name.as_ref())? {
+        for own_entry in &self.options.own_entries {
+            match self.drafts.by_digest(&own_entry.digest, self.list, own_entry.name.as_ref())? {
                 EntryLookup::Absent => return Ok(false),
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
                     let key = found.entry.name.key.clone();
                     let is_required = self.options.require.iter().any(|required| satisfies(required, &found));
                     if !is_required && !self.options.require.is_empty() {
-                        return Err(SharedFailure::NotRequired { key: key.to_string() }.into());
+                        return Err(SharedDraftError::NotRequired { key: key.to_string() }.into());
                     }
                     self.found.insert(found.tag.clone(), (*found).clone());
-                    self.own.insert(found.tag.clone(), *found);
+                    self.own_entries.insert(found.tag.clone(), *found);
                 }
                 EntryLookup::Rejected(RejectedEntry { digest, why, .. }) => {
                     let (digest, list) = (digest.to_string(), self.options.list.to_string());
-                    return Err(SharedFailure::NotAnEntry { digest, list, why: why.to_string() }.into());
+                    return Err(SharedDraftError::NotAnEntry { digest, list, why: why.to_string() }.into());
                 }
             }
         }
@@ -197,8 +197,8 @@ impl<'a> Gatherer<'a> {
         if self.options.require.is_empty() {
             return self.fetch_listed();
         }
-        let own = self.own.values().map(|own| own.entry.name.clone());
-        let names: BTreeSet<EntryName> = self.derived().into_iter().chain(own).collect();
+        let own_names = self.own_entries.values().map(|found| found.entry.name.clone());
+        let names: BTreeSet<EntryName> = self.derived_names().into_iter().chain(own_names).collect();
         self.fetch(names.into_iter().map(|name| (name.tag(), Some(name))).collect())?;
         if self.needs_listing() {
             self.list_missing()?;
@@ -209,13 +209,13 @@ impl<'a> Gatherer<'a> {
     /// A round while waiting: a HEAD of each missing name, and a GET of each new entry.
     fn poll_once(&mut self) -> Result<(), CommandError> {
         let before: BTreeSet<String> = self.found.keys().cloned().collect();
-        let names = self.derived().into_iter().map(|name| (name.tag(), name));
-        let old = self.own.iter().filter(|(tag, own)| !self.is_current(tag, own));
-        let old = old.map(|(tag, own)| (tag.clone(), own.entry.name.clone()));
-        let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(old);
+        let names = self.derived_names().into_iter().map(|name| (name.tag(), name));
+        let outdated = self.own_entries.iter().filter(|(tag, own_entry)| !self.is_current(tag, own_entry));
+        let outdated = outdated.map(|(tag, own_entry)| (tag.clone(), own_entry.entry.name.clone()));
+        let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
         let digests = tasks::in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.digest_of(tag));
-        let digests = digests.map_err(combined)?;
+        let digests = digests.map_err(combine)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
             digest.as_ref().is_some_and(|digest| known != Some(digest))
@@ -237,8 +237,8 @@ impl<'a> Gatherer<'a> {
         let Ok(tags) = self.drafts.tags() else { return Ok(()) };
         let of_list: Vec<&(String, TagParts)> = tags.iter().filter(|(_, parts)| parts.is_of(self.list)).collect();
         let run = self.options.run.id.as_deref();
-        let (own, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.is_of_run(run));
-        self.take_missing(own.iter().map(|(tag, _)| tag.clone()).collect())?;
+        let (of_run, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.is_of_run(run));
+        self.keep_missing(of_run.iter().map(|(tag, _)| tag.clone()).collect())?;
         let keys: BTreeSet<String> =
             self.missing().filter_map(|required| SharedKey::of(&required.parsed)).map(|key| key.tag_part()).collect();
         let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHERS_MAX);
@@ -262,33 +262,33 @@ impl<'a> Gatherer<'a> {
     fn own_tags(&self) -> Result<Vec<String>, CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
-        let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run));
-        Ok(own.map(|(tag, _)| tag).collect())
+        let of_run = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run));
+        Ok(of_run.map(|(tag, _)| tag).collect())
     }
 
     /// One listing for platforms whose tags cannot be computed.
     fn list_missing(&mut self) -> Result<(), CommandError> {
         let tags = self.own_tags()?;
-        self.take_missing(tags)
+        self.keep_missing(tags)
     }
 
     /// Fetches these entries. Keeps those for required platforms that have no entry yet, or whose tags cannot be
     /// computed.
-    fn take_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
+    fn keep_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
         let is_underivable = |required: &&PlatformFilter| !SharedKey::is_derivable(&required.parsed);
         let underivable = self.options.require.iter().filter(is_underivable);
-        let kept: Vec<PlatformFilter> = self.missing().chain(underivable).cloned().collect();
+        let unsatisfied: Vec<PlatformFilter> = self.missing().chain(underivable).cloned().collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
         self.fetch(tags.iter().map(|tag| (tag.clone(), None)).collect())?;
-        let is_kept = |found: &FoundEntry| kept.iter().any(|required| satisfies(required, found));
-        self.found.retain(|tag, found| !tags.contains(tag) || is_kept(found));
+        let is_needed = |found: &FoundEntry| unsatisfied.iter().any(|required| satisfies(required, found));
+        self.found.retain(|tag, found| !tags.contains(tag) || is_needed(found));
         Ok(())
     }
 
     /// Fetches the content of these tags, and keeps the valid entries.
     fn fetch(&mut self, tags: Vec<(String, Option<EntryName>)>) -> Result<(), CommandError> {
-        let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(combined)?;
+        let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(combine)?;
         for lookup in looked_up {
             match lookup {
                 EntryLookup::Absent => {}
@@ -320,7 +320,7 @@ impl<'a> Gatherer<'a> {
 
     fn check_allowed(&self, found: &FoundEntry) -> Result<(), CommandError> {
         match self.options.only_from {
-            Some(allowed) if !allowed.digests.contains(&found.digest) => Err(SharedFailure::NotAllowed {
+            Some(allowed) if !allowed.digests.contains(&found.digest) => Err(SharedDraftError::NotAllowed {
                 tag: format!("{}:{}", self.options.list.repository(), found.tag),
                 digest: found.digest.to_string(),
                 file: allowed.file.clone(),
@@ -331,7 +331,7 @@ impl<'a> Gatherer<'a> {
     }
 
     /// The names of the entries of the required platforms whose tags can be computed.
-    fn derived(&self) -> BTreeSet<EntryName> {
+    fn derived_names(&self) -> BTreeSet<EntryName> {
         let derivable = self.options.require.iter().filter(|required| SharedKey::is_derivable(&required.parsed));
         let name = |key| EntryName { list: self.list.to_owned(), run: self.options.run.id.clone(), key };
         derivable.filter_map(|required| SharedKey::of(&required.parsed)).map(name).collect()
@@ -340,9 +340,9 @@ impl<'a> Gatherer<'a> {
     /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this
     /// job has stored an entry under a key of the user.
     fn needs_listing(&self) -> bool {
-        let is_named = |own: &OwnEntry| own.name.as_ref().is_some_and(|name| !name.key.is_platform());
+        let has_user_key = |entry: &OwnEntry| entry.name.as_ref().is_some_and(|name| !name.key.is_platform());
         self.options.require.iter().any(|required| !SharedKey::is_derivable(&required.parsed))
-            || self.options.own.iter().any(is_named)
+            || self.options.own_entries.iter().any(has_user_key)
     }
 
     fn missing(&self) -> impl Iterator<Item = &PlatformFilter> {
@@ -353,31 +353,31 @@ impl<'a> Gatherer<'a> {
         self.missing().next().is_none()
     }
 
-    fn note_waiting(&self, noted: &mut Instant, start: Instant, now: Instant, left: Duration) {
-        let is_first = *noted == start && now.saturating_duration_since(start) < WAIT_FIRST;
-        if !is_first && now.saturating_duration_since(*noted) < NOTE_EVERY {
+    fn note_waiting(&self, last_note: &mut Instant, start: Instant, now: Instant, remaining: Duration) {
+        let is_first = *last_note == start && now.saturating_duration_since(start) < WAIT_FIRST;
+        if !is_first && now.saturating_duration_since(*last_note) < NOTE_EVERY {
             return;
         }
-        *noted = now;
+        *last_note = now;
         let missing: Vec<&str> = self.missing().map(|required| required.shown.as_str()).collect();
         if missing.is_empty() {
             return (self.context.note)("waiting until the registry serves the entry that this job has stored");
         }
         let all = self.options.require.len();
         let present = all.saturating_sub(missing.len());
-        let left = match left.as_secs() {
+        let remaining = match remaining.as_secs() {
             seconds @ 0..120 => format!("{seconds}s"),
             seconds => format!("{}m", seconds / 60),
         };
-        (self.context.note)(&format!("waiting for {} ({present} of {all} there), {left} left", missing.join(", ")));
+        (self.context.note)(&format!("waiting for {} ({present} of {all} there), {remaining} left", missing.join(", ")));
     }
 }
 
 /// Whether an entry matches a required platform.
 fn satisfies(required: &PlatformFilter, found: &FoundEntry) -> bool {
-    found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&required.parsed))
+    found.entry.image.platform.as_ref().is_some_and(|platform| platform.matches(&required.parsed))
 }
 
-fn combined(errors: Vec<crate::net::RegistryError>) -> CommandError {
-    CommandError::of(errors.into_iter().map(CommandError::from).collect())
+fn combine(errors: Vec<crate::net::RegistryError>) -> CommandError {
+    CommandError::combine(errors.into_iter().map(CommandError::from).collect())
 }

@@ -1,7 +1,7 @@
 //! All entries that a repository has, of any list and run.
 
 use crate::core::error::CommandError;
-use crate::core::shared::collect::GatherContext;
+use crate::core::shared::collect::CollectContext;
 use crate::drafts::registry::{
     EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
 };
@@ -17,7 +17,7 @@ pub(crate) type ListedEntry = Result<FoundEntry, (RejectedEntry, TagParts)>;
 /// # Errors
 /// Errors of the registry.
 pub(crate) fn entries(
-    context: GatherContext<'_>,
+    context: CollectContext<'_>,
     repository: &Repository,
     list: Option<&str>,
 ) -> Result<Vec<ListedEntry>, CommandError> {
@@ -28,7 +28,7 @@ pub(crate) fn entries(
     let found = tasks::in_order(context.registry.jobs(), &tags, |(tag, _)| {
         drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)
     });
-    let found = tags.into_iter().zip(found.map_err(CommandError::of)?);
+    let found = tags.into_iter().zip(found.map_err(CommandError::combine)?);
     Ok(found
         .filter_map(|((_, parts), lookup)| match lookup {
             EntryLookup::Found(found) => Some(Ok(*found)),

@@ -19,18 +19,18 @@ pub struct Caller {
     /// Its PATH, and the file that sets it; `None` if the file cannot be read.
     pub path: Option<Vec<PathBuf>>,
     /// Whether it runs the shim.
-    pub reach: Reach,
+    pub shim_use: ShimUse,
 }
 
 /// Whether a caller runs the shim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum ShimUse {
     /// It does.
-    Yes,
+    Used,
     /// Another docker comes first.
-    Other(PathBuf),
+    OtherFirst(PathBuf),
     /// It does not look in the shim's directory, or there is no shim.
-    No,
+    NotOnPath,
     /// Its PATH could not be read from this file.
     Unknown(PathBuf),
 }
@@ -38,23 +38,23 @@ pub enum Reach {
 /// All callers, the shell of this command first.
 pub(super) fn callers(machine: &Machine, shim: Option<&Path>) -> Vec<Caller> {
     let known = |name, path: Vec<PathBuf>| {
-        let reach = reach(&path, shim);
-        Caller { name, path: Some(path), reach }
+        let shim_use = shim_use(&path, shim);
+        Caller { name, path: Some(path), shim_use }
     };
     let mut callers = vec![known("this shell", machine.path.clone())];
     callers.push(match sudo(machine) {
         Ok(path) => known("sudo", path),
-        Err(file) => Caller { name: "sudo", path: None, reach: Reach::Unknown(file) },
+        Err(file) => Caller { name: "sudo", path: None, shim_use: ShimUse::Unknown(file) },
     });
-    callers.push(known("crontab jobs", split(CRONTAB)));
+    callers.push(known("crontab jobs", split_path(CRONTAB)));
     let crontab = fs::read_to_string(machine.root.join("etc/crontab")).ok();
     let system = crontab.as_deref().and_then(|text| text.lines().rev().find_map(|line| line.strip_prefix("PATH=")));
-    callers.push(known("/etc/crontab jobs", split(system.unwrap_or(CRONTAB))));
-    callers.push(known("systemd services", split(SYSTEMD)));
+    callers.push(known("/etc/crontab jobs", split_path(system.unwrap_or(CRONTAB))));
+    callers.push(known("systemd services", split_path(SYSTEMD)));
     callers
 }
 
-fn split(path: &str) -> Vec<PathBuf> {
+fn split_path(path: &str) -> Vec<PathBuf> {
     std::env::split_paths(path.trim().trim_matches('"')).collect()
 }
 
@@ -89,16 +89,16 @@ fn sudo(machine: &Machine) -> Result<Vec<PathBuf>, PathBuf> {
 /// What a line of sudoers sets `secure_path` to (sudoers(5)).
 fn secure_path(line: &str) -> Option<Vec<PathBuf>> {
     let (_, value) = line.trim().strip_prefix("Defaults")?.split_once("secure_path")?;
-    Some(split(value.trim_start().strip_prefix('=')?))
+    Some(split_path(value.trim_start().strip_prefix('=')?))
 }
 
-fn reach(path: &[PathBuf], shim: Option<&Path>) -> Reach {
-    let Some(shim) = shim else { return Reach::No };
+fn shim_use(path: &[PathBuf], shim: Option<&Path>) -> ShimUse {
+    let Some(shim) = shim else { return ShimUse::NotOnPath };
     match path.iter().map(|dir| dir.join(DOCKER)).find(|file| is_program(file)) {
-        Some(first) if is_same(&first, shim) => Reach::Yes,
-        Some(_) if !path.iter().any(|dir| is_same(&dir.join(DOCKER), shim)) => Reach::No,
-        Some(other) => Reach::Other(other),
-        None => Reach::No,
+        Some(first) if is_same(&first, shim) => ShimUse::Used,
+        Some(_) if !path.iter().any(|dir| is_same(&dir.join(DOCKER), shim)) => ShimUse::NotOnPath,
+        Some(other) => ShimUse::OtherFirst(other),
+        None => ShimUse::NotOnPath,
     }
 }
 
@@ -107,10 +107,10 @@ fn reach(path: &[PathBuf], shim: Option<&Path>) -> Reach {
 ///
 /// # Errors
 /// No docker follows; with the docker that precedes it, if there is one.
-pub fn behind(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf>> {
+pub fn next_docker(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf>> {
     let files: Vec<PathBuf> = path.iter().map(|dir| dir.join(DOCKER)).filter(|file| is_program(file)).collect();
-    let spelt = files.iter().position(|file| file == called);
-    let from = spelt.or_else(|| files.iter().position(|file| is_ours(file) && is_same(file, called)));
+    let exact = files.iter().position(|file| file == called);
+    let from = exact.or_else(|| files.iter().position(|file| is_ours(file) && is_same(file, called)));
     let mut others = files.iter().enumerate().filter(|(_, file)| !is_ours(file));
     let next = others.clone().find(|(at, _)| from.is_none_or(|from| *at > from));
     next.map(|(_, file)| file.clone()).ok_or_else(|| others.next().map(|(_, file)| file.clone()))

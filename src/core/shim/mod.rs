@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
-pub use callers::{Caller, Reach, behind};
+pub use callers::{Caller, ShimUse, next_docker};
 
 use crate::failure_kind::FailureKind;
 use crate::sanitize::io_error;
@@ -40,7 +40,7 @@ pub enum ShimError {
     Absent(PathBuf),
     /// No directory was named, and there is no home directory.
     #[error("there is no home directory to install the shim in")]
-    Homeless,
+    NoHome,
     /// This program cannot be found, so nothing can run it.
     #[error("the path of this program cannot be found: {}", io_error(.0))]
     Program(io::Error),
@@ -62,7 +62,7 @@ impl ShimError {
         match self {
             ShimError::Foreign { path, .. } => (FailureKind::Conflict, Some(path)),
             ShimError::Absent(dir) => (FailureKind::Missing, Some(dir)),
-            ShimError::Homeless | ShimError::Program(_) => (FailureKind::Unsupported, None),
+            ShimError::NoHome | ShimError::Program(_) => (FailureKind::Unsupported, None),
             ShimError::Io { path, .. } => (FailureKind::Output, Some(path)),
         }
     }
@@ -94,8 +94,8 @@ pub struct Status {
 
 impl Status {
     /// Whether a call of `docker` from the shell of this command runs the shim.
-    pub fn is_reached(&self) -> bool {
-        self.callers.first().is_some_and(|caller| caller.reach == Reach::Yes)
+    pub fn is_used(&self) -> bool {
+        self.callers.first().is_some_and(|caller| caller.shim_use == ShimUse::Used)
     }
 }
 
@@ -103,12 +103,12 @@ impl Machine {
     /// Where a shim goes if no directory is named: `/usr/local/bin` for root, else `~/.local/bin`.
     ///
     /// # Errors
-    /// [`ShimError::Homeless`].
+    /// [`ShimError::NoHome`].
     pub fn default_dir(&self) -> Result<PathBuf, ShimError> {
         if self.is_root {
             return Ok(PathBuf::from("/usr/local/bin"));
         }
-        Ok(self.home.as_ref().ok_or(ShimError::Homeless)?.join(".local/bin"))
+        Ok(self.home.as_ref().ok_or(ShimError::NoHome)?.join(".local/bin"))
     }
 
     /// Where `install` puts a shim if no directory is named: the [default](Machine::default_dir). If docker itself is
@@ -120,19 +120,19 @@ impl Machine {
         let dir = self.default_dir()?;
         let file = dir.join(DOCKER);
         let is_taken = file.symlink_metadata().is_ok() && !is_shim(&file);
-        Ok(self.before(&file).pop().filter(|_| is_taken).unwrap_or(dir))
+        Ok(self.writable_dirs_before(&file).pop().filter(|_| is_taken).unwrap_or(dir))
     }
 
     /// The first shim on the PATH.
-    fn on_path(&self) -> Option<PathBuf> {
+    fn first_on_path(&self) -> Option<PathBuf> {
         self.path.iter().map(|dir| dir.join(DOCKER)).find(|file| is_shim(file))
     }
 
     /// The shim in `dir`; without a directory the first one on the PATH, else one in the default directory.
-    fn shim(&self, dir: Option<&Path>) -> Result<Option<PathBuf>, ShimError> {
+    fn find_shim(&self, dir: Option<&Path>) -> Result<Option<PathBuf>, ShimError> {
         let file = match dir {
             Some(dir) => dir.join(DOCKER),
-            None => match self.on_path() {
+            None => match self.first_on_path() {
                 Some(file) => return Ok(Some(file)),
                 None => self.default_dir()?.join(DOCKER),
             },
@@ -141,7 +141,7 @@ impl Machine {
     }
 
     /// The writable directories that precede `file` on the PATH; none if its directory is not on the PATH.
-    fn before(&self, file: &Path) -> Vec<PathBuf> {
+    fn writable_dirs_before(&self, file: &Path) -> Vec<PathBuf> {
         if !self.path.iter().any(|dir| Some(dir.as_path()) == file.parent()) {
             return Vec::new();
         }
@@ -158,18 +158,18 @@ impl Machine {
 pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, ShimError> {
     fs::create_dir_all(dir).map_err(failed("make", dir))?;
     let file = dir.join(DOCKER);
-    let foreign = || ShimError::Foreign { path: file.clone(), before: machine.before(&file) };
-    let placed = if is_shim(&file) {
+    let foreign = || ShimError::Foreign { path: file.clone(), before: machine.writable_dirs_before(&file) };
+    let outcome = if is_shim(&file) {
         let staged = dir.join(format!(".{DOCKER}.{}", process::id()));
         link(program, &staged).and_then(|()| fs::rename(&staged, &file))
     } else {
         link(program, &file)
     };
-    match placed {
+    match outcome {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(foreign()),
-        placed => placed.map_err(failed("write", &file))?,
+        outcome => outcome.map_err(failed("write", &file))?,
     }
-    Ok(described(machine, Some(file)))
+    Ok(status_of(machine, Some(file)))
 }
 
 /// Removes the shim in `dir`; without a directory the first one on the PATH. Returns the removed file.
@@ -177,14 +177,14 @@ pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, 
 /// # Errors
 /// [`ShimError::Foreign`] for another `docker`, [`ShimError::Absent`] without any.
 pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimError> {
-    let Some(file) = machine.shim(dir)? else {
+    let Some(file) = machine.find_shim(dir)? else {
         let dir = match dir {
             Some(dir) => dir.to_owned(),
             None => machine.default_dir()?,
         };
         let file = dir.join(DOCKER);
-        let is_there = file.symlink_metadata().is_ok();
-        return Err(if is_there {
+        let exists = file.symlink_metadata().is_ok();
+        return Err(if exists {
             ShimError::Foreign { path: file, before: Vec::new() }
         } else {
             ShimError::Absent(dir)
@@ -199,11 +199,11 @@ pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimErro
 /// # Errors
 /// A directory that cannot be read.
 pub fn status(machine: &Machine, dir: Option<&Path>) -> Result<Status, ShimError> {
-    Ok(described(machine, machine.shim(dir)?))
+    Ok(status_of(machine, machine.find_shim(dir)?))
 }
 
-fn described(machine: &Machine, shim: Option<PathBuf>) -> Status {
-    let docker = callers::behind(&machine.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
+fn status_of(machine: &Machine, shim: Option<PathBuf>) -> Status {
+    let docker = callers::next_docker(&machine.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
     let callers = callers::callers(machine, shim.as_deref());
     Status { shim, docker, callers }
 }

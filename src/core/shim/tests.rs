@@ -40,20 +40,20 @@ impl Fixture {
         install(&self.machine, &self.at(dir), &self.at("docker-manifest"))
     }
 
-    fn reach(&self, name: &str) -> Reach {
+    fn shim_use(&self, name: &str) -> ShimUse {
         let status = status(&self.machine, None).unwrap();
-        status.callers.into_iter().find(|caller| caller.name == name).unwrap().reach
+        status.callers.into_iter().find(|caller| caller.name == name).unwrap().shim_use
     }
 }
 
 #[test]
-fn a_shim_is_installed_again_and_removed() {
+fn shim_can_be_installed_again_and_removed() {
     let fixture = Fixture::new();
     let file = fixture.at("front/docker");
     for _ in 0..2 {
         let status = fixture.install("front").unwrap();
         assert_eq!((status.shim.as_ref(), status.docker), (Some(&file), Some(fixture.at("usr/bin/docker"))));
-        assert_eq!(status.callers[0].reach, Reach::Yes);
+        assert_eq!(status.callers[0].shim_use, ShimUse::Used);
         assert_eq!(fs::read_link(&file).unwrap(), fixture.at("docker-manifest"));
     }
     assert_eq!(fs::read_dir(fixture.at("front")).unwrap().count(), 1, "nothing is left beside it");
@@ -65,13 +65,13 @@ fn a_shim_is_installed_again_and_removed() {
 }
 
 #[test]
-fn a_docker_that_is_not_ours_stays() {
+fn install_refuses_to_replace_another_docker() {
     let fixture = Fixture::new();
-    let foreign = |made: Result<Status, ShimError>| match made {
+    let dirs_before = |result: Result<Status, ShimError>| match result {
         Err(ShimError::Foreign { before, .. }) => before,
         other => panic!("{other:?}"),
     };
-    assert_eq!(foreign(fixture.install("usr/bin")), [fixture.at("front")]);
+    assert_eq!(dirs_before(fixture.install("usr/bin")), [fixture.at("front")]);
     assert_eq!(fs::read(fixture.at("usr/bin/docker")).unwrap(), b"#!/bin/sh\n");
     for (name, make) in [
         ("dangling", (|path| symlink("nowhere", path).unwrap()) as fn(&Path)),
@@ -80,7 +80,7 @@ fn a_docker_that_is_not_ours_stays() {
     ] {
         fs::create_dir(fixture.at(name)).unwrap();
         make(&fixture.at(name).join("docker"));
-        let _ = foreign(fixture.install(name));
+        let _ = dirs_before(fixture.install(name));
         assert!(matches!(remove(&fixture.machine, Some(&fixture.at(name))), Err(ShimError::Foreign { .. })), "{name}");
         assert!(fixture.at(name).join("docker").symlink_metadata().is_ok(), "{name}");
     }
@@ -88,7 +88,7 @@ fn a_docker_that_is_not_ours_stays() {
 
 /// Docker's static client is often in the default directory: the shim then goes before it.
 #[test]
-fn where_docker_has_the_default_directory_the_nearest_one_before_it_is_taken() {
+fn install_dir_precedes_a_docker_in_the_default_directory() {
     let mut fixture = Fixture::new();
     let default = fixture.at("home/.local/bin");
     fs::create_dir_all(&default).unwrap();
@@ -104,31 +104,31 @@ fn where_docker_has_the_default_directory_the_nearest_one_before_it_is_taken() {
 }
 
 #[test]
-fn each_caller_looks_on_its_own_path() {
+fn callers_find_the_shim_on_their_own_path() {
     let fixture = Fixture::new();
     let _ = fixture.install("front").unwrap();
-    assert_eq!(fixture.reach("systemd services"), Reach::No);
-    assert_eq!(fixture.reach("sudo"), Reach::Yes, "without a sudoers file it keeps the caller's");
+    assert_eq!(fixture.shim_use("systemd services"), ShimUse::NotOnPath);
+    assert_eq!(fixture.shim_use("sudo"), ShimUse::Used, "without a sudoers file it keeps the caller's");
     let paths = |dirs: &[&str]| {
         let dirs: Vec<String> = dirs.iter().map(|dir| fixture.at(dir).display().to_string()).collect();
         dirs.join(":")
     };
     fs::write(fixture.at("etc/sudoers"), format!("Defaults\tsecure_path=\"{}\"\n", paths(&["usr/bin"]))).unwrap();
-    assert_eq!(fixture.reach("sudo"), Reach::No);
+    assert_eq!(fixture.shim_use("sudo"), ShimUse::NotOnPath);
     let later = format!("# Defaults secure_path=/x\nDefaults secure_path = {}\n", paths(&["usr/bin", "front"]));
     fs::write(fixture.at("etc/sudoers.d/path"), later).unwrap();
-    assert_eq!(fixture.reach("sudo"), Reach::Other(fixture.at("usr/bin/docker")));
+    assert_eq!(fixture.shim_use("sudo"), ShimUse::OtherFirst(fixture.at("usr/bin/docker")));
     fs::write(fixture.at("etc/crontab"), format!("SHELL=/bin/sh\nPATH={}\n", paths(&["front", "usr/bin"]))).unwrap();
-    assert_eq!(fixture.reach("/etc/crontab jobs"), Reach::Yes);
+    assert_eq!(fixture.shim_use("/etc/crontab jobs"), ShimUse::Used);
     fs::remove_file(fixture.at("etc/sudoers")).unwrap();
     fs::create_dir(fixture.at("etc/sudoers")).unwrap();
-    assert_eq!(fixture.reach("sudo"), Reach::Unknown(fixture.at("etc/sudoers")), "it cannot be read");
+    assert_eq!(fixture.shim_use("sudo"), ShimUse::Unknown(fixture.at("etc/sudoers")), "it cannot be read");
 }
 
 #[test]
-fn the_default_directory_is_the_user_s() {
+fn default_directory_depends_on_the_user() {
     let machine = Machine { home: Some("/h".into()), ..Machine::default() };
     assert_eq!(machine.default_dir().unwrap(), Path::new("/h/.local/bin"));
     assert_eq!(Machine { is_root: true, ..machine }.default_dir().unwrap(), Path::new("/usr/local/bin"));
-    assert!(matches!(Machine::default().default_dir(), Err(ShimError::Homeless)));
+    assert!(matches!(Machine::default().default_dir(), Err(ShimError::NoHome)));
 }

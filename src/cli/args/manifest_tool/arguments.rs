@@ -96,7 +96,7 @@ pub struct ToolFromArgs {
     #[command(flatten)]
     pub push: ToolPush,
     /// Platforms to fill into the template: OS/ARCH[/VARIANT],...
-    #[arg(long, value_name = "strings", required = true, value_parser = PlatformFilter::new)]
+    #[arg(long, value_name = "strings", required = true, value_parser = PlatformFilter::parse_known)]
     pub platforms: Vec<PlatformFilter>,
     /// Name of the images, with the placeholders OS, ARCH and VARIANT
     #[arg(long, value_name = "value", value_parser = values::non_empty_text)]

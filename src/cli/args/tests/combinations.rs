@@ -34,11 +34,11 @@ fn list_flags_are_csv_and_add_up_and_other_repeated_flags_are_kept_verbatim() {
         push(&["push", "-t", "a,b", "l", "--tag=c", "--require", "linux/amd64,linux/aarch64", "--require=linux/arm"]);
     assert_eq!(pushed.publish.tags, ["a", "b", "c"].map(|tag| TagArg::Tag(tag.into())));
     let references = push(&["push", "-t", "\nh.x/app:1.2\nh.x/app:1\n", "l"]).publish.tags;
-    assert_eq!(references, ["h.x/app:1.2", "h.x/app:1"].map(|typed| TagArg::new(typed).unwrap()));
+    assert_eq!(references, ["h.x/app:1.2", "h.x/app:1"].map(|typed| TagArg::parse(typed).unwrap()));
     assert_eq!(platform_names(&pushed.publish.require), ["linux/amd64", "linux/aarch64", "linux/arm"]);
     assert_eq!(pushed.publish.require[1].parsed.to_string(), "linux/arm64");
     let annotated = annotate(&["annotate", "--annotation", "a=b,c=d", "l", "--annotation=e=", "i", "--features=x,y"]);
-    assert_eq!(annotated.entry.annotations, ["a=b,c=d", "e="].map(|typed| AnnotationArg::new(typed).unwrap()));
+    assert_eq!(annotated.entry.annotations, ["a=b,c=d", "e="].map(|typed| AnnotationArg::parse(typed).unwrap()));
     assert_eq!(annotated.entry.features, ["x", "y"]);
     let applied = apply(&["apply", "-f", "a,b.yaml", "--file=-"]);
     assert_eq!(applied.file, [PathBuf::from("a,b.yaml"), PathBuf::from("-")]);

@@ -6,26 +6,26 @@ use crate::model::build_output::BuildOutputError;
 /// The hint about a file that cannot be used.
 pub(super) fn file_error(error: &FileError) -> Option<String> {
     let hint = match error {
-        FileError::Refused { .. } => "name the file itself; '-' reads standard input",
-        FileError::NoFile { .. } => "name a regular file itself",
+        FileError::UnsupportedKind { .. } => "name the file itself; '-' reads standard input",
+        FileError::NotAFile { .. } => "name a regular file itself",
         FileError::EmptyFolder { .. } => "no build wrote its digest there, or its files were not copied here",
-        FileError::Layout { path } => return Some(format!("name it as an image: oci-layout://{}", path.display())),
-        FileError::Stray { .. } | FileError::Strays { .. } => {
+        FileError::LayoutAsFolder { path } => return Some(format!("name it as an image: oci-layout://{}", path.display())),
+        FileError::NotADigestFile { .. } | FileError::NotADigestFolder { .. } => {
             "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
              --from"
         }
         FileError::ImageId { .. } => "an --iidfile contains image ids: use --digestfile, or buildx's --metadata-file",
-        FileError::Size { .. } => "the file was changed after the build wrote it, or mixes two images: copy it again",
-        FileError::TwoImages { .. } => {
+        FileError::SizeMismatch { .. } => "the file was changed after the build wrote it, or mixes two images: copy it again",
+        FileError::TwoImagesForPlatform { .. } => {
             "one of them is left from an earlier build, or is of another target: remove it, or choose with --target"
         }
-        FileError::Stale { .. } => {
+        FileError::ImageNotFetched { .. } => {
             "the image was never pushed there, or was deleted; name another repository with --repository"
         }
         FileError::NoTargets(_) => "leave --target out: no file names targets",
-        FileError::Content { source, .. } => return build_output_error(source).map(ToOwned::to_owned),
-        FileError::SameTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",
-        FileError::NoArtifact { .. } | FileError::TooLarge { .. } | FileError::TooMany { .. } => return None,
+        FileError::InvalidContent { source, .. } => return build_output_error(source).map(ToOwned::to_owned),
+        FileError::DuplicateTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",
+        FileError::NotAnArtifactFile { .. } | FileError::TooLarge { .. } | FileError::TooManyFiles { .. } => return None,
     };
     Some(hint.to_owned())
 }

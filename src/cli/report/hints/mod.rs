@@ -33,33 +33,33 @@ pub(super) fn suggestion(suggestion: &Suggestion) -> String {
 /// The hints for one failure. `certificates` is the folder of certificates for registries.
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     let hint = match error {
-        CommandError::Name { typed, .. } => return reference::invalid(typed),
-        CommandError::Exists { list, is_push: true } => {
+        CommandError::InvalidName { typed, .. } => return reference::invalid(typed),
+        CommandError::DraftExists { list, is_push: true } => {
             format!("{list} exists as a draft: publish it with push {list}, or delete it with rm {list}")
         }
-        CommandError::Exists { list, is_push: false } => {
+        CommandError::DraftExists { list, is_push: false } => {
             format!("{list} exists as a draft: use --amend to add images to it, or --replace to replace it")
         }
-        CommandError::NotInList { near: Some(near), .. } | CommandError::NotStoredIn { near: Some(near), .. } => {
+        CommandError::NotInList { suggestion: Some(near), .. } | CommandError::NotInDraft { suggestion: Some(near), .. } => {
             format!("did you mean '{near}'?")
         }
-        CommandError::NotInList { list, drafted: true, .. } | CommandError::NotStoredIn { list, .. } => {
+        CommandError::NotInList { list, has_draft: true, .. } | CommandError::NotInDraft { list, .. } => {
             format!("inspect {list} shows its images")
         }
-        CommandError::NotInList { list, drafted: false, .. } => {
+        CommandError::NotInList { list, has_draft: false, .. } => {
             format!("there is no draft {list}: create it first")
         }
-        CommandError::Platform { near, .. } if !near.is_empty() => {
+        CommandError::UnsupportedPlatform { suggestions: near, .. } if !near.is_empty() => {
             format!("did you mean '{}'? --force allows any other pair", near.join(" "))
         }
-        CommandError::Platform { .. } => {
+        CommandError::UnsupportedPlatform { .. } => {
             "use Go's names, for example: --os linux --arch amd64; --force sets any other".into()
         }
-        CommandError::NothingLeft(_) => {
+        CommandError::AllImagesRemoved(_) => {
             "a list has at least one image: add another one first, or delete the tag with the registry's own tools"
                 .into()
         }
-        CommandError::Empty(list) => format!("the draft has no images: add some with add {list} …"),
+        CommandError::EmptyDraft(list) => format!("the draft has no images: add some with add {list} …"),
         CommandError::NotStored(_) => "create makes a draft; rm or push --purge deletes it".into(),
         CommandError::IsList(reference) => {
             format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")
@@ -69,18 +69,18 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::NoSuchPlatform { available, .. } => format!("available: {}", available.join(", ")),
         CommandError::Limit(_) => "name the images that you want, as REPOSITORY@DIGEST".into(),
-        CommandError::NotInADraft(_) => "inspect --remote shows what is published".into(),
-        CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),
-        CommandError::Ambiguous { .. } => "give more digits".into(),
+        CommandError::TemplateOfDraft(_) => "inspect --remote shows what is published".into(),
+        CommandError::RefusedReferrers { .. } => "--referrers drop publishes the list without them".into(),
+        CommandError::AmbiguousDigest { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
         CommandError::Blob(failure) if failure.is_gone() => missing_blob(&failure.sources),
         CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }
-        CommandError::Gone { .. } | CommandError::MissingChild(_) => {
+        CommandError::NoSuchContent { .. } | CommandError::MissingChild(_) => {
             "push the image there again, or remove it from the list".into()
         }
-        CommandError::Twice { made, .. } => match made {
+        CommandError::DuplicatePlatforms { origin, .. } => match origin {
             SpecOrigin::Draft => {
                 "remove the extra images with remove, or give the images \
                                   different platforms with annotate"
@@ -94,18 +94,18 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             }
         }
         .into(),
-        CommandError::ManyLists { .. } => "--format json prints the digests of all, in their order".into(),
+        CommandError::OneListOnly { .. } => "--format json prints the digests of all, in their order".into(),
         CommandError::ListTooLarge { .. } => "shorten its annotations, or leave images out".into(),
-        CommandError::OtherDigest { .. } => "name a tag instead of the digest".into(),
+        CommandError::OtherDigestInName { .. } => "name a tag instead of the digest".into(),
         CommandError::NotAList(image) if LayoutName::parse(image).is_some() => {
             format!("publish a list of it with: create --push LIST {image}")
         }
         CommandError::NotAList(image) => format!("make a list of it with: create LIST {image}"),
-        CommandError::Partial { failure, .. } => {
+        CommandError::Partial { error: failure, .. } => {
             return failure.each().iter().flat_map(|error| hints(error, certificates)).collect();
         }
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
-        CommandError::Draft(source) | CommandError::Preview(source) => return store::document_error(source),
+        CommandError::InvalidDraft(source) | CommandError::InvalidPreview(source) => return store::document_error(source),
         CommandError::Store(source) => return store::store_error(source),
         CommandError::Layout(source) => match &**source {
             LayoutError::OldDockerArchive { .. } => {
@@ -117,25 +117,25 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             _ => return Vec::new(),
         },
         CommandError::Conflict(conflict) => match &**conflict {
-            ListConflict::Drafted { list } => format!("change the draft, then publish it with: push {list}"),
+            ListConflict::DraftExists { list } => format!("change the draft, then publish it with: push {list}"),
             ListConflict::Moved { .. } => "run the same command again: it starts from what is published now".into(),
             ListConflict::Replaced { list, .. } => format!("inspect --remote {list} shows what is left of the change"),
-            ListConflict::Digest { .. } => "name a tag, under which any list can be published".into(),
+            ListConflict::NamedByDigest { .. } => "name a tag, under which any list can be published".into(),
         },
         CommandError::File(source) => return files::file_error(source).into_iter().collect(),
         CommandError::NotServed { reference, source } => return registry::not_served(reference, source),
-        CommandError::NoList { list, may_be_hidden, source } => {
+        CommandError::NoSuchList { list, may_be_hidden, source } => {
             return registry::no_list(list, *may_be_hidden, source);
         }
-        CommandError::NotVerified { reference, by_tag: true, .. } => reference::tag_moved(reference),
+        CommandError::DigestMismatch { reference, by_tag: true, .. } => reference::tag_moved(reference),
         CommandError::Put { media_type, source, .. } => {
             return registry::refused_manifest(media_type, source, certificates);
         }
         CommandError::Unpublishable(_) => {
             "the table has the registry's own messages; its operators may be able to allow lists".into()
         }
-        CommandError::Incomplete { list, made, missing, extra } => return incomplete_list(list, *made, missing, extra),
-        CommandError::NoPage(_) => "help lists the commands".into(),
+        CommandError::Incomplete { list, origin, missing, extra } => return incomplete_list(list, *origin, missing, extra),
+        CommandError::NoManPage(_) => "help lists the commands".into(),
         CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
@@ -161,14 +161,14 @@ fn shim(error: &ShimError) -> Vec<String> {
             None => "name another directory with --dir, one that comes before it on the PATH".into(),
         },
         ShimError::Absent(_) => "shim status shows where there is one".into(),
-        ShimError::Homeless => "name a directory with --dir".into(),
+        ShimError::NoHome => "name a directory with --dir".into(),
         ShimError::Program(_) | ShimError::Io { .. } => return Vec::new(),
     };
     vec![hint]
 }
 
-fn incomplete_list(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {
-    let (add, remove) = match made {
+fn incomplete_list(list: &str, origin: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {
+    let (add, remove) = match origin {
         SpecOrigin::Draft => (
             format!("add what is missing with: add {list} IMAGE"),
             format!("remove what is extra with: remove {list} {}", extra.join(" ")),

@@ -18,7 +18,7 @@ use crate::core::resolve::amend;
 use crate::core::resolve::previous::PreviousEntries;
 use crate::core::shared::add::{self as shared_add, NewEntry};
 use crate::core::shared::collect::OwnEntry;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
 use crate::drafts::registry::entry::RESERVED;
 use crate::drafts::registry::{RegistryDrafts, SharedStoreError, StoredEntry};
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let run = run_for_new_entries(context, args.shared.run.as_deref())?;
     if let Some(reserved) = args.entry.annotations.iter().find(|annotation| annotation.key.starts_with(RESERVED)) {
-        return Err(SharedFailure::Reserved(reserved.key.clone()).into());
+        return Err(SharedDraftError::Reserved(reserved.key.clone()).into());
     }
     let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
     let published = publish::run(context, &client, &request);
-    CommandError::all([shown, published]).map(drop)
+    CommandError::collect([shown, published]).map(drop)
 }
 
 /// The images, as the flags describe them.
@@ -107,7 +107,7 @@ fn check_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> 
         platform.is_some_and(|platform| require.iter().any(|required| platform.matches(&required.parsed)))
     };
     match entries.iter().find(|new| !require.is_empty() && !is_required(new)) {
-        Some(new) => Err(SharedFailure::NotRequired { key: new.entry.name.key.to_string() }.into()),
+        Some(new) => Err(SharedDraftError::NotRequired { key: new.entry.name.key.to_string() }.into()),
         None => Ok(()),
     }
 }

@@ -8,8 +8,8 @@ use crate::cli::inspect;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::push::shared;
-use crate::core::shared::collect::{self, GatherOptions};
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared::collect::{self, CollectOptions};
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::draft::draft_of;
 use crate::model::Draft;
 
@@ -24,13 +24,13 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let require = &args.require;
     let options =
-        GatherOptions { list, run: &run, require, is_fresh: false, only_from: None, own: vec![], wait: Duration::ZERO };
-    let gathered = collect::gather(client.gather_context(), &options)?;
-    if !gathered.missing.is_empty() {
-        context.streams.note(format_args!("missing: {}", gathered.missing.join(", ")));
+        CollectOptions { list, run: &run, require, is_fresh: false, only_from: None, own_entries: vec![], wait: Duration::ZERO };
+    let collected = collect::collect(client.gather_context(), &options)?;
+    if !collected.missing.is_empty() {
+        context.streams.note(format_args!("missing: {}", collected.missing.join(", ")));
     }
-    if gathered.entries.is_empty() {
-        return Err(SharedFailure::NoEntries { list: list.to_string(), run: run.id }.into());
+    if collected.entries.is_empty() {
+        return Err(SharedDraftError::NoEntries { list: list.to_string(), run: run.id }.into());
     }
-    shared::with_manifests(&client.registry, draft_of(list, &gathered.entries))
+    shared::with_manifests(&client.registry, draft_of(list, &collected.entries))
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     let only_tag = if Reference::names_repository_only(typed) { None } else { list.tag() };
     let listed = listing::entries(client.gather_context(), repository, only_tag)?;
     let found: Vec<FoundEntry> = listed.iter().filter_map(|listed| listed.as_ref().ok().cloned()).collect();
-    let served = clean_up::served(client.gather_context(), repository, &found)?;
+    let served = clean_up::served_by_list(client.gather_context(), repository, &found)?;
     let rows: Vec<EntryRow> = listed
         .into_iter()
         .map(|listed| match listed {

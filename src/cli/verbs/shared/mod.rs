@@ -13,8 +13,8 @@ use crate::cli::context::Context;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::shared::clean_up;
-use crate::core::shared::collect::GatherContext;
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared::collect::CollectContext;
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Repository;
 
@@ -38,8 +38,8 @@ impl<'a> SharedClient<'a> {
         })
     }
 
-    fn gather_context(&self) -> GatherContext<'_> {
-        GatherContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
+    fn gather_context(&self) -> CollectContext<'_> {
+        CollectContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
     }
 
     /// Deletes entries, and prints which.
@@ -55,7 +55,7 @@ impl<'a> SharedClient<'a> {
 
 /// The run of this process.
 fn pipeline_run(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
-    Ok(PipelineRun::of(named, &context.env).map_err(SharedFailure::from)?)
+    Ok(PipelineRun::of(named, &context.env).map_err(SharedDraftError::from)?)
 }
 
 /// The run of this process. Prints a note if there is none, because then the entries of all pipelines share their

@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
     } else if args.shared.run.is_some() {
         found.into_iter().filter(|found| found.entry.name.run == run.id).collect()
     } else {
-        let served = clean_up::served(client.gather_context(), repository, &found)?;
+        let served = clean_up::served_by_list(client.gather_context(), repository, &found)?;
         found.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
     };
     if args.dry_run {

@@ -18,8 +18,8 @@ use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
 use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared::clean_up;
-use crate::core::shared::collect::{self, GatherOptions, Gathered, OwnEntry};
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared::collect::{self, CollectOptions, CollectedEntries, OwnEntry};
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Reference;
 
@@ -58,7 +58,7 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     let SharedRequest { list, run, shared, publish, own_entries, purge, only_from } = request;
     let default_wait = if shared.if_complete { IF_COMPLETE_WAIT } else { std::time::Duration::ZERO };
-    let options = GatherOptions {
+    let options = CollectOptions {
         list,
         run,
         require: &publish.require,
@@ -68,15 +68,15 @@ pub(super) fn run(
         wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
-    let gathered = collect::gather(client.gather_context(), &options)?;
+    let collected = collect::collect(client.gather_context(), &options)?;
     if publish.require.is_empty() {
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
-    if !gathered.missing.is_empty() && shared.if_complete {
-        return print_unpublished(context, request, &gathered);
+    if !collected.missing.is_empty() && shared.if_complete {
+        return print_unpublished(context, request, &collected);
     }
-    if !gathered.missing.is_empty() || gathered.entries.is_empty() {
-        return Err(incomplete(context, client, request, gathered));
+    if !collected.missing.is_empty() || collected.entries.is_empty() {
+        return Err(incomplete(context, client, request, collected));
     }
     let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.gather_context(), &options, before);
     let print = |published: &PushOutcome| publishing::print_result(context, published, publish);
@@ -85,7 +85,7 @@ pub(super) fn run(
         let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
         let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
-        let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &refetch)?;
+        let outcome = shared::publish(push, list, &publish.options(), collected.entries, &refetch)?;
         entries = outcome.entries;
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;
@@ -98,8 +98,8 @@ pub(super) fn run(
 }
 
 /// Prints which entries are missing. This is not a failure.
-fn print_unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
-    let (all, missing) = (request.publish.require.len(), &gathered.missing);
+fn print_unpublished(context: &Context, request: &SharedRequest<'_>, collected: &CollectedEntries) -> Result<(), CommandError> {
+    let (all, missing) = (request.publish.require.len(), &collected.missing);
     let present = request.publish.require.iter().filter(|platform| !missing.contains(&platform.shown)).count();
     let list = request.list;
     context
@@ -117,17 +117,17 @@ fn incomplete(
     context: &Context,
     client: &SharedClient<'_>,
     request: &SharedRequest<'_>,
-    gathered: Gathered,
+    collected: CollectedEntries,
 ) -> CommandError {
     let list = request.list;
-    if let Some(digest) = clean_up::perhaps_published(client.gather_context(), list, &request.publish.require) {
+    if let Some(digest) = clean_up::possibly_published_digest(client.gather_context(), list, &request.publish.require) {
         context.streams.note(format_args!("perhaps published, and its entries purged: {list} is {digest}"));
     }
-    if gathered.missing.is_empty() {
-        return SharedFailure::NoEntries { list: list.to_string(), run: request.run.id.clone() }.into();
+    if collected.missing.is_empty() {
+        return SharedDraftError::NoEntries { list: list.to_string(), run: request.run.id.clone() }.into();
     }
-    let (list, missing) = (list.to_string(), gathered.missing);
-    CommandError::Incomplete { list, made: SpecOrigin::Shared, missing, extra: Vec::new() }
+    let (list, missing) = (list.to_string(), collected.missing);
+    CommandError::Incomplete { list, origin: SpecOrigin::Shared, missing, extra: Vec::new() }
 }
 
 /// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
@@ -136,6 +136,6 @@ fn read_allowed_entries(context: &Context, file: &Path) -> Result<AllowedEntries
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),
-        Err(_) => Err(SharedFailure::AllowedFile { file: shown, why: "it is not UTF-8".to_owned() }.into()),
+        Err(_) => Err(SharedDraftError::AllowedFile { file: shown, why: "it is not UTF-8".to_owned() }.into()),
     }
 }

@@ -7,30 +7,30 @@ use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
-use crate::core::shared::collect::{self, GatherOptions};
-use crate::core::shared_failure::SharedFailure;
+use crate::core::shared::collect::{self, CollectOptions};
+use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
 
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let options = GatherOptions {
+    let options = CollectOptions {
         list,
         run: &run,
         require: &[],
         is_fresh: false,
         only_from: None,
-        own: Vec::new(),
+        own_entries: Vec::new(),
         wait: std::time::Duration::ZERO,
     };
-    let entries = collect::gather(client.gather_context(), &options)?.entries;
+    let entries = collect::collect(client.gather_context(), &options)?.entries;
     let select = |word: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(word, entry)).collect();
-        let none = || SharedFailure::NoEntry { list: list.to_string(), key: word.clone() }.into();
+        let none = || SharedDraftError::NoEntry { list: list.to_string(), key: word.clone() }.into();
         if selected.is_empty() { Err(none()) } else { Ok(selected) }
     };
-    let selected = CommandError::all(args.words.iter().map(select))?;
+    let selected = CommandError::collect(args.words.iter().map(select))?;
     let mut seen = BTreeSet::new();
     let selected = selected.into_iter().flatten().filter(|entry| seen.insert(&entry.tag)).cloned();
     client.delete(list.repository(), &run, &selected.collect::<Vec<_>>())
@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
 fn is_selected(word: &str, found: &FoundEntry) -> bool {
     let key = &found.entry.name.key;
     let is_platform = || {
-        let filter = PlatformFilter::any(word).ok();
+        let filter = PlatformFilter::parse(word).ok();
         filter.is_some_and(|filter| found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&filter.parsed)))
     };
     word == key.as_str() || word == found.tag || key.is_platform() && is_platform()

@@ -4,7 +4,7 @@
 //! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
 
 use crate::auth::scope::Access;
-use crate::content::registry::blobs::copy_fault::{CopyFault, is_about_mount, is_break};
+use crate::content::registry::blobs::copy_error::{BlobCopyError, is_connection_loss, is_mount_refused};
 use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_MIN};
 use crate::content::registry::blobs::verifying_reader::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::Registry;
@@ -18,7 +18,7 @@ use crate::reference::Repository;
 
 /// A blob of at most this many bytes is sent in the request that finishes its upload. That saves a request, and
 /// beginning again is cheap.
-const WHOLE_MAX: u64 = 8 * 1024 * 1024;
+const MONOLITHIC_MAX: u64 = 8 * 1024 * 1024;
 
 /// A blob, from its descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ impl Registry {
         }
         self.announce(target, Access::PullPush);
         distinct.iter().for_each(|source| self.announce(source, Access::Pull));
-        self.transfer(target, blob, progress, |copy| copy.run(self, &distinct))
+        self.transfer(target, blob, progress, |copy| copy.mount_or_stream(self, &distinct))
     }
 
     /// Uploads a blob that the target does not have, from anywhere. It is hashed on the way, and never committed with
@@ -82,24 +82,24 @@ impl Registry {
     ) -> Result<BlobCopy, RegistryError> {
         self.announce(target, Access::PullPush);
         self.transfer(target, blob, progress, |copy| {
-            copy.stream(self, reader).map_err(|fault| fault.error)?;
-            Ok(BlobCopy::Copied(copy.hasher.at()))
+            copy.stream(self, reader).map_err(|error| error.cause)?;
+            Ok(BlobCopy::Copied(copy.hasher.position()))
         })
     }
 
-    /// Calls `take` with a reader of a blob. The download continues after a break.
+    /// Calls `read` with a reader of a blob. The download continues after a break.
     ///
     /// # Errors
-    /// Those of `take`.
+    /// Those of `read`.
     pub fn read_blob<E>(
         &self,
         repository: &Repository,
         blob: &Blob<'_>,
-        take: impl FnOnce(&mut dyn BlobReader) -> Result<(), E>,
+        read: impl FnOnce(&mut dyn BlobReader) -> Result<(), E>,
     ) -> Result<(), E> {
         self.announce(repository, Access::Pull);
-        let deadline = self.session.open_ended();
-        take(&mut BlobSource::new(&self.session, repository, blob.digest, blob.size, &deadline))
+        let deadline = self.session.open_ended_deadline();
+        read(&mut BlobSource::new(&self.session, repository, blob.digest, blob.size, &deadline))
     }
 
     fn transfer(
@@ -109,24 +109,24 @@ impl Registry {
         progress: &(dyn Fn(u64) + Sync),
         work: impl FnOnce(&mut BlobTransfer<'_>) -> Result<BlobCopy, RegistryError>,
     ) -> Result<BlobCopy, RegistryError> {
-        let deadline = self.session.open_ended();
+        let deadline = self.session.open_ended_deadline();
         let mut copy = BlobTransfer {
             session: &self.session,
             deadline: &deadline,
             target,
             blob: *blob,
-            uploads: Uploads::of(&self.session, target, &deadline),
+            uploads: Uploads::new(&self.session, target, &deadline),
             upload: None,
-            arrived: 0,
+            uploaded: 0,
             hasher: ResumableHasher::new(blob.digest, blob.size),
-            step: StreamState::Idle,
+            state: StreamState::Idle,
             is_resumed: false,
             progress,
         };
         let copied = work(&mut copy);
         // An unused upload is cancelled, unless the target does not answer.
-        if !copied.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
-            copy.abandon();
+        if !copied.as_ref().is_err_and(|error| error.registry == target.domain() && is_connection_loss(error.kind)) {
+            copy.cancel_upload();
         }
         copied.map_err(|error| error.of_blob(blob.digest))
     }
@@ -138,7 +138,7 @@ enum StreamState {
     /// No stream: the upload has not changed.
     Idle,
     /// The whole blob in the last request.
-    Whole,
+    Monolithic,
     /// The data before the last request.
     Patch,
     /// The last request after the data.
@@ -154,49 +154,49 @@ struct BlobTransfer<'a> {
     uploads: Uploads<'a>,
     upload: Option<Upload>,
     /// The number of bytes that the upload has.
-    arrived: u64,
+    uploaded: u64,
     hasher: ResumableHasher<'a>,
-    step: StreamState,
+    state: StreamState,
     /// Whether the upload was continued after a break.
     is_resumed: bool,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
 impl BlobTransfer<'_> {
-    fn run(&mut self, registry: &Registry, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
+    fn mount_or_stream(&mut self, registry: &Registry, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
         for source in sources.iter().filter(|source| source.domain() == self.target.domain()) {
             if self.mount(source)? {
                 return Ok(BlobCopy::Mounted);
             }
         }
-        if self.is_there(registry)? {
+        if self.target_has_blob(registry)? {
             return Ok(BlobCopy::Present);
         }
         let mut failed: Option<RegistryError> = None;
         for source in sources {
             let (blob, deadline) = (self.blob, self.deadline);
             let mut source = BlobSource::new(self.session, source, blob.digest, blob.size, deadline);
-            let fault = match self.stream(registry, &mut source) {
-                Ok(()) => return Ok(BlobCopy::Copied(self.hasher.at())),
-                Err(fault) => fault,
+            let error = match self.stream(registry, &mut source) {
+                Ok(()) => return Ok(BlobCopy::Copied(self.hasher.position())),
+                Err(error) => error,
             };
-            if !fault.is_source {
-                return Err(fault.error);
+            if !error.is_at_source {
+                return Err(error.cause);
             }
-            if self.step != StreamState::Idle {
+            if self.state != StreamState::Idle {
                 self.restart();
             }
             // A missing blob in one source says less than the failure of another source.
             if failed.as_ref().is_none_or(|failed| failed.kind == RegistryErrorKind::NotFound)
-                || fault.error.kind != RegistryErrorKind::NotFound
+                || error.cause.kind != RegistryErrorKind::NotFound
             {
-                failed = Some(fault.error);
+                failed = Some(error.cause);
             }
         }
-        let nowhere = || {
+        let no_source = || {
             RegistryError::new(RegistryErrorKind::NotFound, self.target.domain(), "there is nowhere to copy it from")
         };
-        Err(failed.unwrap_or_else(nowhere))
+        Err(failed.unwrap_or_else(no_source))
     }
 
     /// Tries a mount. An upload that the registry begins instead is kept for the stream.
@@ -204,11 +204,11 @@ impl BlobTransfer<'_> {
         match self.uploads.mount(source, self.blob.digest) {
             Ok(UploadStart::Mounted) => return Ok(true),
             Ok(UploadStart::Upload(Some(upload))) => {
-                self.abandon();
+                self.cancel_upload();
                 self.upload = Some(upload);
             }
             Ok(UploadStart::Upload(None)) => {}
-            Err(error) if is_about_mount(&error) => {}
+            Err(error) if is_mount_refused(&error) => {}
             Err(error) => return Err(error),
         }
         Ok(false)
@@ -216,7 +216,7 @@ impl BlobTransfer<'_> {
 
     /// Whether the target is known to have the blob. A login without the right to pull does not learn it; then the blob
     /// is sent.
-    fn is_there(&self, registry: &Registry) -> Result<bool, RegistryError> {
+    fn target_has_blob(&self, registry: &Registry) -> Result<bool, RegistryError> {
         match registry.has_blob_for(self.target, self.blob.digest, Access::PullPush) {
             Err(error) if matches!(error.kind, RegistryErrorKind::Forbidden | RegistryErrorKind::LoginRefused) => {
                 Ok(false)
@@ -226,70 +226,70 @@ impl BlobTransfer<'_> {
     }
 
     /// Streams from one source. Continues after a break, as often as that makes progress.
-    fn stream(&mut self, registry: &Registry, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
+    fn stream(&mut self, registry: &Registry, source: &mut dyn BlobReader) -> Result<(), BlobCopyError> {
         let mut retry = self.session.policy.start(self.target.domain(), true, self.deadline);
         loop {
-            let fault = match self.attempt(source) {
+            let error = match self.attempt_upload(source) {
                 Ok(()) => {
                     self.upload = None;
                     return Ok(());
                 }
-                Err(fault) => fault,
+                Err(error) => error,
             };
-            if !self.may_go_on(&fault) {
-                return Err(fault);
+            if !self.can_resume(&error) {
+                return Err(error);
             }
-            let is_limited = fault.error.is_rate_limit();
-            let again = if fault.error.again == Retryable::Never { Retryable::Repeatable } else { fault.error.again };
-            retry.wait(fault.error.with_again(again)).map_err(CopyFault::target)?;
+            let is_limited = error.cause.is_rate_limit();
+            let retryable = if error.cause.again == Retryable::Never { Retryable::Repeatable } else { error.cause.again };
+            retry.wait(error.cause.with_again(retryable)).map_err(BlobCopyError::target)?;
             if is_limited {
-                self.go_back();
+                self.rewind_to_uploaded();
                 continue;
             }
-            let before = self.arrived;
-            if self.catch_up(registry).map_err(CopyFault::target)? {
+            let before = self.uploaded;
+            if self.sync_with_target(registry).map_err(BlobCopyError::target)? {
                 return Ok(());
             }
-            if self.arrived >= before.saturating_add(PROGRESS_MIN) {
+            if self.uploaded >= before.saturating_add(PROGRESS_MIN) {
                 retry.record_progress();
             }
         }
     }
 
-    fn may_go_on(&self, fault: &CopyFault) -> bool {
-        let error = &fault.error;
+    fn can_resume(&self, error: &BlobCopyError) -> bool {
+        let cause = &error.cause;
         // An expired token, an upload that no longer exists, or one at another position.
-        let is_curable = matches!(error.status, Some(401 | 404 | 416)) || error.again != Retryable::Never;
-        let is_mixed_up =
-            self.is_resumed && self.step == StreamState::Commit && error.kind == RegistryErrorKind::Refused;
-        fault.is_break && (is_break(error.kind) || is_curable || is_mixed_up)
+        let is_recoverable = matches!(cause.status, Some(401 | 404 | 416)) || cause.again != Retryable::Never;
+        let is_corrupt_resume =
+            self.is_resumed && self.state == StreamState::Commit && cause.kind == RegistryErrorKind::Refused;
+        error.interrupts_stream && (is_connection_loss(cause.kind) || is_recoverable || is_corrupt_resume)
     }
 
     /// Goes back to the position before a request that a rate limit refused. That request had no effect.
-    fn go_back(&mut self) {
-        self.step = StreamState::Idle;
-        if self.hasher.at() > self.arrived {
-            self.hasher.rewind(self.arrived);
+    fn rewind_to_uploaded(&mut self) {
+        self.state = StreamState::Idle;
+        if self.hasher.position() > self.uploaded {
+            self.hasher.rewind(self.uploaded);
         }
-        (self.progress)(self.arrived);
+        (self.progress)(self.uploaded);
     }
 
     /// Finds out after a break where to continue. True if the target has the whole blob.
-    fn catch_up(&mut self, registry: &Registry) -> Result<bool, RegistryError> {
-        let step = std::mem::replace(&mut self.step, StreamState::Idle);
-        if matches!(step, StreamState::Whole | StreamState::Commit) && self.is_there(registry)? {
+    fn sync_with_target(&mut self, registry: &Registry) -> Result<bool, RegistryError> {
+        let state = std::mem::replace(&mut self.state, StreamState::Idle);
+        if matches!(state, StreamState::Monolithic | StreamState::Commit) && self.target_has_blob(registry)? {
             self.upload = None;
             return Ok(true);
         }
         let known = match &self.upload {
-            Some(upload) if step != StreamState::Whole => self.uploads.offset(upload)?,
+            Some(upload) if state != StreamState::Monolithic => self.uploads.offset(upload)?,
             _ => None,
         };
-        match known.filter(|(arrived, _)| *arrived <= self.hasher.at()) {
-            Some((arrived, upload)) => {
-                self.hasher.rewind(arrived);
-                (self.upload, self.arrived, self.is_resumed) = (Some(upload), arrived, true);
-                (self.progress)(arrived);
+        match known.filter(|(uploaded, _)| *uploaded <= self.hasher.position()) {
+            Some((uploaded, upload)) => {
+                self.hasher.rewind(uploaded);
+                (self.upload, self.uploaded, self.is_resumed) = (Some(upload), uploaded, true);
+                (self.progress)(uploaded);
             }
             None => self.restart(),
         }
@@ -298,66 +298,66 @@ impl BlobTransfer<'_> {
 
     /// Discards the upload.
     fn restart(&mut self) {
-        self.abandon();
+        self.cancel_upload();
         self.hasher.rewind(0);
-        (self.step, self.arrived, self.is_resumed) = (StreamState::Idle, 0, false);
+        (self.state, self.uploaded, self.is_resumed) = (StreamState::Idle, 0, false);
         (self.progress)(0);
     }
 
-    fn abandon(&mut self) {
+    fn cancel_upload(&mut self) {
         if let Some(upload) = self.upload.take() {
             self.uploads.cancel(&upload);
         }
     }
 
     /// One attempt, from the upload's position on.
-    fn attempt(&mut self, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
+    fn attempt_upload(&mut self, source: &mut dyn BlobReader) -> Result<(), BlobCopyError> {
         // Waits for the target's rate limit before the source is opened, because an open source does not wait.
         let limits = &self.session.policy.limits;
-        drop(limits.acquire(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
+        drop(limits.acquire(self.target.domain(), self.deadline).map_err(BlobCopyError::target)?);
         // Begun before the source is opened, so that the login at the target happens before any data is read.
         let upload = match self.upload.take() {
             Some(upload) => upload,
-            None => self.uploads.begin().map_err(CopyFault::target)?,
+            None => self.uploads.begin().map_err(BlobCopyError::target)?,
         };
         self.upload = Some(upload.clone());
-        let is_all_there = self.hasher.is_whole() && self.hasher.at() == self.arrived;
-        let upload = match if is_all_there { Some(upload) } else { self.send(source, upload)? } {
+        let is_fully_uploaded = self.hasher.is_complete() && self.hasher.position() == self.uploaded;
+        let upload = match if is_fully_uploaded { Some(upload) } else { self.send(source, upload)? } {
             Some(upload) => upload,
             None => return Ok(()),
         };
         self.upload = Some(upload.clone());
-        self.step = StreamState::Commit;
+        self.state = StreamState::Commit;
         let put = self.uploads.put(&upload, self.blob.digest, &[]);
-        put.map_err(|error| CopyFault::target(error).breaking())
+        put.map_err(|error| BlobCopyError::target(error).interrupting())
     }
 
     /// Sends all that is missing. Returns the upload if it must still be finished.
-    fn send(&mut self, source: &mut dyn BlobReader, upload: Upload) -> Result<Option<Upload>, CopyFault> {
-        source.open(self.hasher.at()).map_err(CopyFault::source)?;
+    fn send(&mut self, source: &mut dyn BlobReader, upload: Upload) -> Result<Option<Upload>, BlobCopyError> {
+        source.open(self.hasher.position()).map_err(BlobCopyError::source)?;
         let length = source.length();
         let mut read = |at: u64, buffer: &mut [u8]| source.read(at, buffer);
         let mut reader = VerifyingReader::new(&mut read, &mut self.hasher, length, self.progress);
-        if let Err(error) = reader.skip_to(self.arrived) {
-            return Err(CopyFault::of(error, source));
+        if let Err(error) = reader.skip_to(self.uploaded) {
+            return Err(BlobCopyError::from_read_error(error, source));
         }
-        let left = reader.left();
-        if left == Some(0) && self.arrived > 0 {
+        let remaining = reader.remaining();
+        if remaining == Some(0) && self.uploaded > 0 {
             return Ok(Some(upload));
         }
-        let is_whole = self.arrived == 0 && length.is_some_and(|length| length <= WHOLE_MAX);
-        self.step = if is_whole { StreamState::Whole } else { StreamState::Patch };
-        let mut body = RequestBody { reader: &mut reader, length: left };
-        let sent = if is_whole {
-            self.uploads.put_stream(&upload, self.blob.digest, &mut body).map(|()| None)
+        let is_monolithic = self.uploaded == 0 && length.is_some_and(|length| length <= MONOLITHIC_MAX);
+        self.state = if is_monolithic { StreamState::Monolithic } else { StreamState::Patch };
+        let mut body = RequestBody { reader: &mut reader, length: remaining };
+        let sent = if is_monolithic {
+            self.uploads.finish_with_stream(&upload, self.blob.digest, &mut body).map(|()| None)
         } else {
-            self.uploads.patch(&upload, self.arrived, &mut body).map(Some)
+            self.uploads.patch(&upload, self.uploaded, &mut body).map(Some)
         };
         if let Some(error) = reader.into_error() {
-            return Err(CopyFault::of(error, source));
+            return Err(BlobCopyError::from_read_error(error, source));
         }
-        let next = sent.map_err(|error| CopyFault::target(error).breaking())?;
-        self.arrived = self.hasher.at();
+        let next = sent.map_err(|error| BlobCopyError::target(error).interrupting())?;
+        self.uploaded = self.hasher.position();
         Ok(next)
     }
 }

@@ -19,9 +19,9 @@ use crate::reference::Repository;
 pub(super) const PROGRESS_MIN: u64 = 1024 * 1024;
 /// A blob of at most this many bytes is buffered until it has been sent. If the target refuses it because of too many
 /// requests, it can be sent again without another request to the source.
-const KEPT_MAX: u64 = 1024 * 1024;
+const BUFFERED_MAX: u64 = 1024 * 1024;
 /// The buffer size for skipped bytes, if a registry serves a blob only from its beginning.
-const SCRATCH: usize = 64 * 1024;
+const SKIP_BUFFER: usize = 64 * 1024;
 
 /// A blob that can be read again from any byte on.
 pub trait BlobReader {
@@ -43,7 +43,7 @@ pub trait BlobReader {
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError>;
 
     /// The error that its bytes are wrong.
-    fn wrong(&mut self, why: String) -> RegistryError;
+    fn content_error(&mut self, why: String) -> RegistryError;
 }
 
 /// A blob in a repository.
@@ -55,17 +55,17 @@ pub(crate) struct BlobSource<'a> {
     length: Option<u64>,
     stream: Option<BlobStream>,
     /// The buffered beginning of a small blob.
-    kept: Vec<u8>,
+    buffered: Vec<u8>,
     deadline: &'a Deadline,
     retry: Attempts<'a>,
     /// The position at the last break.
-    broke_at: u64,
+    last_break: u64,
 }
 
 /// A connection that delivers the blob.
 struct BlobStream {
     body: ResponseBody,
-    at: u64,
+    position: u64,
     request: FailedRequest,
 }
 
@@ -85,10 +85,10 @@ impl<'a> BlobSource<'a> {
             digest,
             length: size,
             stream: None,
-            kept: Vec::new(),
+            buffered: Vec::new(),
             deadline,
             retry,
-            broke_at: 0,
+            last_break: 0,
         }
     }
 
@@ -102,38 +102,38 @@ impl<'a> BlobSource<'a> {
     }
 
     /// Whether the whole blob is buffered.
-    fn is_kept(&self) -> bool {
-        self.length.is_some_and(|length| length > 0 && u64::try_from(self.kept.len()) == Ok(length))
+    fn is_fully_buffered(&self) -> bool {
+        self.length.is_some_and(|length| length > 0 && u64::try_from(self.buffered.len()) == Ok(length))
     }
 
-    fn keep(&mut self, at: u64, bytes: &[u8]) {
-        let is_small = self.length.is_some_and(|length| length <= KEPT_MAX);
-        if is_small && u64::try_from(self.kept.len()) == Ok(at) {
-            self.kept.extend_from_slice(bytes);
+    fn buffer_bytes(&mut self, at: u64, bytes: &[u8]) {
+        let is_small = self.length.is_some_and(|length| length <= BUFFERED_MAX);
+        if is_small && u64::try_from(self.buffered.len()) == Ok(at) {
+            self.buffered.extend_from_slice(bytes);
         }
     }
 
-    fn read_kept(&self, at: u64, buffer: &mut [u8]) -> usize {
-        let mut rest = usize::try_from(at).ok().and_then(|at| self.kept.get(at..)).unwrap_or_default();
+    fn read_buffered(&self, at: u64, buffer: &mut [u8]) -> usize {
+        let mut rest = usize::try_from(at).ok().and_then(|at| self.buffered.get(at..)).unwrap_or_default();
         // Reading from memory does not fail.
         rest.read(buffer).unwrap_or_default()
     }
 
-    fn broken(&self, failure: TransportFailure) -> RegistryError {
+    fn interruption(&self, error: TransportFailure) -> RegistryError {
         if let Some(total) = self.deadline.missed() {
             return self.error(RegistryErrorKind::Timeout, format!("not all of it came within {}", shown(total)));
         }
-        let passes = matches!(failure.kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout);
-        let again = if passes { Retryable::Repeatable } else { failure.again };
-        self.error(failure.kind, failure.detail).with_again(again)
+        let is_transient = matches!(error.kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout);
+        let again = if is_transient { Retryable::Repeatable } else { error.again };
+        self.error(error.kind, error.detail).with_again(again)
     }
 
     fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportFailure> {
         let Some(stream) = &mut self.stream else { return Err(ended_early()) };
         let mut scratch = Vec::new();
-        while stream.at < at {
-            scratch.resize(SCRATCH, 0);
-            let room = usize::try_from(at.saturating_sub(stream.at)).unwrap_or(usize::MAX).min(SCRATCH);
+        while stream.position < at {
+            scratch.resize(SKIP_BUFFER, 0);
+            let room = usize::try_from(at.saturating_sub(stream.position)).unwrap_or(usize::MAX).min(SKIP_BUFFER);
             if stream.read(scratch.get_mut(..room).unwrap_or_default())? == 0 {
                 return Err(ended_early());
             }
@@ -150,7 +150,7 @@ impl BlobReader for BlobSource<'_> {
     /// Opens the blob at this byte, unless the stream is there already. One request. If the response begins earlier,
     /// the bytes before are skipped later.
     fn open(&mut self, at: u64) -> Result<(), RegistryError> {
-        if self.stream.as_ref().is_some_and(|stream| stream.at <= at) || self.is_kept() {
+        if self.stream.as_ref().is_some_and(|stream| stream.position <= at) || self.is_fully_buffered() {
             return Ok(());
         }
         let range = format!("bytes={at}-");
@@ -161,7 +161,7 @@ impl BlobReader for BlobSource<'_> {
             deadline: Some(self.deadline),
             ..ApiRequest::blob("GET", self.repository, self.digest, Access::Pull)
         })?;
-        let stream = self.stream.insert(BlobStream { body, at: 0, request: response.request.clone() });
+        let stream = self.stream.insert(BlobStream { body, position: 0, request: response.request.clone() });
         let extent = extent(&response, &stream.body, at);
         let (begins, length) = extent.map_err(|why| self.error(RegistryErrorKind::Protocol, why))?;
         if let (Some(length), Some(expected)) = (length, self.length)
@@ -171,43 +171,43 @@ impl BlobReader for BlobSource<'_> {
         }
         self.length = self.length.or(length);
         if let Some(stream) = &mut self.stream {
-            stream.at = begins;
+            stream.position = begins;
         }
         Ok(())
     }
 
     /// Reads from this byte on; 0 is the end. After a break the blob is opened again, as often as that makes progress.
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
-        let is_past = self.length.is_some_and(|length| at >= length);
-        if self.is_kept() && self.stream.as_ref().is_none_or(|stream| stream.at != at) {
-            return Ok(self.read_kept(at, buffer));
+        let is_past_end = self.length.is_some_and(|length| at >= length);
+        if self.is_fully_buffered() && self.stream.as_ref().is_none_or(|stream| stream.position != at) {
+            return Ok(self.read_buffered(at, buffer));
         }
         loop {
-            if is_past && self.stream.is_none() {
+            if is_past_end && self.stream.is_none() {
                 return Ok(0);
             }
             self.open(at)?;
             let failure = match self.read_some(at, buffer) {
-                Ok(0) if !is_past && self.length.is_some() => ended_early(),
+                Ok(0) if !is_past_end && self.length.is_some() => ended_early(),
                 Ok(count) => {
-                    self.keep(at, buffer.get(..count).unwrap_or_default());
+                    self.buffer_bytes(at, buffer.get(..count).unwrap_or_default());
                     return Ok(count);
                 }
                 // The whole blob has arrived, so the error does not matter.
-                Err(_) if is_past => return Ok(0),
+                Err(_) if is_past_end => return Ok(0),
                 Err(failure) => failure,
             };
-            let error = self.broken(failure);
+            let error = self.interruption(failure);
             self.stream = None;
-            if at >= self.broke_at.saturating_add(PROGRESS_MIN) {
+            if at >= self.last_break.saturating_add(PROGRESS_MIN) {
                 self.retry.record_progress();
             }
-            self.broke_at = at;
+            self.last_break = at;
             self.retry.wait(error)?;
         }
     }
 
-    fn wrong(&mut self, why: String) -> RegistryError {
+    fn content_error(&mut self, why: String) -> RegistryError {
         self.error(RegistryErrorKind::Verification, why)
     }
 }
@@ -215,7 +215,7 @@ impl BlobReader for BlobSource<'_> {
 impl BlobStream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TransportFailure> {
         let count = self.body.read(buffer).map_err(TransportFailure::of_body)?;
-        self.at = self.at.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         Ok(count)
     }
 }
@@ -229,7 +229,7 @@ fn extent(response: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64
     match response.http.status {
         200 => Ok((0, body.length)),
         206 => {
-            let range = response.http.header("Content-Range").as_deref().and_then(range_of);
+            let range = response.http.header("Content-Range").as_deref().and_then(parse_content_range);
             let (first, total) = range.ok_or("a part of a blob that does not say which")?;
             if first != from {
                 return Err(format!("the part of a blob from byte {first} on, not the one from {from} on"));
@@ -241,7 +241,7 @@ fn extent(response: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64
 }
 
 /// First byte and total size of `bytes 100-199/200`; the size may be a star.
-fn range_of(value: &str) -> Option<(u64, Option<u64>)> {
+fn parse_content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
     let first = range.split_once('-')?.0.parse().ok()?;
     if total == "*" { Some((first, None)) } else { Some((first, Some(total.parse().ok()?))) }
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_of_a_part_is_read() {
+    fn content_range_is_parsed() {
         for (value, expected) in [
             ("bytes 100-199/200", Some((100, Some(200)))),
             ("bytes 0-0/*", Some((0, None))),
@@ -260,7 +260,7 @@ mod tests {
             ("bytes 1-2/x", None),
             ("1-2/3", None),
         ] {
-            assert_eq!(range_of(value), expected, "{value}");
+            assert_eq!(parse_content_range(value), expected, "{value}");
         }
     }
 }

@@ -11,9 +11,9 @@ use crate::digest::{Digest, Hasher};
 use crate::net::error::RegistryError;
 
 /// The minimum distance of two saved states, in bytes.
-const MARK_EVERY: u64 = 1024 * 1024;
+const CHECKPOINT_EVERY: u64 = 1024 * 1024;
 /// The number of saved states. Together they cover more than a connection and its proxies buffer.
-const MARKS_MAX: usize = 64;
+const CHECKPOINTS_MAX: usize = 64;
 const BUFFER: usize = 64 * 1024;
 
 /// The digest and size of the bytes that have passed so far.
@@ -22,63 +22,63 @@ pub(crate) struct ResumableHasher<'a> {
     digest: &'a Digest,
     size: Option<u64>,
     hasher: Hasher,
-    at: u64,
-    marks: VecDeque<(u64, Hasher)>,
-    is_whole: bool,
+    position: u64,
+    checkpoints: VecDeque<(u64, Hasher)>,
+    is_complete: bool,
 }
 
 impl<'a> ResumableHasher<'a> {
     /// The state before the first byte of the blob with this digest and, if known, this size in bytes.
     pub(crate) fn new(digest: &'a Digest, size: Option<u64>) -> ResumableHasher<'a> {
         let hasher = Hasher::for_digest(digest);
-        ResumableHasher { digest, size, hasher, at: 0, marks: VecDeque::new(), is_whole: false }
+        ResumableHasher { digest, size, hasher, position: 0, checkpoints: VecDeque::new(), is_complete: false }
     }
 
     /// The number of bytes that have passed.
-    pub(crate) fn at(&self) -> u64 {
-        self.at
+    pub(crate) fn position(&self) -> u64 {
+        self.position
     }
 
     /// Whether the whole blob has passed and was correct.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.is_whole
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Goes back to `to`, or to a saved position before it.
     pub(crate) fn rewind(&mut self, to: u64) {
-        if to >= self.at {
+        if to >= self.position {
             return;
         }
-        self.is_whole = false;
-        while self.marks.back().is_some_and(|(at, _)| *at > to) {
-            self.marks.pop_back();
+        self.is_complete = false;
+        while self.checkpoints.back().is_some_and(|(at, _)| *at > to) {
+            self.checkpoints.pop_back();
         }
-        let mark = self.marks.back().cloned();
-        (self.at, self.hasher) = mark.unwrap_or_else(|| (0, Hasher::for_digest(self.digest)));
+        let checkpoint = self.checkpoints.back().cloned();
+        (self.position, self.hasher) = checkpoint.unwrap_or_else(|| (0, Hasher::for_digest(self.digest)));
     }
 
     fn add(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
-        self.at = self.at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        let last = self.marks.back().map_or(0, |(at, _)| *at);
-        if self.at.saturating_sub(last) >= MARK_EVERY {
-            if self.marks.len() >= MARKS_MAX {
-                self.marks.pop_front();
+        self.position = self.position.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let last = self.checkpoints.back().map_or(0, |(at, _)| *at);
+        if self.position.saturating_sub(last) >= CHECKPOINT_EVERY {
+            if self.checkpoints.len() >= CHECKPOINTS_MAX {
+                self.checkpoints.pop_front();
             }
-            self.marks.push_back((self.at, self.hasher.clone()));
+            self.checkpoints.push_back((self.position, self.hasher.clone()));
         }
     }
 
     /// Called at the end of the blob. The error says what is wrong with it.
     fn finish(&mut self) -> Result<(), String> {
-        if let Some(size) = self.size.filter(|size| *size != self.at) {
-            return Err(format!("it has {} bytes, not {size}", self.at));
+        if let Some(size) = self.size.filter(|size| *size != self.position) {
+            return Err(format!("it has {} bytes, not {size}", self.position));
         }
         let found = self.hasher.clone().finish();
         if found != *self.digest {
             return Err(format!("its bytes have the digest {found}"));
         }
-        self.is_whole = true;
+        self.is_complete = true;
         Ok(())
     }
 }
@@ -87,9 +87,9 @@ impl<'a> ResumableHasher<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReadError {
     /// It could not be read.
-    Unread(RegistryError),
+    Unreadable(RegistryError),
     /// Its content is wrong.
-    Wrong(String),
+    InvalidContent(String),
 }
 
 /// Reads from this byte of the blob on; 0 is the end.
@@ -118,8 +118,8 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
     }
 
     /// The number of bytes that are left, if it is known.
-    pub(crate) fn left(&self) -> Option<u64> {
-        self.length.map(|length| length.saturating_sub(self.hasher.at))
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        self.length.map(|length| length.saturating_sub(self.hasher.position))
     }
 
     /// Why the source failed. The error of `Read` does not say it.
@@ -131,46 +131,46 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
     /// which nothing is read.
     pub(crate) fn skip_to(&mut self, position: u64) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
-        while self.hasher.at < position && !self.hasher.is_whole {
+        while self.hasher.position < position && !self.hasher.is_complete {
             buffer.resize(BUFFER, 0);
-            let left = usize::try_from(position.saturating_sub(self.hasher.at)).unwrap_or(usize::MAX);
-            self.pull(buffer.get_mut(..left.min(BUFFER)).unwrap_or_default())?;
+            let remaining = usize::try_from(position.saturating_sub(self.hasher.position)).unwrap_or(usize::MAX);
+            self.read_hashed(buffer.get_mut(..remaining.min(BUFFER)).unwrap_or_default())?;
         }
-        if self.left() == Some(0) && !self.hasher.is_whole { self.end() } else { Ok(()) }
+        if self.remaining() == Some(0) && !self.hasher.is_complete { self.verify_end() } else { Ok(()) }
     }
 
-    fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let room = left.min(buffer.len());
-        if room == 0 || self.hasher.is_whole {
+    fn read_hashed(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        let remaining = self.remaining().map_or(usize::MAX, |remaining| usize::try_from(remaining).unwrap_or(usize::MAX));
+        let room = remaining.min(buffer.len());
+        if room == 0 || self.hasher.is_complete {
             return Ok(0);
         }
         let count =
-            (self.source)(self.hasher.at, buffer.get_mut(..room).unwrap_or_default()).map_err(ReadError::Unread)?;
+            (self.source)(self.hasher.position, buffer.get_mut(..room).unwrap_or_default()).map_err(ReadError::Unreadable)?;
         if count == 0 {
-            return self.hasher.finish().map(|()| 0).map_err(ReadError::Wrong);
+            return self.hasher.finish().map(|()| 0).map_err(ReadError::InvalidContent);
         }
         self.hasher.add(buffer.get(..count).unwrap_or_default());
-        if self.left() == Some(0) {
-            self.end()?;
+        if self.remaining() == Some(0) {
+            self.verify_end()?;
         }
         Ok(count)
     }
 
-    fn end(&mut self) -> Result<(), ReadError> {
+    fn verify_end(&mut self) -> Result<(), ReadError> {
         // Reading the end also lets the connection be reused.
-        if (self.source)(self.hasher.at, &mut [0]).map_err(ReadError::Unread)? > 0 {
-            return Err(ReadError::Wrong(format!("it has more than {} bytes", self.hasher.at)));
+        if (self.source)(self.hasher.position, &mut [0]).map_err(ReadError::Unreadable)? > 0 {
+            return Err(ReadError::InvalidContent(format!("it has more than {} bytes", self.hasher.position)));
         }
-        self.hasher.finish().map_err(ReadError::Wrong)
+        self.hasher.finish().map_err(ReadError::InvalidContent)
     }
 }
 
 impl Read for VerifyingReader<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.pull(buffer) {
+        match self.read_hashed(buffer) {
             Ok(count) => {
-                (self.progress)(self.hasher.at);
+                (self.progress)(self.hasher.position);
                 Ok(count)
             }
             Err(error) => {
@@ -193,19 +193,19 @@ mod tests {
         let (mut hasher, mut source) = (ResumableHasher::new(digest, length), reading(bytes));
         let mut reader = VerifyingReader::new(&mut source, &mut hasher, length, &|_| {});
         let mut out = Vec::new();
-        let is_right = reader.read_to_end(&mut out).is_ok();
-        assert_eq!(!is_right, matches!(reader.into_error(), Some(ReadError::Wrong(_))));
-        assert_eq!(is_right, hasher.is_whole());
-        (out, is_right)
+        let is_valid = reader.read_to_end(&mut out).is_ok();
+        assert_eq!(!is_valid, matches!(reader.into_error(), Some(ReadError::InvalidContent(_))));
+        assert_eq!(is_valid, hasher.is_complete());
+        (out, is_valid)
     }
 
     #[test]
-    fn the_last_bytes_of_a_wrong_blob_are_kept_back() {
+    fn reader_withholds_the_last_bytes_of_an_invalid_blob() {
         let digest = Digest::of(b"hello");
         for length in [Some(5), None] {
             assert_eq!(read_all(b"hello", &digest, length), (b"hello".to_vec(), true));
-            let (out, is_right) = read_all(b"hullo", &digest, length);
-            assert!(!is_right);
+            let (out, is_valid) = read_all(b"hullo", &digest, length);
+            assert!(!is_valid);
             assert!(length.is_none() || out.is_empty(), "a request without its length is ended by its last chunk");
             assert!(!read_all(b"hell", &digest, length).1);
         }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_without_bytes_is_looked_at_too() {
+    fn reader_verifies_an_empty_blob() {
         for (digest, expected) in [(Digest::of(b""), true), (Digest::of(b"x"), false)] {
             let (mut hasher, mut source) = (ResumableHasher::new(&digest, Some(0)), reading(b""));
             let mut reader = VerifyingReader::new(&mut source, &mut hasher, Some(0), &|_| {});
@@ -222,29 +222,29 @@ mod tests {
     }
 
     #[test]
-    fn a_tally_goes_back_to_the_place_or_before_it_and_comes_to_the_same_digest() {
-        let bytes: Vec<u8> = (0..5 * MARK_EVERY).map(|n| (n % 251) as u8).collect();
+    fn rewound_hasher_reaches_the_same_digest() {
+        let bytes: Vec<u8> = (0..5 * CHECKPOINT_EVERY).map(|n| (n % 251) as u8).collect();
         let digest = Digest::of(&bytes);
         let piece = BUFFER + 7;
-        for to in [0, 1, MARK_EVERY, MARK_EVERY + 1, 3 * MARK_EVERY + 5, 5 * MARK_EVERY] {
-            let mut hasher = ResumableHasher::new(&digest, Some(5 * MARK_EVERY));
+        for to in [0, 1, CHECKPOINT_EVERY, CHECKPOINT_EVERY + 1, 3 * CHECKPOINT_EVERY + 5, 5 * CHECKPOINT_EVERY] {
+            let mut hasher = ResumableHasher::new(&digest, Some(5 * CHECKPOINT_EVERY));
             bytes.chunks(piece).for_each(|chunk| hasher.add(chunk));
             hasher.rewind(to);
-            assert!(hasher.at() <= to && to - hasher.at() < MARK_EVERY + 2 * piece as u64, "{to}: {}", hasher.at());
-            let rest = &bytes[usize::try_from(hasher.at()).unwrap()..];
+            assert!(hasher.position() <= to && to - hasher.position() < CHECKPOINT_EVERY + 2 * piece as u64, "{to}: {}", hasher.position());
+            let rest = &bytes[usize::try_from(hasher.position()).unwrap()..];
             rest.chunks(piece).for_each(|chunk| hasher.add(chunk));
-            assert!(hasher.finish().is_ok() && hasher.is_whole(), "{to}");
+            assert!(hasher.finish().is_ok() && hasher.is_complete(), "{to}");
         }
     }
 
     #[test]
-    fn the_states_that_are_kept_do_not_grow_with_the_blob() {
+    fn hasher_keeps_a_bounded_number_of_checkpoints() {
         let digest = Digest::of(b"");
         let mut hasher = ResumableHasher::new(&digest, None);
-        let piece = vec![0; MARK_EVERY as usize];
-        (0..2 * MARKS_MAX).for_each(|_| hasher.add(&piece));
-        assert_eq!(hasher.marks.len(), MARKS_MAX);
+        let piece = vec![0; CHECKPOINT_EVERY as usize];
+        (0..2 * CHECKPOINTS_MAX).for_each(|_| hasher.add(&piece));
+        assert_eq!(hasher.checkpoints.len(), CHECKPOINTS_MAX);
         hasher.rewind(5);
-        assert_eq!(hasher.at(), 0, "a place before all of them");
+        assert_eq!(hasher.position(), 0, "a position before all checkpoints");
     }
 }

@@ -46,12 +46,12 @@ impl RemoteReader {
         fetched: &FetchedManifest,
         detail: Detail,
     ) -> Result<InspectNode, CommandError> {
-        let index = Index::decode(&fetched.bytes).map_err(CommandError::served(list))?;
+        let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(list))?;
         let known = self.fetch_children(list, &index, detail)?;
         let mut remaining = CHILDREN_MAX;
         let children = nodes(list, &index.manifests, &known, &mut remaining)?;
         let inside = NodeContents::List(children);
-        Ok(InspectNode::top(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+        Ok(InspectNode::from_manifest(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
@@ -92,11 +92,11 @@ fn nodes(
     known: &BTreeMap<Digest, ChildContent>,
     remaining: &mut usize,
 ) -> Result<Vec<InspectNode>, CommandError> {
-    let too_many = || LimitError::Descriptors { list: list.to_string(), most: CHILDREN_MAX };
+    let too_many = || LimitError::Descriptors { list: list.to_string(), max: CHILDREN_MAX };
     let mut nodes = Vec::new();
     for descriptor in descriptors {
         *remaining = remaining.checked_sub(1).ok_or_else(too_many)?;
-        let mut node = InspectNode::listed(list.at_digest(&descriptor.digest).location(), descriptor.clone());
+        let mut node = InspectNode::from_descriptor(list.at_digest(&descriptor.digest).location(), descriptor.clone());
         node.inside = match known.get(&descriptor.digest) {
             None | Some(ChildContent::Present) => NodeContents::Unknown,
             Some(ChildContent::Missing) => NodeContents::Missing,
@@ -132,10 +132,10 @@ fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildC
         Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
         Err(error) => Err(error),
         Ok(FetchedContent::List(fetched)) => {
-            Ok(ChildContent::List(Index::decode(&fetched.bytes).map_err(CommandError::served(&child))?.manifests))
+            Ok(ChildContent::List(Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&child))?.manifests))
         }
         Ok(FetchedContent::Image(_, fetched)) => {
-            let contents = ImageContents::of(&fetched.bytes).map_err(CommandError::served(&child))?;
+            let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&child))?;
             // An attestation has no platform.
             let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
             let platform = if is_stated { None } else { config_platform(&child, &fetched.bytes)? };

@@ -35,7 +35,7 @@ impl RemoteReader {
     ) -> Result<RemoteImage<'a>, CommandError> {
         let descriptors = match content {
             RemoteContent::List(fetched) => {
-                Index::decode(&fetched.bytes).map_err(CommandError::served(source))?.manifests
+                Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(source))?.manifests
             }
             RemoteContent::Image(image) => {
                 let platform = config_platform(source, &image.fetched.bytes)?;
@@ -62,7 +62,7 @@ impl RemoteReader {
             (found, deeper.into_iter().cloned().collect::<Vec<_>>())
         };
         let (mut found, deeper) = search(descriptors);
-        index_walk::in_waves(
+        index_walk::walk_levels(
             DEPTH_MAX,
             |_| source.to_string(),
             |_| 1,
@@ -70,7 +70,7 @@ impl RemoteReader {
             |_, level| {
                 let children = tasks::in_order(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
                 let deeper;
-                (found, deeper) = search(children.map_err(CommandError::of)?.into_iter().flatten().collect());
+                (found, deeper) = search(children.map_err(CommandError::combine)?.into_iter().flatten().collect());
                 Ok(deeper)
             },
         )?;
@@ -84,9 +84,9 @@ impl RemoteReader {
 /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
 fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
-    match fetch::listed(list, descriptor)? {
+    match fetch::child(list, descriptor)? {
         FetchedContent::List(fetched) => {
-            Ok(Index::decode(&fetched.bytes).map_err(CommandError::served(&source))?.manifests)
+            Ok(Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&source))?.manifests)
         }
         FetchedContent::Image(_, fetched) => {
             // A manifest without a platform needs no second look.
@@ -103,7 +103,7 @@ fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<D
 /// The image of a descriptor.
 fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<RemoteImage<'a>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
-    match fetch::listed(list, &descriptor)? {
+    match fetch::child(list, &descriptor)? {
         FetchedContent::Image(schema, fetched) => {
             Ok(RemoteImage { source, schema, fetched, descriptor: Some(descriptor) })
         }

@@ -25,10 +25,10 @@ impl RemoteImage<'_> {
     pub(crate) fn encode(self) -> Result<Vec<u8>, CommandError> {
         let platform = match self.descriptor.as_ref().and_then(|descriptor| descriptor.platform.clone()) {
             Some(platform) => platform,
-            None => ConfigPlatforms::default().of(&self.source, &self.fetched.bytes)?,
+            None => ConfigPlatforms::default().read(&self.source, &self.fetched.bytes)?,
         };
         let RemoteImage { source, schema, fetched, .. } = self;
-        encode_fetched(&source, schema, &fetched.bytes, Some(platform)).map_err(CommandError::served(&source))
+        encode_fetched(&source, schema, &fetched.bytes, Some(platform)).map_err(CommandError::invalid_document(&source))
     }
 }
 
@@ -45,16 +45,16 @@ impl RemoteReader {
         descriptors: &[Descriptor],
     ) -> Result<Vec<VerboseEntry>, CommandError> {
         let (fetched_size, mut printed_size) = (ResolvedSize::default(), ResolvedSize::default());
-        let fetch = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {
+        let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
-                fetched_size.check_bytes(list, &fetched.bytes, 1)?;
+                fetched_size.add_bytes(list, &fetched.bytes, 1)?;
                 Ok(VerboseChild::Image(schema, Arc::new(fetched.bytes)))
             }
             FetchedContent::List(fetched) => {
-                fetched_size.check_bytes(list, &fetched.bytes, 1)?;
+                fetched_size.add_bytes(list, &fetched.bytes, 1)?;
                 Index::decode(&fetched.bytes)
                     .map(|index| VerboseChild::List(index.manifests))
-                    .map_err(CommandError::served(list))
+                    .map_err(CommandError::invalid_document(list))
             }
         };
         let nested = |child: &VerboseChild| match child {
@@ -104,7 +104,7 @@ fn flatten(
         printed_size.count_descriptor(list)?;
         match children.get(&descriptor.digest) {
             Some(VerboseChild::Image(schema, bytes)) => {
-                printed_size.check_bytes(list, bytes, 1)?;
+                printed_size.add_bytes(list, bytes, 1)?;
                 entries.push(VerboseEntry {
                     name: list.location().with_digest(&descriptor.digest),
                     schema: *schema,

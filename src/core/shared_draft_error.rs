@@ -8,7 +8,7 @@ use crate::failure_kind::FailureKind;
 
 /// A failure that only shared drafts have.
 #[derive(Debug, thiserror::Error)]
-pub enum SharedFailure {
+pub enum SharedDraftError {
     /// The store of the entries.
     #[error(transparent)]
     Store(#[from] SharedStoreError),
@@ -82,32 +82,32 @@ pub enum SharedFailure {
     },
 }
 
-impl SharedFailure {
+impl SharedDraftError {
     /// The data of the failure.
     pub(super) fn describe(&self) -> Description<'_> {
-        let of = Description::of;
+        let new = Description::new;
         match self {
-            SharedFailure::Store(SharedStoreError::Conflict { tag, source }) => {
-                of(FailureKind::Conflict).about(tag).exchange(source)
+            SharedDraftError::Store(SharedStoreError::Conflict { tag, source }) => {
+                new(FailureKind::Conflict).reference(tag).exchange(source)
             }
-            SharedFailure::Store(SharedStoreError::Put { tag, source }) => {
-                of(source.failure_kind()).about(tag).exchange(source)
+            SharedDraftError::Store(SharedStoreError::Put { tag, source }) => {
+                new(source.failure_kind()).reference(tag).exchange(source)
             }
-            SharedFailure::Store(SharedStoreError::Registry(source)) => of(source.failure_kind()).exchange(source),
-            SharedFailure::Store(SharedStoreError::Entry { tag, .. }) => of(FailureKind::Draft).about(tag),
-            SharedFailure::NotAllowed { tag, .. } => of(FailureKind::Conflict).about(tag),
-            SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => of(FailureKind::Conflict),
-            SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(name)))
-            | SharedFailure::NotAnEntry { list: name, .. }
-            | SharedFailure::NestedIndex { child: name } => of(FailureKind::Unsupported).about(name),
-            SharedFailure::NoEntries { list, .. } => of(FailureKind::Incomplete).about(list),
-            SharedFailure::NoEntry { list, .. } => of(FailureKind::Missing).about(list),
-            SharedFailure::ManyImages(_)
-            | SharedFailure::NotRequired { .. }
-            | SharedFailure::Reserved(_)
-            | SharedFailure::NoAttempt
-            | SharedFailure::AllowedFile { .. }
-            | SharedFailure::Run(_) => of(FailureKind::Usage),
+            SharedDraftError::Store(SharedStoreError::Registry(source)) => new(source.failure_kind()).exchange(source),
+            SharedDraftError::Store(SharedStoreError::Entry { tag, .. }) => new(FailureKind::Draft).reference(tag),
+            SharedDraftError::NotAllowed { tag, .. } => new(FailureKind::Conflict).reference(tag),
+            SharedDraftError::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => new(FailureKind::Conflict),
+            SharedDraftError::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(name)))
+            | SharedDraftError::NotAnEntry { list: name, .. }
+            | SharedDraftError::NestedIndex { child: name } => new(FailureKind::Unsupported).reference(name),
+            SharedDraftError::NoEntries { list, .. } => new(FailureKind::Incomplete).reference(list),
+            SharedDraftError::NoEntry { list, .. } => new(FailureKind::Missing).reference(list),
+            SharedDraftError::ManyImages(_)
+            | SharedDraftError::NotRequired { .. }
+            | SharedDraftError::Reserved(_)
+            | SharedDraftError::NoAttempt
+            | SharedDraftError::AllowedFile { .. }
+            | SharedDraftError::Run(_) => new(FailureKind::Usage),
         }
     }
 }

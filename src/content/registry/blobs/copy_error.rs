@@ -5,37 +5,37 @@ use crate::content::registry::blobs::verifying_reader::ReadError;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 
 /// An error, and the side that it concerns.
-pub(super) struct CopyFault {
-    pub(super) error: RegistryError,
-    pub(super) is_source: bool,
+pub(super) struct BlobCopyError {
+    pub(super) cause: RegistryError,
+    pub(super) is_at_source: bool,
     /// Whether it interrupted the stream to the target.
-    pub(super) is_break: bool,
+    pub(super) interrupts_stream: bool,
 }
 
-impl CopyFault {
-    pub(super) fn source(error: RegistryError) -> CopyFault {
-        CopyFault { error, is_source: true, is_break: false }
+impl BlobCopyError {
+    pub(super) fn source(cause: RegistryError) -> BlobCopyError {
+        BlobCopyError { cause, is_at_source: true, interrupts_stream: false }
     }
 
-    pub(super) fn target(error: RegistryError) -> CopyFault {
-        CopyFault { error, is_source: false, is_break: false }
+    pub(super) fn target(cause: RegistryError) -> BlobCopyError {
+        BlobCopyError { cause, is_at_source: false, interrupts_stream: false }
     }
 
-    pub(super) fn of(error: ReadError, source: &mut dyn BlobReader) -> CopyFault {
-        CopyFault::source(match error {
-            ReadError::Unread(error) => error,
-            ReadError::Wrong(why) => source.wrong(why),
+    pub(super) fn from_read_error(error: ReadError, source: &mut dyn BlobReader) -> BlobCopyError {
+        BlobCopyError::source(match error {
+            ReadError::Unreadable(error) => error,
+            ReadError::InvalidContent(why) => source.content_error(why),
         })
     }
 
-    pub(super) fn breaking(self) -> CopyFault {
-        CopyFault { is_break: true, ..self }
+    pub(super) fn interrupting(self) -> BlobCopyError {
+        BlobCopyError { interrupts_stream: true, ..self }
     }
 }
 
 /// Whether a mount failed for a reason of its own: because of its source, or because the registry makes none. The blob
 /// can still be streamed. Harbor answers 401 to a mount from another project, whatever login it is given.
-pub(crate) fn is_about_mount(error: &RegistryError) -> bool {
+pub(crate) fn is_mount_refused(error: &RegistryError) -> bool {
     matches!(
         error.kind,
         RegistryErrorKind::NotFound
@@ -48,6 +48,6 @@ pub(crate) fn is_about_mount(error: &RegistryError) -> bool {
 }
 
 /// Whether the connection broke or stalled.
-pub(super) fn is_break(kind: RegistryErrorKind) -> bool {
+pub(super) fn is_connection_loss(kind: RegistryErrorKind) -> bool {
     matches!(kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout)
 }

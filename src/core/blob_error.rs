@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::core::error_parts::answer;
+use crate::core::error_parts::response_text;
 use crate::failure_kind::FailureKind;
 use crate::net::{RegistryError, RegistryErrorKind};
 
 /// A blob that could not be mounted or copied.
 #[derive(Debug)]
-pub struct BlobFailure {
+pub struct BlobError {
     /// What failed.
     pub step: BlobStep,
     /// The blob: its digest, for a mount with its repository, whose host docker leaves out.
@@ -32,7 +32,7 @@ pub enum BlobStep {
     Copy,
 }
 
-impl BlobFailure {
+impl BlobError {
     /// The kind of the failure.
     pub(crate) fn kind(&self) -> FailureKind {
         match self.step {
@@ -53,12 +53,12 @@ impl BlobFailure {
 }
 
 /// Docker's line for a mount.
-impl fmt::Display for BlobFailure {
+impl fmt::Display for BlobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BlobFailure { step, blob, target, sources, source } = self;
+        let BlobError { step, blob, target, sources, source } = self;
         match step {
             BlobStep::NotMounted => write!(f, "error mounting {blob} to {target}"),
-            BlobStep::Mount => write!(f, "failed to mount blob {blob} to {target}: {}", answer(source)),
+            BlobStep::Mount => write!(f, "failed to mount blob {blob} to {target}: {}", response_text(source)),
             BlobStep::Copy => {
                 write!(f, "failed to copy blob {blob} from {} to {target}: {source}", sources.join(", "))
             }
@@ -66,7 +66,7 @@ impl fmt::Display for BlobFailure {
     }
 }
 
-impl std::error::Error for BlobFailure {
+impl std::error::Error for BlobError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }

@@ -2,34 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::blob_failure::BlobStep;
+use crate::core::blob_error::BlobStep;
 use crate::core::error::CommandError;
 use crate::net::{RegistryError, RegistryErrorKind};
 
 impl CommandError {
-    /// Joins errors into one. A single error stays itself. `failures` is never empty. An error that concerns a whole
+    /// Joins errors into one. A single error stays itself. `errors` is never empty. An error that concerns a whole
     /// registry or repository is reported once, with the first request that met it.
-    pub(crate) fn of(mut failures: Vec<CommandError>) -> CommandError {
+    pub(crate) fn combine(mut errors: Vec<CommandError>) -> CommandError {
         let mut seen = BTreeSet::new();
-        failures.retain(|failure| failure.scope().is_none_or(|scope| seen.insert(scope)));
-        match failures.pop() {
-            Some(only) if failures.is_empty() => only,
-            last => CommandError::Several(failures.into_iter().chain(last).collect()),
+        errors.retain(|error| error.scope().is_none_or(|scope| seen.insert(scope)));
+        match errors.pop() {
+            Some(only) if errors.is_empty() => only,
+            last => CommandError::Several(errors.into_iter().chain(last).collect()),
         }
     }
 
     /// Fails with these errors, if there are any.
-    pub(crate) fn fail_if_any(failures: Vec<CommandError>) -> Result<(), CommandError> {
-        if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+    pub(crate) fn fail_if_any(errors: Vec<CommandError>) -> Result<(), CommandError> {
+        if errors.is_empty() { Ok(()) } else { Err(CommandError::combine(errors)) }
     }
 
     /// All values, or all errors.
-    pub(crate) fn all<T>(results: impl IntoIterator<Item = Result<T, CommandError>>) -> Result<Vec<T>, CommandError> {
-        let (mut values, mut failures) = (Vec::new(), Vec::new());
+    pub(crate) fn collect<T>(results: impl IntoIterator<Item = Result<T, CommandError>>) -> Result<Vec<T>, CommandError> {
+        let (mut values, mut errors) = (Vec::new(), Vec::new());
         for result in results {
-            result.map_or_else(|failure| failures.push(failure), |value| values.push(value));
+            result.map_or_else(|error| errors.push(error), |value| values.push(value));
         }
-        CommandError::fail_if_any(failures)?;
+        CommandError::fail_if_any(errors)?;
         Ok(values)
     }
 
@@ -37,7 +37,7 @@ impl CommandError {
     fn scope(&self) -> Option<(RegistryErrorKind, String)> {
         let source: &RegistryError = match self {
             CommandError::Registry(source) | CommandError::Put { source, .. } => source,
-            CommandError::Blob(failure) if failure.step != BlobStep::NotMounted => &failure.source,
+            CommandError::Blob(error) if error.step != BlobStep::NotMounted => &error.source,
             _ => return None,
         };
         let scope = match source.kind {
@@ -71,7 +71,7 @@ impl CommandError {
     pub fn each(&self) -> &[CommandError] {
         match self {
             CommandError::Several(errors) => errors,
-            one => std::slice::from_ref(one),
+            single => std::slice::from_ref(single),
         }
     }
 }
