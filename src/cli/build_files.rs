@@ -213,7 +213,11 @@ pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, Comma
 fn read_bounded(from: impl Read, path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
-    if bytes.len() as u64 > most { Err(FileError::TooLarge { path: path.to_owned(), max: most }.into()) } else { Ok(bytes) }
+    if bytes.len() as u64 > most {
+        Err(FileError::TooLarge { path: path.to_owned(), max: most }.into())
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> CommandError {

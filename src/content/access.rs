@@ -1,4 +1,4 @@
-//! The two sides of a copy.
+//! The traits of the source and the target of a copy. A repository of a registry and an OCI layout implement both.
 
 use crate::content::error::ContentError;
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName};
@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;
 
-/// A place that images are read from. Its methods may be called by several threads at once.
+/// A repository or a layout that images are read from. Its methods may be called by several threads at once.
 pub trait ContentSource: Sync {
     /// The manifest with this tag or digest, with the exact bytes, verified.
     ///
@@ -14,16 +14,16 @@ pub trait ContentSource: Sync {
     /// A missing manifest, and a manifest with another digest than its name.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError>;
 
-    /// Whether the place has the manifest of a descriptor.
+    /// Whether the source has the manifest of a descriptor.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A source that cannot be read.
     fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
 
-    /// Whether the place has a blob, with its size if that is known.
+    /// Whether the source has a blob, with its size if that is known.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A source that cannot be read.
     fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
     /// A blob of at most `cap` bytes, verified.
@@ -45,30 +45,30 @@ pub trait ContentSource: Sync {
     /// The repository, if the source is one. A registry can mount its blobs, and resume a download.
     fn repository(&self) -> Option<&Repository>;
 
-    /// Whether the place has the blob. A layout reads it, because a file of that name may hold other bytes.
+    /// Whether the source has the blob. A layout reads it, because a file of that name may hold other bytes.
     ///
     /// # Errors
-    /// A place that cannot be read, and in a layout other bytes.
+    /// A source that cannot be read, and in a layout other bytes.
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         self.serves_blob(blob)
     }
 
-    /// The position of a blob among all, if blobs should be read in that order and one at a time.
+    /// The position of a blob in the source, if blobs should be read in the order of their positions and one at a time.
     fn read_position(&self, _blob: &Digest) -> Option<u64> {
         None
     }
 
-    /// The descriptors of a manifest's referrers; `None` if the place does not list referrers. Then the referrers tag
-    /// may list them.
+    /// The descriptors of a manifest's referrers; `None` if the source does not list referrers. Then the
+    /// referrers tag may list them.
     ///
     /// # Errors
-    /// A place that cannot be read, and more than `max` descriptors.
+    /// A source that cannot be read, and more than `max` descriptors.
     fn referrers(&self, subject: &Digest, max: usize) -> Result<Option<Vec<Descriptor>>, ContentError>;
 
     /// The digest that this tag has; `None` without such a tag.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A source that cannot be read.
     fn resolve_tag(&self, tag: &str) -> Result<Option<Digest>, ContentError>;
 }
 
@@ -85,30 +85,30 @@ pub struct Referrer<'a> {
     pub tags: &'a [String],
 }
 
-/// A place that images are written to. Its methods may be called by several threads at once.
+/// A repository or a layout that images are written to. Its methods may be called by several threads at once.
 pub trait ContentSink: Sync {
     /// The repository, if the target is one.
     fn repository(&self) -> Option<&Repository>;
 
-    /// The digest of this name in the place; `None` if the place does not have the name.
+    /// The digest of this name in the target; `None` if the target does not have the name.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A target that cannot be read.
     fn current_digest(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError>;
 
-    /// Whether the place has the manifest and everything that it names, as far as the place guarantees that.
+    /// Whether the target has the manifest and everything that it names, as far as it guarantees that.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A target that cannot be read.
     fn has_image(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
 
-    /// Whether the blob is there.
+    /// Whether the target has the blob.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A target that cannot be read.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
-    /// Copies a blob from a source, unless the place has it. Its digest and size are verified before it counts as
+    /// Copies a blob from a source, unless the target has it. Its digest and size are verified before it counts as
     /// written. `progress` gets the number of bytes copied so far.
     ///
     /// # Errors
@@ -120,43 +120,43 @@ pub trait ContentSink: Sync {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError>;
 
-    /// Writes a manifest that another manifest names. The place must have everything that it names. Returns whether the
-    /// place lists it under its subject.
+    /// Writes a manifest that another manifest names. The target must have everything that it names. Returns whether
+    /// the target lists it under its subject.
     ///
     /// # Errors
-    /// A place that cannot be written.
+    /// A target that cannot be written.
     fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError>;
 
-    /// Whether the place has a referrer; a layout must also list it under its subject. Its tags are not checked.
+    /// Whether the target has a referrer; a layout must also list it under its subject. Its tags are not checked.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A target that cannot be read.
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
-    /// Writes a manifest that refers to another one, under its tags if it has any. The place must have everything that
+    /// Writes a manifest that refers to another one, under its tags if it has any. The target must have everything that
     /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns
-    /// whether the place lists it under its subject.
+    /// whether the target lists it under its subject.
     ///
     /// # Errors
-    /// A place that cannot be written.
+    /// A target that cannot be written.
     fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
     /// A source that reads what was written.
     ///
     /// # Errors
-    /// A place that cannot be read.
+    /// A target that cannot be read.
     fn as_source(&self) -> Result<Box<dyn ContentSource + '_>, ContentError>;
 
     /// Completes a copy that publishes no name.
     ///
     /// # Errors
-    /// A place that cannot be written.
+    /// A target that cannot be written.
     fn finish(&self) -> Result<(), ContentError>;
 
-    /// Writes a manifest under a name. The place must have everything that it names. This is the last step: no name
+    /// Writes a manifest under a name. The target must have everything that it names. This is the last step: no name
     /// changes before it.
     ///
     /// # Errors
-    /// A place that cannot be written.
+    /// A target that cannot be written.
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError>;
 }

@@ -1,4 +1,4 @@
-//! A file of the user's as a blob: hashed when it is opened, and again when it is sent.
+//! A file of the user as a blob. It is hashed before anything is sent, and again while it is sent.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -1,4 +1,4 @@
-//! A repository of a registry as a source and a sink.
+//! A repository of a registry as the source or the target of a copy.
 
 use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::ContentError;

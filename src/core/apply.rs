@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::auth::Access;
 use crate::content::registry::{ExpectedRequests, Registry};
-use crate::core::build_outputs::{BuildOutputs, size_of};
+use crate::core::build_outputs::{BuildOutputs, manifest_size};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ContentAccess;
@@ -75,11 +75,11 @@ impl<'a> ApplyRequest<'a> {
         let (mut built, mut errors) = (Vec::new(), Vec::new());
         for (number, spec) in self.names.specs.iter().enumerate() {
             let lists_of_spec: Vec<_> = lists.iter().copied().filter(|(list, _)| std::ptr::eq(*list, spec)).collect();
-            let form = assemble::form_of(access, spec, &self.names.repositories(&lists_of_spec))?;
+            let form = assemble::named_source_index(access, spec, &self.names.repositories(&lists_of_spec))?;
             if let (Some(source), None) = (&spec.source, &form) {
                 (self.warn)(&format_args!("{source} does not exist any more: what only it contains is left out"));
             }
-            form.iter().flat_map(|form| &form.left_out).for_each(|left_out| (self.warn)(left_out));
+            form.iter().flat_map(|form| &form.omissions).for_each(|omission| (self.warn)(omission));
             let parts = match self.parts(&sources, number, spec) {
                 Ok(parts) => parts,
                 Err(error) => {
@@ -119,13 +119,14 @@ impl<'a> ApplyRequest<'a> {
         lists: &[(&Spec, &Reference)],
     ) -> Result<ResolvedSources, CommandError> {
         let registry = access.registry;
-        let early_list = self.names.checked_ahead(lists).filter(|_| !self.is_to_layout);
+        let early_list = self.names.tag_to_prefetch(lists).filter(|_| !self.is_to_layout);
         let check_tag = || early_list.iter().for_each(|list| registry.prefetch_before_push(list));
         let (filter, progress) = (&SourceFilter::default(), self.progress);
-        let resolver = Resolver { access, filter, before: None, targets, beside: Some(&check_tag), progress };
+        let resolver = Resolver { access, filter, before: None, targets, concurrent_task: Some(&check_tag), progress };
         let sources = SpecSources::new(self.names.specs).resolve(&resolver, self.ignore_missing);
-        let sources = sources
-            .map_err(|error| self.build_outputs.iter().fold(error, |error, outputs| outputs.blame(registry, error)))?;
+        let sources = sources.map_err(|error| {
+            self.build_outputs.iter().fold(error, |error, outputs| outputs.add_file_to_error(registry, error))
+        })?;
         for image in sources.missing() {
             (self.warn)(&format_args!("no such manifest: {image}; it is left out"));
         }
@@ -141,11 +142,11 @@ impl<'a> ApplyRequest<'a> {
             return sources.parts(spec);
         };
         let get = |name: &Reference| sources.get(&name.clone().into());
-        outputs.check_sizes(&outputs.references().filter_map(|name| size_of(get(name)?)).collect())?;
-        let children = outputs.children(|name| get(name)?.index.as_ref());
+        outputs.check_sizes(&outputs.references().filter_map(|name| manifest_size(get(name)?)).collect())?;
+        let children = outputs.children_in_same_file(|name| get(name)?.index.as_ref());
         let entries = outputs.references().filter(|name| !children.contains(name));
         let entries = entries.filter_map(|name| Some((name, get(name)?.entries.iter().collect())));
-        outputs.check(&entries.collect(), |_| true)?;
+        outputs.check_platforms(&entries.collect(), |_| true)?;
         if children.is_empty() {
             return sources.parts(spec);
         }
@@ -190,7 +191,7 @@ impl<'a> ApplyRequest<'a> {
         let references = self.names.references_of(spec, target).cloned().map(TagArg::Reference);
         let options = self.list_options(spec, references);
         // The push checks the same for one list. All lists must be checked before the first is sent.
-        let digest = PushPlans::new(&draft, options.kind, &options.tags, layouts)?.own.list.digest;
+        let digest = PushPlans::new(&draft, options.list_format, &options.tags, layouts)?.own.list.digest;
         requirements::check(&draft, &options.requirements(self.origin))?;
         let is_stored = self.keeps_drafts && !self.options.dry_run;
         let stored = is_stored.then(|| storable::with_stored_names(&draft));
@@ -204,7 +205,7 @@ impl<'a> ApplyRequest<'a> {
     fn list_options(&self, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PushOptions {
         let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
         PushOptions {
-            kind: spec.form.unwrap_or_default(),
+            list_format: spec.form.unwrap_or_default(),
             tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
             require: spec.require.iter().map(required).collect(),
             ..self.options.clone()

@@ -11,7 +11,7 @@ use crate::content::registry::{Blob, Registry};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::push::execute;
-use crate::core::push::read_lag::{NamedContent, LagRetry};
+use crate::core::push::read_lag::{LagRetry, NamedContent};
 use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
 use crate::model::manifest::Schema;

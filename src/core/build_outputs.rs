@@ -197,7 +197,10 @@ impl BuildOutputs {
     }
 
     /// The images of files whose index is in the same file.
-    pub(crate) fn children_in_same_file<'a>(&self, index: impl Fn(&Reference) -> Option<&'a Index>) -> BTreeSet<Reference> {
+    pub(crate) fn children_in_same_file<'a>(
+        &self,
+        index: impl Fn(&Reference) -> Option<&'a Index>,
+    ) -> BTreeSet<Reference> {
         let mut children = BTreeSet::new();
         for image in &self.images {
             let Some(index) = index(&image.reference) else { continue };
@@ -217,7 +220,8 @@ impl BuildOutputs {
         let mismatch = |stated: &StatedSize| {
             let bytes = *sizes.get(stated.reference.digest()?)?;
             let (file, reference) = (stated.file.clone(), stated.reference.to_string());
-            (bytes != stated.bytes).then(|| FileError::SizeMismatch { file, reference, bytes, stated: stated.bytes }.into())
+            (bytes != stated.bytes)
+                .then(|| FileError::SizeMismatch { file, reference, bytes, stated: stated.bytes }.into())
         };
         CommandError::fail_if_any(self.sizes.iter().filter_map(mismatch).collect())
     }
@@ -238,7 +242,8 @@ impl BuildOutputs {
                 let platform = requirements::known_platform(&entry.descriptor).filter(|_| entry.attests().is_none());
                 let Some(platform) = platform.filter(|platform| is_selected(platform)) else { continue };
                 let digest = &entry.descriptor.digest;
-                let (first, first_image) = *known.entry(requirements::platform_key(platform)).or_insert((digest, image));
+                let (first, first_image) =
+                    *known.entry(requirements::platform_key(platform)).or_insert((digest, image));
                 // An index may list a platform twice; two files may not.
                 if first != digest && !std::ptr::eq(first_image, image) {
                     errors.push(CommandError::from(FileError::TwoImagesForPlatform {

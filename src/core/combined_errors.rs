@@ -24,7 +24,9 @@ impl CommandError {
     }
 
     /// All values, or all errors.
-    pub(crate) fn collect<T>(results: impl IntoIterator<Item = Result<T, CommandError>>) -> Result<Vec<T>, CommandError> {
+    pub(crate) fn collect<T>(
+        results: impl IntoIterator<Item = Result<T, CommandError>>,
+    ) -> Result<Vec<T>, CommandError> {
         let (mut values, mut errors) = (Vec::new(), Vec::new());
         for result in results {
             result.map_or_else(|error| errors.push(error), |value| values.push(value));
@@ -33,7 +35,7 @@ impl CommandError {
         Ok(values)
     }
 
-    /// The kind, and the registry or repository, of an error that every other request there would meet.
+    /// The kind, and the registry or repository, of an error that every other request there would get.
     fn scope(&self) -> Option<(RegistryErrorKind, String)> {
         let source: &RegistryError = match self {
             CommandError::Registry(source) | CommandError::Put { source, .. } => source,

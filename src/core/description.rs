@@ -1,5 +1,5 @@
-//! The data of each failure beside its text, for scripts and hints. A new variant of [`CommandError`] does not compile
-//! before its description is written here.
+//! The data of each failure, for scripts and hints. A new variant of [`CommandError`] compiles only with a description
+//! here.
 
 use std::path::Path;
 
@@ -47,9 +47,10 @@ impl CommandError {
             Error::IsList(name) | Error::NotAList(name) | Error::NotAManifest { reference: name, .. } => {
                 Description::new(Kind::Unsupported).reference(name)
             }
-            Error::UnsupportedPlatform { .. } | Error::Limit(_) | Error::RefusedReferrers { .. } | Error::Unpublishable(_) => {
-                Description::new(Kind::Unsupported)
-            }
+            Error::UnsupportedPlatform { .. }
+            | Error::Limit(_)
+            | Error::RefusedReferrers { .. }
+            | Error::Unpublishable(_) => Description::new(Kind::Unsupported),
             Error::SeveralImages { word: name, .. }
             | Error::DuplicateTarget(name)
             | Error::SubjectElsewhere { subject: name, .. } => Description::new(Kind::Usage).reference(name),

@@ -1,4 +1,4 @@
-//! An image in the place where it is: in a repository of a registry, or in a layout.
+//! An image together with the repository or the layout that it is read from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct ContentAccess<'a> {
     pub(crate) layouts: &'a Layouts,
 }
 
-/// A manifest, and what reads it.
+/// A manifest, and the registry client or the layout that reads it.
 #[derive(Clone)]
 pub(crate) enum ImageSource<'a> {
     /// In a registry.
@@ -40,7 +40,7 @@ pub(crate) enum ContentOrigin<'a> {
 }
 
 impl<'a> ContentOrigin<'a> {
-    /// The origin of a manifest that an entry says is in `repository`: the layout that it was read from, if any.
+    /// The origin of a manifest: the layout that it was read from, else `repository`, where its entry says it is.
     pub(crate) fn find(repository: &'a Repository, digest: &Digest, layouts: &Layouts) -> ContentOrigin<'a> {
         layouts.find_by_manifest(digest).map_or(ContentOrigin::Repository(repository), ContentOrigin::Layout)
     }
@@ -163,7 +163,7 @@ impl<'a> ImageSource<'a> {
         }
     }
 
-    /// Whether the manifest of this descriptor is in the same place.
+    /// Whether the manifest of this descriptor is in the same repository or layout.
     ///
     /// # Errors
     /// Those of [`ContentSource::serves_manifest`].

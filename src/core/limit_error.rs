@@ -1,4 +1,4 @@
-//! Lists that exceed the limits of `resolve/limits`.
+//! The error for a list that exceeds one of the [`limits`](super::limits).
 
 /// A list that exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

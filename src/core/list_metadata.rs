@@ -1,4 +1,4 @@
-//! Changes of a list that concern no image: annotations of the list and of its descriptors, and the subject.
+//! The annotations of a list and of its descriptors, and its subject.
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -44,7 +44,8 @@ impl AnnotationArg {
         if key.is_empty() {
             return Err("the key is missing".to_owned());
         }
-        let targets = types.map(|types| types.split(',').map(parse_target).collect::<Result<_, String>>()).transpose()?;
+        let targets =
+            types.map(|types| types.split(',').map(parse_target).collect::<Result<_, String>>()).transpose()?;
         let targets = targets.unwrap_or_else(|| vec![AnnotationTarget::CommandObject]);
         Ok(AnnotationArg { targets, key: key.to_owned(), value: value.to_owned() })
     }
@@ -122,7 +123,7 @@ impl ListEdits<'_> {
         registry: &Registry,
         list: &Reference,
     ) -> Result<Option<Descriptor>, CommandError> {
-        self.subject.map(|reference| subject(registry, list, reference)).transpose()
+        self.subject.map(|reference| resolve_subject(registry, list, reference)).transpose()
     }
 
     /// Changes the list. `subject` is what [`ListEdits::fetch_subject`] returned.
@@ -139,7 +140,7 @@ impl ListEdits<'_> {
     }
 }
 
-/// Annotates a list and its descriptors. What is of no image is of the list.
+/// Annotates a list and its descriptors. An annotation of the command's object applies to the list.
 ///
 /// # Errors
 /// A platform that no descriptor has.
@@ -147,7 +148,9 @@ pub(crate) fn annotate(draft: &mut Draft, annotations: &[AnnotationArg]) -> Resu
     for annotation in annotations {
         for target in &annotation.targets {
             match target {
-                AnnotationTarget::CommandObject | AnnotationTarget::List => draft.annotations.extend([annotation.pair()]),
+                AnnotationTarget::CommandObject | AnnotationTarget::List => {
+                    draft.annotations.extend([annotation.pair()])
+                }
                 AnnotationTarget::Descriptors(platform) => annotate_descriptors(draft, platform.as_ref(), annotation)?,
             }
         }
@@ -182,7 +185,11 @@ fn annotate_descriptors(
 ///
 /// # Errors
 /// A subject in another repository, and one that the registry does not have.
-pub(crate) fn resolve_subject(registry: &Registry, list: &Reference, subject: &Reference) -> Result<Descriptor, CommandError> {
+pub(crate) fn resolve_subject(
+    registry: &Registry,
+    list: &Reference,
+    subject: &Reference,
+) -> Result<Descriptor, CommandError> {
     if subject.repository() != list.repository() {
         let (subject, list) = (subject.to_string(), list.repository().to_string());
         return Err(CommandError::SubjectElsewhere { subject, list });
@@ -198,13 +205,18 @@ mod tests {
 
     #[test]
     fn annotation_prefixes_are_those_of_buildx() {
-        let parse = |typed: &str| AnnotationArg::parse(typed).map(|argument| (argument.targets, argument.key, argument.value));
+        let parse =
+            |typed: &str| AnnotationArg::parse(typed).map(|argument| (argument.targets, argument.key, argument.value));
         let platform = |typed: &str| AnnotationTarget::Descriptors(Some(PlatformFilter::parse(typed).unwrap()));
-        let expected_argument = |targets: Vec<AnnotationTarget>, key: &str, value: &str| Ok((targets, key.into(), value.into()));
+        let expected_argument =
+            |targets: Vec<AnnotationTarget>, key: &str, value: &str| Ok((targets, key.into(), value.into()));
         assert_eq!(parse("a=b=c"), expected_argument(vec![AnnotationTarget::CommandObject], "a", "b=c"));
         assert_eq!(parse("x:a="), expected_argument(vec![AnnotationTarget::CommandObject], "x:a", ""));
         assert_eq!(parse("index:a=b"), expected_argument(vec![AnnotationTarget::List], "a", "b"));
-        assert_eq!(parse("manifest-descriptor:a=b"), expected_argument(vec![AnnotationTarget::Descriptors(None)], "a", "b"));
+        assert_eq!(
+            parse("manifest-descriptor:a=b"),
+            expected_argument(vec![AnnotationTarget::Descriptors(None)], "a", "b")
+        );
         let both = vec![AnnotationTarget::List, platform("linux/arm64")];
         assert_eq!(parse("index,manifest-descriptor[linux/arm64]:a=b"), expected_argument(both, "a", "b"));
         for (typed, expected) in [

@@ -1,7 +1,7 @@
 //! Finds the entries of a draft that a word names. `annotate`, `remove` and `inspect LIST IMAGE` share this rule.
 //!
-//! The first match counts: an entry of that name, the index that entries came from, a platform, a digest. Attestations
-//! match by their own name or digest only.
+//! The first match counts: the name of an entry, the index that entries came from, a platform, a digest. An attestation
+//! is found only by its own name or digest.
 
 use std::collections::BTreeSet;
 
@@ -120,7 +120,8 @@ fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
         return Some(format!("{}:{suggestion}", name.repository()));
     }
     let (folder, last) = split_last_part(name.repository());
-    let siblings = names.iter().filter(|known| known.tag() == Some(tag) && split_last_part(known.repository()).0 == folder);
+    let siblings =
+        names.iter().filter(|known| known.tag() == Some(tag) && split_last_part(known.repository()).0 == folder);
     let last_parts: BTreeSet<String> = siblings.map(|known| split_last_part(known.repository()).1).collect();
     nearest_word(&last, last_parts.iter().map(String::as_str)).map(|suggestion| format!("{folder}/{suggestion}:{tag}"))
 }

@@ -1,24 +1,27 @@
-//! What a user wants done: no argv, no terminal, no environment.
+//! What each command does, as functions of plain requests: no argv, no terminal, no environment.
+//!
+//! `resolve` turns references into the entries of a draft, `push` publishes a draft, `copy` copies an image, `inspect`
+//! describes one, `shared` builds a list on several machines, and `referrers` finds signatures and attestations.
 
 pub(crate) mod apply;
 pub(crate) mod artifact;
 pub mod blob_error;
 pub(crate) mod build_outputs;
+mod combined_errors;
 pub mod copy;
 pub mod description;
 pub mod error;
 mod error_conversions;
 pub mod error_parts;
 pub(crate) mod export;
-mod combined_errors;
 pub mod file_error;
 pub(crate) mod image_source;
+pub(crate) mod index_walk;
 pub mod inspect;
 pub(crate) mod layouts;
 pub mod limit_error;
-pub mod list_conflict;
-pub(crate) mod index_walk;
 pub mod limits;
+pub mod list_conflict;
 pub mod list_metadata;
 pub mod listing;
 pub mod lookup;

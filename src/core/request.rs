@@ -68,7 +68,7 @@ pub struct SourceFilter {
     pub attestation_referrers: bool,
 }
 
-/// Which referrers of the images come along: manifests that name one of them as their subject.
+/// Which referrers of the images are copied or pushed with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReferrersPolicy {
     /// Those that sign or attest.

@@ -88,7 +88,9 @@ fn duplicate_platforms(entries: &[(&Entry, &Platform)]) -> Vec<String> {
     }
     let duplicates = images.into_values().filter(|(_, images)| images.len() > 1);
     duplicates
-        .map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), abbreviated(&images, SHOWN_MAX)))
+        .map(|(platform, images)| {
+            format!("{} images for {platform}: {}", images.len(), abbreviated(&images, SHOWN_MAX))
+        })
         .collect()
 }
 

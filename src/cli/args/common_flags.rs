@@ -220,7 +220,7 @@ impl PublishFlags {
     /// The same as a request of `core`.
     pub(crate) fn options(&self) -> PushOptions {
         PushOptions {
-            kind: self.form,
+            list_format: self.form,
             tags: self.tags.clone(),
             require: self.require.clone(),
             exact: self.exact,
@@ -235,7 +235,7 @@ impl PublishFlags {
 
     /// What the list must have.
     pub(crate) fn requirements(&self, origin: SpecOrigin) -> Requirements<'_> {
-        Requirements { require: &self.require, exact: self.exact, strict: self.strict, made: origin }
+        Requirements { require: &self.require, exact: self.exact, strict: self.strict, origin }
     }
 
     /// What the command is going to do in the repositories of the list.

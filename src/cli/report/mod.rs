@@ -101,7 +101,9 @@ fn causes(error: &CommandError) -> Vec<String> {
         }
         CommandError::MissingChild(missing) => missing.causes().or_else(exchange).into_iter().collect(),
         CommandError::DigestMismatch { source, .. } => vec![format!("  {source}")],
-        CommandError::InvalidDocument { reference, .. } => vec![format!("  in what the registry serves for {reference}")],
+        CommandError::InvalidDocument { reference, .. } => {
+            vec![format!("  in what the registry serves for {reference}")]
+        }
         CommandError::Spec(error) => vec![error.excerpt().to_owned()],
         _ => exchange().into_iter().collect(),
     }

@@ -80,7 +80,10 @@ fn failures() -> Vec<CommandError> {
         with_status(RegistryErrorKind::Server, 503).into(),
         with_status(RegistryErrorKind::Refused, 400).into(),
         exchange(RegistryErrorKind::Verification).into(),
-        CommandError::InvalidDocument { reference: "h:5000/app:1".to_owned(), source: DocumentError::Missing("mediaType") },
+        CommandError::InvalidDocument {
+            reference: "h:5000/app:1".to_owned(),
+            source: DocumentError::Missing("mediaType"),
+        },
         exchange(RegistryErrorKind::Credentials).into(),
         unreadable(),
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),

@@ -67,8 +67,8 @@ fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, typed: &RefArg)
     Err(CommandError::NotInList {
         image: typed.typed.clone(),
         list: args.list.typed.clone(),
-        drafted: existing.is_some(),
-        near: existing.and_then(|draft| lookup::suggestion_for(draft, &typed.typed)),
+        has_draft: existing.is_some(),
+        suggestion: existing.and_then(|draft| lookup::suggestion_for(draft, &typed.typed)),
     })
 }
 
@@ -123,12 +123,14 @@ pub(crate) fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result
         return Err(CommandError::UnsupportedPlatform {
             os: flags.os.clone(),
             arch: flags.arch.clone(),
-            near: suggested_flags(flags),
+            suggestions: suggested_flags(flags),
         });
     }
     entry.descriptor.platform = Some(platform);
     let annotations = &mut entry.descriptor.annotations;
-    annotations.extend(flags.annotations.iter().filter(|annotation| annotation.annotates_command_object()).map(AnnotationArg::pair));
+    annotations.extend(
+        flags.annotations.iter().filter(|annotation| annotation.annotates_command_object()).map(AnnotationArg::pair),
+    );
     annotations.retain(|name, _| !flags.unset_annotations.contains(name));
     if let Some(artifact_type) = &flags.artifact_type {
         entry.descriptor.artifact_type.clone_from(artifact_type);

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
 use crate::core::listing::{ImageTransfer, TransferMethod};
-use crate::core::push::outcome::{TagChangeKind, CopiedBlobs, DryRun, PushOutcome, TagChange};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
 use crate::reference::Reference;
 
 /// The text of a dry run.

@@ -8,9 +8,9 @@ use crate::core::error::CommandError;
 use crate::core::image_source::ContentAccess;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::previous;
-use crate::core::resolve::selection;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, FetchEvent, Resolver, ReusedSource};
+use crate::core::resolve::selection;
 use crate::location::Location;
 use crate::model::Draft;
 use crate::reference::Repository;
@@ -61,8 +61,9 @@ impl NamedImages {
         let resolved = resolver.resolve(&requested, &reused);
         let mut sources = resolved.map_err(|error| self.build_outputs.add_file_to_error(access.registry, error))?;
         let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);
-        self.build_outputs
-            .settle(&mut sources, &reused, is_word, |platform| selection::selects_platform(&self.filter, platform))?;
+        self.build_outputs.remove_duplicates(&mut sources, &reused, is_word, |platform| {
+            selection::selects_platform(&self.filter, platform)
+        })?;
         Ok((sources, reused))
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn publish(
     let replaces = draft.remote_digest.clone().filter(|_| origin == DraftOrigin::Published && !flags.by_digest);
     let mut options = PushOptions { replaces, ..options };
     let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
-    let by_digest = flags.by_digest.then(|| repositories::named_by_digest(draft, options.kind)).transpose()?;
+    let by_digest = flags.by_digest.then(|| repositories::named_by_digest(draft, options.list_format)).transpose()?;
     if by_digest.is_some() {
         options.tags.clear();
     }

@@ -61,7 +61,12 @@ fn entries_of(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
     let found = lookup::entries(draft, word)?;
     if found.is_empty() {
         let (image, list) = (word.to_owned(), draft.reference.to_string());
-        return Err(CommandError::NotInList { image, list, has_draft: true, suggestion: lookup::suggestion_for(draft, word) });
+        return Err(CommandError::NotInList {
+            image,
+            list,
+            has_draft: true,
+            suggestion: lookup::suggestion_for(draft, word),
+        });
     }
     Ok(found.into_iter().cloned().collect())
 }

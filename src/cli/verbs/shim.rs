@@ -8,7 +8,7 @@ use crate::cli::args::{Shim, ShimAction};
 use crate::cli::context::Context;
 use crate::cli::output::Table;
 use crate::core::error::CommandError;
-use crate::core::shim::{self, Caller, Machine, ShimUse, ShimError, Status};
+use crate::core::shim::{self, Caller, Machine, ShimError, ShimUse, Status};
 use crate::env;
 
 /// Returns true for exit code 0. For `status` that means that this shell reaches the shim.

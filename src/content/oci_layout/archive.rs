@@ -68,7 +68,7 @@ impl Archive {
         Ok(Archive { path: path.to_owned(), members, gzip })
     }
 
-    /// The place of a member among all, if they should be read in that order and one at a time.
+    /// The position of a member, if members should be read in the order of their positions and one at a time.
     pub(super) fn read_position(&self, name: &str) -> Option<u64> {
         self.gzip.as_ref()?;
         self.members.get(name).map(|(at, _)| *at)

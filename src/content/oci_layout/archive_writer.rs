@@ -1,5 +1,5 @@
-//! A layout in a tar archive, while it is written: a new archive beside the old one, with all that the old one had,
-//! which replaces it in the end, unless another process has done so meanwhile.
+//! Writes a layout in a tar archive. The new archive is a temporary file that begins with the members of the old one.
+//! At the end it replaces the old archive, unless another process has replaced that archive meanwhile.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,14 +14,15 @@ use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::directory_writer::{LAYOUT_VERSION, copy_verified};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
-use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, Layout, LayoutName, LockWait, LAYOUT_FILE};
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutName, LockWait};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 use crate::sync::lock;
 
+/// An archive that is written.
 pub(super) struct ArchiveWriter {
     path: PathBuf,
     existing: Option<Layout>,
@@ -33,7 +34,7 @@ pub(super) struct ArchiveWriter {
 
 impl ArchiveWriter {
     pub(super) fn open(name: &LayoutName) -> Result<ArchiveWriter, LayoutError> {
-        // Before it is read: a change in between is noticed in the end.
+        // Taken before the archive is read, so that any later change is noticed.
         let identity = FileIdentity::read(&name.path)?;
         let existing = match name.path.symlink_metadata() {
             Ok(_) => Some(Layout::open(name)?),
@@ -74,7 +75,12 @@ impl LayoutWriter for ArchiveWriter {
     }
 
     /// One blob at a time: a tar archive is one stream.
-    fn write_blob(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
+    fn write_blob(
+        &self,
+        blob: &Blob<'_>,
+        reader: &mut dyn BlobReader,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64, ContentError> {
         let mut archive = lock(&self.archive);
         let archive = self.new_archive(&mut archive)?;
         let name = blob_path(blob.digest);
@@ -86,7 +92,8 @@ impl LayoutWriter for ArchiveWriter {
             return Err(reader.content_error("its size is not known".to_owned()).into());
         };
         archive.begin_member(&name, size)?;
-        let written = copy_verified(&Blob { size: Some(size), ..*blob }, reader, progress, &mut |bytes| archive.append(bytes));
+        let written =
+            copy_verified(&Blob { size: Some(size), ..*blob }, reader, progress, &mut |bytes| archive.append(bytes));
         // A member that is cut short makes the rest of the archive unusable.
         if written.is_err() {
             archive.is_broken = true;
@@ -111,7 +118,7 @@ impl LayoutWriter for ArchiveWriter {
 }
 
 impl ArchiveWriter {
-    /// The new archive. It begins with what the old one has.
+    /// The new archive. The first call creates it with the members of the old one.
     fn new_archive<'a>(&self, slot: &'a mut Option<NewArchive>) -> Result<&'a mut NewArchive, LayoutError> {
         if slot.is_none() {
             let mut archive = NewArchive::create(&self.path)?;
@@ -127,7 +134,7 @@ impl ArchiveWriter {
     }
 }
 
-/// What tells a file from another one that has taken its place, or that was written anew.
+/// The properties that differ if a file was replaced or written again.
 #[derive(Debug, PartialEq, Eq)]
 struct FileIdentity {
     device_and_inode: (u64, u64),
@@ -136,7 +143,7 @@ struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// That of the file at a path, or that a link there leads to; `None` if there is none.
+    /// Reads those of the file at a path. Follows links. `None` if there is no file.
     fn read(path: &Path) -> Result<Option<FileIdentity>, LayoutError> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(FileIdentity {
@@ -189,7 +196,7 @@ impl NewArchive {
 
     fn copy_members(&mut self, files: &LayoutFiles) -> Result<(), LayoutError> {
         let LayoutFiles::Archive(archive) = files else { return Ok(()) };
-        // `manifest.json` and `repositories` are docker's and speak of what `index.json` said before.
+        // `manifest.json` and `repositories` are docker's. They describe the images of the old `index.json`.
         let names = archive.members.keys().filter(|name| ![INDEX_FILE, LAYOUT_FILE].contains(&name.as_str()));
         let mut names: Vec<&String> = names.collect();
         names.sort_by_key(|name| archive.read_position(name));
@@ -254,12 +261,12 @@ impl NewArchive {
         self.append(zeros.get(..padding).unwrap_or_default())
     }
 
-    /// Replaces the archive, if it is still the file that it was made of.
+    /// Replaces the old archive, if that is still the file that was read.
     fn replace(mut self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
         self.append(&[0; 1024])?;
         self.staged.sync(target)?;
-        // The folder is locked, so that two processes do not both find the old archive. It leaves no file behind.
-        // Filesystems without locks have the check alone.
+        // The folder is locked, so that two processes do not both find the old archive. A lock on a folder leaves no
+        // file behind. On filesystems without locks only the check protects the archive.
         let folder = File::open(parent_folder(target)).map_err(LayoutError::io("open", target))?;
         let _ = fs2::FileExt::lock_exclusive(&folder);
         if FileIdentity::read(target)?.as_ref() != before {

@@ -1,4 +1,4 @@
-//! Several processes that write to one layout.
+//! Tests of several processes that write to one layout.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn archive_writer_refuses_to_replace_an_archive_that_changed() {
     let folder = tempfile::tempdir().unwrap();
     let name = named("oci-archive", &folder.path().join("a.tar"));
     let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
-    // One that makes the archive, and one that adds to it.
+    // The first round creates the archive, the second one adds to it.
     for (first, second, expected) in [("1", "2", [true, false, false]), ("3", "2", [true, false, true])] {
         let (faster, slower) = (open(), open());
         publish(&faster, first).unwrap();
@@ -49,7 +49,7 @@ fn directory_writers_share_a_directory_that_a_killed_writer_left() {
     let folder = tempfile::tempdir().unwrap();
     let name = named("oci", &folder.path().join("dir"));
     let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
-    // What a process leaves that is killed before it has made the directory a layout.
+    // A process was killed before the directory became a layout.
     fs::create_dir(&name.path).unwrap();
     fs::write(name.path.join(".docker-manifest-1-0"), "{").unwrap();
     let first = open();

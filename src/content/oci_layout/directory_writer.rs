@@ -1,4 +1,4 @@
-//! A layout in a directory, while it is written.
+//! Writes a layout in a directory.
 //!
 //! A blob is written to a temporary file, synced and renamed. `index.json` is replaced in the same way under a lock on
 //! `index.json.lock`, the name that buildx uses.
@@ -10,11 +10,11 @@ use std::{fs, io};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path, open_in};
 use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::reader::{check_version, decode_index};
 use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::StagedFile;
-use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, Layout, LayoutName, LockWait, LAYOUT_FILE};
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutName, LockWait};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 
@@ -26,13 +26,15 @@ const BLOBS_FOLDER: &str = "blobs";
 const STAGED_PREFIX: &str = ".docker-manifest-";
 const BUFFER: usize = 64 * 1024;
 
+/// A directory that is written.
 pub(super) struct DirectoryWriter {
     root: PathBuf,
     existing: Option<Layout>,
 }
 
 impl DirectoryWriter {
-    /// An empty directory becomes a layout, and so does one where a write has begun; one with other files does not.
+    /// Opens a directory. An empty one becomes a layout, and so does one where another process has begun to write a
+    /// layout. A directory with other files is refused.
     pub(super) fn open(name: &LayoutName) -> Result<DirectoryWriter, LayoutError> {
         let root = name.path.clone();
         let existing = match fs::read_dir(&root) {
@@ -40,7 +42,8 @@ impl DirectoryWriter {
             Err(error) => return Err(LayoutError::io("read", &root)(error)),
             Ok(mut entries) => {
                 // First, because another process may make it a layout meanwhile.
-                let is_unfinished = entries.all(|entry| entry.is_ok_and(|entry| is_unfinished_layout_file(&entry.file_name())));
+                let is_unfinished =
+                    entries.all(|entry| entry.is_ok_and(|entry| is_unfinished_layout_file(&entry.file_name())));
                 match open_in(&root, INDEX_FILE)? {
                     Some(_) => Some(Layout::open(name)?),
                     // Another process may be about to write its first image, or has failed to.
@@ -75,7 +78,12 @@ impl LayoutWriter for DirectoryWriter {
         Ok(found == *blob.digest)
     }
 
-    fn write_blob(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
+    fn write_blob(
+        &self,
+        blob: &Blob<'_>,
+        reader: &mut dyn BlobReader,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64, ContentError> {
         let target = self.root.join(blob_path(blob.digest));
         let mut staged = self.stage(&target)?;
         let written = copy_verified(blob, reader, progress, &mut |bytes| staged.append(bytes))?;
@@ -111,14 +119,14 @@ impl DirectoryWriter {
         staged.persist(&target)
     }
 
-    /// A temporary file in the folder of this file, which is made if it is missing.
+    /// A temporary file in the folder of this file. Creates the folder if it is missing.
     fn stage(&self, target: &Path) -> Result<StagedFile, LayoutError> {
         let folder = target.parent().unwrap_or(&self.root);
         self.create_folder(folder)?;
         StagedFile::create(folder, STAGED_PREFIX)
     }
 
-    /// Makes the folder and those above it. None below the layout may be a link.
+    /// Creates the folder and its parents. None of them below the layout may be a link.
     fn create_folder(&self, folder: &Path) -> Result<(), LayoutError> {
         fs::create_dir_all(folder).map_err(LayoutError::io("create", folder))?;
         let mut below = folder;
@@ -134,7 +142,7 @@ impl DirectoryWriter {
     }
 }
 
-/// Whether a file of this name is there before the first image of a layout is complete.
+/// Whether a layout may have a file of this name before its first image is complete.
 fn is_unfinished_layout_file(name: &OsStr) -> bool {
     name == BLOBS_FOLDER || name == LOCK_FILE || name.to_str().is_some_and(|name| name.starts_with(STAGED_PREFIX))
 }
@@ -181,5 +189,9 @@ pub(super) fn copy_verified(
         return Err(reader.content_error(format!("it has {at} bytes, not {size}")).into());
     }
     let found = hasher.finish();
-    if found == *blob.digest { Ok(at) } else { Err(reader.content_error(format!("its bytes have the digest {found}")).into()) }
+    if found == *blob.digest {
+        Ok(at)
+    } else {
+        Err(reader.content_error(format!("its bytes have the digest {found}")).into())
+    }
 }

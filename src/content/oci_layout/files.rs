@@ -1,5 +1,5 @@
-//! The files of a layout, in a directory or in an archive. Nothing is unpacked to disk, and what is neither a file nor
-//! a directory is refused.
+//! The files of a layout, in a directory or in an archive. Nothing is unpacked to disk. Anything but a file or a
+//! directory is refused.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -48,7 +48,7 @@ impl LayoutFiles {
         }
     }
 
-    /// The place of a file among all, if they should be read in that order and one at a time.
+    /// The position of a file, if files should be read in the order of their positions and one at a time.
     pub(super) fn read_position(&self, name: &str) -> Option<u64> {
         match self {
             LayoutFiles::Directory(_) => None,

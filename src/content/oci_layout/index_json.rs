@@ -1,5 +1,5 @@
-//! `index.json`: the images of a layout, and their names. Content of other tools is kept: their entries, their
-//! annotations, unknown members.
+//! The document `index.json`: the images of a layout, and their names. It keeps the entries, annotations and unknown
+//! members that other tools have written.
 
 use serde_json::{Map, Value, json};
 
@@ -59,8 +59,8 @@ impl LayoutIndex {
         annotation(entry, SUBJECT)?.parse().ok()
     }
 
-    /// The entries with a name: with exactly this name, else with a full name that has this tag, else with this full
-    /// name.
+    /// The entries that a name selects: those with exactly this name, else those whose full name has this tag, else
+    /// those whose containerd name is this one.
     pub(super) fn find_by_name(&self, requested: &str) -> Vec<&Descriptor> {
         let find = |matches: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
             self.entries.iter().filter(|entry| matches(entry)).collect()
@@ -80,8 +80,8 @@ impl LayoutIndex {
         })
     }
 
-    /// The names of its images, for messages; not those of what refers to images. Where one name is several images,
-    /// those have their full names.
+    /// The names of the images, for messages. Referrers are left out. If several images have the same short name, their
+    /// full names are returned.
     pub(super) fn image_names(&self) -> Vec<String> {
         let is_unambiguous =
             |name: &str| self.with_ref_name(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
@@ -120,9 +120,10 @@ impl LayoutIndex {
         let has_name = |entry: &Descriptor| name.is_some() && annotation(entry, REF_NAME) == name;
         let positions = (0..).zip(&self.entries).filter(|(_, entry)| has_name(entry)).map(|(position, _)| position);
         let positions: Vec<usize> = positions.collect();
-        // Found as it was read: in other letters if there is no other.
+        // Go's JSON, and so other tools, also read the member in other letters.
         let is_manifests = |key: &&String| key.eq_ignore_ascii_case("manifests");
-        let other = if self.value.contains_key("manifests") { None } else { self.value.keys().find(is_manifests).cloned() };
+        let other =
+            if self.value.contains_key("manifests") { None } else { self.value.keys().find(is_manifests).cloned() };
         let key = other.unwrap_or_else(|| "manifests".to_owned());
         let manifests = self.value.entry(key).or_insert_with(|| json!([]));
         if !manifests.is_array() {

@@ -1,4 +1,4 @@
-//! What the sinks of directories and of archives have in common.
+//! The operations of [`LayoutSink`](super::LayoutSink) on files: a directory or an archive implements them.
 
 use std::path::Path;
 
@@ -6,20 +6,25 @@ use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::{IndexChange, Layout, LockWait};
 use crate::content::registry::{Blob, BlobReader};
 
-/// A directory or an archive, while it is written.
+/// Writes the blobs and the `index.json` of a layout.
 pub(super) trait LayoutWriter: Sync {
     /// The directory or the archive.
     fn path(&self) -> &Path;
 
-    /// The content before.
+    /// The layout as it was before the first write; `None` if it did not exist.
     fn existing(&self) -> Option<&Layout>;
 
-    /// Whether the blob is there, with the right bytes.
+    /// Whether the layout has the blob with the right bytes.
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, LayoutError>;
 
     /// Writes a blob. Returns its size, in bytes.
-    fn write_blob(&self, blob: &Blob<'_>, reader: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError>;
+    fn write_blob(
+        &self,
+        blob: &Blob<'_>,
+        reader: &mut dyn BlobReader,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64, ContentError>;
 
-    /// Changes `index.json`, whatever it says by now.
+    /// Applies a change to the current `index.json` and writes it.
     fn write_index(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError>;
 }

@@ -1,8 +1,8 @@
 //! OCI image layouts (image-spec, "OCI Image Layout Specification"): directories, and tar archives of them.
 //!
-//! `files` opens files and refuses anything but a regular file, `index` is `index.json`, [`Layout`] reads images and
-//! [`LayoutSink`] writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the
-//! images.
+//! [`Layout`] reads images, and [`LayoutSink`] writes them: `directory_writer` and `archive_writer` write blobs and
+//! `index.json` to the disk. `index_json` is the document `index.json`. `files` opens files and refuses anything but a
+//! regular file. Blobs are verified as they are read. `referrers` finds the referrers of the images and lists new ones.
 
 mod archive;
 mod archive_writer;
@@ -11,13 +11,13 @@ mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod index_json;
+mod layout_writer;
 mod lock;
 mod reader;
 mod referrers;
 mod sink;
 mod staged_file;
 mod tar_reader;
-mod layout_writer;
 
 pub use crate::location::{LayoutKind, LayoutName};
 pub use lock::LockWait;

@@ -9,7 +9,7 @@ use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::referrers::EntriesBySubject;
-use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LayoutKind, LayoutName, LAYOUT_FILE};
+use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LAYOUT_FILE, LayoutKind, LayoutName};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
 use crate::digest::{Digest, Hasher};
 use crate::model::descriptor::Descriptor;
@@ -106,7 +106,7 @@ impl Layout {
         }
     }
 
-    /// The entries that are images and that no other entry contains. Some tools list the children of an index too.
+    /// The images that no other entry contains. Some tools list the children of an index too.
     fn top_level_entries(&self) -> Result<Vec<&Descriptor>, LayoutError> {
         let entries: Vec<&Descriptor> =
             self.index.entries().iter().filter(|entry| !LayoutIndex::is_referrer(entry)).collect();
@@ -234,7 +234,8 @@ impl ContentSource for Layout {
         blob: &Blob<'_>,
         read: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        let mut reader = LayoutBlobReader { layout: self, digest: blob.digest, length: None, stream: None, error: None };
+        let mut reader =
+            LayoutBlobReader { layout: self, digest: blob.digest, length: None, stream: None, error: None };
         let outcome = reader.reopen().map_err(ContentError::Layout).and_then(|()| read(&mut reader));
         // The error of the layout is reported: the failed upload only follows from it.
         match reader.error {

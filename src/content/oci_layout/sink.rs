@@ -1,4 +1,4 @@
-//! Writes images to a layout.
+//! Writes images to a layout, in a directory or in an archive.
 
 use std::io::Read;
 use std::sync::Mutex;
@@ -8,8 +8,8 @@ use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive_writer::ArchiveWriter;
 use crate::content::oci_layout::directory_writer::DirectoryWriter;
 use crate::content::oci_layout::index_json::LayoutIndex;
-use crate::content::oci_layout::referrers::{ManifestStore, UnlistedReferrers};
 use crate::content::oci_layout::layout_writer::LayoutWriter;
+use crate::content::oci_layout::referrers::{ManifestStore, UnlistedReferrers};
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutName, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
 use crate::digest::Digest;

@@ -1,4 +1,4 @@
-//! Files that are complete before they have their name.
+//! Temporary files that get their final name when they are complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -9,7 +9,7 @@ use crate::content::error::LayoutError;
 /// The number of names that are tried. Killed processes leave files behind, and in containers process ids repeat.
 const NAMES_MAX: u32 = 1_000_000;
 
-/// A temporary file. It is deleted unless it is placed.
+/// A temporary file. It is deleted unless it gets its final name.
 pub(super) struct StagedFile {
     path: PathBuf,
     file: BufWriter<File>,
@@ -31,7 +31,7 @@ impl StagedFile {
         Err(LayoutError::io("create", folder)(io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// The file's name until it is placed.
+    /// The temporary name.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -51,14 +51,14 @@ impl StagedFile {
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(LayoutError::io("write", path))
     }
 
-    /// Syncs the file and gives it its name.
+    /// Syncs the file and gives it its final name.
     pub(super) fn persist(mut self, target: &Path) -> Result<(), LayoutError> {
         self.file.flush().map_err(LayoutError::io("write", &self.path))?;
         self.file.get_ref().sync_all().map_err(LayoutError::io("sync", &self.path))?;
         self.rename(target)
     }
 
-    /// Gives the file its name. It was synced before.
+    /// Gives the file its final name. It was synced before.
     pub(super) fn rename(mut self, target: &Path) -> Result<(), LayoutError> {
         fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
         self.is_persisted = true;
@@ -79,7 +79,7 @@ pub(super) fn parent_folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Syncs the folder of a file. Filesystems that cannot do so need it not.
+/// Syncs the folder of a file. Filesystems that cannot do so do not need it.
 fn sync_folder(file: &Path) -> Result<(), LayoutError> {
     let folder = parent_folder(file);
     match File::open(folder).and_then(|folder| folder.sync_all()) {
@@ -88,14 +88,14 @@ fn sync_folder(file: &Path) -> Result<(), LayoutError> {
     }
 }
 
-/// What tells a file from another one of the same name.
+/// The device and inode, which differ between two files of the same name.
 #[cfg(unix)]
 pub(super) fn device_and_inode(metadata: &fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())
 }
 
-/// What tells a file from another one of the same name.
+/// The device and inode, which differ between two files of the same name.
 #[cfg(not(unix))]
 pub(super) fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)

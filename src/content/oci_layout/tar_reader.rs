@@ -1,5 +1,5 @@
-//! Reads the members of a tar archive without unpacking it, and refuses what no layout has: links, devices, FIFOs,
-//! sparse files, names that lead elsewhere, duplicates. Headers are those of POSIX pax and of GNU tar.
+//! Reads the members of a tar archive without unpacking it. Refuses members that no layout has: links, devices, FIFOs,
+//! sparse files, names that lead out of the archive, duplicates. Headers are those of POSIX pax and of GNU tar.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

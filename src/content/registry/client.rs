@@ -1,4 +1,4 @@
-//! The public interface of the registry client: one method per operation.
+//! The registry client, and its operations on manifests, mounts and small blobs.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -29,7 +29,7 @@ pub struct FetchedManifest {
     pub media_type: String,
     /// The exact bytes.
     pub bytes: Vec<u8>,
-    /// The digest of the bytes, checked against all that is known of it.
+    /// The digest of the bytes, checked against the requested and the stated digest.
     pub digest: Digest,
 }
 
@@ -73,7 +73,7 @@ impl ManifestName {
 /// A client for all registries of one command.
 pub struct Registry {
     pub(crate) session: Session,
-    /// The results of tag checks that were sent ahead.
+    /// The results of prefetched tag checks, until they are used.
     prefetched: Mutex<BTreeMap<Reference, Result<FetchedManifest, RegistryError>>>,
 }
 
@@ -93,8 +93,8 @@ impl Registry {
         self.session.jobs
     }
 
-    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A check of
-    /// a tag that was made ahead counts from when it is used.
+    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A
+    /// prefetched check of a tag counts once it is used.
     pub fn requests(&self) -> u64 {
         let prefetched = u64::try_from(lock(&self.prefetched).len()).unwrap_or_default();
         self.session.transport.sent().saturating_sub(prefetched)
@@ -153,8 +153,8 @@ impl Registry {
         prefetched.unwrap_or_else(|| self.fetch(reference, true))
     }
 
-    /// Fetches what the tag serves now, beside other requests, for the next check of the tag. If it serves nothing,
-    /// all that the command is going to write is missing, and connections for that are opened.
+    /// Fetches the manifest of a tag, while the command sends other requests. The next check of the tag uses it. If the
+    /// tag does not exist, the command is going to write everything, so connections for the writes are opened.
     pub(crate) fn prefetch_before_push(&self, reference: &Reference) {
         let found = self.fetch(reference, true);
         let registry = reference.repository().domain();
@@ -309,8 +309,13 @@ impl Registry {
     }
 }
 
-/// A response as a manifest, checked against all that is known of it. `name` is the requested tag or digest.
-fn verified_manifest(expected: Option<&Digest>, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
+/// The manifest in a response, checked against the requested and the stated digest. `name` is the requested tag or
+/// digest.
+fn verified_manifest(
+    expected: Option<&Digest>,
+    name: &str,
+    response: ApiResponse,
+) -> Result<FetchedManifest, RegistryError> {
     if response.http.status != 200 {
         return Err(response.protocol_error(format!("status {} for a manifest", response.http.status)));
     }
@@ -326,7 +331,9 @@ fn verified_manifest(expected: Option<&Digest>, name: &str, response: ApiRespons
     // The digest of a signed schema 1 manifest is that of the signed content, not of its bytes.
     let is_signed = media_type.ends_with("+prettyjws");
     if let Some(stated) = stated.as_ref().filter(is_other_digest).filter(|_| !is_signed) {
-        return Err(response.verification_error(format!("the bytes of {name} have the digest {}, not {stated}", found())));
+        return Err(
+            response.verification_error(format!("the bytes of {name} have the digest {}, not {stated}", found()))
+        );
     }
     let digest = expected.cloned().unwrap_or_else(found);
     Ok(FetchedManifest { media_type, digest, bytes: response.http.body })

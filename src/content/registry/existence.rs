@@ -105,7 +105,9 @@ impl Registry {
             return Err(response.protocol_error("a web page where a manifest should be".to_owned()));
         }
         match response.differing_digest(digest)? {
-            Some(other) => Err(response.verification_error(format!("it says that the manifest {digest} has the digest {other}"))),
+            Some(other) => {
+                Err(response.verification_error(format!("it says that the manifest {digest} has the digest {other}")))
+            }
             None if is_fetched && !digest.verifies(&response.http.body) => {
                 let found = Digest::of(&response.http.body);
                 Err(response.verification_error(format!("the bytes of {digest} have the digest {found}")))

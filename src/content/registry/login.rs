@@ -1,4 +1,4 @@
-//! Logins to a registry: the answers to its challenges, and what is known afterwards.
+//! Logs in to a registry: responds to its challenges, and records which logins it accepts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +25,16 @@ impl Session {
         }
     }
 
-    /// What to send after a 404 to an anonymous request, if the user is logged in: some registries hide their content
-    /// from anonymous users, and require a login only at their API root.
+    /// The header for a second attempt after a 404 to an anonymous request, if the user is logged in: some registries
+    /// hide their content from anonymous users, and require a login only at their API root.
     pub(super) fn login_for_hidden_content(
         &self,
         exchange: &mut Exchange<'_>,
         request: &ApiRequest<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = request.registry;
-        if request.is_ping() || self.accepts_anonymous_writes(registry) || !self.authenticator.may_have_login(registry) {
+        if request.is_ping() || self.accepts_anonymous_writes(registry) || !self.authenticator.may_have_login(registry)
+        {
             return Ok(None);
         }
         let root = Arc::clone(lock(&self.final_not_found).entry(registry.to_owned()).or_default());
@@ -61,7 +62,7 @@ impl Session {
         lock(&self.anonymous_writes).contains(registry)
     }
 
-    /// Records with which header the registry accepted a request.
+    /// Records the header that the registry accepted.
     pub(crate) fn record_accepted(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
         if response.is_registry_origin && matches!(response.http.status, 429 | 500..) {
             // A failing server may not have checked the login.
@@ -82,7 +83,7 @@ impl Session {
         self.timeout.and_then(|_| deadline.left())
     }
 
-    /// What to send after the registry's 401; `None` if it is final.
+    /// The header for a second attempt after a 401; `None` if the 401 is final.
     pub(super) fn login(
         &self,
         exchange: &Exchange<'_>,

@@ -1,10 +1,11 @@
 //! The registry client: the parts of the OCI distribution-spec (and of docker's registry API, its predecessor) that
 //! manifest lists need.
 //!
-//! `client` is the public interface, with `tags` for queries and deletions, and `blobs` for copies between repositories
-//! (`source` and `stream` read, `upload` writes). `session` sends a `request` until it is answered: it chooses the
-//! protocol, answers challenges, follows redirects and retries. `location` sends requests to URLs that a registry
-//! named. `response` checks what came back.
+//! `client` is the public interface. Its methods are in `client` (manifests and uploads), `existence` (HEAD requests),
+//! `tags`, `referrers` and `deletion`; `pagination` follows their pages. `blobs` copies blobs between repositories:
+//! `source` downloads, `verifying_reader` hashes, and `upload` sends. `session` sends a `request`: it chooses the
+//! protocol, `login` responds to challenges, redirects are followed, and failures are retried. `server_urls` sends
+//! requests to URLs that a registry named. `response` checks responses.
 //!
 //! All types may be used by several threads at once. A [`Registry`] lives for one command and keeps its connections,
 //! its tokens and the registries' protocols.
@@ -16,12 +17,12 @@ mod existence;
 pub(crate) mod expected;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-pub mod server_urls;
 mod login;
 pub(crate) mod pagination;
 pub mod referrers;
 pub mod request;
 pub mod response;
+pub mod server_urls;
 pub mod session;
 pub mod tags;
 pub mod upload;

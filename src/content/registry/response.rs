@@ -1,4 +1,4 @@
-//! Checks successful responses, and words the errors about invalid ones.
+//! Checks successful responses, and makes the errors of invalid ones.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;

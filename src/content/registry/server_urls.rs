@@ -1,6 +1,6 @@
 //! Requests to URLs that a registry named (`Location`, RFC 9110; `Link`, RFC 8288), and streamed bodies.
 //!
-//! Such a URL may be on any server. The registry's credentials are sent there only if it is the registry itself.
+//! Such a URL may be on any server. The registry's credentials are sent only to the registry itself.
 
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
@@ -67,14 +67,18 @@ impl Session {
             self.send(&request.ping())?;
             authorization = header();
         }
-        let failed =
-            if is_registry_origin { request.failed_request(self.redacted(url)) } else { self.failed_at_named_url(request, url, AddressSource::Upload) };
+        let failed = if is_registry_origin {
+            request.failed_request(self.redacted(url))
+        } else {
+            self.failed_at_named_url(request, url, AddressSource::Upload)
+        };
         let sent = self.with_plain_http_fallback(request, url, authorization.as_ref(), |url, header| {
             let outgoing = request.outgoing(url, header, deadline);
             Ok((self.transport.upload(&outgoing, body)?, url.clone()))
         });
         let (http, url) = sent.map_err(|error| error.into_error(request.registry, failed.clone()))?;
-        let response = ApiResponse { registry: request.registry.to_owned(), http, url, request: failed, is_registry_origin };
+        let response =
+            ApiResponse { registry: request.registry.to_owned(), http, url, request: failed, is_registry_origin };
         if is_registry_origin && response.http.status != 401 {
             self.record_accepted(request, authorization.as_ref(), &response);
         }

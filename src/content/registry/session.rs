@@ -1,4 +1,4 @@
-//! Sends a request until it is answered: protocol, authorization, redirects, retries.
+//! Sends a request: chooses the protocol, logs in, follows redirects, retries.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,9 +32,9 @@ const LOGIN_ROUNDS_MAX: usize = 4;
 const BODY_BEFORE_LOGIN_MAX: usize = 128 * 1024;
 /// A server whose limit for a whole head is 8 KiB may refuse an `Authorization` longer than this.
 const LONG_AUTHORIZATION: usize = 4096;
-/// The headers by which Artifactory can be told.
+/// Headers that only Artifactory sends.
 const ARTIFACTORY_HEADERS: [&str; 2] = ["X-JFrog-Version", "X-Artifactory-Id"];
-/// The time limit of a courtesy request.
+/// The time limit of a request whose result is ignored.
 const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default time limit of an operation.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -57,12 +57,12 @@ pub(crate) struct Session {
     /// Registries whose API root requires no login, or one that the user does not have: their 404 is final. One request
     /// at a time finds this out.
     pub(super) final_not_found: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
-    /// Registries that say of themselves that they are Artifactory.
+    /// Registries that have sent a header of Artifactory.
     pub(super) artifactory: Mutex<BTreeSet<String>>,
     pub(super) expected: Expectations,
 }
 
-/// A request while it is sent and answered.
+/// The state of one request while it is sent.
 pub(super) struct Exchange<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Held as long as other requests to the registry must wait for this one.
@@ -70,8 +70,8 @@ pub(super) struct Exchange<'a> {
     pub(super) deadline: &'a Deadline,
 }
 
-/// Whether the response may mean that the header with the token is too large. A 413 to a request with a body means the
-/// body, and a 400 may mean anything unless the header is larger than many servers accept.
+/// Whether the response may mean that the header with the token is too large. After a request with a body, a 413
+/// concerns the body. A 400 may have any reason unless the header is larger than many servers accept.
 fn suggests_large_authorization(request: &ApiRequest<'_>, response: &ApiResponse, header: &Secret) -> bool {
     let is_long = header.reveal().len() > LONG_AUTHORIZATION;
     match response.http.status {
@@ -83,7 +83,7 @@ fn suggests_large_authorization(request: &ApiRequest<'_>, response: &ApiResponse
 }
 
 impl Session {
-    /// Starts without any knowledge. Does no I/O.
+    /// A session that knows nothing about any registry yet. Does no I/O.
     pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
         let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, jobs, retries, timeout, .. } =
             options;
@@ -120,12 +120,11 @@ impl Session {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
     }
 
-    /// Sends the request until there is a response other than a 401 that can be answered, and retries it. Returns a
-    /// success or the error.
+    /// Sends the request. Logs in after a 401, and retries failures. Returns a successful response.
     pub(crate) fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
         let endpoint = self.endpoints.of(request.registry)?;
         let mut first = self.begin_or_await_first(&endpoint, request.registry);
-        // Begins when it is this request's turn: a thread that waited for an unreachable registry has its own time.
+        // Begins after the wait for the first request, so that a thread that waited has its full time.
         let own_deadline = if request.is_streamed { self.open_ended_deadline() } else { self.deadline() };
         let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.sooner(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
@@ -170,13 +169,21 @@ impl Session {
         first
     }
 
-    fn send_authorized(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
+    fn send_authorized(
+        &self,
+        exchange: &mut Exchange<'_>,
+        request: &ApiRequest<'_>,
+    ) -> Result<ApiResponse, RegistryError> {
         let outcome = self.send_with_login(exchange, request);
         self.authenticator.leave(request.registry, outcome.as_ref().err());
         outcome
     }
 
-    fn send_with_login(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
+    fn send_with_login(
+        &self,
+        exchange: &mut Exchange<'_>,
+        request: &ApiRequest<'_>,
+    ) -> Result<ApiResponse, RegistryError> {
         let mut authorization = self.authenticator.header(request.registry, &request.scopes);
         let is_login_unknown = authorization.is_none() && !self.accepts_anonymous_writes(request.registry);
         if is_login_unknown && request.body.is_some_and(|body| body.len() > BODY_BEFORE_LOGIN_MAX) {
@@ -194,9 +201,9 @@ impl Session {
                     continue;
                 }
             }
-            if let Some(header) =
-                authorization.as_ref().filter(|header| response.is_registry_origin && suggests_large_authorization(request, &response, header))
-                && self.authenticator.is_too_wide(request.registry, &request.scopes, header)
+            if let Some(header) = authorization.as_ref().filter(|header| {
+                response.is_registry_origin && suggests_large_authorization(request, &response, header)
+            }) && self.authenticator.is_too_wide(request.registry, &request.scopes, header)
             {
                 authorization = self.authenticator.header(request.registry, &request.scopes);
                 continue;
@@ -262,7 +269,7 @@ impl Session {
         Ok(ApiResponse { registry: request.registry.to_owned(), http, request: failed, url: last, is_registry_origin })
     }
 
-    /// Sends a request that is only a courtesy: once, to the registry itself, ignoring the result.
+    /// Sends a request once, to the registry itself, and ignores the result.
     pub(crate) fn send_best_effort(&self, request: &ApiRequest<'_>, url: &Url) {
         let authorization = self.authenticator.header(request.registry, &request.scopes);
         let deadline = Deadline::after(BEST_EFFORT_TIMEOUT, &self.clock);

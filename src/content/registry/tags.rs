@@ -48,7 +48,6 @@ impl Registry {
             }
         }
     }
-
 }
 
 /// The body of a list of tags. A repository without tags has `null`.

@@ -131,7 +131,7 @@ impl<'a> Uploads<'a> {
         Ok((last > 0).then(|| (last.saturating_add(1), next)))
     }
 
-    /// Cancels an upload as a courtesy to the registry. The result is ignored.
+    /// Cancels an upload, so that the registry need not keep it. The result is ignored.
     pub(crate) fn cancel(&self, upload: &Upload) {
         if self.session.is_registry_origin(self.target.domain(), &upload.url).unwrap_or(false) {
             let request = ApiRequest { is_repeatable: false, ..self.request("DELETE") };

@@ -1,5 +1,5 @@
-//! `copy`: copies an image or an index to another place without changing a byte: blobs first, then manifests from the
-//! inside out, then the name. So no name ever serves an incomplete image.
+//! `copy`: copies an image or an index without changing a byte: first the blobs, then the manifests, each after those
+//! that it names, and last the name. So no name ever serves an incomplete image.
 //!
 //! Referrers are found while the manifests are walked. They are published between the children and the name.
 
@@ -18,13 +18,13 @@ use crate::core::copy::referrers::CopiedReferrers;
 use crate::core::copy::walk::{Walk, WalkedManifest};
 use crate::core::error::CommandError;
 use crate::core::image_source::manifest_name_in;
+use crate::core::manifest_blobs;
 use crate::core::push::outcome::ReadBackCounts;
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::read_lag::LagRetry;
 use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::request::{ReferrerFilter, SourceFilter};
-use crate::core::manifest_blobs;
 use crate::digest::Digest;
 use crate::model;
 use crate::model::descriptor::Descriptor;
@@ -32,11 +32,11 @@ use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::net::{Clock, tasks};
 
-/// What is copied, and where to.
+/// A copy: what is copied, from where, and to where.
 pub(crate) struct CopyRequest<'a> {
-    /// The place to copy from.
+    /// The repository or layout to copy from.
     pub(crate) source: &'a dyn ContentSource,
-    /// The place to copy to.
+    /// The repository or layout to copy to.
     pub(crate) sink: &'a dyn ContentSink,
     /// The client of registries.
     pub(crate) registry: &'a Registry,
@@ -54,7 +54,7 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) expected: Option<Digest>,
     /// Which platforms of an index.
     pub(crate) filter: &'a SourceFilter,
-    /// Which referrers come along.
+    /// Which referrers are copied.
     pub(crate) referrers: &'a ReferrerFilter,
     /// Whether nothing is sent.
     pub(crate) dry_run: bool,
@@ -189,7 +189,8 @@ impl CopyRequest<'_> {
         blobs.sort_by_key(|blob| self.source.read_position(&blob.digest));
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
-        let sent = tasks::in_order(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
+        let sent =
+            tasks::in_order(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
         progress.finish();
         for (blob, copied) in blobs.iter().zip(sent?) {
             match copied {
@@ -202,10 +203,15 @@ impl CopyRequest<'_> {
     }
 
     /// Reads back what was copied, and what was there already.
-    fn read_back(&self, name: &ManifestName, top: &Digest, referrers: &CopiedReferrers) -> Result<ReadBackCounts, CommandError> {
+    fn read_back(
+        &self,
+        name: &ManifestName,
+        top: &Digest,
+        referrers: &CopiedReferrers,
+    ) -> Result<ReadBackCounts, CommandError> {
         let source = self.sink.as_source()?;
-        let place = self.sink.repository().map_or_else(|| self.to.clone(), ToString::to_string);
-        let read_back = ReadBack { source: &*source, place: &place, jobs: self.registry.jobs() };
+        let source_name = self.sink.repository().map_or_else(|| self.to.clone(), ToString::to_string);
+        let read_back = ReadBack { source: &*source, source_name: &source_name, jobs: self.registry.jobs() };
         let names: Vec<(ManifestName, Digest)> =
             [(name.clone(), top.clone())].into_iter().chain(referrers.tag_names()).collect();
         let verified = read_back.run(&names, [top.clone()].into_iter().chain(referrers.digests()).collect())?;
@@ -225,8 +231,8 @@ impl CopyRequest<'_> {
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            let put =
-                tasks::in_order(self.registry.jobs(), &level, |walked| self.put_child(walked)).map_err(CommandError::combine)?;
+            let put = tasks::in_order(self.registry.jobs(), &level, |walked| self.put_child(walked))
+                .map_err(CommandError::combine)?;
             listed.extend(put.into_iter().flatten());
         }
         let mut sent: Vec<&FetchedManifest> =

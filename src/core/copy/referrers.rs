@@ -81,7 +81,10 @@ fn is_same_repository(request: &CopyRequest<'_>) -> bool {
 }
 
 /// The manifest and its images; `None` if it names further indexes.
-fn subjects_of_flat_index(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<Digest>>, CommandError> {
+fn subjects_of_flat_index(
+    request: &CopyRequest<'_>,
+    top: &FetchedManifest,
+) -> Result<Option<Vec<Digest>>, CommandError> {
     let mut subjects = vec![top.digest.clone()];
     if ManifestKind::is_list(&top.media_type) {
         let children = Index::decode(&top.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
@@ -108,7 +111,11 @@ fn find_referrers(
 
 impl CopiedReferrers {
     /// Separates the referrers of manifests that are not copied, and searches for the others in the target.
-    fn new(request: &CopyRequest<'_>, found: Vec<SourceReferrer>, replaced: &[Digest]) -> Result<CopiedReferrers, CommandError> {
+    fn new(
+        request: &CopyRequest<'_>,
+        found: Vec<SourceReferrer>,
+        replaced: &[Digest],
+    ) -> Result<CopiedReferrers, CommandError> {
         let mut skipped_subjects: BTreeSet<Digest> = replaced.iter().cloned().collect();
         // The children of an index precede it.
         selection::close_over(&mut skipped_subjects, |skipped_subjects| {
@@ -212,8 +219,9 @@ impl CopiedReferrers {
         listed: &BTreeSet<Digest>,
     ) -> Result<Vec<String>, CommandError> {
         let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
-        let sent =
-            sent.iter().filter_map(|manifest| referrers_tag::UnlistedReferrer::from_manifest(&manifest.media_type, &manifest.digest, &manifest.bytes));
+        let sent = sent.iter().filter_map(|manifest| {
+            referrers_tag::UnlistedReferrer::from_manifest(&manifest.media_type, &manifest.digest, &manifest.bytes)
+        });
         let mut unlisted: Vec<referrers_tag::UnlistedReferrer<'_>> =
             sent.chain(self.missing().filter_map(as_unlisted)).collect();
         unlisted.retain(|manifest| !listed.contains(manifest.digest));

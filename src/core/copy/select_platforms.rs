@@ -9,8 +9,8 @@ use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
 use crate::core::index_walk::IndexWalk;
-use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::selection::selects_descriptor;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -89,7 +89,9 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
 fn selected_images(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
     let filter = request.filter;
     let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
-    let platforms = || images().filter(|descriptor| descriptor.has_platform()).filter_map(|descriptor| descriptor.platform.as_ref());
+    let platforms = || {
+        images().filter(|descriptor| descriptor.has_platform()).filter_map(|descriptor| descriptor.platform.as_ref())
+    };
     for pick in &filter.platforms {
         if !platforms().any(|platform| platform.matches(&pick.parsed)) {
             let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();
@@ -138,7 +140,11 @@ fn collect_leaves(
 }
 
 /// The index with these descriptors only. All its other members stay.
-fn rebuild_index(request: &CopyRequest<'_>, top: &FetchedManifest, kept: &[&Leaf]) -> Result<FetchedManifest, CommandError> {
+fn rebuild_index(
+    request: &CopyRequest<'_>,
+    top: &FetchedManifest,
+    kept: &[&Leaf],
+) -> Result<FetchedManifest, CommandError> {
     let served = CommandError::invalid_document(&request.from);
     let mut document = json::parse(&top.bytes).map_err(|error| served(error.into()))?;
     if let Some(members) = document.as_object_mut() {

@@ -51,8 +51,8 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
     let level = children(request, top, &mut size)?;
     let mut manifests = vec![WalkedManifest { fetched: Some(top.clone()), ..first }];
     let visit = |depth,
-                descriptor: Descriptor,
-                (fetched, is_present): (Option<FetchedManifest>, bool)|
+                 descriptor: Descriptor,
+                 (fetched, is_present): (Option<FetchedManifest>, bool)|
      -> Result<Vec<Descriptor>, CommandError> {
         let (mut is_list, mut below) = (ManifestKind::is_list(&descriptor.media_type), Vec::new());
         if let Some(fetched) = &fetched {
@@ -69,7 +69,10 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
 }
 
 /// An image that the target has is not fetched. An index is, because its images may be missing in the target.
-fn fetch_if_needed(request: &CopyRequest<'_>, child: &Descriptor) -> Result<(Option<FetchedManifest>, bool), CommandError> {
+fn fetch_if_needed(
+    request: &CopyRequest<'_>,
+    child: &Descriptor,
+) -> Result<(Option<FetchedManifest>, bool), CommandError> {
     let is_present = request.sink.has_image(child).map_err(CommandError::from)?;
     if is_present && ManifestKind::of(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
         return Ok((None, true));

@@ -121,7 +121,13 @@ impl InspectNode {
         let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
         let children = draft.listed().map(InspectNode::from_entry).collect::<Result<_, _>>()?;
         let contents = NodeContents::List(children);
-        let top = InspectNode::from_manifest(draft.reference.clone().into(), list.media_type, &list.digest, &list.bytes, contents);
+        let top = InspectNode::from_manifest(
+            draft.reference.clone().into(),
+            list.media_type,
+            &list.digest,
+            &list.bytes,
+            contents,
+        );
         Ok(InspectNode { is_draft: true, ..top })
     }
 
@@ -226,7 +232,8 @@ pub(crate) fn with_attestations(children: &[InspectNode]) -> Vec<(&InspectNode, 
     // A list may name an image twice; its attestations are shown once.
     let mut pair = |(child, subject): (_, &Option<Digest>)| {
         let child: &InspectNode = child;
-        let attestations_of_child = if subject.is_none() { attestations.remove(&child.descriptor.digest) } else { None };
+        let attestations_of_child =
+            if subject.is_none() { attestations.remove(&child.descriptor.digest) } else { None };
         (child, attestations_of_child.unwrap_or_default())
     };
     top_level.map(&mut pair).collect()

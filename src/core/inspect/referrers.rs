@@ -55,7 +55,8 @@ fn attach(node: &mut InspectNode, by_subject: &mut ReferrersBySubject) -> Result
             false => NodeContents::Image(Box::new(ImageContents::parse(&bytes)?)),
         };
         let location = node.location.at_digest(&digest);
-        let mut child = InspectNode { tags, ..InspectNode::from_manifest(location, &media_type, &digest, &bytes, contents) };
+        let mut child =
+            InspectNode { tags, ..InspectNode::from_manifest(location, &media_type, &digest, &bytes, contents) };
         // Its subject is the node above it.
         child.subject = None;
         child.descriptor.artifact_type = artifact_type;

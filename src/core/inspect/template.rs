@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::content::registry::{Blob, FetchedManifest};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
+use crate::core::index_walk::IndexWalk;
 use crate::core::inspect::node::predicate_type;
 use crate::core::limit_error::LimitError;
-use crate::core::index_walk::IndexWalk;
-use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -117,7 +117,8 @@ impl TemplateSource<'_> {
         is_needed: impl Fn(&Descriptor) -> bool,
     ) -> Result<ListContent, CommandError> {
         let (size, mut all) = (ResolvedSize::default(), ListContent::default());
-        let mut level = Index::decode(&list.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
+        let mut level =
+            Index::decode(&list.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
         level.retain(&is_needed);
         let index_walk = IndexWalk { list: self.image_source, jobs: self.jobs, levels: DEPTH_MAX };
         let visit = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
@@ -150,7 +151,8 @@ impl TemplateSource<'_> {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
                 size.add_bytes(self.image_source, &fetched.bytes, 1)?;
-                let nested = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
+                let nested =
+                    Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
             }
         };
@@ -163,7 +165,9 @@ impl TemplateSource<'_> {
         }
         let platform = match descriptor.platform.clone().filter(|_| descriptor.has_platform()) {
             Some(platform) => platform,
-            None => ConfigPlatforms::default().read(&self.image_source.at_digest(&descriptor.digest), &fetched.bytes)?,
+            None => {
+                ConfigPlatforms::default().read(&self.image_source.at_digest(&descriptor.digest), &fetched.bytes)?
+            }
         };
         Ok(ListContent { images: vec![image(platform, Some(fetched.bytes))], ..ListContent::default() })
     }
@@ -209,7 +213,11 @@ impl TemplateSource<'_> {
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
         let bytes = self.image_source.content(|content| content.small_blob(&config, CONFIG_CAP))?;
-        Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source))?))
+        Ok(Some(
+            json::parse(&bytes)
+                .map_err(DocumentError::from)
+                .map_err(CommandError::invalid_document(self.image_source))?,
+        ))
     }
 
     fn is_needed(&self, layer: &Descriptor) -> bool {
@@ -226,8 +234,9 @@ impl TemplateSource<'_> {
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
         let bytes = self.image_source.content(|content| content.small_blob(&statement, STATEMENT_CAP))?;
-        let parse =
-            |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source));
+        let parse = |bytes: &[u8]| {
+            json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source))
+        };
         let mut document = parse(&bytes)?;
         if let Some(pointer) = payload_pointer(&layer.media_type) {
             let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::core::listing::{ImageTransfer, TransferMethod};
 use crate::core::missing_child::NamedBy;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, IndexDiff};
-use crate::core::push::outcome::{TagChangeKind, CopiedBlobs, DryRun, PushOutcome, TagChange};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
 use crate::core::push::plan::{PlannedChild, PushPlan};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
@@ -48,8 +48,8 @@ pub(crate) fn preview<'p>(
     remote: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
-    let responses =
-        tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query)).map_err(CommandError::combine)?;
+    let responses = tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query))
+        .map_err(CommandError::combine)?;
     let mut missing: Vec<CommandError> = remote.missing_error(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for response in responses {
@@ -77,8 +77,9 @@ pub(crate) fn preview<'p>(
 
 /// The blobs that manifests that are still to be put need.
 fn needed_blobs<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
-    let places: BTreeSet<usize> = plan.missing(&remote.children).flat_map(|put| put.blob_positions.iter().copied()).collect();
-    places.into_iter().filter_map(|place| plan.blobs.get(place))
+    let positions: BTreeSet<usize> =
+        plan.missing(&remote.children).flat_map(|put| put.blob_positions.iter().copied()).collect();
+    positions.into_iter().filter_map(|position| plan.blobs.get(position))
 }
 
 fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
@@ -87,7 +88,9 @@ fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQue
         ContentOrigin::Repository(source) => Some(RemoteQuery::ManifestAtSource(source, put.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
-    let sources = needed_blobs(plan, remote).filter(|blob| !blob.is_optional && blob.layout.is_none()).map(RemoteQuery::BlobAtSource);
+    let sources = needed_blobs(plan, remote)
+        .filter(|blob| !blob.is_optional && blob.layout.is_none())
+        .map(RemoteQuery::BlobAtSource);
     let target = plan.target.repository();
     let targets = needed_blobs(plan, remote).filter(|blob| !blob.is_mountable(target)).map(RemoteQuery::BlobAtTarget);
     manifests.chain(sources).chain(targets).collect()
@@ -98,8 +101,9 @@ fn send<'p>(
     plan: &PushPlan<'_>,
     query: &RemoteQuery<'p>,
 ) -> Result<RemoteResponse<'p>, CommandError> {
-    let missing =
-        |kind, names: Vec<String>| RemoteResponse::Missing(CommandError::NoSuchContent { kind, name: names.join(", nor ") });
+    let missing = |kind, names: Vec<String>| {
+        RemoteResponse::Missing(CommandError::NoSuchContent { kind, name: names.join(", nor ") })
+    };
     match query {
         RemoteQuery::ManifestAtSource(repository, digest) => {
             let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;
@@ -137,7 +141,7 @@ fn transfer(
     present: &BTreeSet<&Digest>,
     child: &PlannedChild<'_>,
 ) -> ImageTransfer {
-    let put = child.manifest.and_then(|place| plan.manifests.get(place));
+    let put = child.manifest.and_then(|position| plan.manifests.get(position));
     let is_present = remote.children.contains(&child.entry.descriptor.digest);
     let Some(put) = put.filter(|_| !is_present) else {
         return ImageTransfer {
@@ -146,7 +150,7 @@ fn transfer(
             bytes: 0,
         };
     };
-    let blobs = put.blob_positions.iter().filter_map(|place| plan.blobs.get(*place));
+    let blobs = put.blob_positions.iter().filter_map(|position| plan.blobs.get(*position));
     let blobs = blobs.filter(|blob| !blob.is_optional && !present.contains(&blob.digest));
     let is_same_registry = put.source.is_in_registry_of(plan.target.repository());
     ImageTransfer {

@@ -8,14 +8,14 @@ use crate::content::{ContentError, ContentSink, RegistryRepository};
 use crate::core::blob_error::{BlobError, BlobStep};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::tag_precondition::TagPrecondition;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
-use crate::core::push::read_lag::{NamedContent, LagRetry};
+use crate::core::push::read_lag::{LagRetry, NamedContent};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
+use crate::core::push::tag_precondition::TagPrecondition;
 use crate::digest::Digest;
 use crate::model::manifest::ManifestKind;
 use crate::net::RegistryErrorKind;
@@ -116,8 +116,8 @@ impl PushExecutor<'_> {
         });
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
         self.progress.total(bytes, blobs);
-        let sent =
-            tasks::in_stages(self.context.registry.jobs(), &steps, |step| self.run_step(step)).map_err(CommandError::combine)?;
+        let sent = tasks::in_stages(self.context.registry.jobs(), &steps, |step| self.run_step(step))
+            .map_err(CommandError::combine)?;
         for sent in sent {
             match sent {
                 StepResult::Mounted => mounted += 1,
@@ -217,7 +217,11 @@ impl PushExecutor<'_> {
 
     /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry
     /// lists it as a referrer.
-    pub(super) fn put_list_by_digest(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
+    pub(super) fn put_list_by_digest(
+        &self,
+        remote: &RemoteState,
+        listed: &mut BTreeSet<Digest>,
+    ) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
         if !remote.has_list && is_first {
@@ -233,7 +237,11 @@ impl PushExecutor<'_> {
 
     /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
     /// warnings.
-    fn update_referrers_tags(&self, remote: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
+    fn update_referrers_tags(
+        &self,
+        remote: &RemoteState,
+        listed: &BTreeSet<Digest>,
+    ) -> Result<Vec<String>, CommandError> {
         let mut unlisted = referrers_tag::unlisted_in_plan(self.plan, remote);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
         let (tags, warnings) = referrers_tag::group_by_tag(self.plan.target, &unlisted);
@@ -290,8 +298,7 @@ impl PushExecutor<'_> {
 
     /// The manifests that a nested index can name.
     fn sent_images(&self) -> Vec<NamedContent<'_>> {
-        let is_image =
-            |content: &NamedContent<'_>| !matches!(content, NamedContent::Manifest(_, content) if ManifestKind::is_list(content));
+        let is_image = |content: &NamedContent<'_>| !matches!(content, NamedContent::Manifest(_, content) if ManifestKind::is_list(content));
         self.sent.iter().copied().filter(is_image).collect()
     }
 

@@ -52,7 +52,8 @@ pub(crate) struct ChangedMember {
 
 /// The differences. `before` is `None` if nothing is served.
 pub(crate) fn compare(before: Option<&Index>, after: &Index) -> IndexDiff {
-    let platforms_of = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
+    let platforms_of =
+        |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
     let (old, new) = (platforms_of(before), platforms_of(Some(after)));
     let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
     let only = |first: &Platforms, second: &Platforms| {
@@ -128,7 +129,8 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
         }
         details.extend(changed_members(Some(digest), &attestations(before, digest), &attestations(after, digest)));
     }
-    let sequence = |index: &Index| index.manifests.iter().map(|descriptor| descriptor.digest.clone()).collect::<Vec<_>>();
+    let sequence =
+        |index: &Index| index.manifests.iter().map(|descriptor| descriptor.digest.clone()).collect::<Vec<_>>();
     let sorted = |mut digests: Vec<Digest>| {
         digests.sort_unstable();
         digests
@@ -143,17 +145,22 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
 /// Members of images that only one of the lists names: annotations, artifact type, attestations.
 fn unshared_image_members(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
-    let reported_members = |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
-        let images = descriptors.get(digest).into_iter().flatten().filter(|descriptor| attested(descriptor).is_none());
-        let is_reported =
-            |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
-        let mut members: MemberValues = images.flat_map(|image| descriptor_members(image)).filter(is_reported).collect();
-        members.extend(attestations(index, digest));
-        members
-    };
+    let reported_members =
+        |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
+            let images =
+                descriptors.get(digest).into_iter().flatten().filter(|descriptor| attested(descriptor).is_none());
+            let is_reported =
+                |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
+            let mut members: MemberValues =
+                images.flat_map(|image| descriptor_members(image)).filter(is_reported).collect();
+            members.extend(attestations(index, digest));
+            members
+        };
     let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
     let unshared = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
-    let changes = |digest| changed_members(Some(digest), &reported_members(before, &old, digest), &reported_members(after, &new, digest));
+    let changes = |digest| {
+        changed_members(Some(digest), &reported_members(before, &old, digest), &reported_members(after, &new, digest))
+    };
     unshared.flat_map(changes).collect()
 }
 

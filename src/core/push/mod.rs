@@ -3,7 +3,6 @@
 pub mod blob_collector;
 pub mod dry_run;
 pub mod execute;
-mod tag_precondition;
 pub mod index_diff;
 pub mod options;
 pub mod outcome;
@@ -17,6 +16,7 @@ pub mod remote_state;
 pub mod reporter;
 pub mod repositories;
 pub mod shared;
+mod tag_precondition;
 pub mod tags;
 pub(crate) mod to_layout;
 pub mod verify;

@@ -31,7 +31,7 @@ pub(crate) struct PushOptions {
     pub(crate) verbose: bool,
     /// The digest that the list's tag must serve until it is replaced; `None` if any may be replaced.
     pub(crate) replaces: Option<Digest>,
-    /// Which referrers of the images come along.
+    /// Which referrers of the images are sent along.
     pub(crate) referrers: ReferrerFilter,
     /// Whether what was published is read back.
     pub(crate) verify: bool,

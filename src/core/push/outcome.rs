@@ -47,7 +47,7 @@ pub(crate) struct PushOutcome {
     /// The referrers of the list and its images that were sent along, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<ReferrerOutcome>,
-    /// The referrers that stay where the images come from; looked for by a dry run and with `--verbose` only.
+    /// The referrers that stay in the repositories of the images. Only a dry run and `--verbose` search for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) left_behind: Vec<ReferrerOutcome>,
     /// Whether a shared draft was published; only of one.
@@ -172,7 +172,8 @@ impl PushOutcome {
     pub(crate) fn from_plan(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
-        let image = |entry: &Entry| EntryListing::from_pushed_descriptor(&at(&entry.descriptor.digest), &entry.descriptor);
+        let image =
+            |entry: &Entry| EntryListing::from_pushed_descriptor(&at(&entry.descriptor.digest), &entry.descriptor);
         let elsewhere = plan.children.iter().filter(|child| child.manifest.is_some());
         PushOutcome {
             reference: plan.target.to_string(),

@@ -1,4 +1,4 @@
-//! Whether another client has changed what the list's tag serves.
+//! The warning that another client has moved the list's tag.
 
 use crate::core::push::index_diff;
 use crate::core::push::plan::PushPlan;

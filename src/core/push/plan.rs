@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
 use crate::core::layouts::Layouts;
+use crate::core::manifest_blobs;
 use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, archive_dependencies};
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;
-use crate::core::manifest_blobs;
 use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
 use crate::model::manifest::ManifestKind;
@@ -177,7 +177,9 @@ impl<'a> PushPlan<'a> {
 
     /// Adds nested indexes, the innermost first.
     fn add_nested(&mut self, draft: &'a Draft, layouts: &Layouts) -> Result<(), CommandError> {
-        let Some(source_index) = draft.source.as_ref().filter(|source_index| !source_index.nested.is_empty()) else { return Ok(()) };
+        let Some(source_index) = draft.source.as_ref().filter(|source_index| !source_index.nested.is_empty()) else {
+            return Ok(());
+        };
         let is_source_index = |source: &&Reference| source.digest() == Some(&source_index.digest);
         let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source_index);
         let source = source.map_or(self.target.repository(), Reference::repository);
@@ -240,13 +242,14 @@ impl<'a> PushPlan<'a> {
 
     /// The steps that are left if these manifests exist, each with the indexes of the steps that it depends on.
     pub(crate) fn steps(&self, present: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
-        let needed: BTreeSet<usize> = self.missing(present).flat_map(|put| put.blob_positions.iter().copied()).collect();
+        let needed: BTreeSet<usize> =
+            self.missing(present).flat_map(|put| put.blob_positions.iter().copied()).collect();
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-        let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|place| self.blobs.get(*place)).collect();
+        let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|position| self.blobs.get(*position)).collect();
         let before = archive_dependencies(&blobs);
         let blobs = blobs.into_iter().map(PushStep::Blob).zip(before);
         let puts = self.missing(present).enumerate().map(|(before, put)| {
-            let blobs = put.blob_positions.iter().filter_map(|place| moved.get(place).copied());
+            let blobs = put.blob_positions.iter().filter_map(|position| moved.get(position).copied());
             let manifests = if put.is_index { before } else { 0 };
             (PushStep::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
         });

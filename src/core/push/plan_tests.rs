@@ -44,11 +44,13 @@ fn plan_has_each_blob_once_with_mountable_sources_first() {
     assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
     assert_eq!(names(&plan.blobs[1]), ["h.x/near", "a.x/far"]);
     assert_eq!(plan.children.iter().map(|child| child.manifest).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
-    let dependencies: Vec<Vec<usize>> = plan.steps(&BTreeSet::new()).into_iter().map(|(_, dependencies)| dependencies).collect();
+    let dependencies: Vec<Vec<usize>> =
+        plan.steps(&BTreeSet::new()).into_iter().map(|(_, dependencies)| dependencies).collect();
     assert_eq!(dependencies, [vec![], vec![], vec![], vec![], vec![0, 1], vec![1, 2, 3]]);
     // The first child exists, and so do its blobs, but not those of the second.
     let present = BTreeSet::from([plan.manifests[0].reference.digest().unwrap().clone()]);
-    let dependencies: Vec<Vec<usize>> = plan.steps(&present).into_iter().map(|(_, dependencies)| dependencies).collect();
+    let dependencies: Vec<Vec<usize>> =
+        plan.steps(&present).into_iter().map(|(_, dependencies)| dependencies).collect();
     assert_eq!(dependencies, [vec![], vec![], vec![], vec![0, 1, 2]]);
 }
 

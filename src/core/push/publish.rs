@@ -1,4 +1,5 @@
-//! Publishing a draft: plans it, looks at the repositories, and sends what they lack or shows what would be sent.
+//! Publishes a draft: plans it, reads the state of the repositories, and sends what they lack. A dry run reports what
+//! would be sent.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +8,13 @@ use crate::content::registry::ExpectedRequests;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
-use crate::core::push::tag_precondition::TagPrecondition;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::overwritten::overwritten_warning;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::RemoteState;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
+use crate::core::push::tag_precondition::TagPrecondition;
 use crate::core::push::verify;
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::referrers::{CollectedReferrer, ReferrerCollector};
@@ -65,7 +66,7 @@ impl<'a> Push<'a> {
         Ok(Push { context, draft, options, plans, warnings })
     }
 
-    /// What finds the referrers of the images.
+    /// A collector of the referrers of the images.
     pub(super) fn collector(&self) -> ReferrerCollector<'a> {
         let targets = self.plans.each().map(|plan| plan.target.repository()).collect();
         let (filter, list) = (&self.options.referrers, &self.plans.own.list.digest);
@@ -91,7 +92,8 @@ impl<'a> Push<'a> {
         let list = &draft.reference;
         let precondition = options.replaces.as_ref().map(|fetched| TagPrecondition { registry, list, fetched });
         precondition.map_or(Ok(()), |precondition| precondition.check(&plans.own, &targets.own.remote))?;
-        let overwritten = overwritten_warning(draft, &plans.own, &targets.own.remote).filter(|_| precondition.is_none());
+        let overwritten =
+            overwritten_warning(draft, &plans.own, &targets.own.remote).filter(|_| precondition.is_none());
         let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
             let is_own = plan.target.repository() == list.repository();
             send(context, plan, remote, precondition.filter(|_| is_own), moved)
@@ -111,7 +113,7 @@ impl<'a> Push<'a> {
     }
 }
 
-/// Says which referrers were sent, or would be, and on demand which stay behind.
+/// Reports the referrers that were sent or would be sent, and on demand those that stay behind.
 pub(super) fn report_referrers(
     context: PushContext<'_>,
     collector: &ReferrerCollector<'_>,
@@ -165,7 +167,7 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
             registry.announce(source, Access::Pull);
         }
         let in_place = plan.children.iter().filter(|child| child.manifest.is_none()).count();
-        // A list that the tag serves already is looked at with all that it names, and nothing is written.
+        // If the tag serves the list already, the list and its children are read, and nothing is written.
         let is_served = draft.remote_digest.as_ref() == Some(&plan.list.digest);
         let reads = if is_served { plan.children.len() } else { in_place } + plan.tags.len();
         let writes = if is_dry_run || is_served { 0 } else { plan.blobs.len() };

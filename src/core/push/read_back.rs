@@ -8,21 +8,21 @@ use crate::content::registry::{Blob, FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
 use crate::core::image_source::manifest_name_in;
-use crate::core::push::outcome::ReadBackCounts;
-use crate::core::manifest_blobs;
 use crate::core::index_walk::IndexWalk;
 use crate::core::limits::DEPTH_MAX;
+use crate::core::manifest_blobs;
+use crate::core::push::outcome::ReadBackCounts;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
 use crate::net::{RegistryErrorKind, tasks};
 
-/// A place that was written to.
+/// A repository or a layout that was written to.
 pub(crate) struct ReadBack<'a> {
     pub(crate) source: &'a dyn ContentSource,
     /// Its name, for messages.
-    pub(crate) place: &'a str,
+    pub(crate) source_name: &'a str,
     pub(crate) jobs: NonZeroUsize,
 }
 
@@ -44,7 +44,7 @@ impl ReadBack<'_> {
     /// Checks that each name has these bytes.
     ///
     /// # Errors
-    /// [`CommandError::ReadBackMismatch`] for the first name with other bytes, and a place that cannot be read.
+    /// [`CommandError::ReadBackMismatch`] for the first name with other bytes, and a source that cannot be read.
     fn check_names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
         let check = |(name, digest): &(ManifestName, Digest)| {
             let served = self.fetch(name)?;
@@ -78,7 +78,7 @@ impl ReadBack<'_> {
                 Ok(Vec::new())
             };
         // The outermost manifest may be among `manifests`, so there is one more level.
-        let index_walk = IndexWalk { list: &self.place, jobs: self.jobs, levels: DEPTH_MAX + 1 };
+        let index_walk = IndexWalk { list: &self.source_name, jobs: self.jobs, levels: DEPTH_MAX + 1 };
         index_walk.run(manifests, Digest::clone, fetch, visit)?;
         tasks::in_order(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
         Ok((number, blobs.len()))
@@ -107,11 +107,11 @@ impl ReadBack<'_> {
     }
 
     fn shown(&self, name: &ManifestName) -> String {
-        manifest_name_in(&self.place, self.source.repository().is_some(), name)
+        manifest_name_in(&self.source_name, self.source.repository().is_some(), name)
     }
 }
 
-/// Whether something is missing or has other bytes, and the place can be read otherwise.
+/// Whether something is missing or has other bytes, and the source can be read otherwise.
 fn is_content_mismatch(error: &ContentError) -> bool {
     match error {
         ContentError::Registry(error) => {
@@ -148,7 +148,7 @@ mod tests {
         fs::write(home.path().join("index.json"), format!(r#"{{"manifests":[{entry}]}}"#)).unwrap();
         let name = LayoutName::parse(&format!("oci:{}", home.path().display())).unwrap().unwrap();
         let layout = Layout::open(&name).unwrap();
-        let read_back = ReadBack { source: &layout, place: "L", jobs: NonZeroUsize::MIN };
+        let read_back = ReadBack { source: &layout, source_name: "L", jobs: NonZeroUsize::MIN };
         let contents = || read_back.check_contents(vec![digest.clone()]).map_err(|error| error.to_string());
         let head = "published, but not served as it was sent:";
         assert_eq!(contents(), Ok((1, 2)));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::core::error::CommandError;
-use crate::core::push::outcome::{TagChangeKind, TagChange};
+use crate::core::push::outcome::{TagChange, TagChangeKind};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags;
@@ -41,7 +41,11 @@ pub(crate) struct UnlistedReferrer<'a> {
 
 impl<'a> UnlistedReferrer<'a> {
     /// A manifest as a referrer; `None` if it has no subject.
-    pub(crate) fn from_manifest(media_type: &'a str, digest: &'a Digest, bytes: &'a [u8]) -> Option<UnlistedReferrer<'a>> {
+    pub(crate) fn from_manifest(
+        media_type: &'a str,
+        digest: &'a Digest,
+        bytes: &'a [u8],
+    ) -> Option<UnlistedReferrer<'a>> {
         let subject = referrers::subject(media_type, bytes)?;
         Some(UnlistedReferrer { subject, media_type, digest, bytes })
     }
@@ -77,9 +81,12 @@ pub(crate) fn has_subject(list: &List) -> bool {
 /// The manifests with a subject that a push puts: those that the list names, then the list.
 pub(crate) fn unlisted_in_plan<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
     let children = plan.missing(&remote.children).filter_map(|put| Some((put, put.reference.digest()?)));
-    let children = children.filter_map(|(put, digest)| UnlistedReferrer::from_manifest(put.media_type, digest, &put.bytes));
+    let children =
+        children.filter_map(|(put, digest)| UnlistedReferrer::from_manifest(put.media_type, digest, &put.bytes));
     let list = Some(&plan.list).filter(|_| !remote.has_list);
-    children.chain(list.and_then(|list| UnlistedReferrer::from_manifest(list.media_type, &list.digest, &list.bytes))).collect()
+    children
+        .chain(list.and_then(|list| UnlistedReferrer::from_manifest(list.media_type, &list.digest, &list.bytes)))
+        .collect()
 }
 
 /// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed
@@ -120,7 +127,8 @@ pub(crate) fn preview(
     registry: &Registry,
     tags: &[ReferrersTag],
 ) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
-    let previews = tasks::in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
+    let previews =
+        tasks::in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
         match preview {
@@ -147,7 +155,8 @@ impl ReferrersTag {
                 Ok(index) => index,
             };
             if let Err(error) = self.put(registry, &index) {
-                return self.warning_or_error(error, |source| CommandError::put(&self.tag, media_type::OCI_INDEX, source));
+                return self
+                    .warning_or_error(error, |source| CommandError::put(&self.tag, media_type::OCI_INDEX, source));
             }
             match self.read_content(registry) {
                 Err(error) => return self.warning_or_error(error, CommandError::from),

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::core::error::CommandError;
+use crate::core::index_walk;
+use crate::core::limits::DEPTH_MAX;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::tags;
-use crate::core::index_walk;
-use crate::core::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -53,7 +53,7 @@ pub(crate) struct RemoteState {
 }
 
 impl RemoteState {
-    /// What is known when only the tags were looked at.
+    /// The state if only the tags were requested.
     pub(crate) fn from_tags(tags: Vec<TagState>) -> RemoteState {
         let has_list = tags.contains(&TagState::UpToDate);
         RemoteState { tags, has_list, ..RemoteState::default() }
@@ -234,7 +234,8 @@ impl<'a> Descendants<'a> {
             }
             ChildPresence::Index(served) => {
                 let reference = self.plan.target.repository().at_digest(&descriptor.digest);
-                let descriptors = Index::decode(&served.bytes).map_err(CommandError::invalid_document(&reference))?.manifests;
+                let descriptors =
+                    Index::decode(&served.bytes).map_err(CommandError::invalid_document(&reference))?.manifests;
                 self.present.insert(descriptor.digest);
                 self.add(descriptors)?;
             }

@@ -1,4 +1,5 @@
-//! Publishing the entries of a shared draft. Many publishers may do so at once, while others replace entries.
+//! Publishes the entries of a shared draft. Several publishers may do so at the same time, while others replace
+//! entries.
 //!
 //! The order of the requests keeps every tag complete: the tags are requested, the list is put under its digest, every
 //! child is checked, and only then a tag moves. All publishers write the same bytes.
@@ -15,7 +16,7 @@ use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry, SentContent};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::publish::{Push, announce_all, send_or_preview};
-use crate::core::push::read_lag::{self, NamedContent, LagWaits};
+use crate::core::push::read_lag::{self, LagWaits, NamedContent};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
@@ -190,7 +191,9 @@ fn missing_children(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Desc
     let is_missing = tasks::in_order(registry.jobs(), &children, |child| {
         match registry.child_media_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
-            Ok(Some(served)) if ManifestKind::is_list(&served) => Err(nested_index_error(&repository.at_digest(&child.digest))),
+            Ok(Some(served)) if ManifestKind::is_list(&served) => {
+                Err(nested_index_error(&repository.at_digest(&child.digest)))
+            }
             Ok(Some(_)) => Ok(false),
             Err(error) => Err(CommandError::from(error)),
         }

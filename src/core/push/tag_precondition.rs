@@ -1,6 +1,6 @@
-//! Publishing a change of a published list: no other client may have changed it meanwhile. Registries have no
-//! compare-and-swap, so the tag is looked at just before the PUT and just after it. Two runs that do this at the same
-//! time can still lose a change; shared drafts are for that.
+//! The precondition of a change of a published list: no other client has changed the list meanwhile. Registries have no
+//! compare-and-swap, so the tag is requested just before the PUT and just after it. If two runs do this at the same
+//! time, one change can still be lost. Shared drafts avoid that.
 
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;

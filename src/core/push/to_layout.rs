@@ -1,4 +1,4 @@
-//! `--to`: a list with all that it names is written into an OCI layout, and nothing is sent to the list's registry.
+//! `--to`: writes a list, with everything that it names, into an OCI layout. Nothing is sent to the list's registry.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::core::listing::{ImageTransfer, TransferMethod};
 use crate::core::push::blob_collector::{PlannedBlob, archive_dependencies};
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{TagChangeKind, CopiedBlobs, DryRun, PushOutcome, TagChange, ReadBackCounts};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, ReadBackCounts, TagChange, TagChangeKind};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::publish::report_referrers;
 use crate::core::push::read_back::ReadBack;
@@ -73,7 +73,10 @@ impl LayoutPush<'_> {
         let sink = LayoutSink::open(self.layout, lock_wait)?;
         let state = self.read_state(&sink, &plan, &names)?;
         let is_unchanged = state.names.iter().all(|now| now.as_ref() == Some(&plan.list.digest))
-            && plan.manifests.iter().all(|put| put.reference.digest().is_some_and(|digest| state.present.contains(digest)))
+            && plan
+                .manifests
+                .iter()
+                .all(|put| put.reference.digest().is_some_and(|digest| state.present.contains(digest)))
             && plan.blobs.iter().all(|blob| state.present.contains(&blob.digest));
         let mut outcome = self.outcome(&draft, &plan, &names);
         outcome.unchanged = is_unchanged;
@@ -94,7 +97,8 @@ impl LayoutPush<'_> {
 
     /// The names that the list gets: that of the layout's name, else the list's tag; then those of `--tag`.
     fn names(&self) -> Result<Vec<String>, CommandError> {
-        let own_name = self.layout.tag.as_deref().or(self.draft.reference.tag().filter(|_| self.layout.digest.is_none()));
+        let own_name =
+            self.layout.tag.as_deref().or(self.draft.reference.tag().filter(|_| self.layout.digest.is_none()));
         let mut names: Vec<String> = own_name.map(str::to_owned).into_iter().collect();
         for tag in &self.options.tags {
             match tag {
@@ -122,7 +126,12 @@ impl LayoutPush<'_> {
         Ok(Cow::Owned(draft))
     }
 
-    fn read_state(&self, sink: &LayoutSink<'_>, plan: &PushPlan<'_>, names: &[String]) -> Result<LayoutState, CommandError> {
+    fn read_state(
+        &self,
+        sink: &LayoutSink<'_>,
+        plan: &PushPlan<'_>,
+        names: &[String],
+    ) -> Result<LayoutState, CommandError> {
         let by_digest = ManifestName::Digest(plan.list.digest.clone());
         let queries: Vec<ManifestName> = match names {
             [] => vec![by_digest],
@@ -176,10 +185,11 @@ impl LayoutPush<'_> {
         let missing: Vec<&PlannedBlob<'_>> = plan.blobs.iter().filter(is_missing).collect();
         outcome.copied = CopiedBlobs { blobs: missing.len() as u64, bytes: bytes(&mut missing.iter().copied()) };
         for (image, child) in outcome.platforms.iter_mut().zip(&plan.children) {
-            let Some(put) = child.manifest.and_then(|place| plan.manifests.get(place)) else { continue };
+            let Some(put) = child.manifest.and_then(|position| plan.manifests.get(position)) else { continue };
             let is_present = state.present.contains(&child.entry.descriptor.digest);
             let how = if is_present { TransferMethod::InPlace } else { TransferMethod::Copy };
-            let mut blob_positions = put.blob_positions.iter().filter_map(|place| plan.blobs.get(*place)).filter(is_missing);
+            let mut blob_positions =
+                put.blob_positions.iter().filter_map(|position| plan.blobs.get(*position)).filter(is_missing);
             let origin = if is_present { self.layout.layout().to_owned() } else { put.source.to_string() };
             image.from = Some(ImageTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
         }
@@ -223,7 +233,8 @@ impl LayoutPush<'_> {
         let bytes = missing.iter().filter_map(|blob| blob.size).fold(0, u64::saturating_add);
         progress.total(bytes, missing.len());
         let steps: Vec<_> = missing.iter().copied().zip(archive_dependencies(&missing)).collect();
-        let sent = tasks::in_stages(jobs, &steps, |blob| self.copy_blob(&sink, &*progress, blob)).map_err(CommandError::combine);
+        let sent = tasks::in_stages(jobs, &steps, |blob| self.copy_blob(&sink, &*progress, blob))
+            .map_err(CommandError::combine);
         progress.finish();
         let mut copied = CopiedBlobs::default();
         sent?.into_iter().flatten().for_each(|bytes| copied.add(bytes));
@@ -249,8 +260,8 @@ impl LayoutPush<'_> {
     /// Reads back what was written.
     fn verify(&self, plan: &PushPlan<'_>, names: &[String]) -> Result<ReadBackCounts, CommandError> {
         let (layout, digest) = (Layout::open(self.layout)?, &plan.list.digest);
-        let (source, place, jobs) = (&layout, self.layout.layout(), self.context.registry.jobs());
-        let read_back = ReadBack { source, place, jobs };
+        let (source, source_name, jobs) = (&layout, self.layout.layout(), self.context.registry.jobs());
+        let read_back = ReadBack { source, source_name, jobs };
         let mut named: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
         named.push(ManifestName::Digest(digest.clone()));
         let named: Vec<(ManifestName, Digest)> = named.into_iter().map(|name| (name, digest.clone())).collect();

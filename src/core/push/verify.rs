@@ -21,7 +21,8 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
     let mut all = ReadBackCounts::default();
     for plan in plans.each() {
         let ReadBackCounts { names, manifests, blobs } = verify(context.registry, plan)?;
-        all = ReadBackCounts { names: all.names + names, manifests: all.manifests + manifests, blobs: all.blobs + blobs };
+        all =
+            ReadBackCounts { names: all.names + names, manifests: all.manifests + manifests, blobs: all.blobs + blobs };
     }
     context.reporter.note(&all.to_string());
     Ok(all)
@@ -35,8 +36,8 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
 /// failed requests.
 pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<ReadBackCounts, CommandError> {
     let source = RegistryRepository::new(registry, plan.target.repository());
-    let place = plan.target.repository().to_string();
-    let read_back = ReadBack { source: &source, place: &place, jobs: registry.jobs() };
+    let source_name = plan.target.repository().to_string();
+    let read_back = ReadBack { source: &source, source_name: &source_name, jobs: registry.jobs() };
     let name = |tag: &Reference| tag.tag().map(|tag| ManifestName::Tag(tag.to_owned()));
     let mut names: Vec<ManifestName> = plan.tags.iter().filter_map(name).collect();
     if names.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ContentOrigin};
-use crate::core::referrers::discover::{ReferrerDiscovery, FoundReferrer, Subject};
+use crate::core::referrers::discover::{FoundReferrer, ReferrerDiscovery, Subject};
 use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::model::Draft;

@@ -1,6 +1,6 @@
-//! Finds the referrers of manifests in the same place: by the referrers API, by the referrers tag if the registry has
-//! no API (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags. Tags are
-//! never listed.
+//! Finds the referrers of manifests in the same repository or layout: by the referrers API, by the referrers tag if the
+//! registry has no API (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags.
+//! The tags of the repository are never listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -57,7 +57,7 @@ impl<P> FoundReferrer<P> {
 /// A manifest whose referrers are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Subject<P> {
-    /// Where it is, and where its referrers are then.
+    /// Where it is. Its referrers are there as well.
     pub(crate) origin: P,
     pub(crate) digest: Digest,
 }
@@ -78,13 +78,13 @@ pub(crate) struct ReferrerDiscovery<'a, S> {
 struct ListedReferrer<P> {
     subject: Subject<P>,
     digest: Digest,
-    /// What the list says of its type; empty where it does not.
+    /// The artifact type that the list states; empty if it states none.
     artifact_type: String,
     /// The tag of cosign that serves it.
     tag: Option<String>,
 }
 
-/// One question to the registry.
+/// A query to the registry.
 enum ReferrerQuery<'q, P> {
     /// What the API, or the referrers tag, lists for this manifest.
     Referrers(&'q Subject<P>),
@@ -105,8 +105,8 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
 
     /// The referrers of these manifests, those of the referrers too, each once; an index after what it names.
     ///
-    /// The first manifest of each registry is asked for at first: after that it is known which registries have the API.
-    /// The others go in one wave, with a HEAD for each of cosign's three tags.
+    /// First the referrers of one manifest in each registry are requested, which shows whether the registry has the
+    /// API. All others are requested in one wave, with a HEAD of each of cosign's three tags.
     ///
     /// # Errors
     /// A failed request; more than [`REFERRERS_MAX`] referrers of one manifest, or more than [`DEPTH_MAX`] levels.
@@ -142,7 +142,10 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
     ///
     /// # Errors
     /// As [`ReferrerDiscovery::find`].
-    pub(crate) fn find_direct(&self, subjects: &[Subject<S::Origin>]) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
+    pub(crate) fn find_direct(
+        &self,
+        subjects: &[Subject<S::Origin>],
+    ) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
         let listed = self.list(subjects, false)?;
         let listed = listed.into_iter().filter(|listed| self.may_be_selected(listed)).collect();
         let mut found = Vec::new();
@@ -161,8 +164,10 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
             subjects.iter().partition(|subject| servers.insert(self.search.server(&subject.origin)));
         let first: Vec<ReferrerQuery<'_, _>> = first.into_iter().map(ReferrerQuery::Referrers).collect();
         let kinds = if searches_cosign_tags { &referrers::COSIGN_KINDS[..] } else { &[] };
-        let cosign = subjects.iter().flat_map(|subject| kinds.iter().map(move |kind| ReferrerQuery::Cosign(subject, kind)));
-        let others: Vec<ReferrerQuery<'_, _>> = others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
+        let cosign =
+            subjects.iter().flat_map(|subject| kinds.iter().map(move |kind| ReferrerQuery::Cosign(subject, kind)));
+        let others: Vec<ReferrerQuery<'_, _>> =
+            others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for wave in [first, others] {
             let found = tasks::in_order(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
@@ -212,7 +217,8 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         if !ManifestKind::is_list(&served.media_type) {
             return Ok(Vec::new());
         }
-        let wrong = |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &tag), source };
+        let wrong =
+            |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &tag), source };
         let listed = Index::decode(&served.bytes).map_err(wrong)?.manifests;
         if listed.len() > REFERRERS_MAX {
             return Err(CommandError::RefusedReferrers { subject: digest.to_string(), why: too_many() });
@@ -220,7 +226,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         Ok(listed)
     }
 
-    /// Whether it can be wanted, as far as the list says what it is.
+    /// Whether the policy may select it, judged by the artifact type in the list.
     fn may_be_selected(&self, listed: &ListedReferrer<S::Origin>) -> bool {
         listed.artifact_type.is_empty() || self.is_selected(&listed.artifact_type, listed.tag.is_some())
     }
@@ -234,8 +240,8 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         matches_policy && (self.types.is_empty() || self.types.iter().any(|selected| selected == artifact_type))
     }
 
-    /// Fetches those that were not seen before, adds those that are wanted to `found`, and gives them as subjects. One
-    /// that is listed and not there is left out: lists of referrers outlive what they list.
+    /// Fetches the referrers that were not seen before, and adds the selected ones to `found`. Returns them as
+    /// subjects. A missing referrer is left out: a list of referrers may name manifests that were deleted.
     fn fetch_new(
         &self,
         listed: Vec<ListedReferrer<S::Origin>>,
@@ -315,7 +321,8 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
     fn fetch(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Option<FetchedManifest>, CommandError> {
         let name = ManifestName::Digest(digest.clone());
         let Some(mut fetched) = self.search.manifest(origin, &name)? else { return Ok(None) };
-        let served = |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &name), source };
+        let served =
+            |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &name), source };
         if let Some(found) = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
             found.clone_into(&mut fetched.media_type);
         }
@@ -323,7 +330,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
     }
 }
 
-/// How much a search has taken.
+/// The numbers of referrers and bytes that a search has fetched.
 #[derive(Default)]
 struct SearchTotals {
     referrers: usize,

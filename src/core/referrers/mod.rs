@@ -1,5 +1,5 @@
-//! Referrers: what signs an image, attests it or belongs to it without being in the index. `discover` finds them in the
-//! places of `search`, `collect` chooses those that a push sends along.
+//! Referrers: manifests that refer to an image by their `subject` or by cosign's tags, such as signatures and
+//! attestations. `discover` finds them through `search`, and `collect` finds those that a push sends along.
 
 pub mod collect;
 pub mod discover;

@@ -1,4 +1,4 @@
-//! The places where referrers are looked for: repositories and layouts, or one place that images are copied from.
+//! Where referrers are searched for: in the repositories and layouts of a list's images, or in the source of a copy.
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource, RegistryRepository};
@@ -13,7 +13,7 @@ pub(crate) const REFERRERS_MAX: usize = 1_000;
 
 /// Finds manifests and what refers to them.
 pub(crate) trait ReferrerSearch: Sync {
-    /// Where a manifest is.
+    /// A repository or a layout.
     type Origin: Clone + Ord + Send + Sync;
 
     /// The server of an origin. All origins of one server have the referrers API, or none.
@@ -67,7 +67,7 @@ impl<'a> ReferrerSearch for ContentAccess<'a> {
     }
 }
 
-/// One place that images are copied from.
+/// The source of a copy.
 pub(crate) struct SourceSearch<'a> {
     pub(crate) source: &'a dyn ContentSource,
     /// Its name, for messages.

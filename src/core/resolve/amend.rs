@@ -13,7 +13,7 @@ use crate::model::{Draft, Entry, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// `new` with the user's changes of `old`, which are all differences of `old` from its `original`.
+/// `new` with the user's changes of `old`: all differences between `old` and its `original`.
 fn keep_user_changes(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
     fn keep_change<T: PartialEq + Clone>(old: &T, original: Option<&T>, new: &mut T) {
         if original != Some(old) {
@@ -172,7 +172,9 @@ fn add_entry(draft: &mut Draft, new: &Entry) {
         }
         return;
     }
-    let unnamed = entries_of_same_image(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
+    let unnamed = entries_of_same_image(draft, new)
+        .into_iter()
+        .find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
     match unnamed.cloned() {
         Some(mut named) => {
             let old = named.reference.clone();
@@ -184,8 +186,8 @@ fn add_entry(draft: &mut Draft, new: &Entry) {
     }
 }
 
-/// Removes the entries that are new since `before` and say what an entry of `before` says: the same image, described
-/// alike, in another repository. Returns their names. A published list has no use for it twice.
+/// Removes the entries that are new since `before` and equal an entry of `before`: the same image with the same
+/// description, in another repository. Returns their names. A published list needs only one of them.
 pub(crate) fn remove_duplicates(before: &Draft, draft: &mut Draft) -> Vec<Reference> {
     let is_same_descriptor = |old: &Descriptor, new: &Descriptor| {
         let platforms = (old.platform.as_ref(), new.platform.as_ref());
@@ -196,9 +198,11 @@ pub(crate) fn remove_duplicates(before: &Draft, draft: &mut Draft) -> Vec<Refere
         is_platform && Descriptor { platform: old.platform.clone(), ..new.clone() } == *old
     };
     let is_duplicate = |new: &&Entry| {
-        before.get(&new.reference).is_none() && before.entries().any(|old| is_same_descriptor(&old.descriptor, &new.descriptor))
+        before.get(&new.reference).is_none()
+            && before.entries().any(|old| is_same_descriptor(&old.descriptor, &new.descriptor))
     };
-    let duplicates: Vec<Reference> = draft.entries().filter(is_duplicate).map(|entry| entry.reference.clone()).collect();
+    let duplicates: Vec<Reference> =
+        draft.entries().filter(is_duplicate).map(|entry| entry.reference.clone()).collect();
     duplicates.iter().for_each(|duplicate| drop(draft.remove(duplicate)));
     duplicates
 }

@@ -12,7 +12,7 @@ use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, Resolver, SourceRequest};
-use crate::core::resolve::spec_entry::{select_entries, has_attestations, pick};
+use crate::core::resolve::spec_entry::{has_attestations, pick, select_entries};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -40,7 +40,7 @@ pub(crate) struct ResolvedSources(BTreeMap<Location, Option<ResolvedSource>>);
 pub(crate) struct ListParts {
     /// The entries, in order.
     entries: Vec<Entry>,
-    /// The index that the list is built from, if it has no other source.
+    /// The index that the list is built from, if that is its only source.
     base: Option<ResolvedSource>,
     /// The order of that index, if the list has all of it.
     whole_order: Option<Vec<EntryKey>>,
@@ -254,7 +254,9 @@ impl ListParts {
     /// Gives a draft the form of the index that its spec names: the spec describes the images, and the index supplies
     /// what a spec cannot express.
     fn apply_source_index(&self, draft: &mut Draft, source: &ResolvedSource) {
-        let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else { return };
+        let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else {
+            return;
+        };
         draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source_index.clone() });
         draft.subject.clone_from(&index.subject);
         let mut descriptors: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
@@ -277,8 +279,11 @@ impl ListParts {
         // A carried descriptor keeps its position before its successor.
         let position_of = |digest: &Digest| index.manifests.iter().position(|descriptor| descriptor.digest == *digest);
         let mut order = Vec::new();
-        let mut carried: VecDeque<(usize, &Carried)> =
-            source.carried.iter().filter_map(|opaque| Some((position_of(&opaque.descriptor.digest)?, opaque))).collect();
+        let mut carried: VecDeque<(usize, &Carried)> = source
+            .carried
+            .iter()
+            .filter_map(|opaque| Some((position_of(&opaque.descriptor.digest)?, opaque)))
+            .collect();
         for (number, entry) in self.entries.iter().enumerate() {
             let position = position_of(&entry.descriptor.digest);
             while let Some((_, opaque)) = carried.front().filter(|(at, _)| position.is_some_and(|next| *at < next)) {
@@ -343,7 +348,8 @@ fn whole_order(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>
 
 /// Whether an OCI index has own members that a Docker manifest list cannot hold.
 fn has_oci_only_members(base: &ResolvedSource) -> bool {
-    let is_docker = base.source_index.as_ref().is_some_and(|source_index| source_index.media_type == media_type::DOCKER_LIST);
+    let is_docker =
+        base.source_index.as_ref().is_some_and(|source_index| source_index.media_type == media_type::DOCKER_LIST);
     let has_own_members = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
     !is_docker && base.index.as_ref().is_some_and(has_own_members)
 }

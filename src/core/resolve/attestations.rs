@@ -19,8 +19,8 @@ use crate::reference::Reference;
 /// The operating system and architecture of an attestation in an index.
 const UNKNOWN: &str = "unknown";
 
-/// Adds to each image its first attestation, if one refers to it. The API is asked for once a registry; where there is
-/// none, the referrers tag of each image is. A layout is read.
+/// Adds to each image its first attestation, if one refers to it. The referrers API is requested for each image. After
+/// a registry has shown that it has none, the referrers tags are requested instead. A layout is read.
 ///
 /// # Errors
 /// Failed requests, layouts that cannot be read, and attestations that cannot be read.
@@ -46,8 +46,8 @@ pub(super) fn add(
             layout.record_read(&digest);
         }
         let reference = image.reference.repository().at_digest(&digest);
-        let entry =
-            attestation(&reference, &digest, bytes, &source.digest).map_err(CommandError::invalid_document(&reference))?;
+        let entry = attestation(&reference, &digest, bytes, &source.digest)
+            .map_err(CommandError::invalid_document(&reference))?;
         source.order.push(EntryKey::of(&entry.reference));
         source.entries.push(entry);
     }

@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
 use crate::core::index_walk;
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::resolved_source::{
+    FetchEvent, PlacedSource, SourceRequest, into_source_index, platform_of, reusable_entry,
+};
 use crate::core::resolve::selection::{self, SelectedChild};
-use crate::core::resolve::resolved_source::{FetchEvent, PlacedSource, SourceRequest, platform_of, reusable_entry, into_source_index};
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
 use crate::model::{Draft, Entry};
@@ -101,7 +103,9 @@ impl ChildFetcher<'_> {
                 }
                 ResolvedChild::Missing => source.missing.push(child.descriptor.clone()),
                 ResolvedChild::Index(index, nested) => {
-                    if let Some(source_index) = source.source_index.as_mut().filter(|source_index| !source_index.nested.contains(&nested)) {
+                    if let Some(source_index) =
+                        source.source_index.as_mut().filter(|source_index| !source_index.nested.contains(&nested))
+                    {
                         source_index.nested.push(nested);
                     }
                     source.platforms.extend(index.manifests.iter().filter_map(platform_of));

@@ -1,4 +1,4 @@
-//! Keeps the order of an index, and its descriptors that name neither an image nor an index. Those are carried over
+//! Records the order of an index, and its descriptors that name neither an image nor an index. Those are published
 //! unchanged (image-spec, "OCI Image Index": implementations must ignore unknown media types).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,8 +10,8 @@ use crate::core::image_source::ImageSource;
 use crate::core::manifest_blobs;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::leaves::{Leaf, leaves};
-use crate::core::resolve::selection::{is_opaque, selects_descriptor};
 use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::core::resolve::selection::{is_opaque, selects_descriptor};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -21,10 +21,10 @@ use crate::net;
 use crate::sanitize;
 
 /// Puts the entries of a source into the order of its index, and adds the carried descriptors. `is_sent`: their content
-/// must be sent to another place than `index_source`, where the index is.
+/// must be sent to another repository than that of `index_source`.
 ///
 /// # Errors
-/// Errors of the place.
+/// Errors of the registry or the layout.
 pub(crate) fn record_order(
     index_source: &ImageSource<'_>,
     source: &mut ResolvedSource,
@@ -89,7 +89,10 @@ fn shown(source: &ResolvedSource) -> String {
 }
 
 /// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
-fn fetch_content(index_source: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
+fn fetch_content(
+    index_source: &ImageSource<'_>,
+    descriptor: &Descriptor,
+) -> Result<Result<Vec<u8>, String>, CommandError> {
     let owner = if index_source.is_layout() { "layout" } else { "registry" };
     let fetched = match index_source.at_digest(&descriptor.digest).manifest() {
         Ok(fetched) => fetched,

@@ -3,14 +3,14 @@
 pub mod amend;
 pub mod assemble;
 mod attestations;
-pub mod index_order;
 mod children;
 pub mod fetch;
+pub mod index_order;
 pub(crate) mod leaves;
 pub mod new_draft;
 pub mod previous;
-pub mod selection;
 pub mod resolved_source;
 pub mod resolver;
+pub mod selection;
 pub mod spec_entry;
 pub(crate) mod storable;

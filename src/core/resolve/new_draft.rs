@@ -1,4 +1,4 @@
-//! From sources to a draft: a new one, or one that is there with the sources put in.
+//! Makes a draft from sources, or adds sources to an existing draft.
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -18,7 +18,7 @@ pub(crate) struct DraftSources<'a> {
     pub(crate) filter: &'a SourceFilter,
     /// The sources, in the order of the command line.
     pub(crate) sources: &'a [ResolvedSource],
-    /// What they were when the draft was made.
+    /// The sources' previous descriptions.
     pub(crate) previous: &'a PreviousEntries,
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct SourceChange {
     pub(crate) new: Digest,
 }
 
-/// Previous descriptions. All members of an entry without one count as the user's.
+/// Previous descriptions. If an entry has none, all its members count as changes of the user.
 #[derive(Debug, Default)]
 pub(crate) struct PreviousEntries {
     /// Images that the user named, by digest.
@@ -98,7 +98,8 @@ impl PreviousEntries {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
         let image_source = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
         if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&image_source))? {
-            self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&list))?);
+            self.indexes
+                .insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&list))?);
         }
         Ok(())
     }
@@ -112,7 +113,8 @@ pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous:
         None => source.repository() == name.repository() && source.digest() == name.digest(),
     };
     let indexes_named = draft.entries().filter_map(|entry| entry.source.as_ref()).filter(|source| is_source(source));
-    let indexes: Vec<&Index> = indexes_named.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
+    let indexes: Vec<&Index> =
+        indexes_named.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
     let comes_from_source = |entry: &Entry| match &entry.source {
         Some(source) => is_source(source),
         None => may_lack_source(entry, name) && indexes.iter().any(|index| descriptor_of(index, entry).is_some()),
@@ -178,7 +180,8 @@ pub(crate) fn match_entries<'a>(
         .filter(|old| old.attests().is_none())
         .map(|old| (*old, platform(Some(previous.description_of(old).unwrap_or(&old.descriptor)))))
         .collect();
-    let machine_of = |platform: &Platform| (platform.os.clone(), platform.architecture.clone(), platform.variant.clone());
+    let machine_of =
+        |platform: &Platform| (platform.os.clone(), platform.architecture.clone(), platform.variant.clone());
     // A build of Windows gets a new revision every month.
     let build_of = |platform: &Platform| platform.os_version.split('.').take(3).map(str::to_owned).collect::<Vec<_>>();
     let is_match_at = |level: u8, old: &Platform, new: &Platform| match level {
@@ -192,8 +195,9 @@ pub(crate) fn match_entries<'a>(
     for level in 0..3 {
         for (pair, new) in pairs.iter_mut().zip(new).filter(|(pair, new)| pair.is_none() && new.attests().is_none()) {
             let new_platform = platform(Some(&new.descriptor));
-            let is_match =
-                |(old, old_platform): &&(&Entry, Platform)| !matched.contains(&old.reference) && is_match_at(level, old_platform, &new_platform);
+            let is_match = |(old, old_platform): &&(&Entry, Platform)| {
+                !matched.contains(&old.reference) && is_match_at(level, old_platform, &new_platform)
+            };
             *pair = images.iter().find(is_match).map(|(old, _)| *old);
             matched.extend(pair.map(|old| &old.reference));
         }

@@ -1,4 +1,4 @@
-//! A resolved source: its entries, their order, and what an index says of them.
+//! A resolved source: its entries, their order, and the index that describes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ impl ResolvedSource {
         self.entries.iter().filter_map(parent).collect()
     }
 
-    /// Removes what belongs to a missing image: attestations, referrers, and what belongs to those.
+    /// Removes the attestations and referrers of missing images, and the referrers of those.
     pub(crate) fn remove_orphans(&mut self) {
         let mut missing: BTreeSet<Digest> = self.missing.iter().map(|descriptor| descriptor.digest.clone()).collect();
         loop {
@@ -111,7 +111,7 @@ pub(crate) struct SourceRequest<'a> {
     pub(crate) filter: &'a SourceFilter,
 }
 
-/// A source with its place.
+/// A source, and the repository or layout that it was read from.
 pub(super) type PlacedSource<'a> = (ResolvedSource, ImageSource<'a>);
 
 /// The bytes of an index, to be kept with a draft.

@@ -11,12 +11,12 @@ use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::attestations;
-use crate::core::resolve::index_order;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::selection::remove_unselected;
-use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, platform_of, into_source_index};
+use crate::core::resolve::index_order;
+use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, into_source_index, platform_of};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
+use crate::core::resolve::selection::remove_unselected;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::index::Index;
@@ -35,7 +35,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) before: Option<&'a Draft>,
     /// The repositories of the lists that are built. Images of layouts get references in the first one.
     pub(crate) targets: Vec<&'a Repository>,
-    /// Other work that is done while the sources are fetched, as the last task of the first wave of requests.
+    /// A further task that runs while the sources are fetched: the last one of the first wave of requests.
     pub(crate) concurrent_task: Option<&'a (dyn Fn() + Sync)>,
     /// Called while the sources are fetched, by several threads.
     pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
@@ -85,7 +85,7 @@ impl<'r> Resolver<'r> {
                 found => found.map(Some),
             }
         };
-        // The last task is the other work.
+        // The concurrent task is the last one.
         let wave: Vec<Option<&SourceRequest<'_>>> =
             requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
         let found = tasks::in_order(self.access.registry.jobs(), &wave, |request| match request {
@@ -134,7 +134,8 @@ impl<'r> Resolver<'r> {
         let images: Vec<&Reference> = images.filter_map(Location::reference).collect();
         for image in &images {
             self.access.registry.announce(image.repository(), Access::Pull);
-            let same_registry = images.iter().filter(|other| other.repository().domain() == image.repository().domain());
+            let same_registry =
+                images.iter().filter(|other| other.repository().domain() == image.repository().domain());
             let reads = same_registry.count().min(self.access.registry.jobs().get());
             self.access.registry.expect(image.repository(), ExpectedRequests::reads(reads));
         }
@@ -142,13 +143,15 @@ impl<'r> Resolver<'r> {
 
     fn resolve_one(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<PlacedSource<'r>, CommandError> {
         let image_source = ImageSource::open(self.access, location)?;
-        let unnamed = || CommandError::InvalidLocation { typed: location.to_string(), why: "there is no list".to_owned() };
+        let unnamed =
+            || CommandError::InvalidLocation { typed: location.to_string(), why: "there is no list".to_owned() };
         let image = &image_source.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
         let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
         let found = match fetch::manifest(&image_source)? {
             FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
-                let entry = match resolved_source::reusable_entry(self.before, image).filter(|entry| entry.descriptor.digest == digest)
+                let entry = match resolved_source::reusable_entry(self.before, image)
+                    .filter(|entry| entry.descriptor.digest == digest)
                 {
                     Some(entry) => entry.clone(),
                     None => {
@@ -211,7 +214,10 @@ impl<'r> Resolver<'r> {
 ///
 /// # Errors
 /// Errors of the registry or the layout, and content that is no index.
-pub(crate) fn fetch_index(image_source: &ImageSource<'_>, targets: &[&Repository]) -> Result<ResolvedSource, CommandError> {
+pub(crate) fn fetch_index(
+    image_source: &ImageSource<'_>,
+    targets: &[&Repository],
+) -> Result<ResolvedSource, CommandError> {
     let FetchedContent::List(fetched) = fetch::manifest(image_source)? else {
         return Err(CommandError::NotAList(image_source.to_string()));
     };

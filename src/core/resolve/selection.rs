@@ -55,7 +55,12 @@ pub(crate) fn repeated_name(image: &Reference, digest: &Digest, tag: Option<&str
 
 /// The children of an index that must be fetched. Those that are known not to match the filter are left out. `number`
 /// is the number of the source that the index is, or is nested in, and `source` its name.
-pub(super) fn selected_children(number: usize, source: &Reference, filter: &SourceFilter, index: &Index) -> Vec<SelectedChild> {
+pub(super) fn selected_children(
+    number: usize,
+    source: &Reference,
+    filter: &SourceFilter,
+    index: &Index,
+) -> Vec<SelectedChild> {
     let mut children: Vec<SelectedChild> = Vec::new();
     let mut positions: BTreeMap<&Digest, usize> = BTreeMap::new();
     let mut seen: HashSet<&Descriptor> = HashSet::new();
@@ -79,7 +84,9 @@ fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
     let is_index = |descriptor: &Descriptor| ManifestKind::is_list(&descriptor.media_type);
     let is_selected = |descriptor: &Descriptor| {
         // A descriptor without a platform may be an image, or a referrer of one.
-        is_index(descriptor) || !has_known_platform(descriptor) || descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform))
+        is_index(descriptor)
+            || !has_known_platform(descriptor)
+            || descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform))
     };
     let known = || index.manifests.iter().filter(|descriptor| !is_opaque(descriptor));
     let images = known().filter(|descriptor| attested(descriptor).is_none() && is_selected(descriptor));
@@ -122,7 +129,7 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
     source.has_all_images &= source.entries.len() == before;
 }
 
-/// Extends a set by what belongs to it, until nothing more does.
+/// Adds to a set the members that `belonging` finds for it, until it finds no more.
 pub(crate) fn close_over<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTreeSet<T>) -> Vec<T>) {
     let mut before = None;
     while before != Some(set.len()) {

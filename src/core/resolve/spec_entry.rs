@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
-use crate::core::resolve::selection::{self, matches_pick};
 use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::core::resolve::selection::{self, matches_pick};
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::entry::attested;
@@ -34,7 +34,9 @@ pub(super) fn select_entries(
 ) -> Result<Vec<Entry>, CommandError> {
     let parents = source.parents();
     if source.index.is_none() {
-        let describe = |source_entry: &Entry| if source_entry.attests().is_some() { source_entry.clone() } else { described(source_entry, entry) };
+        let describe = |source_entry: &Entry| {
+            if source_entry.attests().is_some() { source_entry.clone() } else { described(source_entry, entry) }
+        };
         let entries = source.entries.iter().map(describe);
         return Ok(entries.filter(|source_entry| keeps_attestations || source_entry.attests().is_none()).collect());
     }
@@ -54,14 +56,21 @@ pub(super) fn select_entries(
     let mut digests: BTreeSet<&Digest> = selected.values().copied().collect();
     // A signature may refer to an attestation.
     selection::close_over(&mut digests, |digests| {
-        let belongs = |source_entry: &&Entry| parents.get(&source_entry.reference).is_some_and(|parent| digests.contains(parent));
+        let belongs =
+            |source_entry: &&Entry| parents.get(&source_entry.reference).is_some_and(|parent| digests.contains(parent));
         source.entries.iter().filter(belongs).map(|source_entry| &source_entry.descriptor.digest).collect()
     });
     let is_selected = |source_entry: &&Entry| match parents.get(&source_entry.reference) {
         Some(parent) => keeps_attestations && (pick.is_none() || digests.contains(parent)),
         None => selected.contains_key(&source_entry.reference),
     };
-    let describe = |source_entry: &Entry| if parents.contains_key(&source_entry.reference) { source_entry.clone() } else { described(source_entry, entry) };
+    let describe = |source_entry: &Entry| {
+        if parents.contains_key(&source_entry.reference) {
+            source_entry.clone()
+        } else {
+            described(source_entry, entry)
+        }
+    };
     Ok(source.entries.iter().filter(is_selected).map(describe).collect())
 }
 
@@ -75,7 +84,9 @@ fn selected_images<'a>(
     let images = source.entries.iter().filter(|source_entry| !parents.contains_key(&source_entry.reference));
     let named = |source_entry: &'a Entry| (&source_entry.reference, &source_entry.descriptor.digest);
     let of = |platform: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
-        let matches = |source_entry: &&Entry| source_entry.descriptor.platform.as_ref().is_some_and(|own| matches_pick(own, platform));
+        let matches = |source_entry: &&Entry| {
+            source_entry.descriptor.platform.as_ref().is_some_and(|own| matches_pick(own, platform))
+        };
         images.clone().filter(matches).map(named).collect()
     };
     let Some(pick) = pick else { return images.map(named).collect() };

@@ -1,4 +1,4 @@
-//! Names the entries of a draft that was built from a spec, so that a store can keep it.
+//! Gives the entries of a draft that was built from a spec the names that docker's folder needs.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -5,7 +5,7 @@ use crate::core::error::CommandError;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::plan::PushPlan;
-use crate::core::push::read_lag::{NamedContent, LagRetry};
+use crate::core::push::read_lag::{LagRetry, NamedContent};
 use crate::core::referrers::ReferrerCollector;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::draft::images;
@@ -71,7 +71,10 @@ pub(crate) fn store(
     let PushContext { registry, clock, reporter, .. } = context;
     let lag = LagRetry { registry, clock, reporter };
     let put = |new: &NewEntry| {
-        let named = new.entry.descriptors().map(|descriptor| NamedContent::Manifest(&descriptor.digest, &descriptor.media_type));
+        let named = new
+            .entry
+            .descriptors()
+            .map(|descriptor| NamedContent::Manifest(&descriptor.digest, &descriptor.media_type));
         let put = || drafts.put(&new.entry).map_err(CommandError::from);
         lag.put(repository, &named.collect::<Vec<_>>(), &put)
     };

@@ -90,7 +90,10 @@ pub(crate) fn served_by_list(
         lists.iter().copied().zip(descriptors.map_err(CommandError::combine)?).collect();
     let is_served = |found: &FoundEntry| {
         let descriptors = descriptors.get(found.entry.name.list.as_str());
-        found.entry.descriptors().all(|descriptor| descriptors.is_some_and(|descriptors| descriptors.contains(descriptor)))
+        found
+            .entry
+            .descriptors()
+            .all(|descriptor| descriptors.is_some_and(|descriptors| descriptors.contains(descriptor)))
     };
     Ok(entries.iter().map(|found| (found.tag.clone(), is_served(found))).collect())
 }
@@ -112,8 +115,8 @@ fn descriptors_of(
     }
 }
 
-/// The digest that the list's tag names, if that list has all required platforms, so that it may be the one whose
-/// entries are gone. `None` if the request fails. One request (GET).
+/// The digest of the list's tag, if that list has all required platforms: then the entries may be missing because the
+/// list was published and its entries deleted. `None` if the request fails. One request (GET).
 pub(crate) fn possibly_published_digest(
     context: CollectContext<'_>,
     list: &Reference,

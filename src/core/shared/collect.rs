@@ -83,7 +83,10 @@ pub(crate) struct CollectContext<'a> {
 ///
 /// # Errors
 /// [`SharedDraftError::NotAllowed`] for an entry that is not allowed, and errors of the registry.
-pub(crate) fn collect(context: CollectContext<'_>, options: &CollectOptions<'_>) -> Result<CollectedEntries, CommandError> {
+pub(crate) fn collect(
+    context: CollectContext<'_>,
+    options: &CollectOptions<'_>,
+) -> Result<CollectedEntries, CommandError> {
     if options.is_fresh && options.run.attempt.is_none() {
         return Err(SharedDraftError::NoAttempt.into());
     }
@@ -164,7 +167,8 @@ impl<'a> EntryCollector<'a> {
     }
 
     fn is_current(&self, tag: &str, own_entry: &FoundEntry) -> bool {
-        let is_own = |found: &FoundEntry| found.digest == own_entry.digest || found.entry.attempt > own_entry.entry.attempt;
+        let is_own =
+            |found: &FoundEntry| found.digest == own_entry.digest || found.entry.attempt > own_entry.entry.attempt;
         self.found.get(tag).is_some_and(is_own)
     }
 
@@ -369,7 +373,10 @@ impl<'a> EntryCollector<'a> {
             seconds @ 0..120 => format!("{seconds}s"),
             seconds => format!("{}m", seconds / 60),
         };
-        (self.context.note)(&format!("waiting for {} ({present} of {all} there), {remaining} left", missing.join(", ")));
+        (self.context.note)(&format!(
+            "waiting for {} ({present} of {all} there), {remaining} left",
+            missing.join(", ")
+        ));
     }
 }
 

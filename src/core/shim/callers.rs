@@ -1,4 +1,4 @@
-//! Which callers of `docker` run the shim: each looks it up on a PATH of its own.
+//! Which callers of `docker` run the shim. Each caller searches its own PATH.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,11 +25,11 @@ pub struct Caller {
 /// Whether a caller runs the shim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShimUse {
-    /// It does.
+    /// It runs the shim.
     Used,
-    /// Another docker comes first.
+    /// Another docker precedes the shim on its PATH.
     OtherFirst(PathBuf),
-    /// It does not look in the shim's directory, or there is no shim.
+    /// The shim's directory is not on its PATH, or there is no shim.
     NotOnPath,
     /// Its PATH could not be read from this file.
     Unknown(PathBuf),

@@ -1,4 +1,4 @@
-//! A `docker` in front of docker on the PATH, so that `docker manifest` in scripts runs this program.
+//! A `docker` that precedes docker on the PATH, so that `docker manifest` in scripts runs this program.
 //!
 //! It is a link to this program. Under the name `docker`, the program runs `docker manifest` itself, and executes the
 //! next docker on the PATH for every other command. It is no shell script, because dash and BusyBox drop environment

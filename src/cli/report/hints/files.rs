@@ -9,13 +9,17 @@ pub(super) fn file_error(error: &FileError) -> Option<String> {
         FileError::UnsupportedKind { .. } => "name the file itself; '-' reads standard input",
         FileError::NotAFile { .. } => "name a regular file itself",
         FileError::EmptyFolder { .. } => "no build wrote its digest there, or its files were not copied here",
-        FileError::LayoutAsFolder { path } => return Some(format!("name it as an image: oci-layout://{}", path.display())),
+        FileError::LayoutAsFolder { path } => {
+            return Some(format!("name it as an image: oci-layout://{}", path.display()));
+        }
         FileError::NotADigestFile { .. } | FileError::NotADigestFolder { .. } => {
             "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
              --from"
         }
         FileError::ImageId { .. } => "an --iidfile contains image ids: use --digestfile, or buildx's --metadata-file",
-        FileError::SizeMismatch { .. } => "the file was changed after the build wrote it, or mixes two images: copy it again",
+        FileError::SizeMismatch { .. } => {
+            "the file was changed after the build wrote it, or mixes two images: copy it again"
+        }
         FileError::TwoImagesForPlatform { .. } => {
             "one of them is left from an earlier build, or is of another target: remove it, or choose with --target"
         }
@@ -25,7 +29,9 @@ pub(super) fn file_error(error: &FileError) -> Option<String> {
         FileError::NoTargets(_) => "leave --target out: no file names targets",
         FileError::InvalidContent { source, .. } => return build_output_error(source).map(ToOwned::to_owned),
         FileError::DuplicateTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",
-        FileError::NotAnArtifactFile { .. } | FileError::TooLarge { .. } | FileError::TooManyFiles { .. } => return None,
+        FileError::NotAnArtifactFile { .. } | FileError::TooLarge { .. } | FileError::TooManyFiles { .. } => {
+            return None;
+        }
     };
     Some(hint.to_owned())
 }

@@ -40,7 +40,8 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::DraftExists { list, is_push: false } => {
             format!("{list} exists as a draft: use --amend to add images to it, or --replace to replace it")
         }
-        CommandError::NotInList { suggestion: Some(near), .. } | CommandError::NotInDraft { suggestion: Some(near), .. } => {
+        CommandError::NotInList { suggestion: Some(near), .. }
+        | CommandError::NotInDraft { suggestion: Some(near), .. } => {
             format!("did you mean '{near}'?")
         }
         CommandError::NotInList { list, has_draft: true, .. } | CommandError::NotInDraft { list, .. } => {
@@ -105,7 +106,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             return failure.each().iter().flat_map(|error| hints(error, certificates)).collect();
         }
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
-        CommandError::InvalidDraft(source) | CommandError::InvalidPreview(source) => return store::document_error(source),
+        CommandError::InvalidDraft(source) | CommandError::InvalidPreview(source) => {
+            return store::document_error(source);
+        }
         CommandError::Store(source) => return store::store_error(source),
         CommandError::Layout(source) => match &**source {
             LayoutError::OldDockerArchive { .. } => {
@@ -134,7 +137,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Unpublishable(_) => {
             "the table has the registry's own messages; its operators may be able to allow lists".into()
         }
-        CommandError::Incomplete { list, origin, missing, extra } => return incomplete_list(list, *origin, missing, extra),
+        CommandError::Incomplete { list, origin, missing, extra } => {
+            return incomplete_list(list, *origin, missing, extra);
+        }
         CommandError::NoManPage(_) => "help lists the commands".into(),
         CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
         CommandError::Shim(source) => return shim(source),

@@ -23,8 +23,15 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let require = &args.require;
-    let options =
-        CollectOptions { list, run: &run, require, is_fresh: false, only_from: None, own_entries: vec![], wait: Duration::ZERO };
+    let options = CollectOptions {
+        list,
+        run: &run,
+        require,
+        is_fresh: false,
+        only_from: None,
+        own_entries: vec![],
+        wait: Duration::ZERO,
+    };
     let collected = collect::collect(client.gather_context(), &options)?;
     if !collected.missing.is_empty() {
         context.streams.note(format_args!("missing: {}", collected.missing.join(", ")));

@@ -64,7 +64,7 @@ pub(super) fn run(
         require: &publish.require,
         is_fresh: shared.fresh,
         only_from: *only_from,
-        own: own_entries.clone(),
+        own_entries: own_entries.clone(),
         wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
@@ -98,7 +98,11 @@ pub(super) fn run(
 }
 
 /// Prints which entries are missing. This is not a failure.
-fn print_unpublished(context: &Context, request: &SharedRequest<'_>, collected: &CollectedEntries) -> Result<(), CommandError> {
+fn print_unpublished(
+    context: &Context,
+    request: &SharedRequest<'_>,
+    collected: &CollectedEntries,
+) -> Result<(), CommandError> {
     let (all, missing) = (request.publish.require.len(), &collected.missing);
     let present = request.publish.require.iter().filter(|platform| !missing.contains(&platform.shown)).count();
     let list = request.list;

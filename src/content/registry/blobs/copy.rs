@@ -240,7 +240,8 @@ impl BlobTransfer<'_> {
                 return Err(error);
             }
             let is_limited = error.cause.is_rate_limit();
-            let retryable = if error.cause.again == Retryable::Never { Retryable::Repeatable } else { error.cause.again };
+            let retryable =
+                if error.cause.again == Retryable::Never { Retryable::Repeatable } else { error.cause.again };
             retry.wait(error.cause.with_again(retryable)).map_err(BlobCopyError::target)?;
             if is_limited {
                 self.rewind_to_uploaded();

@@ -33,8 +33,8 @@ impl BlobCopyError {
     }
 }
 
-/// Whether a mount failed for a reason of its own: because of its source, or because the registry makes none. The blob
-/// can still be streamed. Harbor answers 401 to a mount from another project, whatever login it is given.
+/// Whether the registry refused a mount: because of its source, or because it does not mount blobs at all. The blob can
+/// still be streamed. Harbor answers 401 to a mount from another project, whatever login it is given.
 pub(crate) fn is_mount_refused(error: &RegistryError) -> bool {
     matches!(
         error.kind,

@@ -140,13 +140,14 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
     }
 
     fn read_hashed(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let remaining = self.remaining().map_or(usize::MAX, |remaining| usize::try_from(remaining).unwrap_or(usize::MAX));
+        let remaining =
+            self.remaining().map_or(usize::MAX, |remaining| usize::try_from(remaining).unwrap_or(usize::MAX));
         let room = remaining.min(buffer.len());
         if room == 0 || self.hasher.is_complete {
             return Ok(0);
         }
-        let count =
-            (self.source)(self.hasher.position, buffer.get_mut(..room).unwrap_or_default()).map_err(ReadError::Unreadable)?;
+        let count = (self.source)(self.hasher.position, buffer.get_mut(..room).unwrap_or_default())
+            .map_err(ReadError::Unreadable)?;
         if count == 0 {
             return self.hasher.finish().map(|()| 0).map_err(ReadError::InvalidContent);
         }
@@ -175,7 +176,7 @@ impl Read for VerifyingReader<'_, '_> {
             }
             Err(error) => {
                 self.error = Some(error);
-                Err(io::Error::other("the blob's source gave out"))
+                Err(io::Error::other("the blob's source failed"))
             }
         }
     }
@@ -230,7 +231,11 @@ mod tests {
             let mut hasher = ResumableHasher::new(&digest, Some(5 * CHECKPOINT_EVERY));
             bytes.chunks(piece).for_each(|chunk| hasher.add(chunk));
             hasher.rewind(to);
-            assert!(hasher.position() <= to && to - hasher.position() < CHECKPOINT_EVERY + 2 * piece as u64, "{to}: {}", hasher.position());
+            assert!(
+                hasher.position() <= to && to - hasher.position() < CHECKPOINT_EVERY + 2 * piece as u64,
+                "{to}: {}",
+                hasher.position()
+            );
             let rest = &bytes[usize::try_from(hasher.position()).unwrap()..];
             rest.chunks(piece).for_each(|chunk| hasher.add(chunk));
             assert!(hasher.finish().is_ok() && hasher.is_complete(), "{to}");

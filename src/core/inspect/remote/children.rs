@@ -8,8 +8,8 @@ use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::inspect::remote::{RemoteReader, config_platform, is_list};
 use crate::core::limit_error::LimitError;
-use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::limits::CHILDREN_MAX;
+use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -97,7 +97,7 @@ fn nodes(
     for descriptor in descriptors {
         *remaining = remaining.checked_sub(1).ok_or_else(too_many)?;
         let mut node = InspectNode::from_descriptor(list.at_digest(&descriptor.digest).location(), descriptor.clone());
-        node.inside = match known.get(&descriptor.digest) {
+        node.contents = match known.get(&descriptor.digest) {
             None | Some(ChildContent::Present) => NodeContents::Unknown,
             Some(ChildContent::Missing) => NodeContents::Missing,
             Some(ChildContent::List(descriptors)) => {
@@ -131,9 +131,9 @@ fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildC
     match fetch::manifest(&child) {
         Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
         Err(error) => Err(error),
-        Ok(FetchedContent::List(fetched)) => {
-            Ok(ChildContent::List(Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&child))?.manifests))
-        }
+        Ok(FetchedContent::List(fetched)) => Ok(ChildContent::List(
+            Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&child))?.manifests,
+        )),
         Ok(FetchedContent::Image(_, fetched)) => {
             let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&child))?;
             // An attestation has no platform.
