@@ -22,7 +22,7 @@ const FILES_MAX: usize = 10_000;
 const FILE_MAX: u64 = 16 << 20;
 
 /// The file name that means standard input.
-const STDIN: &str = "-";
+pub(crate) const STDIN: &str = "-";
 
 /// The file that makes a folder an OCI image layout.
 const LAYOUT_MARKER: &str = "oci-layout";

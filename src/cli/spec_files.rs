@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Apply, FromFiles, RefArg, TagArg};
-use crate::cli::build_files;
+use crate::cli::build_files::{self, STDIN};
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
@@ -17,14 +17,11 @@ use crate::model::spec::{self, Dialect, Parsed, Spec, SpecEntry, SpecFrom, Targe
 /// One byte more than the largest spec.
 const READ_MAX: u64 = (16 << 20) + 1;
 
-/// The file name that means standard input.
-const STDIN: &str = "-";
-
 /// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
 pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
     let flags = &args.publish;
-    if flags.form != Form::Auto {
-        spec.form = Some(flags.form);
+    if flags.list_format != Form::Auto {
+        spec.form = Some(flags.list_format);
     }
     let tag = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
     spec.tags.extend(flags.tags.iter().filter_map(tag));

@@ -167,7 +167,7 @@ impl ListFlags {
 pub struct PublishFlags {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
     #[arg(long = "type", value_name = "string", value_parser = one_of(FORMS), default_value = "auto")]
-    pub form: Form,
+    pub list_format: Form,
     /// Additional tags, or references with a tag in other repositories
     #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::parse)]
     pub tags: Vec<TagArg>,
@@ -220,7 +220,7 @@ impl PublishFlags {
     /// The same as a request of `core`.
     pub(crate) fn options(&self) -> PushOptions {
         PushOptions {
-            list_format: self.form,
+            list_format: self.list_format,
             tags: self.tags.clone(),
             require: self.require.clone(),
             exact: self.exact,

@@ -47,7 +47,7 @@ pub use manifest_tool::{
 pub use partial_line::{Cursor, PartialCommandLine, parse_partial};
 pub use pflag::{FlagKind, flag_kind};
 pub use possible_values::{
-    CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
+    CompletionShell, Format, InspectFormat, InspectOutput, PlatformsFormat, PublishFormat, RowsFormat, Shell,
 };
 pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use reference_page::reference_page;

@@ -44,7 +44,7 @@ pub enum PublishFormat {
 
 /// The format of a list of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub enum RowsFormat {
     /// Columns for people.
     #[default]
     Table,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::common_flags::NetworkFlags;
 use super::examples;
-use super::possible_values::{InspectOutput, InspectOutputParser, ListFormat, PlatformsFormat};
+use super::possible_values::{InspectOutput, InspectOutputParser, PlatformsFormat, RowsFormat};
 use super::shared_drafts::SharedDraftFlags;
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;
@@ -65,8 +65,8 @@ pub struct Ls {
     #[arg(short = 'q', long)]
     pub quiet: bool,
     /// Format: "table" or "json" (default "table")
-    #[arg(long, value_name = "string", value_enum, default_value_t = ListFormat::Table, hide_default_value = true)]
-    pub format: ListFormat,
+    #[arg(long, value_name = "string", value_enum, default_value_t = RowsFormat::Table, hide_default_value = true)]
+    pub format: RowsFormat,
     /// Show the entries of shared drafts in the registry
     #[arg(long)]
     pub shared: bool,
@@ -128,8 +128,8 @@ pub struct Check {
     #[arg(value_name = "REGISTRY[/REPOSITORY]", value_parser = values::non_empty_text)]
     pub target: String,
     /// Format: "table" or "json" (default "table")
-    #[arg(long, value_name = "string", value_enum, default_value_t = ListFormat::Table, hide_default_value = true)]
-    pub format: ListFormat,
+    #[arg(long, value_name = "string", value_enum, default_value_t = RowsFormat::Table, hide_default_value = true)]
+    pub format: RowsFormat,
     /// Keep what was pushed
     #[arg(long)]
     pub keep: bool,

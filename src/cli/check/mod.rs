@@ -21,7 +21,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
-use crate::cli::args::{Check as CheckFlags, ListFormat};
+use crate::cli::args::{Check as CheckFlags, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Steps, Table};
 use crate::core::error::CommandError;
@@ -51,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
     let was_stopped = interrupt.was_received();
     let publishable = results.works(Probe::DockerList) || results.works(Probe::OciIndex);
     let shown = match outcome {
-        Ok(()) if !was_stopped && args.format == ListFormat::Table => print_table(context, &results),
+        Ok(()) if !was_stopped && args.format == RowsFormat::Table => print_table(context, &results),
         Ok(()) if !was_stopped => context
             .streams
             .json(&CheckReport {

@@ -79,10 +79,10 @@ impl ManifestTool<'_> {
 
     /// Publishes specs. Prints the digest and the size of each list, as manifest-tool does.
     fn push(&self, mut specs: Vec<Spec>, args: &ToolPush) -> Result<(), CommandError> {
-        let ToolPush { form, ignore_missing } = *args;
+        let ToolPush { list_format, ignore_missing } = *args;
         for spec in &mut specs {
             // manifest-tool's default is Docker's manifest list.
-            spec.form = Some(if form == Form::Docker { spec.form.unwrap_or(form) } else { form });
+            spec.form = Some(if list_format == Form::Docker { spec.form.unwrap_or(list_format) } else { list_format });
         }
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;

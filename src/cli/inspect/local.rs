@@ -41,9 +41,9 @@ pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredCon
 
 /// Reads a draft. If its sidecar cannot be read, the draft is shown without it, and a line on stderr says so.
 fn read_draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
-    let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
-    if let Some(doubt) = doubt {
-        context.streams.warning(format_args!("{doubt}, and nothing of that is shown"));
+    let Some((draft, problem)) = store.shown(list)? else { return Ok(None) };
+    if let Some(problem) = problem {
+        context.streams.warning(format_args!("{problem}; the draft is shown without it"));
     }
     Ok(Some(draft))
 }
@@ -73,20 +73,20 @@ fn find_entry(
 }
 
 /// The text to print.
-pub(crate) fn output(context: &Context, args: &Inspect, found: StoredContent) -> Result<Vec<u8>, CommandError> {
-    let found = match &args.platform {
-        Some(filter) => with_platform(context, found, filter)?,
-        None => found,
+pub(crate) fn output(context: &Context, args: &Inspect, content: StoredContent) -> Result<Vec<u8>, CommandError> {
+    let content = match &args.platform {
+        Some(filter) => with_platform(context, content, filter)?,
+        None => content,
     };
     match &args.format {
-        Some(InspectOutput::Format(format)) => formatted(context, *format, args.verbose, &node(&found)?, None),
-        Some(InspectOutput::Template(template)) => templated(args, template, found),
-        None => docker_output(&found, args),
+        Some(InspectOutput::Format(format)) => formatted(context, *format, args.verbose, &node(&content)?, None),
+        Some(InspectOutput::Template(template)) => templated(args, template, content),
+        None => docker_output(&content, args),
     }
 }
 
-fn node(found: &StoredContent) -> Result<InspectNode, CommandError> {
-    match found {
+fn node(content: &StoredContent) -> Result<InspectNode, CommandError> {
+    match content {
         StoredContent::Draft(draft) => InspectNode::from_draft(draft),
         StoredContent::Entry(_, entry) => InspectNode::from_entry(entry),
     }
@@ -95,10 +95,10 @@ fn node(found: &StoredContent) -> Result<InspectNode, CommandError> {
 /// The image for a platform.
 fn with_platform(
     context: &Context,
-    found: StoredContent,
+    content: StoredContent,
     filter: &PlatformFilter,
 ) -> Result<StoredContent, CommandError> {
-    let (list, entries): (&Reference, Vec<&Entry>) = match &found {
+    let (list, entries): (&Reference, Vec<&Entry>) = match &content {
         StoredContent::Draft(draft) => (&draft.reference, draft.entries().collect()),
         StoredContent::Entry(list, entry) => (list, vec![entry]),
     };
@@ -119,12 +119,12 @@ fn with_platform(
 }
 
 /// The output of a template for a draft or an image of one. A draft has no configurations, and nothing is requested.
-fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Result<Vec<u8>, CommandError> {
+fn templated(args: &Inspect, template: &Template, content: StoredContent) -> Result<Vec<u8>, CommandError> {
     let needs = template.needs();
     if needs.image_by_name || needs.provenance || needs.sbom {
         return Err(CommandError::TemplateOfDraft(args.image.typed.clone()));
     }
-    let (reference, manifest) = match found {
+    let (reference, manifest) = match content {
         StoredContent::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
             let own = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
@@ -137,8 +137,8 @@ fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Resul
 }
 
 /// Docker's output, or the exact bytes.
-fn docker_output(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
-    match found {
+fn docker_output(content: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+    match content {
         StoredContent::Draft(draft) if args.verbose => Ok(json_array(draft.entries().map(Entry::encode))?),
         StoredContent::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;

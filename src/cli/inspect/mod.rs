@@ -26,7 +26,7 @@ const INDENTATION: &str = "\t";
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
     let text = match local::find(context, args)? {
-        Some(found) => local::output(context, args, found)?,
+        Some(content) => local::output(context, args, content)?,
         None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
         None => remote::output(context, args)?,
     };

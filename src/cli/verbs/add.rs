@@ -37,9 +37,9 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
             let addition = Addition::resolve(context, access, (args, &named), published)?;
             let mut draft = published.clone();
             let mut added = addition.apply(&mut draft, args)?;
-            let doubles = amend::remove_duplicates(published, &mut draft);
+            let duplicates = amend::remove_duplicates(published, &mut draft);
             added.lines = added_lines(published, &draft, if args.publish.dry_run { "Would add" } else { "Added" });
-            added.lines.extend(doubles.iter().map(|double| format!("{double} is in {list} already")));
+            added.lines.extend(duplicates.iter().map(|duplicate| format!("{duplicate} is in {list} already")));
             applied = Some((addition, added));
             Ok(draft)
         })?;
@@ -80,7 +80,7 @@ struct Addition {
     sources: Vec<ResolvedSource>,
     previous: PreviousEntries,
     /// Entries of the draft that were named but not requested.
-    known: BTreeSet<Reference>,
+    reused: BTreeSet<Reference>,
     /// The artifact with the files of `--artifact`. It is in the repository.
     artifact: Option<Entry>,
 }
@@ -101,8 +101,8 @@ impl Addition {
         (args, named): (&Add, &NamedImages),
         existing: &Draft,
     ) -> Result<Addition, CommandError> {
-        let packed = pack_artifact(context, args)?;
-        if packed.is_some() {
+        let artifact = pack_artifact(context, args)?;
+        if artifact.is_some() {
             // One token is for the images and the artifact.
             access.registry.announce(existing.reference.repository(), Access::PullPush);
         }
@@ -115,26 +115,26 @@ impl Addition {
             named.resolve(access, target, Some(existing), is_requested, &context.fetch_progress())?;
         let filter = named.filter.clone();
         let previous = PreviousEntries::resolve(access.registry, existing, &sources)?;
-        let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
-        let known = known.map(|entry| entry.reference.clone()).collect();
+        let reused = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
+        let reused = reused.map(|entry| entry.reference.clone()).collect();
         let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
-        let push = |packed: Artifact| packed.push(access.registry, &*context.clock, target, &reporter);
-        let artifact = packed.map(push).transpose()?;
-        Ok(Addition { filter, sources, previous, known, artifact })
+        let push = |artifact: Artifact| artifact.push(access.registry, &*context.clock, target, &reporter);
+        let artifact = artifact.map(push).transpose()?;
+        Ok(Addition { filter, sources, previous, reused, artifact })
     }
 
     fn apply(&self, draft: &mut Draft, args: &Add) -> Result<AdditionResult, CommandError> {
-        let (before, mut moves, mut named) = (draft.clone(), Vec::new(), self.known.clone());
+        let (before, mut moves, mut described) = (draft.clone(), Vec::new(), self.reused.clone());
         for source in &self.sources {
             moves.extend(amend::merge(draft, source, &self.filter, &self.previous));
             let images = source.entries.iter().filter(|entry| is_selected(&self.filter, entry));
-            named.extend(images.flat_map(|image| amend::names_in_draft(draft, image)));
+            described.extend(images.flat_map(|image| amend::names_in_draft(draft, image)));
         }
         if let Some(artifact) = &self.artifact {
-            named.insert(artifact.reference.clone());
+            described.insert(artifact.reference.clone());
             draft.insert(artifact.clone());
         }
-        let notes = apply_flags(draft, &named, args)?;
+        let notes = apply_flags(draft, &described, args)?;
         requirements::check(draft, &args.publish.requirements(SpecOrigin::Images))?;
         Ok(AdditionResult { moves, notes, lines: added_lines(&before, draft, "Added") })
     }
@@ -162,13 +162,17 @@ fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
 }
 
 /// Applies the flags to these entries. Returns the lines to print.
-fn apply_flags(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<BTreeSet<String>, CommandError> {
+fn apply_flags(
+    draft: &mut Draft,
+    references: &BTreeSet<Reference>,
+    args: &Add,
+) -> Result<BTreeSet<String>, CommandError> {
     let mut notes = BTreeSet::new();
     if !annotate::changes_entry(&args.entry) {
         return Ok(notes);
     }
-    for name in named {
-        if let Some(mut entry) = draft.get(name).cloned() {
+    for reference in references {
+        if let Some(mut entry) = draft.get(reference).cloned() {
             notes.extend(apply_entry_flags(&mut entry, &args.entry)?);
             draft.insert(entry);
         }

@@ -21,22 +21,22 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     // A login is for the registry of the target, or else for that of the source.
     let login_repository = target.reference().or(source.reference()).map(Reference::repository);
     let registry = context.registry(&args.network, login_repository)?;
-    let read = OpenSource::open(&registry, &source)?;
+    let open_source = OpenSource::open(&registry, &source)?;
     let notice = |line: &str| context.streams.note(line);
     let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
-    let write = OpenTarget::open(&registry, &target, lock_wait)?;
+    let open_target = OpenTarget::open(&registry, &target, lock_wait)?;
     let reporter = Reporter { context, is_quiet: args.quiet, is_verbose: args.verbose };
-    let tag = target_tag(args, &target, read.tag.as_deref())?;
+    let tag = target_tag(args, &target, open_source.tag.as_deref())?;
     let request = CopyRequest {
-        source: &*read.content,
-        sink: &*write.content,
+        source: &*open_source.content,
+        sink: &*open_target.content,
         registry: &registry,
         clock: &*context.clock,
         from: args.source.typed.clone(),
         to: full_name(&target, tag.as_deref()),
-        name: read.name,
+        name: open_source.name,
         tag,
-        expected: write.digest,
+        expected: open_target.digest,
         filter: &args.sources.filter(),
         referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,

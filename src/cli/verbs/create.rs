@@ -38,18 +38,18 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         refuse_layouts(&named.words)?;
     }
     let is_requested = |image: &ImageName| is_requested(args, existing, image);
-    let (found, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;
+    let (sources, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;
     let previous = match existing {
-        Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
+        Some(draft) => PreviousEntries::resolve(&registry, draft, &sources)?,
         None => PreviousEntries::default(),
     };
-    let sources = DraftSources { filter: &named.filter, sources: &found, previous: &previous };
+    let draft_sources = DraftSources { filter: &named.filter, sources: &sources, previous: &previous };
     let may_be_published = args.amend && stored.is_none() && !args.image_flags.offline;
     let is_published = may_be_published && !is_own_source(args, list) && is_served(&registry, list);
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, list)?;
     let build = |existing: Option<&Draft>| {
-        let (mut draft, moves) = sources.build(list, existing);
+        let (mut draft, moves) = draft_sources.build(list, existing);
         edits.apply(subject.as_ref(), &mut draft)?;
         requirements::check(&draft, &args.publish.requirements(SpecOrigin::Images))?;
         Ok::<_, CommandError>((draft, moves))
@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (draft, _) = build(None)?;
         direct_push::publish_new(context, access, &draft, &args.publish)?;
-        print_source_changes(context, &[], &found);
+        print_source_changes(context, &[], &sources);
         return Ok(());
     }
     let mut built = None;
@@ -72,7 +72,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         })?;
     }
     let Some((draft, moves)) = built else { return Ok(()) };
-    print_source_changes(context, &moves, &found);
+    print_source_changes(context, &moves, &sources);
     if is_published {
         context.streams.note(format_args!(
             "{list} is published, but there was no draft of it to amend: the new draft has only the images that were \
@@ -134,8 +134,8 @@ fn is_requested(args: &Create, existing: Option<&Draft>, image: &ImageName) -> b
 }
 
 /// Prints which tags have moved since the draft was made, and what the draft cannot contain.
-pub(crate) fn print_source_changes(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
-    found.iter().flat_map(|source| &source.omissions).for_each(|omission| context.streams.warning(omission));
+pub(crate) fn print_source_changes(context: &Context, moves: &[SourceChange], sources: &[ResolvedSource]) {
+    sources.iter().flat_map(|source| &source.omissions).for_each(|omission| context.streams.warning(omission));
     for SourceChange { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
     }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::cli::args::{ListFormat, Ls};
+use crate::cli::args::{Ls, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Table, human};
 use crate::core::error::CommandError;
@@ -31,11 +31,11 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     rows.sort_by_cached_key(Row::name);
     match args.format {
         _ if args.quiet => rows.iter().filter_map(Row::list).try_for_each(|list| context.streams.line(list))?,
-        ListFormat::Table => {
+        RowsFormat::Table => {
             let table = context.streams.fit_table(table(&rows));
             context.streams.data(table.to_string().as_bytes())?;
         }
-        ListFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
+        RowsFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
     }
     CommandError::fail_if_any(errors)
 }

@@ -60,7 +60,7 @@ pub struct ToolInspect {
 pub struct ToolPush {
     /// Form of the list: "docker" or "oci" (default "docker")
     #[arg(long = "type", value_name = "value", value_parser = one_of(TOOL_FORMS), default_value = "docker")]
-    pub form: Form,
+    pub list_format: Form,
     /// Leave out images that the registry does not have
     #[arg(long)]
     pub ignore_missing: bool,

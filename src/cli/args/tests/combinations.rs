@@ -69,7 +69,7 @@ fn flag_values_have_types_and_defaults() {
         "me",
         "--password-stdin",
     ]);
-    assert_eq!(full.publish.form, Form::Oci);
+    assert_eq!(full.publish.list_format, Form::Oci);
     assert_eq!(full.publish.format, Some(PublishFormat::Json));
     assert_eq!(full.publish.digest_file, Some(PathBuf::from("d")));
     assert_eq!(full.publish.metadata_file, Some(PathBuf::from("m")));
@@ -88,7 +88,7 @@ fn flag_values_have_types_and_defaults() {
     let Command::Ls(ls) = run_command(&["ls"]) else { panic!("not ls") };
     assert_eq!(
         ls,
-        Ls { list: None, quiet: false, format: ListFormat::Table, shared: false, network: NetworkFlags::default() }
+        Ls { list: None, quiet: false, format: RowsFormat::Table, shared: false, network: NetworkFlags::default() }
     );
     let Command::Inspect(inspect) =
         run_command(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"])

@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let entries = shared_add::entries_of(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
     check_required(args, &entries)?;
     for left_out in left_out {
-        context.streams.warning(format_args!("{left_out}, so that no entry has it"));
+        context.streams.warning(format_args!("{left_out}; no entry contains it"));
     }
     if args.publish.dry_run {
         return print_dry_run(context, args, &entries);
@@ -80,12 +80,12 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 fn draft(client: &SharedClient<'_>, layouts: &Layouts, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
     let named = NamedImages::read(client.context, &args.images, &args.image_flags, list.repository())?;
     let access = ContentAccess { registry: &client.registry, layouts };
-    let (found, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
+    let (sources, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
     let mut draft = Draft::new(list.clone());
-    for source in &found {
+    for source in &sources {
         amend::merge(&mut draft, source, &named.filter, &PreviousEntries::default());
     }
-    create::print_source_changes(client.context, &[], &found);
+    create::print_source_changes(client.context, &[], &sources);
     let images: Vec<Reference> =
         draft.entries().filter(|entry| entry.attests().is_none()).map(|entry| entry.reference.clone()).collect();
     if annotate::changes_entry(&args.entry) {

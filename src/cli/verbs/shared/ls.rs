@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::args::{ListFormat, Ls, RefArg};
+use crate::cli::args::{Ls, RefArg, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::Table;
 use crate::cli::verbs::shared::SharedClient;
@@ -37,8 +37,8 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     let client = SharedClient::new(context, &args.network, repository)?;
     let only_tag = if Reference::names_repository_only(typed) { None } else { list.tag() };
     let listed = listing::entries(client.gather_context(), repository, only_tag)?;
-    let found: Vec<FoundEntry> = listed.iter().filter_map(|listed| listed.as_ref().ok().cloned()).collect();
-    let served = clean_up::served_by_list(client.gather_context(), repository, &found)?;
+    let entries: Vec<FoundEntry> = listed.iter().filter_map(|listed| listed.as_ref().ok().cloned()).collect();
+    let served = clean_up::served_by_list(client.gather_context(), repository, &entries)?;
     let rows: Vec<EntryRow> = listed
         .into_iter()
         .map(|listed| match listed {
@@ -64,8 +64,8 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
         .collect();
     match args.format {
         _ if args.quiet => rows.iter().try_for_each(|row| context.streams.line(&row.reference))?,
-        ListFormat::Json => context.streams.json(&rows)?,
-        ListFormat::Table => {
+        RowsFormat::Json => context.streams.json(&rows)?,
+        RowsFormat::Table => {
             let table = table(&rows).within(context.streams.width());
             context.streams.data(table.to_string().as_bytes())?;
         }

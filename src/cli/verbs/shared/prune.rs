@@ -13,14 +13,14 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
     let client = SharedClient::new(context, &args.network, repository)?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let listed = listing::entries(client.gather_context(), repository, None)?;
-    let found: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
+    let entries: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
     let chosen: Vec<FoundEntry> = if args.all {
-        found
+        entries
     } else if args.shared.run.is_some() {
-        found.into_iter().filter(|found| found.entry.name.run == run.id).collect()
+        entries.into_iter().filter(|found| found.entry.name.run == run.id).collect()
     } else {
-        let served = clean_up::served_by_list(client.gather_context(), repository, &found)?;
-        found.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
+        let served = clean_up::served_by_list(client.gather_context(), repository, &entries)?;
+        entries.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
     };
     if args.dry_run {
         for found in &chosen {
