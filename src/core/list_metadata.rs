@@ -196,7 +196,7 @@ pub(crate) fn resolve_subject(
     }
     let (FetchedContent::Image(_, found) | FetchedContent::List(found)) =
         fetch::manifest(&ImageSource::in_registry(registry, subject))?;
-    Ok(Descriptor::new(&found.media_type, found.digest, found.bytes.len() as u64))
+    Ok(found.descriptor())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{UploadStart, Uploads, WRITE_RESPONSE_MAX};
 use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
 use crate::model::media_type;
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
@@ -31,6 +32,13 @@ pub struct FetchedManifest {
     pub bytes: Vec<u8>,
     /// The digest of the bytes, checked against the requested and the stated digest.
     pub digest: Digest,
+}
+
+impl FetchedManifest {
+    /// Its descriptor, with nothing but media type, digest and size.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64)
+    }
 }
 
 /// A manifest that the registry accepted.

@@ -42,7 +42,7 @@ impl Walk {
 
 /// Fetches every index, and every image that the target does not have.
 pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZeroUsize) -> Result<Walk, CommandError> {
-    let top_descriptor = Descriptor::new(&top.media_type, top.digest.clone(), top.bytes.len() as u64);
+    let top_descriptor = top.descriptor();
     let is_list = ManifestKind::is_list(&top.media_type);
     let is_present = !is_list && request.sink.has_image(&top_descriptor).map_err(CommandError::from)?;
     let mut size = ResolvedSize::default();

@@ -29,16 +29,15 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
     let requests_before = access.registry.requests();
     let (is_list, descriptor, platforms) = match fetch::manifest(image)? {
         FetchedContent::List(served) => {
-            let descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
             let reader = RemoteReader { jobs: access.registry.jobs() };
             let list = reader.list_node(image, &served, Detail::default())?;
             let mut platforms = Vec::new();
             collect_images(list.children(), &mut platforms);
-            (true, descriptor, platforms)
+            (true, served.descriptor(), platforms)
         }
         FetchedContent::Image(_, served) => {
-            let mut descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            descriptor.platform = Some(ConfigPlatforms::default().read(image, &served.bytes)?);
+            let platform = Some(ConfigPlatforms::default().read(image, &served.bytes)?);
+            let descriptor = Descriptor { platform, ..served.descriptor() };
             let by_digest = location.at_digest(&served.digest);
             let platforms = vec![EntryListing::single_image(&by_digest, &descriptor)];
             (false, descriptor, platforms)

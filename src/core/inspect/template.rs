@@ -77,8 +77,7 @@ impl TemplateSource<'_> {
         listed: Option<Descriptor>,
         list: Option<&FetchedManifest>,
     ) -> Result<TemplateData, CommandError> {
-        let from_manifest = Descriptor::new(&image.media_type, image.digest.clone(), image.bytes.len() as u64);
-        let descriptor = listed.unwrap_or(from_manifest);
+        let descriptor = listed.unwrap_or_else(|| image.descriptor());
         let mut found = ListContent::default();
         if self.needs_images() {
             let platform = descriptor.platform.clone().unwrap_or_default();
@@ -97,9 +96,8 @@ impl TemplateSource<'_> {
     /// # Errors
     /// As [`TemplateSource::of_image`], and lists beyond the limits.
     pub(crate) fn of_list(&self, list: &FetchedManifest) -> Result<TemplateData, CommandError> {
-        let descriptor = Descriptor::new(&list.media_type, list.digest.clone(), list.bytes.len() as u64);
         let found = if self.needs_images() { self.walk(list, |_| true)? } else { ListContent::default() };
-        self.fetch_data(TemplateManifest::List(list.bytes.clone(), descriptor), found)
+        self.fetch_data(TemplateManifest::List(list.bytes.clone(), list.descriptor()), found)
     }
 
     fn needs_attestations(&self) -> bool {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::index_walk;
@@ -40,9 +39,8 @@ impl RemoteReader {
             RemoteContent::Image(image) => {
                 let platform = config_platform(source, &image.fetched.bytes)?;
                 if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
-                    let FetchedManifest { media_type, digest, bytes, .. } = &image.fetched;
-                    let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
-                    return Ok(RemoteImage { descriptor: Some(Descriptor { platform, ..descriptor }), ..*image });
+                    let descriptor = Descriptor { platform, ..image.fetched.descriptor() };
+                    return Ok(RemoteImage { descriptor: Some(descriptor), ..*image });
                 }
                 return Err(CommandError::no_such_platform(
                     &filter.shown,
