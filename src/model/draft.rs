@@ -85,6 +85,11 @@ impl Draft {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
 
+    /// Whether the list's tag was last seen with this digest.
+    pub fn was_served_as(&self, digest: &Digest) -> bool {
+        self.remote_digest.as_ref() == Some(digest)
+    }
+
     /// The only image, if there is nothing that the image itself does not say.
     pub fn lone_image(&self) -> Option<&Entry> {
         let mut entries = self.entries();

@@ -167,10 +167,10 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
             registry.announce(source, Access::Pull);
         }
         let in_place = plan.children.iter().filter(|child| child.manifest.is_none()).count();
-        // If the tag serves the list already, the list and its children are read, and nothing is written.
-        let is_served = draft.remote_digest.as_ref() == Some(&plan.list.digest);
-        let reads = if is_served { plan.children.len() } else { in_place } + plan.tags.len();
-        let writes = if is_dry_run || is_served { 0 } else { plan.blobs.len() };
+        // If the tag probably serves the list already, the list and its children are read, and nothing is written.
+        let is_expected = draft.was_served_as(&plan.list.digest);
+        let reads = if is_expected { plan.children.len() } else { in_place } + plan.tags.len();
+        let writes = if is_dry_run || is_expected { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.expect(target, ExpectedRequests { reads, writes, writes_follow: true });
     }

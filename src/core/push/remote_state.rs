@@ -82,6 +82,12 @@ impl RemoteState {
         Index::decode(&served.bytes).ok()
     }
 
+    /// The digests that this list names.
+    fn listed_digests(&self) -> BTreeSet<Digest> {
+        let manifests = self.index().map(|index| index.manifests).unwrap_or_default();
+        manifests.into_iter().map(|descriptor| descriptor.digest).collect()
+    }
+
     /// The missing children as an error.
     pub(crate) fn missing_error(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
         let missing = || MissingChild::new(&plan.target.clone().into(), &self.missing, named_by);
@@ -104,20 +110,32 @@ impl RemoteState {
 /// this run does not send. A login that may push but not pull learns nothing here; the push goes on and counts what it
 /// could not check.
 ///
+/// The response about the own name tells which of the sendable children may exist. With `is_expected` the caller knows
+/// that the tag was last seen with this list: all requests are then sent together, one round trip earlier.
+///
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read.
-pub(crate) fn read(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -> Result<RemoteState, CommandError> {
+pub(crate) fn read(
+    registry: &Registry,
+    plan: &PushPlan<'_>,
+    is_dry_run: bool,
+    is_expected: bool,
+) -> Result<RemoteState, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run };
     let mut descendants = Descendants::new(plan)?;
-    // The first request alone: after it the registry's login is known.
-    let (own_state, own_manifest) = reader.read_own_name()?;
-    let mut state = RemoteState { own_manifest, has_list: own_state == TagState::UpToDate, ..RemoteState::default() };
-    let listed = state.index().map(|index| index.manifests).unwrap_or_default();
-    let listed: BTreeSet<Digest> = listed.into_iter().map(|descriptor| descriptor.digest).collect();
+    let mut state = RemoteState::default();
+    let (mut own_state, mut first) = (TagState::Unknown, Vec::new());
+    if is_expected {
+        first.push(StateQuery::OwnName);
+    } else {
+        (own_state, state.own_manifest) = reader.read_own_name()?;
+        state.has_list = own_state == TagState::UpToDate;
+    }
     // Tags and referrers are requested together with the first level of children.
-    let tags = plan.tags.iter().filter(|tag| !plan.is_own_name(tag)).map(StateQuery::Tag);
-    let children = descendants.take_queries(|digest| state.has_list || listed.contains(digest));
-    let first = tags.chain(children).chain(plan.referrers().map(StateQuery::Referrer)).collect();
+    first.extend(plan.tags.iter().filter(|tag| !plan.is_own_name(tag)).map(StateQuery::Tag));
+    let listed = state.listed_digests();
+    first.extend(descendants.take_queries(|digest| is_expected || state.has_list || listed.contains(digest)));
+    first.extend(plan.referrers().map(StateQuery::Referrer));
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
@@ -127,12 +145,14 @@ pub(crate) fn read(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
                 (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.record(*child, presence)?,
+                (_, StateResponse::OwnName(tag, manifest)) => (own_state, state.own_manifest) = (tag, manifest),
                 (_, StateResponse::Referrer(present)) => descendants.present.extend(present),
                 (_, StateResponse::Tag(tag)) => others.push(tag),
                 (_, StateResponse::Child(_)) => {}
             }
         }
-        state.has_list |= others.contains(&TagState::UpToDate);
+        state.has_list |= own_state == TagState::UpToDate || others.contains(&TagState::UpToDate);
+        let listed = state.listed_digests();
         Ok(descendants.take_queries(|digest| state.has_list || listed.contains(digest)))
     })?;
     let mut others = others.into_iter();
@@ -256,6 +276,8 @@ struct StateReader<'a> {
 
 /// One query to the registry.
 enum StateQuery<'a> {
+    /// The list's own name.
+    OwnName,
     Tag(&'a Reference),
     Child(Box<CheckedChild>),
     Referrer(&'a PlannedManifest<'a>),
@@ -263,6 +285,7 @@ enum StateQuery<'a> {
 
 /// The response.
 enum StateResponse {
+    OwnName(TagState, Option<FetchedManifest>),
     Tag(TagState),
     Child(ChildPresence),
     /// Its digest, if all its names name it.
@@ -272,6 +295,9 @@ enum StateResponse {
 impl StateReader<'_> {
     fn send(&self, query: &StateQuery<'_>) -> Result<StateResponse, CommandError> {
         match query {
+            StateQuery::OwnName => {
+                self.read_own_name().map(|(state, manifest)| StateResponse::OwnName(state, manifest))
+            }
             StateQuery::Tag(tag) => self.read_tag(tag).map(StateResponse::Tag),
             StateQuery::Child(child) => self.check_child(child).map(StateResponse::Child),
             StateQuery::Referrer(referrer) => self.check_referrer(referrer).map(StateResponse::Referrer),

@@ -39,7 +39,9 @@ fn create_and_push_need_one_token_each() {
     assert_eq!(pushed.out(), fixture.pushed());
     let again = fixture.push_command(&[]).run().success();
     let (tokens, refused, done) = take(&fixture);
-    assert_eq!((again, tokens.len(), refused, done.len()), (pushed, 1, 1, 1 + 5));
+    assert_eq!((again, tokens.len(), done.len()), (pushed, 1, 1 + 5));
+    // The tag and the images are requested together; over plain HTTP no request waits for the first refusal.
+    assert!((1..=6).contains(&refused), "{refused}");
 }
 
 #[test]

@@ -63,3 +63,19 @@ fn an_apply_with_a_token_goes_in_five_waves_after_it() {
     let world = secure(IMAGES);
     in_waves(&world, 2, Rule::on("GET", "/manifests/").authorized().times(IMAGES + 1));
 }
+
+#[test]
+fn push_of_a_known_list_looks_for_its_tag_and_its_images_in_one_wave() {
+    let world = secure(IMAGES).created();
+    let first = world.push_command(&[]).run().success();
+    world.registry.clear();
+    world.registry.fault(Rule::on("GET", "/manifests/1").authorized(), Fault::Hang);
+    world.registry.fault(Rule::on("HEAD", "/manifests/sha256:").times(IMAGES), Fault::Hang);
+    let again = world.while_running(&world.push_command(&["--jobs", "16"]), |registry| {
+        registry.wait_until(|requests| arrived(requests, "HEAD", IMAGES) && arrived(requests, "GET", 3));
+        registry.release();
+    });
+    assert_eq!(again.success().out(), first.out());
+    // A 401, a token, the tag, and each image.
+    assert_eq!(world.registry.requests().len(), 3 + IMAGES);
+}

@@ -108,6 +108,7 @@ fn existing_referrer_descriptors_keep_their_bytes() {
     assert_eq!(served(&fixture, &amd()), Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}")));
     // What it lists is not added again, where the image is sent again.
     fixture.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
+    fixture.to.fault(Rule::on("HEAD", "/manifests/sha256:").always(), Fault::status(404));
     fixture.to.clear();
     let _ = fixture.push(&[]).success();
     let puts = puts(&fixture.to);
