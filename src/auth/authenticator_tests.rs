@@ -7,8 +7,8 @@ use crate::auth::scope::Access;
 use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::env::Env;
 
-#[path = "authenticator_refusal_tests.rs"]
-mod refusals;
+#[path = "authenticator_refused_login_tests.rs"]
+mod refused_logins;
 #[path = "authenticator_thread_tests.rs"]
 mod threads;
 

@@ -3,16 +3,16 @@
 
 pub mod authenticator;
 pub mod bearer;
-pub mod cache;
 pub mod challenge;
 pub mod config_json;
 pub mod credentials;
 pub mod helper;
-pub(crate) mod known_servers;
 pub mod registry_state;
 pub mod scope;
 pub mod static_auth;
+pub mod token_cache;
 pub mod token_client;
 pub mod token_messages;
+pub(crate) mod token_server_cache;
 
 pub use scope::Access;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crate::auth::cache::TokenCache;
+use crate::auth::token_cache::TokenCache;
 use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
 use crate::auth::static_auth::StaticAuth;

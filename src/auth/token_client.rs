@@ -3,9 +3,9 @@
 use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
-use crate::net::failure::TransportFailure;
+use crate::net::transport_error::TransportFailure;
 use crate::net::redirect;
-use crate::net::refusal;
+use crate::net::error_response;
 use crate::net::response::HttpResponse;
 use crate::net::retry::RetryPolicy;
 use crate::net::transport::{OutgoingRequest, Transport};
@@ -58,7 +58,7 @@ impl TokenServer<'_> {
         loop {
             let failed = match self.exchange(&post) {
                 Ok(answer) => {
-                    let again = refusal::again(&answer);
+                    let again = error_response::again(&answer);
                     let response = TokenResponse { status: answer.status, body: answer.body };
                     if again == Retryable::Never {
                         return Ok(response);

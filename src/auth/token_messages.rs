@@ -14,7 +14,7 @@ use crate::auth::scope::Scopes;
 use crate::net::error::RegistryErrorKind;
 use crate::net::host;
 use crate::net::redact::Redactor;
-use crate::net::refusal;
+use crate::net::error_response;
 use crate::net::url::Url;
 use crate::secret::Secret;
 
@@ -188,7 +188,7 @@ impl TokenResponse {
         match self.status {
             400 if self.is_invalid_grant() => RegistryErrorKind::Unauthorized,
             404 | 407 => RegistryErrorKind::Refused,
-            status => refusal::kind(status),
+            status => error_response::kind(status),
         }
     }
 
@@ -198,8 +198,8 @@ impl TokenResponse {
 
     /// The server's own message for a failure, on one line and without `secrets`, or else its status.
     pub(crate) fn message(&self, secrets: &Redactor) -> String {
-        let own = refusal::json_message(&self.body, secrets);
-        let own = own.map(|own| refusal::line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
+        let own = error_response::json_message(&self.body, secrets);
+        let own = own.map(|own| error_response::line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
         own.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }
 }
@@ -214,5 +214,5 @@ fn seconds(value: &Value) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "token_tests.rs"]
+#[path = "token_messages_tests.rs"]
 mod tests;

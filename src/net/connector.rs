@@ -5,7 +5,7 @@
 //!
 //! Proxies: an https target is reached by `CONNECT`, with the library's own connector. A request for a plain http
 //! target is sent to the proxy in absolute form, as Go does it, because many proxies allow `CONNECT` to port 443 only.
-//! The library lacks that, so `proxy_connect` rewrites the request line.
+//! The library lacks that, so `absolute_form` rewrites the request line.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -21,10 +21,10 @@ use ureq::unversioned::transport::{
 
 use crate::net::address_policy::AddressPolicy;
 use crate::net::buffers::GrowingBuffers;
-use crate::net::failure::ConnectError;
-use crate::net::names::Names;
+use crate::net::transport_error::ConnectError;
+use crate::net::dns_cache::Names;
 use crate::net::preconnect::{PreconnectPool, Preconnected};
-use crate::net::proxy_connect::Forward;
+use crate::net::absolute_form::Forward;
 use crate::net::socket::Socket;
 use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::SecuredSocket;

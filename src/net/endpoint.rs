@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::net::error::{Address, AddressSource, RegistryError, RegistryErrorKind};
-use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::transport_error::{FailureHint, TransportFailure};
 use crate::net::host;
 use crate::net::url::Origin;
 use crate::sync::lock;

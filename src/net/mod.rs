@@ -1,5 +1,6 @@
 //! HTTP for registries: connections, TLS, proxies, redirects, retries, rate limits, deadlines and redaction.
 
+pub mod absolute_form;
 pub mod address_policy;
 pub mod body;
 pub mod buffers;
@@ -7,26 +8,25 @@ pub mod clock;
 pub mod connections;
 pub mod connector;
 pub mod deadline;
+pub mod dns_cache;
 pub mod endpoint;
 pub mod error;
-pub mod failure;
+pub mod error_response;
 pub mod host;
-pub mod names;
 pub mod options;
 pub mod permission;
 pub mod preconnect;
 pub mod proxy;
-pub mod proxy_connect;
 pub mod rate_limit;
 pub mod redact;
 pub mod redirect;
-pub mod refusal;
 pub mod response;
 pub mod retry;
 pub mod socket;
 pub mod tasks;
 pub mod tls;
 pub mod transport;
+pub mod transport_error;
 pub mod url;
 
 pub use clock::{Clock, SystemClock};

@@ -5,7 +5,7 @@
 //! never redirected to http.
 
 use crate::net::error::{Address, AddressSource, RegistryErrorKind};
-use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::transport_error::{FailureHint, TransportFailure};
 use crate::net::response::HttpResponse;
 use crate::net::transport::OutgoingRequest;
 use crate::net::url::Url;

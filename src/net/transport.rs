@@ -18,7 +18,7 @@ use crate::net::connections::{ConnectionPool, OriginConnections};
 use crate::net::connector::{ConnectionSource, begin_request, connection_source};
 use crate::net::deadline::{Deadline, shown};
 use crate::net::error::RegistryErrorKind;
-use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::transport_error::{FailureHint, TransportFailure};
 use crate::net::rate_limit::RateLimits;
 use crate::net::redact::Redactor;
 use crate::net::response::HttpResponse;

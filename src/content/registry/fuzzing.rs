@@ -13,7 +13,7 @@ use crate::content::registry::upload;
 use crate::net::error::FailedRequest;
 use crate::net::host;
 use crate::net::redact::Redactor;
-use crate::net::refusal;
+use crate::net::error_response;
 use crate::net::response::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
@@ -125,7 +125,7 @@ pub(crate) fn token(bytes: &[u8]) {
 }
 
 /// The body of an error response. The first line is its `Retry-After`.
-pub(crate) fn refusal(bytes: &[u8]) {
+pub(crate) fn error_response(bytes: &[u8]) {
     let (after, body) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(0));
     for status in [404, 429] {
         let mut headers = HeaderMap::new();
@@ -134,7 +134,7 @@ pub(crate) fn refusal(bytes: &[u8]) {
         }
         let request = FailedRequest::new("GET", "https://h/v2/");
         let response = HttpResponse { status, headers, body: body.to_vec(), ..HttpResponse::default() };
-        let error = refusal::refusal("h", request, &response);
+        let error = error_response::registry_error("h", request, &response);
         check_message(&error.detail);
         error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| check_message(text));
     }

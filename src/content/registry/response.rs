@@ -7,7 +7,7 @@ use crate::content::registry::request::ApiResponse;
 use crate::digest::{Digest, DigestError};
 use crate::model::{json, media_type};
 use crate::net::error::{RegistryError, RegistryErrorKind};
-use crate::net::refusal::line;
+use crate::net::error_response::line;
 
 /// How much of a registry's text is shown, in characters.
 const SHOWN_MAX: usize = 80;

@@ -7,7 +7,7 @@ use crate::content::registry::session::Session;
 use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
-use crate::net::failure::TransportFailure;
+use crate::net::transport_error::TransportFailure;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 

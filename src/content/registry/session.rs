@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use crate::auth::authenticator::Authenticator;
 use crate::auth::credentials::CredentialStore;
-use crate::auth::known_servers::KnownServers;
+use crate::auth::token_server_cache::KnownServers;
 use crate::content::registry::expected::Expectations;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
 use crate::net::endpoint::{self, Endpoint, Endpoints, FirstRequest};
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
-use crate::net::failure::TransportFailure;
+use crate::net::transport_error::TransportFailure;
 use crate::net::options::Options;
 use crate::net::redirect;
-use crate::net::refusal;
+use crate::net::error_response;
 use crate::net::retry::RetryPolicy;
 use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
@@ -142,7 +142,7 @@ impl Session {
         let (error, by_token_server) = match outcome {
             Ok(response) if response.http.is_success() => return Ok(response),
             Ok(response) => {
-                let error = refusal::refusal(request.registry, response.request, &response.http);
+                let error = error_response::registry_error(request.registry, response.request, &response.http);
                 if !response.is_registry_origin {
                     return Err(error);
                 }

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::net::body::ResponseBody;
 use crate::net::deadline::{Deadline, shown};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind, Retryable};
-use crate::net::failure::TransportFailure;
+use crate::net::transport_error::TransportFailure;
 use crate::net::retry::Attempts;
 use crate::reference::Repository;
 

@@ -323,5 +323,5 @@ fn timed_out(step: ureq::Timeout) -> String {
 }
 
 #[cfg(test)]
-#[path = "failure_tests.rs"]
+#[path = "transport_error_tests.rs"]
 mod tests;

@@ -18,7 +18,7 @@ const CODE_MAX: usize = 60;
 const CODES_MAX: usize = 100;
 
 /// The error for a response whose status is not 2xx.
-pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
+pub(crate) fn registry_error(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
     let (status, message) = (answer.status, message(answer));
     let kind = if status == 403 && is_quota(&message) { RegistryErrorKind::Quota } else { kind(status) };
     let error = RegistryError::new(kind, registry, message).at(request).with_status(status);
