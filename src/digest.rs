@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// The size of the buffer that content is hashed through, in bytes.
-const BUFFER: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 64 * 1024;
 
 /// A valid `algorithm:hex` digest.
 ///
@@ -55,8 +55,8 @@ pub enum DigestError {
 
 impl Digest {
     /// The sha256 digest of `bytes`. Every registry supports sha256.
-    pub fn of(bytes: &[u8]) -> Digest {
-        let mut hasher = Hasher(State::Sha256(Sha256::new()));
+    pub fn from_bytes(bytes: &[u8]) -> Digest {
+        let mut hasher = Hasher(HasherState::Sha256(Sha256::new()));
         hasher.update(bytes);
         hasher.finish()
     }
@@ -74,11 +74,11 @@ impl Digest {
     }
 
     /// Whether both have the same algorithm, so that they can be compared.
-    pub fn is_comparable(&self, other: &Digest) -> bool {
+    pub fn has_same_algorithm(&self, other: &Digest) -> bool {
         self.algorithm == other.algorithm
     }
 
-    /// Whether the algorithm is sha256, that of [`Digest::of`].
+    /// Whether the algorithm is sha256, that of [`Digest::from_bytes`].
     pub fn is_canonical(&self) -> bool {
         self.algorithm == Algorithm::Sha256
     }
@@ -134,10 +134,10 @@ impl fmt::Display for Digest {
 
 /// Computes a digest over bytes that arrive in pieces.
 #[derive(Debug, Clone)]
-pub struct Hasher(State);
+pub struct Hasher(HasherState);
 
 #[derive(Debug, Clone)]
-enum State {
+enum HasherState {
     Sha256(Sha256),
     Sha384(Sha384),
     Sha512(Sha512),
@@ -149,7 +149,7 @@ impl Hasher {
     /// # Errors
     /// A failed read.
     pub fn read_all(mut reader: impl Read, like: &Digest) -> io::Result<(Digest, u64)> {
-        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(like), 0_u64, vec![0; BUFFER]);
+        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(like), 0_u64, vec![0; BUFFER_SIZE]);
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok((hasher.finish(), size)),
@@ -166,27 +166,27 @@ impl Hasher {
     /// A hasher with the algorithm of `digest`, to verify content against it.
     pub fn for_digest(digest: &Digest) -> Hasher {
         Hasher(match digest.algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha384 => State::Sha384(Sha384::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
+            Algorithm::Sha256 => HasherState::Sha256(Sha256::new()),
+            Algorithm::Sha384 => HasherState::Sha384(Sha384::new()),
+            Algorithm::Sha512 => HasherState::Sha512(Sha512::new()),
         })
     }
 
     /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha384(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
+            HasherState::Sha256(state) => state.update(bytes),
+            HasherState::Sha384(state) => state.update(bytes),
+            HasherState::Sha512(state) => state.update(bytes),
         }
     }
 
     /// The digest of all pieces so far.
     pub fn finish(self) -> Digest {
         match self.0 {
-            State::Sha256(state) => digest(Algorithm::Sha256, "sha256:", &state.finalize()),
-            State::Sha384(state) => digest(Algorithm::Sha384, "sha384:", &state.finalize()),
-            State::Sha512(state) => digest(Algorithm::Sha512, "sha512:", &state.finalize()),
+            HasherState::Sha256(state) => digest(Algorithm::Sha256, "sha256:", &state.finalize()),
+            HasherState::Sha384(state) => digest(Algorithm::Sha384, "sha384:", &state.finalize()),
+            HasherState::Sha512(state) => digest(Algorithm::Sha512, "sha512:", &state.finalize()),
         }
     }
 }
@@ -220,15 +220,18 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_read_goes_on() {
+    fn read_all_continues_after_an_interrupt() {
         let like: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
         let (found, size) = Hasher::read_all(Interrupted(b"abc", false), &like).unwrap();
-        assert!(found.verifies(b"abc") && found.is_comparable(&like) && size == 3);
+        assert!(found.verifies(b"abc") && found.has_same_algorithm(&like) && size == 3);
     }
 
     #[test]
     fn the_empty_input_has_its_well_known_digests() {
-        assert_eq!(Digest::of(b"").as_str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            Digest::from_bytes(b"").as_str(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         for text in [
             "sha384:38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b",
             "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_digests_are_told_apart_as_docker_does() {
+    fn malformed_digests_cause_dockers_errors() {
         let hex = "a".repeat(64);
         for (text, error) in [
             (String::new(), DigestError::Format),

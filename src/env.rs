@@ -17,9 +17,9 @@ pub struct Env {
     variables: BTreeMap<String, String>,
     home: Option<PathBuf>,
     /// Variables whose value is not UTF-8; paths need not be.
-    odd_variables: BTreeMap<String, OsString>,
+    non_utf8_variables: BTreeMap<String, OsString>,
     /// Arguments, and values in them, that are not UTF-8, by their lossy text.
-    odd_arguments: BTreeMap<String, OsString>,
+    non_utf8_arguments: BTreeMap<String, OsString>,
 }
 
 impl fmt::Debug for Env {
@@ -35,11 +35,11 @@ impl Env {
         let variables = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
-        let is_odd = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
-        let odd_variables =
-            std::env::vars_os().filter(|(_, value)| value.to_str().is_none()).filter_map(is_odd).collect();
+        let with_utf8_name = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        let non_utf8_variables =
+            std::env::vars_os().filter(|(_, value)| value.to_str().is_none()).filter_map(with_utf8_name).collect();
         let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
-        Env { variables, home, odd_variables, odd_arguments: odd(std::env::args_os().skip(1)) }
+        Env { variables, home, non_utf8_variables, non_utf8_arguments: non_utf8_parts(std::env::args_os().skip(1)) }
     }
 
     /// An environment of these variables. `HOME` is the home directory.
@@ -55,13 +55,13 @@ impl Env {
     }
 
     /// The value of a variable that is set, even if it is empty: for the user's own variables.
-    pub fn variable(&self, name: &str) -> Option<&str> {
+    pub fn get_even_empty(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 
     /// The value of a variable that names a file or a directory, UTF-8 or not.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.odd_variables.get(name).map(PathBuf::from).or_else(|| self.get(name).map(PathBuf::from))
+        self.non_utf8_variables.get(name).map(PathBuf::from).or_else(|| self.get(name).map(PathBuf::from))
     }
 
     /// The home directory.
@@ -76,8 +76,8 @@ impl Env {
     }
 
     /// A path of the command line as it was typed. [`arguments`] reads it lossily if it is not UTF-8.
-    pub fn typed<'a>(&'a self, read: &'a Path) -> &'a Path {
-        read.to_str().and_then(|text| self.odd_arguments.get(text)).map_or(read, Path::new)
+    pub fn original_path<'a>(&'a self, read: &'a Path) -> &'a Path {
+        read.to_str().and_then(|text| self.non_utf8_arguments.get(text)).map_or(read, Path::new)
     }
 
     /// Docker's configuration directory: `DOCKER_CONFIG`, else `.docker` in the home directory.
@@ -104,7 +104,7 @@ impl Env {
 ///
 /// # Errors
 /// The system does not know the path.
-pub fn program(path: &[PathBuf]) -> io::Result<PathBuf> {
+pub fn current_program(path: &[PathBuf]) -> io::Result<PathBuf> {
     let running = std::env::current_exe()?;
     let name = running.file_name().unwrap_or_default();
     let is_running = |file: &PathBuf| matches!((file.canonicalize(), running.canonicalize()), (Ok(a), Ok(b)) if a == b);
@@ -114,10 +114,10 @@ pub fn program(path: &[PathBuf]) -> io::Result<PathBuf> {
 
 /// The parts of these words that are not UTF-8, by their lossy text: a word, or the value in `--flag=value` or
 /// `-fvalue`.
-fn odd(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> {
+fn non_utf8_parts(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> {
     let mut odd = BTreeMap::new();
     for word in words.into_iter().filter(|word| word.to_str().is_none()) {
-        for value in values(&word).into_iter().chain([word.as_os_str()]) {
+        for value in flag_values(&word).into_iter().chain([word.as_os_str()]) {
             odd.insert(value.to_string_lossy().into_owned(), value.to_owned());
         }
     }
@@ -126,7 +126,7 @@ fn odd(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> 
 
 /// The possible values inside of a flag's word.
 #[cfg(unix)]
-fn values(word: &OsStr) -> Vec<&OsStr> {
+fn flag_values(word: &OsStr) -> Vec<&OsStr> {
     use std::os::unix::ffi::OsStrExt;
     let bytes = word.as_bytes();
     let after_equals = bytes.iter().position(|byte| *byte == b'=').and_then(|at| bytes.get(at + 1..));
@@ -135,7 +135,7 @@ fn values(word: &OsStr) -> Vec<&OsStr> {
 }
 
 #[cfg(not(unix))]
-fn values(_: &OsStr) -> Vec<&OsStr> {
+fn flag_values(_: &OsStr) -> Vec<&OsStr> {
     Vec::new()
 }
 
@@ -154,31 +154,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_is_shown_for_debugging() {
+    fn debug_of_env_shows_no_value() {
         let env = Env::from_pairs([("DOCKER_AUTH_CONFIG", "hunter2"), ("HOME", "/h")]);
         assert_eq!(format!("{env:?}"), r#"Env { variables: ["DOCKER_AUTH_CONFIG", "HOME"], .. }"#);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_is_not_utf_8_is_used_as_it_is() {
+    fn original_path_keeps_bytes_that_are_not_utf8() {
         use std::os::unix::ffi::OsStringExt;
 
         let word = |text: &[u8]| OsString::from_vec(text.to_vec());
-        let arguments = odd([word(b"plain"), word(b"a\xff"), word(b"--config=/c\xff"), word(b"-f\xfe/x")]);
-        let env = Env { odd_arguments: arguments, ..Env::default() };
+        let arguments = non_utf8_parts([word(b"plain"), word(b"a\xff"), word(b"--config=/c\xff"), word(b"-f\xfe/x")]);
+        let env = Env { non_utf8_arguments: arguments, ..Env::default() };
         for (read, typed) in [("a\u{fffd}", b"a\xff".as_slice()), ("/c\u{fffd}", b"/c\xff"), ("\u{fffd}/x", b"\xfe/x")]
         {
-            assert_eq!(env.typed(Path::new(read)), Path::new(&word(typed)));
+            assert_eq!(env.original_path(Path::new(read)), Path::new(&word(typed)));
         }
-        assert_eq!(env.typed(Path::new("plain")), Path::new("plain"));
-        let odd_variables = BTreeMap::from([("DOCKER_CONFIG".to_owned(), word(b"/d\xff"))]);
-        let env = Env { odd_variables, ..Env::from_pairs([("DOCKER_CONFIG", "/d\u{fffd}")]) };
+        assert_eq!(env.original_path(Path::new("plain")), Path::new("plain"));
+        let non_utf8_variables = BTreeMap::from([("DOCKER_CONFIG".to_owned(), word(b"/d\xff"))]);
+        let env = Env { non_utf8_variables, ..Env::from_pairs([("DOCKER_CONFIG", "/d\u{fffd}")]) };
         assert_eq!(env.docker_config_dir(), PathBuf::from(word(b"/d\xff")));
     }
 
     #[test]
-    fn an_empty_variable_is_not_set() {
+    fn docker_config_dir_ignores_an_empty_variable() {
         let env = Env::from_pairs([("DOCKER_CONFIG", ""), ("HOME", "/h")]);
         assert_eq!(env.docker_config_dir(), PathBuf::from("/h/.docker"));
         let env = Env::from_pairs([("DOCKER_CONFIG", "/c"), ("HOME", "/h")]);

@@ -29,7 +29,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// The kind that the system reports.
-    pub fn of(found: FileType) -> FileKind {
+    pub fn from_file_type(found: FileType) -> FileKind {
         #[cfg(unix)]
         {
             use std::os::unix::fs::FileTypeExt;
@@ -63,7 +63,7 @@ impl fmt::Display for FileKind {
 
 /// Opens what is there itself: a symbolic link is an error, and the other end of a FIFO is not waited for.
 pub(crate) fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
-    set(options, true)
+    open_flags(options, true)
 }
 
 /// Opens a regular file to read it, and gives its size in bytes; `None` for anything else. Does not wait for the writer
@@ -71,15 +71,15 @@ pub(crate) fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
 ///
 /// # Errors
 /// A file that cannot be opened; a symbolic link, unless links are followed.
-pub(crate) fn open_regular(path: &Path, follows: bool) -> io::Result<Option<(File, u64)>> {
+pub(crate) fn open_regular(path: &Path, follows_links: bool) -> io::Result<Option<(File, u64)>> {
     let mut options = OpenOptions::new();
-    let file = set(options.read(true), !follows).open(path)?;
+    let file = open_flags(options.read(true), !follows_links).open(path)?;
     let metadata = file.metadata()?;
     Ok(metadata.is_file().then_some((file, metadata.len())))
 }
 
 #[cfg(unix)]
-fn set(options: &mut OpenOptions, refuses_links: bool) -> &mut OpenOptions {
+fn open_flags(options: &mut OpenOptions, refuses_links: bool) -> &mut OpenOptions {
     use rustix::fs::OFlags;
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     flags.set(OFlags::NOFOLLOW, refuses_links);
@@ -88,6 +88,6 @@ fn set(options: &mut OpenOptions, refuses_links: bool) -> &mut OpenOptions {
 }
 
 #[cfg(not(unix))]
-fn set(options: &mut OpenOptions, _: bool) -> &mut OpenOptions {
+fn open_flags(options: &mut OpenOptions, _: bool) -> &mut OpenOptions {
     options
 }

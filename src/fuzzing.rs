@@ -86,7 +86,7 @@ fn platform(bytes: &[u8]) {
             assert_eq!(Platform::parse(&shown), Ok(Platform { os_features: Vec::new(), ..platform.clone() }));
             assert_eq!(platform.normalized().normalized(), platform.normalized());
             assert!(platform.matches(&platform), "{shown}");
-            let _ = platform.check_words().map_err(|error| error.to_string());
+            let _ = platform.check_known().map_err(|error| error.to_string());
         }
         Err(error) => assert!(error.to_string().contains("is not OS/ARCH")),
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus() {
+    fn every_target_accepts_its_corpus() {
         for (name, target) in TARGETS {
             let mut files: Vec<PathBuf> =
                 fs::read_dir(folder("corpus").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -264,7 +264,7 @@ mod tests {
 
     /// A parser with quadratic time would take hours for these.
     #[test]
-    fn what_is_too_large_to_keep() {
+    fn every_target_accepts_large_repeated_input() {
         let count = 200_000;
         let units = [
             "[",
@@ -328,7 +328,7 @@ mod tests {
 
     /// The same inputs inside of a document of each kind.
     #[test]
-    fn what_is_too_large_in_its_place() {
+    fn every_target_accepts_large_documents() {
         let (many, deep) = (50_000, "[".repeat(100_000));
         let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         let line = format!(r#"{{"mediaType":"m","size":0,"digest":"{digest}"}}"#);

@@ -122,7 +122,7 @@ impl Reference {
     }
 
     /// Whether the text names a repository only, without a tag and a digest.
-    pub fn names_repository_only(text: &str) -> bool {
+    pub fn is_repository_only(text: &str) -> bool {
         Reference::parse_normalized(text).is_ok_and(|read| read.tag.is_none() && read.digest.is_none())
     }
 
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn short_names_are_filled_in() {
+    fn short_references_are_completed() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         for (typed, expected) in [
             ("alpine", "docker.io/library/alpine:latest".to_owned()),
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_is_refused_in_dockers_words() {
+    fn invalid_references_cause_dockers_errors() {
         let long = "a".repeat(256);
         for (typed, error) in [
             ("", "invalid reference format"),
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_reference_must_be_in_full() {
+    fn parse_canonical_refuses_short_references() {
         assert_eq!(Reference::parse_canonical("alpine"), Err(ReferenceError::NotCanonical));
         assert!(Reference::parse_canonical("docker.io/library/alpine:latest").is_ok());
         assert_eq!(Reference::parse_canonical("docker.io/library/alpine").map(|r| r.tag), Ok(None));
@@ -374,12 +374,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(text in "\\PC{0,80}") {
+        fn parsing_a_reference_never_panics(text in "\\PC{0,80}") {
             let _ = (Reference::parse(&text), Reference::parse_canonical(&text));
         }
 
         #[test]
-        fn what_it_shows_is_what_it_reads(text in NEAR) {
+        fn displayed_references_are_parsed_as_the_same_value(text in NEAR) {
             if let Ok(reference) = Reference::parse(&text) {
                 let shown = reference.to_string();
                 prop_assert_eq!(Reference::parse(&shown), Ok(reference.clone()));

@@ -9,15 +9,15 @@ const WORD_MAX: usize = 1000;
 const LINE_MAX: usize = 10_000;
 
 /// Whether a character is shown unchanged.
-pub fn is_plain(character: char) -> bool {
-    let turns =
+pub fn is_printable(character: char) -> bool {
+    let changes_direction =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let ends_line = matches!(character, '\u{2028}' | '\u{2029}');
-    !(character.is_control() || turns || ends_line)
+    !(character.is_control() || changes_direction || ends_line)
 }
 
-fn shown(character: char) -> char {
-    if is_plain(character) { character } else { '?' }
+fn printable_or_mark(character: char) -> char {
+    if is_printable(character) { character } else { '?' }
 }
 
 /// The system's message for an error, without its number.
@@ -32,7 +32,7 @@ pub fn io_error(error: &io::Error) -> String {
 
 /// The text on one line.
 pub fn line(text: &str) -> String {
-    text.chars().map(shown).collect()
+    text.chars().map(printable_or_mark).collect()
 }
 
 /// The text on one line, cut to the maximum length of a word.
@@ -41,14 +41,15 @@ pub fn word(text: &str) -> String {
 }
 
 /// The text, cut to the maximum length of a word, with its characters unchanged.
-pub fn start(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     cut(text, WORD_MAX)
 }
 
 /// Messages: newlines and tabs stay, and long lines are cut.
-pub fn talk(text: &str) -> String {
-    let line =
-        |line: &str| -> String { cut(line, LINE_MAX).chars().map(|c| if c == '\t' { c } else { shown(c) }).collect() };
+pub fn message(text: &str) -> String {
+    let line = |line: &str| -> String {
+        cut(line, LINE_MAX).chars().map(|c| if c == '\t' { c } else { printable_or_mark(c) }).collect()
+    };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -56,7 +57,7 @@ pub fn talk(text: &str) -> String {
 pub fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_plain(character) || matches!(character, '\n' | '\t') {
+        if is_printable(character) || matches!(character, '\n' | '\t') {
             escaped.push(character);
         } else {
             escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
@@ -79,25 +80,25 @@ mod tests {
     const HOSTILE: &str = "a\u{1b}[2J\u{9b}1m\u{7f}\r\n\tb\u{202e}c\u{2028}é東";
 
     #[test]
-    fn nothing_steers_a_terminal_and_all_else_stays() {
+    fn sanitizing_replaces_only_what_controls_a_terminal() {
         assert_eq!(line(HOSTILE), "a?[2J?1m????b?c?é東");
-        assert_eq!(talk(HOSTILE), "a?[2J?1m??\n\tb?c?é東");
-        assert_eq!(talk("a\n\nb\n"), "a\n\nb\n");
+        assert_eq!(message(HOSTILE), "a?[2J?1m??\n\tb?c?é東");
+        assert_eq!(message("a\n\nb\n"), "a\n\nb\n");
     }
 
     #[test]
-    fn what_is_too_long_is_cut_between_characters() {
+    fn long_text_is_cut_between_characters() {
         let long = "é".repeat(20_000);
         assert_eq!(word(&long).chars().count(), WORD_MAX + 1);
-        assert!(word(&long).ends_with("é…") && word("é…") == "é…" && start("\n") == "\n");
-        assert_eq!(talk(&format!("{long}\nb")).chars().count(), LINE_MAX + 3);
+        assert!(word(&long).ends_with("é…") && word("é…") == "é…" && shortened("\n") == "\n");
+        assert_eq!(message(&format!("{long}\nb")).chars().count(), LINE_MAX + 3);
     }
 
     #[test]
-    fn json_means_the_same() {
+    fn sanitized_json_has_the_same_value() {
         let text = serde_json::to_string_pretty(&[HOSTILE]).unwrap();
         let escaped = json(&text);
-        assert!(escaped.chars().all(|c| is_plain(c) || c == '\n'), "{escaped:?}");
+        assert!(escaped.chars().all(|c| is_printable(c) || c == '\n'), "{escaped:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [HOSTILE]);
     }
 }

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_prints_as_a_placeholder_only() {
+    fn secret_prints_as_a_placeholder() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "[secret] [secret]");
         assert_eq!(secret.reveal(), "hunter2");

@@ -9,7 +9,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let word = word.to_lowercase();
     let bound = (word.chars().count() / 3).max(1);
     let mut best: Option<((usize, bool), &str)> = None;
-    let mut begun = Vec::new();
+    let mut prefixed = Vec::new();
     for candidate in candidates {
         let distance = strsim::damerau_levenshtein(&word, candidate);
         // A distance as long as the candidate means that nothing is shared.
@@ -19,10 +19,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             best = Some((rank, candidate));
         }
         if word.chars().count() > 1 && candidate.starts_with(word.as_str()) {
-            begun.push(candidate);
+            prefixed.push(candidate);
         }
     }
-    match (best, begun.as_slice()) {
+    match (best, prefixed.as_slice()) {
         (Some((_, candidate)), _) => Some(candidate),
         (None, [only]) => Some(only),
         (None, _) => None,
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_found_and_other_words_are_not() {
+    fn nearest_finds_typing_errors_and_no_other_words() {
         let words = ["amend", "annotation", "insecure", "os", "os-features", "platform"];
         let cases = [
             ("ammend", Some("amend")),

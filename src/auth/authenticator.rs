@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::auth::bearer::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
-use crate::auth::registry_state::{ChallengedRequest, RegistryState, Send};
+use crate::auth::registry_state::{ChallengedRequest, RegistryState, SendTokenRequest};
 use crate::auth::scope::Scopes;
 use crate::auth::token_messages;
 use crate::net::error::{RegistryError, RegistryErrorKind};
@@ -26,14 +26,14 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     credentials: CredentialStore,
-    secrets: Arc<Redactor>,
+    redactor: Arc<Redactor>,
     registries: Mutex<BTreeMap<String, Arc<RegistryState>>>,
 }
 
 impl Authenticator {
-    /// Starts without any challenge or credential. Removes `secrets` from every text that it quotes. Does no I/O.
-    pub(crate) fn new(credentials: CredentialStore, secrets: Arc<Redactor>) -> Authenticator {
-        Authenticator { credentials, secrets, registries: Mutex::default() }
+    /// Starts without any challenge or credential. Redacts secrets in every text that it quotes. Does no I/O.
+    pub(crate) fn new(credentials: CredentialStore, redactor: Arc<Redactor>) -> Authenticator {
+        Authenticator { credentials, redactor, registries: Mutex::default() }
     }
 
     /// Records that the command will need these scopes. The first token request names all announced scopes.
@@ -46,14 +46,14 @@ impl Authenticator {
     pub(crate) fn header(&self, registry: &str, needed: &Scopes) -> Option<Secret> {
         let registry_state = self.registry_state(registry);
         let token = || lock(&registry_state.state).cache.find(needed, Instant::now()).cloned();
-        registry_state.static_auth.good().or_else(token)
+        registry_state.static_auth.accepted_header().or_else(token)
     }
 
     /// Records that a request with this header got a status other than 401.
     ///
     /// This distinguishes a token that expired (another one is requested) from a token that was never accepted (the 401
     /// is final).
-    pub(crate) fn accepted(&self, registry: &str, needed: &Scopes, header: &Secret) {
+    pub(crate) fn record_accepted(&self, registry: &str, needed: &Scopes, header: &Secret) {
         let registry_state = self.registry_state(registry);
         registry_state.static_auth.accept(header);
         lock(&registry_state.state).cache.accept(header, needed);
@@ -61,34 +61,34 @@ impl Authenticator {
 
     /// Records that the registry refused this header as too large. Returns true if its token covered more than
     /// `needed`; from then on each token covers one repository.
-    pub(crate) fn is_too_wide(&self, registry: &str, needed: &Scopes, header: &Secret) -> bool {
+    pub(crate) fn record_token_too_large(&self, registry: &str, needed: &Scopes, header: &Secret) -> bool {
         let registry_state = self.registry_state(registry);
         let mut state = lock(&registry_state.state);
         let wide = state.cache.remove_overscoped(needed);
         state.too_large.extend(wide);
         let is_wide = state.too_large.contains(header);
-        state.narrow |= is_wide;
+        state.one_repository_per_token |= is_wide;
         is_wide
     }
 
     /// Ends this thread's request. `failure` is its error, if it failed. If this thread was probing a login and the
     /// registry did not decide, another thread may probe it.
-    pub(crate) fn leave(&self, registry: &str, failure: Option<&RegistryError>) {
-        self.registry_state(registry).static_auth.leave(failure);
+    pub(crate) fn release_probe(&self, registry: &str, failure: Option<&RegistryError>) {
+        self.registry_state(registry).static_auth.release_probe(failure);
     }
 
     /// The kind of error that a final 401 is: no login, a wrong login, or a login without the necessary rights.
     /// `refused` says that the registry refused the login itself and not a token. A login that was accepted for any
     /// request is right.
-    pub(crate) fn unauthorized(&self, registry: &str, refused: bool) -> RegistryErrorKind {
+    pub(crate) fn unauthorized_kind(&self, registry: &str, refused: bool) -> RegistryErrorKind {
         let registry_state = self.registry_state(registry);
         let state = lock(&registry_state.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
                 if !refused && !registry_state.static_auth.is_refused() {
                     RegistryErrorKind::Forbidden
-                } else if self.credentials.is_given(registry) {
-                    RegistryErrorKind::GivenLoginRefused
+                } else if self.credentials.has_command_line_login(registry) {
+                    RegistryErrorKind::CommandLineLoginRefused
                 } else {
                     RegistryErrorKind::LoginRefused
                 }
@@ -99,14 +99,14 @@ impl Authenticator {
 
     /// Whether the user may be logged in to this registry, decided without running a helper.
     pub(crate) fn may_have_login(&self, registry: &str) -> bool {
-        self.credentials.may_know(registry)
+        self.credentials.may_have(registry)
     }
 
     /// Whether the user is logged in to this registry. Credentials that cannot be read count as none.
-    pub(crate) fn has_login(&self, registry: &str, left: Option<Duration>) -> bool {
+    pub(crate) fn has_login(&self, registry: &str, time_left: Option<Duration>) -> bool {
         let registry_state = self.registry_state(registry);
         let _token_lock = lock(&registry_state.token_lock);
-        self.credential(&registry_state, registry, left).is_ok_and(|credential| !credential.is_anonymous())
+        self.credential(&registry_state, registry, time_left).is_ok_and(|credential| !credential.is_anonymous())
     }
 
     /// The header to send after a 401. `sent` is the header that was refused, if there was one.
@@ -118,13 +118,13 @@ impl Authenticator {
     /// # Errors
     /// [`RegistryErrorKind::Credentials`] if the configuration or a helper cannot be used, the errors of the token
     /// server, and [`RegistryErrorKind::Protocol`] for a challenge that cannot or must not be followed.
-    pub(crate) fn answer(
+    pub(crate) fn respond_to_challenge(
         &self,
         challenged: &ChallengedRequest<'_>,
         challenges: &[Challenge],
         needed: &Scopes,
         sent: Option<&Secret>,
-        send: Send<'_>,
+        send: SendTokenRequest<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
         let by_scheme = |scheme| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let (bearer, basic) = (by_scheme("bearer"), by_scheme("basic"));
@@ -132,29 +132,29 @@ impl Authenticator {
             return Ok(None);
         }
         let registry_state = self.registry_state(challenged.registry);
-        let arrival = registry_state.arrivals.fetch_add(1, Ordering::Relaxed);
+        let arrival = registry_state.lock_requests.fetch_add(1, Ordering::Relaxed);
         let token_lock = lock(&registry_state.token_lock);
         if let Some((_, error)) =
             lock(&registry_state.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived)
         {
             return Err(error.clone());
         }
-        let credential = self.credential(&registry_state, challenged.registry, challenged.left)?;
+        let credential = self.credential(&registry_state, challenged.registry, challenged.time_left)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| Secret::basic(user, password.reveal()));
             drop(token_lock);
-            return static_auth(&registry_state, challenged, header, sent);
+            return offer_static_header(&registry_state, challenged, header, sent);
         };
         if let Some(token) = &credential.registry_token {
             let unfit = || {
                 let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
                 RegistryError::new(RegistryErrorKind::Credentials, challenged.registry, detail)
             };
-            let header = token_messages::bearer(token).ok_or_else(unfit)?;
+            let header = token_messages::bearer_header(token).ok_or_else(unfit)?;
             drop(token_lock);
-            return static_auth(&registry_state, challenged, Some(header), sent);
+            return offer_static_header(&registry_state, challenged, Some(header), sent);
         }
-        let realm = bearer::usable_realm(challenged, challenge, &credential, &self.secrets)?;
+        let realm = bearer::usable_realm(challenged, challenge, &credential, &self.redactor)?;
         let auth = RegistryAuth {
             registry_state: &registry_state,
             challenged,
@@ -162,9 +162,9 @@ impl Authenticator {
             challenge,
             credential,
             send,
-            secrets: &self.secrets,
+            redactor: &self.redactor,
         };
-        auth.answer(needed, sent)
+        auth.respond(needed, sent)
     }
 
     fn registry_state(&self, registry: &str) -> Arc<RegistryState> {
@@ -178,12 +178,12 @@ impl Authenticator {
         &self,
         registry_state: &RegistryState,
         registry: &str,
-        left: Option<Duration>,
+        time_left: Option<Duration>,
     ) -> Result<Credential, RegistryError> {
         if let Some(known) = lock(&registry_state.state).credential.clone() {
             return known;
         }
-        let found = self.credentials.lookup(registry, left);
+        let found = self.credentials.lookup(registry, time_left);
         lock(&registry_state.state).credential = Some(found.clone());
         found
     }
@@ -191,7 +191,7 @@ impl Authenticator {
 
 /// Offers a header that does not depend on the scope. It is probed once and then sent with every request. The caller
 /// must not hold the token lock: the thread that probes the header may need it.
-fn static_auth(
+fn offer_static_header(
     registry_state: &RegistryState,
     challenged: &ChallengedRequest<'_>,
     header: Option<Secret>,
@@ -206,7 +206,7 @@ fn static_auth(
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
         return Err(RegistryError::new(RegistryErrorKind::Protocol, challenged.registry, detail));
     }
-    registry_state.static_auth.take(&header, challenged.is_tag_check)
+    registry_state.static_auth.header_to_send(&header, challenged.is_tag_check)
 }
 
 #[cfg(test)]

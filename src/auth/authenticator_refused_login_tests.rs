@@ -4,17 +4,33 @@ use super::*;
 use crate::net::options::Login;
 
 #[test]
-fn a_wrong_password_is_forgotten_when_it_is_refused() {
+fn wrong_login_is_sent_once_per_command() {
+    let server = Server::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
+    let home = with_login();
+    home.authenticator.announce("h", &pull("b"));
+    for _ in 0..3 {
+        let error = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err();
+        assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
+        assert_eq!(error.registry, "h");
+        assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
+        let request = error.request.as_ref().map(ToString::to_string);
+        assert_eq!(request.as_deref(), Some("GET https://auth.example/token"));
+    }
+    assert_eq!(server.count(), 1);
+}
+
+#[test]
+fn refused_basic_login_is_not_sent_again() {
     let (home, server) = (with_login(), generous());
     let ask = |sent| home.ask(&SECURE, "Basic realm=x", &push("a"), sent, &server).unwrap();
     let basic = ask(None).unwrap();
     assert_eq!(ask(Some(&basic)), None);
     assert_eq!((ask(None), home.header(&push("a"))), (None, None));
-    assert_eq!(home.authenticator.unauthorized("h", false), RegistryErrorKind::LoginRefused);
+    assert_eq!(home.authenticator.unauthorized_kind("h", false), RegistryErrorKind::LoginRefused);
 }
 
 #[test]
-fn a_login_that_a_token_server_refuses_is_not_tried_there_for_anything_else() {
+fn token_server_gets_a_refused_login_only_once() {
     let (home, refusing) = (with_login(), Server::new(|_, _| (401, String::new())));
     for path in ["a", "b", "c"] {
         let challenge = CHALLENGE.replace("repository:a:pull,push", &format!("repository:{path}:pull"));
@@ -37,22 +53,24 @@ fn a_login_that_a_token_server_refuses_is_not_tried_there_for_anything_else() {
 }
 
 #[test]
-fn whose_login_was_refused_is_told_by_the_registry_it_was_given_for() {
+fn error_kind_distinguishes_a_refused_command_line_login() {
     let folder = tempfile::tempdir().unwrap();
     let entry = r#"{"username":"u","password":"hunter2"}"#;
     fs::write(folder.path().join("config.json"), format!(r#"{{"auths":{{"h":{entry},"other":{entry}}}}}"#)).unwrap();
     let login = Login { registry: "h".to_owned(), username: "u".to_owned(), password: Secret::new("p") };
     let credentials =
         CredentialStore::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
-    let authenticator = Authenticator::new(credentials.given(Some(login)), Arc::default());
-    for (registry, kind) in [("h", RegistryErrorKind::GivenLoginRefused), ("other", RegistryErrorKind::LoginRefused)] {
+    let authenticator = Authenticator::new(credentials.with_command_line_login(Some(login)), Arc::default());
+    for (registry, kind) in
+        [("h", RegistryErrorKind::CommandLineLoginRefused), ("other", RegistryErrorKind::LoginRefused)]
+    {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());
         let origin = ChallengedRequest { registry, ..SECURE };
         let answer = |sent: Option<&Secret>| {
-            authenticator.answer(&origin, &challenges, &Scopes::default(), sent, &|_| unreachable!())
+            authenticator.respond_to_challenge(&origin, &challenges, &Scopes::default(), sent, &|_| unreachable!())
         };
         let sent = answer(None).unwrap();
         assert_eq!(answer(sent.as_ref()), Ok(None));
-        assert_eq!(authenticator.unauthorized(registry, false), kind);
+        assert_eq!(authenticator.unauthorized_kind(registry, false), kind);
     }
 }

@@ -71,7 +71,7 @@ fn with_login() -> Home {
 }
 
 const SECURE: ChallengedRequest<'static> =
-    ChallengedRequest { registry: "h", https: true, insecure: false, is_tag_check: false, left: None };
+    ChallengedRequest { registry: "h", https: true, insecure: false, is_tag_check: false, time_left: None };
 
 fn push(path: &str) -> Scopes {
     Scopes::repository(path, Access::PullPush)
@@ -92,12 +92,16 @@ impl Home {
     ) -> Result<Option<String>, RegistryError> {
         let challenges = Challenge::parse_all([challenge].into_iter());
         let sent = sent.map(Secret::new);
-        let answer = self.authenticator.answer(origin, &challenges, needed, sent.as_ref(), &|request| {
-            // As the transport does.
-            request.authorization.iter().for_each(|header| self.authenticator.secrets.sent(header));
-            request.form.iter().for_each(|form| self.authenticator.secrets.sent_form(form));
-            server.send(request)
-        })?;
+        let answer =
+            self.authenticator.respond_to_challenge(origin, &challenges, needed, sent.as_ref(), &|request| {
+                // As the transport does.
+                request
+                    .authorization
+                    .iter()
+                    .for_each(|header| self.authenticator.redactor.record_authorization(header));
+                request.form.iter().for_each(|form| self.authenticator.redactor.record_form(form));
+                server.send(request)
+            })?;
         Ok(answer.map(|header| header.reveal().to_owned()))
     }
 
@@ -111,7 +115,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn nothing_is_sent_before_the_registry_asks_and_one_token_serves_all_that_was_announced() {
+fn first_token_is_requested_after_a_challenge_and_covers_all_announced_scopes() {
     let (home, server) = (with_login(), generous());
     for scope in [pull("a"), push("a"), pull("b")] {
         home.authenticator.announce("h", &scope);
@@ -139,7 +143,7 @@ fn one_token_serves_a_list_of_fifty_images_from_as_many_repositories() {
 }
 
 #[test]
-fn a_token_refused_for_all_is_followed_by_an_exact_one_and_then_it_is_over() {
+fn refused_wide_token_is_followed_by_one_exact_token() {
     let (home, server) = (with_login(), generous());
     home.authenticator.announce("h", &push("a"));
     home.authenticator.announce("h", &pull("b"));
@@ -154,11 +158,11 @@ fn a_token_refused_for_all_is_followed_by_an_exact_one_and_then_it_is_over() {
 }
 
 #[test]
-fn a_token_that_worked_and_expires_is_renewed_each_time() {
+fn accepted_token_is_renewed_whenever_it_expires() {
     let (home, server) = (with_login(), generous());
     let mut sent = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap().unwrap();
     for round in 2..6 {
-        home.authenticator.accepted("h", &push("a"), &Secret::new(sent.as_str()));
+        home.authenticator.record_accepted("h", &push("a"), &Secret::new(sent.as_str()));
         sent = home.ask(&SECURE, CHALLENGE, &push("a"), Some(&sent), &server).unwrap().unwrap();
         assert_eq!(sent, format!("Bearer t{round}"));
     }
@@ -166,7 +170,7 @@ fn a_token_that_worked_and_expires_is_renewed_each_time() {
 }
 
 #[test]
-fn a_token_server_that_will_not_give_all_is_asked_for_what_is_needed() {
+fn token_server_that_refuses_several_scopes_gets_the_challenged_scope() {
     let several = |request: &TokenRequest| request.url.matches("scope=").count() > 1;
     let server = Server::new(
         |request, _| if several(request) { (400, String::new()) } else { (200, r#"{"token":"t"}"#.into()) },
@@ -181,23 +185,7 @@ fn a_token_server_that_will_not_give_all_is_asked_for_what_is_needed() {
 }
 
 #[test]
-fn a_wrong_login_is_tried_once_in_a_command() {
-    let server = Server::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
-    let home = with_login();
-    home.authenticator.announce("h", &pull("b"));
-    for _ in 0..3 {
-        let error = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err();
-        assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
-        assert_eq!(error.registry, "h");
-        assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
-        let request = error.request.as_ref().map(ToString::to_string);
-        assert_eq!(request.as_deref(), Some("GET https://auth.example/token"));
-    }
-    assert_eq!(server.count(), 1);
-}
-
-#[test]
-fn anonymous_asks_without_credentials_and_once_more_for_less() {
+fn anonymous_token_request_is_repeated_with_fewer_scopes() {
     let server = Server::new(|request, _| match request.url.matches("scope=").count() {
         1 => (200, r#"{"token":"t"}"#.to_owned()),
         _ => (401, String::new()),
@@ -210,7 +198,7 @@ fn anonymous_asks_without_credentials_and_once_more_for_less() {
 }
 
 #[test]
-fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
+fn other_token_server_errors_keep_their_kind_and_allow_another_request() {
     for (status, kind) in [
         (403, RegistryErrorKind::Forbidden),
         (429, RegistryErrorKind::RateLimited),
@@ -236,7 +224,7 @@ fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
 }
 
 #[test]
-fn an_identity_token_goes_by_post_and_falls_back_to_get() {
+fn identity_token_is_posted_with_get_as_fallback() {
     let config = r#"{"auths":{"h":{"identitytoken":"hunter22"}}}"#;
     let server = generous();
     assert_eq!(home(config).ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t1"));
@@ -260,7 +248,7 @@ fn an_identity_token_goes_by_post_and_falls_back_to_get() {
 }
 
 #[test]
-fn a_rotated_refresh_token_is_used_from_then_on() {
+fn rotated_refresh_token_replaces_the_stored_one() {
     let home = home(r#"{"auths":{"h":{"identitytoken":"old"}}}"#);
     let server =
         Server::new(|_, number| (200, format!(r#"{{"access_token":"t{number}","refresh_token":"new{number}"}}"#)));
@@ -272,13 +260,13 @@ fn a_rotated_refresh_token_is_used_from_then_on() {
 }
 
 #[test]
-fn basic_is_sent_unasked_from_then_on_and_a_refusal_is_the_end() {
+fn accepted_basic_login_is_sent_with_every_request() {
     let (home, server) = (with_login(), generous());
     let basic = "Basic dTpodW50ZXIyMg==";
     let ask = |sent| home.ask(&SECURE, "Basic realm=x", &push("a"), sent, &server).unwrap();
     assert_eq!(ask(None), some(basic));
     assert_eq!(home.header(&pull("anything")), None, "nobody knows yet whether it is good");
-    home.authenticator.accepted("h", &push("a"), &Secret::new(basic));
+    home.authenticator.record_accepted("h", &push("a"), &Secret::new(basic));
     assert_eq!(home.header(&pull("anything")), some(basic));
     assert_eq!(ask(Some(basic)), None);
     assert_eq!(ask(None), some(basic), "it was not enough for one thing, and is good for others");
@@ -287,10 +275,10 @@ fn basic_is_sent_unasked_from_then_on_and_a_refusal_is_the_end() {
 }
 
 #[test]
-fn a_registry_token_is_sent_as_it_is() {
+fn registry_token_is_sent_unchanged() {
     let (home, server) = (home(r#"{"auths":{"h":{"registrytoken":"reg"}}}"#), generous());
     assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer reg"));
-    home.authenticator.accepted("h", &push("a"), &Secret::new("Bearer reg"));
+    home.authenticator.record_accepted("h", &push("a"), &Secret::new("Bearer reg"));
     assert_eq!(home.header(&pull("b")), some("Bearer reg"));
     assert_eq!(home.ask(&SECURE, CHALLENGE, &push("a"), Some("Bearer reg"), &server).unwrap(), None);
     assert_eq!(server.count(), 0);
@@ -302,7 +290,7 @@ fn a_registry_token_is_sent_as_it_is() {
 }
 
 #[test]
-fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
+fn bearer_is_preferred_to_basic_and_invalid_challenges_are_errors() {
     let server = generous();
     let both = format!("Basic realm=x, {CHALLENGE}");
     assert_eq!(with_login().ask(&SECURE, &both, &Scopes::default(), None, &server).unwrap(), some("Bearer t1"));
@@ -327,11 +315,16 @@ fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
 }
 
 #[test]
-fn credentials_do_not_leave_over_plain_http() {
+fn authenticator_sends_no_credentials_over_plain_http() {
     let plain = CHALLENGE.replace("https:", "http:");
     let local = plain.replace("auth.example", "127.0.0.1:5001");
-    let origin =
-        |registry, https, insecure| ChallengedRequest { registry, https, insecure, is_tag_check: false, left: None };
+    let origin = |registry, https, insecure| ChallengedRequest {
+        registry,
+        https,
+        insecure,
+        is_tag_check: false,
+        time_left: None,
+    };
     // Who asks, by what, whether there is a login, and whether it is followed.
     let rows = [
         (origin("h", true, false), plain.as_str(), true, false),
@@ -362,7 +355,7 @@ fn credentials_do_not_leave_over_plain_http() {
 }
 
 #[test]
-fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
+fn helper_runs_once_per_registry_even_if_it_fails() {
     use crate::auth::helper::tests::helper;
     let (folder, env) = helper("t", "echo x >>\"${0%/*}/calls\"; echo no keychain; exit 1");
     fs::write(folder.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
@@ -372,15 +365,16 @@ fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
     assert!(!folder.path().join("calls").exists());
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
     for _ in 0..2 {
-        let error =
-            authenticator.answer(&SECURE, &challenges, &Scopes::default(), None, &|_| unreachable!()).unwrap_err();
+        let error = authenticator
+            .respond_to_challenge(&SECURE, &challenges, &Scopes::default(), None, &|_| unreachable!())
+            .unwrap_err();
         assert_eq!(error.kind, RegistryErrorKind::Credentials);
     }
     assert_eq!(fs::read_to_string(folder.path().join("calls")).unwrap(), "x\n");
 }
 
 #[test]
-fn a_challenge_without_a_scope_means_what_is_needed() {
+fn challenge_without_a_scope_requests_the_needed_scopes() {
     let (home, server) = (with_login(), generous());
     let bare = r#"Bearer realm="https://auth.example/token""#;
     assert_eq!(home.ask(&SECURE, bare, &push("a").union(&pull("b")), None, &server).unwrap(), some("Bearer t1"));
@@ -389,7 +383,7 @@ fn a_challenge_without_a_scope_means_what_is_needed() {
 }
 
 #[test]
-fn nothing_shows_a_secret() {
+fn debug_of_the_authenticator_shows_no_secret() {
     let (home, server) = (with_login(), generous());
     home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
     let shown = format!("{:?} {:?}", home.authenticator, lock(&server.requests));

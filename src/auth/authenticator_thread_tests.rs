@@ -14,7 +14,7 @@ fn threads_that_are_refused_together_share_one_token() {
                 barrier.wait();
                 let header = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
                 assert_eq!(header, some("Bearer t1"));
-                home.authenticator.accepted("h", &push("a"), &Secret::new("Bearer t1"));
+                home.authenticator.record_accepted("h", &push("a"), &Secret::new("Bearer t1"));
                 barrier.wait();
                 let header = home.ask(&SECURE, CHALLENGE, &push("a"), Some("Bearer t1"), &server).unwrap();
                 assert_eq!(header, some("Bearer t2"));
@@ -25,19 +25,19 @@ fn threads_that_are_refused_together_share_one_token() {
 }
 
 #[test]
-fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
+fn waiting_threads_share_the_timeout_of_one_token_request() {
     let (home, asked) = (with_login(), AtomicUsize::new(0));
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
     let ask = |waiting: usize| {
         let send = |_: &TokenRequest| {
             asked.fetch_add(1, Ordering::Relaxed);
             // The time runs out when all the others have come.
-            while home.authenticator.registry_state("h").arrivals.load(Ordering::Relaxed) < waiting {
+            while home.authenticator.registry_state("h").lock_requests.load(Ordering::Relaxed) < waiting {
                 std::thread::yield_now();
             }
             Err(RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer"))
         };
-        home.authenticator.answer(&SECURE, &challenges, &push("a"), None, &send).unwrap_err().kind
+        home.authenticator.respond_to_challenge(&SECURE, &challenges, &push("a"), None, &send).unwrap_err().kind
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -50,7 +50,7 @@ fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
 }
 
 #[test]
-fn threads_whose_tokens_are_never_good_all_come_to_an_end() {
+fn threads_give_up_if_no_token_is_accepted() {
     let (home, server) = (with_login(), generous());
     home.authenticator.announce("h", &pull("b"));
     std::thread::scope(|scope| {

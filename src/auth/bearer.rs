@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::Credential;
-use crate::auth::registry_state::{AuthState, ChallengedRequest, RegistryState, Send};
+use crate::auth::registry_state::{AuthState, ChallengedRequest, RegistryState, SendTokenRequest};
 use crate::auth::scope::Scopes;
 use crate::auth::token_messages::{GrantedToken, Realm, TokenRequest, TokenResponse};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
@@ -25,14 +25,14 @@ pub(crate) fn usable_realm(
     challenged: &ChallengedRequest<'_>,
     challenge: &Challenge,
     credential: &Credential,
-    secrets: &Redactor,
+    redactor: &Redactor,
 ) -> Result<Realm, RegistryError> {
     let refuse = |detail: String| RegistryError::new(RegistryErrorKind::Protocol, challenged.registry, detail);
     let text = challenge.parameter("realm").ok_or_else(|| refuse("its Bearer challenge has no realm".to_owned()))?;
     let realm = Realm::parse(text).map_err(refuse)?;
     let exposed = challenged.https || !(credential.is_anonymous() || realm.is_loopback());
     if !realm.https && !challenged.insecure && exposed {
-        let host = secrets.clean(&realm.host);
+        let host = redactor.redact(&realm.host);
         return Err(refuse(format!("it names a token server that speaks plain HTTP, {host}")));
     }
     Ok(realm)
@@ -45,12 +45,12 @@ pub(crate) struct RegistryAuth<'a> {
     pub(crate) realm: Realm,
     pub(crate) challenge: &'a Challenge,
     pub(crate) credential: Credential,
-    pub(crate) send: Send<'a>,
-    pub(crate) secrets: &'a Redactor,
+    pub(crate) send: SendTokenRequest<'a>,
+    pub(crate) redactor: &'a Redactor,
 }
 
 impl RegistryAuth<'_> {
-    pub(crate) fn answer(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
+    pub(crate) fn respond(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
         let challenged = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
         let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
         let exact = challenged.unwrap_or_else(|| needed.clone());
@@ -63,34 +63,38 @@ impl RegistryAuth<'_> {
             if let Some(header) = state.cache.find(&want, Instant::now()) {
                 return Ok(Some(header.clone()));
             }
-            let announced = if state.narrow { want.clone() } else { self.at_once(&state, &want) };
+            let announced =
+                if state.one_repository_per_token { want.clone() } else { self.scopes_that_fit(&state, &want) };
             state.cache.scopes_to_request(&announced, &want, &exact)
         };
         let Some((last, wider)) = plan.split_last() else {
             return Ok(None);
         };
         for scopes in wider {
-            match self.obtain(scopes, &want) {
-                Err(error) if self.may_be_too_much(&error) => lock(&self.registry_state.state).narrow = true,
+            match self.request_token(scopes, &want) {
+                Err(error) if self.is_about_scopes(&error) => {
+                    lock(&self.registry_state.state).one_repository_per_token = true
+                }
                 other => return other.map(Some),
             }
         }
-        self.obtain(last, &want).map(Some)
+        self.request_token(last, &want).map(Some)
     }
 
     /// The wanted scopes and as many announced scopes as one request holds. If not all fit, scopes that a cached token
     /// covers are left out.
-    fn at_once(&self, state: &AuthState, want: &Scopes) -> Scopes {
+    fn scopes_that_fit(&self, state: &AuthState, want: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
-            scopes.len() <= SCOPES_MAX && self.realm.get(service, scopes, &self.credential, None).url.len() <= URL_MAX
+            scopes.len() <= SCOPES_MAX
+                && self.realm.get_request(service, scopes, &self.credential, None).url.len() <= URL_MAX
         };
         let all = state.announced.union(want);
         if fits(&all) {
             return all;
         }
         let now = Instant::now();
-        let missing = state.announced.each().filter(|scopes| state.cache.find(scopes, now).is_none());
+        let missing = state.announced.per_resource().filter(|scopes| state.cache.find(scopes, now).is_none());
         let mut scopes = want.clone();
         for more in missing {
             let more = scopes.union(&more);
@@ -104,7 +108,7 @@ impl RegistryAuth<'_> {
 
     /// Whether the token server may have refused one of several scopes, or their number. A 401 to a login concerns the
     /// login itself; a second attempt could lock the account.
-    fn may_be_too_much(&self, error: &RegistryError) -> bool {
+    fn is_about_scopes(&self, error: &RegistryError) -> bool {
         match error.status {
             Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != RegistryErrorKind::Unauthorized,
             Some(401) => self.credential.is_anonymous(),
@@ -112,32 +116,32 @@ impl RegistryAuth<'_> {
         }
     }
 
-    fn obtain(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
+    fn request_token(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
         let known = |state: &AuthState| {
-            let same = state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
-            same.or_else(|| state.refused.get(&self.realm.host)).cloned()
+            let same = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
+            same.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()
         };
         if let Some(error) = known(&lock(&self.registry_state.state)) {
             return Err(error);
         }
         let asked_at = Instant::now();
-        let granted = self.fetch(scopes);
+        let granted = self.fetch_token(scopes);
         let mut state = lock(&self.registry_state.state);
         match granted {
-            Ok(GrantedToken { header, lifetime, refresh }) => {
-                state.refresh = refresh.or_else(|| state.refresh.take());
-                state.granted.insert(self.realm.host.clone());
+            Ok(GrantedToken { header, lifetime, refresh_token }) => {
+                state.refresh_token = refresh_token.or_else(|| state.refresh_token.take());
+                state.servers_that_granted.insert(self.realm.host.clone());
                 state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
                 Ok(header)
             }
             Err(error) => {
                 // A token server that accepted the login before refuses something else.
                 let is_login = error.kind == RegistryErrorKind::Unauthorized && !self.credential.is_anonymous();
-                if is_login && !state.granted.contains(&self.realm.host) {
-                    state.refused.insert(self.realm.host.clone(), error.clone());
+                if is_login && !state.servers_that_granted.contains(&self.realm.host) {
+                    state.servers_that_refused_login.insert(self.realm.host.clone(), error.clone());
                 }
                 if matches!(error.kind, RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden) {
-                    state.failures.push((scopes.clone(), error.clone()));
+                    state.refused_scopes.push((scopes.clone(), error.clone()));
                 }
                 Err(error)
             }
@@ -147,45 +151,45 @@ impl RegistryAuth<'_> {
     /// Sends a request to the token server. Records a missing answer for the threads that wait for the token lock.
     fn send_request(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
-            let arrived = self.registry_state.arrivals.load(Ordering::Relaxed);
+            let arrived = self.registry_state.lock_requests.load(Ordering::Relaxed);
             lock(&self.registry_state.state).unanswered = Some((arrived, error.clone()));
         })
     }
 
     /// Requests a token by OAuth2 if there is an identity token. A server without that form answers 404 or 405, some
     /// answer 401.
-    fn fetch(&self, scopes: &Scopes) -> Result<GrantedToken, RegistryError> {
+    fn fetch_token(&self, scopes: &Scopes) -> Result<GrantedToken, RegistryError> {
         let service = self.challenge.parameter("service");
-        let refreshed = lock(&self.registry_state.state).refresh.clone();
+        let refreshed = lock(&self.registry_state.state).refresh_token.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
-            let request = self.realm.get(service, scopes, &self.credential, None);
-            return self.granted(&request, &self.send_request(&request)?);
+            let request = self.realm.get_request(service, scopes, &self.credential, None);
+            return self.parse_grant(&request, &self.send_request(&request)?);
         };
-        let request = self.realm.refresh(service, scopes, &identity);
+        let request = self.realm.refresh_request(service, scopes, &identity);
         let response = self.send_request(&request)?;
         if !matches!(response.status, 401 | 404 | 405) {
-            return self.granted(&request, &response);
+            return self.parse_grant(&request, &response);
         }
-        let second = self.realm.get(service, scopes, &self.credential, Some(&identity));
+        let second = self.realm.get_request(service, scopes, &self.credential, Some(&identity));
         let fallback = self.send_request(&second)?;
         // After a 401 the first answer says more: it is about the identity token that the user logged in with.
         if response.status == 401 && !fallback.is_success() {
-            return self.granted(&request, &response);
+            return self.parse_grant(&request, &response);
         }
-        self.granted(&second, &fallback)
+        self.parse_grant(&second, &fallback)
     }
 
-    fn granted(&self, request: &TokenRequest, response: &TokenResponse) -> Result<GrantedToken, RegistryError> {
+    fn parse_grant(&self, request: &TokenRequest, response: &TokenResponse) -> Result<GrantedToken, RegistryError> {
         let error = |kind, words: &str| {
-            let host = self.secrets.clean(&self.realm.host);
-            let url = self.secrets.clean(self.realm.shown());
+            let host = self.redactor.redact(&self.realm.host);
+            let url = self.redactor.redact(self.realm.shown());
             RegistryError::new(kind, self.challenged.registry, format!("token server {host}: {words}"))
-                .at(FailedRequest::new(request.method(), url))
+                .with_request(FailedRequest::new(request.method(), url))
                 .with_status(response.status)
         };
         if response.is_success() {
-            return response.grant().map_err(|why| error(RegistryErrorKind::Protocol, &why));
+            return response.granted_token().map_err(|why| error(RegistryErrorKind::Protocol, &why));
         }
-        Err(error(response.failure_kind(), &response.message(self.secrets)))
+        Err(error(response.error_kind(), &response.message(self.redactor)))
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_bearer_challenge() {
+    fn bearer_challenge_is_parsed() {
         let header = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
         let parsed = Challenge::parse_all([header].into_iter());
         assert_eq!(parsed.len(), 1);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn several_in_one_header_and_in_several() {
+    fn several_challenges_are_parsed_from_one_or_more_headers() {
         let basic = challenge("basic", &[("realm", "r, \"x\"")]);
         let bearer = challenge("bearer", &[("realm", "u"), ("service", "s")]);
         reads(&[r#"Basic realm="r, \"x\"", Bearer realm="u",service="s""#], &[basic.clone(), bearer.clone()]);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_without_parameters_and_token68() {
+    fn schemes_without_parameters_are_parsed_and_token68_is_skipped() {
         let bearer = challenge("bearer", &[("realm", "u")]);
         reads(&["Basic"], &[challenge("basic", &[])]);
         reads(&["Negotiate, Bearer realm=u"], &[challenge("negotiate", &[]), bearer.clone()]);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_registries_send_outside_the_grammar() {
+    fn malformed_challenges_are_parsed_leniently() {
         let url = challenge("bearer", &[("realm", "http://h:5001/token?a=b"), ("service", "x")]);
         reads(&["Bearer realm=http://h:5001/token?a=b,service=x"], std::slice::from_ref(&url));
         reads(&[r#"Bearer realm="http://h:5001/token?a=b" service="x""#], std::slice::from_ref(&url));
@@ -158,21 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_parameters_of_one_name_counts() {
+    fn first_of_duplicate_parameters_counts() {
         let parsed = Challenge::parse_all(["Bearer realm=a, realm=b"].into_iter());
         assert_eq!(parsed[0].parameter("realm"), Some("a"));
     }
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(headers in proptest::collection::vec("\\PC{0,60}|[Bb=\",\\\\ \t()a]{0,40}", 0..4)) {
+        fn parsing_challenges_never_panics(headers in proptest::collection::vec("\\PC{0,60}|[Bb=\",\\\\ \t()a]{0,40}", 0..4)) {
             for challenge in Challenge::parse_all(headers.iter().map(String::as_str)) {
                 prop_assert!(!challenge.scheme.is_empty());
             }
         }
 
         #[test]
-        fn a_quoted_value_comes_back_as_it_was(value in "\\PC{0,40}") {
+        fn quoted_parameter_values_are_unescaped(value in "\\PC{0,40}") {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
             let header = format!("Bearer realm=\"{quoted}\", scope=\"{quoted}\", Basic realm=\"{quoted}\"");
             let parsed = Challenge::parse_all([header.as_str()].into_iter());

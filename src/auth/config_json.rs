@@ -70,13 +70,13 @@ impl<'de> Visitor<'de> for ConfigVisitor {
 }
 
 /// The configuration with each member once. The names that docker knows get docker's case.
-pub(crate) fn merge(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
+pub(crate) fn merge_members(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     let mut config = Map::new();
     for (name, member) in members {
         let known = ["auths", "credHelpers", "credsStore"].iter().find(|known| known.eq_ignore_ascii_case(&name));
         match (known, member) {
-            (Some(&"credsStore"), member) => text(&mut config, "credsStore", member),
-            (Some(known), ConfigValue::Object(entries)) => extend(&mut config, known, entries),
+            (Some(&"credsStore"), member) => insert_string(&mut config, "credsStore", member),
+            (Some(known), ConfigValue::Object(entries)) => extend_map(&mut config, known, entries),
             (Some(known), member) => drop(config.insert((*known).to_owned(), into_value(member))),
             (None, member) => drop(config.insert(name, into_value(member))),
         }
@@ -86,14 +86,14 @@ pub(crate) fn merge(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
 
 /// Adds entries to a map. Creates the map if there is none. A member that is not a map stays as it is; reading it is an
 /// error.
-fn extend(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, ConfigValue)>) {
+fn extend_map(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, ConfigValue)>) {
     if config.get(name).is_none_or(Value::is_null) {
         config.insert(name.to_owned(), Value::Object(Map::new()));
     }
     let Some(Value::Object(map)) = config.get_mut(name) else { return };
     for (key, entry) in entries {
         let entry = match entry {
-            ConfigValue::Object(members) if name == "auths" => Value::Object(entry_of(members)),
+            ConfigValue::Object(members) if name == "auths" => Value::Object(registry_entry(members)),
             other => into_value(other),
         };
         map.insert(key, entry);
@@ -101,19 +101,19 @@ fn extend(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, Con
 }
 
 /// The entry of one registry.
-fn entry_of(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
+fn registry_entry(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     let mut entry = Map::new();
     for (name, member) in members {
         let known = ["auth", "username", "password", "identitytoken", "registrytoken"];
         match known.iter().find(|known| known.eq_ignore_ascii_case(&name)) {
-            Some(known) => text(&mut entry, known, member),
+            Some(known) => insert_string(&mut entry, known, member),
             None => drop(entry.insert(name, into_value(member))),
         }
     }
     entry
 }
 
-fn text(map: &mut Map<String, Value>, name: &str, member: ConfigValue) {
+fn insert_string(map: &mut Map<String, Value>, name: &str, member: ConfigValue) {
     let member = into_value(member);
     if !member.is_null() {
         map.insert(name.to_owned(), member);

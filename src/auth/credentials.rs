@@ -23,12 +23,12 @@ use crate::model::json;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::options::Login;
 use crate::net::permission;
-use crate::net::transport::Trace;
+use crate::net::transport::LineSink;
 use crate::secret::Secret;
 
-const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
-const HUB: &str = "docker.io";
-const HUB_KEY: &str = "https://index.docker.io/v1/";
+const AUTH_CONFIG_VARIABLE: &str = "DOCKER_AUTH_CONFIG";
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// The user name by which a helper marks an identity token.
 const TOKEN_USER: &str = "<token>";
 /// The largest config.json that is read, in bytes.
@@ -71,8 +71,8 @@ impl Credential {
 pub(crate) struct CredentialStore {
     env: Env,
     config_dir: PathBuf,
-    given: Option<Login>,
-    notice: Trace,
+    command_line_login: Option<Login>,
+    notice: LineSink,
     /// Whether the warning about an unreadable config.json was printed.
     has_warned: AtomicBool,
 }
@@ -88,43 +88,44 @@ enum ConfigError {
     /// The system refuses to read it. A warning is printed, and the command continues without logins.
     Unreadable(String),
     /// It is not a valid configuration.
-    Broken(String),
+    Invalid(String),
 }
 
 impl CredentialStore {
     /// Looks in this configuration directory and this environment. Does no I/O. `notice` prints the warning about an
     /// unreadable file.
-    pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> CredentialStore {
-        CredentialStore { env, config_dir, given: None, notice, has_warned: AtomicBool::new(false) }
+    pub(crate) fn new(env: Env, config_dir: PathBuf, notice: LineSink) -> CredentialStore {
+        CredentialStore { env, config_dir, command_line_login: None, notice, has_warned: AtomicBool::new(false) }
     }
 
     /// Uses this login for its registry. No other credentials are looked up for that registry.
-    pub(crate) fn given(self, given: Option<Login>) -> CredentialStore {
-        CredentialStore { given, ..self }
+    pub(crate) fn with_command_line_login(self, command_line_login: Option<Login>) -> CredentialStore {
+        CredentialStore { command_line_login, ..self }
     }
 
     /// Whether this registry's login comes from the command line.
-    pub(crate) fn is_given(&self, registry: &str) -> bool {
-        self.given_for(registry).is_some()
+    pub(crate) fn has_command_line_login(&self, registry: &str) -> bool {
+        self.command_line_login_for(registry).is_some()
     }
 
-    fn given_for(&self, registry: &str) -> Option<&Login> {
-        self.given.as_ref().filter(|given| given.registry == registry)
+    fn command_line_login_for(&self, registry: &str) -> Option<&Login> {
+        self.command_line_login.as_ref().filter(|login| login.registry == registry)
     }
 
     /// Whether the configuration mentions a login for this registry; `docker login` writes an entry even if a helper
     /// stores the password. Runs no helper. Read errors are left to [`CredentialStore::lookup`].
-    pub(crate) fn may_know(&self, registry: &str) -> bool {
-        let key = if registry == HUB { HUB_KEY } else { registry };
-        let is_named = |config: &Map<String, Value>| {
-            let auths = object(config, "auths").ok().flatten();
-            let helpers = object(config, "credHelpers").ok().flatten();
-            auths.is_some_and(|auths| auth_of(auths, key).is_some()) || helpers.is_some_and(|own| own.contains_key(key))
+    pub(crate) fn may_have(&self, registry: &str) -> bool {
+        let key = if registry == DOCKER_HUB { DOCKER_HUB_KEY } else { registry };
+        let has_entry = |config: &Map<String, Value>| {
+            let auths = object_member(config, "auths").ok().flatten();
+            let helpers = object_member(config, "credHelpers").ok().flatten();
+            auths.is_some_and(|auths| auth_entry(auths, key).is_some())
+                || helpers.is_some_and(|own| own.contains_key(key))
         };
-        let variable = self.env.get(VARIABLE).and_then(|text| read_object(text.as_bytes()).ok());
-        self.is_given(registry)
-            || variable.is_some_and(|config| is_named(&config))
-            || read_file(&self.config_file()).is_ok_and(|config| is_named(&config))
+        let variable = self.env.get(AUTH_CONFIG_VARIABLE).and_then(|text| read_object(text.as_bytes()).ok());
+        self.has_command_line_login(registry)
+            || variable.is_some_and(|config| has_entry(&config))
+            || read_file(&self.config_file()).is_ok_and(|config| has_entry(&config))
     }
 
     /// `--docker-cfg` of manifest-tool may name the file itself.
@@ -139,12 +140,12 @@ impl CredentialStore {
     /// # Errors
     /// [`RegistryErrorKind::Credentials`]. It names the file, the variable or the helper that cannot be used, and
     /// contains no secret.
-    pub(crate) fn lookup(&self, registry: &str, left: Option<Duration>) -> Result<Credential, RegistryError> {
-        if let Some(Login { username, password, .. }) = self.given_for(registry).cloned() {
+    pub(crate) fn lookup(&self, registry: &str, time_left: Option<Duration>) -> Result<Credential, RegistryError> {
+        if let Some(Login { username, password, .. }) = self.command_line_login_for(registry).cloned() {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
         }
-        let key = if registry == HUB { HUB_KEY } else { registry };
-        self.find(key, left).map_err(|detail| {
+        let key = if registry == DOCKER_HUB { DOCKER_HUB_KEY } else { registry };
+        self.find_by_key(key, time_left).map_err(|detail| {
             let kind = if self.has_byte_order_mark() {
                 RegistryErrorKind::ByteOrderMark
             } else {
@@ -161,9 +162,9 @@ impl CredentialStore {
         read.is_ok() && start == *b"\xef\xbb\xbf"
     }
 
-    fn find(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
-        if let Some(text) = self.env.get(VARIABLE) {
-            let named = |why: String| format!("{VARIABLE}: {why}");
+    fn find_by_key(&self, key: &str, time_left: Option<Duration>) -> Result<Credential, String> {
+        if let Some(text) = self.env.get(AUTH_CONFIG_VARIABLE) {
+            let named = |why: String| format!("{AUTH_CONFIG_VARIABLE}: {why}");
             let config = read_object(text.as_bytes()).map_err(named)?;
             if let Some(credential) = from_auths(&config, key).map_err(named)? {
                 return Ok(credential);
@@ -173,7 +174,7 @@ impl CredentialStore {
         let named = |why: String| format!("{}: {why}", path.display());
         let config = match read_file(&path) {
             Ok(config) => config,
-            Err(ConfigError::Broken(why)) => return Err(named(why)),
+            Err(ConfigError::Invalid(why)) => return Err(named(why)),
             Err(ConfigError::Unreadable(why)) => {
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
                     (self.notice)(&format!("warning: {}; going on without logins", named(why)));
@@ -185,21 +186,21 @@ impl CredentialStore {
         match configured_helper(&config, key).map_err(named)? {
             // Beside a helper the file's entry only records that a login exists, so a malformed one is ignored.
             Some(name) => {
-                let helper_credentials = helper::get(&self.env, &name, key, left).map_err(|error| error.why)?;
+                let helper_credentials = helper::get(&self.env, &name, key, time_left).map_err(|error| error.why)?;
                 Ok(merge(stored.ok().flatten(), helper_credentials))
             }
-            None if has_no_logins(&config) => self.default_helper(key, left),
+            None if has_no_logins(&config) => self.default_helper(key, time_left),
             None => Ok(stored.map_err(named)?.unwrap_or_default()),
         }
     }
 
     /// If the configuration has no login at all, docker runs the platform's own helper if it is installed. The user did
     /// not choose it, so its failures count as no credentials, except for an expired deadline.
-    fn default_helper(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
+    fn default_helper(&self, key: &str, time_left: Option<Duration>) -> Result<Credential, String> {
         let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
-        match helper::get(&self.env, name, key, left) {
+        match helper::get(&self.env, name, key, time_left) {
             Ok(helper_credentials) => Ok(merge(None, helper_credentials)),
-            Err(HelperError { why, is_late: true }) => Err(why),
+            Err(HelperError { why, is_timeout: true }) => Err(why),
             Err(_) => Ok(Credential::default()),
         }
     }
@@ -220,8 +221,8 @@ impl CredentialStore {
 /// The helper for this key: `credHelpers` before `credsStore`. An empty name means that the file holds the login.
 pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
     // The key is data and no member name, so its case counts.
-    let name = match object(config, "credHelpers")?.and_then(|helpers| helpers.get(key)) {
-        None => text(config, "credsStore")?,
+    let name = match object_member(config, "credHelpers")?.and_then(|helpers| helpers.get(key)) {
+        None => string_member(config, "credsStore")?,
         Some(Value::Null) => String::new(),
         Some(name) => name.as_str().ok_or_else(|| format!("{key:?} is not a string"))?.to_owned(),
     };
@@ -242,7 +243,7 @@ fn merge(stored: Option<Credential>, helper_credentials: Option<HelperCredential
 }
 
 fn has_no_logins(config: &Map<String, Value>) -> bool {
-    let empty = |name| object(config, name).is_ok_and(|map| map.is_none_or(Map::is_empty));
+    let empty = |name| object_member(config, name).is_ok_and(|map| map.is_none_or(Map::is_empty));
     empty("auths") && empty("credHelpers")
 }
 
@@ -255,12 +256,12 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
     };
     // Opening a FIFO would block, and the error for a directory says less.
     if !metadata.is_file() {
-        return Err(ConfigError::Broken("not a file".to_owned()));
+        return Err(ConfigError::Invalid("not a file".to_owned()));
     }
     if metadata.len() > FILE_MAX {
-        return Err(ConfigError::Broken("too large to be docker's configuration".to_owned()));
+        return Err(ConfigError::Invalid("too large to be docker's configuration".to_owned()));
     }
-    read_object(&fs::read(path).map_err(unreadable)?).map_err(ConfigError::Broken)
+    read_object(&fs::read(path).map_err(unreadable)?).map_err(ConfigError::Invalid)
 }
 
 /// The first JSON value, which must be an object. An empty file is an empty object, and text after the value is
@@ -269,24 +270,24 @@ pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     json::check_size(bytes).map_err(|error| error.to_string())?;
     match serde_json::Deserializer::from_slice(bytes).into_iter::<ConfigValue>().next() {
         None | Some(Ok(ConfigValue::Other(Value::Null))) => Ok(Map::new()),
-        Some(Ok(ConfigValue::Object(members))) => Ok(config_json::merge(members)),
+        Some(Ok(ConfigValue::Object(members))) => Ok(config_json::merge_members(members)),
         Some(Ok(ConfigValue::Other(_))) => Err("not a JSON object".to_owned()),
         // Reading into a Value fails only on the grammar, and these messages quote nothing of the text.
         Some(Err(error)) => Err(format!("not JSON: {error}")),
     }
 }
 
-fn auth_of<'a>(auths: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+fn auth_entry<'a>(auths: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     let by_host = || auths.iter().find(|(name, _)| hostname(name) == key).map(|(_, entry)| entry);
     auths.get(key).or_else(by_host)
 }
 
 /// The entry for a key: the same key, or else a URL with the same host, as docker compares them.
 pub(crate) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Option<Credential>, String> {
-    let Some(auths) = object(config, "auths")? else {
+    let Some(auths) = object_member(config, "auths")? else {
         return Ok(None);
     };
-    match auth_of(auths, key) {
+    match auth_entry(auths, key) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(Credential::default())),
         Some(Value::Object(entry)) => read_entry(entry).map(Some).map_err(|why| format!("auths {key:?}: {why}")),
@@ -295,14 +296,15 @@ pub(crate) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Optio
 }
 
 fn read_entry(entry: &Map<String, Value>) -> Result<Credential, String> {
-    let secret = |name| Ok::<_, String>(Some(text(entry, name)?).filter(|text| !text.is_empty()).map(Secret::new));
+    let secret =
+        |name| Ok::<_, String>(Some(string_member(entry, name)?).filter(|text| !text.is_empty()).map(Secret::new));
     let mut credential = Credential {
-        username: text(entry, "username")?,
+        username: string_member(entry, "username")?,
         password: secret("password")?,
         identity_token: secret("identitytoken")?,
         registry_token: secret("registrytoken")?,
     };
-    let auth = text(entry, "auth")?;
+    let auth = string_member(entry, "auth")?;
     if !auth.is_empty() {
         let (username, password) = decode_auth(&auth).ok_or("\"auth\" is not the base64 of user:password")?;
         credential.username = username;
@@ -331,7 +333,7 @@ fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     map.get(name).or_else(other_case).filter(|value| !value.is_null())
 }
 
-fn object<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, String> {
+fn object_member<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, String> {
     match member(map, name) {
         None => Ok(None),
         Some(value) => value.as_object().map(Some).ok_or_else(|| format!("{name:?} is not an object")),
@@ -339,7 +341,7 @@ fn object<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<
 }
 
 /// A member's string; empty if it is missing.
-fn text(map: &Map<String, Value>, name: &str) -> Result<String, String> {
+fn string_member(map: &Map<String, Value>, name: &str) -> Result<String, String> {
     match member(map, name) {
         None => Ok(String::new()),
         Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| format!("{name:?} is not a string")),

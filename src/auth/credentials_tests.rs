@@ -37,7 +37,7 @@ fn auth(username: &str, password: &str) -> String {
 }
 
 #[test]
-fn a_file_that_is_missing_or_has_nothing_means_anonymous() {
+fn missing_or_empty_config_means_anonymous() {
     let folder = tempfile::tempdir().unwrap();
     let credentials = quiet(no_env(), &folder.path().join("none"));
     assert!(credentials.lookup("h", None).unwrap().is_anonymous());
@@ -47,7 +47,7 @@ fn a_file_that_is_missing_or_has_nothing_means_anonymous() {
 }
 
 #[test]
-fn every_form_of_an_entry_is_read() {
+fn every_form_of_an_auths_entry_is_read() {
     let encoded = auth("u", "p:w");
     let rows = [
         (format!(r#"{{"auth":"{encoded}"}}"#), login("u", "p:w")),
@@ -69,7 +69,7 @@ fn every_form_of_an_entry_is_read() {
 }
 
 #[test]
-fn a_user_without_a_password_is_nobody() {
+fn user_without_a_password_is_anonymous() {
     for entry in [format!(r#"{{"auth":"{}"}}"#, auth("u", "")), r#"{"username":"u"}"#.to_owned()] {
         let credential = lookup(no_env(), &format!(r#"{{"auths":{{"h":{entry}}}}}"#), "h").unwrap();
         assert!(credential.is_anonymous(), "{entry}");
@@ -77,7 +77,7 @@ fn a_user_without_a_password_is_nobody() {
 }
 
 #[test]
-fn keys_are_hosts_or_urls_and_ports_count() {
+fn auths_keys_match_by_host_and_port() {
     let text = |key: &str| format!(r#"{{"auths":{{"{key}":{{"auth":"{}"}}}}}}"#, auth("u", "p"));
     for (key, registry, found) in [
         ("h:5000", "h:5000", true),
@@ -99,14 +99,14 @@ fn keys_are_hosts_or_urls_and_ports_count() {
 }
 
 #[test]
-fn the_exact_key_goes_before_a_url_of_the_same_host() {
+fn exact_auths_key_is_preferred_to_a_url() {
     let (old, new) = (auth("old", "p"), auth("new", "p"));
     let text = format!(r#"{{"auths":{{"https://h/v1/":{{"auth":"{old}"}},"h":{{"auth":"{new}"}}}}}}"#);
     assert_eq!(lookup(no_env(), &text, "h").unwrap().username, "new");
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_that_names_the_file_and_no_secret() {
+fn invalid_config_is_an_error_that_names_the_file_and_no_secret() {
     for text in [
         "{",
         "[]",
@@ -131,14 +131,14 @@ fn what_cannot_be_read_is_an_error_that_names_the_file_and_no_secret() {
 }
 
 #[test]
-fn another_registrys_broken_entry_does_not_matter() {
+fn invalid_entry_of_another_registry_is_ignored() {
     let text = format!(r#"{{"auths":{{"bad":{{"auth":"!"}},"h":{{"auth":"{}"}}}}}}"#, auth("u", "p"));
     assert_eq!(lookup(no_env(), &text, "h").unwrap(), login("u", "p"));
     assert!(lookup(no_env(), &text, "other").unwrap().is_anonymous());
 }
 
 #[test]
-fn helpers_go_before_the_file_and_a_registrys_own_before_the_default() {
+fn helpers_are_preferred_to_the_file_and_a_registrys_own_to_the_default() {
     let (folder, env) = helper("own", ANSWER);
     add_helper(folder.path(), "all", r#"printf '{"Username":"<token>","Secret":"id"}'"#);
     let file = auth("file", "p");
@@ -155,14 +155,14 @@ fn helpers_go_before_the_file_and_a_registrys_own_before_the_default() {
 }
 
 #[test]
-fn docker_hub_has_its_own_key_for_helpers_too() {
+fn docker_hubs_key_is_passed_to_helpers() {
     let (_folder, env) = helper("own", ANSWER);
     let text = r#"{"credHelpers":{"https://index.docker.io/v1/":"own"}}"#;
     assert_eq!(lookup(env, text, "docker.io").unwrap(), login("helped", "pw-https://index.docker.io/v1/"));
 }
 
 #[test]
-fn a_helper_that_has_nothing_means_anonymous_and_one_that_fails_is_an_error() {
+fn helper_without_credentials_means_anonymous_and_a_failed_helper_is_an_error() {
     let (folder, env) = helper("none", "echo credentials not found in native keychain; exit 1");
     add_helper(folder.path(), "broken", "echo no keychain; exit 1");
     let stored = auth("file", "p");
@@ -178,7 +178,7 @@ fn a_helper_that_has_nothing_means_anonymous_and_one_that_fails_is_an_error() {
 }
 
 #[test]
-fn the_variable_goes_before_all_for_the_hosts_that_it_lists() {
+fn docker_auth_config_is_preferred_for_the_hosts_that_it_lists() {
     let (folder, _) = helper("own", ANSWER);
     let variable = format!(r#"{{"auths":{{"h":{{"auth":"{}"}}}}}}"#, auth("env", "p"));
     let env = Env::from_pairs([("PATH", folder.path().to_str().unwrap()), ("DOCKER_AUTH_CONFIG", &variable)]);
@@ -193,7 +193,7 @@ fn the_variable_goes_before_all_for_the_hosts_that_it_lists() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn with_no_logins_at_all_the_platforms_own_helper_is_asked_and_may_fail() {
+fn platform_helper_runs_if_there_are_no_logins_and_may_fail() {
     let (folder, env) = helper("secretservice", ANSWER);
     assert_eq!(lookup(env.clone(), "{}", "h").unwrap(), login("helped", "pw-h"));
     assert!(lookup(env.clone(), r#"{"auths":{"x":{}}}"#, "h").unwrap().is_anonymous());
@@ -202,7 +202,7 @@ fn with_no_logins_at_all_the_platforms_own_helper_is_asked_and_may_fail() {
 }
 
 #[test]
-fn what_is_given_twice_is_merged_as_go_merges_it() {
+fn duplicate_members_are_merged_as_in_go() {
     for (text, host, expected) in [
         (r#"{"auths":{"a":{"username":"u","password":"1"}},"auths":{"b":{"username":"v","password":"2"}}}"#, "a", "u1"),
         (r#"{"auths":{"a":{"username":"u","password":"1"}},"AUTHS":{"b":{"username":"v","password":"2"}}}"#, "b", "v2"),
@@ -225,7 +225,7 @@ fn what_is_given_twice_is_merged_as_go_merges_it() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_told_once_and_means_anonymous() {
+fn unreadable_config_causes_one_warning_and_means_anonymous() {
     let folder = tempfile::tempdir().unwrap();
     // A name that is too long is as unreadable as a file without rights, for root as well.
     let path = folder.path().join("x".repeat(300));
@@ -235,7 +235,7 @@ fn a_file_that_may_not_be_read_is_told_once_and_means_anonymous() {
     let credentials = CredentialStore::new(no_env(), path.clone(), notice);
     for registry in ["a", "b", "docker.io"] {
         assert!(credentials.lookup(registry, None).unwrap().is_anonymous());
-        assert!(!credentials.may_know(registry));
+        assert!(!credentials.may_have(registry));
     }
     let notices = notices.lock().unwrap();
     assert_eq!(notices.len(), 1, "{notices:?}");
@@ -244,7 +244,7 @@ fn a_file_that_may_not_be_read_is_told_once_and_means_anonymous() {
 }
 
 #[test]
-fn a_helper_that_nobody_chose_is_an_error_only_where_the_time_is_up() {
+fn platform_helper_is_an_error_only_after_its_timeout() {
     let (folder, env) = helper("secretservice", "PATH=/usr/bin:/bin; exec sleep 600");
     if !cfg!(target_os = "linux") {
         return;

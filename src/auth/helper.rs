@@ -12,13 +12,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::env::Env;
-use crate::net::deadline::shown;
+use crate::net::deadline::format_duration;
 use crate::sanitize::io_error;
 use crate::secret::Secret;
 
 const NOT_FOUND: &str = "credentials not found in native keychain";
 const OUTPUT_MAX: u64 = 1 << 20;
-const WORDS_MAX: usize = 200;
+const MESSAGE_MAX: usize = 200;
 
 /// The credentials that a helper returns. The user name `<token>` means that the secret is an identity token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,23 +56,23 @@ fn is_executable(file: &Path) -> bool {
 
 /// Runs a helper for `server`. `None` if the helper reports that it has no credentials.
 ///
-/// The error is one line that names the helper and contains no secret. The only time limit is `left`, the rest of
+/// The error is one line that names the helper and contains no secret. The only time limit is `time_left`, the rest of
 /// `--timeout`, because a helper may wait until its user unlocks a keychain. A helper that takes longer is killed.
 pub(crate) fn get(
     env: &Env,
     name: &str,
     server: &str,
-    left: Option<Duration>,
+    time_left: Option<Duration>,
 ) -> Result<Option<HelperCredentials>, HelperError> {
-    if !is_name(name) {
-        return Err(HelperError::failed(format!("{:?} is not a credential helper's name", printable(name))));
+    if !is_helper_name(name) {
+        return Err(HelperError::new(format!("{:?} is not a credential helper's name", printable_line(name))));
     }
     let Some(program) = find(env, name) else {
-        return Err(HelperError::failed(format!("credential helper docker-credential-{name} is not in PATH")));
+        return Err(HelperError::new(format!("credential helper docker-credential-{name} is not in PATH")));
     };
-    run(&program, server, left).map_err(|HelperError { why, is_late }| HelperError {
+    run(&program, server, time_left).map_err(|HelperError { why, is_timeout }| HelperError {
         why: format!("credential helper docker-credential-{name}: {why}"),
-        is_late,
+        is_timeout,
     })
 }
 
@@ -82,55 +82,58 @@ pub(crate) struct HelperError {
     /// One line, without secrets.
     pub(crate) why: String,
     /// Whether the deadline passed.
-    pub(crate) is_late: bool,
+    pub(crate) is_timeout: bool,
 }
 
 impl HelperError {
-    fn failed(why: impl Into<String>) -> HelperError {
-        HelperError { why: why.into(), is_late: false }
+    fn new(message: impl Into<String>) -> HelperError {
+        HelperError { why: message.into(), is_timeout: false }
     }
 }
 
-fn is_name(name: &str) -> bool {
+fn is_helper_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<HelperCredentials>, HelperError> {
+fn run(program: &Path, server: &str, time_left: Option<Duration>) -> Result<Option<HelperCredentials>, HelperError> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| HelperError::failed(format!("cannot be run: {}", io_error(&error))))?;
+        .map_err(|error| HelperError::new(format!("cannot be run: {}", io_error(&error))))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
     // Reads both pipes at once, because a helper blocks once a pipe that is not read is full. The threads are detached:
     // a process that the helper started may keep a pipe open after the helper was killed.
-    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let until = left.and_then(|left| Instant::now().checked_add(left));
-    let outcome = received(&stdout, until).and_then(|stdout| Some((stdout, received(&stderr, until)?)));
+    let (stdout, stderr) = (spawn_reader(child.stdout.take()), spawn_reader(child.stderr.take()));
+    let until = time_left.and_then(|left| Instant::now().checked_add(left));
+    let outcome = receive_until(&stdout, until).and_then(|stdout| Some((stdout, receive_until(&stderr, until)?)));
     let Some((stdout, stderr)) = outcome else {
         let _ = child.kill();
         let _ = child.wait();
-        let why = format!("gave no answer within the {} that were left of --timeout", shown(left.unwrap_or_default()));
-        return Err(HelperError { why, is_late: true });
+        let why = format!(
+            "gave no answer within the {} that were left of --timeout",
+            format_duration(time_left.unwrap_or_default())
+        );
+        return Err(HelperError { why, is_timeout: true });
     };
-    let status = child.wait().map_err(|error| HelperError::failed(io_error(&error)))?;
+    let status = child.wait().map_err(|error| HelperError::new(io_error(&error)))?;
     if !status.success() {
-        return failed(&stdout, &stderr, &status.to_string()).map_err(HelperError::failed);
+        return explain_exit(&stdout, &stderr, &status.to_string()).map_err(HelperError::new);
     }
     match written {
         // A helper that answers without reading has closed the pipe. Its answer counts.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(HelperError::failed(format!("does not take the server's name: {}", io_error(&error))))
+            Err(HelperError::new(format!("does not take the server's name: {}", io_error(&error))))
         }
-        _ => parse_output(&stdout).map(Some).map_err(HelperError::failed),
+        _ => parse_output(&stdout).map(Some).map_err(HelperError::new),
     }
 }
 
 /// Reads a pipe to its end on a thread of its own. If the system has no thread for it, the pipe is closed without
 /// reading.
-fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+fn spawn_reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     if let Some(pipe) = pipe {
         // After the deadline no receiver is left.
@@ -141,7 +144,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 }
 
 /// The bytes that a reader has read; empty if it could not start. `None` after the deadline.
-fn received(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
+fn receive_until(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
     let Some(until) = until else { return Some(reader.recv().unwrap_or_default()) };
     match reader.recv_timeout(until.saturating_duration_since(Instant::now())) {
         Ok(bytes) => Some(bytes),
@@ -162,7 +165,7 @@ fn read_capped(mut from: impl Read) -> Vec<u8> {
 
 /// The message of a helper that failed: that it has no credentials, or why it failed. Text that may contain a secret is
 /// left out.
-pub(crate) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<HelperCredentials>, String> {
+pub(crate) fn explain_exit(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<HelperCredentials>, String> {
     let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
     let (stdout, stderr) = (stdout.trim(), stderr.trim());
     if stdout == NOT_FOUND {
@@ -173,14 +176,14 @@ pub(crate) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Optio
     let is_json = [stdout, stderr].iter().any(|text| text.contains(['{', '}']) || text.contains("\":"));
     let is_sentence = |text: &&str| text.split_whitespace().nth(1).is_some();
     match [stdout, stderr].into_iter().filter(|_| !is_json).find(is_sentence) {
-        Some(words) => Err(format!("{} ({status})", printable(words))),
+        Some(words) => Err(format!("{} ({status})", printable_line(words))),
         None => Err(format!("failed without a word ({status})")),
     }
 }
 
 /// The first line, without control characters, at most 200 characters of it.
-fn printable(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+fn printable_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect()
 }
 
 /// Reads the credentials that a helper printed.
@@ -230,7 +233,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_server_goes_in_and_the_credentials_come_out() {
+    fn helper_gets_the_server_and_returns_credentials() {
         let script = r#"read -r server || true
             printf '{"ServerURL":"%s","Username":"%s","Secret":"%s"}' "$server" "$1" "pw-$server""#;
         let parse_output = ask(script).unwrap().unwrap();
@@ -239,7 +242,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_that_has_nothing_says_so_and_any_other_failure_is_told() {
+    fn helper_without_credentials_returns_none_and_other_errors_are_reported() {
         assert_eq!(ask("echo credentials not found in native keychain; exit 1"), Ok(None));
         let error = ask("echo 'pass not initialized'; echo noise >&2; exit 1").unwrap_err();
         assert_eq!(error, "credential helper docker-credential-t: pass not initialized (exit status: 1)");
@@ -251,7 +254,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn secrets_in_what_it_prints_are_never_repeated() {
+    fn helper_errors_contain_no_secret() {
         for script in [
             r#"echo '{"Username":"u","Secret":"hunter2"}'; exit 1"#,
             r#"echo '{"Username":"u","Secret":["hunter2"]}'"#,
@@ -269,7 +272,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_helper_that_does_not_read_or_talks_much_does_not_block() {
+    fn helper_that_ignores_stdin_or_fills_stderr_does_not_block() {
         let answer = r#"printf '{"Username":"u","Secret":"s"}'"#;
         assert_eq!(ask(&format!("exec <&-; {answer}")).unwrap().unwrap().username, "u");
         let noisy = format!("i=0; while [ $i -lt 3000 ]; do echo {} >&2; i=$((i+1)); done; {answer}", "x".repeat(100));
@@ -277,11 +280,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_that_takes_too_long_is_ended_and_named_also_where_a_child_of_it_goes_on() {
+    fn helper_is_killed_after_its_timeout_even_if_its_child_survives() {
         for script in ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exec sleep 600"] {
             let (_folder, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
             let unusable = get(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
-            assert!(unusable.is_late, "{script}");
+            assert!(unusable.is_timeout, "{script}");
             let why =
                 "credential helper docker-credential-t: gave no answer within the 300 ms that were left of --timeout";
             assert_eq!(unusable.why, why);
@@ -291,7 +294,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_that_is_not_there_or_no_name_at_all() {
+    fn missing_helpers_and_invalid_helper_names_are_errors() {
         let (folder, env) = helper("t", "exit 0");
         assert!(get(&env, "other", "h", None).unwrap_err().why.contains("docker-credential-other is not in PATH"));
         for name in ["", "../t", "a/b", "t ", "t;x", "é", "t\0", "\\t"] {
@@ -303,7 +306,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_run_is_told() {
+    fn helper_that_cannot_be_executed_is_an_error() {
         let (_folder, env) = helper("t", "");
         let file = find(&env, "t").unwrap();
         fs::write(&file, "#!/does/not/exist\n").unwrap();

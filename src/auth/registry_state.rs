@@ -5,16 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crate::auth::token_cache::TokenCache;
 use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
 use crate::auth::static_auth::StaticAuth;
+use crate::auth::token_cache::TokenCache;
 use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::error::RegistryError;
 use crate::secret::Secret;
 
 /// Sends one request to a token server. It does not follow redirects.
-pub(crate) type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
+pub(crate) type SendTokenRequest<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
 
 /// The request that a registry answered with a challenge.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ pub(crate) struct ChallengedRequest<'a> {
     /// Whether the request is the check of a tag before a push.
     pub(crate) is_tag_check: bool,
     /// The time left of `--timeout`, for a credential helper.
-    pub(crate) left: Option<Duration>,
+    pub(crate) time_left: Option<Duration>,
 }
 
 /// What is known about one registry.
@@ -37,7 +37,7 @@ pub(crate) struct RegistryState {
     /// Held while a token is fetched: threads that are refused together cause one token request.
     pub(crate) token_lock: Mutex<()>,
     /// How many threads have asked for the token lock so far.
-    pub(crate) arrivals: AtomicUsize,
+    pub(crate) lock_requests: AtomicUsize,
     /// A header that does not depend on the scope: Basic, or the registry token of the configuration.
     pub(crate) static_auth: StaticAuth,
     /// Never held while a request is sent.
@@ -49,18 +49,18 @@ pub(crate) struct AuthState {
     pub(crate) announced: Scopes,
     pub(crate) credential: Option<Result<Credential, RegistryError>>,
     /// The refresh token that a token server returned in place of the stored one.
-    pub(crate) refresh: Option<Secret>,
+    pub(crate) refresh_token: Option<Secret>,
     pub(crate) cache: TokenCache,
     /// Whether the token server refused one token for all scopes, or the registry refused such a token.
-    pub(crate) narrow: bool,
+    pub(crate) one_repository_per_token: bool,
     /// Tokens for several repositories that the registry refused as too large.
     pub(crate) too_large: Vec<Secret>,
     /// Scopes that the token server refused. A second request for them would count as one more failed login.
-    pub(crate) failures: Vec<(Scopes, RegistryError)>,
+    pub(crate) refused_scopes: Vec<(Scopes, RegistryError)>,
     /// Token servers that returned a token, and token servers that refused the login before they returned one. The
     /// login is not sent to the latter again.
-    pub(crate) granted: BTreeSet<String>,
-    pub(crate) refused: BTreeMap<String, RegistryError>,
+    pub(crate) servers_that_granted: BTreeSet<String>,
+    pub(crate) servers_that_refused_login: BTreeMap<String, RegistryError>,
     /// Why the token server did not answer the last request, and how many threads had asked for the token lock by then.
     /// Those threads get the same error; otherwise each would wait until its own deadline.
     pub(crate) unanswered: Option<(usize, RegistryError)>,

@@ -73,7 +73,7 @@ impl Scopes {
     }
 
     /// Each resource's scope as a set of its own.
-    pub(crate) fn each(&self) -> impl Iterator<Item = Scopes> + '_ {
+    pub(crate) fn per_resource(&self) -> impl Iterator<Item = Scopes> + '_ {
         self.0.iter().map(|(resource, actions)| Scopes(BTreeMap::from([(resource.clone(), actions.clone())])))
     }
 
@@ -83,7 +83,7 @@ impl Scopes {
     }
 
     /// The scopes as a token server takes them, one string for each resource.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn scope_strings(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|(resource, actions)| {
             if actions.is_empty() {
                 return resource.clone();
@@ -97,7 +97,7 @@ impl Scopes {
 impl fmt::Display for Scopes {
     /// All scopes in one string, separated by spaces, as the OAuth2 form has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.texts().collect::<Vec<_>>().join(" "))
+        f.write_str(&self.scope_strings().collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_of_one_repository_become_one_and_the_text_has_a_fixed_order() {
+    fn scopes_of_one_repository_are_merged_and_sorted() {
         let mut scopes = Scopes::repository("z", Access::Pull);
         scopes.add(&Scopes::repository("a/b", Access::PullPush));
         scopes.add(&Scopes::repository("a/b", Access::Pull));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_covers_what_it_holds_and_no_more() {
+    fn scopes_cover_their_own_actions_only() {
         let push = Scopes::repository("a", Access::PullPush);
         let pull = Scopes::repository("a", Access::Pull);
         let other = Scopes::repository("b", Access::Pull);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_hold_colons_and_an_odd_scope_is_kept_as_it_came() {
+    fn scope_names_may_contain_colons_and_unknown_forms_are_kept() {
         assert!(Scopes::parse("repository:h:5000/a:pull").0.contains_key("repository:h:5000/a"));
         assert_eq!(Scopes::parse("registry:catalog:* aws x:y").to_string(), "aws registry:catalog:* x:y");
         assert!(Scopes::parse("").is_empty());

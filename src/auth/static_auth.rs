@@ -23,43 +23,43 @@ pub(crate) struct StaticAuth {
 
 #[derive(Debug, Default)]
 struct StaticState {
-    login: LoginState,
+    login: HeaderState,
     /// How many probes have ended without an answer so far, and the error of the last one.
     unanswered: (usize, Option<RegistryError>),
 }
 
 #[derive(Debug, Default)]
-enum LoginState {
+enum HeaderState {
     /// Never probed, or the last probe ended without a decision.
     #[default]
-    Open,
+    Untested,
     /// This thread probes the header and must report the decision.
     Probing {
         /// The thread that probes.
         holder: ThreadId,
         /// Whether this is the second probe, after a refused check of a tag.
-        is_last: bool,
+        is_second: bool,
     },
     /// The registry refused it for the check of a tag: one further request may probe it.
-    Doubted,
+    RefusedForTagCheck,
     /// The registry accepted it.
-    Good(Secret),
+    Accepted(Secret),
     /// The registry refused it. It is not sent again.
     Refused,
 }
 
 impl StaticAuth {
     /// The header, if the registry has accepted it.
-    pub(crate) fn good(&self) -> Option<Secret> {
+    pub(crate) fn accepted_header(&self) -> Option<Secret> {
         match &lock(&self.state).login {
-            LoginState::Good(header) => Some(header.clone()),
+            HeaderState::Accepted(header) => Some(header.clone()),
             _ => None,
         }
     }
 
     /// Whether it was refused before any request was accepted with it.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(lock(&self.state).login, LoginState::Doubted | LoginState::Refused)
+        matches!(lock(&self.state).login, HeaderState::RefusedForTagCheck | HeaderState::Refused)
     }
 
     /// The header for the caller to send. `is_tag_check` says that the request checks a tag. `None` if the registry
@@ -68,23 +68,23 @@ impl StaticAuth {
     /// # Errors
     /// The probe of another thread got no answer: returns that thread's error. A further probe would wait as long
     /// again.
-    pub(crate) fn take(&self, header: &Secret, is_tag_check: bool) -> Result<Option<Secret>, RegistryError> {
+    pub(crate) fn header_to_send(&self, header: &Secret, is_tag_check: bool) -> Result<Option<Secret>, RegistryError> {
         let own = thread::current().id();
         let mut state = lock(&self.state);
         let before = state.unanswered.0;
         loop {
             match &state.login {
-                LoginState::Good(good) => return Ok(Some(good.clone())),
-                LoginState::Refused => return Ok(None),
-                LoginState::Doubted if is_tag_check => return Ok(None),
-                LoginState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
-                LoginState::Probing { .. } => {}
-                LoginState::Open | LoginState::Doubted => {
+                HeaderState::Accepted(good) => return Ok(Some(good.clone())),
+                HeaderState::Refused => return Ok(None),
+                HeaderState::RefusedForTagCheck if is_tag_check => return Ok(None),
+                HeaderState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
+                HeaderState::Probing { .. } => {}
+                HeaderState::Untested | HeaderState::RefusedForTagCheck => {
                     if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
                         return Err(error.clone());
                     }
-                    let is_last = matches!(state.login, LoginState::Doubted);
-                    state.login = LoginState::Probing { holder: own, is_last };
+                    let is_second = matches!(state.login, HeaderState::RefusedForTagCheck);
+                    state.login = HeaderState::Probing { holder: own, is_second };
                     return Ok(Some(header.clone()));
                 }
             }
@@ -95,8 +95,8 @@ impl StaticAuth {
     /// Records that the registry accepted it.
     pub(crate) fn accept(&self, header: &Secret) {
         let mut state = lock(&self.state);
-        if matches!(state.login, LoginState::Probing { holder, .. } if holder == thread::current().id()) {
-            state.login = LoginState::Good(header.clone());
+        if matches!(state.login, HeaderState::Probing { holder, .. } if holder == thread::current().id()) {
+            state.login = HeaderState::Accepted(header.clone());
             self.changed.notify_all();
         }
     }
@@ -106,25 +106,26 @@ impl StaticAuth {
     pub(crate) fn refuse(&self, is_tag_check: bool) {
         let mut state = lock(&self.state);
         state.login = match state.login {
-            LoginState::Good(_) => return,
-            LoginState::Probing { is_last: false, .. } if is_tag_check => LoginState::Doubted,
-            _ => LoginState::Refused,
+            HeaderState::Accepted(_) => return,
+            HeaderState::Probing { is_second: false, .. } if is_tag_check => HeaderState::RefusedForTagCheck,
+            _ => HeaderState::Refused,
         };
         self.changed.notify_all();
     }
 
     /// Ends this thread's probe, if it has one, without a decision. `failure` is the error if there was no answer.
-    pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
+    pub(crate) fn release_probe(&self, failure: Option<&RegistryError>) {
         let mut state = lock(&self.state);
-        let LoginState::Probing { holder, is_last } = state.login else { return };
+        let HeaderState::Probing { holder, is_second } = state.login else { return };
         if holder != thread::current().id() {
             return;
         }
-        state.login = if is_last { LoginState::Doubted } else { LoginState::Open };
+        state.login = if is_second { HeaderState::RefusedForTagCheck } else { HeaderState::Untested };
         if let Some(failure) = failure {
             // For the waiting threads nothing has been sent except what was refused.
-            let again = if failure.again == Retryable::Repeatable { Retryable::Unsent } else { failure.again };
-            state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_again(again)));
+            let retryable =
+                if failure.retryable == Retryable::IfRepeatable { Retryable::Unsent } else { failure.retryable };
+            state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_retryable(retryable)));
         }
         self.changed.notify_all();
     }
@@ -144,12 +145,15 @@ mod tests {
     /// The results of eight threads while another thread probes; `end` ends that probe once all have begun.
     fn waiting(end: impl FnOnce(&StaticAuth)) -> (Vec<Result<bool, RegistryErrorKind>>, StaticAuth) {
         let (static_auth, begun) = (StaticAuth::default(), AtomicUsize::new(0));
-        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())));
         let got = thread::scope(|scope| {
             let take = || {
                 begun.fetch_add(1, Ordering::Relaxed);
-                let got = static_auth.take(&header(), false).map(|header| header.is_some()).map_err(|error| error.kind);
-                static_auth.leave(None);
+                let got = static_auth
+                    .header_to_send(&header(), false)
+                    .map(|header| header.is_some())
+                    .map_err(|error| error.kind);
+                static_auth.release_probe(None);
                 got
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
@@ -166,21 +170,21 @@ mod tests {
     fn a_refused_header_is_not_sent_again() {
         let (got, static_auth) = waiting(|static_auth| static_auth.refuse(false));
         assert_eq!(got, [Ok(false); 8]);
-        assert_eq!((static_auth.good(), static_auth.is_refused()), (None, true));
-        assert_eq!(static_auth.take(&header(), false), Ok(None));
+        assert_eq!((static_auth.accepted_header(), static_auth.is_refused()), (None, true));
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(None));
     }
 
     #[test]
-    fn an_accepted_header_is_sent_by_all_also_after_a_later_refusal() {
+    fn accepted_header_stays_accepted_after_a_later_401() {
         let (got, static_auth) = waiting(|static_auth| static_auth.accept(&header()));
         assert_eq!(got, [Ok(true); 8]);
         static_auth.refuse(false);
-        assert_eq!((static_auth.good(), static_auth.is_refused()), (Some(header()), false));
+        assert_eq!((static_auth.accepted_header(), static_auth.is_refused()), (Some(header()), false));
     }
 
     #[test]
     fn a_probe_without_a_decision_is_followed_by_another() {
-        let (got, static_auth) = waiting(|static_auth| static_auth.leave(None));
+        let (got, static_auth) = waiting(|static_auth| static_auth.release_probe(None));
         assert_eq!(got, [Ok(true); 8]);
         assert!(!static_auth.is_refused());
     }
@@ -191,30 +195,34 @@ mod tests {
         // The others probe one after the other, and no probe gets a decision.
         assert_eq!(got, [Ok(true); 8]);
         assert!(static_auth.is_refused());
-        assert_eq!(static_auth.take(&header(), true), Ok(None), "another check of a tag would decide no more");
-        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
+        assert_eq!(
+            static_auth.header_to_send(&header(), true),
+            Ok(None),
+            "another check of a tag would decide no more"
+        );
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())));
         static_auth.refuse(true);
-        assert_eq!(static_auth.take(&header(), false), Ok(None), "the second refusal is the last");
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(None), "the second refusal is the last");
         let static_auth = StaticAuth::default();
-        assert_eq!(static_auth.take(&header(), true), Ok(Some(header())));
+        assert_eq!(static_auth.header_to_send(&header(), true), Ok(Some(header())));
         static_auth.refuse(true);
-        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())));
         static_auth.accept(&header());
-        assert_eq!((static_auth.good(), static_auth.is_refused()), (Some(header()), false));
+        assert_eq!((static_auth.accepted_header(), static_auth.is_refused()), (Some(header()), false));
     }
 
     #[test]
     fn only_the_thread_that_probes_can_end_the_probe() {
         let static_auth = StaticAuth::default();
-        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
-        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())), "its own thread need not wait");
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())));
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())), "its own thread need not wait");
         thread::scope(|scope| {
-            scope.spawn(|| static_auth.leave(None));
+            scope.spawn(|| static_auth.release_probe(None));
             scope.spawn(|| static_auth.accept(&header()));
         });
-        assert!(static_auth.good().is_none());
+        assert!(static_auth.accepted_header().is_none());
         let error = RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer");
-        static_auth.leave(Some(&error));
-        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())), "who comes later tries again");
+        static_auth.release_probe(Some(&error));
+        assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())), "who comes later tries again");
     }
 }

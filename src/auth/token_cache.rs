@@ -10,7 +10,7 @@ use crate::auth::scope::Scopes;
 use crate::secret::Secret;
 
 /// A token is not sent during the last tenth of its lifetime, or the last 10 s of a longer one.
-const MARGIN_MAX: Duration = Duration::from_secs(10);
+const EXPIRY_MARGIN_MAX: Duration = Duration::from_secs(10);
 
 /// One registry's tokens, the newest last.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ impl TokenCache {
         now: Instant,
         lifetime: Duration,
     ) {
-        let margin = (lifetime / 10).min(MARGIN_MAX);
+        let margin = (lifetime / 10).min(EXPIRY_MARGIN_MAX);
         let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
         let usable_for = requested.union(want);
         self.tokens.push(CachedToken {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_for_what_it_covers_until_shortly_before_its_end() {
+    fn token_is_found_for_covered_scopes_until_shortly_before_it_expires() {
         let (cache, now) = cache(&[("t", AB)]);
         assert_eq!(cache.find(&set(A), now), Some(&token("t")));
         assert_eq!(cache.find(&set("repository:a:push"), now), None);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_token_is_for_all_and_a_refusal_makes_it_exact_and_a_second_one_ends_it() {
+    fn first_token_covers_all_scopes_the_second_is_exact_and_no_third_follows() {
         let (mut cache, now) = cache(&[]);
         assert_eq!(plan(&cache, AB, A), [AB, A]);
         assert_eq!(plan(&cache, A, A), [A]);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_good_has_expired_and_is_asked_for_again_as_wide_as_before() {
+    fn accepted_token_that_is_refused_has_expired_and_is_requested_again() {
         let (mut cache, now) = cache(&[("t", AB)]);
         cache.accept(&token("t"), &set(A));
         cache.refuse(&token("t"), &set(A), &set(A), false);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn good_for_one_repository_is_not_good_for_the_other() {
+    fn token_may_be_accepted_for_one_repository_and_refused_for_another() {
         let (mut cache, now) = cache(&[("t", AB)]);
         cache.accept(&token("t"), &set(A));
         cache.refuse(&token("t"), &set(B), &set(B), false);
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_token_that_is_called_invalid_is_not_asked_for_again() {
+    fn new_token_that_is_refused_as_invalid_is_not_requested_again() {
         let (mut cache, _) = cache(&[("t", A)]);
         cache.refuse(&token("t"), &set(A), &set(A), true);
         assert!(plan(&cache, A, A).is_empty());
     }
 
     #[test]
-    fn what_is_refused_for_two_together_stays_good_for_one() {
+    fn token_refused_for_two_repositories_stays_usable_for_one() {
         let (mut cache, now) = cache(&[("t", AB)]);
         cache.refuse(&token("t"), &set(AB), &set(AB), false);
         assert_eq!(cache.find(&set(A), now), Some(&token("t")));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_stands_for_what_it_was_fetched_to_answer() {
+    fn token_is_usable_for_the_request_that_it_was_fetched_for() {
         let (mut cache, now) = cache(&[]);
         cache.insert(token("t"), set(A), &set(AB), now, MINUTE);
         assert_eq!(cache.find(&set(AB), now), Some(&token("t")));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_header_changes_nothing() {
+    fn unknown_header_does_not_change_the_token_cache() {
         let (mut cache, now) = cache(&[("t", A)]);
         cache.refuse(&token("x"), &set(A), &set(A), true);
         cache.accept(&token("x"), &set(A));

@@ -3,30 +3,30 @@
 use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
-use crate::net::transport_error::TransportFailure;
-use crate::net::redirect;
 use crate::net::error_response;
+use crate::net::redirect;
 use crate::net::response::HttpResponse;
 use crate::net::retry::RetryPolicy;
 use crate::net::transport::{OutgoingRequest, Transport};
+use crate::net::transport_error::TransportError;
 use crate::net::url::Url;
 
 const TOKEN_MAX: u64 = 1024 * 1024;
 
 /// The token server that a registry names.
-pub(crate) struct TokenServer<'a> {
+pub(crate) struct TokenClient<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) policy: &'a RetryPolicy,
     /// Whether `--insecure` was given.
     pub(crate) insecure: bool,
 }
 
-impl TokenServer<'_> {
+impl TokenClient<'_> {
     /// Sends one token request. If the request carries credentials, redirects are not followed.
     ///
     /// # Errors
     /// No response, or a response after which a retry might have succeeded, once all retries are used up.
-    pub(crate) fn token(
+    pub(crate) fn request_token(
         &self,
         registry: &str,
         request: &TokenRequest,
@@ -44,42 +44,42 @@ impl TokenServer<'_> {
             cap: TOKEN_MAX,
             // A refresh token may be valid for one use only.
             repeatable: request.form.is_none(),
-            guarded: true,
+            forbids_private_addresses: true,
             ..OutgoingRequest::new(registry, request.method(), &url, deadline)
         };
-        let secrets = &self.transport.secrets;
+        let redactor = &self.transport.redactor;
         if let Some(form) = &request.form {
-            secrets.sent_form(form);
+            redactor.record_form(form);
         }
         // The registry's challenge chose this name.
-        let server = format!("token server {}", secrets.clean(&url.origin.authority()));
-        let shown = FailedRequest::new(post.method, secrets.url(&url));
+        let server = format!("token server {}", redactor.redact(&url.origin.authority()));
+        let shown = FailedRequest::new(post.method, redactor.redact_url(&url));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
             let failed = match self.exchange(&post) {
                 Ok(answer) => {
-                    let again = error_response::again(&answer);
+                    let retryable = error_response::retryable(&answer);
                     let response = TokenResponse { status: answer.status, body: answer.body };
-                    if again == Retryable::Never {
+                    if retryable == Retryable::Never {
                         return Ok(response);
                     }
-                    let detail = format!("{server}: {}", response.message(secrets));
-                    let error = RegistryError::new(response.failure_kind(), registry, detail);
-                    error.at(shown.clone()).with_status(response.status).with_again(again)
+                    let detail = format!("{server}: {}", response.message(redactor));
+                    let error = RegistryError::new(response.error_kind(), registry, detail);
+                    error.with_request(shown.clone()).with_status(response.status).with_retryable(retryable)
                 }
                 Err(failure) => {
-                    let origin = secrets.clean(&url.origin.to_string());
+                    let origin = redactor.redact(&url.origin.to_string());
                     let address = Some(Address { origin, source: AddressSource::TokenServer });
                     let request = FailedRequest { address, ..shown.clone() };
                     failure.into_error(registry, request)
                 }
             };
             // All retries were made here: the caller must not retry.
-            retry.wait(failed).map_err(|error| error.with_again(Retryable::Never))?;
+            retry.wait(failed).map_err(|error| error.with_retryable(Retryable::Never))?;
         }
     }
 
-    fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+    fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportError> {
         let send = |request: &OutgoingRequest<'_>| self.transport.exchange(request);
         if request.authorization.is_some() || request.body.is_some() {
             return send(request);

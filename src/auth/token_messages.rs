@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
 use crate::net::error::RegistryErrorKind;
+use crate::net::error_response;
 use crate::net::host;
 use crate::net::redact::Redactor;
-use crate::net::error_response;
 use crate::net::url::Url;
 use crate::secret::Secret;
 
@@ -26,7 +26,7 @@ const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const MESSAGE_MAX: usize = 200;
 
 /// What is encoded in a form or a query. A space becomes `+`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+const FORM_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
 /// One request to a token server: a POST if there is a form, otherwise a GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) struct GrantedToken {
     /// How long the token is valid, counted from its request.
     pub(crate) lifetime: Duration,
     /// A refresh token to use from now on.
-    pub(crate) refresh: Option<Secret>,
+    pub(crate) refresh_token: Option<Secret>,
 }
 
 impl Realm {
@@ -104,7 +104,7 @@ impl Realm {
 
     /// A GET request, with the credential's user and password if it has them. Otherwise the password is the `identity`
     /// token, for servers without the OAuth2 form.
-    pub(crate) fn get(
+    pub(crate) fn get_request(
         &self,
         service: Option<&str>,
         scopes: &Scopes,
@@ -114,50 +114,50 @@ impl Realm {
         let login = credential.login().or_else(|| Some((credential.username.as_str(), identity?)));
         let mut query = String::new();
         if let Some((user, _)) = login.filter(|(user, _)| !user.is_empty()) {
-            add(&mut query, "account", user);
+            add_parameter(&mut query, "account", user);
         }
-        for scope in scopes.texts() {
-            add(&mut query, "scope", &scope);
+        for scope in scopes.scope_strings() {
+            add_parameter(&mut query, "scope", &scope);
         }
         if let Some(service) = service {
-            add(&mut query, "service", service);
+            add_parameter(&mut query, "service", service);
         }
-        let joint = match self.url.split_once('?') {
+        let separator = match self.url.split_once('?') {
             _ if query.is_empty() => "",
             None => "?",
             Some((_, "")) => "",
             Some(_) => "&",
         };
         TokenRequest {
-            url: format!("{}{joint}{}", self.url, query),
+            url: format!("{}{separator}{}", self.url, query),
             authorization: login.map(|(user, password)| Secret::basic(user, password.reveal())),
             form: None,
         }
     }
 
     /// A POST request with a refresh token (OAuth2 form).
-    pub(crate) fn refresh(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
+    pub(crate) fn refresh_request(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
         let mut query = String::new();
-        add(&mut query, "grant_type", "refresh_token");
-        add(&mut query, "client_id", CLIENT_ID);
-        add(&mut query, "service", service.unwrap_or_default());
-        add(&mut query, "scope", &scopes.to_string());
-        add(&mut query, "refresh_token", identity.reveal());
+        add_parameter(&mut query, "grant_type", "refresh_token");
+        add_parameter(&mut query, "client_id", CLIENT_ID);
+        add_parameter(&mut query, "service", service.unwrap_or_default());
+        add_parameter(&mut query, "scope", &scopes.to_string());
+        add_parameter(&mut query, "refresh_token", identity.reveal());
         TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(query)) }
     }
 }
 
 /// The value of an `Authorization` header for a token; `None` if a header cannot carry it.
-pub(crate) fn bearer(token: &Secret) -> Option<Secret> {
+pub(crate) fn bearer_header(token: &Secret) -> Option<Secret> {
     let text = token.reveal();
     let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     fits.then(|| Secret::new(format!("Bearer {text}")))
 }
 
 /// Adds a parameter to a form or a query.
-fn add(query: &mut String, name: &str, value: &str) {
+fn add_parameter(query: &mut String, name: &str, value: &str) {
     let separator = if query.is_empty() { "" } else { "&" };
-    let value = utf8_percent_encode(value, RESERVED).to_string().replace(' ', "+");
+    let value = utf8_percent_encode(value, FORM_ENCODED).to_string().replace(' ', "+");
     query.push_str(&format!("{separator}{name}={value}"));
 }
 
@@ -168,27 +168,27 @@ impl TokenResponse {
     }
 
     /// The token of a successful response. The error says what is wrong with the response and quotes nothing of it.
-    pub(crate) fn grant(&self) -> Result<GrantedToken, String> {
+    pub(crate) fn granted_token(&self) -> Result<GrantedToken, String> {
         let body: Value = serde_json::from_slice(&self.body).map_err(|_| "its answer is not JSON".to_owned())?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let token = text("access_token").or_else(|| text("token")).ok_or("there is no token in its answer")?;
-        let header = bearer(&Secret::new(token)).ok_or("the token in its answer cannot stand in a header")?;
+        let header = bearer_header(&Secret::new(token)).ok_or("the token in its answer cannot stand in a header")?;
         let seconds = body.get("expires_in").and_then(seconds).unwrap_or(0).clamp(LIFETIME_MIN, LIFETIME_MAX);
         Ok(GrantedToken {
             header,
             lifetime: Duration::from_secs(seconds),
-            refresh: text("refresh_token").map(Secret::new),
+            refresh_token: text("refresh_token").map(Secret::new),
         })
     }
 
     /// The kind of this failure for the user of the registry.
     ///
     /// A 404 does not mean a missing manifest here. An OAuth2 server answers 400 to an expired refresh token.
-    pub(crate) fn failure_kind(&self) -> RegistryErrorKind {
+    pub(crate) fn error_kind(&self) -> RegistryErrorKind {
         match self.status {
             400 if self.is_invalid_grant() => RegistryErrorKind::Unauthorized,
             404 | 407 => RegistryErrorKind::Refused,
-            status => error_response::kind(status),
+            status => error_response::kind_of_status(status),
         }
     }
 
@@ -196,10 +196,10 @@ impl TokenResponse {
         serde_json::from_slice::<Value>(&self.body).is_ok_and(|body| body.get("error") == Some(&"invalid_grant".into()))
     }
 
-    /// The server's own message for a failure, on one line and without `secrets`, or else its status.
-    pub(crate) fn message(&self, secrets: &Redactor) -> String {
-        let own = error_response::json_message(&self.body, secrets);
-        let own = own.map(|own| error_response::line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
+    /// The server's own message for a failure, on one line and with secrets redacted, or else its status.
+    pub(crate) fn message(&self, redactor: &Redactor) -> String {
+        let own = error_response::json_message(&self.body, redactor);
+        let own = own.map(|own| error_response::one_line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
         own.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }
 }

@@ -15,7 +15,7 @@ fn user() -> Credential {
 }
 
 #[test]
-fn a_realm_is_a_full_url_of_a_host() {
+fn realm_must_be_an_absolute_url() {
     let read = realm("https://auth.example:8443/token?x=y#part");
     assert_eq!((read.host.as_str(), read.https), ("auth.example:8443", true));
     assert_eq!(read.shown(), "https://auth.example:8443/token");
@@ -40,9 +40,9 @@ fn a_realm_is_a_full_url_of_a_host() {
 }
 
 #[test]
-fn a_get_names_account_scopes_and_service_and_keeps_the_realms_query() {
+fn get_request_names_account_scopes_and_service_and_keeps_the_query() {
     let scopes = Scopes::parse("repository:a/b:pull,push repository:c:pull");
-    let asked = realm("https://h/t").get(Some("reg.example"), &scopes, &user(), None);
+    let asked = realm("https://h/t").get_request(Some("reg.example"), &scopes, &user(), None);
     assert_eq!(
         asked.url,
         "https://h/t?account=a+b&scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Ac%3Apull&service=reg.example"
@@ -50,34 +50,40 @@ fn a_get_names_account_scopes_and_service_and_keeps_the_realms_query() {
     assert_eq!(asked.authorization, Some(Secret::new("Basic YSBiOnAmdw==")));
     assert_eq!(asked.form, None);
     let anonymous = Credential::default();
-    let asked = realm("https://h/t?x=y").get(Some("s"), &Scopes::default(), &anonymous, None);
+    let asked = realm("https://h/t?x=y").get_request(Some("s"), &Scopes::default(), &anonymous, None);
     assert_eq!((asked.url.as_str(), asked.authorization), ("https://h/t?x=y&service=s", None));
-    assert_eq!(realm("https://h/t?").get(Some("s"), &Scopes::default(), &anonymous, None).url, "https://h/t?service=s");
-    assert_eq!(realm("https://h/t").get(None, &Scopes::default(), &anonymous, None).url, "https://h/t");
+    assert_eq!(
+        realm("https://h/t?").get_request(Some("s"), &Scopes::default(), &anonymous, None).url,
+        "https://h/t?service=s"
+    );
+    assert_eq!(realm("https://h/t").get_request(None, &Scopes::default(), &anonymous, None).url, "https://h/t");
 }
 
 #[test]
-fn a_post_carries_the_refresh_token_in_its_body_only() {
+fn refresh_request_has_the_token_in_its_body_only() {
     let scopes = Scopes::parse("repository:a:pull repository:c:pull");
-    let asked = realm("https://h/t").refresh(Some("s"), &scopes, &Secret::new("r=t"));
+    let asked = realm("https://h/t").refresh_request(Some("s"), &scopes, &Secret::new("r=t"));
     assert_eq!((asked.url.as_str(), &asked.authorization), ("https://h/t", &None));
     assert_eq!(
         asked.form.as_ref().unwrap().reveal(),
         "grant_type=refresh_token&client_id=docker&service=s&scope=repository%3Aa%3Apull+repository%3Ac%3Apull&refresh_token=r%3Dt"
     );
     assert!(!format!("{asked:?}").contains("r%3Dt"));
-    let asked = realm("https://h/t").get(None, &scopes, &Credential::default(), Some(&Secret::new("id")));
+    let asked = realm("https://h/t").get_request(None, &scopes, &Credential::default(), Some(&Secret::new("id")));
     assert_eq!(asked.authorization, Some(Secret::basic("", "id")));
     assert!(!asked.url.contains("account"));
 }
 
 #[test]
-fn a_grant_is_read_in_every_form() {
-    let seconds = |body: &str| response(200, body).grant().unwrap().lifetime.as_secs();
-    assert_eq!(response(200, r#"{"token":"a"}"#).grant().unwrap().header, Secret::new("Bearer a"));
-    assert_eq!(response(200, r#"{"token":"a","access_token":"b"}"#).grant().unwrap().header, Secret::new("Bearer b"));
-    let refreshed = response(200, r#"{"access_token":"b","refresh_token":"r"}"#).grant().unwrap();
-    assert_eq!(refreshed.refresh, Some(Secret::new("r")));
+fn token_response_is_parsed_in_every_form() {
+    let seconds = |body: &str| response(200, body).granted_token().unwrap().lifetime.as_secs();
+    assert_eq!(response(200, r#"{"token":"a"}"#).granted_token().unwrap().header, Secret::new("Bearer a"));
+    assert_eq!(
+        response(200, r#"{"token":"a","access_token":"b"}"#).granted_token().unwrap().header,
+        Secret::new("Bearer b")
+    );
+    let refreshed = response(200, r#"{"access_token":"b","refresh_token":"r"}"#).granted_token().unwrap();
+    assert_eq!(refreshed.refresh_token, Some(Secret::new("r")));
     assert_eq!(seconds(r#"{"token":"a"}"#), 60);
     assert_eq!(seconds(r#"{"token":"a","expires_in":300}"#), 300);
     assert_eq!(seconds(r#"{"token":"a","expires_in":299.5}"#), 299);
@@ -88,7 +94,7 @@ fn a_grant_is_read_in_every_form() {
 }
 
 #[test]
-fn an_answer_without_a_usable_token_is_told_without_its_text() {
+fn response_without_a_valid_token_is_reported_without_its_text() {
     for body in [
         "",
         "hunter2",
@@ -100,12 +106,12 @@ fn an_answer_without_a_usable_token_is_told_without_its_text() {
         r#"{"token":"hunter2\r\nX: y"}"#,
         r#"{"token":"hunter2 é"}"#,
     ] {
-        assert!(!response(200, body).grant().unwrap_err().contains("hunter2"), "{body}");
+        assert!(!response(200, body).granted_token().unwrap_err().contains("hunter2"), "{body}");
     }
 }
 
 #[test]
-fn failures_are_told_in_the_servers_words() {
+fn token_errors_have_the_servers_message() {
     let rows = [
         (
             401,
@@ -134,7 +140,7 @@ fn failures_are_told_in_the_servers_words() {
     ];
     for (status, body, kind, words) in rows {
         let failed = response(status, body);
-        assert_eq!((failed.failure_kind(), failed.message(&Redactor::default()).as_str()), (kind, words), "{body}");
+        assert_eq!((failed.error_kind(), failed.message(&Redactor::default()).as_str()), (kind, words), "{body}");
     }
     assert_eq!(
         response(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).message(&Redactor::default()).len(),
@@ -143,12 +149,12 @@ fn failures_are_told_in_the_servers_words() {
 }
 
 #[test]
-fn a_secret_is_taken_out_of_the_words_even_where_they_are_cut_short() {
-    let secrets = Redactor::default();
-    secrets.sent(&Secret::basic("me", "hunter2hunter3"));
+fn token_error_message_is_redacted_before_it_is_cut() {
+    let redactor = Redactor::default();
+    redactor.record_authorization(&Secret::basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
         let response = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
-        let words = response.message(&secrets);
+        let words = response.message(&redactor);
         assert!(!words.contains("hunt"), "{words}");
     }
 }

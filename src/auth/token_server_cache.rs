@@ -33,12 +33,12 @@ const BUILT_IN: (&str, &str) = ("docker.io", "https://auth.docker.io");
 
 /// The file as it is written.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct KnownServersFile {
-    registries: BTreeMap<String, KnownServer>,
+struct TokenServerFile {
+    registries: BTreeMap<String, CachedTokenServer>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct KnownServer {
+struct CachedTokenServer {
     /// Scheme, host and port.
     token_server: String,
     /// When the registry named it, in seconds since 1970.
@@ -47,34 +47,34 @@ struct KnownServer {
 
 /// The token servers that registries have named, in this run and within a day before it.
 #[derive(Debug)]
-pub(crate) struct KnownServers {
+pub(crate) struct TokenServerCache {
     /// `None` if nothing is stored.
     path: Option<PathBuf>,
-    is_on: bool,
-    before: OnceLock<KnownServersFile>,
-    named: Mutex<BTreeMap<String, KnownServer>>,
+    is_enabled: bool,
+    stored: OnceLock<TokenServerFile>,
+    named: Mutex<BTreeMap<String, CachedTokenServer>>,
 }
 
-impl KnownServers {
-    /// Reads nothing yet. With `is_on` false nothing is read or written at all.
-    pub(crate) fn new(env: &Env, is_on: bool) -> KnownServers {
-        let path = env.cache_dir().filter(|_| is_on).map(|folder| folder.join(FOLDER).join(FILE));
-        KnownServers { path, is_on, before: OnceLock::new(), named: Mutex::default() }
+impl TokenServerCache {
+    /// Reads nothing yet. With `is_enabled` false nothing is read or written at all.
+    pub(crate) fn new(env: &Env, is_enabled: bool) -> TokenServerCache {
+        let path = env.cache_dir().filter(|_| is_enabled).map(|folder| folder.join(FOLDER).join(FILE));
+        TokenServerCache { path, is_enabled, stored: OnceLock::new(), named: Mutex::default() }
     }
 
     /// The token server that a registry named within a day, or Docker Hub's own; https only.
-    pub(crate) fn of(&self, registry: &str, now: SystemTime) -> Option<Origin> {
+    pub(crate) fn get(&self, registry: &str, now: SystemTime) -> Option<Origin> {
         let known =
-            self.before().registries.get(registry).filter(|known| known.age(now).is_some_and(|age| age < LIFETIME));
-        let built_in = || (self.is_on && registry == BUILT_IN.0).then_some(BUILT_IN.1);
+            self.stored().registries.get(registry).filter(|known| known.age(now).is_some_and(|age| age < LIFETIME));
+        let built_in = || (self.is_enabled && registry == BUILT_IN.0).then_some(BUILT_IN.1);
         let url = Url::parse(known.map(|known| known.token_server.as_str()).or_else(built_in)?).ok()?;
         Some(url.origin).filter(|origin| origin.https)
     }
 
     /// Records that a registry has named a token server, over verified TLS, and that the server returned a token.
-    pub(crate) fn note(&self, registry: &str, server: &Origin, now: SystemTime) {
+    pub(crate) fn record(&self, registry: &str, server: &Origin, now: SystemTime) {
         let named = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let known = KnownServer { token_server: server.to_string(), named };
+        let known = CachedTokenServer { token_server: server.to_string(), named };
         lock(&self.named).insert(registry.to_owned(), known);
     }
 
@@ -85,9 +85,9 @@ impl KnownServers {
     pub(crate) fn save(&self, now: SystemTime) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let named = std::mem::take(&mut *lock(&self.named));
-        let before = self.before();
-        let is_kept = |registry: &String, known: &KnownServer| {
-            before.registries.get(registry).is_some_and(|kept| {
+        let stored = self.stored();
+        let is_kept = |registry: &String, known: &CachedTokenServer| {
+            stored.registries.get(registry).is_some_and(|kept| {
                 kept.token_server == known.token_server && kept.age(now).is_some_and(|age| age < REFRESH_AFTER)
             })
         };
@@ -105,12 +105,12 @@ impl KnownServers {
         write(path, &serde_json::to_vec(&file)?)
     }
 
-    fn before(&self) -> &KnownServersFile {
-        self.before.get_or_init(|| self.path.as_deref().map(read).unwrap_or_default())
+    fn stored(&self) -> &TokenServerFile {
+        self.stored.get_or_init(|| self.path.as_deref().map(read).unwrap_or_default())
     }
 }
 
-impl KnownServer {
+impl CachedTokenServer {
     /// `None` for an entry from the future.
     fn age(&self, now: SystemTime) -> Option<Duration> {
         now.duration_since(UNIX_EPOCH.checked_add(Duration::from_secs(self.named))?).ok()
@@ -119,7 +119,7 @@ impl KnownServer {
 
 /// Reads the file. It counts as empty if it is missing, not a regular file of this user, writable by others, too large
 /// or malformed; the next run writes it again.
-fn read(path: &Path) -> KnownServersFile {
+fn read(path: &Path) -> TokenServerFile {
     let bytes = open(path).and_then(|file| {
         let mut bytes = Vec::new();
         file.take(BYTES_MAX).read_to_end(&mut bytes)?;
@@ -177,8 +177,8 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
     }
 
-    fn servers(folder: &Path) -> KnownServers {
-        KnownServers::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.to_str().unwrap())]), true)
+    fn servers(folder: &Path) -> TokenServerCache {
+        TokenServerCache::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.to_str().unwrap())]), true)
     }
 
     fn origin(url: &str) -> Origin {
@@ -186,30 +186,30 @@ mod tests {
     }
 
     fn known(folder: &Path, registry: &str, seconds: u64) -> Option<String> {
-        servers(folder).of(registry, at(seconds)).map(|origin| origin.to_string())
+        servers(folder).get(registry, at(seconds)).map(|origin| origin.to_string())
     }
 
     #[test]
-    fn what_was_named_is_known_for_a_day() {
+    fn token_server_is_remembered_for_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let run = servers(folder.path());
-        run.note("r.example", &origin("https://auth.example/token"), at(0));
+        run.record("r.example", &origin("https://auth.example/token"), at(0));
         assert_eq!(known(folder.path(), "r.example", 1), None, "nothing is written before the end of the run");
         run.save(at(0)).unwrap();
         assert_eq!(known(folder.path(), "r.example", DAY - 1).as_deref(), Some("https://auth.example"));
         assert_eq!(known(folder.path(), "r.example", DAY), None);
-        assert_eq!(servers(folder.path()).of("r.example", at(0) - Duration::from_secs(1)), None, "from the future");
+        assert_eq!(servers(folder.path()).get("r.example", at(0) - Duration::from_secs(1)), None, "from the future");
         assert_eq!(known(folder.path(), "other.example", 1), None);
     }
 
     #[test]
-    fn the_file_is_the_users_alone_and_is_replaced_as_a_whole() {
+    fn token_server_file_is_private_and_replaced_atomically() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FOLDER).join(FILE);
         let run = |registry: &str, seconds| {
             let run = servers(folder.path());
-            run.note(registry, &origin("https://auth.example"), at(seconds));
+            run.record(registry, &origin("https://auth.example"), at(seconds));
             run.save(at(seconds)).unwrap();
         };
         run("a.example", 0);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_says_nothing_and_only_https_counts() {
+    fn invalid_token_server_files_and_plain_http_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FOLDER).join(FILE);
         write(&path, b"").unwrap();
@@ -256,22 +256,22 @@ mod tests {
     }
 
     #[test]
-    fn docker_hubs_is_built_in_and_the_setting_turns_all_of_it_off() {
+    fn docker_hubs_token_server_is_built_in_and_the_setting_disables_the_cache() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(known(folder.path(), "docker.io", 0).as_deref(), Some("https://auth.docker.io"));
-        let off = KnownServers::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.path().to_str().unwrap())]), false);
-        off.note("r.example", &origin("https://auth.example"), at(0));
+        let off = TokenServerCache::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.path().to_str().unwrap())]), false);
+        off.record("r.example", &origin("https://auth.example"), at(0));
         off.save(at(0)).unwrap();
-        assert_eq!(off.of("docker.io", at(0)), None);
+        assert_eq!(off.get("docker.io", at(0)), None);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn the_oldest_go_where_there_are_too_many() {
+    fn oldest_token_servers_are_removed_beyond_the_maximum() {
         let folder = tempfile::tempdir().unwrap();
         let run = servers(folder.path());
         for number in 0..=ENTRIES_MAX as u64 {
-            run.note(&format!("r{number}.example"), &origin("https://auth.example"), at(number));
+            run.record(&format!("r{number}.example"), &origin("https://auth.example"), at(number));
         }
         run.save(at(200)).unwrap();
         assert_eq!(known(folder.path(), "r0.example", 200), None);

@@ -55,7 +55,7 @@ pub(crate) fn read_all(
         let repository = from.repository.as_ref().unwrap_or(list);
         let mut reader = BuildFileReader { selection: Selection { repository, targets }, remaining, files: Vec::new() };
         let errors_before = errors.len();
-        errors.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.typed(path)).err()));
+        errors.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.original_path(path)).err()));
         remaining = reader.remaining;
         let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
         if let (Some(target), false) = (targets.first(), has_targets || errors.len() > errors_before) {
@@ -175,7 +175,7 @@ fn file_type(path: &Path) -> Result<FileType, CommandError> {
 }
 
 fn check_kind(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileError> {
-    match FileKind::of(kind) {
+    match FileKind::from_file_type(kind) {
         FileKind::File => Ok(()),
         FileKind::Folder if may_be_folder => Ok(()),
         FileKind::Folder => Err(FileError::NotADigestFile { path: path.to_owned() }),
@@ -200,7 +200,7 @@ pub(crate) fn read_input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError
 /// # Errors
 /// A file that cannot be opened, is not a regular file, or is larger.
 pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
-    let only_file = |kind: FileType| match FileKind::of(kind) {
+    let only_file = |kind: FileType| match FileKind::from_file_type(kind) {
         FileKind::File => Ok(()),
         found => Err(FileError::NotAFile { path: path.to_owned(), found }),
     };

@@ -18,7 +18,7 @@ use crate::drafts::docker_dir::{DockerDir, StoreError};
 use crate::env::Env;
 use crate::location::Location;
 use crate::model::Draft;
-use crate::net::{Clock, Login, Options, Trace};
+use crate::net::{ClientOptions, Clock, LineSink, Login};
 use crate::reference::{Reference, Repository};
 use crate::secret::Secret;
 
@@ -103,8 +103,8 @@ impl Context {
         login: Option<Login>,
     ) -> Result<Registry, CommandError> {
         let streams = Arc::clone(&self.streams);
-        let trace: Trace = Arc::new(move |line: &str| streams.note(line));
-        let options = Options {
+        let trace: LineSink = Arc::new(move |line: &str| streams.note(line));
+        let options = ClientOptions {
             env: self.env.clone(),
             config_dir: self.config_dir.clone(),
             insecure: network.insecure,
@@ -152,7 +152,7 @@ impl Context {
     /// working directory, as everywhere.
     pub(crate) fn image_name(&self, word: &LocationArg) -> ImageName {
         word.name().map(|location| match location {
-            Location::Layout(name) => Location::Layout(name.at(self.env.typed(&name.path))),
+            Location::Layout(name) => Location::Layout(name.at(self.env.original_path(&name.path))),
             registry @ Location::Registry(_) => registry,
         })
     }

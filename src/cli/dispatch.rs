@@ -32,7 +32,7 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
         Err(error) => return print_failure(&streams, &unparsed_report(&error, argv)),
     };
     let config_dir =
-        invocation.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
+        invocation.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.original_path(dir).to_owned());
     invocation.color.into_iter().for_each(|choice| streams.set_color(choice));
     let context = Context { env, config_dir, debug: invocation.debug, streams, clock, stop: StopHandler::default() };
     let (streams, env) = (&context.streams, &context.env);

@@ -92,7 +92,7 @@ pub(crate) fn read_all(context: &Context, files: &[PathBuf]) -> Result<Vec<Spec>
 /// # Errors
 /// A file that cannot be read, or the first error in its text.
 pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<Vec<Spec>, CommandError> {
-    let file = context.env.typed(file);
+    let file = context.env.original_path(file);
     let name = file.display().to_string();
     let mut bytes = Vec::new();
     let read = match name.as_str() {
@@ -101,7 +101,7 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     };
     read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
     let text = spec::decode(&bytes, &name)?;
-    let variable = |name: &str| context.env.variable(name).map(str::to_owned);
+    let variable = |name: &str| context.env.get_even_empty(name).map(str::to_owned);
     let Parsed { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
     // A path in a file is relative to the folder of the file.
     if let Some(folder) = file.parent().filter(|_| name != STDIN) {

@@ -37,12 +37,12 @@ impl FileBlob {
     /// # Errors
     /// A path that is no regular file, a larger file, and a file that cannot be read.
     pub fn hash(path: &Path, max: u64) -> Result<FileBlob, FileBlobError> {
-        let found = FileKind::of(path.symlink_metadata().map_err(FileBlobError::Io)?.file_type());
+        let found = FileKind::from_file_type(path.symlink_metadata().map_err(FileBlobError::Io)?.file_type());
         if found != FileKind::File {
             return Err(FileBlobError::Kind(found));
         }
         let file = open(path).map_err(FileBlobError::Io)?.take(max.saturating_add(1));
-        let (digest, size) = Hasher::read_all(file, &Digest::of(b"")).map_err(FileBlobError::Io)?;
+        let (digest, size) = Hasher::read_all(file, &Digest::from_bytes(b"")).map_err(FileBlobError::Io)?;
         if size > max {
             return Err(FileBlobError::TooLarge);
         }
@@ -115,7 +115,7 @@ mod tests {
         let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
         rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), fifo, mode, 0).unwrap();
         let blob = FileBlob::hash(&path("file"), 3).unwrap();
-        assert_eq!((blob.digest.clone(), blob.size), (Digest::of(b"abc"), 3));
+        assert_eq!((blob.digest.clone(), blob.size), (Digest::from_bytes(b"abc"), 3));
         assert!(matches!(FileBlob::hash(&path("file"), 2), Err(FileBlobError::TooLarge)));
         for (name, kind) in [("link", FileKind::Symlink), ("fifo", FileKind::Fifo), (".", FileKind::Folder)] {
             assert!(

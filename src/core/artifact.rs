@@ -69,7 +69,7 @@ impl Artifact {
             "schemaVersion": 2,
             "mediaType": media_type::OCI_MANIFEST,
             "artifactType": artifact_type,
-            "config": { "mediaType": EMPTY_TYPE, "digest": Digest::of(EMPTY_CONFIG).as_str(), "size": EMPTY_CONFIG.len() },
+            "config": { "mediaType": EMPTY_TYPE, "digest": Digest::from_bytes(EMPTY_CONFIG).as_str(), "size": EMPTY_CONFIG.len() },
             "layers": layers,
         });
         Ok(Artifact { blobs, artifact_type: artifact_type.to_owned(), bytes: manifest.to_string().into_bytes() })
@@ -101,13 +101,13 @@ impl Artifact {
             bar.done(&sent);
             Ok::<_, CommandError>(())
         };
-        let sent = tasks::in_order(registry.jobs(), &blobs, send).map_err(CommandError::combine);
+        let sent = tasks::run_in_order(registry.jobs(), &blobs, send).map_err(CommandError::combine);
         transfers.finish();
         sent?;
-        if !registry.has_blob(repository, &Digest::of(EMPTY_CONFIG))? {
+        if !registry.has_blob(repository, &Digest::from_bytes(EMPTY_CONFIG))? {
             registry.put_blob(repository, EMPTY_CONFIG)?;
         }
-        let reference = repository.at_digest(&Digest::of(&self.bytes));
+        let reference = repository.at_digest(&Digest::from_bytes(&self.bytes));
         let blobs: Vec<NamedContent<'_>> = seen.into_iter().map(NamedContent::Blob).collect();
         let lag = LagRetry { registry, clock, reporter };
         let put = || execute::put(registry, &reference, &reference, media_type::OCI_MANIFEST, &self.bytes);

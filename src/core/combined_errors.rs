@@ -50,18 +50,18 @@ impl CommandError {
             }
             // A login belongs to the registry, whatever was requested with it.
             RegistryErrorKind::LoginRefused
-            | RegistryErrorKind::GivenLoginRefused
+            | RegistryErrorKind::CommandLineLoginRefused
             | RegistryErrorKind::Connect
             | RegistryErrorKind::Resolve
             | RegistryErrorKind::Proxy
             | RegistryErrorKind::PlainHttp
-            | RegistryErrorKind::Certificate
-            | RegistryErrorKind::CertificateUnfit
+            | RegistryErrorKind::CertificateUntrusted
+            | RegistryErrorKind::CertificateInvalid
             | RegistryErrorKind::ClientCertificate
             | RegistryErrorKind::TlsFiles
             | RegistryErrorKind::Credentials
             | RegistryErrorKind::RateLimited => {
-                let given = source.address().filter(|address| address.is_given());
+                let given = source.address().filter(|address| address.is_from_registry());
                 given.map_or(&source.registry, |address| &address.origin).clone()
             }
             _ => return None,

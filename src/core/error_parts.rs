@@ -114,7 +114,7 @@ pub enum PartialResult {
 
 /// Docker's part of the line: the registry's own message if it answered, otherwise what happened.
 pub(crate) fn response_text(error: &RegistryError) -> String {
-    let is_given = error.address().is_some_and(Address::is_given);
+    let is_given = error.address().is_some_and(Address::is_from_registry);
     if error.status.is_some() && !is_given { error.detail.clone() } else { error.to_string() }
 }
 

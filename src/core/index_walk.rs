@@ -73,7 +73,8 @@ impl IndexWalk<'_> {
             |_| 1,
             first,
             |depth, level| {
-                let fetched = tasks::in_order(self.jobs, &level, |item| fetch(item)).map_err(CommandError::combine)?;
+                let fetched =
+                    tasks::run_in_order(self.jobs, &level, |item| fetch(item)).map_err(CommandError::combine)?;
                 let mut next = Vec::new();
                 for (item, fetched) in level.into_iter().zip(fetched) {
                     next.extend(visit(depth, item, fetched)?);

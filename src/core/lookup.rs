@@ -100,7 +100,7 @@ fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, Comma
 /// that entries came from.
 pub(crate) fn suggestion_for(draft: &Draft, word: &str) -> Option<String> {
     let platform = Platform::parse(word).ok();
-    let is_mistyped = platform.is_some_and(|platform| platform.check_words().is_err());
+    let is_mistyped = platform.is_some_and(|platform| platform.check_known().is_err());
     let platforms = images(draft, |entry| entry.descriptor.has_platform());
     let names = |own: &Platform| [format!("{}/{}", own.os, own.architecture), own.to_string()];
     let platforms: BTreeSet<String> =

@@ -43,7 +43,7 @@ impl PlatformFilter {
     /// An invalid form, or an unknown pair of operating system and architecture, with the nearest known one.
     pub fn parse_known(text: &str) -> Result<PlatformFilter, PlatformError> {
         let filter = PlatformFilter::parse(text)?;
-        filter.parsed.check_words()?;
+        filter.parsed.check_known()?;
         Ok(filter)
     }
 

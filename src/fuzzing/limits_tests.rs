@@ -16,7 +16,7 @@ const MIB: usize = 1 << 20;
 
 /// The largest input of each parser in bytes, and the beginning and end of a document that puts the input in a relevant
 /// place.
-const DOORS: [(&str, usize, &str, &str); 18] = [
+const PARSER_INPUTS: [(&str, usize, &str, &str); 18] = [
     ("build_output", 4 * MIB, "{\"web\":", "}"),
     ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
     ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),
@@ -51,8 +51,8 @@ const SHAPES: [(&str, &str, &str); 9] = [
 ];
 
 #[test]
-fn every_parser_has_a_door() {
-    assert_eq!(DOORS.map(|door| door.0), TARGETS.map(|target| target.0));
+fn parser_inputs_exist_for_every_target() {
+    assert_eq!(PARSER_INPUTS.map(|input| input.0), TARGETS.map(|target| target.0));
 }
 
 /// Whether to give every parser every shape (`make faults`), or a third of the shapes in turn.
@@ -67,9 +67,9 @@ fn each_parser_keeps_within_its_memory() {
     }
     let this = std::env::current_exe().expect("this program");
     let mut told = Vec::new();
-    for (name, ..) in DOORS {
+    for (name, ..) in PARSER_INPUTS {
         let mut command = Command::new(&this);
-        command.args(["--exact", "fuzzing::limits_tests::one_parser", "--ignored", "--nocapture"]);
+        command.args(["--exact", "fuzzing::limits_tests::run_one_parser", "--ignored", "--nocapture"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         child.stdin.take().expect("piped").write_all(name.as_bytes()).expect("it reads");
         let output = child.wait_with_output().expect("it ends");
@@ -85,12 +85,12 @@ fn each_parser_keeps_within_its_memory() {
 #[test]
 #[ignore = "each_parser_keeps_within_its_memory runs it"]
 #[allow(clippy::print_stdout, reason = "whoever runs it reads that")]
-fn one_parser() {
+fn run_one_parser() {
     let mut name = String::new();
     std::io::stdin().read_to_string(&mut name).expect("a name");
     // If it is run by hand with all ignored tests, it has nothing to do.
-    let Some((name, most, begin, end)) = DOORS.into_iter().find(|door| door.0 == name) else { return };
-    let number = DOORS.iter().position(|door| door.0 == name).unwrap_or_default();
+    let Some((name, most, begin, end)) = PARSER_INPUTS.into_iter().find(|input| input.0 == name) else { return };
+    let number = PARSER_INPUTS.iter().position(|input| input.0 == name).unwrap_or_default();
     let is_chosen = |shape: usize| is_whole() || shape % 3 == number % 3;
     for (_, (first, unit, last)) in SHAPES.into_iter().enumerate().filter(|(shape, _)| is_chosen(*shape)) {
         for (begin, end) in [("", ""), (begin, end)] {

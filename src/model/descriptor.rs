@@ -46,7 +46,7 @@ pub(super) fn as_text<S: Serializer>(digest: &Digest, serializer: S) -> Result<S
 impl Descriptor {
     /// A descriptor of these bytes with the required members only.
     pub fn of(media_type: &str, bytes: &[u8]) -> Descriptor {
-        Descriptor::new(media_type, Digest::of(bytes), bytes.len() as u64)
+        Descriptor::new(media_type, Digest::from_bytes(bytes), bytes.len() as u64)
     }
 
     /// A descriptor with the required members only.
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_survives_with_what_docker_keeps() {
-        let digest = Digest::of(b"x").to_string();
+        let digest = Digest::from_bytes(b"x").to_string();
         let value = json!({
             "unknown": 1, "size": 5, "digest": digest, "mediaType": "m",
             "annotations": {"z": "1", "a": "2"}, "platform": null, "urls": null,
@@ -156,9 +156,9 @@ mod tests {
             (json!([]), "json: cannot unmarshal array into Go value of type v1.Descriptor"),
             (json!({"size": 1}), "digest is missing"),
             (json!({"digest": "x"}), "digest \"x\": invalid checksum digest format"),
-            (json!({"digest": Digest::of(b"").as_str(), "size": -1}), "-1 is no size"),
+            (json!({"digest": Digest::from_bytes(b"").as_str(), "size": -1}), "-1 is no size"),
             (
-                json!({"digest": Digest::of(b"").as_str(), "platform": {"os": 1}}),
+                json!({"digest": Digest::from_bytes(b"").as_str(), "platform": {"os": 1}}),
                 "json: cannot unmarshal number into Go struct field Platform.os of type string",
             ),
         ] {

@@ -252,7 +252,7 @@ mod tests {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         let attestation = |reference: &str| {
             let mut entry = entry(reference, "unknown");
-            let digest = Digest::of(b"x").to_string();
+            let digest = Digest::from_bytes(b"x").to_string();
             let notes =
                 [("vnd.docker.reference.type", "attestation-manifest"), ("vnd.docker.reference.digest", &digest)];
             entry.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

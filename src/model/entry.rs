@@ -247,7 +247,7 @@ impl Entry {
         DocumentError::Mismatch {
             reference: self.reference.to_string(),
             expected: self.descriptor.digest.clone(),
-            found: Digest::of(bytes),
+            found: Digest::from_bytes(bytes),
         }
     }
 }
@@ -262,7 +262,7 @@ fn old_descriptor(
     let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
     let expected: Digest = digest.parse().map_err(|error| DocumentError::Digest(digest, error))?;
     if !expected.verifies(json) {
-        return Err(DocumentError::OldEntry { expected, found: Digest::of(json) });
+        return Err(DocumentError::OldEntry { expected, found: Digest::from_bytes(json) });
     }
     let platform = platform.map(|json| json::parse(json.as_bytes())).transpose()?;
     let platform = platform.as_ref().map(descriptor::config_platform).transpose()?;

@@ -19,7 +19,7 @@ fn a_file_reads_back_as_the_entry() {
     let read = Entry::decode(&file).unwrap();
     assert_eq!(&*read.bytes().unwrap(), MANIFEST.as_bytes());
     assert_eq!(read.encode().unwrap(), file);
-    assert_eq!(read.blobs().unwrap()[0].digest, Digest::of(b"{}"));
+    assert_eq!(read.blobs().unwrap()[0].digest, Digest::from_bytes(b"{}"));
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn bytes_that_were_not_kept_are_made_again_only_if_they_hash_right() {
     let compact = json::compact(MANIFEST.as_bytes());
     for indentation in [None, Some("  "), Some("   ")] {
         let bytes = indentation.map_or(compact.clone(), |unit| json::indent(&compact, unit));
-        let digest = Digest::of(&bytes);
+        let digest = Digest::from_bytes(&bytes);
         let file = entry().encode().unwrap();
         let mut value: Value = serde_json::from_slice(&file).unwrap();
         value.as_object_mut().unwrap().remove("Raw");
@@ -49,11 +49,11 @@ fn an_old_entry_gets_its_descriptor_from_its_top_members() {
             r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{{"os":"linux","architecture":"arm","features":["sse"]}}}}"#
         )
     };
-    let read = Entry::decode(old(Digest::of(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
+    let read = Entry::decode(old(Digest::from_bytes(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
     assert_eq!(read.descriptor.size, 13);
     assert_eq!(read.descriptor.platform.as_ref().unwrap().architecture, "arm");
     assert!(!String::from_utf8(read.encode().unwrap()).unwrap().contains("features"));
-    let wrong = Entry::decode(old(Digest::of(b"other").as_str()).as_bytes());
+    let wrong = Entry::decode(old(Digest::from_bytes(b"other").as_str()).as_bytes());
     assert!(matches!(wrong, Err(DocumentError::OldEntry { .. })));
 }
 
@@ -63,12 +63,12 @@ fn a_child_of_a_list_keeps_what_the_list_says_of_it() {
     let mut descriptor = Descriptor::of(Schema::Oci.media_type(), MANIFEST.as_bytes());
     descriptor.platform = Some(platform);
     descriptor.annotations.insert(REFERENCE_TYPE.into(), ATTESTATION.into());
-    descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::of(b"x").to_string());
-    let source = Reference::parse("h.x/l:1").unwrap().with_digest(&Digest::of(b"l"));
+    descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::from_bytes(b"x").to_string());
+    let source = Reference::parse("h.x/l:1").unwrap().with_digest(&Digest::from_bytes(b"l"));
     let reference = source.repository().at_digest(&descriptor.digest);
     let bytes = MANIFEST.as_bytes().to_vec();
     let listed = Entry::listed(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
-    assert_eq!(listed.attests(), Some(Digest::of(b"x")));
+    assert_eq!(listed.attests(), Some(Digest::from_bytes(b"x")));
     let file = listed.encode().unwrap();
     let text = String::from_utf8(file.clone()).unwrap();
     assert!(text.ends_with(&format!(r#","Source":"{source}"}}"#)), "{text}");

@@ -197,7 +197,7 @@ impl List {
         let media_type = form.media_type(first);
         media_type.clone_into(&mut index.media_type);
         let bytes = index.encode()?;
-        Ok(List { media_type, digest: Digest::of(&bytes), bytes, note: None })
+        Ok(List { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None })
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
             index.beyond_docker()
         };
         assert_eq!(beyond(&|_| ()), None);
-        let digest = Digest::of(b"{}");
+        let digest = Digest::from_bytes(b"{}");
         assert_eq!(
             beyond(&|index| {
                 index.manifests[0].annotations.insert("k".into(), "v".into());

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_entry_has_what_its_manifest_says_of_itself() {
-        let own = Digest::of(b"own");
+        let own = Digest::from_bytes(b"own");
         let text = |manifest: &str| {
             let entry = entry(media_type::OCI_MANIFEST, &own, manifest.as_bytes()).unwrap();
             String::from_utf8(json::encode(&entry).unwrap()).unwrap()
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn dockers_formats_have_no_subject() {
-        let subject_digest = Digest::of(b"subject");
+        let subject_digest = Digest::from_bytes(b"subject");
         let manifest = format!(r#"{{"subject":{{"mediaType":"m","digest":"{subject_digest}","size":7}}}}"#);
         for (media_type, found) in [
             (media_type::OCI_MANIFEST, Some(&subject_digest)),
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_there_keeps_its_bytes() {
-        let new = Descriptor::new("m", Digest::of(b"new"), 3);
+        let new = Descriptor::new("m", Digest::from_bytes(b"new"), 3);
         let line = format!(r#"{{"mediaType":"m","digest":"{}","size":3}}"#, new.digest);
         let made = |index: Option<&str>| {
             let made = extended(index.map(str::as_bytes), std::slice::from_ref(&new)).unwrap();
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_no_index_is_an_error() {
-        let new = [Descriptor::new("m", Digest::of(b"new"), 3)];
+        let new = [Descriptor::new("m", Digest::from_bytes(b"new"), 3)];
         for wrong in ["", "{", "[]", r#"{"manifests":{}}"#, r#"{"manifests":[1]}"#] {
             let is_listed = listed(wrong.as_bytes()).is_ok();
             assert!(!(is_listed && extended(Some(wrong.as_bytes()), &new).is_ok()), "{wrong}");

@@ -54,7 +54,7 @@ impl Draft {
         let is_source = decision.media_type == source.media_type;
         if is_source && edit.is_unchanged() {
             let (media_type, bytes) = (decision.media_type, source.raw.clone());
-            return Ok(List { media_type, digest: Digest::of(&bytes), bytes, note: None });
+            return Ok(List { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None });
         }
         if !is_source && decision.media_type == media_type::DOCKER_LIST {
             let list = self.plain(Form::Docker, checks)?;
@@ -65,7 +65,7 @@ impl Draft {
             edit.changed().try_for_each(|entry| check_platform(entry, is_oci))?;
         }
         let bytes = edit.encode(decision.media_type)?;
-        Ok(List { media_type: decision.media_type, digest: Digest::of(&bytes), bytes, note: decision.note })
+        Ok(List { media_type: decision.media_type, digest: Digest::from_bytes(&bytes), bytes, note: decision.note })
     }
 
     /// The list of a draft without an index's form, in docker's layout.

@@ -13,22 +13,22 @@ use crate::secret::Secret;
 
 /// What is written into the head of each request.
 #[derive(Debug, Clone)]
-pub(crate) struct Forward {
+pub(crate) struct AbsoluteFormRewriter {
     origin: String,
     authorization: Option<Secret>,
 }
 
-impl Forward {
+impl AbsoluteFormRewriter {
     /// For requests to `origin` (`http://h:5000`) through a proxy.
-    pub(crate) fn new(origin: String, proxy: &ProxyUrl) -> Forward {
+    pub(crate) fn new(origin: String, proxy: &ProxyUrl) -> AbsoluteFormRewriter {
         let field = |login: Secret| Secret::new(format!("Proxy-Authorization: {}\r\n", login.reveal()));
-        let authorization = proxy.login().map(field);
-        Forward { origin, authorization }
+        let authorization = proxy.authorization().map(field);
+        AbsoluteFormRewriter { origin, authorization }
     }
 
     /// Makes the connection to the proxy act as one to the origin.
     pub(crate) fn wrap(&self, inner: Box<dyn Transport>) -> impl Transport + use<> {
-        ForwardTransport { inner, forward: self.clone(), at_head: true, head: Vec::new() }
+        AbsoluteFormTransport { inner, rewriter: self.clone(), at_request_start: true, head: Vec::new() }
     }
 
     /// `GET /x HTTP/1.1\r\n…` with its full target; `None` if it is not a request line.
@@ -45,14 +45,14 @@ impl Forward {
     }
 }
 
-struct ForwardTransport {
+struct AbsoluteFormTransport {
     inner: Box<dyn Transport>,
-    forward: Forward,
-    at_head: bool,
+    rewriter: AbsoluteFormRewriter,
+    at_request_start: bool,
     head: Vec<u8>,
 }
 
-impl ForwardTransport {
+impl AbsoluteFormTransport {
     /// Sends through the inner transport's own buffer, as its interface requires.
     fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
         while !bytes.is_empty() {
@@ -69,13 +69,13 @@ impl ForwardTransport {
     }
 }
 
-impl Transport for ForwardTransport {
+impl Transport for AbsoluteFormTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        if !self.at_head {
+        if !self.at_request_start {
             return self.inner.transmit_output(amount, timeout);
         }
         // The library may send a head in pieces: waits for the complete request line.
@@ -84,13 +84,13 @@ impl Transport for ForwardTransport {
             return Ok(());
         }
         let head = std::mem::take(&mut self.head);
-        let rewritten = self.forward.rewrite(&head).ok_or(ureq::Error::ConnectionFailed)?;
-        self.at_head = false;
+        let rewritten = self.rewriter.rewrite(&head).ok_or(ureq::Error::ConnectionFailed)?;
+        self.at_request_start = false;
         self.send(&rewritten, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.at_head = true;
+        self.at_request_start = true;
         self.inner.await_input(timeout)
     }
 
@@ -103,9 +103,9 @@ impl Transport for ForwardTransport {
     }
 }
 
-impl fmt::Debug for ForwardTransport {
+impl fmt::Debug for AbsoluteFormTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ForwardTransport")
+        f.write_str("AbsoluteFormTransport")
     }
 }
 
@@ -114,17 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_is_given_in_full_with_the_proxys_own_password() {
+    fn proxied_request_gets_an_absolute_target_and_the_proxys_authorization() {
         let user = Some(("me".to_owned(), Secret::new("hunter2")));
         let proxy = ProxyUrl { scheme: ureq::ProxyProtocol::Http, host: "p".to_owned(), port: 80, user };
-        let forward = Forward::new("http://h:5000".to_owned(), &proxy);
-        let head = forward.rewrite(b"GET /v2/ HTTP/1.1\r\nhost: h:5000\r\n\r\nbody").map(String::from_utf8);
+        let rewriter = AbsoluteFormRewriter::new("http://h:5000".to_owned(), &proxy);
+        let head = rewriter.rewrite(b"GET /v2/ HTTP/1.1\r\nhost: h:5000\r\n\r\nbody").map(String::from_utf8);
         let expected =
             "GET http://h:5000/v2/ HTTP/1.1\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\nhost: h:5000\r\n\r\nbody";
         assert_eq!(head, Some(Ok(expected.to_owned())));
         for wrong in [&b"GET /v2/ HTTP/1.1"[..], b"\r\n", b"GET * HTTP/1.1\r\n", b"", b"\r\n GET /"] {
-            assert_eq!(forward.rewrite(wrong), None);
+            assert_eq!(rewriter.rewrite(wrong), None);
         }
-        assert!(!format!("{forward:?}").contains("bWU6"));
+        assert!(!format!("{rewriter:?}").contains("bWU6"));
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct PublicRegistries(Mutex<BTreeMap<String, Arc<AtomicBool>>>);
 
 impl PublicRegistries {
     /// Whether the registry is known to be public.
-    pub(crate) fn of(&self, registry: &str) -> Arc<AtomicBool> {
+    pub(crate) fn flag(&self, registry: &str) -> Arc<AtomicBool> {
         Arc::clone(lock(&self.0).entry(registry.to_owned()).or_default())
     }
 }
@@ -26,27 +26,27 @@ impl PublicRegistries {
 pub(crate) enum AddressPolicy {
     /// All.
     #[default]
-    Anywhere,
+    Unrestricted,
     /// All: the host is the registry's own. Records whether they are public.
-    Home(Arc<AtomicBool>),
+    RegistryHost(Arc<AtomicBool>),
     /// The registry named the host. If the registry is public, private addresses are refused.
-    Guarded(Arc<AtomicBool>),
+    NamedByRegistry(Arc<AtomicBool>),
 }
 
 impl AddressPolicy {
     /// The address that must not be contacted, if there is one.
     pub(crate) fn forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
         match self {
-            AddressPolicy::Anywhere => None,
-            AddressPolicy::Home(is_public) => {
+            AddressPolicy::Unrestricted => None,
+            AddressPolicy::RegistryHost(is_public) => {
                 // One public address suffices: the others may be there to deceive.
                 is_public.fetch_or(addresses.iter().any(|address| host::is_public(address.ip())), Ordering::Relaxed);
                 None
             }
-            AddressPolicy::Guarded(is_public) if is_public.load(Ordering::Relaxed) => {
+            AddressPolicy::NamedByRegistry(is_public) if is_public.load(Ordering::Relaxed) => {
                 addresses.iter().map(SocketAddr::ip).find(|address| !host::is_public(*address))
             }
-            AddressPolicy::Guarded(..) => None,
+            AddressPolicy::NamedByRegistry(..) => None,
         }
     }
 }
@@ -60,12 +60,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_public_registry_is_kept_out_of_private_networks() {
+    fn private_addresses_are_refused_only_for_public_registries() {
         let public = PublicRegistries::default();
-        let guarded = AddressPolicy::Guarded(public.of("h"));
+        let guarded = AddressPolicy::NamedByRegistry(public.flag("h"));
         let inside = addresses(&["10.0.0.1"]);
         assert_eq!(guarded.forbidden(&inside), None, "nothing is known of h");
-        let home = AddressPolicy::Home(public.of("h"));
+        let home = AddressPolicy::RegistryHost(public.flag("h"));
         assert_eq!(home.forbidden(&addresses(&["192.168.0.9"])), None);
         assert_eq!(guarded.forbidden(&inside), None, "h is inside itself");
         assert_eq!(home.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
@@ -74,6 +74,6 @@ mod tests {
         assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34"])), None);
         assert_eq!(home.forbidden(&inside), None);
         assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()), "its name server has changed its mind");
-        assert_eq!(AddressPolicy::Guarded(public.of("other")).forbidden(&inside), None);
+        assert_eq!(AddressPolicy::NamedByRegistry(public.flag("other")).forbidden(&inside), None);
     }
 }

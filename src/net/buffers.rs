@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_received_comes_out_in_order_however_it_is_consumed() {
+    fn input_buffer_keeps_the_order_of_bytes() {
         let sent: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
         for step in [1000, 5000, usize::MAX] {
             let (mut buffers, mut at, mut received) = (GrowingBuffers::new(MAX, MAX), 0, Vec::new());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_not_consumed_yet_may_grow_to_the_whole_buffer_and_no_further() {
+    fn input_buffer_grows_for_an_unconsumed_head_up_to_its_maximum() {
         let mut buffers = GrowingBuffers::new(MAX, 0);
         let mut held = 0;
         loop {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn small_exchanges_leave_the_buffers_small_and_large_ones_make_them_large() {
+    fn buffers_grow_only_for_large_messages() {
         let mut buffers = GrowingBuffers::new(MAX, 32 * 1024);
         for _ in 0..100 {
             assert_eq!(buffers.output().len(), OUTPUT_FIRST);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_has_room_from_the_first() {
+    fn output_buffer_has_room_for_a_long_line_at_once() {
         assert_eq!(GrowingBuffers::new(MAX, 2 << 20).output().len(), 2 << 20);
         let mut buffers = GrowingBuffers::new(MAX, 2 << 20);
         assert_eq!((buffers.tmp_and_output().1.len(), buffers.tmp_and_output().1.len()), (2 << 20, 2 << 20));

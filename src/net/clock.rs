@@ -10,13 +10,13 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Instant;
 
     /// The time of day, which a registry's dates are compared with.
-    fn today(&self) -> SystemTime;
+    fn system_time(&self) -> SystemTime;
 
     /// Waits for this time.
     fn sleep(&self, time: Duration);
 
     /// A random number from 0 to 1.
-    fn chance(&self) -> f64;
+    fn random_fraction(&self) -> f64;
 }
 
 /// The system's clock.
@@ -28,7 +28,7 @@ impl Clock for SystemClock {
         Instant::now()
     }
 
-    fn today(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::now()
     }
 
@@ -36,7 +36,7 @@ impl Clock for SystemClock {
         thread::sleep(time);
     }
 
-    fn chance(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         // The standard library seeds its hashers randomly, which is good enough to spread waits.
         let bits = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default();
         f64::from(bits) / f64::from(u32::MAX)
@@ -45,26 +45,31 @@ impl Clock for SystemClock {
 
 /// A clock that advances only when something sleeps by it.
 #[cfg(test)]
-pub(crate) mod still {
+pub(crate) mod fake {
     use std::sync::Mutex;
 
     use super::*;
 
-    pub(crate) struct Still {
+    pub(crate) struct FakeClock {
         start: Instant,
-        today: SystemTime,
-        chance: f64,
+        system_time: SystemTime,
+        random_fraction: f64,
         slept: Mutex<Vec<Duration>>,
     }
 
-    impl Still {
-        pub(crate) fn new(chance: f64) -> Still {
-            Still { start: Instant::now(), today: SystemTime::UNIX_EPOCH, chance, slept: Mutex::default() }
+    impl FakeClock {
+        pub(crate) fn new(random_fraction: f64) -> FakeClock {
+            FakeClock {
+                start: Instant::now(),
+                system_time: SystemTime::UNIX_EPOCH,
+                random_fraction,
+                slept: Mutex::default(),
+            }
         }
 
         /// Sets the clock to so many seconds after the epoch.
-        pub(crate) fn at(self, seconds: u64) -> Still {
-            Still { today: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), ..self }
+        pub(crate) fn at(self, seconds: u64) -> FakeClock {
+            FakeClock { system_time: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), ..self }
         }
 
         /// All sleeps so far, in milliseconds.
@@ -73,21 +78,21 @@ pub(crate) mod still {
         }
     }
 
-    impl Clock for Still {
+    impl Clock for FakeClock {
         fn now(&self) -> Instant {
             self.start + self.slept.lock().unwrap().iter().sum::<Duration>()
         }
 
-        fn today(&self) -> SystemTime {
-            self.today
+        fn system_time(&self) -> SystemTime {
+            self.system_time
         }
 
         fn sleep(&self, time: Duration) {
             self.slept.lock().unwrap().push(time);
         }
 
-        fn chance(&self) -> f64 {
-            self.chance
+        fn random_fraction(&self) -> f64 {
+            self.random_fraction
         }
     }
 }

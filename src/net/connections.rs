@@ -9,18 +9,18 @@ use ureq::config::AutoHeaderValue;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::env::Env;
+use crate::net::absolute_form::AbsoluteFormRewriter;
 use crate::net::address_policy::{AddressPolicy, PublicRegistries};
 use crate::net::connector::{ForwardProxy, NameResolver, OriginConnector};
+use crate::net::dns_cache::DnsCache;
 use crate::net::endpoint;
 use crate::net::error::RegistryErrorKind;
-use crate::net::transport_error::TransportFailure;
 use crate::net::host;
-use crate::net::dns_cache::Names;
 use crate::net::preconnect::{PreconnectPool, PreconnectTarget};
 use crate::net::proxy::{ProxyUrl, proxy_for};
-use crate::net::absolute_form::Forward;
 use crate::net::rate_limit::RateLimits;
-use crate::net::tls::config::{Tls, TlsSetup};
+use crate::net::tls::config::{TlsSetup, TlsSetups};
+use crate::net::transport_error::TransportError;
 use crate::net::url::Origin;
 use crate::secret::Secret;
 use crate::sync::lock;
@@ -30,13 +30,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The limit for the head of a response, however slowly it arrives.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
-const IDLE_CONNECTIONS: usize = 64;
+const IDLE_CONNECTIONS_MAX: usize = 64;
 const HEAD_MAX: usize = 32 * 1024;
-const BUFFER_IN: usize = 64 * 1024;
+const INPUT_BUFFER: usize = 64 * 1024;
 /// As much as is read at once: a copy sends what one read has brought in one call.
-const BUFFER_OUT: usize = BUFFER_IN;
+const OUTPUT_BUFFER: usize = INPUT_BUFFER;
 /// The HTTP library sends no line that exceeds its buffer, and a token may be long.
-const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
+const OUTPUT_BUFFER_LARGE: usize = 2 * 1024 * 1024;
 /// A head whose longest line is longer needs the large buffer.
 const LINE_MAX: usize = 16 * 1024;
 
@@ -47,11 +47,11 @@ type PoolKey = (String, Origin, bool, bool);
 pub(crate) struct ConnectionPool {
     env: Env,
     user_agent: String,
-    tls: Tls,
+    tls: TlsSetups,
     open: Mutex<BTreeMap<PoolKey, Arc<OriginConnections>>>,
     /// By registry, host and port: before the protocol of an origin is known, both schemes share one pool.
     preconnected: Mutex<BTreeMap<(String, String, u16), Arc<PreconnectPool>>>,
-    names: Arc<Names>,
+    dns_cache: Arc<DnsCache>,
     public: PublicRegistries,
     limits: Option<Arc<RateLimits>>,
 }
@@ -65,13 +65,13 @@ pub(crate) struct OriginConnections {
     /// Connections opened ahead, if the origin is connected to directly.
     pub(crate) preconnected: Option<Arc<PreconnectPool>>,
     /// The header that logs in to the proxy. The proxy may repeat it.
-    pub(crate) proxy_login: Option<Secret>,
+    pub(crate) proxy_authorization: Option<Secret>,
 }
 
 impl ConnectionPool {
     /// A pool without connections, which records in `limits` how many connections a registry accepts. Does no I/O.
     pub(crate) fn new(env: Env, insecure: bool, user_agent: &str, limits: Option<Arc<RateLimits>>) -> ConnectionPool {
-        let tls = Tls::new(&env, insecure);
+        let tls = TlsSetups::new(&env, insecure);
         // The HTTP library panics on a value that a header cannot carry.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
         ConnectionPool {
@@ -80,29 +80,35 @@ impl ConnectionPool {
             tls,
             open: Mutex::default(),
             preconnected: Mutex::default(),
-            names: Arc::default(),
+            dns_cache: Arc::default(),
             public: PublicRegistries::default(),
             limits,
         }
     }
 
-    /// The connections to an origin that serves a registry. `guarded` says that the registry named the origin, which
-    /// must not be in a private network then. `longest` is the length of the longest line in a request's head.
+    /// The connections to an origin that serves a registry. `forbids_private_addresses` says that the
+    /// registry named the origin, which must not be in a private network then. `longest_line` is the length of the
+    /// longest line in a request's head.
     pub(crate) fn get(
         &self,
         registry: &str,
         origin: &Origin,
-        guarded: bool,
-        longest: usize,
-    ) -> Result<Arc<OriginConnections>, TransportFailure> {
-        let at_home = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
-        let policy = match (at_home, guarded) {
-            (true, _) => AddressPolicy::Home(self.public.of(registry)),
-            (false, true) => AddressPolicy::Guarded(self.public.of(registry)),
-            (false, false) => AddressPolicy::Anywhere,
+        forbids_private_addresses: bool,
+        longest_line: usize,
+    ) -> Result<Arc<OriginConnections>, TransportError> {
+        let is_registry_origin = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
+        let policy = match (is_registry_origin, forbids_private_addresses) {
+            (true, _) => AddressPolicy::RegistryHost(self.public.flag(registry)),
+            (false, true) => AddressPolicy::NamedByRegistry(self.public.flag(registry)),
+            (false, false) => AddressPolicy::Unrestricted,
         };
-        let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
-        let key = (registry.to_owned(), origin.clone(), guarded && !at_home, longest > LINE_MAX);
+        let buffer = if longest_line > LINE_MAX { OUTPUT_BUFFER_LARGE } else { OUTPUT_BUFFER };
+        let key = (
+            registry.to_owned(),
+            origin.clone(),
+            forbids_private_addresses && !is_registry_origin,
+            longest_line > LINE_MAX,
+        );
         let mut open = lock(&self.open);
         if let Some(connections) = open.get(&key) {
             return Ok(Arc::clone(connections));
@@ -119,43 +125,45 @@ impl ConnectionPool {
         origin: &Origin,
         policy: AddressPolicy,
         buffer: usize,
-    ) -> Result<OriginConnections, TransportFailure> {
-        let files = |why: String| TransportFailure::unsent(RegistryErrorKind::TlsFiles, why);
-        let mut connector = OriginConnector { names: Arc::clone(&self.names), ..OriginConnector::default() };
+    ) -> Result<OriginConnections, TransportError> {
+        let tls_files_error = |why: String| TransportError::unsent(RegistryErrorKind::TlsFiles, why);
+        let mut connector = OriginConnector { dns_cache: Arc::clone(&self.dns_cache), ..OriginConnector::default() };
         if origin.https {
             let trusted = endpoint::certs_d_name(registry);
-            let at_home = endpoint::origin(registry, true).as_ref() == Some(origin);
-            let own = if at_home { trusted.clone() } else { endpoint::certs_d_name(&origin.authority()) };
-            connector.tls = Some(self.tls.setup(own.as_slice(), trusted.as_slice()).map_err(files)?);
+            let is_registry_origin = endpoint::origin(registry, true).as_ref() == Some(origin);
+            let own = if is_registry_origin { trusted.clone() } else { endpoint::certs_d_name(&origin.authority()) };
+            connector.tls = Some(self.tls.for_host(own.as_slice(), trusted.as_slice()).map_err(tls_files_error)?);
         }
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
-        let proxy = found.map_err(|why| TransportFailure::unsent(RegistryErrorKind::Proxy, why))?;
+        let proxy = found.map_err(|why| TransportError::unsent(RegistryErrorKind::Proxy, why))?;
         let proxy_tls = match &proxy {
-            Some(proxy) if proxy.scheme == ProxyProtocol::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
+            Some(proxy) if proxy.scheme == ProxyProtocol::Https => {
+                Some(self.tls.for_host(&[], &[]).map_err(tls_files_error)?)
+            }
             _ => None,
         };
-        let mut resolver = NameResolver { names: Arc::clone(&self.names), instead: None, policy };
+        let mut resolver = NameResolver { dns_cache: Arc::clone(&self.dns_cache), proxy_address: None, policy };
         connector.preconnected = proxy.is_none().then(|| self.preconnect_pool(registry, origin, &resolver));
         let mut tunnel = None;
-        let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
+        let proxy_authorization = proxy.as_ref().and_then(ProxyUrl::authorization);
         if let Some(proxy) = proxy {
             // From here on the proxy's name is resolved, which may be anywhere. The host beyond it counts as public.
-            if let AddressPolicy::Home(is_public) = std::mem::take(&mut resolver.policy) {
+            if let AddressPolicy::RegistryHost(is_public) = std::mem::take(&mut resolver.policy) {
                 is_public.fetch_or(origin.host.parse().map_or(true, host::is_public), Ordering::Relaxed);
             }
             if origin.https {
-                tunnel = Some(tunnel_through(&proxy)?);
-                (connector.tunnels, connector.connect_tls) = (true, proxy_tls);
+                tunnel = Some(tunnel_proxy(&proxy)?);
+                (connector.has_tunnel, connector.tunnel_tls) = (true, proxy_tls);
             } else {
-                let forward = Forward::new(origin.to_string(), &proxy);
+                let rewriter = AbsoluteFormRewriter::new(origin.to_string(), &proxy);
                 let address = (proxy.host, proxy.port);
-                resolver.instead = Some(address.clone());
-                connector.forward = Some(ForwardProxy { address, tls: proxy_tls, forward });
+                resolver.proxy_address = Some(address.clone());
+                connector.forward_proxy = Some(ForwardProxy { address, tls: proxy_tls, rewriter });
             }
         }
         let (tls, preconnected) = (connector.tls.clone(), connector.preconnected.clone());
         let agent = Agent::with_parts(self.config(tunnel, buffer), connector, resolver);
-        Ok(OriginConnections { agent, tls, preconnected, proxy_login })
+        Ok(OriginConnections { agent, tls, preconnected, proxy_authorization })
     }
 
     /// The pool for an origin that is connected to directly.
@@ -164,20 +172,26 @@ impl ConnectionPool {
         let mut pools = lock(&self.preconnected);
         let pool = pools.entry(key).or_insert_with(|| {
             let (host, port) = (origin.host.clone(), origin.port);
-            let is_named = matches!(resolver.policy, AddressPolicy::Guarded(..));
-            let home = endpoint::origin(registry, true).filter(|_| is_named);
-            let policy = AddressPolicy::Home(self.public.of(registry));
-            let homes = NameResolver { policy, ..resolver.clone() };
+            let is_named_by_registry = matches!(resolver.policy, AddressPolicy::NamedByRegistry(..));
+            let registry_origin = endpoint::origin(registry, true).filter(|_| is_named_by_registry);
+            let policy = AddressPolicy::RegistryHost(self.public.flag(registry));
+            let registry_resolver = NameResolver { policy, ..resolver.clone() };
             let (resolver, name) = (resolver.clone(), host.clone());
             let addresses = move || {
                 // Whether the registry is public must be known before it is decided which hosts it may name.
-                if let Some(home) = &home {
-                    homes.find(&home.host, home.port).ok()?;
+                if let Some(registry_origin) = &registry_origin {
+                    registry_resolver.addresses(&registry_origin.host, registry_origin.port).ok()?;
                 }
-                resolver.find(&name, port).ok()
+                resolver.addresses(&name, port).ok()
             };
-            let limits = self.limits.clone().filter(|_| !is_named).map(|limits| (limits, registry.to_owned()));
-            let target = PreconnectTarget { host, addresses: Arc::new(addresses), limits, serves_first: is_named };
+            let limits =
+                self.limits.clone().filter(|_| !is_named_by_registry).map(|limits| (limits, registry.to_owned()));
+            let target = PreconnectTarget {
+                host,
+                addresses: Arc::new(addresses),
+                limits,
+                serves_first_request: is_named_by_registry,
+            };
             Arc::new(PreconnectPool::new(target))
         });
         Arc::clone(pool)
@@ -196,10 +210,10 @@ impl ConnectionPool {
             .timeout_recv_response(Some(HEAD_TIMEOUT))
             .timeout_per_read(Some(STALL_TIMEOUT))
             .timeout_per_write(Some(STALL_TIMEOUT))
-            .max_idle_connections(IDLE_CONNECTIONS)
-            .max_idle_connections_per_host(IDLE_CONNECTIONS)
+            .max_idle_connections(IDLE_CONNECTIONS_MAX)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
             .max_response_header_size(HEAD_MAX)
-            .input_buffer_size(BUFFER_IN)
+            .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(buffer)
             .build()
     }
@@ -207,10 +221,10 @@ impl ConnectionPool {
 
 impl OriginConnections {
     /// A server that wanted another client certificate may just close the connection (see
-    /// [`ClientIdentity::was_asked`]).
-    pub(crate) fn explain(&self, failure: TransportFailure) -> TransportFailure {
+    /// [`ClientIdentity::was_requested`]).
+    pub(crate) fn with_client_certificate_cause(&self, failure: TransportError) -> TransportError {
         match &self.tls {
-            Some(tls) if tls.identity.was_asked() => TransportFailure::new(
+            Some(tls) if tls.identity.was_requested() => TransportError::new(
                 RegistryErrorKind::ClientCertificate,
                 format!("it asked for one and then ended the connection ({})", failure.detail),
             ),
@@ -219,14 +233,14 @@ impl OriginConnections {
     }
 }
 
-fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, TransportFailure> {
+fn tunnel_proxy(proxy: &ProxyUrl) -> Result<Proxy, TransportError> {
     let host = if proxy.host.contains(':') { format!("[{}]", proxy.host) } else { proxy.host.clone() };
     let mut builder = Proxy::builder(proxy.scheme).host(&host).port(proxy.port).resolve_target(false);
     if let Some((user, password)) = &proxy.user {
         builder = builder.username(user).password(password.reveal());
     }
     builder.build().map_err(|_| {
-        TransportFailure::unsent(RegistryErrorKind::Proxy, format!("the address of the proxy {host} cannot be used"))
+        TransportError::unsent(RegistryErrorKind::Proxy, format!("the address of the proxy {host} cannot be used"))
     })
 }
 
@@ -236,14 +250,14 @@ mod tests {
 
     impl ConnectionPool {
         /// Uses this pool for an origin that is the registry's own.
-        pub(crate) fn keep(&self, registry: &str, origin: &Origin, pool: PreconnectPool) {
+        pub(crate) fn insert_preconnected(&self, registry: &str, origin: &Origin, pool: PreconnectPool) {
             let key = (registry.to_owned(), origin.host.clone(), origin.port);
             self.preconnected.lock().unwrap().insert(key, Arc::new(pool));
         }
 
         /// Records whether a registry has a public address.
-        pub(crate) fn note(&self, registry: &str, is_public: bool) {
-            self.public.of(registry).store(is_public, Ordering::Relaxed);
+        pub(crate) fn set_public(&self, registry: &str, is_public: bool) {
+            self.public.flag(registry).store(is_public, Ordering::Relaxed);
         }
     }
 }

@@ -19,16 +19,16 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, TransportAdapter, time,
 };
 
+use crate::net::absolute_form::AbsoluteFormRewriter;
 use crate::net::address_policy::AddressPolicy;
 use crate::net::buffers::GrowingBuffers;
-use crate::net::transport_error::ConnectError;
-use crate::net::dns_cache::Names;
-use crate::net::preconnect::{PreconnectPool, Preconnected};
-use crate::net::absolute_form::Forward;
+use crate::net::dns_cache::DnsCache;
+use crate::net::preconnect::{PreconnectPool, PreconnectedSocket};
 use crate::net::socket::Socket;
 use crate::net::tls::config::TlsSetup;
-use crate::net::tls::handshake::SecuredSocket;
+use crate::net::tls::handshake::TlsSocket;
 use crate::net::tls::stream::TlsTransport;
+use crate::net::transport_error::ConnectError;
 
 /// Where a request got its connection. The library does not say whether it used one of its pool. A failure on a
 /// connection that existed before may be due to its age.
@@ -37,11 +37,11 @@ pub(crate) enum ConnectionSource {
     /// It was used before.
     Pool,
     /// It was opened ahead, handshake included, and had not been used.
-    Ahead,
+    Preconnected,
     /// It was opened ahead so long ago that the server may have closed it, without a handshake.
-    AheadAndOld,
+    PreconnectedStale,
     /// It was opened for the request, or just before.
-    Own,
+    New,
 }
 
 thread_local! {
@@ -69,7 +69,7 @@ pub(crate) struct ForwardProxy {
     /// TLS to the proxy itself.
     pub(crate) tls: Option<TlsSetup>,
     /// What is rewritten in each request.
-    pub(crate) forward: Forward,
+    pub(crate) rewriter: AbsoluteFormRewriter,
 }
 
 /// Connects to one origin.
@@ -78,15 +78,15 @@ pub(crate) struct OriginConnector {
     /// TLS to the origin.
     pub(crate) tls: Option<TlsSetup>,
     /// TLS to the proxy that `CONNECT` is sent to, if that is an https proxy.
-    pub(crate) connect_tls: Option<TlsSetup>,
+    pub(crate) tunnel_tls: Option<TlsSetup>,
     /// Whether there is such a proxy.
-    pub(crate) tunnels: bool,
+    pub(crate) has_tunnel: bool,
     /// The proxy that gets the requests instead of the origin.
-    pub(crate) forward: Option<ForwardProxy>,
+    pub(crate) forward_proxy: Option<ForwardProxy>,
     /// Connections to the origin that are opened ahead.
     pub(crate) preconnected: Option<Arc<PreconnectPool>>,
     /// The addresses of the command's hosts. They are looked up again if no connection succeeds.
-    pub(crate) names: Arc<Names>,
+    pub(crate) dns_cache: Arc<DnsCache>,
 }
 
 impl Connector<()> for OriginConnector {
@@ -95,61 +95,62 @@ impl Connector<()> for OriginConnector {
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
         // The tunnel's own connector calls this again for the connection to the proxy, with a configuration without a
         // proxy.
-        let is_hop = self.tunnels && details.config.proxy().is_none();
-        let wrong = |error: ConnectError| {
-            ureq::Error::from(if is_hop || self.forward.is_some() {
+        let is_to_proxy = self.has_tunnel && details.config.proxy().is_none();
+        let to_ureq_error = |error: ConnectError| {
+            ureq::Error::from(if is_to_proxy || self.forward_proxy.is_some() {
                 ConnectError::Proxy(Box::new(error))
             } else {
                 error
             })
         };
-        let transport: Box<dyn Transport> = match self.take(details) {
-            Some((Preconnected::Secured(secured), _)) if details.needs_tls() => {
-                SOURCE.set(ConnectionSource::Ahead);
-                return Ok(Some(with_tls(*secured, details)));
+        let transport: Box<dyn Transport> = match self.take_preconnected(details) {
+            Some((PreconnectedSocket::Tls(secured), _)) if details.needs_tls() => {
+                SOURCE.set(ConnectionSource::Preconnected);
+                return Ok(Some(tls_transport(*secured, details)));
             }
-            Some((Preconnected::Bare(socket), is_fresh)) => {
-                SOURCE.set(if is_fresh { ConnectionSource::Own } else { ConnectionSource::AheadAndOld });
+            Some((PreconnectedSocket::Tcp(socket), is_fresh)) => {
+                SOURCE.set(if is_fresh { ConnectionSource::New } else { ConnectionSource::PreconnectedStale });
                 Box::new(Socket::new(socket, buffers(details)))
             }
             _ => {
-                SOURCE.set(ConnectionSource::Own);
+                SOURCE.set(ConnectionSource::New);
                 match ConnectProxyConnector::default().connect(details, None::<()>)? {
                     Some(tunnel) => Box::new(tunnel),
-                    None => Box::new(self.tcp(details).map_err(wrong)?),
+                    None => Box::new(self.connect_tcp(details).map_err(to_ureq_error)?),
                 }
             }
         };
-        let bare = without_brackets(details.uri.host().unwrap_or_default());
-        if let Some(proxy) = &self.forward {
-            let transport = secure(transport, proxy.tls.as_ref(), &proxy.address.0, details).map_err(wrong)?;
-            return Ok(Some(Box::new(proxy.forward.wrap(transport))));
+        let host = without_brackets(details.uri.host().unwrap_or_default());
+        if let Some(proxy) = &self.forward_proxy {
+            let transport =
+                start_tls(transport, proxy.tls.as_ref(), &proxy.address.0, details).map_err(to_ureq_error)?;
+            return Ok(Some(Box::new(proxy.rewriter.wrap(transport))));
         }
         let tls = if !details.needs_tls() {
             None
-        } else if is_hop {
-            self.connect_tls.as_ref()
+        } else if is_to_proxy {
+            self.tunnel_tls.as_ref()
         } else {
             self.tls.as_ref()
         };
-        secure(transport, tls, bare, details).map(Some).map_err(wrong)
+        start_tls(transport, tls, host, details).map(Some).map_err(to_ureq_error)
     }
 }
 
 impl OriginConnector {
-    fn take(&self, details: &ConnectionDetails) -> Option<(Preconnected, bool)> {
-        let patience = details.timeout.not_zero().map(|left| *left);
-        self.preconnected.as_ref()?.take(patience, ONLY_FRESH.get())
+    fn take_preconnected(&self, details: &ConnectionDetails) -> Option<(PreconnectedSocket, bool)> {
+        let max_wait = details.timeout.not_zero().map(|left| *left);
+        self.preconnected.as_ref()?.take(max_wait, ONLY_FRESH.get())
     }
 
-    fn tcp(&self, details: &ConnectionDetails) -> Result<impl Transport + use<>, ConnectError> {
+    fn connect_tcp(&self, details: &ConnectionDetails) -> Result<impl Transport + use<>, ConnectError> {
         let failed = match TcpConnector::default().connect(details, None::<()>) {
             Ok(Some(transport)) => return Ok(transport),
             Ok(None) => ConnectError::Tcp(std::io::ErrorKind::NotConnected.into()),
-            Err(ureq::Error::Timeout(_)) => ConnectError::Slow,
+            Err(ureq::Error::Timeout(_)) => ConnectError::TimedOut,
             Err(error) => ConnectError::Tcp(error.into_io()),
         };
-        self.names.forget(without_brackets(details.uri.host().unwrap_or_default()));
+        self.dns_cache.forget(without_brackets(details.uri.host().unwrap_or_default()));
         Err(failed)
     }
 }
@@ -159,8 +160,8 @@ fn without_brackets(host: &str) -> &str {
 }
 
 /// A connection whose handshake was done ahead.
-fn with_tls(secured: SecuredSocket, details: &ConnectionDetails) -> Box<dyn Transport> {
-    let SecuredSocket { connection, socket } = secured;
+fn tls_transport(secured: TlsSocket, details: &ConnectionDetails) -> Box<dyn Transport> {
+    let TlsSocket { connection, socket } = secured;
     let socket: Box<dyn Transport> = Box::new(Socket::new(socket, buffers(details)));
     let socket = TransportAdapter::new(socket, details.current_time.clone());
     Box::new(TlsTransport::new(connection, socket, buffers(details)))
@@ -170,7 +171,7 @@ fn buffers(details: &ConnectionDetails) -> GrowingBuffers {
     GrowingBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size())
 }
 
-fn secure(
+fn start_tls(
     transport: Box<dyn Transport>,
     tls: Option<&TlsSetup>,
     host: &str,
@@ -178,19 +179,19 @@ fn secure(
 ) -> Result<Box<dyn Transport>, ConnectError> {
     let Some(tls) = tls else { return Ok(transport) };
     let failed = |error: std::io::Error| match ureq::Error::from(error) {
-        ureq::Error::Timeout(_) => ConnectError::Slow,
+        ureq::Error::Timeout(_) => ConnectError::TimedOut,
         error => ConnectError::Tls(error.into_io()),
     };
     let other = |error: rustls::Error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
     let mut connection = tls.connection(host).map_err(other)?;
     let mut socket = TransportAdapter::new(transport, details.current_time.clone());
-    socket.set_timeout(left(details));
+    socket.set_timeout(time_left(details));
     connection.complete_io(&mut socket).map_err(failed)?;
     Ok(Box::new(TlsTransport::new(connection, socket, buffers(details))))
 }
 
 /// The time that is left to connect: the TCP connection has used some of it.
-fn left(details: &ConnectionDetails) -> NextTimeout {
+fn time_left(details: &ConnectionDetails) -> NextTimeout {
     let time::Duration::Exact(all) = details.timeout.after else { return details.timeout };
     let spent = match ((details.current_time)(), details.now) {
         (time::Instant::Exact(now), time::Instant::Exact(begun)) => now.saturating_duration_since(begun),
@@ -203,9 +204,9 @@ fn left(details: &ConnectionDetails) -> NextTimeout {
 #[derive(Debug, Clone)]
 pub(crate) struct NameResolver {
     /// All look-ups of the command.
-    pub(crate) names: Arc<Names>,
+    pub(crate) dns_cache: Arc<DnsCache>,
     /// Resolve this instead of the host that is asked for: the proxy that is called in place of the origin.
-    pub(crate) instead: Option<(String, u16)>,
+    pub(crate) proxy_address: Option<(String, u16)>,
     /// Which of the addresses may be contacted.
     pub(crate) policy: AddressPolicy,
 }
@@ -214,12 +215,12 @@ impl NameResolver {
     /// The addresses of a host (IPv6 without brackets) that may be contacted.
     ///
     /// # Errors
-    /// [`ConnectError::Resolve`] and [`ConnectError::Private`].
-    pub(crate) fn find(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-        let found = self.names.addresses(host, port);
+    /// [`ConnectError::Resolve`] and [`ConnectError::PrivateAddress`].
+    pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let found = self.dns_cache.addresses(host, port);
         let found = found.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
         match self.policy.forbidden(&found) {
-            Some(address) => Err(ConnectError::Private(address)),
+            Some(address) => Err(ConnectError::PrivateAddress(address)),
             None => Ok(found),
         }
     }
@@ -228,14 +229,14 @@ impl NameResolver {
 impl Resolver for NameResolver {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = without_brackets(uri.host().unwrap_or_default());
-        let default =
+        let default_port =
             if uri.scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) { 443 } else { 80 };
-        let (host, port) = match &self.instead {
+        let (host, port) = match &self.proxy_address {
             Some((host, port)) => (host.as_str(), *port),
-            None => (host, uri.port_u16().unwrap_or(default)),
+            None => (host, uri.port_u16().unwrap_or(default_port)),
         };
         let mut addresses = self.empty();
-        self.find(host, port)?.into_iter().for_each(|address| addresses.push(address));
+        self.addresses(host, port)?.into_iter().for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::net::clock::Clock;
 
 /// With less time than this no request is sent, because timeouts may fire early.
-const LEAST: Duration = Duration::from_millis(10);
+const TIME_LEFT_MIN: Duration = Duration::from_millis(10);
 
 /// A point in time, or none.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl Deadline {
     }
 
     /// The earlier one of two deadlines.
-    pub(crate) fn sooner(&self, other: &Deadline) -> Deadline {
+    pub(crate) fn earlier(&self, other: &Deadline) -> Deadline {
         match (&self.0, &other.0) {
             (Some(own), Some(others)) if others.at < own.at => other.clone(),
             (None, _) => other.clone(),
@@ -42,21 +42,21 @@ impl Deadline {
     }
 
     /// The time that is left; `None` without a deadline, zero after it.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    pub(crate) fn time_left(&self) -> Option<Duration> {
         let limit = self.0.as_ref()?;
         let left = limit.at.saturating_duration_since(limit.clock.now());
-        Some(if left < LEAST { Duration::ZERO } else { left })
+        Some(if left < TIME_LEFT_MIN { Duration::ZERO } else { left })
     }
 
     /// The total time that the operation had, if it has passed.
-    pub(crate) fn missed(&self) -> Option<Duration> {
-        self.left().filter(Duration::is_zero)?;
+    pub(crate) fn exceeded(&self) -> Option<Duration> {
+        self.time_left().filter(Duration::is_zero)?;
         self.0.as_ref().map(|limit| limit.total)
     }
 }
 
 /// A time for messages: `300 ms`, `2.5 s`, `90 s`.
-pub(crate) fn shown(time: Duration) -> String {
+pub(crate) fn format_duration(time: Duration) -> String {
     match time.as_millis() {
         millis @ ..1000 => format!("{millis} ms"),
         millis @ ..10_000 if millis % 1000 >= 100 => format!("{:.1} s", time.as_secs_f64()),
@@ -67,29 +67,31 @@ pub(crate) fn shown(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::clock::still::Still;
+    use crate::net::clock::fake::FakeClock;
 
     #[test]
-    fn it_is_missed_when_its_time_has_passed_and_not_before() {
-        let still = Arc::new(Still::new(0.0));
-        let clock: Arc<dyn Clock> = still.clone();
+    fn deadline_is_exceeded_only_after_its_time() {
+        let clock: Arc<dyn Clock> = Arc::new(FakeClock::new(0.0));
         let deadline = Deadline::after(Duration::from_secs(3), &clock);
-        still.sleep(Duration::from_secs(2));
-        assert_eq!((deadline.left(), deadline.missed()), (Some(Duration::from_secs(1)), None));
-        still.sleep(Duration::from_millis(995));
-        assert_eq!((deadline.left(), deadline.missed()), (Some(Duration::ZERO), Some(Duration::from_secs(3))));
+        clock.sleep(Duration::from_secs(2));
+        assert_eq!((deadline.time_left(), deadline.exceeded()), (Some(Duration::from_secs(1)), None));
+        clock.sleep(Duration::from_millis(995));
+        assert_eq!((deadline.time_left(), deadline.exceeded()), (Some(Duration::ZERO), Some(Duration::from_secs(3))));
         let earlier = Deadline::after(Duration::from_secs(2), &clock);
         for (one, other) in [(&deadline, &earlier), (&deadline, &Deadline::NONE), (&Deadline::NONE, &deadline)] {
-            let sooner = one.sooner(other).left().min(other.sooner(one).left());
-            assert_eq!(sooner, one.left().into_iter().chain(other.left()).min());
+            let sooner = one.earlier(other).time_left().min(other.earlier(one).time_left());
+            assert_eq!(sooner, one.time_left().into_iter().chain(other.time_left()).min());
         }
-        assert_eq!((Deadline::NONE.left(), Deadline::NONE.missed()), (None, None));
-        assert_eq!(Deadline::after(Duration::MAX, &clock).left(), None);
+        assert_eq!((Deadline::NONE.time_left(), Deadline::NONE.exceeded()), (None, None));
+        assert_eq!(Deadline::after(Duration::MAX, &clock).time_left(), None);
     }
 
     #[test]
-    fn spans_are_short_to_read() {
-        let shown = |millis| shown(Duration::from_millis(millis));
-        assert_eq!([shown(300), shown(2500), shown(2000), shown(90_400)], ["300 ms", "2.5 s", "2 s", "90 s"]);
+    fn durations_are_formatted_briefly() {
+        let formatted = |millis| format_duration(Duration::from_millis(millis));
+        assert_eq!(
+            [formatted(300), formatted(2500), formatted(2000), formatted(90_400)],
+            ["300 ms", "2.5 s", "2 s", "90 s"]
+        );
     }
 }

@@ -11,25 +11,25 @@ use crate::sync::lock;
 /// As many addresses as the HTTP library's list of them holds.
 const ADDRESSES_MAX: usize = 16;
 
-type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+type Lookup = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 type ResolvedName = OnceLock<Result<Vec<SocketAddr>, Arc<io::Error>>>;
 
 /// The addresses of each host that the command has looked up so far.
-pub(crate) struct Names {
-    look_up: Box<LookUp>,
+pub(crate) struct DnsCache {
+    lookup: Box<Lookup>,
     known: Mutex<BTreeMap<String, Arc<ResolvedName>>>,
 }
 
-impl Default for Names {
+impl Default for DnsCache {
     /// Uses the system's resolver, which has its own time limits.
-    fn default() -> Names {
-        Names::with(|host| Ok((host, 0).to_socket_addrs()?.take(ADDRESSES_MAX).collect()))
+    fn default() -> DnsCache {
+        DnsCache::with_lookup(|host| Ok((host, 0).to_socket_addrs()?.take(ADDRESSES_MAX).collect()))
     }
 }
 
-impl Names {
-    fn with(look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Names {
-        Names { look_up: Box::new(look_up), known: Mutex::default() }
+impl DnsCache {
+    fn with_lookup(lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> DnsCache {
+        DnsCache { lookup: Box::new(lookup), known: Mutex::default() }
     }
 
     /// The addresses of a host (IPv6 without brackets), with this port. Threads that ask during a lookup wait for its
@@ -40,7 +40,7 @@ impl Names {
     pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
         let host = host.to_ascii_lowercase();
         let entry = Arc::clone(lock(&self.known).entry(host.clone()).or_default());
-        let found = entry.get_or_init(|| (self.look_up)(&host).map_err(Arc::new));
+        let found = entry.get_or_init(|| (self.lookup)(&host).map_err(Arc::new));
         if found.is_err() {
             let mut known = lock(&self.known);
             if known.get(&host).is_some_and(|kept| Arc::ptr_eq(kept, &entry)) {
@@ -61,9 +61,9 @@ impl Names {
     }
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for DnsCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Names")
+        f.write_str("DnsCache")
     }
 }
 
@@ -75,50 +75,50 @@ mod tests {
     use super::*;
 
     /// Counts the look-ups. The first of `flaky.example` fails.
-    fn counting() -> (Names, Arc<AtomicUsize>) {
+    fn counting_cache() -> (DnsCache, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&count);
-        let names = Names::with(move |host| {
+        let cache = DnsCache::with_lookup(move |host| {
             let is_first = counter.fetch_add(1, Ordering::SeqCst) == 0;
             if is_first && host == "flaky.example" {
                 return Err(io::Error::other("try again"));
             }
             Ok(vec!["192.0.2.7:0".parse().unwrap()])
         });
-        (names, count)
+        (cache, count)
     }
 
     #[test]
-    fn a_name_is_looked_up_once_for_all_connections_to_it() {
-        let (names, count) = counting();
+    fn host_is_looked_up_once_for_all_connections() {
+        let (cache, count) = counting_cache();
         thread::scope(|scope| {
             for port in [443, 5000, 443, 8080] {
-                let names = &names;
+                let cache = &cache;
                 scope.spawn(move || {
-                    let found = names.addresses("Registry.example", port).unwrap();
+                    let found = cache.addresses("Registry.example", port).unwrap();
                     assert_eq!(found, [format!("192.0.2.7:{port}").parse().unwrap()]);
                 });
             }
         });
         assert_eq!(count.load(Ordering::SeqCst), 1);
-        names.forget("registry.example");
-        assert!(names.addresses("registry.example", 443).is_ok());
+        cache.forget("registry.example");
+        assert!(cache.addresses("registry.example", 443).is_ok());
         assert_eq!(count.load(Ordering::SeqCst), 2, "forgotten, so looked up again");
     }
 
     #[test]
-    fn a_failure_is_not_kept() {
-        let (names, count) = counting();
-        assert_eq!(names.addresses("flaky.example", 443).unwrap_err().to_string(), "try again");
-        assert!(names.addresses("flaky.example", 443).is_ok());
+    fn failed_lookup_is_not_cached() {
+        let (cache, count) = counting_cache();
+        assert_eq!(cache.addresses("flaky.example", 443).unwrap_err().to_string(), "try again");
+        assert!(cache.addresses("flaky.example", 443).is_ok());
         assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 
     #[test]
-    fn the_systems_resolver_knows_addresses() {
-        let names = Names::default();
-        assert_eq!(names.addresses("127.0.0.1", 5000).unwrap(), ["127.0.0.1:5000".parse().unwrap()]);
-        assert_eq!(names.addresses("::1", 5000).unwrap(), ["[::1]:5000".parse().unwrap()]);
-        assert!(names.addresses("no such name", 1).is_err());
+    fn system_resolver_accepts_ip_addresses() {
+        let cache = DnsCache::default();
+        assert_eq!(cache.addresses("127.0.0.1", 5000).unwrap(), ["127.0.0.1:5000".parse().unwrap()]);
+        assert_eq!(cache.addresses("::1", 5000).unwrap(), ["[::1]:5000".parse().unwrap()]);
+        assert!(cache.addresses("no such name", 1).is_err());
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::net::error::{Address, AddressSource, RegistryError, RegistryErrorKind};
-use crate::net::transport_error::{FailureHint, TransportFailure};
 use crate::net::host;
+use crate::net::transport_error::{Symptom, TransportError};
 use crate::net::url::Origin;
 use crate::sync::lock;
 
@@ -23,13 +23,13 @@ fn authority(registry: &str) -> &str {
 
 /// The origin of a registry; `None` if its name contains no valid host and port.
 pub(crate) fn origin(registry: &str, https: bool) -> Option<Origin> {
-    Origin::of_authority(https, authority(registry))
+    Origin::parse_authority(https, authority(registry))
 }
 
 /// The address of a registry that is contacted by another name than its own.
-pub(crate) fn address(registry: &str, origin: &Origin) -> Option<Address> {
-    let is_elsewhere = authority(registry) != registry;
-    is_elsewhere.then(|| Address { origin: origin.to_string(), source: AddressSource::Name })
+pub(crate) fn contacted_address(registry: &str, origin: &Origin) -> Option<Address> {
+    let has_other_name = authority(registry) != registry;
+    has_other_name.then(|| Address { origin: origin.to_string(), source: AddressSource::Name })
 }
 
 /// The name of a registry's folder in certs.d; `None` if docker has none: for Docker Hub and loopback names.
@@ -42,9 +42,9 @@ pub fn certs_d_name(registry: &str) -> Option<String> {
 /// After a failure all waiting threads continue together; one after the other, each would
 /// wait for an unreachable registry until its own deadline.
 #[derive(Debug)]
-pub(crate) struct FirstRequest<'a>(MutexGuard<'a, bool>);
+pub(crate) struct ProtocolProbeGuard<'a>(MutexGuard<'a, bool>);
 
-impl Drop for FirstRequest<'_> {
+impl Drop for ProtocolProbeGuard<'_> {
     fn drop(&mut self) {
         *self.0 = true;
     }
@@ -56,9 +56,9 @@ pub(crate) struct PreconnectInfo<'a> {
     /// Where connections go.
     pub(crate) origin: &'a Origin,
     /// The number of connections that are used up by failing handshakes if the registry speaks plain HTTP.
-    pub(crate) spent: usize,
+    pub(crate) failing_handshakes: usize,
     /// Whether the registry certainly speaks TLS.
-    pub(crate) is_secured: bool,
+    pub(crate) is_tls: bool,
 }
 
 /// What is known of each registry.
@@ -75,10 +75,10 @@ pub(crate) struct Endpoint {
     secure: Origin,
     plain: Origin,
     /// Whether plain HTTP may be tried.
-    may_be_plain: bool,
+    allows_plain_http: bool,
     https: OnceLock<bool>,
     /// Whether the first request is over. Locked while it is sent.
-    first_is_over: Mutex<bool>,
+    probe_is_over: Mutex<bool>,
 }
 
 impl Endpoints {
@@ -88,7 +88,7 @@ impl Endpoints {
     }
 
     /// The state of this registry.
-    pub(crate) fn of(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
+    pub(crate) fn get(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
         if registry.is_empty() {
             let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
             return Err(RegistryError::new(RegistryErrorKind::NoHost, "", detail));
@@ -100,13 +100,13 @@ impl Endpoints {
         let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
             return Err(RegistryError::new(RegistryErrorKind::Resolve, registry, "not a host with a port up to 65535"));
         };
-        let may_be_plain = (self.insecure || host::is_loopback(&secure.host)) && !self.plain_http;
+        let allows_plain_http = (self.insecure || host::is_loopback(&secure.host)) && !self.plain_http;
         let endpoint = Arc::new(Endpoint {
             secure,
             plain,
-            may_be_plain,
+            allows_plain_http,
             https: if self.plain_http { OnceLock::from(false) } else { OnceLock::new() },
-            first_is_over: Mutex::default(),
+            probe_is_over: Mutex::default(),
         });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
@@ -116,18 +116,18 @@ impl Endpoints {
 impl Endpoint {
     /// The first request to a registry is sent alone: it finds out the protocol and whether a login is required. Held
     /// until then; `None` once that is known.
-    pub(crate) fn first(&self) -> Option<FirstRequest<'_>> {
-        let is_over = lock(&self.first_is_over);
-        if *is_over { None } else { Some(FirstRequest(is_over)) }
+    pub(crate) fn begin_probe(&self) -> Option<ProtocolProbeGuard<'_>> {
+        let is_over = lock(&self.probe_is_over);
+        if *is_over { None } else { Some(ProtocolProbeGuard(is_over)) }
     }
 
     /// How connections can be opened ahead.
     pub(crate) fn preconnect_info(&self) -> PreconnectInfo<'_> {
-        let is_secured = self.https.get().copied().unwrap_or(!self.may_be_plain);
-        let is_shared = self.may_be_plain && self.secure.port == self.plain.port;
-        let spent = usize::from(is_shared && self.https.get() != Some(&true));
+        let is_tls = self.https.get().copied().unwrap_or(!self.allows_plain_http);
+        let is_shared = self.allows_plain_http && self.secure.port == self.plain.port;
+        let failing_handshakes = usize::from(is_shared && self.https.get() != Some(&true));
         let origin = if self.https.get() == Some(&false) { &self.plain } else { &self.secure };
-        PreconnectInfo { origin, spent, is_secured }
+        PreconnectInfo { origin, failing_handshakes, is_tls }
     }
 
     /// Sends a request with the registry's protocol, and finds the protocol out if necessary. This is the only place
@@ -135,13 +135,13 @@ impl Endpoint {
     ///
     /// If the peer speaks plain HTTP, the first request stops being exclusive at once: a login is rare there, and would
     /// cost each parallel thread one request.
-    pub(crate) fn attempt<T>(
+    pub(crate) fn with_protocol<T>(
         &self,
-        first: &mut Option<FirstRequest<'_>>,
-        attempt: impl Fn(&Origin) -> Result<T, TransportFailure>,
-    ) -> Result<T, TransportFailure> {
+        first: &mut Option<ProtocolProbeGuard<'_>>,
+        attempt: impl Fn(&Origin) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
         if let Some(https) = self.https.get() {
-            return attempt(self.origin(*https));
+            return attempt(self.origin_for(*https));
         }
         let secure = match attempt(&self.secure) {
             Ok(done) => {
@@ -151,14 +151,14 @@ impl Endpoint {
             Err(failure) => failure,
         };
         // An untrusted certificate is never a reason to use plain HTTP.
-        if !(self.may_be_plain && secure.hint.is_without_tls()) {
+        if !(self.allows_plain_http && secure.symptom.may_speak_plain_http()) {
             return Err(secure);
         }
-        if secure.hint == FailureHint::NoTls {
+        if secure.symptom == Symptom::NotTls {
             let _ = self.https.set(false);
             *first = None;
         }
-        let done = attempt(&self.plain).map_err(|plain| plain.unless_no_listener(secure))?;
+        let done = attempt(&self.plain).map_err(|plain| plain.or_tls_error_if_unreachable(secure))?;
         let _ = self.https.set(false);
         Ok(done)
     }
@@ -169,11 +169,11 @@ impl Endpoint {
     }
 
     /// The registry's origin, as far as it is known.
-    pub(crate) fn home(&self) -> &Origin {
-        self.origin(self.is_https())
+    pub(crate) fn registry_origin(&self) -> &Origin {
+        self.origin_for(self.is_https())
     }
 
-    fn origin(&self, https: bool) -> &Origin {
+    fn origin_for(&self, https: bool) -> &Origin {
         if https { &self.secure } else { &self.plain }
     }
 }
@@ -184,13 +184,13 @@ mod tests {
 
     use super::*;
 
-    fn try_both(insecure: bool, registry: &str, hint: FailureHint) -> (Result<(), RegistryErrorKind>, Vec<bool>) {
-        let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
+    fn try_both(insecure: bool, registry: &str, symptom: Symptom) -> (Result<(), RegistryErrorKind>, Vec<bool>) {
+        let endpoint = Endpoints::new(insecure, false).get(registry).expect("a good name");
         let tried = RefCell::new(Vec::new());
-        let outcome = endpoint.attempt(&mut None, |origin| {
+        let outcome = endpoint.with_protocol(&mut None, |origin| {
             tried.borrow_mut().push(origin.https);
             if origin.https {
-                Err(TransportFailure { hint, ..TransportFailure::new(RegistryErrorKind::Connect, "") })
+                Err(TransportError { symptom, ..TransportError::new(RegistryErrorKind::Connect, "") })
             } else {
                 Ok(())
             }
@@ -199,50 +199,51 @@ mod tests {
     }
 
     #[test]
-    fn only_insecure_and_loopback_registries_are_asked_in_the_clear() {
-        for hint in [FailureHint::NoTls, FailureHint::NoHandshake, FailureHint::NoListener] {
-            assert_eq!(try_both(true, "h.example:5000", hint), (Ok(()), vec![true, false]));
-            assert_eq!(try_both(false, "127.0.0.1:5000", hint), (Ok(()), vec![true, false]));
-            assert_eq!(try_both(false, "h.example:5000", hint), (Err(RegistryErrorKind::Connect), vec![true]));
+    fn plain_http_is_tried_only_with_insecure_or_on_loopback() {
+        for symptom in [Symptom::NotTls, Symptom::ClosedInHandshake, Symptom::Unreachable] {
+            assert_eq!(try_both(true, "h.example:5000", symptom), (Ok(()), vec![true, false]));
+            assert_eq!(try_both(false, "127.0.0.1:5000", symptom), (Ok(()), vec![true, false]));
+            assert_eq!(try_both(false, "h.example:5000", symptom), (Err(RegistryErrorKind::Connect), vec![true]));
         }
-        for hint in [FailureHint::None, FailureHint::NoAnswer] {
-            assert_eq!(try_both(true, "localhost:5000", hint), (Err(RegistryErrorKind::Connect), vec![true]));
+        for symptom in [Symptom::Other, Symptom::NoResponse] {
+            assert_eq!(try_both(true, "localhost:5000", symptom), (Err(RegistryErrorKind::Connect), vec![true]));
         }
     }
 
     #[test]
-    fn what_was_found_is_remembered() {
+    fn endpoint_remembers_its_protocol() {
         let endpoints = Endpoints::new(true, false);
-        let endpoint = endpoints.of("h").expect("a good name");
+        let endpoint = endpoints.get("h").expect("a good name");
         let plain_only = |origin: &Origin| {
-            let no_tls = TransportFailure {
-                hint: FailureHint::NoTls,
-                ..TransportFailure::new(RegistryErrorKind::PlainHttp, "")
-            };
+            let no_tls =
+                TransportError { symptom: Symptom::NotTls, ..TransportError::new(RegistryErrorKind::PlainHttp, "") };
             if origin.https { Err(no_tls) } else { Ok(origin.port) }
         };
-        assert_eq!(endpoint.attempt(&mut None, plain_only).ok(), Some(80));
-        assert!(!endpoints.of("h").expect("a good name").is_https());
-        assert_eq!(endpoint.attempt(&mut None, |origin| Ok(origin.https)).ok(), Some(false));
+        assert_eq!(endpoint.with_protocol(&mut None, plain_only).ok(), Some(80));
+        assert!(!endpoints.get("h").expect("a good name").is_https());
+        assert_eq!(endpoint.with_protocol(&mut None, |origin| Ok(origin.https)).ok(), Some(false));
     }
 
     #[test]
-    fn where_plain_http_was_asked_for_tls_is_not_tried() {
-        let endpoint = Endpoints::new(false, true).of("h.example").expect("a good name");
+    fn plain_http_option_never_tries_tls() {
+        let endpoint = Endpoints::new(false, true).get("h.example").expect("a good name");
         assert!(!endpoint.is_https());
-        let asked = endpoint.attempt(&mut None, |origin| Ok(origin.to_string()));
+        let asked = endpoint.with_protocol(&mut None, |origin| Ok(origin.to_string()));
         assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
         let ahead = endpoint.preconnect_info();
-        assert_eq!((ahead.origin.to_string().as_str(), ahead.spent, ahead.is_secured), ("http://h.example", 0, false));
+        assert_eq!(
+            (ahead.origin.to_string().as_str(), ahead.failing_handshakes, ahead.is_tls),
+            ("http://h.example", 0, false)
+        );
     }
 
     #[test]
-    fn handshakes_are_done_ahead_where_plain_http_is_out_of_the_question_or_tls_was_found() {
+    fn preconnections_do_handshakes_only_if_tls_is_certain() {
         let ahead = |insecure, registry, https: Option<bool>| {
-            let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
+            let endpoint = Endpoints::new(insecure, false).get(registry).expect("a good name");
             https.map(|https| endpoint.https.set(https));
-            let PreconnectInfo { origin, spent, is_secured } = endpoint.preconnect_info();
-            (origin.https, spent, is_secured)
+            let PreconnectInfo { origin, failing_handshakes, is_tls } = endpoint.preconnect_info();
+            (origin.https, failing_handshakes, is_tls)
         };
         assert_eq!(ahead(false, "h.example:5000", None), (true, 0, true));
         assert_eq!(ahead(true, "h.example:5000", None), (true, 1, false));
@@ -253,22 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn the_first_turn_is_over_whatever_came_of_it() {
-        let endpoint = Endpoints::new(false, false).of("h").expect("a good name");
-        let mut first = endpoint.first();
+    fn protocol_probe_ends_even_if_its_request_fails() {
+        let endpoint = Endpoints::new(false, false).get("h").expect("a good name");
+        let mut first = endpoint.begin_probe();
         assert!(first.is_some());
-        let fails = |_: &Origin| Err::<(), _>(TransportFailure::new(RegistryErrorKind::Timeout, ""));
-        assert!(endpoint.attempt(&mut first, fails).is_err());
+        let fails = |_: &Origin| Err::<(), _>(TransportError::new(RegistryErrorKind::Timeout, ""));
+        assert!(endpoint.with_protocol(&mut first, fails).is_err());
         assert!(first.is_some(), "it lasts until the exchange is over");
         drop(first);
-        assert!(endpoint.first().is_none(), "nobody waits for the next one");
+        assert!(endpoint.begin_probe().is_none(), "nobody waits for the next one");
     }
 
     #[test]
-    fn a_name_without_a_usable_host_is_said_so() {
+    fn endpoint_refuses_names_without_a_valid_host() {
         for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
             assert_eq!(
-                Endpoints::new(false, false).of(name).map(|_| ()).map_err(|e| e.kind),
+                Endpoints::new(false, false).get(name).map(|_| ()).map_err(|e| e.kind),
                 Err(if name.is_empty() { RegistryErrorKind::NoHost } else { RegistryErrorKind::Resolve }),
                 "{name}"
             );

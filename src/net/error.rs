@@ -21,7 +21,7 @@ pub enum RegistryErrorKind {
     /// The registry, or its token server, refuses the credentials (401).
     LoginRefused,
     /// The same for the login of the command line.
-    GivenLoginRefused,
+    CommandLineLoginRefused,
     /// The credentials are valid and lack a right (403).
     Forbidden,
     /// The quota of the account or the repository is used up (403).
@@ -35,9 +35,9 @@ pub enum RegistryErrorKind {
     /// TLS was expected and the registry speaks plain HTTP.
     PlainHttp,
     /// No known authority signed the registry's certificate.
-    Certificate,
+    CertificateUntrusted,
     /// The registry's certificate is not valid, and no further authority would help: another name, expired, malformed.
-    CertificateUnfit,
+    CertificateInvalid,
     /// The registry requires a client certificate, or refuses the one that was sent.
     ClientCertificate,
     /// A file in certs.d, or the system's roots, cannot be used. The detail names the file.
@@ -83,7 +83,7 @@ pub struct RegistryError {
     /// The number of attempts. More than one only if a retry might have helped.
     pub tries: u32,
     /// Whether a retry may help.
-    pub(crate) again: Retryable,
+    pub(crate) retryable: Retryable,
 }
 
 /// The request that failed, without secrets.
@@ -154,7 +154,7 @@ impl fmt::Display for FailedRequest {
 
 impl Address {
     /// Whether the registry returned it, so that it says nothing about the registry itself.
-    pub fn is_given(&self) -> bool {
+    pub fn is_from_registry(&self) -> bool {
         self.source != AddressSource::Name
     }
 }
@@ -168,7 +168,7 @@ pub(crate) enum Retryable {
     /// Yes, and nothing of the request was sent.
     Unsent,
     /// Yes, but the request may have had its effect.
-    Repeatable,
+    IfRepeatable,
     /// The registry answered that the request may succeed later, and perhaps when.
     Later(Option<RetryAfter>),
 }
@@ -193,18 +193,18 @@ impl RegistryError {
             body: None,
             detail: detail.into(),
             tries: 1,
-            again: Retryable::Never,
+            retryable: Retryable::Never,
         }
     }
 
     /// Sets the request.
-    pub fn at(mut self, request: FailedRequest) -> RegistryError {
+    pub fn with_request(mut self, request: FailedRequest) -> RegistryError {
         self.request = Some(Box::new(request));
         self
     }
 
     /// Sets the blob of the request.
-    pub(crate) fn of_blob(mut self, digest: &Digest) -> RegistryError {
+    pub(crate) fn with_blob(mut self, digest: &Digest) -> RegistryError {
         if let Some(request) = &mut self.request {
             request.blob = Some(digest.to_string());
         }
@@ -232,7 +232,7 @@ impl RegistryError {
     }
 
     /// Whether the registry does not know something that a manifest names.
-    pub fn is_of_unknown_content(&self) -> bool {
+    pub fn is_missing_dependency(&self) -> bool {
         let unknown = ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"];
         self.codes().iter().any(|code| unknown.contains(&code.as_str()))
     }
@@ -267,8 +267,8 @@ impl RegistryError {
     }
 
     /// Sets whether a retry may help.
-    pub(crate) fn with_again(mut self, again: Retryable) -> RegistryError {
-        self.again = again;
+    pub(crate) fn with_retryable(mut self, retryable: Retryable) -> RegistryError {
+        self.retryable = retryable;
         self
     }
 }
@@ -298,14 +298,16 @@ impl RegistryErrorKind {
             Kind::LoginRefused => {
                 (FailureKind::Auth, "unauthorized: REGISTRY refuses the login that docker has for it")
             }
-            Kind::GivenLoginRefused => (FailureKind::Auth, "unauthorized: REGISTRY refuses the login that was given"),
+            Kind::CommandLineLoginRefused => {
+                (FailureKind::Auth, "unauthorized: REGISTRY refuses the login that was given")
+            }
             Kind::Forbidden => (FailureKind::Denied, "denied: SERVER refuses access"),
             Kind::Quota => (FailureKind::Denied, "denied: SERVER has no room left for it"),
             Kind::RateLimited => (FailureKind::RateLimited, "too many requests: SERVER asks to slow down"),
             Kind::Refused => (FailureKind::Refused, "SERVER refuses the request"),
             Kind::Server => (FailureKind::Server, "SERVER failed"),
             Kind::PlainHttp => (FailureKind::PlainHttp, "SERVER speaks plain HTTP, not HTTPS"),
-            Kind::Certificate | Kind::CertificateUnfit => {
+            Kind::CertificateUntrusted | Kind::CertificateInvalid => {
                 (FailureKind::Tls, "the certificate of SERVER is not trusted")
             }
             Kind::ClientCertificate => (FailureKind::Tls, "SERVER wants a client certificate"),

@@ -12,7 +12,7 @@ use crate::net::response::HttpResponse;
 use crate::sanitize;
 
 const MESSAGE_MAX: usize = 1000;
-const TEXT_MAX: usize = 200;
+const BODY_LINE_MAX: usize = 200;
 /// The maximum length of one error code, and the maximum number of codes in one response.
 const CODE_MAX: usize = 60;
 const CODES_MAX: usize = 100;
@@ -20,36 +20,38 @@ const CODES_MAX: usize = 100;
 /// The error for a response whose status is not 2xx.
 pub(crate) fn registry_error(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
     let (status, message) = (answer.status, message(answer));
-    let kind = if status == 403 && is_quota(&message) { RegistryErrorKind::Quota } else { kind(status) };
-    let error = RegistryError::new(kind, registry, message).at(request).with_status(status);
-    let body = Some(error_body(&answer.body, &answer.secrets)).filter(|body| *body != ErrorBody::default());
-    RegistryError { body: body.map(Box::new), again: again(answer), ..error }
+    let kind =
+        if status == 403 && mentions_quota(&message) { RegistryErrorKind::Quota } else { kind_of_status(status) };
+    let error = RegistryError::new(kind, registry, message).with_request(request).with_status(status);
+    let body = Some(parse_body(&answer.body, &answer.redactor)).filter(|body| *body != ErrorBody::default());
+    RegistryError { body: body.map(Box::new), retryable: retryable(answer), ..error }
 }
 
 /// Whether a refusal means that a quota is used up. There is no error code for it: Harbor, Quay and others answer
 /// DENIED and say it in the message only.
-fn is_quota(message: &str) -> bool {
+fn mentions_quota(message: &str) -> bool {
     let message = message.to_lowercase();
     ["quota", "storage limit", "exceed the configured upper limit"].iter().any(|phrase| message.contains(phrase))
 }
 
 /// The codes and details of a body (distribution-spec, "Error Codes").
-fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
+fn parse_body(body: &[u8], redactor: &Redactor) -> ErrorBody {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let codes = errors.iter().filter_map(|error| error.get("code")?.as_str());
-    let codes =
-        codes.map(|code| line(&secrets.clean(code).to_ascii_uppercase(), CODE_MAX)).filter(|code| !code.is_empty());
+    let codes = codes
+        .map(|code| one_line(&redactor.redact(code).to_ascii_uppercase(), CODE_MAX))
+        .filter(|code| !code.is_empty());
     let mut details: Vec<String> = Vec::new();
     for error in errors {
-        let detail = error.get("detail").and_then(shown_detail);
+        let detail = error.get("detail").and_then(detail_text);
         // Many registries repeat the message in `detail`.
         let is_new = |detail: &String| error.get("message").and_then(Value::as_str) != Some(detail);
         // Before the text is cut: a part of a secret is not found.
-        let detail = detail.filter(is_new).map(|detail| secrets.clean(&detail));
+        let detail = detail.filter(is_new).map(|detail| redactor.redact(&detail));
         details.extend(detail.filter(|detail| !details.contains(detail)));
     }
-    let detail = Some(line(&details.join("; "), MESSAGE_MAX)).filter(|detail| !detail.is_empty());
+    let detail = Some(one_line(&details.join("; "), MESSAGE_MAX)).filter(|detail| !detail.is_empty());
     let has_reason = detail.is_some() || errors.iter().any(has_own_message);
     ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, has_reason }
 }
@@ -62,7 +64,7 @@ fn has_own_message(error: &Value) -> bool {
 }
 
 /// A `detail` member as text. It may be any JSON; empty values are left out.
-fn shown_detail(detail: &Value) -> Option<String> {
+fn detail_text(detail: &Value) -> Option<String> {
     match detail {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
@@ -78,15 +80,17 @@ fn shown_detail(detail: &Value) -> Option<String> {
 }
 
 /// Whether the same request may succeed later, and when.
-pub(crate) fn again(answer: &HttpResponse) -> Retryable {
+pub(crate) fn retryable(answer: &HttpResponse) -> Retryable {
     match answer.status {
-        408 | 429 | 500 | 502..=504 => Retryable::Later(answer.header("Retry-After").as_deref().and_then(after)),
+        408 | 429 | 500 | 502..=504 => {
+            Retryable::Later(answer.header("Retry-After").as_deref().and_then(parse_retry_after))
+        }
         _ => Retryable::Never,
     }
 }
 
 /// Reads `Retry-After` (RFC 9110, section 10.2.3): seconds or a date. Anything else is ignored.
-fn after(text: &str) -> Option<RetryAfter> {
+fn parse_retry_after(text: &str) -> Option<RetryAfter> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // A number that does not fit is longer than any wait.
         return Some(RetryAfter::Seconds(text.parse().unwrap_or(u64::MAX)));
@@ -95,7 +99,7 @@ fn after(text: &str) -> Option<RetryAfter> {
 }
 
 /// The kind of a failure with this status.
-pub(crate) fn kind(status: u16) -> RegistryErrorKind {
+pub(crate) fn kind_of_status(status: u16) -> RegistryErrorKind {
     match status {
         401 => RegistryErrorKind::Unauthorized,
         403 => RegistryErrorKind::Forbidden,
@@ -109,7 +113,7 @@ pub(crate) fn kind(status: u16) -> RegistryErrorKind {
 }
 
 fn message(answer: &HttpResponse) -> String {
-    let own = json_message(&answer.body, &answer.secrets).map(|own| line(&own, MESSAGE_MAX));
+    let own = json_message(&answer.body, &answer.redactor).map(|own| one_line(&own, MESSAGE_MAX));
     if let Some(own) = own.filter(|own| !own.is_empty()) {
         return own;
     }
@@ -119,18 +123,18 @@ fn message(answer: &HttpResponse) -> String {
         message = format!("{message} {reason}");
     }
     // Before the text is cut: a part of a secret is not found.
-    match first_line(&answer.quote(&String::from_utf8_lossy(&answer.body))) {
+    match first_line(&answer.redact(&String::from_utf8_lossy(&answer.body))) {
         Some(line) => format!("{message}: {line}"),
         None => message,
     }
 }
 
 /// The message in a JSON body, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker Hub's
-/// `details`, and variants that proxies send. Its full length, without secrets; [`line`] shortens it.
-pub(crate) fn json_message(body: &[u8], secrets: &Redactor) -> Option<String> {
+/// `details`, and variants that proxies send. Its full length, without secrets; [`one_line`] shortens it.
+pub(crate) fn json_message(body: &[u8], redactor: &Redactor) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {
-        value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(|text| secrets.clean(text))
+        value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(|text| redactor.redact(text))
     };
     let pair = |code: Option<String>, message: Option<String>| match (code, message) {
         (Some(code), Some(message)) => Some(format!("{code}: {message}")),
@@ -152,13 +156,13 @@ pub(crate) fn json_message(body: &[u8], secrets: &Redactor) -> Option<String> {
 /// The first line that is not empty; for HTML, the text outside the tags.
 fn first_line(text: &str) -> Option<String> {
     let is_html = text.trim_start().starts_with('<');
-    text.lines().map(|text| if is_html { untagged(text) } else { text.to_owned() }).find_map(|text| {
-        let line = line(&text, TEXT_MAX);
+    text.lines().map(|text| if is_html { without_tags(text) } else { text.to_owned() }).find_map(|text| {
+        let line = one_line(&text, BODY_LINE_MAX);
         (!line.is_empty()).then_some(line)
     })
 }
 
-fn untagged(text: &str) -> String {
+fn without_tags(text: &str) -> String {
     let mut depth = 0_usize;
     let outside = text.chars().filter(|c| {
         match c {
@@ -172,8 +176,8 @@ fn untagged(text: &str) -> String {
 }
 
 /// The text on one line, without control characters and with at most `max` characters.
-pub(crate) fn line(text: &str, max: usize) -> String {
-    let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| sanitize::is_plain(*c));
+pub(crate) fn one_line(text: &str, max: usize) -> String {
+    let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| sanitize::is_printable(*c));
     flat.take(max).collect::<String>().trim().to_owned()
 }
 
@@ -192,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registrys_own_words_are_dockers() {
+    fn error_message_has_dockers_form() {
         let one = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"1"}}]}"#;
         assert_eq!(shown(404, one), "manifest unknown: manifest unknown");
         let two = r#"{"errors":[{"code":"DENIED","message":"a\nb\u001b[1m"},{"code":"X"},{"message":"m"},7]}"#;
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_more_than_the_words_of_the_code() {
+    fn error_body_has_a_reason_only_beyond_its_code() {
         for (members, has_reason) in [
             ("", false),
             (r#","message":"manifest invalid","detail":{}"#, false),
@@ -211,12 +215,12 @@ mod tests {
             (r#","message":"no layers""#, true),
         ] {
             let body = format!(r#"{{"errors":[{{"code":"MANIFEST_INVALID"{members}}}]}}"#);
-            assert_eq!(error_body(body.as_bytes(), &Redactor::default()).has_reason, has_reason, "{members}");
+            assert_eq!(parse_body(body.as_bytes(), &Redactor::default()).has_reason, has_reason, "{members}");
         }
     }
 
     #[test]
-    fn when_to_come_back_is_read_in_all_its_forms() {
+    fn retry_after_is_parsed_in_all_forms() {
         let at = |seconds| Some(RetryAfter::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
         for (text, expected) in [
             ("0", Some(RetryAfter::Seconds(0))),
@@ -230,23 +234,23 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(after(text), expected, "{text}");
+            assert_eq!(parse_retry_after(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn only_some_statuses_pass() {
-        let again = |status| again(&empty(status));
+    fn only_temporary_statuses_are_retryable() {
+        let retryable = |status| super::retryable(&empty(status));
         for status in [408, 429, 500, 502, 503, 504] {
-            assert_eq!(again(status), Retryable::Later(None), "{status}");
+            assert_eq!(retryable(status), Retryable::Later(None), "{status}");
         }
         for status in [200, 302, 400, 401, 403, 404, 405, 409, 416, 418, 501, 505, 511] {
-            assert_eq!(again(status), Retryable::Never, "{status}");
+            assert_eq!(retryable(status), Retryable::Never, "{status}");
         }
     }
 
     #[test]
-    fn anything_else_is_its_status_and_its_first_line() {
+    fn error_response_without_a_json_message_is_its_status_and_first_line() {
         let status = "received unexpected HTTP status: 503 Service Unavailable";
         assert_eq!(shown(503, ""), status);
         assert_eq!(shown(503, r#"{"errors":[]}"#), format!("{status}: {{\"errors\":[]}}"));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. The host is returned without brackets.
 ///
 /// `None` if the port is not a number or the host is empty.
-pub(crate) fn split(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
@@ -30,7 +30,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 /// Whether a registry's host, with or without a port, is loopback.
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
-    split(authority).is_some_and(|(host, _)| is_loopback(host))
+    split_authority(authority).is_some_and(|(host, _)| is_loopback(host))
 }
 
 /// Whether an address is public, by IANA's registries of special-purpose addresses. An IPv6 address that a gateway
@@ -64,19 +64,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_and_ports_are_told_apart() {
-        assert_eq!(split("h"), Some(("h", None)));
-        assert_eq!(split("h:5000"), Some(("h", Some(5000))));
-        assert_eq!(split("h:"), Some(("h", None)));
-        assert_eq!(split("[::1]:5000"), Some(("::1", Some(5000))));
-        assert_eq!(split("[::1]"), Some(("::1", None)));
+    fn authorities_are_split_into_host_and_port() {
+        assert_eq!(split_authority("h"), Some(("h", None)));
+        assert_eq!(split_authority("h:5000"), Some(("h", Some(5000))));
+        assert_eq!(split_authority("h:"), Some(("h", None)));
+        assert_eq!(split_authority("[::1]:5000"), Some(("::1", Some(5000))));
+        assert_eq!(split_authority("[::1]"), Some(("::1", None)));
         for wrong in ["", ":80", "h:70000", "h:+1", "h:x", "[::1", "[::1]x", "[h]:1", "::1"] {
-            assert_eq!(split(wrong), None, "{wrong}");
+            assert_eq!(split_authority(wrong), None, "{wrong}");
         }
     }
 
     #[test]
-    fn loopback_is_by_name_or_address_and_not_by_looks() {
+    fn loopback_hosts_are_recognised_by_exact_name_or_address() {
         for name in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.8.9.1", "[::1]:5000", "LOCALHOST"] {
             assert!(is_loopback_authority(name), "{name}");
         }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn private_addresses_are_told_from_public_ones() {
+    fn is_public_distinguishes_private_from_public_addresses() {
         for inside in [
             "10.1.2.3",
             "172.16.0.1",

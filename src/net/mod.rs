@@ -32,6 +32,6 @@ pub mod url;
 pub use clock::{Clock, SystemClock};
 pub use endpoint::certs_d_name;
 pub use error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
-pub use options::{Login, Options};
+pub use options::{ClientOptions, Login};
 pub use tls::certs_d::folder as certificates_folder;
-pub use transport::Trace;
+pub use transport::LineSink;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::env::Env;
-use crate::net::transport::Trace;
+use crate::net::transport::LineSink;
 use crate::secret::Secret;
 
 /// The options of a client.
 #[derive(Clone)]
-pub struct Options {
+pub struct ClientOptions {
     /// The environment: proxies, rootless mode, `PATH` for credential helpers.
     pub env: Env,
     /// Docker's configuration directory, where `config.json` is.
@@ -20,7 +20,7 @@ pub struct Options {
     /// The `User-Agent` header.
     pub user_agent: String,
     /// Receives a line for each request.
-    pub trace: Option<Trace>,
+    pub trace: Option<LineSink>,
     /// Whether to use plain HTTP with every registry.
     pub plain_http: bool,
     /// A login that replaces docker's configuration for its registry.
@@ -36,7 +36,7 @@ pub struct Options {
     /// at the start.
     pub remember_token_servers: bool,
     /// Receives a line that says what the client waits for, and how long.
-    pub notice: Trace,
+    pub notice: LineSink,
 }
 
 /// A user and a password for one registry.

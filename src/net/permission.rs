@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_missing_right_names_an_owner() {
+    fn only_permission_errors_name_an_owner() {
         let path = Path::new("/etc/passwd/none");
         let denied = io::Error::from(ErrorKind::PermissionDenied);
         assert_eq!(explain(path, &denied), "permission denied: /etc/passwd belongs to root");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::net::rate_limit::RateLimits;
 use crate::net::socket::is_silent;
 use crate::net::tls::config::TlsSetup;
-use crate::net::tls::handshake::SecuredSocket;
+use crate::net::tls::handshake::TlsSocket;
 use crate::sync::{lock, wait};
 
 /// The longest wait of a request for a connection that is being opened. After it, the request tries all addresses of
@@ -39,16 +39,16 @@ pub(crate) struct PreconnectTarget {
     pub(crate) limits: Option<(Arc<RateLimits>, String)>,
     /// Whether the first request takes a connection from the pool too. Otherwise it opens its own, because it usually
     /// starts before the pool has one.
-    pub(crate) serves_first: bool,
+    pub(crate) serves_first_request: bool,
 }
 
 /// A connection for a request.
 #[derive(Debug)]
-pub(crate) enum Preconnected {
+pub(crate) enum PreconnectedSocket {
     /// TCP alone.
-    Bare(TcpStream),
+    Tcp(TcpStream),
     /// With TLS.
-    Secured(Box<SecuredSocket>),
+    Tls(Box<TlsSocket>),
 }
 
 /// The preconnected connections to one host and port for one registry.
@@ -61,7 +61,7 @@ pub(crate) struct PreconnectPool {
 #[derive(Default)]
 struct PreconnectState {
     /// Whether a request has asked for a connection.
-    is_in_use: bool,
+    had_request: bool,
     /// How many connections were begun, by the pool and by requests themselves.
     begun: usize,
     /// How many of the pool's are being opened.
@@ -79,15 +79,15 @@ struct PreconnectState {
 
 struct ReadyConnection {
     opened: Instant,
-    connection: Preconnected,
+    connection: PreconnectedSocket,
 }
 
 impl ReadyConnection {
     fn is_usable(&mut self) -> bool {
         self.opened.elapsed() < AGE_MAX
             && match &mut self.connection {
-                Preconnected::Bare(socket) => is_silent(socket),
-                Preconnected::Secured(secured) => secured.is_unused(),
+                PreconnectedSocket::Tcp(socket) => is_silent(socket),
+                PreconnectedSocket::Tls(secured) => secured.is_unused(),
             }
     }
 }
@@ -95,7 +95,7 @@ impl ReadyConnection {
 impl PreconnectPool {
     /// Opens nothing yet.
     pub(crate) fn new(target: PreconnectTarget) -> PreconnectPool {
-        let state = PreconnectState { is_in_use: target.serves_first, ..PreconnectState::default() };
+        let state = PreconnectState { had_request: target.serves_first_request, ..PreconnectState::default() };
         PreconnectPool { target, state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -116,16 +116,16 @@ impl PreconnectPool {
         let begun = thread::Builder::new().spawn(move || {
             let addresses = (pool.target.addresses)().unwrap_or_default();
             for _ in 1..count {
-                let (another, addresses) = (Arc::clone(&pool), addresses.clone());
-                if thread::Builder::new().spawn(move || another.connect(&addresses)).is_err() {
-                    pool.done(None);
+                let (other_pool, addresses) = (Arc::clone(&pool), addresses.clone());
+                if thread::Builder::new().spawn(move || other_pool.connect(&addresses)).is_err() {
+                    pool.record_attempt(None);
                 }
             }
             pool.connect(&addresses);
         });
         // Without a thread nothing is opened ahead.
         if begun.is_err() {
-            (0..count).for_each(|_| self.done(None));
+            (0..count).for_each(|_| self.record_attempt(None));
         }
     }
 
@@ -142,20 +142,20 @@ impl PreconnectPool {
             if state.tls.replace(setup.clone()).is_some() {
                 return;
             }
-            let is_bare = |ready: &mut ReadyConnection| matches!(ready.connection, Preconnected::Bare(_));
-            let bare: Vec<ReadyConnection> = state.ready.extract_if(.., is_bare).collect();
+            let is_tcp = |ready: &mut ReadyConnection| matches!(ready.connection, PreconnectedSocket::Tcp(_));
+            let bare: Vec<ReadyConnection> = state.ready.extract_if(.., is_tcp).collect();
             state.pending += bare.len();
             bare
         };
         for ready in bare {
             let pool = Arc::clone(self);
-            let Preconnected::Bare(socket) = ready.connection else { continue };
+            let PreconnectedSocket::Tcp(socket) = ready.connection else { continue };
             let begun = thread::Builder::new().spawn(move || {
                 let secured = pool.handshake(socket, Instant::now() + HANDSHAKE_TIMEOUT);
-                pool.done(secured);
+                pool.record_attempt(secured);
             });
             if begun.is_err() {
-                self.done(None);
+                self.record_attempt(None);
             }
         }
     }
@@ -164,23 +164,23 @@ impl PreconnectPool {
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         // The others have failed meanwhile.
         if lock(&self.state).has_failed {
-            return self.done(None);
+            return self.record_attempt(None);
         }
         let connected = addresses.iter().find_map(|address| TcpStream::connect_timeout(address, CONNECT_TIMEOUT).ok());
         let bare = connected.filter(|socket| socket.set_nodelay(true).is_ok());
         let connection = bare.and_then(|socket| self.handshake(socket, deadline));
-        self.done(connection);
+        self.record_attempt(connection);
     }
 
     /// The connection with TLS, where that is wanted.
-    fn handshake(&self, socket: TcpStream, deadline: Instant) -> Option<Preconnected> {
-        let Some(setup) = lock(&self.state).tls.clone() else { return Some(Preconnected::Bare(socket)) };
-        let secured = SecuredSocket::handshake(socket, &setup, &self.target.host, deadline);
-        secured.ok().map(|secured| Preconnected::Secured(Box::new(secured)))
+    fn handshake(&self, socket: TcpStream, deadline: Instant) -> Option<PreconnectedSocket> {
+        let Some(setup) = lock(&self.state).tls.clone() else { return Some(PreconnectedSocket::Tcp(socket)) };
+        let secured = TlsSocket::handshake(socket, &setup, &self.target.host, deadline);
+        secured.ok().map(|secured| PreconnectedSocket::Tls(Box::new(secured)))
     }
 
     /// Records the end of an attempt to open a connection. `None` is a failure.
-    fn done(&self, connection: Option<Preconnected>) {
+    fn record_attempt(&self, connection: Option<PreconnectedSocket>) {
         let mut state = lock(&self.state);
         state.pending = state.pending.saturating_sub(1);
         match connection {
@@ -191,23 +191,23 @@ impl PreconnectPool {
             None => state.has_failed = true,
         }
         // The connection of the first request is one more.
-        let most = state.opened + usize::from(!self.target.serves_first);
+        let accepted = state.opened + usize::from(!self.target.serves_first_request);
         let is_limited = state.has_failed && state.opened > 0;
         drop(state);
         self.changed.notify_all();
         if let Some((limits, registry)) = self.target.limits.as_ref().filter(|_| is_limited) {
-            limits.cap_connections(registry, most);
+            limits.cap_connections(registry, accepted);
         }
     }
 
-    /// A usable connection. Waits for one that is being opened, for at most `patience`. `None` if there is neither.
+    /// A usable connection. Waits for one that is being opened, for at most `max_wait`. `None` if there is neither.
     ///
     /// Returns also whether the connection is fresh. A failure on an older one may be due to its age. With `only_fresh`
     /// only a fresh one is returned.
-    pub(crate) fn take(&self, patience: Option<Duration>, only_fresh: bool) -> Option<(Preconnected, bool)> {
+    pub(crate) fn take(&self, max_wait: Option<Duration>, only_fresh: bool) -> Option<(PreconnectedSocket, bool)> {
         let mut state = lock(&self.state);
-        let is_first = !std::mem::replace(&mut state.is_in_use, true);
-        let end = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let is_first = !std::mem::replace(&mut state.had_request, true);
+        let end = max_wait.and_then(|max_wait| Instant::now().checked_add(max_wait));
         loop {
             if is_first {
                 break;

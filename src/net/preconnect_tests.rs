@@ -5,7 +5,7 @@ use super::*;
 
 fn target(port: u16) -> PreconnectTarget {
     let addresses: FindAddresses = Arc::new(move || Some(vec![([127, 0, 0, 1], port).into()]));
-    PreconnectTarget { host: "127.0.0.1".to_owned(), addresses, limits: None, serves_first: false }
+    PreconnectTarget { host: "127.0.0.1".to_owned(), addresses, limits: None, serves_first_request: false }
 }
 
 fn pool(port: u16) -> Arc<PreconnectPool> {
@@ -14,63 +14,63 @@ fn pool(port: u16) -> Arc<PreconnectPool> {
 
 impl PreconnectPool {
     /// One connection that was opened so long ago, after the first request has asked for one.
-    pub(crate) fn with(socket: TcpStream, age: Duration) -> PreconnectPool {
+    pub(crate) fn with_connection(socket: TcpStream, age: Duration) -> PreconnectPool {
         let opened = Instant::now().checked_sub(age).unwrap();
-        let ready = vec![ReadyConnection { opened, connection: Preconnected::Bare(socket) }];
-        let state = PreconnectState { is_in_use: true, ready, ..PreconnectState::default() };
+        let ready = vec![ReadyConnection { opened, connection: PreconnectedSocket::Tcp(socket) }];
+        let state = PreconnectState { had_request: true, ready, ..PreconnectState::default() };
         PreconnectPool { state: Mutex::new(state), ..PreconnectPool::new(target(0)) }
     }
 
-    fn take_bare(&self) -> Option<TcpStream> {
+    fn take_tcp(&self) -> Option<TcpStream> {
         match self.take(None, false) {
-            Some((Preconnected::Bare(socket), _)) => Some(socket),
+            Some((PreconnectedSocket::Tcp(socket), _)) => Some(socket),
             _ => None,
         }
     }
 }
 
 #[test]
-fn one_that_the_other_side_has_closed_is_not_handed_out() {
+fn pool_hands_out_no_connection_that_the_peer_has_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = || (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap().0);
     let (open, _peer) = connect();
-    assert!(PreconnectPool::with(open, Duration::ZERO).take_bare().is_some());
+    assert!(PreconnectPool::with_connection(open, Duration::ZERO).take_tcp().is_some());
     let (closed, peer) = connect();
     drop(peer);
     // Returns when the end has arrived.
     assert_eq!(closed.peek(&mut [0]).unwrap(), 0);
-    assert!(PreconnectPool::with(closed, Duration::ZERO).take_bare().is_none());
+    assert!(PreconnectPool::with_connection(closed, Duration::ZERO).take_tcp().is_none());
     // A server that has waited long enough says so, and then closes.
     let (told, mut peer) = connect();
     peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").unwrap();
     assert_eq!(told.peek(&mut [0]).unwrap(), 1);
-    assert!(PreconnectPool::with(told, Duration::ZERO).take_bare().is_none());
+    assert!(PreconnectPool::with_connection(told, Duration::ZERO).take_tcp().is_none());
 }
 
 #[test]
-fn an_old_one_is_not_for_a_request_that_cannot_be_repeated_and_is_closed_in_the_end() {
+fn stale_connection_serves_only_repeatable_requests_and_is_closed_at_its_maximum_age() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = || (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap().0);
     let (socket, mut peer) = connect();
-    let pool = PreconnectPool::with(socket, FRESH_MAX);
+    let pool = PreconnectPool::with_connection(socket, FRESH_MAX);
     assert!(pool.take(None, true).is_none());
     pool.close_old();
-    assert!(pool.take_bare().is_some(), "not old enough to be closed");
+    assert!(pool.take_tcp().is_some(), "not old enough to be closed");
     assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the taken one was dropped");
     let (socket, mut peer) = connect();
-    PreconnectPool::with(socket, AGE_MAX).close_old();
+    PreconnectPool::with_connection(socket, AGE_MAX).close_old();
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
-fn connections_are_opened_and_handed_out_once() {
+fn pool_hands_out_each_connection_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let pool = pool(listener.local_addr().unwrap().port());
     pool.open(2);
-    assert!(pool.take_bare().is_none(), "the first request opens its own");
+    assert!(pool.take_tcp().is_none(), "the first request opens its own");
     let accepted: Vec<TcpStream> = listener.incoming().take(2).map(Result::unwrap).collect();
-    let taken: Vec<TcpStream> = (0..2).map(|_| pool.take_bare().unwrap()).collect();
-    assert!(pool.take_bare().is_none());
+    let taken: Vec<TcpStream> = (0..2).map(|_| pool.take_tcp().unwrap()).collect();
+    assert!(pool.take_tcp().is_none());
     let mut ports: Vec<u16> = taken.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
     let mut peers: Vec<u16> = accepted.iter().map(|socket| socket.peer_addr().unwrap().port()).collect();
     ports.sort_unstable();
@@ -79,20 +79,20 @@ fn connections_are_opened_and_handed_out_once() {
 }
 
 #[test]
-fn no_more_are_opened_than_are_missing() {
+fn pool_opens_only_missing_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let pool = pool(listener.local_addr().unwrap().port());
-    assert!(pool.take_bare().is_none(), "the first request opens its own");
+    assert!(pool.take_tcp().is_none(), "the first request opens its own");
     pool.open_up_to(3);
     pool.open_up_to(3);
     let _accepted: Vec<TcpStream> = listener.incoming().take(2).map(Result::unwrap).collect();
-    assert!(pool.take_bare().is_some() && pool.take_bare().is_some() && pool.take_bare().is_none());
+    assert!(pool.take_tcp().is_some() && pool.take_tcp().is_some() && pool.take_tcp().is_none());
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "no third was opened");
 }
 
 #[test]
-fn connections_that_cannot_be_opened_are_not_waited_for_and_nothing_more_is_tried() {
+fn pool_opens_nothing_more_after_a_failed_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address = Arc::new(Mutex::new(closed));
@@ -100,15 +100,15 @@ fn connections_that_cannot_be_opened_are_not_waited_for_and_nothing_more_is_trie
     let addresses: FindAddresses = Arc::new(move || Some(vec![*of_then.lock().unwrap()]));
     let refused = Arc::new(PreconnectPool::new(PreconnectTarget { addresses, ..target(1) }));
     refused.open(3);
-    assert!(refused.take_bare().is_none());
-    assert!(refused.take_bare().is_none());
+    assert!(refused.take_tcp().is_none());
+    assert!(refused.take_tcp().is_none());
     *address.lock().unwrap() = listener.local_addr().unwrap();
     refused.open(3);
-    assert!(refused.take_bare().is_none());
+    assert!(refused.take_tcp().is_none());
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "a registry that refuses is left alone");
     let nowhere = Arc::new(PreconnectPool::new(PreconnectTarget { addresses: Arc::new(|| None), ..target(1) }));
     nowhere.open(1);
-    assert!(nowhere.take_bare().is_none());
-    assert!(nowhere.take_bare().is_none());
+    assert!(nowhere.take_tcp().is_none());
+    assert!(nowhere.take_tcp().is_none());
 }

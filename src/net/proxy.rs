@@ -27,7 +27,7 @@ pub(crate) struct ProxyUrl {
 
 impl ProxyUrl {
     /// The value of `Proxy-Authorization`, if there is a user.
-    pub(crate) fn login(&self) -> Option<Secret> {
+    pub(crate) fn authorization(&self) -> Option<Secret> {
         let (user, password) = self.user.as_ref()?;
         Some(Secret::basic(user, password.reveal()))
     }
@@ -50,23 +50,23 @@ pub(crate) fn proxy_for(env: &Env, https: bool, host: &str, port: u16) -> Result
             "{name} is not obeyed in a CGI environment (REQUEST_METHOD is set): a client could have set it"
         ));
     }
-    parse(value).map(Some).map_err(|why| format!("{name}: {why}"))
+    parse_proxy_url(value).map(Some).map_err(|why| format!("{name}: {why}"))
 }
 
 fn is_exempt(env: &Env, host: &str, port: u16) -> bool {
     let list = env.get("NO_PROXY").or_else(|| env.get("no_proxy")).unwrap_or_default();
     let host = host.to_lowercase();
     let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
-    list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| matches(&entry, &host, address, port))
+    list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| entry_matches(&entry, &host, address, port))
 }
 
 /// Whether one entry of `NO_PROXY`, in lower case and trimmed, matches the target.
-fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+fn entry_matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
     if let Some((network, bits)) = cidr(entry) {
-        return address.is_some_and(|address| contains(network, bits, address));
+        return address.is_some_and(|address| network_contains(network, bits, address));
     }
     let (name, wanted_port) = split_entry(entry);
     if name.is_empty() || wanted_port.is_some_and(|wanted| wanted != port.to_string()) {
@@ -99,7 +99,7 @@ fn cidr(entry: &str) -> Option<(IpAddr, u32)> {
 }
 
 /// Whether the first `bits` of both are equal.
-fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
+fn network_contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) => (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits,
         (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits,
@@ -107,7 +107,7 @@ fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     }
 }
 
-fn parse(value: &str) -> Result<ProxyUrl, String> {
+fn parse_proxy_url(value: &str) -> Result<ProxyUrl, String> {
     let value = value.trim();
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -122,7 +122,7 @@ fn parse(value: &str) -> Result<ProxyUrl, String> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, authority) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     let bad = || "its host or port cannot be read".to_owned();
-    let (host, port) = host::split(authority).ok_or_else(bad)?;
+    let (host, port) = host::split_authority(authority).ok_or_else(bad)?;
     if host.contains(|c: char| c.is_whitespace() || c.is_control() || "\"\\%<>^`{|}".contains(c)) {
         return Err(bad());
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_is_chosen_by_the_target_and_upper_case_goes_first() {
+    fn proxy_variable_depends_on_the_targets_scheme_and_prefers_upper_case() {
         let both =
             env(&[("HTTPS_PROXY", "a:1"), ("https_proxy", "b:2"), ("http_proxy", "http://c"), ("ALL_PROXY", "d")]);
         assert_eq!(proxy_for(&both, true, "h.example", 443), Ok(plain("a", 1)));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgi_environment_may_not_choose_the_proxy_of_plain_http() {
+    fn cgi_environment_cannot_set_the_proxy_of_plain_http() {
         let cgi = env(&[("HTTP_PROXY", "evil:1"), ("HTTPS_PROXY", "good:1"), ("REQUEST_METHOD", "GET")]);
         assert!(proxy_for(&cgi, false, "h", 80).unwrap_err().contains("HTTP_PROXY"));
         assert_eq!(proxy_for(&cgi, true, "h", 443), Ok(plain("good", 1)));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_never_proxied() {
+    fn loopback_targets_are_never_proxied() {
         let env = env(&[("HTTP_PROXY", "p:1"), ("HTTPS_PROXY", "p:1")]);
         for host in ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"] {
             assert_eq!(proxy_for(&env, true, host, 5000), Ok(None), "{host}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_as_go_reads_it() {
+    fn no_proxy_is_matched_as_in_go() {
         let rows: &[(&str, &str, u16, bool)] = &[
             ("*", "h.example", 443, true),
             ("x, *", "10.0.0.1", 443, true),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxys_own_address_is_read_whole() {
+    fn proxy_url_is_parsed_with_all_its_parts() {
         let read = |value: &str| proxy_for(&env(&[("HTTPS_PROXY", value)]), true, "h.example", 443);
         assert_eq!(read("p"), Ok(plain("p", 80)));
         assert_eq!(read("HTTP://p:3128/"), Ok(plain("p", 3128)));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_without_its_password() {
+    fn invalid_proxy_url_is_reported_without_its_password() {
         for value in [
             "socks5://me:hunter2@p:1080",
             "ftp://me:hunter2@p",
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_does_not_matter_to_a_target_that_needs_no_proxy() {
+    fn invalid_proxy_url_is_ignored_for_exempt_targets() {
         let env = env(&[("https_proxy", "socks5://p"), ("NO_PROXY", "h.example")]);
         assert_eq!(proxy_for(&env, true, "h.example", 443), Ok(None));
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::net::clock::Clock;
-use crate::net::deadline::{Deadline, shown};
+use crate::net::deadline::{Deadline, format_duration};
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::sync::{lock, wait};
 
@@ -53,14 +53,14 @@ struct LimitState {
     /// What the limit may grow to: as many connections as the registry accepted. `None` before it refused one.
     ceiling: Option<usize>,
     /// How many full rounds of successes there were at the ceiling.
-    rounds: usize,
+    rounds_at_ceiling: usize,
     /// Whether the registry has answered any request as it should.
-    has_answered: bool,
+    has_succeeded: bool,
 }
 
 /// Permits one request until it is dropped. It is not `Send`: dropping it clears a thread-local.
 pub(crate) struct Permit {
-    rate: Option<Arc<RateLimit>>,
+    limit: Option<Arc<RateLimit>>,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -70,37 +70,37 @@ impl RateLimits {
         RateLimits { clock, by_registry: Mutex::default() }
     }
 
-    fn of(&self, registry: &str) -> Arc<RateLimit> {
+    fn for_registry(&self, registry: &str) -> Arc<RateLimit> {
         Arc::clone(lock(&self.by_registry).entry(registry.to_owned()).or_default())
     }
 
     /// Waits until a request may be sent to the registry. The error says that this would be too late.
     pub(crate) fn acquire(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        let rate = self.of(registry);
+        let rate = self.for_registry(registry);
         let mut state = lock(&rate.state);
         loop {
             let pause = state.pause.map(|until| until.saturating_duration_since(self.clock.now()));
             if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
                 drop(state);
-                let left = deadline.left().unwrap_or(PAUSE_MAX);
+                let left = deadline.time_left().unwrap_or(PAUSE_MAX);
                 if left <= pause {
-                    return Err(too_late(registry, pause, left));
+                    return Err(too_late_error(registry, pause, left));
                 }
                 self.clock.sleep(pause);
                 state = lock(&rate.state);
                 continue;
             }
             if IN_REQUEST.get() {
-                return Ok(Permit { rate: None, _not_send: PhantomData });
+                return Ok(Permit { limit: None, _not_send: PhantomData });
             }
             if state.limit.is_none_or(|limit| state.in_flight < limit) {
                 state.in_flight += 1;
                 IN_REQUEST.set(true);
                 drop(state);
-                return Ok(Permit { rate: Some(rate), _not_send: PhantomData });
+                return Ok(Permit { limit: Some(rate), _not_send: PhantomData });
             }
-            state = match deadline.left() {
-                Some(left) if left.is_zero() => return Err(too_late(registry, Duration::ZERO, left)),
+            state = match deadline.time_left() {
+                Some(left) if left.is_zero() => return Err(too_late_error(registry, Duration::ZERO, left)),
                 Some(left) => rate.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => wait(&rate.changed, state),
             };
@@ -109,7 +109,7 @@ impl RateLimits {
 
     /// Records that the registry requests a pause, and halves the number of concurrent requests.
     pub(crate) fn record_rate_limited(&self, registry: &str, time: Duration) {
-        let rate = self.of(registry);
+        let rate = self.for_registry(registry);
         let mut state = lock(&rate.state);
         let now = self.clock.now();
         // Requests that ran in parallel are refused together, which counts as one refusal.
@@ -124,15 +124,15 @@ impl RateLimits {
     /// Caps the number of concurrent requests. The cap rises by one after [`ROUNDS_AT_CEILING`] full rounds of
     /// successes.
     pub(crate) fn cap_connections(&self, registry: &str, connections: usize) {
-        lock(&self.of(registry).state).cap(connections);
+        lock(&self.for_registry(registry).state).cap(connections);
     }
 
     /// Records that the registry refused a connection of a request that has ended. If the registry has answered before
     /// and other requests are in flight, their number becomes the cap.
     pub(crate) fn record_connection_refused(&self, registry: &str) {
-        let rate = self.of(registry);
+        let rate = self.for_registry(registry);
         let mut state = lock(&rate.state);
-        if state.has_answered && state.in_flight > 0 {
+        if state.has_succeeded && state.in_flight > 0 {
             let others = state.in_flight;
             state.cap(others);
         }
@@ -140,7 +140,7 @@ impl RateLimits {
 
     /// Whether a wait of this length should be printed.
     pub(crate) fn should_report_wait(&self, registry: &str, time: Duration) -> bool {
-        let rate = self.of(registry);
+        let rate = self.for_registry(registry);
         let mut state = lock(&rate.state);
         let Some(end) = self.clock.now().checked_add(time) else { return true };
         let should_report_wait =
@@ -155,9 +155,9 @@ impl RateLimits {
 impl Permit {
     /// Records a success. A limit grows by one after as many successes as it permits requests.
     pub(crate) fn record_success(&self) {
-        let Some(rate) = &self.rate else { return };
+        let Some(rate) = &self.limit else { return };
         let mut state = lock(&rate.state);
-        state.has_answered = true;
+        state.has_succeeded = true;
         let Some(limit) = state.limit else { return };
         state.successes += 1;
         if state.successes >= limit {
@@ -171,18 +171,18 @@ impl Permit {
 impl LimitState {
     fn cap(&mut self, connections: usize) {
         let connections = connections.max(1);
-        (self.ceiling, self.rounds, self.successes) = (Some(connections), 0, 0);
+        (self.ceiling, self.rounds_at_ceiling, self.successes) = (Some(connections), 0, 0);
         self.limit = Some(self.limit.map_or(connections, |limit| limit.min(connections)));
     }
 
     /// After a full round of successes.
     fn grow(&mut self, limit: usize) {
         if let Some(ceiling) = self.ceiling.filter(|ceiling| limit >= *ceiling) {
-            self.rounds += 1;
-            if self.rounds < ROUNDS_AT_CEILING {
+            self.rounds_at_ceiling += 1;
+            if self.rounds_at_ceiling < ROUNDS_AT_CEILING {
                 return;
             }
-            (self.rounds, self.ceiling) = (0, Some(ceiling + 1));
+            (self.rounds_at_ceiling, self.ceiling) = (0, Some(ceiling + 1));
         }
         self.limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
     }
@@ -190,7 +190,7 @@ impl LimitState {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(rate) = &self.rate else { return };
+        let Some(rate) = &self.limit else { return };
         IN_REQUEST.set(false);
         let mut state = lock(&rate.state);
         state.in_flight = state.in_flight.saturating_sub(1);
@@ -199,15 +199,15 @@ impl Drop for Permit {
 }
 
 /// The message that a registry requests a longer pause than the time left.
-pub(crate) fn pause_exceeds(asked: Duration, left: Duration) -> String {
-    format!("it asks to wait for {}, and only {} are left", shown(asked), shown(left))
+pub(crate) fn pause_exceeds_message(asked: Duration, left: Duration) -> String {
+    format!("it asks to wait for {}, and only {} are left", format_duration(asked), format_duration(left))
 }
 
-fn too_late(registry: &str, pause: Duration, left: Duration) -> RegistryError {
+fn too_late_error(registry: &str, pause: Duration, left: Duration) -> RegistryError {
     let detail = if pause.is_zero() {
         "the time ran out while other requests to this registry were under way".to_owned()
     } else {
-        pause_exceeds(pause, left)
+        pause_exceeds_message(pause, left)
     };
     RegistryError::new(RegistryErrorKind::RateLimited, registry, detail)
 }
@@ -217,11 +217,11 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::net::clock::still::Still;
+    use crate::net::clock::fake::FakeClock;
 
-    fn limits() -> (Arc<Still>, RateLimits) {
-        let still = Arc::new(Still::new(0.0));
-        (Arc::clone(&still), RateLimits::new(still))
+    fn limits() -> (Arc<FakeClock>, RateLimits) {
+        let clock = Arc::new(FakeClock::new(0.0));
+        (Arc::clone(&clock), RateLimits::new(clock))
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_beyond_the_deadline_is_not_begun() {
+    fn pause_beyond_the_deadline_fails_at_once() {
         let (clock, limits) = limits();
         limits.record_rate_limited("a", Duration::from_secs(7));
         let deadline = Deadline::after(Duration::from_secs(5), &(clock.clone() as Arc<dyn Clock>));
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_halves_the_limit_and_successes_raise_it() {
+    fn status_429_halves_the_limit_and_successes_raise_it() {
         let (clock, limits) = limits();
         let busy: Vec<_> = (0..5).map(|_| (limits.acquire("a", &Deadline::NONE).ok(), IN_REQUEST.set(false))).collect();
         limits.record_rate_limited("a", Duration::from_secs(1));
         limits.record_rate_limited("a", Duration::from_secs(1));
         drop(busy);
         clock.sleep(Duration::from_secs(1));
-        let limit = || lock(&limits.of("a").state).limit;
+        let limit = || lock(&limits.for_registry("a").state).limit;
         assert_eq!(limit(), Some(2), "refused together is refused once");
         for _ in 0..5 {
             limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
@@ -263,9 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn no_more_run_at_once_than_the_registry_accepts_connections() {
+    fn refused_connections_cap_concurrent_requests() {
         let (_, limits) = limits();
-        let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&limits.of("a").state));
+        let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&limits.for_registry("a").state));
         limits.record_connection_refused("a");
         assert_eq!(state(|state| state.limit), None, "it may only just be starting");
         limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
@@ -290,7 +290,7 @@ mod tests {
         let (_, limits) = limits();
         limits.record_rate_limited("a", Duration::ZERO);
         let held = limits.acquire("a", &Deadline::NONE).ok().unwrap();
-        assert!(limits.acquire("a", &Deadline::NONE).is_ok_and(|again| again.rate.is_none()));
+        assert!(limits.acquire("a", &Deadline::NONE).is_ok_and(|nested| nested.limit.is_none()));
         thread::scope(|scope| {
             let other = scope.spawn(|| limits.acquire("a", &Deadline::NONE).is_ok());
             drop(held);

@@ -20,14 +20,14 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 /// Replaces a secret.
-const MARK: &str = "[secret]";
+const PLACEHOLDER: &str = "[secret]";
 /// A secret of at least this many bytes is also recognised by its beginning, because servers cut texts. The beginning
 /// of a shorter one could be a word.
-const LONG: usize = 20;
-const BEGINNING: usize = 12;
+const PREFIX_MATCH_MIN: usize = 20;
+const PREFIX_LENGTH: usize = 12;
 
 /// A secret of at least this many bytes is redacted anywhere.
-const ANYWHERE: usize = 8;
+const ANYWHERE_MIN: usize = 8;
 
 /// All secrets that were sent in a command.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ struct KnownSecret {
 
 impl Redactor {
     /// Records the value of an `Authorization` header: the token, or the login in both forms.
-    pub(crate) fn sent(&self, header: &Secret) {
+    pub(crate) fn record_authorization(&self, header: &Secret) {
         let value = header.reveal();
         let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
         let login = BASE64_STANDARD.decode(token).ok().and_then(|login| String::from_utf8(login).ok());
@@ -71,10 +71,10 @@ impl Redactor {
     }
 
     /// Records the form of a token request: its refresh token, encoded and decoded.
-    pub(crate) fn sent_form(&self, form: &Secret) {
+    pub(crate) fn record_form(&self, form: &Secret) {
         let pairs = form.reveal().split('&').filter_map(|pair| pair.split_once('='));
         for (_, value) in pairs.filter(|(name, _)| *name == "refresh_token") {
-            let token = decoded(value);
+            let token = form_decode(value);
             if self.add(value, false) && (token == value || self.add(&token, false)) {
                 self.add_encoded(&token, false);
             }
@@ -86,20 +86,20 @@ impl Redactor {
         let mut known = lock(&self.0);
         let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
         if is_new {
-            let anywhere = anywhere || secret.len() >= ANYWHERE;
+            let anywhere = anywhere || secret.len() >= ANYWHERE_MIN;
             known.push(KnownSecret { secret: Secret::new(secret), anywhere });
         }
         is_new
     }
 
     /// A URL for a message. If a server named it, it is redacted.
-    pub(crate) fn url(&self, url: &Url) -> String {
+    pub(crate) fn redact_url(&self, url: &Url) -> String {
         let shown = url.to_string();
-        if url.is_named { self.clean(&shown) } else { shown }
+        if url.is_from_server { self.redact(&shown) } else { shown }
     }
 
     /// A text from a server with its secrets replaced.
-    pub(crate) fn clean(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let known = lock(&self.0);
         let mut clean = String::new();
         let mut rest = text;
@@ -108,7 +108,7 @@ impl Redactor {
             let redacted = |known: &KnownSecret| {
                 let length = match_length(rest, known.secret.reveal());
                 let after = rest.get(length..).unwrap_or_default();
-                if length > 0 && (known.anywhere || is_credential(before, after)) { length } else { 0 }
+                if length > 0 && (known.anywhere || is_credential_position(before, after)) { length } else { 0 }
             };
             // The whole login rather than a part of it.
             let length = match known.iter().map(redacted).max() {
@@ -117,7 +117,7 @@ impl Redactor {
                     first.len_utf8()
                 }
                 Some(length) => {
-                    clean.push_str(MARK);
+                    clean.push_str(PLACEHOLDER);
                     length
                 }
             };
@@ -128,7 +128,7 @@ impl Redactor {
 }
 
 /// Whether the text between the two is in the place of a credential.
-fn is_credential(before: &str, after: &str) -> bool {
+fn is_credential_position(before: &str, after: &str) -> bool {
     is_user_information(before, after) || is_authorization(before, after)
 }
 
@@ -141,8 +141,8 @@ fn is_user_information(before: &str, after: &str) -> bool {
 
 /// `Authorization: SECRET`, with or without a scheme, in any notation of the field; `Bearer SECRET` anywhere.
 fn is_authorization(before: &str, after: &str) -> bool {
-    let goes_on = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
-    if after.starts_with(goes_on) {
+    let continues_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+    if after.starts_with(continues_token) {
         return false;
     }
     let ends_with = |text: &str, word: &str| {
@@ -150,14 +150,14 @@ fn is_authorization(before: &str, after: &str) -> bool {
         start.is_some_and(|(start, end)| end.eq_ignore_ascii_case(word) && !start.ends_with(char::is_alphanumeric))
     };
     let Some(field) = before.strip_suffix(' ').filter(|text| text.ends_with(char::is_alphanumeric)) else {
-        return is_field(before, ends_with);
+        return ends_with_authorization_field(before, ends_with);
     };
     let scheme = field.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
-    ends_with(field, "bearer") || is_field(scheme, ends_with)
+    ends_with(field, "bearer") || ends_with_authorization_field(scheme, ends_with)
 }
 
 /// Whether the text ends with the field's name and the separator before its value.
-fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
+fn ends_with_authorization_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
     let name = before.trim_end_matches([' ', '\t', ':', '=', '"', '\'', '\\', '[']);
     name.len() < before.len() && ends_with(name, "authorization")
 }
@@ -165,7 +165,7 @@ fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
 /// The length in bytes of the secret at the start of the text, in any encoding; 0 if the text does not begin with it.
 /// The beginning of a long secret suffices.
 fn match_length(text: &str, secret: &str) -> usize {
-    let least = if secret.len() >= LONG { BEGINNING } else { usize::MAX };
+    let least = if secret.len() >= PREFIX_MATCH_MIN { PREFIX_LENGTH } else { usize::MAX };
     if secret.chars().next().is_none_or(|first| encodings(text, first).next().is_none()) {
         return 0;
     }
@@ -222,7 +222,7 @@ fn encodings(text: &str, c: char) -> impl Iterator<Item = usize> {
 }
 
 /// Decodes a form value, as far as it is encoded.
-fn decoded(value: &str) -> String {
+fn form_decode(value: &str) -> String {
     percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
@@ -231,29 +231,29 @@ mod tests {
     use super::*;
 
     /// Redacts the login that was sent.
-    fn knowing(login: &str) -> Redactor {
+    fn redactor_with_login(login: &str) -> Redactor {
         let redactor = Redactor::default();
-        redactor.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(login))));
+        redactor.record_authorization(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(login))));
         redactor
     }
 
     #[test]
-    fn a_login_goes_in_every_form() {
-        let redactor = knowing("me:hunter2:x");
+    fn login_is_redacted_in_every_form() {
+        let redactor = redactor_with_login("me:hunter2:x");
         for form in
             ["hunter2:x".to_owned(), BASE64_STANDARD.encode("me:hunter2:x"), BASE64_STANDARD.encode("hunter2:x")]
         {
-            assert_eq!(redactor.clean(&format!("I got <{form}> and {form}")), "I got <[secret]> and [secret]");
+            assert_eq!(redactor.redact(&format!("I got <{form}> and {form}")), "I got <[secret]> and [secret]");
         }
-        assert_eq!(redactor.clean("nothing of it, me"), "nothing of it, me");
+        assert_eq!(redactor.redact("nothing of it, me"), "nothing of it, me");
         assert!(!format!("{redactor:?}").contains("hunter2"));
     }
 
     #[test]
-    fn a_secret_goes_however_it_is_spelt() {
+    fn secret_is_redacted_in_every_encoding() {
         let password = "pa ss/\"w\\ö&<>'rd~?";
         let login = format!("me:{password}");
-        let redactor = knowing(&login);
+        let redactor = redactor_with_login(&login);
         let percent: String = password.bytes().map(|b| format!("%{b:02X}")).collect();
         for form in [
             password.to_owned(),
@@ -272,43 +272,43 @@ mod tests {
             BASE64_URL_SAFE_NO_PAD.encode(&login),
             BASE64_STANDARD_NO_PAD.encode(&login),
         ] {
-            assert_eq!(redactor.clean(&format!("<{form}>{form}")), "<[secret]>[secret]", "{form}");
+            assert_eq!(redactor.redact(&format!("<{form}>{form}")), "<[secret]>[secret]", "{form}");
         }
-        assert_eq!(redactor.clean("pa ss/\"w%"), "pa ss/\"w%");
+        assert_eq!(redactor.redact("pa ss/\"w%"), "pa ss/\"w%");
     }
 
     #[test]
-    fn a_token_goes_in_base64_too() {
+    fn token_is_redacted_in_base64() {
         let redactor = Redactor::default();
         let token = "eyJhbGciOiJFUzI1NiIs.payload.signature";
-        redactor.sent(&Secret::new(format!("Bearer {token}")));
-        redactor.sent_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
+        redactor.record_authorization(&Secret::new(format!("Bearer {token}")));
+        redactor.record_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
         for form in [BASE64_STANDARD.encode(token), BASE64_URL_SAFE_NO_PAD.encode("a/b-refresh-token")] {
-            assert_eq!(redactor.clean(&format!("<{form}>")), "<[secret]>");
+            assert_eq!(redactor.redact(&format!("<{form}>")), "<[secret]>");
         }
     }
 
     #[test]
-    fn a_token_goes_even_where_it_is_cut_short() {
+    fn beginning_of_a_long_token_is_redacted() {
         let redactor = Redactor::default();
-        redactor.sent(&Secret::new("Bearer eyJhbGciOiJFUzI1NiIs.payload.signature"));
+        redactor.record_authorization(&Secret::new("Bearer eyJhbGciOiJFUzI1NiIs.payload.signature"));
         let text = "not eyJhbGciOiJFUzI1NiIs.payload.signature, nor eyJhbGciOiJFUzI1";
-        assert_eq!(redactor.clean(text), "not [secret], nor [secret]");
+        assert_eq!(redactor.redact(text), "not [secret], nor [secret]");
     }
 
     #[test]
-    fn a_short_password_is_not_taken_for_a_word() {
-        let redactor = knowing("me:password1");
-        assert_eq!(redactor.clean("wrong password, not password1"), "wrong password, not [secret]");
-        redactor.sent(&Secret::new("Basic "));
-        redactor.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:"))));
-        assert_eq!(redactor.clean("ab"), "ab");
+    fn part_of_a_password_is_not_redacted() {
+        let redactor = redactor_with_login("me:password1");
+        assert_eq!(redactor.redact("wrong password, not password1"), "wrong password, not [secret]");
+        redactor.record_authorization(&Secret::new("Basic "));
+        redactor.record_authorization(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:"))));
+        assert_eq!(redactor.redact("ab"), "ab");
     }
 
     #[test]
-    fn a_short_secret_goes_only_where_a_credential_stands() {
-        let redactor = knowing("me:app");
-        redactor.sent(&Secret::new("Bearer v2"));
+    fn short_secret_is_redacted_only_in_credential_positions() {
+        let redactor = redactor_with_login("me:app");
+        redactor.record_authorization(&Secret::new("Bearer v2"));
         for (text, shown) in [
             ("app/app: no app for me at h:5000/team/app, try v2/app", None),
             ("no Basic app, and a bearer", None),
@@ -322,32 +322,32 @@ mod tests {
             ("not with Bearer v2, nor bearer v2.1 of v2", Some("not with Bearer [secret], nor bearer v2.1 of v2")),
             ("I got bWU6YXBw and bWU6YXBw=", Some("I got [secret] and [secret]=")),
         ] {
-            assert_eq!(redactor.clean(text), shown.unwrap_or(text));
+            assert_eq!(redactor.redact(text), shown.unwrap_or(text));
         }
     }
 
     #[test]
-    fn eight_bytes_are_enough_to_go_anywhere() {
+    fn secrets_of_eight_bytes_are_redacted_anywhere() {
         for (password, goes) in [("manifes", false), ("manifest", true), ("äöüß", true), ("äöü", false)] {
             let text = format!("x{password}x");
-            let clean = knowing(&format!("me:{password}")).clean(&text);
+            let clean = redactor_with_login(&format!("me:{password}")).redact(&text);
             assert_eq!(clean, if goes { "x[secret]x" } else { text.as_str() }, "{password}");
         }
     }
 
     #[test]
-    fn a_url_is_redacted_only_where_a_server_has_named_it() {
-        let redactor = knowing("me:manifests");
+    fn only_urls_from_a_server_are_redacted() {
+        let redactor = redactor_with_login("me:manifests");
         let named = Url::parse("https://h/v2/a/manifests/1").unwrap();
-        assert_eq!(redactor.url(&named), "https://h/v2/a/[secret]/1");
+        assert_eq!(redactor.redact_url(&named), "https://h/v2/a/[secret]/1");
         let built = Url::new(named.origin, "/v2/a/manifests/1");
-        assert_eq!(redactor.url(&built), "https://h/v2/a/manifests/1");
+        assert_eq!(redactor.redact_url(&built), "https://h/v2/a/manifests/1");
     }
 
     #[test]
-    fn a_forms_refresh_token_goes_encoded_and_not() {
+    fn refresh_token_of_a_form_is_redacted_encoded_and_decoded() {
         let redactor = Redactor::default();
-        redactor.sent_form(&Secret::new("service=s&refresh_token=a%2Fb+c%zz&scope=x"));
-        assert_eq!(redactor.clean("a%2Fb+c%zz or a/b c%zz, service"), "[secret] or [secret], service");
+        redactor.record_form(&Secret::new("service=s&refresh_token=a%2Fb+c%zz&scope=x"));
+        assert_eq!(redactor.redact("a%2Fb+c%zz or a/b c%zz, service"), "[secret] or [secret], service");
     }
 }

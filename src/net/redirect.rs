@@ -5,9 +5,9 @@
 //! never redirected to http.
 
 use crate::net::error::{Address, AddressSource, RegistryErrorKind};
-use crate::net::transport_error::{FailureHint, TransportFailure};
 use crate::net::response::HttpResponse;
 use crate::net::transport::OutgoingRequest;
+use crate::net::transport_error::{Symptom, TransportError};
 use crate::net::url::Url;
 
 const REDIRECTS_MAX: usize = 10;
@@ -16,52 +16,52 @@ const REDIRECTS_MAX: usize = 10;
 pub(crate) fn follow(
     request: &OutgoingRequest<'_>,
     insecure: bool,
-    send: &dyn Fn(&OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure>,
-) -> Result<(HttpResponse, Url), TransportFailure> {
+    send: &dyn Fn(&OutgoingRequest<'_>) -> Result<HttpResponse, TransportError>,
+) -> Result<(HttpResponse, Url), TransportError> {
     let mut url = request.url.clone();
     let mut server = None;
     for _ in 0..=REDIRECTS_MAX {
-        let is_home = url.origin == request.url.origin;
-        let authorization = request.authorization.filter(|_| is_home);
+        let is_first_origin = url.origin == request.url.origin;
+        let authorization = request.authorization.filter(|_| is_first_origin);
         let sent = send(&OutgoingRequest { url: &url, authorization, ..*request });
-        let answer = sent.map_err(|failure| after_redirect(failure, server.as_deref()))?;
+        let answer = sent.map_err(|failure| with_redirect_address(failure, server.as_deref()))?;
         if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return Ok((answer, url));
         }
-        url = next(request, &url, &answer, insecure)?;
-        server = Some(answer.quote(&url.origin.to_string()));
+        url = next_url(request, &url, &answer, insecure)?;
+        server = Some(answer.redact(&url.origin.to_string()));
     }
     let last = server.unwrap_or_default();
-    Err(TransportFailure::new(
+    Err(TransportError::new(
         RegistryErrorKind::Protocol,
         format!("more than {REDIRECTS_MAX} redirects, the last one to {last}"),
     ))
 }
 
-fn next(
+fn next_url(
     request: &OutgoingRequest<'_>,
     url: &Url,
     answer: &HttpResponse,
     insecure: bool,
-) -> Result<Url, TransportFailure> {
+) -> Result<Url, TransportError> {
     let status = answer.status;
-    let refuse = |why: &str| TransportFailure::new(RegistryErrorKind::Protocol, format!("a redirect ({status}) {why}"));
+    let refuse = |why: &str| TransportError::new(RegistryErrorKind::Protocol, format!("a redirect ({status}) {why}"));
     if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
         return Err(refuse("that cannot be followed with the same method"));
     }
     let location = answer.location().ok_or_else(|| refuse("without a readable Location"))?;
     let next = url.join(&location).map_err(|why| refuse(&format!("to somewhere unusable: {why}")))?;
     if url.origin.https && !next.origin.https && !insecure {
-        return Err(refuse(&format!("from https to {}", answer.quote(&next.origin.to_string()))));
+        return Err(refuse(&format!("from https to {}", answer.redact(&next.origin.to_string()))));
     }
     Ok(next)
 }
 
 /// A failure after a redirect says nothing about the registry's own protocol. It names the server that failed.
-fn after_redirect(failure: TransportFailure, server: Option<&str>) -> TransportFailure {
+fn with_redirect_address(failure: TransportError, server: Option<&str>) -> TransportError {
     let Some(server) = server else { return failure };
     let address = Address { origin: server.to_owned(), source: AddressSource::Redirect };
-    TransportFailure { hint: FailureHint::None, address: Some(address), ..failure }
+    TransportError { symptom: Symptom::Other, address: Some(address), ..failure }
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_stay_with_their_origin() {
+    fn redirects_keep_credentials_at_their_origin() {
         let hops = [(307, "/b"), (302, "https://h:444/c"), (301, "https://h:443/d"), (303, "https://other/e")];
         let (outcome, seen) = run("GET", false, &hops);
         assert_eq!(outcome, Ok(200));
@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn only_insecure_goes_from_https_to_http() {
+    fn redirect_from_https_to_http_needs_insecure() {
         assert!(run("GET", false, &[(302, "http://h/b")]).0.is_err_and(|why| why.contains("from https to http://h")));
         assert_eq!(run("GET", true, &[(302, "http://h/b")]).1, ["+https://h/a", "-http://h/b"]);
     }
 
     #[test]
-    fn a_put_is_followed_only_where_it_stays_a_put() {
+    fn put_follows_only_redirects_that_keep_the_method() {
         assert_eq!(run("PUT", false, &[(307, "/b"), (308, "/c")]).0, Ok(200));
         for status in [301, 302, 303] {
             assert!(run("PUT", false, &[(status, "/b")]).0.is_err());
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_ends() {
+    fn redirect_loop_ends() {
         let (outcome, seen) = run("GET", false, &[(302, "/a"); 30]);
         assert!(outcome.is_err_and(|why| why.contains("more than 10 redirects")));
         assert_eq!(seen.len(), 11);

@@ -21,8 +21,8 @@ pub(crate) struct HttpResponse {
     pub(crate) body: Vec<u8>,
     /// The body, if it is streamed.
     pub(crate) stream: Option<ResponseBody>,
-    /// The secrets that [`HttpResponse::quote`] redacts.
-    pub(crate) secrets: Arc<Redactor>,
+    /// The secrets that [`HttpResponse::redact`] redacts.
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 impl fmt::Debug for HttpResponse {
@@ -42,7 +42,7 @@ impl HttpResponse {
     }
 
     /// All values of a header field, in their order.
-    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    pub(crate) fn header_values(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
         self.headers.get_all(name).iter().map(field_text)
     }
 
@@ -53,8 +53,8 @@ impl HttpResponse {
     }
 
     /// A text of this response for a message, with secrets redacted. Other uses need the unchanged text.
-    pub(crate) fn quote(&self, text: &str) -> String {
-        self.secrets.clean(text)
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.redactor.redact(text)
     }
 
     /// Whether the status is 2xx.
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_whatever_bytes_are_in_them() {
+    fn header_values_are_read_with_any_bytes() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("A", &b" caf\xc3\xa9 "[..]),
@@ -92,12 +92,12 @@ mod tests {
         assert_eq!(answer.header("B").as_deref(), Some("café"));
         assert_eq!((answer.header("C"), answer.header("E")), (None, None));
         assert_eq!(answer.header("D").as_deref(), Some("~\u{80}ÿ"));
-        assert_eq!(answer.fields("B").collect::<Vec<_>>(), ["café", "x"]);
+        assert_eq!(answer.header_values("B").collect::<Vec<_>>(), ["café", "x"]);
         assert_eq!(answer.location().as_deref(), Some("/caf%E9/%C3%A9 %41%09?x"), "the bytes are the server's");
     }
 
     #[test]
-    fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
+    fn debug_of_a_response_shows_only_its_status() {
         let mut headers = HeaderMap::new();
         headers.insert("X-Echo", "hunter2".parse().unwrap());
         let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), ..HttpResponse::default() };

@@ -9,28 +9,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::clock::Clock;
-use crate::net::deadline::{Deadline, shown};
+use crate::net::deadline::{Deadline, format_duration};
 use crate::net::error::{RegistryError, RegistryErrorKind, RetryAfter, Retryable};
-use crate::net::rate_limit::{PAUSE_MAX, RateLimits, pause_exceeds};
-use crate::net::transport::Trace;
+use crate::net::rate_limit::{PAUSE_MAX, RateLimits, pause_exceeds_message};
+use crate::net::transport::LineSink;
 
 /// The longest first wait. Each further wait may be twice as long.
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(250);
 /// The longest wait, unless the registry requests a longer one.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait after the registry reported too many requests.
-const LIMITED_WAIT_MAX: Duration = Duration::from_secs(30);
+const RATE_LIMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Shorter waits are not printed.
-const PRINTED_MIN: Duration = Duration::from_secs(1);
+const PRINTED_WAIT_MIN: Duration = Duration::from_secs(1);
 /// With less time than this no further attempt is made.
 const TIME_LEFT_MIN: Duration = Duration::from_millis(100);
 /// How much of a registry's message is printed, in characters.
-const WORDS_MAX: usize = 200;
+const MESSAGE_MAX: usize = 200;
 
 /// The number of retries, the limits, and where notices are printed.
 pub(crate) struct RetryPolicy {
     retries: u32,
-    notice: Trace,
+    notice: LineSink,
     clock: Arc<dyn Clock>,
     /// The limits of each registry.
     pub(crate) limits: Arc<RateLimits>,
@@ -38,7 +38,7 @@ pub(crate) struct RetryPolicy {
 
 impl RetryPolicy {
     /// Retries at most `retries` times.
-    pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> RetryPolicy {
+    pub(crate) fn new(retries: u32, notice: LineSink, clock: Arc<dyn Clock>) -> RetryPolicy {
         RetryPolicy { retries, notice, limits: Arc::new(RateLimits::new(Arc::clone(&clock))), clock }
     }
 
@@ -51,8 +51,8 @@ impl RetryPolicy {
             deadline,
             attempts: 0,
             tries: 0,
-            refusals: 0,
-            paused: Duration::ZERO,
+            rate_limited_attempts: 0,
+            rate_limit_wait: Duration::ZERO,
         }
     }
 
@@ -95,16 +95,16 @@ pub(crate) struct Attempts<'a> {
     /// The number of attempts that count: not those that a rate limit refused.
     tries: u32,
     /// The number of attempts that a rate limit refused.
-    refusals: u32,
+    rate_limited_attempts: u32,
     /// The total of this operation's pauses for rate limits.
-    paused: Duration,
+    rate_limit_wait: Duration,
 }
 
 impl RegistryError {
     /// Whether the registry refused the request because of too many requests: 429, or 503 with `Retry-After`. The
     /// request had no effect, so it may always be repeated.
     pub(crate) fn is_rate_limit(&self) -> bool {
-        self.status == Some(429) || self.status == Some(503) && matches!(self.again, Retryable::Later(Some(_)))
+        self.status == Some(429) || self.status == Some(503) && matches!(self.retryable, Retryable::Later(Some(_)))
     }
 }
 
@@ -116,17 +116,17 @@ impl Attempts<'_> {
     pub(crate) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.attempts += 1;
         let error = RegistryError { tries: error.tries.max(self.attempts), ..error };
-        if error.is_rate_limit() && error.again != Retryable::Never && self.policy.retries > 0 {
-            return self.pause(error);
+        if error.is_rate_limit() && error.retryable != Retryable::Never && self.policy.retries > 0 {
+            return self.wait_for_rate_limit(error);
         }
-        if error.kind == RegistryErrorKind::Connect && error.again == Retryable::Unsent {
+        if error.kind == RegistryErrorKind::Connect && error.retryable == Retryable::Unsent {
             self.policy.limits.record_connection_refused(self.registry);
         }
         self.tries += 1;
-        let may_help = match error.again {
+        let may_help = match error.retryable {
             Retryable::Never => false,
             Retryable::Unsent => true,
-            Retryable::Repeatable | Retryable::Later(_) => self.repeatable,
+            Retryable::IfRepeatable | Retryable::Later(_) => self.repeatable,
         };
         if !may_help || self.policy.retries == 0 {
             return Err(error);
@@ -134,34 +134,36 @@ impl Attempts<'_> {
         let requested = self.requested_wait(&error);
         let wait = self.backoff(self.tries, WAIT_MAX).max(requested.unwrap_or_default());
         if self.tries > self.policy.retries {
-            return Err(error.with_again(Retryable::Never));
+            return Err(error.with_retryable(Retryable::Never));
         }
-        let left = self.deadline.left().unwrap_or(PAUSE_MAX);
+        let left = self.deadline.time_left().unwrap_or(PAUSE_MAX);
         let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
         self.sleep(error, wait, requested, left, format_args!("before attempt {next} of {most}"))
     }
 
     /// Waits as long as a rate limit requests, and makes all other threads wait that send to that registry.
-    fn pause(&mut self, error: RegistryError) -> Result<(), RegistryError> {
-        self.refusals += 1;
+    fn wait_for_rate_limit(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.rate_limited_attempts += 1;
         let requested = self.requested_wait(&error);
         let wait = match requested {
-            Some(requested) if requested >= PRINTED_MIN => requested,
-            requested => self.backoff(self.refusals, LIMITED_WAIT_MAX).max(requested.unwrap_or_default()),
+            Some(requested) if requested >= PRINTED_WAIT_MIN => requested,
+            requested => {
+                self.backoff(self.rate_limited_attempts, RATE_LIMIT_WAIT_MAX).max(requested.unwrap_or_default())
+            }
         };
         self.policy.limits.record_rate_limited(self.registry, wait);
-        let left = self.deadline.left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.paused));
-        self.paused = self.paused.saturating_add(wait);
+        let left = self.deadline.time_left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.rate_limit_wait));
+        self.rate_limit_wait = self.rate_limit_wait.saturating_add(wait);
         self.sleep(error, wait, requested, left, format_args!("before the next attempt"))
     }
 
     /// How long the registry asks to wait.
     fn requested_wait(&self, error: &RegistryError) -> Option<Duration> {
-        let Retryable::Later(Some(after)) = error.again else { return None };
+        let Retryable::Later(Some(after)) = error.retryable else { return None };
         Some(match after {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
             // A date in the past requests no wait.
-            RetryAfter::At(date) => date.duration_since(self.policy.clock.today()).unwrap_or_default(),
+            RetryAfter::At(date) => date.duration_since(self.policy.clock.system_time()).unwrap_or_default(),
         })
     }
 
@@ -175,12 +177,12 @@ impl Attempts<'_> {
         until: fmt::Arguments<'_>,
     ) -> Result<(), RegistryError> {
         if left <= wait.saturating_add(TIME_LEFT_MIN) {
-            return Err(too_long(error, requested, left, self.deadline).with_again(Retryable::Never));
+            return Err(no_time_left_error(error, requested, left, self.deadline).with_retryable(Retryable::Never));
         }
-        if wait > PRINTED_MIN && self.policy.limits.should_report_wait(self.registry, wait) {
+        if wait > PRINTED_WAIT_MIN && self.policy.limits.should_report_wait(self.registry, wait) {
             let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
-            let message: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
-            (self.policy.notice)(&format!("{}: {message}: waiting {} {until}", self.registry, shown(wait)));
+            let message: String = own.unwrap_or(&error.detail).chars().take(MESSAGE_MAX).collect();
+            (self.policy.notice)(&format!("{}: {message}: waiting {} {until}", self.registry, format_duration(wait)));
         }
         self.policy.clock.sleep(wait);
         Ok(())
@@ -188,26 +190,31 @@ impl Attempts<'_> {
 
     /// Records that the last attempt made progress although it failed: the tries are counted from zero again.
     pub(crate) fn record_progress(&mut self) {
-        (self.tries, self.refusals, self.paused) = (0, 0, Duration::ZERO);
+        (self.tries, self.rate_limited_attempts, self.rate_limit_wait) = (0, 0, Duration::ZERO);
     }
 
     /// At most twice the last wait, and at least half of it: requests that failed together are not repeated together.
     fn backoff(&self, tries: u32, longest: Duration) -> Duration {
         let doublings = tries.saturating_sub(1).min(16);
         let longest = FIRST_WAIT_MAX.saturating_mul(1 << doublings).min(longest);
-        longest.mul_f64(0.5 + self.policy.clock.chance().clamp(0.0, 1.0) / 2.0)
+        longest.mul_f64(0.5 + self.policy.clock.random_fraction().clamp(0.0, 1.0) / 2.0)
     }
 }
 
 /// The error if no time is left for another attempt.
-fn too_long(error: RegistryError, requested: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
-    let detail = match (requested, deadline.missed()) {
+fn no_time_left_error(
+    error: RegistryError,
+    requested: Option<Duration>,
+    left: Duration,
+    deadline: &Deadline,
+) -> RegistryError {
+    let detail = match (requested, deadline.exceeded()) {
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
-        (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
+        (_, Some(total)) => format!("{}; gave up after {}", error.detail, format_duration(total)),
         (Some(requested), None) if requested.saturating_add(TIME_LEFT_MIN) >= left => {
-            format!("{}; {}", error.detail, pause_exceeds(requested, left))
+            format!("{}; {}", error.detail, pause_exceeds_message(requested, left))
         }
-        _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),
+        _ => format!("{}; gave up as only {} are left", error.detail, format_duration(left)),
     };
     RegistryError { detail, ..error }
 }

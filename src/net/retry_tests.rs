@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::super::clock::still::Still;
+use super::super::clock::fake::FakeClock;
 use super::*;
 
 /// The result of an operation whose attempts all fail, the number of attempts, the sleeps and the messages.
@@ -15,10 +15,10 @@ struct Run {
 }
 
 fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryError) -> Run {
-    let clock = Arc::new(Still::new(1.0).at(1000));
+    let clock = Arc::new(FakeClock::new(1.0).at(1000));
     let notices = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&notices);
-    let notice: Trace = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
+    let notice: LineSink = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
     let as_clock: Arc<dyn Clock> = clock.clone();
     let deadline = total.map_or(Deadline::NONE, |seconds| Deadline::after(Duration::from_secs(seconds), &as_clock));
     let policy = RetryPolicy::new(retries, notice, as_clock);
@@ -32,45 +32,45 @@ fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryE
     Run { error: outcome.unwrap_err(), tries, slept: clock.slept(), notices }
 }
 
-fn error(again: Retryable) -> RegistryError {
-    RegistryError { again, ..RegistryError::new(RegistryErrorKind::Connect, "h:5000", "gone") }
+fn error(retryable: Retryable) -> RegistryError {
+    RegistryError { retryable, ..RegistryError::new(RegistryErrorKind::Connect, "h:5000", "gone") }
 }
 
 fn refused(status: u16, after: Option<RetryAfter>) -> RegistryError {
     RegistryError {
-        again: Retryable::Later(after),
+        retryable: Retryable::Later(after),
         ..RegistryError::new(RegistryErrorKind::RateLimited, "h:5000", "busy")
     }
     .with_status(status)
 }
 
 #[test]
-fn waits_double_up_to_a_bound_and_tries_end() {
-    let run = failing(8, None, true, &error(Retryable::Repeatable));
+fn retry_waits_double_up_to_a_maximum() {
+    let run = failing(8, None, true, &error(Retryable::IfRepeatable));
     assert_eq!(run.slept, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
     assert_eq!((run.tries, run.error.tries), (9, 9));
     assert!(run.error.to_string().ends_with("gone (tried 9 times)"), "{}", run.error);
 }
 
 #[test]
-fn what_may_not_be_repeated_is_repeated_only_where_nothing_was_sent() {
-    for (again, repeatable, tries) in [
+fn unrepeatable_request_is_retried_only_if_nothing_was_sent() {
+    for (retryable, repeatable, tries) in [
         (Retryable::Never, true, 1),
         (Retryable::Unsent, true, 4),
         (Retryable::Unsent, false, 4),
-        (Retryable::Repeatable, true, 4),
-        (Retryable::Repeatable, false, 1),
+        (Retryable::IfRepeatable, true, 4),
+        (Retryable::IfRepeatable, false, 1),
         (Retryable::Later(None), true, 4),
         (Retryable::Later(None), false, 1),
     ] {
-        assert_eq!(failing(3, None, repeatable, &error(again)).tries, tries, "{again:?} {repeatable}");
-        assert_eq!(failing(0, None, repeatable, &error(again)).tries, 1, "{again:?} {repeatable}");
+        assert_eq!(failing(3, None, repeatable, &error(retryable)).tries, tries, "{retryable:?} {repeatable}");
+        assert_eq!(failing(0, None, repeatable, &error(retryable)).tries, 1, "{retryable:?} {repeatable}");
     }
     assert!(!failing(3, None, true, &error(Retryable::Never)).error.to_string().contains("tried"));
 }
 
 #[test]
-fn what_a_registry_asks_is_heeded_in_both_forms_and_told() {
+fn retry_after_is_obeyed_and_printed() {
     let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1012);
     for after in [RetryAfter::Seconds(12), RetryAfter::At(date)] {
         let run = failing(1, Some(20), true, &refused(429, Some(after)));
@@ -89,48 +89,48 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
     let run = failing(3, Some(60), true, &refused(429, Some(RetryAfter::Seconds(3600))));
     assert_eq!((run.tries, run.slept), (1, vec![]));
     assert_eq!(run.error.detail, "busy; it asks to wait for 3600 s, and only 60 s are left");
-    let run = failing(30, Some(2), true, &error(Retryable::Repeatable));
+    let run = failing(30, Some(2), true, &error(Retryable::IfRepeatable));
     assert_eq!(run.slept, [250, 500, 1000]);
     assert_eq!(run.error.detail, "gone; gave up as only 250 ms are left");
 }
 
 #[test]
-fn an_attempt_that_used_up_the_time_is_the_last() {
-    let clock = Arc::new(Still::new(1.0));
+fn no_retry_follows_an_attempt_that_exceeded_the_deadline() {
+    let clock = Arc::new(FakeClock::new(1.0));
     let as_clock: Arc<dyn Clock> = clock.clone();
     let deadline = Deadline::after(Duration::from_secs(5), &as_clock);
     let policy = RetryPolicy::new(3, Arc::new(|_: &str| {}), as_clock);
     let outcome = policy.run("h", true, &deadline, |_| {
         clock.sleep(Duration::from_secs(5));
-        Err::<(), _>(error(Retryable::Repeatable))
+        Err::<(), _>(error(Retryable::IfRepeatable))
     });
     assert_eq!(outcome.unwrap_err().detail, "gone; gave up after 5 s");
 }
 
 #[test]
-fn getting_somewhere_counts_anew() {
-    let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), Arc::new(Still::new(0.0)));
+fn progress_resets_the_count_of_tries() {
+    let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), Arc::new(FakeClock::new(0.0)));
     let mut retry = policy.start("h", true, &Deadline::NONE);
     for _ in 0..10 {
-        assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
+        assert!(retry.wait(error(Retryable::IfRepeatable)).is_ok());
         retry.record_progress();
     }
-    assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
-    assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
-    assert!(retry.wait(error(Retryable::Repeatable)).is_err());
+    assert!(retry.wait(error(Retryable::IfRepeatable)).is_ok());
+    assert!(retry.wait(error(Retryable::IfRepeatable)).is_ok());
+    assert!(retry.wait(error(Retryable::IfRepeatable)).is_err());
 }
 
 #[test]
-fn jitter_takes_away_half_at_most() {
-    let clock = Arc::new(Still::new(0.0));
+fn jitter_shortens_a_wait_by_at_most_half() {
+    let clock = Arc::new(FakeClock::new(0.0));
     let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), clock.clone());
-    let _ = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(Retryable::Repeatable)));
+    let _ = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(Retryable::IfRepeatable)));
     assert_eq!(clock.slept(), [125, 250]);
 }
 
 #[test]
-fn nobody_is_waited_for_without_end() {
-    let clock = Arc::new(Still::new(0.0));
+fn retry_after_is_bounded_without_a_deadline() {
+    let clock = Arc::new(FakeClock::new(0.0));
     let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), clock.clone());
     let day = Retryable::Later(Some(RetryAfter::Seconds(86_400)));
     let refused = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(day)));

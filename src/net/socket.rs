@@ -26,10 +26,10 @@ impl Socket {
     }
 }
 
-/// Runs `use_it` while the socket does not block; `None` where it cannot be switched.
-pub(crate) fn without_blocking<T>(stream: &TcpStream, use_it: impl FnOnce(&TcpStream) -> T) -> Option<T> {
+/// Runs `operation` while the socket does not block; `None` where it cannot be switched.
+pub(crate) fn without_blocking<T>(stream: &TcpStream, operation: impl FnOnce(&TcpStream) -> T) -> Option<T> {
     stream.set_nonblocking(true).ok()?;
-    let outcome = use_it(stream);
+    let outcome = operation(stream);
     stream.set_nonblocking(false).is_ok().then_some(outcome)
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn is_silent(stream: &TcpStream) -> bool {
 
 /// Whether the timeout of a socket must change from `current` for an operation that may take `wanted`. A timeout that
 /// is longer by a 64th suffices: the time left changes with each call, and each change is a system call.
-fn must_change(current: Option<Option<Duration>>, wanted: Option<Duration>) -> bool {
+fn must_change_timeout(current: Option<Option<Duration>>, wanted: Option<Duration>) -> bool {
     match (current, wanted) {
         (Some(None), None) => false,
         (Some(Some(current)), Some(wanted)) => current < wanted || current - wanted > wanted / 64,
@@ -52,7 +52,7 @@ fn must_change(current: Option<Option<Duration>>, wanted: Option<Duration>) -> b
 }
 
 /// A read or write that exceeded the socket's timeout reports `WouldBlock` on Unix and `TimedOut` elsewhere.
-fn in_time<T>(outcome: io::Result<T>, timeout: NextTimeout) -> Result<T, ureq::Error> {
+fn as_timeout<T>(outcome: io::Result<T>, timeout: NextTimeout) -> Result<T, ureq::Error> {
     outcome.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
         _ => ureq::Error::Io(error),
@@ -67,24 +67,24 @@ impl Transport for Socket {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let timeout = timeout.for_write();
         let wanted = timeout.not_zero().map(|after| *after);
-        if must_change(self.write_timeout, wanted) {
+        if must_change_timeout(self.write_timeout, wanted) {
             self.stream.set_write_timeout(wanted)?;
             self.write_timeout = Some(wanted);
         }
-        in_time(self.stream.write_all(self.buffers.written(amount)), timeout)
+        as_timeout(self.stream.write_all(self.buffers.written(amount)), timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let timeout = timeout.for_read();
         let wanted = timeout.not_zero().map(|after| *after);
-        if must_change(self.read_timeout, wanted) {
+        if must_change_timeout(self.read_timeout, wanted) {
             self.stream.set_read_timeout(wanted)?;
             self.read_timeout = Some(wanted);
         }
         let amount = loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => break in_time(outcome, timeout)?,
+                outcome => break as_timeout(outcome, timeout)?,
             }
         };
         self.buffers.input_appended(amount);
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_sent_in_larger_pieces_after_the_first_and_arrives_as_it_was() {
+    fn socket_sends_larger_pieces_after_the_first() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let server = thread::spawn(move || {
@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_set_when_it_changes_and_never_ends_an_operation_early() {
+    fn socket_timeout_changes_only_if_needed() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert!(must_change(None, None) && must_change(None, seconds(60)));
-        assert!(!must_change(Some(None), None) && !must_change(Some(seconds(60)), seconds(60)));
-        assert!(must_change(Some(None), seconds(60)) && must_change(Some(seconds(60)), None));
-        assert!(must_change(Some(seconds(59)), seconds(60)), "it would end a second early");
-        assert!(!must_change(Some(seconds(640)), seconds(631)));
-        assert!(must_change(Some(seconds(640)), seconds(630)));
+        assert!(must_change_timeout(None, None) && must_change_timeout(None, seconds(60)));
+        assert!(!must_change_timeout(Some(None), None) && !must_change_timeout(Some(seconds(60)), seconds(60)));
+        assert!(must_change_timeout(Some(None), seconds(60)) && must_change_timeout(Some(seconds(60)), None));
+        assert!(must_change_timeout(Some(seconds(59)), seconds(60)), "it would end a second early");
+        assert!(!must_change_timeout(Some(seconds(640)), seconds(631)));
+        assert!(must_change_timeout(Some(seconds(640)), seconds(630)));
     }
 }

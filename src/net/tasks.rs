@@ -11,14 +11,14 @@ use crate::sync::{lock, wait};
 /// Runs `work` on every item, at most `jobs` at once. Returns the results in the items' order.
 ///
 /// # Errors
-/// As [`in_stages`].
-pub(crate) fn in_order<T: Sync, R: Send, E: Send>(
+/// As [`run_with_dependencies`].
+pub(crate) fn run_in_order<T: Sync, R: Send, E: Send>(
     jobs: NonZeroUsize,
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, Vec<E>> {
     let tasks: Vec<(&T, Vec<usize>)> = items.iter().map(|item| (item, Vec::new())).collect();
-    in_stages(jobs, &tasks, |item| work(item))
+    run_with_dependencies(jobs, &tasks, |item| work(item))
 }
 
 /// Runs `work` on every task after the tasks that it depends on, which are given by their indexes. Tasks that had to
@@ -29,7 +29,7 @@ pub(crate) fn in_order<T: Sync, R: Send, E: Send>(
 ///
 /// # Errors
 /// All failures in the tasks' order; never an empty list.
-pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
+pub(crate) fn run_with_dependencies<T: Sync, R: Send, E: Send>(
     jobs: NonZeroUsize,
     tasks: &[(T, Vec<usize>)],
     work: impl Fn(&T) -> Result<R, E> + Sync,
@@ -62,7 +62,7 @@ struct TaskQueue<R, E> {
 struct QueueState<R, E> {
     /// Tasks that can start; those that waited for others separately.
     ready: BTreeSet<usize>,
-    awaited: BTreeSet<usize>,
+    released: BTreeSet<usize>,
     /// For each task the number of unfinished dependencies, and the tasks that depend on it.
     missing: Vec<usize>,
     waiters: Vec<Vec<usize>>,
@@ -83,7 +83,7 @@ impl<R, E> QueueState<R, E> {
         }
         QueueState {
             ready: (0..).zip(tasks).filter(|(_, (_, needs))| needs.is_empty()).map(|(index, _)| index).collect(),
-            awaited: BTreeSet::new(),
+            released: BTreeSet::new(),
             missing: tasks.iter().map(|(_, needs)| needs.len()).collect(),
             waiters,
             running: 0,
@@ -109,7 +109,7 @@ impl<R, E> TaskQueue<R, E> {
             if !state.failures.is_empty() {
                 return None;
             }
-            if let Some(index) = state.awaited.pop_first().or_else(|| state.ready.pop_first()) {
+            if let Some(index) = state.released.pop_first().or_else(|| state.ready.pop_first()) {
                 state.running += 1;
                 return tasks.get(index).map(|(task, _)| (index, task));
             }
@@ -134,7 +134,7 @@ impl<R, E> TaskQueue<R, E> {
                     if let Some(missing) = state.missing.get_mut(waiter) {
                         *missing -= 1;
                         if *missing == 0 {
-                            state.awaited.insert(waiter);
+                            state.released.insert(waiter);
                         }
                     }
                 }
@@ -158,17 +158,17 @@ mod tests {
     fn results_keep_the_items_order() {
         let items: Vec<usize> = (0..100).collect();
         for number in [1, 3, 200] {
-            let doubled = in_order(jobs(number), &items, |item| Ok::<_, ()>(item * 2)).unwrap();
+            let doubled = run_in_order(jobs(number), &items, |item| Ok::<_, ()>(item * 2)).unwrap();
             assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
         }
-        assert_eq!(in_order(jobs(4), &[], |item: &u8| Ok::<_, ()>(*item)), Ok(vec![]));
+        assert_eq!(run_in_order(jobs(4), &[], |item: &u8| Ok::<_, ()>(*item)), Ok(vec![]));
     }
 
     #[test]
-    fn as_many_run_at_once_as_there_are_jobs() {
+    fn tasks_run_in_parallel_up_to_the_number_of_jobs() {
         // Each worker waits for all others, so this ends only if four run in parallel.
         let together = Barrier::new(4);
-        let met = in_order(jobs(4), &[(); 4], |()| {
+        let met = run_in_order(jobs(4), &[(); 4], |()| {
             together.wait();
             Ok::<_, ()>(())
         });
@@ -176,15 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_stops_new_work_and_failures_keep_their_order() {
+    fn failed_task_stops_new_tasks_and_errors_keep_their_order() {
         let begun = Mutex::new(Vec::new());
-        let failures = in_order(jobs(1), &[1, 2, 3], |item| {
+        let failures = run_in_order(jobs(1), &[1, 2, 3], |item| {
             begun.lock().unwrap().push(*item);
             if *item == 2 { Err(*item) } else { Ok(()) }
         });
         assert_eq!((failures, begun.into_inner().unwrap()), (Err(vec![2]), vec![1, 2]));
         let together = Barrier::new(3);
-        let failures = in_order(jobs(3), &[1, 2, 3], |item| {
+        let failures = run_in_order(jobs(3), &[1, 2, 3], |item| {
             together.wait();
             if *item == 1 { Ok(()) } else { Err(*item) }
         });
@@ -192,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn a_task_runs_after_what_it_needs_and_before_what_can_wait() {
+    fn dependent_task_runs_after_its_dependencies_and_before_independent_tasks() {
         let tasks =
             [("a", vec![]), ("b", vec![]), ("c", vec![]), ("needs a", vec![0]), ("needs all", vec![0, 1, 2, 3])];
         for number in [1, 4] {
             let order = Mutex::new(Vec::new());
-            let done = in_stages(jobs(number), &tasks, |task| {
+            let done = run_with_dependencies(jobs(number), &tasks, |task| {
                 order.lock().unwrap().push(*task);
                 Ok::<_, ()>(task.len())
             });
@@ -213,9 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_failed_task_is_not_begun() {
+    fn dependent_of_a_failed_task_does_not_start() {
         let tasks = [("a", vec![]), ("needs a", vec![0])];
-        let failures = in_stages(jobs(2), &tasks, |task| if *task == "a" { Err::<(), _>("a") } else { Err("begun") });
+        let failures =
+            run_with_dependencies(jobs(2), &tasks, |task| if *task == "a" { Err::<(), _>("a") } else { Err("begun") });
         assert_eq!(failures, Err(vec!["a"]));
     }
 }

@@ -16,26 +16,26 @@ use crate::env::Env;
 use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::connections::{ConnectionPool, OriginConnections};
 use crate::net::connector::{ConnectionSource, begin_request, connection_source};
-use crate::net::deadline::{Deadline, shown};
+use crate::net::deadline::{Deadline, format_duration};
 use crate::net::error::RegistryErrorKind;
-use crate::net::transport_error::{FailureHint, TransportFailure};
 use crate::net::rate_limit::RateLimits;
 use crate::net::redact::Redactor;
 use crate::net::response::HttpResponse;
+use crate::net::transport_error::{Symptom, TransportError};
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
 /// The limit for the body of an error response, which is read for its message and to keep the connection.
-const WORDS_MAX: u64 = 64 * 1024;
+const ERROR_BODY_MAX: u64 = 64 * 1024;
 /// How often a request is repeated if the pool returns connections that the server has closed.
-const STALE_MAX: usize = 3;
+const ATTEMPTS_MAX: usize = 3;
 
 /// The HTTP library walks each byte of a body for its own log, which nothing reads. A release build is without it.
 #[cfg(not(debug_assertions))]
 const _: () = assert!(matches!(log::STATIC_MAX_LEVEL, log::LevelFilter::Off));
 
 /// Receives a line for each request, for `--debug`: method, URL, status, time. It contains no secret.
-pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
+pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A request. It has no `Debug`, because the body may contain a secret.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ pub(crate) struct OutgoingRequest<'a> {
     /// Whether it may be sent twice without harm.
     pub(crate) repeatable: bool,
     /// Whether the registry named the URL: then a public registry must not lead into a private network.
-    pub(crate) guarded: bool,
+    pub(crate) forbids_private_addresses: bool,
     /// Whether the body of a successful response is streamed, and not read before the response is returned.
     pub(crate) is_streamed: bool,
     /// The deadline of the whole request.
@@ -81,7 +81,7 @@ impl<'a> OutgoingRequest<'a> {
             body: None,
             cap: 0,
             repeatable: false,
-            guarded: false,
+            forbids_private_addresses: false,
             is_streamed: false,
             deadline,
         }
@@ -90,10 +90,10 @@ impl<'a> OutgoingRequest<'a> {
 
 /// All connections of a command.
 pub(crate) struct Transport {
-    trace: Option<Trace>,
+    trace: Option<LineSink>,
     pool: ConnectionPool,
     /// Redacts all secrets that were sent.
-    pub(crate) secrets: Arc<Redactor>,
+    pub(crate) redactor: Arc<Redactor>,
     sent: AtomicU64,
 }
 
@@ -103,48 +103,53 @@ impl Transport {
         env: Env,
         insecure: bool,
         user_agent: &str,
-        trace: Option<Trace>,
+        trace: Option<LineSink>,
         limits: Option<Arc<RateLimits>>,
     ) -> Transport {
         let pool = ConnectionPool::new(env, insecure, user_agent, limits);
-        Transport { trace, pool, secrets: Arc::default(), sent: AtomicU64::new(0) }
+        Transport { trace, pool, redactor: Arc::default(), sent: AtomicU64::new(0) }
     }
 
     /// Prints a line with `--debug`.
-    pub(crate) fn note(&self, line: &str) {
+    pub(crate) fn trace_line(&self, line: &str) {
         if let Some(trace) = &self.trace {
             trace(line);
         }
     }
 
     /// The number of requests sent so far.
-    pub(crate) fn sent(&self) -> u64 {
+    pub(crate) fn request_count(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
     /// Sends a request and reads the response.
     ///
     /// A closed connection of the pool is replaced if the request may be repeated.
-    pub(crate) fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+    pub(crate) fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportError> {
         let connections = self.connections(request)?;
         let mut tries = 0;
         loop {
             tries += 1;
             begin_request(request.repeatable);
-            let outcome = self.once(request, || self.read(run(&connections.agent, request, None)?, request));
+            let outcome = self
+                .send_once(request, || self.read_response(send_request(&connections.agent, request, None)?, request));
             let Err(failure) = outcome else { return outcome };
             let source = connection_source();
-            let may_repeat = match failure.hint {
+            let may_repeat = match failure.symptom {
                 // The connection may have ended before the request arrived.
-                FailureHint::NoAnswer => request.repeatable && source != ConnectionSource::Own,
+                Symptom::NoResponse => request.repeatable && source != ConnectionSource::New,
                 // A connection that was closed because of its age: nothing has been sent.
-                FailureHint::NoHandshake => source == ConnectionSource::AheadAndOld,
+                Symptom::ClosedInHandshake => source == ConnectionSource::PreconnectedStale,
                 _ => return Err(failure),
             };
-            if may_repeat && tries < STALE_MAX {
+            if may_repeat && tries < ATTEMPTS_MAX {
                 continue;
             }
-            return Err(if failure.hint == FailureHint::NoAnswer { connections.explain(failure) } else { failure });
+            return Err(if failure.symptom == Symptom::NoResponse {
+                connections.with_client_certificate_cause(failure)
+            } else {
+                failure
+            });
         }
     }
 
@@ -153,52 +158,55 @@ impl Transport {
         &self,
         request: &OutgoingRequest<'_>,
         body: &mut RequestBody<'_>,
-    ) -> Result<HttpResponse, TransportFailure> {
+    ) -> Result<HttpResponse, TransportError> {
         let connections = self.connections(request)?;
         begin_request(false);
-        self.once(request, || self.read(run(&connections.agent, request, Some(body))?, request))
+        self.send_once(request, || self.read_response(send_request(&connections.agent, request, Some(body))?, request))
     }
 
     /// Sends once, and handles the count, the trace, the deadline and the secrets.
-    fn once(
+    fn send_once(
         &self,
         request: &OutgoingRequest<'_>,
-        send: impl FnOnce() -> Result<HttpResponse, TransportFailure>,
-    ) -> Result<HttpResponse, TransportFailure> {
+        send: impl FnOnce() -> Result<HttpResponse, TransportError>,
+    ) -> Result<HttpResponse, TransportError> {
         if let Some(authorization) = request.authorization {
-            self.secrets.sent(authorization);
+            self.redactor.record_authorization(authorization);
         }
-        let late = |total| {
-            TransportFailure::unsent(RegistryErrorKind::Timeout, format!("no whole answer within {}", shown(total)))
+        let timeout_error = |total| {
+            TransportError::unsent(
+                RegistryErrorKind::Timeout,
+                format!("no whole answer within {}", format_duration(total)),
+            )
         };
-        if let Some(total) = request.deadline.missed() {
-            return Err(late(total));
+        if let Some(total) = request.deadline.exceeded() {
+            return Err(timeout_error(total));
         }
         let begun = Instant::now();
         let mut outcome = send();
         if let Err(failure) = &mut outcome {
-            if let Some(total) = request.deadline.missed().filter(|_| failure.kind == RegistryErrorKind::Timeout) {
-                *failure = TransportFailure { sent: failure.sent, ..late(total) };
+            if let Some(total) = request.deadline.exceeded().filter(|_| failure.kind == RegistryErrorKind::Timeout) {
+                *failure = TransportError { sent: failure.sent, ..timeout_error(total) };
             }
-            if failure.quotes || request.url.is_named {
-                failure.detail = self.secrets.clean(&failure.detail);
+            if failure.detail_may_hold_secret || request.url.is_from_server {
+                failure.detail = self.redactor.redact(&failure.detail);
             }
         }
         if outcome.as_ref().map_or_else(|failure| failure.sent, |_| true) {
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
-        self.trace(request, &outcome, begun);
+        self.trace_exchange(request, &outcome, begun);
         outcome
     }
 
     /// Begins to open connections to an origin before they are needed, unless it is reached through a proxy: as many as
-    /// are missing to `total`. With `secured` the TLS handshake is done ahead too, now that the origin cannot be one of
-    /// plain HTTP.
-    pub(crate) fn preconnect(&self, registry: &str, origin: &Origin, total: usize, secured: bool) {
+    /// are missing to `total`. With `with_handshake` the TLS handshake is done ahead too: the
+    /// origin is known not to speak plain HTTP.
+    pub(crate) fn preconnect(&self, registry: &str, origin: &Origin, total: usize, with_handshake: bool) {
         // The request that needs a connection reports why it cannot be opened.
         let Ok(connections) = self.pool.get(registry, origin, false, 0) else { return };
         let Some(preconnected) = &connections.preconnected else { return };
-        if let Some(setup) = connections.tls.as_ref().filter(|_| secured) {
+        if let Some(setup) = connections.tls.as_ref().filter(|_| with_handshake) {
             preconnected.secure(setup);
         }
         preconnected.open_up_to(total);
@@ -210,22 +218,28 @@ impl Transport {
     ///
     /// One that a certificate of the user's would be shown to is not called before it is named.
     pub(crate) fn preconnect_token_server(&self, registry: &str, home: &Origin, server: &Origin) {
-        let direct = |origin, guarded| self.pool.get(registry, origin, guarded, 0).ok();
+        let direct =
+            |origin, forbids_private_addresses| self.pool.get(registry, origin, forbids_private_addresses, 0).ok();
         if home == server || direct(home, false).is_none_or(|home| home.preconnected.is_none()) {
             return;
         }
         let Some(connections) = direct(server, true) else { return };
         if let (Some(pool), Some(setup)) = (&connections.preconnected, &connections.tls)
-            && setup.identity.pairs.is_empty()
+            && setup.identity.client_pairs.is_empty()
         {
             pool.secure(setup);
             pool.open_up_to(1);
         }
     }
 
-    fn trace(&self, request: &OutgoingRequest<'_>, outcome: &Result<HttpResponse, TransportFailure>, begun: Instant) {
+    fn trace_exchange(
+        &self,
+        request: &OutgoingRequest<'_>,
+        outcome: &Result<HttpResponse, TransportError>,
+        begun: Instant,
+    ) {
         let Some(trace) = &self.trace else { return };
-        let (method, url, time) = (request.method, self.secrets.url(request.url), begun.elapsed().as_millis());
+        let (method, url, time) = (request.method, self.redactor.redact_url(request.url), begun.elapsed().as_millis());
         let line = match outcome {
             Ok(answer) => format!("{method} {url}: {} in {time} ms", answer.status),
             Err(failure) => format!("{method} {url}: {} in {time} ms", failure.detail),
@@ -233,54 +247,59 @@ impl Transport {
         trace(&line);
     }
 
-    fn read(&self, response: Response<Body>, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+    fn read_response(
+        &self,
+        response: Response<Body>,
+        request: &OutgoingRequest<'_>,
+    ) -> Result<HttpResponse, TransportError> {
         let (parts, body) = response.into_parts();
-        let (status, headers, secrets) = (parts.status.as_u16(), parts.headers, Arc::clone(&self.secrets));
-        let mut answer = HttpResponse { status, headers, secrets, ..HttpResponse::default() };
+        let (status, headers, redactor) = (parts.status.as_u16(), parts.headers, Arc::clone(&self.redactor));
+        let mut answer = HttpResponse { status, headers, redactor, ..HttpResponse::default() };
         let cap = request.cap;
         if !answer.is_success() {
             // The status counts, even if the message cannot be read.
-            let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
+            let _ = body.into_reader().take(ERROR_BODY_MAX).read_to_end(&mut answer.body);
             return Ok(answer);
         }
         let too_large =
-            || TransportFailure::new(RegistryErrorKind::TooLarge, format!("its answer is larger than {cap} bytes"));
+            || TransportError::new(RegistryErrorKind::TooLarge, format!("its answer is larger than {cap} bytes"));
         if body.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
         }
-        refuse_encoded(&answer)?;
+        check_content_encoding(&answer)?;
         if request.is_streamed {
             answer.stream = Some(ResponseBody::new(body));
             return Ok(answer);
         }
         let mut reader = body.into_reader().take(cap.saturating_add(1));
-        reader.read_to_end(&mut answer.body).map_err(TransportFailure::of_body)?;
+        reader.read_to_end(&mut answer.body).map_err(TransportError::from_body_read)?;
         if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
             return Err(too_large());
         }
         Ok(answer)
     }
 
-    fn connections(&self, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportFailure> {
+    fn connections(&self, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportError> {
         let header = request.authorization.map_or(0, |header| header.reveal().len());
-        let longest = header.max(request.url.target().len());
-        let connections = self.pool.get(request.registry, &request.url.origin, request.guarded, longest)?;
+        let longest_line = header.max(request.url.target().len());
+        let connections =
+            self.pool.get(request.registry, &request.url.origin, request.forbids_private_addresses, longest_line)?;
         if let Some(preconnected) = &connections.preconnected {
             preconnected.close_old();
         }
-        if let Some(login) = &connections.proxy_login {
-            self.secrets.sent(login);
+        if let Some(login) = &connections.proxy_authorization {
+            self.redactor.record_authorization(login);
         }
         Ok(connections)
     }
 }
 
 /// Sends a request once and waits for the head of the response. `stream` replaces the request's body.
-fn run(
+fn send_request(
     agent: &Agent,
     request: &OutgoingRequest<'_>,
     stream: Option<&mut RequestBody<'_>>,
-) -> Result<Response<Body>, TransportFailure> {
+) -> Result<Response<Body>, TransportError> {
     let mut builder = HttpRequest::builder().method(request.method).uri(request.url.reveal());
     for (name, value) in request.headers {
         builder = builder.header(*name, *value);
@@ -289,38 +308,38 @@ fn run(
         builder = builder.header("Authorization", authorization.reveal());
     }
     // The error must not repeat a value, which may be the secret.
-    let unfit = |_| {
-        TransportFailure::unsent(
+    let malformed = |_| {
+        TransportError::unsent(
             RegistryErrorKind::Protocol,
             "a request that cannot be written: its URL or a header is malformed",
         )
     };
-    let left = request.deadline.left();
+    let left = request.deadline.time_left();
     let response = match (stream, request.body) {
         (Some(stream), _) => {
             if let Some(length) = stream.length {
                 builder = builder.header("Content-Length", length);
             }
             let body = SendBody::from_reader(stream.reader);
-            agent.run(within(agent, builder.body(body).map_err(unfit)?, left))
+            agent.run(with_time_limit(agent, builder.body(body).map_err(malformed)?, left))
         }
-        (None, Some(body)) => agent.run(within(agent, builder.body(body).map_err(unfit)?, left)),
-        (None, None) => agent.run(within(agent, builder.body(()).map_err(unfit)?, left)),
+        (None, Some(body)) => agent.run(with_time_limit(agent, builder.body(body).map_err(malformed)?, left)),
+        (None, None) => agent.run(with_time_limit(agent, builder.body(()).map_err(malformed)?, left)),
     };
-    response.map_err(TransportFailure::of)
+    response.map_err(TransportError::from_ureq)
 }
 
 /// The request with a time limit for all of it: name, connection, handshake, head and body.
-fn within<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Duration>) -> HttpRequest<B> {
+fn with_time_limit<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Duration>) -> HttpRequest<B> {
     agent.configure_request(request).timeout_global(left).build()
 }
 
 /// Refuses a compressed response: digests are about the uncompressed bytes.
-fn refuse_encoded(answer: &HttpResponse) -> Result<(), TransportFailure> {
+fn check_content_encoding(answer: &HttpResponse) -> Result<(), TransportError> {
     let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };
-    let encoding: String = answer.quote(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
-    Err(TransportFailure::new(
+    let encoding: String = answer.redact(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
+    Err(TransportError::new(
         RegistryErrorKind::Protocol,
         format!("its answer is packed with {encoding}, which was not asked for"),
     ))

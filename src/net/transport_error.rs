@@ -9,24 +9,24 @@ use std::sync::Arc;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::net::error::{Address, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
-use crate::net::tls::verifier::{NoAuthorities, is_authority_objection};
+use crate::net::tls::verifier::{NoTrustAnchors, is_ca_as_end_entity};
 use crate::sanitize::io_error;
 
 /// A request without a response.
 #[derive(Debug)]
-pub(crate) struct TransportFailure {
+pub(crate) struct TransportError {
     /// The kind for the user.
     pub(crate) kind: RegistryErrorKind,
     /// The message of the library, the system or the peer.
     pub(crate) detail: String,
     /// Whether another attempt should differ.
-    pub(crate) hint: FailureHint,
+    pub(crate) symptom: Symptom,
     /// Whether the same request may succeed later.
-    pub(crate) again: Retryable,
+    pub(crate) retryable: Retryable,
     /// Whether a byte of a request was, or may have been, sent.
     pub(crate) sent: bool,
     /// Whether the detail contains text of the peer, which may repeat a secret.
-    pub(crate) quotes: bool,
+    pub(crate) detail_may_hold_secret: bool,
     /// The status with which a proxy refused to connect.
     pub(crate) status: Option<u16>,
     /// The server that was contacted, if it is not the one of the request's URL.
@@ -35,112 +35,115 @@ pub(crate) struct TransportFailure {
 
 /// What a failure says about another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureHint {
+pub(crate) enum Symptom {
     /// The peer answered the TLS handshake with something else than TLS.
-    NoTls,
+    NotTls,
     /// The peer closed the connection during the TLS handshake.
-    NoHandshake,
+    ClosedInHandshake,
     /// No process listens there, or the proxy does not lead there.
-    NoListener,
+    Unreachable,
     /// The connection ended before a byte of the response arrived.
-    NoAnswer,
+    NoResponse,
     /// None of these.
-    None,
+    Other,
 }
 
-impl FailureHint {
+impl Symptom {
     /// Whether there may be plain HTTP where there is no TLS.
-    pub(crate) fn is_without_tls(self) -> bool {
-        matches!(self, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener)
+    pub(crate) fn may_speak_plain_http(self) -> bool {
+        matches!(self, Symptom::NotTls | Symptom::ClosedInHandshake | Symptom::Unreachable)
     }
 }
 
-impl TransportFailure {
+impl TransportError {
     /// A failure of a request that was sent, which a repeat would not change.
-    pub(crate) fn new(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportFailure {
-        TransportFailure {
+    pub(crate) fn new(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportError {
+        TransportError {
             kind,
             detail: detail.into(),
-            hint: FailureHint::None,
-            again: Retryable::Never,
+            symptom: Symptom::Other,
+            retryable: Retryable::Never,
             sent: true,
-            quotes: false,
+            detail_may_hold_secret: false,
             status: None,
             address: None,
         }
     }
 
     /// A failure before anything was sent.
-    pub(crate) fn unsent(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportFailure {
-        TransportFailure { sent: false, ..TransportFailure::new(kind, detail) }
+    pub(crate) fn unsent(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportError {
+        TransportError { sent: false, ..TransportError::new(kind, detail) }
     }
 
     /// Marks the failure as temporary.
-    fn passing(self) -> TransportFailure {
-        TransportFailure { again: if self.sent { Retryable::Repeatable } else { Retryable::Unsent }, ..self }
+    fn temporary(self) -> TransportError {
+        TransportError { retryable: if self.sent { Retryable::IfRepeatable } else { Retryable::Unsent }, ..self }
     }
 
-    fn hinting(self, hint: FailureHint) -> TransportFailure {
-        TransportFailure { hint, ..self }
+    fn with_symptom(self, symptom: Symptom) -> TransportError {
+        TransportError { symptom, ..self }
     }
 
-    fn quoting(self) -> TransportFailure {
-        TransportFailure { quotes: true, ..self }
+    fn with_peer_text(self) -> TransportError {
+        TransportError { detail_may_hold_secret: true, ..self }
     }
 
     /// The error for a registry and a request.
     pub(crate) fn into_error(self, registry: &str, request: FailedRequest) -> RegistryError {
         let address = self.address.or(request.address);
         let request = FailedRequest { address, ..request };
-        let error = RegistryError::new(self.kind, registry, self.detail).at(request).with_again(self.again);
+        let error =
+            RegistryError::new(self.kind, registry, self.detail).with_request(request).with_retryable(self.retryable);
         RegistryError { status: self.status, ..error }
     }
 
     /// This failure over plain HTTP, or the previous one over TLS if no process listens for plain HTTP.
-    pub(crate) fn unless_no_listener(self, secure: TransportFailure) -> TransportFailure {
-        if self.hint == FailureHint::NoListener && secure.hint != FailureHint::NoTls { secure } else { self }
+    pub(crate) fn or_tls_error_if_unreachable(self, secure: TransportError) -> TransportError {
+        if self.symptom == Symptom::Unreachable && secure.symptom != Symptom::NotTls { secure } else { self }
     }
 
     /// Sorts an error of a request.
-    pub(crate) fn of(error: ureq::Error) -> TransportFailure {
+    pub(crate) fn from_ureq(error: ureq::Error) -> TransportError {
         match error {
             ureq::Error::Other(other) => match other.downcast::<ConnectError>() {
-                Ok(unconnected) => of_connection(*unconnected),
-                Err(other) => TransportFailure::new(RegistryErrorKind::Connect, other.to_string()),
+                Ok(unconnected) => from_connect_error(*unconnected),
+                Err(other) => TransportError::new(RegistryErrorKind::Connect, other.to_string()),
             },
-            ureq::Error::Io(error) => of_io(&error),
+            ureq::Error::Io(error) => from_io_error(&error),
             ureq::Error::Timeout(step @ ureq::Timeout::Connect) => {
-                TransportFailure::unsent(RegistryErrorKind::Timeout, timed_out(step)).passing()
+                TransportError::unsent(RegistryErrorKind::Timeout, timeout_detail(step)).temporary()
             }
-            ureq::Error::Timeout(step) => TransportFailure::new(RegistryErrorKind::Timeout, timed_out(step)),
+            ureq::Error::Timeout(step) => TransportError::new(RegistryErrorKind::Timeout, timeout_detail(step)),
             ureq::Error::ConnectProxyFailed(why) => {
                 // The library has the status in its text only: `proxy server responded 407/407`.
                 let status = why.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
-                TransportFailure {
+                TransportError {
                     status,
-                    ..TransportFailure::unsent(RegistryErrorKind::Proxy, why).hinting(FailureHint::NoListener).quoting()
+                    ..TransportError::unsent(RegistryErrorKind::Proxy, why)
+                        .with_symptom(Symptom::Unreachable)
+                        .with_peer_text()
                 }
             }
-            ureq::Error::HostNotFound => TransportFailure::unsent(RegistryErrorKind::Resolve, "it has no address"),
+            ureq::Error::HostNotFound => TransportError::unsent(RegistryErrorKind::Resolve, "it has no address"),
             ureq::Error::LargeResponseHeader(..) => {
-                TransportFailure::new(RegistryErrorKind::Protocol, "the head of its answer is too large")
+                TransportError::new(RegistryErrorKind::Protocol, "the head of its answer is too large")
             }
             ureq::Error::Protocol(error) => {
-                TransportFailure::new(RegistryErrorKind::Protocol, format!("not HTTP/1.1: {error}")).quoting()
+                TransportError::new(RegistryErrorKind::Protocol, format!("not HTTP/1.1: {error}")).with_peer_text()
             }
-            error => TransportFailure::new(RegistryErrorKind::Protocol, error.to_string()).quoting(),
+            error => TransportError::new(RegistryErrorKind::Protocol, error.to_string()).with_peer_text(),
         }
     }
 
     /// Sorts an error during the read of a body. The head arrived, so the error does not depend on the connection's
     /// age; a body that was cut short may be complete the next time.
-    pub(crate) fn of_body(error: io::Error) -> TransportFailure {
-        let failure = TransportFailure::of(ureq::Error::from(error));
-        match failure.hint {
-            FailureHint::NoAnswer => {
-                TransportFailure::new(failure.kind, "the connection ended in the middle of the answer").passing()
+    pub(crate) fn from_body_read(error: io::Error) -> TransportError {
+        let failure = TransportError::from_ureq(ureq::Error::from(error));
+        match failure.symptom {
+            Symptom::NoResponse => {
+                TransportError::new(failure.kind, "the connection ended in the middle of the answer").temporary()
             }
-            _ => TransportFailure::new(failure.kind, failure.detail),
+            _ => TransportError::new(failure.kind, failure.detail),
         }
     }
 }
@@ -156,13 +159,13 @@ pub(crate) enum ConnectError {
     Tcp(io::Error),
     /// The TCP connection was not made in time.
     #[error("no connection in time")]
-    Slow,
+    TimedOut,
     /// The TLS handshake failed.
     #[error("{}", io_error(.0))]
     Tls(io::Error),
     /// An address that the registry must not name.
     #[error("the private address {0} was named by a registry that is at a public one")]
-    Private(IpAddr),
+    PrivateAddress(IpAddr),
     /// The proxy cannot be reached, for one of the other reasons.
     #[error("the proxy: {0}")]
     Proxy(Box<ConnectError>),
@@ -174,27 +177,27 @@ impl From<ConnectError> for ureq::Error {
     }
 }
 
-fn of_connection(error: ConnectError) -> TransportFailure {
+fn from_connect_error(error: ConnectError) -> TransportError {
     let text = error.to_string();
     match error {
-        ConnectError::Resolve { .. } => TransportFailure::unsent(RegistryErrorKind::Resolve, text),
-        ConnectError::Private(_) => TransportFailure::unsent(RegistryErrorKind::Protocol, text),
+        ConnectError::Resolve { .. } => TransportError::unsent(RegistryErrorKind::Resolve, text),
+        ConnectError::PrivateAddress(_) => TransportError::unsent(RegistryErrorKind::Protocol, text),
         ConnectError::Tcp(error) => {
-            let failure = TransportFailure::unsent(RegistryErrorKind::Connect, text).hinting(FailureHint::NoListener);
-            if is_refusal(&error) { failure.passing() } else { failure }
+            let failure = TransportError::unsent(RegistryErrorKind::Connect, text).with_symptom(Symptom::Unreachable);
+            if may_be_starting(&error) { failure.temporary() } else { failure }
         }
-        ConnectError::Slow => {
-            TransportFailure::unsent(RegistryErrorKind::Timeout, text).hinting(FailureHint::NoListener).passing()
+        ConnectError::TimedOut => {
+            TransportError::unsent(RegistryErrorKind::Timeout, text).with_symptom(Symptom::Unreachable).temporary()
         }
         ConnectError::Tls(error) => {
-            let failure = TransportFailure { sent: false, ..of_handshake(&error) };
-            if failure.hint == FailureHint::NoHandshake { failure.passing() } else { failure }
+            let failure = TransportError { sent: false, ..from_handshake_error(&error) };
+            if failure.symptom == Symptom::ClosedInHandshake { failure.temporary() } else { failure }
         }
         ConnectError::Proxy(inner) => {
-            let TransportFailure { detail, again, .. } = of_connection(*inner);
-            TransportFailure {
-                again,
-                ..TransportFailure::unsent(RegistryErrorKind::Proxy, detail).hinting(FailureHint::NoListener)
+            let TransportError { detail, retryable, .. } = from_connect_error(*inner);
+            TransportError {
+                retryable,
+                ..TransportError::unsent(RegistryErrorKind::Proxy, detail).with_symptom(Symptom::Unreachable)
             }
         }
     }
@@ -202,44 +205,44 @@ fn of_connection(error: ConnectError) -> TransportFailure {
 
 /// Whether the host exists and refused the connection, as a server does that is just starting. A missing route stays
 /// missing.
-fn is_refusal(error: &io::Error) -> bool {
+fn may_be_starting(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }
 
-fn of_handshake(error: &io::Error) -> TransportFailure {
+fn from_handshake_error(error: &io::Error) -> TransportError {
     match tls_error(error) {
         Some(rustls::Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        )) => TransportFailure::new(RegistryErrorKind::PlainHttp, "its answer to a TLS handshake is no TLS")
-            .hinting(FailureHint::NoTls),
-        Some(error) => of_tls(error),
-        None if is_hangup(error) => {
-            TransportFailure::new(RegistryErrorKind::Connect, "the connection was closed during the TLS handshake")
-                .hinting(FailureHint::NoHandshake)
+        )) => TransportError::new(RegistryErrorKind::PlainHttp, "its answer to a TLS handshake is no TLS")
+            .with_symptom(Symptom::NotTls),
+        Some(error) => from_tls_error(error),
+        None if is_disconnect(error) => {
+            TransportError::new(RegistryErrorKind::Connect, "the connection was closed during the TLS handshake")
+                .with_symptom(Symptom::ClosedInHandshake)
         }
-        None => TransportFailure::new(RegistryErrorKind::Connect, format!("TLS handshake: {}", io_error(error))),
+        None => TransportError::new(RegistryErrorKind::Connect, format!("TLS handshake: {}", io_error(error))),
     }
 }
 
-fn of_io(error: &io::Error) -> TransportFailure {
+fn from_io_error(error: &io::Error) -> TransportError {
     if let Some(error) = tls_error(error) {
-        return of_tls(error);
+        return from_tls_error(error);
     }
-    if is_hangup(error) {
+    if is_disconnect(error) {
         let detail = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the connection was closed before an answer came".to_owned(),
             _ => io_error(error),
         };
-        return TransportFailure::new(RegistryErrorKind::Connect, detail).hinting(FailureHint::NoAnswer).passing();
+        return TransportError::new(RegistryErrorKind::Connect, detail).with_symptom(Symptom::NoResponse).temporary();
     }
     match error.kind() {
-        io::ErrorKind::TimedOut => TransportFailure::new(RegistryErrorKind::Timeout, io_error(error)),
-        _ => TransportFailure::new(RegistryErrorKind::Connect, io_error(error)),
+        io::ErrorKind::TimedOut => TransportError::new(RegistryErrorKind::Timeout, io_error(error)),
+        _ => TransportError::new(RegistryErrorKind::Connect, io_error(error)),
     }
 }
 
-fn is_hangup(error: &io::Error) -> bool {
+fn is_disconnect(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
@@ -248,12 +251,14 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref::<rustls::Error>()
 }
 
-fn of_tls(error: &rustls::Error) -> TransportFailure {
+fn from_tls_error(error: &rustls::Error) -> TransportError {
     use AlertDescription as Alert;
     match error {
-        rustls::Error::InvalidCertificate(why) => TransportFailure::new(objection(why), certificate(why)),
+        rustls::Error::InvalidCertificate(why) => {
+            TransportError::new(certificate_error_kind(why), certificate_detail(why))
+        }
         rustls::Error::NoCertificatesPresented => {
-            TransportFailure::new(RegistryErrorKind::CertificateUnfit, "it showed none")
+            TransportError::new(RegistryErrorKind::CertificateInvalid, "it showed none")
         }
         rustls::Error::AlertReceived(
             alert @ (Alert::CertificateRequired
@@ -265,31 +270,31 @@ fn of_tls(error: &rustls::Error) -> TransportFailure {
             | Alert::UnknownCA
             | Alert::NoCertificate
             | Alert::AccessDenied),
-        ) => TransportFailure::new(
+        ) => TransportError::new(
             RegistryErrorKind::ClientCertificate,
             format!("it ended the TLS handshake with {alert:?}"),
         ),
         // TLS 1.2 servers that require a client certificate send this, among others. The transport knows more.
         rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
-            TransportFailure::new(RegistryErrorKind::Connect, format!("TLS: {error}")).hinting(FailureHint::NoAnswer)
+            TransportError::new(RegistryErrorKind::Connect, format!("TLS: {error}")).with_symptom(Symptom::NoResponse)
         }
-        rustls::Error::Other(other) if other.0.is::<NoAuthorities>() => {
-            TransportFailure::new(RegistryErrorKind::TlsFiles, other.0.to_string())
+        rustls::Error::Other(other) if other.0.is::<NoTrustAnchors>() => {
+            TransportError::new(RegistryErrorKind::TlsFiles, other.0.to_string())
         }
-        error => TransportFailure::new(RegistryErrorKind::Connect, format!("TLS: {error}")),
+        error => TransportError::new(RegistryErrorKind::Connect, format!("TLS: {error}")),
     }
 }
 
 /// Whether a further authority would help.
-fn objection(why: &CertificateError) -> RegistryErrorKind {
+fn certificate_error_kind(why: &CertificateError) -> RegistryErrorKind {
     match why {
-        CertificateError::UnknownIssuer => RegistryErrorKind::Certificate,
-        _ if is_authority_objection(why) => RegistryErrorKind::Certificate,
-        _ => RegistryErrorKind::CertificateUnfit,
+        CertificateError::UnknownIssuer => RegistryErrorKind::CertificateUntrusted,
+        _ if is_ca_as_end_entity(why) => RegistryErrorKind::CertificateUntrusted,
+        _ => RegistryErrorKind::CertificateInvalid,
     }
 }
 
-fn certificate(why: &CertificateError) -> String {
+fn certificate_detail(why: &CertificateError) -> String {
     match why {
         CertificateError::UnknownIssuer => "it is signed by an unknown authority".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
@@ -301,7 +306,7 @@ fn certificate(why: &CertificateError) -> String {
         }
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
         CertificateError::BadSignature => "its signature is wrong".to_owned(),
-        CertificateError::Other(_) if is_authority_objection(why) => {
+        CertificateError::Other(_) if is_ca_as_end_entity(why) => {
             "it is an authority's own, and is not among those that are trusted".to_owned()
         }
         other => other.to_string(),
@@ -313,7 +318,7 @@ fn shown_name(name: &str) -> &str {
     name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name).trim_matches('"')
 }
 
-fn timed_out(step: ureq::Timeout) -> String {
+fn timeout_detail(step: ureq::Timeout) -> String {
     match step {
         ureq::Timeout::Connect => "no connection in time".to_owned(),
         ureq::Timeout::PerRead | ureq::Timeout::RecvResponse => "no answer came in time".to_owned(),

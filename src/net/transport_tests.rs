@@ -8,13 +8,13 @@ use crate::net::preconnect::PreconnectPool;
 
 /// What comes of a request over TLS whose preconnected connection is closed in the handshake. The connection after
 /// it meets a peer that speaks no TLS.
-fn after_a_preconnected_one_of(age: Duration) -> FailureHint {
+fn symptom_after_a_closed_preconnection(age: Duration) -> Symptom {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
     let transport = Transport::new(Env::default(), false, "test/1", None, None);
-    let pool = PreconnectPool::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
-    transport.pool.keep("127.0.0.1", &url.origin, pool);
+    let pool = PreconnectPool::with_connection(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
+    transport.pool.insert_preconnected("127.0.0.1", &url.origin, pool);
     let server = thread::spawn(move || {
         let (mut first, _) = listener.accept().unwrap();
         first.read_exact(&mut [0]).unwrap();
@@ -26,29 +26,31 @@ fn after_a_preconnected_one_of(age: Duration) -> FailureHint {
     });
     let request =
         OutgoingRequest { repeatable: true, ..OutgoingRequest::new("127.0.0.1", "POST", &url, &Deadline::NONE) };
-    let hint = transport.exchange(&request).unwrap_err().hint;
+    let symptom = transport.exchange(&request).unwrap_err().symptom;
     // Lets the server go on where there was no second connection.
     let _ = TcpStream::connect(("127.0.0.1", port));
     server.join().unwrap();
-    hint
+    symptom
 }
 
 #[test]
-fn an_old_connection_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_not() {
-    assert_eq!(after_a_preconnected_one_of(Duration::from_secs(5)), FailureHint::NoTls);
-    assert_eq!(after_a_preconnected_one_of(Duration::ZERO), FailureHint::NoHandshake);
+fn only_a_stale_connection_is_replaced_after_a_closed_handshake() {
+    assert_eq!(symptom_after_a_closed_preconnection(Duration::from_secs(5)), Symptom::NotTls);
+    assert_eq!(symptom_after_a_closed_preconnection(Duration::ZERO), Symptom::ClosedInHandshake);
 }
 
 #[test]
-fn a_public_registry_cannot_have_us_ask_inside() {
+fn public_registry_cannot_name_private_addresses() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let transport = Transport::new(Env::default(), false, "test/1", None, None);
-    transport.pool.note("registry.example", true);
-    let ask = |url: &str, guarded| {
+    transport.pool.set_public("registry.example", true);
+    let ask = |url: &str, forbids_private_addresses| {
         let url = Url::parse(url).unwrap();
-        let request =
-            OutgoingRequest { guarded, ..OutgoingRequest::new("registry.example", "GET", &url, &Deadline::NONE) };
+        let request = OutgoingRequest {
+            forbids_private_addresses,
+            ..OutgoingRequest::new("registry.example", "GET", &url, &Deadline::NONE)
+        };
         transport.exchange(&request).unwrap_err()
     };
     for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
@@ -58,7 +60,7 @@ fn a_public_registry_cannot_have_us_ask_inside() {
             assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
         }
     }
-    assert_eq!(transport.sent(), 0);
+    assert_eq!(transport.request_count(), 0);
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody has come");
     drop(listener);
@@ -67,7 +69,7 @@ fn a_public_registry_cannot_have_us_ask_inside() {
 }
 
 #[test]
-fn a_remembered_token_server_in_a_private_network_is_not_called_for_a_public_registry() {
+fn remembered_private_token_server_gets_no_connection_for_a_public_registry() {
     let home = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let registry = home.local_addr().unwrap().to_string();
@@ -75,12 +77,14 @@ fn a_remembered_token_server_in_a_private_network_is_not_called_for_a_public_reg
         |listener: &TcpListener| Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin;
     let preconnect = |is_public| {
         let transport = Transport::new(Env::default(), false, "test/1", None, None);
-        transport.pool.note(&registry, is_public);
+        transport.pool.set_public(&registry, is_public);
         transport.preconnect_token_server(&registry, &origin(&home), &origin(&server));
         let (count, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let url = Url::new(origin(&server), "/token");
-        let request =
-            OutgoingRequest { guarded: true, ..OutgoingRequest::new(&registry, "GET", &url, &Deadline::NONE) };
+        let request = OutgoingRequest {
+            forbids_private_addresses: true,
+            ..OutgoingRequest::new(&registry, "GET", &url, &Deadline::NONE)
+        };
         thread::scope(|scope| {
             // It hangs up on all who call.
             scope.spawn(|| {

@@ -10,10 +10,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::net::host;
 
 /// Query parameters that may be shown: they name content and are no secrets.
-const SHOWN: [&str; 7] = ["mount", "from", "digest", "service", "scope", "n", "last"];
+const SHOWN_PARAMETERS: [&str; 7] = ["mount", "from", "digest", "service", "scope", "n", "last"];
 
 /// What a request line must not contain (RFC 3986, section 2).
-const UNFIT: &AsciiSet =
+const ENCODED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 /// The origin of a connection. Credentials are sent only to an equal origin.
@@ -29,8 +29,8 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// Reads `host`, `host:port` or `[v6]:port`. The default port is that of the scheme.
-    pub(crate) fn of_authority(https: bool, authority: &str) -> Option<Origin> {
-        let (host, port) = host::split(authority)?;
+    pub(crate) fn parse_authority(https: bool, authority: &str) -> Option<Origin> {
+        let (host, port) = host::split_authority(authority)?;
         let fits = |b: u8| b.is_ascii_graphic() && !b"\"#%/<>?@[\\]^`{|}".contains(&b);
         // A host cannot begin with a dot, which would also lead out of certs.d.
         if host.starts_with('.') || !host.bytes().all(fits) {
@@ -60,7 +60,7 @@ pub(crate) struct Url {
     pub(crate) origin: Origin,
     target: String,
     /// Whether a server named the URL. Then it may repeat a secret.
-    pub(crate) is_named: bool,
+    pub(crate) is_from_server: bool,
 }
 
 impl PartialEq for Url {
@@ -72,7 +72,7 @@ impl PartialEq for Url {
 impl Url {
     /// A path on a server. `target` begins with a slash and may have a query.
     pub(crate) fn new(origin: Origin, target: impl Into<String>) -> Url {
-        Url { origin, target: target.into(), is_named: false }
+        Url { origin, target: target.into(), is_from_server: false }
     }
 
     /// Reads an absolute http or https URL. The error says what is wrong with it and does not quote it.
@@ -90,9 +90,9 @@ impl Url {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let origin = Origin::of_authority(https, authority).ok_or("a URL whose host or port cannot be read")?;
+        let origin = Origin::parse_authority(https, authority).ok_or("a URL whose host or port cannot be read")?;
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Ok(Url { origin, target: encode(&format!("{slash}{target}")), is_named: true })
+        Ok(Url { origin, target: encode(&format!("{slash}{target}")), is_from_server: true })
     }
 
     /// Resolves a `Location` of the response to a request for this URL.
@@ -111,9 +111,9 @@ impl Url {
             None => return Err("empty"),
             Some('/') => relative.to_owned(),
             Some('?') => format!("{path}{relative}"),
-            Some(_) => merge(path, relative),
+            Some(_) => merge_paths(path, relative),
         };
-        Ok(Url { origin: self.origin.clone(), target: encode(&target), is_named: true })
+        Ok(Url { origin: self.origin.clone(), target: encode(&target), is_from_server: true })
     }
 
     /// The path with its query, for the request line only.
@@ -128,7 +128,7 @@ impl Url {
     }
 
     /// The same URL at another origin.
-    pub(crate) fn at(&self, origin: Origin) -> Url {
+    pub(crate) fn with_origin(&self, origin: Origin) -> Url {
         Url { origin, ..self.clone() }
     }
 
@@ -152,7 +152,7 @@ impl fmt::Display for Url {
         for (at, pair) in pairs.enumerate() {
             let separator = if at == 0 { '?' } else { '&' };
             match pair.split_once('=') {
-                Some((name, _)) if !SHOWN.contains(&name) => write!(f, "{separator}{name}=…")?,
+                Some((name, _)) if !SHOWN_PARAMETERS.contains(&name) => write!(f, "{separator}{name}=…")?,
                 Some(_) => write!(f, "{separator}{pair}")?,
                 None => write!(f, "{separator}…")?,
             }
@@ -162,7 +162,7 @@ impl fmt::Display for Url {
 }
 
 /// Resolves a relative path against the folder of the request's path, and removes dot segments.
-fn merge(path: &str, relative: &str) -> String {
+fn merge_paths(path: &str, relative: &str) -> String {
     let (relative, query) = relative.split_once('?').map_or((relative, None), |(r, q)| (r, Some(q)));
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut segments: Vec<&str> = folder.split('/').skip(1).collect();
@@ -187,7 +187,7 @@ fn merge(path: &str, relative: &str) -> String {
 
 /// Percent-encodes what a request line must not contain. Encoded characters stay as they are.
 fn encode(target: &str) -> String {
-    utf8_percent_encode(target, UNFIT).to_string()
+    utf8_percent_encode(target, ENCODED).to_string()
 }
 
 #[cfg(test)]
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn locations_are_read_against_the_request() {
+    fn locations_are_resolved_against_the_request_url() {
         for (location, expected) in [
             ("/x?q=1#f", "https://h:5000/x?q=1"),
             ("?q", "https://h:5000/v2/a/blobs/sha256:x?q"),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn only_harmless_query_values_are_shown() {
+    fn displayed_url_hides_unknown_query_values() {
         let url =
             Url::parse("https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=hunter2&hunter3").expect("a URL");
         assert_eq!(url.to_string(), "https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=…&…");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_kept_and_added_to() {
+    fn with_query_keeps_the_existing_query() {
         for (text, expected) in
             [("https://h/a", "https://h/a?n=1"), ("https://h/a?_state=x", "https://h/a?_state=x&n=1")]
         {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_scheme_host_and_port() {
+    fn origins_differ_by_scheme_host_and_port() {
         let origin = |text| Url::parse(text).expect("a URL").origin;
         assert_eq!(origin("https://H/"), origin("https://h:443/x"));
         assert_ne!(origin("https://h/"), origin("http://h/"));

@@ -35,7 +35,7 @@ const VARIANTS: [(&str, &[&str]); 3] =
     [("amd64", &["v2", "v3", "v4"]), ("arm64", &["v8", "v9"]), ("arm", &["v5", "v6", "v7", "v8"])];
 
 /// Whether this pair is in the table.
-pub(super) fn is_pair(os: &str, architecture: &str) -> bool {
+pub(super) fn is_known_os_arch(os: &str, architecture: &str) -> bool {
     KNOWN.iter().any(|(known, architectures)| os == *known && architectures.contains(&architecture))
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn docker_s_own_table_is_in_it() {
+    fn known_platforms_include_dockers_table() {
         let docker: [(&str, &[&str]); 9] = [
             ("darwin", &["386", "amd64", "arm", "arm64"]),
             ("dragonfly", &["amd64"]),
@@ -93,12 +93,12 @@ mod tests {
             ("windows", &["386", "amd64"]),
         ];
         for (os, architectures) in docker {
-            assert!(architectures.iter().all(|architecture| is_pair(os, architecture)), "{os}");
+            assert!(architectures.iter().all(|architecture| is_known_os_arch(os, architecture)), "{os}");
         }
     }
 
     #[test]
-    fn pairs_are_looked_up_together() {
+    fn known_pairs_depend_on_both_words() {
         for (os, architecture) in [
             ("linux", "riscv64"),
             ("linux", "loong64"),
@@ -108,7 +108,7 @@ mod tests {
             ("js", "wasm"),
             ("freebsd", "riscv64"),
         ] {
-            assert!(is_pair(os, architecture), "{os}/{architecture}");
+            assert!(is_known_os_arch(os, architecture), "{os}/{architecture}");
         }
         for (os, architecture) in [
             ("windows", "riscv64"),
@@ -121,12 +121,12 @@ mod tests {
             ("zos", "s390x"),
             ("unknown", "unknown"),
         ] {
-            assert!(!is_pair(os, architecture), "{os}/{architecture}");
+            assert!(!is_known_os_arch(os, architecture), "{os}/{architecture}");
         }
     }
 
     #[test]
-    fn the_words_are_sorted_each_once() {
+    fn known_words_are_sorted_and_unique() {
         assert_eq!(known_architectures(Some("windows")), ["386", "amd64", "arm", "arm64"]);
         assert_eq!(known_variants(Some("arm64")), ["v8", "v9"]);
         assert_eq!(known_variants(Some("s390x")), [""; 0]);

@@ -14,8 +14,8 @@ use crate::sanitize;
 use crate::suggest::nearest;
 
 pub use known::{known_architectures, known_operating_systems, known_platforms, known_variants};
-pub(crate) use names::is_word;
-pub use names::{typed_architecture, typed_operating_system};
+pub(crate) use names::is_platform_component;
+pub use names::{resolve_architecture_alias, resolve_os_alias};
 
 /// A platform (image-spec, "OCI Image Index"), also in docker's store and lists.
 ///
@@ -44,33 +44,33 @@ pub struct Platform {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// The text has not the form of a platform.
-    #[error("{typed:?} is not OS/ARCH or OS/ARCH/VARIANT{}", meant(.near))]
-    Form {
+    #[error("{typed:?} is not OS/ARCH or OS/ARCH/VARIANT{}", did_you_mean(.suggestion))]
+    Format {
         /// What was typed.
         typed: String,
         /// The platform that was probably meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// An unknown operating system.
-    #[error("unknown operating system {word:?}{}", meant(.near))]
+    #[error("unknown operating system {word:?}{}", did_you_mean(.suggestion))]
     OperatingSystem {
         /// The word.
         word: String,
         /// The platform that was probably meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// An unknown architecture.
-    #[error("unknown architecture {word:?}{}", meant(.near))]
+    #[error("unknown architecture {word:?}{}", did_you_mean(.suggestion))]
     Architecture {
         /// The word.
         word: String,
         /// The platform that was probably meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
 }
 
-fn meant(near: &Option<String>) -> String {
-    near.as_ref().map(|near| format!(", did you mean '{near}'?")).unwrap_or_default()
+fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|suggestion| format!(", did you mean '{suggestion}'?")).unwrap_or_default()
 }
 
 impl Platform {
@@ -79,12 +79,12 @@ impl Platform {
     ///
     /// Every word is normalised (`linux/aarch64` is `linux/arm64`, `linux/armv7l` is `linux/arm/v7`). A variant is
     /// neither added nor removed, because [`Platform::matches`] and templates need to know whether it was typed. The
-    /// words are not checked here; see [`Platform::check_words`].
+    /// words are not checked here; see [`Platform::check_known`].
     ///
     /// # Errors
     /// A text of another form.
     pub fn parse(text: &str) -> Result<Platform, PlatformError> {
-        read(text).ok_or_else(|| PlatformError::Form { typed: text.to_owned(), near: meant_by(text) })
+        parse_platform(text).ok_or_else(|| PlatformError::Format { typed: text.to_owned(), suggestion: suggest(text) })
     }
 
     /// Checks that both words are known, in whatever pair, to find typing errors.
@@ -93,7 +93,7 @@ impl Platform {
     ///
     /// # Errors
     /// The first unknown word, with the nearest known one.
-    pub fn check_words(&self) -> Result<(), PlatformError> {
+    pub fn check_known(&self) -> Result<(), PlatformError> {
         if (self.os.as_str(), self.architecture.as_str()) == ("unknown", "unknown") {
             return Ok(());
         }
@@ -103,17 +103,17 @@ impl Platform {
             ..self.clone()
         };
         if !known_operating_systems().any(|os| os == self.os) {
-            let near = nearest(&self.os, known_operating_systems());
-            let near = near.map(|os| with(os, &self.architecture).to_string());
-            return Err(PlatformError::OperatingSystem { word: self.os.clone(), near });
+            let suggestion = nearest(&self.os, known_operating_systems());
+            let suggestion = suggestion.map(|os| with(os, &self.architecture).to_string());
+            return Err(PlatformError::OperatingSystem { word: self.os.clone(), suggestion });
         }
         let all = known_architectures(None);
         if !all.contains(&self.architecture.as_str()) {
             // An architecture of the same operating system is the better guess.
-            let near = nearest(&self.architecture, known_architectures(Some(&self.os)));
-            let near = near.or_else(|| nearest(&self.architecture, all));
-            let near = near.map(|architecture| with(&self.os, architecture).to_string());
-            return Err(PlatformError::Architecture { word: self.architecture.clone(), near });
+            let suggestion = nearest(&self.architecture, known_architectures(Some(&self.os)));
+            let suggestion = suggestion.or_else(|| nearest(&self.architecture, all));
+            let suggestion = suggestion.map(|architecture| with(&self.os, architecture).to_string());
+            return Err(PlatformError::Architecture { word: self.architecture.clone(), suggestion });
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Platform {
     /// The platform in containerd's normal form for comparisons: `arm64/v8` and `amd64/v1` without their variants,
     /// `arm` with `v7` if it has none.
     pub fn normalized(&self) -> Platform {
-        let (architecture, variant) = names::compared(&self.architecture, &self.variant);
+        let (architecture, variant) = names::normalize_for_comparison(&self.architecture, &self.variant);
         Platform { os: names::operating_system(&self.os), architecture, variant, ..self.clone() }
     }
 
@@ -133,7 +133,7 @@ impl Platform {
         let (own, other) = (self.normalized(), wanted.normalized());
         let has_all = |own: &[String], other: &[String]| other.iter().all(|feature| own.contains(feature));
         // Checked before a default is filled in. An alias may include a variant.
-        let (_, typed) = names::spelt(&wanted.architecture, &wanted.variant);
+        let (_, typed) = names::normalize(&wanted.architecture, &wanted.variant);
         own.os == other.os
             && own.architecture == other.architecture
             && (typed.is_empty() || own.variant == other.variant)
@@ -144,7 +144,7 @@ impl Platform {
 
     /// Whether the pair of operating system and architecture is known.
     pub fn is_known(&self) -> bool {
-        known::is_pair(&self.os, &self.architecture)
+        known::is_known_os_arch(&self.os, &self.architecture)
     }
 }
 
@@ -171,7 +171,7 @@ impl fmt::Display for Platform {
     }
 }
 
-fn read(text: &str) -> Option<Platform> {
+fn parse_platform(text: &str) -> Option<Platform> {
     let (body, behind) = match text.split_once(':') {
         Some((body, version)) => (body, Some(version)),
         None => (text, None),
@@ -195,12 +195,12 @@ fn read(text: &str) -> Option<Platform> {
         }
         (None, None) => ("", Vec::new()),
     };
-    let version_is_one = is_word(version) || (version.is_empty() && behind.is_none());
+    let is_version_valid = is_platform_component(version) || (version.is_empty() && behind.is_none());
     let words = [os, architecture].into_iter().chain(variant).chain(features.iter().copied());
-    if !version_is_one || !words.into_iter().all(is_word) {
+    if !is_version_valid || !words.into_iter().all(is_platform_component) {
         return None;
     }
-    let (architecture, variant) = names::spelt(architecture, variant.unwrap_or_default());
+    let (architecture, variant) = names::normalize(architecture, variant.unwrap_or_default());
     Some(Platform {
         os: names::operating_system(os),
         architecture,
@@ -212,7 +212,7 @@ fn read(text: &str) -> Option<Platform> {
 }
 
 /// The platform that a text of another form was probably meant to be.
-fn meant_by(text: &str) -> Option<String> {
+fn suggest(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split(['/', '-', '_', ' ', '\\', ',']).filter(|word| !word.is_empty()).collect();
     let guess = match words.as_slice() {
         [architecture] => format!("linux/{architecture}"),
@@ -220,9 +220,9 @@ fn meant_by(text: &str) -> Option<String> {
         [os, architecture, variant] => format!("{os}/{architecture}/{variant}"),
         _ => return None,
     };
-    let guess = read(&guess)?;
-    let spelt_in_one = || read(&format!("linux/{text}")).filter(Platform::is_known);
-    if guess.is_known() { Some(guess.to_string()) } else { spelt_in_one().map(|guess| guess.to_string()) }
+    let guess = parse_platform(&guess)?;
+    let joined_architecture = || parse_platform(&format!("linux/{text}")).filter(Platform::is_known);
+    if guess.is_known() { Some(guess.to_string()) } else { joined_architecture().map(|guess| guess.to_string()) }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) fn operating_system(word: &str) -> String {
 }
 
 /// Architecture and variant in their normal names. A default variant is neither added nor removed.
-pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
+pub(super) fn normalize(architecture: &str, variant: &str) -> (String, String) {
     let (architecture, variant) = (architecture.to_lowercase(), variant.to_lowercase());
     let (architecture, implied) = match alias(&architecture) {
         Some((name, implied)) => (name.to_owned(), implied),
@@ -41,14 +41,14 @@ pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
         (_, Some(implied)) => implied.to_owned(),
         // There is only one.
         ("386", None) => String::new(),
-        ("amd64" | "arm" | "arm64", None) => level(&architecture, variant),
+        ("amd64" | "arm" | "arm64", None) => normalize_variant(&architecture, variant),
         _ => variant,
     };
     (architecture, variant)
 }
 
 /// `8`, `v8` and `v8.0` are the same.
-fn level(architecture: &str, variant: String) -> String {
+fn normalize_variant(architecture: &str, variant: String) -> String {
     let number = variant.strip_prefix('v').unwrap_or(&variant);
     let number = if architecture == "arm64" { number.strip_suffix(".0").unwrap_or(number) } else { number };
     match number.as_bytes() {
@@ -58,8 +58,8 @@ fn level(architecture: &str, variant: String) -> String {
 }
 
 /// Architecture and variant for comparisons: default variants are normalised.
-pub(super) fn compared(architecture: &str, variant: &str) -> (String, String) {
-    let (architecture, variant) = spelt(architecture, variant);
+pub(super) fn normalize_for_comparison(architecture: &str, variant: &str) -> (String, String) {
+    let (architecture, variant) = normalize(architecture, variant);
     let variant = match (architecture.as_str(), variant.as_str()) {
         ("arm64", "v8") | ("amd64", "v1") => String::new(),
         ("arm", "") => "v7".to_owned(),
@@ -72,10 +72,12 @@ pub(super) fn compared(architecture: &str, variant: &str) -> (String, String) {
 ///
 /// `aarch64` is `arm64`, `armv7l` is `arm` with `v7`, `arm64/v8` is `arm64` with `v8`. Any other word stays unchanged,
 /// as in docker; its case is not corrected.
-pub fn typed_architecture(word: &str) -> (String, String) {
+pub fn resolve_architecture_alias(word: &str) -> (String, String) {
     if let Some((architecture, variant)) = word.split_once('/') {
-        return match spelt(architecture, variant) {
-            (architecture, variant) if is_word(&architecture) && is_word(&variant) => (architecture, variant),
+        return match normalize(architecture, variant) {
+            (architecture, variant) if is_platform_component(&architecture) && is_platform_component(&variant) => {
+                (architecture, variant)
+            }
             _ => (word.to_owned(), String::new()),
         };
     }
@@ -86,12 +88,12 @@ pub fn typed_architecture(word: &str) -> (String, String) {
 }
 
 /// The meaning of `annotate --os WORD`: `macos` is `darwin`, and any other word stays unchanged.
-pub fn typed_operating_system(word: &str) -> String {
+pub fn resolve_os_alias(word: &str) -> String {
     if word == "macos" { "darwin".to_owned() } else { word.to_owned() }
 }
 
 /// Whether the text may stand between the slashes of a platform (containerd's grammar).
-pub(crate) fn is_word(text: &str) -> bool {
+pub(crate) fn is_platform_component(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typed_architecture_is_docker_s_or_an_alias() {
+    fn architecture_aliases_are_resolved() {
         let cases = [
             ("arm64", ("arm64", "")),
             ("aarch64", ("arm64", "")),
@@ -124,7 +126,7 @@ mod tests {
             ("", ("", "")),
         ];
         for (typed, (architecture, variant)) in cases {
-            assert_eq!(typed_architecture(typed), (architecture.to_owned(), variant.to_owned()), "{typed:?}");
+            assert_eq!(resolve_architecture_alias(typed), (architecture.to_owned(), variant.to_owned()), "{typed:?}");
         }
     }
 }

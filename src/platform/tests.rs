@@ -13,7 +13,7 @@ fn parsed(text: &str) -> Platform {
 }
 
 #[test]
-fn what_people_type_gets_one_spelling_and_keeps_its_variant() {
+fn parse_normalises_words_and_keeps_variants() {
     let cases = [
         ("linux/amd64", platform("linux", "amd64", "")),
         ("linux/x86_64", platform("linux", "amd64", "")),
@@ -51,7 +51,7 @@ fn what_people_type_gets_one_spelling_and_keeps_its_variant() {
 }
 
 #[test]
-fn a_version_of_the_operating_system_is_typed_in_two_ways() {
+fn parse_reads_os_versions_in_both_notations() {
     let version = Platform { os_version: "10.0.17763.2300".into(), ..platform("windows", "amd64", "") };
     assert_eq!(parsed("windows/amd64:10.0.17763.2300"), version);
     assert_eq!(parsed("windows(10.0.17763.2300)/amd64"), version);
@@ -63,7 +63,7 @@ fn a_version_of_the_operating_system_is_typed_in_two_ways() {
 }
 
 #[test]
-fn what_is_no_platform_is_refused_with_what_was_meant() {
+fn invalid_platforms_are_refused_with_a_suggestion() {
     let cases = [
         ("", None),
         ("arm64", Some("linux/arm64")),
@@ -87,8 +87,8 @@ fn what_is_no_platform_is_refused_with_what_was_meant() {
         ("bogus", None),
         ("https://linux/amd64", None),
     ];
-    for (typed, near) in cases {
-        let expected = PlatformError::Form { typed: typed.into(), near: near.map(Into::into) };
+    for (typed, suggestion) in cases {
+        let expected = PlatformError::Format { typed: typed.into(), suggestion: suggestion.map(Into::into) };
         assert_eq!(Platform::parse(typed), Err(expected), "{typed:?}");
     }
     let error = Platform::parse("arm64").unwrap_err();
@@ -96,7 +96,7 @@ fn what_is_no_platform_is_refused_with_what_was_meant() {
 }
 
 #[test]
-fn a_word_that_nobody_knows_is_refused_with_the_nearest() {
+fn check_known_refuses_unknown_words_with_a_suggestion() {
     let cases = [
         ("linux/amd46", "unknown architecture \"amd46\", did you mean 'linux/amd64'?"),
         ("linux/arm46/v8", "unknown architecture \"arm46\", did you mean 'linux/arm64/v8'?"),
@@ -107,11 +107,11 @@ fn a_word_that_nobody_knows_is_refused_with_the_nearest() {
         ("linux/unknown", "unknown architecture \"unknown\""),
     ];
     for (typed, expected) in cases {
-        assert_eq!(parsed(typed).check_words().map_err(|error| error.to_string()), Err(expected.to_owned()), "{typed}");
+        assert_eq!(parsed(typed).check_known().map_err(|error| error.to_string()), Err(expected.to_owned()), "{typed}");
     }
     // Both words are known. Whether an image of the pair exists, only a registry knows.
     for typed in ["linux/amd64", "windows/s390x", "unknown/unknown", "linux/wasm", "linux/arm64/v99"] {
-        assert_eq!(parsed(typed).check_words(), Ok(()), "{typed}");
+        assert_eq!(parsed(typed).check_known(), Ok(()), "{typed}");
     }
 }
 
@@ -143,7 +143,7 @@ fn platforms_are_normalised_as_containerd_does() {
 }
 
 #[test]
-fn an_image_matches_what_was_typed() {
+fn platforms_match_the_requested_platform() {
     let versioned = |version: &str| Platform { os_version: version.to_owned(), ..platform("windows", "amd64", "") };
     let image = |text: &str| parsed(text);
     let cases = [
@@ -182,7 +182,7 @@ fn an_image_matches_what_was_typed() {
 }
 
 #[test]
-fn a_platform_is_shown_as_it_is_typed() {
+fn displayed_platforms_are_what_users_type() {
     assert_eq!(platform("linux", "arm64", "v8").to_string(), "linux/arm64/v8");
     assert_eq!(parsed("windows/amd64:10.0.17763.2300").to_string(), "windows/amd64:10.0.17763.2300");
     assert_eq!(Platform::default().to_string(), "-");
@@ -191,7 +191,7 @@ fn a_platform_is_shown_as_it_is_typed() {
 }
 
 #[test]
-fn empty_fields_are_left_out_in_dockers_order() {
+fn platforms_are_serialised_in_dockers_order_without_empty_fields() {
     let mut platform = Platform { os: "linux".into(), ..Platform::default() };
     assert_eq!(serde_json::to_string(&platform).unwrap(), r#"{"architecture":"","os":"linux"}"#);
     platform.variant = "v8".into();
@@ -223,7 +223,7 @@ fn variant() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_shown_is_read_back(os in word(), architecture in word(), variant in variant(), version in "([0-9.]{1,9})?") {
+    fn displayed_platforms_are_parsed_as_the_same_value(os in word(), architecture in word(), variant in variant(), version in "([0-9.]{1,9})?") {
         let mut text = format!("{os}/{architecture}");
         if !variant.is_empty() {
             text.push_str(&format!("/{variant}"));
@@ -237,17 +237,17 @@ proptest! {
     }
 
     #[test]
-    fn normalising_twice_changes_nothing_more(os in ".{0,8}", architecture in word(), variant in variant()) {
+    fn normalising_a_platform_is_idempotent(os in ".{0,8}", architecture in word(), variant in variant()) {
         let once = platform(&os, &architecture, &variant).normalized();
         prop_assert_eq!(once.normalized(), once);
     }
 
     #[test]
-    fn no_text_is_too_odd(text in ".{0,24}", architecture in ".{0,12}") {
+    fn parsing_a_platform_never_panics(text in ".{0,24}", architecture in ".{0,12}") {
         // The result is a platform or an error, never a panic.
         if let Ok(platform) = Platform::parse(&text) {
             prop_assert!(!platform.os.is_empty() && !platform.architecture.is_empty());
         }
-        let _ = typed_architecture(&architecture);
+        let _ = resolve_architecture_alias(&architecture);
     }
 }

@@ -172,7 +172,7 @@ fn where_post_is_unknown_get_is_tried() {
 }
 
 #[test]
-fn a_registry_token_is_sent_as_it_is() {
+fn registry_token_is_sent_unchanged() {
     let Some(fixture) = token() else { return };
     let scopes = ["repository:team/app:pull,push", "repository:team/amd:pull", "repository:team/arm:pull"];
     login(&fixture, json!({ "registrytoken": fixture.tokens().issue("robot", &scopes) }));

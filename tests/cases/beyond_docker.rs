@@ -57,7 +57,7 @@ impl Fixture {
         descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..platform });
         descriptor.annotations.insert("of".into(), "the entry".into());
         descriptor.artifact_type = "c/d".into();
-        let source = self.reference("app:index").with_digest(&Digest::of(b"index"));
+        let source = self.reference("app:index").with_digest(&Digest::from_bytes(b"index"));
         let reference = self.reference(&format!("app:{tag}"));
         Entry::listed(reference, Schema::Docker, image.manifest, descriptor, source).expect("an entry")
     }

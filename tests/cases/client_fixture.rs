@@ -8,7 +8,7 @@ use base64::Engine;
 use docker_manifest::content::registry::{self, FetchedManifest};
 use docker_manifest::digest::Digest;
 use docker_manifest::env::Env;
-use docker_manifest::net::{Clock, Login, Options, RegistryError, Trace};
+use docker_manifest::net::{ClientOptions, Clock, LineSink, Login, RegistryError};
 use docker_manifest::reference::{Reference, Repository};
 use docker_manifest::secret::Secret;
 use testkit::image::Image;
@@ -106,7 +106,7 @@ impl FixtureBuilder {
     /// The client.
     pub(super) fn build(self) -> Fixture {
         let (trace, notices) = (Lines::default(), Lines::default());
-        let options = Options {
+        let options = ClientOptions {
             env: Env::from_pairs(self.env),
             config_dir: self.dir.path().to_owned(),
             insecure: self.insecure,
@@ -161,7 +161,7 @@ impl Fixture {
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-fn into(lines: &Lines) -> Trace {
+fn into(lines: &Lines) -> LineSink {
     let lines = Arc::clone(lines);
     Arc::new(move |line| lines.lock().expect("no panic so far").push(line.to_owned()))
 }

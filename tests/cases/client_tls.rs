@@ -52,10 +52,10 @@ fn refused(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String
 fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(HERE), None);
-    assert_eq!(refused(&Fixture::new(), &registry).0, RegistryErrorKind::Certificate);
+    assert_eq!(refused(&Fixture::new(), &registry).0, RegistryErrorKind::CertificateUntrusted);
     let builder = FixtureBuilder::new();
     authority.write(&builder.certs_d("0.0.0.0:1"), "ca.crt");
-    assert_eq!(refused(&builder.build(), &registry).0, RegistryErrorKind::Certificate);
+    assert_eq!(refused(&builder.build(), &registry).0, RegistryErrorKind::CertificateUntrusted);
     let fixture = with_files(&registry, |folder| {
         write_pem(folder, "a.crt", "rubbish");
         write_pem(folder, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
@@ -80,9 +80,9 @@ fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_da
     let expired = expired_self_signed_docs(HERE);
     let elsewhere = self_signed_docs(&["elsewhere.test"]);
     for (served, known, wanted, word) in [
-        (&expired, &expired, RegistryErrorKind::CertificateUnfit, "expired"),
-        (&elsewhere, &elsewhere, RegistryErrorKind::CertificateUnfit, "name"),
-        (&good, &expired, RegistryErrorKind::Certificate, "is not among those that are trusted"),
+        (&expired, &expired, RegistryErrorKind::CertificateInvalid, "expired"),
+        (&elsewhere, &elsewhere, RegistryErrorKind::CertificateInvalid, "name"),
+        (&good, &expired, RegistryErrorKind::CertificateUntrusted, "is not among those that are trusted"),
     ] {
         let (fixture, registry) = trust(served, known);
         let (kind, text) = refused(&fixture, &registry);
@@ -100,7 +100,7 @@ fn names_and_dates_are_checked() {
         let registry = serve(&pair, None);
         let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
         let (kind, text) = refused(&fixture, &registry);
-        assert_eq!(kind, RegistryErrorKind::CertificateUnfit, "{text}");
+        assert_eq!(kind, RegistryErrorKind::CertificateInvalid, "{text}");
         assert!(text.contains(word), "{text}");
         FixtureBuilder::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure does not look");
     }
@@ -174,7 +174,7 @@ fn plain_http_is_for_loopback_and_for_insecure() {
 fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
     let registry = serve(&Authority::new("nobody").server(HERE), None);
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
-    assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::Certificate, 0));
+    assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::CertificateUntrusted, 0));
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Clock for SharedClock {
         *self.now.lock().expect("no panic so far")
     }
 
-    fn today(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH
     }
 
@@ -45,7 +45,7 @@ impl Clock for SharedClock {
         std::thread::yield_now();
     }
 
-    fn chance(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         1.0
     }
 }
@@ -86,7 +86,7 @@ impl Clock for RecordingClock {
         self.start + self.slept().iter().sum::<Duration>()
     }
 
-    fn today(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         // Sun, 06 Nov 1994 08:49:37 GMT
         SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
     }
@@ -97,7 +97,7 @@ impl Clock for RecordingClock {
         self.slept.lock().expect("no panic so far").push(time);
     }
 
-    fn chance(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         self.chance
     }
 }

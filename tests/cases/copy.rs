@@ -29,13 +29,13 @@ impl Clock for ClockWithoutPauses {
         Instant::now()
     }
 
-    fn today(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::now()
     }
 
     fn sleep(&self, _: Duration) {}
 
-    fn chance(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         0.5
     }
 }

@@ -112,7 +112,7 @@ fn certificate_errors_are_not_retried() {
     let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
     let clock = RecordingClock::new();
     let error = three(&clock).manifest(&registry, "a:1").expect_err("nobody stands for it");
-    assert_eq!((error.kind, error.tries, clock.slept_ms()), (RegistryErrorKind::Certificate, 1, vec![]));
+    assert_eq!((error.kind, error.tries, clock.slept_ms()), (RegistryErrorKind::CertificateUntrusted, 1, vec![]));
     assert!(registry.requests().is_empty());
 }
 

@@ -215,7 +215,7 @@ pub(super) fn media_type(typed: &str) -> Result<String, &'static str> {
 /// A repository, without a tag and without a digest.
 pub(super) fn repository(typed: &str) -> Result<Repository, String> {
     let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
-    let is_repository_only = Reference::names_repository_only(typed);
+    let is_repository_only = Reference::is_repository_only(typed);
     if is_repository_only {
         Ok(reference.repository().clone())
     } else {

@@ -103,7 +103,7 @@ impl Prober<'_> {
                     self.steps.finish();
                     result
                 };
-                tasks::in_order(self.registry.jobs(), round, work).map_err(first_error)?
+                tasks::run_in_order(self.registry.jobs(), round, work).map_err(first_error)?
             };
             results.add(round.iter().copied().zip(round_results));
         }
@@ -127,7 +127,7 @@ impl Prober<'_> {
         };
         let Some((first, others)) = self.samples.blobs.split_first() else { return Ok(()) };
         put(first)?;
-        tasks::in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first_error)
+        tasks::run_in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first_error)
     }
 
     fn run_probe(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
@@ -160,7 +160,7 @@ impl Prober<'_> {
     }
 
     fn images(&self, samples: &FormatSamples) -> ProbeOutcome {
-        let results = tasks::in_order(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image))
+        let results = tasks::run_in_order(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image))
             .map_err(first_error)?;
         // Failures come before remarks.
         let failed = results.iter().find(|result| !result.is_success());
@@ -240,7 +240,7 @@ impl Prober<'_> {
 
     fn mount(&self) -> ProbeOutcome {
         let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
-        let (digest, target) = (Digest::of(blob), self.target.mount());
+        let (digest, target) = (Digest::from_bytes(blob), self.target.mount());
         if self.registry.mount(target, self.target.main(), &digest)? == MountResult::NotMounted {
             let why = "it asks for an upload instead: blobs are copied, which takes longer";
             return Ok(ProbeResult::Fails(why.to_owned()));

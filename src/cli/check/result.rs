@@ -186,7 +186,7 @@ pub(crate) fn blocks_all_probes(error: &RegistryError) -> bool {
         RegistryErrorKind::NotFound
         | RegistryErrorKind::Unauthorized
         | RegistryErrorKind::LoginRefused
-        | RegistryErrorKind::GivenLoginRefused
+        | RegistryErrorKind::CommandLineLoginRefused
         | RegistryErrorKind::Forbidden
         | RegistryErrorKind::Quota
         | RegistryErrorKind::Refused
@@ -196,8 +196,8 @@ pub(crate) fn blocks_all_probes(error: &RegistryError) -> bool {
         | RegistryErrorKind::TooLarge => false,
         RegistryErrorKind::RateLimited
         | RegistryErrorKind::PlainHttp
-        | RegistryErrorKind::Certificate
-        | RegistryErrorKind::CertificateUnfit
+        | RegistryErrorKind::CertificateUntrusted
+        | RegistryErrorKind::CertificateInvalid
         | RegistryErrorKind::ClientCertificate
         | RegistryErrorKind::TlsFiles
         | RegistryErrorKind::NoHost
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn refusals_become_results_and_lost_connections_stay_errors() {
         let put = FailedRequest::new("PUT", "https://h/v2/");
-        let error = |kind| RegistryError::new(kind, "h", "the words").at(put.clone()).with_status(400);
+        let error = |kind| RegistryError::new(kind, "h", "the words").with_request(put.clone()).with_status(400);
         let result = failure_as_result(Err(error(RegistryErrorKind::Refused)));
         assert_eq!(result, Ok(ProbeResult::Fails("PUT 400: the words".to_owned())));
         assert!(failure_as_result(Err(error(RegistryErrorKind::Connect))).is_err());

@@ -18,6 +18,6 @@ pub(crate) struct SampleManifest {
 impl SampleManifest {
     /// A document of these bytes.
     pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, deletion_rank: u8) -> SampleManifest {
-        SampleManifest { media_type, digest: Digest::of(&bytes), bytes, deletion_rank }
+        SampleManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, deletion_rank }
     }
 }

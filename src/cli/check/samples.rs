@@ -143,7 +143,7 @@ impl PlatformBlobs {
             "architecture": platform.architecture,
             "os": platform.os,
             "config": {"Labels": {ANNOTATION: name_prefix}},
-            "rootfs": {"type": "layers", "diff_ids": [Digest::of(&archive).as_str()]},
+            "rootfs": {"type": "layers", "diff_ids": [Digest::from_bytes(&archive).as_str()]},
         });
         if let (Some(members), false) = (config.as_object_mut(), platform.variant.is_empty()) {
             members.insert("variant".to_owned(), platform.variant.as_str().into());
@@ -258,7 +258,7 @@ mod tests {
             (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
         assert_eq!(documents(&samples), documents(&same));
         let digests = |samples: &Samples| {
-            let blobs = samples.blobs.iter().map(|blob| Digest::of(blob));
+            let blobs = samples.blobs.iter().map(|blob| Digest::from_bytes(blob));
             documents(samples).into_iter().map(|document| document.digest.clone()).chain(blobs).collect::<Vec<_>>()
         };
         let all: BTreeSet<Digest> = digests(&samples).into_iter().chain(digests(&different)).collect();
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn samples_name_only_content_that_is_among_them() {
         let samples = Samples::new("a").unwrap();
-        let mut known: BTreeSet<Digest> = samples.blobs.iter().map(|blob| Digest::of(blob)).collect();
+        let mut known: BTreeSet<Digest> = samples.blobs.iter().map(|blob| Digest::from_bytes(blob)).collect();
         known.extend(documents(&samples).iter().map(|document| document.digest.clone()));
         for document in documents(&samples) {
             let text = std::str::from_utf8(&document.bytes).unwrap();

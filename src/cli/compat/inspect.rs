@@ -73,7 +73,7 @@ pub(crate) fn fetch_image<'a>(
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }
             };
-            let manifests = tasks::in_order(registry.jobs(), &images, child).map_err(CommandError::combine)?;
+            let manifests = tasks::run_in_order(registry.jobs(), &images, child).map_err(CommandError::combine)?;
             let manifests = manifests.into_iter().collect();
             Ok(InspectedImage { name, fetched, content: InspectedContent::List(index, manifests) })
         }

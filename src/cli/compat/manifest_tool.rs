@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
     let config_dir = match &globals.docker_cfg {
         // The user named this file, so a missing file is an error.
         Some(path) => {
-            let path = context.env.typed(path);
+            let path = context.env.original_path(path);
             let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
             path.metadata().map(|_| path.to_owned()).map_err(unreadable)?
         }

@@ -69,7 +69,7 @@ fn screen(is_terminal: bool) -> (Screen, Arc<Streams>) {
 }
 
 fn digest() -> Digest {
-    Digest::of(b"blob")
+    Digest::from_bytes(b"blob")
 }
 
 fn short() -> String {

@@ -119,7 +119,7 @@ impl Streams {
     /// # Errors
     /// As [`Streams::data`].
     pub fn line(&self, text: impl fmt::Display) -> io::Result<()> {
-        self.data(sanitize::talk(&format!("{text}\n")).as_bytes())
+        self.data(sanitize::message(&format!("{text}\n")).as_bytes())
     }
 
     /// Writes `value` to stdout as `--format json` does (see [`json`]).
@@ -147,7 +147,7 @@ impl Streams {
     }
 
     fn write_message(&self, text: &str, paint: impl Fn(&str) -> String) {
-        let plain = sanitize::talk(text);
+        let plain = sanitize::message(text);
         let text = if self.has_color[1].load(Relaxed) { paint(&plain) } else { plain };
         self.without_bars(|| {
             let mut err = lock(&self.err);

@@ -74,7 +74,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
         }
     }
     lines.extend(advice.into_iter().map(|hint| format!("hint: {hint}")));
-    Report { text: sanitize::talk(&lines.join("\n")), exit_code: exit_code(error) }
+    Report { text: sanitize::message(&lines.join("\n")), exit_code: exit_code(error) }
 }
 
 /// Several failures have their common exit code, or else the general one.

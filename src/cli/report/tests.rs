@@ -23,7 +23,7 @@ fn exchange(kind: RegistryErrorKind) -> RegistryError {
 }
 
 fn with_status(kind: RegistryErrorKind, status: u16) -> RegistryError {
-    exchange(kind).at(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
+    exchange(kind).with_request(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
 }
 
 fn put(source: RegistryError) -> CommandError {
@@ -52,7 +52,7 @@ fn a_layout_read_as_a_repository_gets_a_hint_even_offline() {
     for kind in [RegistryErrorKind::Resolve, RegistryErrorKind::Connect, RegistryErrorKind::NotFound] {
         let request = FailedRequest::new("GET", "https://registry-1.docker.io/v2/library/oci/manifests/dir");
         let request = FailedRequest { repository: Some("library/oci".to_owned()), ..request };
-        let failed = RegistryError::new(kind, "docker.io", "the detail").at(request);
+        let failed = RegistryError::new(kind, "docker.io", "the detail").with_request(request);
         let hints = hints::hints(&failed.into(), Path::new("/c"));
         assert!(hints.iter().any(|hint| hint.ends_with("write oci:./PATH")), "{kind:?}: {hints:?}");
     }
@@ -72,9 +72,9 @@ fn failures() -> Vec<CommandError> {
         incomplete(&["linux/arm64"], &["linux/386"]),
         with_status(RegistryErrorKind::RateLimited, 429).into(),
         name_taken(),
-        exchange(RegistryErrorKind::Resolve).at(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
+        exchange(RegistryErrorKind::Resolve).with_request(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
         exchange(RegistryErrorKind::Timeout).into(),
-        exchange(RegistryErrorKind::Certificate).into(),
+        exchange(RegistryErrorKind::CertificateUntrusted).into(),
         exchange(RegistryErrorKind::PlainHttp).into(),
         exchange(RegistryErrorKind::Proxy).into(),
         with_status(RegistryErrorKind::Server, 503).into(),
@@ -201,7 +201,7 @@ fn wants_json_reads_the_last_format_before_two_dashes() {
 #[test]
 fn certs_d_files_without_a_certificate_are_named_in_the_hint() {
     let certificates = tempfile::tempdir().unwrap();
-    let hint = || command(&exchange(RegistryErrorKind::Certificate).into(), certificates.path()).text;
+    let hint = || command(&exchange(RegistryErrorKind::CertificateUntrusted).into(), certificates.path()).text;
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 
     let folder = certificates.path().join("h:5000");

@@ -147,7 +147,7 @@ fn pack_artifact(context: &Context, args: &Add) -> Result<Option<Artifact>, Comm
     };
     let file_name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let file = |(number, path): (usize, &PathBuf)| ArtifactFile {
-        path: context.env.typed(path).to_owned(),
+        path: context.env.original_path(path).to_owned(),
         title: args.artifact_titles.get(number).cloned().unwrap_or_else(|| file_name(path)),
     };
     let files: Vec<ArtifactFile> = args.artifacts.iter().enumerate().map(file).collect();

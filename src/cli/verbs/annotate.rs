@@ -166,9 +166,9 @@ fn add_variant_prefix(platform: &mut Platform, flags: &EntryFlags) -> Option<Str
 }
 
 fn set_platform(platform: &mut Platform, flags: &EntryFlags) {
-    let (architecture, variant) = platform::typed_architecture(&flags.arch);
+    let (architecture, variant) = platform::resolve_architecture_alias(&flags.arch);
     let variant = if flags.variant.is_empty() { variant } else { flags.variant.clone() };
-    let os = platform::typed_operating_system(&flags.os);
+    let os = platform::resolve_os_alias(&flags.os);
     let words = [
         (&os, &mut platform.os),
         (&architecture, &mut platform.architecture),

@@ -114,7 +114,7 @@ impl<'a> OpenTarget<'a> {
 /// The tag in the target: the one that was typed, else the source's. A target with a digest and no tag gets none.
 fn target_tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Result<Option<String>, CommandError> {
     match target {
-        Location::Registry(reference) if !Reference::names_repository_only(&args.target.typed) => {
+        Location::Registry(reference) if !Reference::is_repository_only(&args.target.typed) => {
             Ok(reference.tag().map(str::to_owned))
         }
         Location::Registry(reference) => match source_tag {
@@ -157,7 +157,7 @@ fn print_outcome(context: &Context, args: &Copy, outcome: &CopyOutcome) -> Resul
             blobs.copied
         ))?;
         let referrers = dry_run::referrers(&outcome.referrers, &outcome.left_behind);
-        context.streams.data(sanitize::talk(&referrers).as_bytes())?;
+        context.streams.data(sanitize::message(&referrers).as_bytes())?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Man) -> Result<(), CommandError> {
     }
     let pages = args::manual_pages(version::date());
     if let Some(dir) = &args.output {
-        return write_pages(context.env.typed(dir), &pages);
+        return write_pages(context.env.original_path(dir), &pages);
     }
     let name = match &args.command {
         Some(command) => format!("{PROGRAM}-{command}"),

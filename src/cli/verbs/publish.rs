@@ -67,7 +67,7 @@ pub(crate) fn publish(
             let why = "with --by-digest the list gets no name".to_owned();
             return Err(CommandError::InvalidLocation { typed: layout.to_string(), why });
         }
-        let layout = &layout.at(context.env.typed(&layout.path));
+        let layout = &layout.at(context.env.original_path(&layout.path));
         let push = LayoutPush { context: push_context, draft, options: &options, layout };
         return push_and_report(context, flags, report, || push.run().map(count));
     }
@@ -85,8 +85,9 @@ pub(crate) fn push_and_report(
     report: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
     push: impl FnOnce() -> Result<PushOutcome, CommandError>,
 ) -> Result<PushOutcome, CommandError> {
-    let file =
-        |path: &Option<PathBuf>| path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose();
+    let file = |path: &Option<PathBuf>| {
+        path.as_deref().map(|path| ResultFile::prepare(context.env.original_path(path))).transpose()
+    };
     let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
     let github = open_github_files(context, flags)?;
     let published = push()?;
@@ -129,7 +130,7 @@ pub(crate) fn pushed_but_not_reported(published: &[PushOutcome], error: CommandE
 /// Files that cannot be written; `--format github` without its variables.
 pub(crate) fn check_result_files(context: &Context, flags: &PublishFlags) -> Result<(), CommandError> {
     for path in flags.digest_file.iter().chain(&flags.metadata_file) {
-        ResultFile::prepare(context.env.typed(path)).map(drop)?;
+        ResultFile::prepare(context.env.original_path(path)).map(drop)?;
     }
     open_github_files(context, flags).map(drop)
 }

@@ -14,7 +14,7 @@ use crate::env;
 /// Returns true for exit code 0. For `status` that means that this shell reaches the shim.
 pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> {
     let machine = machine(context);
-    let dir = args.dir.as_deref().map(|dir| context.env.typed(dir)).map(absolute).transpose()?;
+    let dir = args.dir.as_deref().map(|dir| context.env.original_path(dir)).map(absolute).transpose()?;
     let (is_done, status) = match args.action {
         ShimAction::Install => (true, install(context, args, &machine, dir)?),
         ShimAction::Remove => (true, remove(context, args, &machine, dir.as_deref())?),
@@ -58,7 +58,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
 
 fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBuf>) -> Result<Status, CommandError> {
     let dir = dir.map_or_else(|| machine.install_dir(), Ok)?;
-    let program = env::program(&machine.path).map_err(ShimError::Program)?;
+    let program = env::current_program(&machine.path).map_err(ShimError::Program)?;
     let status = shim::install(machine, &dir, &program)?;
     if args.format.is_none() {
         context.streams.line(format_args!("Installed {}\n", dir.join("docker").display()))?;

@@ -15,7 +15,7 @@ pub(crate) fn layout(bytes: &[u8]) {
         }
     }
     if let Ok(mut index) = LayoutIndex::decode(bytes) {
-        let digest = Digest::of(bytes);
+        let digest = Digest::from_bytes(bytes);
         index.set_entry(Some("1"), "a/b", &digest, 1);
         assert_eq!(index.find_by_name("1").first().map(|entry| &entry.digest), Some(&digest));
         let written = index.encode().expect("an index can be written");

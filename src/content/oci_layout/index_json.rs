@@ -154,7 +154,7 @@ fn annotation<'a>(entry: &'a Descriptor, name: &str) -> Option<&'a str> {
 
 /// The tag of a full name.
 fn tag_of(name: &str) -> Option<String> {
-    if !name.contains([':', '/']) || Reference::names_repository_only(name) {
+    if !name.contains([':', '/']) || Reference::is_repository_only(name) {
         return None;
     }
     Reference::parse(name).ok()?.tag().map(str::to_owned)
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn digest(of: &str) -> Digest {
-        Digest::of(of.as_bytes())
+        Digest::from_bytes(of.as_bytes())
     }
 
     fn index(entries: &[(&str, &[(&str, &str)])]) -> LayoutIndex {

@@ -140,7 +140,7 @@ impl Layout {
     }
 
     fn wrong_digest(&self, digest: &Digest, bytes: &[u8]) -> LayoutError {
-        self.damaged(digest, format!("its bytes have the digest {}", Digest::of(bytes)))
+        self.damaged(digest, format!("its bytes have the digest {}", Digest::from_bytes(bytes)))
     }
 
     fn no_blob(&self, digest: &Digest) -> LayoutError {

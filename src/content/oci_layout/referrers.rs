@@ -130,7 +130,7 @@ impl UnlistedReferrers {
                 let why = format!("the list of referrers {tag} in it would be over 4 MiB");
                 return Err(LayoutError::not_a_layout(path, why));
             }
-            let digest = Digest::of(&bytes);
+            let digest = Digest::from_bytes(&bytes);
             manifests.write(&digest, &bytes)?;
             index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
         }

@@ -141,7 +141,7 @@ impl ContentSink for LayoutSink<'_> {
 
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
         let (tag, digest) = match name {
-            ManifestName::Tag(tag) => (Some(tag.as_str()), Digest::of(bytes)),
+            ManifestName::Tag(tag) => (Some(tag.as_str()), Digest::from_bytes(bytes)),
             ManifestName::Digest(digest) => (None, digest.clone()),
         };
         self.write_bytes(&digest, bytes)?;

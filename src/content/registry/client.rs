@@ -16,7 +16,7 @@ use crate::model::media_type;
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
 use crate::net::error::{RegistryError, RegistryErrorKind};
-use crate::net::options::Options;
+use crate::net::options::ClientOptions;
 use crate::reference::{Reference, Repository};
 use crate::sync::lock;
 
@@ -87,7 +87,7 @@ pub struct Registry {
 
 impl Registry {
     /// A client whose waits use this clock. Deadlines within a request use the system's clock. Does no I/O.
-    pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
+    pub fn with_clock(options: ClientOptions, clock: Arc<dyn Clock>) -> Registry {
         Registry { session: Session::new(options, clock), prefetched: Mutex::default() }
     }
 
@@ -105,7 +105,7 @@ impl Registry {
     /// prefetched check of a tag counts once it is used.
     pub fn requests(&self) -> u64 {
         let prefetched = u64::try_from(lock(&self.prefetched).len()).unwrap_or_default();
-        self.session.transport.sent().saturating_sub(prefetched)
+        self.session.transport.request_count().saturating_sub(prefetched)
     }
 
     /// Whether a response of the registry has shown so far that it is Artifactory.
@@ -167,7 +167,7 @@ impl Registry {
         let found = self.fetch(reference, true);
         let registry = reference.repository().domain();
         if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound)
-            && let Ok(endpoint) = self.session.endpoints.of(registry)
+            && let Ok(endpoint) = self.session.endpoints.get(registry)
         {
             self.session.expected.open_all(&self.session.transport, &endpoint, registry);
         }
@@ -246,7 +246,7 @@ impl Registry {
     /// # Errors
     /// Any failure of the requests, and a registry that refuses the blob.
     pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
-        let digest = Digest::of(bytes);
+        let digest = Digest::from_bytes(bytes);
         let deadline = self.session.deadline();
         let uploads = Uploads::new(&self.session, target, &deadline);
         let put = |_| uploads.put(&uploads.begin()?, &digest, bytes);
@@ -295,11 +295,11 @@ impl Registry {
         condition: Option<(&'static str, &str)>,
     ) -> Result<StoredManifest, RegistryError> {
         let digest = match name {
-            ManifestName::Tag(_) => Digest::of(bytes),
+            ManifestName::Tag(_) => Digest::from_bytes(bytes),
             ManifestName::Digest(digest) => digest.clone(),
         };
         if !digest.verifies(bytes) {
-            let detail = format!("the manifest to be put as {digest} has the digest {}", Digest::of(bytes));
+            let detail = format!("the manifest to be put as {digest} has the digest {}", Digest::from_bytes(bytes));
             return Err(RegistryError::new(RegistryErrorKind::Verification, target.domain(), detail));
         }
         let headers: Vec<(&'static str, &str)> = [("Content-Type", media_type)].into_iter().chain(condition).collect();
@@ -329,7 +329,7 @@ fn verified_manifest(
     }
     let stated = response.stated_digest()?;
     let media_type = response.manifest_type()?;
-    let found = || Digest::of(&response.http.body);
+    let found = || Digest::from_bytes(&response.http.body);
     let is_other_digest = |digest: &&Digest| !digest.verifies(&response.http.body);
     if let Some(expected) = expected.filter(is_other_digest) {
         // Docker's message, and the digest that docker does not name.

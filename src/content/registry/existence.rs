@@ -56,7 +56,7 @@ impl Registry {
         let fetched = unless_missing(self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request }));
         let Some(response) = fetched? else { return Ok(None) };
         response.manifest_type()?;
-        let found = || Digest::of(&response.http.body);
+        let found = || Digest::from_bytes(&response.http.body);
         match name {
             ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
                 Err(response.verification_error(format!("the bytes of {digest} have the digest {}", found())))
@@ -109,7 +109,7 @@ impl Registry {
                 Err(response.verification_error(format!("it says that the manifest {digest} has the digest {other}")))
             }
             None if is_fetched && !digest.verifies(&response.http.body) => {
-                let found = Digest::of(&response.http.body);
+                let found = Digest::from_bytes(&response.http.body);
                 Err(response.verification_error(format!("the bytes of {digest} have the digest {found}")))
             }
             None => Ok(Some(response.http.header("Content-Type").unwrap_or_default().into_owned())),

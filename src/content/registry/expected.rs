@@ -53,16 +53,16 @@ impl Expectations {
     /// for writes that follow the first response, because there is no other time to open them.
     pub(crate) fn open_first(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
         let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
-        let opens_for_writes = expected.writes_follow && !info.is_secured;
+        let opens_for_writes = expected.writes_follow && !info.is_tls;
         let connections = if opens_for_writes { expected.peak() } else { expected.reads };
-        let others = (connections.max(1) + info.spent).saturating_sub(1);
-        transport.preconnect(registry, info.origin, others, info.is_secured);
+        let others = (connections.max(1) + info.failing_handshakes).saturating_sub(1);
+        transport.preconnect(registry, info.origin, others, info.is_tls);
     }
 
     /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
     /// that is expected.
     pub(crate) fn open_all(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
         let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
-        transport.preconnect(registry, info.origin, expected.peak() + info.spent, info.is_secured);
+        transport.preconnect(registry, info.origin, expected.peak() + info.failing_handshakes, info.is_tls);
     }
 }

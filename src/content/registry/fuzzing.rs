@@ -11,9 +11,9 @@ use crate::auth::token_messages::{Realm, TokenResponse};
 use crate::content::registry::pagination;
 use crate::content::registry::upload;
 use crate::net::error::FailedRequest;
+use crate::net::error_response;
 use crate::net::host;
 use crate::net::redact::Redactor;
-use crate::net::error_response;
 use crate::net::response::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
@@ -39,7 +39,7 @@ pub(crate) fn challenge(bytes: &[u8]) {
         let scopes = Scopes::parse(challenge.parameter("scope").unwrap_or_default());
         assert_eq!(Scopes::parse(&scopes.to_string()).to_string(), scopes.to_string());
         if let Some(Ok(realm)) = challenge.parameter("realm").map(Realm::parse) {
-            let request = realm.get(challenge.parameter("service"), &scopes, &Credential::default(), None);
+            let request = realm.get_request(challenge.parameter("service"), &scopes, &Credential::default(), None);
             check_destination(&realm, &request.url);
         }
     }
@@ -55,7 +55,7 @@ fn to_header(challenge: &Challenge) -> String {
 fn check_destination(realm: &Realm, url: &str) {
     let Ok(url) = Url::parse(url) else { return };
     assert_eq!(url.origin.https, realm.https);
-    assert_eq!(Some(url.origin.clone()), Origin::of_authority(realm.https, &realm.host));
+    assert_eq!(Some(url.origin.clone()), Origin::parse_authority(realm.https, &realm.host));
     assert_eq!(host::is_loopback(&url.origin.host), realm.is_loopback());
     check_url(&url);
 }
@@ -69,7 +69,7 @@ fn check_url(url: &Url) {
     assert!(text.len() >= usize::from(u16::MAX) || Uri::try_from(&text).is_ok(), "{text:.200}");
     assert!(Url::parse(&text).as_ref() == Ok(url), "{text:.200}");
     let authority = url.origin.authority();
-    assert_eq!(Origin::of_authority(url.origin.https, &authority).as_ref(), Some(&url.origin));
+    assert_eq!(Origin::parse_authority(url.origin.https, &authority).as_ref(), Some(&url.origin));
     // The authority is the name of a folder in certs.d.
     assert!(!authority.starts_with('.') && !authority.contains(['/', '\\']), "{authority:.200}");
 }
@@ -111,8 +111,8 @@ pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
         let response = TokenResponse { status, body: bytes.to_vec() };
         check_message(&response.message(&Redactor::default()));
-        response.failure_kind();
-        match response.grant() {
+        response.error_kind();
+        match response.granted_token() {
             Ok(grant) => {
                 let header = HeaderValue::from_str(grant.header.reveal());
                 assert!(header.is_ok_and(|header| header.as_bytes().starts_with(b"Bearer ")));
@@ -146,7 +146,7 @@ pub(crate) fn helper(bytes: &[u8]) {
         assert_eq!(why, "its answer is not the JSON of credentials");
     }
     for (stdout, stderr) in [(bytes, &b""[..]), (b"", bytes)] {
-        match helper::failed(stdout, stderr, "exit status: 1") {
+        match helper::explain_exit(stdout, stderr, "exit status: 1") {
             Ok(held) => assert_eq!(held, None),
             Err(why) => {
                 check_message(&why);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::registry_state::ChallengedRequest;
-use crate::auth::token_client::TokenServer;
+use crate::auth::token_client::TokenClient;
 use crate::auth::token_messages::TokenRequest;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::{Exchange, Session};
@@ -19,7 +19,7 @@ use crate::sync::lock;
 impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
-    pub(super) fn end_exclusive(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
+    pub(super) fn release_probe(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
         if self.authenticator.header(request.registry, &request.scopes).is_some() {
             exchange.first_request = None;
         }
@@ -66,10 +66,10 @@ impl Session {
     pub(crate) fn record_accepted(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
         if response.is_registry_origin && matches!(response.http.status, 429 | 500..) {
             // A failing server may not have checked the login.
-            self.authenticator.leave(request.registry, None);
+            self.authenticator.release_probe(request.registry, None);
         }
         match sent {
-            Some(header) => self.authenticator.accepted(request.registry, &request.scopes, header),
+            Some(header) => self.authenticator.record_accepted(request.registry, &request.scopes, header),
             None if request.method != "GET" && request.method != "HEAD" && response.http.is_success() => {
                 lock(&self.anonymous_writes).insert(request.registry.to_owned());
             }
@@ -80,7 +80,7 @@ impl Session {
     /// The time left of `--timeout`. The default limit does not apply to a helper, which may wait until its user
     /// unlocks a keychain.
     fn remaining_timeout(&self, deadline: &Deadline) -> Option<Duration> {
-        self.timeout.and_then(|_| deadline.left())
+        self.timeout.and_then(|_| deadline.time_left())
     }
 
     /// The header for a second attempt after a 401; `None` if the 401 is final.
@@ -97,34 +97,34 @@ impl Session {
             https: endpoint.is_https(),
             insecure: self.allows_plain_http_login,
             is_tag_check: request.is_tag_check,
-            left: self.remaining_timeout(deadline),
+            time_left: self.remaining_timeout(deadline),
         };
-        let values: Vec<_> = response.http.fields("WWW-Authenticate").collect();
+        let values: Vec<_> = response.http.header_values("WWW-Authenticate").collect();
         let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
         if challenges.iter().any(|challenge| challenge.scheme == "bearer") {
             self.expected.open_all(&self.transport, endpoint, request.registry);
         }
-        let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
+        let client = TokenClient { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
         let send = |token: &TokenRequest| {
-            let response = server.token(request.registry, token, deadline)?;
+            let response = client.request_token(request.registry, token, deadline)?;
             if let Some(origin) = Url::parse(&token.url).ok().map(|url| url.origin)
                 && endpoint.is_https()
                 && origin.https
                 && response.is_success()
             {
-                self.known_servers.note(request.registry, &origin, self.clock.today());
+                self.token_server_cache.record(request.registry, &origin, self.clock.system_time());
             }
             Ok(response)
         };
-        self.authenticator.answer(&challenged, &challenges, &request.scopes, sent, &send)
+        self.authenticator.respond_to_challenge(&challenged, &challenges, &request.scopes, sent, &send)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         // The next run works without it.
-        if let Err(error) = self.known_servers.save(self.clock.today()) {
-            self.transport.note(&format!("the token servers cannot be remembered: {}", io_error(&error)));
+        if let Err(error) = self.token_server_cache.save(self.clock.system_time()) {
+            self.transport.trace_line(&format!("the token servers cannot be remembered: {}", io_error(&error)));
         }
     }
 }

@@ -17,7 +17,7 @@ impl Registry {
         max: usize,
         seen: &mut BTreeSet<String>,
     ) -> Result<Option<ApiResponse>, RegistryError> {
-        let links: Vec<_> = response.http.fields("Link").collect();
+        let links: Vec<_> = response.http.header_values("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
         let unusable = |why| response.protocol_error(format!("a Link to its next page that is unusable: {why}"));
         let next = self.session.resolve_location(response, next).map_err(unusable)?;

@@ -29,7 +29,7 @@ impl Registry {
         let Some(response) = self.first_page(&request(repository, digest), &[404])? else { return Ok(None) };
         let media_type = response.manifest_type()?;
         let bytes = response.http.body;
-        Ok(Some(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes }))
+        Ok(Some(FetchedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes }))
     }
 
     /// The descriptors of what refers to a manifest, from all pages; `None` where the registry has no referrers API: it

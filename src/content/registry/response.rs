@@ -7,7 +7,7 @@ use crate::content::registry::request::ApiResponse;
 use crate::digest::{Digest, DigestError};
 use crate::model::{json, media_type};
 use crate::net::error::{RegistryError, RegistryErrorKind};
-use crate::net::error_response::line;
+use crate::net::error_response::one_line;
 
 /// How much of a registry's text is shown, in characters.
 const SHOWN_MAX: usize = 80;
@@ -17,7 +17,9 @@ const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "applica
 impl ApiResponse {
     /// An error about this response.
     fn error(&self, kind: RegistryErrorKind, detail: String) -> RegistryError {
-        RegistryError::new(kind, &*self.registry, detail).at(self.request.clone()).with_status(self.http.status)
+        RegistryError::new(kind, &*self.registry, detail)
+            .with_request(self.request.clone())
+            .with_status(self.http.status)
     }
 
     /// The error that the response is outside the protocol.
@@ -36,7 +38,7 @@ impl ApiResponse {
         match text.parse() {
             Err(DigestError::Unsupported) => Ok(None),
             Err(error) => {
-                let shown = line(&self.http.quote(&text), SHOWN_MAX);
+                let shown = one_line(&self.http.redact(&text), SHOWN_MAX);
                 Err(self.protocol_error(format!("a Docker-Content-Digest that is none ({error}): {shown}")))
             }
             Ok(digest) => Ok(Some(digest)),
@@ -46,7 +48,7 @@ impl ApiResponse {
     /// The digest that the registry states, if it differs from the expected one. A registry may state its canonical
     /// digest in another algorithm (distribution-spec, "Pushing Manifests"); that one cannot be compared here.
     pub(crate) fn differing_digest(&self, expected: &Digest) -> Result<Option<Digest>, RegistryError> {
-        let differs = |stated: &Digest| stated.is_comparable(expected) && stated != expected;
+        let differs = |stated: &Digest| stated.has_same_algorithm(expected) && stated != expected;
         Ok(self.stated_digest()?.filter(differs))
     }
 
@@ -75,7 +77,7 @@ impl ApiResponse {
         }
         let is_object = http.body.trim_ascii_start().starts_with(b"{");
         if !is_object || serde_json::from_slice::<IgnoredAny>(&http.body).is_err() {
-            let start = line(&http.quote(&String::from_utf8_lossy(&http.body)), SHOWN_MAX);
+            let start = one_line(&http.redact(&String::from_utf8_lossy(&http.body)), SHOWN_MAX);
             return Err(self.protocol_error(format!("no JSON object where a manifest should be: {start:?}")));
         }
         let served = http.header("Content-Type").unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::content::registry::session::Session;
 use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
-use crate::net::transport_error::TransportFailure;
+use crate::net::transport_error::TransportError;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
@@ -35,7 +35,7 @@ impl Session {
             return self.send(&at_url);
         }
         let own_deadline = self.deadline();
-        let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.sooner(whole));
+        let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.earlier(whole));
         let failed = self.failed_at_named_url(request, url, source);
         self.policy.run(request.registry, at_url.is_repeatable, &deadline, |_| {
             let followed = self.with_plain_http_fallback(request, url, None, |url, header| {
@@ -98,22 +98,22 @@ impl Session {
         let url = response.url.join(location)?;
         let plain = Origin { https: false, ..url.origin.clone() };
         if response.url.origin == plain {
-            return Ok(url.at(plain));
+            return Ok(url.with_origin(plain));
         }
         if response.url.origin.https && !url.origin.https && !self.insecure {
-            return Err(format!("from https to {}", response.http.quote(&url.origin.to_string())));
+            return Err(format!("from https to {}", response.http.redact(&url.origin.to_string())));
         }
         Ok(url)
     }
 
     /// A URL for a message.
     pub(crate) fn redacted(&self, url: &Url) -> String {
-        self.transport.secrets.url(url)
+        self.transport.redactor.redact_url(url)
     }
 
     /// The request as errors show it, with an address that the registry named.
     fn failed_at_named_url(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
-        let origin = self.transport.secrets.clean(&url.origin.to_string());
+        let origin = self.transport.redactor.redact(&url.origin.to_string());
         FailedRequest { address: Some(Address { origin, source }), ..request.failed_request(self.redacted(url)) }
     }
 
@@ -124,21 +124,21 @@ impl Session {
         request: &ApiRequest<'_>,
         url: &Url,
         authorization: Option<&Secret>,
-        mut send: impl FnMut(&Url, Option<&Secret>) -> Result<T, TransportFailure>,
-    ) -> Result<T, TransportFailure> {
+        mut send: impl FnMut(&Url, Option<&Secret>) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
         let error = match send(url, authorization) {
             Err(error) => error,
             sent => return sent,
         };
-        let has_no_tls = error.hint.is_without_tls();
-        let is_plain = self.endpoints.of(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
+        let has_no_tls = error.symptom.may_speak_plain_http();
+        let is_plain = self.endpoints.get(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
         if !(has_no_tls && !error.sent && self.insecure && url.origin.https && is_plain) {
             return Err(error);
         }
         let port = if url.origin.port == 443 { 80 } else { url.origin.port };
-        let plain = url.at(Origin { https: false, port, ..url.origin.clone() });
+        let plain = url.with_origin(Origin { https: false, port, ..url.origin.clone() });
         let header = self.credentials_for(request, &plain);
-        send(&plain, header.as_ref()).map_err(|plain| plain.unless_no_listener(error))
+        send(&plain, header.as_ref()).map_err(|plain| plain.or_tls_error_if_unreachable(error))
     }
 
     /// The credentials for the registry, if the URL is its own.
@@ -149,6 +149,6 @@ impl Session {
 
     /// Whether a URL is on the registry itself, so that its credentials may be sent there.
     pub(crate) fn is_registry_origin(&self, registry: &str, url: &Url) -> Result<bool, RegistryError> {
-        Ok(*self.endpoints.of(registry)?.home() == url.origin)
+        Ok(*self.endpoints.get(registry)?.registry_origin() == url.origin)
     }
 }

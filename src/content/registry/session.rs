@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use crate::auth::authenticator::Authenticator;
 use crate::auth::credentials::CredentialStore;
-use crate::auth::token_server_cache::KnownServers;
+use crate::auth::token_server_cache::TokenServerCache;
 use crate::content::registry::expected::Expectations;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
-use crate::net::endpoint::{self, Endpoint, Endpoints, FirstRequest};
+use crate::net::endpoint::{self, Endpoint, Endpoints, ProtocolProbeGuard};
 use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
-use crate::net::transport_error::TransportFailure;
-use crate::net::options::Options;
-use crate::net::redirect;
 use crate::net::error_response;
+use crate::net::options::ClientOptions;
+use crate::net::redirect;
 use crate::net::retry::RetryPolicy;
 use crate::net::transport::{OutgoingRequest, Transport};
+use crate::net::transport_error::TransportError;
 use crate::net::url::Url;
 use crate::secret::Secret;
 use crate::sync::lock;
@@ -51,7 +51,7 @@ pub(crate) struct Session {
     pub(crate) insecure: bool,
     /// Whether credentials may go over plain HTTP.
     pub(super) allows_plain_http_login: bool,
-    pub(super) known_servers: KnownServers,
+    pub(super) token_server_cache: TokenServerCache,
     /// Registries that accepted an anonymous write: the next one needs no login either.
     pub(super) anonymous_writes: Mutex<BTreeSet<String>>,
     /// Registries whose API root requires no login, or one that the user does not have: their 404 is final. One request
@@ -66,7 +66,7 @@ pub(crate) struct Session {
 pub(super) struct Exchange<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Held as long as other requests to the registry must wait for this one.
-    pub(super) first_request: Option<FirstRequest<'a>>,
+    pub(super) first_request: Option<ProtocolProbeGuard<'a>>,
     pub(super) deadline: &'a Deadline,
 }
 
@@ -84,17 +84,30 @@ fn suggests_large_authorization(request: &ApiRequest<'_>, response: &ApiResponse
 
 impl Session {
     /// A session that knows nothing about any registry yet. Does no I/O.
-    pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
-        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, jobs, retries, timeout, .. } =
-            options;
+    pub(crate) fn new(options: ClientOptions, clock: Arc<dyn Clock>) -> Session {
+        let ClientOptions {
+            env,
+            config_dir,
+            insecure,
+            user_agent,
+            trace,
+            plain_http,
+            login,
+            jobs,
+            retries,
+            timeout,
+            ..
+        } = options;
         let (notice, allows_plain_http_login) = (options.notice, insecure || plain_http);
-        let known_servers = KnownServers::new(&env, options.remember_token_servers && !allows_plain_http_login);
-        let credentials = CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).given(login);
+        let token_server_cache =
+            TokenServerCache::new(&env, options.remember_token_servers && !allows_plain_http_login);
+        let credentials =
+            CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).with_command_line_login(login);
         let policy = RetryPolicy::new(retries, notice, Arc::clone(&clock));
         let transport = Transport::new(env, insecure, &user_agent, trace, Some(Arc::clone(&policy.limits)));
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
-            authenticator: Authenticator::new(credentials, Arc::clone(&transport.secrets)),
+            authenticator: Authenticator::new(credentials, Arc::clone(&transport.redactor)),
             transport,
             policy,
             clock,
@@ -102,7 +115,7 @@ impl Session {
             timeout,
             insecure,
             allows_plain_http_login,
-            known_servers,
+            token_server_cache,
             expected: Expectations::default(),
             anonymous_writes: Mutex::default(),
             artifactory: Mutex::default(),
@@ -122,11 +135,11 @@ impl Session {
 
     /// Sends the request. Logs in after a 401, and retries failures. Returns a successful response.
     pub(crate) fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
-        let endpoint = self.endpoints.of(request.registry)?;
+        let endpoint = self.endpoints.get(request.registry)?;
         let mut first = self.begin_or_await_first(&endpoint, request.registry);
         // Begins after the wait for the first request, so that a thread that waited has its full time.
         let own_deadline = if request.is_streamed { self.open_ended_deadline() } else { self.deadline() };
-        let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.sooner(whole));
+        let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.earlier(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
             let mut exchange = Exchange { endpoint: &endpoint, first_request: first.take(), deadline: &deadline };
             self.require_success(request, self.send_authorized(&mut exchange, request))
@@ -153,17 +166,17 @@ impl Session {
         if error.kind != RegistryErrorKind::Unauthorized {
             return Err(error);
         }
-        let kind = self.authenticator.unauthorized(request.registry, by_token_server);
+        let kind = self.authenticator.unauthorized_kind(request.registry, by_token_server);
         Err(RegistryError { kind, ..error })
     }
 
     /// Waits for the first request to the registry to end, or begins it.
-    fn begin_or_await_first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<FirstRequest<'e>> {
-        let first = endpoint.first();
+    fn begin_or_await_first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<ProtocolProbeGuard<'e>> {
+        let first = endpoint.begin_probe();
         if first.is_some() {
             self.expected.open_first(&self.transport, endpoint, registry);
-            if let Some(server) = self.known_servers.of(registry, self.clock.today()) {
-                self.transport.preconnect_token_server(registry, endpoint.home(), &server);
+            if let Some(server) = self.token_server_cache.get(registry, self.clock.system_time()) {
+                self.transport.preconnect_token_server(registry, endpoint.registry_origin(), &server);
             }
         }
         first
@@ -175,7 +188,7 @@ impl Session {
         request: &ApiRequest<'_>,
     ) -> Result<ApiResponse, RegistryError> {
         let outcome = self.send_with_login(exchange, request);
-        self.authenticator.leave(request.registry, outcome.as_ref().err());
+        self.authenticator.release_probe(request.registry, outcome.as_ref().err());
         outcome
     }
 
@@ -197,13 +210,13 @@ impl Session {
             if authorization.is_none() && response.http.status == 404 && response.is_registry_origin {
                 authorization = self.login_for_hidden_content(exchange, request)?;
                 if authorization.is_some() {
-                    self.end_exclusive(exchange, request);
+                    self.release_probe(exchange, request);
                     continue;
                 }
             }
             if let Some(header) = authorization.as_ref().filter(|header| {
                 response.is_registry_origin && suggests_large_authorization(request, &response, header)
-            }) && self.authenticator.is_too_wide(request.registry, &request.scopes, header)
+            }) && self.authenticator.record_token_too_large(request.registry, &request.scopes, header)
             {
                 authorization = self.authenticator.header(request.registry, &request.scopes);
                 continue;
@@ -218,7 +231,7 @@ impl Session {
             match self.login(exchange, request, authorization.as_ref(), &response)? {
                 Some(header) => {
                     authorization = Some(header);
-                    self.end_exclusive(exchange, request);
+                    self.release_probe(exchange, request);
                 }
                 None => return Ok(response),
             }
@@ -233,9 +246,9 @@ impl Session {
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
         let deadline = exchange.deadline;
-        let attempt = exchange.endpoint.attempt(&mut exchange.first_request, |origin| {
+        let attempt = exchange.endpoint.with_protocol(&mut exchange.first_request, |origin| {
             let url = Url::new(origin.clone(), &*request.target);
-            let address = endpoint::address(request.registry, origin);
+            let address = endpoint::contacted_address(request.registry, origin);
             last.replace(Some(FailedRequest { address, ..request.failed_request(self.redacted(&url)) }));
             self.follow(request, url, authorization, deadline)
         });
@@ -252,7 +265,7 @@ impl Session {
         url: Url,
         authorization: Option<&Secret>,
         deadline: &Deadline,
-    ) -> Result<ApiResponse, TransportFailure> {
+    ) -> Result<ApiResponse, TransportError> {
         let outgoing = request.outgoing(&url, authorization, deadline);
         let send = |outgoing: &OutgoingRequest<'_>| self.transport.exchange(outgoing);
         let (http, last) = redirect::follow(&outgoing, self.insecure, &send)?;
@@ -261,7 +274,7 @@ impl Session {
             lock(&self.artifactory).insert(request.registry.to_owned());
         }
         let redirected = || {
-            let origin = http.quote(&last.origin.to_string());
+            let origin = http.redact(&last.origin.to_string());
             Address { origin, source: AddressSource::Redirect }
         };
         let address = (!is_registry_origin).then(redirected);

@@ -36,7 +36,7 @@ impl Registry {
             let body = &response.http.body;
             let page: TagPage = json::check_size(body)
                 .and_then(|()| serde_json::from_slice(body))
-                .map_err(|error| response.http.quote(&error.to_string()))
+                .map_err(|error| response.http.redact(&error.to_string()))
                 .map_err(|why| response.protocol_error(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > COUNT_MAX {

@@ -149,7 +149,7 @@ impl CopyRequest<'_> {
             let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&to_blob(content)) };
             has.map_err(CommandError::from)
         };
-        let has = tasks::in_order(self.registry.jobs(), &named, has).map_err(CommandError::combine)?;
+        let has = tasks::run_in_order(self.registry.jobs(), &named, has).map_err(CommandError::combine)?;
         Ok(!has.is_empty() && !has.contains(&false))
     }
 
@@ -175,7 +175,7 @@ impl CopyRequest<'_> {
     /// Counts the blobs that would be copied.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let has_blob = |blob: &Descriptor| self.sink.has_blob(&to_blob(blob)).map_err(CommandError::from);
-        let presence = tasks::in_order(self.registry.jobs(), blobs, has_blob).map_err(CommandError::combine)?;
+        let presence = tasks::run_in_order(self.registry.jobs(), blobs, has_blob).map_err(CommandError::combine)?;
         for (blob, has_blob) in blobs.iter().zip(presence) {
             if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
@@ -190,7 +190,7 @@ impl CopyRequest<'_> {
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
         let sent =
-            tasks::in_order(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
+            tasks::run_in_order(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
         progress.finish();
         for (blob, copied) in blobs.iter().zip(sent?) {
             match copied {
@@ -231,7 +231,7 @@ impl CopyRequest<'_> {
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            let put = tasks::in_order(self.registry.jobs(), &level, |walked| self.put_child(walked))
+            let put = tasks::run_in_order(self.registry.jobs(), &level, |walked| self.put_child(walked))
                 .map_err(CommandError::combine)?;
             listed.extend(put.into_iter().flatten());
         }

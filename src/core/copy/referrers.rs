@@ -59,7 +59,8 @@ pub(super) fn walk_and_find(
                 [&|| walk(request, top, half).map(|walk| drop(walked.set(walk))), &|| {
                     find_referrers(request, &subjects, half).map(|referrers| drop(found.set(referrers)))
                 }];
-            tasks::in_order(request.registry.jobs(), &searches, |search| search()).map_err(CommandError::combine)?;
+            tasks::run_in_order(request.registry.jobs(), &searches, |search| search())
+                .map_err(CommandError::combine)?;
             (walked.into_inner().unwrap_or_default(), found.into_inner().unwrap_or_default())
         }
         _ => {
@@ -125,8 +126,9 @@ impl CopiedReferrers {
         let (skipped, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
             found.into_iter().partition(|referrer| skipped_subjects.contains(&referrer.digest));
         let mut copied = CopiedReferrers { found, skipped, ..CopiedReferrers::default() };
-        let presence =
-            tasks::in_order(request.registry.jobs(), &copied.found, |referrer| copied.is_present(request, referrer));
+        let presence = tasks::run_in_order(request.registry.jobs(), &copied.found, |referrer| {
+            copied.is_present(request, referrer)
+        });
         for (referrer, (is_present, replaced)) in copied.found.iter().zip(presence.map_err(CommandError::combine)?) {
             if is_present {
                 copied.present.insert(referrer.digest.clone());
@@ -203,7 +205,7 @@ impl CopiedReferrers {
                 request.reporter.step(format_args!("published: {}", ReferrerOutcome::from_found(found)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let put = tasks::in_order(request.registry.jobs(), &wave, put).map_err(CommandError::combine)?;
+            let put = tasks::run_in_order(request.registry.jobs(), &wave, put).map_err(CommandError::combine)?;
             let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
             listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
         }

@@ -153,5 +153,5 @@ fn rebuild_index(
         members.insert(name.unwrap_or_else(|| "manifests".to_owned()), Value::Array(kept));
     }
     let bytes = json::encode(&document).map_err(|error| served(error.into()))?;
-    Ok(FetchedManifest { media_type: top.media_type.clone(), digest: Digest::of(&bytes), bytes })
+    Ok(FetchedManifest { media_type: top.media_type.clone(), digest: Digest::from_bytes(&bytes), bytes })
 }

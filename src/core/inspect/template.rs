@@ -180,7 +180,7 @@ impl TemplateSource<'_> {
         let mut data = TemplateData { platforms: images.len(), ..TemplateData::of_manifest(self.name, manifest) };
         if self.needs.image {
             let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.fetch_config(image)?));
-            let configs = tasks::in_order(self.jobs, &images, config).map_err(CommandError::combine)?;
+            let configs = tasks::run_in_order(self.jobs, &images, config).map_err(CommandError::combine)?;
             data.images = configs.into_iter().filter_map(|(platform, config)| Some((platform, config?))).collect();
         }
         let mut statements = Vec::new();
@@ -194,7 +194,7 @@ impl TemplateSource<'_> {
         statements.retain(|(_, layer)| self.is_needed(layer));
         let read = AtomicU64::new(0);
         let predicate = |(_, layer): &(&String, Descriptor)| self.fetch_predicate(layer, &read);
-        let predicates = tasks::in_order(self.jobs, &statements, predicate).map_err(CommandError::combine)?;
+        let predicates = tasks::run_in_order(self.jobs, &statements, predicate).map_err(CommandError::combine)?;
         for ((platform, layer), predicate) in statements.into_iter().zip(predicates) {
             if is_provenance(&layer) {
                 data.provenance.entry(platform.clone()).or_insert(predicate);

@@ -48,7 +48,7 @@ pub(crate) fn preview<'p>(
     remote: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
-    let responses = tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query))
+    let responses = tasks::run_in_order(registry.jobs(), &queries, |query| send(registry, plan, query))
         .map_err(CommandError::combine)?;
     let mut missing: Vec<CommandError> = remote.missing_error(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();

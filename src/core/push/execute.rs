@@ -116,7 +116,7 @@ impl PushExecutor<'_> {
         });
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
         self.progress.total(bytes, blobs);
-        let sent = tasks::in_stages(self.context.registry.jobs(), &steps, |step| self.run_step(step))
+        let sent = tasks::run_with_dependencies(self.context.registry.jobs(), &steps, |step| self.run_step(step))
             .map_err(CommandError::combine)?;
         for sent in sent {
             match sent {
@@ -326,7 +326,7 @@ pub(crate) fn put(
     let name = match (reference.tag(), reference.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
         // With the digest's own algorithm, because the list names the manifest by that digest.
-        (None, digest) => ManifestName::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
+        (None, digest) => ManifestName::Digest(digest.cloned().unwrap_or_else(|| Digest::from_bytes(bytes))),
     };
     let put = registry.put_manifest(reference.repository(), &name, media_type, bytes);
     put.map_err(|error| CommandError::put(shown, media_type, error))

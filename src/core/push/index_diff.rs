@@ -87,11 +87,11 @@ impl IndexDiff {
 impl ChangedMember {
     fn line(&self) -> String {
         let value = |value: &Option<String>| {
-            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::start(value)))
+            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::shortened(value)))
         };
         let subject = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
         // A name from a registry must not control the terminal.
-        let member = sanitize::start(&self.member);
+        let member = sanitize::shortened(&self.member);
         let member = member.escape_debug();
         match (&self.from, &self.to) {
             (None, None) => format!("~ {subject}{member}"),
@@ -282,7 +282,7 @@ mod tests {
         let before = index(&[old.clone(), attestation(&old, "old")]);
         let after = index(&[new.clone(), attestation(&new, "new")]);
         let (removed, added) = (&old.digest, &new.digest);
-        let attested = |content: &[u8]| format!("{:?}", Digest::of(content).to_string());
+        let attested = |content: &[u8]| format!("{:?}", Digest::from_bytes(content).to_string());
         let mut expected = vec![
             format!("~ {removed} annotations.tier: \"base\" -> none"),
             format!("~ {removed} attestations: {} -> none", attested(b"old")),
@@ -315,7 +315,7 @@ mod tests {
         let mut after = index(&[described, attestation(&image, "new")]);
         after.annotations = [("moved", "2"), ("new", "\u{1b}")].map(|(key, value)| (key.into(), value.into())).into();
         after.media_type = "oci".into();
-        let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+        let (old, new) = (Digest::from_bytes(b"old"), Digest::from_bytes(b"new"));
         let digest = &image.digest;
         let expected = [
             "~ annotations.gone: \"1\" -> none".to_owned(),

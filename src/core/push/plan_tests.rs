@@ -9,7 +9,7 @@ const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+g
 
 fn descriptor(media_type: &str, content: &str) -> String {
     let urls = if media_type == FOREIGN { r#","urls":["https://x.example/l"]"# } else { "" };
-    let digest = Digest::of(content.as_bytes());
+    let digest = Digest::from_bytes(content.as_bytes());
     format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}{urls}}}"#, content.len())
 }
 
@@ -40,7 +40,7 @@ fn plan_has_each_blob_once_with_mountable_sources_first() {
     ]);
     let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
     let contents: Vec<Digest> =
-        ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::of(content.as_bytes())).into();
+        ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::from_bytes(content.as_bytes())).into();
     assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
     assert_eq!(names(&plan.blobs[1]), ["h.x/near", "a.x/far"]);
     assert_eq!(plan.children.iter().map(|child| child.manifest).collect::<Vec<_>>(), [Some(0), None, Some(1)]);

@@ -54,7 +54,7 @@ impl ReadBack<'_> {
             let why = format!("it serves {}, not {digest}", served.digest);
             Err(CommandError::ReadBackMismatch { content: self.shown(name), why })
         };
-        tasks::in_order(self.jobs, names, check).map_err(CommandError::combine).map(drop)
+        tasks::run_in_order(self.jobs, names, check).map_err(CommandError::combine).map(drop)
     }
 
     /// Checks these manifests, what they name, and their blobs. Blobs of foreign layers may be elsewhere. Returns the
@@ -80,7 +80,7 @@ impl ReadBack<'_> {
         // The outermost manifest may be among `manifests`, so there is one more level.
         let index_walk = IndexWalk { list: &self.source_name, jobs: self.jobs, levels: DEPTH_MAX + 1 };
         index_walk.run(manifests, Digest::clone, fetch, visit)?;
-        tasks::in_order(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
+        tasks::run_in_order(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
         Ok((number, blobs.len()))
     }
 
@@ -136,10 +136,10 @@ mod tests {
         let blobs = home.path().join("blobs/sha256");
         fs::create_dir_all(&blobs).unwrap();
         let file = |digest: &Digest| blobs.join(digest.as_str().trim_start_matches("sha256:"));
-        let (config, layer) = (Digest::of(b"{}"), Digest::of(b"layer"));
+        let (config, layer) = (Digest::from_bytes(b"{}"), Digest::from_bytes(b"layer"));
         let blob = |digest: &Digest, size| format!(r#"{{"mediaType":"m","digest":"{digest}","size":{size}}}"#);
         let manifest = format!(r#"{{"config":{},"layers":[{}]}}"#, blob(&config, 2), blob(&layer, 5));
-        let digest = Digest::of(manifest.as_bytes());
+        let digest = Digest::from_bytes(manifest.as_bytes());
         for (digest, bytes) in [(&config, "{}"), (&layer, "layer"), (&digest, &manifest)] {
             fs::write(file(digest), bytes).unwrap();
         }

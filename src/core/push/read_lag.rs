@@ -61,7 +61,7 @@ impl Iterator for LagWaits {
 
     fn next(&mut self) -> Option<Duration> {
         let wait = self.pause.min(self.remaining);
-        if wait.is_zero() || self.deadline.left().is_some_and(|time| time <= wait) {
+        if wait.is_zero() || self.deadline.time_left().is_some_and(|time| time <= wait) {
             return None;
         }
         (self.remaining, self.pause) = (self.remaining.saturating_sub(wait), self.pause.saturating_mul(2));
@@ -123,7 +123,7 @@ impl LagRetry<'_> {
 
     /// Whether the repository has all of it; false if it is nothing, or the check fails.
     fn has_all(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
-        let has = tasks::in_order(self.registry.jobs(), named, |content| match *content {
+        let has = tasks::run_in_order(self.registry.jobs(), named, |content| match *content {
             NamedContent::Blob(digest) => self.registry.has_blob(repository, digest),
             NamedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
         });
@@ -158,5 +158,5 @@ pub(super) fn is_lag(error: &CommandError) -> bool {
     let Some((_, registry_error)) = refused_put(error) else { return false };
     let is_invalid = registry_error.codes().iter().any(|code| code == MANIFEST_INVALID);
     let has_reason = registry_error.body.as_ref().is_some_and(|body| body.has_reason);
-    registry_error.is_of_unknown_content() || is_invalid && !has_reason
+    registry_error.is_missing_dependency() || is_invalid && !has_reason
 }

@@ -116,7 +116,7 @@ pub(crate) fn update(
     clock: &dyn Clock,
     tags: &[ReferrersTag],
 ) -> Result<Vec<TagUpdate>, CommandError> {
-    tasks::in_order(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::combine)
+    tasks::run_in_order(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::combine)
 }
 
 /// What a push would do to the referrers tags; empty if the registry has a referrers API.
@@ -128,7 +128,7 @@ pub(crate) fn preview(
     tags: &[ReferrersTag],
 ) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
     let previews =
-        tasks::in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
+        tasks::run_in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
         match preview {
@@ -143,7 +143,7 @@ impl ReferrersTag {
     fn update(&self, registry: &Registry, clock: &dyn Clock) -> Result<TagUpdate, CommandError> {
         for repeat in 0..=REPEATS_MAX {
             if repeat > 0 {
-                clock.sleep(pause(repeat, clock.chance()));
+                clock.sleep(pause(repeat, clock.random_fraction()));
             }
             let content = match self.read_content(registry) {
                 Err(error) => return self.warning_or_error(error, CommandError::from),

@@ -140,8 +140,8 @@ pub(crate) fn read(
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
     index_walk::walk_levels(DEPTH_MAX, list, count, first, |_, queries| {
-        let responses =
-            tasks::in_order(registry.jobs(), &queries, |query| reader.send(query)).map_err(CommandError::combine)?;
+        let responses = tasks::run_in_order(registry.jobs(), &queries, |query| reader.send(query))
+            .map_err(CommandError::combine)?;
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
                 (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.record(*child, presence)?,
@@ -170,7 +170,7 @@ pub(crate) fn read(
 /// Failed requests.
 pub(crate) fn read_tags(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run: false };
-    tasks::in_order(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag)).map_err(CommandError::combine)
+    tasks::run_in_order(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag)).map_err(CommandError::combine)
 }
 
 /// A child to check.
@@ -386,6 +386,6 @@ impl StateReader<'_> {
 pub(crate) fn is_read_refused(error: &RegistryError) -> bool {
     matches!(
         error.kind,
-        RegistryErrorKind::LoginRefused | RegistryErrorKind::GivenLoginRefused | RegistryErrorKind::Forbidden
+        RegistryErrorKind::LoginRefused | RegistryErrorKind::CommandLineLoginRefused | RegistryErrorKind::Forbidden
     )
 }

@@ -96,7 +96,7 @@ pub(crate) fn publish(
 pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
     let list = draft.reference.clone();
     let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
-    let fetched = tasks::in_order(registry.jobs(), &keyed, |(key, entry)| {
+    let fetched = tasks::run_in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
@@ -188,7 +188,7 @@ fn missing_children(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Desc
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children: Vec<&Descriptor> = children.filter(|child| seen.insert(child.digest.clone())).collect();
     let repository = plan.target.repository();
-    let is_missing = tasks::in_order(registry.jobs(), &children, |child| {
+    let is_missing = tasks::run_in_order(registry.jobs(), &children, |child| {
         match registry.child_media_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
             Ok(Some(served)) if ManifestKind::is_list(&served) => {

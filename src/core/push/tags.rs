@@ -42,7 +42,7 @@ impl TagArg {
         if reference.digest().is_some() {
             return Err(has_digest.to_owned());
         }
-        if Reference::names_repository_only(typed) {
+        if Reference::is_repository_only(typed) {
             return Err("a reference must have a tag, as in registry.example.com/app:1".to_owned());
         }
         Ok(TagArg::Reference(reference))

@@ -170,7 +170,8 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
             others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for wave in [first, others] {
-            let found = tasks::in_order(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
+            let found =
+                tasks::run_in_order(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
             listed.extend(found.into_iter().flatten());
         }
         Ok(listed)
@@ -268,7 +269,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
             totals.add_bytes(&subject.digest, bytes)?;
             Ok(fetched)
         };
-        let fetched = tasks::in_order(self.jobs, &new_referrers, fetch).map_err(CommandError::combine)?;
+        let fetched = tasks::run_in_order(self.jobs, &new_referrers, fetch).map_err(CommandError::combine)?;
         let mut level = Vec::new();
         for (referrer, manifest) in new_referrers.into_iter().zip(fetched) {
             let (Some((subject, tags)), Some(manifest)) = (details_of.remove(&referrer), manifest) else { continue };

@@ -82,7 +82,7 @@ impl ChildFetcher<'_> {
         let progress = self.progress;
         progress(FetchEvent::Queued(children.len()));
         let parents: &[Option<PlacedSource<'_>>] = sources;
-        let fetched = tasks::in_order(self.jobs, children, |child| match parents.get(child.source) {
+        let fetched = tasks::run_in_order(self.jobs, children, |child| match parents.get(child.source) {
             Some(Some(source)) => {
                 let fetched = self.fetch(child, source, size);
                 progress(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));

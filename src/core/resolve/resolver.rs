@@ -88,7 +88,7 @@ impl<'r> Resolver<'r> {
         // The concurrent task is the last one.
         let wave: Vec<Option<&SourceRequest<'_>>> =
             requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
-        let found = tasks::in_order(self.access.registry.jobs(), &wave, |request| match request {
+        let found = tasks::run_in_order(self.access.registry.jobs(), &wave, |request| match request {
             Some(request) => resolve_request(request),
             None => {
                 self.concurrent_task.inspect(|task| task());

@@ -85,7 +85,7 @@ pub(crate) fn served_by_list(
     let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
     let descriptors =
-        tasks::in_order(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
+        tasks::run_in_order(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
     let descriptors: BTreeMap<&str, Vec<Descriptor>> =
         lists.iter().copied().zip(descriptors.map_err(CommandError::combine)?).collect();
     let is_served = |found: &FoundEntry| {

@@ -146,7 +146,7 @@ impl<'a> EntryCollector<'a> {
                 break;
             }
             self.note_waiting(&mut last_note, start, now, remaining);
-            let jitter = 1.0 + JITTER * (2.0 * self.context.clock.chance() - 1.0);
+            let jitter = 1.0 + JITTER * (2.0 * self.context.clock.random_fraction() - 1.0);
             self.context.clock.sleep(pause.mul_f64(jitter).min(remaining));
             pause = pause.mul_f64(1.5).min(WAIT_LONGEST);
             sees_own_entries = sees_own_entries || self.serves_own()?;
@@ -218,7 +218,7 @@ impl<'a> EntryCollector<'a> {
         let outdated = outdated.map(|(tag, own_entry)| (tag.clone(), own_entry.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
-        let digests = tasks::in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.digest_of(tag));
+        let digests = tasks::run_in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.digest_of(tag));
         let digests = digests.map_err(combine)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));

@@ -25,7 +25,7 @@ pub(crate) fn entries(
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
-    let found = tasks::in_order(context.registry.jobs(), &tags, |(tag, _)| {
+    let found = tasks::run_in_order(context.registry.jobs(), &tags, |(tag, _)| {
         drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)
     });
     let found = tags.into_iter().zip(found.map_err(CommandError::combine)?);

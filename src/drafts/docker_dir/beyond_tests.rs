@@ -29,7 +29,7 @@ fn listed(image: &str) -> Entry {
     let bytes = b"{\"layers\":[]}".to_vec();
     let mut descriptor = Descriptor::of(Schema::Oci.media_type(), &bytes);
     descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..Platform::default() });
-    let source = reference("h.x/index:1").with_digest(&Digest::of(b"index"));
+    let source = reference("h.x/index:1").with_digest(&Digest::from_bytes(b"index"));
     Entry::listed(reference(image), Schema::Oci, bytes, descriptor, source).unwrap()
 }
 
@@ -222,17 +222,17 @@ fn formed(draft: &mut Draft) {
     draft.insert(listed("h.x/a"));
     let index = |raw: &[u8]| SourceIndex {
         media_type: "m".into(),
-        digest: Digest::of(raw),
+        digest: Digest::from_bytes(raw),
         raw: raw.to_vec(),
         nested: Vec::new(),
     };
     draft.source = Some(SourceIndex { nested: vec![index(b"inner")], ..index(b"{ }") });
     let descriptor =
-        serde_json::json!({"x": 1, "mediaType": "of/none", "digest": Digest::of(b"d").as_str(), "size": 1});
-    let source = reference("h.x/index:1").with_digest(&Digest::of(b"{ }"));
+        serde_json::json!({"x": 1, "mediaType": "of/none", "digest": Digest::from_bytes(b"d").as_str(), "size": 1});
+    let source = reference("h.x/index:1").with_digest(&Digest::from_bytes(b"{ }"));
     draft.carried = vec![Carried::new(descriptor, source, Some(b"d".to_vec())).unwrap()];
     draft.platforms = [(EntryKey::of(&reference("h.x/b")), Platform::parse("linux/arm").unwrap())].into();
-    draft.arrange([EntryKey::of(&reference("h.x/b")), EntryKey::named(Digest::of(b"d").as_str())]);
+    draft.arrange([EntryKey::of(&reference("h.x/b")), EntryKey::named(Digest::from_bytes(b"d").as_str())]);
 }
 
 #[test]
@@ -242,7 +242,10 @@ fn the_order_and_the_form_of_an_index_are_kept_as_format_3() {
     alter(&store, formed);
     assert_eq!(sidecar(&home)["format"], 3);
     assert_eq!(sidecar(&home)["source"]["raw"], "eyB9");
-    assert_eq!(sidecar(&home)["order"], serde_json::json!(["h.x_b-latest", Digest::of(b"d").as_str(), "h.x_a-latest"]));
+    assert_eq!(
+        sidecar(&home)["order"],
+        serde_json::json!(["h.x_b-latest", Digest::from_bytes(b"d").as_str(), "h.x_a-latest"])
+    );
     let read = store.load(&reference("h.x/l")).unwrap().unwrap();
     let mut expected = Draft::new(reference("h.x/l"));
     formed(&mut expected);

@@ -59,7 +59,7 @@ pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
 }
 
 fn check(path: &Path, metadata: &Metadata, expected: FileKind) -> Result<(), StoreError> {
-    let found = FileKind::of(metadata.file_type());
+    let found = FileKind::from_file_type(metadata.file_type());
     if found != expected {
         return Err(StoreError::Misplaced { path: path.to_owned(), found, expected });
     }

@@ -123,7 +123,7 @@ fn one_source(value: &Value) -> Result<SourceIndex, DocumentError> {
     let digest: Digest = text.parse().map_err(|error| DocumentError::Digest(text, error))?;
     let raw = bytes(&members.string("raw")?)?;
     if !digest.verifies(&raw) {
-        let found = Digest::of(&raw);
+        let found = Digest::from_bytes(&raw);
         return Err(DocumentError::Mismatch { reference: "source".to_owned(), expected: digest, found });
     }
     Ok(SourceIndex { media_type: members.string("mediaType")?, digest, raw, nested: Vec::new() })

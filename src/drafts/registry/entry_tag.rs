@@ -147,7 +147,7 @@ fn shortened(text: &str, whole: &str, most: usize) -> String {
 
 /// The first digits of the sha256 hash of a text.
 fn hex(text: &str, digits: usize) -> String {
-    let digest = Digest::of(text.as_bytes());
+    let digest = Digest::from_bytes(text.as_bytes());
     digest.as_str().split(':').next_back().unwrap_or_default().chars().take(digits).collect()
 }
 

@@ -6,18 +6,18 @@ use crate::platform::Platform;
 
 fn image(platform: &str) -> Descriptor {
     let platform = Some(Platform::parse(platform).unwrap());
-    Descriptor { platform, ..Descriptor::new(media_type::OCI_MANIFEST, Digest::of(b"child"), 1234) }
+    Descriptor { platform, ..Descriptor::new(media_type::OCI_MANIFEST, Digest::from_bytes(b"child"), 1234) }
 }
 
 fn attestation() -> Descriptor {
     let notes = [
         ("vnd.docker.reference.type", "attestation-manifest".to_owned()),
-        ("vnd.docker.reference.digest", Digest::of(b"child").to_string()),
+        ("vnd.docker.reference.digest", Digest::from_bytes(b"child").to_string()),
     ];
     Descriptor {
         platform: Some(Platform { os: "unknown".into(), architecture: "unknown".into(), ..Platform::default() }),
         annotations: notes.map(|(name, value)| (name.to_owned(), value)).into(),
-        ..Descriptor::new(media_type::OCI_MANIFEST, Digest::of(b"attestation"), 566)
+        ..Descriptor::new(media_type::OCI_MANIFEST, Digest::from_bytes(b"attestation"), 566)
     }
 }
 
@@ -37,7 +37,7 @@ fn read(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
 /// The very bytes of the format, which no change of the program may change.
 #[test]
 fn the_bytes_are_those_of_the_format() {
-    let (child, attestation) = (Digest::of(b"child"), Digest::of(b"attestation"));
+    let (child, attestation) = (Digest::from_bytes(b"child"), Digest::from_bytes(b"attestation"));
     let expected = [
         r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":["#.to_owned(),
         r#"{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1234,"#.to_owned(),
@@ -76,7 +76,7 @@ fn a_docker_list_is_proven_by_its_tag() {
 #[test]
 fn what_is_no_entry_is_refused() {
     let text = String::from_utf8(entry().encode().unwrap()).unwrap();
-    let child = Digest::of(b"child").to_string();
+    let child = Digest::from_bytes(b"child").to_string();
     let second = format!(r#"{{"mediaType":"{}","size":1,"digest":"{child}"}},"#, media_type::OCI_MANIFEST);
     let changes: [(&str, &str, &str); 14] = [
         ("draft\":\"1\"", "draft\":\"2\"", "format is"),
@@ -105,7 +105,7 @@ fn what_is_no_entry_is_refused() {
     assert_eq!(refused, EntryError::Beyond("a subject"));
     let other = text.replacen(
         &format!("reference.digest\":\"{child}"),
-        &format!("reference.digest\":\"{}", Digest::of(b"")),
+        &format!("reference.digest\":\"{}", Digest::from_bytes(b"")),
         1,
     );
     assert!(matches!(read(other.as_bytes()), Err(EntryError::Shape(_))));

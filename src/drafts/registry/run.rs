@@ -77,7 +77,7 @@ pub fn check(id: &str) -> Result<(), &'static str> {
     if id.len() > RUN_MAX {
         return Err("longer than 256 bytes");
     }
-    if !id.chars().all(crate::sanitize::is_plain) {
+    if !id.chars().all(crate::sanitize::is_printable) {
         return Err("not a text that can be shown");
     }
     Ok(())

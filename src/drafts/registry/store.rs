@@ -156,7 +156,7 @@ impl<'a> RegistryDrafts<'a> {
         let refusal = match self.put_as(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
             // If the registry does not know the image (yet), another format does not help.
-            Err(error) if !error.is_content_refused() || error.is_of_unknown_content() => {
+            Err(error) if !error.is_content_refused() || error.is_missing_dependency() => {
                 return Err(self.not_put(&tag, error));
             }
             Err(error) => error,
@@ -272,7 +272,7 @@ impl<'a> RegistryDrafts<'a> {
         list: &str,
     ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
         let run = self.run.id.as_deref();
-        tasks::in_order(self.registry.jobs(), tags, |(tag, name)| {
+        tasks::run_in_order(self.registry.jobs(), tags, |(tag, name)| {
             self.lookup(tag, name.as_ref().map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name))
         })
     }

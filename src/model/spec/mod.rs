@@ -91,7 +91,7 @@ impl Target {
     /// An invalid reference.
     pub fn parse(text: &str) -> Result<Target, ReferenceError> {
         let reference = Reference::parse(text)?;
-        Ok(Target { reference, is_untagged: Reference::names_repository_only(text) })
+        Ok(Target { reference, is_untagged: Reference::is_repository_only(text) })
     }
 }
 

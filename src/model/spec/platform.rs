@@ -5,7 +5,8 @@
 
 use super::error::{Advice, SpecErrorKind};
 use crate::platform::{
-    Platform, is_word, known_architectures, known_operating_systems, known_variants, typed_architecture,
+    Platform, is_platform_component, known_architectures, known_operating_systems, known_variants,
+    resolve_architecture_alias,
 };
 
 /// The operating system and architecture of an attestation in an index.
@@ -32,7 +33,7 @@ pub(super) fn shown(platform: &Platform) -> String {
 /// A platform given in fields: other names of its architecture and operating system are replaced by Go's. A variant in
 /// the architecture's name counts if none is given; a given variant stays.
 pub(super) fn spelt(platform: Platform) -> Platform {
-    let (architecture, implied) = typed_architecture(&platform.architecture.to_lowercase());
+    let (architecture, implied) = resolve_architecture_alias(&platform.architecture.to_lowercase());
     let variant = match platform.variant.as_str() {
         "" => implied,
         given => level(&architecture, given),
@@ -94,7 +95,7 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, Sp
         let kind = SpecErrorKind::Pair { os: os.clone(), architecture: architecture.clone(), advice };
         return Err((Field::Architecture, kind));
     }
-    let is_one = variant.is_empty() || (is_word(variant) && is_variant(architecture, variant));
+    let is_one = variant.is_empty() || (is_platform_component(variant) && is_variant(architecture, variant));
     if !is_one {
         return Err((Field::Variant, unknown("variant", variant, &variants(architecture))));
     }

@@ -142,7 +142,7 @@ impl Reader<'_> {
     fn repository(&self, id: Id) -> Result<Repository, Fault> {
         let reference = self.reference(id, "`repository`")?;
         let text = self.text(id, "`repository`")?;
-        if Reference::names_repository_only(&text) {
+        if Reference::is_repository_only(&text) {
             return Ok(reference.repository().clone());
         }
         let (subject, source) = ("`repository`".to_owned(), ReferenceError::Format.into());

@@ -185,7 +185,7 @@ impl Template {
         let mut output = Output(String::new());
         engine.execute_fmt(&mut output, &dot)?;
         let tame =
-            |character| if sanitize::is_plain(character) || "\n\t".contains(character) { character } else { '?' };
+            |character| if sanitize::is_printable(character) || "\n\t".contains(character) { character } else { '?' };
         Ok(output.0.chars().map(tame).collect())
     }
 }

@@ -22,11 +22,11 @@ use crate::net::tls::identity::issuer;
 
 /// The content of one host's folder.
 #[derive(Debug, Default)]
-pub(crate) struct HostFiles {
+pub(crate) struct HostCertificates {
     /// The authorities.
     pub(crate) authorities: Vec<CertificateDer<'static>>,
-    /// The client's pairs, in the order of their names.
-    pub(crate) pairs: Vec<Arc<CertifiedKey>>,
+    /// The client's key pairs, in the order of their names.
+    pub(crate) client_pairs: Vec<Arc<CertifiedKey>>,
 }
 
 /// The folder of all hosts: docker's, or in rootless mode the user's.
@@ -38,17 +38,17 @@ pub fn folder(env: &Env) -> PathBuf {
     rootless.map_or_else(|| PathBuf::from("/etc/docker/certs.d"), |config| config.join("docker/certs.d"))
 }
 
-impl HostFiles {
+impl HostCertificates {
     /// Reads one host's folder. A missing folder is empty. The error names the file.
-    pub(crate) fn read(folder: &Path, provider: &CryptoProvider) -> Result<HostFiles, String> {
-        let names = match names(folder) {
+    pub(crate) fn read(folder: &Path, provider: &CryptoProvider) -> Result<HostCertificates, String> {
+        let names = match file_names(folder) {
             Ok(names) => names,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(HostFiles::default());
+                return Ok(HostCertificates::default());
             }
             Err(error) => return Err(format!("{}: {}", folder.display(), permission::explain(folder, &error))),
         };
-        let mut files = HostFiles::default();
+        let mut files = HostCertificates::default();
         for name in &names {
             match name.rsplit_once('.') {
                 Some((_, "crt")) => {
@@ -63,7 +63,7 @@ impl HostFiles {
                             folder.display()
                         ));
                     }
-                    files.pairs.push(Arc::new(pair(&folder.join(name), &folder.join(key), provider)?));
+                    files.client_pairs.push(Arc::new(read_pair(&folder.join(name), &folder.join(key), provider)?));
                 }
                 Some((stem, "key")) if !names.contains(&format!("{stem}.cert")) => {
                     let folder = folder.display();
@@ -76,7 +76,7 @@ impl HostFiles {
     }
 }
 
-fn names(folder: &Path) -> io::Result<Vec<String>> {
+fn file_names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         // A name that is not UTF-8 cannot have a usable counterpart.
@@ -90,7 +90,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {}", path.display(), permission::explain(path, &error)))
 }
 
-fn pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
     let about = |path: &Path, why: &str| format!("{}: {why}", path.display());
     let bad_cert = || about(cert, "no usable PEM certificate");
     let pem = read(cert)?;

@@ -1,4 +1,4 @@
-//! TLS configurations for each host: roots, certs.d, client pairs, or no verification with `--insecure`.
+//! TLS configurations for each host: roots, certs.d, client key pairs, or no verification with `--insecure`.
 //!
 //! Uses rustls with ring directly. The HTTP library's own TLS code panics on an unusable client pair, and cannot add
 //! authorities to those of the system.
@@ -14,13 +14,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, ClientConnection};
 
 use crate::env::Env;
-use crate::net::tls::certs_d::{self, HostFiles};
+use crate::net::tls::certs_d::{self, HostCertificates};
 use crate::net::tls::identity::ClientIdentity;
 use crate::net::tls::system_roots::SystemRoots;
 use crate::net::tls::verifier::{CertificateVerifier, NoVerification};
 
 /// Makes TLS configurations. Reads nothing before the first one.
-pub(crate) struct Tls {
+pub(crate) struct TlsSetups {
     folder: PathBuf,
     insecure: bool,
     system: Arc<SystemRoots>,
@@ -36,10 +36,10 @@ pub(crate) struct TlsSetup {
     pub(crate) identity: Arc<ClientIdentity>,
 }
 
-impl Tls {
+impl TlsSetups {
     /// Uses the certs.d folder of this environment.
-    pub(crate) fn new(env: &Env, insecure: bool) -> Tls {
-        Tls {
+    pub(crate) fn new(env: &Env, insecure: bool) -> TlsSetups {
+        TlsSetups {
             folder: certs_d::folder(env),
             insecure,
             system: Arc::new(SystemRoots::new(env)),
@@ -49,24 +49,24 @@ impl Tls {
 
     /// The setup for one host. `own` are the names of its folders in certs.d, `trusted` those of the registry that
     /// named it. With `--insecure` no folder is opened. The error names the file.
-    pub(crate) fn setup(&self, own: &[String], trusted: &[String]) -> Result<TlsSetup, String> {
+    pub(crate) fn for_host(&self, own: &[String], trusted: &[String]) -> Result<TlsSetup, String> {
         let mut authorities = Vec::new();
-        let mut pairs = Vec::new();
+        let mut client_pairs = Vec::new();
         let (own, trusted) = if self.insecure { (&[][..], &[][..]) } else { (own, trusted) };
         for name in own {
-            let files = HostFiles::read(&self.folder.join(name), &self.provider)?;
+            let files = HostCertificates::read(&self.folder.join(name), &self.provider)?;
             authorities.extend(files.authorities);
-            pairs.extend(files.pairs);
+            client_pairs.extend(files.client_pairs);
         }
         for name in trusted.iter().filter(|name| !own.contains(name)) {
-            authorities.extend(HostFiles::read(&self.folder.join(name), &self.provider)?.authorities);
+            authorities.extend(HostCertificates::read(&self.folder.join(name), &self.provider)?.authorities);
         }
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
             Arc::new(NoVerification { provider: Arc::clone(&self.provider) })
         } else {
             Arc::new(CertificateVerifier::new(Arc::clone(&self.system), authorities, Arc::clone(&self.provider)))
         };
-        let identity = Arc::new(ClientIdentity::new(pairs));
+        let identity = Arc::new(ClientIdentity::new(client_pairs));
         let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?

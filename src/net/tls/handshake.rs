@@ -11,14 +11,14 @@ use crate::net::tls::config::TlsSetup;
 
 /// A TCP connection with TLS on top. No HTTP has been sent on it yet.
 #[derive(Debug)]
-pub(crate) struct SecuredSocket {
+pub(crate) struct TlsSocket {
     /// The state of TLS.
     pub(crate) connection: ClientConnection,
     /// What it runs over.
     pub(crate) socket: TcpStream,
 }
 
-impl SecuredSocket {
+impl TlsSocket {
     /// Does the handshake with a host (IPv6 without brackets), which must end before `deadline`.
     ///
     /// # Errors
@@ -28,10 +28,10 @@ impl SecuredSocket {
         setup: &TlsSetup,
         host: &str,
         deadline: Instant,
-    ) -> io::Result<SecuredSocket> {
+    ) -> io::Result<TlsSocket> {
         let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
         let mut connection = setup.connection(host).map_err(invalid)?;
-        let mut limited = LimitedSocket { socket: &socket, deadline };
+        let mut limited = DeadlineSocket { socket: &socket, deadline };
         while connection.is_handshaking() {
             connection.complete_io(&mut limited)?;
         }
@@ -39,7 +39,7 @@ impl SecuredSocket {
         while connection.wants_write() {
             connection.write_tls(&mut limited)?;
         }
-        Ok(SecuredSocket { connection, socket })
+        Ok(TlsSocket { connection, socket })
     }
 
     /// Whether the peer has neither closed the connection nor sent unexpected data.
@@ -47,7 +47,7 @@ impl SecuredSocket {
     /// Session tickets, which a server sends right after the handshake (RFC 8446, section 4.6.1), are read. Some
     /// servers send a response without a request (408) when they have waited long enough.
     pub(crate) fn is_unused(&mut self) -> bool {
-        let SecuredSocket { connection, socket } = self;
+        let TlsSocket { connection, socket } = self;
         without_blocking(socket, |mut socket| {
             loop {
                 match connection.read_tls(&mut socket) {
@@ -67,28 +67,28 @@ impl SecuredSocket {
 }
 
 /// A socket whose reads and writes end at a moment.
-struct LimitedSocket<'a> {
+struct DeadlineSocket<'a> {
     socket: &'a TcpStream,
     deadline: Instant,
 }
 
-impl LimitedSocket<'_> {
-    fn left(&self) -> io::Result<Option<Duration>> {
+impl DeadlineSocket<'_> {
+    fn time_left(&self) -> io::Result<Option<Duration>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
     }
 }
 
-impl Read for LimitedSocket<'_> {
+impl Read for DeadlineSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(self.left()?)?;
+        self.socket.set_read_timeout(self.time_left()?)?;
         self.socket.read(buffer)
     }
 }
 
-impl Write for LimitedSocket<'_> {
+impl Write for DeadlineSocket<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(self.left()?)?;
+        self.socket.set_write_timeout(self.time_left()?)?;
         self.socket.write(buffer)
     }
 

@@ -7,33 +7,33 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 
-/// The pairs for one host.
+/// The key pairs for one host.
 #[derive(Debug, Default)]
 pub(crate) struct ClientIdentity {
     /// What is offered, in this order.
-    pub(crate) pairs: Vec<Arc<CertifiedKey>>,
-    asked: AtomicBool,
+    pub(crate) client_pairs: Vec<Arc<CertifiedKey>>,
+    requested: AtomicBool,
 }
 
 impl ClientIdentity {
     /// Offers these pairs, in this order.
-    pub(crate) fn new(pairs: Vec<Arc<CertifiedKey>>) -> ClientIdentity {
-        ClientIdentity { pairs, asked: AtomicBool::new(false) }
+    pub(crate) fn new(client_pairs: Vec<Arc<CertifiedKey>>) -> ClientIdentity {
+        ClientIdentity { client_pairs, requested: AtomicBool::new(false) }
     }
 
     /// Whether the server requested a certificate.
     ///
     /// In TLS 1.3 a server refuses a certificate only after the handshake, and the alert may be lost if it closes at
     /// once. Then this is the only way to distinguish a refused certificate from a broken connection.
-    pub(crate) fn was_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    pub(crate) fn was_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 }
 
 impl ResolvesClientCert for ClientIdentity {
     fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
-        let usable = || self.pairs.iter().filter(|pair| pair.key.choose_scheme(schemes).is_some());
+        self.requested.store(true, Ordering::Relaxed);
+        let usable = || self.client_pairs.iter().filter(|pair| pair.key.choose_scheme(schemes).is_some());
         // As in Go: the first pair whose chain leads to an authority that the server names. If there is none, the first
         // pair, because a refusal says more than no certificate.
         let named = |pair: &&Arc<CertifiedKey>| {
@@ -53,14 +53,14 @@ impl ResolvesClientCert for ClientIdentity {
 /// `Certificate ::= SEQUENCE { SEQUENCE { [0] version OPTIONAL, serial, algorithm, issuer, … } … }` (RFC 5280, section
 /// 4.1).
 pub(crate) fn issuer(certificate: &[u8]) -> Option<&[u8]> {
-    let (outer, _) = element(certificate)?;
-    let (inner, _) = element(outer.content)?;
-    let (mut field, mut rest) = element(inner.content)?;
+    let (outer, _) = der_element(certificate)?;
+    let (inner, _) = der_element(outer.content)?;
+    let (mut field, mut rest) = der_element(inner.content)?;
     if field.tag == 0xa0 {
-        (field, rest) = element(rest)?;
+        (field, rest) = der_element(rest)?;
     }
-    let (algorithm, rest) = element(rest)?;
-    let (issuer, _) = element(rest)?;
+    let (algorithm, rest) = der_element(rest)?;
+    let (issuer, _) = der_element(rest)?;
     let tags = [outer.tag, inner.tag, field.tag, algorithm.tag, issuer.tag];
     (tags == [0x30, 0x30, 0x02, 0x30, 0x30]).then_some(issuer.whole)
 }
@@ -72,7 +72,7 @@ struct DerElement<'a> {
 }
 
 /// The first DER element, and the bytes after it.
-fn element(bytes: &[u8]) -> Option<(DerElement<'_>, &[u8])> {
+fn der_element(bytes: &[u8]) -> Option<(DerElement<'_>, &[u8])> {
     let (tag, length, start): (u8, usize, usize) = match *bytes {
         [tag, length, ..] if length < 0x80 => (tag, usize::from(length), 2),
         [tag, 0x81, length, ..] => (tag, usize::from(length), 3),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_issuer_is_found_with_and_without_a_version() {
+    fn issuer_is_parsed_with_and_without_a_version() {
         let name = [0x30, 2, 0x31, 0];
         let algorithm = [0x30, 0];
         let serial = [2, 1, 7];

@@ -18,7 +18,7 @@ type LoadedRoots = (Vec<CertificateDer<'static>>, String);
 pub(crate) struct SystemRoots {
     file: Option<String>,
     folders: Option<String>,
-    of_file: OnceLock<LoadedRoots>,
+    from_file: OnceLock<LoadedRoots>,
     all: OnceLock<LoadedRoots>,
 }
 
@@ -29,22 +29,22 @@ impl SystemRoots {
         SystemRoots {
             file: variable("SSL_CERT_FILE"),
             folders: variable("SSL_CERT_DIR"),
-            of_file: OnceLock::new(),
+            from_file: OnceLock::new(),
             all: OnceLock::new(),
         }
     }
 
     /// The certificates of the file alone. Distributions put all of the folders' there too, and reading the hundreds
     /// of files of a folder takes longer than all else that a command does before its first request.
-    pub(crate) fn of_file(&self) -> &[CertificateDer<'static>] {
-        &self.of_file.get_or_init(|| platform::of_file(self.file.as_deref())).0
+    pub(crate) fn from_file(&self) -> &[CertificateDer<'static>] {
+        &self.from_file.get_or_init(|| platform::read_file(self.file.as_deref())).0
     }
 
     /// All certificates, and a message about what could not be read.
-    pub(crate) fn load(&self) -> &LoadedRoots {
+    pub(crate) fn all(&self) -> &LoadedRoots {
         self.all.get_or_init(|| {
-            let of_file = self.of_file.get_or_init(|| platform::of_file(self.file.as_deref()));
-            platform::with_folders(of_file.clone(), self.folders.as_deref())
+            let of_file = self.from_file.get_or_init(|| platform::read_file(self.file.as_deref()));
+            platform::add_folders(of_file.clone(), self.folders.as_deref())
         })
     }
 
@@ -59,13 +59,13 @@ mod platform {
     use super::LoadedRoots;
 
     /// There Go asks the system, whatever the variables say.
-    pub(crate) fn of_file(_: Option<&str>) -> LoadedRoots {
+    pub(crate) fn read_file(_: Option<&str>) -> LoadedRoots {
         let found = rustls_native_certs::load_native_certs();
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
         (found.certs, errors.join("; "))
     }
 
-    pub(crate) fn with_folders(all: LoadedRoots, _: Option<&str>) -> LoadedRoots {
+    pub(crate) fn add_folders(all: LoadedRoots, _: Option<&str>) -> LoadedRoots {
         all
     }
 }
@@ -96,7 +96,7 @@ mod platform {
     const FILE_MAX: u64 = 64 << 20;
 
     /// The certificates of the first file that can be read.
-    pub(crate) fn of_file(file: Option<&str>) -> LoadedRoots {
+    pub(crate) fn read_file(file: Option<&str>) -> LoadedRoots {
         let mut errors = Vec::new();
         for file in file.map_or(FILES.to_vec(), |file| vec![file]).into_iter().map(Path::new) {
             match read(file) {
@@ -108,7 +108,7 @@ mod platform {
     }
 
     /// These, and those of the folders.
-    pub(crate) fn with_folders((mut found, of_file): LoadedRoots, folders: Option<&str>) -> LoadedRoots {
+    pub(crate) fn add_folders((mut found, of_file): LoadedRoots, folders: Option<&str>) -> LoadedRoots {
         let mut errors = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
         for folder in
             folders.map_or(FOLDERS.to_vec(), |folders| folders.split(':').collect()).into_iter().map(Path::new)
@@ -150,7 +150,7 @@ mod platform {
         use super::*;
 
         fn load(file: Option<&str>, folders: Option<&str>) -> LoadedRoots {
-            with_folders(of_file(file), folders)
+            add_folders(read_file(file), folders)
         }
 
         fn pem(content: &str) -> String {
@@ -158,7 +158,7 @@ mod platform {
         }
 
         #[test]
-        fn each_variable_stands_for_its_half_and_what_is_missing_is_no_error() {
+        fn ssl_cert_variables_replace_the_file_and_the_folders_separately() {
             let folder = tempfile::tempdir().unwrap();
             let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
             fs::create_dir(path("one")).unwrap();

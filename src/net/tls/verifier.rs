@@ -19,56 +19,65 @@ use crate::net::tls::system_roots::SystemRoots;
 /// There is no authority to verify a certificate with. The text says why.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct NoAuthorities(pub(crate) String);
+pub(crate) struct NoTrustAnchors(pub(crate) String);
 
 /// Verifies chain, name and dates.
 #[derive(Debug)]
 pub(crate) struct CertificateVerifier {
     system: Arc<SystemRoots>,
-    own: Vec<CertificateDer<'static>>,
+    certs_d: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
     // Made for the first certificate, so that a registry with plain HTTP never causes reading the system's roots.
-    with_file: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
-    with_all: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
+    file_verifier: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+    full_verifier: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
 }
 
 impl CertificateVerifier {
     /// Trusts the system's roots and these certificates of certs.d.
     pub(crate) fn new(
         system: Arc<SystemRoots>,
-        own: Vec<CertificateDer<'static>>,
+        certs_d: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> CertificateVerifier {
-        CertificateVerifier { system, own, provider, with_file: OnceLock::new(), with_all: OnceLock::new() }
+        CertificateVerifier {
+            system,
+            certs_d,
+            provider,
+            file_verifier: OnceLock::new(),
+            full_verifier: OnceLock::new(),
+        }
     }
 
     /// Trusts the system's file and certs.d; `None` if there is no authority in them.
-    fn with_file(&self) -> Option<&WebPkiServerVerifier> {
-        self.with_file.get_or_init(|| self.trusting(self.system.of_file()).ok()).as_deref()
+    fn file_verifier(&self) -> Option<&WebPkiServerVerifier> {
+        self.file_verifier.get_or_init(|| self.build_verifier(self.system.from_file()).ok()).as_deref()
     }
 
     /// Trusts the system's folders too.
-    fn with_all(&self) -> Result<&WebPkiServerVerifier, Error> {
-        let made = self.with_all.get_or_init(|| {
-            let (system, trouble) = self.system.load();
-            self.trusting(system).map_err(|_| {
+    fn full_verifier(&self) -> Result<&WebPkiServerVerifier, Error> {
+        let verifier = self.full_verifier.get_or_init(|| {
+            let (system, trouble) = self.system.all();
+            self.build_verifier(system).map_err(|_| {
                 let separator = if trouble.is_empty() { "" } else { ": " };
                 let text = format!("no certificate authorities were found on this system{separator}{trouble}");
-                Error::Other(OtherError(Arc::new(NoAuthorities(text))))
+                Error::Other(OtherError(Arc::new(NoTrustAnchors(text))))
             })
         });
-        made.as_deref().map_err(Clone::clone)
+        verifier.as_deref().map_err(Clone::clone)
     }
 
-    fn trusting(&self, system: &[CertificateDer<'static>]) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+    fn build_verifier(
+        &self,
+        system: &[CertificateDer<'static>],
+    ) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(system.iter().chain(&self.own).cloned());
+        roots.add_parsable_certificates(system.iter().chain(&self.certs_d).cloned());
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build()
     }
 }
 
 /// Methods that check a signature, each by a function.
-macro_rules! signatures {
+macro_rules! signature_methods {
     ($($method:ident: $check:path),*) => {
         $(fn $method(
             &self,
@@ -93,21 +102,21 @@ impl ServerCertVerifier for CertificateVerifier {
         let check = |verifier: &WebPkiServerVerifier| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        if let Some(Ok(verified)) = self.with_file().map(check) {
+        if let Some(Ok(verified)) = self.file_verifier().map(check) {
             return Ok(verified);
         }
-        let checked = check(self.with_all()?);
+        let checked = check(self.full_verifier()?);
         let Err(error) = checked else { return checked };
         // webpki checks the dates before this, so the certificate is in date here.
-        let is_that = matches!(&error, Error::InvalidCertificate(why) if is_authority_objection(why));
-        if is_that && (self.own.contains(end_entity) || self.system.load().0.contains(end_entity)) {
+        let is_ca = matches!(&error, Error::InvalidCertificate(why) if is_ca_as_end_entity(why));
+        if is_ca && (self.certs_d.contains(end_entity) || self.system.all().0.contains(end_entity)) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
         Err(error)
     }
 
-    signatures! {
+    signature_methods! {
         verify_tls12_signature: crypto::verify_tls12_signature,
         verify_tls13_signature: crypto::verify_tls13_signature
     }
@@ -120,7 +129,7 @@ impl ServerCertVerifier for CertificateVerifier {
 /// Whether the only objection to a certificate is that it claims to be an authority.
 ///
 /// webpki is not a dependency of ours, so its error is recognised by its name. Tests check the name.
-pub(crate) fn is_authority_objection(error: &CertificateError) -> bool {
+pub(crate) fn is_ca_as_end_entity(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
 }
 
@@ -152,7 +161,7 @@ impl ServerCertVerifier for NoVerification {
         Ok(ServerCertVerified::assertion())
     }
 
-    signatures! { verify_tls12_signature: unverified, verify_tls13_signature: unverified }
+    signature_methods! { verify_tls12_signature: unverified, verify_tls13_signature: unverified }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.provider.signature_verification_algorithms.supported_schemes();
@@ -171,7 +180,7 @@ mod tests {
     use crate::env::Env;
 
     #[test]
-    fn the_folders_are_read_only_where_the_file_does_not_convince() {
+    fn root_folders_are_read_only_if_the_root_file_does_not_suffice() {
         let folder = tempfile::tempdir().unwrap();
         let (of_file, of_folder) = (Authority::new("file"), Authority::new("folder"));
         let file = of_file.write(folder.path(), "file.pem");

@@ -231,7 +231,7 @@ impl Clock for SkippingClock {
         Instant::now() + *self.slept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn today(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::now()
     }
 
@@ -239,7 +239,7 @@ impl Clock for SkippingClock {
         *self.slept.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
-    fn chance(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         0.5
     }
 }

@@ -71,7 +71,7 @@ impl Clock for FastClock {
         Instant::now() + *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn today(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::now()
     }
 
@@ -80,7 +80,7 @@ impl Clock for FastClock {
         *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
-    fn chance(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         0.5
     }
 }

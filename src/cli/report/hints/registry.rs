@@ -138,7 +138,7 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
 /// Hints about a failed request.
 pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
-    let given_address = error.address().filter(|address| address.is_given());
+    let given_address = error.address().filter(|address| address.is_from_registry());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
     // Docker Hub requires a login for a repository that does not exist. Where there is no network, it may be none that
     // was meant.
@@ -183,7 +183,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
-        Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
+        Kind::CommandLineLoginRefused => "check --username, and the password that goes with it".into(),
         // Artifactory, for example.
         Kind::Forbidden if !error.is_write() => format!(
             "check the name: some registries answer this for a name that does not exist; otherwise the account \
@@ -197,10 +197,10 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::RateLimited => "wait, then try again; a login usually raises the limit".into(),
         Kind::PlainHttp => "add --insecure if you trust the network to the registry".into(),
         // certs.d is not opened for this host.
-        Kind::Certificate if certs_d_name(host).is_none() => {
+        Kind::CertificateUntrusted if certs_d_name(host).is_none() => {
             "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".into()
         }
-        Kind::Certificate => match first_invalid_certificate_file(&certificates.join(host)) {
+        Kind::CertificateUntrusted => match first_invalid_certificate_file(&certificates.join(host)) {
             Some(file) => format!(
                 "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or \
                  add --insecure to skip the check",
@@ -210,7 +210,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
                 format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check")
             }
         },
-        Kind::CertificateUnfit => {
+        Kind::CertificateInvalid => {
             "call the registry by a name that its certificate is for, have the certificate renewed, or add \
              --insecure to skip the check"
                 .into()

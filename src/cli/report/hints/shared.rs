@@ -12,7 +12,7 @@ pub(super) fn shared_failure(failure: &SharedDraftError, certificates: &Path) ->
         SharedDraftError::Store(SharedStoreError::Conflict { .. }) => {
             "entries of other runs are kept apart: name this run with --run".to_owned()
         }
-        SharedDraftError::Store(SharedStoreError::Put { source, .. }) if source.is_of_unknown_content() => {
+        SharedDraftError::Store(SharedStoreError::Put { source, .. }) if source.is_missing_dependency() => {
             "the registry does not have the image: push it to the list's repository again".to_owned()
         }
         SharedDraftError::Store(SharedStoreError::Put { source, .. }) => {

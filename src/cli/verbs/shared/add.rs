@@ -128,7 +128,7 @@ fn print_dry_run(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<
     let mut stored = Vec::new();
     for new in entries {
         let wrong = |source| SharedStoreError::Entry { tag: new.entry.name.tag(), source };
-        let digest = Digest::of(&new.entry.encode().map_err(wrong)?);
+        let digest = Digest::from_bytes(&new.entry.encode().map_err(wrong)?);
         let tag = new.entry.name.reference(list).unwrap_or_else(|| list.clone());
         stored.push(StoredEntry { tag, digest });
     }

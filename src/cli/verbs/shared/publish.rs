@@ -136,7 +136,7 @@ fn incomplete(
 
 /// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
 fn read_allowed_entries(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
-    let bytes = build_files::read_input(context.env.typed(file), ALLOWED_MAX)?;
+    let bytes = build_files::read_input(context.env.original_path(file), ALLOWED_MAX)?;
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),

@@ -128,7 +128,7 @@ impl Registry {
         if !copied.as_ref().is_err_and(|error| error.registry == target.domain() && is_connection_loss(error.kind)) {
             copy.cancel_upload();
         }
-        copied.map_err(|error| error.of_blob(blob.digest))
+        copied.map_err(|error| error.with_blob(blob.digest))
     }
 }
 
@@ -241,8 +241,8 @@ impl BlobTransfer<'_> {
             }
             let is_limited = error.cause.is_rate_limit();
             let retryable =
-                if error.cause.again == Retryable::Never { Retryable::Repeatable } else { error.cause.again };
-            retry.wait(error.cause.with_again(retryable)).map_err(BlobCopyError::target)?;
+                if error.cause.retryable == Retryable::Never { Retryable::IfRepeatable } else { error.cause.retryable };
+            retry.wait(error.cause.with_retryable(retryable)).map_err(BlobCopyError::target)?;
             if is_limited {
                 self.rewind_to_uploaded();
                 continue;
@@ -260,7 +260,7 @@ impl BlobTransfer<'_> {
     fn can_resume(&self, error: &BlobCopyError) -> bool {
         let cause = &error.cause;
         // An expired token, an upload that no longer exists, or one at another position.
-        let is_recoverable = matches!(cause.status, Some(401 | 404 | 416)) || cause.again != Retryable::Never;
+        let is_recoverable = matches!(cause.status, Some(401 | 404 | 416)) || cause.retryable != Retryable::Never;
         let is_corrupt_resume =
             self.is_resumed && self.state == StreamState::Commit && cause.kind == RegistryErrorKind::Refused;
         error.interrupts_stream && (is_connection_loss(cause.kind) || is_recoverable || is_corrupt_resume)

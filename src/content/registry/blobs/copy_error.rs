@@ -43,7 +43,7 @@ pub(crate) fn is_mount_refused(error: &RegistryError) -> bool {
             | RegistryErrorKind::Refused
             | RegistryErrorKind::Unauthorized
             | RegistryErrorKind::LoginRefused
-            | RegistryErrorKind::GivenLoginRefused
+            | RegistryErrorKind::CommandLineLoginRefused
     )
 }
 

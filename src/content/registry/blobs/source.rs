@@ -9,10 +9,10 @@ use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::digest::Digest;
 use crate::net::body::ResponseBody;
-use crate::net::deadline::{Deadline, shown};
+use crate::net::deadline::{Deadline, format_duration};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind, Retryable};
-use crate::net::transport_error::TransportFailure;
 use crate::net::retry::Attempts;
+use crate::net::transport_error::TransportError;
 use crate::reference::Repository;
 
 /// A connection that transferred this many bytes before it broke counts as progress.
@@ -96,7 +96,7 @@ impl<'a> BlobSource<'a> {
     pub(crate) fn error(&self, kind: RegistryErrorKind, detail: impl Into<String>) -> RegistryError {
         let error = RegistryError::new(kind, self.repository.domain(), detail);
         match &self.stream {
-            Some(stream) => error.at(stream.request.clone()),
+            Some(stream) => error.with_request(stream.request.clone()),
             None => error,
         }
     }
@@ -119,16 +119,17 @@ impl<'a> BlobSource<'a> {
         rest.read(buffer).unwrap_or_default()
     }
 
-    fn interruption(&self, error: TransportFailure) -> RegistryError {
-        if let Some(total) = self.deadline.missed() {
-            return self.error(RegistryErrorKind::Timeout, format!("not all of it came within {}", shown(total)));
+    fn interruption(&self, error: TransportError) -> RegistryError {
+        if let Some(total) = self.deadline.exceeded() {
+            return self
+                .error(RegistryErrorKind::Timeout, format!("not all of it came within {}", format_duration(total)));
         }
         let is_transient = matches!(error.kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout);
-        let again = if is_transient { Retryable::Repeatable } else { error.again };
-        self.error(error.kind, error.detail).with_again(again)
+        let retryable = if is_transient { Retryable::IfRepeatable } else { error.retryable };
+        self.error(error.kind, error.detail).with_retryable(retryable)
     }
 
-    fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportFailure> {
+    fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportError> {
         let Some(stream) = &mut self.stream else { return Err(ended_early()) };
         let mut scratch = Vec::new();
         while stream.position < at {
@@ -213,15 +214,15 @@ impl BlobReader for BlobSource<'_> {
 }
 
 impl BlobStream {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TransportFailure> {
-        let count = self.body.read(buffer).map_err(TransportFailure::of_body)?;
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TransportError> {
+        let count = self.body.read(buffer).map_err(TransportError::from_body_read)?;
         self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         Ok(count)
     }
 }
 
-fn ended_early() -> TransportFailure {
-    TransportFailure::new(RegistryErrorKind::Connect, "the connection ended in the middle of the answer")
+fn ended_early() -> TransportError {
+    TransportError::new(RegistryErrorKind::Connect, "the connection ended in the middle of the answer")
 }
 
 /// Where the body of a response begins within the blob, and the length of the blob, if stated.

@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn reader_withholds_the_last_bytes_of_an_invalid_blob() {
-        let digest = Digest::of(b"hello");
+        let digest = Digest::from_bytes(b"hello");
         for length in [Some(5), None] {
             assert_eq!(read_all(b"hello", &digest, length), (b"hello".to_vec(), true));
             let (out, is_valid) = read_all(b"hullo", &digest, length);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn reader_verifies_an_empty_blob() {
-        for (digest, expected) in [(Digest::of(b""), true), (Digest::of(b"x"), false)] {
+        for (digest, expected) in [(Digest::from_bytes(b""), true), (Digest::from_bytes(b"x"), false)] {
             let (mut hasher, mut source) = (ResumableHasher::new(&digest, Some(0)), reading(b""));
             let mut reader = VerifyingReader::new(&mut source, &mut hasher, Some(0), &|_| {});
             assert_eq!(reader.skip_to(0).is_ok(), expected);
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn rewound_hasher_reaches_the_same_digest() {
         let bytes: Vec<u8> = (0..5 * CHECKPOINT_EVERY).map(|n| (n % 251) as u8).collect();
-        let digest = Digest::of(&bytes);
+        let digest = Digest::from_bytes(&bytes);
         let piece = BUFFER + 7;
         for to in [0, 1, CHECKPOINT_EVERY, CHECKPOINT_EVERY + 1, 3 * CHECKPOINT_EVERY + 5, 5 * CHECKPOINT_EVERY] {
             let mut hasher = ResumableHasher::new(&digest, Some(5 * CHECKPOINT_EVERY));
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn hasher_keeps_a_bounded_number_of_checkpoints() {
-        let digest = Digest::of(b"");
+        let digest = Digest::from_bytes(b"");
         let mut hasher = ResumableHasher::new(&digest, None);
         let piece = vec![0; CHECKPOINT_EVERY as usize];
         (0..2 * CHECKPOINTS_MAX).for_each(|_| hasher.add(&piece));

@@ -66,7 +66,7 @@ impl RemoteReader {
             |_| 1,
             deeper,
             |_, level| {
-                let children = tasks::in_order(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
+                let children = tasks::run_in_order(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
                 let deeper;
                 (found, deeper) = search(children.map_err(CommandError::combine)?.into_iter().flatten().collect());
                 Ok(deeper)
