@@ -142,14 +142,14 @@ fn faults(sources: &[Source]) -> Vec<String> {
 /// A way through the imports that comes back to where it began.
 fn cycle(imports: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn walk(imports: &BTreeMap<String, BTreeSet<String>>, way: &mut Vec<String>, done: &mut BTreeSet<String>) -> bool {
-        let here = way.last().unwrap().clone();
-        if way.iter().position(|earlier| *earlier == here) != Some(way.len() - 1) {
+        let current = way.last().unwrap().clone();
+        if way.iter().position(|earlier| *earlier == current) != Some(way.len() - 1) {
             return true;
         }
-        if !done.insert(here.clone()) {
+        if !done.insert(current.clone()) {
             return false;
         }
-        for next in imports.get(&here).into_iter().flatten() {
+        for next in imports.get(&current).into_iter().flatten() {
             way.push(next.clone());
             if walk(imports, way, done) {
                 return true;
@@ -344,7 +344,7 @@ mod the_check_itself {
     }
 
     #[test]
-    fn down_is_allowed() {
+    fn imports_of_lower_layers_are_allowed() {
         let files = [
             ("lib", "use crate::cli::Called; pub mod env;"),
             ("cli", "use crate::{core, env::Env};"),
@@ -358,7 +358,7 @@ mod the_check_itself {
     }
 
     #[test]
-    fn up_and_sideways_are_faults() {
+    fn imports_of_higher_and_sibling_layers_are_refused() {
         for (from, text) in [
             ("drafts", "use crate::core::Client;"),
             ("drafts", "use crate::{digest::Digest, core};"),
@@ -379,7 +379,7 @@ mod the_check_itself {
     }
 
     #[test]
-    fn comments_strings_and_tests_are_no_imports() {
+    fn paths_in_comments_strings_and_tests_do_not_count() {
         for text in [
             "// use crate::core::Client;",
             "/* use crate::core::Client; */",
@@ -392,7 +392,7 @@ mod the_check_itself {
     }
 
     #[test]
-    fn a_cycle_in_a_folder_is_a_fault() {
+    fn import_cycles_in_a_folder_are_refused() {
         let cycle = [
             ("drafts", "mod a; mod b; mod c;"),
             ("drafts/a", "use super::b::B;"),
@@ -409,7 +409,7 @@ mod the_check_itself {
     }
 
     #[test]
-    fn a_module_without_a_place_is_a_fault() {
+    fn modules_without_a_layer_are_refused() {
         assert_eq!(check(&[("util", "")]), ["util: the picture has no module named util"]);
         assert_eq!(check(&[("cli/a/b/c/d", "")]), ["cli/a/b/c/d: over 3 levels below src"]);
     }

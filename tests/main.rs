@@ -241,4 +241,5 @@ mod cases {
     mod tls;
     mod tls_docker;
     mod tool_specs;
+    mod two_registries;
 }

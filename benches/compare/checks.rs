@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::options::Options;
 use crate::ratios;
 use crate::results::{Key, Results, Sample};
-use crate::secure::Secure;
+use crate::secure::TlsResults;
 use crate::tools::{BASELINE, Job, OURS};
 
 /// Requests for an image may grow by this factor from the smaller list to the larger.
@@ -16,14 +16,14 @@ const MOST_CPU_GROWTH: f64 = 2.0;
 const GROWTH_FROM: usize = 50;
 
 /// The bars of the issue that asked for this bench, at 40 ms: job, images, requests, round trips.
-const BARS: [(Job, usize, usize, f64); 5] = [
+const TARGETS: [(Job, usize, usize, f64); 5] = [
     (Job::Publish, 5, 30, 13.0),
     (Job::Again, 5, 4, 6.0),
     (Job::Publish, 50, 260, 36.0),
     (Job::Inspect, 50, 2, 4.0),
     (Job::Verbose, 50, 53, 11.0),
 ];
-const BAR_RTT: Duration = Duration::from_millis(40);
+const TARGET_RTT: Duration = Duration::from_millis(40);
 
 /// Ours over the baseline's: job, images, the most for wall time. Over TLS, at 40 ms.
 const TLS_RATIOS: [(Job, usize, f64); 5] = [
@@ -46,26 +46,26 @@ const MOST_BEHIND: f64 = 1.1;
 
 /// One thing that was looked at.
 #[derive(Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct CheckResult {
     /// What was found and what may be, in words.
     pub(crate) text: String,
     pub(crate) is_met: bool,
 }
 
 /// All that can be looked at in what was measured.
-pub(crate) fn all(results: &Results, secure: &Secure, copies: &Results, options: &Options) -> Vec<Verdict> {
-    let mut verdicts: Vec<Verdict> = BARS.iter().filter_map(|bar| against(bar, results)).collect();
+pub(crate) fn all(results: &Results, secure: &TlsResults, copies: &Results, options: &Options) -> Vec<CheckResult> {
+    let mut verdicts: Vec<CheckResult> = TARGETS.iter().filter_map(|bar| compare_with_target(bar, results)).collect();
     for &rtt in &options.rtts {
         verdicts.extend(Job::ALL.iter().filter_map(|job| growth(*job, rtt, results, options)));
     }
     if !results.outcomes.is_empty() && results.medians_of(OURS).next().is_none() && options.wants(OURS) {
-        verdicts.push(Verdict { text: "ours did nothing that could be measured".to_owned(), is_met: false });
+        verdicts.push(CheckResult { text: "ours did nothing that could be measured".to_owned(), is_met: false });
     }
     for (job, images, most) in TLS_RATIOS {
-        verdicts.extend(ratio(&secure.warm, ours(job, images, BAR_RTT), most, MOST_CPU, "over TLS with tokens"));
+        verdicts.extend(ratio(&secure.warm, ours(job, images, TARGET_RTT), most, MOST_CPU, "over TLS with tokens"));
     }
     for job in Job::ALL.iter().filter(|job| **job != Job::Copy) {
-        let keys = results.outcomes.keys().filter(|key| key.job == *job && key.tool == OURS && key.rtt == BAR_RTT);
+        let keys = results.outcomes.keys().filter(|key| key.job == *job && key.tool == OURS && key.rtt == TARGET_RTT);
         verdicts.extend(
             keys.filter_map(|key| ratio(results, key.clone(), PLAIN_RATIO + NOISE, MOST_CPU, "over plain HTTP")),
         );
@@ -73,13 +73,13 @@ pub(crate) fn all(results: &Results, secure: &Secure, copies: &Results, options:
     let (wall, cpu) = COPY_RATIOS;
     for key in copies.outcomes.keys().filter(|key| key.tool == OURS) {
         verdicts.extend(ratio(copies, key.clone(), wall + NOISE, cpu, "from one registry to another"));
-        verdicts.extend(behind(copies, key));
+        verdicts.extend(compare_with_fastest(copies, key));
     }
     verdicts
 }
 
 /// Ours beside the baseline; `None` where that was not run.
-fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) -> Option<Verdict> {
+fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) -> Option<CheckResult> {
     let ratios = ratios::of(results, &key)?;
     let text = format!(
         "{} of {} {how}, over the baseline's in {} pairs: wall time {:.2} (at most {most_wall:.2}), processor time {:.2} \
@@ -92,16 +92,16 @@ fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) 
         ratios.peak,
     );
     let is_met = ratios.wall <= most_wall && ratios.cpu <= most_cpu && ratios.peak <= MOST_MEMORY;
-    Some(Verdict { text, is_met })
+    Some(CheckResult { text, is_met })
 }
 
 /// A copy beside the fastest of the other tools.
-fn behind(results: &Results, key: &Key) -> Option<Verdict> {
+fn compare_with_fastest(results: &Results, key: &Key) -> Option<CheckResult> {
     let others = results.outcomes.keys().filter(|other| ![OURS, BASELINE].contains(&other.tool));
     let fastest = others.filter_map(|other| Some((results.median(other)?.usage.wall, other.tool))).min()?;
     let found = results.median(key)?.usage.wall.as_secs_f64() / fastest.0.as_secs_f64();
     let text = format!("copy beside {}: wall time {found:.2} (at most {MOST_BEHIND:.2})", fastest.1);
-    Some(Verdict { text, is_met: found <= MOST_BEHIND })
+    Some(CheckResult { text, is_met: found <= MOST_BEHIND })
 }
 
 fn ours(job: Job, images: usize, rtt: Duration) -> Key {
@@ -113,20 +113,23 @@ pub(crate) fn round_trips(sample: &Sample, rtt: Duration) -> Option<f64> {
     (!rtt.is_zero()).then(|| sample.usage.wall.as_secs_f64() / rtt.as_secs_f64())
 }
 
-fn against((job, images, requests, trips): &(Job, usize, usize, f64), results: &Results) -> Option<Verdict> {
-    let sample = results.median(&ours(*job, *images, BAR_RTT))?;
-    let found = round_trips(&sample, BAR_RTT)?;
+fn compare_with_target(
+    (job, images, requests, trips): &(Job, usize, usize, f64),
+    results: &Results,
+) -> Option<CheckResult> {
+    let sample = results.median(&ours(*job, *images, TARGET_RTT))?;
+    let found = round_trips(&sample, TARGET_RTT)?;
     let text = format!(
         "{} of {images} at {} ms: {} requests of at most {requests}, {found:.1} round trips of at most {trips}",
         job.title(),
-        BAR_RTT.as_millis(),
+        TARGET_RTT.as_millis(),
         sample.requests,
     );
-    Some(Verdict { text, is_met: sample.requests <= *requests && found <= *trips })
+    Some(CheckResult { text, is_met: sample.requests <= *requests && found <= *trips })
 }
 
 /// From the smaller to the largest list: requests and processor time for an image.
-fn growth(job: Job, rtt: Duration, results: &Results, options: &Options) -> Option<Verdict> {
+fn growth(job: Job, rtt: Duration, results: &Results, options: &Options) -> Option<CheckResult> {
     let large = *options.images.last()?;
     let small = options.images.iter().rev().copied().find(|images| *images < large && *images <= GROWTH_FROM)?;
     let (before, after) = (results.median(&ours(job, small, rtt))?, results.median(&ours(job, large, rtt))?);
@@ -144,5 +147,5 @@ fn growth(job: Job, rtt: Duration, results: &Results, options: &Options) -> Opti
         times * MOST_REQUEST_GROWTH,
         times * MOST_CPU_GROWTH,
     );
-    Some(Verdict { text, is_met: requests <= times * MOST_REQUEST_GROWTH && cpu <= times * MOST_CPU_GROWTH })
+    Some(CheckResult { text, is_met: requests <= times * MOST_REQUEST_GROWTH && cpu <= times * MOST_CPU_GROWTH })
 }

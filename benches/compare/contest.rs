@@ -8,7 +8,7 @@ use testkit::sandbox::Sandbox;
 use crate::measure::{self, Usage};
 use crate::options::{Options, SLOW};
 use crate::results::{Key, Results, Sample};
-use crate::seed::Stock;
+use crate::seed::SeededImages;
 use crate::tools::{Job, Task, Tool};
 
 /// Jobs that share a sandbox: pushing again needs the draft that was pushed.
@@ -22,7 +22,7 @@ const CHEAP: Duration = Duration::from_secs(2);
 pub(crate) struct Field<'a> {
     /// A link to the registry for each round-trip time.
     pub(crate) links: &'a [Link],
-    pub(crate) stock: &'a Stock,
+    pub(crate) stock: &'a SeededImages,
     /// A login, as config.json has it.
     pub(crate) login: Option<&'a str>,
     /// Variables for every tool.
@@ -45,7 +45,7 @@ pub(crate) struct Contest<'a> {
 
 /// A tool that takes part in some jobs, so many times.
 #[derive(Clone)]
-struct Entrant<'a> {
+struct Participant<'a> {
     tool: &'a Tool,
     jobs: Vec<Job>,
     runs: usize,
@@ -75,22 +75,22 @@ impl<'a> Contest<'a> {
         let (time, rtt) = (self.begin.elapsed().as_secs(), link.rtt().as_millis());
         eprintln!("bench: {time:4} s  {rtt:3} ms  {images:3} images  {}", jobs[0].title());
         let tools = self.tools;
-        let entrants: Vec<Entrant> = tools.iter().map(|tool| self.entrant(tool, link, images, jobs)).collect();
+        let entrants: Vec<Participant> = tools.iter().map(|tool| self.participant(tool, link, images, jobs)).collect();
         for round in 0..self.options.runs {
             // Another begins in each round: who comes first may find the registry colder.
-            let mut order: Vec<&Entrant> = entrants.iter().collect();
+            let mut order: Vec<&Participant> = entrants.iter().collect();
             order.rotate_left(round % entrants.len().max(1));
-            for entrant in order.into_iter().filter(|entrant| round < entrant.runs) {
-                self.turn(entrant, link, images);
+            for participant in order.into_iter().filter(|participant| round < participant.runs) {
+                self.turn(participant, link, images);
             }
         }
     }
 
     /// What a tool takes part in; what it is left out of is said in the results.
-    fn entrant(&mut self, tool: &'a Tool, link: &Link, images: usize, jobs: &[Job]) -> Entrant<'a> {
+    fn participant(&mut self, tool: &'a Tool, link: &Link, images: usize, jobs: &[Job]) -> Participant<'a> {
         let task = self.task(link, images);
         let limit = self.options.limit;
-        let mut entrant = Entrant { tool, jobs: Vec::new(), runs: self.options.runs };
+        let mut participant = Participant { tool, jobs: Vec::new(), runs: self.options.runs };
         let mut whole = Duration::ZERO;
         for &job in jobs.iter().filter(|job| tool.commands(**job, &task).is_some()) {
             let key = Key { job, images, rtt: link.rtt(), tool: tool.name };
@@ -106,13 +106,13 @@ impl<'a> Contest<'a> {
                     break;
                 }
             } else {
-                entrant.jobs.push(job);
+                participant.jobs.push(job);
                 whole += expected;
             }
         }
         let affordable = SLOW.as_millis().checked_div(whole.as_millis()).unwrap_or(u128::MAX);
-        entrant.runs = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, self.options.runs);
-        entrant
+        participant.runs = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, self.options.runs);
+        participant
     }
 
     /// About how long a run will take, to decide whether it is run at all; nothing of this is reported.
@@ -138,7 +138,7 @@ impl<'a> Contest<'a> {
         Task {
             target: format!("{host}/made/{}-{}:1", self.series, self.made),
             sources: &self.field.stock.sources[..images],
-            list: format!("{host}/{}", Stock::list(images)),
+            list: format!("{host}/{}", SeededImages::list(images)),
             target_host: host.clone(),
             login: self.field.login.map(str::to_owned),
             host,
@@ -146,8 +146,8 @@ impl<'a> Contest<'a> {
     }
 
     /// One tool's jobs, once, in a fresh home.
-    fn turn(&mut self, entrant: &Entrant<'_>, link: &Link, images: usize) {
-        let tool = entrant.tool;
+    fn turn(&mut self, participant: &Participant<'_>, link: &Link, images: usize) {
+        let tool = participant.tool;
         self.made += 1;
         let task = self.task(link, images);
         let variables = self.options.env.iter().chain(self.field.env);
@@ -160,7 +160,7 @@ impl<'a> Contest<'a> {
             // One that fails here fails below as well, where it is reported.
             let _ = measure::process(&sandbox, &words, limit);
         }
-        for &job in &entrant.jobs {
+        for &job in &participant.jobs {
             let key = Key { job, images, rtt: link.rtt(), tool: tool.name };
             let commands = tool.commands(job, &task).unwrap_or_default();
             let _ = link.take();
@@ -168,7 +168,7 @@ impl<'a> Contest<'a> {
                 Ok::<_, String>(usage.then(measure::process(&sandbox, words, limit)?))
             });
             match usage {
-                Ok(usage) => self.results.ran(key, Sample::new(usage, &link.take())),
+                Ok(usage) => self.results.add_run(key, Sample::new(usage, &link.take())),
                 Err(why) => return self.results.missing(key, why),
             }
         }

@@ -51,7 +51,7 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<Results, Stri
                 Ok::<_, String>(usage.then(measure::process(&sandbox, words, options.limit * 2)?))
             });
             match usage {
-                Ok(usage) => results.ran(key, Sample::new(usage, &Counts::default())),
+                Ok(usage) => results.add_run(key, Sample::new(usage, &Counts::default())),
                 Err(why) => results.missing(key, why),
             }
         }

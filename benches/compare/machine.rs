@@ -16,11 +16,11 @@ pub(crate) fn facts(tools: &[Tool], absent: &[Tool], options: &Options) -> Vec<(
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let sandbox = Sandbox::new();
     let mut facts = vec![
-        ("Date".to_owned(), said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
+        ("Date".to_owned(), output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
         ("Machine".to_owned(), format!("{cores} cores ({processor}), {memory}, Linux {}", kernel.trim())),
         ("Command".to_owned(), format!("cargo bench --bench compare -- {}", options.typed).trim_end().to_owned()),
-        ("Commit".to_owned(), said("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
-        ("docker-registry".to_owned(), said("docker-registry", &["--version"])),
+        ("Commit".to_owned(), output_of("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
+        ("docker-registry".to_owned(), output_of("docker-registry", &["--version"])),
     ];
     facts.extend(tools.iter().map(|tool| (tool.name.to_owned(), tool.version(&sandbox).unwrap_or_default())));
     if !absent.is_empty() {
@@ -38,7 +38,7 @@ fn line_of(file: &str, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-fn said(program: &str, words: &[&str]) -> String {
+fn output_of(program: &str, words: &[&str]) -> String {
     let output = Command::new(program).args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     text.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".to_owned())

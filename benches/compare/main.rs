@@ -29,7 +29,7 @@ mod tools;
 use std::process::ExitCode;
 
 use contest::{Contest, Field};
-use options::{Asked, Options};
+use options::{CommandLine, Options};
 use results::{Results, Sample};
 use testkit::client::Client;
 use testkit::link::Link;
@@ -43,11 +43,11 @@ fn main() -> ExitCode {
         return measure::child(&arguments);
     }
     match options::parse(&arguments) {
-        Ok(Asked::Help) => {
+        Ok(CommandLine::Help) => {
             println!("{}", options::USAGE);
             ExitCode::SUCCESS
         }
-        Ok(Asked::Run(options)) => run(&options).unwrap_or_else(|why| {
+        Ok(CommandLine::Run(options)) => run(&options).unwrap_or_else(|why| {
             eprintln!("bench: {why}");
             ExitCode::FAILURE
         }),
@@ -61,7 +61,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode, String> {
     let all = tools::all(&options.ours, options.baseline.as_deref());
     let tools: Vec<Tool> = all.into_iter().filter(|tool| options.wants(tool.name)).collect();
-    let (tools, absent): (Vec<Tool>, Vec<Tool>) = tools.into_iter().partition(|tool| tool.is_there(&Sandbox::new()));
+    let (tools, absent): (Vec<Tool>, Vec<Tool>) =
+        tools.into_iter().partition(|tool| tool.is_installed(&Sandbox::new()));
     // Before the long part: the tree may have moved on by the end.
     let facts = machine::facts(&tools, &absent, options);
     let startup = startup::measure(&tools, options)?;

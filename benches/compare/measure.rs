@@ -40,9 +40,9 @@ impl Usage {
 pub(crate) fn process(sandbox: &Sandbox, words: &[String], limit: Duration) -> Result<Usage, String> {
     let itself = std::env::current_exe().map_err(|error| error.to_string())?;
     let run = sandbox.command(itself).args([MODE.to_owned(), limit.as_millis().to_string()]).args(words.to_vec());
-    let output = run.guard(limit + Duration::from_secs(30)).run();
-    let out = output.out();
-    let numbers: Vec<u64> = out.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let output = run.time_limit(limit + Duration::from_secs(30)).run();
+    let stdout = output.out();
+    let numbers: Vec<u64> = stdout.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [wall, cpu, peak, code] = numbers[..] else {
         return Err(format!("cannot be measured: {}", output.first_err_line()));
     };

@@ -23,7 +23,7 @@ usage: cargo bench --bench compare -- [OPTIONS]        (or: make bench)
 pub(crate) const SLOW: Duration = Duration::from_secs(20);
 
 /// What the command line says.
-pub(crate) enum Asked {
+pub(crate) enum CommandLine {
     /// To tell how it is used.
     Help,
     /// To run.
@@ -94,12 +94,12 @@ impl Options {
 }
 
 /// Reads the arguments, without the program's own name.
-pub(crate) fn parse(arguments: &[String]) -> Result<Asked, String> {
+pub(crate) fn parse(arguments: &[String]) -> Result<CommandLine, String> {
     // `cargo bench` says so itself; without it this is `cargo test --benches`, which wants no hours of work.
     let is_bench = arguments.iter().any(|argument| argument == "--bench");
     let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--bench").collect();
     if !is_bench || words.iter().any(|word| ["-h", "--help"].contains(word)) {
-        return Ok(Asked::Help);
+        return Ok(CommandLine::Help);
     }
     let mut options = Options::new(words.contains(&"--quick"));
     options.typed = words.join(" ");
@@ -110,7 +110,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Asked, String> {
     }
     options.images.sort_unstable();
     options.rtts.sort_unstable();
-    Ok(Asked::Run(Box::new(options)))
+    Ok(CommandLine::Run(Box::new(options)))
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {

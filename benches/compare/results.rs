@@ -57,7 +57,7 @@ pub(crate) struct Results {
 
 impl Results {
     /// Adds a run.
-    pub(crate) fn ran(&mut self, key: Key, sample: Sample) {
+    pub(crate) fn add_run(&mut self, key: Key, sample: Sample) {
         match self.outcomes.entry(key).or_insert_with(|| Outcome::Ran(Vec::new())) {
             Outcome::Ran(samples) => samples.push(sample),
             Outcome::Missing(_) => {}

@@ -16,7 +16,7 @@ use crate::contest::{Contest, Field};
 use crate::jobs;
 use crate::options::Options;
 use crate::results::{Results, Sample};
-use crate::seed::{self, Stock};
+use crate::seed::{self, SeededImages};
 use crate::tools::{Job, Tool};
 
 const RTT: Duration = Duration::from_millis(40);
@@ -28,7 +28,7 @@ const COLD_TURNS: [&[Job]; 2] = [&[Job::Apply], &[Job::Inspect]];
 
 /// What was measured over TLS.
 #[derive(Default)]
-pub(crate) struct Secure {
+pub(crate) struct TlsResults {
     /// With the token server known from an earlier run.
     pub(crate) warm: Results,
     /// In a new home.
@@ -38,9 +38,9 @@ pub(crate) struct Secure {
 }
 
 /// A registry over TLS with its token server, and what a client needs for it.
-struct Place {
+struct TlsRegistry {
     links: Vec<Link>,
-    stock: Stock,
+    stock: SeededImages,
     login: String,
     env: Vec<(String, String)>,
     _registry: RealRegistry,
@@ -52,26 +52,26 @@ struct Place {
 ///
 /// # Errors
 /// Where the registry, the token server or a link cannot be had.
-pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<Secure, String> {
+pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<TlsResults, String> {
     if !options.rtts.contains(&RTT) || !options.has_part("tls") {
-        return Ok(Secure::default());
+        return Ok(TlsResults::default());
     }
     let images = options.images.iter().copied().filter(|images| *images <= IMAGES_MAX).collect();
     let options = &Options { images, rtts: vec![RTT], ..options.clone() };
     let tools: Vec<Tool> = tools.iter().map(Tool::over_tls).collect();
-    let place = Place::new(&options.images)?;
-    let Place { links, stock, login, env, .. } = &place;
+    let place = TlsRegistry::new(&options.images)?;
+    let TlsRegistry { links, stock, login, env, .. } = &place;
     let field = Field { links, stock, login: Some(login), env, is_warm: true };
     let warm = Contest::new(options, &tools, field, "warm").run(&TURNS);
     let cold_field = Field { is_warm: false, ..field };
     let ours: Vec<Tool> = tools.iter().filter(|tool| tool.remembers()).cloned().collect();
     let cold = Contest::new(options, &ours, cold_field, "cold").run(&COLD_TURNS);
     let bounds = if options.has_part("jobs") { jobs::measure(options, &tools, field) } else { Vec::new() };
-    Ok(Secure { warm, cold, bounds })
+    Ok(TlsResults { warm, cold, bounds })
 }
 
-impl Place {
-    fn new(images: &[usize]) -> Result<Place, String> {
+impl TlsRegistry {
+    fn new(images: &[usize]) -> Result<TlsRegistry, String> {
         let text = |error: std::io::Error| error.to_string();
         let files = tempfile::tempdir().map_err(text)?;
         let authority = Authority::new("bench CA");
@@ -97,7 +97,7 @@ impl Place {
         let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
         let client = Client::new(registry.addr()).tls(client_config(&[&authority.cert_pem()], None));
         let stock = seed::stock(&client.bearer(&tokens.issue("seed", &scopes)), images)?;
-        Ok(Place {
+        Ok(TlsRegistry {
             links: vec![link],
             stock,
             login: BASE64_STANDARD.encode("alice:secret"),

@@ -20,12 +20,12 @@ pub(crate) struct Source {
 }
 
 /// What is in the registry.
-pub(crate) struct Stock {
+pub(crate) struct SeededImages {
     /// As many images as the largest list wants.
     pub(crate) sources: Vec<Source>,
 }
 
-impl Stock {
+impl SeededImages {
     /// The name, without the registry, of the list of so many images that are in the list's own repository.
     pub(crate) fn list(size: usize) -> String {
         format!("{}:1", list_repository(size))
@@ -41,7 +41,7 @@ pub(crate) fn list_repository(size: usize) -> String {
 ///
 /// # Errors
 /// What the registry refused.
-pub(crate) fn stock(client: &Client, sizes: &[usize]) -> Result<Stock, String> {
+pub(crate) fn stock(client: &Client, sizes: &[usize]) -> Result<SeededImages, String> {
     let most = sizes.iter().copied().max().unwrap_or(0);
     let sources: Vec<Source> = (0..most).map(source).collect();
     in_parts(&sources, |source| {
@@ -57,27 +57,27 @@ pub(crate) fn stock(client: &Client, sizes: &[usize]) -> Result<Stock, String> {
         let index = part.iter().fold(Index::docker(), |index, source| index.image(&source.image)).build();
         client.push_manifest(&repository, "1", &index.media_type, &index.manifest);
     }
-    Ok(Stock { sources })
+    Ok(SeededImages { sources })
 }
 
-/// Puts images with large layers into the registry: one layer of `shared` bytes and one of `own` bytes each.
+/// Puts images with large layers into the registry: one layer of `shared` bytes and one of `own_layer` bytes each.
 ///
 /// # Errors
 /// What the registry refused.
-pub(crate) fn large(client: &Client, images: usize, shared: usize, own: usize) -> Result<Stock, String> {
+pub(crate) fn large(client: &Client, images: usize, shared: usize, own_layer: usize) -> Result<SeededImages, String> {
     let shared = filler(0, shared);
-    let made = |number: usize| {
+    let build_image = |number: usize| {
         let Source { name, platform, repository, .. } = source(number);
         let image = Image::docker().platform("linux", &platform.1).variant(&platform.2);
-        let image = image.layer(&shared).layer(filler(number as u64 + 1, own)).build();
+        let image = image.layer(&shared).layer(filler(number as u64 + 1, own_layer)).build();
         Source { name, platform, repository, image }
     };
     // One after the other: they are large.
     for number in 0..images {
-        let source = made(number);
+        let source = build_image(number);
         client.push_image(&source.repository, "1", &source.image);
     }
-    Ok(Stock { sources: (0..images).map(source).collect() })
+    Ok(SeededImages { sources: (0..images).map(source).collect() })
 }
 
 /// Bytes that no compression makes smaller, another sequence for each seed (splitmix64).
@@ -95,9 +95,9 @@ fn filler(seed: u64, length: usize) -> Vec<u8> {
 fn source(number: usize) -> Source {
     let architecture = ARCHITECTURES[number % ARCHITECTURES.len()];
     let variant = format!("v{number}");
-    let own = format!("the layer of image {number} alone");
+    let own_layer = format!("the layer of image {number} alone");
     let image = Image::docker().platform("linux", architecture).variant(&variant);
-    let image = image.layer(SHARED_LAYER).layer(own.as_bytes()).build();
+    let image = image.layer(SHARED_LAYER).layer(own_layer.as_bytes()).build();
     let repository = repository(number);
     let platform = ("linux".to_owned(), architecture.to_owned(), variant);
     Source { name: format!("{repository}:1"), platform, repository, image }

@@ -13,7 +13,7 @@ const RUNS: usize = 40;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A command and its median.
-pub(crate) struct Start {
+pub(crate) struct StartupTime {
     pub(crate) command: String,
     pub(crate) usage: Usage,
 }
@@ -22,10 +22,10 @@ pub(crate) struct Start {
 ///
 /// # Errors
 /// Where one of them fails.
-pub(crate) fn measure(tools: &[Tool], options: &Options) -> Result<Vec<Start>, String> {
+pub(crate) fn measure(tools: &[Tool], options: &Options) -> Result<Vec<StartupTime>, String> {
     let sandbox = Sandbox::new();
     let mut commands = vec![vec!["/bin/true".to_owned()]];
-    commands.extend(tools.iter().map(Tool::hello));
+    commands.extend(tools.iter().map(Tool::startup_command));
     let mut samples = vec![Vec::new(); commands.len()];
     for _ in 0..RUNS.min(options.runs * 8) {
         for (command, samples) in commands.iter().zip(&mut samples) {
@@ -41,7 +41,7 @@ pub(crate) fn measure(tools: &[Tool], options: &Options) -> Result<Vec<Start>, S
         let (program, words) = words.split_first()?;
         let name = program.rsplit_once('/').filter(|_| program != "/bin/true").map_or(program.as_str(), |it| it.1);
         let command = std::iter::once(name).chain(words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
-        Some(Start { command, usage })
+        Some(StartupTime { command, usage })
     };
     Ok(commands.iter().zip(&samples).filter_map(start).collect())
 }

@@ -3,22 +3,22 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::checks::{Verdict, round_trips};
+use crate::checks::{CheckResult, round_trips};
 use crate::ratios;
 use crate::results::{Key, Outcome, Results, Sample, median};
-use crate::secure::Secure;
-use crate::startup::Start;
+use crate::secure::TlsResults;
+use crate::startup::StartupTime;
 use crate::tools::{Job, OURS};
 
 /// What there is to report.
 pub(crate) struct Report<'a> {
     pub(crate) facts: &'a [(String, String)],
-    pub(crate) startup: &'a [Start],
+    pub(crate) startup: &'a [StartupTime],
     pub(crate) plain: &'a Results,
     pub(crate) bounds: &'a [(usize, Sample)],
-    pub(crate) secure: &'a Secure,
+    pub(crate) secure: &'a TlsResults,
     pub(crate) copies: &'a Results,
-    pub(crate) verdicts: &'a [Verdict],
+    pub(crate) verdicts: &'a [CheckResult],
 }
 
 /// The whole report.
@@ -35,7 +35,7 @@ pub(crate) fn markdown(report: &Report<'_>) -> String {
         let _ = writeln!(text, "- {name}: {value}");
     }
     text += "\n## Start-up\n\n";
-    text += &grid(&["command", "ms", "CPU ms", "peak MB"], report.startup.iter().map(start_row).collect());
+    text += &markdown_table(&["command", "ms", "CPU ms", "peak MB"], report.startup.iter().map(start_row).collect());
     text += &section("", report.plain);
     text += &bounds("plain HTTP", report.bounds);
     text += &section("TLS, tokens: ", &report.secure.warm);
@@ -65,12 +65,12 @@ fn section(how: &str, results: &Results) -> String {
         let _ = write!(text, "\n## {how}{}\n\n", title(job));
         let head = ["images", "RTT ms", "tool", "requests", "connections", "round trips", "ms"];
         let head = [&head[..], &["CPU ms", "peak MB", "× ours", "runs"]].concat();
-        text += &grid(&head, keys.iter().map(|key| row(key, results)).collect());
+        text += &markdown_table(&head, keys.iter().map(|key| row(key, results)).collect());
         let compared: Vec<Vec<String>> =
             keys.iter().filter(|key| key.tool == OURS).filter_map(|key| ratio_row(key, results)).collect();
         if !compared.is_empty() {
             text += "\n";
-            text += &grid(&["images", "RTT ms", "ours / baseline", "CPU", "peak", "pairs"], compared);
+            text += &markdown_table(&["images", "RTT ms", "ours / baseline", "CPU", "peak", "pairs"], compared);
         }
     }
     text
@@ -89,7 +89,7 @@ fn bounds(how: &str, bounds: &[(usize, Sample)]) -> String {
         return String::new();
     }
     let head = ["--jobs", "requests", "connections", "ms", "CPU ms", "peak MB"];
-    let rows = grid(&head, bounds.iter().map(bound_row).collect());
+    let rows = markdown_table(&head, bounds.iter().map(bound_row).collect());
     format!("\n## How many requests at once ({how}, create + push of 50 at 40 ms)\n\n{rows}")
 }
 
@@ -113,7 +113,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }
 
-fn start_row(start: &Start) -> Vec<String> {
+fn start_row(start: &StartupTime) -> Vec<String> {
     vec![start.command.clone(), millis(start.usage.wall), millis(start.usage.cpu), megabytes(start.usage.peak)]
 }
 
@@ -168,7 +168,7 @@ fn left_out(all: &[&Results]) -> String {
 }
 
 /// A table whose columns are as wide as their widest cell; all but the words stand to the right.
-fn grid(head: &[&str], rows: Vec<Vec<String>>) -> String {
+fn markdown_table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
     let width = |column: usize| {
         let cells = rows.iter().chain([&head]).filter_map(|row| row.get(column));

@@ -158,21 +158,21 @@ impl Tool {
     }
 
     /// Whether it can be run.
-    pub(crate) fn is_there(&self, sandbox: &Sandbox) -> bool {
-        let there = on_path(self.program()) || Path::new(self.program()).is_file();
-        there && self.version(sandbox).is_some()
+    pub(crate) fn is_installed(&self, sandbox: &Sandbox) -> bool {
+        let is_installed = on_path(self.program()) || Path::new(self.program()).is_file();
+        is_installed && self.version(sandbox).is_some()
     }
 
     /// What it says of itself; `None` where it says nothing.
     pub(crate) fn version(&self, sandbox: &Sandbox) -> Option<String> {
-        let run = sandbox.command(self.program()).args(self.version.to_vec()).guard(Duration::from_secs(20));
+        let run = sandbox.command(self.program()).args(self.version.to_vec()).time_limit(Duration::from_secs(20));
         let output = run.run();
-        let out = output.out();
-        (output.code == 0).then(|| out.lines().next().unwrap_or_default().to_owned())
+        let stdout = output.out();
+        (output.code == 0).then(|| stdout.lines().next().unwrap_or_default().to_owned())
     }
 
     /// The shortest thing that it can be asked: how fast it starts.
-    pub(crate) fn hello(&self) -> Vec<String> {
+    pub(crate) fn startup_command(&self) -> Vec<String> {
         std::iter::once(self.program().to_owned()).chain(owned(self.version)).collect()
     }
 
@@ -211,7 +211,7 @@ impl Tool {
         let after = |words: &[&str], rest: Vec<String>| -> Vec<String> {
             self.start.iter().cloned().chain(owned(words)).chain(rest).collect()
         };
-        let one = |words: &[&str], rest| Some(vec![after(words, rest)]);
+        let single_command = |words: &[&str], rest| Some(vec![after(words, rest)]);
         let switch: &[&str] = if self.is_secure { &[] } else { &["--insecure"] };
         let with = |verb: &str, rest: Vec<String>| after(&[&[verb], switch].concat(), rest);
         let apply = |more: &[&str]| Some(vec![with("apply", owned(&[&["-f", "spec.yaml", "-q"], more].concat()))]);
@@ -227,19 +227,27 @@ impl Tool {
             (Kind::Ours, Job::Apply | Job::Copy) => apply(&[]),
             (Kind::Manifest | Kind::ManifestTool, Job::Copy) => None,
             (_, Job::Apply) => None,
-            (Kind::Crane, Job::Copy) => one(&["index", "append", "-t", target], task.flagged("-m")),
-            (Kind::Regctl, Job::Copy) => one(&["index", "create", target], task.flagged("--ref")),
-            (Kind::Buildx, Job::Copy) => one(&["imagetools", "create", "-t", target], task.images().collect()),
-            (Kind::Crane, Job::Publish | Job::Again) => one(&["index", "append", "-t", target], task.flagged("-m")),
-            (Kind::Crane, Job::Inspect) => one(&["manifest", list], vec![]),
-            (Kind::Regctl, Job::Publish | Job::Again) => one(&["index", "create", target], task.flagged("--ref")),
-            (Kind::Regctl, Job::Inspect) => one(&["manifest", "get", "--format", "raw-body", list], vec![]),
-            (Kind::ManifestTool, Job::Publish | Job::Again) => one(&["push", "from-spec", "spec.yaml"], vec![]),
-            (Kind::ManifestTool, Job::Verbose) => one(&["inspect", list], vec![]),
-            (Kind::Buildx, Job::Publish | Job::Again) => {
-                one(&["imagetools", "create", "-t", target], task.images().collect())
+            (Kind::Crane, Job::Copy) => single_command(&["index", "append", "-t", target], task.flagged("-m")),
+            (Kind::Regctl, Job::Copy) => single_command(&["index", "create", target], task.flagged("--ref")),
+            (Kind::Buildx, Job::Copy) => {
+                single_command(&["imagetools", "create", "-t", target], task.images().collect())
             }
-            (Kind::Buildx, Job::Inspect) => one(&["imagetools", "inspect", "--raw", list], vec![]),
+            (Kind::Crane, Job::Publish | Job::Again) => {
+                single_command(&["index", "append", "-t", target], task.flagged("-m"))
+            }
+            (Kind::Crane, Job::Inspect) => single_command(&["manifest", list], vec![]),
+            (Kind::Regctl, Job::Publish | Job::Again) => {
+                single_command(&["index", "create", target], task.flagged("--ref"))
+            }
+            (Kind::Regctl, Job::Inspect) => single_command(&["manifest", "get", "--format", "raw-body", list], vec![]),
+            (Kind::ManifestTool, Job::Publish | Job::Again) => {
+                single_command(&["push", "from-spec", "spec.yaml"], vec![])
+            }
+            (Kind::ManifestTool, Job::Verbose) => single_command(&["inspect", list], vec![]),
+            (Kind::Buildx, Job::Publish | Job::Again) => {
+                single_command(&["imagetools", "create", "-t", target], task.images().collect())
+            }
+            (Kind::Buildx, Job::Inspect) => single_command(&["imagetools", "inspect", "--raw", list], vec![]),
             (Kind::Crane | Kind::Regctl | Kind::Buildx, Job::Verbose) | (Kind::ManifestTool, Job::Inspect) => None,
         }
     }

@@ -63,7 +63,9 @@ fn is_whole() -> bool {
 #[test]
 fn each_parser_keeps_within_its_memory() {
     if !is_whole() {
-        testkit::figures::told("memory of the parsers: 3 of 9 shapes for each; make faults gives each all of them");
+        testkit::stderr::print_uncaptured(
+            "memory of the parsers: 3 of 9 shapes for each; make faults gives each all of them",
+        );
     }
     let this = std::env::current_exe().expect("this program");
     let mut told = Vec::new();

@@ -1,4 +1,5 @@
-//! The command line beside docker's own: whatever is refused before a verb runs is refused in the same words.
+//! The command line beside docker's own: everything that is refused before a command runs is refused in the same
+//! words.
 
 use testkit::sandbox::{Output, Sandbox, on_path};
 use testkit::skip::skipped;
@@ -133,9 +134,9 @@ fn arguments_that_docker_refuses_get_the_same_errors() {
         // What was probably meant is ours to say, behind all that docker says.
         let (text, hint) = without_hint(&ours.err());
         hints += usize::from(hint.is_some());
-        let said = |output: &Output| (output.code, output.out(), output.err());
-        if said(&docker) != (ours.code, ours.out(), text) {
-            different.push(format!("{line:?}\n  docker: {:?}\n  ours:   {:?}", said(&docker), said(&ours)));
+        let output_of = |output: &Output| (output.code, output.out(), output.err());
+        if output_of(&docker) != (ours.code, ours.out(), text) {
+            different.push(format!("{line:?}\n  docker: {:?}\n  ours:   {:?}", output_of(&docker), output_of(&ours)));
         }
     }
     assert!(different.is_empty(), "{} of {} differ:\n{}", different.len(), REFUSED.len(), different.join("\n"));
@@ -176,8 +177,13 @@ fn our_own_flags_are_refused_in_the_same_form() {
     for (line, first, hint) in cases {
         let output = ours(&sandbox, line);
         let verb = line.split(' ').next().unwrap_or_default();
-        let (text, said) = without_hint(&output.err());
-        assert_eq!((output.code, output.out().as_str(), said.as_deref()), (125, "", *hint), "{line}: {}", output.err());
+        let (text, output_of) = without_hint(&output.err());
+        assert_eq!(
+            (output.code, output.out().as_str(), output_of.as_deref()),
+            (125, "", *hint),
+            "{line}: {}",
+            output.err()
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.first(), Some(first), "{line}");
         assert!(lines[2].starts_with(&format!("Usage:  docker manifest {verb} ")), "{line}: {text}");
@@ -243,11 +249,11 @@ fn version_names_the_build() {
     let text = sandbox.command(OURS).arg("version").run().success().out();
     let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, ["docker-manifest", "commit:", "date:", "target:"], "{text}");
-    let told = sandbox.command(OURS).args(["version", "--format", "json"]).run().success();
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
-    let target = told["target"].as_str().unwrap();
-    assert!(target.starts_with(std::env::consts::ARCH) && text.contains(target), "{told:#}");
+    let output = sandbox.command(OURS).args(["version", "--format", "json"]).run().success();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    let target = json["target"].as_str().unwrap();
+    assert!(target.starts_with(std::env::consts::ARCH) && text.contains(target), "{json:#}");
 }
 
 #[test]

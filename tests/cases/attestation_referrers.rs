@@ -5,17 +5,14 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::buildx_image;
 use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
 
-use super::OURS;
+use super::two_registries;
 
 const ATTESTATION: &str = "application/vnd.docker.attestation.manifest.v1+json";
 
+/// The registry of images has two, one of which has an attestation.
 struct Fixture {
-    /// Where the images are, two of which have an attestation.
-    from: Registry,
-    to: Registry,
-    sandbox: Sandbox,
+    registries: two_registries::Fixture,
     images: [Image; 2],
     attestation: Image,
 }
@@ -30,40 +27,29 @@ impl Fixture {
             let builder = builder.layer_annotated("application/vnd.in-toto+json", layer, &notes);
             builder.artifact_type(kind).annotation("own", "kept").subject(subject).build()
         };
-        let (own, sbom) = (attestation(&images[0], ATTESTATION), attestation(&images[0], "application/spdx+json"));
+        let (statement, sbom) =
+            (attestation(&images[0], ATTESTATION), attestation(&images[0], "application/spdx+json"));
         for (tag, image) in ["amd64", "arm64"].iter().zip(&images) {
             from.put_image("src", tag, image);
         }
-        for referrer in [&sbom, &own] {
+        for referrer in [&sbom, &statement] {
             from.put_image("src", &referrer.digest(), referrer);
         }
-        let list = Index::oci().image(&sbom).image(&own).build();
+        let list = Index::oci().image(&sbom).image(&statement).build();
         from.put_index("src", &images[0].digest().replace(':', "-"), &list);
         from.clear();
-        Fixture { from, to: Registry::start(), sandbox: Sandbox::new(), images, attestation: own }
-    }
-
-    /// `%x` is x in the registry of the images, `@x` in the other one.
-    fn run(&self, line: &str) -> Output {
-        self.from.clear();
-        let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
-            (Some(rest), _) => self.to.name(rest),
-            (_, Some(rest)) => self.from.name(rest),
-            _ => word.to_owned(),
-        };
-        let output = self.sandbox.command(OURS).dir(self.sandbox.path()).args(line.split(' ').map(word)).run();
-        assert_eq!(output.code, 0, "{line}: {}", output.err());
-        output
+        let registries = two_registries::Fixture::with_registries(from, Registry::start());
+        Fixture { registries, images, attestation: statement }
     }
 
     /// How often the registry of the images was asked for something of this name.
-    fn asked(&self, part: &str) -> usize {
-        self.from.requests().iter().filter(|request| request.path.contains(part)).count()
+    fn count_requests(&self, part: &str) -> usize {
+        self.registries.from.requests().iter().filter(|request| request.path.contains(part)).count()
     }
 
     /// The descriptors of the published list.
     fn published(&self, tag: &str) -> Vec<Value> {
-        let (_, bytes) = self.to.manifest("app", tag).expect("the list");
+        let (_, bytes) = self.registries.to.manifest("app", tag).expect("the list");
         let list: Value = serde_json::from_slice(&bytes).expect("JSON");
         list["manifests"].as_array().expect("manifests").clone()
     }
@@ -73,7 +59,10 @@ impl Fixture {
     fn assert_attested(&self, tag: &str) {
         let published = self.published(tag);
         assert_eq!(published.len(), 3, "{published:#?}");
-        let listed = published.iter().find(|own| own["digest"] == self.attestation.digest()).expect("the attestation");
+        let listed = published
+            .iter()
+            .find(|statement| statement["digest"] == self.attestation.digest())
+            .expect("the attestation");
         assert_eq!(listed["platform"], json!({"os": "unknown", "architecture": "unknown"}));
         let marks = json!({
             "own": "kept",
@@ -81,10 +70,10 @@ impl Fixture {
             "vnd.docker.reference.type": "attestation-manifest",
         });
         assert_eq!(listed["annotations"], marks);
-        let (_, bytes) = self.to.manifest("app", &self.attestation.digest()).expect("the attestation");
+        let (_, bytes) = self.registries.to.manifest("app", &self.attestation.digest()).expect("the attestation");
         assert_eq!(bytes, self.attestation.manifest);
         for blob in self.attestation.blobs() {
-            assert!(self.to.has_blob("app", &testkit::image::sha256(blob)));
+            assert!(self.registries.to.has_blob("app", &testkit::image::sha256(blob)));
         }
     }
 }
@@ -94,48 +83,53 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
         let fixture = Fixture::new(from);
-        fixture.run("create --attestations keep @app:1 %src:amd64 %src:arm64");
+        fixture.registries.run_line_ok("create --attestations keep @app:1 %src:amd64 %src:arm64");
         // The API is asked for each image, or once for all and then each referrers tag; cosign's tags are not.
         let expected = if has_api { (2, 0) } else { (1, 2) };
-        assert_eq!((fixture.asked("/referrers/"), fixture.asked("/manifests/sha256-")), expected);
+        assert_eq!((fixture.count_requests("/referrers/"), fixture.count_requests("/manifests/sha256-")), expected);
         let dry: Value =
-            serde_json::from_slice(&fixture.run("push --dry-run --format json @app:1").stdout).expect("JSON");
-        let left = dry["leftBehind"].as_array().expect("the SBOM");
-        assert_eq!((left.len(), &left[0]["artifactType"]), (1, &json!("application/spdx+json")));
-        fixture.run("push @app:1");
+            serde_json::from_slice(&fixture.registries.run_line_ok("push --dry-run --format json @app:1").stdout)
+                .expect("JSON");
+        let left_behind = dry["leftBehind"].as_array().expect("the SBOM");
+        assert_eq!((left_behind.len(), &left_behind[0]["artifactType"]), (1, &json!("application/spdx+json")));
+        fixture.registries.run_line_ok("push @app:1");
         fixture.assert_attested("1");
-        fixture.run("create --push --attestations keep @app:2 %src:amd64 %src:arm64");
+        fixture.registries.run_line_ok("create --push --attestations keep @app:2 %src:amd64 %src:arm64");
         fixture.assert_attested("2");
-        fixture.run("create @app:3 %src:arm64");
-        fixture.run("add --attestations keep @app:3 %src:amd64");
-        fixture.run("push @app:3");
+        fixture.registries.run_line_ok("create @app:3 %src:arm64");
+        fixture.registries.run_line_ok("add --attestations keep @app:3 %src:amd64");
+        fixture.registries.run_line_ok("push @app:3");
         fixture.assert_attested("3");
         let spec = |name: &str| {
-            let [amd, arm] = ["amd64", "arm64"].map(|tag| fixture.from.name(&format!("src:{tag}")));
-            format!("image: {}\nmanifests: [{{image: {amd}}}, {{image: {arm}}}]\n", fixture.to.name(name))
+            let [amd, arm] = ["amd64", "arm64"].map(|tag| fixture.registries.from.name(&format!("src:{tag}")));
+            format!("image: {}\nmanifests: [{{image: {amd}}}, {{image: {arm}}}]\n", fixture.registries.to.name(name))
         };
-        fixture.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));
-        fixture.run("apply -f list.yaml");
+        fixture.registries.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));
+        fixture.registries.run_line_ok("apply -f list.yaml");
         fixture.assert_attested("4");
         // From layouts, too: one has it under the referrers tag, the other one has none.
-        fixture.run("copy --quiet --referrers all %src:amd64 oci-layout://amd64");
-        fixture.run("copy --quiet --referrers all %src:arm64 oci-archive:./arm64.tar");
-        fixture.run("create --push --attestations keep @app:8 oci-layout://amd64 oci-archive:./arm64.tar");
+        fixture.registries.run_line_ok("copy --quiet --referrers all %src:amd64 oci-layout://amd64");
+        fixture.registries.run_line_ok("copy --quiet --referrers all %src:arm64 oci-archive:./arm64.tar");
+        fixture
+            .registries
+            .run_line_ok("create --push --attestations keep @app:8 oci-layout://amd64 oci-archive:./arm64.tar");
         fixture.assert_attested("8");
-        assert_eq!(fixture.asked(""), 0, "the registry that they came from");
-        fixture.run("create --push --attestations keep x.invalid/app:9 oci-layout://amd64 %src:arm64 --to oci:./both");
-        fixture.run("copy --quiet oci:./both @app");
+        assert_eq!(fixture.count_requests(""), 0, "the registry that they came from");
+        fixture.registries.run_line_ok(
+            "create --push --attestations keep x.invalid/app:9 oci-layout://amd64 %src:arm64 --to oci:./both",
+        );
+        fixture.registries.run_line_ok("copy --quiet oci:./both @app");
         fixture.assert_attested("9");
         // Without the word, images cost what they cost, and lists have what their indexes list.
-        fixture.run("create --push @app:5 %src:amd64 %src:arm64");
-        assert_eq!((fixture.published("5").len(), fixture.asked("referrers")), (2, 0));
-        fixture.sandbox.write("list.yaml", spec("app:6"));
-        fixture.run("apply -f list.yaml");
-        assert_eq!((fixture.published("6").len(), fixture.asked("sha256-")), (2, 0));
+        fixture.registries.run_line_ok("create --push @app:5 %src:amd64 %src:arm64");
+        assert_eq!((fixture.published("5").len(), fixture.count_requests("referrers")), (2, 0));
+        fixture.registries.sandbox.write("list.yaml", spec("app:6"));
+        fixture.registries.run_line_ok("apply -f list.yaml");
+        assert_eq!((fixture.published("6").len(), fixture.count_requests("sha256-")), (2, 0));
         // It goes with its image.
-        fixture.run("create --attestations keep @app:7 %src:amd64 %src:arm64");
-        fixture.run("remove @app:7 linux/amd64");
-        fixture.run("push @app:7");
+        fixture.registries.run_line_ok("create --attestations keep @app:7 %src:amd64 %src:arm64");
+        fixture.registries.run_line_ok("remove @app:7 linux/amd64");
+        fixture.registries.run_line_ok("push @app:7");
         assert_eq!(fixture.published("7").len(), 1);
     }
 }

@@ -1,15 +1,15 @@
-//! Logging in to a real docker-registry: htpasswd and tokens, with credentials from every place where the docker
-//! client looks for them. Each way has to end in the very bytes that are pushed where nobody asks for a name.
+//! Logins to a real docker-registry: htpasswd and tokens, with credentials from every place where the docker client
+//! looks for them. Each way has to publish the same bytes as without a login.
 
 use serde_json::{Value, json};
 use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
 use testkit::sandbox::write_script;
 use testkit::token::{Grant, TokenConfig, TokenRequest, TokenUser};
 
-use super::real_fixture::{Door, Fixture, assert_first_line, assert_refused};
+use super::real_fixture::{ClientAuth, Fixture, assert_first_line, assert_refused};
 
-fn token() -> Option<Fixture> {
-    Fixture::plain(Door::Token(TokenConfig::default()))
+fn with_token_server() -> Option<Fixture> {
+    Fixture::plain(ClientAuth::Token(TokenConfig::default()))
 }
 
 fn basic(user: &str, password: &str) -> String {
@@ -40,23 +40,23 @@ fn auths(fixture: &Fixture, entry: Value) -> String {
 }
 
 /// Puts `docker-credential-test` on the PATH; the script sees the registry's name on its stdin as `$server`, and
-/// what it was asked goes to `asked`.
-fn helper(fixture: &mut Fixture, script: &str) {
+/// what it was asked goes to `helper_calls`.
+fn install_helper(fixture: &mut Fixture, script: &str) {
     let bin = fixture.sandbox.path().join("bin");
     std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
-    let asked = fixture.sandbox.path().join("asked");
-    let text = format!("#!/bin/sh\nserver=$(cat)\necho \"$* $server\" >>'{}'\n{script}\n", asked.display());
+    let helper_calls = fixture.sandbox.path().join("asked");
+    let text = format!("#!/bin/sh\nserver=$(cat)\necho \"$* $server\" >>'{}'\n{script}\n", helper_calls.display());
     write_script(&bin.join("docker-credential-test"), &text);
     fixture.sandbox.set_first_on_path(&bin);
 }
 
 /// A helper that knows one user.
-fn helper_with(fixture: &mut Fixture, user: &str, secret: &str) {
+fn install_helper_for(fixture: &mut Fixture, user: &str, secret: &str) {
     let answer = format!(r#"{{"ServerURL":"%s","Username":"{user}","Secret":"{secret}"}}\n"#);
-    helper(fixture, &format!("printf '{answer}' \"$server\""));
+    install_helper(fixture, &format!("printf '{answer}' \"$server\""));
 }
 
-fn asked(fixture: &Fixture) -> String {
+fn helper_calls(fixture: &Fixture) -> String {
     std::fs::read_to_string(fixture.sandbox.path().join("asked")).unwrap_or_default()
 }
 
@@ -75,41 +75,41 @@ fn assert_two_requests(requests: &[TokenRequest]) {
 }
 
 #[test]
-fn an_open_registry_needs_nothing() {
-    let Some(fixture) = Fixture::plain(Door::Open) else { return };
+fn an_open_registry_needs_no_credentials() {
+    let Some(fixture) = Fixture::plain(ClientAuth::Open) else { return };
     fixture.create_and_push();
 }
 
 #[test]
 fn htpasswd_with_an_auth_entry() {
-    let Some(fixture) = Fixture::plain(Door::Htpasswd) else { return };
+    let Some(fixture) = Fixture::plain(ClientAuth::Htpasswd) else { return };
     login(&fixture, json!({ "auth": basic(HTPASSWD_USER, HTPASSWD_PASSWORD) }));
     fixture.create_and_push();
 }
 
 #[test]
 fn htpasswd_with_username_and_password() {
-    let Some(fixture) = Fixture::plain(Door::Htpasswd) else { return };
+    let Some(fixture) = Fixture::plain(ClientAuth::Htpasswd) else { return };
     login(&fixture, json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD }));
     fixture.create_and_push();
 }
 
 #[test]
 fn htpasswd_with_a_helper_for_the_host() {
-    let Some(mut fixture) = Fixture::plain(Door::Htpasswd) else { return };
-    helper_with(&mut fixture, HTPASSWD_USER, HTPASSWD_PASSWORD);
+    let Some(mut fixture) = Fixture::plain(ClientAuth::Htpasswd) else { return };
+    install_helper_for(&mut fixture, HTPASSWD_USER, HTPASSWD_PASSWORD);
     // The file's own entry is wrong: the helper goes before it.
     let (host, wrong) = (fixture.host.as_str(), json!({ "auth": basic(HTPASSWD_USER, "wrong") }));
     fixture.sandbox.write_config(&json!({ "auths": { host: wrong }, "credHelpers": { host: "test" } }).to_string());
     fixture.create_and_push();
-    assert_eq!(asked(&fixture).lines().next(), Some(format!("get {}", fixture.host).as_str()));
+    assert_eq!(helper_calls(&fixture).lines().next(), Some(format!("get {}", fixture.host).as_str()));
 }
 
 #[test]
-fn the_environment_holds_credentials() {
-    for door in [Door::Htpasswd, Door::Token(TokenConfig::default())] {
+fn credentials_are_read_from_docker_auth_config() {
+    for door in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
         let (name, password) = match door {
-            Door::Htpasswd => (HTPASSWD_USER, HTPASSWD_PASSWORD),
+            ClientAuth::Htpasswd => (HTPASSWD_USER, HTPASSWD_PASSWORD),
             _ => ("alice", "secret"),
         };
         let Some(mut fixture) = Fixture::plain(door) else { return };
@@ -121,15 +121,15 @@ fn the_environment_holds_credentials() {
 
 #[test]
 fn the_environment_overrides_the_configuration_file() {
-    let Some(mut fixture) = token() else { return };
+    let Some(mut fixture) = with_token_server() else { return };
     login(&fixture, json!({ "auth": basic("alice", "wrong") }));
     fixture.sandbox.set("DOCKER_AUTH_CONFIG", auths(&fixture, json!({ "auth": basic("alice", "secret") })));
     fixture.create_and_push();
 }
 
 #[test]
-fn tokens_are_asked_for_once_a_command() {
-    let Some(fixture) = token() else { return };
+fn tokens_are_requested_once_for_a_command() {
+    let Some(fixture) = with_token_server() else { return };
     login(&fixture, json!({ "auth": basic("alice", "secret") }));
     fixture.create_and_push();
     let requests = fixture.tokens().requests();
@@ -138,9 +138,9 @@ fn tokens_are_asked_for_once_a_command() {
 }
 
 #[test]
-fn an_answer_may_leave_out_everything_but_the_token() {
+fn a_token_response_may_have_the_token_alone() {
     let config = TokenConfig { lifetime_seconds: None, access_token_only: true, ..TokenConfig::default() };
-    let Some(fixture) = Fixture::plain(Door::Token(config)) else { return };
+    let Some(fixture) = Fixture::plain(ClientAuth::Token(config)) else { return };
     login(&fixture, json!({ "auth": basic("alice", "secret") }));
     fixture.create_and_push();
     assert_two_requests(&fixture.tokens().requests());
@@ -148,7 +148,7 @@ fn an_answer_may_leave_out_everything_but_the_token() {
 
 #[test]
 fn an_identity_token_is_exchanged_by_post() {
-    let Some(fixture) = token() else { return };
+    let Some(fixture) = with_token_server() else { return };
     // As `docker login` leaves it where the server gave a refresh token: the name stays, the password is gone.
     login(&fixture, json!({ "auth": basic("alice", ""), "identitytoken": "refresh-alice" }));
     fixture.create_and_push();
@@ -161,9 +161,9 @@ fn an_identity_token_is_exchanged_by_post() {
 }
 
 #[test]
-fn where_post_is_unknown_get_is_tried() {
+fn a_token_server_without_post_is_asked_by_get() {
     let config = TokenConfig { oauth2: false, ..TokenConfig::default() };
-    let Some(fixture) = Fixture::plain(Door::Token(config)) else { return };
+    let Some(fixture) = Fixture::plain(ClientAuth::Token(config)) else { return };
     login(&fixture, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
     fixture.create_and_push();
     let good: Vec<_> = fixture.tokens().requests().into_iter().filter(|request| request.status == 200).collect();
@@ -173,7 +173,7 @@ fn where_post_is_unknown_get_is_tried() {
 
 #[test]
 fn registry_token_is_sent_unchanged() {
-    let Some(fixture) = token() else { return };
+    let Some(fixture) = with_token_server() else { return };
     let scopes = ["repository:team/app:pull,push", "repository:team/amd:pull", "repository:team/arm:pull"];
     login(&fixture, json!({ "registrytoken": fixture.tokens().issue("robot", &scopes) }));
     fixture.create_and_push();
@@ -182,8 +182,8 @@ fn registry_token_is_sent_unchanged() {
 
 #[test]
 fn a_helper_gives_a_password() {
-    let Some(mut fixture) = token() else { return };
-    helper_with(&mut fixture, "alice", "secret");
+    let Some(mut fixture) = with_token_server() else { return };
+    install_helper_for(&mut fixture, "alice", "secret");
     fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
     fixture.create_and_push();
     assert_two_requests(&fixture.tokens().requests());
@@ -191,8 +191,8 @@ fn a_helper_gives_a_password() {
 
 #[test]
 fn a_helper_gives_an_identity_token() {
-    let Some(mut fixture) = token() else { return };
-    helper_with(&mut fixture, "<token>", "refresh-alice");
+    let Some(mut fixture) = with_token_server() else { return };
+    install_helper_for(&mut fixture, "<token>", "refresh-alice");
     fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
     fixture.create_and_push();
     let requests = fixture.tokens().requests();
@@ -206,11 +206,11 @@ fn a_helper_without_credentials_means_anonymous() {
         anonymous: vec![Grant::new("team/amd", "pull"), Grant::new("team/arm", "pull")],
         ..TokenConfig::default()
     };
-    let Some(mut fixture) = Fixture::plain(Door::Token(config)) else { return };
-    helper(&mut fixture, "echo 'credentials not found in native keychain'; exit 1");
+    let Some(mut fixture) = Fixture::plain(ClientAuth::Token(config)) else { return };
+    install_helper(&mut fixture, "echo 'credentials not found in native keychain'; exit 1");
     fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
     let _ = fixture.create().success();
-    assert!(asked(&fixture).starts_with("get "), "{}", asked(&fixture));
+    assert!(helper_calls(&fixture).starts_with("get "), "{}", helper_calls(&fixture));
     assert!(fixture.tokens().requests().iter().all(|request| request.user.is_none()));
     assert_first_line(&fixture.push(), &["unauthorized"]);
     fixture.assert_not_pushed();
@@ -220,15 +220,15 @@ fn a_helper_without_credentials_means_anonymous() {
 fn a_helper_that_fails_is_reported() {
     // Docker goes on without a name here, and then says that there is no such manifest.
     let config = TokenConfig { anonymous: vec![Grant::new("*", "pull,push")], ..TokenConfig::default() };
-    let Some(mut fixture) = Fixture::plain(Door::Token(config)) else { return };
-    helper(&mut fixture, "echo 'the keyring is locked'; exit 1");
+    let Some(mut fixture) = Fixture::plain(ClientAuth::Token(config)) else { return };
+    install_helper(&mut fixture, "echo 'the keyring is locked'; exit 1");
     fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
     assert_first_line(&fixture.create(), &["docker-credential-test", "the keyring is locked"]);
 }
 
 #[test]
 fn a_missing_helper_is_reported() {
-    let Some(fixture) = token() else { return };
+    let Some(fixture) = with_token_server() else { return };
     let host = fixture.host.as_str();
     fixture.sandbox.write_config(&json!({ "credHelpers": { host: "nowhere" } }).to_string());
     assert_first_line(&fixture.create(), &["docker-credential-nowhere"]);
@@ -236,8 +236,8 @@ fn a_missing_helper_is_reported() {
 
 #[test]
 fn a_broken_helper_is_reported_without_its_output() {
-    let Some(mut fixture) = token() else { return };
-    helper(&mut fixture, "echo 'alice:hunter2'");
+    let Some(mut fixture) = with_token_server() else { return };
+    install_helper(&mut fixture, "echo 'alice:hunter2'");
     fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
     let output = fixture.create();
     assert_first_line(&output, &["docker-credential-test"]);
@@ -246,19 +246,19 @@ fn a_broken_helper_is_reported_without_its_output() {
 
 #[test]
 fn a_helper_for_another_host_is_not_run() {
-    let Some(mut fixture) = token() else { return };
-    helper(&mut fixture, "echo 'must not be asked'; exit 1");
+    let Some(mut fixture) = with_token_server() else { return };
+    install_helper(&mut fixture, "echo 'must not be asked'; exit 1");
     let entry = json!({ "auth": basic("alice", "secret") });
     let host = fixture.host.as_str();
     let config = json!({ "auths": { host: entry }, "credHelpers": { "elsewhere.test": "test" } });
     fixture.sandbox.write_config(&config.to_string());
     fixture.create_and_push();
-    assert_eq!(asked(&fixture), "");
+    assert_eq!(helper_calls(&fixture), "");
 }
 
 #[test]
 fn a_wrong_password_is_unauthorized() {
-    for door in [Door::Htpasswd, Door::Token(TokenConfig::default())] {
+    for door in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
         let Some(fixture) = Fixture::plain(door) else { return };
         login(&fixture, json!({ "auth": basic("alice", "hunter2") }));
         let image = fixture.name("team/amd:1");
@@ -273,7 +273,7 @@ fn a_wrong_password_is_unauthorized() {
 
 #[test]
 fn no_credentials_is_unauthorized_with_a_hint_to_log_in() {
-    for door in [Door::Htpasswd, Door::Token(TokenConfig::default())] {
+    for door in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
         let Some(fixture) = Fixture::plain(door) else { return };
         let output = fixture.create();
         assert_first_line(&output, &["unauthorized"]);
@@ -286,7 +286,7 @@ fn no_credentials_is_unauthorized_with_a_hint_to_log_in() {
 
 #[test]
 fn a_wrong_identity_token_is_unauthorized() {
-    let Some(fixture) = token() else { return };
+    let Some(fixture) = with_token_server() else { return };
     login(&fixture, json!({ "auth": basic("alice", ""), "identitytoken": "refresh-of-last-year" }));
     let output = fixture.create();
     assert_first_line(&output, &["unauthorized"]);
@@ -294,7 +294,7 @@ fn a_wrong_identity_token_is_unauthorized() {
 }
 
 /// Bob may pull the images but push nothing.
-fn puller(forbid: bool) -> TokenConfig {
+fn pull_only(forbid: bool) -> TokenConfig {
     let grants = vec![Grant::new("team/amd", "pull"), Grant::new("team/arm", "pull")];
     let bob = TokenUser { name: "bob".into(), password: "bob".into(), refresh_token: None, grants };
     TokenConfig { users: vec![bob], forbid, ..TokenConfig::default() }
@@ -303,7 +303,7 @@ fn puller(forbid: bool) -> TokenConfig {
 #[test]
 fn a_push_without_the_right_is_denied() {
     for forbid in [false, true] {
-        let Some(fixture) = Fixture::plain(Door::Token(puller(forbid))) else { return };
+        let Some(fixture) = Fixture::plain(ClientAuth::Token(pull_only(forbid))) else { return };
         login(&fixture, json!({ "auth": basic("bob", "bob") }));
         let _ = fixture.create().success();
         let output = fixture.push();
@@ -319,16 +319,17 @@ fn a_push_without_the_right_is_denied() {
 
 #[test]
 fn a_source_that_is_forbidden_is_denied() {
-    let mut config = puller(true);
+    let mut config = pull_only(true);
     config.users[0].grants = vec![Grant::new("elsewhere", "pull")];
-    let Some(fixture) = Fixture::plain(Door::Token(config)) else { return };
+    let Some(fixture) = Fixture::plain(ClientAuth::Token(config)) else { return };
     login(&fixture, json!({ "auth": basic("bob", "bob") }));
     assert_first_line(&fixture.create(), &["denied"]);
 }
 
 #[test]
 fn a_token_that_has_run_out_is_renewed() {
-    let Some(fixture) = Fixture::plain(Door::Token(TokenConfig { stale_first: 1, ..TokenConfig::default() })) else {
+    let Some(fixture) = Fixture::plain(ClientAuth::Token(TokenConfig { expired_first: 1, ..TokenConfig::default() }))
+    else {
         return;
     };
     login(&fixture, json!({ "auth": basic("alice", "secret") }));
@@ -338,8 +339,10 @@ fn a_token_that_has_run_out_is_renewed() {
 }
 
 #[test]
-fn a_server_that_never_gives_a_good_token_is_not_asked_for_ever() {
-    let Some(fixture) = Fixture::plain(Door::Token(TokenConfig { stale_first: 1000, ..TokenConfig::default() })) else {
+fn a_token_server_without_valid_tokens_is_asked_a_bounded_number_of_times() {
+    let Some(fixture) =
+        Fixture::plain(ClientAuth::Token(TokenConfig { expired_first: 1000, ..TokenConfig::default() }))
+    else {
         return;
     };
     login(&fixture, json!({ "auth": basic("alice", "secret") }));
@@ -348,9 +351,9 @@ fn a_server_that_never_gives_a_good_token_is_not_asked_for_ever() {
 }
 
 #[test]
-fn tokens_that_live_for_a_second_still_do() {
+fn tokens_with_a_lifetime_of_a_second_are_accepted() {
     let Some(fixture) =
-        Fixture::plain(Door::Token(TokenConfig { lifetime_seconds: Some(1), ..TokenConfig::default() }))
+        Fixture::plain(ClientAuth::Token(TokenConfig { lifetime_seconds: Some(1), ..TokenConfig::default() }))
     else {
         return;
     };
@@ -360,20 +363,20 @@ fn tokens_that_live_for_a_second_still_do() {
 
 #[test]
 fn debugging_shows_no_secret() {
-    let Some(fixture) = token() else { return };
+    let Some(fixture) = with_token_server() else { return };
     login(&fixture, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
     let mut args = vec!["--debug".to_owned()];
     args.extend(fixture.create_args());
     let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let said = fixture.ours(&args).success().err();
+    let stderr = fixture.ours(&args).success().err();
     for secret in ["refresh-alice", "alice:secret", &basic("alice", "secret"), "eyJ"] {
-        assert!(!said.contains(secret), "{said}");
+        assert!(!stderr.contains(secret), "{stderr}");
     }
 }
 
 #[test]
-fn the_hosts_key_may_be_a_url() {
-    let Some(fixture) = Fixture::plain(Door::Htpasswd) else { return };
+fn an_auths_key_may_be_a_url() {
+    let Some(fixture) = Fixture::plain(ClientAuth::Htpasswd) else { return };
     for key in [format!("https://{}/v1/", fixture.host), format!("http://{}", fixture.host)] {
         let entry = json!({ "auth": basic(HTPASSWD_USER, HTPASSWD_PASSWORD) });
         fixture.sandbox.write_config(&json!({ "auths": { key: entry } }).to_string());
@@ -382,11 +385,11 @@ fn the_hosts_key_may_be_a_url() {
 }
 
 #[test]
-fn a_broken_configuration_counts_once_a_login_is_wanted() {
-    let Some(open) = Fixture::plain(Door::Open) else { return };
+fn an_invalid_configuration_is_an_error_once_a_login_is_required() {
+    let Some(open) = Fixture::plain(ClientAuth::Open) else { return };
     open.sandbox.write_config("{ not JSON");
     open.create_and_push();
-    let Some(shut) = Fixture::plain(Door::Htpasswd) else { return };
+    let Some(shut) = Fixture::plain(ClientAuth::Htpasswd) else { return };
     shut.sandbox.write_config("{ not JSON");
     let output = shut.create();
     assert_first_line(&output, &["config.json"]);

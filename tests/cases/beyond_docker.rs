@@ -1,5 +1,5 @@
-//! Drafts that say more than docker's format can, in docker's hands. See `store-format.md`, "What docker has no place
-//! for", whose table this is.
+//! Docker's commands on drafts with content that docker's format cannot hold. See `store-format.md`, "What docker
+//! has no place for", which has the same table.
 
 use std::fs;
 
@@ -104,7 +104,7 @@ impl Fixture {
 }
 
 #[test]
-fn docker_shows_such_a_draft_and_changes_nothing_by_that() {
+fn docker_inspect_shows_our_draft_and_leaves_it_unchanged() {
     let Some(fixture) = Fixture::new() else { return };
     let before = tree(&fixture.sandbox.store());
     for shown in [fixture.docker(&["inspect", "{L}"]), fixture.docker(&["inspect", "-v", "{L}"])] {
@@ -148,7 +148,7 @@ fn docker_pushes_the_part_that_a_docker_list_can_express() {
     let list: Value = serde_json::from_slice(&bytes).expect("a list");
     let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&list), ["schemaVersion", "mediaType", "manifests"]);
-    for line in list["manifests"].as_array().expect("lines") {
+    for line in list["manifests"].as_array().expect("entries") {
         assert_eq!(members(line), ["mediaType", "size", "digest", "platform"]);
         assert_eq!(members(&line["platform"]), ["architecture", "os"]);
     }

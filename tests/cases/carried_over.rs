@@ -1,4 +1,4 @@
-//! What is copied stays what it was: an index in which nothing was changed keeps its bytes, and an edit keeps the rest.
+//! What is published unchanged: an index without changes keeps its bytes, and an edit keeps all other members.
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
@@ -64,7 +64,7 @@ fn a_docker_list_with_extra_members_is_kept_byte_for_byte() {
 }
 
 #[test]
-fn an_edit_keeps_all_other_members() {
+fn annotate_keeps_all_other_members_of_an_index() {
     let fixture = Fixture::new();
     let bytes = fixture.put_odd_index("app", "1", OCI_INDEX);
     let before: Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -76,7 +76,7 @@ fn an_edit_keeps_all_other_members() {
     let _ = fixture.run(&["push", "@app:1"]).success();
     let (mut expected, found) = (before, fixture.list("app", "1"));
     expected["annotations"]["new"] = "2".into();
-    expected["manifests"].as_array_mut().expect("lines").remove(1);
+    expected["manifests"].as_array_mut().expect("entries").remove(1);
     expected["manifests"][1]["platform"]["variant"] = "v8".into();
     assert_eq!(found, expected);
     let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
@@ -92,7 +92,7 @@ fn text(value: &Value) -> String {
 }
 
 #[test]
-fn a_nested_index_is_carried_over() {
+fn nested_indexes_are_published_unchanged() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), image("arm64"));
     let inner = Index::oci().image(&amd).build();
@@ -105,21 +105,21 @@ fn a_nested_index_is_carried_over() {
 }
 
 #[test]
-fn entries_of_unknown_type_are_carried_over() {
+fn entries_of_unknown_type_are_published_unchanged() {
     let fixture = Fixture::new();
     let amd = image("amd64");
     fixture.registry.put_image("dev/app", &amd.digest(), &amd);
     let kind = "application/vnd.example.thing+json";
     let unknown = json!({"mediaType": kind, "digest": sha256(b"gone"), "size": 4, "x": 1});
-    let own = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
+    let descriptor = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
         "platform": amd.platform()});
-    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, own]});
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, descriptor]});
     let bytes = index.to_string().into_bytes();
     fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, &bytes);
     fixture.registry.clear();
     // In its own repository nobody asks for it.
-    let made = fixture.run(&["create", "@dev/app:2", "@dev/app:1"]).success();
-    assert_eq!(made.err(), "");
+    let created = fixture.run(&["create", "@dev/app:2", "@dev/app:1"]).success();
+    assert_eq!(created.err(), "");
     assert!(fixture.registry.requests().iter().all(|request| !request.path.contains(&sha256(b"gone"))));
     let listed = fixture.run(&["inspect", "--raw", "@dev/app:2"]).success();
     assert_eq!(listed.stdout, bytes);
@@ -128,15 +128,19 @@ fn entries_of_unknown_type_are_carried_over() {
     let listed: Value = serde_json::from_str(&fixture.run(&["inspect", "@dev/app:2"]).success().out()).expect("a list");
     assert_eq!(listed["manifests"], index["manifests"]);
     // In another one it would name nothing.
-    let made = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
-    assert!(made.err().starts_with(&format!("warning: {} of ", sha256(b"gone"))), "{}", made.err());
-    assert!(made.err().contains("is left out: its media type is application/vnd.example.thing+json"), "{}", made.err());
+    let created = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
+    assert!(created.err().starts_with(&format!("warning: {} of ", sha256(b"gone"))), "{}", created.err());
+    assert!(
+        created.err().contains("is left out: its media type is application/vnd.example.thing+json"),
+        "{}",
+        created.err()
+    );
     let _ = fixture.run(&["push", "@prod/app:1"]).success();
     assert_eq!(fixture.list("prod/app", "1")["manifests"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
-fn a_manifest_of_an_unknown_type_is_copied_where_its_blobs_can_be_found() {
+fn a_manifest_of_unknown_type_is_copied_if_its_blobs_are_found() {
     let (fixture, far) = (Fixture::new(), Registry::builder().takes_any_manifest().start());
     let amd = image("amd64");
     fixture.registry.put_image("dev/app", &amd.digest(), &amd);
@@ -146,9 +150,9 @@ fn a_manifest_of_an_unknown_type_is_copied_where_its_blobs_can_be_found() {
     let thing = json!({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]}).to_string();
     let digest = fixture.registry.put_manifest("dev/app", &sha256(thing.as_bytes()), kind, thing.as_bytes());
     let unknown = json!({"mediaType": kind, "digest": digest, "size": thing.len()});
-    let own = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
+    let descriptor = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
         "platform": amd.platform()});
-    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, own]}).to_string();
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, descriptor]}).to_string();
     fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, index.as_bytes());
     let list = far.name("far/app:1");
     assert_eq!(fixture.run(&["create", &list, "@dev/app:1"]).success().err(), "");
@@ -163,27 +167,27 @@ fn referring_manifests_follow_their_image() {
     let (amd, arm) = (image("amd64"), image("arm64"));
     let signature =
         |of: &Image| Image::oci().artifact_type("application/vnd.example.sig").config_raw("{}").subject(of).build();
-    let (one, two) = (signature(&amd), signature(&arm));
-    let index = [&amd, &arm, &one, &two]
+    let (amd_signature, arm_signature) = (signature(&amd), signature(&arm));
+    let index = [&amd, &arm, &amd_signature, &arm_signature]
         .into_iter()
         .fold(Index::oci(), |index, image| index.image_with(image, json!(null), &[]));
     fixture.registry.put_index("app", "1", &index.build());
     let digests = |list: &str| -> Vec<String> {
         let shown = fixture.run(&["inspect", list]).success().out();
         let list: Value = serde_json::from_str(&shown).expect("a list");
-        list["manifests"].as_array().expect("lines").iter().map(|line| text(&line["digest"])).collect()
+        list["manifests"].as_array().expect("entries").iter().map(|line| text(&line["digest"])).collect()
     };
     let _ = fixture.run(&["create", "--platform", "linux/amd64", "@app:a", "@app:1"]).success();
-    assert_eq!(digests("@app:a"), [amd.digest(), one.digest()]);
+    assert_eq!(digests("@app:a"), [amd.digest(), amd_signature.digest()]);
     let _ = fixture.run(&["create", "--attestations", "drop", "@app:b", "@app:1"]).success();
     assert_eq!(digests("@app:b"), [amd.digest(), arm.digest()]);
     let _ = fixture.run(&["create", "@app:c", "@app:1"]).success();
     let _ = fixture.run(&["remove", "@app:c", &amd.digest()]).success();
-    assert_eq!(digests("@app:c"), [arm.digest(), two.digest()]);
+    assert_eq!(digests("@app:c"), [arm.digest(), arm_signature.digest()]);
 }
 
 #[test]
-fn one_image_for_one_platform_is_one_entry_of_a_spec() {
+fn a_spec_merges_one_image_for_one_platform() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "amd64", &image("amd64"));
     let twice = "image: @app:1\nmanifests:\n- image: @app:amd64\n- image: @app:amd64\n  platform: linux/amd64\n";
@@ -193,7 +197,7 @@ fn one_image_for_one_platform_is_one_entry_of_a_spec() {
 }
 
 #[test]
-fn an_exported_list_of_odd_platforms_is_applied_as_it_was() {
+fn export_of_unusual_platforms_applies_unchanged() {
     let fixture = Fixture::new();
     for media_type in [OCI_INDEX, DOCKER_LIST] {
         let images = ["a", "b", "c", "d"].map(image);
@@ -241,10 +245,10 @@ fn docker_keeps_carried_descriptors_in_the_draft() {
     let _ = fixture.run(&["push", "@app:2"]).success();
     let list = fixture.list("app", "2");
     assert_eq!((&list["annotations"]["k"], &list["mediaType"]), (&json!("v"), &json!(OCI_INDEX)));
-    let lines = list["manifests"].as_array().expect("lines");
-    let platforms: Vec<&str> = lines.iter().filter_map(|line| line["platform"]["architecture"].as_str()).collect();
+    let entries = list["manifests"].as_array().expect("entries");
+    let platforms: Vec<&str> = entries.iter().filter_map(|line| line["platform"]["architecture"].as_str()).collect();
     assert_eq!(platforms, ["arm64", "amd64", "s390x"]);
-    assert_eq!(lines[1]["platform"]["os.version"], "9");
+    assert_eq!(entries[1]["platform"]["os.version"], "9");
     let _ = docker(&["push", "--insecure", "@app:2"]);
     assert_eq!(fixture.list("app", "2")["manifests"].as_array().map(Vec::len), Some(3));
     let _ = docker(&["rm", "@app:2"]);

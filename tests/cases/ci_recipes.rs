@@ -42,12 +42,12 @@ impl Fixture {
     fn serves(&self, tag: &str, digests: &[String]) {
         let (_, bytes) = self.registry.manifest("app", tag).unwrap_or_else(|| panic!("nothing under {tag}"));
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-        let lines = list["manifests"].as_array().expect("lines").iter();
-        let mut found: Vec<String> = lines.map(|line| line["digest"].as_str().expect("one").to_owned()).collect();
-        let mut wanted = digests.to_vec();
+        let entries = list["manifests"].as_array().expect("entries").iter();
+        let mut found: Vec<String> = entries.map(|line| line["digest"].as_str().expect("one").to_owned()).collect();
+        let mut expected = digests.to_vec();
         found.sort();
-        wanted.sort();
-        assert_eq!(found, wanted, "{tag}");
+        expected.sort();
+        assert_eq!(found, expected, "{tag}");
     }
 }
 
@@ -85,8 +85,9 @@ fn commands_in(text: &str, host: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.trim().trim_start_matches("- ").trim_start_matches("run: "));
     let lines = lines.map(|line| line.strip_prefix("sh '").map_or(line, |line| line.trim_end_matches('\'')));
     let host = format!("{host}/app");
-    let here = |line: &str| line.replace("ghcr.io/example/app", &host).replace("registry.example.com/app", &host);
-    lines.filter(|line| is_ours(line)).map(|line| here(line).replace("$$", "$")).collect()
+    let with_test_host =
+        |line: &str| line.replace("ghcr.io/example/app", &host).replace("registry.example.com/app", &host);
+    lines.filter(|line| is_ours(line)).map(|line| with_test_host(line).replace("$$", "$")).collect()
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn every_section_is_run_by_a_test() {
 }
 
 #[test]
-fn github_actions() {
+fn the_github_actions_recipes_work() {
     let fixture = Fixture::new();
     for (arch, digest) in ["amd64", "arm64"].iter().zip(fixture.digests()) {
         // As actions/download-artifact unpacks several artifacts.
@@ -115,7 +116,7 @@ fn github_actions() {
 }
 
 #[test]
-fn gitlab_jenkins_and_circleci() {
+fn the_gitlab_jenkins_and_circleci_recipes_work() {
     let fixture = Fixture::new();
     let [amd, arm] = fixture.digests();
     for folder in ["", "digests/"] {
@@ -135,7 +136,7 @@ fn gitlab_jenkins_and_circleci() {
 }
 
 #[test]
-fn buildkite_woodpecker_and_tekton() {
+fn the_buildkite_woodpecker_and_tekton_recipes_work() {
     let fixture = Fixture::new();
     let [amd, arm] = fixture.digests();
     // The agent prints meta-data as it was set.
@@ -162,7 +163,7 @@ fn buildkite_woodpecker_and_tekton() {
 }
 
 #[test]
-fn build_tools() {
+fn the_build_tool_recipes_work() {
     let fixture = Fixture::new();
     let [amd, arm] = fixture.digests();
     let name = fixture.registry.name("app");

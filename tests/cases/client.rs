@@ -1,4 +1,4 @@
-//! The registry client by itself, against a registry that counts: requests and their order, one operation at a time.
+//! The registry client alone, against a registry that records: the requests of each operation and their order.
 
 use docker_manifest::auth::Access;
 use docker_manifest::content::registry::{ManifestName, MountResult};
@@ -10,7 +10,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use super::client_fixture::{Fixture, amd, digest, lines, repository};
 
 #[test]
-fn a_manifest_is_one_request_without_a_ping() {
+fn a_manifest_fetch_is_one_request_without_a_ping() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a/b", "1", &image);
@@ -32,7 +32,7 @@ fn a_manifest_is_one_request_without_a_ping() {
 }
 
 #[test]
-fn a_tag_is_not_requested_if_there_is_a_digest() {
+fn a_reference_with_a_digest_is_fetched_by_its_digest() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
@@ -71,7 +71,7 @@ fn a_blob_is_checked_for_digest_size_and_cap() {
     assert_eq!(get(Some(6), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
     assert_eq!(get(Some(4), 100).map_err(|e| e.kind), Err(RegistryErrorKind::TooLarge));
     assert_eq!(get(None, 4).map_err(|e| e.kind), Err(RegistryErrorKind::TooLarge));
-    registry.fault(Rule::any(), Fault::CorruptBody);
+    registry.add_fault(Rule::any(), Fault::CorruptBody);
     assert_eq!(get(Some(5), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
 }
 
@@ -91,14 +91,16 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
         registry.clear();
         assert_eq!(fixture.registry.mount(&target, &source, &other), Ok(MountResult::NotMounted));
         assert_eq!(registry.open_uploads(), 0);
-        let said = lines(&registry);
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].ends_with("from=source 202") && said[1].starts_with("DELETE /v2/target/blobs/uploads/"));
+        let trace_text = lines(&registry);
+        assert_eq!(trace_text.len(), 2, "{trace_text:?}");
+        assert!(
+            trace_text[0].ends_with("from=source 202") && trace_text[1].starts_with("DELETE /v2/target/blobs/uploads/")
+        );
     }
 }
 
 #[test]
-fn a_manifest_is_put_in_one_request_byte_for_byte() {
+fn a_manifest_is_put_byte_for_byte_in_one_request() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
@@ -133,11 +135,11 @@ fn one_token_covers_all_announced_scopes() {
     assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
     let name = ManifestName::Tag("2".to_owned());
     fixture.registry.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
-    let said = lines(&registry);
-    assert_eq!(said.len(), 5, "{said:?}");
-    assert_eq!(said[0], "GET /v2/target/manifests/1 401");
-    assert!(said[1].starts_with("GET /token?") && said[1].ends_with(" 200"), "{said:?}");
-    assert_eq!(said[2], "GET /v2/target/manifests/1 200");
+    let trace_text = lines(&registry);
+    assert_eq!(trace_text.len(), 5, "{trace_text:?}");
+    assert_eq!(trace_text[0], "GET /v2/target/manifests/1 401");
+    assert!(trace_text[1].starts_with("GET /token?") && trace_text[1].ends_with(" 200"), "{trace_text:?}");
+    assert_eq!(trace_text[2], "GET /v2/target/manifests/1 200");
     let connections: Vec<_> = registry.requests().iter().map(|request| request.connection).collect();
     assert!(connections.iter().all(|connection| *connection == connections[0]), "{connections:?}");
 }
@@ -187,7 +189,7 @@ fn a_large_body_is_not_sent_before_the_login() {
 }
 
 #[test]
-fn a_generic_content_type_gives_way_to_the_manifests_own() {
+fn the_media_type_of_a_manifest_overrides_a_generic_content_type() {
     let registry = Registry::start();
     let image = Image::oci().platform("linux", "amd64").layer("x").build();
     registry.put_image("a", "1", &image);
@@ -199,7 +201,7 @@ fn a_generic_content_type_gives_way_to_the_manifests_own() {
         ("application/vnd.example+json", "application/vnd.example+json"),
     ] {
         registry.clear_faults();
-        registry.fault(Rule::any(), Fault::ContentType(served.to_owned()));
+        registry.add_fault(Rule::any(), Fault::ContentType(served.to_owned()));
         let fetched = fixture.manifest(&registry, "a:1").expect("it is a manifest");
         assert_eq!(fetched.media_type, expected, "{served}");
     }
@@ -218,6 +220,9 @@ fn every_request_is_traced_without_secrets() {
         "{trace:?}"
     );
     assert!(trace.iter().any(|line| line.contains("/v2/a/manifests/1: 401 in ")), "{trace:?}");
-    let said = trace.join("\n");
-    assert!(!said.contains("hunter2") && registry.issued_tokens().iter().all(|token| !said.contains(token)), "{said}");
+    let trace_text = trace.join("\n");
+    assert!(
+        !trace_text.contains("hunter2") && registry.issued_tokens().iter().all(|token| !trace_text.contains(token)),
+        "{trace_text}"
+    );
 }

@@ -1,4 +1,4 @@
-//! A registry client of a test's own: its environment, its configuration and what it traced.
+//! A registry client with its environment, its configuration and its trace.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! The registry client and TLS: whom it believes, what it shows, and when it goes without. A host of 0.0.0.0 reaches
-//! loopback without being called so: it stands for a registry somewhere else.
+//! The registry client and TLS: which certificates it trusts, which it sends, and when it uses plain HTTP. The host
+//! 0.0.0.0 reaches loopback under a name that is not loopback: it stands for a remote registry.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use docker_manifest::net::RegistryErrorKind;
 use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
-use testkit::loopback::{Fault, Redirected, Registry, Rule};
+use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 
 use super::client_fixture::{Fixture, FixtureBuilder, amd};
 
-const HERE: &[&str] = &["127.0.0.1", "0.0.0.0"];
+const LOOPBACK_NAMES: &[&str] = &["127.0.0.1", "0.0.0.0"];
 
 /// The registry by a name that is not this machine's own: for those certs.d is not opened.
 fn host(registry: &Registry) -> String {
     format!("0.0.0.0:{}", registry.port())
 }
 
-fn afar(registry: &Registry) -> String {
+fn remote_name(registry: &Registry) -> String {
     format!("{}/a:1", host(registry))
 }
 
@@ -43,15 +43,15 @@ fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Fixture {
 
 /// Why the manifest was not got, all that is said of it.
 fn refused(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String) {
-    let error = fixture.manifest_of(&afar(registry)).expect_err("it must be refused");
+    let error = fixture.manifest_of(&remote_name(registry)).expect_err("it must be refused");
     assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
     (error.kind, error.to_string())
 }
 
 #[test]
-fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
+fn an_authority_of_certs_d_is_trusted_for_its_host_alone() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(HERE), None);
+    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
     assert_eq!(refused(&Fixture::new(), &registry).0, RegistryErrorKind::CertificateUntrusted);
     let builder = FixtureBuilder::new();
     authority.write(&builder.certs_d("0.0.0.0:1"), "ca.crt");
@@ -62,54 +62,59 @@ fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
         authority.write(folder, "c.crt");
     });
     for _ in 0..2 {
-        fixture.manifest_of(&afar(&registry)).expect("the authority is known");
+        fixture.manifest_of(&remote_name(&registry)).expect("the authority is known");
     }
     assert_eq!(registry.requests()[0].connection, registry.requests()[1].connection);
 }
 
 #[test]
-fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_dates_checked() {
+fn a_self_signed_certificate_in_certs_d_is_trusted_with_name_and_dates_checked() {
     let trust = |pair: &Pair, other: &Pair| {
         let registry = serve(pair, None);
         let fixture = with_files(&registry, |folder| drop(write_pem(folder, "ca.crt", &other.cert)));
         (fixture, registry)
     };
-    let good = self_signed_docs(HERE);
+    let good = self_signed_docs(LOOPBACK_NAMES);
     let (fixture, registry) = trust(&good, &good);
-    fixture.manifest_of(&afar(&registry)).expect("the certificate itself lies in certs.d");
-    let expired = expired_self_signed_docs(HERE);
-    let elsewhere = self_signed_docs(&["elsewhere.test"]);
-    for (served, known, wanted, word) in [
+    fixture.manifest_of(&remote_name(&registry)).expect("the certificate itself lies in certs.d");
+    let expired = expired_self_signed_docs(LOOPBACK_NAMES);
+    let other_name = self_signed_docs(&["elsewhere.test"]);
+    for (served, known, expected, word) in [
         (&expired, &expired, RegistryErrorKind::CertificateInvalid, "expired"),
-        (&elsewhere, &elsewhere, RegistryErrorKind::CertificateInvalid, "name"),
+        (&other_name, &other_name, RegistryErrorKind::CertificateInvalid, "name"),
         (&good, &expired, RegistryErrorKind::CertificateUntrusted, "is not among those that are trusted"),
     ] {
         let (fixture, registry) = trust(served, known);
         let (kind, text) = refused(&fixture, &registry);
-        assert_eq!(kind, wanted, "{text}");
+        assert_eq!(kind, expected, "{text}");
         assert!(text.contains(word), "{text}");
     }
 }
 
 #[test]
-fn names_and_dates_are_checked() {
+fn tls_names_and_dates_are_checked() {
     let authority = Authority::new("house");
-    for (pair, word) in
-        [(authority.expired_server(HERE), "expired"), (authority.server(&["elsewhere.test"]), "elsewhere.test")]
-    {
+    for (pair, word) in [
+        (authority.expired_server(LOOPBACK_NAMES), "expired"),
+        (authority.server(&["elsewhere.test"]), "elsewhere.test"),
+    ] {
         let registry = serve(&pair, None);
         let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
         let (kind, text) = refused(&fixture, &registry);
         assert_eq!(kind, RegistryErrorKind::CertificateInvalid, "{text}");
         assert!(text.contains(word), "{text}");
-        FixtureBuilder::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure does not look");
+        FixtureBuilder::new()
+            .insecure()
+            .build()
+            .manifest_of(&remote_name(&registry))
+            .expect("--insecure does not look");
     }
 }
 
 #[test]
-fn a_client_pair_is_shown_where_it_is_asked_for() {
+fn a_client_certificate_is_sent_on_request() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let registry = serve(&servers.server(HERE), Some(&clients));
+    let registry = serve(&servers.server(LOOPBACK_NAMES), Some(&clients));
     let with_pairs = |pairs: &[(&str, Pair)]| {
         with_files(&registry, |folder| {
             servers.write(folder, "ca.crt");
@@ -123,13 +128,13 @@ fn a_client_pair_is_shown_where_it_is_asked_for() {
     assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, RegistryErrorKind::ClientCertificate);
     // Of several, the one whose authority the server names.
     let fixture = with_pairs(&[stranger(), ("b", clients.client("me"))]);
-    fixture.manifest_of(&afar(&registry)).expect("the pair opens the door");
+    fixture.manifest_of(&remote_name(&registry)).expect("the pair opens the door");
 }
 
 #[test]
-fn a_bad_or_half_pair_names_its_file() {
+fn an_invalid_or_incomplete_client_certificate_names_its_file() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(HERE), None);
+    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
     let (good, other) = (authority.client("me"), authority.client("other"));
     let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
     let half = |text: &str| text[..text.len() / 2].to_owned();
@@ -156,23 +161,23 @@ fn a_bad_or_half_pair_names_its_file() {
 }
 
 #[test]
-fn plain_http_is_for_loopback_and_for_insecure() {
+fn plain_http_is_used_for_loopback_and_with_insecure() {
     let registry = plain();
-    let elsewhere = format!("0.0.0.0:{}/a:1", registry.port());
+    let other_name = format!("0.0.0.0:{}/a:1", registry.port());
     Fixture::new().manifest(&registry, "a:1").expect("loopback may speak plain HTTP");
     let fixture = FixtureBuilder::new().insecure().build();
-    fixture.manifest_of(&elsewhere).expect("--insecure falls back");
-    fixture.manifest_of(&elsewhere).expect("and remembers");
+    fixture.manifest_of(&other_name).expect("--insecure falls back");
+    fixture.manifest_of(&other_name).expect("and remembers");
     let requests = registry.requests().len();
     assert_eq!(requests, 3, "looking for TLS is no request");
-    let error = Fixture::new().manifest_of(&elsewhere).expect_err("nowhere else");
+    let error = Fixture::new().manifest_of(&other_name).expect_err("nowhere else");
     assert_eq!(error.kind, RegistryErrorKind::PlainHttp);
     assert_eq!(registry.requests().len(), requests);
 }
 
 #[test]
 fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
-    let registry = serve(&Authority::new("nobody").server(HERE), None);
+    let registry = serve(&Authority::new("nobody").server(LOOPBACK_NAMES), None);
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::CertificateUntrusted, 0));
 }
@@ -180,40 +185,45 @@ fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
 #[test]
 fn a_redirect_from_https_to_http_is_for_insecure_only() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(HERE), None);
-    let elsewhere = Redirected::start();
+    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
+    let redirect_target = RedirectTarget::start();
     let image = amd();
-    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
-    let location = format!("http://{}{{path}}", elsewhere.host());
-    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    let location = format!("http://{}{{path}}", redirect_target.host());
+    registry.add_fault(Rule::any(), Fault::Redirect { status: 302, location });
     let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    assert_eq!(fixture.manifest_of(&afar(&registry)).map_err(|error| error.kind), Err(RegistryErrorKind::Protocol));
-    assert!(elsewhere.requests().is_empty());
-    FixtureBuilder::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure allows it");
+    assert_eq!(
+        fixture.manifest_of(&remote_name(&registry)).map_err(|error| error.kind),
+        Err(RegistryErrorKind::Protocol)
+    );
+    assert!(redirect_target.requests().is_empty());
+    FixtureBuilder::new().insecure().build().manifest_of(&remote_name(&registry)).expect("--insecure allows it");
 }
 
 #[test]
-fn the_registrys_authorities_count_where_it_redirects_to() {
+fn the_authorities_of_a_registry_apply_to_its_redirects() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(HERE), None);
-    let elsewhere = Redirected::start_tls(authority.server(HERE).server_config(None));
+    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
+    let redirect_target = RedirectTarget::start_tls(authority.server(LOOPBACK_NAMES).server_config(None));
     let image = amd();
-    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
-    registry
-        .fault(Rule::any(), Fault::Redirect { status: 302, location: format!("https://{}{{path}}", elsewhere.host()) });
+    redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    registry.add_fault(
+        Rule::any(),
+        Fault::Redirect { status: 302, location: format!("https://{}{{path}}", redirect_target.host()) },
+    );
     let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    fixture.manifest_of(&afar(&registry)).expect("one authority for the house");
+    fixture.manifest_of(&remote_name(&registry)).expect("one authority for the house");
 }
 
 #[test]
-fn a_client_pair_is_not_shown_where_it_redirects_to() {
+fn a_client_certificate_is_not_sent_to_a_redirect() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let registry = serve(&servers.server(HERE), Some(&clients));
-    let elsewhere = Redirected::start_tls(servers.server(HERE).server_config(Some(&clients)));
+    let registry = serve(&servers.server(LOOPBACK_NAMES), Some(&clients));
+    let redirect_target = RedirectTarget::start_tls(servers.server(LOOPBACK_NAMES).server_config(Some(&clients)));
     let image = amd();
-    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
-    let location = format!("https://{}{{path}}", elsewhere.host());
-    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    let location = format!("https://{}{{path}}", redirect_target.host());
+    registry.add_fault(Rule::any(), Fault::Redirect { status: 302, location });
     let builder = FixtureBuilder::new();
     let show = |host: &str| {
         servers.write(&builder.certs_d(host), "ca.crt");
@@ -221,14 +231,14 @@ fn a_client_pair_is_not_shown_where_it_redirects_to() {
     };
     show(&host(&registry));
     let fixture = builder.build();
-    let error = fixture.manifest_of(&afar(&registry)).expect_err("the pair is the registry's alone");
+    let error = fixture.manifest_of(&remote_name(&registry)).expect_err("the pair is the registry's alone");
     assert_eq!(error.kind, RegistryErrorKind::ClientCertificate, "{error}");
-    assert_eq!((registry.requests().len(), elsewhere.requests().len()), (1, 0));
+    assert_eq!((registry.requests().len(), redirect_target.requests().len()), (1, 0));
 }
 
 #[test]
 fn plain_http_goes_through_a_proxy_in_absolute_form() {
-    let proxy = Redirected::start();
+    let proxy = RedirectTarget::start();
     let image = amd();
     proxy.serve("http://0.0.0.0:1/v2/a/manifests/1", &image.media_type, &image.manifest);
     let fixture =
@@ -274,7 +284,7 @@ fn tunnel_once(listener: &TcpListener, status: &str) -> String {
 #[test]
 fn https_goes_through_a_proxy_by_connect() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(HERE), None);
+    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
     let host = host(&registry);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -1,4 +1,4 @@
-//! Clocks that do not wait, and the program run in this process by one of them.
+//! Clocks that do not wait, and a function that runs the program in this process with one of them.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};

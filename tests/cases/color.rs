@@ -1,4 +1,4 @@
-//! Colour: none in a pipe, as the user says with `--color`, and never any other text.
+//! Colour: none in a pipe, or as `--color` says. It never changes the text.
 
 use testkit::sandbox::{Output, Sandbox};
 
@@ -14,7 +14,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn colour_is_where_the_user_wants_it_and_changes_no_text() {
+fn colour_follows_the_users_choice_and_changes_no_text() {
     let sandbox = Sandbox::new();
     let run = |words: &[&str]| sandbox.command(OURS).args(words.iter().copied()).run();
     let all = |output: &Output| (output.code, output.out(), output.err());

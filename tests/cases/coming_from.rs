@@ -1,4 +1,4 @@
-//! docs/coming-from/: what a page says to type can be typed, and does what the row says.
+//! docs/coming-from/: each command of these pages can be run and does what its row says.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn rows(page: &str) -> Vec<(String, String)> {
     let table = text.split_once(" | here |\n| --- | --- |\n").expect("the table").1;
     let rows = table.lines().take_while(|line| line.starts_with('|'));
     rows.map(|row| match row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().as_slice() {
-        [there, here] => ((*there).to_owned(), (*here).to_owned()),
+        [theirs, ours] => ((*theirs).to_owned(), (*ours).to_owned()),
         other => panic!("{} columns: {row}", other.len()),
     })
     .collect()
@@ -89,9 +89,9 @@ fn every_tool_has_its_commands_on_its_page() {
         ("podman manifest", &["--amend", "--artifact", "--rm", "--digestfile", "--format", "--creds", "--tls-verify"]),
     ] {
         let page = PAGES.iter().find(|(name, _)| *name == tool).expect("a page").1;
-        let there: String = rows(page).into_iter().map(|(there, _)| there + "\n").collect();
+        let theirs: String = rows(page).into_iter().map(|(theirs, _)| theirs + "\n").collect();
         for command in commands {
-            let is_there = there.split('`').skip(1).step_by(2).any(|code| {
+            let is_there = theirs.split('`').skip(1).step_by(2).any(|code| {
                 let code = format!(" {code} ").replace('=', " ");
                 code.contains(&format!(" {command} "))
             });
@@ -104,9 +104,9 @@ fn every_tool_has_its_commands_on_its_page() {
 fn commands_in_the_migration_table_work() {
     let verbs: Vec<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let mut number = 0;
-    for (there, here) in PAGES.iter().flat_map(|(_, page)| rows(page)) {
-        assert!(!here.is_empty(), "{there}");
-        for command in commands(&here) {
+    for (theirs, ours) in PAGES.iter().flat_map(|(_, page)| rows(page)) {
+        assert!(!ours.is_empty(), "{theirs}");
+        for command in commands(&ours) {
             let words: Vec<String> = command.split(' ').map(typed).collect();
             if words.first().is_some_and(|first| first == "manifest-tool") {
                 assert!(args::manifest_tool(&words[1..]).is_ok(), "{command}");
@@ -118,7 +118,7 @@ fn commands_in_the_migration_table_work() {
                 number += 1;
             } else {
                 let is_a_part = command.starts_with("--") || ["REPOSITORY@D", "jq"].contains(&command);
-                assert!(is_a_part, "{command} is neither a verb nor a flag: {here}");
+                assert!(is_a_part, "{command} is neither a verb nor a flag: {ours}");
             }
         }
     }

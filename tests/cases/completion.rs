@@ -1,4 +1,4 @@
-//! Completion through the real docker client, beside what docker answers for its own `manifest`.
+//! Completion through the real docker client, compared with docker's completion of its own `manifest`.
 
 use testkit::sandbox::{Output, Sandbox};
 
@@ -55,9 +55,9 @@ fn commands_and_flags_are_completed_as_docker_does() {
             let rows = answer.lines().filter(|row| !row.split('\t').next().is_some_and(is_own));
             rows.map(ToOwned::to_owned).collect::<Vec<_>>()
         };
-        let said = |output: &Output| (output.code, dockers(&output.out()), output.err());
-        if said(docker) != said(ours) {
-            different.push(format!("{how}\n  docker: {:?}\n  ours:   {:?}", said(docker), said(ours)));
+        let output_of = |output: &Output| (output.code, dockers(&output.out()), output.err());
+        if output_of(docker) != output_of(ours) {
+            different.push(format!("{how}\n  docker: {:?}\n  ours:   {:?}", output_of(docker), output_of(ours)));
         }
     };
     for line in SAME {
@@ -119,7 +119,7 @@ fn local_lists_and_their_images_are_offered() {
 }
 
 #[test]
-fn asking_for_nothing_is_cobra_s_error() {
+fn completion_without_arguments_is_the_error_of_cobra() {
     let output = Sandbox::new().command(OURS).arg("__complete").run();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     assert_eq!(output.err(), "requires at least 1 arg(s), only received 0\n");

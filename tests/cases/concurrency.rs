@@ -1,4 +1,4 @@
-//! Many processes on one draft at once. See `store-format.md`, "Locks" and "Readers".
+//! Many processes that change one draft at the same time. See `store-format.md`, "Locks" and "Readers".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,25 +9,21 @@ use docker_manifest::drafts::docker_dir::{DockerDir, StoreError};
 use docker_manifest::reference::Reference;
 use serde_json::Value;
 use testkit::image::Image;
-use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::{Output, Run, Sandbox, Tool, on_path, tree};
+use testkit::loopback::{Fault, Rule};
+use testkit::sandbox::{Output, SandboxCommand, Tool, on_path, tree};
 use testkit::skip::skipped;
 
 use super::OURS;
+use super::fixture::Fixture;
 
 const PROCESSES: usize = 16;
 const ROUNDS: usize = 3;
 const RACES: usize = 12;
 
-/// A registry with as many images as the test wants, and one home for all its processes.
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
 impl Fixture {
-    fn new(images: usize) -> Self {
-        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+    /// With so many images, and one home for all processes.
+    fn with_numbered_images(images: usize) -> Fixture {
+        let fixture = Fixture::new();
         for number in 0..images {
             let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
             fixture.registry.put_image("app", &number.to_string(), &image);
@@ -35,31 +31,23 @@ impl Fixture {
         fixture
     }
 
-    fn name(&self, rest: &str) -> String {
-        self.registry.name(rest)
-    }
-
-    fn image(&self, number: usize) -> String {
+    fn numbered_image(&self, number: usize) -> String {
         self.name(&format!("app:{number}"))
     }
 
-    fn ours(&self, args: &[&str]) -> Run {
-        self.sandbox.command(OURS).args(args)
+    fn create_command(&self, list: &str, images: &[usize]) -> SandboxCommand {
+        self.command(&["create", list]).args(images.iter().map(|number| self.numbered_image(*number)))
     }
 
-    fn create(&self, list: &str, images: &[usize]) -> Run {
-        self.ours(&["create", list]).args(images.iter().map(|number| self.image(*number)))
-    }
-
-    fn amend(&self, list: &str, images: &[usize]) -> Run {
-        self.ours(&["create", "--amend", list]).args(images.iter().map(|number| self.image(*number)))
+    fn amend_command(&self, list: &str, images: &[usize]) -> SandboxCommand {
+        self.command(&["create", "--amend", list]).args(images.iter().map(|number| self.numbered_image(*number)))
     }
 
     /// Adds an image. Docker reads all entries for that, without a lock and only once, so that it may meet one that
     /// another docker has half written, and gives up; that is docker's own, and all that it is forgiven here.
-    fn add(&self, tool: &Tool, list: &str, number: usize, retries: &AtomicUsize) {
+    fn add_with(&self, tool: &Tool, list: &str, number: usize, retries: &AtomicUsize) {
         const ATTEMPTS: usize = 100;
-        let image = self.image(number);
+        let image = self.numbered_image(number);
         for _ in 0..ATTEMPTS {
             let output = self.sandbox.tool(tool).args(["create", "--insecure", "--amend", list, &image]).run();
             if output.code == 0 {
@@ -73,7 +61,7 @@ impl Fixture {
     }
 
     /// The variant of an image in list 1, straight from its entry.
-    fn variant(&self, number: usize) -> String {
+    fn entry_variant(&self, number: usize) -> String {
         let folder = |name: &str| self.name(name).replace(':', "-").replace('/', "_");
         let path = self.sandbox.store().join(folder("list:1")).join(folder(&format!("app:{number}")));
         let entry: Value = serde_json::from_slice(&std::fs::read(path).expect("an entry")).expect("whole JSON");
@@ -81,7 +69,7 @@ impl Fixture {
     }
 
     /// The images of the draft by their names, each with its platform's variant.
-    fn entries(&self, tool: &Tool, list: &str) -> BTreeMap<String, String> {
+    fn variants(&self, tool: &Tool, list: &str) -> BTreeMap<String, String> {
         let shown = self.sandbox.tool(tool).args(["inspect", "-v", list]).run().success();
         let entries: Vec<Value> = serde_json::from_slice(&shown.stdout).expect("an array");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -94,7 +82,7 @@ fn ours() -> Tool {
 }
 
 /// Runs all of them at once and gives what became of each.
-fn at_once(runs: &[Run]) -> Vec<Output> {
+fn run_all(runs: &[SandboxCommand]) -> Vec<Output> {
     thread::scope(|scope| {
         let running: Vec<_> = runs.iter().map(|run| scope.spawn(move || run.run())).collect();
         running.into_iter().map(|run| run.join().expect("no panic")).collect()
@@ -103,18 +91,21 @@ fn at_once(runs: &[Run]) -> Vec<Output> {
 
 /// It went well, and said no more than, once, what it waited for.
 #[track_caller]
-fn assert_calm(output: &Output) -> usize {
+fn assert_only_waited(output: &Output) -> usize {
     assert_eq!(output.code, 0, "{}", output.err());
-    let said = output.err();
-    let notices = said.lines().count();
-    assert!(notices <= 1 && said.lines().all(|line| line.starts_with("waiting for another docker-manifest")), "{said}");
+    let stderr = output.err();
+    let notices = stderr.lines().count();
+    assert!(
+        notices <= 1 && stderr.lines().all(|line| line.starts_with("waiting for another docker-manifest")),
+        "{stderr}"
+    );
     notices
 }
 
 /// Section "Locks": what many add and annotate at once is all there in the end, for docker too.
 #[test]
 fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
-    let fixture = Fixture::new(PROCESSES * ROUNDS);
+    let fixture = Fixture::with_numbered_images(PROCESSES * ROUNDS);
     let list = fixture.name("list:1");
     let mut expected = BTreeMap::new();
     let mut notices = 0;
@@ -122,17 +113,17 @@ fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
         let mut runs = Vec::new();
         for process in 0..PROCESSES {
             let number = round * PROCESSES + process;
-            runs.push(fixture.amend(&list, &[number]));
-            expected.insert(fixture.image(number), String::new());
+            runs.push(fixture.amend_command(&list, &[number]));
+            expected.insert(fixture.numbered_image(number), String::new());
         }
         // At the same time every image of the round before gets a variant of its own.
         for number in (round * PROCESSES).saturating_sub(PROCESSES)..round * PROCESSES {
             let variant = format!("v{number}");
-            runs.push(fixture.ours(&["annotate", &list, &fixture.image(number), "--variant", &variant]));
-            expected.insert(fixture.image(number), variant);
+            runs.push(fixture.command(&["annotate", &list, &fixture.numbered_image(number), "--variant", &variant]));
+            expected.insert(fixture.numbered_image(number), variant);
         }
-        notices += at_once(&runs).iter().map(assert_calm).sum::<usize>();
-        assert_eq!(fixture.entries(&ours(), &list), expected, "round {round}");
+        notices += run_all(&runs).iter().map(assert_only_waited).sum::<usize>();
+        assert_eq!(fixture.variants(&ours(), &list), expected, "round {round}");
     }
     println!("{} processes in {ROUNDS} rounds, {notices} of them had to wait", PROCESSES * (2 * ROUNDS - 1));
     let names = tree(&fixture.sandbox.store());
@@ -140,7 +131,7 @@ fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
     if !on_path("docker") {
         return skipped("docker reads what many processes wrote", "docker is not on the PATH");
     }
-    assert_eq!(fixture.entries(&Tool::Docker, &list), expected);
+    assert_eq!(fixture.variants(&Tool::Docker, &list), expected);
 }
 
 /// Section "Locks", last paragraph: docker knows no lock, and yet nothing that it writes is lost to us, nor the other
@@ -152,9 +143,9 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     if !on_path("docker") {
         return skipped("docker and ours change one draft at once", "docker is not on the PATH");
     }
-    let fixture = Fixture::new(WORKERS);
+    let fixture = Fixture::with_numbered_images(WORKERS);
     let list = fixture.name("list:1");
-    assert_calm(&fixture.create(&list, &[0]).run());
+    assert_only_waited(&fixture.create_command(&list, &[0]).run());
     let store = DockerDir::new(&fixture.sandbox.docker_config());
     let reference = Reference::parse(&list).expect("a reference");
     let (retries, annotated, working) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(WORKERS));
@@ -162,16 +153,16 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
         for worker in 0..WORKERS {
             let (fixture, list, retries, working) = (&fixture, &list, &retries, &working);
             scope.spawn(move || {
-                let _done = Done(working);
+                let _done = CountOnDrop(working);
                 let tool = if worker % 2 == 0 { Tool::Docker } else { ours() };
-                fixture.add(&tool, list, worker, retries);
+                fixture.add_with(&tool, list, worker, retries);
                 for change in 0..CHANGES {
                     let variant = format!("v{change}");
-                    let image = fixture.image(worker);
+                    let image = fixture.numbered_image(worker);
                     let run = fixture.sandbox.tool(&tool).args(["annotate", list, &image, "--variant", &variant]);
                     let output = run.run();
                     assert_eq!(output.code, 0, "{} {worker}: {}", tool.name(), output.err());
-                    assert_eq!(fixture.variant(worker), variant, "{} {worker} has lost a change", tool.name());
+                    assert_eq!(fixture.entry_variant(worker), variant, "{} {worker} has lost a change", tool.name());
                 }
             });
         }
@@ -189,9 +180,10 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
         }
     });
     let last = format!("v{}", CHANGES - 1);
-    let expected: BTreeMap<String, String> = (0..WORKERS).map(|worker| (fixture.image(worker), last.clone())).collect();
-    assert_eq!(fixture.entries(&ours(), &list), expected);
-    assert_eq!(fixture.entries(&Tool::Docker, &list), expected);
+    let expected: BTreeMap<String, String> =
+        (0..WORKERS).map(|worker| (fixture.numbered_image(worker), last.clone())).collect();
+    assert_eq!(fixture.variants(&ours(), &list), expected);
+    assert_eq!(fixture.variants(&Tool::Docker, &list), expected);
     let annotated = annotated.into_inner();
     let draft = store.load(&reference).expect("a draft").expect("it is there");
     assert_eq!(draft.annotations["number"], (annotated - 1).to_string());
@@ -204,9 +196,9 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
 }
 
 /// Counts a worker out however it ends, or whoever waits for all of them would wait forever.
-struct Done<'a>(&'a AtomicUsize);
+struct CountOnDrop<'a>(&'a AtomicUsize);
 
-impl Drop for Done<'_> {
+impl Drop for CountOnDrop<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -215,22 +207,23 @@ impl Drop for Done<'_> {
 /// Section "Writes": a new draft appears as a whole, so one of many makes it and the others find it made.
 #[test]
 fn exactly_one_of_many_concurrent_creates_succeeds() {
-    let fixture = Fixture::new(PROCESSES * 2);
+    let fixture = Fixture::with_numbered_images(PROCESSES * 2);
     for race in 0..3 {
         let list = fixture.name(&format!("list:{race}"));
-        let runs: Vec<Run> =
-            (0..PROCESSES).map(|process| fixture.create(&list, &[2 * process, 2 * process + 1])).collect();
-        let outputs = at_once(&runs);
-        let made: Vec<usize> = (0..PROCESSES).filter(|process| outputs[*process].code == 0).collect();
-        assert_eq!(made.len(), 1, "exactly one: {made:?}");
+        let runs: Vec<SandboxCommand> =
+            (0..PROCESSES).map(|process| fixture.create_command(&list, &[2 * process, 2 * process + 1])).collect();
+        let outputs = run_all(&runs);
+        let creators: Vec<usize> = (0..PROCESSES).filter(|process| outputs[*process].code == 0).collect();
+        assert_eq!(creators.len(), 1, "exactly one: {creators:?}");
         for refused in outputs.iter().filter(|output| output.code != 0) {
-            let said: Vec<String> = refused.err().lines().map(str::to_owned).collect();
-            let said: Vec<&String> = said.iter().filter(|line| !line.starts_with("waiting for another")).collect();
+            let lines: Vec<String> = refused.err().lines().map(str::to_owned).collect();
+            let lines: Vec<&String> = lines.iter().filter(|line| !line.starts_with("waiting for another")).collect();
             assert_eq!((refused.code, refused.out().as_str()), (1, ""));
-            assert_eq!(said[0], "refusing to amend an existing manifest list with no --amend flag");
+            assert_eq!(lines[0], "refusing to amend an existing manifest list with no --amend flag");
         }
-        let expected: BTreeSet<String> = [2 * made[0], 2 * made[0] + 1].map(|number| fixture.image(number)).into();
-        assert_eq!(fixture.entries(&ours(), &list).into_keys().collect::<BTreeSet<_>>(), expected);
+        let expected: BTreeSet<String> =
+            [2 * creators[0], 2 * creators[0] + 1].map(|number| fixture.numbered_image(number)).into();
+        assert_eq!(fixture.variants(&ours(), &list).into_keys().collect::<BTreeSet<_>>(), expected);
     }
 }
 
@@ -239,9 +232,9 @@ fn exactly_one_of_many_concurrent_creates_succeeds() {
 fn readers_see_whole_entries_while_the_draft_changes() {
     const READERS: usize = 3;
     const CHANGES: usize = 40;
-    let fixture = Fixture::new(CHANGES);
+    let fixture = Fixture::with_numbered_images(CHANGES);
     let list = fixture.name("list:1");
-    assert_calm(&fixture.create(&list, &[0]).run());
+    assert_only_waited(&fixture.create_command(&list, &[0]).run());
     let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for reader in 0..READERS {
@@ -250,11 +243,11 @@ fn readers_see_whole_entries_while_the_draft_changes() {
                 let mut before = 0;
                 while !done.load(Ordering::SeqCst) {
                     let entries = if reader == 0 {
-                        let shown = fixture.ours(&["inspect", list]).run().success();
+                        let shown = fixture.command(&["inspect", list]).run().success();
                         let shown: Value = serde_json::from_slice(&shown.stdout).expect("a list");
                         shown["manifests"].as_array().expect("manifests").len()
                     } else {
-                        fixture.entries(&ours(), list).len()
+                        fixture.variants(&ours(), list).len()
                     };
                     assert!(entries >= before, "{entries} after {before}");
                     before = entries;
@@ -266,9 +259,10 @@ fn readers_see_whole_entries_while_the_draft_changes() {
         let changes = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for number in 1..CHANGES {
                 let variant = format!("v{number}");
-                let annotate = fixture.ours(&["annotate", &list, &fixture.image(number - 1), "--variant", &variant]);
-                for output in at_once(&[fixture.amend(&list, &[number]), annotate]) {
-                    assert_calm(&output);
+                let annotate =
+                    fixture.command(&["annotate", &list, &fixture.numbered_image(number - 1), "--variant", &variant]);
+                for output in run_all(&[fixture.amend_command(&list, &[number]), annotate]) {
+                    assert_only_waited(&output);
                 }
             }
         }));
@@ -276,25 +270,25 @@ fn readers_see_whole_entries_while_the_draft_changes() {
         changes.expect("the changes go through");
     });
     println!("{} reads during {} changes", reads.load(Ordering::SeqCst), 2 * (CHANGES - 1));
-    assert_eq!(fixture.entries(&ours(), &list).len(), CHANGES);
+    assert_eq!(fixture.variants(&ours(), &list).len(), CHANGES);
 }
 
 /// `push --purge` removes only what it pushed: what is added meanwhile is either in what was pushed or still a draft.
 #[test]
 fn a_purge_removes_only_what_was_pushed() {
-    let fixture = Fixture::new(2);
+    let fixture = Fixture::with_numbered_images(2);
     let mut pushed_with = 0;
     for race in 0..RACES {
         let list = fixture.name(&format!("list:{race}"));
-        assert_calm(&fixture.create(&list, &[0]).run());
-        let push = fixture.ours(&["push", "--purge", &list]);
-        let outputs = at_once(&[push, fixture.amend(&list, &[1])]);
+        assert_only_waited(&fixture.create_command(&list, &[0]).run());
+        let push = fixture.command(&["push", "--purge", &list]);
+        let outputs = run_all(&[push, fixture.amend_command(&list, &[1])]);
         assert!(outputs.iter().all(|output| output.code == 0), "{}\n{}", outputs[0].err(), outputs[1].err());
         let (_, bytes) = fixture.registry.manifest("list", &race.to_string()).expect("it was pushed");
         let served: Value = serde_json::from_slice(&bytes).expect("a list");
         let both = served["manifests"].as_array().expect("manifests").len() == 2;
         pushed_with += usize::from(both);
-        let kept = fixture.ours(&["inspect", &list, &fixture.image(1)]).run().code == 0;
+        let kept = fixture.command(&["inspect", &list, &fixture.numbered_image(1)]).run().code == 0;
         assert!(both || kept, "race {race}: the added entry is lost\n{}\n{}", outputs[0].err(), outputs[1].err());
         let notice = "was changed while it was being pushed, so it is not removed";
         if outputs[0].err().contains(notice) {
@@ -307,21 +301,21 @@ fn a_purge_removes_only_what_was_pushed() {
 /// The same race with its worst moment held open: the addition comes while the push talks to the registry.
 #[test]
 fn an_entry_added_during_a_push_survives_the_purge() {
-    let fixture = Fixture::new(2);
+    let fixture = Fixture::with_numbered_images(2);
     let list = fixture.name("list:1");
-    assert_calm(&fixture.create(&list, &[0]).run());
-    fixture.registry.fault(Rule::on("PUT", "/v2/list/manifests/1"), Fault::Hang);
+    assert_only_waited(&fixture.create_command(&list, &[0]).run());
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/list/manifests/1"), Fault::Hang);
     let pushed = thread::scope(|scope| {
-        let push = scope.spawn(|| fixture.ours(&["push", "--purge", &list]).run());
+        let push = scope.spawn(|| fixture.command(&["push", "--purge", &list]).run());
         fixture
             .registry
             .wait_until(|requests| requests.iter().any(|r| r.line().starts_with("PUT /v2/list/manifests/1")));
-        let amended = fixture.amend(&list, &[1]).run();
+        let amended = fixture.amend_command(&list, &[1]).run();
         fixture.registry.release();
-        assert_calm(&amended);
+        assert_only_waited(&amended);
         push.join().expect("no panic").success()
     });
     assert!(pushed.err().contains("was changed while it was being pushed, so it is not removed"), "{}", pushed.err());
-    let entries: Vec<String> = fixture.entries(&ours(), &list).into_keys().collect();
-    assert_eq!(entries, [fixture.image(0), fixture.image(1)]);
+    let entries: Vec<String> = fixture.variants(&ours(), &list).into_keys().collect();
+    assert_eq!(entries, [fixture.numbered_image(0), fixture.numbered_image(1)]);
 }

@@ -1,5 +1,5 @@
-//! Documents that one client takes for an index and another for a manifest (CVE-2021-41190), and answers whose type
-//! says nothing of the document.
+//! Documents that are an index for one client and a manifest for another (CVE-2021-41190), and responses whose
+//! media type does not tell what the document is.
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_MANIFEST};
@@ -25,12 +25,12 @@ fn both(image: &Image, index: &Index, media_type: Option<&str>) -> Vec<u8> {
 }
 
 #[test]
-fn a_document_that_is_two_things_is_refused_by_every_command() {
+fn every_command_refuses_a_document_that_is_both_image_and_index() {
     let (fixture, image, index) = fixture();
     let not_an_index = "index: expected index but found manifest";
     let not_a_manifest = "manifest: expected manifest but found index";
     let other = format!("it is served as {DOCKER_LIST}, but its mediaType is {OCI_INDEX}");
-    for (tag, served, bytes, said) in [
+    for (tag, served, bytes, expected) in [
         ("index", OCI_INDEX, both(&image, &index, Some(OCI_INDEX)), not_an_index),
         ("manifest", OCI_MANIFEST, both(&image, &index, Some(OCI_MANIFEST)), not_a_manifest),
         ("bare", OCI_INDEX, both(&image, &index, None), not_an_index),
@@ -51,7 +51,7 @@ fn a_document_that_is_two_things_is_refused_by_every_command() {
             &["apply", "--platforms", "linux/amd64", "--template", &full, "--target", &new],
         ] {
             let refused = fixture.run(command);
-            assert_eq!((refused.code, refused.out(), refused.first_err_line().as_str()), (1, String::new(), said));
+            assert_eq!((refused.code, refused.out(), refused.first_err_line().as_str()), (1, String::new(), expected));
             assert!(refused.err().contains(&full), "{command:?}: {}", refused.err());
         }
     }
@@ -60,7 +60,7 @@ fn a_document_that_is_two_things_is_refused_by_every_command() {
 }
 
 #[test]
-fn an_entry_that_is_two_things_is_refused_too() {
+fn a_draft_entry_that_is_both_image_and_index_is_refused() {
     let (fixture, image, index) = fixture();
     let both = both(&image, &index, Some(OCI_MANIFEST));
     let digest = fixture.registry.put_manifest("app", "both", OCI_MANIFEST, &both);
@@ -72,7 +72,7 @@ fn an_entry_that_is_two_things_is_refused_too() {
 }
 
 #[test]
-fn by_an_unknown_type_the_document_decides() {
+fn the_document_decides_under_an_unknown_content_type() {
     let (fixture, image, index) = fixture();
     let docker = Image::docker().platform("linux", "arm64").layer("d").build();
     fixture.registry.put_image("app", "docker", &docker);

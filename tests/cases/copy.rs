@@ -1,5 +1,5 @@
-//! Blobs brought from one registry to another, by the client itself: the requests of each way, and what is left behind
-//! when it goes wrong.
+//! Copies of blobs between registries, by the client itself: the requests of each way, and what a failure leaves
+//! behind.
 
 mod breaks;
 mod listing;
@@ -15,7 +15,7 @@ use docker_manifest::content::registry::{Blob, BlobCopy};
 use docker_manifest::digest::Digest;
 use docker_manifest::net::{Clock, RegistryError, RegistryErrorKind};
 use docker_manifest::reference::Repository;
-use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
+use testkit::loopback::{Bearer, Fault, RedirectTarget, Registry, Rule};
 
 use super::client_fixture::{Fixture, FixtureBuilder, digest, repository};
 
@@ -41,7 +41,7 @@ impl Clock for ClockWithoutPauses {
 }
 
 /// A client that tries again five times, at once.
-fn steady() -> FixtureBuilder {
+fn retrying_client() -> FixtureBuilder {
     FixtureBuilder::new().retries(5, Arc::new(ClockWithoutPauses))
 }
 
@@ -56,7 +56,7 @@ fn noise(size: usize) -> Vec<u8> {
 }
 
 /// Brings a blob of this size or of none that is known.
-fn bring(
+fn copy_blob(
     fixture: &Fixture,
     target: &Repository,
     sources: &[&Repository],
@@ -81,7 +81,7 @@ fn lines(registry: &Registry) -> Vec<String> {
 }
 
 /// Two registries, the first of which has a blob in `source`.
-struct Pair {
+struct CopyFixture {
     from: Registry,
     to: Registry,
     fixture: Fixture,
@@ -91,19 +91,19 @@ struct Pair {
     size: usize,
 }
 
-impl Pair {
-    fn new(size: usize) -> Pair {
-        Pair::of(Registry::start(), Registry::start(), steady().build(), size)
+impl CopyFixture {
+    fn new(size: usize) -> CopyFixture {
+        CopyFixture::of(Registry::start(), Registry::start(), retrying_client().build(), size)
     }
 
-    fn of(from: Registry, to: Registry, fixture: Fixture, size: usize) -> Pair {
+    fn of(from: Registry, to: Registry, fixture: Fixture, size: usize) -> CopyFixture {
         let digest = digest(&from.put_blob("source", &noise(size)));
         let (source, target) = (repository(&from, "source"), repository(&to, "target"));
-        Pair { from, to, fixture, source, target, digest, size }
+        CopyFixture { from, to, fixture, source, target, digest, size }
     }
 
-    fn bring(&self) -> Result<BlobCopy, RegistryError> {
-        bring(&self.fixture, &self.target, &[&self.source], &self.digest, Some(self.size))
+    fn copy_blob(&self) -> Result<BlobCopy, RegistryError> {
+        copy_blob(&self.fixture, &self.target, &[&self.source], &self.digest, Some(self.size))
     }
 
     fn copied(&self) -> Result<BlobCopy, RegistryError> {
@@ -116,10 +116,10 @@ impl Pair {
 }
 
 #[test]
-fn an_existing_blob_costs_one_request() {
-    let pair = Pair::new(100);
+fn a_copy_of_an_existing_blob_is_one_request() {
+    let pair = CopyFixture::new(100);
     pair.to.put_blob("target", &noise(100));
-    assert_eq!(pair.bring(), Ok(BlobCopy::Present));
+    assert_eq!(pair.copy_blob(), Ok(BlobCopy::Present));
     assert_eq!(lines(&pair.to), [format!("HEAD /v2/target/blobs/{} 200", pair.digest)]);
     assert!(pair.from.requests().is_empty());
 }
@@ -130,7 +130,7 @@ fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
     let digest = digest(&registry.put_blob("b", &noise(100)));
     let fixture = Fixture::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
-    assert_eq!(bring(&fixture, &target, &[&target, &a, &a, &b], &digest, None), Ok(BlobCopy::Mounted));
+    assert_eq!(copy_blob(&fixture, &target, &[&target, &a, &a, &b], &digest, None), Ok(BlobCopy::Mounted));
     let expected = [
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 201"),
@@ -141,12 +141,12 @@ fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
 }
 
 #[test]
-fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
+fn a_refused_mount_continues_as_the_upload_that_it_began() {
     let registry = Registry::builder().without_mounts().start();
     let digest = digest(&registry.put_blob("b", &noise(100)));
     let fixture = Fixture::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
-    assert_eq!(bring(&fixture, &target, &[&a, &b], &digest, Some(100)), Ok(BlobCopy::Copied(100)));
+    assert_eq!(copy_blob(&fixture, &target, &[&a, &b], &digest, Some(100)), Ok(BlobCopy::Copied(100)));
     let expected = [
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 202"),
@@ -158,7 +158,7 @@ fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
     ];
     assert_eq!(lines(&registry), expected);
     registry.clear();
-    assert_eq!(bring(&fixture, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
+    assert_eq!(copy_blob(&fixture, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
     assert_eq!(lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
     assert_eq!(registry.open_uploads(), 0, "also where the blob is there after all");
 }
@@ -168,25 +168,25 @@ fn a_refused_mount_does_not_keep_a_blob_from_being_copied() {
     for status in [403, 404, 405] {
         let registry = Registry::start();
         let digest = digest(&registry.put_blob("a", &noise(100)));
-        registry.fault(Rule::on("POST", "mount="), Fault::status(status));
+        registry.add_fault(Rule::on("POST", "mount="), Fault::status(status));
         let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
-        assert_eq!(bring(&Fixture::new(), &target, &[&a], &digest, None), Ok(BlobCopy::Copied(100)), "{status}");
+        assert_eq!(copy_blob(&Fixture::new(), &target, &[&a], &digest, None), Ok(BlobCopy::Copied(100)), "{status}");
         assert!(registry.has_blob("target", digest.as_str()));
     }
     let registry = Registry::start();
-    registry.fault(Rule::on("POST", "mount="), Fault::status(429));
+    registry.add_fault(Rule::on("POST", "mount="), Fault::status(429));
     let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
-    let error = bring(&Fixture::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
+    let error = copy_blob(&Fixture::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
     assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::RateLimited));
 }
 
 #[test]
-fn a_small_blob_is_three_requests_and_one_at_its_source() {
+fn a_small_blob_is_three_requests_to_the_target_and_one_to_the_source() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
-        let pair = Pair::of(Registry::start(), to, Fixture::new(), 300_000);
-        assert_eq!(pair.bring(), pair.copied());
+        let pair = CopyFixture::of(Registry::start(), to, Fixture::new(), 300_000);
+        assert_eq!(pair.copy_blob(), pair.copied());
         let digest = &pair.digest;
         let expected = [
             format!("HEAD /v2/target/blobs/{digest} 404"),
@@ -209,12 +209,12 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
-        let pair = Pair::of(Registry::start(), to, Fixture::new(), 9 * MIB);
+        let pair = CopyFixture::of(Registry::start(), to, Fixture::new(), 9 * MIB);
         let seen = Mutex::new(Vec::new());
         let blob = Blob { digest: &pair.digest, size: None };
         let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-        let brought = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
-        assert_eq!(brought, pair.copied());
+        let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
+        assert_eq!(copied_blob, pair.copied());
         let digest = &pair.digest;
         let expected = [
             format!("HEAD /v2/target/blobs/{digest} 404"),
@@ -233,40 +233,40 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
 }
 
 #[test]
-fn an_empty_blob_is_a_blob() {
-    let pair = Pair::new(0);
-    assert_eq!(pair.bring(), Ok(BlobCopy::Copied(0)));
+fn an_empty_blob_is_copied() {
+    let pair = CopyFixture::new(0);
+    assert_eq!(pair.copy_blob(), Ok(BlobCopy::Copied(0)));
     assert!(pair.arrived());
     assert_eq!(lines(&pair.to).len(), 3);
 }
 
 #[test]
-fn the_first_source_that_has_it_serves_it() {
-    let pair = Pair::new(100);
+fn a_blob_is_read_from_the_first_source_that_has_it() {
+    let pair = CopyFixture::new(100);
     let (other, third) = (repository(&pair.from, "other"), Registry::start());
-    let elsewhere = repository(&third, "source");
-    let sources = [&other, &elsewhere, &pair.source];
-    assert_eq!(bring(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.copied());
+    let source = repository(&third, "source");
+    let sources = [&other, &source, &pair.source];
+    assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.copied());
     assert_eq!(lines(&pair.to).len(), 3, "one upload serves for all of them");
     pair.to.clear();
     let missing = digest(&testkit::image::sha256(b"nowhere"));
-    let error = bring(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
+    let error = copy_blob(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
     assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::NotFound, pair.from.host().as_str()));
     assert_eq!(blob_of(&error), Some(missing.as_str()), "{error}");
     assert_eq!(pair.to.open_uploads(), 0);
-    third.fault(Rule::any(), Fault::status(403));
-    let error = bring(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
+    third.add_fault(Rule::any(), Fault::status(403));
+    let error = copy_blob(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
     assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::Forbidden, third.host().as_str()));
-    let error = bring(&pair.fixture, &pair.target, &[], &missing, None).expect_err("there is no source");
+    let error = copy_blob(&pair.fixture, &pair.target, &[], &missing, None).expect_err("there is no source");
     assert_eq!(error.kind, RegistryErrorKind::NotFound);
 }
 
 #[test]
-fn a_blob_that_is_not_what_it_should_be_is_not_committed() {
+fn a_blob_with_a_wrong_digest_is_not_committed() {
     for size in [1, 300_000, 9 * MIB] {
-        let pair = Pair::new(size);
-        pair.from.fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
-        let error = pair.bring().expect_err("other bytes");
+        let pair = CopyFixture::new(size);
+        pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
+        let error = pair.copy_blob().expect_err("other bytes");
         assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Verification, &pair.from.host()), "{error}");
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         let requests = pair.to.requests();
@@ -280,13 +280,13 @@ fn a_blob_that_is_not_what_it_should_be_is_not_committed() {
 #[test]
 fn a_copy_restarts_after_a_source_with_wrong_bytes() {
     for size in [300_000, 9 * MIB] {
-        let pair = Pair::new(size);
+        let pair = CopyFixture::new(size);
         let third = Registry::start();
         third.put_blob("source", &noise(size));
-        third.fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
+        third.add_fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
         let wrong = repository(&third, "source");
         let sources = [&wrong, &pair.source];
-        assert_eq!(bring(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.copied());
+        assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.copied());
         assert!(pair.arrived());
         assert_eq!(pair.to.open_uploads(), 0);
     }
@@ -294,9 +294,9 @@ fn a_copy_restarts_after_a_source_with_wrong_bytes() {
 
 #[test]
 fn a_blob_of_another_size_is_refused_before_it_is_sent() {
-    let pair = Pair::new(1000);
+    let pair = CopyFixture::new(1000);
     for size in [999, 1001] {
-        let error = bring(&pair.fixture, &pair.target, &[&pair.source], &pair.digest, Some(size));
+        let error = copy_blob(&pair.fixture, &pair.target, &[&pair.source], &pair.digest, Some(size));
         assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
     assert!(pair.to.requests().iter().all(|request| request.method != "PUT"));
@@ -304,13 +304,13 @@ fn a_blob_of_another_size_is_refused_before_it_is_sent() {
 }
 
 /// Two registries that want tokens, each from a user of its own, and a client that is logged in to both.
-fn closed(size: usize) -> Pair {
+fn with_tokens(size: usize) -> CopyFixture {
     let start = |user: &str| Registry::builder().bearer(Bearer::new().user(user, "hunter2")).start();
     let (from, to) = (start("reader"), start("writer"));
     let auth = |user: &str| BASE64_STANDARD.encode(format!("{user}:hunter2"));
     let entry = |registry: &Registry, user| format!(r#""{}":{{"auth":"{}"}}"#, registry.host(), auth(user));
     let config = format!(r#"{{"auths":{{{},{}}}}}"#, entry(&from, "reader"), entry(&to, "writer"));
-    Pair::of(from, to, steady().config(&config).build(), size)
+    CopyFixture::of(from, to, retrying_client().config(&config).build(), size)
 }
 
 fn statuses(registry: &Registry) -> Vec<u16> {
@@ -319,8 +319,8 @@ fn statuses(registry: &Registry) -> Vec<u16> {
 
 #[test]
 fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
-    let pair = closed(9 * MIB);
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = with_tokens(9 * MIB);
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert_eq!(statuses(&pair.from), [401, 200, 200]);
     assert_eq!(statuses(&pair.to), [401, 200, 404, 202, 202, 201]);
     for (registry, user) in [(&pair.from, "reader"), (&pair.to, "writer")] {
@@ -334,12 +334,12 @@ fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
 
 #[test]
 fn a_token_that_expires_while_the_blob_flows_is_replaced() {
-    let pair = closed(9 * MIB);
-    pair.to.fault(Rule::on("PUT", ""), Fault::ExpireTokens);
-    pair.bring().expect_err("each new token expires at once");
-    let pair = closed(9 * MIB);
-    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = with_tokens(9 * MIB);
+    pair.to.add_fault(Rule::on("PUT", ""), Fault::ExpireTokens);
+    pair.copy_blob().expect_err("each new token expires at once");
+    let pair = with_tokens(9 * MIB);
+    pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert_eq!(statuses(&pair.to)[2..], [404, 202, 202, 401, 200, 201]);
 }
 
@@ -347,10 +347,10 @@ fn a_token_that_expires_while_the_blob_flows_is_replaced() {
 fn a_token_that_expires_before_the_blob_flows_costs_one_more_try() {
     for size in [300_000, 9 * MIB] {
         for fault in [Fault::ExpireTokens, Fault::EarlyFinal401] {
-            let pair = closed(size);
+            let pair = with_tokens(size);
             let method = if size > 8 * MIB { "PATCH" } else { "PUT" };
-            pair.to.fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
-            assert_eq!(pair.bring(), pair.copied());
+            pair.to.add_fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
+            assert_eq!(pair.copy_blob(), pair.copied());
             assert!(pair.arrived());
             let sent = pair.to.requests().iter().filter(|request| request.method == method).count();
             assert_eq!(sent, 2, "{:?}", lines(&pair.to));
@@ -359,13 +359,13 @@ fn a_token_that_expires_before_the_blob_flows_costs_one_more_try() {
 }
 
 #[test]
-fn a_source_may_serve_from_elsewhere_and_no_credentials_go_there() {
-    let pair = closed(9 * MIB);
-    let cdn = Redirected::start();
+fn credentials_do_not_follow_a_redirect_of_a_blob() {
+    let pair = with_tokens(9 * MIB);
+    let cdn = RedirectTarget::start();
     cdn.serve(&format!("/v2/source/blobs/{}", pair.digest), "application/octet-stream", noise(9 * MIB));
     let location = format!("http://{}{{path}}", cdn.host());
-    pair.from.fault(Rule::on("GET", "/blobs/").authorized(), Fault::Redirect { status: 307, location });
-    assert_eq!(pair.bring(), pair.copied());
+    pair.from.add_fault(Rule::on("GET", "/blobs/").authorized(), Fault::Redirect { status: 307, location });
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
     let requests = cdn.requests();
     assert_eq!(requests.len(), 1);
@@ -373,14 +373,14 @@ fn a_source_may_serve_from_elsewhere_and_no_credentials_go_there() {
 }
 
 #[test]
-fn an_upload_may_be_elsewhere_and_no_credentials_go_there() {
+fn credentials_do_not_follow_an_upload_to_another_host() {
     for size in [300_000, 9 * MIB] {
-        let (pair, store) = (closed(size), Registry::start());
-        let place = begun_upload(&store);
+        let (pair, store) = (with_tokens(size), Registry::start());
+        let place = upload_location(&store);
         let headers = vec![("Location".to_owned(), place)];
-        let elsewhere = Fault::Status(202, String::new(), headers);
-        pair.to.fault(Rule::on("POST", "/blobs/uploads/").authorized(), elsewhere);
-        assert_eq!(pair.bring(), pair.copied());
+        let redirected = Fault::Status(202, String::new(), headers);
+        pair.to.add_fault(Rule::on("POST", "/blobs/uploads/").authorized(), redirected);
+        assert_eq!(pair.copy_blob(), pair.copied());
         assert!(store.has_blob("kept", pair.digest.as_str()));
         let requests = store.requests();
         assert_eq!(requests.len(), if size > 8 * MIB { 3 } else { 2 }, "{requests:?}");
@@ -389,7 +389,7 @@ fn an_upload_may_be_elsewhere_and_no_credentials_go_there() {
 }
 
 /// The place of an upload in a registry, as its own answer has it.
-fn begun_upload(registry: &Registry) -> String {
+fn upload_location(registry: &Registry) -> String {
     let reply = testkit::client::Client::new(registry.addr()).request("POST", "/v2/kept/blobs/uploads/", &[], b"");
     reply.header("Location").expect("an upload has a place").to_owned()
 }
@@ -401,9 +401,9 @@ fn an_unreachable_upload_location_is_reported() {
         (vec![("Location".to_owned(), "ftp://h/x".to_owned())], "unusable"),
         (vec![("Location".to_owned(), "http://h:99999/x".to_owned())], "unusable"),
     ] {
-        let pair = Pair::new(100);
-        pair.to.fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
-        let error = pair.bring().expect_err("no place to go to");
+        let pair = CopyFixture::new(100);
+        pair.to.add_fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
+        let error = pair.copy_blob().expect_err("no place to go to");
         assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Protocol, &pair.to.host()));
         assert!(error.detail.contains(words), "{error}");
         assert!(pair.from.requests().is_empty());
@@ -419,9 +419,9 @@ fn the_targets_error_is_reported() {
         (507, RegistryErrorKind::Server),
     ] {
         for (method, size) in [("POST", 100), ("PUT", 100), ("PATCH", 9 * MIB), ("PUT", 9 * MIB)] {
-            let pair = Pair::new(size);
-            pair.to.fault(Rule::on(method, ""), Fault::status(status));
-            let error = pair.bring().expect_err("it is refused");
+            let pair = CopyFixture::new(size);
+            pair.to.add_fault(Rule::on(method, ""), Fault::status(status));
+            let error = pair.copy_blob().expect_err("it is refused");
             assert_eq!((error.kind, &error.registry), (kind, &pair.to.host()), "{method}: {error}");
             assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
             let tries = pair.to.requests().iter().filter(|request| request.method == method).count();

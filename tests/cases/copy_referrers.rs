@@ -1,5 +1,5 @@
-//! `copy --referrers`: signatures, attestations and SBOMs go with an image between registries and layouts, in the ways
-//! that each side knows.
+//! `copy --referrers`: signatures, attestations and SBOMs are copied with an image between registries and layouts,
+//! by the referrers API, referrers tags and cosign's tags.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +9,9 @@ use testkit::client::Client;
 use testkit::image::fixtures::{attestation_of, buildx_image, buildx_index};
 use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Output;
 
-use super::OURS;
+use super::two_registries::Fixture;
 
 const NOTARY: &str = "application/vnd.cncf.notary.signature";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -105,7 +105,7 @@ impl Signed {
         assert_eq!(manifest(&self.cosign_tag()).as_ref(), Some(&self.cosign.manifest));
         let mut tags = BTreeSet::from(["1".to_owned(), self.cosign_tag()]);
         for (subject, referrers) in self.by_subject() {
-            let wanted: BTreeSet<String> = referrers.iter().map(|referrer| referrer.digest()).collect();
+            let expected: BTreeSet<String> = referrers.iter().map(|referrer| referrer.digest()).collect();
             let list = if has_api {
                 let path = format!("/v2/{repo}/referrers/{subject}");
                 Client::new(registry.addr()).request("GET", &path, &[], b"").text()
@@ -117,50 +117,22 @@ impl Signed {
             let entries = list["manifests"].as_array().expect("entries");
             let found: BTreeSet<String> =
                 entries.iter().map(|entry| entry["digest"].as_str().unwrap_or_default().to_owned()).collect();
-            assert_eq!((found, entries.len()), (wanted, referrers.len()), "{subject}");
+            assert_eq!((found, entries.len()), (expected, referrers.len()), "{subject}");
             assert!(entries.iter().all(|entry| entry["artifactType"].is_string() && entry["annotations"].is_object()));
         }
         assert_eq!(registry.tags(repo).into_iter().collect::<BTreeSet<String>>(), tags);
     }
 }
 
-pub(super) struct Fixture {
-    pub(super) from: Registry,
-    pub(super) to: Registry,
-    pub(super) sandbox: Sandbox,
-}
-
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture::of(Registry::start(), Registry::start())
-    }
-
-    pub(super) fn of(from: Registry, to: Registry) -> Fixture {
-        Fixture { from, to, sandbox: Sandbox::new() }
-    }
-
-    /// Runs a line in the sandbox: `%x` is x in the first registry, `@x` in the second one. The records are of this.
-    pub(super) fn run(&self, line: &str) -> Output {
-        self.from.clear();
-        self.to.clear();
-        let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
-            (Some(rest), _) => self.to.name(rest),
-            (_, Some(rest)) => self.from.name(rest),
-            _ => word.to_owned(),
-        };
-        self.sandbox.command(OURS).dir(self.sandbox.path()).args(line.split_whitespace().map(word)).run()
-    }
-
-    /// The same for `copy` and this line.
+    /// Runs `copy` and the words of this line. The records of both registries are of this run alone.
     fn copy(&self, line: &str) -> Output {
-        self.run(&format!("copy {line}"))
+        self.run_line(&format!("copy {line}"))
     }
 
     #[track_caller]
-    pub(super) fn works(&self, line: &str) -> Output {
-        let output = self.copy(line);
-        assert_eq!(output.code, 0, "{line}: {}", output.err());
-        output
+    pub(super) fn copy_ok(&self, line: &str) -> Output {
+        self.run_line_ok(&format!("copy {line}"))
     }
 
     fn index_json(&self, layout: &str) -> Value {
@@ -183,7 +155,7 @@ pub(super) fn has_written(registry: &Registry) -> bool {
 
 #[test]
 fn a_signed_image_survives_copies_through_registries_and_layouts() {
-    let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
+    let fixture = Fixture::with_registries(Registry::start(), Registry::builder().without_referrers().start());
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
     let has_api = |place: &str| place.starts_with('%');
@@ -195,36 +167,36 @@ fn a_signed_image_survives_copies_through_registries_and_layouts() {
         ("ocidir://second:1", "%back", Some("back")),
         ("%back:1", "@last", Some("last")),
     ] {
-        fixture.works(&format!("--referrers all {from} {to}"));
+        fixture.copy_ok(&format!("--referrers all {from} {to}"));
         let registry = if has_api(to) { &fixture.from } else { &fixture.to };
         if let Some(repo) = repo {
             signed.assert_in(registry, repo, has_api(to));
         }
         // What is there is not written again, and is listed once.
-        let again = fixture.works(&format!("--referrers all --format json {from} {to}:1"));
-        let told: Value = serde_json::from_slice(&again.stdout).expect("JSON");
+        let repeated = fixture.copy_ok(&format!("--referrers all --format json {from} {to}:1"));
+        let printed: Value = serde_json::from_slice(&repeated.stdout).expect("JSON");
         let is_sent = |referrer: &Value| referrer["sent"] == json!(true);
-        assert_eq!(told["referrers"].as_array().map(|all| all.iter().filter(|own| is_sent(own)).count()), Some(0));
-        assert!(repo.is_none() || told["unchanged"] == json!(true), "{from} {to}: {told}");
+        assert_eq!(printed["referrers"].as_array().map(|all| all.iter().filter(|own| is_sent(own)).count()), Some(0));
+        assert!(repo.is_none() || printed["unchanged"] == json!(true), "{from} {to}: {printed}");
         assert!(!has_written(&fixture.from) && !has_written(&fixture.to), "{from} {to}");
     }
     // Both layouts have the same names, those of the tags of a registry without the API.
-    let mut wanted: BTreeSet<String> = signed.by_subject().iter().map(|(subject, _)| tag_of(subject)).collect();
-    wanted.extend(["1".to_owned(), signed.cosign_tag()]);
+    let mut expected: BTreeSet<String> = signed.by_subject().iter().map(|(subject, _)| tag_of(subject)).collect();
+    expected.extend(["1".to_owned(), signed.cosign_tag()]);
     for layout in ["dir", "second"] {
         let index = fixture.index_json(layout);
         let entries = index["manifests"].as_array().expect("entries");
         let name = |entry: &Value| {
             entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap_or_default().to_owned()
         };
-        assert_eq!(entries.iter().map(name).collect::<BTreeSet<String>>(), wanted, "{layout}");
-        assert_eq!(entries.len(), wanted.len());
+        assert_eq!(entries.iter().map(name).collect::<BTreeSet<String>>(), expected, "{layout}");
+        assert_eq!(entries.len(), expected.len());
     }
 }
 
 #[test]
 fn referrer_flags_select_what_is_copied() {
-    for (flags, wanted, has_cosign) in [
+    for (flags, expected, has_cosign) in [
         ("", [true, true, true, false], true),
         ("--referrers drop", [false; 4], false),
         ("--referrers all", [true; 4], true),
@@ -233,15 +205,15 @@ fn referrer_flags_select_what_is_copied() {
         let fixture = Fixture::new();
         let signed = Signed::new();
         signed.put(&fixture.from, "app");
-        let dry = fixture.works(&format!("{flags} --dry-run %app:1 @app")).out();
+        let dry = fixture.copy_ok(&format!("{flags} --dry-run %app:1 @app")).out();
         assert!(!has_written(&fixture.to));
-        fixture.works(&format!("{flags} %app:1 @app"));
+        fixture.copy_ok(&format!("{flags} %app:1 @app"));
         let is_there = |image: &&Image| fixture.to.manifest("app", &image.digest()).is_some();
-        let there: Vec<bool> = signed.referrers().iter().map(is_there).collect();
-        assert_eq!(there, wanted, "{flags}");
+        let copied_referrers: Vec<bool> = signed.referrers().iter().map(is_there).collect();
+        assert_eq!(copied_referrers, expected, "{flags}");
         assert_eq!(fixture.to.manifest("app", &signed.cosign_tag()).is_some(), has_cosign, "{flags}");
-        for (referrer, is_wanted) in signed.referrers().iter().zip(wanted) {
-            assert_eq!(dry.contains(&referrer.digest()), is_wanted, "{flags}: {dry}");
+        for (referrer, is_expected) in signed.referrers().iter().zip(expected) {
+            assert_eq!(dry.contains(&referrer.digest()), is_expected, "{flags}: {dry}");
         }
     }
 }
@@ -249,24 +221,27 @@ fn referrer_flags_select_what_is_copied() {
 /// One GET of the API for the index and each image, and three HEADs; without the API one that finds this out and one
 /// GET of each referrers tag. A retag asks for none of them.
 #[test]
-fn few_requests_find_them() {
+fn referrers_are_found_with_few_requests() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
-        let fixture = Fixture::of(from, Registry::start());
+        let fixture = Fixture::with_registries(from, Registry::start());
         fixture.from.put_index("app", "1", &buildx_index(&PLATFORMS));
-        fixture.works("%app:1 @app");
-        let asked = lines(&fixture.from);
-        let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
+        fixture.copy_ok("%app:1 @app");
+        let requests = lines(&fixture.from);
+        let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
         let by_tag =
-            asked.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
-        assert_eq!((count("/referrers/"), by_tag), if has_api { (3, 0) } else { (1, 3) }, "{asked:#?}");
+            requests.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
+        assert_eq!((count("/referrers/"), by_tag), if has_api { (3, 0) } else { (1, 3) }, "{requests:#?}");
         assert_eq!((count(".sig "), count(".att "), count(".sbom "), count("/tags/list")), (3, 3, 3, 0));
         // Nothing was found, so the target was not asked about it.
-        let told = lines(&fixture.to);
-        assert!(told.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{told:#?}");
-        fixture.works("%app:1 %app:2");
-        let asked = lines(&fixture.from);
-        assert!(asked.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{asked:#?}");
+        let target_requests = lines(&fixture.to);
+        assert!(
+            target_requests.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")),
+            "{target_requests:#?}"
+        );
+        fixture.copy_ok("%app:1 %app:2");
+        let requests = lines(&fixture.from);
+        assert!(requests.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{requests:#?}");
     }
 }
 
@@ -276,7 +251,7 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
     let fixture = Fixture::new();
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
-    fixture.works("--referrers all %app:1 oci-layout://dir");
+    fixture.copy_ok("--referrers all %app:1 oci-layout://dir");
     let written = fixture.index_json("dir");
     let top = &written["manifests"].as_array().expect("entries").last().expect("an entry").clone();
     assert_eq!(top["digest"], signed.index.digest());
@@ -295,12 +270,12 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
         let of = [(first.as_str(), &signed.signature), (signature.as_str(), &signed.countersignature)];
         let entries: Vec<Value> = [top.clone()].into_iter().chain(of.map(entry)).collect();
         fixture.set_index_json("dir", &json!({"schemaVersion": 2, "manifests": entries}));
-        fixture.works(&format!("oci-layout://dir @{target}"));
+        fixture.copy_ok(&format!("oci-layout://dir @{target}"));
         for referrer in [&signed.signature, &signed.countersignature] {
             assert!(fixture.to.manifest(target, &referrer.digest()).is_some(), "{tool}");
         }
         // They stay where they are: a second copy into the layout lists nothing twice.
-        fixture.works("%app:1 oci-layout://dir");
+        fixture.copy_ok("%app:1 oci-layout://dir");
         let after = fixture.index_json("dir");
         let after = after["manifests"].as_array().expect("entries");
         assert_eq!(after.iter().filter(|own| entries.contains(own)).count(), 3, "{tool}: {after:#?}");
@@ -315,11 +290,11 @@ fn copying_part_of_an_index_reports_that_its_referrers_are_not_copied() {
     let fixture = Fixture::new();
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
-    let copied = fixture.works("--platform linux/amd64 --format json %app:1 @app");
+    let copied = fixture.copy_ok("--platform linux/amd64 --format json %app:1 @app");
     assert!(copied.err().contains("referrers of what is not copied stay behind: 1"), "{}", copied.err());
-    let told: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
-    assert_eq!(told["leftBehind"][0]["digest"], signed.index_signature.digest());
-    assert_eq!(told["referrers"].as_array().map(Vec::len), Some(2), "{told:#}");
+    let json: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
+    assert_eq!(json["leftBehind"][0]["digest"], signed.index_signature.digest());
+    assert_eq!(json["referrers"].as_array().map(Vec::len), Some(2), "{json:#}");
     let is_there = |image: &Image| fixture.to.manifest("app", &image.digest()).is_some();
     assert!(is_there(&signed.signature) && is_there(&signed.countersignature));
     assert!(!is_there(&signed.index_signature));
@@ -329,25 +304,25 @@ fn copying_part_of_an_index_reports_that_its_referrers_are_not_copied() {
 /// A copy that was interrupted between a referrer and its tag is completed by the next one.
 #[test]
 fn a_referrer_that_its_tag_does_not_list_is_listed() {
-    let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
+    let fixture = Fixture::with_registries(Registry::start(), Registry::builder().without_referrers().start());
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
-    fixture.to.fault(Rule::on("PUT", "/manifests/sha256-"), Fault::status(500));
+    fixture.to.add_fault(Rule::on("PUT", "/manifests/sha256-"), Fault::status(500));
     assert_eq!(fixture.copy("--retries 0 --referrers all %app:1 @app").code, 1);
     assert_eq!(fixture.to.manifest("app", "1"), None, "no tag has moved");
     fixture.to.clear_faults();
-    fixture.works("--referrers all %app:1 @app");
+    fixture.copy_ok("--referrers all %app:1 @app");
     signed.assert_in(&fixture.to, "app", false);
 }
 
 /// An artifact that names its subject itself is listed too.
 #[test]
 fn a_copied_artifact_is_listed_under_its_subject() {
-    let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
+    let fixture = Fixture::with_registries(Registry::start(), Registry::builder().without_referrers().start());
     let image = buildx_image("linux/amd64");
     let sbom = artifact(SBOM, "sbom", &image);
     fixture.from.put_image("app", "sbom", &sbom);
-    fixture.works("%app:sbom @app");
+    fixture.copy_ok("%app:sbom @app");
     let (_, list) = fixture.to.manifest("app", &tag_of(&image.digest())).expect("the referrers tag");
     let list: Value = serde_json::from_slice(&list).expect("JSON");
     assert_eq!(list["manifests"][0]["digest"], sbom.digest());
@@ -359,9 +334,9 @@ fn a_cosign_tag_of_another_image_is_reported() {
     let signed = Signed::new();
     signed.put(&fixture.from, "app");
     fixture.to.put_image("app", &signed.cosign_tag(), &signed.sbom);
-    let copied = fixture.works("%app:1 @app");
-    let told = format!("warning: the tag {} of the target named {}", signed.cosign_tag(), signed.sbom.digest());
-    assert!(copied.err().contains(&told), "{}", copied.err());
+    let copied = fixture.copy_ok("%app:1 @app");
+    let expected = format!("warning: the tag {} of the target named {}", signed.cosign_tag(), signed.sbom.digest());
+    assert!(copied.err().contains(&expected), "{}", copied.err());
     let (_, now) = fixture.to.manifest("app", &signed.cosign_tag()).expect("the tag");
     assert_eq!(now, signed.cosign.manifest);
 }
@@ -371,7 +346,7 @@ fn a_layout_with_too_many_referrers_is_refused() {
     let fixture = Fixture::new();
     let image = buildx_image("linux/amd64");
     fixture.from.put_image("app", "1", &image);
-    fixture.works("%app:1 oci-layout://dir");
+    fixture.copy_ok("%app:1 oci-layout://dir");
     let mut index = fixture.index_json("dir");
     let entry = |number: usize| {
         let digest = testkit::image::sha256(number.to_string().as_bytes());
@@ -384,7 +359,7 @@ fn a_layout_with_too_many_referrers_is_refused() {
     assert_eq!(refused.code, 1);
     assert!(refused.err().contains("has more than 1000 referrers"), "{}", refused.err());
     assert!(!has_written(&fixture.to));
-    fixture.works("--referrers drop oci-layout://dir:1 @app");
+    fixture.copy_ok("--referrers drop oci-layout://dir:1 @app");
 }
 
 /// A GET of each name and manifest, and a HEAD of each blob, the referrers' too. Of a layout every file is read.
@@ -397,9 +372,9 @@ fn verify_reads_back_what_was_copied() {
     // configuration and two layers, attestations too, and the referrers share one configuration with cosign.
     let verified = json!({"names": 2, "manifests": 10, "blobs": 18});
     for target in ["oci-layout://dir", "oci-archive:./a.tar", "@app"] {
-        let copied = fixture.works(&format!("--referrers all --verify --format json %app:1 {target}"));
-        let told: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
-        assert_eq!(told["verified"], verified, "{target}");
+        let copied = fixture.copy_ok(&format!("--referrers all --verify --format json %app:1 {target}"));
+        let printed: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
+        assert_eq!(printed["verified"], verified, "{target}");
         assert!(copied.err().contains("verified: 2 names, 10 manifests, 18 blobs"), "{}", copied.err());
     }
     let all = lines(&fixture.to);
@@ -408,7 +383,7 @@ fn verify_reads_back_what_was_copied() {
     let gets = all[after..].iter().filter(|line| line.starts_with("GET ")).count();
     assert_eq!((gets, heads, all.len() - after), (12, 18, 30), "{all:#?}");
     let blob = testkit::image::sha256(b"signature");
-    fixture.to.fault(Rule::on("HEAD", &format!("/blobs/{blob}")).always(), Fault::status(404));
+    fixture.to.add_fault(Rule::on("HEAD", &format!("/blobs/{blob}")).always(), Fault::status(404));
     let failed = fixture.copy("--referrers all --verify %app:1 @app");
     assert_eq!(failed.code, 1);
     let expected = format!("published, but not served as it was sent: the blob {}@{blob}", fixture.to.name("app"));

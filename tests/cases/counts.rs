@@ -1,5 +1,5 @@
-//! What each command asks of a registry, request by request: the protocol's own number and no more, whatever the
-//! timing, against a registry that keeps a record.
+//! The requests of each command, counted by a registry that records them: as few as the protocol allows, whatever
+//! the timing.
 
 mod ahead;
 mod copies;
@@ -18,8 +18,8 @@ mod waves;
 use std::thread;
 
 use testkit::image::{Image, Index, sha256};
-use testkit::loopback::{Recorded, Registry};
-use testkit::sandbox::{Output, Run, Sandbox};
+use testkit::loopback::{RecordedRequest, Registry};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand};
 
 use super::OURS;
 
@@ -37,12 +37,12 @@ struct Fixture {
 
 impl Fixture {
     fn new(images: usize) -> Fixture {
-        Fixture::of(Registry::start(), images)
+        Fixture::with_registry(Registry::start(), images)
     }
 
     /// In a registry that is not the usual one.
-    fn of(registry: Registry, images: usize) -> Fixture {
-        let images: Vec<Image> = (0..images).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
+    fn with_registry(registry: Registry, images: usize) -> Fixture {
+        let images: Vec<Image> = (0..images).map(|number| image_of_layers(&[SHARED, &own_layer(number)])).collect();
         for (number, image) in images.iter().enumerate() {
             registry.put_image(&source(number), "1", image);
         }
@@ -60,18 +60,18 @@ impl Fixture {
     }
 
     /// `docker-manifest ARGS`, to be run.
-    fn command(&self, args: &[&str]) -> Run {
+    fn command(&self, args: &[&str]) -> SandboxCommand {
         self.sandbox.command(OURS).args(args.iter().copied())
     }
 
     /// `create`, these flags, the list and all images.
-    fn create_command(&self, flags: &[&str]) -> Run {
+    fn create_command(&self, flags: &[&str]) -> SandboxCommand {
         let images = (0..self.images.len()).map(|number| self.name(&format!("{}:1", source(number))));
         self.command(&["create"]).args(flags.iter().copied()).arg(self.list()).args(images)
     }
 
     /// `push`, these flags and the list.
-    fn push_command(&self, flags: &[&str]) -> Run {
+    fn push_command(&self, flags: &[&str]) -> SandboxCommand {
         self.command(&["push"]).args(flags.iter().copied()).arg(self.list())
     }
 
@@ -83,7 +83,7 @@ impl Fixture {
     }
 
     /// Runs a command while `meanwhile` looks on, and gives its output.
-    fn while_running(&self, command: &Run, meanwhile: impl FnOnce(&Registry)) -> Output {
+    fn while_running(&self, command: &SandboxCommand, meanwhile: impl FnOnce(&Registry)) -> Output {
         thread::scope(|scope| {
             let running = scope.spawn(|| command.run());
             meanwhile(&self.registry);
@@ -128,7 +128,7 @@ impl Fixture {
 
     /// What was recorded, in order of arrival; the record is empty afterwards.
     fn take_lines(&self) -> Vec<String> {
-        let lines = self.registry.requests().iter().map(Recorded::line).collect();
+        let lines = self.registry.requests().iter().map(RecordedRequest::line).collect();
         self.registry.clear();
         lines
     }
@@ -143,7 +143,7 @@ fn own_layer(number: usize) -> Vec<u8> {
 }
 
 /// An image of these layers; others make another configuration.
-fn layered(layers: &[&[u8]]) -> Image {
+fn image_of_layers(layers: &[&[u8]]) -> Image {
     layers.iter().fold(Image::docker().platform("linux", "amd64"), |image, layer| image.layer(layer)).build()
 }
 
@@ -174,11 +174,11 @@ fn assert_same(mut found: Vec<String>, mut expected: Vec<String>) {
 }
 
 /// Whether so many of the requests with this in their line were answered.
-fn answered(requests: &[Recorded], part: &str, number: usize) -> bool {
+fn have_responses(requests: &[RecordedRequest], part: &str, number: usize) -> bool {
     requests.iter().filter(|request| request.status != 0 && request.line().contains(part)).count() >= number
 }
 
 /// Whether so many of the requests with this in their line have arrived.
-fn arrived(requests: &[Recorded], part: &str, number: usize) -> bool {
+fn have_arrived(requests: &[RecordedRequest], part: &str, number: usize) -> bool {
     requests.iter().filter(|request| request.line().contains(part)).count() >= number
 }

@@ -1,4 +1,4 @@
-//! Entries of a draft that hold JSON and no image. They are tried on this program alone.
+//! Entries of a draft that hold JSON and no image. Only this program is tested with them.
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
@@ -7,7 +7,7 @@ use testkit::sandbox::{Sandbox, tree};
 use super::OURS;
 
 #[test]
-fn an_entry_that_holds_no_image_is_named_by_its_file() {
+fn a_damaged_entry_is_reported_with_its_file() {
     for text in ["null", "{}", "{\"Ref\":null}", "{\"Descriptor\":{}}"] {
         let (registry, sandbox) = (Registry::start(), Sandbox::new());
         for name in ["amd64", "arm64"] {

@@ -8,7 +8,7 @@ use testkit::loopback::Registry;
 use testkit::sandbox::Sandbox;
 
 use super::OURS;
-use docker_manifest::cli::args::{self, CliRequest};
+use docker_manifest::cli::args::{self, CliRequest, ToolRequest};
 
 /// What the README's screens must fit into.
 const README_WORDS: usize = 1600;
@@ -125,20 +125,65 @@ fn every_verb_and_flag_has_an_example() {
     assert!(missing.is_empty(), "README and docs/ have no example of {missing:?}");
 }
 
+/// The words of an example that are the program's: what follows is the shell's. A short digest becomes a whole one.
+fn words(example: &str) -> Vec<String> {
+    let is_ours = |word: &&str| !["#", "|", "||", "&&"].contains(word) && !word.starts_with(['<', '>']);
+    let example = example.replace("sha256:…", &format!("sha256:{}", "0".repeat(64)));
+    example.split_whitespace().take_while(is_ours).map(|word| word.trim_matches('\'').to_owned()).collect()
+}
+
+#[track_caller]
+fn assert_command_line(example: &str) {
+    let read = args::parse("docker-manifest", &words(example));
+    assert!(matches!(read, Ok(CliRequest::Run { .. })), "{example}: {read:?}");
+}
+
 #[test]
-fn every_example_is_a_command_line() {
+fn every_example_of_the_documentation_is_a_command_line() {
     let docs = user_docs().replace("\\\n", " ");
-    let examples = docs.lines().filter_map(|line| line.strip_prefix("    docker-manifest "));
+    let examples: Vec<&str> = docs.lines().filter_map(|line| line.strip_prefix("    docker-manifest ")).collect();
+    assert!(examples.len() > 30, "{} examples", examples.len());
+    examples.into_iter().for_each(assert_command_line);
+}
+
+/// The lines below `Examples:` in a help text.
+fn help_examples(help: &str) -> Vec<&str> {
+    let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
+    examples.lines().map_while(|line| line.strip_prefix("  ")).collect()
+}
+
+#[test]
+fn every_example_of_the_help_texts_is_a_command_line() {
+    let syntax = args::syntax();
+    let commands = syntax.get_subcommands().map(|command| vec![command.get_name().to_owned()]);
     let mut number = 0;
-    for example in examples {
-        // What follows is the shell's.
-        let ends = |word: &&str| !["#", "|", "||", "&&"].contains(word) && !word.starts_with(['<', '>']);
-        let words: Vec<String> = example.split_whitespace().take_while(ends).map(str::to_owned).collect();
-        let read = args::parse("docker-manifest", &words);
-        assert!(matches!(read, Ok(CliRequest::Run { .. })), "{example}: {read:?}");
-        number += 1;
+    for command in commands.chain([vec![]]) {
+        let line = [command, vec!["--help".to_owned()]].concat();
+        let Ok(CliRequest::Help { text, .. }) = args::parse("docker-manifest", &line) else { panic!("{line:?}") };
+        for example in help_examples(&text) {
+            // `eval "$(docker-manifest shell-init bash)"`
+            let inner = example.split_once("$(").and_then(|(_, rest)| rest.split_once(')'));
+            let command = inner.map_or(example, |(command, _)| command);
+            assert_command_line(command.strip_prefix("docker-manifest ").unwrap_or_else(|| panic!("{example}")));
+            number += 1;
+        }
     }
-    assert!(number > 30, "{number} examples");
+    assert!(number > 100, "{number} examples");
+    for command in ["push from-spec", "push from-args", "inspect"] {
+        let Ok(ToolRequest::Help(text)) = args::manifest_tool(&words(&format!("{command} --help"))) else {
+            panic!("{command}")
+        };
+        for example in help_examples(&text) {
+            let words = words(example.strip_prefix("manifest-tool ").unwrap_or_else(|| panic!("{example}")));
+            let read = args::manifest_tool(&words);
+            assert!(matches!(read, Ok(ToolRequest::Run(..))), "{example}: {read:?}");
+        }
+    }
+    let Ok(CliRequest::Help { text, .. }) = args::mquery(&words("--help")) else { panic!("mquery --help") };
+    for example in help_examples(&text) {
+        let read = args::mquery(&words(example.strip_prefix("mquery ").unwrap_or_else(|| panic!("{example}"))));
+        assert!(matches!(read, Ok(CliRequest::Run { .. })), "{example}: {read:?}");
+    }
 }
 
 /// The block of the README between two comments, without its indent.
@@ -157,10 +202,10 @@ fn the_readme_s_recipe_prints_what_it_shows() {
         registry.put_index("app", &format!("1.2.3-{architecture}"), &index);
     }
     let readme = read(&root().join("README.md"));
-    let here = |text: &str| text.replace("registry.example.com", &registry.host());
+    let with_test_host = |text: &str| text.replace("registry.example.com", &registry.host());
     let shell = |script: &str| {
         let program = Path::new(OURS).parent().expect("a folder").display().to_string();
-        let script = format!("PATH={program}:$PATH\n{}", here(script));
+        let script = format!("PATH={program}:$PATH\n{}", with_test_host(script));
         let run = sandbox.command("sh").args(["-euc", &script]).run().success();
         run.out().replace(&registry.host(), "registry.example.com")
     };

@@ -68,7 +68,7 @@ impl Fixture {
 }
 
 #[test]
-fn no_drafts_are_no_rows() {
+fn ls_without_drafts_prints_no_rows() {
     let sandbox = Sandbox::new();
     for (args, shown) in [
         (&["ls"][..], "LIST      ENTRIES   PLATFORMS   AGE       SIZE\n"),
@@ -84,7 +84,7 @@ fn no_drafts_are_no_rows() {
 }
 
 #[test]
-fn every_draft_has_a_row() {
+fn ls_prints_a_row_for_each_draft() {
     let fixture = fixture();
     fixture.create_draft("@list:b", "@app:multi");
     fixture.create_draft("@list:a", "@app:s390x");
@@ -110,14 +110,15 @@ fn every_draft_has_a_row() {
 }
 
 #[test]
-fn json_has_what_inspect_has_and_more() {
+fn ls_json_has_the_members_of_inspect_and_more() {
     let fixture = fixture();
     fixture.create_draft("@list:1", "@app:multi");
     fixture.set_age("list:1", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - 100 * DAY);
-    let told: Value = serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
+    let printed: Value =
+        serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
     let shown = fixture.run(&["inspect", "--format", "json", "@list:1"]).success();
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
-    let row = &told[0];
+    let row = &printed[0];
     for member in ["reference", "digest", "size", "mediaType", "local", "platforms"] {
         assert_eq!(row[member], shown[member], "{member}");
     }
@@ -145,18 +146,18 @@ fn ls_lists_a_broken_draft_and_all_others() {
     assert_eq!(names, [lists[0].as_str(), &lists[1], &lists[2], "Nobody's ?"]);
     assert_eq!(rows[1][1..], ["-", "(cannot be read)", "-", "-"]);
     assert_eq!((rows[0][1].as_str(), rows[2][1].as_str()), ("1", "4"));
-    let said = shown.err();
-    assert!(said.contains(&format!("invalid manifest file {}", file.display())), "{said}");
-    assert!(said.contains("Nobody's has a name that no manifest list has"), "{said}");
+    let stderr = shown.err();
+    assert!(stderr.contains(&format!("invalid manifest file {}", file.display())), "{stderr}");
+    assert!(stderr.contains("Nobody's has a name that no manifest list has"), "{stderr}");
     // What is no list has no name that anything could be done with.
     assert_eq!((fixture.run(&["ls", "-q"]).code, fixture.draft_names()), (1, lists.to_vec()));
-    let told = fixture.run(&["ls", "--format", "json"]);
-    let rows: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let output = fixture.run(&["ls", "--format", "json"]);
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(rows[1]["error"].as_str().expect("an error").contains("zzz"), "{rows}");
     assert_eq!((&rows[1]["reference"], &rows[3]["reference"]), (&json!(lists[1]), &Value::Null));
     assert_eq!(rows[2]["entries"], 4);
-    let error: Value = serde_json::from_slice(&told.stderr).expect("JSON");
-    assert_eq!((told.code, &error["error"]["kind"]), (1, &json!("store")));
+    let error: Value = serde_json::from_slice(&output.stderr).expect("JSON");
+    assert_eq!((output.code, &error["error"]["kind"]), (1, &json!("store")));
     assert_eq!(error["error"]["errors"].as_array().map(Vec::len), Some(2));
 }
 
@@ -172,13 +173,14 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     let rows = fixture.rows();
     let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     // Of the second docker does not tell whether a `_` was a `/`.
-    let (one, two, other) = (fixture.name("app:1 ?"), fixture.name("app:2"), fixture.name("team/a/app:1 ?"));
-    assert_eq!(names, [&one, &two, &other]);
+    let (first, second, other) = (fixture.name("app:1 ?"), fixture.name("app:2"), fixture.name("team/a/app:1 ?"));
+    assert_eq!(names, [&first, &second, &other]);
     assert!(rows.iter().all(|row| row[1..3] == ["1", "linux/amd64"]), "{rows:?}");
-    let told: Value = serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
-    let guessed: Vec<&Value> = told.as_array().unwrap().iter().map(|row| &row["guessed"]).collect();
+    let printed: Value =
+        serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
+    let guessed: Vec<&Value> = printed.as_array().unwrap().iter().map(|row| &row["guessed"]).collect();
     assert_eq!(guessed, [&json!(true), &json!(false), &json!(true)]);
-    assert_eq!(told[0]["reference"], fixture.name("app:1"));
+    assert_eq!(printed[0]["reference"], fixture.name("app:1"));
     assert_eq!(fixture.run(&["exists", "@app:1"]).code, 0);
     // And they go like ours.
     fixture.set_age("app:1", 40 * DAY);
@@ -190,8 +192,8 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     );
     let _ = fixture.run(&["rm", "--all"]).success();
     assert_eq!(fixture.draft_names(), [""; 0]);
-    let gone = fixture.sandbox.tool(&Tool::Docker).args(["inspect"]).args(fixture.registry.words(&["@app:1"])).run();
-    assert_eq!(gone.code, 1);
+    let removed = fixture.sandbox.tool(&Tool::Docker).args(["inspect"]).args(fixture.registry.words(&["@app:1"])).run();
+    assert_eq!(removed.code, 1);
 }
 
 #[test]
@@ -216,7 +218,7 @@ fn exists_reports_by_exit_code_only() {
 }
 
 #[test]
-fn prune_removes_what_is_old() {
+fn prune_removes_old_drafts() {
     let fixture = fixture();
     for (list, age) in [("new", 0), ("young", 29), ("old", 31)] {
         fixture.create_draft(&format!("@list:{list}"), "@app:s390x");
@@ -276,8 +278,8 @@ fn rm_all_removes_every_draft_and_nothing_else() {
     fixture.create_draft("@list:1", "@app:s390x");
     fixture.create_draft("@list:2", "@app:multi");
     let config = fixture.sandbox.write_config("{}");
-    let gone = fixture.run(&["rm", "--all"]).success();
-    assert_eq!((gone.out(), gone.err(), fixture.draft_names()), (String::new(), String::new(), vec![]));
+    let removed = fixture.run(&["rm", "--all"]).success();
+    assert_eq!((removed.out(), removed.err(), fixture.draft_names()), (String::new(), String::new(), vec![]));
     assert!(config.exists());
     let both = fixture.run(&["rm", "--all", "@list:1"]);
     assert_eq!(both.code, 125);

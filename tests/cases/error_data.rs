@@ -1,5 +1,5 @@
-//! What a registry says of a failure, beside its words: the code decides what is advised, the detail is shown, and an
-//! address that the registry gave is named as such.
+//! The data of a registry's error: its code selects the hint, its detail is shown, and an address that the registry
+//! gave is reported as such.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,7 @@ use testkit::sandbox::Sandbox;
 use super::OURS;
 
 /// A registry with an image, and a draft of it.
-fn seeded(sandbox: &Sandbox) -> Registry {
+fn registry_with_draft(sandbox: &Sandbox) -> Registry {
     let registry = Registry::start();
     registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
     let words = registry.words(&["create", "@app:1", "@app:amd64"]);
@@ -24,9 +24,9 @@ fn refused(status: u16, code: &str, detail: &str) -> Fault {
 }
 
 #[test]
-fn the_other_form_is_advised_only_where_the_form_may_be_refused() {
+fn the_other_form_is_suggested_only_where_the_form_may_be_refused() {
     let sandbox = Sandbox::new();
-    let registry = seeded(&sandbox);
+    let registry = registry_with_draft(&sandbox);
     for (status, code, is_advised) in [
         (400, "MANIFEST_INVALID", true),
         (400, "UNSUPPORTED", true),
@@ -42,7 +42,7 @@ fn the_other_form_is_advised_only_where_the_form_may_be_refused() {
         (409, "CONFLICT", false),
     ] {
         registry.clear_faults();
-        registry.fault(Rule::on("PUT", "/manifests/"), refused(status, code, "null"));
+        registry.add_fault(Rule::on("PUT", "/manifests/"), refused(status, code, "null"));
         let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
         assert_ne!(failed.code, 0);
         assert_eq!(failed.err().contains("--type oci"), is_advised, "{status} {code}: {}", failed.err());
@@ -51,16 +51,16 @@ fn the_other_form_is_advised_only_where_the_form_may_be_refused() {
 }
 
 #[test]
-fn the_detail_is_a_further_line_and_a_member() {
+fn the_detail_of_an_error_is_a_line_and_a_json_member() {
     let sandbox = Sandbox::new();
-    let registry = seeded(&sandbox);
+    let registry = registry_with_draft(&sandbox);
     for (detail, shown) in [
         (r#""not one of the allowed\u001b[1m\nones""#, "not one of the allowed[1m ones"),
         (r#"{"message":"not one of the allowed"}"#, "not one of the allowed"),
         (r#"{"Tag":"1"}"#, r#"{"Tag":"1"}"#),
     ] {
         registry.clear_faults();
-        registry.fault(Rule::on("PUT", "/manifests/"), refused(400, "MANIFEST_INVALID", detail));
+        registry.add_fault(Rule::on("PUT", "/manifests/"), refused(400, "MANIFEST_INVALID", detail));
         let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
         assert!(failed.err().contains(&format!("\n  detail: {shown}\n")), "{}", failed.err());
         let failed = sandbox.command(OURS).args(registry.words(&["push", "--format", "json", "@app:1"])).run();
@@ -73,7 +73,7 @@ fn the_detail_is_a_further_line_and_a_member() {
     }
     for nothing in ["null", r#""""#, "{}", "[]", r#""its own words""#] {
         registry.clear_faults();
-        registry.fault(Rule::on("PUT", "/manifests/"), refused(400, "MANIFEST_INVALID", nothing));
+        registry.add_fault(Rule::on("PUT", "/manifests/"), refused(400, "MANIFEST_INVALID", nothing));
         let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
         assert!(!failed.err().contains("detail"), "{}", failed.err());
     }
@@ -83,7 +83,7 @@ fn the_detail_is_a_further_line_and_a_member() {
 fn an_unreachable_upload_address_error_names_the_registry() {
     let sandbox = Sandbox::new();
     let unused = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let nowhere = unused.local_addr().expect("it is bound").to_string();
+    let closed_address = unused.local_addr().expect("it is bound").to_string();
     drop(unused);
     let (from, to) = (Registry::start(), Registry::start());
     from.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
@@ -91,12 +91,12 @@ fn an_unreachable_upload_address_error_names_the_registry() {
     let _ = sandbox.command(OURS).args(create).run().success();
     for scheme in ["http", "https"] {
         to.clear_faults();
-        let location = vec![("Location".to_owned(), format!("{scheme}://{nowhere}/v2/app/blobs/uploads/1"))];
-        to.fault(Rule::on("POST", "/uploads/"), Fault::Status(202, String::new(), location));
+        let location = vec![("Location".to_owned(), format!("{scheme}://{closed_address}/v2/app/blobs/uploads/1"))];
+        to.add_fault(Rule::on("POST", "/uploads/"), Fault::Status(202, String::new(), location));
         let push = ["push".to_owned(), "--retries".to_owned(), "0".to_owned(), to.name("app:1")];
         let failed = sandbox.command(OURS).args(push).run();
-        let said = format!("cannot reach {scheme}://{nowhere} (the upload address that {} gave)", to.host());
-        assert!(failed.code != 0 && failed.err().contains(&said), "{}", failed.err());
+        let expected = format!("cannot reach {scheme}://{closed_address} (the upload address that {} gave)", to.host());
+        assert!(failed.code != 0 && failed.err().contains(&expected), "{}", failed.err());
         assert!(!failed.err().contains(&format!("check that {} is up", to.host())), "{}", failed.err());
     }
 }
@@ -114,10 +114,10 @@ fn an_https_upload_address_of_a_registry_without_tls_falls_back_to_http() {
         to.clear();
         elsewhere.clear();
         let location = vec![("Location".to_owned(), format!("https://{host}/v2/app/blobs/uploads/1"))];
-        to.fault(Rule::on("POST", "/uploads/"), Fault::Status(202, String::new(), location));
+        to.add_fault(Rule::on("POST", "/uploads/"), Fault::Status(202, String::new(), location));
         let stored = Fault::status(201);
-        to.fault(Rule::on("PUT", "/uploads/"), stored.clone());
-        elsewhere.fault(Rule::on("PUT", "/uploads/"), stored);
+        to.add_fault(Rule::on("PUT", "/uploads/"), stored.clone());
+        elsewhere.add_fault(Rule::on("PUT", "/uploads/"), stored);
         let push = ["push".to_owned(), "--insecure".to_owned(), to.name("app:1")];
         let pushed = sandbox.command(OURS).args(push).run();
         let at = if is_tried { &elsewhere } else { &to };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use testkit::image::{Image, sha256};
-use testkit::loopback::{Recorded, Registry};
-use testkit::sandbox::{Output, Run, Sandbox};
+use testkit::loopback::{RecordedRequest, Registry};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand};
 
 use super::OURS;
 
@@ -17,10 +17,10 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn new() -> Fixture {
-        Fixture::of(Registry::start())
+        Fixture::with_registry(Registry::start())
     }
 
-    pub(super) fn of(registry: Registry) -> Fixture {
+    pub(super) fn with_registry(registry: Registry) -> Fixture {
         Fixture { registry, sandbox: Sandbox::new() }
     }
 
@@ -50,7 +50,7 @@ impl Fixture {
     }
 
     /// The program with these arguments; those that begin with `@` get the registry's host before them.
-    pub(super) fn command(&self, args: &[&str]) -> Run {
+    pub(super) fn command(&self, args: &[&str]) -> SandboxCommand {
         self.sandbox.command(OURS).args(self.registry.words(args))
     }
 
@@ -74,7 +74,7 @@ impl Fixture {
     }
 
     /// The program by this link.
-    pub(super) fn command_by(&self, name: &str, args: &[&str]) -> Run {
+    pub(super) fn command_by(&self, name: &str, args: &[&str]) -> SandboxCommand {
         self.sandbox.command(self.sandbox.path().join(name)).args(self.registry.words(args))
     }
 
@@ -146,7 +146,7 @@ impl Fixture {
 
     /// The requests of the record, `METHOD PATH STATUS` each.
     pub(super) fn requests(&self) -> Vec<String> {
-        self.registry.requests().iter().map(Recorded::line).collect()
+        self.registry.requests().iter().map(RecordedRequest::line).collect()
     }
 
     /// The same; the record is empty afterwards.

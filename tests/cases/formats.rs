@@ -1,4 +1,5 @@
-//! `--format markdown` and `--format github`: tables and step outputs for CI, in which a registry's words are words.
+//! `--format markdown` and `--format github`: tables and step outputs for CI, in which texts of a registry are
+//! escaped.
 
 use testkit::image::{Image, Index};
 use testkit::sandbox::Output;
@@ -28,7 +29,7 @@ fn create<'a>(flags: &[&'a str], list: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_step_gets_outputs_and_a_summary() {
+fn format_github_writes_outputs_and_a_summary() {
     let fixture = fixture();
     fixture.sandbox.write("output", "before=1\n");
     let stepped = fixture.run_as_step(&create(&["--format=github", "-t", "2"], "@app:1")).success();
@@ -65,7 +66,7 @@ fn a_step_gets_outputs_and_a_summary() {
 }
 
 #[test]
-fn outside_of_a_step_it_is_an_error_before_anything_is_sent() {
+fn format_github_outside_of_a_step_is_an_error_before_any_request() {
     let fixture = fixture();
     let refused = fixture.run_recorded(&create(&["--format=github"], "@app:1"));
     assert_eq!(refused.code, 1);
@@ -84,7 +85,7 @@ fn outside_of_a_step_it_is_an_error_before_anything_is_sent() {
 
 /// What a registry says of a platform is in its cell, and adds no output.
 #[test]
-fn a_hostile_platform_stays_in_its_cell() {
+fn a_hostile_platform_stays_in_its_summary_cell() {
     let fixture = fixture();
     let hostile = "1|2`\n\nevil=1\n<b>@team</b> [x](http://h.example) #1";
     let image = Image::oci().platform("windows", "amd64").os_version(hostile).layer("w").build();

@@ -1,7 +1,7 @@
-//! `--from`: what builds write about their images, taken from folders, files and standard input.
+//! `--from`: the files that build tools write about their images, read from folders, files and standard input.
 
 use testkit::image::{Image, Index};
-use testkit::loopback::{Recorded, Registry};
+use testkit::loopback::{RecordedRequest, Registry};
 use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
@@ -52,16 +52,16 @@ impl Fixture {
     }
 
     fn requests(&self) -> Vec<String> {
-        self.registry.requests().iter().map(Recorded::line).collect()
+        self.registry.requests().iter().map(RecordedRequest::line).collect()
     }
 
     /// The digests of a draft, sorted.
     fn drafted(&self, list: &str) -> Vec<String> {
         let shown = self.run(&["inspect", "--local", list]).success().out();
         let list: serde_json::Value = serde_json::from_str(&shown).expect("a list");
-        let lines = list["manifests"].as_array().expect("lines").iter();
+        let entries = list["manifests"].as_array().expect("entries").iter();
         let mut digests: Vec<String> =
-            lines.map(|line| line["digest"].as_str().expect("a digest").to_owned()).collect();
+            entries.map(|line| line["digest"].as_str().expect("a digest").to_owned()).collect();
         digests.sort();
         digests
     }
@@ -85,12 +85,12 @@ fn sorted(images: &[&Image]) -> Vec<String> {
 }
 
 #[test]
-fn a_folder_of_digests_is_a_list() {
+fn create_from_lists_a_folder_of_digests() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd, &fixture.arm]);
-    let made = fixture.run(&["create", "--from", "d", "--require", "linux/amd64,linux/arm64", "@app:1"]).success();
+    let created = fixture.run(&["create", "--from", "d", "--require", "linux/amd64,linux/arm64", "@app:1"]).success();
     assert_eq!(
-        (made.out(), made.err()),
+        (created.out(), created.err()),
         (format!("Created manifest list {}\n", fixture.registry.name("app:1")), String::new())
     );
     // A GET of each manifest and of each configuration.
@@ -105,7 +105,7 @@ fn a_folder_of_digests_is_a_list() {
 }
 
 #[test]
-fn a_leg_that_is_missing_is_no_draft() {
+fn create_from_makes_no_draft_if_a_platform_is_missing() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd]);
     let refused = fixture.run(&["create", "--from=d", "--require=linux/amd64,linux/arm64", "@app:1"]);
@@ -126,18 +126,18 @@ fn a_leg_that_is_missing_is_no_draft() {
 }
 
 #[test]
-fn a_layout_in_the_place_of_a_folder_of_digests_is_told_where_it_belongs() {
+fn create_from_a_layout_hints_at_its_use_as_an_image() {
     let fixture = Fixture::new();
     fixture.sandbox.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
     fixture.sandbox.write("layout/index.json", "{}");
     let refused = fixture.run(&["create", "--from=layout", "@app:1"]);
-    let said =
+    let expected =
         "layout is an OCI image layout, and no folder of digests\nhint: name it as an image: oci-layout://layout\n";
-    assert_eq!((refused.code, refused.err().as_str()), (1, said));
+    assert_eq!((refused.code, refused.err().as_str()), (1, expected));
 }
 
 #[test]
-fn two_images_of_one_platform_are_an_error_that_names_both_files() {
+fn create_from_names_both_files_of_one_platform() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd, &fixture.arm, &fixture.stale]);
     let refused = fixture.run(&["create", "--from=d", "@app:1"]);
@@ -164,14 +164,14 @@ fn two_images_of_one_platform_are_an_error_that_names_both_files() {
 }
 
 #[test]
-fn one_image_in_two_files_counts_once_and_is_told() {
+fn create_from_merges_one_image_of_two_files_with_a_notice() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd, &fixture.arm]);
     fixture.sandbox.write("digest", fixture.amd.digest());
-    let made = fixture.run(&["create", "--from=d", "--from=digest", "@app:1"]).success();
+    let created = fixture.run(&["create", "--from=d", "--from=digest", "@app:1"]).success();
     let digest = fixture.amd.digest();
     let note = format!("note: d/{} and digest name the same image {digest}: it counts once\n", hex(&digest));
-    assert_eq!(made.err(), note);
+    assert_eq!(created.err(), note);
     assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
     // Beside an image that is named it is that image.
     fixture.registry.put_image("app", "build", &fixture.amd);
@@ -180,7 +180,7 @@ fn one_image_in_two_files_counts_once_and_is_told() {
 }
 
 #[test]
-fn an_image_id_is_caught_and_a_stale_digest_names_its_file() {
+fn create_from_reports_an_image_id_and_a_stale_digest_with_their_file() {
     let fixture = Fixture::new();
     fixture.sandbox.write("iidfile", fixture.amd.config_digest());
     let refused = fixture.run(&["create", "--from=iidfile", "@app:1"]);
@@ -190,12 +190,12 @@ fn an_image_id_is_caught_and_a_stale_digest_names_its_file() {
     );
     assert!(refused.err().starts_with(&first), "{}", refused.err());
     assert!(refused.err().contains("hint: an --iidfile contains image ids: use --digestfile"), "{}", refused.err());
-    let gone = image("s390x", "gone").digest();
-    fixture.sandbox.write("gone", &gone);
+    let missing = image("s390x", "gone").digest();
+    fixture.sandbox.write("gone", &missing);
     fixture.sandbox.write("fine", fixture.amd.digest());
     let refused = fixture.run(&["create", "--from=fine", "--from=gone", "--format=json", "@app:1"]);
     let error: serde_json::Value = serde_json::from_str(&refused.err()).expect("JSON");
-    let message = format!("gone: no such manifest: {}", fixture.registry.name(&format!("app@{gone}")));
+    let message = format!("gone: no such manifest: {}", fixture.registry.name(&format!("app@{missing}")));
     assert_eq!(
         (error["error"]["kind"].as_str(), error["error"]["message"].as_str()),
         (Some("missing"), Some(message.as_str()))
@@ -204,7 +204,7 @@ fn an_image_id_is_caught_and_a_stale_digest_names_its_file() {
 }
 
 #[test]
-fn an_empty_draft_is_for_loops() {
+fn create_empty_makes_a_draft_without_entries() {
     let fixture = Fixture::new();
     let refused = fixture.run(&["create", "@app:1"]);
     assert_eq!(refused.code, 1);
@@ -228,7 +228,7 @@ fn an_empty_draft_is_for_loops() {
 }
 
 #[test]
-fn children_that_stand_beside_their_index_are_the_indexs() {
+fn create_from_lists_the_children_of_an_index_once() {
     let fixture = Fixture::new();
     let index = Index::oci().image_with(&fixture.amd, fixture.amd.platform().expect("one"), &[("k", "v")]).build();
     fixture.registry.put_index("app", "built", &index);

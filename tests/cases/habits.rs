@@ -1,19 +1,20 @@
-//! Registries that are not as the specification, or docker-registry, has them: our ordinary verbs with each. What does
-//! no harm changes nothing, not even the number of requests; what does is told in words that a user can act on.
+//! Our commands with registries that differ from the specification or from docker-registry. A harmless habit
+//! changes nothing, not even the number of requests; a harmful one is an error with a hint.
 
 mod table;
 
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
-use testkit::loopback::{Bearer, Big, Builder, Recorded, Registry};
+use testkit::loopback::{Bearer, Builder, GeneratedBlob, RecordedRequest, Registry};
 use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
+use super::two_registries::full_name;
 
 /// A registry with a habit and two images of each form in it, another one that is as they should be with two more, and
 /// a place to run in.
 struct Fixture {
-    odd: Registry,
-    plain: Registry,
+    with_habit: Registry,
+    standard: Registry,
     sandbox: Sandbox,
 }
 
@@ -23,24 +24,20 @@ fn image(builder: fn() -> testkit::image::ImageBuilder, architecture: &str, laye
 
 impl Fixture {
     fn new(habits: impl FnOnce(Builder) -> Builder) -> Fixture {
-        let (odd, plain) = (habits(Registry::builder()).start(), Registry::start());
-        for (registry, place) in [(&odd, "odd"), (&plain, "plain")] {
+        let (with_habit, standard) = (habits(Registry::builder()).start(), Registry::start());
+        for (registry, place) in [(&with_habit, "habit"), (&standard, "standard")] {
             for architecture in ["amd64", "arm64"] {
                 let layer = format!("{place} {architecture}");
                 registry.put_image(architecture, "docker", &image(Image::docker, architecture, &layer));
                 registry.put_image(architecture, "oci", &image(Image::oci, architecture, &layer));
             }
         }
-        Fixture { odd, plain, sandbox: Sandbox::new() }
+        Fixture { with_habit, standard, sandbox: Sandbox::new() }
     }
 
     /// A word of a command line: `@x` is x in the registry with the habit, `%x` is x in the other one.
     fn word(&self, word: &str) -> String {
-        match (word.strip_prefix('@'), word.strip_prefix('%')) {
-            (Some(rest), _) => format!("{}/{rest}", self.odd.host()),
-            (_, Some(rest)) => format!("{}/{rest}", self.plain.host()),
-            _ => word.to_owned(),
-        }
+        full_name(word, &self.with_habit, &self.standard)
     }
 
     /// Runs a command line with blanks between its words.
@@ -52,7 +49,7 @@ impl Fixture {
     #[track_caller]
     fn assert_fails(&self, line: &str, first: &str, hint: &str) {
         let output = self.run(line);
-        let host = self.odd.host();
+        let host = self.with_habit.host();
         assert_eq!((output.code, output.out().as_str()), (1, ""), "{line}: {}", output.err());
         // Not the one before a digest.
         let first = first.replace("@/", &format!("{host}/"));
@@ -70,7 +67,7 @@ impl Fixture {
                 let images = format!("{place}amd64:{form} {place}arm64:{form}");
                 let _ = self.run(&format!("create {list} {images}")).success();
                 let pushed = self.run(&format!("push {list}")).success();
-                let (_, bytes) = self.odd.manifest(&list[1..list.len() - 2], "1").expect("the list is there");
+                let (_, bytes) = self.with_habit.manifest(&list[1..list.len() - 2], "1").expect("the list is there");
                 assert_eq!(pushed.out().lines().last(), Some(sha256(&bytes).as_str()));
                 let _ = self.run(&format!("rm {list}")).success();
                 let shown = self.run(&format!("inspect {list}")).success().out();
@@ -78,13 +75,13 @@ impl Fixture {
             }
             assert!(self.run(&format!("inspect --verbose @amd64:{form}")).success().out().contains("amd64"));
         }
-        assert_eq!(self.odd.open_uploads(), 0);
+        assert_eq!(self.with_habit.open_uploads(), 0);
     }
 }
 
 /// `METHOD path`, with what is different each time taken out, and sorted.
-fn asked(registry: &Registry) -> Vec<String> {
-    let line = |request: &Recorded| {
+fn request_lines(registry: &Registry) -> Vec<String> {
+    let line = |request: &RecordedRequest| {
         let path = request.path.split_once("/blobs/uploads/").filter(|(_, rest)| !rest.starts_with('?'));
         let path = path.map_or(request.path.as_str(), |(before, _)| before);
         format!("{} {path}", request.method)
@@ -98,7 +95,7 @@ fn asked(registry: &Registry) -> Vec<String> {
 fn harmless_habits_cost_no_extra_request() {
     let ordinary = Fixture::new(|habits| habits);
     ordinary.assert_works();
-    let expected = asked(&ordinary.odd);
+    let expected = request_lines(&ordinary.with_habit);
     for (name, habits) in [
         ("no Docker-Content-Digest", Builder::without_digest_header as fn(Builder) -> Builder),
         ("relative Location", Builder::relative_locations),
@@ -115,7 +112,7 @@ fn harmless_habits_cost_no_extra_request() {
     ] {
         let fixture = Fixture::new(habits);
         fixture.assert_works();
-        assert_eq!(asked(&fixture.odd), expected, "{name}");
+        assert_eq!(request_lines(&fixture.with_habit), expected, "{name}");
     }
 }
 
@@ -123,7 +120,7 @@ fn harmless_habits_cost_no_extra_request() {
 fn a_mount_answered_with_an_upload_continues_as_upload() {
     let fixture = Fixture::new(|habits| habits.without_mounts().relative_locations());
     fixture.assert_works();
-    let requests = fixture.odd.requests();
+    let requests = fixture.with_habit.requests();
     let mounts = requests.iter().filter(|request| request.path.contains("?mount=")).count();
     assert!(mounts > 0 && requests.iter().all(|request| !request.path.contains("?mount=") || request.status == 202));
     // Every blob needs one POST only: the upload in the place of the mount is the one that is used.
@@ -132,30 +129,30 @@ fn a_mount_answered_with_an_upload_continues_as_upload() {
 }
 
 #[test]
-fn a_large_blob_goes_where_chunks_have_to_be_long() {
+fn a_large_blob_is_uploaded_with_a_minimum_chunk_length() {
     let fixture = Fixture::new(|habits| habits.chunk_min_length(5 << 20).relative_locations());
-    let big = Big::new(12 << 20, 7);
-    let layer = fixture.plain.put_big("big", &big);
+    let big = GeneratedBlob::new(12 << 20, 7);
+    let layer = fixture.standard.put_generated_blob("big", &big);
     let base = image(Image::docker, "amd64", "base");
     let mut manifest: serde_json::Value = serde_json::from_slice(&base.manifest).expect("a manifest");
     (manifest["layers"][0]["digest"], manifest["layers"][0]["size"]) = (layer.as_str().into(), big.size().into());
-    fixture.plain.put_blob("big", &base.config);
-    fixture.plain.put_manifest("big", "1", &base.media_type, manifest.to_string().as_bytes());
+    fixture.standard.put_blob("big", &base.config);
+    fixture.standard.put_manifest("big", "1", &base.media_type, manifest.to_string().as_bytes());
     let _ = fixture.run("create @dst:1 %big:1").success();
     let _ = fixture.run("push @dst:1").success();
-    assert_eq!(fixture.odd.blob_size("dst", &layer), Some(12 << 20));
+    assert_eq!(fixture.with_habit.blob_size("dst", &layer), Some(12 << 20));
 }
 
 #[test]
-fn a_list_with_a_subject_is_taken_with_and_without_an_oci_subject() {
+fn a_list_with_a_subject_is_pushed_with_and_without_an_oci_subject_header() {
     for habits in [|habits: Builder| habits, Builder::without_referrers] {
         let fixture = Fixture::new(habits);
         let amd = image(Image::oci, "amd64", "odd amd64");
         let index = Index::oci().image(&amd).subject(&amd).build();
-        fixture.odd.put_index("amd64", "referring", &index);
+        fixture.with_habit.put_index("amd64", "referring", &index);
         let _ = fixture.run("create @dst:1 @amd64:referring").success();
         let _ = fixture.run("push @dst:1").success();
-        let (media_type, bytes) = fixture.odd.manifest("dst", "1").expect("the list");
+        let (media_type, bytes) = fixture.with_habit.manifest("dst", "1").expect("the list");
         assert_eq!(media_type, OCI_INDEX);
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         assert_eq!(list["manifests"][0]["digest"], amd.digest());
@@ -163,11 +160,11 @@ fn a_list_with_a_subject_is_taken_with_and_without_an_oci_subject() {
 }
 
 #[test]
-fn an_index_in_an_index_can_be_taken_apart_where_none_is_taken() {
+fn a_nested_index_is_flattened_where_the_registry_refuses_it() {
     let fixture = Fixture::new(Builder::without_nested_indexes);
     let inner = Index::oci().image(&image(Image::oci, "amd64", "a")).build();
     let outer = Index::oci().index(&inner).image(&image(Image::oci, "arm64", "b")).build();
-    fixture.plain.put_index("nested", "1", &outer);
+    fixture.standard.put_index("nested", "1", &outer);
     let _ = fixture.run("create @dst:1 %nested:1").success();
     // Nothing was changed in it, so it goes as it is, and the registry is the one to refuse that.
     fixture.assert_fails(
@@ -175,14 +172,14 @@ fn an_index_in_an_index_can_be_taken_apart_where_none_is_taken() {
         "failed to put manifest @/dst:1: manifest invalid",
         "if the registry refuses this format, publish a Docker manifest list instead with --type docker",
     );
-    assert_eq!(fixture.odd.tags("dst"), [""; 0]);
+    assert_eq!(fixture.with_habit.tags("dst"), [""; 0]);
     let _ = fixture.run("push --type docker @dst:1").success();
     let shown = fixture.run("inspect --remote @dst:1").success().out();
     assert!(shown.contains("amd64") && shown.contains("arm64") && shown.matches(OCI_INDEX).count() == 0, "{shown}");
 }
 
 #[test]
-fn a_list_that_is_stored_as_something_else_is_not_trusted() {
+fn push_fails_if_the_registry_stores_another_list() {
     let fixture = Fixture::new(Builder::other_digest_on_put);
     let hint = "the registry does not keep what it is given, byte for byte: what it serves under that name now is \
         not to be trusted";
@@ -194,7 +191,7 @@ fn a_list_that_is_stored_as_something_else_is_not_trusted() {
     );
     let _ = fixture.run("create @dst:1 %amd64:oci").success();
     fixture.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", hint);
-    assert_eq!(fixture.odd.tags("dst"), [""; 0], "the list is not sent after a child that went wrong");
+    assert_eq!(fixture.with_habit.tags("dst"), [""; 0], "the list is not sent after a child that went wrong");
 }
 
 #[test]
@@ -217,9 +214,12 @@ fn a_registry_that_refuses_one_list_format_gets_the_other() {
             let hint = format!("if the registry refuses this format, publish {what} instead with --type {other}");
             let first = "failed to put manifest @/dst:1: manifest invalid: manifest invalid";
             fixture.assert_fails(&format!("push -q --type {refused} @dst:1"), first, &hint);
-            assert_eq!(fixture.odd.tags("dst"), [""; 0]);
+            assert_eq!(fixture.with_habit.tags("dst"), [""; 0]);
             let _ = fixture.run(&format!("push --type {other} @dst:1")).success();
-            assert_eq!(fixture.odd.manifest("dst", "1").map(|(media_type, _)| media_type).as_deref(), Some(media_type));
+            assert_eq!(
+                fixture.with_habit.manifest("dst", "1").map(|(media_type, _)| media_type).as_deref(),
+                Some(media_type)
+            );
         }
     }
 }
@@ -257,22 +257,31 @@ fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
         fixture.assert_fails("push --jobs 1 @dst:1", "failed to copy blob sha256:", write);
         let _ = fixture.run("rm @dst:1").success();
         assert!(
-            fixture.odd.requests().iter().all(|request| !request.path.starts_with("/v2/ ") && request.status == 404)
+            fixture
+                .with_habit
+                .requests()
+                .iter()
+                .all(|request| !request.path.starts_with("/v2/ ") && request.status == 404)
         );
         // Whoever is logged in gets in, as with docker, which asks at the door first.
-        fixture.odd.clear();
-        let login = serde_json::json!({"auths": {fixture.odd.host(): {"username": "me", "password": "pw"}}});
+        fixture.with_habit.clear();
+        let login = serde_json::json!({"auths": {fixture.with_habit.host(): {"username": "me", "password": "pw"}}});
         fixture.sandbox.write_config(&login.to_string());
         fixture.assert_works();
-        let doors = |requests: &[Recorded]| requests.iter().filter(|request| request.path == "/v2/").count();
-        fixture.odd.clear();
+        let doors = |requests: &[RecordedRequest]| requests.iter().filter(|request| request.path == "/v2/").count();
+        fixture.with_habit.clear();
         let _ = fixture.run("create @two:1 @amd64:docker @arm64:docker").success();
-        assert!(doors(&fixture.odd.requests()) <= 2, "{:#?}", asked(&fixture.odd));
+        assert!(doors(&fixture.with_habit.requests()) <= 2, "{:#?}", request_lines(&fixture.with_habit));
         // What is really not there is a second question, not more.
-        fixture.odd.clear();
+        fixture.with_habit.clear();
         fixture.assert_fails("inspect @amd64:none", "no such manifest: @/amd64:none", read);
-        let lines: Vec<String> =
-            fixture.odd.requests().iter().filter(|request| !request.is_token()).map(Recorded::line).collect();
+        let lines: Vec<String> = fixture
+            .with_habit
+            .requests()
+            .iter()
+            .filter(|request| !request.is_token())
+            .map(RecordedRequest::line)
+            .collect();
         assert_eq!(lines, ["GET /v2/amd64/manifests/none 404", "GET /v2/ 401", "GET /v2/amd64/manifests/none 404"]);
     }
 }
@@ -281,24 +290,24 @@ fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
 fn a_missing_manifest_costs_one_ping_if_there_is_a_login() {
     let fixture = Fixture::new(|habits| habits);
     assert_eq!(fixture.run("inspect @amd64:none").code, 1);
-    assert_eq!(asked(&fixture.odd), ["GET /v2/amd64/manifests/none"]);
+    assert_eq!(request_lines(&fixture.with_habit), ["GET /v2/amd64/manifests/none"]);
     // Nor where it is another registry that somebody logged in to, or a configuration that is broken: nobody needs it.
     for config in [r#"{"auths": {"other.test": {}}, "credsStore": "none"}"#, "{ not JSON"] {
         fixture.sandbox.write_config(config);
-        fixture.odd.clear();
+        fixture.with_habit.clear();
         assert_eq!(fixture.run("inspect @amd64:none").code, 1);
-        assert_eq!(asked(&fixture.odd), ["GET /v2/amd64/manifests/none"], "{config}");
+        assert_eq!(request_lines(&fixture.with_habit), ["GET /v2/amd64/manifests/none"], "{config}");
     }
     // One look, however many are missing.
-    fixture.sandbox.write_config(&serde_json::json!({"auths": {fixture.plain.host(): {}}}).to_string());
+    fixture.sandbox.write_config(&serde_json::json!({"auths": {fixture.standard.host(): {}}}).to_string());
     for jobs in ["1", "8"] {
-        fixture.plain.clear();
+        fixture.standard.clear();
         assert_eq!(
             fixture.run(&format!("create @dst:1 %amd64:none %arm64:none %amd64:no %arm64:no --jobs {jobs}")).code,
             1
         );
-        let looks = fixture.plain.requests().iter().filter(|request| request.path == "/v2/").count();
-        assert_eq!(looks, 1, "{jobs} jobs: {:#?}", asked(&fixture.plain));
+        let pings = fixture.standard.requests().iter().filter(|request| request.path == "/v2/").count();
+        assert_eq!(pings, 1, "{jobs} jobs: {:#?}", request_lines(&fixture.standard));
     }
 }
 
@@ -307,21 +316,21 @@ fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
     let mut fixture = Fixture::new(|habits| habits);
     let bin = fixture.sandbox.path().join("bin");
     std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
-    let asked = fixture.sandbox.path().join("asked");
-    let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", asked.display());
+    let request_lines = fixture.sandbox.path().join("asked");
+    let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", request_lines.display());
     testkit::sandbox::write_script(&bin.join("docker-credential-test"), &script);
     fixture.sandbox.set_first_on_path(&bin);
-    let config = serde_json::json!({"credsStore": "test", "auths": {fixture.odd.host(): {}}});
+    let config = serde_json::json!({"credsStore": "test", "auths": {fixture.with_habit.host(): {}}});
     fixture.sandbox.write_config(&config.to_string());
     assert_eq!(fixture.run("inspect @amd64:none").code, 1);
-    assert!(!asked.exists(), "nobody has asked for a login");
+    assert!(!request_lines.exists(), "nobody has asked for a login");
 }
 
 #[test]
 fn an_insufficient_login_answered_with_404_gets_a_hint() {
     let bearer = Bearer::new().user("me", "pw").refuse("repository:amd64");
     let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_from_known());
-    let login = serde_json::json!({"auths": {fixture.odd.host(): {"username": "me", "password": "pw"}}});
+    let login = serde_json::json!({"auths": {fixture.with_habit.host(): {"username": "me", "password": "pw"}}});
     fixture.sandbox.write_config(&login.to_string());
     let hint = "check the name; if it is private, log in first with: docker login @";
     fixture.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", hint);
@@ -339,11 +348,11 @@ fn a_missing_login_is_reported_once() {
     let fixture = Fixture::new(|habits| habits.bearer(Bearer::new().anonymous_pull()));
     let _ = fixture.run("create @dst:1 %amd64:docker %arm64:docker").success();
     let failed = fixture.run("push @dst:1");
-    let (host, said) = (fixture.odd.host(), failed.err());
-    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("failed to ")).collect();
-    let [line] = lines[..] else { panic!("{said}") };
-    assert!(line.contains(&format!("/dst:1: unauthorized: {host} wants a login: ")), "{said}");
-    assert!(!line.contains("the blob"), "it is named already: {said}");
+    let (host, stderr) = (fixture.with_habit.host(), failed.err());
+    let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("failed to ")).collect();
+    let [line] = lines[..] else { panic!("{stderr}") };
+    assert!(line.contains(&format!("/dst:1: unauthorized: {host} wants a login: ")), "{stderr}");
+    assert!(!line.contains("the blob"), "it is named already: {stderr}");
     let hint = format!("hint: log in with: docker login {host}");
-    assert_eq!((failed.code, said.lines().last()), (1, Some(hint.as_str())));
+    assert_eq!((failed.code, stderr.lines().last()), (1, Some(hint.as_str())));
 }

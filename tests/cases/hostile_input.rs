@@ -1,5 +1,5 @@
-//! Inputs of ten million entries, from the store, a registry and config.json: an error that can be acted on, within a
-//! bound on memory that the system enforces. What is hostile on a smaller scale is in `src/fuzzing.rs`.
+//! Inputs of ten million entries, from the store, a registry and config.json: each is an error with its cause,
+//! within a memory limit that the system enforces. `src/fuzzing.rs` has smaller hostile inputs.
 
 use std::fs;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use super::OURS;
 use super::client_fixture::{Fixture, reference};
 
 /// Far more than any answer here takes, far less than forever.
-const GUARD: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// What the program may take of memory, in kB: the largest file that it reads twice, and some for itself.
 const MEMORY_MAX: u32 = 160 * 1024;
 const MANY: usize = 10_000_000;
 
 /// Runs the program with so much memory to write to and no more, in kB.
-fn within(memory: u32, sandbox: &Sandbox, args: &[&str]) -> Output {
+fn run_with_memory(memory: u32, sandbox: &Sandbox, args: &[&str]) -> Output {
     let limited = format!("ulimit -d {memory} && exec \"$0\" \"$@\"");
-    sandbox.command("/bin/sh").args(["-c", &limited, OURS]).args(args.iter().copied()).guard(GUARD).run()
+    sandbox.command("/bin/sh").args(["-c", &limited, OURS]).args(args.iter().copied()).time_limit(TIME_LIMIT).run()
 }
 
 #[track_caller]
 fn refused(output: &Output, words: &[&str]) {
-    let said = output.err();
-    assert_eq!(output.code, 1, "{said:.2000}");
+    let stderr = output.err();
+    assert_eq!(output.code, 1, "{stderr:.2000}");
     for word in words {
-        assert!(said.contains(word), "no {word} in {said:.2000}");
+        assert!(stderr.contains(word), "no {word} in {stderr:.2000}");
     }
-    assert!(said.len() < 2000 && !said.contains("panicked"), "{said:.2000}");
+    assert!(stderr.len() < 2000 && !stderr.contains("panicked"), "{stderr:.2000}");
 }
 
-fn many(item: &str, count: usize) -> String {
+fn repeated(item: &str, count: usize) -> String {
     let mut text = format!("{item},").repeat(count);
     text.pop();
     text
@@ -55,31 +55,32 @@ fn ten_million_values_in_the_store_take_little_memory() {
     let entry = fs::read_dir(&folder).expect("a folder").next().expect("an entry").expect("an entry").path();
     let good = fs::read_to_string(&entry).expect("an entry");
     for item in ["\"\"", "{\"\":0}"] {
-        let bad = good.replacen("\"size\":", &format!("\"urls\":[{}],\"size\":", many(item, MANY / item.len() * 2)), 1);
+        let bad =
+            good.replacen("\"size\":", &format!("\"urls\":[{}],\"size\":", repeated(item, MANY / item.len() * 2)), 1);
         fs::write(&entry, &bad).expect("a large entry");
-        let shown = within(MEMORY_MAX, &sandbox, &["inspect", &list]);
+        let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &list]);
         refused(&shown, &[&entry.display().to_string(), "more than 500000 values", "hint: "]);
     }
     fs::write(&entry, good).expect("the entry");
 
     let side = sandbox.store().join(".docker-manifest/lists").join(folder.file_name().expect("a name"));
-    let said = fs::read_to_string(&side).expect("a sidecar");
-    let bad = said.replacen('{', &format!("{{\"x\":[{}],", many("0", MANY)), 1);
+    let sidecar = fs::read_to_string(&side).expect("a sidecar");
+    let bad = sidecar.replacen('{', &format!("{{\"x\":[{}],", repeated("0", MANY)), 1);
     fs::write(&side, bad).expect("a large sidecar");
     // One that nobody could use says nothing, as in a store that docker alone has written.
-    assert_eq!(within(MEMORY_MAX, &sandbox, &["inspect", &list]).code, 0);
+    assert_eq!(run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &list]).code, 0);
 }
 
 #[test]
 fn ten_million_lines_of_an_index_take_little_memory() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
     let index = |lines: usize| {
-        format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", many("{}", lines))
+        format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", repeated("{}", lines))
     };
     registry.put_manifest("app", "huge", OCI_INDEX, index(MANY).as_bytes());
     registry.put_manifest("app", "large", OCI_INDEX, index(1_300_000).as_bytes());
     for (tag, words) in [("huge", "4194304 bytes"), ("large", "more than 500000 values")] {
-        let shown = within(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:{tag}", registry.host())]);
+        let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:{tag}", registry.host())]);
         refused(&shown, &[words]);
     }
 }
@@ -88,7 +89,7 @@ fn ten_million_lines_of_an_index_take_little_memory() {
 #[test]
 fn a_manifest_that_an_index_names_without_end_is_kept_a_bounded_number_of_times() {
     let registry = Registry::start();
-    let of = |size: usize| {
+    let spec_of_size = |size: usize| {
         let config = "{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"size\":2,\"digest\":\
                       \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"}";
         let head = format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{config},\"layers\":[]");
@@ -106,7 +107,10 @@ fn a_manifest_that_an_index_names_without_end_is_kept_a_bounded_number_of_times(
         let lines: Vec<String> = (0..lines).map(line).collect();
         format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", lines.join(","))
     };
-    let cases = [("often", of(0), 15_000, "more than 10000\n"), ("much", of(4_000_000), 5_000, "100663296 bytes")];
+    let cases = [
+        ("often", spec_of_size(0), 15_000, "more than 10000\n"),
+        ("much", spec_of_size(4_000_000), 5_000, "100663296 bytes"),
+    ];
     for (tag, image, lines, words) in cases {
         registry.put_manifest("app", &sha256(image.as_bytes()), OCI_MANIFEST, image.as_bytes());
         registry.put_manifest("app", tag, OCI_INDEX, index(&image, lines).as_bytes());
@@ -115,7 +119,7 @@ fn a_manifest_that_an_index_names_without_end_is_kept_a_bounded_number_of_times(
         // Each request that runs at once may hold a manifest of 4 MiB.
         let jobs = ["--jobs", "16"];
         for args in [&["create", &list, &source][..], &["inspect", "-v", &source]] {
-            let run = within(MEMORY_MAX, &sandbox, &[args, &jobs[..]].concat());
+            let run = run_with_memory(MEMORY_MAX, &sandbox, &[args, &jobs[..]].concat());
             refused(&run, &["brings the manifests taken out of indexes to ", words, "hint: "]);
         }
     }
@@ -127,8 +131,8 @@ fn a_config_json_of_millions_of_values_is_refused_by_name() {
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let image = format!("{}/app:1", registry.host());
     for (count, words) in [(7_000_000, "more than 500000 values"), (MANY, "too large")] {
-        let config = sandbox.write_config(&format!("{{\"auths\":{{}},\"x\":[{}]}}", many("0", count)));
-        let shown = within(MEMORY_MAX, &sandbox, &["inspect", &image]);
+        let config = sandbox.write_config(&format!("{{\"auths\":{{}},\"x\":[{}]}}", repeated("0", count)));
+        let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &image]);
         refused(&shown, &[&config.display().to_string(), words]);
     }
 }
@@ -138,32 +142,32 @@ fn a_config_json_of_millions_of_values_is_refused_by_name() {
 fn ten_million_items_in_responses_take_little_memory() {
     let header =
         |status, name: &str, value: String| Fault::Status(status, String::new(), vec![(name.to_owned(), value)]);
-    let token = format!("{{\"x\":[{}],\"token\":\"a\"}}", many("0", MANY));
-    let errors = format!("{{\"errors\":[{}]}}", many("{\"code\":\"A\"}", MANY));
-    let challenge = format!("Bearer {}", many("a=b", MANY));
-    let said = [
+    let token = format!("{{\"x\":[{}],\"token\":\"a\"}}", repeated("0", MANY));
+    let errors = format!("{{\"errors\":[{}]}}", repeated("{\"code\":\"A\"}", MANY));
+    let challenge = format!("Bearer {}", repeated("a=b", MANY));
+    let cases = [
         ("inspect", Rule::on("GET", "/manifests/"), header(401, "WWW-Authenticate", challenge)),
         ("inspect", Rule::on("GET", "/manifests/"), header(307, "Location", format!("/{}", "a/".repeat(MANY)))),
         ("inspect", Rule::on("GET", "/manifests/"), header(429, "Retry-After", "9".repeat(MANY))),
         ("inspect", Rule::on("GET", "/manifests/"), Fault::Status(403, errors, vec![])),
         ("inspect", Rule::tokens(), Fault::Status(200, token, vec![])),
         ("check", Rule::on("POST", "/uploads/"), header(202, "Location", format!("/?{}", "a=b&".repeat(MANY)))),
-        ("check", Rule::on("GET", "/tags/"), header(200, "Link", many("</a>; rel=next", MANY))),
+        ("check", Rule::on("GET", "/tags/"), header(200, "Link", repeated("</a>; rel=next", MANY))),
     ];
-    for (verb, rule, fault) in said {
+    for (verb, rule, fault) in cases {
         let kind = format!("{verb} {rule:?}");
         let builder = Registry::builder();
         let is_of_tokens = kind.contains("/token");
         let registry = if is_of_tokens { builder.bearer(Bearer::new().anonymous_pull()) } else { builder }.start();
         registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
-        registry.fault(rule, fault);
+        registry.add_fault(rule, fault);
         let name = format!("{}/app{}", registry.host(), if verb == "check" { "" } else { ":1" });
-        let output = within(MEMORY_MAX, &Sandbox::new(), &[verb, &name]);
-        let said = output.err() + &output.out();
-        assert!(!said.contains("panicked") && said.len() < 8000, "{kind}: {said:.2000}");
+        let output = run_with_memory(MEMORY_MAX, &Sandbox::new(), &[verb, &name]);
+        let stderr = output.err() + &output.out();
+        assert!(!stderr.contains("panicked") && stderr.len() < 8000, "{kind}: {stderr:.2000}");
         // A check tells what does not work, and that tags cannot be listed keeps nobody from publishing.
-        assert!(output.code == 1 || kind.contains("/tags/"), "{kind}: {said}");
-        assert!(!registry.struck().is_empty(), "{kind}: it was never said");
+        assert!(output.code == 1 || kind.contains("/tags/"), "{kind}: {stderr}");
+        assert!(!registry.injected().is_empty(), "{kind}: it was never said");
     }
     let registry = Registry::builder().basic("me", "password").start();
     let mut sandbox = Sandbox::new();
@@ -171,7 +175,7 @@ fn ten_million_items_in_responses_take_little_memory() {
     let script = "#!/bin/sh\nprintf '{\"x\":['\nyes 0, | head -n 10000000\nprintf '0],\"Secret\":\"s\"}'\n";
     write_script(&sandbox.path().join("docker-credential-much"), script);
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", sandbox.path().display()));
-    let shown = within(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
+    let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
     refused(&shown, &["docker-credential-much: its answer is not the JSON of credentials"]);
 }
 
@@ -179,16 +183,16 @@ fn ten_million_items_in_responses_take_little_memory() {
 fn a_spec_of_ten_million_entries_is_refused() {
     let sandbox = Sandbox::new();
     let entries = [
-        format!("image: h.x/a\nmanifests: [{}]\n", many("{image: b}", MANY)),
+        format!("image: h.x/a\nmanifests: [{}]\n", repeated("{image: b}", MANY)),
         format!("image: h.x/a\nmanifests:\n{}", "- \n".repeat(MANY)),
-        format!("image: h.x/a\nmanifests: [{}]\n", many("b", 7_000_000)),
+        format!("image: h.x/a\nmanifests: [{}]\n", repeated("b", 7_000_000)),
         format!("image: h.x/{}\nmanifests: [b]\n", "a".repeat(MANY)),
         format!("image: h.x/a\nmanifests: {}", "[".repeat(MANY)),
-        format!("image: h.x/a\nannotations: {{{}}}\nmanifests: [b]\n", many("a: 1", 2_500_000)),
+        format!("image: h.x/a\nannotations: {{{}}}\nmanifests: [b]\n", repeated("a: 1", 2_500_000)),
     ];
     for text in entries {
         sandbox.write("spec.yaml", &text);
-        let run = within(MEMORY_MAX * 2, &sandbox, &["apply", "-f", "spec.yaml"]);
+        let run = run_with_memory(MEMORY_MAX * 2, &sandbox, &["apply", "-f", "spec.yaml"]);
         refused(&run, &["spec.yaml:"]);
     }
 }
@@ -196,13 +200,13 @@ fn a_spec_of_ten_million_entries_is_refused() {
 #[test]
 fn ten_million_tags_are_refused() {
     let registry = Registry::start();
-    let page = |tags: usize| format!("{{\"tags\":[{}]}}", many("\"a\"", tags));
+    let page = |tags: usize| format!("{{\"tags\":[{}]}}", repeated("\"a\"", tags));
     let next = |n: usize| ("Link".to_owned(), format!("</v2/app/tags/list?n={n}>; rel=\"next\""));
     let fixture = Fixture::new();
     let tags = || fixture.registry.tags(reference(&format!("{}/app:1", registry.host())).repository());
     for (count, words) in [(MANY, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
         registry.clear_faults();
-        registry.fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));
+        registry.add_fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));
         let why = tags().expect_err("too many").detail;
         assert!(why.contains(words), "{why:.200}");
     }
@@ -210,7 +214,7 @@ fn ten_million_tags_are_refused() {
     registry.clear_faults();
     for n in 0..3 {
         let answer = Fault::Status(200, page(400_000), vec![next(n)]);
-        registry.fault(Rule::on("GET", "tags/list").nth(n + 1), answer);
+        registry.add_fault(Rule::on("GET", "tags/list").nth(n + 1), answer);
     }
     let why = tags().expect_err("too many").detail;
     assert!(why.contains("more than 1000000 tags"), "{why:.200}");
@@ -218,9 +222,9 @@ fn ten_million_tags_are_refused() {
 
 /// The tests' own premise: a program that takes more is stopped.
 #[test]
-fn the_memory_limit_of_these_tests_works() {
+fn the_memory_limit_of_hostile_input_tests_works() {
     let sandbox = Sandbox::new();
-    assert_eq!(within(MEMORY_MAX, &sandbox, &["version"]).code, 0);
-    let starved = within(256, &sandbox, &["version"]);
+    assert_eq!(run_with_memory(MEMORY_MAX, &sandbox, &["version"]).code, 0);
+    let starved = run_with_memory(256, &sandbox, &["version"]);
     assert!(starved.code != 0 && starved.out().is_empty(), "{}", starved.err());
 }

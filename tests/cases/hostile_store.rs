@@ -1,5 +1,5 @@
-//! What does not belong in the store is refused: not followed, not waited for, not changed. See `store-format.md`,
-//! "What does not belong".
+//! Files that do not belong in the store are refused: they are not followed, not waited for and not changed. See
+//! `store-format.md`, "What does not belong".
 
 mod users;
 
@@ -11,26 +11,26 @@ use std::time::Duration;
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Run, Sandbox, tree};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree};
 use testkit::skip::not_possible_here;
 
 use super::OURS;
 
 /// Far more than any answer here takes, far less than forever.
-const GUARD: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// A place in the store: its path, what belongs there, and whether commands that only read meet it.
-struct Place {
+struct StorePlace {
     path: &'static str,
     folder: bool,
     met_by_readers: bool,
 }
 
-const fn place(path: &'static str, folder: bool, met_by_readers: bool) -> Place {
-    Place { path, folder, met_by_readers }
+const fn place(path: &'static str, folder: bool, met_by_readers: bool) -> StorePlace {
+    StorePlace { path, folder, met_by_readers }
 }
 
 /// `{L}` is the list's folder, `{E}` an entry's file.
-const PLACES: [Place; 10] = [
+const PLACES: [StorePlace; 10] = [
     place("{L}/{E}", false, true),
     place("{L}/zzz", false, true),
     place("{L}", true, true),
@@ -44,7 +44,7 @@ const PLACES: [Place; 10] = [
 ];
 
 /// What may stand there instead, and what the error calls it.
-const THINGS: [(&str, &str); 7] = [
+const REPLACEMENTS: [(&str, &str); 7] = [
     ("link", "a symbolic link"),
     ("dangling link", "a symbolic link"),
     ("FIFO", "a FIFO"),
@@ -72,17 +72,17 @@ impl Fixture {
             fixture.registry.put_image("app", &number.to_string(), &image);
         }
         let _ = fixture.ours(&["create", "{LIST}", "{HOST}/app:0", "{HOST}/app:1"]).run().success();
-        fixture.leave_staging();
+        fixture.leave_staged_file();
         fixture
     }
 
     /// As a killed holder of the lock leaves it; the next holder clears it.
-    fn leave_staging(&self) {
+    fn leave_staged_file(&self) {
         fs::create_dir_all(self.path(".docker-manifest/staging/{L}")).expect("a staging folder");
     }
 
-    fn ours(&self, args: &[&str]) -> Run {
-        self.sandbox.command(OURS).args(self.words(args)).guard(GUARD)
+    fn ours(&self, args: &[&str]) -> SandboxCommand {
+        self.sandbox.command(OURS).args(self.words(args)).time_limit(TIME_LIMIT)
     }
 
     fn words(&self, args: &[&str]) -> Vec<String> {
@@ -110,8 +110,8 @@ const WRITERS: [&[&str]; 3] = [
 /// Puts a thing at a place; the genuine one, kept aside, is what a link leads to. `None`: it cannot be made here.
 fn put(thing: &str, place: &Path, genuine: &Path) -> Option<()> {
     let made_by = |program: &str, args: &[&str]| {
-        let made = std::process::Command::new(program).arg(place).args(args).status();
-        made.is_ok_and(|status| status.success()).then_some(())
+        let created = std::process::Command::new(program).arg(place).args(args).status();
+        created.is_ok_and(|status| status.success()).then_some(())
     };
     match thing {
         "link" => symlink(genuine, place).ok(),
@@ -124,20 +124,20 @@ fn put(thing: &str, place: &Path, genuine: &Path) -> Option<()> {
     }
 }
 
-fn take_away(place: &Path) {
+fn remove(place: &Path) {
     let _ = fs::remove_file(place).or_else(|_| fs::remove_dir_all(place));
 }
 
 /// It failed at once with the path, what is there, and what to do.
 fn refusal(output: &Output, path: &Path, found: &str) -> Result<(), String> {
-    let said = output.err();
+    let stderr = output.err();
     let first = output.first_err_line();
     let fits = output.code == 1
         && output.out().is_empty()
         && first.contains(&format!("{} {found}", path.display()))
-        && said.contains("hint: ")
-        && !said.contains("panicked");
-    if fits { Ok(()) } else { Err(format!("{} {}{said}", output.code, output.out())) }
+        && stderr.contains("hint: ")
+        && !stderr.contains("panicked");
+    if fits { Ok(()) } else { Err(format!("{} {}{stderr}", output.code, output.out())) }
 }
 
 #[test]
@@ -148,10 +148,11 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
     let (mut tried, mut wrong) = (0, Vec::new());
     for place in &PLACES {
         let path = fixture.path(place.path);
-        for (thing, found) in THINGS.iter().filter(|(thing, _)| *thing != if place.folder { "folder" } else { "file" })
+        for (thing, found) in
+            REPLACEMENTS.iter().filter(|(thing, _)| *thing != if place.folder { "folder" } else { "file" })
         {
             let aside = fixture.sandbox.path().join("aside");
-            fixture.leave_staging();
+            fixture.leave_staged_file();
             if fs::rename(&path, &aside).is_err() {
                 // Nothing belongs there: a link leads to an entry like any other.
                 fs::copy(fixture.path("{L}/{E}"), &aside).expect("a copy");
@@ -176,9 +177,9 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
                 assert_eq!(after, before, "{} as a {thing}, {command:?}: it was touched", place.path);
             }
             assert_eq!(if aside.is_file() { fs::read(&aside).ok() } else { None }, genuine);
-            take_away(&path);
+            remove(&path);
             match place.path {
-                "{L}/zzz" => take_away(&aside),
+                "{L}/zzz" => remove(&aside),
                 _ => fs::rename(&aside, &path).expect("the genuine one comes back"),
             }
             assert_eq!(tree(&fixture.sandbox.store()), kept, "{} as a {thing}: the draft was changed", place.path);
@@ -314,12 +315,12 @@ fn named(output: &Output, path: &Path) -> Result<(), String> {
 
 /// The test's own premise: the things are what they are called.
 #[test]
-fn the_things_are_what_they_are_called() {
+fn the_replacements_have_the_kind_of_their_name() {
     let sandbox = Sandbox::new();
     let place = sandbox.path().join("thing");
     put("FIFO", &place, &place).expect("a FIFO");
     assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.file_type().is_fifo()));
-    take_away(&place);
+    remove(&place);
     put("socket", &place, &place).expect("a socket");
     assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.file_type().is_socket()));
 }

@@ -1,11 +1,11 @@
-//! A registry whose every string is made to steer the terminal that it is shown on, or to look like talk of ours.
+//! A registry whose strings all contain control sequences, or imitate messages of this program.
 
 use serde_json::{Value, json};
 use testkit::image::Image;
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Output;
 
 use super::clocks::{SharedClock, run_without_waiting};
+use super::fixture::Fixture;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -19,7 +19,7 @@ fn hostile(long: bool) -> String {
 
 /// Nothing steers, nothing is a line that the program did not say, and nothing is without end.
 #[track_caller]
-fn assert_tame(args: &[String], output: &Output) {
+fn assert_sanitized(args: &[String], output: &Output) {
     for (stream, text) in [("stdout", output.out()), ("stderr", output.err())] {
         let steers = |c: &char| {
             (c.is_control() && !matches!(c, '\n' | '\t'))
@@ -34,15 +34,11 @@ fn assert_tame(args: &[String], output: &Output) {
     assert!(!output.err().contains("panicked"), "{args:?}: {:.3000}", output.err());
 }
 
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
-
 impl Fixture {
     /// `list` and `other` are hostile lists of two images, `image` a hostile image, `none` nothing that is known.
-    fn new(words: &str) -> Fixture {
-        let (registry, sandbox) = (Registry::start(), Sandbox::new());
+    fn with_hostile_content(words: &str) -> Fixture {
+        let fixture = Fixture::new();
+        let registry = &fixture.registry;
         let good = Image::oci().platform("linux", "amd64").layer("good").build();
         let layer = registry.put_blob("app", b"layer");
         let config = json!({"architecture": words, "os": words, "variant": words, "os.version": words});
@@ -71,20 +67,20 @@ impl Fixture {
         };
         let both = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len()), odd]);
         registry.put_manifest("app", "list", INDEX, &index(both, INDEX));
-        let one = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len())]);
-        registry.put_manifest("app", "other", INDEX, &index(one, INDEX));
+        let single = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len())]);
+        registry.put_manifest("app", "other", INDEX, &index(single, INDEX));
         registry.put_manifest("app", "none", "application/x", &index(json!([]), words));
         // A member of a wrong type by a hostile name.
         let wrong = json!([{"mediaType": MANIFEST, "digest": digest, "size": 1, "annotations": {(words): 1}}]);
         registry.put_manifest("app", "wrong", INDEX, &index(wrong, INDEX));
         let undigested = json!([{"mediaType": MANIFEST, "digest": words, "size": 1}]);
         registry.put_manifest("app", "undigested", INDEX, &index(undigested, INDEX));
-        Fixture { registry, sandbox }
+        fixture
     }
 
     /// Runs what stands there, `@x` being x in the registry's repository.
     #[track_caller]
-    fn run(&self, line: &str) -> Output {
+    fn run_sanitized(&self, line: &str) -> Output {
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace('@', &format!("{}/app:", self.registry.host()))).collect();
         let (program, args) = match words.split_first() {
@@ -92,7 +88,7 @@ impl Fixture {
             _ => ("docker-manifest", &words[..]),
         };
         let output = run_without_waiting(&self.sandbox, program, args, &SharedClock::new());
-        assert_tame(&words, &output);
+        assert_sanitized(&words, &output);
         output
     }
 }
@@ -100,7 +96,7 @@ impl Fixture {
 #[test]
 fn names_from_a_registry_cannot_control_the_terminal() {
     for long in [false, true] {
-        let fixture = Fixture::new(&hostile(long));
+        let fixture = Fixture::with_hostile_content(&hostile(long));
         for name in ["list", "other", "image", "none", "wrong", "undigested"] {
             for verb in [
                 "platforms",
@@ -118,36 +114,36 @@ fn names_from_a_registry_cannot_control_the_terminal() {
                 "exists",
                 "--debug platforms",
             ] {
-                let _ = fixture.run(&format!("{verb} @{name}"));
+                let _ = fixture.run_sanitized(&format!("{verb} @{name}"));
             }
-            let _ = fixture.run(&format!("create --platform plan9/mips @x-{name} @{name}"));
-            let _ = fixture.run(&format!("create @made-{name} @{name}"));
+            let _ = fixture.run_sanitized(&format!("create --platform plan9/mips @x-{name} @{name}"));
+            let _ = fixture.run_sanitized(&format!("create @made-{name} @{name}"));
             for verb in ["inspect --format table", "inspect --format tree -v", "inspect --format json", "export"] {
-                let _ = fixture.run(&format!("{verb} @made-{name}"));
+                let _ = fixture.run_sanitized(&format!("{verb} @made-{name}"));
             }
             for flags in ["", " --type docker", " --type oci", " --strict", " --require linux/s390x --exact"] {
-                let _ = fixture.run(&format!("push --dry-run{flags} @made-{name}"));
-                let _ = fixture.run(&format!("push --dry-run --format json{flags} @made-{name}"));
+                let _ = fixture.run_sanitized(&format!("push --dry-run{flags} @made-{name}"));
+                let _ = fixture.run_sanitized(&format!("push --dry-run --format json{flags} @made-{name}"));
             }
-            let _ = fixture.run(&format!("annotate @made-{name} @{name} --os linux --arch arm64"));
-            let _ = fixture.run(&format!("push --tag list @made-{name}"));
-            let _ = fixture.run("ls");
+            let _ = fixture.run_sanitized(&format!("annotate @made-{name} @{name} --os linux --arch arm64"));
+            let _ = fixture.run_sanitized(&format!("push --tag list @made-{name}"));
+            let _ = fixture.run_sanitized("ls");
         }
     }
 }
 
 #[test]
 fn changes_with_hostile_names_are_printed_sanitized() {
-    let fixture = Fixture::new(HOSTILE);
-    let _ = fixture.run("create @list @good").success();
-    let told = fixture.run("push --dry-run @list").success();
-    assert!(told.out().contains("annotations."), "{}", told.out());
-    let told = fixture.run("platforms @list").success();
-    assert!(told.out().contains("x?[2J?]0;owned"), "{}", told.out());
-    let told = fixture.run("manifest-tool inspect @list");
-    assert!(told.out().contains("OS Vers: x?[2J"), "{} {}", told.out(), told.err());
-    let refused = fixture.run("create --platform plan9/mips @new @other");
+    let fixture = Fixture::with_hostile_content(HOSTILE);
+    let _ = fixture.run_sanitized("create @list @good").success();
+    let shown = fixture.run_sanitized("push --dry-run @list").success();
+    assert!(shown.out().contains("annotations."), "{}", shown.out());
+    let printed = fixture.run_sanitized("platforms @list").success();
+    assert!(printed.out().contains("x?[2J?]0;owned"), "{}", printed.out());
+    let output = fixture.run_sanitized("manifest-tool inspect @list");
+    assert!(output.out().contains("OS Vers: x?[2J"), "{} {}", output.out(), output.err());
+    let refused = fixture.run_sanitized("create --platform plan9/mips @new @other");
     assert!(refused.code == 1 && refused.err().contains("hint: available: x?[2J"), "{}", refused.err());
-    let refused = fixture.run("inspect --format tree @undigested");
+    let refused = fixture.run_sanitized("inspect --format tree @undigested");
     assert!(refused.code == 1 && refused.err().contains("digest \"x"), "{}", refused.err());
 }

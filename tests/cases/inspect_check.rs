@@ -1,4 +1,4 @@
-//! `inspect --check`: every image of a published list is looked for once, and those that are gone are marked.
+//! `inspect --check`: every image of a published list is requested once, and missing ones are marked.
 
 use serde_json::{Value, json};
 use testkit::client::Client;
@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     /// How many requests there were of each kind.
-    fn gets_and_heads(&self) -> (usize, usize) {
+    fn count_gets_and_heads(&self) -> (usize, usize) {
         let requests = self.registry.requests();
         let of = |method: &str| requests.iter().filter(|request| request.method == method).count();
         assert_eq!(of("GET") + of("HEAD"), requests.len());
@@ -47,30 +47,30 @@ impl Fixture {
 }
 
 /// Whether each entry is marked, at any depth, by its digest's first digits.
-fn marks(value: &Value, digests: &mut Vec<(String, Value)>) {
+fn collect_marks(value: &Value, digests: &mut Vec<(String, Value)>) {
     for entry in value["platforms"].as_array().into_iter().flatten() {
         digests.push((entry["digest"].as_str().expect("a digest").to_owned(), entry["missing"].clone()));
-        marks(entry, digests);
+        collect_marks(entry, digests);
     }
 }
 
 #[test]
-fn each_image_is_looked_for_once_and_the_lost_ones_are_marked() {
+fn inspect_check_requests_each_image_once_and_marks_missing_ones() {
     let (fixture, images) = Fixture::with_incomplete_list();
     let shown = fixture.inspect(&["--check", "--format", "json"]).success();
     // The list and the inner index; two images, an attestation, and the two inner images.
-    assert_eq!(fixture.gets_and_heads(), (2, 5));
+    assert_eq!(fixture.count_gets_and_heads(), (2, 5));
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
-    let mut told = Vec::new();
-    marks(&shown, &mut told);
+    let mut marked = Vec::new();
+    collect_marks(&shown, &mut marked);
     let of = |image: &Image| -> Vec<&Value> {
-        told.iter().filter(|(digest, _)| *digest == image.digest()).map(|(_, mark)| mark).collect()
+        marked.iter().filter(|(digest, _)| *digest == image.digest()).map(|(_, mark)| mark).collect()
     };
     assert_eq!(of(&images[0]), [&Value::Null, &Value::Null]);
     assert_eq!(of(&images[1]), [&json!(true)]);
     assert_eq!(of(&images[2]), [&Value::Null]);
     assert_eq!(of(&images[3]), [&json!(true)]);
-    assert_eq!(told.iter().filter(|(_, mark)| *mark == json!(true)).count(), 3, "{told:?}");
+    assert_eq!(marked.iter().filter(|(_, mark)| *mark == json!(true)).count(), 3, "{marked:?}");
     assert_eq!(shown["requests"], json!(7));
     // Without the flag only what the list does not say is asked for.
     let unchecked = fixture.inspect(&["--format", "json"]).success();
@@ -78,7 +78,7 @@ fn each_image_is_looked_for_once_and_the_lost_ones_are_marked() {
 }
 
 #[test]
-fn tables_and_trees_say_which_images_are_gone() {
+fn inspect_check_marks_missing_images_in_tables_and_trees() {
     let (fixture, _) = Fixture::with_incomplete_list();
     let lost = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.contains("not in the registry"));
@@ -89,7 +89,7 @@ fn tables_and_trees_say_which_images_are_gone() {
     let table = fixture.inspect(&["--check", "--format", "table"]).success().out();
     // The attestation stands with its image's platform.
     assert_eq!(lost(&table), ["linux/amd64", "linux/arm64", "linux/ppc64le"], "{table}");
-    assert_eq!(fixture.gets_and_heads(), (2, 5));
+    assert_eq!(fixture.count_gets_and_heads(), (2, 5));
     // Docker's JSON has no place for a mark: without a format it is the table.
     assert_eq!(fixture.inspect(&["--check"]).success().out(), table);
     let tree = fixture.inspect(&["--check", "--format", "tree"]).success().out();
@@ -99,33 +99,33 @@ fn tables_and_trees_say_which_images_are_gone() {
 }
 
 #[test]
-fn check_looks_for_images_that_the_tree_does_not_show() {
+fn inspect_check_covers_images_that_the_tree_does_not_show() {
     let fixture = Fixture::new();
     let other = json!({"mediaType": "application/vnd.example.thing.v1+json", "digest": sha256(b"gone"), "size": 4});
     let list = Index::oci().image(&buildx_image("linux/amd64")).child(other).build();
     fixture.registry.put_index("app", "1", &list);
     let tree = fixture.inspect(&["--check", "--format", "tree"]).success().out();
     assert_eq!(tree.matches("not in the registry").count(), 1, "{tree}");
-    assert_eq!(fixture.gets_and_heads(), (2, 1));
+    assert_eq!(fixture.count_gets_and_heads(), (2, 1));
 }
 
 #[test]
-fn a_registry_that_does_not_answer_is_no_lost_image() {
+fn inspect_check_does_not_report_images_of_a_failing_registry_as_missing() {
     let (fixture, images) = Fixture::with_incomplete_list();
     let path = format!("app/manifests/{}", images[0].digest());
-    fixture.registry.fault(Rule::on("HEAD", &path).always(), Fault::status(500));
+    fixture.registry.add_fault(Rule::on("HEAD", &path).always(), Fault::status(500));
     let failed = fixture.inspect(&["--check", "--retries", "0"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     fixture.registry.clear_faults();
     // One that fails once is asked again.
-    fixture.registry.fault(Rule::on("HEAD", &path).times(1), Fault::status(503));
+    fixture.registry.add_fault(Rule::on("HEAD", &path).times(1), Fault::status(503));
     let shown = fixture.inspect(&["--check", "--format", "json", "--retries", "1"]).success();
     assert_eq!(shown.out().matches("\"missing\": true").count(), 3, "{}", shown.out());
-    assert_eq!(fixture.gets_and_heads(), (2, 6));
+    assert_eq!(fixture.count_gets_and_heads(), (2, 6));
 }
 
 #[test]
-fn a_draft_does_not_prevent_a_check() {
+fn inspect_check_uses_the_registry_despite_a_draft() {
     let (fixture, images) = Fixture::with_incomplete_list();
     fixture.registry.put_image("src", "1", &images[0]);
     let _ = fixture.run(&["create", "@app:1", "@src:1"]).success();

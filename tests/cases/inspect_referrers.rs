@@ -1,4 +1,4 @@
-//! `inspect --referrers` shows what refers to a list and its images, each below its subject.
+//! `inspect --referrers` shows the referrers of a list and its images, each below its subject.
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{buildx_index, referrer};
@@ -54,22 +54,23 @@ impl Fixture {
 }
 
 #[test]
-fn each_is_shown_below_what_it_refers_to() {
+fn inspect_shows_each_referrer_below_its_subject() {
     let fixture = fixture(Registry::start());
     let tree = fixture.inspect(&[]).out();
     let lines: Vec<&str> = tree.lines().collect();
     let depth = |line: &str| line.chars().take_while(|letter| !letter.is_alphanumeric()).count();
-    let at = |start: &str, digest: &str| {
+    let find_line = |start: &str, digest: &str| {
         let short = &digest[..19];
-        let is_it = |line: &&&str| line.contains(start) && line.contains(short);
-        let found: Vec<&&str> = lines.iter().filter(is_it).collect();
+        let matches = |line: &&&str| line.contains(start) && line.contains(short);
+        let found: Vec<&&str> = lines.iter().filter(matches).collect();
         assert_eq!(found.len(), 1, "{start} {short}: {tree}");
         (lines.iter().position(|line| line == found[0]).expect("a line"), depth(found[0]))
     };
-    let (top, amd) = (at("oci index", &fixture.index.digest()), at("linux/amd64", &image_digest(&fixture, 0)));
-    let signature = at(&format!("referrer  {NOTARY}"), &fixture.signature.digest());
-    let of_signature = at(&format!("referrer  {NOTARY}"), &fixture.countersignature.digest());
-    let sbom = at(&format!("referrer  {SBOM}"), &fixture.sbom.digest());
+    let (top, amd) =
+        (find_line("oci index", &fixture.index.digest()), find_line("linux/amd64", &image_digest(&fixture, 0)));
+    let signature = find_line(&format!("referrer  {NOTARY}"), &fixture.signature.digest());
+    let of_signature = find_line(&format!("referrer  {NOTARY}"), &fixture.countersignature.digest());
+    let sbom = find_line(&format!("referrer  {SBOM}"), &fixture.sbom.digest());
     assert!(top.1 < signature.1 && signature.1 < of_signature.1, "{tree}");
     assert!(signature.0 < of_signature.0 && amd.0 < sbom.0 && amd.1 < sbom.1 && signature.1 == amd.1, "{tree}");
     assert_eq!(tree.matches("referrer  cosign sig").count(), 1, "{tree}");
@@ -85,17 +86,17 @@ fn image_digest(fixture: &Fixture, place: usize) -> String {
 }
 
 #[test]
-fn json_has_them_by_the_api_and_by_the_tag_with_few_requests() {
+fn inspect_json_has_referrers_from_the_api_and_from_the_tag() {
     for has_api in [true, false] {
         let registry = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
         let fixture = fixture(registry);
-        let told = fixture.json();
-        let top = &told["referrers"];
-        assert_eq!((top.as_array().map(Vec::len), &top[0]["artifactType"]), (Some(1), &json!(NOTARY)), "{told:#}");
+        let printed = fixture.json();
+        let top = &printed["referrers"];
+        assert_eq!((top.as_array().map(Vec::len), &top[0]["artifactType"]), (Some(1), &json!(NOTARY)), "{printed:#}");
         assert_eq!(top[0]["referrers"][0]["digest"], fixture.countersignature.digest());
-        assert_eq!(told["platforms"][0]["referrers"][0]["digest"], fixture.sbom.digest());
-        let cosign = &told["platforms"][1]["referrers"];
-        assert!(cosign[0]["tags"][0].as_str().is_some_and(|tag| tag.ends_with(".sig")), "{told:#}");
+        assert_eq!(printed["platforms"][0]["referrers"][0]["digest"], fixture.sbom.digest());
+        let cosign = &printed["platforms"][1]["referrers"];
+        assert!(cosign[0]["tags"][0].as_str().is_some_and(|tag| tag.ends_with(".sig")), "{printed:#}");
         // An index and two images, then what refers to the four referrers of them.
         let paths: Vec<String> = fixture.registry.requests().iter().map(|request| request.path.clone()).collect();
         let count = |part: &str| paths.iter().filter(|path| path.contains(part)).count();

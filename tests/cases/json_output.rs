@@ -1,5 +1,5 @@
-//! Every `--format json` is as its schema in docs/schema says: real output is checked, no schema allows a member that
-//! it does not name, and each member that one names has been seen.
+//! The output of every `--format json` against its schema in docs/schema. No schema allows a member that it does
+//! not name, and the tests have seen each member that one names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::{artifact, buildx_index, referrer, windows_image};
 use testkit::image::{Image, Index, OCI_INDEX, OCI_MANIFEST, sha256};
 use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Output;
 use testkit::schema::{Found, Schemas};
 
-use super::OURS;
+use super::{OURS, two_registries};
 
 /// The schema of each command's output; the first is that of the command without further flags.
 const SCHEMAS: &[(&str, &[&str])] = &[
@@ -63,11 +63,8 @@ fn every_command_with_json_has_a_schema() {
 struct Fixture {
     schemas: Schemas,
     found: Found,
-    /// Where lists are published; it has no API for referrers.
-    to: Registry,
-    /// Where images come from.
-    from: Registry,
-    sandbox: Sandbox,
+    /// The registry of lists has no API for referrers.
+    registries: two_registries::Fixture,
 }
 
 impl Fixture {
@@ -75,9 +72,10 @@ impl Fixture {
         let fixture = Fixture {
             schemas: Schemas::in_folder(&folder()),
             found: Found::default(),
-            to: Registry::builder().without_referrers().start(),
-            from: Registry::start(),
-            sandbox: Sandbox::new(),
+            registries: two_registries::Fixture::with_registries(
+                Registry::start(),
+                Registry::builder().without_referrers().start(),
+            ),
         };
         fixture.seed();
         fixture
@@ -97,36 +95,33 @@ impl Fixture {
         let all = all.image_with(&chart, Value::Null, &[("k", "v")]).annotation("list", "1");
         let all = all.artifact_type("application/x.list").subject(&base);
         for image in [&amd, &arm, &sbom, &base] {
-            self.from.put_image("app", &image.digest(), image);
+            self.registries.from.put_image("app", &image.digest(), image);
         }
-        self.from.put_image("app", "amd64", &amd);
-        self.from.put_image("app", "arm64", &arm);
-        self.from.put_image("app", "sbom", &sbom);
+        self.registries.from.put_image("app", "amd64", &amd);
+        self.registries.from.put_image("app", "arm64", &arm);
+        self.registries.from.put_image("app", "sbom", &sbom);
         let cosign = Image::oci().layer_of_type("application/vnd.dev.cosign.simplesigning.v1+json", "signed").build();
-        self.from.put_image("app", &format!("{}.sig", amd.digest().replace(':', "-")), &cosign);
-        self.from.put_index("app", "all", &all.clone().build());
-        self.from.put_index("app", "nested", &all.index(&inner).child(lost).build());
+        self.registries.from.put_image("app", &format!("{}.sig", amd.digest().replace(':', "-")), &cosign);
+        self.registries.from.put_index("app", "all", &all.clone().build());
+        self.registries.from.put_index("app", "nested", &all.index(&inner).child(lost).build());
         let two = buildx_index(&["linux/amd64", "linux/arm64"]);
-        self.from.put_index("app", "two", &two);
+        self.registries.from.put_index("app", "two", &two);
         let two = Image { manifest: two.manifest, media_type: two.media_type, ..amd.clone() };
         let signed = referrer(&two, "application/x.sig");
         let of_sbom = Image::oci().config_raw("{}").artifact_type("application/x.sig").annotation("k", "v");
         let of_sbom = of_sbom.subject(&sbom).build();
         for image in [&signed, &of_sbom] {
-            self.from.put_image("app", &image.digest(), image);
+            self.registries.from.put_image("app", &image.digest(), image);
         }
         // Cosign has signed something else in the target.
-        self.to.put_image("copy", &format!("{}.sig", amd.digest().replace(':', "-")), &base);
+        self.registries.to.put_image("copy", &format!("{}.sig", amd.digest().replace(':', "-")), &base);
     }
 
     /// Runs a command line with `--format json`; `@` is the registry of lists, `%` that of images.
     fn run(&self, line: &str) -> Output {
-        let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
-            (Some(rest), _) => self.to.name(rest),
-            (_, Some(rest)) => self.from.name(rest),
-            _ => word.replace(",@", &format!(",{}", self.to.name(""))),
-        };
-        self.sandbox.command(OURS).args(line.split(' ').map(word)).args(["--format", "json"]).run()
+        let Fixture { registries, .. } = self;
+        let word = |word: &str| registries.word(word).replace(",@", &format!(",{}", registries.to.name("")));
+        registries.sandbox.command(OURS).args(line.split(' ').map(word)).args(["--format", "json"]).run()
     }
 
     #[track_caller]
@@ -138,7 +133,7 @@ impl Fixture {
 
     /// Runs a command line that ends with this code and prints values of this schema.
     #[track_caller]
-    fn prints(&mut self, schema: &str, line: &str, code: i32) {
+    fn check_output(&mut self, schema: &str, line: &str, code: i32) {
         let output = self.run(line);
         assert_eq!(output.code, code, "{line}: {}", output.err());
         let values: Vec<Value> =
@@ -149,7 +144,7 @@ impl Fixture {
 
     /// Runs a command line that fails; the last line of stderr is the failure, and has this member.
     #[track_caller]
-    fn fails(&mut self, member: &str, line: &str) {
+    fn check_failure(&mut self, member: &str, line: &str) {
         let output = self.run(line);
         let last = output.err().lines().last().unwrap_or_default().to_owned();
         let value: Value = serde_json::from_str(&last).unwrap_or_else(|_| panic!("{line}: {}", output.err()));
@@ -162,19 +157,19 @@ impl Fixture {
 #[test]
 fn every_output_is_as_its_schema_says() {
     let mut fixture = Fixture::new();
-    looking(&mut fixture);
-    publishing(&mut fixture);
-    shared(&mut fixture);
-    failures(&mut fixture);
+    check_reading(&mut fixture);
+    check_publishing(&mut fixture);
+    check_shared(&mut fixture);
+    check_failures(&mut fixture);
     let (open, unused) = fixture.schemas.open_and_unused(&fixture.found);
     assert!(open.is_empty(), "these objects allow members that they do not name: {open:#?}");
     assert!(unused.is_empty(), "nothing here has these members: {unused:#?}");
 }
 
-fn looking(fixture: &mut Fixture) {
-    fixture.prints("version", "version", 0);
-    fixture.prints("shim", "shim status", 1);
-    fixture.prints("check", "check @", 0);
+fn check_reading(fixture: &mut Fixture) {
+    fixture.check_output("version", "version", 0);
+    fixture.check_output("shim", "shim status", 1);
+    fixture.check_output("check", "check @", 0);
     for line in [
         "%app:nested --verbose",
         "%app:all --referrers --verbose",
@@ -183,78 +178,79 @@ fn looking(fixture: &mut Fixture) {
         "%app:amd64",
         "%app:sbom",
     ] {
-        fixture.prints("inspect", &format!("inspect {line}"), 0);
+        fixture.check_output("inspect", &format!("inspect {line}"), 0);
     }
-    fixture.prints("platforms", "platforms %app:all", 0);
-    fixture.prints("platforms", "platforms %app:amd64", 0);
-    fixture.prints("create", "create @list:1 %app:all", 0);
-    fixture.prints("inspect", "inspect --local @list:1", 0);
+    fixture.check_output("platforms", "platforms %app:all", 0);
+    fixture.check_output("platforms", "platforms %app:amd64", 0);
+    fixture.check_output("create", "create @list:1 %app:all", 0);
+    fixture.check_output("inspect", "inspect --local @list:1", 0);
     for name in ["damaged", "broken"] {
-        fixture.sandbox.write(format!("home/docker/manifests/{name}/image"), "no JSON");
+        fixture.registries.sandbox.write(format!("home/docker/manifests/{name}/image"), "no JSON");
     }
-    fixture.prints("ls", "ls", 1);
-    fixture.fails("errors", "ls");
+    fixture.check_output("ls", "ls", 1);
+    fixture.check_failure("errors", "ls");
 }
 
-fn publishing(fixture: &mut Fixture) {
-    fixture.prints("publish", "push --dry-run @list:1", 0);
-    fixture.prints("publish", "push --purge --verify --referrers all -t 2,@other/list:3 @list:1", 0);
-    fixture.prints("publish", "annotate --push @list:1 --annotation k=v", 0);
-    fixture.prints("publish", "remove --push @list:1 linux/arm64/v8", 0);
+fn check_publishing(fixture: &mut Fixture) {
+    fixture.check_output("publish", "push --dry-run @list:1", 0);
+    fixture.check_output("publish", "push --purge --verify --referrers all -t 2,@other/list:3 @list:1", 0);
+    fixture.check_output("publish", "annotate --push @list:1 --annotation k=v", 0);
+    fixture.check_output("publish", "remove --push @list:1 linux/arm64/v8", 0);
     // Another list in its place: platforms go, one comes, one changes, and so does what the list says of itself.
-    fixture.prints("create", "create @list:1 %app:two", 0);
-    fixture.prints("publish", "push --dry-run @list:1", 0);
+    fixture.check_output("create", "create @list:1 %app:two", 0);
+    fixture.check_output("publish", "push --dry-run @list:1", 0);
     // An image brings no referrers along that it is not asked for.
-    fixture.prints("publish", "create --push --dry-run @left:1 %app:amd64", 0);
-    let image = fixture.from.name("app:amd64");
-    fixture
-        .sandbox
-        .write("lists.yaml", format!("image: {}\nmanifests: [{{image: {image}}}]\n", fixture.to.name("list:4")));
-    fixture.prints("apply", "apply -f lists.yaml", 0);
-    fixture.prints("copy", "copy --referrers all --platform linux/amd64 %app:two @copy:1", 0);
-    fixture.prints("copy", "copy --referrers all --verify %app:all @copy:2", 0);
-    fixture.prints("copy", "copy %app:two oci:./layout:1", 0);
+    fixture.check_output("publish", "create --push --dry-run @left:1 %app:amd64", 0);
+    let image = fixture.registries.from.name("app:amd64");
+    fixture.registries.sandbox.write(
+        "lists.yaml",
+        format!("image: {}\nmanifests: [{{image: {image}}}]\n", fixture.registries.to.name("list:4")),
+    );
+    fixture.check_output("apply", "apply -f lists.yaml", 0);
+    fixture.check_output("copy", "copy --referrers all --platform linux/amd64 %app:two @copy:1", 0);
+    fixture.check_output("copy", "copy --referrers all --verify %app:all @copy:2", 0);
+    fixture.check_output("copy", "copy %app:two oci:./layout:1", 0);
 }
 
-fn shared(fixture: &mut Fixture) {
+fn check_shared(fixture: &mut Fixture) {
     const BOTH: &str = "--require linux/amd64,linux/arm64";
-    fixture.prints("add-shared", "add --shared --run 7 @shared:1 %app:amd64", 0);
-    fixture.prints("push-shared", &format!("push --shared --run 7 {BOTH} --if-complete --wait 0 @shared:1"), 0);
-    fixture.prints("add-shared", "add --shared @shared:2 %app:amd64", 0);
-    fixture.prints("push-shared", "push --shared --run 7 --require linux/amd64 @shared:1", 0);
+    fixture.check_output("add-shared", "add --shared --run 7 @shared:1 %app:amd64", 0);
+    fixture.check_output("push-shared", &format!("push --shared --run 7 {BOTH} --if-complete --wait 0 @shared:1"), 0);
+    fixture.check_output("add-shared", "add --shared @shared:2 %app:amd64", 0);
+    fixture.check_output("push-shared", "push --shared --run 7 --require linux/amd64 @shared:1", 0);
     // Something else under the tag of an entry.
-    let tag = fixture.to.tags("shared").into_iter().find(|tag| tag.len() > 1).expect("an entry");
+    let tag = fixture.registries.to.tags("shared").into_iter().find(|tag| tag.len() > 1).expect("an entry");
     let other = Index::oci().build();
-    fixture.to.put_manifest("shared", &tag, OCI_INDEX, &other.manifest);
-    fixture.prints("ls-shared", "ls --shared @shared", 0);
+    fixture.registries.to.put_manifest("shared", &tag, OCI_INDEX, &other.manifest);
+    fixture.check_output("ls-shared", "ls --shared @shared", 0);
 }
 
-fn failures(fixture: &mut Fixture) {
+fn check_failures(fixture: &mut Fixture) {
     for line in include_str!("../fixtures/failures.jsonl").lines() {
         fixture.check("error", line, &serde_json::from_str(line).expect("JSON"));
     }
-    fixture.fails("hints", "push --nope @list:1");
-    fixture.fails("status", "inspect @nothing:1");
-    fixture.sandbox.write("wrong.yaml", "image: [\n");
-    fixture.fails("column", "apply -f wrong.yaml");
+    fixture.check_failure("hints", "push --nope @list:1");
+    fixture.check_failure("status", "inspect @nothing:1");
+    fixture.registries.sandbox.write("wrong.yaml", "image: [\n");
+    fixture.check_failure("column", "apply -f wrong.yaml");
     let _ = fixture.run("create --replace @list:6 %app:amd64");
-    fixture.fails("missing", "push --require linux/s390x --exact @list:6");
+    fixture.check_failure("missing", "push --require linux/s390x --exact @list:6");
     let refused = |code: &str| {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"no","detail":"the reason"}}]}}"#);
         Fault::Status(400, body, vec![])
     };
-    fixture.to.fault(Rule::on("PUT", "/manifests/6").always(), refused("MANIFEST_INVALID"));
-    fixture.fails("detail", "push @list:6");
-    fixture.fails("tags", "push -t 7 @list:6");
-    fixture.to.clear_faults();
+    fixture.registries.to.add_fault(Rule::on("PUT", "/manifests/6").always(), refused("MANIFEST_INVALID"));
+    fixture.check_failure("detail", "push @list:6");
+    fixture.check_failure("tags", "push -t 7 @list:6");
+    fixture.registries.to.clear_faults();
     // A registry that sends an upload to where nobody listens.
     let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let nowhere = format!("http://{}/v2/fresh/blobs/uploads/1", unused.local_addr().expect("it is bound"));
+    let closed_address = format!("http://{}/v2/fresh/blobs/uploads/1", unused.local_addr().expect("it is bound"));
     drop(unused);
-    fixture.to.fault(
+    fixture.registries.to.add_fault(
         Rule::on("POST", "/uploads/").always(),
-        Fault::Status(202, String::new(), vec![("Location".to_owned(), nowhere)]),
+        Fault::Status(202, String::new(), vec![("Location".to_owned(), closed_address)]),
     );
-    fixture.fails("address", "create --push @fresh:1 %app:arm64");
-    fixture.fails("blob", "create --push @fresh:1 %app:arm64");
+    fixture.check_failure("address", "create --push @fresh:1 %app:arm64");
+    fixture.check_failure("blob", "create --push @fresh:1 %app:arm64");
 }

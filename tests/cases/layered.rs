@@ -1,22 +1,15 @@
-//! Drafts on overlayfs, the root of every container, and on a disk that is full. See `store-format.md`, "The mark" and
-//! "Writes". Everything is mounted in a namespace of one shell alone, which needs root.
+//! Drafts on overlayfs, the root file system of every container, and on a full disk. See `store-format.md`, "The
+//! mark" and "Writes". Everything is mounted in a mount namespace of one shell, which needs root.
 
 use serde_json::Value;
-use testkit::image::Image;
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox, on_path};
+use testkit::sandbox::{Output, on_path};
 use testkit::skip::{not_possible_here, skipped};
 
 use super::OURS;
-
-/// A registry with two images, and a home whose `disk` is mounted by each shell for itself. `lower` has five drafts.
-struct Fixture {
-    registry: Registry,
-    sandbox: Sandbox,
-}
+use super::fixture::Fixture;
 
 /// The drafts of the lower layer.
-const LOWER: &str = r#"
+const LOWER_DRAFTS: &str = r#"
     export DOCKER_CONFIG="$LOWER"
     for tag in 1 2 3 4 5; do
         "$OURS" create "$AT/list:$tag" "$AT/app:amd64" "$AT/app:arm64" >&2
@@ -25,7 +18,7 @@ const LOWER: &str = r#"
 "#;
 
 /// A draft of a lower layer, seen through overlayfs as the next step of a container build sees it.
-const LAYERS: &str = r#"
+const OVERLAY: &str = r#"
     mount -t tmpfs disk "$DISK"
     cd "$DISK"
     mkdir upper work merged
@@ -35,45 +28,42 @@ const LAYERS: &str = r#"
 "#;
 
 impl Fixture {
+    /// With two images, and a home whose `disk` is mounted by each shell for itself. `lower` has five drafts.
     /// `None`, said loudly, where nothing can be mounted.
-    fn new(what: &str) -> Option<Self> {
-        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
-        for architecture in ["amd64", "arm64"] {
-            let image = Image::oci().platform("linux", architecture).layer(architecture).build();
-            fixture.registry.put_image("app", architecture, &image);
-        }
+    fn with_lower_layer(check: &str) -> Option<Fixture> {
+        let fixture = Fixture::new().with_images("app", &["amd64", "arm64"]);
         std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a folder");
-        let probe = fixture.shell("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
+        let probe = fixture.run_in_namespace("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
         if probe.code != 0 {
             not_possible_here(
-                what,
+                check,
                 &format!("only root can mount, in a namespace of its own: {}", probe.first_err_line()),
             );
             return None;
         }
         std::fs::create_dir(fixture.sandbox.path().join("lower")).expect("a folder");
-        let made = fixture.shell(LOWER);
-        assert_eq!(made.code, 0, "{}", made.err());
+        let created = fixture.run_in_namespace(LOWER_DRAFTS);
+        assert_eq!(created.code, 0, "{}", created.err());
         Some(fixture)
     }
 
     /// Runs a script that ends at its first failure, in a mount namespace of its own.
-    fn shell(&self, script: &str) -> Output {
+    fn run_in_namespace(&self, script: &str) -> Output {
         let run = self.sandbox.command("unshare").args(["--mount", "--propagation", "private", "sh", "-euc", script]);
         let disk = self.sandbox.path().join("disk").display().to_string();
         let lower = self.sandbox.path().join("lower").display().to_string();
         run.env("DISK", disk).env("LOWER", lower).env("OURS", OURS).env("AT", self.registry.host()).run()
     }
 
-    fn layers(&self, script: &str) -> Output {
-        self.shell(&format!("{LAYERS}\n{script}"))
+    fn run_on_overlay(&self, script: &str) -> Output {
+        self.run_in_namespace(&format!("{OVERLAY}\n{script}"))
     }
 }
 
 #[test]
 fn a_draft_of_a_lower_layer_can_be_changed_pushed_and_removed() {
-    let Some(fixture) = Fixture::new("drafts on overlayfs") else { return };
-    let output = fixture.layers(
+    let Some(fixture) = Fixture::with_lower_layer("drafts on overlayfs") else { return };
+    let output = fixture.run_on_overlay(
         r#"
         "$OURS" annotate "$AT/list:1" "$AT/app:arm64" --annotation image=x
         "$OURS" annotate "$AT/list:1" --annotation more=kept
@@ -87,9 +77,9 @@ fn a_draft_of_a_lower_layer_can_be_changed_pushed_and_removed() {
     );
     assert_eq!(output.code, 0, "{}", output.err());
     let host = fixture.registry.host();
-    let left: Vec<String> = ["1", "4", "5"].map(|tag| format!("{host}/list:{tag}\n")).into();
+    let remaining: Vec<String> = ["1", "4", "5"].map(|tag| format!("{host}/list:{tag}\n")).into();
     let text = output.out();
-    let rest = text.strip_prefix(&left.concat()).unwrap_or_else(|| panic!("{text}"));
+    let rest = text.strip_prefix(&remaining.concat()).unwrap_or_else(|| panic!("{text}"));
     let names: Vec<&str> = rest.lines().filter(|line| !line.is_empty() && !line.ends_with(':')).collect();
     assert_eq!(names, [".docker-manifest"], "nothing is left: {rest}");
     for (tag, annotations) in
@@ -105,15 +95,15 @@ fn a_draft_of_a_lower_layer_can_be_changed_pushed_and_removed() {
 /// completes it.
 #[test]
 fn a_removal_in_a_lower_layer_that_is_killed_leaves_whole_entries() {
-    let what = "kills of a removal on overlayfs";
-    let Some(fixture) = Fixture::new(what) else { return };
+    let check = "kills of a removal on overlayfs";
+    let Some(fixture) = Fixture::with_lower_layer(check) else { return };
     if !on_path("strace") {
-        return skipped(what, "strace is not on the PATH");
+        return skipped(check, "strace is not on the PATH");
     }
     let mut kills = 0;
     for count in 1..=9 {
         for call in ["rename", "unlink,unlinkat,rmdir", "fsync"] {
-            let output = fixture.layers(&format!(
+            let output = fixture.run_on_overlay(&format!(
                 r#"
                 strace -qq -o /dev/null -f -e trace={call} -P "$STORE" -P "$STORE"/*list-3 -P "$STORE"/*list-3/*amd64 \
                     -P "$STORE"/*list-3/*arm64 -e "inject={call}:signal=KILL:when={count}" "$OURS" rm "$AT/list:3" || echo killed
@@ -136,12 +126,12 @@ fn a_removal_in_a_lower_layer_that_is_killed_leaves_whole_entries() {
 /// Docker removes what it put there; what it removed and made anew is not taken for the old draft.
 #[test]
 fn docker_and_ours_share_a_draft_of_a_lower_layer() {
-    let what = "docker and ours on overlayfs";
-    let Some(fixture) = Fixture::new(what) else { return };
+    let check = "docker and ours on overlayfs";
+    let Some(fixture) = Fixture::with_lower_layer(check) else { return };
     if !on_path("docker") {
-        return skipped(what, "docker is not on the PATH");
+        return skipped(check, "docker is not on the PATH");
     }
-    let output = fixture.layers(
+    let output = fixture.run_on_overlay(
         r#"
         docker manifest annotate "$AT/list:1" "$AT/app:arm64" --variant v8
         "$OURS" push "$AT/list:1" >&2
@@ -166,8 +156,8 @@ fn docker_and_ours_share_a_draft_of_a_lower_layer() {
 
 #[test]
 fn removals_work_on_a_full_disk() {
-    let Some(fixture) = Fixture::new("removals on a full disk") else { return };
-    let output = fixture.shell(
+    let Some(fixture) = Fixture::with_lower_layer("removals on a full disk") else { return };
+    let output = fixture.run_in_namespace(
         r#"
         mount -t tmpfs -o size=1m disk "$DISK"
         export DOCKER_CONFIG="$DISK"

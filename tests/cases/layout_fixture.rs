@@ -1,56 +1,52 @@
-//! A registry and a folder for layouts, for tests of layouts.
+//! What tests of layouts need beside a registry: lines that run in the sandbox's folder, where the layouts are.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
-use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::Output;
 
 use super::OURS;
-
-pub(super) struct Fixture {
-    pub(super) registry: Registry,
-    pub(super) sandbox: Sandbox,
-}
+use super::fixture::Fixture;
 
 impl Fixture {
-    pub(super) fn new() -> Fixture {
-        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    /// Runs a line in the sandbox; `@` stands for the registry's host. The record is of this alone.
-    pub(super) fn run(&self, line: &str) -> Output {
+    /// Runs the words of a line in the sandbox's folder; `@` stands for the registry's host. The record is of this run
+    /// alone.
+    pub(super) fn run_line(&self, line: &str) -> Output {
         self.registry.clear();
         let words: Vec<&str> = line.split_whitespace().collect();
         self.sandbox.command(OURS).dir(self.sandbox.path()).args(self.registry.words(&words)).run()
     }
 
-    /// The same for `copy` and this line.
-    pub(super) fn copy(&self, line: &str) -> Output {
-        self.run(&format!("copy {line}"))
-    }
-
+    /// The same; the run has to succeed.
     #[track_caller]
-    pub(super) fn works(&self, line: &str) {
-        let output = self.run(line);
+    pub(super) fn run_line_ok(&self, line: &str) -> Output {
+        let output = self.run_line(line);
         assert_eq!(output.code, 0, "{line}: {}", output.err());
+        output
+    }
+
+    /// The JSON that the words of a line print.
+    #[track_caller]
+    pub(super) fn line_json(&self, line: &str) -> Value {
+        serde_json::from_slice(&self.run_line_ok(line).stdout).expect("JSON")
+    }
+
+    /// Runs `copy` and the words of a line.
+    pub(super) fn copy(&self, line: &str) -> Output {
+        self.run_line(&format!("copy {line}"))
     }
 
     #[track_caller]
-    pub(super) fn copies(&self, line: &str) {
-        self.works(&format!("copy {line}"));
+    pub(super) fn copy_ok(&self, line: &str) -> Output {
+        self.run_line_ok(&format!("copy {line}"))
     }
 
+    /// The path of a file in the sandbox's folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.sandbox.path().join(name)
     }
 
-    pub(super) fn json(&self, line: &str) -> Value {
-        let output = self.run(line).success();
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
-
     pub(super) fn has_written(&self) -> bool {
-        self.registry.requests().iter().any(|request| !["GET", "HEAD"].contains(&request.method.as_str()))
+        !self.writes().is_empty()
     }
 }

@@ -8,13 +8,13 @@ use testkit::image::fixtures::{buildx_image, buildx_index};
 use testkit::image::{Image, Index};
 
 use super::OURS;
-use super::layout_fixture::Fixture;
+use super::fixture::Fixture;
 
 impl Fixture {
     /// A layout of this image, made from a registry.
     fn layout(&self, image: &Image, name: &str) {
         self.registry.put_image("built", "v1", image);
-        self.works(&format!("copy --quiet @built:v1 {name}"));
+        self.run_line_ok(&format!("copy --quiet @built:v1 {name}"));
     }
 
     /// Checks that the registry serves these images with their blobs.
@@ -42,13 +42,13 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     images.iter().zip(names).take(3).for_each(|(image, name)| fixture.layout(image, name));
     fixture.registry.put_image("other", "1", &images[3]);
     let line = format!("create --push --format json @app:1 {}", names.join(" "));
-    let dry = fixture.json(&format!("{line} --dry-run"));
+    let dry = fixture.line_json(&format!("{line} --dry-run"));
     assert_eq!(dry["platforms"][0]["from"]["repository"], "oci:./arm64");
     assert_eq!(dry["platforms"][1]["from"]["how"], "copy");
     assert!(!fixture.has_written());
-    let told = fixture.json(&line);
-    assert_eq!(told["digest"], dry["digest"]);
-    assert_eq!((&told["copied"], &told["mounted"]), (&dry["copied"], &dry["mounted"]));
+    let printed = fixture.line_json(&line);
+    assert_eq!(printed["digest"], dry["digest"]);
+    assert_eq!((&printed["copied"], &printed["mounted"]), (&dry["copied"], &dry["mounted"]));
     let digests: Vec<Value> = images.iter().map(|image| json!(image.digest())).collect();
     assert_eq!(fixture.listed("app", "1"), digests);
     fixture.serves("app", &images.each_ref());
@@ -57,12 +57,12 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     let blobs: usize = images.iter().take(3).map(|image| image.blobs().len()).sum();
     assert_eq!(puts, blobs + images.len() + 1);
     // Once more, and nothing is written. No draft was left.
-    let again = fixture.json(&line);
-    assert_eq!((&again["unchanged"], &again["digest"]), (&json!(true), &told["digest"]));
+    let repeated = fixture.line_json(&line);
+    assert_eq!((&repeated["unchanged"], &repeated["digest"]), (&json!(true), &printed["digest"]));
     assert!(!fixture.has_written());
-    assert_eq!(fixture.run("ls --quiet").success().out(), "");
+    assert_eq!(fixture.run_line("ls --quiet").success().out(), "");
     // Another repository gets the images from the layouts, too.
-    fixture.works(&format!("{line} --tag @second:9"));
+    fixture.run_line_ok(&format!("{line} --tag @second:9"));
     fixture.serves("second", &images.each_ref());
 }
 
@@ -76,32 +76,32 @@ fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
     let nested = Index::oci().image(&image).index(&inner).annotation("own", "kept").build();
     fixture.registry.put_index("built", "nested", &nested);
     for tag in ["plain", "nested"] {
-        fixture.works(&format!("copy --quiet @built:{tag} oci:./dir"));
+        fixture.run_line_ok(&format!("copy --quiet @built:{tag} oci:./dir"));
     }
     for (tag, index) in [("plain", &index), ("nested", &nested)] {
-        fixture.works(&format!("create --push @app:{tag} oci:./dir:{tag}"));
+        fixture.run_line_ok(&format!("create --push @app:{tag} oci:./dir:{tag}"));
         assert_eq!(fixture.registry.manifest("app", tag).expect("an index").1, index.manifest, "{tag}: every byte");
-        fixture.works(&format!("inspect --check @app:{tag}"));
-        let local = fixture.run(&format!("inspect oci:./dir:{tag}")).success().out();
-        assert_eq!(local, fixture.run(&format!("inspect --remote @built:{tag}")).success().out());
-        assert!(fixture.run(&format!("inspect --check oci:./dir:{tag}")).success().out().contains("linux/amd64"));
+        fixture.run_line_ok(&format!("inspect --check @app:{tag}"));
+        let local = fixture.run_line(&format!("inspect oci:./dir:{tag}")).success().out();
+        assert_eq!(local, fixture.run_line(&format!("inspect --remote @built:{tag}")).success().out());
+        assert!(fixture.run_line(&format!("inspect --check oci:./dir:{tag}")).success().out().contains("linux/amd64"));
         let trees = ["oci:./dir", "@built"].map(|place| {
-            let tree = fixture.run(&format!("inspect --remote --format tree {place}:{tag}")).success().out();
+            let tree = fixture.run_line(&format!("inspect --remote --format tree {place}:{tag}")).success().out();
             tree.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
         });
         assert_eq!(trees[0], trees[1]);
     }
-    let few =
-        fixture.json("create --push --platform linux/arm64 --attestations drop --format json @few:1 oci:./dir:plain");
+    let few = fixture
+        .line_json("create --push --platform linux/arm64 --attestations drop --format json @few:1 oci:./dir:plain");
     assert_eq!(few["platforms"].as_array().map(Vec::len), Some(1));
-    let none = fixture.run("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
+    let none = fixture.run_line("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
     assert_eq!(none.first_err_line(), "no image for linux/riscv64 in oci:./dir:plain");
-    assert_eq!(fixture.run("platforms oci:./dir:nested").success().out().lines().last(), Some("   - linux/s390x"));
-    let shown = fixture.json("inspect --format json oci:./dir:plain");
+    assert_eq!(fixture.run_line("platforms oci:./dir:nested").success().out().lines().last(), Some("   - linux/s390x"));
+    let shown = fixture.line_json("inspect --format json oci:./dir:plain");
     let child = format!("oci:./dir@{}", fixture.listed("built", "plain")[0].as_str().expect("a digest"));
     assert_eq!((&shown["reference"], &shown["platforms"][0]["reference"]), (&json!("oci:./dir:plain"), &json!(child)));
     assert_eq!(shown["requests"], 0);
-    fixture.works(&format!("inspect {child}"));
+    fixture.run_line_ok(&format!("inspect {child}"));
 }
 
 #[test]
@@ -117,31 +117,31 @@ fn specs_name_layouts_relative_to_their_file() {
         fixture.registry.name("second:1")
     );
     fs::write(fixture.path("specs/list.yaml"), spec).expect("a spec");
-    fixture.works("apply --draft -f specs/list.yaml");
+    fixture.run_line_ok("apply --draft -f specs/list.yaml");
     for repository in ["app", "second"] {
         assert_eq!(fixture.listed(repository, "1"), [json!(images[1].digest()), json!(images[0].digest())]);
         fixture.serves(repository, &images.each_ref());
     }
     // The drafts name what the registry has now.
     for repository in ["app", "second"] {
-        let draft = fixture.run(&format!("inspect --local -v @{repository}:1")).success().out();
+        let draft = fixture.run_line(&format!("inspect --local -v @{repository}:1")).success().out();
         let name = fixture.registry.name(&format!("{repository}@{}", images[0].digest()));
         assert!(draft.contains(&format!("\"Ref\": \"{name}\"")) && !draft.contains("amd64:v1"), "{draft}");
-        fixture.works(&format!("push @{repository}:1"));
+        fixture.run_line_ok(&format!("push @{repository}:1"));
         assert!(!fixture.has_written());
     }
     let flags = "apply --template oci:./specs/ARCH:v1 --platforms linux/amd64,linux/arm64 --target @flags:1";
-    fixture.works(flags);
+    fixture.run_line_ok(flags);
     fixture.serves("flags", &images.each_ref());
-    let lacking = fixture.run(&format!("{flags} --platforms linux/s390x --ignore-missing"));
+    let lacking = fixture.run_line(&format!("{flags} --platforms linux/s390x --ignore-missing"));
     assert_eq!(lacking.first_err_line(), "cannot open ./specs/s390x: No such file or directory");
     // What `export` writes of a layout, `apply` reads.
-    fixture.works("copy --quiet @app:1 oci:./specs/list");
-    let exported = fixture.run("export oci:./specs/list -o exported.yaml").success();
+    fixture.run_line_ok("copy --quiet @app:1 oci:./specs/list");
+    let exported = fixture.run_line("export oci:./specs/list -o exported.yaml").success();
     assert!(exported.err().contains("IMAGE in its environment"), "{}", exported.err());
     let name = fixture.registry.name("again:1");
-    let again = fixture.sandbox.command(OURS).dir(fixture.sandbox.path()).env("IMAGE", &name);
-    assert_eq!(again.args(["apply", "-f", "exported.yaml"]).run().code, 0);
+    let repeated = fixture.sandbox.command(OURS).dir(fixture.sandbox.path()).env("IMAGE", &name);
+    assert_eq!(repeated.args(["apply", "-f", "exported.yaml"]).run().code, 0);
     assert_eq!(fixture.registry.manifest("again", "1"), fixture.registry.manifest("app", "1"));
 }
 
@@ -161,7 +161,7 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
         ("export oci:./dir", "oci:./dir is no manifest list"),
     ];
     for (line, error) in lines {
-        let failed = fixture.run(line);
+        let failed = fixture.run_line(line);
         assert!(failed.code != 0 && failed.first_err_line().contains(error), "{line}: {}", failed.err());
         assert!(!fixture.has_written(), "{line}");
     }
@@ -176,7 +176,7 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
             Some(bytes) => fs::write(&file, bytes).expect("a blob"),
             None => fs::remove_file(&file).expect("a blob"),
         }
-        let failed = fixture.run("create --push @app:1 oci:./dir:v1");
+        let failed = fixture.run_line("create --push @app:1 oci:./dir:v1");
         assert!(failed.code == 1 && failed.err().contains(&error), "{}", failed.err());
         assert!(fixture.registry.manifest("app", &image.digest()).is_none());
         // Only bytes that have the right size are found out while they are sent.
@@ -186,12 +186,12 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
     let index = Index::oci().image(&image).build();
     fixture.registry.put_image("built", "v1", &image);
     fixture.registry.put_index("built", "list", &index);
-    fixture.works("copy --quiet @built:list oci:./list");
+    fixture.run_line_ok("copy --quiet @built:list oci:./list");
     fs::remove_file(fixture.path("list/blobs/sha256").join(image.digest().trim_start_matches("sha256:"))).expect("it");
-    let failed = fixture.run("create --push @app:1 oci:./list");
-    let wanted = format!("no such manifest: oci:./list@{} (linux/amd64), which oci:./list names", image.digest());
-    assert_eq!(failed.first_err_line(), wanted);
-    assert!(fixture.run("inspect --check oci:./list").success().out().contains("not in the layout"));
+    let failed = fixture.run_line("create --push @app:1 oci:./list");
+    let expected = format!("no such manifest: oci:./list@{} (linux/amd64), which oci:./list names", image.digest());
+    assert_eq!(failed.first_err_line(), expected);
+    assert!(fixture.run_line("inspect --check oci:./list").success().out().contains("not in the layout"));
 }
 
 #[test]
@@ -202,50 +202,54 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
     fixture.registry.put_image("other", "1", &images[1]);
     let line = "create --push nowhere.invalid/app:1 oci:./arm64 @other:1 --format json --tag more --to";
     for target in ["oci:./dir", "oci-archive:./a.tar"] {
-        let dry = fixture.json(&format!("{line} {target} --dry-run"));
+        let dry = fixture.line_json(&format!("{line} {target} --dry-run"));
         assert_eq!(
             (&dry["tagChanges"][0]["change"], &dry["platforms"][0]["from"]["how"]),
             (&json!("new"), &json!("copy"))
         );
         assert!(!fixture.path(&target[target.find("./").expect("a path") + 2..]).exists());
-        let told = fixture.json(&format!("{line} {target}"));
-        assert_eq!((&told["digest"], &told["copied"]), (&dry["digest"], &dry["copied"]));
-        assert_eq!(told["reference"], format!("{target}:1"));
+        let printed = fixture.line_json(&format!("{line} {target}"));
+        assert_eq!((&printed["digest"], &printed["copied"]), (&dry["digest"], &dry["copied"]));
+        assert_eq!(printed["reference"], format!("{target}:1"));
         assert!(fixture.registry.requests().iter().all(|request| request.path.starts_with("/v2/other/")));
-        let again = fixture.json(&format!("{line} {target}"));
-        assert_eq!((&again["unchanged"], &again["copied"]["blobs"]), (&json!(true), &json!(0)));
+        let repeated = fixture.line_json(&format!("{line} {target}"));
+        assert_eq!((&repeated["unchanged"], &repeated["copied"]["blobs"]), (&json!(true), &json!(0)));
         // What was written is whole: it can be published, under each of its names.
         for name in ["1", "more"] {
-            fixture.works(&format!("copy --quiet {target}:{name} @from:{name}"));
+            fixture.run_line_ok(&format!("copy --quiet {target}:{name} @from:{name}"));
             assert_eq!(fixture.listed("from", name), images.each_ref().map(|image| json!(image.digest())));
         }
         fixture.serves("from", &images.each_ref());
-        let shown = fixture.run(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
+        let shown =
+            fixture.run_line(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
         assert_eq!(shown.code, 0, "{}", shown.err());
     }
     // A draft whose images are in its own repository; the draft stays until --purge.
     let nested = Index::oci().image(&images[0]).index(&Index::oci().image(&images[1]).build()).build();
     images.iter().for_each(|image| drop(fixture.registry.put_image("app", "image", image)));
     fixture.registry.put_index("app", "list", &nested);
-    fixture.works("create @app:1 @app:list");
-    let told = fixture.run("push --to ocidir://pushed @app:1").success().out();
-    assert_eq!(told, format!("ocidir://pushed:1@{}\n", nested.digest()));
+    fixture.run_line_ok("create @app:1 @app:list");
+    let stdout = fixture.run_line("push --to ocidir://pushed @app:1").success().out();
+    assert_eq!(stdout, format!("ocidir://pushed:1@{}\n", nested.digest()));
     assert!(!fixture.has_written());
-    let verified = fixture.run("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
+    let verified = fixture.run_line("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
     assert!(verified.contains("verified: 1 name, 3 manifests, "), "{verified}");
-    assert_eq!(fixture.run("exists @app:1").code, 1);
-    fixture.works("copy --quiet ocidir://pushed:again @back");
+    assert_eq!(fixture.run_line("exists @app:1").code, 1);
+    fixture.run_line_ok("copy --quiet ocidir://pushed:again @back");
     assert_eq!(fixture.registry.manifest("back", "again").expect("the list").1, nested.manifest);
     // Without a name, as an entry of its own.
-    let told = fixture.run("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed").success();
-    let digest = told.out().trim_end().replace("oci:./unnamed@", "");
+    let output =
+        fixture.run_line("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed").success();
+    let digest = output.out().trim_end().replace("oci:./unnamed@", "");
     let index = fs::read_to_string(fixture.path("unnamed/index.json")).expect("index.json");
     assert!(index.contains(&digest) && !index.contains("ref.name"), "{digest}: {index}");
     // Several lists of one file.
     let spec = |tag: &str| format!("image: nowhere.invalid/x:{tag}\nmanifests: [{{image: \"oci:./arm64\"}}]\n");
     fs::write(fixture.path("lists.yaml"), format!("{}---\n{}", spec("a"), spec("b"))).expect("a spec");
-    fixture.works("apply -f lists.yaml --to oci-archive:./lists.tar");
-    ["a", "b"].iter().for_each(|tag| fixture.works(&format!("inspect oci-archive:./lists.tar:{tag}")));
+    fixture.run_line_ok("apply -f lists.yaml --to oci-archive:./lists.tar");
+    for tag in ["a", "b"] {
+        fixture.run_line_ok(&format!("inspect oci-archive:./lists.tar:{tag}"));
+    }
     for (line, error) in [
         ("apply -f lists.yaml --to oci:./one:tag", "the tag of --to applies to one list, and there are 2"),
         ("push --to registry.example.com/app @app:1", "not an OCI layout like oci-layout://DIR"),
@@ -261,7 +265,7 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         ),
         ("create --push --to oci:./x --require linux/s390x @app:3 @other:1", "linux/s390x"),
     ] {
-        let failed = fixture.run(line);
+        let failed = fixture.run_line(line);
         assert!(failed.code != 0 && failed.err().contains(error), "{line}: {}", failed.err());
         assert!(!fixture.has_written() && !fixture.path("x").exists() && !fixture.path("one").exists(), "{line}");
     }

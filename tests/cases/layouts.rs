@@ -1,4 +1,5 @@
-//! `copy` between registries and OCI image layouts: same bytes everywhere, few requests, nothing half-done.
+//! `copy` between registries and OCI image layouts: the bytes stay the same, with few requests, and nothing is left
+//! half-written.
 
 use std::fs;
 
@@ -6,11 +7,11 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::{buildx_image, buildx_index};
 use testkit::image::{Image, Index};
 
-use super::layout_fixture::Fixture;
+use super::fixture::Fixture;
 
 impl Fixture {
     /// The method and the end of the path of every request.
-    fn requests(&self) -> Vec<String> {
+    fn short_requests(&self) -> Vec<String> {
         let requests = self.registry.requests();
         let line = |path: &str| path.rsplit('/').take(2).collect::<Vec<_>>().join(" ");
         requests.iter().map(|request| format!("{} {}", request.method, line(&request.path))).collect()
@@ -39,21 +40,21 @@ fn an_index_keeps_every_byte_through_layouts_archives_and_back() {
         ("ocidir://second", "oci:./third"),
         ("oci:./third:other", "@back"),
     ] {
-        fixture.copies(&format!("{from} {to}"));
+        fixture.copy_ok(&format!("{from} {to}"));
     }
     assert_eq!(fixture.registry.manifest("back", "other").expect("the index").1, index.manifest);
     for child in digests(&index) {
-        let own = fixture.registry.manifest("app", &child);
-        assert_eq!(fixture.registry.manifest("back", &child), own, "{child}");
-        let image: Value = serde_json::from_slice(&own.expect("a child").1).expect("a manifest");
+        let stored = fixture.registry.manifest("app", &child);
+        assert_eq!(fixture.registry.manifest("back", &child), stored, "{child}");
+        let image: Value = serde_json::from_slice(&stored.expect("a child").1).expect("a manifest");
         for blob in image["layers"].as_array().into_iter().flatten().chain([&image["config"]]) {
             assert!(fixture.registry.has_blob("back", blob["digest"].as_str().expect("a digest")));
         }
     }
     // Once more nothing has to be sent.
-    let again = fixture.copy("oci:./third:other @back --format json").success();
-    let told: Value = serde_json::from_slice(&again.stdout).expect("JSON");
-    assert_eq!((&told["digest"], &told["unchanged"]), (&json!(digest), &json!(true)));
+    let repeated = fixture.copy("oci:./third:other @back --format json").success();
+    let printed: Value = serde_json::from_slice(&repeated.stdout).expect("JSON");
+    assert_eq!((&printed["digest"], &printed["unchanged"]), (&json!(digest), &json!(true)));
     assert!(!fixture.has_written());
     assert_eq!(
         fixture.index_json("third")["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"],
@@ -62,28 +63,29 @@ fn an_index_keeps_every_byte_through_layouts_archives_and_back() {
 }
 
 #[test]
-fn a_retag_takes_one_look_at_each_image_and_one_put() {
+fn copy_retags_with_one_head_for_each_image_and_one_put() {
     let fixture = Fixture::new();
     let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     let index = Index::oci().image(&one).image(&two).build();
     let digest = fixture.registry.put_index("app", "1", &index);
-    let told = fixture.copy("--jobs 1 @app:1 @app:2").success().out();
-    assert_eq!(told, format!("{}@{digest}\n", fixture.registry.name("app:2")));
-    let wanted = [
+    let stdout = fixture.copy("--jobs 1 @app:1 @app:2").success().out();
+    assert_eq!(stdout, format!("{}@{digest}\n", fixture.registry.name("app:2")));
+    let expected = [
         "GET 1 manifests".to_owned(),
         format!("HEAD {} manifests", one.digest()),
         format!("HEAD {} manifests", two.digest()),
         "HEAD 2 manifests".to_owned(),
         "PUT 2 manifests".to_owned(),
     ];
-    let requests: Vec<String> = fixture.requests().into_iter().filter(|line| !line.starts_with("GET  v2")).collect();
-    assert_eq!(requests, wanted);
-    fixture.copies("--jobs 1 @app:1 @app:2");
-    assert!(!fixture.has_written(), "{:?}", fixture.requests());
+    let requests: Vec<String> =
+        fixture.short_requests().into_iter().filter(|line| !line.starts_with("GET  v2")).collect();
+    assert_eq!(requests, expected);
+    fixture.copy_ok("--jobs 1 @app:1 @app:2");
+    assert!(!fixture.has_written(), "{:?}", fixture.short_requests());
 }
 
 #[test]
-fn a_picked_platform_is_the_image_itself_and_several_are_an_index() {
+fn copy_of_one_platform_is_the_image_and_of_several_an_index() {
     let fixture = Fixture::new();
     let images = ["linux/amd64", "linux/arm64", "linux/s390x"].map(buildx_image);
     let inner = Index::oci().image(&images[2]).build();
@@ -93,12 +95,12 @@ fn a_picked_platform_is_the_image_itself_and_several_are_an_index() {
     assert!(one.err().contains("linux/arm64 is copied as an image, without the index"), "{}", one.err());
     assert_eq!(fixture.registry.manifest("one", "1").expect("the image").1, images[1].manifest);
     let two = fixture.copy("--platform linux/amd64,linux/s390x --format json @app:1 @two").success();
-    let told: Value = serde_json::from_slice(&two.stdout).expect("JSON");
-    assert_eq!(told["sourceDigest"], index.digest());
+    let printed: Value = serde_json::from_slice(&two.stdout).expect("JSON");
+    assert_eq!(printed["sourceDigest"], index.digest());
     let served = fixture.registry.manifest("two", "1").expect("an index").1;
     let served: Value = serde_json::from_slice(&served).expect("JSON");
     let listed: Vec<&Value> =
-        served["manifests"].as_array().expect("images").iter().map(|own| &own["digest"]).collect();
+        served["manifests"].as_array().expect("images").iter().map(|stored| &stored["digest"]).collect();
     assert_eq!(listed, [&json!(images[0].digest()), &json!(images[2].digest())]);
     assert_eq!(served["annotations"]["own"], "kept");
     let none = fixture.copy("--platform linux/ppc64le @app:1 @three");
@@ -113,61 +115,66 @@ fn a_damaged_blob_is_not_copied_and_moves_no_tag() {
     let fixture = Fixture::new();
     let image = Image::oci().platform("linux", "amd64").layer("a layer").build();
     fixture.registry.put_image("app", "1", &image);
-    fixture.copies("@app:1 oci:./dir");
+    fixture.copy_ok("@app:1 oci:./dir");
     let layer = testkit::image::sha256(b"a layer");
     let file = fixture.path("dir/blobs/sha256").join(layer.trim_start_matches("sha256:"));
     fs::write(&file, "A layer").expect("a blob");
     for target in ["@new:1", "oci:./new:1", "oci-archive:./new.tar:1"] {
         let failed = fixture.copy(&format!("oci:./dir {target}"));
         assert_eq!(failed.code, 1, "{target}");
-        let told = failed.err();
-        assert!(told.contains(&format!("{layer} in ./dir is damaged: its bytes have the digest sha256:")), "{told}");
+        let stderr = failed.err();
+        assert!(
+            stderr.contains(&format!("{layer} in ./dir is damaged: its bytes have the digest sha256:")),
+            "{stderr}"
+        );
     }
     assert!(fixture.registry.tags("new").is_empty());
     assert!(!fixture.path("new/index.json").exists() && !fixture.path("new.tar").exists());
-    let left = fs::read_dir(fixture.path("new/blobs/sha256")).expect("blobs");
+    let written = fs::read_dir(fixture.path("new/blobs/sha256")).expect("blobs");
     assert!(
-        left.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')),
+        written.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')),
         "no staged file is left"
     );
     // A copy mends what is damaged in its target.
-    fixture.copies("@app:1 oci:./dir");
+    fixture.copy_ok("@app:1 oci:./dir");
     assert_eq!(fs::read(&file).expect("a blob"), b"a layer");
 }
 
 #[test]
-fn entries_of_other_tools_stay_in_a_layout() {
+fn copy_keeps_the_entries_of_other_tools_in_a_layout() {
     let fixture = Fixture::new();
     let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     fixture.registry.put_image("app", "1", &one);
     fixture.registry.put_image("app", "2", &two);
-    fixture.copies("@app:1 oci:./dir:theirs");
+    fixture.copy_ok("@app:1 oci:./dir:theirs");
     let mut index = fixture.index_json("dir");
     index["x-unknown"] = json!([1]);
     index["manifests"][0]["annotations"]["own"] = json!("note");
     fs::write(fixture.path("dir/index.json"), index.to_string()).expect("index.json");
-    fixture.copies("@app:2 oci:./dir:ours");
-    fixture.copies("@app:1 oci:./dir:ours");
+    fixture.copy_ok("@app:2 oci:./dir:ours");
+    fixture.copy_ok("@app:1 oci:./dir:ours");
     let after = fixture.index_json("dir");
     assert_eq!((&after["x-unknown"], &after["manifests"][0]), (&json!([1]), &index["manifests"][0]));
     assert_eq!(after["manifests"].as_array().map(Vec::len), Some(2));
     assert_eq!(after["manifests"][1]["digest"], one.digest());
     // An archive is written anew with all that it had.
-    fixture.copies("@app:1 oci-archive:./a.tar:one");
-    fixture.copies("@app:2 oci-archive:./a.tar:two");
+    fixture.copy_ok("@app:1 oci-archive:./a.tar:one");
+    fixture.copy_ok("@app:2 oci-archive:./a.tar:two");
     for (name, image) in [("one", &one), ("two", &two)] {
-        fixture.copies(&format!("oci-archive:./a.tar:{name} @from:{name}"));
+        fixture.copy_ok(&format!("oci-archive:./a.tar:{name} @from:{name}"));
         assert_eq!(fixture.registry.manifest("from", name).expect("an image").1, image.manifest);
     }
 }
 
 #[test]
-fn names_that_mean_nothing_or_several_images_are_refused() {
+fn copy_refuses_unknown_and_ambiguous_layout_names() {
     let fixture = Fixture::new();
     let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     fixture.registry.put_image("app", "1", &one);
     fixture.registry.put_image("app", "2", &two);
-    ["1", "2"].iter().for_each(|tag| fixture.copies(&format!("@app:{tag} oci:./dir")));
+    for tag in ["1", "2"] {
+        fixture.copy_ok(&format!("@app:{tag} oci:./dir"));
+    }
     fs::create_dir(fixture.path("other")).expect("a folder");
     fs::write(fixture.path("other/file"), "x").expect("a file");
     for (line, error) in [
@@ -191,7 +198,7 @@ fn names_that_mean_nothing_or_several_images_are_refused() {
         assert!(!fixture.has_written(), "{line}");
     }
     let digest = two.digest();
-    fixture.copies(&format!("oci-layout://dir@{digest} @new"));
+    fixture.copy_ok(&format!("oci-layout://dir@{digest} @new"));
     assert_eq!(fixture.registry.tags("new"), [""; 0], "a digest alone brings no tag");
     assert!(fixture.registry.manifest("new", &digest).is_some());
     let wrong = fixture.copy(&format!("@app:1 @new@{digest}"));
@@ -200,14 +207,14 @@ fn names_that_mean_nothing_or_several_images_are_refused() {
 }
 
 #[test]
-fn a_dry_run_changes_nothing() {
+fn copy_dry_run_changes_nothing() {
     let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
     fixture.registry.put_index("app", "1", &index);
     for target in ["@new:1", "oci:./dir:1", "oci-archive:./a.tar:1"] {
-        let told = fixture.copy(&format!("--dry-run @app:1 {target}")).success();
-        assert!(told.out().contains("would send 5 of 5 manifests"), "{}", told.out());
-        assert!(!fixture.has_written(), "{:?}", fixture.requests());
+        let output = fixture.copy(&format!("--dry-run @app:1 {target}")).success();
+        assert!(output.out().contains("would send 5 of 5 manifests"), "{}", output.out());
+        assert!(!fixture.has_written(), "{:?}", fixture.short_requests());
     }
     assert!(!fixture.path("dir").exists() && !fixture.path("a.tar").exists());
 }

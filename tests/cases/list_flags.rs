@@ -1,4 +1,4 @@
-//! What a list says of itself: annotations with buildx's prefixes, the subject, and one image that stays one image.
+//! Flags of the list itself: annotations with buildx's prefixes, the subject, and `--prefer-index=false`.
 
 use serde_json::{Value, json};
 use testkit::image::Image;
@@ -7,7 +7,7 @@ use testkit::loopback::Registry;
 use super::fixture::Fixture;
 
 fn fixture() -> Fixture {
-    let fixture = Fixture::of(Registry::builder().without_referrers().start());
+    let fixture = Fixture::with_registry(Registry::builder().without_referrers().start());
     fixture.with_images("app", &["amd64", "arm64"]).with_images("other", &["amd64", "arm64"])
 }
 
@@ -18,7 +18,7 @@ fn assert_refused(fixture: &Fixture, args: &[&str], expected: &str) {
 }
 
 #[test]
-fn annotations_go_where_their_prefix_says() {
+fn annotations_are_placed_by_their_prefix() {
     let fixture = fixture();
     let arm = "manifest-descriptor[linux/arm64]:tier=arm";
     let create = ["create", "--annotation", "index:a=1", "--annotation", arm, "@app:1", "@app:amd64", "@app:arm64"];
@@ -61,23 +61,23 @@ fn annotations_go_where_their_prefix_says() {
 fn a_list_refers_to_its_subject() {
     let fixture = fixture();
     let digest = Image::oci().platform("linux", "arm64").layer("arm64").build().digest();
-    let of = |list: &Value| list["subject"]["digest"].as_str().map(str::to_owned);
+    let subject_digest = |list: &Value| list["subject"]["digest"].as_str().map(str::to_owned);
     let _ = fixture.run(&["create", "@app:1", "@app:amd64"]).success();
     let _ = fixture.run(&["push", "--subject", "@app:arm64", "@app:1"]).success();
-    assert_eq!(of(&fixture.list("app", "1")), Some(digest.clone()));
+    assert_eq!(subject_digest(&fixture.list("app", "1")), Some(digest.clone()));
     let tag = digest.replace(':', "-");
     let list = testkit::image::sha256(&fixture.registry.manifest("app", "1").expect("the list").1);
     assert_eq!(fixture.list("app", &tag)["manifests"][0]["digest"], json!(list), "the referrers tag names the list");
     // A draft keeps it.
     let _ = fixture.run(&["annotate", "--subject", "@app:arm64", "@app:1"]).success();
     let _ = fixture.run(&["push", "@app:1"]).success();
-    assert_eq!(of(&fixture.list("app", "1")), Some(digest.clone()));
+    assert_eq!(subject_digest(&fixture.list("app", "1")), Some(digest.clone()));
     assert_refused(&fixture, &["push", "--type", "docker", "@app:1"], "has no place for the list's subject");
     let _ = fixture.run(&["annotate", "--unset-subject", "@app:1"]).success();
     let _ = fixture.run(&["push", "--purge", "@app:1"]).success();
-    assert_eq!(of(&fixture.list("app", "1")), None);
+    assert_eq!(subject_digest(&fixture.list("app", "1")), None);
     let _ = fixture.run(&["create", "--push", "--subject", "@app:arm64", "@app:2", "@app:amd64"]).success();
-    assert_eq!(of(&fixture.list("app", "2")), Some(digest));
+    assert_eq!(subject_digest(&fixture.list("app", "2")), Some(digest));
     let push = |subject| ["create", "--push", "--subject", subject, "@app:3", "@app:amd64"];
     assert_refused(&fixture, &push("@other:amd64"), "/app, the repository of the list");
     assert_refused(&fixture, &push("@app:none"), "no such manifest");
@@ -93,8 +93,8 @@ fn files_become_an_artifact_of_the_list() {
     let kind = "application/vnd.example.notes";
     let add = |more: &[&str]| fixture.run(&[&["add", "--artifact-type", kind, "@app:1"], more].concat());
     let titled = ["--artifact", &paths[0], "--artifact", &paths[1], "--artifact-title", "A", "--artifact", &paths[2]];
-    let told = add(&titled).success().out();
-    assert!(told.starts_with("Added ") && told.lines().count() == 1, "{told}");
+    let stdout = add(&titled).success().out();
+    assert!(stdout.starts_with("Added ") && stdout.lines().count() == 1, "{stdout}");
     let _ = fixture.run(&["push", "--type=oci", "--purge", "--verify", "@app:1"]).success();
     let list = fixture.list("app", "1");
     let entry = &list["manifests"][1];
@@ -138,7 +138,7 @@ fn files_become_an_artifact_of_the_list() {
 }
 
 #[test]
-fn one_image_stays_one_image() {
+fn prefer_index_false_publishes_one_image_as_an_image() {
     let fixture = fixture();
     for source in ["@app:arm64", "@other:arm64"] {
         let flags = ["create", "--push", "--prefer-index=false", "--verify", "-t", "also", "@app:one", source];
@@ -147,8 +147,8 @@ fn one_image_stays_one_image() {
         assert_eq!(fixture.registry.manifest("app", "also"), fixture.registry.manifest("other", "arm64"));
     }
     let _ = fixture.run(&["create", "@app:two", "@other:amd64"]).success();
-    let told = fixture.run(&["push", "--prefer-index=false", "--dry-run", "@app:two"]).success().out();
-    assert!(told.contains("linux/amd64"), "{told}");
+    let stdout = fixture.run(&["push", "--prefer-index=false", "--dry-run", "@app:two"]).success().out();
+    assert!(stdout.contains("linux/amd64"), "{stdout}");
     let pushed = fixture.run(&["push", "--prefer-index=false", "--by-digest", "@app:two"]).success().out();
     assert!(pushed.contains(&Image::oci().platform("linux", "amd64").layer("amd64").build().digest()), "{pushed}");
     // What the image does not say makes a list of it.

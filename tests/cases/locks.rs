@@ -1,4 +1,4 @@
-//! The locks of drafts that another process holds, here the test's own: who waits for them, and for how long.
+//! Locks of drafts that another process holds (here the test): which commands wait for them, and for how long.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -55,11 +55,11 @@ fn prune_skips_and_reports_locked_drafts() {
     let held = fixture.held_lock("1");
     let pruned = fixture.command(&["prune", "--older-than", "0s"]).run().success();
     let process = std::process::id();
-    let said = format!(
+    let expected = format!(
         "skipping {}: another docker-manifest in process {process} is using it\n",
         fixture.registry.name("app:1")
     );
-    assert_eq!(pruned.err(), said);
+    assert_eq!(pruned.err(), expected);
     assert!(pruned.out().contains(&format!("Removed {}", fixture.registry.name("app:2"))), "{}", pruned.out());
     assert_eq!((fixture.has_draft_of("1"), fixture.has_draft_of("2")), (true, false));
     drop(held);
@@ -74,8 +74,8 @@ fn apply_waits_for_a_locked_draft_until_the_timeout() {
     let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
     let _held = fixture.held_lock("1");
     let failed = fixture.command(&["apply", "--draft", "--timeout", "1s", "-f", "-"]).stdin(spec).run();
-    let said = format!("another docker-manifest (process {}) is still busy with", std::process::id());
-    assert!(failed.code == 1 && failed.err().contains(&said), "{}", failed.err());
+    let expected = format!("another docker-manifest (process {}) is still busy with", std::process::id());
+    assert!(failed.code == 1 && failed.err().contains(&expected), "{}", failed.err());
     // The list itself is published.
     assert!(fixture.registry.tags("app").contains(&"1".to_owned()));
 }
@@ -91,8 +91,8 @@ fn apply_replaces_a_draft_that_cannot_be_read() {
     let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
     let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
     let applied = fixture.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
-    let said = format!("the draft {} is replaced", fixture.registry.name("app:1"));
-    assert!(applied.err().lines().any(|line| line == said), "{}", applied.err());
+    let expected = format!("the draft {} is replaced", fixture.registry.name("app:1"));
+    assert!(applied.err().lines().any(|line| line == expected), "{}", applied.err());
     let _ = fixture.command(&["inspect", "--local", "@app:1"]).run().success();
 }
 

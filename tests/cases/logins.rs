@@ -1,10 +1,10 @@
-//! Logins that are right but not for everything, that are wrong, too long, or cannot be had.
+//! Logins that are valid for a part of a command only, and logins that are wrong, too long, or unavailable.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::auth::Access;
 use docker_manifest::net::RegistryErrorKind;
-use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
+use testkit::loopback::{Bearer, Fault, RecordedRequest, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 
 use super::OURS;
@@ -29,7 +29,7 @@ fn ours(sandbox: &Sandbox, words: &[&str]) -> Output {
     sandbox.command(OURS).args(words.iter().copied()).run()
 }
 
-fn carried(registry: &Registry) -> Vec<Recorded> {
+fn requests_with_login(registry: &Registry) -> Vec<RecordedRequest> {
     registry.requests().into_iter().filter(|request| request.header("Authorization").is_some()).collect()
 }
 
@@ -42,11 +42,11 @@ fn draft(registry: &Registry, sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn a_401_to_a_mount_is_about_the_mount_once_the_login_was_accepted() {
+fn a_401_to_a_mount_after_an_accepted_login_is_about_the_mount() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     let sandbox = logged_in(&registry, PASSWORD);
     let list = draft(&registry, &sandbox);
-    registry.fault(Rule::on("POST", "mount=").authorized(), basic_401());
+    registry.add_fault(Rule::on("POST", "mount=").authorized(), basic_401());
     let _ = ours(&sandbox, &["push", &list]).success();
     assert!(registry.requests().iter().any(|request| request.line().contains("mount=")));
     let _ = ours(&sandbox, &["inspect", "--remote", &list]).success();
@@ -59,7 +59,7 @@ fn an_account_that_may_push_but_not_pull_pushes() {
         let sandbox = logged_in(&registry, PASSWORD);
         let list = draft(&registry, &sandbox);
         for method in ["GET", "HEAD"] {
-            registry.fault(Rule::on(method, "/two/app/manifests/").authorized(), basic_401());
+            registry.add_fault(Rule::on(method, "/two/app/manifests/").authorized(), basic_401());
         }
         let output = ours(&sandbox, &[&["push", &list], tags].concat());
         assert_eq!(output.code, 0, "{tags:?}: {}", output.err());
@@ -67,17 +67,17 @@ fn an_account_that_may_push_but_not_pull_pushes() {
 }
 
 #[test]
-fn a_wrong_password_goes_with_one_further_request_after_the_look_at_the_tag_and_then_no_more() {
+fn a_wrong_password_is_sent_once_more_after_the_tag_check_and_then_no_more() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     let list = draft(&registry, &logged_in(&registry, PASSWORD));
     let sandbox = logged_in(&registry, PASSWORD);
     let _ = draft(&registry, &sandbox);
     let wrong = BASE64_STANDARD.encode("me:another-password");
     sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
-    let before = carried(&registry).len();
+    let before = requests_with_login(&registry).len();
     let output = ours(&sandbox, &["push", "--tag", "other", &list]);
     assert_eq!(output.code, 1, "{}", output.out());
-    let lines: Vec<_> = carried(&registry).into_iter().skip(before).map(|request| request.line()).collect();
+    let lines: Vec<_> = requests_with_login(&registry).into_iter().skip(before).map(|request| request.line()).collect();
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(
         lines[0].contains("GET /v2/two/app/manifests/1") && !lines[1].contains("/two/app/manifests/"),
@@ -101,20 +101,20 @@ fn a_refused_login_is_reported_once_for_many_images() {
         for output in [stored, given] {
             assert_eq!(output.err().matches("refuses the login").count(), 1, "{}", output.err());
         }
-        assert_eq!(carried(&registry).len(), 2, "once for each command");
+        assert_eq!(requests_with_login(&registry).len(), 2, "once for each command");
     }
 }
 
 #[test]
-fn a_token_server_that_wants_a_login_is_told_of_once_whatever_the_number_of_images() {
+fn a_token_server_that_requires_a_login_is_reported_once() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
-    registry.fault(Rule::tokens(), Fault::status(401));
+    registry.add_fault(Rule::tokens(), Fault::status(401));
     let names: Vec<_> = (0..20).map(|number| format!("{}/r{number}:1", registry.host())).collect();
     let list = format!("{}/app:1", registry.host());
     let words: Vec<_> = ["create", &list].into_iter().chain(names.iter().map(String::as_str)).collect();
     let output = ours(&Sandbox::new(), &words);
-    let said = format!("unauthorized: {} wants a login", registry.host());
-    assert_eq!((output.code, output.err().matches(&said).count()), (1, 1), "{}", output.err());
+    let expected = format!("unauthorized: {} wants a login", registry.host());
+    assert_eq!((output.code, output.err().matches(&expected).count()), (1, 1), "{}", output.err());
     assert_eq!(output.err().matches("hint: log in with: docker login ").count(), 1, "{}", output.err());
 }
 
@@ -140,7 +140,7 @@ fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent()
 }
 
 #[test]
-fn a_helper_is_ended_when_the_time_is_up_and_named() {
+fn a_helper_is_killed_at_the_timeout_and_named() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     let mut sandbox = Sandbox::new();
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", sandbox.path().display()));
@@ -153,7 +153,7 @@ fn a_helper_is_ended_when_the_time_is_up_and_named() {
 }
 
 #[test]
-fn a_config_json_that_cannot_be_read_is_told_in_a_line_and_means_nobody() {
+fn an_unreadable_config_json_is_a_warning_and_means_anonymous() {
     let open = Registry::builder().bearer(Bearer::new().anonymous_pull()).start();
     let shut = Registry::builder().basic("me", PASSWORD).start();
     for (registry, code) in [(&open, 0), (&shut, 1)] {
@@ -164,10 +164,10 @@ fn a_config_json_that_cannot_be_read_is_told_in_a_line_and_means_nobody() {
         std::os::unix::fs::symlink("config.json", &path).expect("a link to itself");
         let output = ours(&sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
         assert_eq!(output.code, code, "{}", output.err());
-        let told = output.err().lines().filter(|line| line.contains("going on without logins")).count();
-        assert_eq!(told, 1, "{}", output.err());
+        let warnings = output.err().lines().filter(|line| line.contains("going on without logins")).count();
+        assert_eq!(warnings, 1, "{}", output.err());
         assert_eq!(code == 1, output.err().contains("wants a login"), "{}", output.err());
-        assert_eq!(carried(registry).iter().filter(|request| request.is_token()).count(), 0);
+        assert_eq!(requests_with_login(registry).iter().filter(|request| request.is_token()).count(), 0);
     }
 }
 
@@ -175,7 +175,7 @@ fn a_config_json_that_cannot_be_read_is_told_in_a_line_and_means_nobody() {
 fn certs_d_is_opened_only_where_docker_opens_it() {
     let registry = Registry::start();
     registry.put_image("app", "1", &amd());
-    let afar = format!("0.0.0.0:{}", registry.port());
+    let remote_host = format!("0.0.0.0:{}", registry.port());
     let builder = |host: &str| {
         let builder = FixtureBuilder::new();
         let folder = builder.certs_d(host);
@@ -184,10 +184,11 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
         builder
     };
     assert!(builder(&registry.host()).build().manifest(&registry, "app:1").is_ok());
-    assert!(builder(&afar).insecure().build().manifest_of(&format!("{afar}/app:1")).is_ok());
-    let error = builder(&afar).build().manifest_of(&format!("{afar}/app:1")).expect_err("it cannot be read");
+    assert!(builder(&remote_host).insecure().build().manifest_of(&format!("{remote_host}/app:1")).is_ok());
+    let error =
+        builder(&remote_host).build().manifest_of(&format!("{remote_host}/app:1")).expect_err("it cannot be read");
     assert_eq!(error.kind, RegistryErrorKind::TlsFiles);
-    assert!(error.detail.contains(&format!("certs.d/{afar}: ")), "{}", error.detail);
+    assert!(error.detail.contains(&format!("certs.d/{remote_host}: ")), "{}", error.detail);
     for hub in ["docker.io", "registry-1.docker.io"] {
         let fixture = builder(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
         let error = fixture.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
@@ -206,15 +207,15 @@ fn fetch_all(registry: &Registry, count: usize) {
     }
 }
 
-fn tokens(registry: &Registry) -> Vec<Recorded> {
-    registry.requests().into_iter().filter(Recorded::is_token).collect()
+fn tokens(registry: &Registry) -> Vec<RecordedRequest> {
+    registry.requests().into_iter().filter(RecordedRequest::is_token).collect()
 }
 
 #[test]
-fn one_token_request_asks_for_no_more_than_servers_take() {
+fn one_token_request_names_a_bounded_number_of_scopes() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
     fetch_all(&registry, 150);
-    let lines: Vec<_> = tokens(&registry).iter().map(Recorded::line).collect();
+    let lines: Vec<_> = tokens(&registry).iter().map(RecordedRequest::line).collect();
     assert_eq!(lines.len(), 3, "{lines:#?}");
     for line in lines {
         assert!(line.matches("scope=").count() <= 64 && line.len() <= 4096, "{line}");
@@ -222,26 +223,27 @@ fn one_token_request_asks_for_no_more_than_servers_take() {
 }
 
 #[test]
-fn a_token_or_a_request_for_one_that_is_too_large_makes_it_one_a_repository() {
+fn too_large_tokens_are_requested_for_each_repository() {
     let padded = || Registry::builder().bearer(Bearer::new().user("me", PASSWORD).padding(4096)).start();
     let short = || Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
     let manifests = || Rule::on("GET", "/manifests/").authorized().nth(1);
     for status in [413, 414, 431] {
         let registry = short();
-        registry.fault(Rule::tokens().nth(1), Fault::status(status));
+        registry.add_fault(Rule::tokens().nth(1), Fault::status(status));
         fetch_all(&registry, 4);
         assert_eq!(tokens(&registry).len(), 5, "{status}");
     }
     for (registry, status) in [(short(), 413), (short(), 414), (short(), 431), (padded(), 400)] {
-        registry.fault(manifests(), Fault::status(status));
+        registry.add_fault(manifests(), Fault::status(status));
         fetch_all(&registry, 4);
-        let asked: Vec<_> = tokens(&registry).iter().map(|request| request.line().matches("scope=").count()).collect();
-        assert_eq!(asked, [4, 1, 1, 1, 1], "{status}");
+        let scope_counts: Vec<_> =
+            tokens(&registry).iter().map(|request| request.line().matches("scope=").count()).collect();
+        assert_eq!(scope_counts, [4, 1, 1, 1, 1], "{status}");
     }
     // A 400 to a short header is about something else.
     let registry = short();
     registry.put_image("app", "1", &amd());
-    registry.fault(manifests(), Fault::status(400));
+    registry.add_fault(manifests(), Fault::status(400));
     let error = Fixture::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
     assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(RegistryErrorKind::Refused), 1));
 }

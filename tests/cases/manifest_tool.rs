@@ -1,5 +1,5 @@
-//! Called by another program's name: manifest-tool's command line, its output and its exit codes, and each of its known
-//! faults not repeated. A real manifest-tool is compared with where there is one.
+//! The program under the name manifest-tool: its command line, output and exit codes, without its known faults.
+//! Where a real manifest-tool is installed, both are compared.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ const TWO: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: 
                    platform: {architecture: arm64, os: linux, variant: v8}\n";
 
 #[test]
-fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
+fn manifest_tool_pushes_a_spec_as_a_docker_list_and_prints_its_digest() {
     let fixture = with_two();
     let spec = fixture.spec(TWO);
     let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
@@ -38,7 +38,7 @@ fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
     assert_eq!(tags, ["1", "1.0", "latest"]);
     let platforms: Vec<Value> = fixture.list("app", "1")["manifests"]
         .as_array()
-        .expect("lines")
+        .expect("entries")
         .iter()
         .map(|line| line["platform"].clone())
         .collect();
@@ -51,7 +51,7 @@ fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
 }
 
 #[test]
-fn arguments_are_pushed_as_an_index_with_annotations() {
+fn manifest_tool_pushes_arguments_as_an_index_with_annotations() {
     let fixture = fixture();
     fixture.put_image("app", "linux-amd64", "amd64");
     fixture.put_image("app", "linux-armv7", "arm");
@@ -85,7 +85,7 @@ mod faults {
     use super::*;
 
     #[test]
-    fn unknown_keys_are_not_skipped_silently() {
+    fn manifest_tool_reports_unknown_keys_of_a_spec() {
         let fixture = fixture();
         fixture.put_image("src", "amd64", "amd64");
         let spec = fixture.spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
@@ -96,11 +96,11 @@ mod faults {
     }
 
     #[test]
-    fn a_failure_is_not_an_image_that_is_missing() {
+    fn ignore_missing_does_not_hide_other_failures() {
         let fixture = with_two();
         let spec = fixture.spec(TWO);
         for status in [401, 403, 500] {
-            fixture.registry.fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
+            fixture.registry.add_fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
             let refused = fixture.command_by("manifest-tool", &["push", "from-spec", "--ignore-missing", &spec]);
             let refused = refused.env("DOCKER_MANIFEST_RETRIES", "0").run();
             assert_eq!((refused.code, refused.out()), (1, String::new()), "{status}: {}", refused.err());
@@ -110,7 +110,7 @@ mod faults {
     }
 
     #[test]
-    fn a_bad_type_is_not_docker() {
+    fn manifest_tool_refuses_an_unknown_type() {
         let fixture = fixture();
         let spec = fixture.spec(TWO);
         let refused = fixture.manifest_tool(&["push", "--type", "orc", "from-spec", &spec]);
@@ -120,7 +120,7 @@ mod faults {
     }
 
     #[test]
-    fn flags_behind_arguments_count() {
+    fn manifest_tool_accepts_flags_after_arguments() {
         let fixture = fixture();
         fixture.put_image("src", "amd64", "amd64");
         let spec = fixture.spec(TWO);
@@ -132,7 +132,7 @@ mod faults {
     }
 
     #[test]
-    fn an_entry_without_a_platform_is_shown() {
+    fn manifest_tool_inspect_shows_an_entry_without_a_platform() {
         let fixture = fixture();
         let image = Image::oci().platform("linux", "amd64").layer("l").build();
         let index = Index::oci().image_with(&image, Value::Null, &[]).build();
@@ -146,7 +146,7 @@ mod faults {
     }
 
     #[test]
-    fn images_may_be_in_another_registry() {
+    fn manifest_tool_copies_images_of_another_registry() {
         let (fixture, other) = (fixture(), Registry::start());
         let far = Image::docker().platform("linux", "amd64").layer("far").build();
         other.put_image("far", "1", &far);
@@ -157,7 +157,7 @@ mod faults {
     }
 
     #[test]
-    fn the_requested_platform_is_selected_from_an_index() {
+    fn manifest_tool_selects_the_platform_from_an_index() {
         let fixture = fixture();
         let images = ["amd64", "arm64", "s390x"].map(|name| Image::oci().platform("linux", name).layer(name).build());
         let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[1]).build();
@@ -165,18 +165,18 @@ mod faults {
         let spec = fixture
             .spec("image: '@app:1'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: arm64}}]\n");
         let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
-        let lines = fixture.list("app", "1")["manifests"].clone();
-        assert_eq!(lines.as_array().map(Vec::len), Some(1), "{lines}");
-        assert_eq!(lines[0]["digest"], images[1].digest());
+        let entries = fixture.list("app", "1")["manifests"].clone();
+        assert_eq!(entries.as_array().map(Vec::len), Some(1), "{entries}");
+        assert_eq!(entries[0]["digest"], images[1].digest());
         // Docker's list cannot say that something is an attestation.
-        let said = format!("warning: the attestations of {} are left out", fixture.name("multi:1"));
-        assert!(pushed.err().starts_with(&said), "{}", pushed.err());
+        let expected = format!("warning: the attestations of {} are left out", fixture.name("multi:1"));
+        assert!(pushed.err().starts_with(&expected), "{}", pushed.err());
         let _ = fixture.manifest_tool(&["push", "--type=oci", "from-spec", &spec]).success();
         assert_eq!(fixture.list("app", "1")["manifests"].as_array().map(Vec::len), Some(2));
     }
 
     #[test]
-    fn amd64_has_variants() {
+    fn manifest_tool_keeps_amd64_variants() {
         let fixture = fixture();
         fixture.put_image("app", "amd64v3", "amd64");
         let template = fixture.name("app:ARCHVARIANT");
@@ -186,7 +186,7 @@ mod faults {
     }
 
     #[test]
-    fn an_empty_list_is_not_pushed() {
+    fn manifest_tool_refuses_an_empty_list() {
         let fixture = fixture();
         let spec = fixture.spec("image: '@app:1'\nmanifests: []\n");
         let refused = fixture.manifest_tool(&["push", "from-spec", &spec]);
@@ -196,7 +196,7 @@ mod faults {
 }
 
 #[test]
-fn an_index_is_shown_as_the_original_shows_it() {
+fn manifest_tool_inspect_of_an_index_equals_the_original() {
     let fixture = fixture();
     let arm = Image::oci().platform("linux", "arm").variant("v7").layer("one").layer("two").build();
     let windows = Image::oci()
@@ -248,7 +248,7 @@ fn an_index_is_shown_as_the_original_shows_it() {
 }
 
 #[test]
-fn an_image_is_shown_as_the_original_shows_it() {
+fn manifest_tool_inspect_of_an_image_equals_the_original() {
     let fixture = fixture();
     let image = Image::docker().platform("linux", "amd64").layer("one").layer("two").build();
     fixture.registry.put_image("app", "1", &image);
@@ -273,8 +273,8 @@ fn an_image_is_shown_as_the_original_shows_it() {
 }
 
 #[test]
-fn logins_come_from_flags_or_from_a_named_configuration() {
-    let fixture = Fixture::of(Registry::builder().basic("me", "s3cret").start()).with_links();
+fn manifest_tool_logins_come_from_flags_or_a_named_configuration() {
+    let fixture = Fixture::with_registry(Registry::builder().basic("me", "s3cret").start()).with_links();
     fixture.put_image("app", "1", "amd64");
     let inspect = ["inspect", "@app:1"];
     let refused = fixture.manifest_tool(&inspect);
@@ -295,7 +295,7 @@ fn logins_come_from_flags_or_from_a_named_configuration() {
 }
 
 #[test]
-fn plain_http_uses_no_tls_attempt() {
+fn manifest_tool_plain_http_makes_no_tls_attempt() {
     let fixture = fixture();
     fixture.put_image("app", "1", "amd64");
     fixture.registry.clear();
@@ -310,7 +310,7 @@ fn plain_http_uses_no_tls_attempt() {
 }
 
 #[test]
-fn a_link_named_mquery_is_mquery() {
+fn the_link_mquery_runs_mquery() {
     let fixture = fixture();
     let mquery = |args: &[&str]| fixture.command_by("mquery", args).run();
     assert!(mquery(&["--help"]).success().out().starts_with("Usage:  mquery [OPTIONS] IMAGE\n"));
@@ -341,7 +341,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
             fixture.name("src:no")
         ),
     );
-    let (missing, nowhere) = (missing.display().to_string(), fixture.name("app:none"));
+    let (missing, absent_name) = (missing.display().to_string(), fixture.name("app:none"));
     for (kind, more) in [
         ("docker", &["from-spec", spec.as_str()][..]),
         ("oci", &["from-spec", &spec]),
@@ -369,7 +369,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
     for args in [
         &["--plain-http", "inspect", &image][..],
         &["--plain-http", "inspect", "--raw", &image],
-        &["--plain-http", "inspect", &nowhere],
+        &["--plain-http", "inspect", &absent_name],
         &["--plain-http", "push", "from-spec", "/no/such/file"],
         &["--plain-http", "push", "from-spec", &missing],
     ] {
@@ -386,7 +386,7 @@ fn with_two() -> Fixture {
 }
 
 #[test]
-fn a_real_manifest_tool_does_the_same() {
+fn our_manifest_tool_equals_the_original() {
     let Some(real) = find_on_path("manifest-tool") else {
         skipped("the live comparison with manifest-tool", "manifest-tool is not on the PATH");
         return;
@@ -396,7 +396,7 @@ fn a_real_manifest_tool_does_the_same() {
 
 /// The comparison is one: a program that does the same passes, and one that does any of it otherwise does not.
 #[test]
-fn a_manifest_tool_that_differs_is_found() {
+fn the_comparison_finds_a_manifest_tool_that_differs() {
     let fixture = with_two();
     let tool = fixture.sandbox.path().join("manifest-tool").display().to_string();
     let fake = |script: &str| {

@@ -1,5 +1,5 @@
-//! What a name means in `annotate`, `remove` and `inspect LIST IMAGE`: an entry, the index that entries came from, a
-//! platform, a digest; and what is said of a name that means nothing or too much.
+//! Names in `annotate`, `remove` and `inspect LIST IMAGE`: an entry, the index that entries came from, a platform,
+//! or a digest. Also unknown and ambiguous names.
 
 use serde_json::Value;
 use testkit::image::Image;
@@ -75,8 +75,8 @@ fn a_name_of_several_images_is_refused_or_removes_them_all() {
     }
     assert_eq!(fixture.entries(LIST), before);
     let removed = fixture.run(&["remove", "@team/app:1", &multi]).success();
-    let told = format!("{multi} is 2 images of {}: all of them are removed\n", fixture.name("team/app:1"));
-    assert_eq!((removed.out().lines().count(), removed.err()), (4, told));
+    let expected = format!("{multi} is 2 images of {}: all of them are removed\n", fixture.name("team/app:1"));
+    assert_eq!((removed.out().lines().count(), removed.err()), (4, expected));
     assert_eq!(fixture.digests(LIST), [buildx_image("linux/s390x").digest()]);
 }
 
@@ -86,13 +86,13 @@ fn a_draft_s_own_entry_comes_before_the_index_of_that_name() {
     let index = buildx_index(&["linux/amd64"]);
     fixture.registry.put_index("team/app", "x", &index);
     let _ = fixture.run(&["create", "@team/app:1", "@team/app:x"]).success();
-    let one = Image::oci().platform("linux", "arm64").layer("one").build();
-    fixture.registry.put_image("team/app", "x", &one);
+    let image = Image::oci().platform("linux", "arm64").layer("one").build();
+    fixture.registry.put_image("team/app", "x", &image);
     // The tag is an image now: as `create --amend` has it, that takes the index's place, so add another name for it.
-    fixture.registry.put_image("team/app", "y", &one);
+    fixture.registry.put_image("team/app", "y", &image);
     let _ = fixture.run(&["add", "@team/app:1", "@team/app:y"]).success();
     let _ = fixture.run(&["annotate", "@team/app:1", "@team/app:y", "--variant", "v8"]).success();
-    assert_eq!(fixture.entry_of(&one.digest())["platform"]["variant"], "v8");
+    assert_eq!(fixture.entry_of(&image.digest())["platform"]["variant"], "v8");
     let _ = fixture.run(&["annotate", "@team/app:1", "@team/app:x", "--os-version", "1"]).success();
     assert_eq!(fixture.entry_of(&index.images[0].digest())["platform"]["os.version"], "1");
 }
@@ -151,10 +151,10 @@ fn annotate_without_a_flag_says_that_nothing_was_changed() {
     let fixture = Fixture::with_draft_of_indexes();
     let before = fixture.entries(LIST);
     for more in [&[][..], &["--os", ""], &["--force"]] {
-        let done = fixture.run(&[&["annotate", "@team/app:1", "@team/app:1-amd64"], more].concat()).success();
+        let output = fixture.run(&[&["annotate", "@team/app:1", "@team/app:1-amd64"], more].concat()).success();
         let name = fixture.name("team/app:1-amd64");
-        let told = format!("no flag describes {name}: nothing was changed\n");
-        assert_eq!((done.out(), done.err()), (String::new(), told), "{more:?}");
+        let expected = format!("no flag describes {name}: nothing was changed\n");
+        assert_eq!((output.out(), output.err()), (String::new(), expected), "{more:?}");
     }
     assert_eq!(fixture.entries(LIST), before);
     let refused = fixture.run(&["annotate", "@team/app:1"]);
@@ -167,7 +167,7 @@ fn a_variant_that_is_a_number_is_written_with_its_letter() {
     let fixture = Fixture::with_draft_of_indexes();
     let arm = buildx_image("linux/arm64").digest();
     let name = "@team/app:1-arm64";
-    for (flags, variant, told) in [
+    for (flags, variant, expected) in [
         (&["--variant", "8"][..], "v8", "the variant 8 of arm64 is written as v8\n"),
         (&["--arch", "arm", "--variant", "7"], "v7", "the variant 7 of arm is written as v7\n"),
         (&["--variant", "v6"], "v6", ""),
@@ -175,17 +175,17 @@ fn a_variant_that_is_a_number_is_written_with_its_letter() {
         // Elsewhere there is no such rule.
         (&["--arch", "ppc64le", "--variant", "8"], "8", ""),
     ] {
-        let done = fixture.run(&[&["annotate", "@team/app:1", name], flags].concat()).success();
-        assert_eq!(done.err(), told, "{flags:?}");
+        let output = fixture.run(&[&["annotate", "@team/app:1", name], flags].concat()).success();
+        assert_eq!(output.err(), expected, "{flags:?}");
         assert_eq!(fixture.entry_of(&arm)["platform"]["variant"], variant, "{flags:?}");
     }
     fixture.registry.put_image("team/app", "arm", &buildx_image("linux/arm"));
-    let done = fixture.run(&["add", "@team/app:1", "@team/app:arm", "--variant", "7"]).success();
-    assert_eq!(done.err(), "the variant 7 of arm is written as v7\n");
+    let output = fixture.run(&["add", "@team/app:1", "@team/app:arm", "--variant", "7"]).success();
+    assert_eq!(output.err(), "the variant 7 of arm is written as v7\n");
 }
 
 #[test]
-fn a_name_with_tag_and_digest_is_what_has_the_digest() {
+fn a_name_with_tag_and_digest_is_resolved_by_digest() {
     let fixture = Fixture::new();
     let image = |content: &str| Image::docker().platform("linux", "amd64").layer(content).build();
     let (old, new) = (image("old"), image("new"));
@@ -205,8 +205,8 @@ fn a_name_with_tag_and_digest_is_what_has_the_digest() {
         assert_eq!(pushed["manifests"][0]["digest"], old.digest());
         let shown = fixture.run(&["inspect", "--raw", &name]).success();
         assert_eq!(shown.stdout, old.manifest);
-        let told = fixture.run(&["platforms", &name]).success().out();
-        assert!(told.contains(&format!("(digest: {})", old.digest())), "{told}");
+        let stdout = fixture.run(&["platforms", &name]).success().out();
+        assert!(stdout.contains(&format!("(digest: {})", old.digest())), "{stdout}");
     }
     // A list of such a name is there only where its tag serves it.
     let digest = fixture.run(&["push", "@team/app:of-amd64"]).success().out().trim().to_owned();

@@ -1,4 +1,4 @@
-//! Paths that are not UTF-8 are used as they are.
+//! Paths that are not UTF-8 are used unchanged.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

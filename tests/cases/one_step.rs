@@ -1,10 +1,10 @@
-//! `--push` of `create`, `add`, `remove` and `annotate`: one step, no draft, and nobody else's change is overwritten
-//! without a word.
+//! `--push` of `create`, `add`, `remove` and `annotate`: one step, no draft. A concurrent change by another client
+//! is reported.
 
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
-use testkit::loopback::{Fault, Recorded, Registry, Rule};
+use testkit::loopback::{Fault, RecordedRequest, Registry, Rule};
 use testkit::sandbox::Output;
 
 use super::fixture::Fixture;
@@ -33,17 +33,18 @@ fn create_publishes_what_create_and_push_would_and_leaves_no_draft() {
     let fixture = fixture();
     let images = ["@app:amd64", "@app:s390x"];
     let _ = fixture.run_recorded(&[&["create", "@app:two"], &images[..]].concat()).success();
-    let two = fixture.run_recorded(&["push", "@app:two"]).success().out();
-    let one = fixture.run_recorded(&[&["create", "--push", "-t", "one.1", "@app:one"], &images[..]].concat()).success();
-    assert_eq!((one.out(), fixture.digest("app", "one")), (two, fixture.digest("app", "two")));
+    let two_steps = fixture.run_recorded(&["push", "@app:two"]).success().out();
+    let one_step =
+        fixture.run_recorded(&[&["create", "--push", "-t", "one.1", "@app:one"], &images[..]].concat()).success();
+    assert_eq!((one_step.out(), fixture.digest("app", "one")), (two_steps, fixture.digest("app", "two")));
     assert_eq!(fixture.served("app", "one.1"), fixture.served("app", "one"));
     assert!(!fixture.has_draft("@app:one"));
     let json =
         fixture.run_recorded(&["create", "--push", "--purge", "--format=json", "@app:three", "@app:amd64"]).success();
     let requests = fixture.requests().len();
-    let said: Value = serde_json::from_str(&json.out()).expect("JSON");
+    let printed: Value = serde_json::from_str(&json.out()).expect("JSON");
     assert_eq!(
-        (said["digest"].as_str(), said["requests"].as_u64()),
+        (printed["digest"].as_str(), printed["requests"].as_u64()),
         (Some(fixture.digest("app", "three").as_str()), Some(requests as u64))
     );
     let _ = fixture.run_recorded(&["create", "--push", "--dry-run", "@app:four", "@app:amd64"]).success();
@@ -69,7 +70,7 @@ fn create_refuses_a_draft_and_what_is_incomplete() {
 }
 
 #[test]
-fn a_published_list_is_changed_as_its_draft_would_be() {
+fn one_step_commands_change_a_published_list_as_its_draft() {
     let fixture = fixture();
     let changes: [&[&str]; 3] = [
         &["add", "@app:L", "@app:s390x"],
@@ -112,7 +113,8 @@ fn unchanged_lists_keep_their_bytes() {
     let _ = fixture.run_recorded(&["add", "--push", "@app:1", "@app:s390x"]).success();
     let after: Value = serde_json::from_slice(&fixture.served("app", "1")).expect("JSON");
     assert_eq!(after["x-unknown"], list["x-unknown"]);
-    let (before, after) = (list["manifests"].as_array().expect("lines"), after["manifests"].as_array().expect("lines"));
+    let (before, after) =
+        (list["manifests"].as_array().expect("entries"), after["manifests"].as_array().expect("entries"));
     assert!(before.iter().all(|line| after.contains(line)) && after.len() == before.len() + 1, "{after:?}");
     // The list and its children, the image and its configuration; then a look at the tag, and at each child; a HEAD of
     // the tag, the PUT, and a GET.
@@ -152,10 +154,10 @@ fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
 }
 
 #[test]
-fn a_list_that_does_not_exist_is_created_first() {
+fn one_step_changes_of_a_missing_list_hint_at_create() {
     let registry = Registry::builder().basic("me", "secret").start();
     registry.put_image("app", "s390x", &image("s390x"));
-    let (fixture, list) = (Fixture::of(registry), "@app:none");
+    let (fixture, list) = (Fixture::with_registry(registry), "@app:none");
     let name = fixture.registry.name("app:none");
     // me:secret
     let config = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6c2VjcmV0"}}}}}}"#, fixture.registry.host());
@@ -181,13 +183,13 @@ fn a_list_that_does_not_exist_is_created_first() {
 }
 
 /// Holds a request, lets another client publish a list of riscv64 meanwhile, and gives what the command says.
-fn meanwhile(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output {
+fn run_during_another_change(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output {
     let (method, path) = held.split_once(' ').expect("a method");
-    fixture.registry.fault(Rule::on(method, path).nth(nth), Fault::Hang);
+    fixture.registry.add_fault(Rule::on(method, path).nth(nth), Fault::Hang);
     fixture.registry.clear();
     std::thread::scope(|scope| {
         let run = scope.spawn(|| fixture.run(args));
-        let is_held = |requests: &[Recorded]| {
+        let is_held = |requests: &[RecordedRequest]| {
             requests.iter().filter(|request| request.line().starts_with(&format!("{held} "))).count() >= nth
         };
         fixture.registry.wait_until(is_held);
@@ -204,7 +206,8 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
     for (held, nth) in [("GET /v2/app/manifests/1", 2), ("HEAD /v2/app/manifests/1", 1)] {
         let fixture = fixture();
         let fetched = fixture.digest("app", "1");
-        let refused = meanwhile(&fixture, held, nth, &["add", "--push", "--format=json", "@app:1", "@app:s390x"]);
+        let refused =
+            run_during_another_change(&fixture, held, nth, &["add", "--push", "--format=json", "@app:1", "@app:s390x"]);
         let now = fixture.digest("app", "1");
         let message =
             format!("{} was changed meanwhile, from {fetched} to {now}; nothing was published", list(&fixture));
@@ -215,8 +218,12 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
     }
     // With more tags none of them moves.
     let fixture = fixture();
-    let refused =
-        meanwhile(&fixture, "HEAD /v2/app/manifests/1", 1, &["remove", "--push", "-t", "2", "@app:1", "linux/amd64"]);
+    let refused = run_during_another_change(
+        &fixture,
+        "HEAD /v2/app/manifests/1",
+        1,
+        &["remove", "--push", "-t", "2", "@app:1", "linux/amd64"],
+    );
     assert_eq!(refused.code, 4, "{}", refused.err());
     assert!(fixture.registry.manifest("app", "2").is_none() && fixture.writes().is_empty(), "{:?}", fixture.writes());
 }
@@ -224,7 +231,8 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
 #[test]
 fn another_change_just_after_is_exit_code_4_and_named() {
     let fixture = fixture();
-    let replaced = meanwhile(&fixture, "GET /v2/app/manifests/1", 3, &["add", "--push", "@app:1", "@app:s390x"]);
+    let replaced =
+        run_during_another_change(&fixture, "GET /v2/app/manifests/1", 3, &["add", "--push", "@app:1", "@app:s390x"]);
     assert_eq!(replaced.code, 4, "{}", replaced.err());
     let (list, now) = (fixture.registry.name("app:1"), fixture.digest("app", "1"));
     let first = replaced.err().lines().next().unwrap_or_default().to_owned();
@@ -241,21 +249,21 @@ fn an_image_that_the_list_has_is_not_added_again() {
     let first = fixture.run_recorded(&["add", "--push", "@app:1", "@other:s390x"]).success();
     assert!(first.err().contains("Added "), "{}", first.err());
     let digest = fixture.digest("app", "1");
-    let again =
+    let repeated =
         fixture.run_recorded(&["add", "--push", "--format", "json", "@app:1", "@other:s390x", "@other:1"]).success();
     assert_eq!(fixture.digest("app", "1"), digest);
-    let told: Value = serde_json::from_str(&again.out()).expect("JSON");
-    assert_eq!((&told["unchanged"], told["platforms"].as_array().map(Vec::len)), (&Value::Bool(true), Some(5)));
+    let json: Value = serde_json::from_str(&repeated.out()).expect("JSON");
+    assert_eq!((&json["unchanged"], json["platforms"].as_array().map(Vec::len)), (&Value::Bool(true), Some(5)));
     let name = fixture.registry.name("other:s390x");
-    assert!(again.err().contains(&format!("{name} is in {} already\n", fixture.registry.name("app:1"))));
-    assert!(!again.err().contains("warning"), "{}", again.err());
+    assert!(repeated.err().contains(&format!("{name} is in {} already\n", fixture.registry.name("app:1"))));
+    assert!(!repeated.err().contains("warning"), "{}", repeated.err());
     // With another description it is another entry.
     let _ = fixture.run_recorded(&["add", "--push", "--annotation", "a=b", "@app:1", "@other:s390x"]).success();
     assert_ne!(fixture.digest("app", "1"), digest);
 }
 
 #[test]
-fn a_dry_run_claims_no_change_and_no_list_is_emptied() {
+fn one_step_dry_run_reports_no_change_and_no_list_is_emptied() {
     let fixture = fixture();
     let digest = fixture.digest("app", "1");
     let added = fixture.run_recorded(&["add", "--push", "--dry-run", "@app:1", "@app:s390x"]).success();

@@ -1,8 +1,9 @@
-//! What packagers and CI take: `make install` into a folder, the action's step with a local tarball, release notes.
+//! What packagers and CI use: `make install` into a folder, the step of the action with a local tarball, release
+//! notes.
 
 use std::path::Path;
 
-use testkit::sandbox::{Output, Run, Sandbox, write_script};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand, write_script};
 
 use super::OURS;
 
@@ -10,7 +11,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn script(sandbox: &Sandbox, name: &str) -> Run {
+fn script(sandbox: &Sandbox, name: &str) -> SandboxCommand {
     sandbox.command(root().join("scripts").join(name))
 }
 
@@ -24,8 +25,8 @@ fn everything_is_installed_below_destdir_and_no_link_leads_there() {
     for _ in 0..2 {
         assert_eq!(stage.run().success().out(), "");
     }
-    let at = |name: &str| destdir.join("usr").join(name);
-    let plugin = at("libexec/docker/cli-plugins/docker-manifests");
+    let installed = |name: &str| destdir.join("usr").join(name);
+    let plugin = installed("libexec/docker/cli-plugins/docker-manifests");
     assert_eq!(std::fs::read_link(&plugin).unwrap(), Path::new("../../../bin/docker-manifest"));
     let version = sandbox.command(plugin).arg("version").run().success().out();
     assert!(version.starts_with("docker-manifest version "), "{version}");
@@ -37,7 +38,7 @@ fn everything_is_installed_below_destdir_and_no_link_leads_there() {
         "share/zsh/site-functions/_docker-manifest",
         "share/doc/docker-manifest/LICENSE",
     ] {
-        assert!(std::fs::metadata(at(file)).is_ok_and(|found| found.len() > 100), "{file}");
+        assert!(std::fs::metadata(installed(file)).is_ok_and(|found| found.len() > 100), "{file}");
     }
     // A plugin folder outside the prefix, such as that of a home.
     let home = script(&sandbox, "stage").args([OURS, "/opt/x", "/home/me/.docker/cli-plugins"]).arg(&destdir);
@@ -92,7 +93,7 @@ impl Job {
 }
 
 #[test]
-fn the_action_s_step_serves_later_steps() {
+fn the_action_puts_the_program_on_the_path_of_later_steps() {
     let job = Job::new();
     let sum = job.sandbox.command("sha256sum").arg("release.tar.gz").run().success().out();
     let sum = sum.split_whitespace().next().unwrap();
@@ -108,7 +109,7 @@ fn the_action_s_step_serves_later_steps() {
 }
 
 #[test]
-fn the_action_s_step_installs_nothing_that_it_should_not() {
+fn the_action_refuses_an_invalid_tarball() {
     let job = Job::new();
     job.sandbox.write("other/docker-manifest-1/readme", "no program");
     let tar = [
@@ -157,7 +158,7 @@ fn the_action_runs_the_script_with_every_input() {
 }
 
 #[test]
-fn release_notes_are_what_the_changelog_says_of_a_version() {
+fn release_notes_are_the_changelog_section_of_the_version() {
     let sandbox = Sandbox::new();
     let notes = script(&sandbox, "release-notes").arg(env!("CARGO_PKG_VERSION")).run().success().out();
     let changelog = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();

@@ -1,5 +1,5 @@
-//! What an image runs on, where its list does not say it: `platforms`, `inspect` and `create` agree, and read
-//! configurations only then. The shape of it in JSON.
+//! The platforms of images for which the list gives none: `platforms`, `inspect` and `create` agree on them, and
+//! only then request configurations. Their form in JSON.
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{artifact, buildx_image, buildx_index};
@@ -16,11 +16,11 @@ fn count_requests(fixture: &Fixture) -> (usize, usize) {
 /// All platforms in a value, at any depth, in their order; null where one is not known.
 fn platforms(value: &Value) -> Vec<Value> {
     let entries = value["platforms"].as_array().cloned().unwrap_or_default();
-    let of = |entry: &Value| match entry.get("platforms") {
+    let platforms_of = |entry: &Value| match entry.get("platforms") {
         Some(_) => platforms(entry),
         None => vec![entry["platform"].clone()],
     };
-    entries.iter().flat_map(of).collect()
+    entries.iter().flat_map(platforms_of).collect()
 }
 
 #[test]
@@ -32,48 +32,48 @@ fn commands_agree_on_platforms_that_a_list_does_not_give() {
     let bare = Index::oci().image_with(&amd, Value::Null, &[]).image_with(&arm, Value::Null, &[]).build();
     fixture.registry.put_index("app", "nested", &nested);
     fixture.registry.put_index("app", "bare", &bare);
-    for (tag, wanted, requests) in [
+    for (tag, expected, requests) in [
         // The list, the inner one, the image without a platform and its configuration.
         ("nested", &["linux/amd64", "linux/arm64", "linux/s390x"][..], (4, 1)),
         ("bare", &["linux/amd64", "linux/arm64"], (5, 2)),
     ] {
         let name = format!("@app:{tag}");
-        let told = fixture.run_recorded(&["platforms", &name]).success().out();
-        let lines: Vec<&str> = told.lines().skip(3).map(|line| line.trim_start_matches("   - ")).collect();
-        assert_eq!((lines.as_slice(), count_requests(&fixture)), (wanted, requests), "{tag}");
-        let told = fixture.json(&["platforms", "--format", "json", &name]);
-        assert_eq!((json!(platforms(&told)), count_requests(&fixture)), (json!(wanted), requests), "{tag}");
+        let stdout = fixture.run_recorded(&["platforms", &name]).success().out();
+        let lines: Vec<&str> = stdout.lines().skip(3).map(|line| line.trim_start_matches("   - ")).collect();
+        assert_eq!((lines.as_slice(), count_requests(&fixture)), (expected, requests), "{tag}");
+        let printed = fixture.json(&["platforms", "--format", "json", &name]);
+        assert_eq!((json!(platforms(&printed)), count_requests(&fixture)), (json!(expected), requests), "{tag}");
         let shown = fixture.json(&["inspect", "--format", "json", &name]);
-        assert_eq!((json!(platforms(&shown)), count_requests(&fixture)), (json!(wanted), requests), "{tag}");
+        assert_eq!((json!(platforms(&shown)), count_requests(&fixture)), (json!(expected), requests), "{tag}");
         let table = fixture.run_recorded(&["inspect", "--format", "table", &name]).success().out();
-        assert!(wanted.iter().all(|platform| table.contains(platform)), "{table}");
-        let mut made = platforms(&fixture.json(&["create", "--replace", "--format", "json", "@list:1", &name]));
-        made.sort_by_key(Value::to_string);
-        assert_eq!(json!(made), json!(wanted), "{tag}");
-        for platform in wanted {
+        assert!(expected.iter().all(|platform| table.contains(platform)), "{table}");
+        let mut created = platforms(&fixture.json(&["create", "--replace", "--format", "json", "@list:1", &name]));
+        created.sort_by_key(Value::to_string);
+        assert_eq!(json!(created), json!(expected), "{tag}");
+        for platform in expected {
             let _ = fixture.run_recorded(&["inspect", "--remote", "--platform", platform, &name]).success();
         }
     }
 }
 
 #[test]
-fn a_platform_given_nowhere_is_unknown() {
+fn a_platform_without_any_source_is_unknown() {
     let fixture = Fixture::new();
     let (amd, notes) = (buildx_image("linux/amd64"), artifact("x/notes", b"notes"));
     let index = Index::oci().image(&amd).image_with(&notes, Value::Null, &[]).build();
     fixture.registry.put_index("app", "1", &index);
-    let told = fixture.run_recorded(&["platforms", "@app:1"]).success().out();
-    assert!(told.ends_with(" * Supported platforms:\n   - linux/amd64\n   - unknown\n"), "{told}");
+    let text = fixture.run_recorded(&["platforms", "@app:1"]).success().out();
+    assert!(text.ends_with(" * Supported platforms:\n   - linux/amd64\n   - unknown\n"), "{text}");
     for verb in ["platforms", "inspect"] {
-        let told = fixture.json(&[verb, "--format", "json", "@app:1"]);
-        assert_eq!(platforms(&told), [json!("linux/amd64"), Value::Null], "{verb}");
-        assert!(told["platforms"][1].get("os").is_none(), "{told}");
+        let printed = fixture.json(&[verb, "--format", "json", "@app:1"]);
+        assert_eq!(platforms(&printed), [json!("linux/amd64"), Value::Null], "{verb}");
+        assert!(printed["platforms"][1].get("os").is_none(), "{printed}");
     }
     fixture.registry.put_image("app", "notes", &notes);
-    let told = fixture.run_recorded(&["platforms", "@app:notes"]).success().out();
-    assert!(told.ends_with(" * Supports: unknown\n"), "{told}");
-    let told = fixture.json(&["platforms", "--format", "json", "@app:notes"]);
-    assert_eq!(platforms(&told), [Value::Null]);
+    let stdout = fixture.run_recorded(&["platforms", "@app:notes"]).success().out();
+    assert!(stdout.ends_with(" * Supports: unknown\n"), "{stdout}");
+    let printed = fixture.json(&["platforms", "--format", "json", "@app:notes"]);
+    assert_eq!(platforms(&printed), [Value::Null]);
     // An attestation runs nowhere.
     fixture.registry.put_index("app", "attested", &buildx_index(&["linux/amd64"]));
     assert_eq!(platforms(&fixture.json(&["platforms", "--format", "json", "@app:attested"])), [json!("linux/amd64")]);
@@ -92,15 +92,15 @@ fn json_always_has_platforms_and_their_parts() {
         "reference": fixture.registry.name(&format!("win@{}", image.digest())),
     });
     for verb in ["platforms", "inspect"] {
-        let told = fixture.json(&[verb, "--format", "json", "@win:1"]);
-        assert_eq!(told["platforms"], json!([entry]), "{verb}");
-        assert_eq!(told["platform"], entry["platform"], "{verb}");
+        let printed = fixture.json(&[verb, "--format", "json", "@win:1"]);
+        assert_eq!(printed["platforms"], json!([entry]), "{verb}");
+        assert_eq!(printed["platform"], entry["platform"], "{verb}");
     }
     let _ = fixture.run_recorded(&["create", "@list:1", "@win:1"]).success();
     let list = fixture.json(&["inspect", "--format", "json", "@list:1"]);
-    let own = fixture.json(&["inspect", "--format", "json", "@list:1", "@win:1"]);
-    assert_eq!(own["platforms"], list["platforms"]);
-    assert_eq!(own["platforms"][0]["osFeatures"], json!(["win32k"]));
+    let listed = fixture.json(&["inspect", "--format", "json", "@list:1", "@win:1"]);
+    assert_eq!(listed["platforms"], list["platforms"]);
+    assert_eq!(listed["platforms"][0]["osFeatures"], json!(["win32k"]));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn arm_without_a_variant_selects_the_best_variant() {
         (&["linux/arm64", "linux/arm/v5"], "linux/arm/v5"),
         (&["linux/arm/v6", "linux/arm"], "linux/arm"),
     ] {
-        let index = there.iter().fold(Index::oci(), |index, own| index.image(&image(own))).build();
+        let index = there.iter().fold(Index::oci(), |index, listed| index.image(&image(listed))).build();
         fixture.registry.put_index("app", "1", &index);
         let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/arm", "@app:1"]).success();
         assert_eq!((shown.err(), shown.stdout), (String::new(), image(picked).manifest), "{there:?}");

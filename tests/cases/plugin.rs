@@ -1,4 +1,4 @@
-//! Through the real docker client: it finds the plugin, runs it, passes its exit code on and stops it.
+//! The plugin in the real docker client: docker finds it, runs it, passes its exit code through and stops it.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::channel;
 
-use testkit::sandbox::{HANG_GUARD, Run, Sandbox, on_path};
+use testkit::sandbox::{HANG_TIMEOUT, Sandbox, SandboxCommand, on_path};
 use testkit::skip::skipped;
 
 use super::OURS;
@@ -24,12 +24,12 @@ pub(crate) fn installed(what: &str) -> Option<Sandbox> {
     Some(sandbox)
 }
 
-fn docker(sandbox: &Sandbox, line: &[&str]) -> Run {
+fn docker(sandbox: &Sandbox, line: &[&str]) -> SandboxCommand {
     sandbox.command("docker").args(line.iter().copied())
 }
 
 #[test]
-fn docker_lists_it_with_its_version() {
+fn docker_lists_the_plugin_with_its_version() {
     let Some(sandbox) = installed("the plugin in docker info") else { return };
     // Without an engine docker still tells about itself, with exit code 1 in some versions.
     let info = docker(&sandbox, &["info", "-f", "{{json .ClientInfo.Plugins}}"]).run();
@@ -43,7 +43,7 @@ fn docker_lists_it_with_its_version() {
 }
 
 #[test]
-fn exit_codes_and_texts_come_through() {
+fn docker_passes_exit_codes_and_output_of_the_plugin_through() {
     let Some(sandbox) = installed("exit codes through docker") else { return };
     let cases = [
         (&["manifests", "create", "x"][..], 1, "docker: 'docker manifests create' requires at least 2 arguments"),
@@ -65,7 +65,7 @@ fn exit_codes_and_texts_come_through() {
 }
 
 #[test]
-fn help_is_under_the_name_that_was_called() {
+fn plugin_help_uses_the_name_that_was_called() {
     let Some(sandbox) = installed("help through docker") else { return };
     for line in [&["help", "manifests", "push"][..], &["manifests", "push", "--help"], &["--help", "manifests", "push"]]
     {
@@ -96,7 +96,7 @@ fn draft(sandbox: &Sandbox, config: &str, list: &str) -> PathBuf {
 }
 
 #[test]
-fn docker_s_configuration_directory_is_obeyed() {
+fn the_plugin_uses_dockers_configuration_directory() {
     let Some(sandbox) = installed("--config through docker") else { return };
     for (at, flags) in
         [&["--config", "other"][..], &["--config=other"], &["-D", "--config", "home", "--config", "other"]]
@@ -119,18 +119,18 @@ fn docker_s_configuration_directory_is_obeyed() {
 }
 
 #[test]
-fn the_metadata_is_the_file() {
+fn the_plugin_metadata_equals_the_file() {
     let output = Sandbox::new().command(OURS).arg("docker-cli-plugin-metadata").run().success();
     assert_eq!(output.out(), include_str!("../../docker-cli-plugin-metadata"));
 }
 
 /// Starts a program that asks a registry which never answers, and gives the connection that it waits on.
-fn waiting(run: &Run, registry: TcpListener) -> (Child, TcpStream) {
+fn start_waiting(run: &SandboxCommand, registry: TcpListener) -> (Child, TcpStream) {
     let mut command = run.to_command();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (sender, accepted) = channel();
     std::thread::spawn(move || sender.send(registry.accept()));
-    match accepted.recv_timeout(HANG_GUARD) {
+    match accepted.recv_timeout(HANG_TIMEOUT) {
         Ok(Ok((connection, _))) => (child, connection),
         other => {
             let _ = child.kill();
@@ -140,7 +140,7 @@ fn waiting(run: &Run, registry: TcpListener) -> (Child, TcpStream) {
 }
 
 #[test]
-fn docker_s_stop_socket_ends_it() {
+fn dockers_stop_socket_ends_the_plugin() {
     let sandbox = Sandbox::new();
     let path = sandbox.path().join("stop");
     let stop = std::os::unix::net::UnixListener::bind(&path).unwrap();
@@ -148,7 +148,7 @@ fn docker_s_stop_socket_ends_it() {
     let image = format!("{}/x:1", registry.local_addr().unwrap());
     let run = sandbox.command(OURS).args(["inspect", "--insecure", &image]).env("DOCKER_CLI_PLUGIN_SOCKET", &path);
     // Nothing but the socket can end it now.
-    let (mut child, _connection) = waiting(&run, registry);
+    let (mut child, _connection) = start_waiting(&run, registry);
     let (docker, _) = stop.accept().unwrap();
     assert_eq!(child.try_wait().unwrap(), None);
     drop(docker);
@@ -161,7 +161,7 @@ fn a_signal_to_docker_stops_the_plugin() {
     let registry = TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/x:1", registry.local_addr().unwrap());
     let run = docker(&sandbox, &["manifests", "inspect", "--insecure", &image]);
-    let (mut child, mut connection) = waiting(&run, registry);
+    let (mut child, mut connection) = start_waiting(&run, registry);
     let kill = sandbox.command("kill").args(["-TERM".to_owned(), child.id().to_string()]).run();
     assert_eq!(kill.code, 0, "{}", kill.err());
     // The plugin's end closes its connection; until then this reads its request and waits.

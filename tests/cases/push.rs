@@ -1,5 +1,5 @@
-//! `push` beyond docker's: images from other registries, several tags, what must be there, dry runs, and results that
-//! programs read.
+//! `push` beyond docker's: images from other registries, several tags, required platforms, dry runs, and results
+//! for programs.
 
 mod bounds;
 mod carried_referrers;
@@ -16,41 +16,17 @@ mod verify;
 
 use serde_json::Value;
 use testkit::image::{Image, sha256};
-use testkit::loopback::{Recorded, Registry};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::loopback::{RecordedRequest, Registry};
+use testkit::sandbox::Output;
 
-use super::OURS;
+use super::two_registries::Fixture;
 
 /// The repository that lists are pushed to.
 const TARGET: &str = "dst/app";
 
-/// A registry to push to, another one to take images from, and a place to run in.
-struct Fixture {
-    to: Registry,
-    from: Registry,
-    sandbox: Sandbox,
-}
-
 impl Fixture {
-    fn new() -> Fixture {
-        Fixture::of(Registry::start())
-    }
-
-    fn of(to: Registry) -> Fixture {
-        Fixture { to, from: Registry::start(), sandbox: Sandbox::new() }
-    }
-
-    /// A word of a command line: `@x` is x in the registry that is pushed to, `%x` is x in the other one.
-    fn word(&self, word: &str) -> String {
-        match (word.strip_prefix('@'), word.strip_prefix('%')) {
-            (Some(rest), _) => format!("{}/{rest}", self.to.host()),
-            (_, Some(rest)) => format!("{}/{rest}", self.from.host()),
-            _ => word.to_owned(),
-        }
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(args.iter().map(|word| self.word(word))).run()
+    fn with_registry(to: Registry) -> Fixture {
+        Fixture::with_registries(Registry::start(), to)
     }
 
     /// Makes the draft `@dst/app:1` of these images; the records are empty afterwards.
@@ -81,8 +57,8 @@ impl Fixture {
     /// The digests that the list under a tag names.
     fn children(&self, tag: &str) -> Vec<String> {
         let list: Value = serde_json::from_slice(&self.served(tag).0).expect("a list");
-        let lines = list["manifests"].as_array().expect("lines").iter();
-        lines.map(|line| line["digest"].as_str().unwrap_or_default().to_owned()).collect()
+        let entries = list["manifests"].as_array().expect("entries").iter();
+        entries.map(|line| line["digest"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Whether the target has the image, with all that it needs.
@@ -102,7 +78,7 @@ fn image(architecture: &str, layers: &[&[u8]]) -> Image {
 
 /// `METHOD path status` of all requests, uploads without their names.
 fn lines(registry: &Registry) -> Vec<String> {
-    let shown = |request: &Recorded| match request.path.split_once("/blobs/uploads/") {
+    let shown = |request: &RecordedRequest| match request.path.split_once("/blobs/uploads/") {
         Some((before, after)) if !after.is_empty() && !after.starts_with('?') => {
             format!("{} {before}/blobs/uploads/ID {}", request.method, request.status)
         }

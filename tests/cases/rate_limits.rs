@@ -1,5 +1,5 @@
-//! Registries that answer so many requests a second: all of it arrives, nothing is copied twice, and nothing is given
-//! up that there is time for. Time is the tests' own.
+//! Registries with a rate limit: everything is published, nothing is copied twice, and no command gives up before
+//! its time. The clock does not wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::clocks::{SharedClock, run_without_waiting};
 /// A registry that answers 20 requests a second.
 fn limited(clock: &Arc<SharedClock>) -> Registry {
     let clock = Arc::clone(clock);
-    Registry::builder().limited(20, move || clock.now()).start()
+    Registry::builder().rate_limited(20, move || clock.now()).start()
 }
 
 #[test]
-fn five_images_are_copied_between_registries_with_the_defaults() {
+fn default_limits_copy_five_images_within_docker_hubs_rate_limit() {
     let clock = SharedClock::new();
     let (from, to, sandbox) = (limited(&clock), limited(&clock), Sandbox::new());
     let mut create = vec!["create".to_owned(), to.name("app:1")];
@@ -57,14 +57,14 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
         let blob = digest(&from.put_blob("b", &bytes));
         let after = vec![("Retry-After".to_owned(), "2".to_owned())];
         // More often than a request is repeated otherwise.
-        to.fault(Rule::on(method, "/uploads/").times(5), Fault::Status(429, String::new(), after));
+        to.add_fault(Rule::on(method, "/uploads/").times(5), Fault::Status(429, String::new(), after));
         let builder = FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
         let fixture = builder.build();
         let (target, source) = (repository(&to, &format!("{}-{size}", method.to_lowercase())), repository(&from, "b"));
         to.clear();
         from.clear();
-        let wanted = Blob { digest: &blob, size: None };
-        let brought = fixture.registry.copy_blob(&target, &[&source], &wanted, &|_| {});
+        let blob = Blob { digest: &blob, size: None };
+        let brought = fixture.registry.copy_blob(&target, &[&source], &blob, &|_| {});
         assert_eq!(brought, Ok(BlobCopy::Copied(size as u64)), "{method} {size}");
         let count = |method: &str| to.requests().iter().filter(|request| request.method == method).count();
         assert_eq!(count("POST"), 1, "{method} {size}");
@@ -77,20 +77,20 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
 }
 
 #[test]
-fn waiting_for_a_limit_does_not_use_up_the_tries_and_ends_with_the_time() {
+fn rate_limit_waits_count_no_retry_and_end_at_the_timeout() {
     let clock = SharedClock::new();
     let registry = Registry::start();
     registry.put_image("a", "1", &Image::docker().platform("linux", "amd64").build());
     let fixture = || FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
     // Without Retry-After the waits double up to half a minute.
-    registry.fault(Rule::any().times(9), Fault::status(429));
+    registry.add_fault(Rule::any().times(9), Fault::status(429));
     fixture().build().manifest(&registry, "a:1").expect("it answers in the end");
     let doubled = [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].map(Duration::from_millis);
     assert_eq!((registry.requests().len(), clock.passed()), (10, doubled.iter().sum()));
 
     registry.clear();
     registry.clear_faults();
-    registry.fault(Rule::any(), Fault::status(429));
+    registry.add_fault(Rule::any(), Fault::status(429));
     let error =
         fixture().timeout(Duration::from_secs(20)).build().manifest(&registry, "a:1").expect_err("it never does");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 7), "{error}");

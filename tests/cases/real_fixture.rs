@@ -1,5 +1,5 @@
-//! What the tests against a real docker-registry share: two images in two repositories, and the list of them that
-//! is made and pushed to a third. The list's bytes are worked out here from docker's rules, not by any client.
+//! The fixture of tests with a real docker-registry: two images in two repositories, and a list of them that is
+//! pushed to a third. The expected bytes of the list follow from docker's rules, not from a client.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use testkit::token::{TokenConfig, TokenServer};
 pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
 
 /// Who may come in.
-pub(crate) enum Door {
+pub(crate) enum ClientAuth {
     Open,
     Htpasswd,
     Token(TokenConfig),
@@ -34,30 +34,32 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     /// Over plain HTTP on 127.0.0.1; None, said loudly, where there is no docker-registry.
-    pub(crate) fn plain(door: Door) -> Option<Self> {
-        Self::start(door, None, None)
+    pub(crate) fn plain(auth: ClientAuth) -> Option<Self> {
+        Self::start(auth, None, None)
     }
 
     /// With HTTPS: the server shows `pair`, and asks for a certificate of `clients` where that is given.
     pub(crate) fn https(pair: &Pair, clients: Option<&Authority>) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         // The registry reads the files as it starts, and never again.
-        Self::start(Door::Open, Some(tls_files(dir.path(), pair, clients)), None).map(Self::afar)
+        Self::start(ClientAuth::Open, Some(tls_files(dir.path(), pair, clients)), None).map(Self::by_remote_name)
     }
 
     /// The same by a name that is not this machine's own: for those certs.d is not opened.
-    pub(crate) fn afar(self) -> Self {
+    pub(crate) fn by_remote_name(self) -> Self {
         Self { host: self.host.replace("127.0.0.1", "0.0.0.0"), ..self }
     }
 
     /// With HTTPS where `tls` is given, and in a network namespace where one is given.
-    pub(crate) fn start(door: Door, tls: Option<Tls>, netns: Option<&str>) -> Option<Self> {
+    pub(crate) fn start(auth: ClientAuth, tls: Option<Tls>, netns: Option<&str>) -> Option<Self> {
         let sandbox = Sandbox::new();
         let mut tokens = None;
-        let auth = match door {
-            Door::Open => Auth::None,
-            Door::Htpasswd => Auth::Htpasswd { file: write_htpasswd(sandbox.path()).expect("a file in the sandbox") },
-            Door::Token(config) => {
+        let auth = match auth {
+            ClientAuth::Open => Auth::None,
+            ClientAuth::Htpasswd => {
+                Auth::Htpasswd { file: write_htpasswd(sandbox.path()).expect("a file in the sandbox") }
+            }
+            ClientAuth::Token(config) => {
                 let server = tokens.insert(TokenServer::start(config));
                 Auth::Token {
                     realm: server.realm(),
@@ -79,8 +81,10 @@ impl Fixture {
             }
         };
         let storage = Storage::new(registry.storage());
-        let images =
-            vec![storage.image("team/amd", "1", "linux", "amd64"), storage.image("team/arm", "1", "linux", "arm64")];
+        let images = vec![
+            storage.put_image("team/amd", "1", "linux", "amd64"),
+            storage.put_image("team/arm", "1", "linux", "arm64"),
+        ];
         let host = match netns {
             Some(_) => format!("{}:{}", testkit::netns::HOST, registry.port()),
             None => registry.host(),
@@ -140,7 +144,7 @@ impl Fixture {
         let list = self.storage.tag("team/app", "1").expect("the list was pushed");
         assert_eq!(String::from_utf8_lossy(&list.bytes), String::from_utf8_lossy(&self.list_bytes()));
         for image in &self.images {
-            assert!(self.storage.has("team/app", &image.digest), "{} is missing", image.digest);
+            assert!(self.storage.has_manifest("team/app", &image.digest), "{} is missing", image.digest);
         }
     }
 
@@ -187,14 +191,14 @@ pub(crate) fn tls_files(dir: &Path, pair: &Pair, clients: Option<&Authority>) ->
 /// A failure told as one: exit code 1, nothing on stdout, no panic, no debug text, and every word in what was said.
 #[track_caller]
 pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
-    let said = output.err();
-    assert_eq!((output.code, output.out().as_str()), (1, ""), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
+    let stderr = output.err();
+    assert_eq!((output.code, output.out().as_str()), (1, ""), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
     // The debug form of an error is for nobody.
-    assert!(!said.contains("OtherError") && !said.contains("Some(") && !said.contains("Custom {"), "{said}");
-    let lower = said.to_lowercase();
+    assert!(!stderr.contains("OtherError") && !stderr.contains("Some(") && !stderr.contains("Custom {"), "{stderr}");
+    let lower = stderr.to_lowercase();
     for word in words {
-        assert!(lower.contains(&word.to_lowercase()), "`{word}` is missing in:\n{said}");
+        assert!(lower.contains(&word.to_lowercase()), "`{word}` is missing in:\n{stderr}");
     }
 }
 

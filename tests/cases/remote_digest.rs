@@ -1,5 +1,5 @@
-//! A draft and what its name has in the registry: what is written down at `create` and `push`, and what is told where
-//! somebody else has changed the tag since. See `store-format.md`, "Names that docker mixes".
+//! The digest that the registry has for the name of a draft: it is recorded by `create` and `push`, and a change by
+//! another client is reported. See `store-format.md`, "Names that docker mixes".
 
 use serde_json::Value;
 use testkit::image::Image;
@@ -52,13 +52,13 @@ fn push_reports_changes_by_others() {
          this list is without linux/arm64, linux/s390x\n"
     );
     for args in [&["push", "--dry-run", "@list:1"][..], &["push", "--verbose", "@list:1"]] {
-        let told = fixture.run_recorded(args).success().err();
-        assert!(told.ends_with(&line), "{args:?}: {told}");
-        assert_eq!(told.matches("was changed since").count(), 1, "{told}");
+        let stderr = fixture.run_recorded(args).success().err();
+        assert!(stderr.ends_with(&line), "{args:?}: {stderr}");
+        assert_eq!(stderr.matches("was changed since").count(), 1, "{stderr}");
     }
     // What it has now is what this draft was pushed as.
-    let again = fixture.run_recorded(&["push", "--verbose", "@list:1"]).success().err();
-    assert!(!again.contains("was changed since"), "{again}");
+    let repeated = fixture.run_recorded(&["push", "--verbose", "@list:1"]).success().err();
+    assert!(!repeated.contains("was changed since"), "{repeated}");
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn a_draft_of_a_published_list_knows_what_it_was_made_from() {
     assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], known, "a change keeps it");
     fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/s390x"]));
     let moved = fixture.digest("app", "1");
-    let told = fixture.run_recorded(&["push", "--dry-run", "@app:1"]).success().err();
-    assert!(told.contains(&format!("from {known} to {moved}; this list is without linux/s390x\n")), "{told}");
+    let stderr = fixture.run_recorded(&["push", "--dry-run", "@app:1"]).success().err();
+    assert!(stderr.contains(&format!("from {known} to {moved}; this list is without linux/s390x\n")), "{stderr}");
     // Looking again is knowing again.
     let _ = fixture.run_recorded(&["create", "--amend", "@app:1", "@app:1"]).success();
     assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], moved);
@@ -82,10 +82,10 @@ fn a_draft_of_a_published_list_knows_what_it_was_made_from() {
 #[test]
 fn amending_a_published_list_hints_at_including_it() {
     let fixture = fixture();
-    let made = fixture.run_recorded(&["create", "--amend", "@app:1", "@app:s390x"]).success();
+    let created = fixture.run_recorded(&["create", "--amend", "@app:1", "@app:s390x"]).success();
     let list = fixture.registry.name("app:1");
-    let told = made.err();
-    assert!(told.contains(&format!("create {list} {list}\n")) && told.lines().count() == 1, "{told}");
+    let stderr = created.err();
+    assert!(stderr.contains(&format!("create {list} {list}\n")) && stderr.lines().count() == 1, "{stderr}");
     assert_eq!(fixture.requests().iter().filter(|line| line.contains("/app/manifests/1 ")).count(), 1);
     // There is a draft now.
     assert_eq!(fixture.run_recorded(&["create", "--amend", "@app:1", "@app:arm64"]).success().err(), "");

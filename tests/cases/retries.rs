@@ -1,5 +1,5 @@
-//! What is sent again, how often, after how long, and when it is over. Time is the test's own wherever something is
-//! waited for: nothing here takes as long as it says.
+//! Retries: which requests are sent again, how often, after which delay, and when a command gives up. The clock
+//! does not wait.
 
 mod bounds;
 mod read_lag;
@@ -27,20 +27,20 @@ fn seeded() -> (Registry, Image) {
     (registry, image)
 }
 
-fn three(clock: &Arc<RecordingClock>) -> Fixture {
+fn client_with_three_retries(clock: &Arc<RecordingClock>) -> Fixture {
     FixtureBuilder::new().retries(3, Arc::clone(clock) as Arc<dyn Clock>).build()
 }
 
-fn later(status: u16, after: &str) -> Fault {
+fn retry_after(status: u16, after: &str) -> Fault {
     Fault::Status(status, String::new(), vec![("Retry-After".to_owned(), after.to_owned())])
 }
 
 /// What comes of a manifest asked for under this fault: its kind where it is an error, and what was slept.
-fn manifest_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize, Vec<u128>) {
+fn fetch_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize, Vec<u128>) {
     let (registry, _) = seeded();
-    registry.fault(rule, fault);
+    registry.add_fault(rule, fault);
     let clock = RecordingClock::new();
-    let fixture = three(&clock);
+    let fixture = client_with_three_retries(&clock);
     let failed = fixture.manifest(&registry, "a:1").err().map(|error| error.kind);
     let sent = registry.requests().len();
     assert_eq!(fixture.registry.requests(), u64::try_from(sent).expect("a few"), "each is counted");
@@ -53,7 +53,7 @@ fn transient_failures_are_retried() {
     let broken = [Fault::CloseBeforeRead, Fault::CloseAfterRead, Fault::CloseAfterEffect];
     let short = [Fault::ShortBody(20), Fault::ShortBody(0), Fault::TruncatedChunk];
     for fault in statuses.into_iter().chain(broken).chain(short) {
-        let found = manifest_under(Rule::any().times(2), fault.clone());
+        let found = fetch_under(Rule::any().times(2), fault.clone());
         assert_eq!(found, (None, 3, vec![250, 500]), "{fault:?}");
     }
 }
@@ -65,12 +65,12 @@ fn permanent_failures_are_not_retried() {
         Fault::WrongDigestHeader,
         Fault::CorruptBody,
         Fault::Html200,
-        Fault::GzipUnasked,
+        Fault::UnrequestedGzip,
         Fault::HugeHeaders,
         Fault::EndlessBody,
     ];
     for fault in statuses.into_iter().chain(wrong) {
-        let (failed, sent, slept) = manifest_under(Rule::any(), fault.clone());
+        let (failed, sent, slept) = fetch_under(Rule::any(), fault.clone());
         assert!(failed.is_some(), "{fault:?}");
         assert_eq!((sent, slept), (1, vec![]), "{fault:?}");
     }
@@ -79,19 +79,19 @@ fn permanent_failures_are_not_retried() {
 #[test]
 fn retries_end_and_are_reported() {
     let (registry, _) = seeded();
-    registry.fault(Rule::any(), Fault::status(503));
+    registry.add_fault(Rule::any(), Fault::status(503));
     let clock = RecordingClock::new();
-    let error = three(&clock).manifest(&registry, "a:1").expect_err("it never answers");
+    let error = client_with_three_retries(&clock).manifest(&registry, "a:1").expect_err("it never answers");
     assert_eq!((error.kind, error.tries, error.status), (RegistryErrorKind::Server, 4, Some(503)));
     assert!(error.to_string().ends_with("503 Service Unavailable (tried 4 times)"), "{error}");
     assert_eq!((registry.requests().len(), clock.slept_ms()), (4, vec![250, 500, 1000]));
 }
 
 #[test]
-fn without_retries_everything_is_tried_once() {
-    for fault in [Fault::status(429), Fault::status(503), Fault::CloseAfterRead, later(429, "1")] {
+fn zero_retries_try_everything_once() {
+    for fault in [Fault::status(429), Fault::status(503), Fault::CloseAfterRead, retry_after(429, "1")] {
         let (registry, _) = seeded();
-        registry.fault(Rule::any(), fault);
+        registry.add_fault(Rule::any(), fault);
         let error = Fixture::new().manifest(&registry, "a:1").expect_err("it does not answer");
         assert_eq!((error.tries, registry.requests().len()), (1, 1), "{error}");
         assert!(!error.to_string().contains("tried"), "{error}");
@@ -99,11 +99,12 @@ fn without_retries_everything_is_tried_once() {
 }
 
 #[test]
-fn a_registry_that_is_just_being_started_is_waited_for_and_a_name_that_does_not_resolve_is_not() {
+fn a_refused_connection_is_retried_and_an_unknown_host_is_not() {
     let clock = RecordingClock::new();
-    let error = three(&clock).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+    let error =
+        client_with_three_retries(&clock).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
     assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Connect, 4, 3));
-    let error = three(&clock).manifest_of("nowhere.invalid/x").expect_err("no such name");
+    let error = client_with_three_retries(&clock).manifest_of("nowhere.invalid/x").expect_err("no such name");
     assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Resolve, 1, 3));
 }
 
@@ -111,14 +112,14 @@ fn a_registry_that_is_just_being_started_is_waited_for_and_a_name_that_does_not_
 fn certificate_errors_are_not_retried() {
     let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
     let clock = RecordingClock::new();
-    let error = three(&clock).manifest(&registry, "a:1").expect_err("nobody stands for it");
+    let error = client_with_three_retries(&clock).manifest(&registry, "a:1").expect_err("nobody stands for it");
     assert_eq!((error.kind, error.tries, clock.slept_ms()), (RegistryErrorKind::CertificateUntrusted, 1, vec![]));
     assert!(registry.requests().is_empty());
 }
 
 #[test]
 fn retry_after_is_obeyed_and_reported() {
-    for (after, slept, told) in [
+    for (after, slept, expected) in [
         ("12", 12_000, "waiting 12 s before the next attempt"),
         ("Sun, 06 Nov 1994 08:50:37 GMT", 60_000, "waiting 60 s before the next attempt"),
         ("0", 250, ""),
@@ -127,15 +128,15 @@ fn retry_after_is_obeyed_and_reported() {
     ] {
         for status in [429, 503] {
             let (registry, _) = seeded();
-            registry.fault(Rule::any().times(1), later(status, after));
+            registry.add_fault(Rule::any().times(1), retry_after(status, after));
             let clock = RecordingClock::new();
-            let fixture = three(&clock);
+            let fixture = client_with_three_retries(&clock);
             fixture.manifest(&registry, "a:1").expect("it answers the second time");
             assert_eq!((registry.requests().len(), clock.slept_ms()), (2, vec![slept]), "{status} {after}");
             let notices = fixture.notices();
-            assert_eq!(notices.len(), usize::from(!told.is_empty()), "{notices:?}");
+            assert_eq!(notices.len(), usize::from(!expected.is_empty()), "{notices:?}");
             let right = |line: &String| {
-                line.starts_with(&registry.host()) && line.contains(&status.to_string()) && line.ends_with(told)
+                line.starts_with(&registry.host()) && line.contains(&status.to_string()) && line.ends_with(expected)
             };
             assert!(notices.iter().all(right), "{notices:?}");
         }
@@ -146,15 +147,15 @@ fn retry_after_is_obeyed_and_reported() {
 fn a_retry_after_beyond_the_deadline_fails_immediately() {
     for (timeout, left) in [(None, "300 s"), (Some(Duration::from_secs(60)), "60 s")] {
         let (registry, _) = seeded();
-        registry.fault(Rule::any(), later(429, "3600"));
+        registry.add_fault(Rule::any(), retry_after(429, "3600"));
         let clock = RecordingClock::new();
         let builder = FixtureBuilder::new().retries(3, Arc::clone(&clock) as Arc<dyn Clock>);
         let fixture = timeout
             .map_or_else(|| FixtureBuilder::new().retries(3, Arc::clone(&clock) as _), |t| builder.timeout(t))
             .build();
         let error = fixture.manifest(&registry, "a:1").expect_err("an hour is too long");
-        let asked = format!("it asks to wait for 3600 s, and only {left} are left");
-        assert!(error.kind == RegistryErrorKind::RateLimited && error.detail.ends_with(&asked), "{error}");
+        let expected = format!("it asks to wait for 3600 s, and only {left} are left");
+        assert!(error.kind == RegistryErrorKind::RateLimited && error.detail.ends_with(&expected), "{error}");
         assert_eq!((registry.requests().len(), clock.slept_ms()), (1, vec![]));
         // Nor does anybody else ask it in that time.
         let error = fixture.manifest(&registry, "a:1").expect_err("it wants to be left alone");
@@ -163,9 +164,9 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
 }
 
 #[test]
-fn too_many_requests_slow_that_registry_and_no_other() {
+fn a_429_slows_that_registry_alone() {
     let ((busy, _), (idle, _)) = (seeded(), seeded());
-    busy.fault(Rule::any().times(2), later(429, "30"));
+    busy.add_fault(Rule::any().times(2), retry_after(429, "30"));
     let clock = RecordingClock::new();
     let fixture =
         FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
@@ -178,16 +179,16 @@ fn too_many_requests_slow_that_registry_and_no_other() {
 }
 
 #[test]
-fn after_too_many_requests_fewer_are_sent_at_once() {
+fn a_429_reduces_the_number_of_concurrent_requests() {
     let (registry, _) = seeded();
     let clock = RecordingClock::new();
-    let fixture = three(&clock);
+    let fixture = client_with_three_retries(&clock);
     fixture.manifest(&registry, "a:1").expect("it is there");
-    registry.fault(Rule::any().times(1), later(429, "5"));
+    registry.add_fault(Rule::any().times(1), retry_after(429, "5"));
     fixture.manifest(&registry, "a:1").expect("it answers the second time");
     registry.clear();
-    registry.fault(Rule::any().times(1), Fault::Hang);
-    let asked = thread::scope(|scope| {
+    registry.add_fault(Rule::any().times(1), Fault::Hang);
+    let requests = thread::scope(|scope| {
         let fixture = &fixture;
         let registry = &registry;
         scope.spawn(move || fixture.manifest(registry, "a:1").expect("it is let go"));
@@ -198,26 +199,26 @@ fn after_too_many_requests_fewer_are_sent_at_once() {
             fixture.manifest(registry, "a:1").expect("it is there")
         });
         other.recv().expect("it has begun");
-        let asked = registry.requests().len();
+        let requests = registry.requests().len();
         registry.release();
-        asked
+        requests
     });
-    assert_eq!((asked, registry.requests().len()), (1, 2));
+    assert_eq!((requests, registry.requests().len()), (1, 2));
     let statuses: Vec<u16> = registry.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [200, 200]);
 }
 
 #[test]
-fn writes_that_may_be_repeated_are() {
+fn idempotent_writes_are_retried() {
     // What is cut on a connection that had been used before is sent over a new one at once.
     for (fault, slept) in [(Fault::CloseAfterEffect, vec![250]), (Fault::status(502), vec![250, 250])] {
         let (registry, image) = seeded();
         let blob = digest(&registry.put_blob("b", b"hello"));
         let clock = RecordingClock::new();
-        let fixture = three(&clock);
+        let fixture = client_with_three_retries(&clock);
         let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
-        registry.fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
-        registry.fault(Rule::on("POST", "mount=").times(1), fault.clone());
+        registry.add_fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
+        registry.add_fault(Rule::on("POST", "mount=").times(1), fault.clone());
         let tag = ManifestName::Tag("2".to_owned());
         let put = fixture.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()), "{fault:?}");
@@ -251,7 +252,7 @@ fn token_requests_are_retried() {
     ] {
         let clock = RecordingClock::new();
         let (registry, fixture) = with_tokens(PASSWORD, &clock);
-        registry.fault(Rule::on("GET", "/token").times(2), fault.clone());
+        registry.add_fault(Rule::on("GET", "/token").times(2), fault.clone());
         fixture.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         let tokens = registry.requests().iter().filter(|request| request.is_token()).count();
         assert_eq!((tokens, registry.requests().len(), clock.slept_ms()), (3, 5, slept), "{fault:?}");
@@ -259,11 +260,11 @@ fn token_requests_are_retried() {
 }
 
 #[test]
-fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
+fn an_unreachable_token_server_is_not_asked_for_each_retry() {
     let clock = RecordingClock::new();
     let (registry, fixture) = with_tokens(PASSWORD, &clock);
-    registry.fault(Rule::on("GET", "/token").times(3), later(503, "2"));
-    registry.fault(Rule::on("GET", "/token").from(4), Fault::status(503));
+    registry.add_fault(Rule::on("GET", "/token").times(3), retry_after(503, "2"));
+    registry.add_fault(Rule::on("GET", "/token").from(4), Fault::status(503));
     let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
     assert_eq!((error.kind, error.tries), (RegistryErrorKind::Server, 7));
     assert!(error.detail.starts_with("token server "), "{error}");
@@ -278,7 +279,7 @@ fn a_refresh_token_is_sent_once() {
     for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::CloseAfterEffect] {
         let clock = RecordingClock::new();
         let (registry, fixture) = with_tokens(IDENTITY, &clock);
-        registry.fault(Rule::on("POST", "/token"), fault.clone());
+        registry.add_fault(Rule::on("POST", "/token"), fault.clone());
         let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
         assert_eq!((error.tries, clock.slept_ms()), (1, vec![]), "{fault:?}: {error}");
         let posts = registry.requests().iter().filter(|request| request.method == "POST").count();
@@ -287,9 +288,9 @@ fn a_refresh_token_is_sent_once() {
 }
 
 /// The error of a request that has a third of a second in all, under this fault.
-fn out_of_time(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
+fn timeout_error(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
     let (registry, _) = seeded();
-    registry.fault(Rule::any(), fault);
+    registry.add_fault(Rule::any(), fault);
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
     let error = fixture.manifest(&registry, name).expect_err("there is no time for it");
     (error.kind, error.detail)
@@ -298,18 +299,18 @@ fn out_of_time(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
 #[test]
 fn a_silent_registry_ends_at_the_timeout() {
     for fault in [Fault::Hang, Fault::Drip, Fault::StallAfter(20)] {
-        let found = out_of_time("a:1", fault.clone());
+        let found = timeout_error("a:1", fault.clone());
         assert_eq!(found, (RegistryErrorKind::Timeout, "no whole answer within 300 ms".to_owned()), "{fault:?}");
     }
     // The words of a refusal are not waited for, but that it is one stands.
-    let (kind, words) = out_of_time("a:none", Fault::StallAfter(5));
+    let (kind, words) = timeout_error("a:none", Fault::StallAfter(5));
     assert_eq!(kind, RegistryErrorKind::NotFound, "{words}");
 }
 
 #[test]
 fn a_slow_body_ends_at_the_timeout() {
     let (registry, _) = seeded();
-    registry.fault(Rule::any(), Fault::Drip);
+    registry.add_fault(Rule::any(), Fault::Drip);
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
     let (over, is_over) = mpsc::channel::<()>();
     let error = thread::scope(|scope| {

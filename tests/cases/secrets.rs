@@ -1,4 +1,4 @@
-//! What is secret is shown to nobody, whatever a registry does with it: all that is said and traced is searched for it.
+//! Secrets are never shown, whatever a registry does with them: all output and traces are searched for them.
 
 mod everywhere;
 mod inside;
@@ -28,14 +28,14 @@ fn forms() -> [String; 4] {
 }
 
 #[track_caller]
-fn assert_silent(said: &str) {
+fn assert_silent(text: &str) {
     for form in forms() {
-        assert!(!said.contains(&form), "{form} is told in:\n{said}");
+        assert!(!text.contains(&form), "{form} is told in:\n{text}");
     }
 }
 
 /// Every way in which a registry can repeat this text.
-fn echoes(text: &str) -> Vec<Fault> {
+fn echoing_faults(text: &str) -> Vec<Fault> {
     let words = format!("I was sent {text} and refuse it");
     let json = format!(r#"{{"errors":[{{"code":"DENIED","message":"{words}","detail":"{text}"}}]}}"#);
     let header = |name: &str| vec![(name.to_owned(), text.to_owned())];
@@ -59,9 +59,9 @@ fn echoes(text: &str) -> Vec<Fault> {
 }
 
 /// What the client says, traces and returns when the registry repeats what it was sent.
-fn heard(registry: &Registry, fixture: &Fixture, fault: Fault) -> String {
+fn client_texts(registry: &Registry, fixture: &Fixture, fault: Fault) -> String {
     registry.clear_faults();
-    registry.fault(Rule::any().authorized(), fault);
+    registry.add_fault(Rule::any().authorized(), fault);
     let outcome = fixture.manifest(registry, "a:1");
     let media_type = outcome.as_ref().map(|fetched| fetched.media_type.clone()).unwrap_or_default();
     let error = outcome.err().map(|error| format!("{error}\n{error:?}")).unwrap_or_default();
@@ -72,24 +72,24 @@ fn heard(registry: &Registry, fixture: &Fixture, fault: Fault) -> String {
 fn a_login_that_a_registry_repeats_is_redacted() {
     let header = format!("Basic {}", login());
     for text in [header.as_str(), PASSWORD, &forms()[2]] {
-        for fault in echoes(text) {
+        for fault in echoing_faults(text) {
             let registry = Registry::builder().basic("me", PASSWORD).start();
             registry.put_image("a", "1", &amd());
             let fixture = Fixture::with_login(&registry, "me", PASSWORD);
-            assert_silent(&heard(&registry, &fixture, fault));
+            assert_silent(&client_texts(&registry, &fixture, fault));
         }
     }
 }
 
 #[test]
 fn a_token_that_a_registry_repeats_is_redacted() {
-    for fault in echoes(&format!("Bearer {TOKEN}")).into_iter().chain(echoes(TOKEN)) {
+    for fault in echoing_faults(&format!("Bearer {TOKEN}")).into_iter().chain(echoing_faults(TOKEN)) {
         let registry = Registry::builder().bearer(Bearer::new().registry_token(TOKEN)).start();
         registry.put_image("a", "1", &amd());
         let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{TOKEN}"}}}}}}"#, registry.host());
-        let said = heard(&registry, &FixtureBuilder::new().config(&config).build(), fault);
-        assert_silent(&said);
-        assert!(!said.is_empty());
+        let text = client_texts(&registry, &FixtureBuilder::new().config(&config).build(), fault);
+        assert_silent(&text);
+        assert!(!text.is_empty());
     }
 }
 
@@ -105,11 +105,11 @@ fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
             let config = format!(r#"{{"auths":{{"{}":{entry}}}}}"#, registry.host());
             let fixture = FixtureBuilder::new().config(&config).build();
             let body = format!(r#"{{"details":"not with {secret}"}}"#);
-            registry.fault(Rule::on("*", "/token"), Fault::Status(status, body, vec![]));
+            registry.add_fault(Rule::on("*", "/token"), Fault::Status(status, body, vec![]));
             let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
-            let said = format!("{error}\n{error:?}\n{}", fixture.trace().join("\n"));
-            assert_silent(&said);
-            assert!(said.contains("[secret]"), "{said}");
+            let text = format!("{error}\n{error:?}\n{}", fixture.trace().join("\n"));
+            assert_silent(&text);
+            assert!(text.contains("[secret]"), "{text}");
         }
     }
 }
@@ -121,9 +121,9 @@ fn the_whole_program_prints_no_secret() {
     let sandbox = Sandbox::new();
     sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, registry.host(), login()));
     let name = format!("{}/a:1", registry.host());
-    for fault in echoes(&format!("Basic {}", login())) {
+    for fault in echoing_faults(&format!("Basic {}", login())) {
         registry.clear_faults();
-        registry.fault(Rule::any().authorized(), fault.clone());
+        registry.add_fault(Rule::any().authorized(), fault.clone());
         let output = sandbox.command(OURS).args(["--debug", "inspect", &name]).run();
         assert_silent(&output.err());
         // A manifest is shown as it is, and this is one.
@@ -147,7 +147,7 @@ fn a_login_by_flags_overrides_the_stored_one() {
 }
 
 /// The registry by a name that is not this machine's own.
-fn afar(registry: &Registry) -> String {
+fn remote_name(registry: &Registry) -> String {
     format!("0.0.0.0:{}/a:1", registry.port())
 }
 
@@ -156,10 +156,10 @@ fn a_login_is_sent_over_plain_http_only_with_insecure() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
     let builder = || FixtureBuilder::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
-    let error = builder().build().manifest_of(&afar(&registry)).expect_err("it speaks plain HTTP");
+    let error = builder().build().manifest_of(&remote_name(&registry)).expect_err("it speaks plain HTTP");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::PlainHttp, 0));
     for fixture in [builder().insecure().build(), builder().plain_http().build()] {
-        fixture.manifest_of(&afar(&registry)).expect("the user wants it so");
+        fixture.manifest_of(&remote_name(&registry)).expect("the user wants it so");
     }
 }
 
@@ -167,7 +167,7 @@ fn a_login_is_sent_over_plain_http_only_with_insecure() {
 fn insecure_does_not_fall_back_further() {
     let registry = Registry::start();
     registry.put_image("a", "1", &amd());
-    FixtureBuilder::new().plain_http().build().manifest_of(&afar(&registry)).expect("it speaks plain HTTP");
+    FixtureBuilder::new().plain_http().build().manifest_of(&remote_name(&registry)).expect("it speaks plain HTTP");
     assert_eq!((registry.connections(), registry.requests().len()), (1, 1), "no handshake came before");
 }
 

@@ -28,18 +28,18 @@ const ARM: &str = "linux/arm64";
 const BOTH: &str = "linux/amd64,linux/arm64";
 
 /// A registry with an image of each platform in the list's repository, by digest alone.
-struct Shared {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl Shared {
-    fn new() -> Shared {
-        Shared::of(Registry::start())
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with_registry(Registry::start())
     }
 
-    fn of(registry: Registry) -> Shared {
-        Shared { registry, sandbox: Sandbox::new() }
+    fn with_registry(registry: Registry) -> Fixture {
+        Fixture { registry, sandbox: Sandbox::new() }
     }
 
     /// The list's name.
@@ -49,11 +49,11 @@ impl Shared {
 
     /// The name of the image for this platform, which is put in place.
     fn image(&self, platform: &str) -> String {
-        self.image_of(platform, "")
+        self.another_image(platform, "")
     }
 
     /// Another image for the same platform.
-    fn image_of(&self, platform: &str, layer: &str) -> String {
+    fn another_image(&self, platform: &str, layer: &str) -> String {
         let digest = self.registry.put_image(REPOSITORY, &image(platform, layer).digest(), &image(platform, layer));
         self.registry.name(&format!("{REPOSITORY}@{digest}"))
     }
@@ -72,7 +72,7 @@ impl Shared {
     }
 
     /// Adds an image for each of these platforms, one after the other.
-    fn add(&self, platforms: &[&str]) -> &Shared {
+    fn add(&self, platforms: &[&str]) -> &Fixture {
         for platform in platforms {
             let _ = self.run(&["add", "--shared", &self.list(), &self.image(platform)]).success();
         }
@@ -97,9 +97,9 @@ impl Shared {
     fn platforms(&self, tag: &str) -> Vec<String> {
         let Some((_, bytes)) = self.registry.manifest(REPOSITORY, tag) else { return Vec::new() };
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("a list");
-        let lines = list["manifests"].as_array().expect("lines").iter();
+        let entries = list["manifests"].as_array().expect("entries").iter();
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        lines.map(|line| [&line["platform"]["os"], &line["platform"]["architecture"]].map(text).join("/")).collect()
+        entries.map(|line| [&line["platform"]["os"], &line["platform"]["architecture"]].map(text).join("/")).collect()
     }
 
     /// The digest under a tag.
@@ -132,5 +132,5 @@ fn line(method: &str, key: &str) -> String {
 
 /// No listing of tags is ever answered.
 fn without_listing(registry: &Registry) {
-    registry.fault(Rule::on("GET", "/tags/list"), testkit::loopback::Fault::status(500));
+    registry.add_fault(Rule::on("GET", "/tags/list"), testkit::loopback::Fault::status(500));
 }

@@ -1,4 +1,4 @@
-//! The shell functions, in the shells themselves, with stand-ins for docker and for the plugin that say who was run.
+//! The shell functions, in real shells, with stand-ins for docker and the plugin that print how they were called.
 
 use testkit::sandbox::{Sandbox, on_path, write_script};
 use testkit::skip::skipped;
@@ -129,7 +129,7 @@ fn posix_shells_send_manifest_to_us_and_the_rest_to_docker() {
 }
 
 #[test]
-fn bash_passes_its_function_on_to_the_bashes_that_it_starts() {
+fn bash_exports_its_function_to_child_shells() {
     let Some(fixture) = Fixture::new("bash", &["--norc", "-u"]) else { return };
     fixture.sandbox.write("inner", "docker manifest a\n");
     let script = "bash -c 'docker manifest b' </dev/null || echo c | xargs bash -c 'docker manifest $0' || bash inner";

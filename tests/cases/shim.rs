@@ -1,4 +1,4 @@
-//! The shim, called by everything that calls docker, with a stand-in for docker behind it on the PATH.
+//! The shim, started by every kind of program that starts docker, with a stand-in for docker behind it on the PATH.
 
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Docker, Output, Sandbox, copy_program, on_path, write_script};
+use testkit::sandbox::{DockerOnPath, Output, Sandbox, copy_program, on_path, write_script};
 
 use super::OURS;
 use super::shell_init::CALLS;
@@ -46,13 +46,13 @@ impl Fixture {
 
 /// A PATH with these folders of the sandbox before the machine's own, but none that has a docker.
 fn path(sandbox: &Sandbox, dirs: &[&str]) -> String {
-    let own = dirs.iter().map(|dir| sandbox.path().join(dir).display().to_string());
+    let own_dirs = dirs.iter().map(|dir| sandbox.path().join(dir).display().to_string());
     let system = ["/usr/bin", "/bin"].map(str::to_owned);
-    own.chain(system).collect::<Vec<_>>().join(":")
+    own_dirs.chain(system).collect::<Vec<_>>().join(":")
 }
 
 #[test]
-fn manifest_runs_this_program_and_the_rest_runs_docker() {
+fn the_shim_runs_manifest_here_and_the_rest_in_docker() {
     let fixture = Fixture::new();
     for (words, program) in CALLS {
         let output = fixture.sandbox.command("docker").args(words.iter().copied()).stdin("input\n").run();
@@ -73,7 +73,7 @@ fn manifest_runs_this_program_and_the_rest_runs_docker() {
 
 /// Every way to call docker that people have, each with `docker manifest version` and `docker ps`.
 #[test]
-fn every_caller_that_looks_on_the_path_reaches_it() {
+fn every_caller_that_searches_the_path_reaches_the_shim() {
     let fixture = Fixture::new();
     let sandbox = &fixture.sandbox;
     let calls = "docker -D --config /c manifest version\ndocker ps 'a b' || exit $?\n";
@@ -109,17 +109,17 @@ fn every_caller_that_looks_on_the_path_reaches_it() {
             continue;
         }
         let output = sandbox.command("sh").args(["-c", &line]).run();
-        let out = output.out();
-        let (version, rest) = out.split_once('\n').unwrap_or_default();
-        assert!(version.starts_with("docker-manifest version "), "{who}: {out}{}", output.err());
-        assert!(rest.ends_with("docker[ps][a b]\n"), "{who}: {out}{}", output.err());
-        assert_eq!(output.code, 42, "{who}: {out}{}", output.err());
+        let stdout = output.out();
+        let (version, rest) = stdout.split_once('\n').unwrap_or_default();
+        assert!(version.starts_with("docker-manifest version "), "{who}: {stdout}{}", output.err());
+        assert!(rest.ends_with("docker[ps][a b]\n"), "{who}: {stdout}{}", output.err());
+        assert_eq!(output.code, 42, "{who}: {stdout}{}", output.err());
     }
 }
 
 /// sudo looks for docker on a PATH of its own, and `shim status` knows which.
 #[test]
-fn sudo_reaches_it_where_status_says_so() {
+fn sudo_reaches_the_shim_where_status_says_so() {
     let fixture = Fixture::new();
     // Where sudo may not be used, status says the same and there is nothing to compare it with.
     if !on_path("sudo") || fixture.sandbox.command("sudo").args(["-n", "true"]).run().code != 0 {
@@ -128,9 +128,9 @@ fn sudo_reaches_it_where_status_says_so() {
     let status: serde_json::Value =
         serde_json::from_slice(&fixture.shim(&["status", "--format", "json"]).stdout).unwrap();
     let callers = status["callers"].as_array().unwrap();
-    let told = callers.iter().find(|caller| caller["name"] == "sudo").unwrap();
+    let sudo = callers.iter().find(|caller| caller["name"] == "sudo").unwrap();
     let found = fixture.sandbox.command("sudo").args(["-n", "sh", "-c", "command -v docker"]).run().out();
-    assert_eq!(told["reached"], found.trim_end() == fixture.file().to_str().unwrap(), "{status:#} {found}");
+    assert_eq!(sudo["reached"], found.trim_end() == fixture.file().to_str().unwrap(), "{status:#} {found}");
     let line = format!("PATH={}", path(&fixture.sandbox, &["front", "real"]));
     let output = fixture.sandbox.command("sudo").args(["-n", "env", &line, "docker", "manifest", "version"]).run();
     assert!(output.success().out().starts_with("docker-manifest version "));
@@ -157,7 +157,7 @@ fn an_old_script_publishes_a_list_through_it_unchanged() {
 }
 
 #[test]
-fn signals_and_exit_codes_are_docker_s() {
+fn the_shim_passes_signals_and_exit_codes_through() {
     let fixture = Fixture::new();
     let real = fixture.sandbox.path().join("real/docker");
     let replace = |text: &str| {
@@ -181,7 +181,7 @@ fn signals_and_exit_codes_are_docker_s() {
 
 /// What docker inherits is what the caller has: variables by whatever name.
 #[test]
-fn docker_inherits_what_its_caller_has() {
+fn docker_behind_the_shim_inherits_the_environment() {
     let fixture = Fixture::new();
     let real = fixture.sandbox.path().join("real/docker");
     std::fs::remove_file(&real).unwrap();
@@ -198,7 +198,7 @@ fn docker_inherits_what_its_caller_has() {
 }
 
 #[test]
-fn it_never_calls_itself() {
+fn the_shim_never_calls_itself() {
     let fixture = Fixture::new();
     let sandbox = &fixture.sandbox;
     let _ = fixture.shim(&["install", "--dir", "other"]).success();
@@ -238,28 +238,28 @@ fn it_never_calls_itself() {
 
 /// The tests that compare with docker find it behind a shim, whatever form the shim has, and never take the shim.
 #[test]
-fn no_comparison_takes_the_shim_for_docker() {
+fn tests_never_take_the_shim_for_docker() {
     let fixture = Fixture::new();
-    let at = |name: &str| fixture.sandbox.path().join(name);
-    std::fs::create_dir(at("copy")).unwrap();
-    copy_program(OURS.as_ref(), &at("copy/docker"));
-    std::fs::create_dir(at("script")).unwrap();
-    write_script(&at("script/docker"), &format!("#!/bin/sh\nshift\nexec {OURS} \"$@\"\n"));
-    let on = |dirs: &[&str]| {
-        let dirs = dirs.iter().map(|dir| at(dir)).chain(["/usr/bin", "/bin"].map(PathBuf::from));
-        let is_sandboxed = |dir: &PathBuf| dir.starts_with(at("")) || !dir.join("docker").is_file();
-        Docker::on(&std::env::join_paths(dirs.filter(is_sandboxed)).unwrap())
+    let in_sandbox = |name: &str| fixture.sandbox.path().join(name);
+    std::fs::create_dir(in_sandbox("copy")).unwrap();
+    copy_program(OURS.as_ref(), &in_sandbox("copy/docker"));
+    std::fs::create_dir(in_sandbox("script")).unwrap();
+    write_script(&in_sandbox("script/docker"), &format!("#!/bin/sh\nshift\nexec {OURS} \"$@\"\n"));
+    let with_path = |dirs: &[&str]| {
+        let dirs = dirs.iter().map(|dir| in_sandbox(dir)).chain(["/usr/bin", "/bin"].map(PathBuf::from));
+        let is_sandboxed = |dir: &PathBuf| dir.starts_with(in_sandbox("")) || !dir.join("docker").is_file();
+        DockerOnPath::find(&std::env::join_paths(dirs.filter(is_sandboxed)).unwrap())
     };
-    assert_eq!(on(&["real", "front"]), Docker::First(at("real/docker")));
-    assert_eq!(on(&["front", "copy", "script", "real"]), Docker::Behind(at("real/docker")));
-    assert_eq!(on(&["front", "copy"]), Docker::OnlyShim(at("front/docker")));
-    assert_eq!(on(&["script"]), Docker::OnlyShim(at("script/docker")));
-    assert_eq!(on(&["nothing"]), Docker::Missing);
+    assert_eq!(with_path(&["real", "front"]), DockerOnPath::WithoutShim(in_sandbox("real/docker")));
+    assert_eq!(with_path(&["front", "copy", "script", "real"]), DockerOnPath::BehindShim(in_sandbox("real/docker")));
+    assert_eq!(with_path(&["front", "copy"]), DockerOnPath::ShimAlone(in_sandbox("front/docker")));
+    assert_eq!(with_path(&["script"]), DockerOnPath::ShimAlone(in_sandbox("script/docker")));
+    assert_eq!(with_path(&["nothing"]), DockerOnPath::Missing);
 }
 
 /// A link that leads nowhere is passed over by every search of the PATH.
 #[test]
-fn without_the_program_docker_still_runs() {
+fn the_shim_runs_docker_without_the_program() {
     let fixture = Fixture::new();
     std::fs::remove_file(fixture.file()).unwrap();
     symlink("/nowhere/docker-manifest", fixture.file()).unwrap();
@@ -275,7 +275,7 @@ fn without_the_program_docker_still_runs() {
 
 /// Bytes that are not UTF-8 are docker's to read.
 #[test]
-fn arguments_reach_docker_as_they_are() {
+fn the_shim_passes_arguments_unchanged() {
     let fixture = Fixture::new();
     let word = std::ffi::OsString::from_vec(b"a\xff b".to_vec());
     let output = fixture.sandbox.command("docker").arg("ps").arg(word).run();
@@ -302,7 +302,7 @@ fn a_docker_that_is_not_ours_is_neither_replaced_nor_removed() {
 }
 
 #[test]
-fn install_and_status_say_who_reaches_it() {
+fn shim_install_and_status_report_who_reaches_the_shim() {
     let fixture = Fixture::new();
     let status = fixture.shim(&["status"]).success().out();
     let begin =
@@ -322,6 +322,6 @@ fn install_and_status_say_who_reaches_it() {
     );
     let home =
         fixture.sandbox.command(OURS).args(["shim", "install", "--format", "json", "--dir", "h"]).run().success();
-    let told: serde_json::Value = serde_json::from_slice(&home.stdout).unwrap();
-    assert_eq!(told["shim"], format!("{}/h/docker", fixture.sandbox.path().display()));
+    let json: serde_json::Value = serde_json::from_slice(&home.stdout).unwrap();
+    assert_eq!(json["shim"], format!("{}/h/docker", fixture.sandbox.path().display()));
 }

@@ -1,5 +1,5 @@
-//! `inspect` in its own words (`--raw`, `--platform`, `--local`, `--remote`, `--format`), and `platforms`: what is
-//! shown, and what it takes to find out.
+//! `inspect` with our own flags (`--raw`, `--platform`, `--local`, `--remote`, `--format`), and `platforms`: the
+//! output, and the requests that it takes.
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{artifact, attestation_of, buildx_image, buildx_index, helm_chart};
@@ -44,7 +44,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_remote_index_is_shown_whole() {
+fn inspect_shows_a_remote_index_completely() {
     let fixture = Fixture::new();
     let image = buildx_image("linux/amd64");
     let index = Index::oci().image(&image).artifact_type("x/y").subject(&image).annotation("k", "<v>").build();
@@ -56,7 +56,7 @@ fn a_remote_index_is_shown_whole() {
 }
 
 #[test]
-fn raw_is_the_bytes_and_nothing_else() {
+fn inspect_raw_prints_the_bytes_and_nothing_else() {
     let (fixture, index) = Fixture::with_index();
     let shown = fixture.run_recorded(&["inspect", "--raw", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&index.manifest));
@@ -75,7 +75,7 @@ fn raw_is_the_bytes_and_nothing_else() {
 }
 
 #[test]
-fn a_platform_picks_a_child_which_is_shown_as_an_image() {
+fn inspect_platform_shows_the_child_as_an_image() {
     let (fixture, index) = Fixture::with_index();
     let shown = fixture.json(&["inspect", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(shown, serde_json::from_slice::<Value>(&index.images[0].manifest).unwrap());
@@ -85,8 +85,8 @@ fn a_platform_picks_a_child_which_is_shown_as_an_image() {
     assert_eq!(fixture.requests().len(), 2);
     assert_eq!(entry["Ref"], fixture.name(&format!("app@{digest}")));
     assert_eq!(entry["Descriptor"]["platform"], json!({"architecture": "amd64", "os": "linux"}));
-    let told = fixture.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
-    assert_eq!((told["platform"].as_str(), told["requests"].as_u64()), (Some("linux/amd64"), Some(2)));
+    let printed = fixture.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
+    assert_eq!((printed["platform"].as_str(), printed["requests"].as_u64()), (Some("linux/amd64"), Some(2)));
     // An image is asked what it runs on, once.
     fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
     for more in [&[][..], &["-v"], &["--format", "json"], &["--format", "table"], &["--format", "tree"]] {
@@ -110,7 +110,7 @@ fn a_missing_platform_error_lists_the_available_ones() {
 }
 
 #[test]
-fn of_several_images_for_a_platform_the_first_is_shown() {
+fn inspect_platform_shows_the_first_of_several_images() {
     let fixture = Fixture::new();
     let image = |number: u8| Image::oci().platform("linux", "amd64").layer([number]).build();
     let index = Index::oci().image(&image(1)).image(&image(2)).image(&image(1)).build();
@@ -118,15 +118,15 @@ fn of_several_images_for_a_platform_the_first_is_shown() {
     let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/amd64", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&image(1).manifest));
     let name = |image: Image| fixture.name(&format!("app@{}", image.digest()));
-    let (one, two) = (name(image(1)), name(image(2)));
-    assert_eq!(shown.err(), format!("2 images for linux/amd64: {one}, {two}; this is the first, {one}\n"));
+    let (first, second) = (name(image(1)), name(image(2)));
+    assert_eq!(shown.err(), format!("2 images for linux/amd64: {first}, {second}; this is the first, {first}\n"));
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
     let shown = fixture.run_recorded(&["inspect", "--platform", "linux/amd64", "@list:1"]).success();
     assert!(shown.err().starts_with("2 images for linux/amd64: "), "{}", shown.err());
 }
 
 #[test]
-fn nested_indexes_are_searched() {
+fn inspect_platform_searches_nested_indexes() {
     let fixture = Fixture::new();
     let inner = Index::oci().image(&buildx_image("linux/s390x")).build();
     let middle = Index::oci().index(&inner).image_with(&buildx_image("linux/ppc64le"), Value::Null, &[]).build();
@@ -142,7 +142,7 @@ fn nested_indexes_are_searched() {
 }
 
 #[test]
-fn a_nested_index_stands_for_its_images_in_the_verbose_form() {
+fn verbose_inspect_shows_the_images_of_a_nested_index() {
     let fixture = Fixture::new();
     let image = |platform: &str| buildx_image(platform);
     let inner = Index::oci().image(&image("linux/s390x")).image(&image("linux/arm64")).build();
@@ -162,11 +162,11 @@ fn a_nested_index_stands_for_its_images_in_the_verbose_form() {
 }
 
 #[test]
-fn local_and_remote_choose() {
+fn inspect_local_and_remote_select_draft_or_registry() {
     let (fixture, index) = Fixture::with_draft();
-    let one = fixture.json(&["inspect", "@app:1"]);
-    assert_eq!((one["manifests"].as_array().unwrap().len(), fixture.requests()), (1, vec![]));
-    assert_eq!(fixture.json(&["inspect", "--local", "@app:1"]), one);
+    let first = fixture.json(&["inspect", "@app:1"]);
+    assert_eq!((first["manifests"].as_array().unwrap().len(), fixture.requests()), (1, vec![]));
+    assert_eq!(fixture.json(&["inspect", "--local", "@app:1"]), first);
     let served = fixture.run_recorded(&["inspect", "--remote", "--raw", "@app:1"]).success();
     assert_eq!(text(&served.stdout), text(&index.manifest));
     fixture.registry.put_index("app", "2", &index);
@@ -187,11 +187,14 @@ fn local_and_remote_choose() {
 #[test]
 fn json_of_a_remote_index_is_one_request() {
     let (fixture, index) = Fixture::with_index();
-    let told = fixture.json(&["inspect", "--format", "json", "@app:1"]);
+    let printed = fixture.json(&["inspect", "--format", "json", "@app:1"]);
     assert_eq!(fixture.requests().len(), 1);
-    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
-    assert_eq!(told["digest"], index.digest());
-    assert_eq!((&told["local"], &told["requests"], &told["mediaType"]), (&json!(false), &json!(1), &json!(OCI_INDEX)));
+    assert_eq!(keys(&printed), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
+    assert_eq!(printed["digest"], index.digest());
+    assert_eq!(
+        (&printed["local"], &printed["requests"], &printed["mediaType"]),
+        (&json!(false), &json!(1), &json!(OCI_INDEX))
+    );
     let arm = &index.images[1];
     let reference = fixture.name(&format!("app@{}", arm.digest()));
     let expected = json!({
@@ -199,8 +202,8 @@ fn json_of_a_remote_index_is_one_request() {
         "digest": arm.digest(), "size": arm.manifest.len(), "mediaType": OCI_MANIFEST,
         "reference": reference,
     });
-    assert_eq!(told["platforms"][1], expected);
-    assert_eq!(told["platforms"][2]["attests"], index.images[0].digest());
+    assert_eq!(printed["platforms"][1], expected);
+    assert_eq!(printed["platforms"][2]["attests"], index.images[0].digest());
     let deep = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
     assert_eq!((fixture.requests().len(), deep["requests"].as_u64()), (5, Some(5)));
     let layers = deep["platforms"][1]["layers"].as_array().expect("layers");
@@ -213,12 +216,12 @@ fn json_of_a_remote_index_is_one_request() {
 #[test]
 fn json_uses_the_same_words_for_drafts_and_images() {
     let (fixture, index) = Fixture::with_index();
-    let told = fixture.json(&["create", "--format", "json", "@list:1", "@app:1"]);
-    assert_eq!((&told["local"], &told["requests"]), (&json!(true), &json!(5)));
+    let printed = fixture.json(&["create", "--format", "json", "@list:1", "@app:1"]);
+    assert_eq!((&printed["local"], &printed["requests"]), (&json!(true), &json!(5)));
     let shown = fixture.json(&["inspect", "--format", "json", "@list:1"]);
     assert_eq!((&shown["requests"], fixture.requests()), (&json!(0), vec![]));
     for member in ["reference", "digest", "size", "mediaType", "local", "platforms"] {
-        assert_eq!(told[member], shown[member], "{member}");
+        assert_eq!(printed[member], shown[member], "{member}");
     }
     let source = fixture.name(&format!("app:1@{}", index.digest()));
     assert_eq!((&shown["platforms"][0]["source"], shown["platforms"].as_array().unwrap().len()), (&json!(source), 4));
@@ -226,7 +229,7 @@ fn json_uses_the_same_words_for_drafts_and_images() {
     let remote = fixture.json(&["inspect", "--remote", "--format", "json", "@list:1"]);
     assert_eq!(remote["digest"], shown["digest"]);
     fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
-    let one = fixture.json(&["inspect", "--format", "json", "@one:1"]);
+    let first = fixture.json(&["inspect", "--format", "json", "@one:1"]);
     let expected = [
         "reference",
         "digest",
@@ -241,34 +244,34 @@ fn json_uses_the_same_words_for_drafts_and_images() {
         "tags",
         "requests",
     ];
-    assert_eq!((keys(&one), fixture.requests().len()), (expected.to_vec(), 2));
+    assert_eq!((keys(&first), fixture.requests().len()), (expected.to_vec(), 2));
     let entry = fixture.name(&format!("app@{}", index.images[2].digest()));
     let entry = fixture.json(&["inspect", "--format", "json", "@list:1", &entry]);
     assert_eq!((&entry["digest"], &entry["local"]), (&json!(index.images[2].digest()), &json!(true)));
 }
 
 /// The digests of a draft's lines in the list that it becomes.
-fn previewed(fixture: &Fixture, list: &str) -> Value {
+fn preview_digests(fixture: &Fixture, list: &str) -> Value {
     let list: Value = serde_json::from_str(&fixture.shown(&["inspect", list])).expect("JSON");
-    list["manifests"].as_array().expect("lines").iter().map(|line| line["digest"].clone()).collect()
+    list["manifests"].as_array().expect("entries").iter().map(|line| line["digest"].clone()).collect()
 }
 
 #[test]
-fn json_of_a_draft_has_the_order_that_the_list_has() {
+fn json_of_a_draft_has_the_order_of_the_list() {
     let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]);
     fixture.registry.put_index("app", "1", &index);
-    let told = [
+    let json = [
         fixture.json(&["create", "--format", "json", "@l:1", "@app:1"]),
         fixture.json(&["ls", "--format", "json"])[0].clone(),
         fixture.json(&["inspect", "--local", "--format", "json", "@l:1"]),
     ];
-    for told in told {
-        let lines = told["platforms"].as_array().expect("platforms").clone();
-        let digests: Value = lines.iter().map(|line| line["digest"].clone()).collect();
-        assert_eq!(digests, previewed(&fixture, "@l:1"), "{told}");
-        let attests: Vec<bool> = lines.iter().map(|line| line.get("attests").is_some()).collect();
-        assert_eq!(attests, [false, false, false, true, true, true], "{told}");
+    for json in json {
+        let entries = json["platforms"].as_array().expect("platforms").clone();
+        let digests: Value = entries.iter().map(|line| line["digest"].clone()).collect();
+        assert_eq!(digests, preview_digests(&fixture, "@l:1"), "{json}");
+        let attests: Vec<bool> = entries.iter().map(|line| line.get("attests").is_some()).collect();
+        assert_eq!(attests, [false, false, false, true, true, true], "{json}");
     }
     // By name, one of the attestations stands before one of the images.
     let mut names: Vec<(String, bool)> = index
@@ -281,28 +284,28 @@ fn json_of_a_draft_has_the_order_that_the_list_has() {
 }
 
 #[test]
-fn the_digest_of_a_draft_is_one_that_it_can_be_pushed_with() {
+fn the_printed_digest_of_a_draft_is_the_digest_that_push_publishes() {
     let fixture = Fixture::new();
     let plain = Image::docker().platform("linux", "amd64").build();
     fixture.registry.put_image("app", "amd", &plain);
     let _ = fixture.run_recorded(&["create", "@app:1", "@app:amd"]).success();
-    let told = || {
+    let printed = || {
         let raw = fixture.run_recorded(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
-        let told = fixture.json(&["inspect", "--local", "--format", "json", "@app:1"]);
-        assert_eq!(told["digest"], testkit::image::sha256(&raw));
-        assert_eq!(fixture.json(&["ls", "--format", "json"])[0]["digest"], told["digest"]);
-        told
+        let json = fixture.json(&["inspect", "--local", "--format", "json", "@app:1"]);
+        assert_eq!(json["digest"], testkit::image::sha256(&raw));
+        assert_eq!(fixture.json(&["ls", "--format", "json"])[0]["digest"], json["digest"]);
+        json
     };
     let pushed =
         |flags: &[&str]| -> Value { fixture.json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat()) };
-    assert_eq!(told()["digest"], pushed(&[])["digest"]);
+    assert_eq!(printed()["digest"], pushed(&[])["digest"]);
     let _ = fixture.run_recorded(&["annotate", "@app:1", "--annotation", "k=v"]).success();
-    assert_eq!(told()["mediaType"], OCI_INDEX);
-    assert_eq!(told()["digest"], pushed(&["--type", "oci"])["digest"]);
+    assert_eq!(printed()["mediaType"], OCI_INDEX);
+    assert_eq!(printed()["digest"], pushed(&["--type", "oci"])["digest"]);
 }
 
 #[test]
-fn a_failure_under_json_is_an_object() {
+fn a_failure_with_format_json_is_an_object() {
     let (fixture, _) = Fixture::with_index();
     let refused = fixture.run_recorded(&["inspect", "--format", "json", "--platform", "linux/riscv64", "@app:1"]);
     let error: Value = serde_json::from_slice(&refused.stderr).expect("JSON");
@@ -310,7 +313,7 @@ fn a_failure_under_json_is_an_object() {
 }
 
 /// The first digits of a digest as they are shown.
-fn short(digest: &str) -> &str {
+fn short_digest(digest: &str) -> &str {
     &digest[.."sha256:".len() + 12]
 }
 
@@ -318,7 +321,7 @@ const TABLE: &str = include_str!("../fixtures/show/table.txt");
 const TABLE_VERBOSE: &str = include_str!("../fixtures/show/table-verbose.txt");
 
 #[test]
-fn a_table_has_attestations_beside_their_image() {
+fn a_table_lists_attestations_with_their_image() {
     let (fixture, index) = Fixture::with_index();
     assert_eq!(fixture.shown(&["inspect", "--format", "table", "@app:1"]), TABLE);
     assert_eq!(fixture.requests().len(), 1);
@@ -350,7 +353,7 @@ fn a_table_has_attestations_beside_their_image() {
 const TREE: &str = include_str!("../fixtures/show/tree.txt");
 
 #[test]
-fn a_tree_goes_down_to_the_layers() {
+fn a_verbose_tree_shows_the_layers() {
     let (mut fixture, index) = Fixture::with_index();
     let ascii = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!(fixture.requests().len(), 5, "the index and each child once");
@@ -383,22 +386,22 @@ fn a_tree_goes_down_to_the_layers() {
     let typed = Index::oci().image(&index.images[0]).artifact_type("x/y").annotation("k", "v").build();
     fixture.registry.put_index("app", "typed", &typed);
     let typed = fixture.shown(&["inspect", "-v", "--format", "tree", "@app:typed"]);
-    let said: Vec<&str> = typed.lines().skip(1).take(2).collect();
-    assert_eq!(said, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
+    let list_lines: Vec<&str> = typed.lines().skip(1).take(2).collect();
+    assert_eq!(list_lines, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
 }
 
 #[test]
 fn trees_and_tables_show_annotations() {
     let (fixture, index) = Fixture::with_index();
     let platform = json!({"os": "linux", "architecture": "amd64"});
-    let told = Index::oci()
+    let with_annotations = Index::oci()
         .image_with(&index.images[0], platform, &[("tier", "base"), ("owner", "me")])
         .image(&index.images[1])
         .artifact_type("x/y")
         .subject(&index.images[1])
         .annotation("k", "v")
         .build();
-    fixture.registry.put_index("app", "told", &told);
+    fixture.registry.put_index("app", "told", &with_annotations);
     let subject = index.images[1].digest();
     let _ = fixture.run_recorded(&["create", "@list:told", "@app:told"]).success();
     for list in ["@app:told", "@list:told"] {
@@ -407,7 +410,7 @@ fn trees_and_tables_show_annotations() {
         for line in ["artifact type  x/y", "annotation  k=v"] {
             assert!(tree.contains(line) && table.contains(line), "{line}\n{tree}\n{table}");
         }
-        assert!(tree.contains(&format!("subject  {}", short(&subject))), "{tree}");
+        assert!(tree.contains(&format!("subject  {}", short_digest(&subject))), "{tree}");
         assert!(table.contains(&format!("subject  {subject}")), "{table}");
         assert!(tree.contains("annotation  tier=base") && table.contains("owner=me, tier=base"), "{tree}\n{table}");
         assert!(table.contains("ANNOTATIONS"), "{table}");
@@ -418,13 +421,15 @@ fn trees_and_tables_show_annotations() {
 fn a_tree_shows_unusual_manifests() {
     let fixture = Fixture::new();
     let (chart, notes) = (helm_chart("app", "1"), artifact("x/notes", b"notes"));
-    let (amd, gone) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
-    let orphan = attestation_of(&gone);
-    let about =
-        [("vnd.docker.reference.type", "attestation-manifest"), ("vnd.docker.reference.digest", &gone.digest())];
+    let (amd, missing_image) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
+    let orphan = attestation_of(&missing_image);
+    let about = [
+        ("vnd.docker.reference.type", "attestation-manifest"),
+        ("vnd.docker.reference.digest", &missing_image.digest()),
+    ];
     let inner = Index::oci().image(&amd).image_with(&orphan, Value::Null, &about.map(|(k, v)| (k, v))).build();
     let stranger = json!({"mediaType": "application/x-thing", "digest": testkit::image::sha256(b"t"), "size": 1});
-    let absent = json!({"mediaType": OCI_MANIFEST, "digest": gone.digest(), "size": gone.manifest.len(),
+    let absent = json!({"mediaType": OCI_MANIFEST, "digest": missing_image.digest(), "size": missing_image.manifest.len(),
         "platform": {"os": "linux", "architecture": "riscv64"}});
     let outer = Index::oci()
         .image(&amd)
@@ -447,11 +452,11 @@ fn a_tree_shows_unusual_manifests() {
     assert_eq!(requests.len(), 7, "{requests:?}");
     assert_eq!(fixture.config_requests(), 0, "{requests:?}");
     for (part, times) in [
-        (format!("linux/riscv64  {}  not in the registry", short(&gone.digest())), 1),
-        (format!("application/x-thing  {}", short(&testkit::image::sha256(b"t"))), 1),
-        (format!("attestation of {}", short(&gone.digest())), 2),
-        (format!("oci index  {}", short(&inner.digest())), 2),
-        (format!("linux/amd64  {}", short(&amd.digest())), 3),
+        (format!("linux/riscv64  {}  not in the registry", short_digest(&missing_image.digest())), 1),
+        (format!("application/x-thing  {}", short_digest(&testkit::image::sha256(b"t"))), 1),
+        (format!("attestation of {}", short_digest(&missing_image.digest())), 2),
+        (format!("oci index  {}", short_digest(&inner.digest())), 2),
+        (format!("linux/amd64  {}", short_digest(&amd.digest())), 3),
         ("artifact application/vnd.cncf.helm.config.v1+json".to_owned(), 1),
         ("artifact application/vnd.oci.empty.v1+json".to_owned(), 1),
     ] {
@@ -460,15 +465,15 @@ fn a_tree_shows_unusual_manifests() {
     let table = fixture.shown(&["inspect", "--format", "table", "@app:1"]);
     // The inner index, the chart and the notes do not say what they run on.
     assert_eq!((fixture.requests().len(), fixture.config_requests(), table.lines().count()), (4, 0, 12), "{table}");
-    let told = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    let printed = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
     assert_eq!(
-        (&told["platforms"][6]["missing"], &told["platforms"][1]["platforms"][0]["platform"]),
+        (&printed["platforms"][6]["missing"], &printed["platforms"][1]["platforms"][0]["platform"]),
         (&json!(true), &json!("linux/amd64"))
     );
 }
 
 #[test]
-fn indexes_that_multiply_are_refused() {
+fn indexes_that_expand_exponentially_are_refused() {
     let fixture = Fixture::new();
     let mut index = Index::oci().image(&buildx_image("linux/amd64")).build();
     for _ in 0..5 {
@@ -508,11 +513,11 @@ fn platforms_are_printed_as_mquery_does() {
 #[test]
 fn platforms_are_printed_as_json() {
     let (fixture, index) = Fixture::with_index();
-    let told = fixture.json(&["platforms", "--format", "json", "@app:1"]);
-    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
-    assert_eq!((&told["digest"], &told["requests"]), (&json!(index.digest()), &json!(1)));
+    let printed = fixture.json(&["platforms", "--format", "json", "@app:1"]);
+    assert_eq!(keys(&printed), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
+    assert_eq!((&printed["digest"], &printed["requests"]), (&json!(index.digest()), &json!(1)));
     let names: Vec<&str> =
-        told["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();
+        printed["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();
     assert_eq!(names, PLATFORMS);
     let refused = fixture.run_recorded(&["platforms", "@app:2"]);
     assert_eq!((refused.code, refused.first_err_line()), (1, format!("no such manifest: {}", fixture.name("app:2"))));

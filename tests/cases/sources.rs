@@ -1,4 +1,4 @@
-//! Sources that are more than one image: indexes are taken apart, tags that moved are looked at again.
+//! Sources with several images: indexes are replaced by their images, and moved tags are requested again.
 
 use testkit::image::{Image, Index, OCI_INDEX};
 
@@ -36,8 +36,8 @@ fn an_index_is_taken_apart_and_its_attestations_come_along() {
     let index = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).annotation("k", "v").build();
     fixture.registry.put_index("app", "multi", &index);
     fixture.registry.clear();
-    let made = fixture.run(&["create", "@app:1", "@app:multi"]).success();
-    assert_eq!(made.out(), format!("Created manifest list {}\n", fixture.name("app:1")));
+    let created = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    assert_eq!(created.out(), format!("Created manifest list {}\n", fixture.name("app:1")));
     // One request for the index and one for each child: the index says what they run on.
     assert_eq!(fixture.take_requests().len(), 5);
     let all: Vec<&Image> = index.images.iter().collect();
@@ -89,7 +89,7 @@ fn platforms_are_picked_and_attestations_dropped() {
 }
 
 #[test]
-fn refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
+fn amend_refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let fixture = Fixture::new();
     let (old, new) = (image("arm64", "old"), image("arm64", "new"));
     fixture.registry.put_image("app", "arm", &old);
@@ -108,8 +108,8 @@ fn refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v8".into(), "v".into()));
     assert_eq!(lines.len(), 2);
     fixture.registry.clear();
-    let again = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
-    assert_eq!(again.err(), "");
+    let repeated = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
+    assert_eq!(repeated.err(), "");
     // A look at each tag, and no configuration.
     assert_eq!(fixture.take_requests().len(), 2);
 }
@@ -142,7 +142,7 @@ fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
 }
 
 #[test]
-fn replace_starts_over() {
+fn create_replace_starts_over() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "a", &image("amd64", "a"));
     fixture.registry.put_image("app", "b", &image("arm64", "b"));
@@ -158,7 +158,7 @@ fn replace_starts_over() {
 }
 
 #[test]
-fn debug_behind_the_verb_shows_the_requests() {
+fn debug_after_the_verb_shows_the_requests() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "a", &image("amd64", "a"));
     for words in [["create", "-D", "@app:1", "@app:a"], ["create", "@app:2", "@app:a", "--debug"]] {
@@ -180,9 +180,9 @@ fn images_are_added_and_removed_one_by_one() {
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let added = fixture.run(&["add", "@app:1", "@app:s390x", "--annotation", "k=v"]).success();
     assert_eq!(added.out(), format!("Added {} (linux/s390x)\n", fixture.name("app:s390x")));
-    let gone = fixture.run(&["remove", "@app:1", "linux/arm64", &amd.digest()[..14]]).success();
-    let of = |image: &Image| format!("Removed {}\n", fixture.name(&format!("app@{}", image.digest())));
-    assert_eq!(gone.out(), of(&arm) + &of(&index.images[2]) + &of(&amd));
+    let removed = fixture.run(&["remove", "@app:1", "linux/arm64", &amd.digest()[..14]]).success();
+    let removed_line = |image: &Image| format!("Removed {}\n", fixture.name(&format!("app@{}", image.digest())));
+    assert_eq!(removed.out(), removed_line(&arm) + &removed_line(&index.images[2]) + &removed_line(&amd));
     assert_eq!(fixture.sorted_digests("@app:1"), [image("s390x", "c").digest()]);
     let missing = fixture.run(&["remove", "@app:1", "linux/arm64"]);
     assert_eq!(

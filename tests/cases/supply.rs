@@ -1,4 +1,4 @@
-//! What is built in: how much of it there is, what it asks of the compiler, and what is in it.
+//! The supply chain: how many crates the program has, which compiler they need, and which tests SECURITY.md names.
 
 mod crates;
 
@@ -55,16 +55,17 @@ fn no_dependency_asks_for_a_newer_compiler_than_we_do() {
     let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
     let version = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().expect("a number")).collect() };
     let packages = metadata["packages"].as_array().expect("packages");
-    let of = |package: &Value| package["rust_version"].as_str().map(version);
-    let ours = packages.iter().find(|package| package["name"] == "docker-manifest").and_then(of).expect("ours");
+    let rust_version = |package: &Value| package["rust_version"].as_str().map(version);
+    let ours =
+        packages.iter().find(|package| package["name"] == "docker-manifest").and_then(rust_version).expect("ours");
     // Only what is used on this platform: the others' crates are in the list too.
     let nodes = metadata["resolve"]["nodes"].as_array().expect("nodes");
     let used: BTreeSet<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
     let mut looked_at = 0;
     for package in packages.iter().filter(|package| used.contains(package["id"].as_str().unwrap_or_default())) {
         looked_at += 1;
-        let wanted = of(package).unwrap_or_default();
-        assert!(wanted[..wanted.len().min(2)] <= ours[..], "{} wants Rust {wanted:?}", package["name"]);
+        let required = rust_version(package).unwrap_or_default();
+        assert!(required[..required.len().min(2)] <= ours[..], "{} wants Rust {required:?}", package["name"]);
     }
     assert!(looked_at > 70, "{looked_at}");
 }

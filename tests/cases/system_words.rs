@@ -1,5 +1,5 @@
-//! What the operating system says of a failure is shown in its words, without its numbers. Every program that a test
-//! runs is held to that (`testkit::sandbox`); here are the failures that nothing else brings about.
+//! Errors of the operating system are printed in words, without numbers. `testkit::sandbox` checks this in every
+//! run; here are failures that no other test causes.
 
 use std::net::TcpListener;
 
@@ -10,13 +10,13 @@ use testkit::sandbox::Sandbox;
 use super::OURS;
 
 #[test]
-fn failures_of_the_system_have_no_numbers() {
+fn system_errors_are_printed_without_numbers() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
     registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
     let run = |words: &[&str]| sandbox.command(OURS).args(registry.words(words));
     let _ = run(&["create", "@app:1", "@app:amd64"]).run().success();
     let unused = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let nowhere = unused.local_addr().expect("it is bound").to_string();
+    let closed_address = unused.local_addr().expect("it is bound").to_string();
     drop(unused);
     let file = sandbox.write("file", "");
     let (file, folder) = (file.display().to_string(), sandbox.path().display().to_string());
@@ -24,7 +24,7 @@ fn failures_of_the_system_have_no_numbers() {
         (run(&["apply", "-f", "/no/such/file"]), "No such file or directory"),
         (run(&["apply", "-f", &folder]), "Is a directory"),
         (run(&["push", "--digest-file", "/no/such/folder/file", "@app:1"]), "No such file or directory"),
-        (run(&["inspect", "--retries", "0", &format!("{nowhere}/app:1")]), "Connection refused"),
+        (run(&["inspect", "--retries", "0", &format!("{closed_address}/app:1")]), "Connection refused"),
         (run(&["create", "@app:2", "@app:amd64"]).env("DOCKER_CONFIG", &file), "Not a directory"),
     ] {
         let failed = run.run();

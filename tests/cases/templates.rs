@@ -1,4 +1,4 @@
-//! `inspect --format '{{…}}'`: what `docker buildx imagetools inspect` prints, with the requests that it takes.
+//! `inspect --format '{{…}}'`: the output of `docker buildx imagetools inspect`, and the requests that it takes.
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -10,8 +10,8 @@ use super::fixture::Fixture;
 impl Fixture {
     /// The output without white space, and the number of requests.
     fn printed(&self, template: &str, more: &[&str]) -> (String, usize) {
-        let out = self.run_recorded(&[&["inspect", "--format", template], more].concat()).success().out();
-        (out.split_whitespace().collect(), self.registry.requests().len())
+        let stdout = self.run_recorded(&[&["inspect", "--format", template], more].concat()).success().out();
+        (stdout.split_whitespace().collect(), self.registry.requests().len())
     }
 }
 
@@ -96,8 +96,8 @@ fn signed_statements_are_shown(fixture: &Fixture) {
         let digest = image.digest();
         let notes =
             [("vnd.docker.reference.digest", digest.as_str()), ("vnd.docker.reference.type", "attestation-manifest")];
-        let nowhere = serde_json::json!({"architecture": "unknown", "os": "unknown"});
-        let index = Index::oci().image(&image).image_with(&attestation, nowhere, &notes).build();
+        let unknown_platform = serde_json::json!({"architecture": "unknown", "os": "unknown"});
+        let index = Index::oci().image(&image).image_with(&attestation, unknown_platform, &notes).build();
         fixture.registry.put_index("signed", &number.to_string(), &index);
         let (shown, _) = fixture.printed("{{json .Provenance.SLSA}}", &[&format!("@signed:{number}")]);
         assert_eq!(shown, r#"{"buildType":"signed"}"#, "{media_type}");

@@ -1,5 +1,6 @@
-//! HTTPS with a real docker-registry on loopback: which certificates are believed, and what is said of the others.
-//! Neither docker nor we read certs.d for loopback names, so it is called 0.0.0.0; `tls_docker` compares the two.
+//! HTTPS with a real docker-registry on loopback: which certificates are trusted, and the errors of the others.
+//! Neither docker nor this program reads certs.d for loopback names, so the registry is named 0.0.0.0; `tls_docker`
+//! compares both programs.
 
 use std::fs;
 
@@ -7,9 +8,9 @@ use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs
 use testkit::sandbox::on_path;
 use testkit::skip::skipped;
 
-use super::real_fixture::{Door, Fixture, assert_first_line, assert_refused, tls_files};
+use super::real_fixture::{ClientAuth, Fixture, assert_first_line, assert_refused, tls_files};
 
-const HERE: &[&str] = &["0.0.0.0", "127.0.0.1", "localhost"];
+const LOOPBACK_NAMES: &[&str] = &["0.0.0.0", "127.0.0.1", "localhost"];
 
 /// A scene whose server's certificate is of this authority, which lies in certs.d.
 fn trusted(authority: &Authority, pair: &Pair, clients: Option<&Authority>) -> Option<Fixture> {
@@ -19,8 +20,8 @@ fn trusted(authority: &Authority, pair: &Pair, clients: Option<&Authority>) -> O
 }
 
 #[test]
-fn an_unknown_authority_is_named_as_the_trouble() {
-    let Some(fixture) = Fixture::https(&Authority::new("nobody").server(HERE), None) else { return };
+fn an_unknown_authority_is_named_in_the_error() {
+    let Some(fixture) = Fixture::https(&Authority::new("nobody").server(LOOPBACK_NAMES), None) else { return };
     let image = fixture.name("team/amd:1");
     for output in [fixture.create(), fixture.ours(&["inspect", &image])] {
         assert_first_line(&output, &["certificate"]);
@@ -31,22 +32,22 @@ fn an_unknown_authority_is_named_as_the_trouble() {
 
 #[test]
 fn the_hint_names_the_folder_that_would_be_read() {
-    let Some(mut fixture) = Fixture::https(&Authority::new("nobody").server(HERE), None) else { return };
+    let Some(mut fixture) = Fixture::https(&Authority::new("nobody").server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.certs_d();
     assert_refused(&fixture.create(), &[&folder.display().to_string()]);
 }
 
 #[test]
-fn an_authority_in_certs_d_is_believed() {
+fn an_authority_in_certs_d_is_trusted() {
     let authority = Authority::new("house");
-    let Some(fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
+    let Some(fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
     fixture.create_and_push();
 }
 
 #[test]
-fn an_authority_in_certs_d_of_another_port_is_not_believed() {
+fn an_authority_in_certs_d_of_another_port_is_not_trusted() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.certs_d();
     authority.write(&folder.with_file_name("0.0.0.0:1"), "ca.crt");
     assert_first_line(&fixture.create(), &["certificate"]);
@@ -55,17 +56,17 @@ fn an_authority_in_certs_d_of_another_port_is_not_believed() {
 #[test]
 fn only_crt_files_are_authorities() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
     authority.write(&fixture.certs_d(), "ca.pem");
     assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn several_authorities_are_trusted_from_one_or_more_files() {
-    let (one, two) = (Authority::new("one"), Authority::new("two"));
-    let Some(mut fixture) = Fixture::https(&two.server(HERE), None) else { return };
+    let (first, second) = (Authority::new("one"), Authority::new("two"));
+    let Some(mut fixture) = Fixture::https(&second.server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.certs_d();
-    let both = format!("A remark, as openssl -text writes it\n{}{}", one.cert_pem(), two.cert_pem());
+    let both = format!("A remark, as openssl -text writes it\n{}{}", first.cert_pem(), second.cert_pem());
     write_pem(&folder, "bundle.crt", &both);
     Authority::new("three").write(&folder, "another.crt");
     fixture.create_and_push();
@@ -73,7 +74,7 @@ fn several_authorities_are_trusted_from_one_or_more_files() {
 
 #[test]
 fn the_certificate_of_dockers_documentation_works() {
-    let pair = self_signed_docs(HERE);
+    let pair = self_signed_docs(LOOPBACK_NAMES);
     let Some(mut fixture) = Fixture::https(&pair, None) else { return };
     let folder = fixture.certs_d();
     assert_first_line(&fixture.create(), &["certificate"]);
@@ -83,14 +84,16 @@ fn the_certificate_of_dockers_documentation_works() {
 
 #[test]
 fn a_self_signed_certificate_other_than_the_one_in_certs_d_is_refused() {
-    let Some(mut fixture) = Fixture::https(&self_signed_docs(HERE), None) else { return };
-    write_pem(&fixture.certs_d(), "ca.crt", &self_signed_docs(HERE).cert);
+    let Some(mut fixture) = Fixture::https(&self_signed_docs(LOOPBACK_NAMES), None) else { return };
+    write_pem(&fixture.certs_d(), "ca.crt", &self_signed_docs(LOOPBACK_NAMES).cert);
     assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_self_signed_certificate_is_still_checked_for_dates_and_name() {
-    for (pair, word) in [(expired_self_signed_docs(HERE), "expired"), (self_signed_docs(&["elsewhere.test"]), "name")] {
+    for (pair, word) in
+        [(expired_self_signed_docs(LOOPBACK_NAMES), "expired"), (self_signed_docs(&["elsewhere.test"]), "name")]
+    {
         let Some(mut fixture) = Fixture::https(&pair, None) else { return };
         write_pem(&fixture.certs_d(), "ca.crt", &pair.cert);
         assert_refused(&fixture.create(), &["certificate", word]);
@@ -100,7 +103,7 @@ fn a_self_signed_certificate_is_still_checked_for_dates_and_name() {
 #[test]
 fn an_expired_certificate_is_refused() {
     let authority = Authority::new("house");
-    let Some(fixture) = trusted(&authority, &authority.expired_server(HERE), None) else { return };
+    let Some(fixture) = trusted(&authority, &authority.expired_server(LOOPBACK_NAMES), None) else { return };
     assert_first_line(&fixture.create(), &["certificate"]);
     assert_refused(&fixture.create(), &["expired"]);
 }
@@ -117,7 +120,7 @@ fn a_certificate_for_another_name_is_refused() {
 #[test]
 fn a_client_certificate_grants_access() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(mut fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
+    let Some(mut fixture) = trusted(&servers, &servers.server(LOOPBACK_NAMES), Some(&clients)) else { return };
     clients.client("me").write(&fixture.certs_d(), "client.cert", "client.key");
     fixture.create_and_push();
 }
@@ -125,22 +128,22 @@ fn a_client_certificate_grants_access() {
 #[test]
 fn access_is_refused_without_a_client_certificate() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
+    let Some(fixture) = trusted(&servers, &servers.server(LOOPBACK_NAMES), Some(&clients)) else { return };
     assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
-fn a_client_pair_of_a_stranger_is_refused() {
+fn a_client_certificate_of_another_authority_is_refused() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(mut fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
+    let Some(mut fixture) = trusted(&servers, &servers.server(LOOPBACK_NAMES), Some(&clients)) else { return };
     Authority::new("stranger").client("me").write(&fixture.certs_d(), "client.cert", "client.key");
     assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
-fn an_incomplete_client_pair_is_reported_by_file() {
+fn an_incomplete_client_certificate_names_its_file() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
+    let Some(mut fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.certs_d();
     let pair = authority.client("me");
     for (name, pem) in [("mine.cert", &pair.cert), ("mine.key", &pair.key)] {
@@ -152,9 +155,9 @@ fn an_incomplete_client_pair_is_reported_by_file() {
 }
 
 #[test]
-fn a_bad_pair_is_an_error_that_names_the_file() {
+fn an_invalid_client_certificate_names_its_file() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
+    let Some(mut fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.certs_d();
     let (good, other) = (authority.client("me"), authority.client("other"));
     let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
@@ -179,9 +182,13 @@ fn a_bad_pair_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn insecure_believes_any_certificate() {
+fn insecure_trusts_any_certificate() {
     let authority = Authority::new("nobody");
-    for pair in [authority.server(HERE), authority.expired_server(HERE), authority.server(&["elsewhere.test"])] {
+    for pair in [
+        authority.server(LOOPBACK_NAMES),
+        authority.expired_server(LOOPBACK_NAMES),
+        authority.server(&["elsewhere.test"]),
+    ] {
         let Some(fixture) = Fixture::https(&pair, None) else { return };
         let [verb, list, amd, arm] = fixture.create_args();
         let _ = fixture.ours(&[&verb, "--insecure", &list, &amd, &arm]).success();
@@ -194,7 +201,7 @@ fn insecure_believes_any_certificate() {
 #[test]
 fn ssl_cert_file_names_the_systems_roots() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
     let roots = authority.write(fixture.sandbox.path(), "roots.pem");
     fixture.sandbox.set("SSL_CERT_FILE", roots);
     fixture.create_and_push();
@@ -204,7 +211,7 @@ fn ssl_cert_file_names_the_systems_roots() {
 #[test]
 fn ssl_cert_dir_names_the_systems_folders_and_leaves_the_file() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.sandbox.path().join("roots");
     let file = authority.write(&folder, "any-name");
     fixture.sandbox.set("SSL_CERT_DIR", format!("/none:{}", folder.display()));
@@ -223,8 +230,10 @@ fn ssl_cert_dir_names_the_systems_folders_and_leaves_the_file() {
 fn credentials_go_over_https_too() {
     let authority = Authority::new("house");
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let tls = tls_files(dir.path(), &authority.server(HERE), None);
-    let Some(mut fixture) = Fixture::start(Door::Htpasswd, Some(tls), None).map(Fixture::afar) else { return };
+    let tls = tls_files(dir.path(), &authority.server(LOOPBACK_NAMES), None);
+    let Some(mut fixture) = Fixture::start(ClientAuth::Htpasswd, Some(tls), None).map(Fixture::by_remote_name) else {
+        return;
+    };
     authority.write(&fixture.certs_d(), "ca.crt");
     let (user, password) = (testkit::real::HTPASSWD_USER, testkit::real::HTPASSWD_PASSWORD);
     let entry = serde_json::json!({ "username": user, "password": password });
@@ -253,7 +262,9 @@ fn files_made_by_openssl_as_documented_work() {
     let file = |name: &str| dir.path().join(name);
     let tls =
         testkit::real::Tls { cert: file("domain.crt"), key: file("domain.key"), client_ca: Some(file("client.cert")) };
-    let Some(mut fixture) = Fixture::start(Door::Open, Some(tls), None).map(Fixture::afar) else { return };
+    let Some(mut fixture) = Fixture::start(ClientAuth::Open, Some(tls), None).map(Fixture::by_remote_name) else {
+        return;
+    };
     let folder = fixture.certs_d();
     for (from, to) in [("domain.crt", "ca.crt"), ("client.cert", "client.cert"), ("client.key", "client.key")] {
         fs::copy(file(from), folder.join(to)).expect("a copy");

@@ -10,7 +10,7 @@ use testkit::sandbox::{Output, on_path};
 use testkit::skip::skipped;
 use testkit::storage::Manifest;
 
-use super::real_fixture::{Door, Fixture, OURS, assert_first_line, tls_files};
+use super::real_fixture::{ClientAuth, Fixture, OURS, assert_first_line, tls_files};
 
 const HOSTS: &[&str] = &[HOST];
 
@@ -25,7 +25,7 @@ fn netns() -> Option<Netns> {
 
 /// What a client did: create, push (only if the create worked), and what the registry has then.
 #[derive(Debug, PartialEq)]
-struct Did {
+struct ClientOutcome {
     create: (i32, String),
     push: Option<(i32, String)>,
     pushed: Option<Manifest>,
@@ -37,16 +37,16 @@ struct DockerFixture {
 }
 
 impl DockerFixture {
-    fn start(door: Door, pair: Option<&Pair>, clients: Option<&Authority>) -> Option<Self> {
+    fn start(auth: ClientAuth, pair: Option<&Pair>, clients: Option<&Authority>) -> Option<Self> {
         let netns = netns()?;
         let dir = tempfile::tempdir().expect("a temporary directory");
         let tls = pair.map(|pair| tls_files(dir.path(), pair, clients));
-        let fixture = Fixture::start(door, tls, Some(netns.name()))?;
+        let fixture = Fixture::start(auth, tls, Some(netns.name()))?;
         Some(Self { netns, fixture })
     }
 
     fn https(pair: &Pair) -> Option<Self> {
-        Self::start(Door::Open, Some(pair), None)
+        Self::start(ClientAuth::Open, Some(pair), None)
     }
 
     fn run(&self, program: &[&str], args: &[&str]) -> Output {
@@ -55,45 +55,45 @@ impl DockerFixture {
     }
 
     /// One client from a clean start; the second value is the last thing it said on stderr.
-    fn client(&self, program: &[&str], flags: &[&str]) -> (Did, Output) {
+    fn client(&self, program: &[&str], flags: &[&str]) -> (ClientOutcome, Output) {
         let _ = std::fs::remove_dir_all(self.fixture.sandbox.store());
-        self.fixture.storage.forget("team/app");
+        self.fixture.storage.remove_repository("team/app");
         let [verb, list, amd, arm] = self.fixture.create_args();
         let mut args = vec![verb.as_str()];
         args.extend(flags);
         args.extend([list.as_str(), &amd, &arm]);
         let create = self.run(program, &args);
-        let mut did = Did { create: (create.code, create.out()), push: None, pushed: None };
+        let mut outcome = ClientOutcome { create: (create.code, create.out()), push: None, pushed: None };
         if create.code != 0 {
-            return (did, create);
+            return (outcome, create);
         }
         let mut args = vec!["push"];
         args.extend(flags);
         args.push(&list);
         let push = self.run(program, &args);
-        did.push = Some((push.code, push.out()));
-        did.pushed = self.fixture.storage.tag("team/app", "1");
-        (did, push)
+        outcome.push = Some((push.code, push.out()));
+        outcome.pushed = self.fixture.storage.tag("team/app", "1");
+        (outcome, push)
     }
 
-    fn both(&self, flags: &[&str]) -> (Did, Output) {
-        let (docker, said) = self.client(&["docker", "manifest"], flags);
+    fn run_both(&self, flags: &[&str]) -> (ClientOutcome, Output) {
+        let (docker, docker_output) = self.client(&["docker", "manifest"], flags);
         let (ours, last) = self.client(&[OURS], flags);
-        assert_eq!(ours, docker, "ours said: {}\ndocker said: {}", last.err(), said.err());
+        assert_eq!(ours, docker, "ours said: {}\ndocker said: {}", last.err(), docker_output.err());
         (ours, last)
     }
 
     #[track_caller]
-    fn works(&self, flags: &[&str]) {
-        let (did, last) = self.both(flags);
+    fn assert_both_succeed(&self, flags: &[&str]) {
+        let (did, last) = self.run_both(flags);
         assert_eq!(did.push, Some((0, self.fixture.pushed_lines())), "{}", last.err());
         self.fixture.assert_pushed();
     }
 
     /// Both refuse the create; ours says these words first.
     #[track_caller]
-    fn fails(&self, words: &[&str]) {
-        let (did, last) = self.both(&[]);
+    fn assert_both_fail(&self, words: &[&str]) {
+        let (did, last) = self.run_both(&[]);
         assert_eq!(did.create.0, 1);
         assert_first_line(&last, words);
     }
@@ -103,19 +103,19 @@ impl DockerFixture {
 fn unknown_then_known_authority_then_insecure() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
-    docker_fixture.fails(&["certificate"]);
-    docker_fixture.works(&["--insecure"]);
+    docker_fixture.assert_both_fail(&["certificate"]);
+    docker_fixture.assert_both_succeed(&["--insecure"]);
     authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
 }
 
 #[test]
 fn the_certificate_of_dockers_documentation() {
     let pair = self_signed_docs(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
-    docker_fixture.fails(&["certificate"]);
+    docker_fixture.assert_both_fail(&["certificate"]);
     write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
 }
 
 #[test]
@@ -123,27 +123,27 @@ fn that_certificate_when_it_is_out_of_date() {
     let pair = expired_self_signed_docs(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
-    docker_fixture.fails(&["certificate"]);
+    docker_fixture.assert_both_fail(&["certificate"]);
 }
 
 #[test]
 fn client_pairs() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let started = DockerFixture::start(Door::Open, Some(&servers.server(HOSTS)), Some(&clients));
+    let started = DockerFixture::start(ClientAuth::Open, Some(&servers.server(HOSTS)), Some(&clients));
     let Some(mut docker_fixture) = started else { return };
     let folder = docker_fixture.fixture.certs_d();
     servers.write(&folder, "ca.crt");
-    docker_fixture.fails(&["certificate"]);
+    docker_fixture.assert_both_fail(&["certificate"]);
     let pair = clients.client("me");
     pair.write(&folder, "client.cert", "client.key");
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
     write_pem(&folder, "client.key", &clients.client("other").key);
-    docker_fixture.fails(&["client."]);
+    docker_fixture.assert_both_fail(&["client."]);
     std::fs::remove_file(folder.join("client.key")).expect("the file just written");
-    docker_fixture.fails(&["client.key", "client.cert"]);
+    docker_fixture.assert_both_fail(&["client.key", "client.cert"]);
     write_pem(&folder, "client.key", &pair.key);
     std::fs::remove_file(folder.join("client.cert")).expect("the file just written");
-    docker_fixture.fails(&["client.key", "client.cert"]);
+    docker_fixture.assert_both_fail(&["client.key", "client.cert"]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn an_invalid_file_beside_a_valid_authority() {
     write_pem(&folder, "readme.txt", "not for machines");
     write_pem(&folder, "a.crt", "rubbish");
     write_pem(&folder, "z.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn out_of_date() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.expired_server(HOSTS)) else { return };
     authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
-    docker_fixture.fails(&["certificate"]);
+    docker_fixture.assert_both_fail(&["certificate"]);
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn another_name() {
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, OTHER_HOST);
     authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
-    docker_fixture.fails(&["certificate"]);
-    docker_fixture.works(&["--insecure"]);
+    docker_fixture.assert_both_fail(&["certificate"]);
+    docker_fixture.assert_both_succeed(&["--insecure"]);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn the_systems_roots_by_ssl_cert_file() {
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     let roots = authority.write(docker_fixture.fixture.sandbox.path(), "roots.pem");
     docker_fixture.fixture.sandbox.set("SSL_CERT_FILE", roots);
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
 }
 
 /// As docker's page has it for those who trust a self-signed certificate in the whole system.
@@ -193,7 +193,7 @@ fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     let roots = write_pem(docker_fixture.fixture.sandbox.path(), "roots.pem", &pair.cert);
     docker_fixture.fixture.sandbox.set("SSL_CERT_FILE", roots);
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
 }
 
 /// A difference meant: with `--insecure` docker's create does not open certs.d and its push does; ours opens it for
@@ -210,20 +210,20 @@ fn half_a_pair_with_insecure() {
 }
 
 #[test]
-fn a_folder_instead_of_an_authority_file() {
+fn a_folder_in_place_of_an_authority_file_fails_as_in_docker() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     let folder = docker_fixture.fixture.certs_d();
     authority.write(&folder, "ca.crt");
     std::fs::create_dir(folder.join("old.crt")).expect("a folder in the sandbox");
-    docker_fixture.fails(&["old.crt"]);
+    docker_fixture.assert_both_fail(&["old.crt"]);
 }
 
 #[test]
 fn plain_http_wants_insecure() {
-    let Some(docker_fixture) = DockerFixture::start(Door::Open, None, None) else { return };
-    docker_fixture.fails(&["http"]);
-    docker_fixture.works(&["--insecure"]);
+    let Some(docker_fixture) = DockerFixture::start(ClientAuth::Open, None, None) else { return };
+    docker_fixture.assert_both_fail(&["http"]);
+    docker_fixture.assert_both_succeed(&["--insecure"]);
     let inspect = docker_fixture.run(&[OURS], &["inspect", &docker_fixture.fixture.name("team/amd:1")]);
     assert_first_line(&inspect, &["http"]);
     assert!(inspect.err().contains("--insecure"), "{}", inspect.err());
@@ -231,15 +231,16 @@ fn plain_http_wants_insecure() {
 
 #[test]
 fn a_name_that_does_not_resolve() {
-    let Some(mut docker_fixture) = DockerFixture::start(Door::Open, None, None) else { return };
+    let Some(mut docker_fixture) = DockerFixture::start(ClientAuth::Open, None, None) else { return };
     docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, "nowhere.test");
-    docker_fixture.fails(&["nowhere.test"]);
+    docker_fixture.assert_both_fail(&["nowhere.test"]);
 }
 
 #[test]
 fn passwords_over_https() {
     let authority = Authority::new("house");
-    let Some(mut docker_fixture) = DockerFixture::start(Door::Htpasswd, Some(&authority.server(HOSTS)), None) else {
+    let Some(mut docker_fixture) = DockerFixture::start(ClientAuth::Htpasswd, Some(&authority.server(HOSTS)), None)
+    else {
         return;
     };
     authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
@@ -251,18 +252,18 @@ fn passwords_over_https() {
             .write_config(&json!({ "auths": { docker_fixture.fixture.host.as_str(): entry } }).to_string());
     };
     login(&docker_fixture, HTPASSWD_PASSWORD);
-    docker_fixture.works(&[]);
+    docker_fixture.assert_both_succeed(&[]);
     login(&docker_fixture, "wrong");
-    docker_fixture.fails(&["unauthorized"]);
+    docker_fixture.assert_both_fail(&["unauthorized"]);
 }
 
 #[test]
 fn passwords_over_plain_http_with_insecure() {
-    let Some(docker_fixture) = DockerFixture::start(Door::Htpasswd, None, None) else { return };
+    let Some(docker_fixture) = DockerFixture::start(ClientAuth::Htpasswd, None, None) else { return };
     let entry = json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD });
     docker_fixture
         .fixture
         .sandbox
         .write_config(&json!({ "auths": { docker_fixture.fixture.host.as_str(): entry } }).to_string());
-    docker_fixture.works(&["--insecure"]);
+    docker_fixture.assert_both_succeed(&["--insecure"]);
 }

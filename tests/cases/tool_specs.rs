@@ -1,4 +1,4 @@
-//! Specs and targets as manifest-tool's users write them: by the link named manifest-tool, and by `apply`.
+//! Specs and targets as users of manifest-tool write them, with the link named manifest-tool and with `apply`.
 
 use serde_json::{Value, json};
 use testkit::image::{Image, Index, OCI_INDEX, OCI_MANIFEST, sha256};
@@ -35,7 +35,7 @@ impl Fixture {
 const UNTAGGED: &str = "image: '@app'\nmanifests:\n- image: '@app:amd64'\n- image: '@app:arm64'\n";
 
 #[test]
-fn by_the_link_a_target_without_a_tag_leaves_latest_alone() {
+fn manifest_tool_does_not_move_latest_for_a_target_without_a_tag() {
     let fixture = fixture();
     let release = fixture.digest_or_none("latest");
     let template = fixture.registry.name("app:ARCH");
@@ -72,12 +72,12 @@ fn apply_moves_latest_only_where_no_tag_is_named() {
     let release = fixture.digest_or_none("latest");
     for (tags, flags) in [("tags: [a, b]\n", &[][..]), ("", &["-t", "c"])] {
         let spec = fixture.spec(&format!("{tags}{UNTAGGED}"));
-        let told = fixture.run(&[&["apply", "--format", "json", "-f", &spec], flags].concat()).success();
-        let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
-        let digest = told[0]["digest"].as_str().expect("a digest");
-        assert_eq!(told[0]["reference"], fixture.registry.name(&format!("app@{digest}")));
+        let output = fixture.run(&[&["apply", "--format", "json", "-f", &spec], flags].concat()).success();
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let digest = json[0]["digest"].as_str().expect("a digest");
+        assert_eq!(json[0]["reference"], fixture.registry.name(&format!("app@{digest}")));
         assert!(
-            told[0]["tags"]
+            json[0]["tags"]
                 .as_array()
                 .expect("tags")
                 .iter()
@@ -110,7 +110,7 @@ fn a_draft_of_a_target_without_a_tag_has_a_tag_that_was_named() {
 }
 
 #[test]
-fn specs_that_are_in_use_are_published_by_the_link_with_a_warning() {
+fn manifest_tool_publishes_specs_in_use_with_a_warning() {
     let fixture = fixture();
     let windows = Image::oci().platform("windows", "amd64").os_version("10.0.17763.1").layer("w");
     fixture.registry.put_image("app", "windows", &windows.build());
@@ -159,7 +159,7 @@ fn a_version_that_no_host_matches_is_published_with_a_warning() {
 }
 
 #[test]
-fn blanks_and_line_breaks_around_commas_do_not_count() {
+fn blanks_and_line_breaks_around_commas_are_ignored() {
     let fixture = fixture();
     let template = fixture.registry.name("app:ARCH");
     let from = ["--platforms", "linux/amd64,\n  linux/arm64\n", "--template", &template, "--target", "@app:1"];
@@ -183,26 +183,26 @@ fn blanks_and_line_breaks_around_commas_do_not_count() {
 }
 
 #[test]
-fn raw_gives_the_true_digest_whatever_the_document_says() {
+fn manifest_tool_inspect_raw_prints_the_true_digest() {
     let fixture = fixture();
-    let evil = format!("sha256:{}", "e".repeat(64));
-    let lies = json!({"digest": evil, "name": "evil", "os": "evil", "architecture": "evil"});
-    let lie = |bytes: &[u8]| {
+    let forged_digest = format!("sha256:{}", "e".repeat(64));
+    let forged_descriptor = json!({"digest": forged_digest, "name": "evil", "os": "evil", "architecture": "evil"});
+    let with_forged_fields = |bytes: &[u8]| {
         let mut document: Value = serde_json::from_slice(bytes).expect("JSON");
-        document.as_object_mut().expect("members").extend(lies.as_object().expect("members").clone());
+        document.as_object_mut().expect("members").extend(forged_descriptor.as_object().expect("members").clone());
         serde_json::to_vec(&document).expect("bytes")
     };
     let image = Image::oci().platform("linux", "amd64").layer("l").build();
     fixture.registry.put_image("app", "honest", &image);
-    let liar = lie(&image.manifest);
-    fixture.registry.put_manifest("app", "image", OCI_MANIFEST, &liar);
-    let child = json!({"mediaType": OCI_MANIFEST, "digest": sha256(&liar), "size": liar.len()});
-    let index = lie(&Index::oci().child(child).build().manifest);
+    let forged = with_forged_fields(&image.manifest);
+    fixture.registry.put_manifest("app", "image", OCI_MANIFEST, &forged);
+    let child = json!({"mediaType": OCI_MANIFEST, "digest": sha256(&forged), "size": forged.len()});
+    let index = with_forged_fields(&Index::oci().child(child).build().manifest);
     fixture.registry.put_manifest("app", "index", OCI_INDEX, &index);
-    for (tag, bytes, os) in [("image", &liar, json!("linux")), ("index", &index, Value::Null)] {
+    for (tag, bytes, os) in [("image", &forged, json!("linux")), ("index", &index, Value::Null)] {
         for flags in [&["--raw"][..], &["--raw", "--expand-config"]] {
             let shown = fixture.manifest_tool(&[&["inspect"], flags, &[&format!("@app:{tag}")]].concat()).success();
-            assert!(!shown.out().contains("evil") && !shown.out().contains(&evil), "{}", shown.out());
+            assert!(!shown.out().contains("evil") && !shown.out().contains(&forged_digest), "{}", shown.out());
             let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
             assert_eq!((&shown["digest"], &shown["os"]), (&json!(sha256(bytes)), &os), "{tag} {flags:?}");
             assert_eq!(shown["name"], fixture.registry.name(&format!("app:{tag}")));

@@ -1,4 +1,4 @@
-//! The things that every script can use: images and lists under `app`, `oci`, `win`, `odd`, `index` and `many`,
+//! The manifests that every script can use: images and lists under `app`, `oci`, `win`, `odd`, `index` and `many`,
 //! pushed once to each of the two registries.
 
 use serde_json::{Value, json};
@@ -8,16 +8,16 @@ use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_MANIFEST, s
 
 /// Something that can be pushed as it is.
 #[derive(Debug, Clone)]
-pub(super) struct Thing {
+pub(super) struct Pushable {
     pub(super) media_type: String,
     pub(super) manifest: Vec<u8>,
     /// Config first, layers after.
     pub(super) blobs: Vec<Vec<u8>>,
     /// The children of a list, which must be there first.
-    children: Vec<Thing>,
+    children: Vec<Pushable>,
 }
 
-impl Thing {
+impl Pushable {
     pub(super) fn digest(&self) -> String {
         sha256(&self.manifest)
     }
@@ -33,35 +33,35 @@ impl Thing {
     }
 }
 
-impl From<Image> for Thing {
+impl From<Image> for Pushable {
     fn from(image: Image) -> Self {
         let blobs = image.blobs().into_iter().map(<[u8]>::to_vec).collect();
         Self { media_type: image.media_type, manifest: image.manifest, blobs, children: Vec::new() }
     }
 }
 
-impl From<Index> for Thing {
+impl From<Index> for Pushable {
     fn from(index: Index) -> Self {
-        let children = index.images.into_iter().map(Thing::from).collect();
+        let children = index.images.into_iter().map(Pushable::from).collect();
         Self { media_type: index.media_type, manifest: index.manifest, blobs: Vec::new(), children }
     }
 }
 
 /// `REPO:TAG` → thing.
-pub(super) type Catalogue = BTreeMap<String, Thing>;
+pub(super) type Catalogue = BTreeMap<String, Pushable>;
 
 /// All of it.
 pub(super) fn catalogue() -> Catalogue {
     let mut all = Catalogue::new();
-    ordinary(&mut all);
-    odd_configs(&mut all);
-    odd_manifests(&mut all);
+    put_usual_images(&mut all);
+    put_unusual_configs(&mut all);
+    put_unusual_manifests(&mut all);
     lists(&mut all);
     all
 }
 
-fn put(all: &mut Catalogue, name: &str, thing: impl Into<Thing>) {
-    assert!(all.insert(name.to_owned(), thing.into()).is_none(), "{name} is there twice");
+fn put(all: &mut Catalogue, name: &str, pushable: impl Into<Pushable>) {
+    assert!(all.insert(name.to_owned(), pushable.into()).is_none(), "{name} is there twice");
 }
 
 fn docker(os: &str, arch: &str, layer: &str) -> testkit::image::ImageBuilder {
@@ -72,7 +72,7 @@ fn oci(os: &str, arch: &str, layer: &str) -> testkit::image::ImageBuilder {
     Image::oci().platform(os, arch).layer(layer)
 }
 
-fn ordinary(all: &mut Catalogue) {
+fn put_usual_images(all: &mut Catalogue) {
     let amd64 = docker("linux", "amd64", "amd64").layer("shared").build();
     put(all, "app:amd64", amd64.clone());
     put(all, "app:twin", amd64.clone());
@@ -93,15 +93,15 @@ fn ordinary(all: &mut Catalogue) {
     put(all, "win:plain", windows.clone().build());
     let foreign = windows.foreign_layer("https://mcr.example/v2/layer", "a foreign layer");
     put(all, "win:foreign", foreign.build());
-    let alien = docker("linux", "amd64", "alien").foreign_layer("https://mcr.example/v2/other", "an alien layer");
-    put(all, "win:linux-foreign", alien.build());
+    let foreign = docker("linux", "amd64", "alien").foreign_layer("https://mcr.example/v2/other", "an alien layer");
+    put(all, "win:linux-foreign", foreign.build());
     for n in 1..=20 {
         let arch = ["amd64", "arm64", "arm", "s390x", "ppc64le"][n % 5];
         put(all, &format!("many:{n:02}"), docker("linux", arch, &format!("layer {n}")).layer("shared").build());
     }
 }
 
-fn odd_configs(all: &mut Catalogue) {
+fn put_unusual_configs(all: &mut Catalogue) {
     for (name, config) in [
         ("noarch", json!({"os": "linux"})),
         ("noos", json!({"architecture": "amd64"})),
@@ -144,19 +144,24 @@ fn odd_configs(all: &mut Catalogue) {
 }
 
 /// The same image, its manifest written by hand: `{{config}}` and `{{layer}}` stand for the two descriptors' insides.
-fn by_hand(media_type: &str, text: &str) -> Thing {
+fn handwritten(media_type: &str, text: &str) -> Pushable {
     let config = br#"{"os":"linux","architecture":"amd64"}"#.to_vec();
     let layer = b"by hand".to_vec();
     let inside = |bytes: &[u8]| format!(r#""size": {}, "digest": "{}""#, bytes.len(), sha256(bytes));
     let text = text.replace("{{config}}", &inside(&config)).replace("{{layer}}", &inside(&layer));
-    Thing { media_type: media_type.into(), manifest: text.into_bytes(), blobs: vec![config, layer], children: vec![] }
+    Pushable {
+        media_type: media_type.into(),
+        manifest: text.into_bytes(),
+        blobs: vec![config, layer],
+        children: vec![],
+    }
 }
 
-fn odd_manifests(all: &mut Catalogue) {
+fn put_unusual_manifests(all: &mut Catalogue) {
     const HEAD: &str = r#""mediaType": "application/vnd.docker.distribution.manifest.v2+json""#;
     const CONFIG: &str = r#"{"mediaType": "application/vnd.docker.container.image.v1+json", {{config}}}"#;
     const LAYER: &str = r#"{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", {{layer}}}"#;
-    let mut docker = |name: &str, text: String| put(all, &format!("hand:{name}"), by_hand(DOCKER_MANIFEST, &text));
+    let mut docker = |name: &str, text: String| put(all, &format!("hand:{name}"), handwritten(DOCKER_MANIFEST, &text));
     docker(
         "tabs",
         format!("\t{{\r\n\t\"schemaVersion\":\t2,\n{HEAD},\"config\":{CONFIG} , \"layers\":[{LAYER} ]}}\n\n"),
@@ -179,7 +184,7 @@ fn odd_manifests(all: &mut Catalogue) {
     docker("nulllayers", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":null}}"#));
     docker("twice", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":[{LAYER},{LAYER}]}}"#));
     docker("rich", format!(r#"{{"schemaVersion":2,{HEAD},"config":{},"layers":[{}]}}"#, RICH_CONFIG, RICH_LAYER));
-    let mut oci = |name: &str, text: String| put(all, &format!("hand:{name}"), by_hand(OCI_MANIFEST, &text));
+    let mut oci = |name: &str, text: String| put(all, &format!("hand:{name}"), handwritten(OCI_MANIFEST, &text));
     let config = r#"{"mediaType":"application/vnd.oci.image.config.v1+json", {{config}},"annotations":{"k":"<v>"},"data":"e30="}"#;
     let layer = r#"{"mediaType":"application/x-anything", {{layer}}, "annotations":{"z":"1","a":"2"}}"#;
     oci(
@@ -205,17 +210,17 @@ fn lists(all: &mut Catalogue) {
     let windows = docker("windows", "amd64", "win").os_version("10.0.20348.1").os_features(&["win32k"]).build();
     put(all, "index:docker", Index::docker().image(&amd64).image(&arm64).image(&windows).build());
     put(all, "index:compact", Index::docker().image(&arm64).image(&amd64).indent(None).build());
-    let (one, two) = (oci("linux", "amd64", "oci amd64").build(), oci("linux", "arm64", "oci arm64").build());
+    let (amd64, arm64) = (oci("linux", "amd64", "oci amd64").build(), oci("linux", "arm64", "oci arm64").build());
     let platform = json!({"os": "linux", "architecture": "arm64", "variant": "v8", "extra": 1});
-    let rich = Index::oci().image(&one).image_with(&two, platform, &[("org.example.child", "<1>")]);
+    let rich = Index::oci().image(&amd64).image_with(&arm64, platform, &[("org.example.child", "<1>")]);
     put(all, "index:oci", rich.annotation("org.example.list", "&").build());
-    put(all, "index:bare", Index::oci().image(&one).without_media_type().build());
-    put(all, "index:attested", Index::oci().image(&one).attestation(&one).build());
-    put(all, "index:mixed", Index::oci().image(&amd64).image(&one).build());
-    put(all, "index:noplatform", Index::oci().image_with(&one, Value::Null, &[]).build());
+    put(all, "index:bare", Index::oci().image(&amd64).without_media_type().build());
+    put(all, "index:attested", Index::oci().image(&amd64).attestation(&amd64).build());
+    put(all, "index:mixed", Index::oci().image(&amd64).image(&amd64).build());
+    put(all, "index:noplatform", Index::oci().image_with(&amd64, Value::Null, &[]).build());
     put(all, "index:empty", Index::docker().build());
     let inner = Index::docker().image(&amd64).build();
-    let mut nested = Thing::from(Index::docker().image(&arm64).build());
+    let mut nested = Pushable::from(Index::docker().image(&arm64).build());
     let text = String::from_utf8_lossy(&nested.manifest).replace(DOCKER_MANIFEST, DOCKER_LIST);
     let arm = arm64.digest();
     let text = text.replace(&arm, &inner.digest());

@@ -1,7 +1,7 @@
 //! The deliberate differences from docker. A difference that is not listed here is an error, and so is one that no
 //! longer occurs.
 
-use super::transcript::{Mismatch, What};
+use super::transcript::{Mismatch, Part};
 
 /// One deliberate difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(super) struct Difference {
     pub(super) script: &'static str,
     /// The step's line as written, "served", or "*" for any step.
     pub(super) step: &'static str,
-    pub(super) what: &'static [What],
+    pub(super) what: &'static [Part],
     /// For people, and for docs/differences.md.
     pub(super) why: &'static str,
 }
@@ -20,12 +20,12 @@ impl Difference {
     }
 }
 
-const CODE: What = What::Code;
-const OUT: What = What::Stdout;
-const ERR: What = What::Stderr;
-const TREE: What = What::Tree;
-const SERVED: What = What::Served;
-const ALL: &[What] = &[CODE, OUT, ERR, TREE, SERVED];
+const CODE: Part = Part::Code;
+const OUT: Part = Part::Stdout;
+const ERR: Part = Part::Stderr;
+const TREE: Part = Part::Tree;
+const SERVED: Part = Part::Served;
+const ALL: &[Part] = &[CODE, OUT, ERR, TREE, SERVED];
 
 const LOOPBACK: &str = "a loopback registry may speak plain HTTP without --insecure, as docker's own push has it";
 const WHOLE: &str =
@@ -88,7 +88,7 @@ const KIND: &str = "in an OCI index an artifact has the artifactType that its ma
 const OTHER: &str =
     "a list whose name has the digest of another list is refused; docker pushes it under its tag or its own digest";
 
-const fn d(script: &'static str, step: &'static str, what: &'static [What], why: &'static str) -> Difference {
+const fn d(script: &'static str, step: &'static str, what: &'static [Part], why: &'static str) -> Difference {
     Difference { script, step, what, why }
 }
 

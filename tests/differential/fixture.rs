@@ -1,6 +1,6 @@
 //! A registry with the catalogue, and the execution of scripts against it.
 
-use super::catalogue::{Catalogue, Thing, catalogue};
+use super::catalogue::{Catalogue, Pushable, catalogue};
 use super::script::{Script, Step, parse};
 use super::transcript::{Answer, Transcript};
 use base64::Engine as _;
@@ -12,13 +12,13 @@ use testkit::loopback;
 use testkit::real::{RealConfig, RealRegistry};
 use testkit::sandbox::{Output, Sandbox, Tool, tree};
 
-type Show = fn(&Thing) -> String;
+type Render = fn(&Pushable) -> String;
 
-/// What of a thing a placeholder stands for.
-const SHOWN: [(&str, Show); 3] = [
-    ("{D:", |thing| thing.digest()),
-    ("{H:", |thing| thing.digest()["sha256:".len()..].to_owned()),
-    ("{B:", |thing| base64::engine::general_purpose::STANDARD.encode(&thing.manifest)),
+/// The placeholders of a manifest, and the text that each stands for.
+const PLACEHOLDERS: [(&str, Render); 3] = [
+    ("{D:", |pushable| pushable.digest()),
+    ("{H:", |pushable| pushable.digest()["sha256:".len()..].to_owned()),
+    ("{B:", |pushable| base64::engine::general_purpose::STANDARD.encode(&pushable.manifest)),
 ];
 
 /// Debian's docker-registry, or the test kit's own, which is as strict.
@@ -66,9 +66,9 @@ impl Fixture {
     fn seeded(registry: Host, v6: Option<Host>) -> Self {
         let catalogue = catalogue();
         let client = Client::new(registry.addr());
-        for (name, thing) in &catalogue {
+        for (name, pushable) in &catalogue {
             let (repo, tag) = name.rsplit_once(':').expect("REPO:TAG");
-            thing.push(&client, repo, tag);
+            pushable.push(&client, repo, tag);
         }
         if let Some(v6) = &v6 {
             for name in ["app:amd64", "app:arm64"] {
@@ -82,7 +82,7 @@ impl Fixture {
         Client::new(self.registry.addr())
     }
 
-    pub(super) fn thing(&self, name: &str) -> &Thing {
+    pub(super) fn pushable(&self, name: &str) -> &Pushable {
         self.catalogue.get(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"))
     }
 
@@ -107,10 +107,10 @@ impl Fixture {
             let (count, after) = rest.split_once('}').expect("a closing brace");
             text = format!("{before}{}{after}", "x".repeat(count.parse().expect("a number")));
         }
-        for (mark, show) in SHOWN {
+        for (mark, show) in PLACEHOLDERS {
             while let Some((before, rest)) = text.split_once(mark) {
                 let (name, after) = rest.split_once('}').expect("a closing brace");
-                text = format!("{before}{}{after}", show(self.thing(name)));
+                text = format!("{before}{}{after}", show(self.pushable(name)));
             }
         }
         text
@@ -144,7 +144,7 @@ impl Fixture {
         for line in script.lines {
             match parse(&self.fill(line, script.name).replace("{C}", &other)) {
                 Step::Run { args, streams_only } => {
-                    self.note_push(&args, &mut touched);
+                    self.record_push(&args, &mut touched);
                     let tool = tools[runs % tools.len()];
                     runs += 1;
                     // Modes depend on the umask, and golden answers must not depend on whose it is.
@@ -162,12 +162,12 @@ impl Fixture {
             }
         }
         for target in &touched {
-            self.look_at(target, script, &sandbox, &mut transcript.served);
+            self.record_served(target, script, &sandbox, &mut transcript.served);
         }
         transcript
     }
 
-    fn note_push(&self, args: &[String], touched: &mut BTreeSet<String>) {
+    fn record_push(&self, args: &[String], touched: &mut BTreeSet<String>) {
         if args.iter().any(|a| a == "push") {
             let prefix = format!("{}/", self.registry.name());
             touched.extend(args.iter().filter_map(|a| a.strip_prefix(&prefix)).map(str::to_owned));
@@ -178,9 +178,10 @@ impl Fixture {
         let mut stdout = self.normalise(&output.stdout, sandbox);
         let stderr = self.normalise(&output.stderr, sandbox);
         // `rm` has a line for every list, up to a blank line and the usage; hints are ours alone.
-        let said = stderr.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("hint:"));
+        let message_lines =
+            stderr.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("hint:"));
         let mut stderr: Vec<String> = if all_lines {
-            said.map(str::to_owned).collect()
+            message_lines.map(str::to_owned).collect()
         } else {
             stderr.lines().next().map(str::to_owned).into_iter().collect()
         };
@@ -214,19 +215,19 @@ impl Fixture {
             Step::Mkdir { path } => std::fs::create_dir_all(store(path)).expect("mkdir"),
             Step::Remove { path } => assert!(std::fs::remove_file(store(path)).is_ok() || !strict, "rm {path}"),
             Step::RemoveStore => assert!(std::fs::remove_dir_all(sandbox.store()).is_ok() || !strict, "rm-store"),
-            Step::Old { path, thing } => {
-                sandbox.write(store(path), self.old_entry(path, self.thing(thing)));
+            Step::Old { path, pushable } => {
+                sandbox.write(store(path), self.old_entry(path, self.pushable(pushable)));
             }
-            Step::Seed { target, thing } => {
+            Step::Seed { target, pushable } => {
                 let (repo, tag) = target.rsplit_once(':').expect("REPO:TAG");
-                self.thing(thing).push(&self.client(), repo, tag);
+                self.pushable(pushable).push(&self.client(), repo, tag);
             }
-            Step::DropBlob { repo, thing } => {
-                let blob = self.thing(thing).blobs.last().expect("a layer");
+            Step::DropBlob { repo, pushable } => {
+                let blob = self.pushable(pushable).blobs.last().expect("a layer");
                 self.delete(&format!("/v2/{repo}/blobs/{}", testkit::image::sha256(blob)));
             }
-            Step::DropManifest { repo, thing } => {
-                self.delete(&format!("/v2/{repo}/manifests/{}", self.thing(thing).digest()));
+            Step::DropManifest { repo, pushable } => {
+                self.delete(&format!("/v2/{repo}/manifests/{}", self.pushable(pushable).digest()));
             }
             Step::Config { text } => drop(sandbox.write_config(text)),
             Step::Run { .. } | Step::Served { .. } | Step::Set { .. } | Step::Unset { .. } => {}
@@ -239,21 +240,21 @@ impl Fixture {
     }
 
     /// An entry as docker 18.03 wrote it: digest and platform on top, no descriptor, no raw bytes.
-    fn old_entry(&self, path: &str, thing: &Thing) -> String {
+    fn old_entry(&self, path: &str, pushable: &Pushable) -> String {
         let name = path.rsplit('/').next().unwrap_or_default();
         let (repo, tag) = name.rsplit_once('-').expect("a stored name ends in -TAG");
         let host = self.registry.name();
         let repo = repo.replace(&host.replace(':', "-"), &host).replace('_', "/");
-        let config: Value = serde_json::from_slice(&thing.blobs[0]).expect("a config");
+        let config: Value = serde_json::from_slice(&pushable.blobs[0]).expect("a config");
         let platform = json!({"architecture": config["architecture"], "os": config["os"]});
         // The manifest's own bytes: docker checks the digest against what stands in the file.
-        let manifest = String::from_utf8_lossy(&thing.manifest);
-        let digest = thing.digest();
+        let manifest = String::from_utf8_lossy(&pushable.manifest);
+        let digest = pushable.digest();
         format!(r#"{{"Ref":"{repo}:{tag}","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{platform}}}"#)
     }
 
-    /// What a registry serves for a reference, and whether the children and blobs of a list are there too.
-    fn look_at(&self, target: &str, script: &Script, sandbox: &Sandbox, served: &mut BTreeMap<String, String>) {
+    /// Records what a registry serves for a reference, and whether the children and blobs of a list are there too.
+    fn record_served(&self, target: &str, script: &Script, sandbox: &Sandbox, served: &mut BTreeMap<String, String>) {
         let (repo, reference) = match (target.split_once('@'), target.rsplit_once(':')) {
             (Some((repo, digest)), _) => (repo.split(':').next().unwrap_or_default(), digest),
             (None, Some((repo, tag))) => (repo, tag),

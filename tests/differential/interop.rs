@@ -47,15 +47,15 @@ pub(super) const SCRIPTS: &[Script] = &[
 
 /// Two runs of one script: by docker alone and by the two in turns, against registries of their own. The deliberate
 /// differences that were not seen are put with the others.
-fn in_turns(
-    one: &Fixture,
-    two: &Fixture,
+fn run_in_turns(
+    first: &Fixture,
+    second: &Fixture,
     script: &Script,
     tools: &[&Tool],
     unseen: &Mutex<Vec<&'static Difference>>,
 ) -> Option<String> {
-    let want: Transcript = one.run(script, &[&Tool::Docker]);
-    let (rest, missed) = undeclared(script.name, want.compare(&two.run(script, tools)));
+    let want: Transcript = first.run(script, &[&Tool::Docker]);
+    let (rest, missed) = undeclared(script.name, want.compare(&second.run(script, tools)));
     unseen.lock().expect("no panic holds it").extend(missed);
     report(&rest).map(|text| format!("  {} began\n{text}", tools[0].name()))
 }
@@ -67,10 +67,10 @@ fn docker_and_ours_take_turns_on_one_draft() {
     }
     let unseen = Mutex::new(Vec::new());
     for ours_first in [false, true] {
-        let (one, two) = pair("drafts shared with docker");
+        let (first, second) = pair("drafts shared with docker");
         let ours = ours();
         let tools = if ours_first { [&ours, &Tool::Docker] } else { [&Tool::Docker, &ours] };
-        let failed = failures(SCRIPTS, |script| in_turns(&one, &two, script, &tools, &unseen));
+        let failed = failures(SCRIPTS, |script| run_in_turns(&first, &second, script, &tools, &unseen));
         assert!(failed.is_empty(), "{} of {} scripts:\n\n{}\n", failed.len(), SCRIPTS.len(), failed.join("\n\n"));
     }
     // Each is ours in one of the two orders, and there it has to be seen.

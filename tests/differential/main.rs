@@ -38,7 +38,7 @@ fn scripts() -> Vec<Script> {
 /// The pair of registries: docker-registry, or, with a message, the test kit's own.
 fn pair(what: &str) -> (Fixture, Fixture) {
     match (Fixture::start(), Fixture::start()) {
-        (Ok(one), Ok(two)) => (one, two),
+        (Ok(first), Ok(second)) => (first, second),
         (Err(why), _) | (_, Err(why)) => {
             skipped(&format!("{what} on docker-registry (the test kit's registry is used)"), &why);
             (Fixture::start_own(), Fixture::start_own())
@@ -128,14 +128,14 @@ fn names_are_different_and_differences_name_scripts() {
 
 /// Checks the harness: two runs of the same client must be equal.
 #[test]
-fn docker_equals_itself() {
+fn docker_transcripts_are_reproducible() {
     if !on_path("docker") {
         return skipped("the harness's own check", "docker is not on the PATH");
     }
-    let (one, two) = pair("the harness's own check");
+    let (first, second) = pair("the harness's own check");
     let some: Vec<Script> = scripts().into_iter().step_by(24).collect();
     let failed = failures(&some, |script| {
-        report(&one.run(script, &[&Tool::Docker]).compare(&two.run(script, &[&Tool::Docker])))
+        report(&first.run(script, &[&Tool::Docker]).compare(&second.run(script, &[&Tool::Docker])))
     });
     assert_none(&failed, some.len(), "docker differs from itself");
 }
@@ -184,20 +184,20 @@ fn docker_sees_no_difference_between_the_registries() {
 /// This program against docker, or against docker's golden output.
 #[test]
 fn ours_equals_docker() {
-    let (one, two) = pair("the differential");
+    let (first, second) = pair("the differential");
     let live = on_path("docker");
     if !live {
         skipped("the live differential", "docker is not on the PATH; comparing with its golden answers");
     }
     let all = scripts();
     let failed = failures(&all, |script| {
-        if !one.can_run(script) || !two.can_run(script) {
+        if !first.can_run(script) || !second.can_run(script) {
             not_possible_here(script.name, "there is no IPv6 here");
             return None;
         }
-        let reference = if live { Ok(one.run(script, &[&Tool::Docker])) } else { golden(script) };
+        let reference = if live { Ok(first.run(script, &[&Tool::Docker])) } else { golden(script) };
         let mismatches = match reference {
-            Ok(reference) => reference.compare(&two.run(script, &[&ours()])),
+            Ok(reference) => reference.compare(&second.run(script, &[&ours()])),
             Err(why) => return Some(why),
         };
         let (rest, unseen) = undeclared(script.name, mismatches);
@@ -215,7 +215,7 @@ fn the_page_of_differences_has_the_table() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md")).expect("the page");
     let (_, rest) = page.split_once("<!-- differences: begin -->\n").expect("where the table begins");
     let (table, _) = rest.split_once("<!-- differences: end -->").expect("where it ends");
-    let told: std::collections::BTreeSet<&str> = table.lines().filter_map(|line| line.strip_prefix("- ")).collect();
-    let meant: std::collections::BTreeSet<&str> = DIFFERENCES.iter().map(|difference| difference.why).collect();
-    assert_eq!(told, meant);
+    let listed: std::collections::BTreeSet<&str> = table.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+    let expected: std::collections::BTreeSet<&str> = DIFFERENCES.iter().map(|difference| difference.why).collect();
+    assert_eq!(listed, expected);
 }

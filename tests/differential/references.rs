@@ -12,7 +12,7 @@ const TEXTS: usize = 10_000;
 const SEED: u64 = 2;
 const BATCH: usize = 200;
 
-/// What docker says when the store's directory for a name cannot exist; ours says that there is no such manifest.
+/// Docker's error when the store's directory for a name cannot exist; ours says that there is no such manifest.
 const TOO_LONG_TO_STORE: &str = "file name too long";
 
 const HOSTS: &[&str] = &[
@@ -149,22 +149,22 @@ const ALGORITHMS: &[&str] = &[
 
 const LENGTHS: &[usize] = &[0, 1, 31, 32, 33, 40, 63, 64, 65, 95, 96, 97, 127, 128, 129, 200];
 
-/// What gets into a text by a slip of the hand.
-const SLIPS: &[&str] = &[
+/// What a typing error puts into a text.
+const MUTATIONS: &[&str] = &[
     "/", "//", ":", "@", ".", "_", "-", "[", "]", "%", " ", "A", "z", "0", "é", "É", "😀", "\u{a0}", "\u{200b}", "\\",
     "\"", "$", "#", "?", "=", "+", "~", "\u{1}", "\r",
 ];
 
 /// The numbers of Knuth's MMIX generator, so that every run has the same texts.
-struct Dice(u64);
+struct RandomTexts(u64);
 
-impl Dice {
+impl RandomTexts {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }
 
-    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    fn choose<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[self.below(choices.len())]
     }
 
@@ -173,9 +173,9 @@ impl Dice {
         for _ in 0..=self.below(4) {
             // Valid ones prevail, or hardly any text would get beyond its path.
             components.push(if self.below(3) == 0 {
-                self.of(COMPONENTS)
+                self.choose(COMPONENTS)
             } else {
-                self.of(&["a", "b0", "a.b", "x_y", "p--q"])
+                self.choose(&["a", "b0", "a.b", "x_y", "p--q"])
             });
         }
         let path = components.join("/");
@@ -187,26 +187,26 @@ impl Dice {
     }
 
     fn digest(&mut self) -> String {
-        let algorithm = if self.below(2) == 0 { "sha256" } else { self.of(ALGORITHMS) };
+        let algorithm = if self.below(2) == 0 { "sha256" } else { self.choose(ALGORITHMS) };
         let length = if self.below(2) == 0 { 64 } else { LENGTHS[self.below(LENGTHS.len())] };
         let digits =
-            self.of(&["0123456789abcdef", "0123456789abcdef", "0123456789abcdef", "ABCDEF", "aF", "g"]).as_bytes();
+            self.choose(&["0123456789abcdef", "0123456789abcdef", "0123456789abcdef", "ABCDEF", "aF", "g"]).as_bytes();
         let hex: String = (0..length).map(|_| char::from(digits[self.below(digits.len())])).collect();
         let colon = if self.below(12) == 0 { "" } else { ":" };
         format!("@{algorithm}{colon}{hex}")
     }
 
     fn text(&mut self) -> String {
-        let host = self.of(HOSTS);
+        let host = self.choose(HOSTS);
         let path = self.path();
         let mut text = if host.is_empty() { path } else { format!("{host}/{path}") };
         match self.below(30) {
             0 => text = self.digest().split_off(1),
             1 => text = host.to_owned(),
-            2 => return self.of(&["0123456789abcdef", "000000000000000A"]).repeat(4),
+            2 => return self.choose(&["0123456789abcdef", "000000000000000A"]).repeat(4),
             _ => {}
         }
-        text += if self.below(2) == 0 { self.of(TAGS) } else { ":1" };
+        text += if self.below(2) == 0 { self.choose(TAGS) } else { ":1" };
         if self.below(7) == 0 {
             text += &format!(":{}", "t".repeat(126 + self.below(4)));
         }
@@ -214,13 +214,13 @@ impl Dice {
             text += &self.digest();
         }
         for _ in 0..self.below(6).saturating_sub(3) {
-            self.slip(&mut text);
+            self.mutate(&mut text);
         }
         text
     }
 
     /// Puts something in, takes something out, or changes something's case.
-    fn slip(&mut self, text: &mut String) {
+    fn mutate(&mut self, text: &mut String) {
         let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
         let Some(&place) = places.get(self.below(places.len().max(1))) else { return };
         match self.below(4) {
@@ -230,7 +230,7 @@ impl Dice {
                 let upper: String = text.remove(place).to_uppercase().collect();
                 text.insert_str(place, &upper);
             }
-            _ => text.insert_str(place, self.of(SLIPS)),
+            _ => text.insert_str(place, self.choose(MUTATIONS)),
         }
     }
 }
@@ -241,17 +241,17 @@ fn rm(sandbox: &Sandbox, tool: &Tool, texts: &[String]) -> Output {
     output
 }
 
-/// What kind of answer a line is, without the names in it.
+/// The kind of message that a line is, without the names in it.
 fn kind(line: &str) -> &str {
     if line.starts_with("No such manifest: ") { "a reference" } else { line.split(" (").next().unwrap_or_default() }
 }
 
 #[test]
-fn thousands_of_references_mean_what_docker_takes_them_for() {
+fn thousands_of_references_are_parsed_as_docker_does() {
     if !on_path("docker") {
         return skipped("references compared with docker's", "docker is not on the PATH");
     }
-    let mut dice = Dice(SEED);
+    let mut dice = RandomTexts(SEED);
     let texts: Vec<String> = (0..TEXTS).map(|_| dice.text()).collect();
     let sandbox = Sandbox::new();
     let (mut valid, mut kinds, mut different) = (0, BTreeSet::new(), Vec::new());
@@ -264,7 +264,7 @@ fn thousands_of_references_mean_what_docker_takes_them_for() {
             valid += usize::from(want.starts_with("No such manifest: "));
             kinds.insert(kind(want).to_owned());
             let none = want.ends_with(TOO_LONG_TO_STORE) && got.starts_with("No such manifest: ");
-            // What would steer a terminal is itself in docker's line and a question mark in ours.
+            // A control character is itself in docker's line and a question mark in ours.
             let want = want.replace(|c: char| c.is_control() && c != '\t', "?");
             if want != got && !none {
                 different.push(format!("{text:?}\n  docker: {want}\n  ours:   {got}"));

@@ -37,10 +37,10 @@ pub(super) enum Step {
     Mkdir { path: String },
     Remove { path: String },
     RemoveStore,
-    Old { path: String, thing: String },
-    Seed { target: String, thing: String },
-    DropBlob { repo: String, thing: String },
-    DropManifest { repo: String, thing: String },
+    Old { path: String, pushable: String },
+    Seed { target: String, pushable: String },
+    DropBlob { repo: String, pushable: String },
+    DropManifest { repo: String, pushable: String },
     Served { target: String },
 }
 
@@ -69,10 +69,10 @@ pub(super) fn parse(line: &str) -> Step {
         "mkdir" => Step::Mkdir { path: first },
         "rm" => Step::Remove { path: first },
         "rm-store" => Step::RemoveStore,
-        "old" => Step::Old { path: first, thing: second },
-        "seed" => Step::Seed { target: first, thing: second },
-        "drop-blob" => Step::DropBlob { repo: first, thing: second },
-        "drop-manifest" => Step::DropManifest { repo: first, thing: second },
+        "old" => Step::Old { path: first, pushable: second },
+        "seed" => Step::Seed { target: first, pushable: second },
+        "drop-blob" => Step::DropBlob { repo: first, pushable: second },
+        "drop-manifest" => Step::DropManifest { repo: first, pushable: second },
         "served" => Step::Served { target: first },
         _ => panic!("no such step: {line}"),
     }
@@ -103,7 +103,7 @@ fn split(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn lines_are_read_as_written() {
+fn script_lines_are_parsed() {
     let run = |args: &[&str]| Step::Run { args: args.iter().map(|a| (*a).to_owned()).collect(), streams_only: false };
     assert_eq!(parse("> -D manifest 'x'"), run(&["-D", "manifest", "x"]));
     assert_eq!(parse("create  a 'b c' '' d='e f'"), run(&["manifest", "create", "a", "b c", "", "d=e f"]));

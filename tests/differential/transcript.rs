@@ -1,12 +1,12 @@
-//! What a tool did in a script, with the registry's address and the sandbox's path taken out, so that two runs can
-//! be compared and kept as a golden file.
+//! The results of a script, with the registry's address and the sandbox's path taken out, so that two runs can be
+//! compared and kept as a golden file.
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of an answer in which two tools can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum What {
+pub(super) enum Part {
     Code,
     Stdout,
     Stderr,
@@ -39,7 +39,7 @@ pub(super) struct Transcript {
 pub(super) struct Mismatch {
     /// The step's line as written, or "served".
     pub(super) step: String,
-    pub(super) what: What,
+    pub(super) what: Part,
     pub(super) detail: String,
 }
 
@@ -48,26 +48,26 @@ impl Transcript {
     pub(super) fn compare(&self, other: &Self) -> Vec<Mismatch> {
         let mut found = Vec::new();
         if self.answers.len() != other.answers.len() {
-            found.push(mismatch("(whole script)", What::Code, "the number of steps differs".to_owned()));
+            found.push(mismatch("(whole script)", Part::Code, "the number of steps differs".to_owned()));
         }
         for (want, got) in self.answers.iter().zip(&other.answers) {
             if want.code != got.code {
                 let detail = format!("    want {}, got {}: {}", want.code, got.code, got.stderr.join(" / "));
-                found.push(mismatch(&want.line, What::Code, detail));
+                found.push(mismatch(&want.line, Part::Code, detail));
             }
             if want.stdout != got.stdout {
-                found.push(mismatch(&want.line, What::Stdout, difference(&want.stdout, &got.stdout)));
+                found.push(mismatch(&want.line, Part::Stdout, difference(&want.stdout, &got.stdout)));
             }
             if want.stderr != got.stderr {
                 let detail = difference(&want.stderr.join("\n"), &got.stderr.join("\n"));
-                found.push(mismatch(&want.line, What::Stderr, detail));
+                found.push(mismatch(&want.line, Part::Stderr, detail));
             }
             if let Some(detail) = map_difference(&want.tree, &got.tree) {
-                found.push(mismatch(&want.line, What::Tree, detail));
+                found.push(mismatch(&want.line, Part::Tree, detail));
             }
         }
         if let Some(detail) = map_difference(&self.served, &other.served) {
-            found.push(mismatch("served", What::Served, detail));
+            found.push(mismatch("served", Part::Served, detail));
         }
         found
     }
@@ -124,7 +124,7 @@ fn delta(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) ->
     changed.map(|path| (path.clone(), json!(after.get(path)))).collect()
 }
 
-fn mismatch(step: &str, what: What, detail: String) -> Mismatch {
+fn mismatch(step: &str, what: Part, detail: String) -> Mismatch {
     Mismatch { step: step.to_owned(), what, detail }
 }
 
@@ -180,17 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn every_part_is_compared() {
+    fn transcripts_are_compared_in_every_part() {
         let change = |f: fn(&mut Transcript)| {
             let mut other = sample();
             f(&mut other);
             sample().compare(&other).into_iter().map(|m| (m.step, m.what)).collect::<Vec<_>>()
         };
         assert_eq!(change(|_| {}), []);
-        assert_eq!(change(|t| t.answers[1].code = 1), [("b".into(), What::Code)]);
-        assert_eq!(change(|t| t.answers[0].stdout.push('x')), [("a".into(), What::Stdout)]);
-        assert_eq!(change(|t| t.answers[0].stderr.push("x".into())), [("a".into(), What::Stderr)]);
-        assert_eq!(change(|t| drop(t.answers[1].tree.remove("y"))), [("b".into(), What::Tree)]);
-        assert_eq!(change(|t| t.served.clear()), [("served".into(), What::Served)]);
+        assert_eq!(change(|t| t.answers[1].code = 1), [("b".into(), Part::Code)]);
+        assert_eq!(change(|t| t.answers[0].stdout.push('x')), [("a".into(), Part::Stdout)]);
+        assert_eq!(change(|t| t.answers[0].stderr.push("x".into())), [("a".into(), Part::Stderr)]);
+        assert_eq!(change(|t| drop(t.answers[1].tree.remove("y"))), [("b".into(), Part::Tree)]);
+        assert_eq!(change(|t| t.served.clear()), [("served".into(), Part::Served)]);
     }
 }

@@ -8,12 +8,12 @@ mod disk;
 mod fixture;
 mod power_loss;
 
-use testkit::figures::told;
 use testkit::sandbox::{Sandbox, on_path};
 use testkit::skip::skipped;
+use testkit::stderr::print_uncaptured;
 
 use crate::is_whole;
-use fixture::{Call, Case, FORGET, Failure, Fixture, calls, marks};
+use fixture::{Call, Case, FORGET, Failure, Fixture, calls, store_paths};
 
 /// Why strace cannot be used, if it cannot.
 fn no_strace() -> Option<String> {
@@ -27,13 +27,13 @@ fn no_strace() -> Option<String> {
 
 /// Whether a kill at the call belongs to the sample: every second call that changes something, another half for each
 /// second case. `make faults` tries all of them.
-fn is_killed(case: &Case, number: usize) -> bool {
+fn is_sampled_kill(case: &Case, number: usize) -> bool {
     is_whole() || (number + case.name.len()).is_multiple_of(2)
 }
 
 /// The errors to try at a call. `make faults` tries all of them. A sample is one error at every second call that
 /// changes something and at each fifth of the others, another one at each.
-fn sampled(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
+fn sampled_errors(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
     if is_whole() {
         return errors;
     }
@@ -51,14 +51,14 @@ fn check(case: &'static Case) {
         skipped(&format!("{what}, read by docker"), "docker is not on the PATH");
     }
     let fixture = Fixture::new(case);
-    let sandbox = fixture.prepared();
+    let sandbox = fixture.prepare_home();
     let before = fixture.state(&sandbox);
     let (output, log) = fixture.traced(&sandbox, &[]);
     assert_eq!(output.code, 0, "{}", output.err());
     let after = fixture.state(&sandbox);
     assert_ne!(before, after);
     let calls = calls(&log, &sandbox.store());
-    let marks = marks(&calls, &sandbox.docker_config());
+    let store_paths = store_paths(&calls, &sandbox.docker_config());
     let (mut changes, mut kills, mut errors, mut left_out, mut wrong) = (0, 0, 0, 0, Vec::new());
     for call in &calls {
         let mut note = |how: &str, result: Result<(), String>| {
@@ -66,29 +66,29 @@ fn check(case: &'static Case) {
         };
         if call.changes() {
             changes += 1;
-            if is_killed(case, changes) {
+            if is_sampled_kill(case, changes) {
                 kills += 1;
-                note("killed", fixture.kill((call, &marks), &before, &after));
+                note("killed", fixture.kill((call, &store_paths), &before, &after));
             } else {
                 left_out += 1;
             }
         }
         let possible = call.errors();
         left_out += possible.len();
-        for error in sampled(call, possible) {
+        for error in sampled_errors(call, possible) {
             (errors, left_out) = (errors + 1, left_out - 1);
             let failure = Failure::Once(error);
-            note(error, fixture.fail((call, &marks), failure, &before, &after));
+            note(error, fixture.fail((call, &store_paths), failure, &before, &after));
         }
         if call.name == "write" {
             errors += 1;
             let failure = Failure::FromHereOn("ENOSPC");
-            note("ENOSPC from here on", fixture.fail((call, &marks), failure, &before, &after));
+            note("ENOSPC from here on", fixture.fail((call, &store_paths), failure, &before, &after));
         }
     }
     let number = calls.len();
     let sample = if left_out > 0 { format!("; make faults tries {left_out} more") } else { String::new() };
-    told(&format!(
+    print_uncaptured(&format!(
         "crashes of {}: {number} calls on the store, {kills} kills and {errors} errors tried{sample}",
         case.name
     ));
@@ -97,12 +97,12 @@ fn check(case: &'static Case) {
 }
 
 #[test]
-fn a_new_list_is_there_as_a_whole_or_not_at_all() {
+fn a_new_draft_is_complete_or_absent_after_a_crash() {
     check(&Case { name: "create", before: &[], command: "create {L} 0 1 2", by_entry: false });
 }
 
 #[test]
-fn a_new_list_that_docker_has_no_place_for_is_there_as_a_whole_or_not_at_all() {
+fn a_new_draft_beyond_dockers_format_is_complete_or_absent_after_a_crash() {
     check(&Case { name: "create of an index", before: &[], command: "create {L} {X} 3", by_entry: false });
 }
 
@@ -142,7 +142,7 @@ fn adding_leaves_every_entry_old_or_new() {
 }
 
 #[test]
-fn taking_images_out_leaves_every_entry_old_or_new() {
+fn removing_images_leaves_every_entry_old_or_new() {
     check(&TAKE_OUT);
 }
 
@@ -157,7 +157,7 @@ fn annotating_leaves_the_entry_old_or_new() {
 }
 
 #[test]
-fn annotating_with_what_docker_has_no_place_for_leaves_the_entry_old_or_new() {
+fn annotating_beyond_dockers_format_leaves_the_entry_old_or_new() {
     check(&Case {
         name: "annotate, format 1 to 2",
         before: &["create {L} 0 1 2"],
@@ -172,7 +172,7 @@ fn annotating_the_list_itself_leaves_every_entry_old_or_new() {
 }
 
 #[test]
-fn taking_the_lists_annotations_away_leaves_every_entry_old_or_new() {
+fn removing_the_lists_annotations_leaves_every_entry_old_or_new() {
     check(&Case {
         name: "annotate, format 2 to 1",
         before: &["create {L} 0 1 2", "annotate {L} --annotation k=v --artifact-type a/b"],
@@ -182,50 +182,50 @@ fn taking_the_lists_annotations_away_leaves_every_entry_old_or_new() {
 }
 
 #[test]
-fn removing_takes_a_list_away_as_a_whole() {
+fn removing_a_draft_removes_it_completely() {
     check(&Case { name: "rm", before: &["create {L} 0 1 2"], command: "rm {L}", by_entry: false });
 }
 
 #[test]
-fn removing_what_nobody_named_takes_it_away_as_a_whole() {
+fn rm_all_removes_a_draft_completely() {
     check(&Case { name: "rm --all", before: &["create {L} {X} 3"], command: "rm --all", by_entry: false });
 }
 
 #[test]
-fn pruning_takes_a_list_away_as_a_whole() {
+fn pruning_removes_a_draft_completely() {
     check(&Case { name: "prune", before: &["create {L} 0 1 2"], command: "prune --older-than 0s", by_entry: false });
 }
 
 #[test]
-fn purging_takes_a_list_away_as_a_whole() {
+fn purging_removes_a_draft_completely() {
     check(&Case { name: "push --purge", before: &["create {L} 0 1 2"], command: "push --purge {L}", by_entry: false });
 }
 
 #[test]
-fn applying_keeps_a_new_list_as_a_whole_or_not_at_all() {
+fn apply_draft_leaves_a_new_draft_complete_or_absent() {
     check(&Case { name: "apply --draft", before: &[], command: "apply --draft -f {S}", by_entry: false });
 }
 
 #[test]
-fn applying_in_the_place_of_a_draft_leaves_every_entry_old_or_new() {
+fn apply_draft_leaves_every_entry_of_a_replaced_draft_old_or_new() {
     check(&APPLY);
 }
 
 /// Reverting a change must need no room: each step after the last staged file fails, on a disk that is full from then
 /// on.
 #[test]
-fn a_disk_that_is_full_by_then_leaves_the_draft_as_it_was() {
+fn a_full_disk_leaves_the_draft_unchanged() {
     if let Some(why) = no_strace() {
         return skipped("failures half-way on a full disk", &why);
     }
     for case in [&REPLACE, &REPLACE_BACK, &ADD, &TAKE_OUT, &ANNOTATE_THE_LIST] {
         let fixture = Fixture::new(case);
-        let sandbox = fixture.prepared();
+        let sandbox = fixture.prepare_home();
         let before = fixture.state(&sandbox);
         let (output, log) = fixture.traced(&sandbox, &[]);
         assert_eq!(output.code, 0, "{}", output.err());
         let (after, calls) = (fixture.state(&sandbox), calls(&log, &sandbox.store()));
-        let marks = marks(&calls, &sandbox.docker_config());
+        let store_paths = store_paths(&calls, &sandbox.docker_config());
         let stages = ["write", "link", "mkdir"];
         let last = calls.iter().rposition(|call| stages.iter().any(|name| call.name.starts_with(name)));
         let last = last.expect("a staged file");
@@ -233,11 +233,11 @@ fn a_disk_that_is_full_by_then_leaves_the_draft_as_it_was() {
         let (mut tried, mut wrong) = (0, Vec::new());
         for call in steps {
             tried += 1;
-            let done = fixture.fail((call, &marks), Failure::OnFullDisk("EIO"), &before, &after);
+            let done = fixture.fail((call, &store_paths), Failure::OnFullDisk("EIO"), &before, &after);
             let done = done.and_then(|()| fixture.fail_without_room(call));
             wrong.extend(done.err().map(|why| format!("{}\n  {why}", call.line)));
         }
-        told(&format!("failures of {} on a full disk: {tried}", case.name));
+        print_uncaptured(&format!("failures of {} on a full disk: {tried}", case.name));
         assert!(wrong.is_empty(), "{}: {} of {tried} went wrong:\n{}", case.name, wrong.len(), wrong.join("\n"));
         assert!(tried >= 4, "a rename and a sync for each of the stages at least");
     }

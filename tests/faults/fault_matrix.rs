@@ -19,10 +19,10 @@ mod verdict;
 use std::collections::BTreeSet;
 
 use crate::{is_whole, variable};
-use case::{Case, Plan, Trouble, clean};
+use case::{Case, Plan, RequestFailure, clean};
 use commands::{COMMANDS, Command};
-use fixture::{Door, Side};
-use runner::{Tally, run_all};
+use fixture::{ClientAuth, Side};
+use runner::{Totals, run_all};
 
 /// Runs by chance in `make faults`, and in `make test`.
 const RUNS: u64 = 2000;
@@ -37,67 +37,73 @@ const PARTS: usize = 5;
 const ENOUGH: usize = 2;
 
 /// Every request of a command, in the order of a run without parallel requests.
-fn requests(command: &'static Command, door: Door) -> Vec<(Side, usize)> {
-    let clean = clean(command, door);
+fn requests(command: &'static Command, auth: ClientAuth) -> Vec<(Side, usize)> {
+    let clean = clean(command, auth);
     let numbers = |side| (1..=clean.requests(side)).map(move |number| (side, number));
     Side::BOTH.into_iter().flat_map(numbers).collect()
 }
 
 /// The cases for each request of the chosen commands, with all of these faults, or with one part of them in turn.
-fn one_by_one(chosen: impl Fn(&Command) -> bool, door: Door, troubles: impl Fn(&Command) -> Vec<Trouble>) -> Vec<Case> {
+fn one_by_one(
+    chosen: impl Fn(&Command) -> bool,
+    auth: ClientAuth,
+    request_failures: impl Fn(&Command) -> Vec<RequestFailure>,
+) -> Vec<Case> {
     let mut cases = Vec::new();
     for command in COMMANDS.iter().filter(|command| chosen(command)) {
-        let requests = requests(command, door);
+        let requests = requests(command, auth);
         let parts = if is_whole() { 1 } else { requests.len().min(PARTS).max(requests.len() / ENOUGH) };
         for (place, (side, number)) in requests.into_iter().enumerate() {
-            let troubles = troubles(command).into_iter().enumerate().filter(|(at, _)| at % parts == place % parts);
+            let request_failures =
+                request_failures(command).into_iter().enumerate().filter(|(at, _)| at % parts == place % parts);
             let plan = |trouble| Plan::One { side, number, trouble };
-            cases.extend(troubles.map(|(_, trouble)| Case::new(command, door, plan(trouble))));
+            cases.extend(request_failures.map(|(_, trouble)| Case::new(command, auth, plan(trouble))));
         }
     }
     cases
 }
 
 /// Checks that each command met all faults.
-fn assert_met(tally: &Tally, troubles: impl Fn(&Command) -> Vec<Trouble>) {
+fn assert_met(totals: &Totals, request_failures: impl Fn(&Command) -> Vec<RequestFailure>) {
     for command in COMMANDS {
-        let all: BTreeSet<String> = troubles(command).iter().map(Trouble::name).collect();
-        let met = tally.met(command.name);
+        let all: BTreeSet<String> = request_failures(command).iter().map(RequestFailure::name).collect();
+        let met = totals.met(command.name);
         assert!(met.is_empty() || all.is_subset(&met), "{}: {:?}", command.name, all.difference(&met));
     }
 }
 
 #[test]
 fn each_request_fails_in_every_way() {
-    let tally = run_all("each request, sent once", &one_by_one(|_| true, Door::Bearer, Trouble::every), BUSY);
-    tally.show();
-    assert_met(&tally, Trouble::every);
+    let totals =
+        run_all("each request, sent once", &one_by_one(|_| true, ClientAuth::Bearer, RequestFailure::all), BUSY);
+    totals.show();
+    assert_met(&totals, RequestFailure::all);
 }
 
 #[test]
 fn each_request_fails_in_every_way_and_is_sent_again() {
-    let cases = one_by_one(|_| true, Door::Basic, Trouble::every);
+    let cases = one_by_one(|_| true, ClientAuth::Basic, RequestFailure::all);
     let cases: Vec<Case> = cases.into_iter().map(|case| case.retries(2)).collect();
-    let tally = run_all("each request, sent again", &cases, BUSY);
-    tally.show();
-    assert_met(&tally, Trouble::every);
+    let totals = run_all("each request, sent again", &cases, BUSY);
+    totals.show();
+    assert_met(&totals, RequestFailure::all);
 }
 
 /// Under other names the program has no `--timeout`; its requests are the same.
 #[test]
-fn each_request_waits_for_ever() {
-    let cases = one_by_one(Command::is_ours, Door::Bearer, |_| Trouble::stalls());
-    let tally = run_all("each request, never answered", &cases, WAITING);
-    tally.show();
-    assert_met(&tally, |_| Trouble::stalls());
+fn each_request_without_a_response_ends_at_the_timeout() {
+    let cases = one_by_one(Command::is_ours, ClientAuth::Bearer, |_| RequestFailure::stalls());
+    let totals = run_all("each request, never answered", &cases, WAITING);
+    totals.show();
+    assert_met(&totals, |_| RequestFailure::stalls());
 }
 
 #[test]
-fn the_token_server_is_down() {
+fn each_command_reports_an_unreachable_token_server() {
     let mut cases = Vec::new();
     for command in COMMANDS {
-        for (door, retries) in [(Door::Bearer, 0), (Door::Bearer, 2), (Door::Identity, 0)] {
-            let down = Side::BOTH.map(|side| Case::new(command, door, Plan::TokensDown(side)).retries(retries));
+        for (auth, retries) in [(ClientAuth::Bearer, 0), (ClientAuth::Bearer, 2), (ClientAuth::Identity, 0)] {
+            let down = Side::BOTH.map(|side| Case::new(command, auth, Plan::TokensDown(side)).retries(retries));
             cases.extend(down);
         }
     }
@@ -109,7 +115,7 @@ fn runs() -> u64 {
 }
 
 #[test]
-fn by_chance() {
+fn random_faults_leave_a_consistent_state() {
     let seeds = match variable("FAULT_SEED") {
         Some(seed) => seed..seed + 1,
         None => 1..variable("FAULT_RUNS").unwrap_or_else(runs) + 1,
@@ -119,13 +125,13 @@ fn by_chance() {
 }
 
 #[test]
-fn by_chance_without_an_answer() {
+fn random_faults_and_stalls_leave_a_consistent_state() {
     let cases: Vec<Case> = (1..=runs() / 10).map(|seed| Case::by_chance(seed).with_stalls()).collect();
     run_all("by chance, some never answered", &cases, WAITING).show();
 }
 
 #[test]
-fn by_chance_with_the_program_itself() {
+fn random_faults_of_the_real_process_leave_a_consistent_state() {
     let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).by_program()).collect();
     run_all("by chance, the program itself", &cases, WAITING).show();
 }

@@ -81,17 +81,17 @@ mod tests {
     use super::differences;
 
     #[test]
-    fn each_difference_is_named() {
+    fn list_differences_are_named() {
         let list = |rest: &str, entries: &str| format!(r#"{{"mediaType":"a"{rest},"manifests":[{entries}]}}"#);
-        let (one, two) = (r#"{"digest":"1","platform":{"os":"l"}}"#, r#"{"digest":"2","platform":{"os":"w"}}"#);
-        let plain = list("", &format!("{one},{two}"));
+        let (linux, windows) = (r#"{"digest":"1","platform":{"os":"l"}}"#, r#"{"digest":"2","platform":{"os":"w"}}"#);
+        let plain = list("", &format!("{linux},{windows}"));
         for (other, expected) in [
             (plain.clone(), &[][..]),
             (plain.replace(',', ", "), &["bytes"]),
             (plain.replace(r#""a""#, r#""b""#), &["bytes", "media type"]),
-            (list(r#","annotations":{"k":"v"}"#, &format!("{one},{two}")), &["bytes", "annotations"]),
-            (list("", one), &["bytes", "number of entries", "digests", "platforms"]),
-            (list("", &format!("{two},{one}")), &["bytes", "order"]),
+            (list(r#","annotations":{"k":"v"}"#, &format!("{linux},{windows}")), &["bytes", "annotations"]),
+            (list("", linux), &["bytes", "number of entries", "digests", "platforms"]),
+            (list("", &format!("{windows},{linux}")), &["bytes", "order"]),
             (plain.replace(r#""w""#, r#""x""#), &["bytes", "platforms"]),
             (plain.replace(r#""2""#, r#""3""#), &["bytes", "digests"]),
             (plain.replace(r#""2","#, r#""2","annotations":{},"#), &["bytes", "annotations of entries"]),

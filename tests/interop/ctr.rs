@@ -62,11 +62,11 @@ impl Containerd {
     }
 
     fn ctr(&self, line: &str) -> String {
-        self.fixture.works(&format!("ctr --address {{D}}/socket {line}"))
+        self.fixture.run_ok(&format!("ctr --address {{D}}/socket {line}"))
     }
 
-    fn fails(&self, line: &str, words: &str) {
-        self.fixture.fails(&format!("ctr --address {{D}}/socket {line}"), 1, words);
+    fn run_failing(&self, line: &str, words: &str) {
+        self.fixture.run_failing(&format!("ctr --address {{D}}/socket {line}"), 1, words);
     }
 
     /// Whether it has the contents of something.
@@ -76,29 +76,29 @@ impl Containerd {
 }
 
 #[test]
-fn a_whole_list_goes_on_with_its_digest() {
+fn ctr_pushes_a_whole_list_with_its_digest() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     for kind in crate::fixture::KINDS {
         let ours = fixture.publish(kind);
         containerd.ctr(&format!("content fetch --plain-http --all-platforms {{R}}/ours:{kind}"));
         containerd.ctr(&format!("images push --plain-http {{R}}/theirs:{kind} {{R}}/ours:{kind}"));
-        assert_eq!(fixture.lost(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
+        assert_eq!(fixture.lost_parts(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
     }
 }
 
 #[test]
-fn a_list_that_was_fetched_in_part_cannot_be_pushed() {
+fn ctr_cannot_push_a_list_that_it_fetched_in_part() {
     let Some(containerd) = Containerd::start() else { return };
     containerd.fixture.publish("docker");
     containerd.ctr("content fetch --plain-http {R}/ours:docker");
     let missing = testkit::image::sha256(&containerd.fixture.served("app:arm64"));
     let words = format!("content digest {missing}: not found");
-    containerd.fails("images push --plain-http {R}/theirs:t {R}/ours:docker", &words);
+    containerd.run_failing("images push --plain-http {R}/theirs:t {R}/ours:docker", &words);
 }
 
 #[test]
-fn push_of_a_platform_publishes_the_image_in_place_of_the_list() {
+fn ctr_push_of_a_platform_publishes_the_image_under_the_name_of_the_list() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     fixture.publish("oci");
@@ -108,7 +108,7 @@ fn push_of_a_platform_publishes_the_image_in_place_of_the_list() {
 }
 
 #[test]
-fn a_platform_that_is_not_there_is_no_error() {
+fn ctr_fetch_of_a_missing_platform_succeeds() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     let ours = fixture.publish("docker");
@@ -120,21 +120,21 @@ fn a_platform_that_is_not_there_is_no_error() {
 }
 
 #[test]
-fn linux_arm_is_v7_wherever_it_stands() {
+fn ctr_reads_linux_arm_as_v7() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     let ours = fixture.publish("arms");
     assert_eq!(platforms(&ours), ["linux/arm/v6", "linux/arm/v7", "linux/arm/v5"]);
     containerd.ctr("content fetch --plain-http --platform linux/arm {R}/ours:arms");
     let list = parse(&ours);
-    for (entry, wanted) in [(0, false), (1, true), (2, false)] {
+    for (entry, expected) in [(0, false), (1, true), (2, false)] {
         let digest = list["manifests"][entry]["digest"].as_str().expect("a digest");
-        assert_eq!(containerd.has(digest), wanted, "{entry}");
+        assert_eq!(containerd.has(digest), expected, "{entry}");
     }
 }
 
 #[test]
-fn a_conversion_without_all_platforms_drops_the_rest() {
+fn ctr_convert_without_all_platforms_drops_the_others() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     let ours = fixture.publish("docker");
@@ -143,14 +143,14 @@ fn a_conversion_without_all_platforms_drops_the_rest() {
         containerd.ctr(&format!("images convert --oci {flag} {{R}}/ours:docker {{R}}/converted:t"));
         containerd.ctr("images push --plain-http {R}/theirs:t {R}/converted:t");
         assert_eq!(platforms(&fixture.served("theirs:t")), left, "{flag}");
-        fixture.assert_we_keep("theirs:t");
+        fixture.assert_copied_unchanged("theirs:t");
     }
-    let lost = fixture.lost(&ours, "theirs:t");
+    let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type", "digests", "media types of entries"]);
 }
 
 #[test]
-fn an_oci_index_is_not_changed_by_a_conversion() {
+fn ctr_convert_does_not_change_an_oci_index() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     for kind in ["oci", "attested"] {
@@ -158,12 +158,12 @@ fn an_oci_index_is_not_changed_by_a_conversion() {
         containerd.ctr(&format!("content fetch --plain-http --all-platforms {{R}}/ours:{kind}"));
         containerd.ctr(&format!("images convert --oci --all-platforms {{R}}/ours:{kind} {{R}}/converted:{kind}"));
         containerd.ctr(&format!("images push --plain-http {{R}}/theirs:{kind} {{R}}/converted:{kind}"));
-        assert_eq!(fixture.lost(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
+        assert_eq!(fixture.lost_parts(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
     }
 }
 
 #[test]
-fn a_conversion_for_one_platform_keeps_the_annotations() {
+fn ctr_convert_for_one_platform_keeps_the_annotations() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     fixture.publish("oci");
@@ -173,11 +173,11 @@ fn a_conversion_for_one_platform_keeps_the_annotations() {
     let theirs = parse(&fixture.served("theirs:t"));
     assert_eq!((&theirs["annotations"]["k"], &theirs["manifests"][0]["annotations"]["e"]), (&"v".into(), &"f".into()));
     assert_eq!(platforms(&fixture.served("theirs:t")), ["linux/arm64/v8"]);
-    fixture.assert_we_keep("theirs:t");
+    fixture.assert_copied_unchanged("theirs:t");
 }
 
 #[test]
-fn platforms_that_an_index_does_not_say_are_shown_without_v8() {
+fn ctr_shows_arm64_without_v8_where_the_index_gives_no_platform() {
     let Some(containerd) = Containerd::start() else { return };
     for (kind, shown) in [("bare", "linux/amd64,linux/arm64 "), ("oci", "linux/amd64,linux/arm64/v8 ")] {
         containerd.fixture.publish(kind);
@@ -188,24 +188,24 @@ fn platforms_that_an_index_does_not_say_are_shown_without_v8() {
 }
 
 #[test]
-fn an_export_lacks_the_platforms_that_its_index_names() {
+fn ctr_export_lacks_platforms_that_the_index_lists() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     fixture.publish("docker");
     containerd.ctr("content fetch --plain-http --all-platforms {R}/ours:docker");
     for (flag, whole) in [("", false), ("--all-platforms", true)] {
         containerd.ctr(&format!("images export {flag} {{D}}/x.tar {{R}}/ours:docker"));
-        let members = fixture.works("tar tf {D}/x.tar");
+        let members = fixture.run_ok("tar tf {D}/x.tar");
         for image in ["app:amd64", "app:arm64"] {
             let digest = testkit::image::sha256(&fixture.served(image));
-            let there = members.contains(digest.trim_start_matches("sha256:"));
-            assert_eq!(there, whole || image == "app:amd64", "{image} {flag}");
+            let is_member = members.contains(digest.trim_start_matches("sha256:"));
+            assert_eq!(is_member, whole || image == "app:amd64", "{image} {flag}");
         }
     }
 }
 
 #[test]
-fn an_archive_of_ours_comes_back_with_its_digest() {
+fn ctr_imports_our_archive_with_its_digest() {
     let Some(containerd) = Containerd::start() else { return };
     let fixture = &containerd.fixture;
     for kind in ["attested", "docker", "typed"] {
@@ -214,12 +214,12 @@ fn an_archive_of_ours_comes_back_with_its_digest() {
         containerd.ctr(&format!("images import --all-platforms --no-unpack --base-name h.x/app {{D}}/{kind}.tar"));
         containerd.ctr(&format!("images export --all-platforms {{D}}/back-{kind}.tar h.x/app:{kind}"));
         fixture.ours(&format!("copy --insecure oci-archive:{{D}}/back-{kind}.tar {{R}}/theirs:{kind}"));
-        assert_eq!(fixture.lost(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
+        assert_eq!(fixture.lost_parts(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
     }
 }
 
 #[test]
-fn an_import_without_a_name_is_named_by_its_day() {
+fn ctr_names_an_unnamed_import_by_its_date() {
     let Some(containerd) = Containerd::start() else { return };
     containerd.fixture.publish("oci");
     containerd.fixture.ours("copy --insecure {R}/ours:oci oci-archive:{D}/oci.tar:one");

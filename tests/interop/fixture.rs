@@ -55,16 +55,16 @@ fn oci_image(platform: &str) -> Image {
 impl Fixture {
     /// `None`, said loudly, where this version of the tool or a registry is not to be had.
     pub(super) fn new(program: &str, version: &str) -> Option<Self> {
-        let what = format!("lists beside {program}");
+        let check = format!("lists beside {program}");
         if !on_path(program) {
-            skipped(&what, &format!("{program} is not on the PATH"));
+            skipped(&check, &format!("{program} is not on the PATH"));
             return None;
         }
-        let registry = RealRegistry::start_plain().map_err(|why| skipped(&what, &why)).ok()?;
+        let registry = RealRegistry::start_plain().map_err(|why| skipped(&check, &why)).ok()?;
         let fixture = Self { client: Client::new(registry.host()), registry, sandbox: Sandbox::new() };
         let found = fixture.sandbox.command(program).arg("--version").run().out();
         if !found.contains(version) {
-            not_possible_here(&what, &format!("docs/interop.md is about {version}, and here is {}", found.trim()));
+            not_possible_here(&check, &format!("docs/interop.md is about {version}, and here is {}", found.trim()));
             return None;
         }
         fixture.seed();
@@ -124,7 +124,7 @@ impl Fixture {
 
     /// Runs a command line that has to work; gives its stdout.
     #[track_caller]
-    pub(super) fn works(&self, line: &str) -> String {
+    pub(super) fn run_ok(&self, line: &str) -> String {
         let output = self.run(line);
         assert_eq!(output.code, 0, "{line}: {}{}", output.out(), output.err());
         output.out()
@@ -132,7 +132,7 @@ impl Fixture {
 
     /// Runs a command line that has to end with this code and say these words on stderr.
     #[track_caller]
-    pub(super) fn fails(&self, line: &str, code: i32, words: &str) {
+    pub(super) fn run_failing(&self, line: &str, code: i32, words: &str) {
         let output = self.run(line);
         assert_eq!(output.code, code, "{line}: {}{}", output.out(), output.err());
         let words = words.replace("{R}", &self.registry.host());
@@ -143,7 +143,7 @@ impl Fixture {
     /// Runs our program.
     #[track_caller]
     pub(super) fn ours(&self, line: &str) -> String {
-        self.works(&format!("{OURS} {line}"))
+        self.run_ok(&format!("{OURS} {line}"))
     }
 
     /// Publishes a list of a kind as users of ours do, under `ours:KIND`; gives its bytes.
@@ -181,20 +181,20 @@ impl Fixture {
     }
 
     /// What a list has lost that a tool published as `REPOSITORY:TAG`.
-    pub(super) fn lost(&self, before: &[u8], name: &str) -> Vec<&'static str> {
+    pub(super) fn lost_parts(&self, before: &[u8], name: &str) -> Vec<&'static str> {
         differences(before, &self.served(name))
     }
 
     /// We read what another tool has published: its bytes as they are, and a copy of it in another repository has the
     /// same bytes, images included.
     #[track_caller]
-    pub(super) fn assert_we_keep(&self, name: &str) {
+    pub(super) fn assert_copied_unchanged(&self, name: &str) {
         let theirs = self.served(name);
         assert_eq!(self.ours(&format!("inspect --raw {{R}}/{name}")).as_bytes(), theirs);
         let copy = format!("kept:{}", name.replace([':', '/'], "-"));
         self.ours(&format!("create --replace {{R}}/{copy} {{R}}/{name}"));
         self.ours(&format!("push {{R}}/{copy}"));
-        assert_eq!(self.lost(&theirs, &copy), [""; 0], "{name}");
+        assert_eq!(self.lost_parts(&theirs, &copy), [""; 0], "{name}");
     }
 
     /// The value of a member of an image's configuration in the registry.
@@ -217,12 +217,12 @@ fn index(kind: &str) -> Index {
                 ("vnd.docker.reference.digest", digest.as_str()),
                 ("vnd.docker.reference.type", "attestation-manifest"),
             ];
-            let nowhere = json!({"architecture": "unknown", "os": "unknown"});
-            Index::oci().image(&image).image_with(&attestation_of(&image), nowhere, &notes).build()
+            let unknown_platform = json!({"architecture": "unknown", "os": "unknown"});
+            Index::oci().image(&image).image_with(&attestation_of(&image), unknown_platform, &notes).build()
         }
         "arms" => {
-            let of = |variant: &str| docker_image(&format!("linux/arm/{variant}"));
-            Index::docker().image(&of("v6")).image(&of("v7")).image(&of("v5")).build()
+            let arm_image = |variant: &str| docker_image(&format!("linux/arm/{variant}"));
+            Index::docker().image(&arm_image("v6")).image(&arm_image("v7")).image(&arm_image("v5")).build()
         }
         "twice" => Index::docker()
             .image(&docker_image(amd64))
@@ -238,8 +238,8 @@ fn index(kind: &str) -> Index {
             Index::oci().image(&oci_image(amd64)).image_with(&chart, Value::Null, &[]).build()
         }
         "bare" => {
-            let (one, two) = (oci_image(amd64), oci_image(arm64));
-            Index::oci().image_with(&one, Value::Null, &[]).image_with(&two, Value::Null, &[]).build()
+            let (amd64_image, arm64_image) = (oci_image(amd64), oci_image(arm64));
+            Index::oci().image_with(&amd64_image, Value::Null, &[]).image_with(&arm64_image, Value::Null, &[]).build()
         }
         "nested" => {
             let inner = Index::oci().image(&oci_image(amd64)).image(&oci_image(arm64)).build();

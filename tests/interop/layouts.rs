@@ -9,8 +9,8 @@ fn served(fixture: &Fixture, name: &str) -> Value {
 }
 
 fn digest(fixture: &Fixture, name: &str) -> String {
-    let told = fixture.ours(&format!("inspect --format json --insecure {{R}}/{name}"));
-    serde_json::from_str::<Value>(&told).expect("JSON")["digest"].as_str().expect("a digest").to_owned()
+    let json = fixture.ours(&format!("inspect --format json --insecure {{R}}/{name}"));
+    serde_json::from_str::<Value>(&json).expect("JSON")["digest"].as_str().expect("a digest").to_owned()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn skopeo_reads_our_layouts_and_archives() {
         ("oci-layout://{D}/other:two", "oci:{D}/other:two"),
     ] {
         fixture.ours(&format!("copy --insecure {{R}}/ours:attested {place}"));
-        fixture.works(&format!("skopeo copy --all --preserve-digests {read} docker://{{R}}/back:skopeo"));
+        fixture.run_ok(&format!("skopeo copy --all --preserve-digests {read} docker://{{R}}/back:skopeo"));
         assert_eq!(digest(&fixture, "back:skopeo"), ours, "{place}");
         fixture.ours(&format!("copy --insecure {place} {{R}}/back:ours"));
         assert_eq!(digest(&fixture, "back:ours"), ours, "{place}");
@@ -32,7 +32,7 @@ fn skopeo_reads_our_layouts_and_archives() {
 }
 
 #[test]
-fn we_read_what_skopeo_writes() {
+fn we_read_layouts_of_skopeo() {
     let Some(fixture) = Fixture::new("skopeo", "1.9.3") else { return };
     fixture.publish("oci");
     let ours = digest(&fixture, "ours:oci");
@@ -42,7 +42,7 @@ fn we_read_what_skopeo_writes() {
         ("oci:{D}/nameless", "ocidir://{D}/nameless"),
         ("oci-archive:{D}/s.tar:1", "oci-archive:{D}/s.tar"),
     ] {
-        fixture.works(&format!("skopeo copy --all --preserve-digests docker://{{R}}/ours:oci {written}"));
+        fixture.run_ok(&format!("skopeo copy --all --preserve-digests docker://{{R}}/ours:oci {written}"));
         fixture.ours(&format!("copy --insecure {read} {{R}}/from-skopeo:1"));
         assert_eq!(digest(&fixture, "from-skopeo:1"), ours, "{written}");
         fixture.ours(&format!("copy --insecure {read}@{ours} {{R}}/from-skopeo:2").replace(
@@ -55,12 +55,12 @@ fn we_read_what_skopeo_writes() {
 }
 
 #[test]
-fn an_entry_that_skopeo_wrote_stays_beside_ours() {
+fn an_index_entry_of_skopeo_is_kept_when_we_write_to_its_layout() {
     let Some(fixture) = Fixture::new("skopeo", "1.9.3") else { return };
     fixture.publish("oci");
-    fixture.works("skopeo copy --preserve-digests docker://{R}/oci:amd64 oci:{D}/shared:theirs");
+    fixture.run_ok("skopeo copy --preserve-digests docker://{R}/oci:amd64 oci:{D}/shared:theirs");
     fixture.ours("copy --insecure {R}/ours:oci oci:{D}/shared:ours");
-    fixture.works("skopeo copy --preserve-digests docker://{R}/oci:arm64 oci:{D}/shared:late");
+    fixture.run_ok("skopeo copy --preserve-digests docker://{R}/oci:arm64 oci:{D}/shared:late");
     for (name, of) in [("theirs", "oci:amd64"), ("ours", "ours:oci"), ("late", "oci:arm64")] {
         fixture.ours(&format!("copy --insecure oci:{{D}}/shared:{name} {{R}}/shared:{name}"));
         assert_eq!(digest(&fixture, &format!("shared:{name}")), digest(&fixture, of), "{name}");
@@ -68,13 +68,13 @@ fn an_entry_that_skopeo_wrote_stays_beside_ours() {
 }
 
 #[test]
-fn umoci_unpacks_ours_and_we_read_umocis() {
+fn umoci_unpacks_our_layout_and_we_read_its_layout() {
     let Some(fixture) = Fixture::new("umoci", "0.4.7") else { return };
     fixture.ours("copy --insecure {R}/oci:amd64 oci:{D}/u:one");
-    let listed = fixture.works("umoci ls --layout {D}/u");
+    let listed = fixture.run_ok("umoci ls --layout {D}/u");
     assert_eq!(listed.trim(), "one");
-    fixture.works("umoci tag --image {D}/u:one two");
-    fixture.works("umoci config --image {D}/u:two --tag three --config.env A=B");
+    fixture.run_ok("umoci tag --image {D}/u:one two");
+    fixture.run_ok("umoci config --image {D}/u:two --tag three --config.env A=B");
     for name in ["two", "three"] {
         fixture.ours(&format!("copy --insecure oci:{{D}}/u:{name} {{R}}/umoci:{name}"));
     }
@@ -84,11 +84,11 @@ fn umoci_unpacks_ours_and_we_read_umocis() {
 }
 
 #[test]
-fn we_read_what_buildah_writes() {
+fn we_read_layouts_of_buildah() {
     let Some(fixture) = Fixture::new("buildah", "1.28.2") else { return };
-    fixture.works("buildah pull -q {R}/oci:amd64");
-    fixture.works("buildah push -q {R}/oci:amd64 oci:{D}/b:one");
+    fixture.run_ok("buildah pull -q {R}/oci:amd64");
+    fixture.run_ok("buildah push -q {R}/oci:amd64 oci:{D}/b:one");
     fixture.ours("copy --insecure oci:{D}/b:one {R}/from-buildah:1");
     fixture.ours("copy --insecure {R}/from-buildah:1 oci-archive:{D}/b.tar:one");
-    fixture.works("buildah pull -q oci-archive:{D}/b.tar:one");
+    fixture.run_ok("buildah pull -q oci-archive:{D}/b.tar:one");
 }

@@ -23,12 +23,12 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Option<Self> {
-        let what = "docker-registry as docs/registries.md has it";
+        let check = "docker-registry as docs/registries.md has it";
         let sandbox = Sandbox::new();
-        let registry = RealRegistry::start_plain().map_err(|why| skipped(what, &why)).ok()?;
+        let registry = RealRegistry::start_plain().map_err(|why| skipped(check, &why)).ok()?;
         let version = sandbox.command("docker-registry").arg("--version").run().out();
         if !version.contains("2.8.2") {
-            not_possible_here(what, &format!("the page is about 2.8.2, and here is {}", version.trim()));
+            not_possible_here(check, &format!("the page is about 2.8.2, and here is {}", version.trim()));
             return None;
         }
         let image = |architecture: &str| {
@@ -61,7 +61,7 @@ fn json_of(reply: &Reply) -> Value {
 }
 
 #[test]
-fn a_client_of_the_old_days_gets_another_manifest() {
+fn docker_registry_converts_a_list_for_clients_that_accept_none() {
     let Some(fixture) = Fixture::new() else { return };
     let reply = fixture.get("app/manifests/list", DOCKER_MANIFEST);
     assert_eq!((reply.status, &reply.body), (200, &fixture.images[0].manifest));
@@ -74,7 +74,7 @@ fn a_client_of_the_old_days_gets_another_manifest() {
 }
 
 #[test]
-fn a_list_without_its_images_is_refused() {
+fn docker_registry_refuses_a_list_without_its_images() {
     let Some(fixture) = Fixture::new() else { return };
     let reply = fixture.put("new/manifests/list", DOCKER_LIST, &fixture.list.manifest);
     let errors = json_of(&reply);
@@ -87,7 +87,7 @@ fn a_list_without_its_images_is_refused() {
 }
 
 #[test]
-fn tags_are_listed_unsorted_and_all_at_once() {
+fn docker_registry_lists_tags_unsorted_and_on_one_page() {
     let Some(fixture) = Fixture::new() else { return };
     let tags: Vec<String> = (0..20).map(|number| format!("t{number:02}")).collect();
     for tag in &tags {
@@ -102,7 +102,7 @@ fn tags_are_listed_unsorted_and_all_at_once() {
 }
 
 #[test]
-fn a_repository_without_tags_is_unknown_or_has_null() {
+fn docker_registry_lists_no_tags_as_404_or_null() {
     let Some(fixture) = Fixture::new() else { return };
     let image = &fixture.images[0];
     fixture.client.push_image("never", &image.digest(), image);
@@ -115,7 +115,7 @@ fn a_repository_without_tags_is_unknown_or_has_null() {
 }
 
 #[test]
-fn deletion_is_by_digest_and_takes_all_tags() {
+fn docker_registry_deletes_by_digest_with_all_tags() {
     let Some(fixture) = Fixture::new() else { return };
     fixture.client.push_manifest("app", "second", DOCKER_LIST, &fixture.list.manifest);
     let reply = fixture.client.request("DELETE", "/v2/app/manifests/second", &[], b"");
@@ -128,7 +128,7 @@ fn deletion_is_by_digest_and_takes_all_tags() {
 }
 
 #[test]
-fn a_list_outlives_its_images() {
+fn docker_registry_serves_a_list_whose_images_were_deleted() {
     let Some(fixture) = Fixture::new() else { return };
     let _ = fixture.ours("create {R}/app:list {R}/app:list").success();
     let arm64 = fixture.images[1].digest();
@@ -148,7 +148,7 @@ fn a_list_outlives_its_images() {
 }
 
 #[test]
-fn a_manifest_has_4_mib_at_most() {
+fn docker_registry_refuses_manifests_over_4_mib() {
     let Some(fixture) = Fixture::new() else { return };
     let sized = |bytes: usize| {
         let mut index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"x": ""}});
@@ -167,7 +167,7 @@ fn a_manifest_has_4_mib_at_most() {
 }
 
 #[test]
-fn a_blob_by_sha512_is_known_by_both() {
+fn docker_registry_serves_a_sha512_blob_by_both_digests() {
     let Some(fixture) = Fixture::new() else { return };
     let blob = b"a blob by another digest";
     let start = fixture.client.request("POST", "/v2/app/blobs/uploads/", &[], b"");
@@ -182,7 +182,7 @@ fn a_blob_by_sha512_is_known_by_both() {
 }
 
 #[test]
-fn a_put_is_not_guarded() {
+fn docker_registry_ignores_if_match_on_put() {
     let Some(fixture) = Fixture::new() else { return };
     let _ = fixture.ours("create {R}/app:list {R}/app:list").success();
     let _ = fixture.ours("annotate {R}/app:list linux/arm64 --variant v8").success();
@@ -195,7 +195,7 @@ fn a_put_is_not_guarded() {
 }
 
 #[test]
-fn check_prints_what_the_page_shows() {
+fn check_prints_the_table_of_the_documentation() {
     let Some(fixture) = Fixture::new() else { return };
     let printed = fixture.ours("check {R}").success().out();
     let shown = PAGE.split_once("<!-- check: begin -->\n").expect("a block").1;
@@ -214,7 +214,7 @@ fn lines() -> Vec<String> {
 }
 
 #[test]
-fn check_names_each_habit() {
+fn check_reports_each_habit_of_docker_registry() {
     let habits: [fn(Builder) -> Builder; 9] = [
         Builder::without_deletion,
         |habits| habits.no_tag_deletion(405),

@@ -1,5 +1,5 @@
-//! `docs/interop.md` and the tests here say the same: each row names the test or the finding that shows it, each of
-//! them is there, and each test has its row.
+//! `docs/interop.md` and these tests agree: each row names the test or the finding that shows it, and each test has
+//! a row.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,11 +18,11 @@ const FINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/findings");
 
 /// The tests of a file, as `FILE::NAME`.
 fn tests() -> BTreeSet<String> {
-    let of = |(file, text): &(&'static str, &'static str)| {
+    let names_in = |(file, text): &(&'static str, &'static str)| {
         let names = text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next());
         names.map(|name| format!("{file}::{name}")).collect::<Vec<_>>()
     };
-    PEERS.iter().flat_map(of).collect()
+    PEERS.iter().flat_map(names_in).collect()
 }
 
 /// The table's rows, as their cells.
@@ -34,7 +34,7 @@ fn rows() -> Vec<Vec<String>> {
 }
 
 #[test]
-fn each_row_names_what_shows_it_and_each_test_has_a_row() {
+fn each_row_of_interop_md_names_a_test_and_each_test_has_a_row() {
     let tests = tests();
     let mut named = BTreeSet::new();
     let rows = rows();
@@ -68,9 +68,9 @@ fn each_row_names_what_shows_it_and_each_test_has_a_row() {
 
 /// The sources of a row of `docs/registries.md`: tests that are there, measurements with their version, reports.
 #[test]
-fn each_row_about_a_registry_names_its_source() {
+fn each_row_of_registries_md_names_its_source() {
     let habits = include_str!("../cases/habits/table.rs");
-    let here = include_str!("registries.rs");
+    let registries_file = include_str!("registries.rs");
     let page = include_str!("../../docs/registries.md");
     let rows: Vec<&str> =
         page.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 3).collect();
@@ -80,7 +80,7 @@ fn each_row_about_a_registry_names_its_source() {
         for source in sources.split("; ") {
             let test = source.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
             match test.and_then(|test| test.split_once("::")) {
-                Some(("registries", name)) => assert!(here.contains(&format!("fn {name}()")), "{row}"),
+                Some(("registries", name)) => assert!(registries_file.contains(&format!("fn {name}()")), "{row}"),
                 Some(("habits", name)) => assert!(habits.contains(&format!("fn {name}()")), "{row}"),
                 Some(_) => panic!("no such file: {row}"),
                 None => {

@@ -53,7 +53,7 @@ impl Years {
             ("noraw", "{R}/app:amd64 {R}/oci:arm64"),
             ("mixed", "{R}/app:amd64 {R}/app:arm64"),
         ] {
-            fixture.works(&format!("docker manifest create --insecure {{R}}/l:{draft} {images}"));
+            fixture.run_ok(&format!("docker manifest create --insecure {{R}}/l:{draft} {images}"));
         }
         rewrite(&folder(&fixture, "noraw"), without_raw);
         // Compact manifests, so that the file has the registry's own bytes.
@@ -62,7 +62,7 @@ impl Years {
             let media_type = "application/vnd.docker.distribution.manifest.v2+json";
             fixture.client.push_manifest("app", &format!("{architecture}-compact"), media_type, &image);
         }
-        fixture.works("docker manifest create --insecure {R}/l:old {R}/app:amd64-compact {R}/app:arm64-compact");
+        fixture.run_ok("docker manifest create --insecure {R}/l:old {R}/app:amd64-compact {R}/app:arm64-compact");
         rewrite(&folder(&fixture, "old"), before_descriptors);
         // Ours: an annotation of the list (format 2), and an index that was edited (format 3).
         fixture.ours("create {R}/l:annotated {R}/oci:amd64 {R}/oci:arm64");
@@ -71,7 +71,7 @@ impl Years {
         fixture.ours("create {R}/l:edited {R}/ours:attested {R}/oci:arm64");
         // Both in turns: docker has changed an entry of ours.
         fixture.ours("annotate {R}/l:mixed {R}/app:arm64 --variant v8");
-        fixture.works("docker manifest annotate --os-version 1.2 {R}/l:mixed {R}/app:amd64");
+        fixture.run_ok("docker manifest annotate --os-version 1.2 {R}/l:mixed {R}/app:amd64");
         let mut years = Self { fixture, digests: Vec::new() };
         years.digests = DRAFTS.map(|draft| years.push(draft)).into();
         Some(years)
@@ -136,7 +136,7 @@ fn folder(fixture: &Fixture, draft: &str) -> PathBuf {
 }
 
 #[test]
-fn every_copy_is_the_same_draft() {
+fn a_copied_store_has_the_same_drafts() {
     let Some(years) = Years::new() else { return };
     let store = years.fixture.sandbox.store().display().to_string();
     years.assert_read(&years.fixture.sandbox.docker_config(), "where it was made");
@@ -187,7 +187,7 @@ fn every_copy_is_the_same_draft() {
 
 /// What a cache kept of our files beside a draft that docker has made anew is not taken for that draft's.
 #[test]
-fn our_files_beside_another_draft_are_refused_by_name() {
+fn a_sidecar_of_another_draft_is_refused_by_name() {
     let Some(years) = Years::new() else { return };
     let config = years.config("other");
     let store = years.fixture.sandbox.store().display().to_string();
@@ -224,7 +224,7 @@ fn drafts_are_read_in_memory() {
 #[test]
 fn drafts_are_read_through_overlayfs() {
     let Some(years) = Years::new() else { return };
-    let what = "drafts of every year on overlayfs";
+    let check = "drafts of every year on overlayfs";
     let mounts = r#"
         mount -t tmpfs disk "$DISK"
         cd "$DISK"
@@ -235,7 +235,7 @@ fn drafts_are_read_through_overlayfs() {
     "#;
     let probe = years.shell(mounts);
     if probe.code != 0 {
-        return not_possible_here(what, &format!("only root can mount: {}", probe.first_err_line()));
+        return not_possible_here(check, &format!("only root can mount: {}", probe.first_err_line()));
     }
     let output = years.shell(&format!(
         r#"{mounts}
@@ -258,9 +258,9 @@ fn drafts_are_read_through_overlayfs() {
 
 /// Two lists whose names differ in case alone, where the file system makes no difference.
 #[test]
-fn drafts_are_read_where_case_makes_no_difference() {
+fn drafts_are_read_on_a_case_insensitive_file_system() {
     let Some(years) = Years::new() else { return };
-    let what = "drafts on a file system without case";
+    let check = "drafts on a file system without case";
     let mounts = r#"
         cd "$(dirname "$DISK")"
         truncate -s 16M image
@@ -276,7 +276,7 @@ fn drafts_are_read_where_case_makes_no_difference() {
     let probe = years.shell(mounts);
     if probe.code != 0 {
         let why = probe.err().lines().last().unwrap_or_default().to_owned();
-        return not_possible_here(what, &format!("ext4 with casefold cannot be mounted: {why}"));
+        return not_possible_here(check, &format!("ext4 with casefold cannot be mounted: {why}"));
     }
     let output = years.shell(&format!(
         r#"{mounts}

@@ -13,39 +13,39 @@ fn umoci() -> Option<Fixture> {
 }
 
 #[test]
-fn the_layout_of_an_index_is_listed_and_not_opened() {
+fn umoci_lists_the_layout_of_an_index_and_cannot_open_it() {
     let Some(fixture) = umoci() else { return };
     fixture.publish("oci");
-    fixture.works("skopeo copy --all docker://{R}/ours:oci oci:{D}/layout:t");
-    assert_eq!(fixture.works("umoci list --layout {D}/layout"), "t\n");
+    fixture.run_ok("skopeo copy --all docker://{R}/ours:oci oci:{D}/layout:t");
+    assert_eq!(fixture.run_ok("umoci list --layout {D}/layout"), "t\n");
     for line in
         ["stat --image {D}/layout:t", "unpack --rootless --image {D}/layout:t {D}/bundle", "tag --image {D}/layout:t u"]
     {
-        fixture.fails(&format!("umoci {line}"), 1, "tag is ambiguous: t");
+        fixture.run_failing(&format!("umoci {line}"), 1, "tag is ambiguous: t");
     }
 }
 
 #[test]
-fn an_image_of_ours_is_opened_once_a_platform_is_chosen() {
+fn umoci_opens_a_layout_of_one_platform() {
     let Some(fixture) = umoci() else { return };
     fixture.publish("oci");
-    fixture.works("skopeo --override-arch arm64 copy docker://{R}/ours:oci oci:{D}/layout:t");
-    fixture.works("umoci stat --image {D}/layout:t");
-    fixture.works("umoci config --image {D}/layout:t --tag changed --config.env A=b");
-    fixture.works("skopeo copy oci:{D}/layout:changed docker://{R}/theirs:t");
+    fixture.run_ok("skopeo --override-arch arm64 copy docker://{R}/ours:oci oci:{D}/layout:t");
+    fixture.run_ok("umoci stat --image {D}/layout:t");
+    fixture.run_ok("umoci config --image {D}/layout:t --tag changed --config.env A=b");
+    fixture.run_ok("skopeo copy oci:{D}/layout:changed docker://{R}/theirs:t");
     fixture.ours("create {R}/copy:t {R}/theirs:t {R}/oci:amd64");
     fixture.ours("push {R}/copy:t");
     assert_eq!(platforms(&fixture.served("copy:t")), ["linux/amd64", "linux/arm64/v8"]);
 }
 
 #[test]
-fn a_new_image_has_no_variant_until_annotate_gives_it_one() {
+fn umoci_images_have_no_variant_until_we_annotate_one() {
     let Some(fixture) = umoci() else { return };
-    fixture.works("umoci init --layout {D}/new");
-    fixture.works("umoci new --image {D}/new:1");
-    fixture.fails("umoci config --image {D}/new:1 --variant v7", 1, "flag provided but not defined: -variant");
-    fixture.works("umoci config --image {D}/new:1 --architecture arm");
-    fixture.works("skopeo copy oci:{D}/new:1 docker://{R}/theirs:1");
+    fixture.run_ok("umoci init --layout {D}/new");
+    fixture.run_ok("umoci new --image {D}/new:1");
+    fixture.run_failing("umoci config --image {D}/new:1 --variant v7", 1, "flag provided but not defined: -variant");
+    fixture.run_ok("umoci config --image {D}/new:1 --architecture arm");
+    fixture.run_ok("skopeo copy oci:{D}/new:1 docker://{R}/theirs:1");
     fixture.ours("create {R}/copy:t {R}/theirs:1");
     fixture.ours("annotate {R}/copy:t {R}/theirs:1 --variant v7");
     fixture.ours("push {R}/copy:t");
@@ -53,11 +53,11 @@ fn a_new_image_has_no_variant_until_annotate_gives_it_one() {
 }
 
 #[test]
-fn a_manifest_without_its_media_type_is_listed_as_an_oci_image() {
+fn umoci_manifests_without_a_media_type_are_listed_as_oci_images() {
     let Some(fixture) = umoci() else { return };
-    fixture.works("umoci init --layout {D}/new");
-    fixture.works("umoci new --image {D}/new:1");
-    fixture.works("skopeo copy oci:{D}/new:1 docker://{R}/theirs:1");
+    fixture.run_ok("umoci init --layout {D}/new");
+    fixture.run_ok("umoci new --image {D}/new:1");
+    fixture.run_ok("skopeo copy oci:{D}/new:1 docker://{R}/theirs:1");
     assert!(!String::from_utf8_lossy(&fixture.served("theirs:1")).contains("manifest.v1+json"), "umoci leaves it out");
     fixture.ours("create {R}/copy:t {R}/theirs:1");
     fixture.ours("push {R}/copy:t");
@@ -68,11 +68,11 @@ fn a_manifest_without_its_media_type_is_listed_as_an_oci_image() {
 }
 
 #[test]
-fn removing_the_last_tag_leaves_null_for_the_entries() {
+fn umoci_rm_of_the_last_tag_leaves_null_for_the_manifests() {
     let Some(fixture) = umoci() else { return };
     fixture.publish("oci");
-    fixture.works("skopeo copy --all docker://{R}/ours:oci oci:{D}/layout:t");
-    fixture.works("umoci remove --image {D}/layout:t");
+    fixture.run_ok("skopeo copy --all docker://{R}/ours:oci oci:{D}/layout:t");
+    fixture.run_ok("umoci remove --image {D}/layout:t");
     let index = std::fs::read_to_string(fixture.dir().join("layout/index.json")).expect("the index");
     assert_eq!(index.trim_end(), r#"{"schemaVersion":2,"manifests":null}"#);
 }

@@ -123,8 +123,8 @@ impl Client {
         let path = path_of(location);
         let separator = if path.contains('?') { '&' } else { '?' };
         let put = format!("{path}{separator}digest={}", digest.replace(':', "%3A"));
-        let done = self.request("PUT", &put, &[("Content-Type", "application/octet-stream")], bytes);
-        assert_eq!(done.status, 201, "blob of {repo} refused: {}", done.text());
+        let finished = self.request("PUT", &put, &[("Content-Type", "application/octet-stream")], bytes);
+        assert_eq!(finished.status, 201, "blob of {repo} refused: {}", finished.text());
         digest
     }
 
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_parsed_whole() {
+    fn responses_are_parsed_completely() {
         let reply =
             parse("GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi");
         let reply = reply.unwrap();

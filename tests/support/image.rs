@@ -184,8 +184,9 @@ impl ImageBuilder {
         builder
     }
 
-    /// One more layer by its digest and size in bytes alone: the caller puts it in place, `Registry::put_big` for one.
-    pub fn layer_elsewhere(mut self, digest: &str, size: u64) -> ImageBuilder {
+    /// One more layer by its digest and size in bytes alone. The caller puts it in place, for example with
+    /// `Registry::put_generated_blob`.
+    pub fn layer_by_digest(mut self, digest: &str, size: u64) -> ImageBuilder {
         let media_type = if self.family == Family::Docker { DOCKER_LAYER } else { OCI_LAYER };
         let mut descriptor = self.descriptor(media_type, b"");
         (descriptor["digest"], descriptor["size"]) = (digest.into(), size.into());
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_switches_change_the_bytes() {
+    fn builder_options_change_the_bytes() {
         let image = Image::oci().platform("windows", "amd64").without_media_type().indent(None).annotation("a", "b");
         let image = image.foreign_layer("https://example.test/base", b"base").build();
         let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();

@@ -6,9 +6,7 @@
 #[cfg(feature = "certificates")]
 pub mod certs;
 pub mod client;
-pub mod figures;
 pub mod image;
-mod line;
 pub mod link;
 pub mod loopback;
 pub mod memory;
@@ -18,6 +16,8 @@ pub mod relay;
 pub mod sandbox;
 pub mod schema;
 pub mod skip;
+pub mod stderr;
 pub mod storage;
+mod tcp_proxy;
 #[cfg(feature = "certificates")]
 pub mod token;

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 
 pub use meter::Request;
 
-use crate::line::{CHUNK, Line, Pair, lock};
-use meter::{Meter, Seen};
+use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
+use meter::{Event, Meter};
 
 /// What crossed a link since it was started or last asked by [`Link::take`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Counts {
     /// TCP connections, whatever they carried.
     pub connections: usize,
     /// Connections that opened with a TLS hello.
-    pub probes: usize,
+    pub tls_hellos: usize,
     /// HTTP requests, in the order in which their heads were whole.
     pub requests: Vec<Request>,
     /// Bytes from clients to the server.
@@ -59,14 +59,14 @@ impl Counts {
     /// and request.
     #[must_use]
     pub fn sequential_round_trips(&self) -> usize {
-        self.connections + self.probes + self.requests.len()
+        self.connections + self.tls_hellos + self.requests.len()
     }
 }
 
 /// A running link; dropping it closes every connection that goes through it.
 #[derive(Debug)]
 pub struct Link {
-    line: Line,
+    proxy: TcpProxy,
     shared: Arc<Shared>,
 }
 
@@ -89,19 +89,19 @@ impl Link {
     /// When there is no port to listen on.
     pub fn start(target: SocketAddr, rtt: Duration) -> io::Result<Link> {
         let shared = Arc::new(Shared { rtt, counts: Mutex::default() });
-        let (noting, carrying) = (Arc::clone(&shared), Arc::clone(&shared));
-        let note = move || {
-            lock(&noting.counts).connections += 1;
+        let (accepting, forwarding) = (Arc::clone(&shared), Arc::clone(&shared));
+        let on_accept = move || {
+            lock(&accepting.counts).connections += 1;
             Instant::now()
         };
-        let line = Line::start(target, note, move |pair, accepted| carry(pair, accepted, &carrying))?;
-        Ok(Link { line, shared })
+        let proxy = TcpProxy::start(target, on_accept, move |pair, accepted| forward(pair, accepted, &forwarding))?;
+        Ok(Link { proxy, shared })
     }
 
     /// Where clients connect.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.line.addr()
+        self.proxy.addr()
     }
 
     /// The address as it stands in an image name.
@@ -130,7 +130,7 @@ impl Link {
 }
 
 /// Carries one connection to its end: a reader and a writer for each direction.
-fn carry(pair: &Pair, accepted: Instant, shared: &Shared) {
+fn forward(pair: &SocketPair, accepted: Instant, shared: &Shared) {
     let open = accepted + shared.rtt;
     thread::scope(|scope| {
         let (to_server, from_client) = channel();
@@ -140,9 +140,9 @@ fn carry(pair: &Pair, accepted: Instant, shared: &Shared) {
             read(&pair.client, open, shared.rtt / 2, &to_server, |bytes| {
                 let mut counts = lock(&shared.counts);
                 counts.sent += bytes.len() as u64;
-                meter.feed(bytes, |seen| match seen {
-                    Seen::Hello => counts.probes += 1,
-                    Seen::Request(request) => counts.requests.push(request),
+                meter.feed(bytes, |event| match event {
+                    Event::TlsHello => counts.tls_hellos += 1,
+                    Event::Request(request) => counts.requests.push(request),
                 });
             });
         });
@@ -157,7 +157,13 @@ fn carry(pair: &Pair, accepted: Instant, shared: &Shared) {
 }
 
 /// Reads a socket to its end; what comes before `open` counts as come at that moment.
-fn read(mut socket: &TcpStream, open: Instant, delay: Duration, queue: &Sender<Chunk>, mut look: impl FnMut(&[u8])) {
+fn read(
+    mut socket: &TcpStream,
+    open: Instant,
+    delay: Duration,
+    queue: &Sender<Chunk>,
+    mut on_bytes: impl FnMut(&[u8]),
+) {
     let mut buffer = vec![0; CHUNK];
     loop {
         let length = match socket.read(&mut buffer) {
@@ -169,7 +175,7 @@ fn read(mut socket: &TcpStream, open: Instant, delay: Duration, queue: &Sender<C
         let due = Instant::now().max(open) + delay;
         let bytes = buffer[..length].to_vec();
         if length > 0 {
-            look(&bytes);
+            on_bytes(&bytes);
         }
         if queue.send(Chunk { due, bytes }).is_err() || length == 0 {
             return;
@@ -178,7 +184,7 @@ fn read(mut socket: &TcpStream, open: Instant, delay: Duration, queue: &Sender<C
 }
 
 /// Writes chunks when they are due; a side that takes no more ends the whole connection.
-fn write(mut socket: &TcpStream, queue: &Receiver<Chunk>, pair: &Pair) {
+fn write(mut socket: &TcpStream, queue: &Receiver<Chunk>, pair: &SocketPair) {
     for chunk in queue {
         thread::sleep(chunk.due.saturating_duration_since(Instant::now()));
         if chunk.bytes.is_empty() {

@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_has_held_is_found_though_it_has_let_go_of_it() {
+    fn the_peak_of_a_process_includes_freed_memory() {
         let (small, large) = (after(1), after(32 << 20));
         assert!(small < 8 << 10 && large > small + (30 << 10), "{small} kB, {large} kB");
     }

@@ -40,25 +40,25 @@ impl Netns {
         let name = format!("dm-test-{}-{}", process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
         ip(["netns", "add", &name])?;
         // From here on, dropping removes it again.
-        let made = Self { name };
-        ip(["-n", &made.name, "link", "set", "lo", "up"])?;
-        ip(["-n", &made.name, "addr", "add", &format!("{ADDRESS}/32"), "dev", "lo"])?;
-        let etc = made.etc();
+        let netns = Self { name };
+        ip(["-n", &netns.name, "link", "set", "lo", "up"])?;
+        ip(["-n", &netns.name, "addr", "add", &format!("{ADDRESS}/32"), "dev", "lo"])?;
+        let etc = netns.etc();
         let hosts = format!("127.0.0.1 localhost\n{ADDRESS} {HOST} {OTHER_HOST}\n");
         fs::create_dir_all(&etc)
             .and_then(|()| fs::write(etc.join("hosts"), hosts))
             .map_err(|error| format!("{}: {error}", etc.display()))?;
-        let output = made.command("cat").arg("/etc/hosts").output().map_err(|error| error.to_string())?;
+        let output = netns.command("cat").arg("/etc/hosts").output().map_err(|error| error.to_string())?;
         if !String::from_utf8_lossy(&output.stdout).contains(HOST) {
             return Err(format!("ip netns exec: {}", String::from_utf8_lossy(&output.stderr).trim()));
         }
-        Ok(made)
+        Ok(netns)
     }
 
-    /// The same. Where none can be made, says that `what` was not checked.
-    pub fn create_or_skip(what: &str) -> Option<Self> {
+    /// The same. Where none can be made, says that `check` was not checked.
+    pub fn create_or_skip(check: &str) -> Option<Self> {
         let skip = if on_path("ip") { not_possible_here } else { skipped };
-        Self::create().inspect_err(|why| skip(what, why)).ok()
+        Self::create().inspect_err(|why| skip(check, why)).ok()
     }
 
     /// The namespace's name, as `ip netns list` shows it.
@@ -125,17 +125,17 @@ mod tests {
     }
 
     #[test]
-    fn two_work_at_once_and_leave_nothing_behind() {
-        let made = || Netns::create_or_skip("network namespaces");
-        let (Some(one), Some(two)) = (made(), made()) else { return };
-        let mut listeners = [listener(&one, "first"), listener(&two, "second")];
-        assert_eq!((heard(&one), heard(&two)), ("first\n".to_owned(), "second\n".to_owned()));
+    fn two_namespaces_work_concurrently_and_are_removed() {
+        let create = || Netns::create_or_skip("network namespaces");
+        let (Some(first), Some(second)) = (create(), create()) else { return };
+        let mut listeners = [listener(&first, "first"), listener(&second, "second")];
+        assert_eq!((heard(&first), heard(&second)), ("first\n".to_owned(), "second\n".to_owned()));
         for listener in &mut listeners {
             listener.wait().unwrap();
         }
-        let paths = [one.etc(), two.etc()];
-        let names = [one.name().to_owned(), two.name().to_owned()];
-        drop((one, two));
+        let paths = [first.etc(), second.etc()];
+        let names = [first.name().to_owned(), second.name().to_owned()];
+        drop((first, second));
         let list = Command::new("ip").args(["netns", "list"]).output().unwrap();
         let list = String::from_utf8_lossy(&list.stdout).into_owned();
         assert!(names.iter().all(|name| !list.contains(name.as_str())), "{list}");

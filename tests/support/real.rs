@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_htpasswd_registries_answer() {
+    fn plain_and_htpasswd_registries_start() {
         let plain = match RealRegistry::start_plain() {
             Ok(plain) => plain,
             Err(why) => return crate::skip::skipped("the real registry", &why),

@@ -1,14 +1,14 @@
-//! A relay before a server that breaks connections off after so many bytes: what happens to a transfer when the line
-//! goes, at a server that cannot be told to fail, the real docker-registry for one.
+//! A proxy that breaks connections after a number of bytes: interrupted transfers at a server that cannot fail on
+//! demand, such as the real docker-registry.
 //!
-//! It knows nothing of HTTP or TLS. It delays nothing (that is [`crate::link`]'s trade) and no clock is looked at.
+//! It does not parse HTTP or TLS. It delays nothing ([`crate::link`] does) and reads no clock.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::line::{CHUNK, Line, Pair, lock};
+use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
 
 /// A way that bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ struct Cut {
 
 /// What went over a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
+pub struct ConnectionTraffic {
     /// Bytes from the client to the server.
     pub to_server: u64,
     /// Bytes from the server to the client.
@@ -44,14 +44,14 @@ pub struct Carried {
 /// A running relay; dropping it ends every connection that goes through it.
 #[derive(Debug)]
 pub struct Relay {
-    line: Line,
+    proxy: TcpProxy,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     cuts: Mutex<Vec<Cut>>,
-    carried: Mutex<Vec<Carried>>,
+    traffic: Mutex<Vec<ConnectionTraffic>>,
 }
 
 impl Relay {
@@ -62,25 +62,25 @@ impl Relay {
     #[must_use]
     pub fn start(target: SocketAddr) -> Relay {
         let shared = Arc::new(Shared::default());
-        let (noting, carrying) = (Arc::clone(&shared), Arc::clone(&shared));
-        let note = move || {
-            let mut carried = lock(&noting.carried);
-            carried.push(Carried::default());
-            carried.len()
+        let (accepting, forwarding) = (Arc::clone(&shared), Arc::clone(&shared));
+        let on_accept = move || {
+            let mut traffic = lock(&accepting.traffic);
+            traffic.push(ConnectionTraffic::default());
+            traffic.len()
         };
-        let carry = move |pair: &Pair, number| {
+        let forward = move |pair: &SocketPair, number| {
             thread::scope(|scope| {
-                scope.spawn(|| carry(pair, Direction::ToServer, number, &carrying));
-                carry(pair, Direction::ToClient, number, &carrying);
+                scope.spawn(|| forward(pair, Direction::ToServer, number, &forwarding));
+                forward(pair, Direction::ToClient, number, &forwarding);
             });
         };
-        Relay { line: Line::start(target, note, carry).expect("loopback has a free port"), shared }
+        Relay { proxy: TcpProxy::start(target, on_accept, forward).expect("loopback has a free port"), shared }
     }
 
     /// Where clients connect.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.line.addr()
+        self.proxy.addr()
     }
 
     /// The address as it stands in an image name.
@@ -103,19 +103,19 @@ impl Relay {
 
     /// What went over each connection so far, in the order in which they came.
     #[must_use]
-    pub fn connections(&self) -> Vec<Carried> {
-        lock(&self.shared.carried).clone()
+    pub fn connections(&self) -> Vec<ConnectionTraffic> {
+        lock(&self.shared.traffic).clone()
     }
 
     /// How many connections were cut.
     #[must_use]
     pub fn cuts(&self) -> usize {
-        self.connections().iter().filter(|carried| carried.cut).count()
+        self.connections().iter().filter(|traffic| traffic.cut).count()
     }
 }
 
 /// Carries one direction of a connection to its end.
-fn carry(pair: &Pair, direction: Direction, number: usize, shared: &Shared) {
+fn forward(pair: &SocketPair, direction: Direction, number: usize, shared: &Shared) {
     let (mut from, mut to) = match direction {
         Direction::ToServer => (&pair.client, &pair.server),
         Direction::ToClient => (&pair.server, &pair.client),
@@ -132,8 +132,8 @@ fn carry(pair: &Pair, direction: Direction, number: usize, shared: &Shared) {
             let _ = to.shutdown(Shutdown::Write);
             return;
         }
-        let may = shared.may_pass(number, direction, length);
-        if to.write_all(&buffer[..may]).is_err() || may < length {
+        let passing = shared.bytes_to_pass(number, direction, length);
+        if to.write_all(&buffer[..passing]).is_err() || passing < length {
             return pair.close();
         }
     }
@@ -141,29 +141,29 @@ fn carry(pair: &Pair, direction: Direction, number: usize, shared: &Shared) {
 
 impl Shared {
     /// How many of the next bytes may pass; fewer than there are means that the connection is to be cut after them.
-    fn may_pass(&self, number: usize, direction: Direction, length: usize) -> usize {
-        let mut carried = lock(&self.carried);
-        let Some(carried) = carried.get_mut(number - 1) else { return 0 };
-        let gone = match direction {
-            Direction::ToServer => &mut carried.to_server,
-            Direction::ToClient => &mut carried.to_client,
+    fn bytes_to_pass(&self, number: usize, direction: Direction, length: usize) -> usize {
+        let mut traffic = lock(&self.traffic);
+        let Some(traffic) = traffic.get_mut(number - 1) else { return 0 };
+        let passed = match direction {
+            Direction::ToServer => &mut traffic.to_server,
+            Direction::ToClient => &mut traffic.to_client,
         };
-        let reaches = *gone + length as u64;
-        let strikes = |cut: &&mut Cut| {
-            let meant = cut.connection.is_none_or(|meant| meant == number) && cut.direction == direction;
-            meant && cut.times > 0 && *gone <= cut.after && reaches > cut.after
+        let total = *passed + length as u64;
+        let applies = |cut: &&mut Cut| {
+            let is_meant = cut.connection.is_none_or(|chosen| chosen == number) && cut.direction == direction;
+            is_meant && cut.times > 0 && *passed <= cut.after && total > cut.after
         };
         let mut cuts = lock(&self.cuts);
-        let may = match cuts.iter_mut().find(strikes) {
+        let passing = match cuts.iter_mut().find(applies) {
             Some(cut) => {
                 cut.times -= 1;
-                carried.cut = true;
-                (cut.after - *gone) as usize
+                traffic.cut = true;
+                (cut.after - *passed) as usize
             }
             None => length,
         };
-        *gone += may as u64;
-        may
+        *passed += passing as u64;
+        passing
     }
 }
 
@@ -172,12 +172,12 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::image::sha256;
-    use crate::loopback::{Big, Registry};
+    use crate::loopback::{GeneratedBlob, Registry};
     use crate::real::RealRegistry;
 
-    fn bytes(big: &Big) -> Vec<u8> {
+    fn bytes(big: &GeneratedBlob) -> Vec<u8> {
         let mut all = Vec::new();
-        let whole = big.pieces(0, u64::MAX, |piece| {
+        let whole = big.for_each_piece(0, u64::MAX, |piece| {
             all.extend_from_slice(piece);
             Ok(())
         });
@@ -186,9 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_cut_where_it_was_said() {
+    fn connections_are_cut_at_the_given_byte() {
         let registry = Registry::start();
-        let digest = registry.put_big("app", &Big::new(1_000_000, 1));
+        let digest = registry.put_generated_blob("app", &GeneratedBlob::new(1_000_000, 1));
         let relay = Relay::start(registry.addr());
         let client = Client::new(relay.host());
         let get = || client.try_request("GET", &format!("/v2/app/blobs/{digest}"), &[], b"");
@@ -199,7 +199,7 @@ mod tests {
         relay.cut_next(2, Direction::ToClient, 0);
         assert!(get().is_err() && get().is_err() && get().is_ok());
         let seen = relay.connections();
-        let cut: Vec<(u64, bool)> = seen.iter().map(|carried| (carried.to_client, carried.cut)).collect();
+        let cut: Vec<(u64, bool)> = seen.iter().map(|traffic| (traffic.to_client, traffic.cut)).collect();
         assert_eq!((cut.len(), cut[1], cut[3], relay.cuts()), (6, (100_000, true), (0, true), 3));
         assert!(cut[0].0 > 1_000_000 && !cut[0].1);
     }
@@ -220,24 +220,24 @@ mod tests {
     }
 
     #[test]
-    fn two_real_registries_stand_side_by_side_with_a_line_that_breaks() {
-        let (one, other) = match (RealRegistry::start_plain(), RealRegistry::start_plain()) {
-            (Ok(one), Ok(other)) => (one, other),
+    fn transfers_between_real_registries_can_be_cut() {
+        let (first, second) = match (RealRegistry::start_plain(), RealRegistry::start_plain()) {
+            (Ok(first), Ok(second)) => (first, second),
             (Err(why), _) | (_, Err(why)) => return crate::skip::skipped("two real registries", &why),
         };
-        assert_ne!(one.addr(), other.addr());
-        let blob = bytes(&Big::new(3_000_000, 5));
-        let digest = Client::new(one.addr()).push_blob("app", &blob);
+        assert_ne!(first.addr(), second.addr());
+        let blob = bytes(&GeneratedBlob::new(3_000_000, 5));
+        let digest = Client::new(first.addr()).push_blob("app", &blob);
         assert_eq!(digest, sha256(&blob));
         let path = format!("/v2/app/blobs/{digest}");
-        assert_eq!(Client::new(other.addr()).request("HEAD", &path, &[], b"").status, 404);
-        let relay = Relay::start(one.addr());
+        assert_eq!(Client::new(second.addr()).request("HEAD", &path, &[], b"").status, 404);
+        let relay = Relay::start(first.addr());
         relay.cut_next(1, Direction::ToClient, 1_000_000);
         let client = Client::new(relay.host());
         assert!(client.try_request("GET", &path, &[], b"").is_err());
         let rest = client.request("GET", &path, &[("Range", "bytes=1000000-")], b"");
         assert_eq!((rest.status, rest.body == blob[1_000_000..]), (206, true));
-        let to_other = Relay::start(other.addr());
+        let to_other = Relay::start(second.addr());
         let writer = Client::new(to_other.host());
         let start = writer.request("POST", "/v2/app/blobs/uploads/", &[], b"");
         let path = start.header("Location").unwrap().split_once("/v2/").map(|(_, rest)| format!("/v2/{rest}")).unwrap();

@@ -1,8 +1,8 @@
-//! A place to run a client in where nothing of the developer's machine can be seen: an own home, an own docker
-//! configuration and store, an environment of a few named variables, and a guard that ends a client that hangs.
+//! A sandbox to run a client in that hides the developer's machine: a home, a docker configuration and a store of
+//! its own, an environment of a few named variables, and a time limit that ends a client that hangs.
 
+mod command;
 mod docker;
-mod run;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub use docker::Docker;
-pub use run::{HANG_GUARD, Output, Run};
+pub use command::{HANG_TIMEOUT, Output, SandboxCommand};
+pub use docker::DockerOnPath;
 
 /// A hermetic home, docker configuration and environment; all of it is removed on drop.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Sandbox {
         std::fs::create_dir_all(dir.path().join("home/docker")).expect("a home");
         let mut sandbox = Self { dir, env: BTreeMap::new() };
         let in_front = sandbox.path().join(".docker-behind-the-shim");
-        sandbox.set("PATH", Docker::of_tests().path(search_path(), &in_front));
+        sandbox.set("PATH", DockerOnPath::for_tests().path(search_path(), &in_front));
         sandbox.set("HOME", sandbox.home());
         sandbox.set("DOCKER_CONFIG", sandbox.docker_config());
         sandbox.set("LANG", "C");
@@ -131,13 +131,13 @@ impl Sandbox {
 
     /// A command to run here, looked up on the PATH unless it is a path.
     #[must_use]
-    pub fn command(&self, program: impl Into<OsString>) -> Run {
-        Run::new(program.into(), self.env.clone(), self.path().to_owned())
+    pub fn command(&self, program: impl Into<OsString>) -> SandboxCommand {
+        SandboxCommand::new(program.into(), self.env.clone(), self.path().to_owned())
     }
 
     /// `docker manifest …` as this tool gives it, arguments still to be added.
     #[must_use]
-    pub fn tool(&self, tool: &Tool) -> Run {
+    pub fn tool(&self, tool: &Tool) -> SandboxCommand {
         self.command(tool.program()).arg("manifest")
     }
 }
@@ -242,7 +242,7 @@ pub fn on_path(program: &str) -> bool {
 #[must_use]
 pub fn find_on_path(program: &str) -> Option<PathBuf> {
     if program == "docker" {
-        return Docker::of_tests().client().map(Path::to_owned);
+        return DockerOnPath::for_tests().client().map(Path::to_owned);
     }
     std::env::split_paths(&search_path()).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "did not end within")]
     fn a_program_that_hangs_is_ended() {
-        let _ = Sandbox::new().command("sleep").arg("60").guard(Duration::from_millis(50)).run();
+        let _ = Sandbox::new().command("sleep").arg("60").time_limit(Duration::from_millis(50)).run();
     }
 
     #[test]

@@ -128,9 +128,9 @@ impl Schemas {
         for (keyword, rule) in schema {
             let is_known = match keyword.as_str() {
                 "$ref" => rule.as_str().is_some_and(|to| self.target(&self.documents[name], to).is_some()),
-                "pattern" => rule.as_str().is_some_and(|wanted| text_rule(wanted).is_some()),
+                "pattern" => rule.as_str().is_some_and(|pattern| text_rule(pattern).is_some()),
                 "patternProperties" => {
-                    rule.as_object().is_some_and(|rules| rules.keys().all(|wanted| text_rule(wanted).is_some()))
+                    rule.as_object().is_some_and(|rules| rules.keys().all(|pattern| text_rule(pattern).is_some()))
                 }
                 "enum" | "anyOf" | "oneOf" | "required" => rule.is_array(),
                 "minLength" | "minItems" | "minimum" => rule.is_u64(),
@@ -243,16 +243,16 @@ impl Schemas {
 
 /// The schemas that this keyword has for a member.
 fn rules_of<'a>(schema: &'a Map<String, Value>, keyword: &str, rule: &'a Value, key: &str) -> Vec<&'a Value> {
-    let own = |rule: &'a Value| rule.get(key);
+    let actual = |rule: &'a Value| rule.get(key);
     let by_pattern = |rule: &'a Value| {
         let rules = rule.as_object().into_iter().flatten();
-        rules.filter(|(wanted, _)| text_rule(wanted).is_some_and(|holds| holds(key))).map(|(_, rule)| rule)
+        rules.filter(|(pattern, _)| text_rule(pattern).is_some_and(|holds| holds(key))).map(|(_, rule)| rule)
     };
     match keyword {
-        "properties" => own(rule).into_iter().collect(),
+        "properties" => actual(rule).into_iter().collect(),
         "patternProperties" => by_pattern(rule).collect(),
         "additionalProperties" => {
-            let is_named = schema.get("properties").and_then(own).is_some();
+            let is_named = schema.get("properties").and_then(actual).is_some();
             let is_matched = schema.get("patternProperties").is_some_and(|rules| by_pattern(rules).next().is_some());
             if is_named || is_matched { Vec::new() } else { vec![rule] }
         }
@@ -264,8 +264,8 @@ fn text_rule(pattern: &str) -> Option<TextRule> {
     PATTERNS.iter().find(|(known, _)| *known == pattern).map(|(_, rule)| *rule)
 }
 
-fn is_of_type(value: &Value, wanted: &Value) -> bool {
-    let own = match value {
+fn is_of_type(value: &Value, expected_type: &Value) -> bool {
+    let actual = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
         Value::Number(_) => "number",
@@ -273,7 +273,7 @@ fn is_of_type(value: &Value, wanted: &Value) -> bool {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    wanted == own || wanted == "integer" && (value.is_i64() || value.is_u64())
+    expected_type == actual || expected_type == "integer" && (value.is_i64() || value.is_u64())
 }
 
 /// Calls `look` with every schema in a document that is an object.
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_no_schema_names_is_refused_where_it_stands() {
+    fn an_undeclared_member_is_refused_with_its_path() {
         let schema = json!({
             "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "required": ["a"],
             "additionalProperties": false,
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_and_what_is_open_is_known() {
+    fn unused_members_and_open_objects_are_reported() {
         let schema = json!({"properties": {"a": {}, "b": {"properties": {}, "additionalProperties": false}}});
         let schemas = Schemas::new([("s".to_owned(), schema)]);
         let found = schemas.check("s", &json!({"a": 1}));
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "does not know maxItems")]
-    fn a_keyword_that_it_does_not_know_is_refused() {
+    fn an_unknown_schema_keyword_is_refused() {
         let _ = Schemas::new([("s".to_owned(), json!({"items": {"maxItems": 1}}))]);
     }
 

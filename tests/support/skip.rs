@@ -1,17 +1,17 @@
-//! Skipping out loud: a check that could not be made must not look like one that passed.
+//! Reports of checks that were left out: they must not look like checks that passed.
 
 use std::io::Write;
 
 /// Says on standard error (past libtest's capture) that something was not checked, and adds the line to the file
 /// that `DOCKER_MANIFEST_SKIPS` names, which `.ci/run` reads.
-pub fn skipped(what: &str, why: &str) {
-    say(&format!("SKIPPED: {what}: {why}\n"));
+pub fn skipped(check: &str, reason: &str) {
+    say(&format!("SKIPPED: {check}: {reason}\n"));
 }
 
 /// Says the same of a check that no package makes possible: it needs root, a mount, a file system or another version of
 /// a tool. `.ci/run` lists these and does not fail.
-pub fn not_possible_here(what: &str, why: &str) {
-    say(&format!("NOT POSSIBLE HERE: {what}: {why}\n"));
+pub fn not_possible_here(check: &str, reason: &str) {
+    say(&format!("NOT POSSIBLE HERE: {check}: {reason}\n"));
 }
 
 fn say(line: &str) {

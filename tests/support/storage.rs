@@ -1,8 +1,8 @@
-//! docker-registry's storage, seen from behind: images laid straight into its directories and tags read straight
-//! out of them. So a test can stock a registry that asks for credentials or certificates, and see what arrived in
-//! it, without a client that could share a fault with the one under test.
+//! The storage of docker-registry: images are written straight into its directories, and tags are read straight
+//! from them. So a test can fill a registry that requires credentials or certificates, and read what arrived,
+//! without a client that could share a fault with the one under test.
 //!
-//! The registry looks every file up when it is asked, so this works while it runs.
+//! The registry looks every file up for each request, so this works while it runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Storage {
     ///
     /// # Panics
     /// When a file cannot be written.
-    pub fn image(&self, repository: &str, tag: &str, os: &str, architecture: &str) -> Manifest {
+    pub fn put_image(&self, repository: &str, tag: &str, os: &str, architecture: &str) -> Manifest {
         let layer = format!("not really a layer: {os}/{architecture}").into_bytes();
         let config = json!({
             "architecture": architecture,
@@ -65,35 +65,35 @@ impl Storage {
             "config": part("application/vnd.docker.container.image.v1+json", &config),
             "layers": [part("application/vnd.docker.image.rootfs.diff.tar.gzip", &layer)],
         });
-        for blob in [&layer, &config] {
-            self.blob(blob);
-            self.link(&format!("{repository}/_layers"), &digest(blob));
+        for write_blob in [&layer, &config] {
+            self.write_blob(write_blob);
+            self.write_link(&format!("{repository}/_layers"), &digest(write_blob));
         }
         let bytes = serde_json::to_vec_pretty(&manifest).expect("a value is JSON");
-        let found = digest(&bytes);
-        self.blob(&bytes);
-        self.link(&format!("{repository}/_manifests/revisions"), &found);
-        self.link(&format!("{repository}/_manifests/tags/{tag}/index"), &found);
-        self.write(&self.current(repository, tag), found.as_bytes());
-        Manifest { digest: found, bytes }
+        let digest = digest(&bytes);
+        self.write_blob(&bytes);
+        self.write_link(&format!("{repository}/_manifests/revisions"), &digest);
+        self.write_link(&format!("{repository}/_manifests/tags/{tag}/index"), &digest);
+        self.write(&self.tag_link_path(repository, tag), digest.as_bytes());
+        Manifest { digest: digest, bytes }
     }
 
     /// What a tag names now; None where there is no such tag.
     #[must_use]
     pub fn tag(&self, repository: &str, tag: &str) -> Option<Manifest> {
-        let digest = fs::read_to_string(self.current(repository, tag)).ok()?;
-        let bytes = fs::read(self.data(&digest)).ok()?;
+        let digest = fs::read_to_string(self.tag_link_path(repository, tag)).ok()?;
+        let bytes = fs::read(self.blob_path(&digest)).ok()?;
         Some(Manifest { digest, bytes })
     }
 
     /// Whether a repository has this manifest, tagged or not.
     #[must_use]
-    pub fn has(&self, repository: &str, digest: &str) -> bool {
+    pub fn has_manifest(&self, repository: &str, digest: &str) -> bool {
         self.repository(&format!("{repository}/_manifests/revisions")).join(digest.replace(':', "/")).exists()
     }
 
     /// Removes a repository; that there is none is no error.
-    pub fn forget(&self, repository: &str) {
+    pub fn remove_repository(&self, repository: &str) {
         let _ = fs::remove_dir_all(self.repository(repository));
     }
 
@@ -101,20 +101,20 @@ impl Storage {
         self.root.join("docker/registry/v2/repositories").join(path)
     }
 
-    fn current(&self, repository: &str, tag: &str) -> PathBuf {
+    fn tag_link_path(&self, repository: &str, tag: &str) -> PathBuf {
         self.repository(repository).join("_manifests/tags").join(tag).join("current/link")
     }
 
-    fn data(&self, digest: &str) -> PathBuf {
+    fn blob_path(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");
         self.root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
     }
 
-    fn blob(&self, bytes: &[u8]) {
-        self.write(&self.data(&digest(bytes)), bytes);
+    fn write_blob(&self, bytes: &[u8]) {
+        self.write(&self.blob_path(&digest(bytes)), bytes);
     }
 
-    fn link(&self, place: &str, digest: &str) {
+    fn write_link(&self, place: &str, digest: &str) {
         self.write(&self.repository(place).join(digest.replace(':', "/")).join("link"), digest.as_bytes());
     }
 

@@ -1,8 +1,8 @@
-//! A token server: what stands beside a registry with Bearer authentication and says who may do what.
+//! A token server beside a registry with Bearer authentication.
 //!
-//! It speaks both dialects of the distribution token specification, the GET with Basic credentials and the OAuth2
-//! POST, signs real JWTs that docker-registry accepts (see `jwt`), and keeps every request that it got, so that a
-//! test can count them: asking once where docker asks seventeen times is a promise of ours.
+//! It supports both forms of docker's token specification, the GET with Basic credentials and the OAuth2 POST,
+//! signs real JWTs that docker-registry accepts (see `jwt`), and records every request, so that a test can count
+//! them: docker requests seventeen tokens where this program requests one.
 
 mod http;
 mod jwt;
@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 
-use http::{Answer, Message};
+use http::{HttpRequest, HttpResponse};
 use jwt::{Access, Signer};
 
 /// What someone may do in some repositories.
@@ -80,7 +80,7 @@ pub struct TokenConfig {
     pub lifetime_seconds: Option<u64>,
     /// This many tokens, the first ones, ran out an hour ago whatever `expires_in` says: a client that sends one
     /// is answered 401 by the registry and has to ask again.
-    pub stale_first: usize,
+    pub expired_first: usize,
     /// Whether the OAuth2 POST is known; where not, it is answered 404 as by servers that know only GET.
     pub oauth2: bool,
     /// Where nothing of what was asked for is granted: answer 403 DENIED in place of a token that opens nothing.
@@ -96,7 +96,7 @@ impl Default for TokenConfig {
             users: vec![TokenUser::all("alice", "secret")],
             anonymous: Vec::new(),
             lifetime_seconds: Some(300),
-            stale_first: 0,
+            expired_first: 0,
             oauth2: true,
             forbid: false,
             access_token_only: false,
@@ -239,21 +239,21 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<
         }
         let Ok(stream) = stream else { continue };
         let (shared, tls) = (Arc::clone(shared), tls.cloned());
-        thread::spawn(move || http::serve(stream, tls, |message| shared.answer(message)));
+        thread::spawn(move || http::serve(stream, tls, |request| shared.answer(request)));
     }
 }
 
 /// Whom a request comes from.
-enum Who<'a> {
+enum Requester<'a> {
     Known(&'a TokenUser),
     Anonymous,
     Wrong,
 }
 
 impl Shared {
-    fn answer(&self, message: &Message) -> Answer {
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let mut record = TokenRequest {
-            method: message.method.clone(),
+            method: request.method.clone(),
             service: String::new(),
             scopes: Vec::new(),
             user: None,
@@ -261,26 +261,26 @@ impl Shared {
             client_id: None,
             status: 0,
         };
-        let answer = self.decide(message, &mut record);
+        let answer = self.decide(request, &mut record);
         record.status = answer.status;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(record);
         answer
     }
 
-    fn decide(&self, message: &Message, record: &mut TokenRequest) -> Answer {
-        if message.path != "/token" {
-            return refusal(404, "NOT_FOUND", "only /token is served here");
+    fn decide(&self, request: &HttpRequest, record: &mut TokenRequest) -> HttpResponse {
+        if request.path != "/token" {
+            return error_response(404, "NOT_FOUND", "only /token is served here");
         }
-        let form = match message.method.as_str() {
-            "GET" => message.query.clone(),
-            "POST" if self.config.oauth2 => http::pairs(&String::from_utf8_lossy(&message.body)),
-            "POST" => return refusal(404, "NOT_FOUND", "page not found"),
-            _ => return refusal(405, "UNSUPPORTED", "GET or POST"),
+        let form = match request.method.as_str() {
+            "GET" => request.query.clone(),
+            "POST" if self.config.oauth2 => http::pairs(&String::from_utf8_lossy(&request.body)),
+            "POST" => return error_response(404, "NOT_FOUND", "page not found"),
+            _ => return error_response(405, "UNSUPPORTED", "GET or POST"),
         };
         let value = |key: &str| form.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
         record.service = value("service").unwrap_or_default();
         record.client_id = value("client_id");
-        record.grant_type = value("grant_type").filter(|_| message.method == "POST");
+        record.grant_type = value("grant_type").filter(|_| request.method == "POST");
         record.scopes = form
             .iter()
             .filter(|(key, _)| key == "scope")
@@ -292,9 +292,9 @@ impl Shared {
                 record.user = value("username");
                 self.by_password(record.user.as_deref(), &value("password").unwrap_or_default())
             }
-            Some(_) => return refusal(400, "UNSUPPORTED", "unsupported_grant_type"),
-            None if message.method == "POST" => return refusal(400, "UNSUPPORTED", "grant_type is missing"),
-            None => self.by_basic(message.header("authorization"), record),
+            Some(_) => return error_response(400, "UNSUPPORTED", "unsupported_grant_type"),
+            None if request.method == "POST" => return error_response(400, "UNSUPPORTED", "grant_type is missing"),
+            None => self.by_basic(request.header("authorization"), record),
         };
         let offline = value("offline_token").as_deref() == Some("true")
             || value("access_type").as_deref() == Some("offline")
@@ -302,24 +302,24 @@ impl Shared {
         self.grant(&who, record, offline)
     }
 
-    fn grant(&self, who: &Who<'_>, record: &TokenRequest, offline: bool) -> Answer {
+    fn grant(&self, who: &Requester<'_>, record: &TokenRequest, offline: bool) -> HttpResponse {
         let (subject, grants) = match who {
-            Who::Known(user) => (user.name.as_str(), &user.grants),
-            Who::Anonymous if !self.config.anonymous.is_empty() => ("", &self.config.anonymous),
-            Who::Anonymous => return refusal(401, "UNAUTHORIZED", "authentication required"),
-            Who::Wrong => return refusal(401, "UNAUTHORIZED", "incorrect username or password"),
+            Requester::Known(user) => (user.name.as_str(), &user.grants),
+            Requester::Anonymous if !self.config.anonymous.is_empty() => ("", &self.config.anonymous),
+            Requester::Anonymous => return error_response(401, "UNAUTHORIZED", "authentication required"),
+            Requester::Wrong => return error_response(401, "UNAUTHORIZED", "incorrect username or password"),
         };
         if record.service != SERVICE {
-            return refusal(400, "UNSUPPORTED", "unknown service");
+            return error_response(400, "UNSUPPORTED", "unknown service");
         }
         let access: Vec<_> = record.scopes.iter().filter_map(|scope| allowed(grants, scope)).collect();
         if access.is_empty() && !record.scopes.is_empty() && self.config.forbid {
-            return refusal(403, "DENIED", "requested access to the resource is denied");
+            return error_response(403, "DENIED", "requested access to the resource is denied");
         }
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         *issued += 1;
         let lifetime = self.config.lifetime_seconds.unwrap_or(60) as i64;
-        let seconds = if *issued <= self.config.stale_first { -3600 } else { lifetime };
+        let seconds = if *issued <= self.config.expired_first { -3600 } else { lifetime };
         let token = self.signer.sign(ISSUER, SERVICE, subject, &access, seconds);
         let mut body = if self.config.access_token_only || record.method == "POST" {
             json!({ "access_token": token })
@@ -329,29 +329,29 @@ impl Shared {
         if let Some(seconds) = self.config.lifetime_seconds {
             body["expires_in"] = json!(seconds);
         }
-        if let (true, Who::Known(TokenUser { refresh_token: Some(refresh), .. })) = (offline, who) {
+        if let (true, Requester::Known(TokenUser { refresh_token: Some(refresh), .. })) = (offline, who) {
             body["refresh_token"] = json!(refresh);
         }
-        Answer { status: 200, body }
+        HttpResponse { status: 200, body }
     }
 
-    fn by_basic(&self, header: Option<&str>, record: &mut TokenRequest) -> Who<'_> {
-        let Some(header) = header else { return Who::Anonymous };
+    fn by_basic(&self, header: Option<&str>, record: &mut TokenRequest) -> Requester<'_> {
+        let Some(header) = header else { return Requester::Anonymous };
         let decoded = header.strip_prefix("Basic ").and_then(|text| STANDARD.decode(text).ok());
-        let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Who::Wrong };
-        let Some((name, password)) = text.split_once(':') else { return Who::Wrong };
+        let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Requester::Wrong };
+        let Some((name, password)) = text.split_once(':') else { return Requester::Wrong };
         record.user = Some(name.to_owned());
         self.by_password(Some(name), password)
     }
 
-    fn by_password(&self, name: Option<&str>, password: &str) -> Who<'_> {
+    fn by_password(&self, name: Option<&str>, password: &str) -> Requester<'_> {
         let known = self.config.users.iter().find(|user| Some(user.name.as_str()) == name && user.password == password);
-        known.map_or(Who::Wrong, Who::Known)
+        known.map_or(Requester::Wrong, Requester::Known)
     }
 
-    fn by_refresh_token(&self, token: &str) -> Who<'_> {
+    fn by_refresh_token(&self, token: &str) -> Requester<'_> {
         let known = self.config.users.iter().find(|user| user.refresh_token.as_deref() == Some(token));
-        known.map_or(Who::Wrong, Who::Known)
+        known.map_or(Requester::Wrong, Requester::Known)
     }
 }
 
@@ -364,9 +364,9 @@ fn allowed(grants: &[Grant], scope: &str) -> Option<Access> {
     (!access.actions.is_empty()).then_some(access)
 }
 
-fn refusal(status: u16, code: &str, words: &str) -> Answer {
+fn error_response(status: u16, code: &str, words: &str) -> HttpResponse {
     let body: Value = json!({ "errors": [{ "code": code, "message": words }], "details": words });
-    Answer { status, body }
+    HttpResponse { status, body }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A list that is exported and applied is that list.
+//! A list that is exported and applied again is the same list.
 
 use serde_json::json;
 use testkit::image::{Image, Index, sha256};
@@ -13,13 +13,13 @@ fn round_trip(fixture: &Fixture, flags: &[&str], list: (&str, &str)) -> String {
     assert_eq!(exported.err(), "");
     let spec = exported.out().replacen(&fixture.name(&format!("{}:{}", list.0, list.1)), &fixture.name("app:again"), 1);
     let _ = fixture.command(&["apply", "-f", "-"]).stdin(spec).run().success();
-    let (one, other) = (fixture.list(list.0, list.1), fixture.list("app", "again"));
-    assert_eq!(one, other, "{}", exported.out());
+    let (original, applied) = (fixture.list(list.0, list.1), fixture.list("app", "again"));
+    assert_eq!(original, applied, "{}", exported.out());
     exported.out()
 }
 
 #[test]
-fn an_index_that_a_registry_serves() {
+fn export_of_a_published_index_applies_to_the_same_list() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build());
     let windows = Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["x"]).layer("w").build();
@@ -49,7 +49,7 @@ fn an_index_that_a_registry_serves() {
 }
 
 #[test]
-fn a_docker_list_with_features() {
+fn export_of_a_docker_list_keeps_its_features() {
     let fixture = Fixture::new();
     let list = Index::docker().image_with_features(&image("amd64"), &["sse4"]).image(&image("s390x")).build();
     fixture.registry.put_index("src/multi", "1", &list);
@@ -58,7 +58,7 @@ fn a_docker_list_with_features() {
 }
 
 #[test]
-fn a_draft() {
+fn export_of_a_draft_applies_to_the_same_list() {
     let fixture = Fixture::with_sources(&["amd64", "s390x"]);
     let arm = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build();
     let index = Index::oci().image_with(&arm, json!({ "architecture": "arm64", "os": "linux" }), &[]).build();
@@ -85,26 +85,26 @@ fn a_draft() {
 }
 
 #[test]
-fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
+fn export_of_one_image_for_several_platforms_applies_as_a_draft() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let amd = image("amd64");
-    let on = |variant: &str| json!({ "architecture": "amd64", "os": "linux", "variant": variant });
+    let platform_of = |variant: &str| json!({ "architecture": "amd64", "os": "linux", "variant": variant });
     let index = Index::oci()
         .image(&amd)
-        .image_with(&amd, on("v2"), &[])
-        .image_with(&amd, on("v3"), &[("k", "v")])
-        .image_with(&amd, on("v4"), &[])
+        .image_with(&amd, platform_of("v2"), &[])
+        .image_with(&amd, platform_of("v3"), &[("k", "v")])
+        .image_with(&amd, platform_of("v4"), &[])
         .build();
     fixture.registry.put_index("src/multi", "1", &index);
     let spec = fixture.run(&["export", "--remote", "@src/multi:1"]).success().out();
     let spec = spec.replacen(&fixture.name("src/multi:1"), &fixture.name("app:again"), 1);
     let _ = fixture.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
     let names = |list: &str| {
-        let told = fixture.run(&["inspect", "--local", "--format", "json", list]).success().out();
-        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        let lines = told["platforms"].as_array().expect("platforms").iter();
+        let stdout = fixture.run(&["inspect", "--local", "--format", "json", list]).success().out();
+        let printed: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+        let entries = printed["platforms"].as_array().expect("platforms").iter();
         let mut names: Vec<(String, String)> =
-            lines.map(|line| (text(&line["platform"]), text(&line["reference"]))).collect();
+            entries.map(|line| (text(&line["platform"]), text(&line["reference"]))).collect();
         names.sort();
         names
     };
@@ -112,13 +112,13 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
         let name = |rest: &str| fixture.name(&format!("{rest}@{}", amd.digest()));
         names.iter().map(|(platform, rest)| ((*platform).to_owned(), name(rest))).collect()
     };
-    let wanted = [
+    let expected_images = [
         ("linux/amd64", "src/multi"),
         ("linux/amd64/v2", "src/multi:again"),
         ("linux/amd64/v3", "src/multi:again-3"),
         ("linux/amd64/v4", "src/multi:again-4"),
     ];
-    assert_eq!(names("@app:again"), expected(&wanted));
+    assert_eq!(names("@app:again"), expected(&expected_images));
     // The draft is that list: another push of it brings the same lines.
     let mut before = fixture.digests_and_platforms("app", "again");
     let _ = fixture.run(&["push", "@app:again"]).success();
@@ -139,8 +139,8 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
 fn export_reports_what_a_spec_cannot_express() {
     let fixture = Fixture::new();
     let inner = Index::oci().image(&image("arm64")).build();
-    let other = json!({ "mediaType": "application/x", "digest": image("s390x").digest(), "size": 3 });
-    let index = Index::oci().subject(&image("amd64")).image(&image("amd64")).index(&inner).child(other).build();
+    let applied = json!({ "mediaType": "application/x", "digest": image("s390x").digest(), "size": 3 });
+    let index = Index::oci().subject(&image("amd64")).image(&image("amd64")).index(&inner).child(applied).build();
     fixture.registry.put_index("src/multi", "1", &index);
     let exported = fixture.run(&["export", "@src/multi:1"]).success();
     assert_eq!(exported.err(), "");

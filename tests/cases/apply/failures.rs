@@ -1,4 +1,4 @@
-//! All is known to be right before anything is sent.
+//! `apply` checks everything before it sends anything.
 
 use serde_json::Value;
 use testkit::client::Client;
@@ -9,7 +9,7 @@ use testkit::sandbox::Output;
 use super::{Fixture, image};
 
 #[test]
-fn a_spec_that_is_wrong_is_shown_where() {
+fn an_invalid_spec_is_reported_with_its_line() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let good =
         fixture.sandbox.write("good.yaml", fixture.expand("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
@@ -26,7 +26,7 @@ fn a_spec_that_is_wrong_is_shown_where() {
     let json = fixture.run(&["apply", "--format=json", "-f", &bad]);
     let failure: serde_json::Value = serde_json::from_slice(&json.stderr).expect("JSON");
     assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &bad.as_str().into()));
-    for (spec, said) in [
+    for (spec, expected) in [
         ("image: a\nimage: b\nmanifests: [{image: c}]\n", "-:2:1: `image` is here a second time"),
         ("image: a\nmanifests: []\n", "-:2:12: `manifests` is empty"),
         ("image: a\nmanifests: [{image: c, platform: linux/amd46}]\n", "-:2:34: "),
@@ -34,7 +34,7 @@ fn a_spec_that_is_wrong_is_shown_where() {
         ("\u{0}", "-:1:1: "),
     ] {
         let refused = fixture.apply(spec, &[]);
-        assert!(refused.code == 1 && refused.err().starts_with(said), "{spec}: {}", refused.err());
+        assert!(refused.code == 1 && refused.err().starts_with(expected), "{spec}: {}", refused.err());
     }
     let none = fixture.run(&["apply", "-f", "/no/such/file"]);
     assert_eq!(none.first_err_line(), "cannot read /no/such/file: No such file or directory");
@@ -42,7 +42,7 @@ fn a_spec_that_is_wrong_is_shown_where() {
 }
 
 #[test]
-fn nothing_is_sent_unless_all_of_it_can_be() {
+fn apply_sends_nothing_unless_all_lists_are_valid() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let good = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
     for (bad, code) in [
@@ -68,12 +68,12 @@ fn required_platforms_can_be_in_the_spec() {
     let refused = fixture.apply(spec, &["--exact"]);
     let expected = format!("{} has more than was required: extra: linux/arm64", fixture.name("app:1"));
     assert_eq!((refused.code, refused.first_err_line()), (3, expected));
-    let there = format!("the manifests of {} in its file", fixture.name("app:1"));
-    let hint = format!("hint: remove what is extra from {there}, or require it as well");
+    let named_place = format!("the manifests of {} in its file", fixture.name("app:1"));
+    let hint = format!("hint: remove what is extra from {named_place}, or require it as well");
     assert_eq!(refused.err().lines().nth(1), Some(hint.as_str()));
     let _ = fixture.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
     let refused = fixture.apply(spec, &["--require", "linux/s390x"]);
-    let hint = format!("hint: add an image for what is missing to {there}");
+    let hint = format!("hint: add an image for what is missing to {named_place}");
     assert_eq!((refused.code, refused.err().lines().nth(1)), (3, Some(hint.as_str())));
 }
 
@@ -113,7 +113,7 @@ fn a_duplicate_platform_is_reported_with_its_line() {
 }
 
 #[test]
-fn only_missing_images_are_left_out() {
+fn ignore_missing_leaves_out_missing_images_alone() {
     let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/none:1'}, {image: '@src/arm64:1'}]\n";
@@ -124,14 +124,14 @@ fn only_missing_images_are_left_out() {
     assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
     for status in [401, 403, 500] {
         fixture.registry.clear();
-        fixture.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
+        fixture.registry.add_fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
         let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0"]);
         assert_eq!((failed.code, fixture.take_put_requests()), (1, vec![]), "{status}");
         assert!(!failed.first_err_line().contains("no such manifest"), "{status}: {}", failed.err());
         fixture.registry.clear_faults();
     }
     // A blob that is gone is no image that is missing.
-    fixture.registry.fault(Rule::on("GET", "src/arm64/blobs").always(), Fault::status(404));
+    fixture.registry.add_fault(Rule::on("GET", "src/arm64/blobs").always(), Fault::status(404));
     assert_eq!(fixture.apply(spec, &["--ignore-missing"]).code, 1);
     fixture.registry.clear_faults();
     let none = "image: '@app:1'\nmanifests: [{image: '@src/none:1'}, {image: '@src/none:2'}]\n";
@@ -169,11 +169,11 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
     // The attestation of the lost image is not there either: it would attest nothing.
     assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/s390x"]);
     // A platform that is picked, and lost, is left out; one that was never there is refused.
-    let one = "image: '@app:2'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: ARCH}}, \
+    let single = "image: '@app:2'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: ARCH}}, \
                {image: '@multi:1', platform: {os: linux, architecture: amd64}}]\n";
-    let _ = fixture.apply(&one.replace("ARCH", "arm64"), &["--ignore-missing"]).success();
+    let _ = fixture.apply(&single.replace("ARCH", "arm64"), &["--ignore-missing"]).success();
     assert_eq!(fixture.listed_platforms("app", "2"), ["linux/amd64"]);
-    assert_eq!(fixture.apply(&one.replace("ARCH", "riscv64"), &["--ignore-missing"]).code, 1);
+    assert_eq!(fixture.apply(&single.replace("ARCH", "riscv64"), &["--ignore-missing"]).code, 1);
     // An index that is lost takes all of its images with it.
     delete(&inner.digest());
     let applied = fixture.apply(spec, &["--ignore-missing"]).success();
@@ -189,58 +189,61 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
 fn a_failure_between_lists_reports_the_published_lists() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1', '@three:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
-    fixture.registry.fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
+    fixture.registry.add_fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
     let failed = fixture.apply(spec, &["--draft"]);
     let names = ["one:1", "two:1", "three:1"].map(|name| fixture.name(name));
-    let left = format!("  lists that are published: {}; lists that are not: {}, {}\n", names[0], names[1], names[2]);
-    assert!(failed.code == 1 && failed.err().contains(&left), "{}", failed.err());
+    let expected =
+        format!("  lists that are published: {}; lists that are not: {}, {}\n", names[0], names[1], names[2]);
+    assert!(failed.code == 1 && failed.err().contains(&expected), "{}", failed.err());
     assert!(failed.err().starts_with(&format!("failed to put manifest {}", names[1])), "{}", failed.err());
     assert_eq!(failed.out().lines().count(), 2, "what is published is told");
-    let told = fixture.apply(spec, &["--format", "json"]);
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
-    assert_eq!(told.as_array().map(Vec::len), Some(1));
+    let output = fixture.apply(spec, &["--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(1));
 }
 
 #[test]
-fn two_lists_are_not_published_under_one_tag() {
+fn apply_refuses_two_lists_under_one_tag() {
     let fixture = Fixture::with_sources(&["amd64", "arm64"]);
-    let lists = |one: &str, other: &str| {
-        format!("{one}\nmanifests: [{{image: '@src/amd64:1'}}]\n---\n{other}\nmanifests: [{{image: '@src/arm64:1'}}]\n")
+    let lists = |single: &str, other: &str| {
+        format!(
+            "{single}\nmanifests: [{{image: '@src/amd64:1'}}]\n---\n{other}\nmanifests: [{{image: '@src/arm64:1'}}]\n"
+        )
     };
-    let said = format!("{} would be published twice", fixture.name("app:latest"));
-    for (one, other, flags) in [
+    let expected = format!("{} would be published twice", fixture.name("app:latest"));
+    for (single, other, flags) in [
         ("image: '@app:1'\ntags: [latest]", "image: '@app:2'\ntags: [latest]", &[][..]),
         ("image: '@app:1'\ntags: [latest]", "image: '@app'", &[]),
         ("image: '@app:1'", "image: '@app:2'", &["-t", "latest"]),
     ] {
-        let refused = fixture.apply(&lists(one, other), flags);
-        assert_eq!((refused.code, refused.first_err_line()), (1, said.clone()), "{one} {other}");
+        let refused = fixture.apply(&lists(single, other), flags);
+        assert_eq!((refused.code, refused.first_err_line()), (1, expected.clone()), "{single} {other}");
     }
     assert_eq!(fixture.take_requests(), [""; 0]);
     // Targets of one spec are one list; another repository has tags of its own.
-    let one = "image: ['@app:1', '@app:2']\ntags: [latest]";
-    let _ = fixture.apply(&lists(one, "image: '@other:1'"), &["-t", "edge"]).success();
+    let single = "image: ['@app:1', '@app:2']\ntags: [latest]";
+    let _ = fixture.apply(&lists(single, "image: '@other:1'"), &["-t", "edge"]).success();
     assert_eq!(fixture.listed_platforms("app", "latest"), ["linux/amd64"]);
     assert_eq!(fixture.listed_platforms("other", "edge"), ["linux/arm64"]);
 }
 
 #[test]
-fn a_list_is_published_even_if_stdout_is_full() {
+fn apply_publishes_even_if_stdout_is_full() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
     let file = fixture.sandbox.write("spec.yaml", fixture.expand(spec)).display().to_string();
     let words = ["-c", "exec \"$0\" apply --draft -f \"$1\" >/dev/full", crate::cases::OURS, &file];
     let failed = fixture.sandbox.command("/bin/sh").args(words).run();
     let names = ["one:1", "two:1"].map(|name| fixture.name(name));
-    let said = format!("  lists that are published: {}; lists that are not: {}\n", names[0], names[1]);
-    assert!(failed.code == 1 && failed.err().contains(&said), "{}", failed.err());
+    let expected = format!("  lists that are published: {}; lists that are not: {}\n", names[0], names[1]);
+    assert!(failed.code == 1 && failed.err().contains(&expected), "{}", failed.err());
     assert!(failed.first_err_line().starts_with("cannot write the output: "), "{}", failed.err());
     assert!(fixture.registry.manifest("one", "1").is_some() && fixture.registry.manifest("two", "1").is_none());
     assert!(!fixture.has_no_drafts(), "what cannot be told is kept");
 }
 
 #[test]
-fn a_file_for_one_digest_is_for_one_list() {
+fn apply_refuses_a_digest_file_for_several_lists() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
     let file = fixture.sandbox.path().join("digest").display().to_string();
@@ -249,14 +252,14 @@ fn a_file_for_one_digest_is_for_one_list() {
         assert_eq!(refused.first_err_line(), format!("{flag} applies to one list, and there are 2"));
     }
     assert_eq!(fixture.take_requests(), [""; 0]);
-    let one = spec.replace(", '@two:1'", "");
-    let applied = fixture.apply(&one, &["--digest-file", &file]).success();
+    let single = spec.replace(", '@two:1'", "");
+    let applied = fixture.apply(&single, &["--digest-file", &file]).success();
     let digest = std::fs::read_to_string(&file).expect("the file");
     assert_eq!(applied.out().lines().last(), Some(digest.as_str()));
 }
 
 #[test]
-fn a_duplicate_platform_is_a_warning_at_the_end() {
+fn apply_warns_of_duplicate_platforms_at_the_end() {
     let fixture = Fixture::with_sources(&["amd64"]);
     fixture.registry.put_image("src/other", "1", &super::image("amd64"));
     let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
@@ -271,12 +274,12 @@ fn a_duplicate_platform_is_a_warning_at_the_end() {
 }
 
 #[test]
-fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
+fn ignore_missing_does_not_hide_a_failing_registry() {
     let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
     for fault in [Fault::CloseAfterRead, Fault::ResetBeforeRead, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang]
     {
-        fixture.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
+        fixture.registry.add_fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
         let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0", "--timeout", "1s"]);
         assert_eq!((failed.code, failed.out()), (1, String::new()), "{fault:?}: {}", failed.err());
         assert!(!failed.err().contains("it is left out"), "{fault:?}: {}", failed.err());
@@ -286,22 +289,22 @@ fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
 }
 
 #[test]
-fn a_digest_as_a_target_has_to_be_the_list_s() {
+fn a_target_with_a_digest_must_name_the_digest_of_the_list() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
     let _ = fixture.apply(spec, &[]).success();
     let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     let digest = testkit::image::sha256(&bytes);
     fixture.registry.clear();
-    let at = |target: &str, digest: &str| {
+    let pinned = |target: &str, digest: &str| {
         let spec = fixture.expand(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
         fixture.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
     };
     let other = format!("sha256:{}", "ab".repeat(32));
-    let refused = at("app", &other);
+    let refused = pinned("app", &other);
     let expected = format!("{} would be another list: its digest is {digest}", fixture.name(&format!("app@{other}")));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
     assert_eq!(fixture.take_put_requests(), [""; 0]);
-    let _ = at("copy/app", &digest).success();
+    let _ = pinned("copy/app", &digest).success();
     assert_eq!(fixture.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
 }

@@ -15,15 +15,15 @@ fn tags(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
-fn a_full_reference_goes_with_tags_of_every_kind() {
+fn apply_takes_full_references_beside_tags() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: '@app:1'\ntags: ['1.0']\n{IMAGE}");
     let names = fixture.expand("latest\n@far/app:1\n@app:edge\n@far/app:latest");
     let applied = fixture.apply(&spec, &["-t", &names]).success();
     assert_eq!(tags(&fixture), ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"]);
-    let told = ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"];
-    let told: String = told.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
-    assert_eq!(applied.err(), told);
+    let published = ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"];
+    let expected: String = published.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
+    assert_eq!(applied.err(), expected);
     let digest = applied.out().lines().last().unwrap_or_default().to_owned();
     assert!(
         fixture
@@ -32,12 +32,12 @@ fn a_full_reference_goes_with_tags_of_every_kind() {
             .is_some_and(|far| fixture.registry.manifest("app", "1") == Some(far))
     );
     // The image; a look at each tag and at the child in both repositories; nothing is sent.
-    let again = fixture.apply(&spec, &["-t", &names, "--format", "json"]).success();
+    let repeated = fixture.apply(&spec, &["-t", &names, "--format", "json"]).success();
     let requests = fixture.take_requests();
     assert_eq!(requests.len(), 2 + (2 + 1) + (4 + 1), "{requests:#?}");
-    let told: serde_json::Value = serde_json::from_slice(&again.stdout).expect("JSON");
-    assert_eq!((&told[0]["unchanged"], &told[0]["requests"]), (&true.into(), &8.into()));
-    assert_eq!(told[0]["otherRepositories"][0]["tags"], serde_json::json!(["1", "latest"]));
+    let json: serde_json::Value = serde_json::from_slice(&repeated.stdout).expect("JSON");
+    assert_eq!((&json[0]["unchanged"], &json[0]["requests"]), (&true.into(), &8.into()));
+    assert_eq!(json[0]["otherRepositories"][0]["tags"], serde_json::json!(["1", "latest"]));
 }
 
 #[test]
@@ -55,15 +55,15 @@ fn latest_does_not_move_if_other_tags_are_given() {
 }
 
 #[test]
-fn several_targets_share_the_references() {
+fn apply_publishes_several_targets_under_the_references() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: ['@app:1', '@near/app:1']\n{IMAGE}");
     let names = fixture.expand("@near/app:2,@far/app:3");
     let applied = fixture.apply(&spec, &["-q", "-t", &names]).success();
     assert_eq!(tags(&fixture), ["far/app:3", "app:1", "near/app:1", "near/app:2"]);
-    let names = ["far/app:3", "app:1", "near/app:1", "near/app:2"];
-    let told: String = names.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
-    assert_eq!(applied.err(), told);
+    let published = ["far/app:3", "app:1", "near/app:1", "near/app:2"];
+    let expected: String = published.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
+    assert_eq!(applied.err(), expected);
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn no_name_is_published_twice() {
 fn a_failure_in_another_repository_lists_the_moved_tags() {
     let fixture = Fixture::with_sources(&["amd64"]);
     let spec = format!("image: '@app:1'\n{IMAGE}");
-    fixture.registry.fault(Rule::on("PUT", "/v2/app/manifests/1").always(), Fault::status(403));
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/app/manifests/1").always(), Fault::status(403));
     let failed = fixture.apply(&spec, &["-q", "-t", &fixture.expand("@far/app:3")]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
-    let said =
+    let expected =
         format!("  tags that moved: {}; tags that did not: {}", fixture.name("far/app:3"), fixture.name("app:1"));
-    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+    assert!(failed.err().lines().any(|line| line == expected), "{}", failed.err());
 }

@@ -1,4 +1,4 @@
-//! What a spec says is what is published.
+//! Each member of a spec in the published list.
 
 use docker_manifest::model::spec::Dialect;
 use serde_json::json;
@@ -38,13 +38,13 @@ fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     }
     assert_eq!(requests, expected);
     // A second time there is nothing to send.
-    let again = fixture.apply(&five("@app:1"), &[]).success();
-    assert_eq!(again.out(), applied.out());
+    let repeated = fixture.apply(&five("@app:1"), &[]).success();
+    assert_eq!(repeated.out(), applied.out());
     assert_eq!(fixture.take_requests().len(), 10 + 1 + 5);
 }
 
 #[test]
-fn a_platform_is_selected_from_an_index() {
+fn apply_selects_a_platform_from_an_index() {
     let fixture = Fixture::new();
     let (amd, arm, s390x) = (image("amd64"), image("arm64"), image("s390x"));
     let index = Index::oci().image(&amd).image(&arm).image(&s390x).attestation(&amd).attestation(&arm).build();
@@ -83,8 +83,8 @@ fn a_whole_index_is_flattened_and_is_that_index_again() {
     // As Docker's list it cannot say that, and does not pretend to.
     let _ = fixture.apply("image: '@app:2'\nmanifests: [{image: '@multi:1'}]\ntype: docker\n", &[]).success();
     assert_eq!(fixture.registry.manifest("app", "2").expect("a list").0, DOCKER_LIST);
-    let told = fixture.apply("image: '@app:3'\nmanifests: [{image: '@multi:1'}]\n", &["--type", "docker"]).success();
-    assert!(told.err().starts_with("warning: what the index says of itself is left out"), "{}", told.err());
+    let output = fixture.apply("image: '@app:3'\nmanifests: [{image: '@multi:1'}]\n", &["--type", "docker"]).success();
+    assert!(output.err().starts_with("warning: what the index says of itself is left out"), "{}", output.err());
 }
 
 #[test]
@@ -118,13 +118,17 @@ fn the_platform_in_the_spec_overrides_the_image() {
     ] {
         let spec = format!("image: '@app:2'\nmanifests:\n- image: '@src/windows:1'\n  platform: {platform}\n");
         let _ = fixture.apply(&spec, &[]).success();
-        let said = fixture.list("app", "2")["manifests"][0]["platform"].clone();
-        assert_eq!((text(&said["os.version"]).as_str(), said["os.features"].clone()), (version, features), "{said}");
+        let listed = fixture.list("app", "2")["manifests"][0]["platform"].clone();
+        assert_eq!(
+            (text(&listed["os.version"]).as_str(), listed["os.features"].clone()),
+            (version, features),
+            "{platform}"
+        );
     }
 }
 
 #[test]
-fn one_image_can_be_listed_for_two_platforms() {
+fn apply_lists_one_image_for_two_platforms() {
     let fixture = Fixture::with_sources(&["arm"]);
     let spec = "image: '@app:1'\nmanifests:\n- {image: '@src/arm:1', platform: linux/arm/v7}\n- {image: '@src/arm:1', \
                 platform: linux/arm/v6}\n";
@@ -159,13 +163,13 @@ fn several_targets_and_documents_are_printed_as_one_array() {
     let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec = "image: ['@app:1', '@copy/app:1']\ntags: [latest]\nmanifests: [{image: '@src/amd64:1'}]\n---\n\
                 image: '@arm:1'\ntype: oci\nmanifests: [{image: '@src/arm64:1'}]\n";
-    let told = fixture.apply(spec, &["--format", "json"]).success();
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
-    let told = told.as_array().expect("an array");
-    let names: Vec<String> = told.iter().map(|list| text(&list["reference"])).collect();
+    let output = fixture.apply(spec, &["--format", "json"]).success();
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let printed = printed.as_array().expect("an array");
+    let names: Vec<String> = printed.iter().map(|list| text(&list["reference"])).collect();
     assert_eq!(names, [fixture.name("app:1"), fixture.name("copy/app:1"), fixture.name("arm:1")]);
-    assert_eq!(told[1]["tags"], json!(["1", "latest"]));
-    assert_eq!(told[2]["mediaType"], OCI_INDEX);
+    assert_eq!(printed[1]["tags"], json!(["1", "latest"]));
+    assert_eq!(printed[2]["mediaType"], OCI_INDEX);
     // One list is an array of one.
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
     let one = fixture.apply(spec, &["--format", "json"]).success();
@@ -175,7 +179,7 @@ fn several_targets_and_documents_are_printed_as_one_array() {
 
 /// docs/specs.md shows a file with every key; it can be read.
 #[test]
-fn the_file_in_the_documentation_can_be_read() {
+fn the_example_spec_of_the_documentation_is_valid() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/specs.md")).expect("the page");
     let begin = page.find("    image: registry.example.com/app:1.2.3").expect("the file");
     let lines = page[begin..].lines().take_while(|line| line.starts_with("    "));
@@ -194,7 +198,7 @@ fn the_file_in_the_documentation_can_be_read() {
 }
 
 #[test]
-fn several_files_are_one_command() {
+fn apply_takes_several_files() {
     let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let file = |name: &str, text: &str| fixture.sandbox.write(name, fixture.expand(text)).display().to_string();
     let yaml = file("a.yaml", "image: '@app:a'\nmanifests: [{image: '@src/amd64:1'}]\n");
@@ -207,7 +211,7 @@ fn several_files_are_one_command() {
 }
 
 #[test]
-fn a_template_is_a_spec() {
+fn apply_template_is_equal_to_a_spec() {
     let fixture = Fixture::new();
     for (os, architecture, variant) in [("linux", "amd64", ""), ("linux", "arm", "v7")] {
         let image = Image::docker().platform(os, architecture).layer(variant).build();
@@ -247,8 +251,8 @@ fn apply_keeps_a_draft_on_request() {
     assert_eq!(listed.matches("\"digest\"").count(), 2, "{listed}");
     // What somebody else made of it meanwhile is replaced, and that is said.
     let _ = fixture.run(&["annotate", "@app:1", "@src/arm64:1", "--variant", "v9"]).success();
-    let again = fixture.apply(spec, &["--draft"]).success();
-    assert_eq!(again.err(), format!("the draft {} is replaced\n", fixture.name("app:1")));
+    let repeated = fixture.apply(spec, &["--draft"]).success();
+    assert_eq!(repeated.err(), format!("the draft {} is replaced\n", fixture.name("app:1")));
     let _ = fixture.run(&["push", "--purge", "@app:1"]).success();
     assert!(fixture.has_no_drafts());
 }

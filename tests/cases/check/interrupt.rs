@@ -1,11 +1,11 @@
-//! Ctrl-C: what was pushed is taken away all the same, unless it comes twice.
+//! Ctrl-C: `check` deletes what it pushed, unless a second signal follows.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
 use testkit::loopback::{Fault, Rule};
-use testkit::sandbox::Run;
+use testkit::sandbox::SandboxCommand;
 
 use super::Fixture;
 
@@ -21,12 +21,12 @@ impl Drop for Running {
 
 impl Running {
     /// Starts one, and waits until this request of it is there, which is not answered before the registry's release.
-    fn until(fixture: &Fixture, method: &'static str, path: &'static str) -> Running {
-        Running::of(fixture, fixture.command(&["--jobs", "1"]), method, path)
+    fn start_until(fixture: &Fixture, method: &'static str, path: &'static str) -> Running {
+        Running::start(fixture, fixture.command(&["--jobs", "1"]), method, path)
     }
 
-    fn of(fixture: &Fixture, run: Run, method: &'static str, path: &'static str) -> Running {
-        fixture.registry.fault(Rule::on(method, path), Fault::Hang);
+    fn start(fixture: &Fixture, run: SandboxCommand, method: &'static str, path: &'static str) -> Running {
+        fixture.registry.add_fault(Rule::on(method, path), Fault::Hang);
         let mut command = run.to_command();
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ours");
         let running = Running(child);
@@ -50,7 +50,7 @@ fn an_interrupted_check_deletes_what_it_pushed() {
         [("-INT", "PUT", "/manifests/check-"), ("-TERM", "PUT", "/blobs/uploads/"), ("-INT", "GET", "/tags/list")]
     {
         let fixture = Fixture::new(|habits| habits);
-        let mut running = Running::until(&fixture, method, path);
+        let mut running = Running::start_until(&fixture, method, path);
         running.signal(&fixture, signal);
         let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
         // It is said before the registry answers.
@@ -69,11 +69,11 @@ fn an_interrupted_check_deletes_what_it_pushed() {
 }
 
 #[test]
-fn docker_s_request_to_stop_is_an_interrupt_too() {
+fn a_stop_request_of_docker_interrupts_check() {
     let fixture = Fixture::new(|habits| habits);
     let path = fixture.sandbox.path().join("stop");
     let stop = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
-    let mut running = Running::of(
+    let mut running = Running::start(
         &fixture,
         fixture.command(&["--jobs", "1"]).env("DOCKER_CLI_PLUGIN_SOCKET", &path),
         "PUT",
@@ -93,7 +93,7 @@ fn docker_s_request_to_stop_is_an_interrupt_too() {
 #[test]
 fn a_second_signal_ends_the_program_immediately() {
     let fixture = Fixture::new(|habits| habits);
-    let mut running = Running::until(&fixture, "PUT", "/manifests/check-");
+    let mut running = Running::start_until(&fixture, "PUT", "/manifests/check-");
     running.signal(&fixture, "-INT");
     let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
     assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);

@@ -1,4 +1,4 @@
-//! Registries that take nothing: read-only ones, and caches of others.
+//! Registries that accept nothing: read-only ones, and caches.
 
 use testkit::loopback::{Fault, Rule};
 
@@ -13,7 +13,7 @@ fn check_reports_a_registry_that_refuses_blobs() {
     ] {
         let fixture = Fixture::new(|habits| habits);
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"a cache"}}]}}"#);
-        fixture.registry.fault(Rule::on("POST", "/blobs/uploads/").always(), Fault::Status(status, body, vec![]));
+        fixture.registry.add_fault(Rule::on("POST", "/blobs/uploads/").always(), Fault::Status(status, body, vec![]));
         let output = fixture.check();
         let table = output.out();
         let rows: Vec<Vec<&str>> = table.lines().skip(1).map(columns).collect();
@@ -25,7 +25,7 @@ fn check_reports_a_registry_that_refuses_blobs() {
         assert_eq!(output.code, 1);
         let end = " takes neither a Docker manifest list nor an OCI image index";
         assert!(output.first_err_line().ends_with(end), "{}", output.err());
-        let asked = fixture.registry.requests().iter().filter(|request| request.method != "GET").count();
-        assert_eq!(asked, 1, "who takes no blob is asked nothing more");
+        let writes = fixture.registry.requests().iter().filter(|request| request.method != "GET").count();
+        assert_eq!(writes, 1, "who takes no blob is asked nothing more");
     }
 }

@@ -1,11 +1,11 @@
-//! The same with the real docker-registry.
+//! `check` with the real docker-registry.
 
 use testkit::real::{RealConfig, RealRegistry};
 use testkit::sandbox::Sandbox;
 use testkit::skip::skipped;
 
 use super::super::OURS;
-use super::{MAIN, STAND_IN, odd};
+use super::{MAIN_REPOSITORY, STAND_IN, unusual_rows};
 
 fn start(deletion: bool) -> Option<RealRegistry> {
     let started = RealRegistry::start(&RealConfig { deletion, ..RealConfig::default() });
@@ -30,11 +30,11 @@ fn links(registry: &RealRegistry) -> Vec<String> {
 }
 
 #[test]
-fn a_registry_with_deletion_is_left_as_it_was() {
+fn check_leaves_a_registry_with_deletion_unchanged() {
     let Some(registry) = start(true) else { return };
     let output = Sandbox::new().command(OURS).args(["check", &registry.host()]).run();
     assert_eq!((output.code, output.err().as_str()), (0, ""));
-    let rows = odd(&output);
+    let rows = unusual_rows(&output);
     assert_eq!(rows[0], format!("referrers | works, but | {STAND_IN}"));
     // It deletes by digests alone, and the tags go with them.
     assert!(rows.len() == 2 && rows[1].starts_with("tag deletion | fails | DELETE "), "{rows:#?}");
@@ -52,10 +52,10 @@ fn check_reports_a_registry_without_deletion() {
         format!("manifest deletion | fails | {words}"),
         "entry deletion | not tried | needs: manifest deletion or tag deletion".to_owned(),
     ];
-    assert_eq!((output.code, odd(&output)), (0, expected.to_vec()));
+    assert_eq!((output.code, unusual_rows(&output)), (0, expected.to_vec()));
     let note = output.err();
-    assert!(note.starts_with(&format!("left in {}/{MAIN}: the tags check-", registry.host())), "{note}");
-    let ending = format!("17 manifests, 6 blobs; in {}/{MAIN}-mount: 1 blob ({words})\n", registry.host());
+    assert!(note.starts_with(&format!("left in {}/{MAIN_REPOSITORY}: the tags check-", registry.host())), "{note}");
+    let ending = format!("17 manifests, 6 blobs; in {}/{MAIN_REPOSITORY}-mount: 1 blob ({words})\n", registry.host());
     assert!(note.ends_with(&ending), "{note}");
     assert!(!links(&registry).is_empty());
 }

@@ -1,8 +1,8 @@
-//! What is said of the parts that shared drafts need.
+//! The rows of `check` about shared drafts.
 
 use testkit::loopback::{Builder, Fault, Rule};
 
-use super::{Fixture, TITLES, UNGUARDED, odd_and_unguarded};
+use super::{Fixture, NO_CONDITIONAL_PUTS, TITLES, all_unusual_rows};
 
 /// A habit, the rows about shared drafts, and whether nothing stays.
 type Case<'a> = (fn(Builder) -> Builder, &'a [&'a str], bool);
@@ -13,14 +13,14 @@ fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
     let output = fixture.check();
     assert_eq!(output.code, 0, "{}", output.err());
     let about = |row: &String| TITLES[13..].iter().any(|title| row.starts_with(title));
-    let rows = odd_and_unguarded(&output).into_iter().filter(about).collect();
+    let rows = all_unusual_rows(&output).into_iter().filter(about).collect();
     (fixture, rows)
 }
 
 #[test]
-fn entries_have_the_names_and_bytes_that_add_gives_them() {
+fn check_writes_shared_entries_as_add_does() {
     let (fixture, rows) = rows(|habits| habits);
-    assert_eq!(rows, [UNGUARDED]);
+    assert_eq!(rows, [NO_CONDITIONAL_PUTS]);
     let puts = fixture.registry.requests().into_iter().filter(|one| one.path.contains("/manifests/draft.check-"));
     let puts: Vec<_> = puts.filter(|one| one.method == "PUT").collect();
     assert!(puts.len() == 3 && puts.iter().all(|put| put.path.ends_with(".linux-amd64")), "{puts:#?}");
@@ -43,12 +43,12 @@ fn check_reports_what_prevents_shared_entries() {
     let no_oci = [
         "shared draft entry | works, but | as a Docker manifest list, without annotations",
         "entry deletion | not tried | an entry without annotations is kept: it could also be a published list",
-        UNGUARDED,
+        NO_CONDITIONAL_PUTS,
     ];
     let late = [
         "shared draft entry | works, but | what was put is not served at once, but after 250ms",
         "entry replacement | works, but | the new entry is not served at once, but after 250ms",
-        UNGUARDED,
+        NO_CONDITIONAL_PUTS,
     ];
     let immutable = [
         "entry replacement | fails | PUT 400: tag invalid: The tag '{TAG}' already exists and cannot be overwritten \
@@ -58,16 +58,16 @@ fn check_reports_what_prevents_shared_entries() {
     let child = [
         "entry deletion | fails | its image is deleted with it, although lists name it: do not use --purge with \
          this registry",
-        UNGUARDED,
+        NO_CONDITIONAL_PUTS,
     ];
-    let none = ["entry deletion | not tried | needs: manifest deletion or tag deletion", UNGUARDED];
+    let none = ["entry deletion | not tried | needs: manifest deletion or tag deletion", NO_CONDITIONAL_PUTS];
     let cases: [Case<'_>; 7] = [
         (|habits| habits.without_oci(415), &no_oci, true),
         (|habits| habits.read_lag(1), &late, true),
         (|habits| habits.immutable_tags(400, "TAG_INVALID"), &immutable, true),
         (Builder::deletes_children, &child, true),
-        (|habits| habits.no_tag_deletion(405), &[UNGUARDED], true),
-        (Builder::prunes_children, &[UNGUARDED], true),
+        (|habits| habits.no_tag_deletion(405), &[NO_CONDITIONAL_PUTS], true),
+        (Builder::prunes_children, &[NO_CONDITIONAL_PUTS], true),
         (Builder::without_deletion, &none, false),
     ];
     for (habits, expected, is_clean) in cases {
@@ -88,14 +88,14 @@ fn check_reports_what_prevents_shared_entries() {
 fn check_reports_entries_that_are_deleted_by_tag() {
     let fixture = Fixture::new(|habits| habits);
     let output = fixture.command(&["--keep"]).run();
-    assert_eq!(odd_and_unguarded(&output), [UNGUARDED]);
+    assert_eq!(all_unusual_rows(&output), [NO_CONDITIONAL_PUTS]);
     let fixture = Fixture::new(|habits| habits);
     let words = r#"{"errors":[{"code":"GOOGLE_MANIFEST_DANGLING_TAG","message":"it is tagged"}]}"#;
     // Not that of the probe before it.
     let refusal = Fault::Status(400, words.to_owned(), vec![]);
-    fixture.registry.fault(Rule::on("DELETE", "/manifests/sha256:").nth(2), refusal);
+    fixture.registry.add_fault(Rule::on("DELETE", "/manifests/sha256:").nth(2), refusal);
     let output = fixture.check();
-    let expected = ["entry deletion | works, but | only by its tag", UNGUARDED];
-    assert_eq!((output.code, odd_and_unguarded(&output)), (0, expected.map(str::to_owned).to_vec()));
+    let expected = ["entry deletion | works, but | only by its tag", NO_CONDITIONAL_PUTS];
+    assert_eq!((output.code, all_unusual_rows(&output)), (0, expected.map(str::to_owned).to_vec()));
     fixture.assert_clean();
 }

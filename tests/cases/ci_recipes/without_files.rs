@@ -78,7 +78,7 @@ fn entries(fixture: &Fixture) -> usize {
 }
 
 #[test]
-fn legs_and_a_job_that_publishes() {
+fn recipes_with_a_publishing_job_work() {
     let fixture = Fixture::new();
     for recipe in &RECIPES {
         let _ = job(&fixture, recipe, "add", Some(1)).success();
@@ -97,7 +97,7 @@ fn legs_and_a_job_that_publishes() {
 
 /// Both legs at once, as they run there; whichever is last publishes, and a leg that runs again does no harm.
 #[test]
-fn github_actions_without_a_merge_job() {
+fn the_github_actions_recipe_without_a_merge_job_works() {
     let fixture = Fixture::new();
     let attempt = |number| Recipe {
         system: "GitHub Actions",
@@ -115,10 +115,10 @@ fn github_actions_without_a_merge_job() {
                 move || job(fixture, first, "add", Some(leg)).success()
             })
         });
-        let said = legs.map(|leg| leg.join().expect("the leg ends").out());
+        let outputs = legs.map(|leg| leg.join().expect("the leg ends").out());
         let published = fixture.registry.manifest("app", "1.2.3").map(|(_, bytes)| testkit::image::sha256(&bytes));
         let published = format!("{}\n", published.expect("the list"));
-        assert!(said.iter().any(|said| said.ends_with(&published)), "{said:?}");
+        assert!(outputs.iter().any(|outputs| outputs.ends_with(&published)), "{outputs:?}");
     });
     for tag in ["1.2.3", "1.2", "latest"] {
         fixture.serves(tag, &fixture.digests());

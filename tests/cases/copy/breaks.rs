@@ -1,4 +1,4 @@
-//! Connections that break while a blob flows: what is gone on with, what is begun again, and when it is given up.
+//! Connections that break while a blob is copied: what is resumed, what is restarted, and when the copy fails.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_fixture::FixtureBuilder;
-use super::{ClockWithoutPauses, MIB, Pair, blob_of, lines, steady};
+use super::{ClockWithoutPauses, CopyFixture, MIB, blob_of, lines, retrying_client};
 
 const SIZES: [usize; 2] = [300_000, 9 * MIB];
 
@@ -22,9 +22,9 @@ fn a_copy_resumes_after_the_source_disconnects() {
     for size in SIZES {
         for ranges in [true, false] {
             let from = if ranges { Registry::start() } else { Registry::builder().without_ranges().start() };
-            let pair = Pair::of(from, Registry::start(), steady().build(), size);
-            pair.from.fault(Rule::on("GET", "/blobs/").times(2), Fault::ShortBody(100_000));
-            assert_eq!(pair.bring(), pair.copied());
+            let pair = CopyFixture::of(from, Registry::start(), retrying_client().build(), size);
+            pair.from.add_fault(Rule::on("GET", "/blobs/").times(2), Fault::ShortBody(100_000));
+            assert_eq!(pair.copy_blob(), pair.copied());
             assert!(pair.arrived());
             let sent = lines(&pair.to).len();
             assert_eq!(sent, if size > 8 * MIB { 4 } else { 3 }, "{:?}", lines(&pair.to));
@@ -43,9 +43,9 @@ fn a_copy_resumes_after_the_source_disconnects() {
 #[test]
 fn a_copy_fails_if_the_source_always_disconnects() {
     for size in SIZES {
-        let pair = Pair::new(size);
-        pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(1000));
-        let error = pair.bring().expect_err("it never comes");
+        let pair = CopyFixture::new(size);
+        pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(1000));
+        let error = pair.copy_blob().expect_err("it never comes");
         assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Connect, &pair.from.host()));
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         assert!(error.detail.contains("middle"), "{error}");
@@ -58,9 +58,9 @@ fn a_copy_fails_if_the_source_always_disconnects() {
 fn a_source_with_a_wrong_content_length_is_detected() {
     for size in SIZES {
         for fault in [Fault::LongLength(3), Fault::ShortLength(3)] {
-            let pair = Pair::new(size);
-            pair.from.fault(Rule::on("GET", "/blobs/"), fault);
-            let error = pair.bring().expect_err("its length is wrong");
+            let pair = CopyFixture::new(size);
+            pair.from.add_fault(Rule::on("GET", "/blobs/"), fault);
+            let error = pair.copy_blob().expect_err("its length is wrong");
             assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Verification, &pair.from.host()));
             assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
         }
@@ -70,25 +70,25 @@ fn a_source_with_a_wrong_content_length_is_detected() {
 #[test]
 fn a_blob_that_comes_in_chunks_is_copied_whatever_its_length() {
     for size in SIZES {
-        let pair = Pair::new(size);
-        pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::TruncatedChunk);
+        let pair = CopyFixture::new(size);
+        pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::TruncatedChunk);
         let blob = Blob { digest: &pair.digest, size: None };
-        let brought = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &|_| {});
-        assert_eq!(brought, pair.copied(), "the first answer does not say the length, the second one does");
+        let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &|_| {});
+        assert_eq!(copied_blob, pair.copied(), "the first answer does not say the length, the second one does");
         assert!(pair.arrived());
     }
 }
 
 #[test]
 fn an_upload_resumes_at_the_offset_that_the_target_reports() {
-    let pair = Pair::new(9 * MIB);
-    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
-    pair.to.fault(Rule::on("PATCH", "").nth(2), Fault::CutRequestAfter(MIB as u64));
+    let pair = CopyFixture::new(9 * MIB);
+    pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
+    pair.to.add_fault(Rule::on("PATCH", "").nth(2), Fault::CutRequestAfter(MIB as u64));
     let seen = Mutex::new(Vec::new());
     let blob = Blob { digest: &pair.digest, size: Some(pair.size as u64) };
     let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-    let brought = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
-    assert_eq!(brought, pair.copied());
+    let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
+    assert_eq!(copied_blob, pair.copied());
     assert!(pair.arrived());
     let expected =
         ["HEAD 404", "POST 202", "PATCH 0", "GET 204", "PATCH 0", "GET 204", "PATCH 202", "PUT 201"].map(str::to_owned);
@@ -98,8 +98,9 @@ fn an_upload_resumes_at_the_offset_that_the_target_reports() {
     assert_eq!(ranges, ["5242880-9437183", "6291456-9437183"]);
     let lengths: Vec<_> = [2, 4, 6].iter().filter_map(|at| requests[*at].header("Content-Length")).collect();
     assert_eq!(lengths, ["9437184", "4194304", "3145728"]);
-    let again: Vec<usize> = pair.from.requests()[1..].iter().map(|request| start(request.header("Range"))).collect();
-    for (start, offset) in again.iter().zip([5 * MIB, 6 * MIB]) {
+    let resumed_at: Vec<usize> =
+        pair.from.requests()[1..].iter().map(|request| start(request.header("Range"))).collect();
+    for (start, offset) in resumed_at.iter().zip([5 * MIB, 6 * MIB]) {
         assert!(*start <= offset && *start + 2 * MIB > offset, "from {start}, for {offset}");
     }
     let seen = seen.into_inner().expect("no panic so far");
@@ -111,11 +112,11 @@ fn start(range: Option<&str>) -> usize {
 }
 
 #[test]
-fn an_upload_that_is_lost_with_its_connection_is_begun_again() {
+fn a_lost_upload_is_restarted() {
     let to = Registry::builder().loses_broken_uploads().start();
-    let pair = Pair::of(Registry::start(), to, steady().build(), 9 * MIB);
-    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::of(Registry::start(), to, retrying_client().build(), 9 * MIB);
+    pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
     let expected = ["HEAD 404", "POST 202", "PATCH 0", "GET 404", "DELETE 404", "POST 202", "PATCH 202", "PUT 201"];
     assert_eq!(steps(&pair.to), expected);
@@ -123,10 +124,10 @@ fn an_upload_that_is_lost_with_its_connection_is_begun_again() {
 }
 
 #[test]
-fn a_small_blob_is_begun_again() {
-    let pair = Pair::new(300_000);
-    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::CutRequestAfter(100_000));
-    assert_eq!(pair.bring(), pair.copied());
+fn a_small_blob_is_restarted() {
+    let pair = CopyFixture::new(300_000);
+    pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::CutRequestAfter(100_000));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
     let expected = ["HEAD 404", "POST 202", "PUT 0", "HEAD 404", "DELETE 204", "POST 202", "PUT 201"];
     assert_eq!(steps(&pair.to), expected);
@@ -136,9 +137,9 @@ fn a_small_blob_is_begun_again() {
 #[test]
 fn a_blob_that_was_committed_without_a_response_is_not_sent_again() {
     for size in SIZES {
-        let pair = Pair::new(size);
-        pair.to.fault(Rule::on("PUT", "").nth(1), Fault::CloseAfterEffect);
-        assert_eq!(pair.bring(), pair.copied());
+        let pair = CopyFixture::new(size);
+        pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::CloseAfterEffect);
+        assert_eq!(pair.copy_blob(), pair.copied());
         assert!(pair.arrived());
         assert_eq!(steps(&pair.to).last().map(String::as_str), Some("HEAD 200"), "{:?}", steps(&pair.to));
         assert_eq!(pair.from.requests().len(), 1);
@@ -147,9 +148,9 @@ fn a_blob_that_was_committed_without_a_response_is_not_sent_again() {
 
 #[test]
 fn an_upload_that_arrived_without_a_response_is_only_committed() {
-    let pair = Pair::new(9 * MIB);
-    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::new(9 * MIB);
+    pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
     assert_eq!(steps(&pair.to), ["HEAD 404", "POST 202", "PATCH 0", "GET 204", "PUT 201"]);
     assert_eq!(pair.from.requests().len(), 1);
@@ -159,9 +160,9 @@ fn an_upload_that_arrived_without_a_response_is_only_committed() {
 fn a_request_refused_by_a_busy_target_is_retried() {
     for status in [416, 429, 500, 503] {
         for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
-            let pair = Pair::new(size);
-            pair.to.fault(Rule::on(method, "").nth(1), Fault::status(status));
-            assert_eq!(pair.bring(), pair.copied(), "{method} {status}");
+            let pair = CopyFixture::new(size);
+            pair.to.add_fault(Rule::on(method, "").nth(1), Fault::status(status));
+            assert_eq!(pair.copy_blob(), pair.copied(), "{method} {status}");
             assert!(pair.arrived());
             assert_eq!(pair.to.open_uploads(), 0);
         }
@@ -170,63 +171,63 @@ fn a_request_refused_by_a_busy_target_is_retried() {
 
 #[test]
 fn an_upload_refused_after_a_resume_is_restarted_once() {
-    let pair = Pair::new(9 * MIB);
-    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
-    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::status(400));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::new(9 * MIB);
+    pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
+    pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::status(400));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
-    let pair = Pair::new(9 * MIB);
-    pair.to.fault(Rule::on("PUT", ""), Fault::status(400));
-    assert_eq!(pair.bring().map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
+    let pair = CopyFixture::new(9 * MIB);
+    pair.to.add_fault(Rule::on("PUT", ""), Fault::status(400));
+    assert_eq!(pair.copy_blob().map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
     assert_eq!(steps(&pair.to).iter().filter(|step| step.starts_with("PUT")).count(), 1);
 }
 
 #[test]
 fn a_copy_fails_if_the_target_always_disconnects() {
     for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
-        let pair = Pair::new(size);
-        pair.to.fault(Rule::on(method, ""), Fault::CutRequestAfter(0));
-        let error = pair.bring().expect_err("it never takes it");
+        let pair = CopyFixture::new(size);
+        pair.to.add_fault(Rule::on(method, ""), Fault::CutRequestAfter(0));
+        let error = pair.copy_blob().expect_err("it never takes it");
         assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Connect, &pair.to.host()), "{error}");
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         // One look at what is there a try, but after the last.
-        let look = if method == "PATCH" { "GET" } else { "HEAD" };
-        let looks = steps(&pair.to)[1..].iter().filter(|step| step.starts_with(look)).count();
-        assert_eq!(looks, 5, "{method}: {:?}", steps(&pair.to));
+        let offset_request = if method == "PATCH" { "GET" } else { "HEAD" };
+        let offset_requests = steps(&pair.to)[1..].iter().filter(|step| step.starts_with(offset_request)).count();
+        assert_eq!(offset_requests, 5, "{method}: {:?}", steps(&pair.to));
         assert!(!pair.arrived());
     }
 }
 
 #[test]
-fn a_registry_that_wants_long_chunks_gets_them() {
+fn the_minimum_chunk_length_is_observed() {
     let to = Registry::builder().chunk_min_length(MIB as u64).start();
-    let pair = Pair::of(Registry::start(), to, steady().build(), 9 * MIB + 5);
-    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::of(Registry::start(), to, retrying_client().build(), 9 * MIB + 5);
+    pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
 }
 
 #[test]
 fn progress_resets_the_retry_count() {
     let once = || FixtureBuilder::new().retries(1, Arc::new(ClockWithoutPauses)).build();
-    let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
-    pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::of(Registry::start(), Registry::start(), once(), 9 * MIB);
+    pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert_eq!(pair.from.requests().len(), 5);
-    let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
-    pair.to.fault(Rule::on("PATCH", "").times(3), Fault::CutRequestAfter(2 * MIB as u64));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::of(Registry::start(), Registry::start(), once(), 9 * MIB);
+    pair.to.add_fault(Rule::on("PATCH", "").times(3), Fault::CutRequestAfter(2 * MIB as u64));
+    assert_eq!(pair.copy_blob(), pair.copied());
     assert!(pair.arrived());
     let patches = steps(&pair.to).iter().filter(|step| step.starts_with("PATCH")).count();
     assert_eq!(patches, 4);
 }
 
 #[test]
-fn nothing_is_tried_again_where_that_is_not_wanted() {
+fn zero_retries_resume_nothing() {
     for size in SIZES {
-        let pair = Pair::of(Registry::start(), Registry::start(), FixtureBuilder::new().build(), size);
-        pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
-        let error = pair.bring().expect_err("it broke");
+        let pair = CopyFixture::of(Registry::start(), Registry::start(), FixtureBuilder::new().build(), size);
+        pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
+        let error = pair.copy_blob().expect_err("it broke");
         assert_eq!((error.kind, error.tries, &error.registry), (RegistryErrorKind::Connect, 1, &pair.from.host()));
         assert_eq!(pair.from.requests().len(), 1);
         assert_eq!(pair.to.open_uploads(), 0);
@@ -237,9 +238,9 @@ fn nothing_is_tried_again_where_that_is_not_wanted() {
 fn a_stalled_copy_ends_at_the_timeout() {
     let fixture =
         FixtureBuilder::new().retries(5, Arc::new(ClockWithoutPauses)).timeout(Duration::from_millis(300)).build();
-    let pair = Pair::of(Registry::start(), Registry::start(), fixture, 9 * MIB);
-    pair.from.fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
-    let error = pair.bring().expect_err("it stands still");
+    let pair = CopyFixture::of(Registry::start(), Registry::start(), fixture, 9 * MIB);
+    pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
+    let error = pair.copy_blob().expect_err("it stands still");
     assert_eq!(error.kind, RegistryErrorKind::Timeout, "{error}");
     assert!(error.detail.contains("300 ms"), "{error}");
     assert!(!pair.arrived());
@@ -247,10 +248,10 @@ fn a_stalled_copy_ends_at_the_timeout() {
 
 #[test]
 fn every_request_is_counted() {
-    let pair = Pair::new(9 * MIB);
-    pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
-    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(MIB as u64));
-    assert_eq!(pair.bring(), pair.copied());
+    let pair = CopyFixture::new(9 * MIB);
+    pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
+    pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(MIB as u64));
+    assert_eq!(pair.copy_blob(), pair.copied());
     let seen = pair.from.requests().len() + pair.to.requests().len();
     assert_eq!(pair.fixture.registry.requests(), seen as u64);
 }

@@ -1,10 +1,10 @@
-//! Questions about what a registry has, small uploads and deletions.
+//! HEAD and list requests, small uploads and deletions.
 
 use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::OCI_INDEX;
 use docker_manifest::net::RegistryErrorKind;
 use testkit::image::sha256;
-use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
+use testkit::loopback::{Bearer, Fault, RedirectTarget, Registry, Rule};
 
 use super::super::client_fixture::{Fixture, amd, digest, lines, repository};
 
@@ -13,15 +13,15 @@ fn tag(text: &str) -> ManifestName {
 }
 
 #[test]
-fn whether_a_manifest_is_there_is_one_head() {
+fn a_manifest_check_is_one_head() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
-    let (own, other) = (digest(&image.digest()), digest(&sha256(b"other")));
+    let (image_digest, other) = (digest(&image.digest()), digest(&sha256(b"other")));
     for (name, expected) in [
-        (tag("1"), Some(own.clone())),
-        (ManifestName::Digest(own.clone()), Some(own.clone())),
+        (tag("1"), Some(image_digest.clone())),
+        (ManifestName::Digest(image_digest.clone()), Some(image_digest.clone())),
         (tag("2"), None),
         (ManifestName::Digest(other), None),
     ] {
@@ -32,45 +32,51 @@ fn whether_a_manifest_is_there_is_one_head() {
 }
 
 #[test]
-fn a_registry_that_does_not_say_the_digest_is_asked_for_the_bytes() {
+fn a_head_without_a_digest_falls_back_to_get() {
     for fault in [Fault::NoDigestHeader, Fault::status(405)] {
         let registry = Registry::start();
         let image = amd();
         registry.put_image("a", "1", &image);
-        registry.fault(Rule::on("HEAD", ""), fault);
+        registry.add_fault(Rule::on("HEAD", ""), fault);
         let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
-        let own = digest(&image.digest());
-        assert_eq!(fixture.registry.has_manifest(&repo, &tag("1")), Ok(Some(own.clone())));
-        assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(Some(own.clone())));
+        let image_digest = digest(&image.digest());
+        assert_eq!(fixture.registry.has_manifest(&repo, &tag("1")), Ok(Some(image_digest.clone())));
+        assert_eq!(
+            fixture.registry.has_manifest(&repo, &ManifestName::Digest(image_digest.clone())),
+            Ok(Some(image_digest.clone()))
+        );
         assert_eq!(registry.requests().len(), 4);
-        registry.fault(Rule::on("GET", ""), Fault::CorruptBody);
-        let wrong = fixture.registry.has_manifest(&repo, &ManifestName::Digest(own));
+        registry.add_fault(Rule::on("GET", ""), Fault::CorruptBody);
+        let wrong = fixture.registry.has_manifest(&repo, &ManifestName::Digest(image_digest));
         assert_eq!(wrong.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
 }
 
 #[test]
-fn whether_a_blob_is_there_is_one_head() {
+fn a_blob_check_is_one_head() {
     let registry = Registry::start();
-    let there = digest(&registry.put_blob("a", b"hello"));
+    let stored = digest(&registry.put_blob("a", b"hello"));
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
-    assert_eq!(fixture.registry.has_blob(&repo, &there), Ok(true));
+    assert_eq!(fixture.registry.has_blob(&repo, &stored), Ok(true));
     assert_eq!(fixture.registry.has_blob(&repo, &digest(&sha256(b"other"))), Ok(false));
-    let expected = [format!("HEAD /v2/a/blobs/{there} 200"), format!("HEAD /v2/a/blobs/{} 404", sha256(b"other"))];
+    let expected = [format!("HEAD /v2/a/blobs/{stored} 200"), format!("HEAD /v2/a/blobs/{} 404", sha256(b"other"))];
     assert_eq!(lines(&registry), expected);
-    registry.fault(Rule::any(), Fault::status(403));
-    assert_eq!(fixture.registry.has_blob(&repo, &there).map_err(|error| error.kind), Err(RegistryErrorKind::Forbidden));
+    registry.add_fault(Rule::any(), Fault::status(403));
+    assert_eq!(
+        fixture.registry.has_blob(&repo, &stored).map_err(|error| error.kind),
+        Err(RegistryErrorKind::Forbidden)
+    );
 }
 
 #[test]
-fn a_head_is_followed_to_where_the_blob_is() {
+fn a_blob_check_follows_redirects() {
     let registry = Registry::start();
-    let there = digest(&registry.put_blob("a", b"hello"));
-    let cdn = Redirected::start();
-    cdn.serve(&format!("/v2/a/blobs/{there}"), "application/octet-stream", b"hello");
+    let stored = digest(&registry.put_blob("a", b"hello"));
+    let cdn = RedirectTarget::start();
+    cdn.serve(&format!("/v2/a/blobs/{stored}"), "application/octet-stream", b"hello");
     let location = format!("http://{}{{path}}", cdn.host());
-    registry.fault(Rule::on("HEAD", ""), Fault::Redirect { status: 302, location });
-    assert_eq!(Fixture::new().registry.has_blob(&repository(&registry, "a"), &there), Ok(true));
+    registry.add_fault(Rule::on("HEAD", ""), Fault::Redirect { status: 302, location });
+    assert_eq!(Fixture::new().registry.has_blob(&repository(&registry, "a"), &stored), Ok(true));
     assert_eq!(cdn.requests()[0].method, "HEAD");
 }
 
@@ -85,7 +91,7 @@ fn a_blob_from_memory_is_two_requests() {
     }
     assert_eq!(registry.requests().len(), 4);
     assert_eq!(registry.open_uploads(), 0);
-    registry.fault(Rule::on("PUT", ""), Fault::WrongDigestHeader);
+    registry.add_fault(Rule::on("PUT", ""), Fault::WrongDigestHeader);
     assert_eq!(
         fixture.registry.put_blob(&repo, b"x").map_err(|error| error.kind),
         Err(RegistryErrorKind::Verification)
@@ -113,9 +119,9 @@ fn page(tags: &str, link: &str) -> Fault {
 }
 
 #[test]
-fn a_list_of_tags_without_an_end_ends() {
+fn an_endless_list_of_tags_is_refused() {
     let registry = Registry::start();
-    registry.fault(Rule::any(), page(r#"["1"]"#, "/v2/a/tags/list?last=1"));
+    registry.add_fault(Rule::any(), page(r#"["1"]"#, "/v2/a/tags/list?last=1"));
     let error = Fixture::new().registry.tags(&repository(&registry, "a")).expect_err("it never ends");
     assert_eq!(error.kind, RegistryErrorKind::Protocol);
     assert!(error.detail.contains("without an end"), "{error}");
@@ -123,12 +129,12 @@ fn a_list_of_tags_without_an_end_ends() {
 }
 
 #[test]
-fn credentials_do_not_go_with_a_link_to_another_place() {
+fn credentials_do_not_follow_a_link_to_another_host() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
-    let other = Redirected::start();
+    let other = RedirectTarget::start();
     other.serve("/more", "application/json", r#"{"tags":["2"]}"#);
     let link = format!("http://{}/more", other.host());
-    registry.fault(Rule::on("GET", "/tags/list").authorized(), page("[\"1\"]", &link));
+    registry.add_fault(Rule::on("GET", "/tags/list").authorized(), page("[\"1\"]", &link));
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     let tags = fixture.registry.tags(&repository(&registry, "a"));
     assert_eq!(tags, Ok(vec!["1".to_owned(), "2".to_owned()]));
@@ -137,13 +143,13 @@ fn credentials_do_not_go_with_a_link_to_another_place() {
 }
 
 #[test]
-fn no_tags_are_no_trouble_and_nonsense_is() {
+fn a_repository_without_tags_is_empty_and_an_invalid_list_is_an_error() {
     let registry = Registry::start();
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     for (body, expected) in [(r#"{"name":"a","tags":null}"#, Ok(vec![])), ("<html>", Err(RegistryErrorKind::Protocol))]
     {
         registry.clear_faults();
-        registry.fault(Rule::any(), Fault::Status(200, body.to_owned(), vec![]));
+        registry.add_fault(Rule::any(), Fault::Status(200, body.to_owned(), vec![]));
         assert_eq!(fixture.registry.tags(&repo).map_err(|error| error.kind), expected);
     }
 }
@@ -157,8 +163,8 @@ fn a_manifest_is_deleted_by_its_digest() {
     let name = ManifestName::Digest(digest(&image.digest()));
     assert_eq!(fixture.registry.delete_manifest(&repo, &name), Ok(()));
     assert_eq!(registry.manifest("a", &image.digest()), None);
-    let again = fixture.registry.delete_manifest(&repo, &name);
-    assert_eq!(again.map_err(|error| error.kind), Err(RegistryErrorKind::NotFound));
+    let deleted_twice = fixture.registry.delete_manifest(&repo, &name);
+    assert_eq!(deleted_twice.map_err(|error| error.kind), Err(RegistryErrorKind::NotFound));
     assert_eq!(registry.requests().len(), 2);
 }
 

@@ -1,10 +1,10 @@
-//! Memory: a blob of a gigabyte passes through a client that takes no more of it than for a small one.
+//! Memory: a copy of a blob of a gigabyte takes no more memory than one of a small blob.
 
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
 use docker_manifest::content::registry::{Blob, BlobCopy};
-use testkit::loopback::{Big, Fault, Registry, Rule};
+use testkit::loopback::{Fault, GeneratedBlob, Registry, Rule};
 use testkit::memory::peak_kb;
 
 use super::super::client_fixture::{Fixture, digest, reference};
@@ -36,12 +36,12 @@ fn child() {
 }
 
 /// The most memory that a process holds that copies a blob of this size, in kB.
-fn copying(size: u64) -> u64 {
+fn peak_of_copy(size: u64) -> u64 {
     let (from, to) = (Registry::start(), Registry::builder().sink_above(0).start());
-    let big = Big::new(size, 1);
-    from.put_big("source", &big);
+    let big = GeneratedBlob::new(size, 1);
+    from.put_generated_blob("source", &big);
     // Held at its last request, the client has done all its work and can be looked at.
-    to.fault(Rule::on("PUT", ""), Fault::Hang);
+    to.add_fault(Rule::on("PUT", ""), Fault::Hang);
     let mut child = Command::new(std::env::current_exe().expect("this test has a file"))
         .args(["--exact", "cases::copy::memory::child", "--ignored"])
         .stdin(Stdio::piped())
@@ -60,6 +60,6 @@ fn copying(size: u64) -> u64 {
 
 #[test]
 fn a_gigabyte_takes_no_more_memory_than_a_small_blob() {
-    let (small, large) = (copying(SMALL), copying(LARGE));
+    let (small, large) = (peak_of_copy(SMALL), peak_of_copy(LARGE));
     assert!(large <= small + SLACK && small <= MOST, "{large} kB for {LARGE} bytes, and {small} kB for {SMALL}");
 }

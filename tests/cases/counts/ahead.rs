@@ -1,15 +1,15 @@
-//! Connections that are opened before they are needed: how many, when, and what happens where a registry does not like
-//! that. By the order of events in the registry's record; answers are held back by the test.
+//! Connections that are opened before they are needed: how many, when, and what happens if a registry closes or
+//! limits them. The test holds responses back, and reads the order of events in the registry's record.
 
 use base64::Engine;
 use testkit::certs::Authority;
-use testkit::loopback::{Bearer, Builder, Fault, Recorded, Registry, Rule};
-use testkit::sandbox::Run;
+use testkit::loopback::{Bearer, Builder, Fault, RecordedRequest, Registry, Rule};
+use testkit::sandbox::SandboxCommand;
 
-use super::{Fixture, answered, source};
+use super::{Fixture, have_responses, source};
 
 /// The search for the scheme may cost one connection that serves nothing else.
-const SEARCH: usize = 1;
+const SCHEME_SEARCH_CONNECTIONS: usize = 1;
 /// Five images of two layers: four manifests, configurations and layers of their own, a shared layer, and the list's
 /// tag.
 const IMAGES: usize = 5;
@@ -17,144 +17,152 @@ const IMAGES: usize = 5;
 const BLOBS: usize = 3 * IMAGES + 1;
 
 /// A registry over TLS whose tokens have a port of their own, and a home that trusts it and is logged in.
-pub(super) fn secure(images: usize) -> Fixture {
-    secure_of(images, |builder| builder)
+pub(super) fn tls_fixture(images: usize) -> Fixture {
+    tls_fixture_with(images, |builder| builder)
 }
 
-pub(super) fn secure_of(images: usize, change: impl Fn(Builder) -> Builder) -> Fixture {
+pub(super) fn tls_fixture_with(images: usize, change: impl Fn(Builder) -> Builder) -> Fixture {
     let authority = Authority::new("a test CA");
     let tls = authority.server(&["127.0.0.1"]).server_config(None);
     let bearer = Bearer::new().user("user", "password").on_own_port();
-    let mut world = Fixture::of(change(Registry::builder().tls(tls).bearer(bearer)).start(), images);
-    let roots = authority.write(world.sandbox.path(), "roots.pem");
-    world.sandbox.set("SSL_CERT_FILE", roots);
+    let mut fixture = Fixture::with_registry(change(Registry::builder().tls(tls).bearer(bearer)).start(), images);
+    let roots = authority.write(fixture.sandbox.path(), "roots.pem");
+    fixture.sandbox.set("SSL_CERT_FILE", roots);
     let login = base64::engine::general_purpose::STANDARD.encode("user:password");
-    world.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, world.registry.host()));
-    world
+    fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, fixture.registry.host()));
+    fixture
 }
 
 /// An apply of all images.
-pub(super) fn apply(world: &Fixture, flags: &[&str]) -> Run {
+pub(super) fn apply(fixture: &Fixture, flags: &[&str]) -> SandboxCommand {
     let images: String =
-        (0..world.images.len()).map(|number| format!("- image: '{}:1'\n", world.name(&source(number)))).collect();
-    let spec = format!("image: '{}'\nmanifests:\n{images}", world.list());
-    world.command(&["apply", "-f", "-"]).args(flags.iter().copied()).stdin(spec)
+        (0..fixture.images.len()).map(|number| format!("- image: '{}:1'\n", fixture.name(&source(number)))).collect();
+    let spec = format!("image: '{}'\nmanifests:\n{images}", fixture.list());
+    fixture.command(&["apply", "-f", "-"]).args(flags.iter().copied()).stdin(spec)
 }
 
-fn tokens(requests: &[Recorded]) -> usize {
+fn tokens(requests: &[RecordedRequest]) -> usize {
     requests.iter().filter(|request| request.is_token()).count()
 }
 
 #[test]
-fn connections_are_open_before_the_token_arrives() {
-    let world = secure(IMAGES);
-    world.registry.fault(Rule::tokens().nth(1), Fault::Hang);
-    let applied = world.while_running(&apply(&world, &[]), |registry| {
+fn preconnect_opens_connections_before_the_token_arrives() {
+    let fixture = tls_fixture(IMAGES);
+    fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
+    let applied = fixture.while_running(&apply(&fixture, &[]), |registry| {
         registry.wait_until(|requests| tokens(requests) == 1);
         registry.wait_for_connections(BLOBS, BLOBS);
         assert_eq!(registry.requests().len(), 2, "the first request, and that for the token");
         registry.release();
     });
-    assert_eq!(applied.success().out(), world.pushed());
-    assert!(world.registry.own_connections() <= BLOBS + SEARCH, "{}", world.registry.own_connections());
-    assert_eq!(world.registry.token_connections(), 1);
+    assert_eq!(applied.success().out(), fixture.pushed());
+    assert!(
+        fixture.registry.registry_connections() <= BLOBS + SCHEME_SEARCH_CONNECTIONS,
+        "{}",
+        fixture.registry.registry_connections()
+    );
+    assert_eq!(fixture.registry.token_connections(), 1);
 }
 
 #[test]
-fn a_command_that_writes_nothing_opens_as_many_as_it_reads_with() {
-    let world = secure(IMAGES);
-    world.registry.fault(Rule::tokens().nth(1), Fault::Hang);
-    let created = world.while_running(&world.create_command(&[]), |registry| {
+fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
+    let fixture = tls_fixture(IMAGES);
+    fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
+    let created = fixture.while_running(&fixture.create_command(&[]), |registry| {
         registry.wait_until(|requests| tokens(requests) == 1);
         registry.wait_for_connections(IMAGES, IMAGES);
         registry.release();
     });
     let _ = created.success();
-    let opened = world.registry.own_connections();
-    assert!((IMAGES..=IMAGES + SEARCH).contains(&opened), "{opened}");
-    world.registry.clear();
-    world.registry.clear_faults();
-    world.registry.fault(Rule::tokens().nth(1), Fault::Hang);
-    let previewed = world.while_running(&apply(&world, &["--dry-run"]), |registry| {
+    let opened = fixture.registry.registry_connections();
+    assert!((IMAGES..=IMAGES + SCHEME_SEARCH_CONNECTIONS).contains(&opened), "{opened}");
+    fixture.registry.clear();
+    fixture.registry.clear_faults();
+    fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
+    let previewed = fixture.while_running(&apply(&fixture, &["--dry-run"]), |registry| {
         registry.wait_until(|requests| tokens(requests) == 1);
         registry.wait_for_connections(IMAGES + 1, IMAGES + 1);
-        assert!(registry.own_connections() <= IMAGES + 1 + SEARCH, "{}", registry.own_connections());
+        assert!(
+            registry.registry_connections() <= IMAGES + 1 + SCHEME_SEARCH_CONNECTIONS,
+            "{}",
+            registry.registry_connections()
+        );
         registry.release();
     });
     let _ = previewed.success();
-    world.registry.clear();
-    let _ = world.command(&["inspect"]).arg(world.name(&format!("{}:1", source(0)))).run().success();
-    let opened = world.registry.own_connections();
-    assert!((1..=1 + SEARCH).contains(&opened), "{opened}");
+    fixture.registry.clear();
+    let _ = fixture.command(&["inspect"]).arg(fixture.name(&format!("{}:1", source(0)))).run().success();
+    let opened = fixture.registry.registry_connections();
+    assert!((1..=1 + SCHEME_SEARCH_CONNECTIONS).contains(&opened), "{opened}");
 }
 
 #[test]
-fn the_others_do_not_wait_for_the_first_response_once_the_token_is_there() {
-    let world = secure(IMAGES);
+fn requests_with_a_token_do_not_wait_for_the_first_response() {
+    let fixture = tls_fixture(IMAGES);
     // The first request of whichever image comes with a token.
-    world.registry.fault(Rule::on("GET", "/manifests/").authorized().nth(1), Fault::Hang);
-    let created = world.while_running(&world.create_command(&[]), |registry| {
-        registry.wait_until(|requests| answered(requests, "/manifests/1 200", IMAGES - 1));
+    fixture.registry.add_fault(Rule::on("GET", "/manifests/").authorized().nth(1), Fault::Hang);
+    let created = fixture.while_running(&fixture.create_command(&[]), |registry| {
+        registry.wait_until(|requests| have_responses(requests, "/manifests/1 200", IMAGES - 1));
         registry.release();
     });
     let _ = created.success();
-    let requests = world.registry.requests();
+    let requests = fixture.registry.requests();
     assert_eq!((tokens(&requests), requests.iter().filter(|request| request.status == 401).count()), (1, 1));
     assert_eq!(requests.len(), 2 + 2 * IMAGES);
 }
 
 #[test]
-fn an_unchanged_list_needs_a_connection_for_each_image_and_one_for_the_tag() {
-    let world = Fixture::new(IMAGES);
-    let most = IMAGES + 1 + SEARCH;
-    let _ = apply(&world, &[]).run().success();
-    world.registry.clear();
-    let again = apply(&world, &["--format", "json"]).run().success();
-    assert!(again.out().contains(r#""unchanged": true"#), "{}", again.out());
-    assert!(world.registry.connections() <= most, "apply: {}", world.registry.connections());
-    let _ = world.create_command(&[]).run().success();
-    let _ = world.push_command(&[]).run().success();
-    world.registry.clear();
+fn a_push_of_an_unchanged_list_connects_once_for_each_image_and_the_tag() {
+    let fixture = Fixture::new(IMAGES);
+    let most = IMAGES + 1 + SCHEME_SEARCH_CONNECTIONS;
+    let _ = apply(&fixture, &[]).run().success();
+    fixture.registry.clear();
+    let repeated = apply(&fixture, &["--format", "json"]).run().success();
+    assert!(repeated.out().contains(r#""unchanged": true"#), "{}", repeated.out());
+    assert!(fixture.registry.connections() <= most, "apply: {}", fixture.registry.connections());
+    let _ = fixture.create_command(&[]).run().success();
+    let _ = fixture.push_command(&[]).run().success();
+    fixture.registry.clear();
     // The draft knows by now what it was pushed as.
-    let _ = world.push_command(&[]).run().success();
-    assert!(world.registry.connections() <= most, "push: {}", world.registry.connections());
+    let _ = fixture.push_command(&[]).run().success();
+    assert!(fixture.registry.connections() <= most, "push: {}", fixture.registry.connections());
 }
 
 #[test]
-fn connections_that_were_closed_while_the_token_was_under_way_are_replaced() {
+fn preconnected_connections_that_the_registry_closes_are_replaced() {
     for goodbye in ["", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"] {
-        let world = secure(IMAGES);
-        world.registry.fault(Rule::tokens().nth(1), Fault::Hang);
-        let applied = world.while_running(&apply(&world, &[]), |registry| {
+        let fixture = tls_fixture(IMAGES);
+        fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
+        let applied = fixture.while_running(&apply(&fixture, &[]), |registry| {
             registry.wait_until(|requests| tokens(requests) == 1);
             registry.wait_for_connections(BLOBS, BLOBS);
-            assert!(registry.end_unused(goodbye.as_bytes()) >= BLOBS - 1);
+            assert!(registry.close_unused(goodbye.as_bytes()) >= BLOBS - 1);
             registry.release();
         });
-        assert_eq!(applied.success().out(), world.pushed());
-        let requests = world.registry.requests();
+        assert_eq!(applied.success().out(), fixture.pushed());
+        let requests = fixture.registry.requests();
         assert_eq!(requests.len(), 2 + (IMAGES * 2) + 1 + (IMAGES * 2 + 1) + IMAGES + 1, "each was sent once");
     }
 }
 
 #[test]
-fn a_registry_that_accepts_few_connections_is_sent_no_more_requests_at_once() {
-    const MOST: usize = 4;
-    let world = secure_of(12, |builder| builder.most_connections(MOST));
-    let applied = apply(&world, &["--retries", "5"]).run().success();
-    assert_eq!(applied.out(), world.pushed());
-    let refused = world.registry.own_connections() - MOST;
+fn parallel_requests_are_limited_to_the_connections_that_the_registry_accepts() {
+    const MAX_CONNECTIONS: usize = 4;
+    let fixture = tls_fixture_with(12, |builder| builder.most_connections(MAX_CONNECTIONS));
+    let applied = apply(&fixture, &["--retries", "5"]).run().success();
+    assert_eq!(applied.out(), fixture.pushed());
+    let refused = fixture.registry.registry_connections() - MAX_CONNECTIONS;
     // Those that were opened ahead and together, and hardly any after that.
     assert!(refused <= 2 * 24, "{refused} connections were refused");
 }
 
 #[test]
 fn a_token_that_the_registry_refuses_costs_each_request_one_more() {
-    let world = secure(IMAGES);
+    let fixture = tls_fixture(IMAGES);
     // None of the first requests is let in with the token that was given to all.
-    world.registry.fault(Rule::on("GET", "/manifests/").authorized().nth(1), Fault::ExpireTokens);
-    let _ = world.create_command(&[]).run().success();
-    let requests = world.registry.requests();
+    fixture.registry.add_fault(Rule::on("GET", "/manifests/").authorized().nth(1), Fault::ExpireTokens);
+    let _ = fixture.create_command(&[]).run().success();
+    let requests = fixture.registry.requests();
     let refused = requests.iter().filter(|request| request.status == 401).count();
     assert!((2..=1 + IMAGES).contains(&tokens(&requests)), "one for each at most: {}", tokens(&requests));
     assert!((2..=1 + IMAGES).contains(&refused), "the first, and each that had the token: {refused}");

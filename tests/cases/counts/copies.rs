@@ -1,10 +1,10 @@
-//! Across registries and out of indexes: what taking an index apart asks for, and what a copy of its images takes.
+//! The requests of reading an index, and of copying its images from another registry.
 
 use testkit::image::fixtures::buildx_index;
 use testkit::image::{Image, sha256};
 use testkit::loopback::Registry;
 
-use super::{Fixture, SHARED, TARGET, assert_same, layered, own_layer, put_line, source};
+use super::{Fixture, SHARED, TARGET, assert_same, image_of_layers, own_layer, put_line, source};
 
 const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/s390x"];
 
@@ -31,7 +31,7 @@ fn copy_lines(blob: &str) -> [String; 3] {
 }
 
 #[test]
-fn an_index_is_taken_apart_with_one_request_for_each_manifest() {
+fn create_reads_an_index_with_one_request_for_each_manifest() {
     let fixture = Fixture::new(0);
     let index = buildx_index(&PLATFORMS);
     fixture.registry.put_index("src/app", "1", &index);
@@ -43,10 +43,10 @@ fn an_index_is_taken_apart_with_one_request_for_each_manifest() {
 }
 
 #[test]
-fn a_copy_is_four_requests_for_each_distinct_blob_one_for_each_manifest_and_a_look() {
+fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
     for number in [1, 5, 20] {
         let from = Registry::start();
-        let images: Vec<Image> = (0..number).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
+        let images: Vec<Image> = (0..number).map(|number| image_of_layers(&[SHARED, &own_layer(number)])).collect();
         let named: Vec<String> = (0..number)
             .map(|number| {
                 from.put_image(&source(number), "1", &images[number]);
@@ -58,29 +58,29 @@ fn a_copy_is_four_requests_for_each_distinct_blob_one_for_each_manifest_and_a_lo
         from.clear();
         assert_eq!(fixture.take_lines(), [""; 0]);
         let _ = fixture.push_command(&["--quiet"]).run().success();
-        let own = (0..number).map(|number| sha256(&own_layer(number)));
-        let mut blobs: Vec<String> = own.chain(images.iter().map(Image::config_digest)).collect();
+        let own_layers = (0..number).map(|number| sha256(&own_layer(number)));
+        let mut blobs: Vec<String> = own_layers.chain(images.iter().map(Image::config_digest)).collect();
         blobs.push(sha256(SHARED));
         let puts = images.iter().map(|image| put_line(&image.digest())).chain([put_line("1")]);
-        let look = format!("GET /v2/{TARGET}/manifests/1 404");
-        let expected = blobs.iter().flat_map(|blob| copy_lines(blob)).chain(puts).chain([look]);
+        let tag_request = format!("GET /v2/{TARGET}/manifests/1 404");
+        let expected = blobs.iter().flat_map(|blob| copy_lines(blob)).chain(puts).chain([tag_request]);
         assert_same(lines(&fixture), expected.collect());
         assert_eq!(from.requests().len(), blobs.len());
     }
 }
 
 #[test]
-fn a_dry_run_asks_once_for_each_manifest_and_blob() {
+fn push_dry_run_sends_one_request_for_each_manifest_and_blob() {
     let fixture = Fixture::new(5).created();
     let _ = fixture.push_command(&["--dry-run", "--referrers", "drop"]).run().success();
     let mut expected = vec![format!("GET /v2/{TARGET}/manifests/1 404")];
     let shared = format!("HEAD /v2/{}/blobs/{} 200", source(0), sha256(SHARED));
     expected.push(shared);
     for (number, image) in fixture.images.iter().enumerate() {
-        let of = |kind: &str, digest: &str| format!("HEAD /v2/{}/{kind}/{digest} 200", source(number));
-        expected.push(of("manifests", &image.digest()));
-        expected.push(of("blobs", &image.config_digest()));
-        expected.push(of("blobs", &sha256(&own_layer(number))));
+        let head_request = |kind: &str, digest: &str| format!("HEAD /v2/{}/{kind}/{digest} 200", source(number));
+        expected.push(head_request("manifests", &image.digest()));
+        expected.push(head_request("blobs", &image.config_digest()));
+        expected.push(head_request("blobs", &sha256(&own_layer(number))));
     }
     assert_same(lines(&fixture), expected.clone());
     // To say which referrers stay behind takes four more for each image.

@@ -2,10 +2,10 @@
 
 use testkit::loopback::Registry;
 
-use super::{Fixture, assert_same, layered, source};
+use super::{Fixture, assert_same, image_of_layers, source};
 
 #[test]
-fn a_create_asks_for_manifests_and_configurations_alone() {
+fn create_requests_manifests_and_configurations_alone() {
     for number in [1, 5, 50] {
         let fixture = Fixture::new(number);
         let created = fixture.create_command(&[]).run().success();
@@ -15,48 +15,48 @@ fn a_create_asks_for_manifests_and_configurations_alone() {
 }
 
 #[test]
-fn with_one_job_images_are_read_in_order() {
+fn one_job_reads_images_in_order() {
     let fixture = Fixture::new(5);
     let _ = fixture.create_command(&["--jobs", "1"]).run().success();
     assert_eq!(fixture.take_lines(), fixture.create_lines());
 }
 
 #[test]
-fn an_image_that_is_named_twice_is_asked_for_once() {
+fn an_image_that_is_named_twice_is_requested_once() {
     let fixture = Fixture::new(2);
     // One of the names is spelled otherwise.
-    let again = [fixture.name("src/i0000:1"), fixture.name("src/i0001:1"), fixture.name("src/i0000:1")];
-    let _ = fixture.create_command(&[]).args(again).run().success();
+    let repeated_names = [fixture.name("src/i0000:1"), fixture.name("src/i0001:1"), fixture.name("src/i0000:1")];
+    let _ = fixture.create_command(&[]).args(repeated_names).run().success();
     assert_same(fixture.take_lines(), fixture.create_lines());
     let registry = Registry::start();
-    let image = layered(&[b"one"]);
+    let image = image_of_layers(&[b"one"]);
     registry.put_image("a", "latest", &image);
-    let fixture = Fixture::of(registry, 0);
+    let fixture = Fixture::with_registry(registry, 0);
     let _ = fixture.create_command(&[]).args([fixture.name("a"), fixture.name("a:latest")]).run().success();
     assert_eq!(fixture.take_lines().len(), 2);
 }
 
 #[test]
-fn a_configuration_that_images_share_is_asked_for_once() {
-    let image = layered(&[b"one"]);
+fn a_shared_configuration_is_requested_once() {
+    let image = image_of_layers(&[b"one"]);
     for jobs in ["1", "8"] {
         let registry = Registry::start();
         for number in 0..5 {
             registry.put_image(&source(number), "1", &image);
         }
-        let fixture = Fixture::of(registry, 0);
+        let fixture = Fixture::with_registry(registry, 0);
         let images = (0..5).map(|number| fixture.name(&format!("{}:1", source(number))));
         let _ = fixture.create_command(&["--jobs", jobs]).args(images).run().success();
         let lines = fixture.take_lines();
-        let of = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
-        assert_eq!((of("/manifests/1 200"), of("/blobs/"), lines.len()), (5, 1, 6), "{lines:#?}");
+        let count = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+        assert_eq!((count("/manifests/1 200"), count("/blobs/"), lines.len()), (5, 1, 6), "{lines:#?}");
     }
 }
 
 #[test]
 fn entries_of_the_draft_are_not_requested_again() {
     let fixture = Fixture::new(3).created();
-    let late = layered(&[b"late"]);
+    let late = image_of_layers(&[b"late"]);
     fixture.registry.put_image("src/late", "1", &late);
     let _ = fixture.create_command(&["--amend", "--offline"]).arg(fixture.name("src/late:1")).run().success();
     let config = format!("GET /v2/src/late/blobs/{} 200", late.config_digest());

@@ -1,9 +1,10 @@
-//! A failure: nothing new is begun, what runs is let end, and the failures are told in the arguments' order.
+//! After a failure no request is started, running ones end, and failures are reported in the order of the
+//! arguments.
 
 use testkit::image::sha256;
 use testkit::loopback::{Fault, Rule};
 
-use super::{Fixture, TARGET, answered, arrived, layered, own_layer, source};
+use super::{Fixture, TARGET, have_arrived, have_responses, image_of_layers, own_layer, source};
 
 /// Every image, with these missing from the registry.
 fn without(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
@@ -12,7 +13,7 @@ fn without(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
 }
 
 #[test]
-fn with_one_job_no_request_follows_a_failure() {
+fn one_job_sends_no_request_after_a_failure() {
     let fixture = Fixture::new(5);
     let output = fixture.command(&["create", "--jobs", "1", &fixture.list()]).args(without(&fixture, &[2, 3])).run();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
@@ -28,21 +29,21 @@ fn with_one_job_no_request_follows_a_failure() {
 fn failures_are_reported_in_argument_order() {
     let fixture = Fixture::new(12);
     // The registry lacks the configurations of the first two.
-    let broken = [b"a", b"b"].map(|layer| layered(&[layer]));
+    let broken = [b"a", b"b"].map(|layer| image_of_layers(&[layer]));
     for (number, image) in broken.iter().enumerate() {
         fixture.registry.put_manifest(&source(number), "none", &image.media_type, &image.manifest);
     }
     let [first, second] = broken.map(|image| image.config_digest());
-    fixture.registry.fault(Rule::on("GET", &first), Fault::Hang);
+    fixture.registry.add_fault(Rule::on("GET", &first), Fault::Hang);
     let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(without(&fixture, &[0, 1]));
     let output = fixture.while_running(&create, |registry| {
-        registry.wait_until(|requests| arrived(requests, &first, 1) && answered(requests, &second, 1));
+        registry.wait_until(|requests| have_arrived(requests, &first, 1) && have_responses(requests, &second, 1));
         registry.release();
     });
     assert_eq!((output.code, output.out().as_str()), (1, ""));
-    let said = output.err();
-    let at = |digest: &str| said.find(digest).unwrap_or_else(|| panic!("{digest} is not told of:\n{said}"));
-    assert!(at(&first) < at(&second), "{said}");
+    let stderr = output.err();
+    let position = |digest: &str| stderr.find(digest).unwrap_or_else(|| panic!("{digest} is not told of:\n{stderr}"));
+    assert!(position(&first) < position(&second), "{stderr}");
     // Whoever failed begins nothing more, so only these two were ever asked for.
     assert_eq!(fixture.take_lines().len(), 4);
 }
@@ -50,10 +51,10 @@ fn failures_are_reported_in_argument_order() {
 #[test]
 fn running_requests_end_normally_after_a_failure() {
     let fixture = Fixture::new(2);
-    fixture.registry.fault(Rule::on("GET", "/blobs/"), Fault::Hang);
+    fixture.registry.add_fault(Rule::on("GET", "/blobs/"), Fault::Hang);
     let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(without(&fixture, &[1]));
     let output = fixture.while_running(&create, |registry| {
-        registry.wait_until(|requests| answered(requests, "i0001/manifests/none", 1) && requests.len() == 3);
+        registry.wait_until(|requests| have_responses(requests, "i0001/manifests/none", 1) && requests.len() == 3);
         registry.release();
     });
     assert_eq!((output.code, output.out().as_str()), (1, ""));
@@ -62,10 +63,10 @@ fn running_requests_end_normally_after_a_failure() {
 }
 
 #[test]
-fn a_failed_push_leaves_the_tag_alone_and_begins_nothing_more() {
+fn a_failed_push_moves_no_tag_and_starts_no_further_request() {
     let fixture = Fixture::new(5).created();
     let refused = Fault::Status(500, String::new(), vec![]);
-    fixture.registry.fault(Rule::on("POST", &sha256(&own_layer(2))), refused);
+    fixture.registry.add_fault(Rule::on("POST", &sha256(&own_layer(2))), refused);
     let output = fixture.push_command(&["--jobs", "1"]).run();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     let blob = format!("{}@{}", source(2), sha256(&own_layer(2)));
@@ -88,21 +89,21 @@ fn push_reports_failures_in_list_order() {
     // Two blobs that the registry says it mounted and did not, so that it then refuses two children.
     for number in [4, 1] {
         let mount = Rule::on("POST", &sha256(&own_layer(number)));
-        fixture.registry.fault(mount, Fault::Status(201, String::new(), vec![]));
-        fixture.registry.fault(Rule::on("PUT", &fixture.images[number].digest()), Fault::Hang);
+        fixture.registry.add_fault(mount, Fault::Status(201, String::new(), vec![]));
+        fixture.registry.add_fault(Rule::on("PUT", &fixture.images[number].digest()), Fault::Hang);
     }
     let output = fixture.while_running(&fixture.push_command(&["--jobs", "16"]), |registry| {
-        registry.wait_until(|requests| [1, 4].iter().all(|number| arrived(requests, &put(&fixture, *number), 1)));
+        registry.wait_until(|requests| [1, 4].iter().all(|number| have_arrived(requests, &put(&fixture, *number), 1)));
         registry.release();
     });
     assert_eq!((output.code, output.out().as_str()), (1, ""));
-    let said = output.err();
-    let failed: Vec<&str> = said.lines().filter(|line| line.starts_with("failed to put manifest ")).collect();
-    assert_eq!(failed.len(), 2, "{said}");
+    let stderr = output.err();
+    let failed: Vec<&str> = stderr.lines().filter(|line| line.starts_with("failed to put manifest ")).collect();
+    assert_eq!(failed.len(), 2, "{stderr}");
     assert_eq!(output.first_err_line(), failed[0]);
     assert!(
         [1, 4].iter().zip(&failed).all(|(number, line)| line.contains(&fixture.images[*number].digest())),
-        "{said}"
+        "{stderr}"
     );
     assert_eq!(fixture.registry.tags(TARGET), [""; 0]);
 }

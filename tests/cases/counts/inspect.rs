@@ -1,10 +1,10 @@
-//! `inspect`: one request, one more for each child where the children are to be shown, and a configuration only where
-//! nothing else says what the platform is.
+//! `inspect`: one request, one more for each child that is shown, and one for a configuration only where the list
+//! gives no platform.
 
 use super::{Fixture, TARGET, assert_same, index};
 
 #[test]
-fn a_remote_list_is_one_request() {
+fn inspect_of_a_remote_list_is_one_request() {
     // The bars for 50 are 2 requests, and 53 with -v.
     for number in [1, 5, 50] {
         let fixture = Fixture::new(number);
@@ -12,12 +12,12 @@ fn a_remote_list_is_one_request() {
         fixture.registry.put_index(TARGET, "1", &list);
         let shown = fixture.command(&["inspect", &fixture.list()]).run().success();
         assert_eq!(shown.out(), String::from_utf8(list.manifest.clone()).expect("JSON") + "\n");
-        let look = format!("GET /v2/{TARGET}/manifests/1 200");
-        assert_eq!(fixture.take_lines(), std::slice::from_ref(&look));
+        let tag_request = format!("GET /v2/{TARGET}/manifests/1 200");
+        assert_eq!(fixture.take_lines(), std::slice::from_ref(&tag_request));
         let _ = fixture.command(&["inspect", "-v", &fixture.list()]).run().success();
         let child = |digest: String| format!("GET /v2/{TARGET}/manifests/{digest} 200");
         let children = fixture.images.iter().map(|image| child(image.digest()));
-        let expected: Vec<String> = [look].into_iter().chain(children).collect();
+        let expected: Vec<String> = [tag_request].into_iter().chain(children).collect();
         let lines = fixture.take_lines();
         assert_eq!(lines[0], expected[0]);
         assert_same(lines, expected.clone());
@@ -27,7 +27,7 @@ fn a_remote_list_is_one_request() {
 }
 
 #[test]
-fn a_child_that_is_listed_twice_is_asked_for_once_and_shown_twice() {
+fn inspect_requests_a_child_once_and_shows_each_of_its_entries() {
     let fixture = Fixture::new(2);
     let image = fixture.images[0].clone();
     fixture.registry.put_index(TARGET, "1", &index(&[image.clone(), fixture.images[1].clone(), image.clone()]));
@@ -37,7 +37,7 @@ fn a_child_that_is_listed_twice_is_asked_for_once_and_shown_twice() {
 }
 
 #[test]
-fn an_image_is_one_request_and_its_configuration_only_with_v() {
+fn inspect_of_an_image_is_one_request_and_with_v_two() {
     let fixture = Fixture::new(1);
     let image = fixture.name("src/i0000:1");
     let _ = fixture.command(&["inspect", &image]).run().success();
@@ -47,7 +47,7 @@ fn an_image_is_one_request_and_its_configuration_only_with_v() {
 }
 
 #[test]
-fn a_draft_is_no_request() {
+fn inspect_of_a_draft_sends_no_request() {
     let fixture = Fixture::new(2).created();
     let (list, image) = (fixture.list(), fixture.name("src/i0000:1"));
     let (list, image) = (list.as_str(), image.as_str());

@@ -1,22 +1,22 @@
-//! `--jobs N` and its variable: the bound on exchanges at once, and on connections, which are kept for the next one.
+//! `--jobs N` and its variable: the limit of concurrent requests and of connections, which are reused.
 
 use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::Run;
+use testkit::sandbox::SandboxCommand;
 
-use super::{Fixture, TARGET, arrived, index};
+use super::{Fixture, TARGET, have_arrived, index};
 
 const VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 
 /// The search for the scheme may cost one connection that serves nothing else.
-const SEARCH: usize = 1;
+const SCHEME_SEARCH_CONNECTIONS: usize = 1;
 
 /// Holds back the first `number` requests of this kind and lets them go once so many are under way, so as many were
 /// at once; gives how many connections the whole command took.
-fn connections(fixture: &Fixture, command: &Run, kind: (&str, &str), number: usize) -> usize {
+fn connections(fixture: &Fixture, command: &SandboxCommand, kind: (&str, &str), number: usize) -> usize {
     fixture.registry.clear();
-    fixture.registry.fault(Rule::on(kind.0, kind.1).times(number), Fault::Hang);
+    fixture.registry.add_fault(Rule::on(kind.0, kind.1).times(number), Fault::Hang);
     let output = fixture.while_running(command, |registry: &Registry| {
-        registry.wait_until(|requests| arrived(requests, kind.1, number));
+        registry.wait_until(|requests| have_arrived(requests, kind.1, number));
         assert_eq!(registry.requests().iter().filter(|request| request.path.contains(kind.1)).count(), number);
         registry.release();
     });
@@ -28,7 +28,7 @@ fn connections(fixture: &Fixture, command: &Run, kind: (&str, &str), number: usi
 #[test]
 fn jobs_is_the_number_of_concurrent_requests() {
     for jobs in [2, 3, 7] {
-        let (flag, bound) = (["--jobs", &jobs.to_string()], jobs..=jobs + SEARCH);
+        let (flag, bound) = (["--jobs", &jobs.to_string()], jobs..=jobs + SCHEME_SEARCH_CONNECTIONS);
         let fixture = Fixture::new(12);
         let create = connections(&fixture, &fixture.create_command(&flag), ("GET", "/blobs/"), jobs);
         assert!(bound.contains(&create), "create: {create} connections for {jobs} jobs");
@@ -42,21 +42,21 @@ fn jobs_is_the_number_of_concurrent_requests() {
 }
 
 #[test]
-fn the_variable_is_the_bound_where_there_is_no_flag() {
+fn jobs_is_read_from_the_environment_without_the_flag() {
     let fixture = Fixture::new(8);
     let create = fixture.create_command(&[]).env(VARIABLE, "3");
     let found = connections(&fixture, &create, ("GET", "/blobs/"), 3);
-    assert!((3..=3 + SEARCH).contains(&found), "{found}");
+    assert!((3..=3 + SCHEME_SEARCH_CONNECTIONS).contains(&found), "{found}");
     let push = fixture.push_command(&["--jobs", "5"]).env(VARIABLE, "2");
     let found = connections(&fixture, &push, ("POST", "mount="), 5);
-    assert!((5..=5 + SEARCH).contains(&found), "{found}");
+    assert!((5..=5 + SCHEME_SEARCH_CONNECTIONS).contains(&found), "{found}");
 }
 
 #[test]
-fn without_either_a_bound_is_kept() {
+fn jobs_has_a_default() {
     let fixture = Fixture::new(40);
     let found = connections(&fixture, &fixture.create_command(&[]), ("GET", "/blobs/"), 24);
-    assert!((24..=24 + SEARCH).contains(&found), "{found}");
+    assert!((24..=24 + SCHEME_SEARCH_CONNECTIONS).contains(&found), "{found}");
 }
 
 #[test]
@@ -69,12 +69,12 @@ fn one_job_is_one_connection() {
         let _ = command.run().success();
         let requests = fixture.registry.requests();
         assert!(requests.len() > 5 && requests.iter().all(|request| request.connection == requests[0].connection));
-        assert!(fixture.registry.connections() <= 1 + SEARCH, "{}", fixture.registry.connections());
+        assert!(fixture.registry.connections() <= 1 + SCHEME_SEARCH_CONNECTIONS, "{}", fixture.registry.connections());
     }
 }
 
 #[test]
-fn a_variable_that_is_no_number_is_named_before_anything_is_sent() {
+fn an_invalid_jobs_variable_is_reported_before_any_request() {
     let fixture = Fixture::new(1).created();
     let remote = fixture.name("src/i0000:1");
     for value in ["0", "-1", "many", "1.5", " 2"] {
@@ -94,7 +94,7 @@ fn a_variable_that_is_no_number_is_named_before_anything_is_sent() {
 }
 
 #[test]
-fn a_flag_that_is_no_number_is_a_usage_error() {
+fn an_invalid_jobs_flag_is_a_usage_error() {
     let fixture = Fixture::new(1);
     for value in ["0", "-1", "many"] {
         let output = fixture.create_command(&["--jobs", value]).run();

@@ -1,11 +1,11 @@
-//! Memory: a list of a thousand entries is pushed within 10 MB beside the program itself.
+//! Memory: the push of a list of a thousand entries takes less than 10 MB beside the program itself.
 
 use std::process::Stdio;
 
 use testkit::loopback::{Fault, Rule};
 use testkit::memory::peak_kb;
 
-use super::{Fixture, TARGET, arrived};
+use super::{Fixture, TARGET, have_arrived};
 
 /// In kB; some 8,500 are taken.
 const PEAK_MAX: u64 = 10 * 1024;
@@ -14,11 +14,11 @@ const PEAK_MAX: u64 = 10 * 1024;
 fn a_thousand_entries_are_pushed_within_10_mb() {
     let fixture = Fixture::new(1000).created();
     // Held at its last request, the push has done all its work and can be looked at.
-    fixture.registry.fault(Rule::on("PUT", &format!("{TARGET}/manifests/1")), Fault::Hang);
+    fixture.registry.add_fault(Rule::on("PUT", &format!("{TARGET}/manifests/1")), Fault::Hang);
     // Each connection takes some 250 kB, so their number is fixed: this is about the entries.
     let push = fixture.push_command(&["--jobs", "16"]);
     let mut child = push.to_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    fixture.registry.wait_until(|requests| arrived(requests, &format!("PUT /v2/{TARGET}/manifests/1"), 1));
+    fixture.registry.wait_until(|requests| have_arrived(requests, &format!("PUT /v2/{TARGET}/manifests/1"), 1));
     let found = peak_kb(&child);
     fixture.registry.release();
     assert!(child.wait().expect("it ends").success());

@@ -1,24 +1,24 @@
-//! The order of requests, which is the registry's rule, and the order of output, which timing must not change. Answers
-//! are held back and let go by the test, so that the odd orders are certain.
+//! The order of requests, which registries require, and the order of output, which timing must not change. The test
+//! holds responses back, so that each order occurs.
 
 use testkit::image::{Image, sha256};
-use testkit::loopback::{Fault, Recorded, Registry, Rule};
+use testkit::loopback::{Fault, RecordedRequest, Registry, Rule};
 
-use super::{Fixture, SHARED, TARGET, answered, arrived, assert_same, index, own_layer, put_line};
+use super::{Fixture, SHARED, TARGET, assert_same, have_arrived, have_responses, index, own_layer, put_line};
 
 /// More than the images, so that no image waits for another's turn.
 const JOBS: [&str; 2] = ["--jobs", "8"];
 
-fn hang(registry: &Registry, method: &str, part: &str) {
-    registry.fault(Rule::on(method, part).nth(1), Fault::Hang);
+fn hold(registry: &Registry, method: &str, part: &str) {
+    registry.add_fault(Rule::on(method, part).nth(1), Fault::Hang);
 }
 
-fn puts(requests: &[Recorded]) -> Vec<String> {
-    requests.iter().filter(|request| request.method == "PUT").map(Recorded::line).collect()
+fn puts(requests: &[RecordedRequest]) -> Vec<String> {
+    requests.iter().filter(|request| request.method == "PUT").map(RecordedRequest::line).collect()
 }
 
 #[test]
-fn with_one_job_a_child_is_sent_after_its_blobs() {
+fn one_job_sends_a_child_after_its_blobs() {
     let fixture = Fixture::new(5).created();
     let _ = fixture.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(fixture.take_lines(), fixture.push_lines(404, &[0, 1, 2, 3, 4]));
@@ -28,12 +28,12 @@ fn with_one_job_a_child_is_sent_after_its_blobs() {
 fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
     for late in 0..5 {
         let fixture = Fixture::new(5).created();
-        hang(&fixture.registry, "POST", &sha256(&own_layer(late)));
+        hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
         let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
-            registry.wait_until(|requests| answered(requests, "PUT ", 4) && arrived(requests, "POST ", 11));
+            registry.wait_until(|requests| have_responses(requests, "PUT ", 4) && have_arrived(requests, "POST ", 11));
             let late_put = format!("PUT /v2/{TARGET}/manifests/{}", fixture.images[late].digest());
             let requests = registry.requests();
-            assert!(!arrived(&requests, &late_put, 1) && puts(&requests).len() == 4, "{:#?}", puts(&requests));
+            assert!(!have_arrived(&requests, &late_put, 1) && puts(&requests).len() == 4, "{:#?}", puts(&requests));
             registry.release();
         });
         assert_eq!(pushed.success().out(), fixture.pushed());
@@ -47,9 +47,9 @@ fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
 #[test]
 fn no_child_is_sent_before_a_shared_blob() {
     let fixture = Fixture::new(5).created();
-    hang(&fixture.registry, "POST", &sha256(SHARED));
+    hold(&fixture.registry, "POST", &sha256(SHARED));
     let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
-        registry.wait_until(|requests| answered(requests, "POST ", 10) && arrived(requests, "POST ", 11));
+        registry.wait_until(|requests| have_responses(requests, "POST ", 10) && have_arrived(requests, "POST ", 11));
         assert_eq!(puts(&registry.requests()), [""; 0]);
         registry.release();
     });
@@ -60,10 +60,10 @@ fn no_child_is_sent_before_a_shared_blob() {
 #[test]
 fn the_list_waits_for_the_last_child() {
     let fixture = Fixture::new(5).created();
-    hang(&fixture.registry, "PUT", &fixture.images[2].digest());
+    hold(&fixture.registry, "PUT", &fixture.images[2].digest());
     let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
-        registry.wait_until(|requests| answered(requests, "PUT ", 4) && arrived(requests, "PUT ", 5));
-        assert!(!arrived(&registry.requests(), &format!("PUT /v2/{TARGET}/manifests/1 "), 1));
+        registry.wait_until(|requests| have_responses(requests, "PUT ", 4) && have_arrived(requests, "PUT ", 5));
+        assert!(!have_arrived(&registry.requests(), &format!("PUT /v2/{TARGET}/manifests/1 "), 1));
         registry.release();
     });
     assert_eq!(pushed.success().out(), fixture.pushed());
@@ -77,25 +77,25 @@ fn output_of_create_and_push_does_not_depend_on_response_order() {
     for round in 0..10 {
         let fixture = Fixture::new(6);
         let (late, later) = (round % 6, (round + 1 + round / 6) % 6);
-        hang(&fixture.registry, "GET", &fixture.images[late].config_digest());
+        hold(&fixture.registry, "GET", &fixture.images[late].config_digest());
         let created = fixture.while_running(&fixture.create_command(&JOBS), |registry| {
             registry.wait_until(|requests| {
-                answered(requests, "/manifests/", 6)
-                    && answered(requests, "/blobs/", 5)
-                    && arrived(requests, "/blobs/", 6)
+                have_responses(requests, "/manifests/", 6)
+                    && have_responses(requests, "/blobs/", 5)
+                    && have_arrived(requests, "/blobs/", 6)
             });
             registry.release();
         });
         assert_eq!(created.success().out(), format!("Created manifest list {}\n", fixture.list()));
         fixture.registry.clear();
-        hang(&fixture.registry, "POST", &sha256(&own_layer(late)));
-        hang(&fixture.registry, "PUT", &fixture.images[later].digest());
+        hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
+        hold(&fixture.registry, "PUT", &fixture.images[later].digest());
         let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
             registry.wait_until(|requests| {
-                answered(requests, "POST ", 12)
-                    && answered(requests, "PUT ", 4)
-                    && arrived(requests, "POST ", 13)
-                    && arrived(requests, "PUT ", 5)
+                have_responses(requests, "POST ", 12)
+                    && have_responses(requests, "PUT ", 4)
+                    && have_arrived(requests, "POST ", 13)
+                    && have_arrived(requests, "PUT ", 5)
             });
             registry.release();
         });
@@ -112,10 +112,12 @@ fn output_of_inspect_does_not_depend_on_response_order() {
         let fixture = Fixture::new(0);
         fixture.registry.put_index(TARGET, "1", &index(&images));
         let late = images[round % 6].digest();
-        hang(&fixture.registry, "GET", &late);
+        hold(&fixture.registry, "GET", &late);
         let inspect = fixture.command(&["inspect", "-v", JOBS[0], JOBS[1], &fixture.list()]);
         let shown = fixture.while_running(&inspect, |registry| {
-            registry.wait_until(|requests| answered(requests, "/manifests/sha256:", 5) && arrived(requests, &late, 1));
+            registry.wait_until(|requests| {
+                have_responses(requests, "/manifests/sha256:", 5) && have_arrived(requests, &late, 1)
+            });
             registry.release();
         });
         let shown = shown.success().out().replace(&fixture.registry.host(), "HOST");

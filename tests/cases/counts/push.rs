@@ -1,11 +1,13 @@
-//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest that is sent and one HEAD
-//! for each that is there already.
+//! `push`: one request for the tag, one mount for each distinct blob, one PUT for each manifest that is sent and
+//! one HEAD for each that exists.
 
 use testkit::client::Client;
 use testkit::image::sha256;
 use testkit::loopback::Registry;
 
-use super::{Fixture, SHARED, TARGET, assert_same, head_line, index, layered, mount_line, own_layer, put_line, source};
+use super::{
+    Fixture, SHARED, TARGET, assert_same, head_line, image_of_layers, index, mount_line, own_layer, put_line, source,
+};
 
 #[test]
 fn create_and_push_need_one_request_more_than_the_protocol() {
@@ -25,7 +27,7 @@ fn create_and_push_need_one_request_more_than_the_protocol() {
 }
 
 #[test]
-fn requests_grow_in_a_straight_line() {
+fn requests_grow_linearly_with_the_images() {
     let count = |number| {
         let fixture = Fixture::new(number);
         let _ = fixture.create_command(&[]).run().success();
@@ -40,12 +42,12 @@ fn requests_grow_in_a_straight_line() {
 
 /// What a push of a list takes that is there as a whole: a look at the tag, and one for each image.
 fn unchanged_lines(fixture: &Fixture) -> Vec<String> {
-    let look = format!("GET /v2/{TARGET}/manifests/1 200");
-    [look].into_iter().chain(fixture.images.iter().map(|image| head_line(&image.digest()))).collect()
+    let tag_request = format!("GET /v2/{TARGET}/manifests/1 200");
+    [tag_request].into_iter().chain(fixture.images.iter().map(|image| head_line(&image.digest()))).collect()
 }
 
 #[test]
-fn a_second_push_is_one_head_for_the_tag_and_each_image() {
+fn a_repeated_push_sends_one_request_for_the_tag_and_each_image() {
     let fixture = Fixture::new(5).created();
     let first = fixture.push_command(&[]).run().success();
     fixture.registry.clear();
@@ -65,25 +67,26 @@ fn delete(fixture: &Fixture, digest: &str) {
 }
 
 /// What sending the image in `missing` alone takes where the others are there.
-fn mending_lines(fixture: &Fixture, missing: usize) -> Vec<String> {
+fn repair_lines(fixture: &Fixture, missing: usize) -> Vec<String> {
     let image = &fixture.images[missing];
-    let look = |image: &testkit::image::Image| match image.digest() == fixture.images[missing].digest() {
+    let image_check = |image: &testkit::image::Image| match image.digest() == fixture.images[missing].digest() {
         true => head_line(&image.digest()).replace(" 200", " 404"),
         false => head_line(&image.digest()),
     };
     let blobs = [image.config_digest(), sha256(SHARED), sha256(&own_layer(missing))];
-    let looks = [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(fixture.images.iter().map(look));
+    let check_requests =
+        [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(fixture.images.iter().map(image_check));
     let mounts = blobs.iter().map(|blob| mount_line(blob, &source(missing)));
-    looks.chain(mounts).chain([put_line(&image.digest())]).collect()
+    check_requests.chain(mounts).chain([put_line(&image.digest())]).collect()
 }
 
 #[test]
-fn an_image_of_the_published_list_that_is_gone_is_sent_again() {
+fn push_sends_a_deleted_image_of_the_published_list_again() {
     let fixture = Fixture::new(5).created();
     let first = fixture.push_command(&[]).run().success();
     delete(&fixture, &fixture.images[3].digest());
     let pushed = fixture.push_command(&["--jobs", "1", "--format", "json"]).run().success();
-    let mut expected = mending_lines(&fixture, 3);
+    let mut expected = repair_lines(&fixture, 3);
     // The first image that has the shared layer may lend it as well as the one that is sent.
     expected.iter_mut().for_each(|line| {
         if line.contains(&sha256(SHARED)) {
@@ -91,8 +94,8 @@ fn an_image_of_the_published_list_that_is_gone_is_sent_again() {
         }
     });
     assert_same(fixture.take_lines(), expected);
-    let told: serde_json::Value = serde_json::from_str(&pushed.out()).expect("JSON");
-    assert_eq!(told["unchanged"], false, "{told}");
+    let json: serde_json::Value = serde_json::from_str(&pushed.out()).expect("JSON");
+    assert_eq!(json["unchanged"], false, "{json}");
     assert!(fixture.registry.manifest(TARGET, &fixture.images[3].digest()).is_some());
     assert_eq!((fixture.push_command(&[]).run().success(), fixture.take_lines().len()), (first, 1 + 5));
 }
@@ -106,7 +109,7 @@ fn push_sends_missing_children_before_a_changed_list() {
     delete(&fixture, &fixture.images[0].digest());
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(pushed.out(), fixture.pushed());
-    let mut expected = mending_lines(&fixture, 0);
+    let mut expected = repair_lines(&fixture, 0);
     expected.push(put_line("1"));
     assert_same(fixture.take_lines(), expected);
 }
@@ -128,7 +131,7 @@ fn a_push_to_a_new_tag_checks_every_child() {
 #[test]
 fn only_the_children_that_the_tag_does_not_list_are_sent() {
     let fixture = Fixture::new(5).created();
-    let old = index(&[fixture.images[0].clone(), layered(&[b"gone"]), fixture.images[3].clone()]);
+    let old = index(&[fixture.images[0].clone(), image_of_layers(&[b"gone"]), fixture.images[3].clone()]);
     fixture.registry.put_index(TARGET, "1", &old);
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     // The shared layer comes first, from the first image that has it.
@@ -147,9 +150,9 @@ fn only_the_children_that_the_tag_does_not_list_are_sent() {
 }
 
 #[test]
-fn an_image_under_the_tag_proves_no_child() {
+fn push_checks_every_child_if_the_tag_names_an_image() {
     let fixture = Fixture::new(2).created();
-    fixture.registry.put_image(TARGET, "1", &layered(&[b"not a list"]));
+    fixture.registry.put_image(TARGET, "1", &image_of_layers(&[b"not a list"]));
     let _ = fixture.push_command(&[]).run().success();
     assert_same(fixture.take_lines(), fixture.push_lines(200, &[0, 1]));
 }
@@ -157,7 +160,7 @@ fn an_image_under_the_tag_proves_no_child() {
 #[test]
 fn children_of_the_target_repository_are_neither_mounted_nor_put() {
     let fixture = Fixture::new(0);
-    let images: Vec<_> = (0..5).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
+    let images: Vec<_> = (0..5).map(|number| image_of_layers(&[SHARED, &own_layer(number)])).collect();
     let tags: Vec<String> = (0..5).map(|number| format!("part{number}")).collect();
     images.iter().zip(&tags).for_each(|(image, tag)| {
         fixture.registry.put_image(TARGET, tag, image);
@@ -166,27 +169,27 @@ fn children_of_the_target_repository_are_neither_mounted_nor_put() {
     let _ = fixture.create_command(&[]).args(named).run().success();
     assert_eq!(fixture.take_lines().len(), 10);
     let first = fixture.push_command(&["--jobs", "1"]).run().success();
-    let looks: Vec<String> = images.iter().map(|image| head_line(&image.digest())).collect();
-    let look = |status: u16| vec![format!("GET /v2/{TARGET}/manifests/1 {status}")];
-    assert_eq!(fixture.take_lines(), [&look(404)[..], &looks, &[put_line("1")]].concat());
+    let head_requests: Vec<String> = images.iter().map(|image| head_line(&image.digest())).collect();
+    let tag_request = |status: u16| vec![format!("GET /v2/{TARGET}/manifests/1 {status}")];
+    assert_eq!(fixture.take_lines(), [&tag_request(404)[..], &head_requests, &[put_line("1")]].concat());
     let second = fixture.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!((second, fixture.take_lines()), (first, [look(200), looks].concat()));
+    assert_eq!((second, fixture.take_lines()), (first, [tag_request(200), head_requests].concat()));
 }
 
 #[test]
-fn an_image_in_two_repositories_is_sent_once_and_printed_twice() {
+fn push_sends_an_image_of_two_repositories_once_and_prints_it_twice() {
     let registry = Registry::start();
-    let image = layered(&[b"one", b"two", b"one"]);
+    let image = image_of_layers(&[b"one", b"two", b"one"]);
     registry.put_image(&source(0), "1", &image);
     registry.put_image(&source(1), "1", &image);
-    let fixture = Fixture::of(registry, 0);
+    let fixture = Fixture::with_registry(registry, 0);
     let images = [0, 1].map(|number| fixture.name(&format!("{}:1", source(number))));
     let _ = fixture.create_command(&[]).args(images).run().success();
     fixture.registry.clear();
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     let mounts = [image.config_digest(), sha256(b"one"), sha256(b"two")].map(|blob| mount_line(&blob, &source(0)));
-    let look = format!("GET /v2/{TARGET}/manifests/1 404");
+    let tag_request = format!("GET /v2/{TARGET}/manifests/1 404");
     let puts = [put_line(&image.digest()), put_line("1")];
-    assert_eq!(fixture.take_lines(), [&[look][..], &mounts, &puts].concat());
+    assert_eq!(fixture.take_lines(), [&[tag_request][..], &mounts, &puts].concat());
     assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
 }

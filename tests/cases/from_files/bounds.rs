@@ -1,4 +1,4 @@
-//! Files of CI are input of strangers: what is no file is refused, and size, number and depth are bounded.
+//! Files of CI are untrusted input: anything but a regular file is refused, and size, number and depth are bounded.
 
 use super::*;
 
@@ -74,7 +74,7 @@ fn a_folder_of_other_files_is_one_message() {
 }
 
 #[test]
-fn size_number_and_depth_are_bounded() {
+fn size_number_and_depth_of_build_files_are_bounded() {
     let fixture = Fixture::new();
     let path = fixture.sandbox.write("large", fixture.amd.digest());
     // Sparse: a hole is read as zeros.
@@ -92,7 +92,7 @@ fn size_number_and_depth_are_bounded() {
 
 /// Nothing that a file says steers a terminal.
 #[test]
-fn what_is_shown_of_a_file_is_one_plain_line() {
+fn texts_of_build_files_are_shown_as_one_sanitized_line() {
     let fixture = Fixture::new();
     fixture.sandbox.write("odd\n\u{1b}[2Jname", "sha256:\u{1b}[31mred\u{202e}");
     let refused = fixture.run(&["create", "--from=odd\n\u{1b}[2Jname", "@app:1"]).err();

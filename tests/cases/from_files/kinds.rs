@@ -1,4 +1,4 @@
-//! Each kind of file, whole and damaged, as its tool writes it.
+//! Each kind of build file as its tool writes it, and damaged.
 
 use super::*;
 
@@ -36,14 +36,14 @@ const ONE: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_kind_is_read_from_files_and_from_standard_input() {
+fn every_kind_of_build_file_is_read_from_files_and_standard_input() {
     let fixture = Fixture::new();
     for (number, (tool, text)) in ONE.iter().enumerate() {
         let text = filled(&fixture, text);
         fixture.sandbox.write("file", &text);
         let list = format!("@app:{number}");
-        let made = fixture.run(&["create", "--from=file", &list]);
-        assert_eq!((made.code, made.err()), (0, String::new()), "{tool}");
+        let created = fixture.run(&["create", "--from=file", &list]);
+        assert_eq!((created.code, created.err()), (0, String::new()), "{tool}");
         assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool}");
         let _ = fixture.run_with(&["create", "--replace", "--from=-", &list], &text).success();
         assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool} on standard input");
@@ -74,8 +74,9 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
             let refused = fixture.run(command);
             assert!(refused.code == 1 && refused.err().starts_with(&wrong), "{command:?}: {}", refused.err());
             // apply checks the tag meanwhile.
-            let own = fixture.requests().into_iter().filter(|line| line.contains("sha256:")).collect::<Vec<_>>();
-            assert!(own.iter().all(|line| requests.contains(line)), "{command:?}: {own:?}");
+            let digest_requests =
+                fixture.requests().into_iter().filter(|line| line.contains("sha256:")).collect::<Vec<_>>();
+            assert!(digest_requests.iter().all(|line| requests.contains(line)), "{command:?}: {digest_requests:?}");
         }
         // The right size in one file does not excuse the wrong one in another.
         fixture.sandbox.write("right", filled(&fixture, text));
@@ -162,7 +163,7 @@ fn targets_are_selected_and_repositories_are_printed() {
 
 /// An image that the program itself has published.
 #[test]
-fn our_own_files_are_read() {
+fn from_reads_files_that_we_wrote() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd, &fixture.arm]);
     let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();

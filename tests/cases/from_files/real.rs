@@ -1,4 +1,4 @@
-//! The files that real tools write, on a real registry.
+//! Files that real tools write, with a real registry.
 
 use testkit::client::Client;
 use testkit::real::RealRegistry;
@@ -38,11 +38,11 @@ impl Real {
 
 #[test]
 fn skopeos_digest_files_make_a_list() {
-    let what = "the digest files of skopeo";
+    let check = "the digest files of skopeo";
     if !on_path("skopeo") {
-        return skipped(what, "there is no skopeo");
+        return skipped(check, "there is no skopeo");
     }
-    let Some(real) = Real::start(what) else { return };
+    let Some(real) = Real::start(check) else { return };
     let host = real.registry.host();
     for arch in ["amd64", "arm64"] {
         let copy = real.sandbox.command("skopeo").args([
@@ -72,7 +72,7 @@ fn skopeos_digest_files_make_a_list() {
 
 /// docker-registry answers 500 for the manifest of an image's id.
 #[test]
-fn an_image_id_is_caught_on_a_real_registry() {
+fn from_reports_an_image_id_on_a_real_registry() {
     let Some(real) = Real::start("an image id on a real registry") else { return };
     let list = format!("{}/build:1", real.registry.host());
     real.sandbox.write("iid", real.images[0].config_digest());

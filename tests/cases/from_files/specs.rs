@@ -7,8 +7,8 @@ impl Fixture {
     fn served(&self, tag: &str) -> Vec<String> {
         let (_, bytes) = self.registry.manifest("app", tag).expect("a list");
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-        let lines = list["manifests"].as_array().expect("lines").iter();
-        lines.map(|line| line["digest"].as_str().expect("a digest").to_owned()).collect()
+        let entries = list["manifests"].as_array().expect("entries").iter();
+        entries.map(|line| line["digest"].as_str().expect("a digest").to_owned()).collect()
     }
 }
 
@@ -68,7 +68,7 @@ fn apply_takes_files_by_flags() {
 }
 
 #[test]
-fn what_is_wrong_with_files_is_known_before_anything_is_sent() {
+fn apply_reports_invalid_files_before_any_request() {
     let fixture = Fixture::new();
     fixture.folder("d", &[&fixture.amd, &fixture.arm, &fixture.stale]);
     let refused = fixture.run(&["apply", "--from=d", "--target", "@app:1"]);
@@ -86,15 +86,15 @@ fn what_is_wrong_with_files_is_known_before_anything_is_sent() {
         assert!(refused.contains(line), "{refused}");
     }
     assert_eq!(fixture.requests(), [""; 0]);
-    let gone = image("s390x", "gone").digest();
-    fixture.sandbox.write("gone", &gone);
+    let missing = image("s390x", "gone").digest();
+    fixture.sandbox.write("gone", &missing);
     let refused = fixture.run(&["apply", "--from=gone", "--target", "@app:1"]).err();
     assert!(refused.starts_with("gone: no such manifest: "), "{refused}");
 }
 
 /// A list of one index that a build has pushed is that index, to the byte.
 #[test]
-fn an_index_in_a_file_is_published_as_it_is() {
+fn apply_publishes_an_index_of_a_file_unchanged() {
     let fixture = Fixture::new();
     let index = Index::oci().image(&fixture.amd).image(&fixture.arm).annotation("k", "v").build();
     fixture.registry.put_index("app", "built", &index);

@@ -1,4 +1,4 @@
-//! Every command against every habit: it works as with any registry, or it fails in words that a user can act on.
+//! Every command with every habit: it works as with any registry, or it fails with an error and a hint.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ const HARMLESS: &[Row] = &[
     row("one answer of 404 after a PUT", |h, _| h.read_lag(1), &[NONE]),
     row("three answers of 404 after a PUT", |h, _| h.read_lag(3), &[NONE]),
     row("images that are known late", |h, _| h.knows_images_late(1), &[NONE]),
-    row("20 requests a second", |h, clock| h.limited(20, move || clock.now()), &[NONE]),
+    row("20 requests a second", |h, clock| h.rate_limited(20, move || clock.now()), &[NONE]),
     row("405 for tag deletion", |h, _| h.no_tag_deletion(405), &[NONE]),
     row("400 for tag deletion", |h, _| h.no_tag_deletion(400), &[NONE]),
     row("no deletion", |h, _| h.without_deletion(), &[NONE]),
@@ -148,11 +148,16 @@ const HARMFUL: &[Row] = &[
 
 fn fixture(habit: Habit, clock: &Arc<SharedClock>) -> Fixture {
     let fixture = Fixture::new(|builder| habit(builder, Arc::clone(clock)));
-    for (registry, place) in [(&fixture.odd, "odd"), (&fixture.plain, "plain")] {
-        let of = |architecture: &str| image(Image::docker, architecture, &format!("{place} seed {architecture}"));
-        registry.put_index("seed", "list", &Index::docker().image(&of("amd64")).image(&of("arm64")).build());
+    for (registry, place) in [(&fixture.with_habit, "habit"), (&fixture.standard, "standard")] {
+        let seed_image =
+            |architecture: &str| image(Image::docker, architecture, &format!("{place} seed {architecture}"));
+        registry.put_index(
+            "seed",
+            "list",
+            &Index::docker().image(&seed_image("amd64")).image(&seed_image("arm64")).build(),
+        );
     }
-    let host = fixture.odd.host();
+    let host = fixture.with_habit.host();
     let images = format!("  - image: {host}/amd64:docker\n  - image: {host}/arm64:oci\n");
     fixture.sandbox.write("spec.yaml", format!("image: {host}/applied:1\nmanifests:\n{images}"));
     fixture
@@ -168,51 +173,51 @@ fn run(fixture: &Fixture, clock: &Arc<SharedClock>, line: &str) -> Output {
 /// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each
 /// time.
 fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
-    let of = |(repository, tag): &(&str, &str)| {
-        let (media_type, bytes) = fixture.odd.manifest(repository, tag).unwrap_or_default();
+    let seed_image = |(repository, tag): &(&str, &str)| {
+        let (media_type, bytes) = fixture.with_habit.manifest(repository, tag).unwrap_or_default();
         let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let entries = list["manifests"].as_array().into_iter().flatten();
         let mut entries: Vec<String> = entries.map(ToString::to_string).collect();
         entries.sort();
         (media_type, entries)
     };
-    PUBLISHED.iter().map(of).collect()
+    PUBLISHED.iter().map(seed_image).collect()
 }
 
 /// Runs all commands; gives what is not as the row has it.
-fn surprises(row: &Row) -> (Fixture, Vec<String>) {
+fn differences_from(row: &Row) -> (Fixture, Vec<String>) {
     let clock = SharedClock::new();
     let fixture = fixture(row.habit, &clock);
-    let mut surprises = Vec::new();
+    let mut differences_from = Vec::new();
     for (name, line) in COMMANDS {
         let output = run(&fixture, &clock, line);
         // Progress, warnings and what was waited for come before the failure.
-        let said = output.err().replace(&fixture.odd.host(), "@");
+        let stderr = output.err().replace(&fixture.with_habit.host(), "@");
         let expected = row.failures.iter().find(|(commands, ..)| commands.contains(name));
         let is_right = match expected {
             None => output.code == 0,
             Some((_, first, hint)) => {
                 // What nobody could store is missing.
                 output.code == if first.ends_with("is incomplete") { 3 } else { 1 }
-                    && said.lines().any(|line| line.starts_with(first))
-                    && said.lines().any(|line| line.starts_with("hint: ") && line.contains(hint))
+                    && stderr.lines().any(|line| line.starts_with(first))
+                    && stderr.lines().any(|line| line.starts_with("hint: ") && line.contains(hint))
             }
         };
         if !is_right {
-            surprises.push(format!("{}: {name}: {}: {said}{}", row.name, output.code, output.out()));
+            differences_from.push(format!("{}: {name}: {}: {stderr}{}", row.name, output.code, output.out()));
         }
     }
-    (fixture, surprises)
+    (fixture, differences_from)
 }
 
 #[test]
 fn harmless_habits_do_not_change_what_is_published() {
-    let (ordinary, mut all) = surprises(&row("none", |habits, _| habits, &[NONE]));
+    let (ordinary, mut all) = differences_from(&row("none", |habits, _| habits, &[NONE]));
     let expected = published(&ordinary);
     assert!(expected.iter().all(|(_, entries)| entries.len() >= 2), "everything is published: {expected:#?}");
     for row in HARMLESS {
-        let (fixture, surprises) = surprises(row);
-        all.extend(surprises);
+        let (fixture, differences_from) = differences_from(row);
+        all.extend(differences_from);
         if published(&fixture) != expected {
             all.push(format!("{}: other lists are published", row.name));
         }
@@ -222,7 +227,7 @@ fn harmless_habits_do_not_change_what_is_published() {
 
 #[test]
 fn harmful_habits_cause_errors_with_hints() {
-    let all: Vec<String> = HARMFUL.iter().flat_map(|row| surprises(row).1).collect();
+    let all: Vec<String> = HARMFUL.iter().flat_map(|row| differences_from(row).1).collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
@@ -232,19 +237,19 @@ fn a_concurrent_put_that_is_refused_is_retried() {
     let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.no_overlapping_puts(), &clock);
     let _ = run(&fixture, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
-    fixture.odd.clear();
-    fixture.odd.fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
-    let puts = |requests: &[testkit::loopback::Recorded]| {
+    fixture.with_habit.clear();
+    fixture.with_habit.add_fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
+    let puts = |requests: &[testkit::loopback::RecordedRequest]| {
         requests.iter().filter(|request| request.method == "PUT" && request.path.contains("/manifests/")).count()
     };
     std::thread::scope(|scope| {
         let pushed = scope.spawn(|| run(&fixture, &clock, "push @new:1"));
-        fixture.odd.wait_until(|requests| puts(requests) >= 2);
-        fixture.odd.release();
+        fixture.with_habit.wait_until(|requests| puts(requests) >= 2);
+        fixture.with_habit.release();
         let _ = pushed.join().expect("no panic").success();
     });
-    let refused = fixture.odd.requests().iter().filter(|request| request.status == 500).count();
-    assert!(refused > 0 && fixture.odd.manifest("new", "1").is_some(), "{refused}");
+    let refused = fixture.with_habit.requests().iter().filter(|request| request.status == 500).count();
+    assert!(refused > 0 && fixture.with_habit.manifest("new", "1").is_some(), "{refused}");
 }
 
 /// Who may push and not pull can publish what lies elsewhere.
@@ -254,9 +259,9 @@ fn a_write_only_registry_accepts_images_of_other_registries() {
     let fixture = fixture(|habits, _| habits.write_only(), &clock);
     let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
     let _ = run(&fixture, &clock, "push @copy:1").success();
-    assert_eq!(fixture.odd.manifest("copy", "1"), fixture.plain.manifest("seed", "list"));
+    assert_eq!(fixture.with_habit.manifest("copy", "1"), fixture.standard.manifest("seed", "list"));
     let refused = run(&fixture, &clock, "inspect --remote @copy:1");
-    let host = fixture.odd.host();
+    let host = fixture.with_habit.host();
     assert_eq!((refused.code, refused.first_err_line().starts_with(&format!("denied: {host} refuses"))), (1, true));
 }
 
@@ -267,11 +272,11 @@ fn vanished_images_are_reported_and_pushed_again() {
     let fixture = fixture(|habits, _| habits.loses_children(), &clock);
     let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
     let _ = run(&fixture, &clock, "push @copy:1").success();
-    let told = run(&fixture, &clock, "inspect --check --remote @copy:1");
-    assert_eq!(told.out().matches("not in the registry").count(), 2, "{}", told.out());
-    fixture.odd.clear();
+    let checked = run(&fixture, &clock, "inspect --check --remote @copy:1");
+    assert_eq!(checked.out().matches("not in the registry").count(), 2, "{}", checked.out());
+    fixture.with_habit.clear();
     let _ = run(&fixture, &clock, "push @copy:1").success();
-    let sent = fixture.odd.requests();
+    let sent = fixture.with_habit.requests();
     let images = sent.iter().filter(|it| it.method == "PUT" && it.path.contains("/manifests/sha256:")).count();
     assert_eq!(images, 2, "both are sent again");
 }
@@ -282,8 +287,8 @@ fn a_blob_by_another_digest_is_copied() {
     let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.canonical_blob_digests(), &clock);
     let layer = b"a layer by another digest";
-    let built = Image::oci().platform("linux", "amd64").layer_elsewhere(&sha512(layer), layer.len() as u64).build();
-    for registry in [&fixture.odd, &fixture.plain] {
+    let built = Image::oci().platform("linux", "amd64").layer_by_digest(&sha512(layer), layer.len() as u64).build();
+    for registry in [&fixture.with_habit, &fixture.standard] {
         registry.put_image("long", "1", &built);
         registry.put_blob_as("long", &sha512(layer), layer);
     }
@@ -291,6 +296,6 @@ fn a_blob_by_another_digest_is_copied() {
         let target = if source.starts_with('%') { "@far:1" } else { "@near:1" };
         let _ = run(&fixture, &clock, &format!("create {target} {source}")).success();
         let _ = run(&fixture, &clock, &format!("push {target}")).success();
-        assert!(fixture.odd.has_blob(&target[1..target.len() - 2], &sha512(layer)), "{target}");
+        assert!(fixture.with_habit.has_blob(&target[1..target.len() - 2], &sha512(layer)), "{target}");
     }
 }

@@ -1,4 +1,4 @@
-//! Files and folders of other users, met by a program that is not root.
+//! Files and folders of other users in the store of a program that is not root.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use testkit::sandbox::{Output, on_path};
 use testkit::skip::not_possible_here;
 
-use super::{Fixture, GUARD, PLACES, READERS, WRITERS, refusal};
+use super::{Fixture, PLACES, READERS, TIME_LIMIT, WRITERS, refusal};
 use crate::cases::OURS;
 
 /// Who runs the program where it must not be root, and somebody else; neither needs a name.
-const US: u32 = 40_001;
-const SOMEBODY: u32 = 40_002;
+const OWN_USER: u32 = 40_001;
+const OTHER_USER: u32 = 40_002;
 
-/// The program as `US`, in a home that is `US`'s.
+/// The program as `OWN_USER`, in a home that is `OWN_USER`'s.
 struct Users {
     fixture: Fixture,
     program: PathBuf,
@@ -29,7 +29,7 @@ impl Users {
         // Not by this process: a file that it had open for writing while it forks cannot be run.
         let copied = std::process::Command::new("cp").arg(OURS).arg(&program).status();
         assert!(copied.is_ok_and(|status| status.success()));
-        if !on_path("setpriv") || give(&root, US).is_err() {
+        if !on_path("setpriv") || change_owner(&root, OWN_USER).is_err() {
             not_possible_here("another user's files in the store", "only root, with setpriv, can make them");
             return None;
         }
@@ -37,19 +37,19 @@ impl Users {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        let become_us = [format!("--reuid={US}"), format!("--regid={US}"), "--clear-groups".to_owned()];
+        let become_us = [format!("--reuid={OWN_USER}"), format!("--regid={OWN_USER}"), "--clear-groups".to_owned()];
         let run = self.fixture.sandbox.command("setpriv").args(become_us).arg(&self.program);
-        run.args(self.fixture.words(args)).guard(GUARD).run()
+        run.args(self.fixture.words(args)).time_limit(TIME_LIMIT).run()
     }
 }
 
 /// Gives all that is below to a user.
-fn give(path: &Path, user: u32) -> std::io::Result<()> {
+fn change_owner(path: &Path, user: u32) -> std::io::Result<()> {
     std::os::unix::fs::lchown(path, Some(user), Some(user))?;
     if !fs::symlink_metadata(path)?.is_dir() {
         return Ok(());
     }
-    fs::read_dir(path)?.try_for_each(|entry| give(&entry?.path(), user))
+    fs::read_dir(path)?.try_for_each(|entry| change_owner(&entry?.path(), user))
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn another_users_files_are_refused_and_roots_are_not() {
         if place.path == "{L}/zzz" {
             continue;
         }
-        for (owner, is_foreign) in [(SOMEBODY, true), (0, false)] {
-            fixture.leave_staging();
-            give(&fixture.path(".docker-manifest/staging"), US).expect("root may give away");
+        for (owner, is_foreign) in [(OTHER_USER, true), (0, false)] {
+            fixture.leave_staged_file();
+            change_owner(&fixture.path(".docker-manifest/staging"), OWN_USER).expect("root may give away");
             chown(&path, Some(owner), None).expect("root may give away");
             for command in READERS {
                 tried += 1;
@@ -85,7 +85,7 @@ fn another_users_files_are_refused_and_roots_are_not() {
             }
             // A push writes down what the tag has now, and so clears what a killed process left.
             if path.exists() || !place.path.starts_with(".docker-manifest/staging/") {
-                chown(&path, Some(US), None).expect("root may give back");
+                chown(&path, Some(OWN_USER), None).expect("root may give back");
             }
         }
     }
@@ -102,5 +102,5 @@ fn an_entry_that_sudo_docker_wrote_can_be_changed_by_its_user() {
     let Some(users) = Users::new() else { return };
     chown(users.fixture.path("{L}/{E}"), Some(0), Some(0)).expect("root may take");
     let _ = users.run(&["annotate", "{LIST}", "{HOST}/app:0", "--variant", "v1"]).success();
-    assert_eq!(fs::metadata(users.fixture.path("{L}/{E}")).expect("it is there").uid(), US);
+    assert_eq!(fs::metadata(users.fixture.path("{L}/{E}")).expect("it is there").uid(), OWN_USER);
 }

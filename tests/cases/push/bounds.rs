@@ -1,5 +1,5 @@
-//! What is refused before anything is sent because no registry could serve it, tags that cannot be moved, and published
-//! lists whose images are gone.
+//! Lists that no registry could serve are refused before any request. Tags that cannot be moved, and published
+//! lists without their images.
 
 use testkit::client::Client;
 use testkit::image::Index;
@@ -14,7 +14,7 @@ fn apply(fixture: &Fixture, flags: &[&str], spec: String) -> Output {
 }
 
 #[test]
-fn an_oversized_list_is_refused_before_any_request() {
+fn push_refuses_an_oversized_list_before_any_request() {
     let fixture = Fixture::new();
     fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     let filling = "x".repeat(4 << 20);
@@ -34,7 +34,7 @@ fn an_oversized_list_is_refused_before_any_request() {
 }
 
 #[test]
-fn a_spec_with_more_images_than_a_list_can_have_fetches_none() {
+fn apply_refuses_too_many_images_before_any_request() {
     let fixture = Fixture::new();
     let image = format!("- image: '{}'\n", fixture.word("@dst/app:amd"));
     let spec = |number| format!("image: '{}'\nmanifests:\n{}", fixture.word("@dst/app:1"), image.repeat(number));
@@ -46,7 +46,7 @@ fn a_spec_with_more_images_than_a_list_can_have_fetches_none() {
 }
 
 #[test]
-fn a_refused_tag_that_serves_the_list_is_a_success() {
+fn push_succeeds_if_a_refused_tag_serves_the_list() {
     // As ECR, Harbor and others refuse to move a tag; another run has put the same list in the meantime.
     for status in [400, 403, 409, 412] {
         let fixture = Fixture::new();
@@ -56,14 +56,14 @@ fn a_refused_tag_that_serves_the_list_is_a_success() {
         let _ = fixture.push(&["-t", "2"]).success();
         let (_, digest) = fixture.served("1");
         for tag in ["1", "2"] {
-            fixture.to.fault(Rule::on("PUT", &format!("/manifests/{tag}")).always(), Fault::status(status));
+            fixture.to.add_fault(Rule::on("PUT", &format!("/manifests/{tag}")).always(), Fault::status(status));
         }
         // The look before the push does not see it.
-        fixture.to.fault(Rule::on("GET", "/manifests/1").nth(1), Fault::status(404));
+        fixture.to.add_fault(Rule::on("GET", "/manifests/1").nth(1), Fault::status(404));
         fixture.to.clear();
-        let again = fixture.push(&["--verbose"]).success();
-        assert_eq!(again.out().lines().last(), Some(digest.as_str()), "{status}");
-        assert!(again.err().contains(&format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1"))));
+        let repeated = fixture.push(&["--verbose"]).success();
+        assert_eq!(repeated.out().lines().last(), Some(digest.as_str()), "{status}");
+        assert!(repeated.err().contains(&format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1"))));
         assert!(puts(&fixture.to).contains(&"1".to_owned()), "{:#?}", puts(&fixture.to));
         // Another list is refused as before.
         let _ = fixture.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--os-version", "1"]).success();
@@ -74,7 +74,7 @@ fn a_refused_tag_that_serves_the_list_is_a_success() {
 }
 
 #[test]
-fn an_image_that_a_published_list_has_lost_is_named_with_the_list() {
+fn push_names_an_image_that_a_published_list_has_lost() {
     let fixture = Fixture::new();
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).build();
@@ -91,12 +91,12 @@ fn an_image_that_a_published_list_has_lost_is_named_with_the_list() {
     ];
     let child = format!("{}@{}", fixture.word("@src/app"), images[1].digest());
     for output in outputs {
-        let said = output.err();
-        assert_eq!((output.code, output.out()), (1, String::new()), "{said}");
+        let stderr = output.err();
+        assert_eq!((output.code, output.out()), (1, String::new()), "{stderr}");
         let line = format!("no such manifest: {child} (linux/arm64), which {}", fixture.word("@src/app:list"));
-        assert!(said.starts_with(&line), "{said}");
-        assert!(said.contains("\nhint: push that image again, or name the platforms that you want with --platform"));
-        assert!(!said.contains("check the name") && !said.contains("log in"), "{said}");
+        assert!(stderr.starts_with(&line), "{stderr}");
+        assert!(stderr.contains("\nhint: push that image again, or name the platforms that you want with --platform"));
+        assert!(!stderr.contains("check the name") && !stderr.contains("log in"), "{stderr}");
     }
     let json = fixture.run(&["create", "--format", "json", "@dst/app:1", "@src/app:list"]);
     let error: serde_json::Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");

@@ -1,4 +1,4 @@
-//! `--referrers`: what signs and attests images, or belongs to them, goes to the other registry with them.
+//! `--referrers`: signatures, attestations and other referrers of images are copied to the other registry.
 
 use serde_json::Value;
 use testkit::image::{Image, Index};
@@ -69,33 +69,33 @@ impl Signed {
     }
 
     /// Which of them the target has with their blobs: by their place in [`Signed::all`].
-    fn there(&self, fixture: &Fixture) -> Vec<usize> {
+    fn copied(&self, fixture: &Fixture) -> Vec<usize> {
         let is_there = |place: &usize| fixture.to.manifest(TARGET, &self.all()[*place].digest()).is_some();
-        let there: Vec<usize> = (0..5).filter(is_there).collect();
-        there.iter().for_each(|place| fixture.assert_whole(self.all()[*place]));
-        there
+        let copied: Vec<usize> = (0..5).filter(is_there).collect();
+        copied.iter().for_each(|place| fixture.assert_whole(self.all()[*place]));
+        copied
     }
 }
 
 #[test]
-fn an_index_that_is_carried_unchanged_keeps_what_signs_it() {
+fn an_unchanged_index_keeps_its_signatures() {
     let fixture = Fixture::new();
     let signed = signed(&fixture, &["%src/app:1"]);
     let pushed = fixture.pushed(&[]);
     assert_eq!(pushed["digest"], signed.index.digest());
     // The signatures of all levels and cosign's tag, but no SBOM.
-    assert_eq!(signed.there(&fixture), [0, 1, 2, 4]);
+    assert_eq!(signed.copied(&fixture), [0, 1, 2, 4]);
     let (_, bytes) = fixture.to.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
     assert_eq!(bytes, signed.cosign.manifest);
-    let told: Vec<&str> = pushed["referrers"].as_array().expect("referrers").iter().map(digest).collect();
-    assert_eq!(told.len(), 4);
-    assert!(told.contains(&signed.countersignature.digest().as_str()), "{told:?}");
+    let printed: Vec<&str> = pushed["referrers"].as_array().expect("referrers").iter().map(digest).collect();
+    assert_eq!(printed.len(), 4);
+    assert!(printed.contains(&signed.countersignature.digest().as_str()), "{printed:?}");
     // All of them come before the tag moves.
     assert_eq!(puts(&fixture.to).last().map(String::as_str), Some("1"));
     // A second push finds all of it there.
     fixture.to.clear();
-    let again = fixture.pushed(&[]);
-    assert_eq!((&again["unchanged"], writes(&fixture.to).len()), (&Value::Bool(true), 0));
+    let repeated = fixture.pushed(&[]);
+    assert_eq!((&repeated["unchanged"], writes(&fixture.to).len()), (&Value::Bool(true), 0));
 }
 
 fn digest(referrer: &Value) -> &str {
@@ -103,7 +103,7 @@ fn digest(referrer: &Value) -> &str {
 }
 
 #[test]
-fn the_referrers_flag_selects_what_is_copied() {
+fn the_referrers_flag_selects_the_referrers_to_copy() {
     for (flags, expected) in [
         (&["--referrers", "drop"][..], &[][..]),
         (&["--referrers", "keep"], &[0, 1, 2, 4]),
@@ -114,37 +114,37 @@ fn the_referrers_flag_selects_what_is_copied() {
         let fixture = Fixture::new();
         let signed = signed(&fixture, &["%src/app:1"]);
         let _ = fixture.push(flags).success();
-        assert_eq!(signed.there(&fixture), expected, "{flags:?}");
+        assert_eq!(signed.copied(&fixture), expected, "{flags:?}");
     }
 }
 
 #[test]
-fn a_list_that_is_put_together_drops_them_and_a_dry_run_names_them() {
+fn a_combined_list_drops_referrers_and_dry_run_names_them() {
     let fixture = Fixture::new();
     let signed = signed(&fixture, &["%src/app:amd64", "%src/app:arm64"]);
     let dry_run = fixture.push(&["--dry-run"]).success().out();
-    let (_, left) = dry_run.split_once("Referrers that stay behind:\n").expect("what stays behind");
+    let (_, left_behind) = dry_run.split_once("Referrers that stay behind:\n").expect("what stays behind");
     for artifact in [&signed.signature, &signed.countersignature, &signed.sbom, &signed.cosign] {
-        assert!(left.contains(&artifact.digest()), "{left}");
+        assert!(left_behind.contains(&artifact.digest()), "{left_behind}");
     }
-    assert!(!left.contains(&signed.index_signature.digest()), "{left}");
+    assert!(!left_behind.contains(&signed.index_signature.digest()), "{left_behind}");
     fixture.from.clear();
     let _ = fixture.push(&[]).success();
-    assert_eq!(signed.there(&fixture), [0_usize; 0]);
+    assert_eq!(signed.copied(&fixture), [0_usize; 0]);
     // Without a dry run nobody looks for them.
-    let asked = lines(&fixture.from).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
-    assert_eq!(asked.count(), 0);
-    let told = fixture.push(&["--verbose"]).success().err();
-    assert!(told.contains(&format!("not sent along: {}", fixture.word("%src/app"))), "{told}");
+    let requests = lines(&fixture.from).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
+    assert_eq!(requests.count(), 0);
+    let stderr = fixture.push(&["--verbose"]).success().err();
+    assert!(stderr.contains(&format!("not sent along: {}", fixture.word("%src/app"))), "{stderr}");
     // Each image brings its own, and the list's index is not there.
     let _ = fixture.push(&["--referrers", "all"]).success();
-    assert_eq!(signed.there(&fixture), [1, 2, 3, 4]);
+    assert_eq!(signed.copied(&fixture), [1, 2, 3, 4]);
 }
 
 /// One look at the API for each manifest, and one at each of cosign's tags; without the API one look at the referrers
 /// tag instead, after the first manifest has shown that there is none.
 #[test]
-fn few_requests_find_them() {
+fn referrers_are_found_with_few_requests() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
         let fixture = Fixture { from, ..Fixture::new() };
@@ -153,12 +153,12 @@ fn few_requests_find_them() {
         fixture.from.put_index("src/app", "1", &index);
         fixture.created(&["%src/app:1"]);
         let _ = fixture.push(&[]).success();
-        let asked = lines(&fixture.from);
-        let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
+        let requests = lines(&fixture.from);
+        let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
         let by_tag =
-            asked.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
+            requests.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
         let expected = if has_api { (3, 0) } else { (1, 3) };
-        assert_eq!((count("/referrers/"), by_tag), expected, "{asked:#?}");
+        assert_eq!((count("/referrers/"), by_tag), expected, "{requests:#?}");
         assert_eq!((count(".sig "), count(".att "), count(".sbom ")), (3, 3, 3));
         assert_eq!(count("/tags/list"), 0);
     }
@@ -166,9 +166,9 @@ fn few_requests_find_them() {
 
 /// A source without the API has a referrers tag, and a target without it gets one.
 #[test]
-fn registries_without_the_api_have_a_tag_for_it() {
+fn referrers_are_copied_through_tags_without_the_api() {
     let without = || Registry::builder().without_referrers().start();
-    let fixture = Fixture { from: without(), ..Fixture::of(without()) };
+    let fixture = Fixture { from: without(), ..Fixture::with_registry(without()) };
     let image = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&image).build();
     let signature = artifact(SIGNATURE, "signature", &image);
@@ -187,7 +187,7 @@ fn registries_without_the_api_have_a_tag_for_it() {
 }
 
 #[test]
-fn a_list_of_referrers_has_bounds() {
+fn the_number_of_referrers_is_bounded() {
     let fixture = Fixture::new();
     let image = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&image).build();
@@ -209,15 +209,15 @@ fn a_list_of_referrers_has_bounds() {
 
 /// What cannot be looked for fails a push that is to carry it, and is a warning for one that only reports it.
 #[test]
-fn a_source_that_fails_is_no_source_without_referrers() {
+fn a_failing_source_is_not_a_source_without_referrers() {
     let fixture = Fixture::new();
     let signed = signed(&fixture, &["%src/app:1"]);
-    fixture.from.fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
+    fixture.from.add_fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
     let refused = fixture.push(&["--retries", "0"]);
     assert_eq!(refused.code, 1, "{}", refused.err());
-    assert_eq!((writes(&fixture.to), signed.there(&fixture)), (Vec::new(), Vec::new()));
+    assert_eq!((writes(&fixture.to), signed.copied(&fixture)), (Vec::new(), Vec::new()));
     let _ = fixture.push(&["--retries", "0", "--referrers", "drop", "--verbose"]).success();
     let _ = fixture.run(&["create", "--replace", "@dst/app:1", "%src/app:amd64"]).success();
-    let told = fixture.push(&["--retries", "0", "--verbose"]).success().err();
-    assert!(told.contains("cannot tell which referrers stay behind"), "{told}");
+    let stderr = fixture.push(&["--retries", "0", "--verbose"]).success().err();
+    assert!(stderr.contains("cannot tell which referrers stay behind"), "{stderr}");
 }

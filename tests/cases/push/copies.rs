@@ -1,4 +1,4 @@
-//! Images from another registry: their blobs come across, each once, before anything names them.
+//! Images from another registry: each blob is copied once, before a manifest names it.
 
 use std::thread;
 
@@ -17,7 +17,7 @@ fn line(output: &str, part: &str) -> usize {
 }
 
 #[test]
-fn images_come_from_another_registry_each_blob_once() {
+fn push_copies_each_blob_of_another_registry_once() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
     fixture.from.put_image("src/amd", "1", &amd);
@@ -52,9 +52,9 @@ fn a_second_push_sends_nothing_to_the_source() {
     let second = fixture.push(&[]).success();
     assert!(second.out().ends_with(&format!("\n{}", first.out())), "{}", second.out());
     assert_eq!(second.err(), "");
-    let looks =
+    let check_requests =
         [("GET", "1"), ("HEAD", &amd.digest())].map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
-    assert_eq!((lines(&fixture.to), lines(&fixture.from)), (looks.to_vec(), vec![]));
+    assert_eq!((lines(&fixture.to), lines(&fixture.from)), (check_requests.to_vec(), vec![]));
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn a_repository_of_the_same_registry_is_tried_first() {
 }
 
 #[test]
-fn a_mount_that_is_not_honoured_becomes_a_copy() {
-    let fixture = Fixture::of(Registry::builder().without_mounts().start());
+fn a_refused_mount_falls_back_to_a_copy() {
+    let fixture = Fixture::with_registry(Registry::builder().without_mounts().start());
     let near = image("amd64", &[BASE]);
     fixture.to.put_image("src/near", "1", &near);
     fixture.created(&["@src/near:1"]);
@@ -95,14 +95,16 @@ fn a_mount_that_is_not_honoured_becomes_a_copy() {
 }
 
 #[test]
-fn a_blob_that_breaks_off_in_the_middle_arrives_all_the_same() {
+fn an_interrupted_blob_is_resumed() {
     let fixture = Fixture::new();
     let amd = image("amd64", &[&[7; 100_000]]);
     fixture.from.put_image("src/amd", "1", &amd);
     fixture.created(&["%src/amd:1"]);
     let layer = sha256(&[7; 100_000]);
-    fixture.from.fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
-    fixture.to.fault(Rule::on("PUT", &format!("digest={}", amd.config_digest())).nth(1), Fault::CutRequestAfter(10));
+    fixture.from.add_fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
+    fixture
+        .to
+        .add_fault(Rule::on("PUT", &format!("digest={}", amd.config_digest())).nth(1), Fault::CutRequestAfter(10));
     let _ = fixture.push(&["--retries", "3"]).success();
     fixture.assert_whole(&amd);
     assert_eq!(fixture.to.open_uploads(), 0);
@@ -115,7 +117,7 @@ fn a_child_is_put_after_its_blobs() {
     fixture.from.put_image("src/amd", "1", &amd);
     fixture.from.put_image("src/arm", "1", &arm);
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
-    fixture.from.fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
+    fixture.from.add_fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
     thread::scope(|scope| {
         let pushing = scope.spawn(|| fixture.push(&["--jobs", "8"]));
         let amd_put = format!("/manifests/{}", amd.digest());
@@ -146,7 +148,7 @@ fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
 }
 
 #[test]
-fn foreign_layers_stay_where_they_are() {
+fn push_does_not_copy_foreign_layers() {
     let fixture = Fixture::new();
     let windows = windows_image("10.0.20348.1");
     fixture.from.put_image("win/far", "1", &windows);
@@ -178,7 +180,7 @@ fn an_index_with_attestations_is_published_whole() {
     let mut found = fixture.children("1");
     found.sort();
     assert_eq!(found, digests);
-    let attesting = pushed["platforms"].as_array().expect("lines").iter().filter(|line| !line["attests"].is_null());
+    let attesting = pushed["platforms"].as_array().expect("entries").iter().filter(|line| !line["attests"].is_null());
     assert_eq!(attesting.count(), 2);
     assert_eq!(writes(&fixture.from), [""; 0]);
 }
@@ -195,11 +197,11 @@ fn a_blob_is_sent_if_head_is_forbidden() {
         for method in ["HEAD", "GET"] {
             let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
             let refusal = Fault::Status(status, String::new(), challenge);
-            fixture.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+            fixture.to.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
         }
         // Cut off in its last request as well, where it is asked after once more.
         let config = format!("digest={}", amd.config_digest());
-        fixture.to.fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
+        fixture.to.add_fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
         let pushed = fixture.push(&["--quiet", "--retries", "2"]).success();
         assert_eq!(pushed.out().lines().last(), Some(fixture.served("1").1.as_str()), "{status}");
         fixture.assert_whole(&amd);
@@ -224,13 +226,13 @@ fn an_image_is_put_by_the_digest_in_the_list() {
 }
 
 #[test]
-fn a_layer_by_its_sha512_may_be_answered_with_its_sha256() {
+fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     let fixture = Fixture::new();
     let bytes: &[u8] = b"a layer";
     let digest = sha512(bytes);
     let upload = format!("/v2/src/app/blobs/uploads/?digest={digest}");
     assert_eq!(Client::new(fixture.from.addr()).request("POST", &upload, &[], bytes).status, 201);
-    let amd = Image::oci().platform("linux", "amd64").layer_elsewhere(&digest, bytes.len() as u64).build();
+    let amd = Image::oci().platform("linux", "amd64").layer_by_digest(&digest, bytes.len() as u64).build();
     fixture.from.put_image("src/app", "1", &amd);
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
@@ -241,7 +243,7 @@ fn a_layer_by_its_sha512_may_be_answered_with_its_sha256() {
     let plain = image("amd64", &[b"amd"]);
     fixture.from.put_image("src/app", "1", &plain);
     fixture.created(&["%src/app:1"]);
-    fixture.to.fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
+    fixture.to.add_fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&["--retries", "0"]);
     assert_eq!((failed.code, fixture.to.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
 }

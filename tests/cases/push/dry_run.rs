@@ -1,4 +1,4 @@
-//! `--dry-run`: what would happen, found out without changing anything.
+//! `--dry-run` prints what a push would do, and changes nothing.
 
 use serde_json::{Value, json};
 use testkit::image::{Index, sha256};
@@ -27,32 +27,32 @@ fn dry_run_prints_the_requests_and_sends_none() {
     let fixture = fixture();
     let dry = fixture.push(&["--dry-run", "-t", "latest"]).success();
     assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
-    let out = dry.out();
-    assert_eq!(out.lines().next(), Some(format!("Would push {}", fixture.word("@dst/app:1")).as_str()));
-    assert_eq!(out.matches("(new)").count(), 2, "{out}");
-    assert!(line(&out, "linux/amd64").ends_with("in place"), "{out}");
-    assert!(line(&out, "linux/arm64").contains(&format!("mount from {}", fixture.word("@src/arm"))), "{out}");
-    assert!(line(&out, "linux/s390x").contains(&format!("copy from {}", fixture.word("%src/s390x"))), "{out}");
-    line(&out, "Blobs to mount: 2, to copy: 2 (");
+    let stdout = dry.out();
+    assert_eq!(stdout.lines().next(), Some(format!("Would push {}", fixture.word("@dst/app:1")).as_str()));
+    assert_eq!(stdout.matches("(new)").count(), 2, "{stdout}");
+    assert!(line(&stdout, "linux/amd64").ends_with("in place"), "{stdout}");
+    assert!(line(&stdout, "linux/arm64").contains(&format!("mount from {}", fixture.word("@src/arm"))), "{stdout}");
+    assert!(line(&stdout, "linux/s390x").contains(&format!("copy from {}", fixture.word("%src/s390x"))), "{stdout}");
+    line(&stdout, "Blobs to mount: 2, to copy: 2 (");
     for platform in ["linux/amd64", "linux/arm64", "linux/s390x"] {
-        line(&out, &format!("+ {platform} sha256:"));
+        line(&stdout, &format!("+ {platform} sha256:"));
     }
     // What was said is what then happens.
-    let digest = line(&out, "digest:").split_whitespace().last().unwrap_or_default().to_owned();
+    let digest = line(&stdout, "digest:").split_whitespace().last().unwrap_or_default().to_owned();
     let pushed = fixture.pushed(&["-q", "-t", "latest"]);
     assert_eq!((&pushed["digest"], &pushed["mounted"]), (&json!(digest), &json!(2)));
     assert_eq!(pushed["copied"]["blobs"], 2);
     fixture.to.clear();
-    let again = fixture.push(&["--dry-run"]).success();
-    assert!(again.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", again.out());
-    let mut asked = lines(&fixture.to);
+    let repeated = fixture.push(&["--dry-run"]).success();
+    assert!(repeated.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", repeated.out());
+    let mut requests = lines(&fixture.to);
     // The image from another repository could have referrers, which stay behind.
-    let referrers: Vec<String> = asked.extract_if(.., |line| line.contains("/v2/src/arm/")).collect();
+    let referrers: Vec<String> = requests.extract_if(.., |line| line.contains("/v2/src/arm/")).collect();
     assert_eq!(referrers.len(), 1 + 3, "{referrers:#?}");
     // The tag and the images are requested together.
-    asked.sort();
-    assert_eq!((asked.len(), &asked[0]), (1 + 3, &format!("GET /v2/{TARGET}/manifests/1 200")), "{asked:#?}");
-    assert!(asked[1..].iter().all(|line| line.starts_with("HEAD ") && line.ends_with(" 200")), "{asked:#?}");
+    requests.sort();
+    assert_eq!((requests.len(), &requests[0]), (1 + 3, &format!("GET /v2/{TARGET}/manifests/1 200")), "{requests:#?}");
+    assert!(requests[1..].iter().all(|line| line.starts_with("HEAD ") && line.ends_with(" 200")), "{requests:#?}");
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn dry_run_json_has_the_same_content() {
     let config = image("s390x", &[b"s390x", b"there"]).config;
     let bytes = config.len() + b"s390x".len();
     assert_eq!(dry["copied"], json!({ "blobs": 2, "bytes": bytes }));
-    let from: Vec<&Value> = dry["platforms"].as_array().expect("lines").iter().map(|line| &line["from"]).collect();
+    let from: Vec<&Value> = dry["platforms"].as_array().expect("entries").iter().map(|line| &line["from"]).collect();
     let copy = json!({ "how": "copy", "repository": fixture.word("%src/s390x"), "bytes": bytes });
     assert!(from.contains(&&copy), "{from:#?}");
     assert!(from.contains(&&json!({ "how": "inPlace", "repository": fixture.word("@dst/app"), "bytes": 0 })));
     let names = |of: &str| -> Vec<Value> {
-        dry["changes"][of].as_array().expect("lines").iter().map(|line| line["platform"].clone()).collect()
+        dry["changes"][of].as_array().expect("entries").iter().map(|line| line["platform"].clone()).collect()
     };
     assert_eq!(names("added"), ["linux/amd64", "linux/s390x"]);
     assert_eq!((names("removed"), names("changed")), (vec![json!("linux/386")], vec![json!("linux/arm64")]));
@@ -113,7 +113,7 @@ fn dry_run_compares_annotations_too() {
 }
 
 #[test]
-fn a_list_in_other_bytes_is_no_other_list() {
+fn dry_run_reports_an_equal_list_in_other_bytes() {
     let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
     fixture.to.put_index(TARGET, "1", &index);
@@ -124,8 +124,8 @@ fn a_list_in_other_bytes_is_no_other_list() {
     fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     fixture.created(&["--replace", "@dst/app:amd"]);
     let dry = fixture.push(&["--dry-run"]).success().out();
-    let said = format!("\n{} serves the same list now in other bytes\n", fixture.word("@dst/app:1"));
-    assert!(dry.contains("(moves here from ") && dry.ends_with(&said), "{dry}");
+    let expected = format!("\n{} serves the same list now in other bytes\n", fixture.word("@dst/app:1"));
+    assert!(dry.contains("(moves here from ") && dry.ends_with(&expected), "{dry}");
 }
 
 #[test]
@@ -136,16 +136,16 @@ fn dry_run_reports_all_missing_images_together() {
     fixture.from.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
     let _ = fixture.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
     // A registry without the child in place.
-    fixture.to.fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
+    fixture.to.add_fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
     fixture.to.clear();
     let failed = fixture.push(&["--dry-run"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     let manifest = format!("{}@{}", fixture.word("@dst/app"), image("amd64", &[b"amd"]).digest());
     let blob = format!("{}@{}", fixture.word("%src/ppc"), sha256(b"lost"));
-    let said: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
+    let first_lines: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
     let list = fixture.word("@dst/app:1");
     assert_eq!(
-        said,
+        first_lines,
         [format!("no such manifest: {manifest} (linux/amd64), which {list} names"), format!("no such blob: {blob}")]
     );
     assert_eq!(writes(&fixture.to), [""; 0]);
@@ -158,19 +158,19 @@ fn dry_run_names_attestations() {
     let index = Index::oci().image(&amd).attestation(&amd).build();
     fixture.from.put_index("src/built", "1", &index);
     fixture.created(&["%src/built:1"]);
-    let out = fixture.push(&["--dry-run"]).success().out();
-    let rows: Vec<&str> = out.lines().filter(|line| line.contains(" copy from ")).collect();
+    let stdout = fixture.push(&["--dry-run"]).success().out();
+    let rows: Vec<&str> = stdout.lines().filter(|line| line.contains(" copy from ")).collect();
     let firsts: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
-    assert_eq!(firsts, ["linux/amd64", "attestation"], "{out}");
-    assert!(!out.contains("unknown"), "{out}");
+    assert_eq!(firsts, ["linux/amd64", "attestation"], "{stdout}");
+    assert!(!stdout.contains("unknown"), "{stdout}");
     // Scripts are told what the list says.
-    let told = fixture.pushed(&["--dry-run"]);
-    assert_eq!(told["platforms"][1]["platform"], "unknown/unknown");
-    assert_eq!(told["platforms"][1]["attests"], amd.digest());
+    let json = fixture.pushed(&["--dry-run"]);
+    assert_eq!(json["platforms"][1]["platform"], "unknown/unknown");
+    assert_eq!(json["platforms"][1]["attests"], amd.digest());
 }
 
 #[test]
-fn nothing_is_purged_or_written() {
+fn dry_run_purges_and_writes_nothing() {
     let fixture = fixture();
     let file = fixture.sandbox.path().join("digest");
     let before = tree(&fixture.sandbox.store());
@@ -180,18 +180,18 @@ fn nothing_is_purged_or_written() {
 }
 
 #[test]
-fn a_source_that_cannot_be_read_leaves_the_question_to_the_next() {
+fn dry_run_asks_the_next_source_if_one_cannot_be_read() {
     let fixture = Fixture::new();
     fixture.from.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
     fixture.from.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
     let shared = sha256(b"shared");
     let locked = format!("/v2/src/amd/blobs/{shared}");
-    fixture.from.fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
+    fixture.from.add_fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
     let dry = fixture.push(&["--dry-run"]).success();
     line(&dry.out(), "Blobs to mount: 0, to copy: 5 (");
     // Where the other one does not have it, that one gives no answer is what there is to say.
-    fixture.from.fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
+    fixture.from.add_fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
     let failed = fixture.push(&["--dry-run"]);
     assert!(failed.code == 1 && failed.err().contains(&locked), "{}", failed.err());
 }

@@ -1,5 +1,5 @@
-//! Images that a list names and that are gone: a retention job deletes what has no tag, and the list goes on naming it.
-//! A push sends what it can send again, and names what it cannot; no tag moves then.
+//! Missing images of a published list: a retention job deletes manifests without a tag, and the list still names
+//! them. A push sends them again, or names those that it cannot send and moves no tag.
 
 use testkit::client::Client;
 use testkit::image::{Image, Index};
@@ -39,14 +39,14 @@ fn assert_named(fixture: &Fixture, output: &Output, image: &Image, platform: &st
          {child} ({platform})\n"
     );
     let previewed = format!("no such manifest: {child} ({platform}), which {list} names\n");
-    assert!([pushed, previewed].iter().any(|said| output.err().starts_with(said)), "{}", output.err());
+    assert!([pushed, previewed].iter().any(|expected| output.err().starts_with(expected)), "{}", output.err());
     let hint = "\nhint: push the image there again, or remove it from the list\n";
     assert!(output.err().contains(hint), "{}", output.err());
     assert_eq!(writes(&fixture.to), [""; 0]);
 }
 
 #[test]
-fn missing_children_are_sent_again_even_if_the_tag_is_current() {
+fn push_sends_missing_children_even_if_the_tag_is_current() {
     for tags in [&[][..], &["-t", "latest"]] {
         let (fixture, images) = published();
         delete(&fixture, &images[1]);
@@ -58,8 +58,8 @@ fn missing_children_are_sent_again_even_if_the_tag_is_current() {
         let pushed = fixture.push(tags).success();
         assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
         images.iter().for_each(|image| fixture.assert_whole(image));
-        let told = fixture.pushed(&["--dry-run"]);
-        assert_eq!(told["unchanged"], true, "{told}");
+        let json = fixture.pushed(&["--dry-run"]);
+        assert_eq!(json["unchanged"], true, "{json}");
     }
 }
 
@@ -85,7 +85,7 @@ fn push_fails_when_a_child_is_missing() {
 }
 
 #[test]
-fn an_apply_looks_as_a_push_does() {
+fn apply_checks_children_as_push_does() {
     let (fixture, images) = published();
     let image = |name: &str| format!("- image: '{}'\n", fixture.word(name));
     let sources: String = ["@dst/app:amd", "@src/arm:1", "%src/s390x:1"].map(image).concat();
@@ -100,7 +100,7 @@ fn an_apply_looks_as_a_push_does() {
     fixture.assert_whole(&images[1]);
     // It has the manifest when it is fetched by its tag, and not any more when it is looked for.
     let digest = images[0].digest();
-    fixture.to.fault(Rule::on("HEAD", &digest).always(), Fault::status(404));
+    fixture.to.add_fault(Rule::on("HEAD", &digest).always(), Fault::status(404));
     fixture.to.clear();
     for flags in [&[][..], &["--dry-run"]] {
         assert_named(&fixture, &apply(flags), &images[0], "linux/amd64");
@@ -109,7 +109,7 @@ fn an_apply_looks_as_a_push_does() {
 
 /// Some registries take a list whose images they do not have.
 #[test]
-fn a_list_under_another_tag_proves_no_child() {
+fn push_does_not_trust_a_list_under_another_tag() {
     let (fixture, images) = published();
     let _ = fixture.push(&["-t", "2"]).success();
     let tag = format!("/v2/{TARGET}/manifests/1");
@@ -128,7 +128,7 @@ fn push_does_not_claim_completeness_of_an_unreadable_registry() {
     fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
     for method in ["HEAD", "GET"] {
         let refusal = Fault::status(403);
-        fixture.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+        fixture.to.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
     }
     let pushed = fixture.push(&["--quiet"]).success();
     // What can be sent is sent; of what is in place nobody can tell.
@@ -138,35 +138,35 @@ fn push_does_not_claim_completeness_of_an_unreadable_registry() {
     let mut expected = [images[1].digest(), images[2].digest()];
     expected.sort();
     assert_eq!((sent, last.as_deref()), (expected.to_vec(), Some("1")));
-    let said = format!(
+    let expected_line = format!(
         "warning: cannot check that {} has all that {} names: the login may not read there (1 manifest)\n",
         fixture.word("@dst/app"),
         fixture.word("@dst/app:1")
     );
-    assert_eq!(pushed.err(), said);
+    assert_eq!(pushed.err(), expected_line);
 }
 
 #[test]
 fn a_child_with_a_wrong_digest_counts_as_missing() {
     let (fixture, images) = published();
-    fixture.to.fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
+    fixture.to.add_fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     assert!(failed.err().contains(&images[0].digest()), "{}", failed.err());
 }
 
 #[test]
-fn a_registry_without_head_is_asked_with_get() {
+fn push_uses_get_where_head_is_refused() {
     let (fixture, _) = published();
-    fixture.to.fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
-    let told = fixture.pushed(&[]);
-    assert_eq!((&told["unchanged"], &told["requests"]), (&true.into(), &(1 + 3 * 2).into()));
-    let asked = lines(&fixture.to);
-    assert_eq!(asked.iter().filter(|line| line.starts_with("GET ")).count(), 4, "{asked:#?}");
+    fixture.to.add_fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
+    let json = fixture.pushed(&[]);
+    assert_eq!((&json["unchanged"], &json["requests"]), (&true.into(), &(1 + 3 * 2).into()));
+    let requests = lines(&fixture.to);
+    assert_eq!(requests.iter().filter(|line| line.starts_with("GET ")).count(), 4, "{requests:#?}");
 }
 
 #[test]
-fn an_index_that_was_built_in_place_is_checked_child_by_child() {
+fn push_checks_each_child_of_an_index_that_was_built_in_place() {
     let fixture = Fixture::new();
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[0]).build();

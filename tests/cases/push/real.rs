@@ -1,4 +1,4 @@
-//! From one real docker-registry to another.
+//! A push from one real docker-registry to another.
 
 use testkit::client::Client;
 use testkit::image::fixtures::buildx_index;
@@ -10,7 +10,7 @@ use testkit::skip::skipped;
 use super::super::OURS;
 
 #[test]
-fn an_index_goes_from_one_real_registry_to_another() {
+fn push_copies_an_index_between_real_registries() {
     let started = RealRegistry::start_plain().and_then(|one| RealRegistry::start_plain().map(|other| (one, other)));
     let (from, to) = match started {
         Ok(both) => both,
@@ -42,8 +42,8 @@ fn an_index_goes_from_one_real_registry_to_another() {
     // From there to a third repository, everything is mounted.
     let third = format!("{}/third/app:1", to.host());
     let _ = run(&["create", &third, &list]).success();
-    let out = run(&["push", "--format", "json", "--type", "oci", &third]).success().out();
-    let said: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!(said["copied"]["blobs"], 0, "{out}");
-    assert!(said["mounted"].as_u64() > Some(0), "{out}");
+    let stdout = run(&["push", "--format", "json", "--type", "oci", &third]).success().out();
+    let json: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(json["copied"]["blobs"], 0, "{stdout}");
+    assert!(json["mounted"].as_u64() > Some(0), "{stdout}");
 }

@@ -1,22 +1,22 @@
-//! `--tag` with full references: other repositories, of the same registry and of others, are published first, each of
-//! them whole.
+//! `--tag` with full references: other repositories, in the same registry and in others, are published first and
+//! completely.
 
 use std::fs;
 
 use serde_json::{Value, json};
 use testkit::client::Client;
 use testkit::image::Image;
-use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
+use testkit::loopback::{Bearer, Fault, RecordedRequest, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
 use super::{Fixture, TARGET, image, lines, writes};
 
 /// A draft of an image in place and of one in the other registry.
 fn fixture() -> Fixture {
-    of(Fixture::new())
+    seeded(Fixture::new())
 }
 
-fn of(fixture: Fixture) -> Fixture {
+fn seeded(fixture: Fixture) -> Fixture {
     let [amd, arm] = images();
     fixture.to.put_image(TARGET, "amd", &amd);
     fixture.from.put_image("src/arm", "1", &arm);
@@ -58,7 +58,7 @@ fn assert_whole(registry: &Registry, repository: &str, tags: &[&str], list: &[u8
 }
 
 #[test]
-fn other_repositories_are_published_first_and_whole() {
+fn push_publishes_other_repositories_first_and_completely() {
     let fixture = fixture();
     let pushed = fixture.push(&["-t", &names(&fixture)]).success();
     let (list, digest) = fixture.served("1");
@@ -79,8 +79,8 @@ fn other_repositories_are_published_first_and_whole() {
     // Blobs of the same registry are mounted there.
     let mounts = |registry: &Registry| lines(registry).iter().filter(|line| line.contains("?mount=")).count();
     assert_eq!((mounts(&fixture.from), mounts(&fixture.to)), (2, 2));
-    let out = pushed.out();
-    let mut sent: Vec<&str> = out.lines().collect();
+    let stdout = pushed.out();
+    let mut sent: Vec<&str> = stdout.lines().collect();
     assert_eq!(sent.pop(), Some(digest.as_str()));
     // In the order of the images' names, which begin with a port that nobody knows before.
     sent[..2].sort_unstable();
@@ -89,50 +89,50 @@ fn other_repositories_are_published_first_and_whole() {
     let [far, second, own] = ["%other/app", "@second/app", "@dst/app"].map(|name| fixture.word(name));
     let both = |repository: &str| children.map(|child| line(repository, child));
     assert_eq!(sent, [both(&far).as_slice(), &both(&second), &[line(&own, &arm)]].concat());
-    let told = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
-    let told: String = told.iter().map(|name| format!("published: {}\n", fixture.word(name))).collect();
-    assert!(pushed.err().ends_with(&told), "{}", pushed.err());
+    let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
+    let expected: String = names.iter().map(|name| format!("published: {}\n", fixture.word(name))).collect();
+    assert!(pushed.err().ends_with(&expected), "{}", pushed.err());
 }
 
 #[test]
-fn nothing_is_sent_twice_and_each_repository_is_proven() {
+fn push_checks_each_repository_and_sends_nothing_twice() {
     let fixture = fixture();
     let _ = fixture.push(&["-t", &names(&fixture)]).success();
     fixture.to.clear();
     fixture.from.clear();
-    let again = fixture.push(&["-t", &names(&fixture), "--verbose"]).success();
+    let repeated = fixture.push(&["-t", &names(&fixture), "--verbose"]).success();
     assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
     // A look at each tag and at each image, in every repository.
     let of_referrers = ["/referrers/", ".sig 404", ".att 404", ".sbom 404"];
     let is_look = |line: &String| of_referrers.iter().all(|part| !line.contains(part));
-    let looks = |registry| lines(registry).into_iter().filter(is_look).count();
-    assert_eq!((looks(&fixture.from), looks(&fixture.to)), (2 + 2, 1 + 2 + 2 + 2));
+    let count_checks = |registry| lines(registry).into_iter().filter(is_look).count();
+    assert_eq!((count_checks(&fixture.from), count_checks(&fixture.to)), (2 + 2, 1 + 2 + 2 + 2));
     // And at what could stay behind of each image from elsewhere.
     assert_eq!((lines(&fixture.from).len(), lines(&fixture.to).len()), (4 + 4, 7 + 4));
-    let unchanged = again.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
-    assert_eq!((unchanged, again.err().lines().count()), (5, 5), "{}", again.err());
+    let unchanged = repeated.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
+    assert_eq!((unchanged, repeated.err().lines().count()), (5, 5), "{}", repeated.err());
     // One more tag is one PUT; an image that is gone is sent again.
-    let gone = format!("/v2/second/app/manifests/{}", images()[1].digest());
-    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &gone, &[], b"").status, 202);
+    let missing = format!("/v2/second/app/manifests/{}", images()[1].digest());
+    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &missing, &[], b"").status, 202);
     fixture.to.clear();
     fixture.from.clear();
     let tags = format!("{},{}", names(&fixture), fixture.word("%other/app:1.2"));
     let pushed = fixture.push(&["-q", "-t", &tags]).success();
     assert_eq!(puts(&fixture.from), put("other/app", &["1.2"]));
     assert_eq!(puts(&fixture.to), put("second/app", &[&images()[1].digest()]));
-    let told = pushed.err();
-    assert!(told.contains(&format!("published: {}\n", fixture.word("%other/app:1.2"))), "{told}");
-    assert!(told.contains(&format!("already there: {}\n", fixture.word("@second/app:edge"))), "{told}");
+    let stderr = pushed.err();
+    assert!(stderr.contains(&format!("published: {}\n", fixture.word("%other/app:1.2"))), "{stderr}");
+    assert!(stderr.contains(&format!("already there: {}\n", fixture.word("@second/app:edge"))), "{stderr}");
 }
 
 #[test]
-fn a_failure_in_one_repository_moves_no_tag() {
+fn push_moves_no_tag_after_a_failure_in_one_repository() {
     let fixture = fixture();
     // The image in place is in the other repository alone by now, and the list is to go to both.
     let _ = fixture.run(&["create", "@new/app:1", "%src/arm:1"]).success();
     let arm = images()[1].digest();
-    let gone = format!("/v2/src/arm/manifests/{arm}");
-    assert_eq!(Client::new(fixture.from.addr()).request("DELETE", &gone, &[], b"").status, 202);
+    let missing = format!("/v2/src/arm/manifests/{arm}");
+    assert_eq!(Client::new(fixture.from.addr()).request("DELETE", &missing, &[], b"").status, 202);
     fixture.to.clear();
     fixture.from.clear();
     for flags in [&[][..], &["--dry-run"]] {
@@ -144,9 +144,9 @@ fn a_failure_in_one_repository_moves_no_tag() {
 }
 
 #[test]
-fn a_failure_says_which_tags_moved_with_their_repositories() {
+fn a_failed_push_reports_moved_tags_with_their_repositories() {
     let fixture = fixture();
-    fixture.to.fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
+    fixture.to.add_fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
     let failed = fixture.push(&["-q", "-t", &names(&fixture)]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
     let first = format!("failed to put manifest {}: ", fixture.word("@second/app:edge"));
@@ -156,8 +156,8 @@ fn a_failure_says_which_tags_moved_with_their_repositories() {
         ["@second/app:edge", "@dst/app:1", "@dst/app:latest"].as_slice(),
     ]
     .map(|names| names.iter().map(|name| fixture.word(name)).collect::<Vec<_>>());
-    let said = format!("  tags that moved: {}; tags that did not: {}", moved.join(", "), left.join(", "));
-    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+    let expected = format!("  tags that moved: {}; tags that did not: {}", moved.join(", "), left.join(", "));
+    assert!(failed.err().lines().any(|line| line == expected), "{}", failed.err());
     assert_eq!(fixture.to.tags(TARGET), ["amd"]);
     // The first repository has got all of it already.
     let json = fixture.push(&["-t", &names(&fixture), "--format", "json"]);
@@ -166,7 +166,7 @@ fn a_failure_says_which_tags_moved_with_their_repositories() {
 }
 
 #[test]
-fn an_invalid_name_is_refused_before_any_request() {
+fn push_refuses_an_invalid_name_before_any_request() {
     let fixture = fixture();
     let digest = format!("sha256:{}", "0".repeat(64));
     let names = ["@dst/app", "team/app", "@dst/App:1", &digest, &format!("@dst/app@{digest}"), "a b"];
@@ -181,7 +181,7 @@ fn an_invalid_name_is_refused_before_any_request() {
 }
 
 #[test]
-fn a_dry_run_tells_of_each_repository() {
+fn push_dry_run_reports_each_repository() {
     let fixture = fixture();
     let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
     assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
@@ -193,12 +193,12 @@ fn a_dry_run_tells_of_each_repository() {
     assert!(dry.contains(&format!("mount from {}", fixture.word("@dst/app"))), "{dry}");
     fixture.to.clear();
     fixture.from.clear();
-    let told = fixture.pushed(&["--dry-run", "-t", &names(&fixture)]);
-    assert_eq!(told["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
-    let others = told["otherRepositories"].as_array().expect("the others");
+    let printed = fixture.pushed(&["--dry-run", "-t", &names(&fixture)]);
+    assert_eq!(printed["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
+    let others = printed["otherRepositories"].as_array().expect("the others");
     let tags: Vec<&Value> = others.iter().map(|other| &other["tags"]).collect();
     assert_eq!(tags, [&json!(["1.2.3", "latest"]), &json!(["edge"])]);
-    assert_eq!((&told["tags"], &others[1]["dryRun"]), (&json!(["1", "latest"]), &json!(true)));
+    assert_eq!((&printed["tags"], &others[1]["dryRun"]), (&json!(["1", "latest"]), &json!(true)));
     assert_eq!(others[0]["tagChanges"][1], json!({ "tag": "latest", "change": "new", "now": null }));
     let _ = fixture.push(&["-t", &names(&fixture)]).success();
     let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
@@ -206,19 +206,21 @@ fn a_dry_run_tells_of_each_repository() {
 }
 
 #[test]
-fn programs_are_told_of_each_repository() {
+fn push_json_has_each_repository() {
     let fixture = fixture();
     let file = fixture.sandbox.path().join("metadata.json");
-    let told = fixture.pushed(&["-q", "-t", &names(&fixture), "--metadata-file", &file.display().to_string()]);
-    let others = told["otherRepositories"].as_array().expect("the others");
+    let printed = fixture.pushed(&["-q", "-t", &names(&fixture), "--metadata-file", &file.display().to_string()]);
+    let others = printed["otherRepositories"].as_array().expect("the others");
     let members: Vec<(&Value, &Value, &Value)> =
         others.iter().map(|other| (&other["reference"], &other["mounted"], &other["copied"]["blobs"])).collect();
     let names = ["%other/app:1.2.3", "@second/app:edge"].map(|name| json!(fixture.word(name)));
     assert_eq!(members, [(&names[0], &json!(2), &json!(2)), (&names[1], &json!(2), &json!(2))]);
-    assert_eq!((&told["reference"], &told["mounted"]), (&json!(fixture.word("@dst/app:1")), &json!(0)));
-    assert!(others.iter().chain([&told]).all(|each| each["digest"] == told["digest"] && each["unchanged"] == false));
+    assert_eq!((&printed["reference"], &printed["mounted"]), (&json!(fixture.word("@dst/app:1")), &json!(0)));
+    assert!(
+        others.iter().chain([&printed]).all(|each| each["digest"] == printed["digest"] && each["unchanged"] == false)
+    );
     let all = lines(&fixture.to).len() + lines(&fixture.from).len();
-    assert_eq!(told["requests"], all);
+    assert_eq!(printed["requests"], all);
     let metadata: Value = serde_json::from_slice(&fs::read(file).expect("it is there")).expect("JSON");
     let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
     assert_eq!(metadata["image.name"], names.map(|name| fixture.word(name)).join(","));
@@ -233,26 +235,26 @@ fn programs_are_told_of_each_repository() {
 }
 
 #[test]
-fn a_reference_in_the_lists_own_repository_is_a_tag_of_it() {
+fn a_reference_in_the_lists_repository_is_a_tag() {
     let fixture = fixture();
     let _ = fixture.push(&["-q", "-t", &fixture.word("@dst/app:1")]).success();
     let [_, arm] = images().map(|image| image.digest());
     assert_eq!(puts(&fixture.to), put(TARGET, &[&arm, "1"]), "docker's push: no PUT by digest");
-    let told = fixture.pushed(&["-t", &fixture.word("@dst/app:2")]);
-    assert_eq!((&told["tags"], told.get("otherRepositories")), (&json!(["1", "2"]), None));
+    let printed = fixture.pushed(&["-t", &fixture.word("@dst/app:2")]);
+    assert_eq!((&printed["tags"], printed.get("otherRepositories")), (&json!(["1", "2"]), None));
 }
 
 #[test]
-fn one_token_is_for_all_repositories_of_a_registry() {
+fn one_token_covers_all_repositories_of_a_registry() {
     let registry = Registry::builder().bearer(Bearer::new().user("user", "password")).start();
     let fixture = Fixture { to: registry, from: Registry::start(), sandbox: Sandbox::new() };
     // user:password
     let login = format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#, fixture.to.host());
     fixture.sandbox.write_config(&login);
-    let fixture = of(fixture);
+    let fixture = seeded(fixture);
     let _ = fixture.push(&["-t", &names(&fixture)]).success();
     let requests = fixture.to.requests();
-    let tokens: Vec<&Recorded> = requests.iter().filter(|request| request.is_token()).collect();
+    let tokens: Vec<&RecordedRequest> = requests.iter().filter(|request| request.is_token()).collect();
     assert_eq!(tokens.len(), 1, "{tokens:#?}");
     for scope in ["dst%2Fapp%3Apull%2Cpush", "second%2Fapp%3Apull%2Cpush"] {
         assert!(tokens[0].path.contains(scope), "{}", tokens[0].path);

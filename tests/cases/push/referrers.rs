@@ -10,7 +10,7 @@ const SBOM: &str = "application/vnd.example.sbom";
 
 /// A registry without a referrers API.
 fn fixture() -> Fixture {
-    Fixture::of(Registry::builder().without_referrers().start())
+    Fixture::with_registry(Registry::builder().without_referrers().start())
 }
 
 fn amd() -> Image {
@@ -28,12 +28,12 @@ fn tag(subject: &str) -> String {
 }
 
 /// The entry of the tag's index, as it is written.
-fn entry(of: &Image) -> String {
-    let manifest: Value = serde_json::from_slice(&of.manifest).expect("a manifest");
+fn entry(member_of: &Image) -> String {
+    let manifest: Value = serde_json::from_slice(&member_of.manifest).expect("a manifest");
     let entry = json!({
-        "mediaType": of.media_type,
-        "digest": of.digest(),
-        "size": of.manifest.len(),
+        "mediaType": member_of.media_type,
+        "digest": member_of.digest(),
+        "size": member_of.manifest.len(),
         "annotations": manifest["annotations"],
         "artifactType": SBOM,
     });
@@ -107,8 +107,8 @@ fn existing_referrer_descriptors_keep_their_bytes() {
     let list = format!("{{\"manifests\":[ {line},{}],", entry(&ours));
     assert_eq!(served(&fixture, &amd()), Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}")));
     // What it lists is not added again, where the image is sent again.
-    fixture.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
-    fixture.to.fault(Rule::on("HEAD", "/manifests/sha256:").always(), Fault::status(404));
+    fixture.to.add_fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
+    fixture.to.add_fault(Rule::on("HEAD", "/manifests/sha256:").always(), Fault::status(404));
     fixture.to.clear();
     let _ = fixture.push(&[]).success();
     let puts = puts(&fixture.to);
@@ -134,32 +134,35 @@ fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
     assert_ne!(edited, index.digest());
     assert_eq!(puts(&fixture.to), [edited.as_str(), tag(&base.digest()).as_str(), "1"]);
     let found: Value = serde_json::from_str(&served(&fixture, &base).expect("the tag")).expect("an index");
-    let of = |at: usize, member: &str| found["manifests"][at][member].clone();
-    assert_eq!([of(0, "digest"), of(1, "digest")], [json!(index.digest()), json!(edited)]);
-    assert_eq!([of(0, "annotations"), of(1, "annotations")], [json!({"kind": "list"}), json!({"kind": "edited"})]);
-    assert_eq!([of(1, "artifactType"), of(1, "mediaType")], [json!(SBOM), json!(OCI_INDEX)]);
+    let member_of = |at: usize, member: &str| found["manifests"][at][member].clone();
+    assert_eq!([member_of(0, "digest"), member_of(1, "digest")], [json!(index.digest()), json!(edited)]);
+    assert_eq!(
+        [member_of(0, "annotations"), member_of(1, "annotations")],
+        [json!({"kind": "list"}), json!({"kind": "edited"})]
+    );
+    assert_eq!([member_of(1, "artifactType"), member_of(1, "mediaType")], [json!(SBOM), json!(OCI_INDEX)]);
 }
 
 #[test]
-fn a_lost_update_is_repeated() {
+fn push_repeats_a_lost_update_of_the_referrers_index() {
     let fixture = fixture();
     let ours = sbom("ours", &amd());
     draft_of(&fixture, &[&ours]);
     let name = tag(&amd().digest());
     // Taken, and replaced by somebody else at once.
     let lost = Fault::Status(201, String::new(), Vec::new());
-    fixture.to.fault(Rule::on("PUT", &name).times(2), lost.clone());
+    fixture.to.add_fault(Rule::on("PUT", &name).times(2), lost.clone());
     let pushed = fixture.push(&[]).success();
     assert!(!pushed.err().contains("warning"), "{}", pushed.err());
     assert_eq!(served(&fixture, &amd()), Some(tag_index(&[entry(&ours)])));
     let of_tag = |method: &str| {
-        let is_it = |line: &&String| line.starts_with(method) && line.contains(&name);
-        lines(&fixture.to).iter().filter(is_it).count()
+        let matches = |line: &&String| line.starts_with(method) && line.contains(&name);
+        lines(&fixture.to).iter().filter(matches).count()
     };
     assert_eq!((of_tag("PUT "), of_tag("GET ")), (3, 6));
     let another = sbom("another", &amd());
     draft_of(&fixture, &[&another]);
-    fixture.to.fault(Rule::on("PUT", &name).always(), lost);
+    fixture.to.add_fault(Rule::on("PUT", &name).always(), lost);
     let pushed = fixture.push(&[]).success();
     let full = fixture.word(&format!("@dst/app:{name}"));
     let warning =
@@ -170,7 +173,7 @@ fn a_lost_update_is_repeated() {
 }
 
 #[test]
-fn a_tag_that_is_no_index_or_is_refused_is_left_with_a_warning() {
+fn push_warns_of_a_referrers_tag_that_is_no_index_or_is_refused() {
     let name = tag(&amd().digest());
     let fixture = fixture();
     fixture.to.put_image(TARGET, &name, &amd());
@@ -185,7 +188,7 @@ fn a_tag_that_is_no_index_or_is_refused_is_left_with_a_warning() {
     for (fault, code) in [(Fault::status(400), 0), (Fault::status(403), 0), (Fault::status(500), 1)] {
         let fixture = self::fixture();
         draft_of(&fixture, &[&sbom("ours", &amd())]);
-        fixture.to.fault(Rule::on("PUT", &name).always(), fault);
+        fixture.to.add_fault(Rule::on("PUT", &name).always(), fault);
         let pushed = fixture.push(&["--retries", "0"]);
         assert_eq!((pushed.code, pushed.err().contains(&name)), (code, true), "{}", pushed.err());
         // A failure comes before the list's tag, so that the same push can be done again.
@@ -194,7 +197,7 @@ fn a_tag_that_is_no_index_or_is_refused_is_left_with_a_warning() {
 }
 
 #[test]
-fn a_referrers_index_over_4_mib_is_refused() {
+fn push_refuses_a_referrers_index_over_4_mib() {
     let fixture = fixture();
     let name = tag(&amd().digest());
     let before = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(4 * 1024 * 1024 - 64));
@@ -206,7 +209,7 @@ fn a_referrers_index_over_4_mib_is_refused() {
 }
 
 #[test]
-fn a_dry_run_names_it() {
+fn dry_run_names_the_referrers_index() {
     let fixture = fixture();
     let name = tag(&amd().digest());
     draft_of(&fixture, &[&sbom("ours", &amd())]);

@@ -1,5 +1,5 @@
-//! What is refused before anything is sent: platforms that are missing, too many, or there twice; what the form cannot
-//! say.
+//! What is refused before any request: missing, extra and duplicate platforms, and content that the type cannot
+//! hold.
 
 use testkit::loopback::{Fault, Registry, Rule};
 
@@ -24,7 +24,7 @@ fn assert_refused(fixture: &Fixture, flags: &[&str], code: i32, line: &str) {
 }
 
 #[test]
-fn a_missing_platform_is_exit_code_3() {
+fn push_of_a_missing_platform_is_exit_code_3() {
     let fixture = fixture();
     let both = "linux/amd64,linux/arm64/v8";
     assert_refused(
@@ -53,13 +53,13 @@ fn a_missing_platform_is_exit_code_3() {
 }
 
 #[test]
-fn a_duplicate_platform_is_a_warning() {
+fn push_warns_of_a_duplicate_platform() {
     let fixture = Fixture::new();
     fixture.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
     fixture.to.put_image(TARGET, "b", &image("amd64", &[b"b"]));
     fixture.created(&["@dst/app:a", "@dst/app:b"]);
-    let (one, two) = (fixture.word("@dst/app:a"), fixture.word("@dst/app:b"));
-    let words = format!("2 images for linux/amd64: {one}, {two}");
+    let (first, second) = (fixture.word("@dst/app:a"), fixture.word("@dst/app:b"));
+    let words = format!("2 images for linux/amd64: {first}, {second}");
     assert_refused(&fixture, &["--strict"], 1, &words);
     let pushed = fixture.push(&[]).success();
     assert_eq!(pushed.err(), format!("warning: {words}\n"));
@@ -67,7 +67,7 @@ fn a_duplicate_platform_is_a_warning() {
 }
 
 #[test]
-fn a_format_that_cannot_express_a_draft_is_refused() {
+fn push_refuses_a_type_that_cannot_express_the_draft() {
     let fixture = fixture();
     let refused = fixture.push(&["--type", "docker"]);
     assert!(refused.err().contains("hint: ") && refused.err().contains("--type oci"), "{}", refused.err());
@@ -84,7 +84,7 @@ fn a_format_that_cannot_express_a_draft_is_refused() {
 }
 
 #[test]
-fn a_bad_tag_is_refused() {
+fn push_refuses_an_invalid_tag() {
     let fixture = fixture();
     let refused = fixture.push(&["-t", "fine,not/a/tag"]);
     assert!(refused.code != 0 && refused.err().contains("not/a/tag"), "{}", refused.err());
@@ -93,7 +93,7 @@ fn a_bad_tag_is_refused() {
 
 #[test]
 fn a_missing_login_is_reported_before_any_upload() {
-    let fixture = Fixture::of(Registry::builder().basic("me", "secret").start());
+    let fixture = Fixture::with_registry(Registry::builder().basic("me", "secret").start());
     fixture.from.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
     fixture.created(&["%src/amd:1"]);
     let refused = fixture.push(&["--format", "json"]);
@@ -104,11 +104,11 @@ fn a_missing_login_is_reported_before_any_upload() {
 }
 
 #[test]
-fn failures_of_one_kind_are_of_that_kind() {
+fn several_failures_of_one_kind_have_that_kind() {
     let fixture = Fixture::new();
     // Held until both have been asked for: after a failure nothing new is begun.
     for tag in ["1", "2"] {
-        fixture.from.fault(Rule::on("GET", &format!("src/none/manifests/{tag}")).nth(1), Fault::Hang);
+        fixture.from.add_fault(Rule::on("GET", &format!("src/none/manifests/{tag}")).nth(1), Fault::Hang);
     }
     let create = ["create", "--format", "json", "@dst/app:1", "%src/none:1", "%src/none:2"];
     let refused = std::thread::scope(|scope| {

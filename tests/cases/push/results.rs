@@ -1,4 +1,4 @@
-//! What came of a push, for programs: JSON on stdout, a file with the digest, buildx's metadata file.
+//! The results of a push for programs: JSON on stdout, a file with the digest, buildx's metadata file.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn fixture() -> Fixture {
 }
 
 #[test]
-fn json_takes_the_place_of_dockers_lines() {
+fn push_json_replaces_dockers_lines() {
     let fixture = fixture();
     let pushed = fixture.pushed(&["-t", "2.0.0"]);
     let (bytes, digest) = fixture.served("1");
@@ -47,23 +47,23 @@ fn json_takes_the_place_of_dockers_lines() {
         "dryRun": false,
     });
     assert_eq!(pushed, expected);
-    let again = fixture.pushed(&["-t", "2.0.0"]);
+    let repeated = fixture.pushed(&["-t", "2.0.0"]);
     (expected["unchanged"], expected["mounted"], expected["requests"]) = (json!(true), json!(0), json!(2 + 2));
-    assert_eq!(again, expected);
+    assert_eq!(repeated, expected);
 }
 
 #[test]
-fn quiet_prints_the_digest_alone_and_each_further_tag_is_named() {
+fn push_quiet_prints_the_digest_alone() {
     let fixture = fixture();
     let digest = fixture.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
     let line = |state: &str, tag: &str| format!("{state}: {}\n", fixture.word(&format!("@dst/app:{tag}")));
-    for (flags, said) in [
+    for (flags, expected) in [
         (["-q", "--dry-run"].as_slice(), String::new()),
         (&["-q"], String::new()),
         (&["-q", "-t", "2"], line("already there", "1") + &line("published", "2")),
     ] {
         let pushed = fixture.push(flags).success();
-        assert_eq!((pushed.out(), pushed.err()), (format!("{digest}\n"), said), "{flags:?}");
+        assert_eq!((pushed.out(), pushed.err()), (format!("{digest}\n"), expected), "{flags:?}");
     }
     assert_eq!(fixture.pushed(&["-q"])["digest"], digest);
     let image = |name: &str| format!("- image: '{}'\n", fixture.word(name));
@@ -79,13 +79,13 @@ fn quiet_prints_the_digest_alone_and_each_further_tag_is_named() {
 }
 
 #[test]
-fn files_are_written_after_a_success() {
+fn push_writes_result_files_after_success() {
     let fixture = fixture();
     let [digest_file, metadata_file] = ["digest", "metadata.json"].map(|name| fixture.sandbox.path().join(name));
     fs::write(&digest_file, "before").expect("it is written");
     let names = [&digest_file, &metadata_file].map(|file| file.display().to_string());
     let flags = ["--digest-file", names[0].as_str(), "--metadata-file", &names[1], "-t", "2"];
-    fixture.to.fault(Rule::on("PUT", "/manifests/2"), Fault::status(403));
+    fixture.to.add_fault(Rule::on("PUT", "/manifests/2"), Fault::status(403));
     assert_eq!(fixture.push(&flags).code, 1);
     assert_eq!((fs::read(&digest_file).expect("it stays"), metadata_file.exists()), (b"before".to_vec(), false));
     fixture.to.clear_faults();
@@ -103,7 +103,7 @@ fn files_are_written_after_a_success() {
 }
 
 #[test]
-fn a_result_on_stdout_keeps_the_other_output() {
+fn a_result_file_on_stdout_keeps_the_other_output() {
     let fixture = fixture();
     let log = fixture.sandbox.path().join("log");
     let script = "exec \"$0\" push --digest-file /dev/stdout \"$1\" >\"$2\"";
@@ -116,7 +116,7 @@ fn a_result_on_stdout_keeps_the_other_output() {
 
 /// The tag has moved by then, and what it serves must be known.
 #[test]
-fn a_result_that_cannot_be_written_keeps_no_other_back() {
+fn an_unwritable_result_file_does_not_prevent_the_others() {
     let fixture = fixture();
     let metadata = fixture.sandbox.path().join("metadata.json");
     let flags = ["--digest-file", "/dev/full", "--metadata-file", &metadata.display().to_string()];
@@ -124,8 +124,8 @@ fn a_result_that_cannot_be_written_keeps_no_other_back() {
     let (_, digest) = fixture.served("1");
     assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());
     assert!(failed.first_err_line().starts_with("cannot write /dev/full: "), "{}", failed.err());
-    let said = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
-    assert_eq!(failed.err().lines().nth(1), Some(said.as_str()));
+    let expected = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
+    assert_eq!(failed.err().lines().nth(1), Some(expected.as_str()));
     assert!(fs::read_to_string(&metadata).expect("it is written").contains(&digest));
     let json = fixture.push(&[&["--format", "json"][..], &flags].concat());
     let error: Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
@@ -143,8 +143,8 @@ fn a_draft_that_cannot_be_purged_does_not_hide_that_its_list_is_published() {
     let failed = fixture.push(&["--purge"]);
     let (_, digest) = fixture.served("1");
     assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());
-    let said = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
-    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+    let expected = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
+    assert!(failed.err().lines().any(|line| line == expected), "{}", failed.err());
 }
 
 /// The same for results of several lists, and of a copy.
@@ -156,7 +156,7 @@ fn a_full_disk_does_not_hide_what_is_published() {
     let spec = |target: &str| format!("image: {host}/dst/app:{target}\nmanifests:\n  - image: {host}/dst/app:1\n");
     fixture.sandbox.write("two.yaml", format!("{}---\n{}", spec("2"), spec("3")));
     fixture.sandbox.write("half.yaml", format!("{}---\n{}", spec("4"), spec("5")));
-    fixture.to.fault(Rule::on("PUT", "/manifests/5"), Fault::status(403));
+    fixture.to.add_fault(Rule::on("PUT", "/manifests/5"), Fault::status(403));
     let full = |words: &str| {
         let script = format!("exec \"$0\" {words} >/dev/full");
         fixture.sandbox.command("/bin/sh").args(["-c", &script, OURS]).run()
@@ -164,38 +164,38 @@ fn a_full_disk_does_not_hide_what_is_published() {
     let both = format!("lists that are published: {host}/dst/app:2, {host}/dst/app:3; lists that are not: none");
     let half = format!("lists that are published: {host}/dst/app:4; lists that are not: {host}/dst/app:5");
     let copied = format!("{host}/dst/app:copy is published all the same, with the digest ");
-    for (words, said) in [
+    for (words, expected) in [
         ("apply --format=json -f two.yaml", both),
         ("apply --format=json -f half.yaml", half),
         (&*format!("copy {list} {host}/dst/app:copy"), copied),
     ] {
         let failed = full(words);
         assert_eq!(failed.code, 1, "{words}");
-        assert!(failed.err().contains(&said), "{words}: {}", failed.err());
+        assert!(failed.err().contains(&expected), "{words}: {}", failed.err());
         assert!(failed.err().contains("cannot write the output: "), "{words}: {}", failed.err());
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_known_before_anything_is_sent() {
+fn an_unwritable_result_file_is_reported_before_any_request() {
     let fixture = fixture();
-    let nowhere = fixture.sandbox.path().join("none/digest").display().to_string();
+    let unwritable = fixture.sandbox.path().join("none/digest").display().to_string();
     for flag in ["--digest-file", "--metadata-file"] {
-        let refused = fixture.push(&[flag, &nowhere]);
+        let refused = fixture.push(&[flag, &unwritable]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
-        assert!(refused.first_err_line().starts_with(&format!("cannot write {nowhere}: ")), "{}", refused.err());
+        assert!(refused.first_err_line().starts_with(&format!("cannot write {unwritable}: ")), "{}", refused.err());
         assert_eq!(lines(&fixture.to), [""; 0]);
     }
 }
 
 #[test]
-fn the_same_draft_is_the_same_bytes_and_says_so() {
+fn a_repeated_push_has_the_same_bytes_and_reports_unchanged() {
     let fixture = fixture();
     let _ = fixture.push(&[]).success();
     let (bytes, digest) = fixture.served("1");
     fixture.to.clear();
-    let again = fixture.push(&["--verbose"]).success();
-    assert_eq!(again.err(), format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1")));
+    let repeated = fixture.push(&["--verbose"]).success();
+    assert_eq!(repeated.err(), format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1")));
     assert_eq!(puts(&fixture.to), [""; 0]);
     let other = self::fixture();
     let _ = other.push(&["--jobs", "1"]).success();
@@ -203,22 +203,22 @@ fn the_same_draft_is_the_same_bytes_and_says_so() {
 }
 
 #[test]
-fn verbose_tells_what_was_done() {
+fn push_verbose_reports_each_step() {
     let fixture = fixture();
     let pushed = fixture.push(&["--verbose"]).success();
     let amd = image("amd64", &[b"amd"]);
-    let at = |digest: String| format!("{}@{digest}", fixture.word("@dst/app"));
-    let mut said: Vec<String> = pushed.err().lines().map(str::to_owned).collect();
-    let last = said.pop().unwrap_or_default();
+    let with_digest = |digest: String| format!("{}@{digest}", fixture.word("@dst/app"));
+    let mut lines: Vec<String> = pushed.err().lines().map(str::to_owned).collect();
+    let last = lines.pop().unwrap_or_default();
     assert_eq!(last, format!("put {} as {}", fixture.word("@dst/app:1"), fixture.served("1").1));
-    said.sort();
+    lines.sort();
     let mut expected = [
-        format!("mounted {}", at(sha256(b"amd"))),
-        format!("mounted {}", at(amd.config_digest())),
-        format!("put {}", at(amd.digest())),
+        format!("mounted {}", with_digest(sha256(b"amd"))),
+        format!("mounted {}", with_digest(amd.config_digest())),
+        format!("put {}", with_digest(amd.digest())),
     ];
     expected.sort();
-    assert_eq!(said, expected);
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn platforms_are_printed_in_list_order() {
     fixture.created(&["%src/multi:1"]);
     let pushed: Value =
         serde_json::from_str(&fixture.push(&["--type", "oci", "--format", "json"]).success().out()).unwrap();
-    let told = pushed["platforms"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap().to_owned());
-    let (told, listed) = (told.collect::<Vec<_>>(), fixture.children("1"));
-    assert_eq!((told.len(), told), (6, listed));
+    let printed = pushed["platforms"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap().to_owned());
+    let (printed, listed) = (printed.collect::<Vec<_>>(), fixture.children("1"));
+    assert_eq!((printed.len(), printed), (6, listed));
 }

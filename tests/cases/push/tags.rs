@@ -1,4 +1,4 @@
-//! `--tag`: the list by its digest, then the fixed tags, then those that move; and what a failure leaves behind.
+//! `--tag`: the list by its digest, then fixed tags, then moving tags; and what a failure reports.
 
 use testkit::loopback::{Fault, Rule};
 
@@ -12,7 +12,7 @@ fn fixture() -> Fixture {
 }
 
 #[test]
-fn tags_follow_the_digest_the_moving_ones_last() {
+fn push_moves_digest_first_and_moving_tags_last() {
     let fixture = fixture();
     let pushed = fixture.push(&["-t", "latest,1.2.3", "--tag", "1.2", "-t", "latest"]).success();
     let (_, digest) = fixture.served("1");
@@ -23,16 +23,16 @@ fn tags_follow_the_digest_the_moving_ones_last() {
     }
     // One look for each tag and for the image, and nothing to send.
     fixture.to.clear();
-    let again = fixture.push(&["-t", "latest,1.2.3,1.2", "--verbose"]).success();
-    assert_eq!(again.out(), pushed.out());
+    let repeated = fixture.push(&["-t", "latest,1.2.3,1.2", "--verbose"]).success();
+    assert_eq!(repeated.out(), pushed.out());
     let found = lines(&fixture.to);
     assert!(found.len() == 4 + 1 && found.iter().all(|line| line.ends_with(" 200")), "{found:#?}");
-    let unchanged = again.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
-    assert_eq!((unchanged, again.err().lines().count()), (4, 4), "{}", again.err());
+    let unchanged = repeated.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
+    assert_eq!((unchanged, repeated.err().lines().count()), (4, 4), "{}", repeated.err());
 }
 
 #[test]
-fn a_current_tag_leaves_only_the_other_tags_to_move() {
+fn push_moves_only_tags_that_are_not_current() {
     let fixture = Fixture::new();
     fixture.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
     fixture.created(&["%src/amd:1"]);
@@ -44,7 +44,7 @@ fn a_current_tag_leaves_only_the_other_tags_to_move() {
 }
 
 #[test]
-fn the_lists_own_tag_behaves_as_docker_push() {
+fn push_puts_the_lists_own_tag_once() {
     let fixture = fixture();
     let _ = fixture.push(&["-t", "1"]).success();
     assert_eq!(puts(&fixture.to), ["1"]);
@@ -52,19 +52,19 @@ fn the_lists_own_tag_behaves_as_docker_push() {
 }
 
 #[test]
-fn a_failure_says_which_tags_moved() {
+fn a_failed_push_reports_the_moved_tags() {
     let fixture = fixture();
     let _ = fixture.push(&["-t", "edge"]).success();
     let (_, old) = fixture.served("1");
     let _ = fixture.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--variant", "v2"]).success();
-    fixture.to.fault(Rule::on("PUT", "/manifests/edge"), Fault::status(403));
+    fixture.to.add_fault(Rule::on("PUT", "/manifests/edge"), Fault::status(403));
     let failed = fixture.push(&["-t", "edge,2.0.0,latest"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
     assert!(
         failed.first_err_line().starts_with(&format!("failed to put manifest {}: ", fixture.word("@dst/app:edge")))
     );
-    let said = "  tags that moved: 2.0.0, 1; tags that did not: edge, latest";
-    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+    let expected = "  tags that moved: 2.0.0, 1; tags that did not: edge, latest";
+    assert!(failed.err().lines().any(|line| line == expected), "{}", failed.err());
     assert_eq!((fixture.served("edge").1, fixture.served("1")), (old, fixture.served("2.0.0")));
     assert!(fixture.to.manifest(TARGET, "latest").is_none());
     let json = fixture.push(&["-t", "edge,latest", "--format", "json"]);
@@ -74,19 +74,19 @@ fn a_failure_says_which_tags_moved() {
 }
 
 #[test]
-fn a_failure_before_any_tag_says_so_too() {
+fn a_failed_push_reports_that_no_tag_moved() {
     let fixture = fixture();
-    fixture.to.fault(Rule::on("PUT", "/manifests/sha256:"), Fault::status(403));
+    fixture.to.add_fault(Rule::on("PUT", "/manifests/sha256:"), Fault::status(403));
     let failed = fixture.push(&["-t", "2"]);
     assert!(failed.err().contains("\n  tags that moved: none; tags that did not: 1, 2\n"), "{}", failed.err());
     assert_eq!(fixture.to.tags(TARGET), ["amd"]);
 }
 
 #[test]
-fn a_list_under_a_digest_goes_by_its_digest() {
+fn a_list_named_by_digest_is_put_by_its_digest() {
     let fixture = fixture();
-    let told = fixture.pushed(&["--dry-run"]);
-    let digest = told["digest"].as_str().expect("a digest");
+    let json = fixture.pushed(&["--dry-run"]);
+    let digest = json["digest"].as_str().expect("a digest");
     let list = format!("@dst/app@{digest}");
     let _ = fixture.run(&["create", &list, "@dst/app:amd"]).success();
     fixture.to.clear();
@@ -95,7 +95,7 @@ fn a_list_under_a_digest_goes_by_its_digest() {
 }
 
 #[test]
-fn a_name_with_the_digest_of_another_list_is_refused_before_any_request() {
+fn push_refuses_a_digest_of_another_list_before_any_request() {
     let fixture = fixture();
     let digest = fixture.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
     let other = format!("sha256:{}", "0".repeat(64));
@@ -105,9 +105,9 @@ fn a_name_with_the_digest_of_another_list_is_refused_before_any_request() {
         fixture.to.clear();
         for flags in [&[][..], &["--dry-run"], &["-t", "x"]] {
             let refused = fixture.run(&[&["push"], flags, &[list.as_str()]].concat());
-            let said = format!("{} would be another list: its digest is {digest}\n", fixture.word(&list));
+            let expected = format!("{} would be another list: its digest is {digest}\n", fixture.word(&list));
             assert_eq!((refused.code, refused.out()), (1, String::new()), "{}", refused.err());
-            assert!(refused.err().starts_with(&said), "{}", refused.err());
+            assert!(refused.err().starts_with(&expected), "{}", refused.err());
         }
         assert_eq!(fixture.to.requests().len(), 0);
     }
@@ -121,8 +121,8 @@ fn push_replaces_a_broken_list() {
         let fixture = Fixture::new();
         fixture.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
         fixture.created(&["%src/amd:1"]);
-        fixture.to.fault(Rule::on("GET", "/manifests/1").always(), fault.clone());
-        fixture.to.fault(Rule::on("HEAD", "/manifests/2").always(), fault);
+        fixture.to.add_fault(Rule::on("GET", "/manifests/1").always(), fault.clone());
+        fixture.to.add_fault(Rule::on("HEAD", "/manifests/2").always(), fault);
         let pushed = fixture.push(&["--retries", "0", "-t", "2", "--quiet"]).success();
         let (_, digest) = fixture.served("1");
         assert_eq!(
@@ -132,7 +132,7 @@ fn push_replaces_a_broken_list() {
         );
         // What a dry run cannot find out it does not make up.
         fixture.to.clear_faults();
-        fixture.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(500));
+        fixture.to.add_fault(Rule::on("GET", "/manifests/1").always(), Fault::status(500));
         assert_eq!(fixture.push(&["--retries", "0", "--dry-run"]).code, 1);
     }
 }

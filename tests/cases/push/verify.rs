@@ -25,15 +25,15 @@ fn verify_gets_every_manifest_and_looks_for_every_blob() {
     let gets = all[after + 1..].iter().filter(|line| line.starts_with("GET ")).count();
     let heads = all[after + 1..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
     assert_eq!((gets, heads, all.len() - after - 1), (2 + 2, 5, 9), "{all:#?}");
-    let told = fixture.push(&["--verify"]).success().err();
-    assert!(told.contains("verified: 1 name, 2 manifests, 5 blobs"), "{told}");
+    let stderr = fixture.push(&["--verify"]).success().err();
+    assert!(stderr.contains("verified: 1 name, 2 manifests, 5 blobs"), "{stderr}");
 }
 
 #[test]
-fn verify_names_what_is_not_served() {
+fn push_verify_names_what_is_not_served() {
     let fixture = fixture();
     let digest = sha256(b"shared");
-    fixture.to.fault(Rule::on("HEAD", &format!("/blobs/{digest}")).always(), Fault::status(404));
+    fixture.to.add_fault(Rule::on("HEAD", &format!("/blobs/{digest}")).always(), Fault::status(404));
     let failed = fixture.push(&["--verify"]);
     assert_eq!(failed.code, 1);
     let expected =
@@ -41,14 +41,14 @@ fn verify_names_what_is_not_served() {
     assert!(failed.err().contains(&expected), "{}", failed.err());
     // A tag that another client has moved meanwhile.
     fixture.to.clear_faults();
-    fixture.to.fault(Rule::on("GET", "/manifests/1").from(2), Fault::status(404));
+    fixture.to.add_fault(Rule::on("GET", "/manifests/1").from(2), Fault::status(404));
     let failed = fixture.run(&["push", "--verify", "--format", "json", "@dst/app:1"]);
     let error: Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!((failed.code, &error["error"]["kind"]), (1, &json!("verification")), "{}", failed.err());
 }
 
 #[test]
-fn by_digest_moves_no_tag_and_prints_where_the_list_is() {
+fn push_by_digest_moves_no_tag_and_prints_the_digest() {
     let fixture = fixture();
     let pushed = fixture.push(&["--by-digest"]).success();
     let reference = pushed.out().trim_end().to_owned();

@@ -1,4 +1,4 @@
-//! How often each operation is tried: as often as was said, whatever it is made of.
+//! The number of tries of each operation: as many as requested, however many requests it consists of.
 
 use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
@@ -8,7 +8,7 @@ use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_fixture::{Fixture, digest, lines, repository};
 use super::super::clocks::RecordingClock;
-use super::{seeded, three};
+use super::{client_with_three_retries, seeded};
 
 /// A name, and whether it went well.
 type Operation = (&'static str, Box<dyn Fn(&Fixture) -> bool>);
@@ -19,8 +19,8 @@ fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
     let (blob, name) = (digest(&image.config_digest()), ManifestName::Tag("1".to_owned()));
     let by_digest = ManifestName::Digest(digest(&image.digest()));
     let (host, bytes) = (registry.host(), image.manifest.clone());
-    let again = |repository: &Repository| (repository.clone(), blob.clone(), name.clone());
-    let ((a1, blob1, name1), (a2, blob2, _), (a3, blob3, name3)) = (again(&a), again(&a), again(&a));
+    let parameters = |repository: &Repository| (repository.clone(), blob.clone(), name.clone());
+    let ((a1, blob1, name1), (a2, blob2, _), (a3, blob3, name3)) = (parameters(&a), parameters(&a), parameters(&a));
     let (a4, a5, a6, a7, b1, b2, b3) = (a.clone(), a.clone(), a.clone(), a, b.clone(), b.clone(), b);
     vec![
         ("manifest", Box::new(move |fixture| fixture.manifest_of(&format!("{host}/a:1")).is_ok())),
@@ -40,15 +40,15 @@ fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
 }
 
 #[test]
-fn each_operation_is_tried_so_often_and_no_more() {
+fn each_operation_has_a_bounded_number_of_tries() {
     for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::ResetAfterRead] {
         let (registry, image) = seeded();
         for (name, operation) in operations(&registry, &image) {
             registry.clear();
             registry.clear_faults();
-            registry.fault(Rule::any(), fault.clone());
+            registry.add_fault(Rule::any(), fault.clone());
             let clock = RecordingClock::new();
-            let fixture = three(&clock);
+            let fixture = client_with_three_retries(&clock);
             assert!(!operation(&fixture), "{name}, {fault:?}");
             let (sent, slept) = (registry.requests().len(), clock.slept_ms());
             assert_eq!((sent, slept), (4, vec![250, 500, 1000]), "{name}, {fault:?}: {:?}", lines(&registry));
@@ -56,8 +56,12 @@ fn each_operation_is_tried_so_often_and_no_more() {
         for (name, operation) in operations(&registry, &image) {
             registry.clear();
             registry.clear_faults();
-            registry.fault(Rule::any().times(3), fault.clone());
-            assert!(operation(&three(&RecordingClock::new())), "{name}, {fault:?}: {:?}", lines(&registry));
+            registry.add_fault(Rule::any().times(3), fault.clone());
+            assert!(
+                operation(&client_with_three_retries(&RecordingClock::new())),
+                "{name}, {fault:?}: {:?}",
+                lines(&registry)
+            );
         }
     }
 }
@@ -69,7 +73,7 @@ fn an_unreachable_registry_is_tried_the_given_number_of_times() {
     drop(registry);
     for (name, operation) in operations {
         let clock = RecordingClock::new();
-        assert!(!operation(&three(&clock)), "{name}");
+        assert!(!operation(&client_with_three_retries(&clock)), "{name}");
         assert_eq!(clock.slept_ms(), [250, 500, 1000], "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! A registry that accepts an image, and for some time does not know it when the list comes that names it.
+//! A registry that accepts an image and does not know it for some time, when the list arrives that names it.
 
 use docker_manifest::env::Env;
 use testkit::image::{Image, Index};
@@ -20,7 +20,7 @@ struct Fixture {
 }
 
 /// What a push did.
-struct Pushed {
+struct PushResult {
     code: i32,
     stderr: String,
     slept: Vec<u128>,
@@ -43,16 +43,16 @@ impl Fixture {
     }
 
     /// Pushes the draft in this process, by a clock that does not wait.
-    fn push(&self, flags: &[&str]) -> Pushed {
+    fn push(&self, flags: &[&str]) -> PushResult {
         self.run(&[&["push"], flags, &[&format!("{}/new:1", self.registry.host())]].concat())
     }
 
-    fn run(&self, words: &[&str]) -> Pushed {
+    fn run(&self, words: &[&str]) -> PushResult {
         let clock = RecordingClock::new();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let env = Env::from_pairs(in_process::variables(&self.sandbox));
         let output = in_process::run("docker-manifest", &words, env, clock.clone());
-        Pushed { code: output.code, stderr: output.err(), slept: clock.slept_ms() }
+        PushResult { code: output.code, stderr: output.err(), slept: clock.slept_ms() }
     }
 
     fn sent(&self, line: &str) -> usize {
@@ -65,7 +65,7 @@ fn refused(status: u16, code: &str, message: &str) -> Fault {
 }
 
 #[test]
-fn a_list_is_put_again_until_the_registry_knows_its_images() {
+fn push_puts_a_list_again_until_the_registry_knows_its_images() {
     for (status, code, message) in [
         (400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry"),
         (404, "MANIFEST_UNKNOWN", "manifest unknown"),
@@ -73,18 +73,18 @@ fn a_list_is_put_again_until_the_registry_knows_its_images() {
         (400, "MANIFEST_INVALID", "manifest invalid"),
     ] {
         let fixture = Fixture::new();
-        fixture.registry.fault(Rule::on("PUT", "/manifests/1").times(3), refused(status, code, message));
+        fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").times(3), refused(status, code, message));
         let pushed = fixture.push(&["--quiet"]);
         assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..3]), "{code}: {}", pushed.stderr);
         let host = fixture.registry.host();
         let words = code.to_lowercase().replace('_', " ");
-        let said = format!(
+        let expected = format!(
             "{host} does not know yet what it has just accepted ({words}: {message}): putting {host}/new:1 again for \
              up to 15 s\n"
         );
-        assert_eq!(pushed.stderr, said);
-        let look = format!("HEAD /v2/new/manifests/{}", fixture.image.digest());
-        assert_eq!((fixture.sent(&look), fixture.sent("PUT /v2/new/manifests/1")), (1, 4), "{code}");
+        assert_eq!(pushed.stderr, expected);
+        let image_check = format!("HEAD /v2/new/manifests/{}", fixture.image.digest());
+        assert_eq!((fixture.sent(&image_check), fixture.sent("PUT /v2/new/manifests/1")), (1, 4), "{code}");
         assert!(fixture.registry.manifest("new", "1").is_some());
     }
 }
@@ -93,30 +93,30 @@ fn a_list_is_put_again_until_the_registry_knows_its_images() {
 fn a_lasting_read_lag_is_reported_with_the_registrys_message() {
     let fixture = Fixture::new();
     let fault = refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    fixture.registry.fault(Rule::on("PUT", "/manifests/1"), fault);
+    fixture.registry.add_fault(Rule::on("PUT", "/manifests/1"), fault);
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (1, &WAITS[..]));
     let host = fixture.registry.host();
-    let said = format!("\nfailed to put manifest {host}/new:1: manifest blob unknown: blob unknown to registry\n");
-    assert!(pushed.stderr.contains(&said), "{}", pushed.stderr);
+    let expected = format!("\nfailed to put manifest {host}/new:1: manifest blob unknown: blob unknown to registry\n");
+    assert!(pushed.stderr.contains(&expected), "{}", pushed.stderr);
     // Never longer than the user allows.
     assert_eq!(fixture.push(&["--timeout", "3s"]).slept, WAITS[..2]);
 }
 
 #[test]
-fn the_list_by_its_digest_and_an_index_in_it_are_put_again_too() {
+fn lists_by_digest_and_nested_indexes_are_put_again() {
     let fixture = Fixture::new();
     let digest = |flags: &[&str], fixture: &Fixture| {
         let words = ["push", "--dry-run", "--format", "json"].map(str::to_owned);
         let words = words.into_iter().chain(flags.iter().map(|flag| (*flag).to_owned()));
         let words = words.chain([format!("{}/new:1", fixture.registry.host())]);
-        let told = fixture.sandbox.command(OURS).args(words).run().success().out();
-        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        told["digest"].as_str().expect("a digest").to_owned()
+        let stdout = fixture.sandbox.command(OURS).args(words).run().success().out();
+        let json: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+        json["digest"].as_str().expect("a digest").to_owned()
     };
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
     let list = digest(&[], &fixture);
-    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{list}")).times(2), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{list}")).times(2), unknown());
     let pushed = fixture.push(&["--tag", "2"]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..2]), "{}", pushed.stderr);
     let fixture = Fixture::new();
@@ -125,38 +125,38 @@ fn the_list_by_its_digest_and_an_index_in_it_are_put_again_too() {
     fixture.registry.put_index("src", "nested", &outer);
     let _ = fixture.sandbox.command(OURS).args(["rm".to_owned(), format!("{}/new:1", fixture.registry.host())]).run();
     let fixture = fixture.created("src:nested");
-    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).times(1), unknown());
-    fixture.registry.fault(Rule::on("PUT", "/manifests/1").times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").times(1), unknown());
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &[500, 500][..]), "{}", pushed.stderr);
     assert_eq!(fixture.registry.manifest("new", "1").map(|(_, bytes)| bytes), Some(outer.manifest));
 }
 
 #[test]
-fn an_image_is_put_again_whose_blobs_another_client_is_putting() {
+fn push_puts_an_image_again_while_another_client_uploads_its_blobs() {
     let fixture = Fixture::new();
     let digest = fixture.image.digest();
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{digest}")).times(2), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{digest}")).times(2), unknown());
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..2]), "{}", pushed.stderr);
     let host = fixture.registry.host();
     assert!(pushed.stderr.starts_with(&format!("{host} does not know yet what it has just accepted")));
     // A blob that the registry does not have after all.
     let fixture = Fixture::new();
-    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{digest}")), unknown());
-    fixture.registry.fault(Rule::on("HEAD", "/blobs/"), Fault::status(404));
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{digest}")), unknown());
+    fixture.registry.add_fault(Rule::on("HEAD", "/blobs/"), Fault::status(404));
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{}", pushed.stderr);
     assert_eq!(fixture.sent(&format!("PUT /v2/new/manifests/{digest}")), 1);
 }
 
 #[test]
-fn copies_and_artifacts_are_put_again_whose_blobs_another_client_is_putting() {
+fn copies_and_artifacts_are_put_again_while_another_client_uploads_their_blobs() {
     let fixture = Fixture::new();
     let (host, digest) = (fixture.registry.host(), fixture.image.digest());
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    fixture.registry.fault(Rule::on("PUT", "/v2/copied/manifests/1").times(2), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/copied/manifests/1").times(2), unknown());
     let words = ["copy", &format!("{host}/src:1"), &format!("{host}/copied:1")];
     let copied = fixture.run(&words);
     assert_eq!((copied.code, copied.slept.as_slice()), (0, &WAITS[..2]), "{}", copied.stderr);
@@ -165,27 +165,27 @@ fn copies_and_artifacts_are_put_again_whose_blobs_another_client_is_putting() {
     // An index that names the image, and an image of it.
     let index = Index::oci().image(&fixture.image).build();
     fixture.registry.put_index("src", "2", &index);
-    fixture.registry.fault(Rule::on("PUT", &format!("/v2/other/manifests/{digest}")).times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/v2/other/manifests/{digest}")).times(1), unknown());
     fixture
         .registry
-        .fault(Rule::on("PUT", "/v2/other/manifests/2").times(1), refused(404, "MANIFEST_UNKNOWN", "unknown"));
+        .add_fault(Rule::on("PUT", "/v2/other/manifests/2").times(1), refused(404, "MANIFEST_UNKNOWN", "unknown"));
     let copied = fixture.run(&["copy", &format!("{host}/src:2"), &format!("{host}/other:2")]);
     assert_eq!((copied.code, copied.slept.as_slice()), (0, &[500, 500][..]), "{}", copied.stderr);
     // An artifact that another job packs at the same time.
-    fixture.registry.fault(Rule::on("PUT", "/v2/new/manifests/sha256:").times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/new/manifests/sha256:").times(1), unknown());
     let file = fixture.sandbox.write("notes.txt", "notes").display().to_string();
     let words = ["add", &format!("{host}/new:1"), "--artifact", &file, "--artifact-type", "text/plain"];
     let added = fixture.run(&words);
     assert_eq!((added.code, added.slept.as_slice()), (0, &WAITS[..1]), "{}", added.stderr);
     // A blob that the registry does not have after all.
-    fixture.registry.fault(Rule::on("PUT", "/v2/third/manifests/1"), unknown());
-    fixture.registry.fault(Rule::on("HEAD", "/v2/third/blobs/"), Fault::status(404));
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/third/manifests/1"), unknown());
+    fixture.registry.add_fault(Rule::on("HEAD", "/v2/third/blobs/"), Fault::status(404));
     let copied = fixture.run(&["copy", &format!("{host}/src:1"), &format!("{host}/third:1")]);
     assert_eq!((copied.code, copied.slept), (1, vec![]), "{}", copied.stderr);
 }
 
 #[test]
-fn nothing_is_waited_for_that_waiting_does_not_help() {
+fn push_does_not_wait_for_permanent_errors() {
     for (status, code, message) in [
         (400, "MANIFEST_INVALID", "no such platform"),
         (400, "TAG_INVALID", "tag invalid"),
@@ -193,15 +193,15 @@ fn nothing_is_waited_for_that_waiting_does_not_help() {
         (400, "", ""),
     ] {
         let fixture = Fixture::new();
-        fixture.registry.fault(Rule::on("PUT", "/manifests/1"), refused(status, code, message));
+        fixture.registry.add_fault(Rule::on("PUT", "/manifests/1"), refused(status, code, message));
         let pushed = fixture.push(&[]);
         assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{code}");
         assert_eq!(fixture.sent("PUT /v2/new/manifests/1"), 1, "{code}");
     }
     // An image that the registry took and does not have.
     let fixture = Fixture::new();
-    fixture.registry.fault(Rule::on("PUT", "/manifests/1"), refused(400, "MANIFEST_BLOB_UNKNOWN", "unknown"));
-    fixture.registry.fault(Rule::on("HEAD", "/manifests/sha256:"), Fault::status(404));
+    fixture.registry.add_fault(Rule::on("PUT", "/manifests/1"), refused(400, "MANIFEST_BLOB_UNKNOWN", "unknown"));
+    fixture.registry.add_fault(Rule::on("HEAD", "/manifests/sha256:"), Fault::status(404));
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{}", pushed.stderr);
 }

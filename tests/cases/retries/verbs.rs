@@ -1,4 +1,4 @@
-//! Each verb that talks to a registry: as patient as its flags or the environment say, and never in silence for long.
+//! `--retries` and `--timeout` of each command that sends requests. Long waits are reported.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -10,12 +10,12 @@ use testkit::sandbox::Sandbox;
 
 use super::super::clocks::RecordingClock;
 use super::super::{OURS, in_process};
-use super::later;
+use super::retry_after;
 
 /// What is run: the program's name, and its words, in which `@` stands before what is in the registry.
-type Line = (&'static str, &'static [&'static str]);
+type CommandLine = (&'static str, &'static [&'static str]);
 
-const VERBS: [Line; 10] = [
+const VERBS: [CommandLine; 10] = [
     ("docker-manifest", &["create", "@new:1", "@a:1"]),
     ("docker-manifest", &["add", "@draft:1", "@b:1"]),
     ("docker-manifest", &["inspect", "@list:1"]),
@@ -29,7 +29,7 @@ const VERBS: [Line; 10] = [
 ];
 
 /// Those have no flags of ours.
-const LINKS: [Line; 3] = [
+const LINKS: [CommandLine; 3] = [
     ("manifest-tool", &["inspect", "@list:1"]),
     ("manifest-tool", &["push", "from-spec", "list.yaml"]),
     ("mquery", &["@list:1"]),
@@ -72,7 +72,7 @@ impl Fixture {
     }
 
     /// Runs it in this process, where nobody really waits: the exit code and what was said on stderr.
-    fn run(&self, line: Line, flags: &[&str], variables: &[(&str, &str)]) -> (i32, Vec<String>) {
+    fn run(&self, line: CommandLine, flags: &[&str], variables: &[(&str, &str)]) -> (i32, Vec<String>) {
         let given = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let env = Env::from_pairs(in_process::variables(&self.sandbox).into_iter().chain(given));
         let output = in_process::run(line.0, &self.words(line.1, flags), env, RecordingClock::new());
@@ -81,21 +81,24 @@ impl Fixture {
 }
 
 /// Every verb with the flag behind it, and every link, with the variable around it.
-fn each(flag: [&'static str; 2], variable: (&'static str, &'static str)) -> Vec<(Line, Vec<&'static str>, Vec<Pair>)> {
+fn all_command_lines(
+    flag: [&'static str; 2],
+    variable: (&'static str, &'static str),
+) -> Vec<(CommandLine, Vec<&'static str>, Vec<Setting>)> {
     let verbs = VERBS.iter().map(|line| (*line, flag.to_vec(), vec![]));
     verbs.chain(VERBS.iter().chain(&LINKS).map(|line| (*line, vec![], vec![variable]))).collect()
 }
 
-type Pair = (&'static str, &'static str);
+type Setting = (&'static str, &'static str);
 
 #[test]
 fn every_command_obeys_retries() {
-    for (line, flags, variables) in each(["--retries", "2"], ("DOCKER_MANIFEST_RETRIES", "2")) {
+    for (line, flags, variables) in all_command_lines(["--retries", "2"], ("DOCKER_MANIFEST_RETRIES", "2")) {
         let fixture = Fixture::new();
-        fixture.registry.fault(Rule::any(), Fault::status(503));
-        let (code, said) = fixture.run(line, &flags, &variables);
-        assert_eq!(code, 1, "{line:?}: {said:?}");
-        assert!(said[0].ends_with("503 Service Unavailable (tried 3 times)"), "{line:?}: {said:?}");
+        fixture.registry.add_fault(Rule::any(), Fault::status(503));
+        let (code, lines) = fixture.run(line, &flags, &variables);
+        assert_eq!(code, 1, "{line:?}: {lines:?}");
+        assert!(lines[0].ends_with("503 Service Unavailable (tried 3 times)"), "{line:?}: {lines:?}");
         // A list from a file: the tag is looked at beside the image, and that is tried as often.
         let mut tries: BTreeMap<String, usize> = BTreeMap::new();
         for request in fixture.registry.requests() {
@@ -103,7 +106,7 @@ fn every_command_obeys_retries() {
         }
         let most = if line.1.contains(&"list.yaml") { 2 } else { 1 };
         assert!(tries.values().all(|tried| *tried == 3) && tries.len() <= most, "{line:?}: {tries:?}");
-        assert!(said.iter().any(|line| line.starts_with("hint: ")), "{line:?}: {said:?}");
+        assert!(lines.iter().any(|line| line.starts_with("hint: ")), "{line:?}: {lines:?}");
     }
 }
 
@@ -111,25 +114,26 @@ fn every_command_obeys_retries() {
 fn every_command_reports_a_wait_once() {
     for line in VERBS.iter().chain(&LINKS) {
         let fixture = Fixture::new();
-        fixture.registry.fault(Rule::any().times(1), later(429, "30"));
-        let (code, said) = fixture.run(*line, &[], &[]);
-        let waits: Vec<&String> = said.iter().filter(|line| line.contains("waiting")).collect();
-        let [wait] = waits[..] else { panic!("{line:?}: {said:?}") };
+        fixture.registry.add_fault(Rule::any().times(1), retry_after(429, "30"));
+        let (code, lines) = fixture.run(*line, &[], &[]);
+        let waits: Vec<&String> = lines.iter().filter(|line| line.contains("waiting")).collect();
+        let [wait] = waits[..] else { panic!("{line:?}: {lines:?}") };
         let host = fixture.registry.host();
         let expected = format!(
             "{host}: received unexpected HTTP status: 429 Too Many Requests: waiting 30 s before the next attempt"
         );
-        assert_eq!((code, wait), (0, &expected), "{line:?}: {said:?}");
+        assert_eq!((code, wait), (0, &expected), "{line:?}: {lines:?}");
     }
 }
 
 #[test]
 fn every_command_obeys_the_timeout() {
     std::thread::scope(|scope| {
-        for (line, flags, variables) in each(["--timeout", "300ms"], ("DOCKER_MANIFEST_TIMEOUT", "300ms")) {
+        for (line, flags, variables) in all_command_lines(["--timeout", "300ms"], ("DOCKER_MANIFEST_TIMEOUT", "300ms"))
+        {
             scope.spawn(move || {
                 let fixture = Fixture::new();
-                fixture.registry.fault(Rule::any(), Fault::Hang);
+                fixture.registry.add_fault(Rule::any(), Fault::Hang);
                 let link = fixture.sandbox.path().join(line.0);
                 symlink(OURS, &link).expect("a link");
                 let run = fixture.sandbox.command(&link).args(fixture.words(line.1, &flags));
@@ -152,8 +156,8 @@ fn invalid_variables_are_refused_before_any_request() {
         ("DOCKER_MANIFEST_TIMEOUT", "0", "not a time above zero like 30s, 5m or 1h30m"),
         ("DOCKER_MANIFEST_JOBS", "0", "not a whole number above zero"),
     ] {
-        let (code, said) = fixture.run(VERBS[0], &[], &[(name, value)]);
-        assert_eq!((code, said), (1, vec![format!("{name}={value:?} is {why}")]));
+        let (code, lines) = fixture.run(VERBS[0], &[], &[(name, value)]);
+        assert_eq!((code, lines), (1, vec![format!("{name}={value:?} is {why}")]));
         // A flag is not asked what the environment thinks, and an empty one is none.
         let flags = ["--retries", "1", "--timeout", "1m", "--jobs", "1"];
         assert_eq!(fixture.run(VERBS[2], &flags, &[(name, value)]).0, 0);

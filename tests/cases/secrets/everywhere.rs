@@ -1,12 +1,12 @@
-//! Every command with every way to log in, against registries that behave and registries that repeat what they were
-//! sent: all output and every file is searched.
+//! Every command with every source of a login, against registries that behave and registries that repeat what they
+//! were sent: all output and every file is searched for secrets.
 
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
-use testkit::sandbox::{Output, Run, Sandbox, tree, write_script};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree, write_script};
 
 use super::amd;
 use crate::cases::OURS;
@@ -18,11 +18,11 @@ pub(super) const PASSWORD: &str = "hunter2/tops3cret+%&<x> \"ö~?";
 pub(super) fn forms(password: &str) -> Vec<String> {
     let login = format!("me:{password}");
     let percent = |keep: &str| -> String {
-        let spelt = |b: u8| match b.is_ascii_alphanumeric() || keep.as_bytes().contains(&b) {
+        let percent_encode = |b: u8| match b.is_ascii_alphanumeric() || keep.as_bytes().contains(&b) {
             true => char::from(b).to_string(),
             false => format!("%{b:02X}"),
         };
-        password.bytes().map(spelt).collect()
+        password.bytes().map(percent_encode).collect()
     };
     let json = serde_json::Value::from(password).to_string();
     let json = json.trim_matches('"').to_owned();
@@ -41,15 +41,15 @@ pub(super) fn forms(password: &str) -> Vec<String> {
 }
 
 #[track_caller]
-pub(super) fn assert_silent(said: &str, secrets: &[String], what: &str) {
+pub(super) fn assert_silent(text: &str, secrets: &[String], context: &str) {
     for secret in secrets {
-        assert!(!said.contains(secret.as_str()), "{what}: {secret} is told in:\n{said:.3000}");
+        assert!(!text.contains(secret.as_str()), "{context}: {secret} is told in:\n{text:.3000}");
     }
 }
 
 /// How a user is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum LoginSource {
     Config,
     Variable,
     Helper,
@@ -60,11 +60,11 @@ enum Way {
 struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
-    way: Way,
+    login_source: LoginSource,
 }
 
 impl Fixture {
-    fn new(way: Way) -> Fixture {
+    fn new(login_source: LoginSource) -> Fixture {
         let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
         for tag in ["1", "2"] {
             registry.put_image("app", tag, &amd());
@@ -74,11 +74,11 @@ impl Fixture {
         sandbox.set("TMPDIR", sandbox.path().join("tmp"));
         let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
         let config = format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host());
-        match way {
-            Way::Config => drop(sandbox.write_config(&config)),
-            Way::Variable => sandbox.set("DOCKER_AUTH_CONFIG", config),
-            Way::Flags => {}
-            Way::Helper => {
+        match login_source {
+            LoginSource::Config => drop(sandbox.write_config(&config)),
+            LoginSource::Variable => sandbox.set("DOCKER_AUTH_CONFIG", config),
+            LoginSource::Flags => {}
+            LoginSource::Helper => {
                 sandbox.write_config(r#"{"credsStore":"kept"}"#);
                 let answer = serde_json::json!({"Username": "me", "Secret": PASSWORD}).to_string();
                 let file = sandbox.write("kept.json", answer);
@@ -91,11 +91,11 @@ impl Fixture {
             .write("list.yaml", format!("image: {0}/app:spec\nmanifests: [{{image: '{0}/app:1'}}]\n", registry.host()));
         std::os::unix::fs::symlink(OURS, sandbox.path().join("manifest-tool")).expect("a link");
         std::os::unix::fs::symlink(OURS, sandbox.path().join("mquery")).expect("a link");
-        Fixture { registry, sandbox, way }
+        Fixture { registry, sandbox, login_source }
     }
 
     /// A command, `@` before its names being the registry; with the flags of a login where that is the way.
-    fn command(&self, words: &[&str]) -> Run {
+    fn command(&self, words: &[&str]) -> SandboxCommand {
         let named = |word: &&str| word.replace('@', &format!("{}/", self.registry.host()));
         let mut all: Vec<String> = words.iter().map(named).collect();
         let (program, run_by_name) = match words[0] {
@@ -110,7 +110,7 @@ impl Fixture {
         }
         all.insert(0, "--debug".to_owned());
         let takes_login = !matches!(words[0], "annotate" | "ls" | "exists" | "rm" | "remove" | "prune");
-        if self.way == Way::Flags && takes_login {
+        if self.login_source == LoginSource::Flags && takes_login {
             all.extend(["--username", "me", "--password-stdin"].map(str::to_owned));
         }
         self.sandbox.command(program).args(all).stdin(PASSWORD)
@@ -171,20 +171,20 @@ const COMMANDS: &[&[&str]] = &[
 
 #[test]
 fn no_command_prints_or_stores_a_secret() {
-    for way in [Way::Config, Way::Variable, Way::Helper, Way::Flags] {
-        let fixture = Fixture::new(way);
+    for login_source in [LoginSource::Config, LoginSource::Variable, LoginSource::Helper, LoginSource::Flags] {
+        let fixture = Fixture::new(login_source);
         for words in COMMANDS {
             let output = fixture.run(words);
-            assert_eq!(output.code, 0, "{way:?} {words:?}: {}", output.err());
-            assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{way:?} {words:?}"));
+            assert_eq!(output.code, 0, "{login_source:?} {words:?}: {}", output.err());
+            assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{login_source:?} {words:?}"));
         }
-        assert!(!fixture.registry.issued_tokens().is_empty(), "{way:?}: nobody logged in");
+        assert!(!fixture.registry.issued_tokens().is_empty(), "{login_source:?}: nobody logged in");
         fixture.assert_files_silent();
     }
 }
 
 /// What a registry that logs too much says: the login, whole, in each spelling that some library would choose.
-fn repeated() -> Vec<Fault> {
+fn leaking_faults() -> Vec<Fault> {
     let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
     let percent: String = PASSWORD.bytes().map(|b| format!("%{b:02x}")).collect();
     let json = |text: &str| {
@@ -209,14 +209,14 @@ fn repeated() -> Vec<Fault> {
 
 #[test]
 fn no_command_prints_a_repeated_secret() {
-    let fixture = Fixture::new(Way::Config);
+    let fixture = Fixture::new(LoginSource::Config);
     let _ = fixture.run(COMMANDS[0]).success();
     let mut failed = 0;
-    for fault in repeated() {
+    for fault in leaking_faults() {
         for words in COMMANDS.iter().filter(|words| !matches!(words[0], "rm" | "ls" | "exists" | "annotate")) {
             for rule in [Rule::tokens(), Rule::any().authorized()] {
                 fixture.registry.clear_faults();
-                fixture.registry.fault(rule, fault.clone());
+                fixture.registry.add_fault(rule, fault.clone());
                 let output = fixture.run(words);
                 failed += usize::from(output.code != 0);
                 assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{words:?} {fault:?}"));
@@ -231,19 +231,19 @@ fn no_command_prints_a_repeated_secret() {
 #[test]
 fn a_secret_that_a_proxy_repeats_is_redacted() {
     let percent: String = PASSWORD.bytes().map(|b| format!("%{b:02x}")).collect();
-    for fault in repeated() {
+    for fault in leaking_faults() {
         // It takes the place of the proxy: what is asked for through it bears the registry's name.
         let proxy = Registry::start();
         let url = format!("http://me:{percent}@{}", proxy.host());
-        proxy.fault(Rule::any(), fault);
+        proxy.add_fault(Rule::any(), fault);
         let fixture = super::FixtureBuilder::new().plain_http().env("HTTP_PROXY", url).build();
         let outcome = fixture.manifest_of("registry.invalid:5000/a:1");
         let error = outcome.map(|_| String::new()).unwrap_or_else(|error| format!("{error}\n{error:?}"));
-        let said = format!("{error}\n{}\n{}", fixture.trace().join("\n"), fixture.notices().join("\n"));
-        assert!(!proxy.requests().is_empty(), "nobody came: {said}");
+        let text = format!("{error}\n{}\n{}", fixture.trace().join("\n"), fixture.notices().join("\n"));
+        assert!(!proxy.requests().is_empty(), "nobody came: {text}");
         let login = format!("Basic {}", BASE64_STANDARD.encode(format!("me:{PASSWORD}")));
         assert_eq!(proxy.requests()[0].header("Proxy-Authorization"), Some(login.as_str()));
-        assert_silent(&said, &forms(PASSWORD), "a proxy");
+        assert_silent(&text, &forms(PASSWORD), "a proxy");
     }
 }
 

@@ -1,4 +1,5 @@
-//! A registry at a public address, in a network of the test's own, that names token servers inside: none is asked.
+//! A registry at a public address, in a network of the test, that names token servers at private addresses: none of
+//! them gets a request.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -84,10 +85,10 @@ fn a_public_registry_cannot_send_requests_to_private_addresses() {
         command.args(run.get_args()).env_clear().current_dir(sandbox.path());
         command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let output = command.output().expect("it runs");
-        let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
-        assert!(!said.contains("hunter2") && !said.contains(&auth), "{said}");
+        let printed = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+        assert!(!printed.contains("hunter2") && !printed.contains(&auth), "{printed}");
         // A handshake was tried first.
-        (said, String::from_utf8_lossy(&fs::read(&log).expect("a file")).into_owned())
+        (printed, String::from_utf8_lossy(&fs::read(&log).expect("a file")).into_owned())
     };
     let inside = [
         "127.0.0.1",
@@ -105,19 +106,19 @@ fn a_public_registry_cannot_send_requests_to_private_addresses() {
         "registry.test",
     ];
     for host in inside {
-        let (said, seen) = ask(&format!("http://{host}:5000/token"));
-        assert!(said.contains("private address"), "{host}: {said}\n{seen}");
-        assert!(seen.contains("/v2/") && !seen.contains("/token"), "{host}: {seen}");
+        let (printed, traced) = ask(&format!("http://{host}:5000/token"));
+        assert!(printed.contains("private address"), "{host}: {printed}\n{traced}");
+        assert!(traced.contains("/v2/") && !traced.contains("/token"), "{host}: {traced}");
     }
     for realm in [
         format!("http://me:pw@{PUBLIC}:5000/token"),
         format!("http://{PUBLIC}:5000@127.0.0.1:5000/token"),
         "/token".into(),
     ] {
-        let (said, seen) = ask(&realm);
-        assert!(said.contains("realm") && !seen.contains("/token"), "{realm}: {said}\n{seen}");
+        let (printed, traced) = ask(&realm);
+        assert!(printed.contains("realm") && !traced.contains("/token"), "{realm}: {printed}\n{traced}");
     }
     // The test's own premise: where the token server is as public as the registry, it is asked, with the login.
-    let (said, seen) = ask(&format!("http://{PUBLIC}:5000/token"));
-    assert!(seen.contains("/token") && seen.contains("with a login"), "{said}\n{seen}");
+    let (printed, traced) = ask(&format!("http://{PUBLIC}:5000/token"));
+    assert!(traced.contains("/token") && traced.contains("with a login"), "{printed}\n{traced}");
 }

@@ -1,8 +1,9 @@
-//! Where a login goes: to the registry that it is for, by host and port, and nowhere that a registry sends us.
+//! A login is sent only to the registry that it is for, by host and port, and never to a host that the registry
+//! names.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use testkit::loopback::{Bearer, Fault, Recorded, Redirected, Registry, Rule};
+use testkit::loopback::{Bearer, Fault, RecordedRequest, RedirectTarget, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
 use super::everywhere::{PASSWORD, assert_silent, forms};
@@ -12,12 +13,12 @@ use crate::cases::client_fixture::repository;
 use crate::cases::clocks::{SharedClock, run_without_waiting};
 
 /// All that a server was sent, in one text.
-fn told(requests: &[Recorded]) -> String {
-    let told = |request: &Recorded| {
+fn request_texts(requests: &[RecordedRequest]) -> String {
+    let header_lines = |request: &RecordedRequest| {
         let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         format!("{} {}\n{headers}{}\n", request.method, request.path, String::from_utf8_lossy(&request.body))
     };
-    requests.iter().map(told).collect()
+    requests.iter().map(header_lines).collect()
 }
 
 fn logged_in(registry: &Registry) -> Sandbox {
@@ -30,27 +31,27 @@ fn logged_in(registry: &Registry) -> Sandbox {
 /// Redirects, upload locations and next pages on another port, and on this machine by another name.
 #[test]
 fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
-    let mut met = 0;
+    let mut redirected = 0;
     for basic in [true, false] {
         for name in ["127.0.0.1", "localhost"] {
-            let elsewhere = Redirected::start();
-            let port = elsewhere.host().rsplit_once(':').map(|(_, port)| port.to_owned()).expect("a port");
+            let redirect_target = RedirectTarget::start();
+            let port = redirect_target.host().rsplit_once(':').map(|(_, port)| port.to_owned()).expect("a port");
             let away = format!("http://{name}:{port}");
             let header = |name: &str, value: String| vec![(name.to_owned(), value)];
             let faults = [
-                ("GET", "/manifests/", Fault::redirect_elsewhere(&away)),
-                ("HEAD", "/", Fault::redirect_elsewhere(&away)),
-                ("GET", "/blobs/", Fault::redirect_elsewhere(&format!("http://me:x@{name}:{port}"))),
-                ("PUT", "/manifests/", Fault::redirect_elsewhere(&away)),
-                ("POST", "/uploads/", Fault::redirect_elsewhere(&away)),
+                ("GET", "/manifests/", Fault::redirect_to(&away)),
+                ("HEAD", "/", Fault::redirect_to(&away)),
+                ("GET", "/blobs/", Fault::redirect_to(&format!("http://me:x@{name}:{port}"))),
+                ("PUT", "/manifests/", Fault::redirect_to(&away)),
+                ("POST", "/uploads/", Fault::redirect_to(&away)),
                 ("POST", "/uploads/", Fault::Status(202, String::new(), header("Location", format!("{away}/u?x=y")))),
                 (
                     "GET",
                     "/tags/",
                     Fault::Status(200, r#"{"tags":["a"]}"#.into(), header("Link", format!("<{away}/t>; rel=next"))),
                 ),
-                ("GET", "/v2/", Fault::redirect_elsewhere(&away)),
-                ("*", "/token", Fault::redirect_elsewhere(&away)),
+                ("GET", "/v2/", Fault::redirect_to(&away)),
+                ("*", "/token", Fault::redirect_to(&away)),
             ];
             for (method, path, fault) in faults {
                 let builder = Registry::builder().without_mounts();
@@ -66,7 +67,7 @@ fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
                     run_without_waiting(&sandbox, "docker-manifest", &words, &clock)
                 };
                 let _ = run(&["create", &list, &image]).success();
-                registry.fault(Rule::on(method, path), fault);
+                registry.add_fault(Rule::on(method, path), fault);
                 let check = format!("{}/scratch", registry.host());
                 for words in [&["inspect", &image][..], &["platforms", &image], &["push", &list], &["check", &check]] {
                     let output = run(words);
@@ -81,14 +82,14 @@ fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
                 );
                 let _ = FixtureBuilder::new().config(&config).build().registry.tags(&repository(&registry, "app"));
                 let secrets: Vec<String> = forms(PASSWORD).into_iter().chain(registry.issued_tokens()).collect();
-                let requests = elsewhere.requests();
+                let requests = redirect_target.requests();
                 assert!(requests.iter().all(|request| request.header("Authorization").is_none()), "{method} {path}");
-                assert_silent(&told(&requests), &secrets, &format!("{method} {path}"));
+                assert_silent(&request_texts(&requests), &secrets, &format!("{method} {path}"));
             }
-            met += elsewhere.requests().len();
+            redirected += redirect_target.requests().len();
         }
     }
-    assert!(met > 50, "only {met} requests went elsewhere");
+    assert!(redirected > 50, "only {redirected} requests went elsewhere");
 }
 
 /// A password that is given on the command line is for the registry of the list, and not for those of its images.

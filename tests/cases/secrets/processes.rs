@@ -1,4 +1,4 @@
-//! What other processes can see: `/proc/PID/cmdline` and `environ`, of the program while it works and of its helpers.
+//! What other processes can read: `/proc/PID/cmdline` and `environ` of the running program and of its helpers.
 
 use std::fs;
 use std::process::Stdio;
@@ -23,7 +23,7 @@ fn a_password_from_standard_input_is_in_no_process_list() {
     let sandbox = Sandbox::new();
     let image = format!("{}/app:1", registry.host());
     // Held at the request that bears the token, it has done all that it does with the password.
-    registry.fault(Rule::on("GET", "/manifests/").authorized(), Fault::Hang);
+    registry.add_fault(Rule::on("GET", "/manifests/").authorized(), Fault::Hang);
     let mut command =
         sandbox.command(OURS).args(["inspect", &image, "--username", "me", "--password-stdin"]).to_command();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");

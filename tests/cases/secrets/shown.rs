@@ -1,5 +1,5 @@
-//! What is shown is redacted, and what is computed with is not: a password that is a part of an ordinary word changes
-//! nothing, and does not show itself by what is missing.
+//! Output is redacted, and data is not: a password that is a part of an ordinary word changes nothing, and cannot
+//! be guessed from what is missing.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -20,7 +20,7 @@ fn logged_in(registry: &Registry, password: &str) -> Sandbox {
 }
 
 #[test]
-fn a_password_that_is_a_part_of_a_word_changes_nothing() {
+fn a_password_that_is_part_of_a_word_changes_no_output() {
     for password in WORDS {
         let registry = Registry::builder().basic("me", password).start();
         registry.put_image("team/app", "1", &amd());
@@ -59,28 +59,28 @@ fn a_short_password_is_hidden_where_a_credential_stands() {
     let registry = Registry::builder().basic("me", "app").start();
     let name = format!("{}/team/app:1", registry.host());
     let login = BASE64_STANDARD.encode("me:app");
-    for (said, shown) in [
+    for (message, shown) in [
         ("no app at https://me:app@h/app".to_owned(), "no app at https://me:[secret]@h/app"),
         (format!("Authorization: Basic {login} is no app"), "Authorization: Basic [secret] is no app"),
         (format!("who is {login}?"), "who is [secret]?"),
         ("Authorization: app".to_owned(), "Authorization: [secret]"),
     ] {
         registry.clear_faults();
-        let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"{said}"}}]}}"#);
-        registry.fault(Rule::any().authorized(), Fault::Status(403, body, vec![]));
+        let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"{message}"}}]}}"#);
+        registry.add_fault(Rule::any().authorized(), Fault::Status(403, body, vec![]));
         let output = logged_in(&registry, "app").command(OURS).args(["--debug", "inspect", &name]).run();
-        assert!(output.err().contains(shown), "{said}: {}", output.err());
-        assert!(!output.err().contains(&login), "{said}: {}", output.err());
+        assert!(output.err().contains(shown), "{message}: {}", output.err());
+        assert!(!output.err().contains(&login), "{message}: {}", output.err());
     }
 }
 
 /// The words of a refusal are read before anything is redacted.
 #[test]
-fn a_refusal_is_understood_whatever_the_password_is() {
+fn error_codes_are_recognised_whatever_the_password_is() {
     for password in ["errors", "\"message\"", "\":[{\"code", "\"errors\":"] {
         let registry = Registry::builder().basic("me", password).start();
         let body = r#"{"errors":[{"code":"DENIED","message":"not yours"}]}"#.to_owned();
-        registry.fault(Rule::any().authorized(), Fault::Status(403, body, vec![]));
+        registry.add_fault(Rule::any().authorized(), Fault::Status(403, body, vec![]));
         let name = format!("{}/team/app:1", registry.host());
         let output = logged_in(&registry, password).command(OURS).args(["inspect", &name]).run();
         assert!(output.err().contains("denied: not yours"), "{password}: {}", output.err());

@@ -1,18 +1,18 @@
-//! Entries are input of strangers: whoever may push to the repository can put anything under their tags.
+//! Entries are untrusted input: everyone who may push to the repository can put any manifest under their tags.
 
 use serde_json::{Value, json};
 use testkit::image::{Index, OCI_INDEX};
 
-use super::{AMD, ARM, BOTH, RecordingClock, Shared, image, tag};
+use super::{AMD, ARM, BOTH, Fixture, RecordingClock, image, tag};
 
 /// The entry for linux/arm64 of the list, changed.
-fn changed(shared: &Shared, change: impl FnOnce(&mut Value)) {
-    shared.add(&[AMD, ARM]);
-    let (_, bytes) = shared.registry.manifest("app", &tag("linux-arm64")).expect("an entry");
+fn change_entry(fixture: &Fixture, change: impl FnOnce(&mut Value)) {
+    fixture.add(&[AMD, ARM]);
+    let (_, bytes) = fixture.registry.manifest("app", &tag("linux-arm64")).expect("an entry");
     let mut entry: Value = serde_json::from_slice(&bytes).expect("JSON");
     change(&mut entry);
     let bytes = serde_json::to_vec(&entry).expect("JSON");
-    shared.registry.put_manifest("app", &tag("linux-arm64"), OCI_INDEX, &bytes);
+    fixture.registry.put_manifest("app", &tag("linux-arm64"), OCI_INDEX, &bytes);
 }
 
 /// Each of these is treated as if it was not there, with a warning that says why.
@@ -37,73 +37,73 @@ fn foreign_tags_are_ignored_with_a_warning() {
         (Box::new(|entry| entry["padding"] = json!("x".repeat(300_000))), "bytes, and an entry has up to"),
     ];
     for (change, why) in changes {
-        let shared = Shared::new();
-        changed(&shared, change);
-        let failed = shared.push(&["--require", BOTH]);
+        let fixture = Fixture::new();
+        change_entry(&fixture, change);
+        let failed = fixture.push(&["--require", BOTH]);
         assert_eq!(failed.code, 3, "{why}: {}", failed.err());
-        let warning = format!("warning: {}:{} is not used: ", shared.registry.name("app"), tag("linux-arm64"));
-        let said = failed.err();
-        let said: Vec<&str> = said.lines().filter(|line| line.starts_with(&warning)).collect();
-        assert!(said.len() == 1 && said[0].contains(why), "{why}: {said:?}");
-        assert!(shared.platforms("1").is_empty());
+        let warning = format!("warning: {}:{} is not used: ", fixture.registry.name("app"), tag("linux-arm64"));
+        let stderr = failed.err();
+        let stderr: Vec<&str> = stderr.lines().filter(|line| line.starts_with(&warning)).collect();
+        assert!(stderr.len() == 1 && stderr[0].contains(why), "{why}: {stderr:?}");
+        assert!(fixture.platforms("1").is_empty());
     }
 }
 
 /// A descriptor that calls an index an image: whoever pulls would get what nobody has looked at.
 #[test]
-fn an_index_in_the_place_of_an_image_is_refused_before_a_tag_moves() {
-    let shared = Shared::new();
+fn push_refuses_an_index_as_an_entry_and_moves_no_tag() {
+    let fixture = Fixture::new();
     let nested = Index::oci().image(&image("linux/s390x", "")).build();
-    let digest = shared.registry.put_index("app", &nested.digest(), &nested);
-    changed(&shared, |entry| {
+    let digest = fixture.registry.put_index("app", &nested.digest(), &nested);
+    change_entry(&fixture, |entry| {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(nested.manifest.len());
     });
-    let failed = shared.push(&["--require", BOTH]);
+    let failed = fixture.push(&["--require", BOTH]);
     assert_eq!(failed.code, 1);
     assert!(failed.err().contains("is an index, and an entry says that it is an image"), "{}", failed.err());
-    assert!(shared.platforms("1").is_empty());
+    assert!(fixture.platforms("1").is_empty());
 }
 
 /// A child that is only in another repository.
 #[test]
-fn children_of_other_repositories_are_missing() {
-    let shared = Shared::new();
+fn push_reports_children_of_other_repositories_as_missing() {
+    let fixture = Fixture::new();
     let foreign = image("linux/arm64", "foreign");
-    let digest = shared.registry.put_image("other", &foreign.digest(), &foreign);
-    changed(&shared, |entry| {
+    let digest = fixture.registry.put_image("other", &foreign.digest(), &foreign);
+    change_entry(&fixture, |entry| {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(foreign.manifest.len());
     });
-    let failed = shared
-        .run_with_clock(RecordingClock::with(0.5, |_| {}), &["push", "--shared", "--require", BOTH, &shared.list()]);
+    let failed = fixture
+        .run_with_clock(RecordingClock::with(0.5, |_| {}), &["push", "--shared", "--require", BOTH, &fixture.list()]);
     assert_eq!(failed.code, 1, "{}", failed.err());
-    assert!(shared.platforms("1").is_empty());
+    assert!(fixture.platforms("1").is_empty());
 }
 
 /// Where a stranger may push entries and not the final tag, a file says which entries are meant.
 #[test]
 fn only_from_refuses_entries_that_are_not_in_the_file() {
-    let shared = Shared::new();
+    let fixture = Fixture::new();
     let mut lines = String::new();
     for platform in [AMD, ARM] {
-        lines += &shared.run(&["add", "--shared", &shared.list(), &shared.image(platform)]).success().out();
+        lines += &fixture.run(&["add", "--shared", &fixture.list(), &fixture.image(platform)]).success().out();
     }
-    let file = shared.sandbox.write("entries.txt", &lines).display().to_string();
-    let _ = shared.push(&["--require", BOTH, "--only-from", &file]).success();
-    let evil = shared.image_of(ARM, "evil");
-    let _ = shared.run(&["add", "--shared", &shared.list(), &evil]).success();
-    let before = shared.digest("1");
+    let file = fixture.sandbox.write("entries.txt", &lines).display().to_string();
+    let _ = fixture.push(&["--require", BOTH, "--only-from", &file]).success();
+    let foreign_image = fixture.another_image(ARM, "evil");
+    let _ = fixture.run(&["add", "--shared", &fixture.list(), &foreign_image]).success();
+    let before = fixture.digest("1");
     for flags in [&["--require", BOTH][..], &[]] {
-        let failed = shared.push(&[flags, &["--only-from", &file]].concat());
+        let failed = fixture.push(&[flags, &["--only-from", &file]].concat());
         assert_eq!(failed.code, 1);
         assert!(failed.err().contains("is not among the entries in"), "{}", failed.err());
-        assert_eq!(shared.digest("1"), before);
+        assert_eq!(fixture.digest("1"), before);
     }
-    let empty = shared.sandbox.write("empty.txt", "\n").display().to_string();
-    assert_eq!(shared.push(&["--only-from", &empty]).code, 1);
-    let wrong = shared.sandbox.write("wrong.txt", "no digest\n").display().to_string();
-    let failed = shared.push(&["--only-from", &wrong]);
+    let empty = fixture.sandbox.write("empty.txt", "\n").display().to_string();
+    assert_eq!(fixture.push(&["--only-from", &empty]).code, 1);
+    let wrong = fixture.sandbox.write("wrong.txt", "no digest\n").display().to_string();
+    let failed = fixture.push(&["--only-from", &wrong]);
     assert!(failed.err().contains("line 1 has no digest"), "{}", failed.err());
 }
 
@@ -112,60 +112,60 @@ fn only_from_refuses_entries_that_are_not_in_the_file() {
 fn only_from_reads_a_regular_file_alone() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-    let shared = Shared::new();
-    let added = shared.run(&["add", "--shared", &shared.list(), &shared.image(AMD)]).success().out();
-    let file = shared.sandbox.write("entries.txt", &added);
-    let root = shared.sandbox.path();
+    let fixture = Fixture::new();
+    let added = fixture.run(&["add", "--shared", &fixture.list(), &fixture.image(AMD)]).success().out();
+    let file = fixture.sandbox.write("entries.txt", &added);
+    let root = fixture.sandbox.path();
     std::os::unix::fs::symlink(&file, root.join("link")).expect("a link");
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
-    shared.sandbox.write("binary", [0xff, 0xfe]);
+    fixture.sandbox.write("binary", [0xff, 0xfe]);
     let large = std::fs::File::create(root.join("large")).expect("a file");
     large.set_len((4 << 20) + 1).expect("its size");
-    let at = |name: &str| root.join(name).display().to_string();
+    let in_root = |name: &str| root.join(name).display().to_string();
     for (path, why) in [
-        (at("link"), "is a symbolic link: only a file is read"),
-        (at("fifo"), "is a FIFO: only a file is read"),
-        (at("."), "is a folder: only a file is read"),
+        (in_root("link"), "is a symbolic link: only a file is read"),
+        (in_root("fifo"), "is a FIFO: only a file is read"),
+        (in_root("."), "is a folder: only a file is read"),
         ("/dev/zero".to_owned(), "is a device: only a file is read"),
-        (at("large"), "has more than 4194304 bytes"),
-        (at("binary"), "it is not UTF-8"),
+        (in_root("large"), "has more than 4194304 bytes"),
+        (in_root("binary"), "it is not UTF-8"),
     ] {
-        let failed = shared.push(&["--require", AMD, "--only-from", &path]);
+        let failed = fixture.push(&["--require", AMD, "--only-from", &path]);
         assert_eq!((failed.code, failed.out().as_str()), (1, ""), "{path}");
         let first = failed.first_err_line();
         assert!(first.contains(path.trim_end_matches("/.")) && first.ends_with(why), "{path}: {first}");
     }
-    assert!(shared.platforms("1").is_empty());
-    let _ = shared.push(&["--require", AMD, "--only-from", &at("entries.txt")]).success();
+    assert!(fixture.platforms("1").is_empty());
+    let _ = fixture.push(&["--require", AMD, "--only-from", &in_root("entries.txt")]).success();
 }
 
 /// None of our annotations reaches the list, and nobody else can set one.
 #[test]
-fn no_annotation_of_ours_reaches_the_list() {
-    let shared = Shared::new();
-    shared.add(&[AMD, ARM]);
-    let _ = shared.push(&["--require", BOTH]).success();
-    let (_, list) = shared.registry.manifest("app", "1").expect("the list");
+fn published_lists_have_no_annotations_of_entries() {
+    let fixture = Fixture::new();
+    fixture.add(&[AMD, ARM]);
+    let _ = fixture.push(&["--require", BOTH]).success();
+    let (_, list) = fixture.registry.manifest("app", "1").expect("the list");
     assert!(!String::from_utf8_lossy(&list).contains("org.docker-manifest"));
     let note = "org.docker-manifest.draft=1";
-    let failed = shared.run(&["add", "--shared", "--annotation", note, &shared.list(), &shared.image(AMD)]);
+    let failed = fixture.run(&["add", "--shared", "--annotation", note, &fixture.list(), &fixture.image(AMD)]);
     assert_eq!(failed.code, 1);
     assert!(failed.err().contains("reserved"), "{}", failed.err());
 }
 
 /// What a registry says of a run or a key cannot steer a terminal.
 #[test]
-fn texts_of_others_are_sanitized() {
-    let shared = Shared::new();
-    changed(&shared, |entry| {
+fn texts_of_foreign_entries_are_sanitized() {
+    let fixture = Fixture::new();
+    change_entry(&fixture, |entry| {
         entry["annotations"]["org.docker-manifest.draft.key"] = json!("linux/arm64\u{1b}[31m");
         entry["annotations"]["org.docker-manifest.draft"] = json!("\u{1b}[2J");
     });
     for words in [
-        vec!["ls", "--shared", &shared.registry.name("app")],
-        vec!["push", "--shared", "--require", BOTH, &shared.list()],
+        vec!["ls", "--shared", &fixture.registry.name("app")],
+        vec!["push", "--shared", "--require", BOTH, &fixture.list()],
     ] {
-        let done = shared.run(&words);
-        assert!(!done.out().contains('\u{1b}') && !done.err().contains('\u{1b}'), "{words:?}");
+        let output = fixture.run(&words);
+        assert!(!output.out().contains('\u{1b}') && !output.err().contains('\u{1b}'), "{words:?}");
     }
 }

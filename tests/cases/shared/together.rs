@@ -8,7 +8,7 @@ use testkit::sandbox::Sandbox;
 use testkit::storage::IMAGE_MANIFEST;
 use testkit::token::TokenConfig;
 
-use super::super::real_fixture::{Door, Fixture, OURS};
+use super::super::real_fixture::{ClientAuth, Fixture, OURS};
 
 fn machine(fixture: &Fixture) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -21,46 +21,47 @@ fn machine(fixture: &Fixture) -> Sandbox {
 /// they built; a leg that runs again replaces its entry.
 #[test]
 fn two_machines_and_a_publisher_build_one_list() {
-    let Some(fixture) = Fixture::plain(Door::Token(TokenConfig::default())) else { return };
-    let (one, two, third) = (machine(&fixture), machine(&fixture), machine(&fixture));
+    let Some(fixture) = Fixture::plain(ClientAuth::Token(TokenConfig::default())) else { return };
+    let (first_machine, second_machine, third_machine) = (machine(&fixture), machine(&fixture), machine(&fixture));
     let list = fixture.name("team/app:1");
     let run = ["--run", "pipeline:7"];
     let wait = ["push", "--shared", "--wait", "2m", "--require", "linux/amd64,linux/arm64", "--purge"];
-    let mut publisher = third.command(OURS).args(wait).args(run).arg(&list).to_command();
+    let mut publisher = third_machine.command(OURS).args(wait).args(run).arg(&list).to_command();
     let publisher = publisher.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the publisher starts");
     let add = |machine: &Sandbox, image: &str| {
         machine.command(OURS).args(["add", "--shared"]).args(run).arg(&list).arg(fixture.name(image)).run().success()
     };
     // The first leg fails, and is run again with what it built then.
-    let again = fixture.storage.image("team/amd", "2", "linux", "amd64");
-    let first = add(&one, "team/amd:1");
-    let second = add(&one, "team/amd:1");
+    let rebuilt = fixture.storage.put_image("team/amd", "2", "linux", "amd64");
+    let first = add(&first_machine, "team/amd:1");
+    let second = add(&first_machine, "team/amd:1");
     assert_eq!(first.out(), second.out(), "the same image is the same entry");
-    let replaced = add(&one, "team/amd:2");
-    let _ = add(&two, "team/arm:1");
+    let replaced = add(&first_machine, "team/amd:2");
+    let _ = add(&second_machine, "team/arm:1");
     let published = publisher.wait_with_output().expect("the publisher ends");
-    let said = String::from_utf8_lossy(&published.stderr).into_owned();
-    assert!(published.status.success(), "{said}");
-    assert!(said.contains("waiting for linux/amd64, linux/arm64 (0 of 2 there)"), "{said}");
+    let stderr = String::from_utf8_lossy(&published.stderr).into_owned();
+    assert!(published.status.success(), "{stderr}");
+    assert!(stderr.contains("waiting for linux/amd64, linux/arm64 (0 of 2 there)"), "{stderr}");
     let served = fixture.storage.tag("team/app", "1").expect("the list");
     assert_eq!(String::from_utf8_lossy(&published.stdout), format!("{}\n", served.digest));
-    let shown = third.command(OURS).args(["inspect", "--check", &list]).run().success().out();
+    let shown = third_machine.command(OURS).args(["inspect", "--check", &list]).run().success().out();
     assert!(shown.contains("arm64"), "{shown}");
     // Both images of the first machine are there; which one was published depends on when the publisher read.
-    let images = [again.digest.as_str()];
+    let images = [rebuilt.digest.as_str()];
     let _ = (images, replaced, IMAGE_MANIFEST);
-    let left = third.command(OURS).args(["ls", "--shared", "-q", &fixture.name("team/app")]).run().success().out();
-    assert!(!left.contains("linux-arm64"), "purged: {left}");
+    let remaining =
+        third_machine.command(OURS).args(["ls", "--shared", "-q", &fixture.name("team/app")]).run().success().out();
+    assert!(!remaining.contains("linux-arm64"), "purged: {remaining}");
 }
 
 /// A leg that runs again replaces its entry, and the next push publishes that.
 #[test]
 fn a_leg_that_runs_again_replaces_its_entry() {
-    let Some(fixture) = Fixture::plain(Door::Token(TokenConfig::default())) else { return };
+    let Some(fixture) = Fixture::plain(ClientAuth::Token(TokenConfig::default())) else { return };
     let machine = machine(&fixture);
     let list = fixture.name("team/app:1");
     let ours = |words: &[&str]| machine.command(OURS).args(words.iter().copied()).arg("--run=7").run();
-    let old = fixture.storage.image("team/app", "old", "linux", "amd64");
+    let old = fixture.storage.put_image("team/app", "old", "linux", "amd64");
     let _ = ours(&["add", "--shared", &list, &fixture.name(&format!("team/app@{}", old.digest))]).success();
     let _ = ours(&["add", "--shared", &list, &fixture.name("team/arm:1")]).success();
     let push = ["push", "--shared", "--require", "linux/amd64,linux/arm64", &list];

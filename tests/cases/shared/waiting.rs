@@ -5,154 +5,154 @@ use std::time::Duration;
 
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{AMD, ARM, BOTH, OURS, RecordingClock, Shared, line, tag, without_listing};
+use super::{AMD, ARM, BOTH, Fixture, OURS, RecordingClock, line, tag, without_listing};
 
 /// An add by another machine, at some moment of a wait.
-fn add_later(shared: &Shared, platform: &str) -> impl Fn() + Send + Sync + use<> {
-    let run = shared.sandbox.command(OURS).args(["add", "--shared", &shared.list(), &shared.image(platform)]);
+fn add_later(fixture: &Fixture, platform: &str) -> impl Fn() + Send + Sync + use<> {
+    let run = fixture.sandbox.command(OURS).args(["add", "--shared", &fixture.list(), &fixture.image(platform)]);
     let run = run.env("DOCKER_MANIFEST_RUN", "r");
     move || drop(run.run().success())
 }
 
 #[test]
 fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
-    let shared = Shared::new();
-    shared.add(&[AMD]).lines();
-    let add = add_later(&shared, ARM);
+    let fixture = Fixture::new();
+    fixture.add(&[AMD]).lines();
+    let add = add_later(&fixture, ARM);
     let clock = RecordingClock::with(0.5, move |round| {
         if round == 3 {
             add()
         }
     });
-    let words = ["push", "--shared", "--wait", "30m", "--require", BOTH, "--jobs", "1", &shared.list()];
-    let pushed = shared.run_with_clock(clock.clone(), &words).success();
-    assert_eq!(shared.platforms("1"), [AMD, ARM]);
-    let polls = shared.lines();
+    let words = ["push", "--shared", "--wait", "30m", "--require", BOTH, "--jobs", "1", &fixture.list()];
+    let pushed = fixture.run_with_clock(clock.clone(), &words).success();
+    assert_eq!(fixture.platforms("1"), [AMD, ARM]);
+    let polls = fixture.lines();
     assert_eq!(polls.iter().filter(|request| **request == line("GET", "linux-amd64")).count(), 1, "{polls:?}");
     assert_eq!(polls.iter().filter(|request| **request == line("HEAD", "linux-arm64")).count(), 4, "{polls:?}");
     assert!(!polls.iter().any(|request| request.contains("tags/list")));
     let seconds: Vec<f64> = clock.slept().iter().map(Duration::as_secs_f64).collect();
     assert_eq!(seconds, [2.0, 3.0, 4.5, 6.75]);
-    let said = pushed.err();
-    assert!(said.contains("waiting for linux/arm64 (1 of 2 there), 30m left"), "{said}");
-    assert!(said.contains(&format!("found linux/arm64 ({})", tag("linux-arm64"))), "{said}");
+    let stderr = pushed.err();
+    assert!(stderr.contains("waiting for linux/arm64 (1 of 2 there), 30m left"), "{stderr}");
+    assert!(stderr.contains(&format!("found linux/arm64 ({})", tag("linux-arm64"))), "{stderr}");
 }
 
 #[test]
 fn waiting_half_an_hour_takes_about_95_rounds_and_exits_with_3() {
-    let shared = Shared::new();
-    let other = shared.sandbox.command(OURS).args(["add", "--shared", "--run", "github:1", &shared.list()]);
-    let _ = other.arg(shared.image(ARM)).run().success();
-    shared.add(&[AMD]).lines();
+    let fixture = Fixture::new();
+    let other = fixture.sandbox.command(OURS).args(["add", "--shared", "--run", "github:1", &fixture.list()]);
+    let _ = other.arg(fixture.image(ARM)).run().success();
+    fixture.add(&[AMD]).lines();
     let clock = RecordingClock::with(0.5, |_| {});
-    let failed =
-        shared.run_with_clock(clock.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &shared.list()]);
+    let failed = fixture
+        .run_with_clock(clock.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &fixture.list()]);
     let rounds = clock.slept().len();
     assert!((90..=100).contains(&rounds), "{rounds}");
     assert_eq!(clock.slept().iter().sum::<Duration>(), Duration::from_secs(30 * 60));
-    let lines = shared.lines();
+    let lines = fixture.lines();
     assert_eq!(lines.iter().filter(|line| line.contains("tags/list")).count(), 1, "one at the end");
     assert_eq!(failed.code, 3);
-    let said = failed.err();
-    assert!(said.contains("run github:1 has linux/arm64: was --run meant?"), "{said}");
-    assert!(said.contains("app:1 is incomplete: linux/arm64 is missing"), "{said}");
-    let notes = said.lines().filter(|line| line.starts_with("waiting for")).count();
+    let stderr = failed.err();
+    assert!(stderr.contains("run github:1 has linux/arm64: was --run meant?"), "{stderr}");
+    assert!(stderr.contains("app:1 is incomplete: linux/arm64 is missing"), "{stderr}");
+    let notes = stderr.lines().filter(|line| line.starts_with("waiting for")).count();
     assert!((29..=31).contains(&notes), "a line a minute: {notes}");
-    assert!(shared.platforms("1").is_empty());
+    assert!(fixture.platforms("1").is_empty());
 }
 
 #[test]
-fn the_last_leg_publishes_and_the_others_say_what_is_missing() {
-    let shared = Shared::new();
-    without_listing(&shared.registry);
-    let list = shared.list();
+fn the_last_leg_publishes_and_the_others_report_missing_entries() {
+    let fixture = Fixture::new();
+    without_listing(&fixture.registry);
+    let list = fixture.list();
     let leg = |platform: &str, format: &[&str]| {
-        let image = shared.image(platform);
+        let image = fixture.image(platform);
         let flags = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", "0", "-t", "latest"];
-        shared.run(&[&flags, format, &[list.as_str(), image.as_str()]].concat()).success()
+        fixture.run(&[&flags, format, &[list.as_str(), image.as_str()]].concat()).success()
     };
     let first = leg(ARM, &["--format", "json"]);
-    let said: serde_json::Value = serde_json::from_str(&first.out()).expect("JSON");
-    assert_eq!(said, serde_json::json!({"published": false, "missing": [AMD]}));
+    let printed: serde_json::Value = serde_json::from_str(&first.out()).expect("JSON");
+    assert_eq!(printed, serde_json::json!({"published": false, "missing": [AMD]}));
     assert!(first.err().contains("is not published: waiting for linux/amd64 (1 of 2 there)"), "{}", first.err());
-    assert!(shared.platforms("1").is_empty());
-    shared.lines();
+    assert!(fixture.platforms("1").is_empty());
+    fixture.lines();
     let last = leg(AMD, &["--format", "json"]);
-    let said: serde_json::Value = serde_json::from_str(&last.out()).expect("JSON");
-    assert_eq!(said["published"], true);
-    assert_eq!(said["entries"].as_array().map(Vec::len), Some(2));
-    assert_eq!(said["entries"][0]["tag"], tag("linux-amd64"));
-    assert_eq!(shared.platforms("latest"), [AMD, ARM]);
+    let json: serde_json::Value = serde_json::from_str(&last.out()).expect("JSON");
+    assert_eq!(json["published"], true);
+    assert_eq!(json["entries"].as_array().map(Vec::len), Some(2));
+    assert_eq!(json["entries"][0]["tag"], tag("linux-amd64"));
+    assert_eq!(fixture.platforms("latest"), [AMD, ARM]);
     // A leg that is run again finds all of it.
-    assert_eq!(leg(ARM, &["--quiet"]).out(), format!("{}\n", shared.digest("1").expect("the list")));
+    assert_eq!(leg(ARM, &["--quiet"]).out(), format!("{}\n", fixture.digest("1").expect("the list")));
 }
 
 #[test]
-fn push_if_complete_reads_the_own_entry_first() {
-    let shared = Shared::new();
-    shared.add(&[AMD, ARM]);
-    let own = shared.digest(&tag("linux-arm64")).expect("an entry");
-    shared.lines();
-    let flags = ["--require", BOTH, "--if-complete", "--entry", &own, "--jobs", "1"];
-    let _ = shared.push(&flags).success();
-    assert_eq!(shared.lines().first(), Some(&format!("GET {own}")));
+fn push_if_complete_reads_the_entry_of_this_machine_first() {
+    let fixture = Fixture::new();
+    fixture.add(&[AMD, ARM]);
+    let own_entry = fixture.digest(&tag("linux-arm64")).expect("an entry");
+    fixture.lines();
+    let flags = ["--require", BOTH, "--if-complete", "--entry", &own_entry, "--jobs", "1"];
+    let _ = fixture.push(&flags).success();
+    assert_eq!(fixture.lines().first(), Some(&format!("GET {own_entry}")));
     // What is no entry of this list is an error, not something to wait for.
-    let wrong = shared.digest("1").expect("the list");
-    let failed = shared.push(&["--require", BOTH, "--if-complete", "--entry", &wrong]);
+    let wrong = fixture.digest("1").expect("the list");
+    let failed = fixture.push(&["--require", BOTH, "--if-complete", "--entry", &wrong]);
     assert_eq!(failed.code, 1, "{}", failed.err());
     assert!(failed.err().contains("is no entry of"), "{}", failed.err());
 }
 
 /// A registry whose reads are late: an entry is not there for some time after it was put.
 #[test]
-fn reads_that_are_late_are_waited_for() {
+fn add_if_complete_waits_for_late_reads() {
     for (reads, grace, is_published) in
         [(0, "0", true), (1, "0", false), (1, "2s", true), (3, "2s", false), (3, "30s", true)]
     {
-        let shared = Shared::new();
-        shared.add(&[AMD]);
+        let fixture = Fixture::new();
+        fixture.add(&[AMD]);
         // Neither the digest nor the tag of the new entry can be read at first.
-        let image = shared.image(ARM);
-        let list = shared.list();
+        let image = fixture.image(ARM);
+        let list = fixture.list();
         let late = Fault::status(404);
-        shared.registry.fault(Rule::on("GET", "/tags/list"), late.clone());
+        fixture.registry.add_fault(Rule::on("GET", "/tags/list"), late.clone());
         if reads > 0 {
-            shared.registry.fault(Rule::on("GET", &tag("linux-amd64")).times(1), late.clone());
-            shared.registry.fault(Rule::on("HEAD", &tag("linux-amd64")).times(reads - 1), late.clone());
+            fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")).times(1), late.clone());
+            fixture.registry.add_fault(Rule::on("HEAD", &tag("linux-amd64")).times(reads - 1), late.clone());
         }
         let clock = RecordingClock::with(0.5, |_| {});
         let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", grace, &list, &image];
-        let _ = shared.run_with_clock(clock, &words).success();
-        assert_eq!(shared.platforms("1").len() == 2, is_published, "{reads} late reads, {grace}");
+        let _ = fixture.run_with_clock(clock, &words).success();
+        assert_eq!(fixture.platforms("1").len() == 2, is_published, "{reads} late reads, {grace}");
     }
 }
 
 /// A leg that was run again must not publish the entry of its first attempt, which a late read may still show.
 #[test]
-fn an_older_own_entry_is_not_published() {
-    let shared = Shared::new();
-    shared.add(&[AMD, ARM]);
-    let old = shared.registry.manifest("app", &tag("linux-arm64")).expect("the old entry");
+fn add_if_complete_does_not_publish_its_older_entry() {
+    let fixture = Fixture::new();
+    fixture.add(&[AMD, ARM]);
+    let old = fixture.registry.manifest("app", &tag("linux-arm64")).expect("the old entry");
     let late = Fault::Status(
         200,
         String::from_utf8(old.1.clone()).expect("text"),
         vec![("Content-Type".to_owned(), old.0), ("Docker-Content-Digest".to_owned(), testkit::image::sha256(&old.1))],
     );
-    shared.registry.fault(Rule::on("GET", &tag("linux-arm64")).times(1), late);
-    let (list, image) = (shared.list(), shared.image_of(ARM, "new"));
+    fixture.registry.add_fault(Rule::on("GET", &tag("linux-arm64")).times(1), late);
+    let (list, image) = (fixture.list(), fixture.another_image(ARM, "new"));
     let words = ["add", "--shared", "--require", BOTH, "--if-complete", &list, &image];
-    let _ = shared.run_with_clock(RecordingClock::with(0.5, |_| {}), &words).success();
-    let (_, published) = shared.registry.manifest("app", "1").expect("the list");
+    let _ = fixture.run_with_clock(RecordingClock::with(0.5, |_| {}), &words).success();
+    let (_, published) = fixture.registry.manifest("app", "1").expect("the list");
     let new = image.rsplit('@').next().expect("a digest");
     assert!(String::from_utf8_lossy(&published).contains(new));
 }
 
 #[test]
-fn an_attempt_that_is_over_does_not_count_with_fresh() {
-    let shared = Shared::new();
-    let (list, amd, arm) = (shared.list(), shared.image(AMD), shared.image(ARM));
+fn push_fresh_ignores_entries_of_an_earlier_attempt() {
+    let fixture = Fixture::new();
+    let (list, amd, arm) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
     let run = |attempt: &str, words: &[&str]| {
-        let run = shared.sandbox.command(OURS).args(words.iter().copied()).env("DOCKER_MANIFEST_RUN", "r");
+        let run = fixture.sandbox.command(OURS).args(words.iter().copied()).env("DOCKER_MANIFEST_RUN", "r");
         run.env("GITHUB_RUN_ATTEMPT", attempt).run()
     };
     let _ = run("1", &["add", "--shared", &list, &amd]).success();
@@ -162,54 +162,54 @@ fn an_attempt_that_is_over_does_not_count_with_fresh() {
     assert_eq!(failed.code, 3, "{}", failed.err());
     assert!(failed.err().contains("earlier attempt"), "{}", failed.err());
     let _ = run("1", &push).success();
-    let failed = shared.push(&["--fresh", "--require", BOTH]);
+    let failed = fixture.push(&["--fresh", "--require", BOTH]);
     assert_eq!(failed.code, 1);
     assert!(failed.err().contains("GITHUB_RUN_ATTEMPT is not set"), "{}", failed.err());
 }
 
 /// 401 and 403 are no "not yet", and neither is a registry that fails.
 #[test]
-fn an_error_ends_the_wait() {
+fn push_wait_ends_at_an_error() {
     for status in [403, 500] {
-        let shared = Shared::new();
-        shared.add(&[AMD]);
-        shared.registry.fault(Rule::on("HEAD", "draft."), Fault::status(status));
+        let fixture = Fixture::new();
+        fixture.add(&[AMD]);
+        fixture.registry.add_fault(Rule::on("HEAD", "draft."), Fault::status(status));
         let clock = RecordingClock::with(0.5, |_| {});
-        let words = ["push", "--shared", "--wait", "5m", "--require", BOTH, "--retries", "0", &shared.list()];
-        let failed = shared.run_with_clock(clock.clone(), &words);
+        let words = ["push", "--shared", "--wait", "5m", "--require", BOTH, "--retries", "0", &fixture.list()];
+        let failed = fixture.run_with_clock(clock.clone(), &words);
         assert_eq!((failed.code, clock.slept().len()), (1, 1), "{status}: {}", failed.err());
     }
 }
 
 /// A registry that asks to slow down is obeyed, and nothing is lost.
 #[test]
-fn rate_limits_are_waited_out() {
-    let shared = Shared::of(Registry::start());
+fn push_wait_continues_after_rate_limits() {
+    let fixture = Fixture::with_registry(Registry::start());
     let slow = Fault::Status(429, String::new(), vec![("Retry-After".to_owned(), "7".to_owned())]);
-    shared.add(&[AMD, ARM]);
-    shared.registry.fault(Rule::any().times(3), slow);
+    fixture.add(&[AMD, ARM]);
+    fixture.registry.add_fault(Rule::any().times(3), slow);
     let clock = RecordingClock::with(0.5, |_| {});
-    let _ = shared.run_with_clock(clock.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    let _ = fixture.run_with_clock(clock.clone(), &["push", "--shared", "--require", BOTH, &fixture.list()]).success();
     assert!(clock.slept().iter().any(|time| *time >= Duration::from_secs(7)), "{:?}", clock.slept());
-    assert_eq!(shared.platforms("1"), [AMD, ARM]);
+    assert_eq!(fixture.platforms("1"), [AMD, ARM]);
 }
 
 /// Legs that end at one moment: one at least publishes, and all publish the same.
 #[test]
 fn legs_that_end_together_publish_one_list() {
-    let shared = Arc::new(Shared::new());
+    let fixture = Arc::new(Fixture::new());
     let digests = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for platform in [AMD, ARM] {
             scope.spawn(|| {
-                let (list, image) = (shared.list(), shared.image(platform));
+                let (list, image) = (fixture.list(), fixture.image(platform));
                 let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", "0", "-q", &list, &image];
-                digests.lock().expect("no panic").push(shared.run(&words).success().out());
+                digests.lock().expect("no panic").push(fixture.run(&words).success().out());
             });
         }
     });
     let digests = digests.into_inner().expect("no panic");
     assert!(digests.iter().any(|digest| !digest.is_empty()), "one has published");
-    let list = format!("{}\n", shared.digest("1").expect("the list"));
+    let list = format!("{}\n", fixture.digest("1").expect("the list"));
     assert!(digests.iter().all(|digest| digest.is_empty() || *digest == list), "{digests:?}");
 }

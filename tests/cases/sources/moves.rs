@@ -1,4 +1,5 @@
-//! `--amend` on what moved: who takes whose place, what of it was the user's, and what goes.
+//! `--amend` after tags moved: which entry replaces which, which changes of the user stay, and which entries are
+//! removed.
 
 use std::fs;
 
@@ -35,7 +36,7 @@ impl Fixture {
 }
 
 #[test]
-fn each_build_of_windows_takes_its_own_place() {
+fn each_windows_build_is_replaced_by_its_own_build() {
     let fixture = Fixture::new();
     let first = ["10.0.17763.1", "10.0.20348.1", "10.0.26100.1"].map(windows_image);
     let second = ["10.0.26100.2", "10.0.17763.2", "10.0.20348.2"].map(windows_image);
@@ -148,7 +149,7 @@ fn a_partial_refresh_is_completed_later() {
 }
 
 #[test]
-fn a_tag_may_turn_from_an_image_into_an_index_and_back() {
+fn refresh_follows_a_tag_between_image_and_index() {
     let fixture = Fixture::new();
     let (old, arm) = (image("amd64", "old"), image("arm64", "b"));
     let new = image("amd64", "new");
@@ -169,7 +170,7 @@ fn a_tag_may_turn_from_an_image_into_an_index_and_back() {
 }
 
 #[test]
-fn a_digest_never_moves() {
+fn refresh_does_not_change_entries_by_digest() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).build());
@@ -206,8 +207,8 @@ fn a_selected_platform_can_come_from_the_draft() {
     let named = fixture.by_digest(&amd);
     let offline = ["create", "--amend", "--offline"];
     for verb in [&["create"][..], &["create", "--amend"], &offline, &["add"], &["add", "--offline"]] {
-        let made = fixture.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
-        assert_eq!(made.err(), "", "{verb:?}");
+        let created = fixture.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
+        assert_eq!(created.err(), "", "{verb:?}");
     }
     let both = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
     let _ = fixture.run(&both).success();
@@ -229,16 +230,16 @@ fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
     let _ = fixture.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    let said = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
-    assert_eq!([said(&amd), said(&arm), said(&index.images[2])], ["v", "v", ""]);
+    let annotation = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
+    assert_eq!([annotation(&amd), annotation(&arm), annotation(&index.images[2])], ["v", "v", ""]);
     fixture.registry.clear();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
     let _ = fixture.run(&offline).success();
     assert_eq!(fixture.take_requests(), [""; 0]);
-    assert_eq!([said(&amd), said(&arm)], ["v", "w"], "what was not picked was not meant");
+    assert_eq!([annotation(&amd), annotation(&arm)], ["v", "w"], "what was not picked was not meant");
     // Of two names by which the draft has it, the one that says what the index says is meant.
-    let again = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
-    fixture.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, again, &[]).build());
+    let platform = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
+    fixture.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, platform, &[]).build());
     let _ = fixture.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
     assert_eq!(fixture.sorted_digests("@app:2").len(), 2);
     let _ = fixture.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();

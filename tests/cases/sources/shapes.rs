@@ -1,4 +1,4 @@
-//! Indexes of every shape as sources: deep, wide, with an image twice, with attestations far from their image.
+//! Indexes of every shape as sources: nested, large, with an image twice, with attestations anywhere.
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{attestation_of, windows_image};
@@ -64,12 +64,12 @@ fn an_oversized_index_is_refused_before_its_children_are_requested() {
 fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let on = |variant: &str| json!({"architecture": "amd64", "os": "linux", "variant": variant});
+    let platform_of = |variant: &str| json!({"architecture": "amd64", "os": "linux", "variant": variant});
     let index = Index::oci()
         .image(&amd)
         .image(&amd)
-        .image_with(&amd, on("v2"), &[("k", "v")])
-        .image_with(&amd, on("v3"), &[])
+        .image_with(&amd, platform_of("v2"), &[("k", "v")])
+        .image_with(&amd, platform_of("v3"), &[])
         .image(&arm)
         .attestation(&amd)
         .build();
@@ -78,17 +78,21 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
     let _ = fixture.run(&["create", "@app:1", "@app:many"]).success();
     // The index, two images and an attestation: each is asked for once.
     assert_eq!(fixture.take_requests().len(), 4);
-    let own = ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/arm64", "unknown/unknown"];
+    let expected = ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/arm64", "unknown/unknown"];
     // As the index has it, which names the first twice.
-    assert_eq!(platforms(&fixture, "@app:1"), [&own[..1], &own[..]].concat());
-    let again = fixture.name(&format!("app:many@{}", amd.digest()));
-    let _ = fixture.run(&["annotate", "@app:1", &again, "--annotation", "more=m"]).success();
+    assert_eq!(platforms(&fixture, "@app:1"), [&expected[..1], &expected[..]].concat());
+    let by_digest = fixture.name(&format!("app:many@{}", amd.digest()));
+    let _ = fixture.run(&["annotate", "@app:1", &by_digest, "--annotation", "more=m"]).success();
     let _ = fixture.run(&["create", "--amend", "@app:1", "@app:many"]).success();
-    assert_eq!(platforms(&fixture, "@app:1"), own, "looking again adds nothing");
-    let gone = fixture.run(&["remove", "@app:1", "linux/amd64/v3"]).success();
-    assert_eq!(gone.out(), format!("Removed {}\n", fixture.name(&format!("app:many-3@{}", amd.digest()))));
+    assert_eq!(platforms(&fixture, "@app:1"), expected, "looking again adds nothing");
+    let removed = fixture.run(&["remove", "@app:1", "linux/amd64/v3"]).success();
+    assert_eq!(removed.out(), format!("Removed {}\n", fixture.name(&format!("app:many-3@{}", amd.digest()))));
     let _ = fixture.run(&["push", "@app:1"]).success();
-    assert_eq!(platforms(&fixture, "@app:1"), [&own[..2], &own[3..]].concat(), "its attestation stays with the others");
+    assert_eq!(
+        platforms(&fixture, "@app:1"),
+        [&expected[..2], &expected[3..]].concat(),
+        "its attestation stays with the others"
+    );
     let lines = fixture.entries("@app:1");
     let v2 = lines.iter().find(|line| line["platform"]["variant"] == "v2").expect("the second line");
     assert_eq!(v2["annotations"], json!({"k": "v", "more": "m"}));
@@ -97,7 +101,7 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
 }
 
 #[test]
-fn an_image_that_is_named_and_listed_is_in_the_list_once() {
+fn an_image_that_is_named_and_in_an_index_is_listed_once() {
     let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
@@ -129,7 +133,12 @@ fn an_attestation_is_included_at_any_position() {
 }
 
 fn attestation_in(index: &Index) -> Image {
-    index.images.iter().find(|image| image.platform().is_some_and(|own| own["os"] == "unknown")).expect("one").clone()
+    index
+        .images
+        .iter()
+        .find(|image| image.platform().is_some_and(|expected| expected["os"] == "unknown"))
+        .expect("one")
+        .clone()
 }
 
 #[test]

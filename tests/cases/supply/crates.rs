@@ -1,5 +1,5 @@
-//! What cargo-deny checks by `deny.toml`, checked here too, so that it holds where cargo-deny cannot be had: licences,
-//! bans and sources. And what it does not look at: features, crates that nothing uses, the fuzzer's lock file.
+//! What cargo-deny checks with `deny.toml` (licences, bans and sources), for machines without cargo-deny. Also what
+//! it does not check: features, unused crates, and the lock file of the fuzzer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn locked(path: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 /// The texts in quotes between two words of deny.toml.
-fn denied(from: &str, to: &str) -> BTreeSet<String> {
+fn quoted_between(from: &str, to: &str) -> BTreeSet<String> {
     let text = read("deny.toml");
     let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("{from} is not in deny.toml"));
     let (part, _) = rest.split_once(to).expect("it ends");
@@ -52,7 +52,7 @@ fn every_crate_comes_from_crates_io_and_by_its_hash() {
 
 #[test]
 fn no_banned_crate_is_locked_and_none_is_built_in_twice() {
-    let banned = denied("deny = [\n", "\n]\n");
+    let banned = quoted_between("deny = [\n", "\n]\n");
     assert!(banned.contains("openssl-sys") && banned.contains("tokio"), "{banned:?}");
     for file in ["Cargo.lock", "fuzz/Cargo.lock"] {
         for found in locked(file) {
@@ -80,9 +80,9 @@ fn packages() -> Vec<Value> {
 
 #[test]
 fn every_licence_is_one_of_those_that_are_allowed() {
-    let allowed = denied("\nallow = [\n", "\n]\n");
+    let allowed = quoted_between("\nallow = [\n", "\n]\n");
     assert!(allowed.len() >= 5 && allowed.contains("MIT"), "{allowed:?}");
-    let exceptions = denied("\nexceptions = [", "]\n");
+    let exceptions = quoted_between("\nexceptions = [", "]\n");
     let packages = packages();
     assert!(packages.len() > 70, "{}", packages.len());
     for package in packages {
@@ -96,31 +96,31 @@ fn every_licence_is_one_of_those_that_are_allowed() {
 fn permits(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut words: Vec<&str> = spaced.split_whitespace().rev().collect();
-    let met = any(&mut words, allowed);
-    met && words.is_empty()
+    let is_met = meets_or(&mut words, allowed);
+    is_met && words.is_empty()
 }
 
-fn any(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
-    let mut met = all(words, allowed);
+fn meets_or(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
+    let mut is_met = meets_and(words, allowed);
     while words.pop_if(|word| *word == "OR").is_some() {
-        met |= all(words, allowed);
+        is_met |= meets_and(words, allowed);
     }
-    met
+    is_met
 }
 
-fn all(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
-    let mut met = one(words, allowed);
+fn meets_and(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
+    let mut is_met = meets_term(words, allowed);
     while words.pop_if(|word| *word == "AND").is_some() {
-        met &= one(words, allowed);
+        is_met &= meets_term(words, allowed);
     }
-    met
+    is_met
 }
 
-fn one(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
+fn meets_term(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
     let Some(first) = words.pop() else { return false };
     if first == "(" {
-        let met = any(words, allowed);
-        return words.pop() == Some(")") && met;
+        let is_met = meets_or(words, allowed);
+        return words.pop() == Some(")") && is_met;
     }
     match words.pop_if(|word| *word == "WITH").and_then(|_| words.pop()) {
         Some(exception) => allowed.contains(&format!("{first} WITH {exception}")),
@@ -131,10 +131,10 @@ fn one(words: &mut Vec<&str>, allowed: &BTreeSet<String>) -> bool {
 #[test]
 fn licences_are_read_as_spdx_has_them() {
     let allowed: BTreeSet<String> = ["MIT", "ISC", "A WITH x"].map(str::to_owned).into();
-    for met in
+    for is_met in
         ["MIT", "GPL-3.0 OR MIT", "MIT AND ISC", "GPL/MIT", "(GPL OR ISC) AND MIT", "A WITH x", "GPL AND X OR ISC"]
     {
-        assert!(permits(met, &allowed), "{met}");
+        assert!(permits(is_met, &allowed), "{is_met}");
     }
     for unmet in ["", "GPL", "MIT AND GPL", "A", "A WITH y", "MIT AND (GPL OR X)", "MIT MIT", "(MIT", "MIT OR"] {
         assert!(!permits(unmet, &allowed) || unmet == "MIT OR", "{unmet}");
@@ -204,11 +204,11 @@ fn the_fuzzers_lock_file_has_what_ours_has() {
     let locked: BTreeSet<&str> =
         block.split('"').skip(1).step_by(2).skip(1).map(|found| found.split(' ').next().unwrap_or(found)).collect();
     let dependencies = dependencies();
-    let wanted: BTreeSet<&str> = dependencies
+    let expected: BTreeSet<&str> = dependencies
         .iter()
         .filter(|(ours, dependency)| ours == "docker-manifest" && dependency["kind"].is_null())
         .filter_map(|(_, dependency)| dependency["name"].as_str())
         .collect();
     let how = "to mend it: cp Cargo.lock fuzz/Cargo.lock && cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null";
-    assert_eq!(locked, wanted, "fuzz/Cargo.lock is behind Cargo.toml; {how}");
+    assert_eq!(locked, expected, "fuzz/Cargo.lock is behind Cargo.toml; {how}");
 }

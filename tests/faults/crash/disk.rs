@@ -9,7 +9,7 @@ pub(super) type Node = usize;
 
 /// A name that came, went, or passed to another node.
 #[derive(Debug, Clone)]
-pub(super) struct Naming {
+pub(super) struct NameChange {
     pub(super) folder: Node,
     name: String,
     node: Option<Node>,
@@ -31,14 +31,14 @@ pub(super) struct Disk {
     /// What is certainly there.
     pub(super) kept: BTreeMap<(Node, String), Node>,
     /// What was asked for since and is not synced, in order.
-    pub(super) asked: Vec<Naming>,
+    pub(super) pending: Vec<NameChange>,
 }
 
 pub(super) const ROOT: Node = 0;
 
 impl Disk {
     /// A disk that holds what is below `path`, all of it synced.
-    pub(super) fn of(path: &Path) -> Disk {
+    pub(super) fn from_folder(path: &Path) -> Disk {
         let mut disk = Disk { contents: vec![Content::Folder], ..Disk::default() };
         disk.load(path, ROOT);
         disk
@@ -71,7 +71,7 @@ impl Disk {
     /// The names that are there if, of what is not certain, these came true.
     pub(super) fn with(&self, came_true: impl Fn(usize) -> bool) -> BTreeMap<(Node, String), Node> {
         let mut names = self.kept.clone();
-        for (_, naming) in self.asked.iter().enumerate().filter(|(number, _)| came_true(*number)) {
+        for (_, naming) in self.pending.iter().enumerate().filter(|(number, _)| came_true(*number)) {
             let place = (naming.folder, naming.name.clone());
             match naming.node {
                 Some(node) => drop(names.insert(place, node)),
@@ -81,10 +81,10 @@ impl Disk {
         names
     }
 
-    fn ask(&mut self, path: &Path, node: Option<Node>) {
+    fn request(&mut self, path: &Path, node: Option<Node>) {
         let (above, name) = (path.parent().expect("a parent"), path.file_name().expect("a name"));
         let folder = self.find(above).unwrap_or_else(|| panic!("no folder {}", above.display()));
-        self.asked.push(Naming { folder, name: name.to_string_lossy().into_owned(), node });
+        self.pending.push(NameChange { folder, name: name.to_string_lossy().into_owned(), node });
     }
 
     fn sync(&mut self, path: &Path) {
@@ -92,8 +92,8 @@ impl Disk {
         if let Content::Torn(bytes) = &self.contents[node] {
             self.contents[node] = Content::Whole(bytes.clone());
         }
-        let sure = self.asked.iter().filter(|naming| naming.folder == node).cloned().collect::<Vec<_>>();
-        self.asked.retain(|naming| naming.folder != node);
+        let sure = self.pending.iter().filter(|naming| naming.folder == node).cloned().collect::<Vec<_>>();
+        self.pending.retain(|naming| naming.folder != node);
         for naming in sure {
             let place = (naming.folder, naming.name);
             match naming.node {
@@ -104,27 +104,27 @@ impl Disk {
     }
 
     /// Does what one call of the log did; whether it was one that asks for anything.
-    pub(super) fn play(&mut self, call: &Call) -> bool {
+    pub(super) fn replay(&mut self, call: &LoggedCall) -> bool {
         let path = |number: usize| call.path(number);
         match call.name.as_str() {
             "openat" if call.line.contains("O_CREAT") && self.find(&path(0)).is_none() => {
                 let node = self.add(Content::Torn(Vec::new()));
-                self.ask(&path(0), Some(node));
+                self.request(&path(0), Some(node));
             }
             "mkdir" | "mkdirat" => {
                 let node = self.add(Content::Folder);
-                self.ask(&path(0), Some(node));
+                self.request(&path(0), Some(node));
             }
             "rename" | "renameat" | "renameat2" => {
                 let node = self.find(&path(0));
-                self.ask(&path(0), None);
-                self.ask(&path(1), node);
+                self.request(&path(0), None);
+                self.request(&path(1), node);
             }
             "link" | "linkat" => {
                 let node = self.find(&path(0));
-                self.ask(&path(1), node);
+                self.request(&path(1), node);
             }
-            "unlink" | "unlinkat" | "rmdir" => self.ask(&path(0), None),
+            "unlink" | "unlinkat" | "rmdir" => self.request(&path(0), None),
             "write" => {
                 let node = self.find(&path(0)).expect("an open file");
                 let mut bytes = match &self.contents[node] {
@@ -142,13 +142,13 @@ impl Disk {
 }
 
 /// A call that succeeded on something below the home.
-pub(super) struct Call {
+pub(super) struct LoggedCall {
     pub(super) name: String,
     pub(super) line: String,
     pub(super) home: PathBuf,
 }
 
-impl Call {
+impl LoggedCall {
     /// The texts in quotes, and for the calls that have only a descriptor or a name beside one, the descriptor's path.
     fn path(&self, number: usize) -> PathBuf {
         let quoted: Vec<Vec<u8>> = self.line.split('"').skip(1).step_by(2).map(unescaped).collect();
@@ -174,13 +174,13 @@ impl Call {
         self.line.split('"').nth(1).map(unescaped).unwrap_or_default()
     }
 
-    pub(super) fn all(log: &str, home: &Path) -> Vec<Call> {
+    pub(super) fn all(log: &str, home: &Path) -> Vec<LoggedCall> {
         let mark: String = text_to_hex(home);
         let calls = log.lines().filter(|line| line.contains(&mark) || line.contains(&home.display().to_string()));
         let calls = calls.filter(|line| !line.contains(" = -1 "));
         let call = |line: &str| {
             let (name, _) = line.split_once('(')?;
-            Some(Call { name: name.to_owned(), line: line.to_owned(), home: home.to_owned() })
+            Some(LoggedCall { name: name.to_owned(), line: line.to_owned(), home: home.to_owned() })
         };
         calls.filter_map(call).collect()
     }

@@ -18,15 +18,15 @@ use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 use crate::{OURS, in_process};
 
 /// The calls that change files. `?`: some architectures lack the call.
-const CHANGES: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,?rename,?renameat,renameat2,\
+const CHANGE_CALLS: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,?rename,?renameat,renameat2,\
                        ?link,linkat,?unlink,unlinkat,?rmdir,fchmod,fchmodat,copy_file_range";
 /// The calls that only read. A kill before one of them equals a kill before the next change.
-const LOOKS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
+const READ_CALLS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
 
 /// A step that leaves the store as docker alone would have made it.
 pub(super) const FORGET: &str = "(forget)";
 /// Beside the files of a [`Tree`], for what the sidecar says.
-const SAYS: &str = ".says";
+const SIDECAR: &str = ".says";
 const KILLED: i32 = 128 + 9;
 const IMAGES: usize = 5;
 
@@ -58,7 +58,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn changes(&self) -> bool {
         let reads_only = self.name == "openat" && !self.line.contains("O_CREAT");
-        CHANGES.replace('?', "").split(',').any(|name| name == self.name) && !reads_only
+        CHANGE_CALLS.replace('?', "").split(',').any(|name| name == self.name) && !reads_only
     }
 
     /// The errors that it can return in practice.
@@ -96,18 +96,20 @@ pub(super) enum Failure {
 
 impl Failure {
     fn injected(self, call: &Call) -> Vec<String> {
-        let one = |error| inject(&call.name, call.count, &format!("error={error}"));
+        let injected_error = |error| inject(&call.name, call.count, &format!("error={error}"));
         match self {
-            Failure::Once(error) => vec![one(error)],
-            Failure::FromHereOn(error) => vec![one(error) + "+"],
-            Failure::OnFullDisk(error) => vec![one(error), inject("write", call.writes + 1, "error=ENOSPC") + "+"],
+            Failure::Once(error) => vec![injected_error(error)],
+            Failure::FromHereOn(error) => vec![injected_error(error) + "+"],
+            Failure::OnFullDisk(error) => {
+                vec![injected_error(error), inject("write", call.writes + 1, "error=ENOSPC") + "+"]
+            }
         }
     }
 }
 
 /// Files below docker's folder that a call named, so that strace counts no others: what else a program looks at, and in
 /// which order, depends on which of its threads is faster.
-pub(super) type Marks = BTreeSet<String>;
+pub(super) type StorePaths = BTreeSet<String>;
 
 /// The environment of every run: no parallel requests.
 const LIMITS: [(&str, &str); 2] = [("DOCKER_MANIFEST_JOBS", "1"), ("DOCKER_MANIFEST_RETRIES", "0")];
@@ -162,7 +164,7 @@ impl Fixture {
     }
 
     /// A home directory with the content before the command.
-    pub(super) fn prepared(&self) -> Sandbox {
+    pub(super) fn prepare_home(&self) -> Sandbox {
         let sandbox = Sandbox::in_memory();
         let images: String =
             ["1", "index", "3"].map(|tag| format!("- image: '{}/app:{tag}'\n", self.registry.host())).concat();
@@ -190,13 +192,13 @@ impl Fixture {
     pub(super) fn traced(&self, sandbox: &Sandbox, options: &[String]) -> (Output, String) {
         let log = sandbox.path().join("strace.log");
         let run = sandbox.command("strace").arg("-qq").arg("-y").arg("-o").arg(&log).args(["-e", "signal=none"]);
-        let run = run.arg("-e").arg(format!("trace={CHANGES},{LOOKS}")).args(options);
+        let run = run.arg("-e").arg(format!("trace={CHANGE_CALLS},{READ_CALLS}")).args(options);
         let run = LIMITS.into_iter().fold(run, |run, (name, value)| run.env(name, value));
         let output = run.arg("--").arg(OURS).args(self.words(sandbox, self.case.command)).run();
         (output, std::fs::read_to_string(&log).unwrap_or_default())
     }
 
-    /// What lies in the store, and under [`SAYS`] what the sidecar says of it.
+    /// What lies in the store, and under [`SIDECAR`] what the sidecar says of it.
     pub(super) fn state(&self, sandbox: &Sandbox) -> Tree {
         let mut state = tree(&sandbox.store());
         let (list, name) = (self.list(), self.folder());
@@ -212,25 +214,25 @@ impl Fixture {
                     *bytes = String::from_utf8_lossy(bytes).replace(mark, "(the mark)").into_bytes();
                 }
             }
-            state.insert(SAYS.to_owned(), (0, format!("{} {says:?}", side["format"]).into_bytes()));
+            state.insert(SIDECAR.to_owned(), (0, format!("{} {says:?}", side["format"]).into_bytes()));
         }
         state
     }
 
     /// Both tools must show what the store contains.
-    fn check_readers(&self, sandbox: &Sandbox, there: &Tree) -> Result<(), String> {
-        if !self.shown.borrow_mut().insert(format!("{there:?}")) {
+    fn check_readers(&self, sandbox: &Sandbox, tree: &Tree) -> Result<(), String> {
+        if !self.shown.borrow_mut().insert(format!("{tree:?}")) {
             return Ok(());
         }
-        self.check_reader("ours", &|words| self.run(sandbox, words), there)?;
+        self.check_reader("ours", &|words| self.run(sandbox, words), tree)?;
         if on_path("docker") {
             let docker = |words: &[String]| sandbox.tool(&Tool::Docker).args(words.iter().cloned()).run();
-            self.check_reader("docker", &docker, there)?;
+            self.check_reader("docker", &docker, tree)?;
         }
         Ok(())
     }
 
-    fn check_reader(&self, tool: &str, run: &dyn Fn(&[String]) -> Output, there: &Tree) -> Result<(), String> {
+    fn check_reader(&self, tool: &str, run: &dyn Fn(&[String]) -> Output, tree: &Tree) -> Result<(), String> {
         let list = self.list();
         let folder = self.folder() + "/";
         let say = |what: &str, output: &Output| format!("{tool}: {what}: {} {}", output.code, output.err());
@@ -239,7 +241,7 @@ impl Fixture {
             let image = self.image(number);
             let shown = run(&["inspect", &list, &image]);
             let file = folder.clone() + &image.replace(':', "-").replace('/', "_");
-            let fits = match there.contains_key(&file) {
+            let fits = match tree.contains_key(&file) {
                 true => shown.code == 0,
                 false => (shown.code, shown.first_err_line()) == (1, format!("No such manifest: {image}")),
             };
@@ -247,33 +249,33 @@ impl Fixture {
                 return Err(say(&format!("inspect of {image}"), &shown));
             }
         }
-        if there.contains_key(&folder) {
+        if tree.contains_key(&folder) {
             let shown = run(&["inspect", "-v", &list]);
             let count = serde_json::from_slice::<Vec<serde_json::Value>>(&shown.stdout).map_or(0, |array| array.len());
-            let entries = there.keys().filter(|name| name.starts_with(&folder) && **name != folder).count();
+            let entries = tree.keys().filter(|name| name.starts_with(&folder) && **name != folder).count();
             if shown.code != 0 || count != entries {
-                return Err(say(&format!("inspect of the list shows {count} of {there:?}"), &shown));
+                return Err(say(&format!("inspect of the list shows {count} of {tree:?}"), &shown));
             }
         }
         Ok(())
     }
 
     /// The same command again, undisturbed, must lead to the intended result.
-    fn check_again(&self, sandbox: &Sandbox, there: &Tree, after: &Tree) -> Result<(), String> {
-        let again = self.run(sandbox, &self.words(sandbox, self.case.command));
-        let done_already = there == after
-            && again.code == 1
+    fn check_repeated(&self, sandbox: &Sandbox, tree: &Tree, after: &Tree) -> Result<(), String> {
+        let repeated = self.run(sandbox, &self.words(sandbox, self.case.command));
+        let done_already = tree == after
+            && repeated.code == 1
             && ["refusing to amend", "No such manifest", "manifest for image"]
                 .iter()
-                .any(|line| again.err().starts_with(line));
+                .any(|line| repeated.err().starts_with(line));
         let now = self.state(sandbox);
-        if now != *after || !(again.code == 0 || done_already) || again.err().contains("waiting") {
-            return Err(format!("run again: {} {} {:?}", again.code, again.err(), now.keys()));
+        if now != *after || !(repeated.code == 0 || done_already) || repeated.err().contains("waiting") {
+            return Err(format!("run again: {} {} {:?}", repeated.code, repeated.err(), now.keys()));
         }
         let staging = sandbox.store().join(".docker-manifest/staging");
         // What is gone needs no lock, and so nobody clears up after it until the next list of that name.
-        if again.code == 0
-            && after.contains_key(SAYS)
+        if repeated.code == 0
+            && after.contains_key(SIDECAR)
             && std::fs::read_dir(&staging).is_ok_and(|mut left| left.next().is_some())
         {
             return Err("run again: files are left in the staging area".to_owned());
@@ -282,62 +284,62 @@ impl Fixture {
     }
 
     /// A run in which the process is killed at the call.
-    pub(super) fn kill(&self, call: (&Call, &Marks), before: &Tree, after: &Tree) -> Result<(), String> {
+    pub(super) fn kill(&self, call: (&Call, &StorePaths), before: &Tree, after: &Tree) -> Result<(), String> {
         let kill = vec![inject(&call.0.name, call.0.count, "signal=KILL")];
-        let (sandbox, output) = self.disturbed(call, kill, |calls| calls.len().checked_sub(1))?;
-        let there = self.state(&sandbox);
-        let by_entry = before.keys().chain(after.keys()).chain(there.keys()).all(|name| {
-            let found = there.get(name);
+        let (sandbox, output) = self.run_disturbed(call, kill, |calls| calls.len().checked_sub(1))?;
+        let tree = self.state(&sandbox);
+        let by_entry = before.keys().chain(after.keys()).chain(tree.keys()).all(|name| {
+            let found = tree.get(name);
             found == before.get(name) || found == after.get(name)
         });
-        if output.code != KILLED || !(there == *before || there == *after || self.case.by_entry && by_entry) {
-            return Err(format!("neither old nor new: {} {} {:?}", output.code, output.err(), there.keys()));
+        if output.code != KILLED || !(tree == *before || tree == *after || self.case.by_entry && by_entry) {
+            return Err(format!("neither old nor new: {} {} {:?}", output.code, output.err(), tree.keys()));
         }
         let needs_more = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"Source\":");
-        let format = there.get(SAYS).map_or(b'2', |(_, says)| says.first().copied().unwrap_or_default());
-        if format < b'2' && there.values().any(|(_, bytes)| needs_more(bytes)) {
+        let format = tree.get(SIDECAR).map_or(b'2', |(_, says)| says.first().copied().unwrap_or_default());
+        if format < b'2' && tree.values().any(|(_, bytes)| needs_more(bytes)) {
             return Err("an older program would take something away from this".to_owned());
         }
-        self.check_readers(&sandbox, &there)?;
-        self.check_again(&sandbox, &there, after)
+        self.check_readers(&sandbox, &tree)?;
+        self.check_repeated(&sandbox, &tree, after)
     }
 
     /// One run in which the call fails.
     pub(super) fn fail(
         &self,
-        call: (&Call, &Marks),
+        call: (&Call, &StorePaths),
         failure: Failure,
         before: &Tree,
         after: &Tree,
     ) -> Result<(), String> {
         let injected = |calls: &[Call]| calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
-        let (sandbox, output) = self.disturbed(call, failure.injected(call.0), injected)?;
-        let (said, there) = (output.err(), self.state(&sandbox));
+        let (sandbox, output) = self.run_disturbed(call, failure.injected(call.0), injected)?;
+        let (stderr, tree) = (output.err(), self.state(&sandbox));
         let path = sandbox.store().display().to_string();
         let fits = match output.code {
             // What failed was not needed, tidying up for instance.
-            0 => there == *after,
+            0 => tree == *after,
             // On a disk that takes no more, strace's refuses the error's own line too.
-            1 => there == *before && (!matches!(failure, Failure::Once(_)) || output.first_err_line().contains(&path)),
+            1 => tree == *before && (!matches!(failure, Failure::Once(_)) || output.first_err_line().contains(&path)),
             _ => false,
         };
-        if !fits || said.contains("panicked") {
-            return Err(format!("{} {said} {:?}", output.code, there.keys()));
+        if !fits || stderr.contains("panicked") {
+            return Err(format!("{} {stderr} {:?}", output.code, tree.keys()));
         }
-        self.check_readers(&sandbox, &there)?;
-        self.check_again(&sandbox, &there, after)
+        self.check_readers(&sandbox, &tree)?;
+        self.check_repeated(&sandbox, &tree, after)
     }
 
     /// Whether no step after the failed call needs room on the disk: a new file, a name or bytes. strace traces every
     /// path here, because the new ones are not known.
     pub(super) fn fail_without_room(&self, call: &Call) -> Result<(), String> {
-        let sandbox = self.prepared();
+        let sandbox = self.prepare_home();
         let (_, log) = self.traced(&sandbox, &Failure::Once("EIO").injected(call));
         let store = sandbox.store().display().to_string();
         let calls = calls(&log, &sandbox.store());
-        let struck = calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
-        if struck != Some(call.place) {
-            return Err(format!("strace hit {struck:?}, and not the call, which is number {}", call.place));
+        let injected = calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
+        if injected != Some(call.place) {
+            return Err(format!("strace hit {injected:?}, and not the call, which is number {}", call.place));
         }
         let asks = |later: &&Call| match later.name.as_str() {
             "openat" => later.changes(),
@@ -350,19 +352,19 @@ impl Fixture {
     }
 
     /// Runs the command with what strace's `options` make happen at the call: the home afterwards and what the command
-    /// said. `struck` finds in a log where that was.
-    fn disturbed(
+    /// said. `injected` finds in a log where that was.
+    fn run_disturbed(
         &self,
-        (call, marks): (&Call, &Marks),
+        (call, store_paths): (&Call, &StorePaths),
         mut options: Vec<String>,
-        struck: impl Fn(&[Call]) -> Option<usize>,
+        injected: impl Fn(&[Call]) -> Option<usize>,
     ) -> Result<(Sandbox, Output), String> {
-        let sandbox = self.prepared();
+        let sandbox = self.prepare_home();
         let folder = sandbox.docker_config();
-        options.extend(marks.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", folder.display())]));
+        options.extend(store_paths.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", folder.display())]));
         let (output, log) = self.traced(&sandbox, &options);
         let calls = calls(&log, &sandbox.store());
-        match struck(&calls) {
+        match injected(&calls) {
             Some(place) if place == call.place && calls[place].name == call.name => Ok((sandbox, output)),
             place => Err(format!("strace hit {place:?}, and not the call, which is number {}", call.place)),
         }
@@ -389,7 +391,7 @@ pub(super) fn calls(log: &str, store: &Path) -> Vec<Call> {
 }
 
 /// The files of the store that the calls name, as they stand below docker's folder.
-pub(super) fn marks(calls: &[Call], folder: &Path) -> Marks {
+pub(super) fn store_paths(calls: &[Call], folder: &Path) -> StorePaths {
     let folder = folder.display().to_string();
     let named = calls.iter().flat_map(|call| call.line.split(['"', '<', '>']));
     let named = named.filter_map(|text| text.strip_prefix(&folder)).filter(|rest| rest.starts_with("/manifests"));

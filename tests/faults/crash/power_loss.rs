@@ -11,25 +11,25 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
-use testkit::figures::told;
 use testkit::skip::skipped;
+use testkit::stderr::print_uncaptured;
 
-use super::disk::{Call, Content, Disk, Node, ROOT};
+use super::disk::{Content, Disk, LoggedCall, Node, ROOT};
 use super::fixture::{Case, FORGET, Fixture};
 use super::{ADD, ANNOTATE_THE_LIST, APPLY, REPLACE, REPLACE_BACK, TAKE_OUT, no_strace};
 
 /// A draft as it may be found: its entries, and what its sidecar says of it. `None` for no draft.
-type Found = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
+type FoundDraft = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
 
 /// What the test knows of the store that it looks into.
-struct Look {
+struct StoreView {
     folder: String,
     /// What the sidecar calls each folder that the list ever had.
     identities: BTreeMap<Node, String>,
 }
 
-impl Look {
-    fn found(&self, disk: &Disk, names: &BTreeMap<(Node, String), Node>) -> Result<Found, String> {
+impl StoreView {
+    fn found(&self, disk: &Disk, names: &BTreeMap<(Node, String), Node>) -> Result<FoundDraft, String> {
         let below = |folder: Node, name: &str| names.get(&(folder, name.to_owned())).copied();
         let Some(store) = below(ROOT, "manifests") else { return Ok(None) };
         let Some(folder) = below(store, &self.folder) else { return Ok(None) };
@@ -61,7 +61,7 @@ fn identity(path: &Path) -> Option<String> {
 }
 
 /// Whether a draft is the old one or the new one, or each part of it one of the two, and no older program in the wrong.
-fn is_allowed(found: &Found, old: &Found, new: &Found, by_entry: bool) -> bool {
+fn is_allowed(found: &FoundDraft, old: &FoundDraft, new: &FoundDraft, by_entry: bool) -> bool {
     if found == old || found == new {
         return true;
     }
@@ -74,14 +74,14 @@ fn is_allowed(found: &Found, old: &Found, new: &Found, by_entry: bool) -> bool {
         && (format >= 2 || !entries.values().any(|bytes| is_beyond(bytes)))
 }
 
-impl Look {
+impl StoreView {
     /// At the store in this home, and with this folder for the list.
-    fn at(fixture: &Fixture) -> Look {
-        Look { folder: fixture.folder(), identities: BTreeMap::new() }
+    fn new(fixture: &Fixture) -> StoreView {
+        StoreView { folder: fixture.folder(), identities: BTreeMap::new() }
     }
 
     /// Notes what the list's folder is called now.
-    fn note(&mut self, disk: &Disk, home: &Path) {
+    fn record_folder(&mut self, disk: &Disk, home: &Path) {
         let list = Path::new("manifests").join(&self.folder);
         if let (Some(node), Some(identity)) = (disk.find(&list), identity(&home.join(&list))) {
             self.identities.insert(node, identity);
@@ -89,17 +89,18 @@ impl Look {
     }
 
     /// What a program sees.
-    fn seen(&self, disk: &Disk) -> Found {
+    fn visible_draft(&self, disk: &Disk) -> FoundDraft {
         self.found(disk, &disk.with(|_| true)).expect("what a program sees is whole")
     }
 
     /// The drafts that may be found, where each name that matters here and is not certain came true or did not.
-    fn possible(&self, disk: &Disk) -> Vec<Result<Found, String>> {
+    fn possible_drafts(&self, disk: &Disk) -> Vec<Result<FoundDraft, String>> {
         let mut matter: BTreeSet<Node> = self.identities.keys().copied().chain([ROOT]).collect();
         for path in ["manifests", "manifests/.docker-manifest", "manifests/.docker-manifest/lists"] {
             matter.extend(disk.find(Path::new(path)));
         }
-        let open: Vec<usize> = (0..disk.asked.len()).filter(|at| matter.contains(&disk.asked[*at].folder)).collect();
+        let open: Vec<usize> =
+            (0..disk.pending.len()).filter(|at| matter.contains(&disk.pending[*at].folder)).collect();
         assert!(open.len() <= 16, "too many names in the air to try them all: {}", open.len());
         let subsets = 0..1_u32 << open.len();
         let came_true =
@@ -113,34 +114,34 @@ fn check(case: &'static Case) {
         return skipped(&format!("a power loss at every step of {}", case.name), &why);
     }
     let fixture = Fixture::new(case);
-    let sandbox = fixture.prepared();
+    let sandbox = fixture.prepare_home();
     let home = sandbox.docker_config();
-    let mut disk = Disk::of(&home);
-    let mut look = Look::at(&fixture);
-    look.note(&disk, &home);
-    let old = look.seen(&disk);
+    let mut disk = Disk::from_folder(&home);
+    let mut snapshot = StoreView::new(&fixture);
+    snapshot.record_folder(&disk, &home);
+    let old = snapshot.visible_draft(&disk);
     let (output, log) = fixture.traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
     assert_eq!(output.code, 0, "{}", output.err());
-    let calls = Call::all(&log, &home);
+    let calls = LoggedCall::all(&log, &home);
     // Once through to the end, for what is there then.
     let mut last = disk.clone();
     for call in &calls {
-        last.play(call);
+        last.replay(call);
     }
-    look.note(&last, &home);
-    let new = look.seen(&last);
+    snapshot.record_folder(&last, &home);
+    let new = snapshot.visible_draft(&last);
     assert_ne!(old, new);
-    let (real, mut look_at_real) = (Disk::of(&home), Look::at(&fixture));
-    look_at_real.note(&real, &home);
-    assert_eq!(look_at_real.seen(&real), new, "the model came out elsewhere than the disk");
+    let (real, mut look_at_real) = (Disk::from_folder(&home), StoreView::new(&fixture));
+    look_at_real.record_folder(&real, &home);
+    assert_eq!(look_at_real.visible_draft(&real), new, "the model came out elsewhere than the disk");
 
     let (mut played, mut tried, mut wrong, mut states) = (0, 0, Vec::new(), BTreeSet::new());
     for call in &calls {
-        if !disk.play(call) {
+        if !disk.replay(call) {
             continue;
         }
         played += 1;
-        for found in look.possible(&disk) {
+        for found in snapshot.possible_drafts(&disk) {
             tried += 1;
             states.insert(format!("{found:?}"));
             if !found.as_ref().is_ok_and(|found| is_allowed(found, &old, &new, case.by_entry)) {
@@ -149,14 +150,14 @@ fn check(case: &'static Case) {
             }
         }
     }
-    for found in look.possible(&disk) {
+    for found in snapshot.possible_drafts(&disk) {
         tried += 1;
         if found.as_ref() != Ok(&new) {
             wrong.push(format!("after it said that it was done: {found:?}"));
         }
     }
     let states = states.len();
-    told(&format!(
+    print_uncaptured(&format!(
         "power losses of {}: {played} calls played, {tried} losses, {states} states of the draft",
         case.name
     ));
@@ -165,12 +166,12 @@ fn check(case: &'static Case) {
 }
 
 #[test]
-fn a_new_draft_is_there_as_a_whole_or_not_at_all() {
+fn a_new_draft_is_complete_or_absent_after_a_power_loss() {
     check(&Case { name: "create", before: &[], command: "create {L} 0 1 2", by_entry: false });
 }
 
 #[test]
-fn a_new_draft_of_format_2_is_there_as_a_whole_or_not_at_all() {
+fn a_new_draft_of_format_2_is_complete_or_absent_after_a_power_loss() {
     check(&Case { name: "a new draft of format 2", before: &[], command: "create {L} {X} 3", by_entry: false });
 }
 
@@ -207,23 +208,24 @@ fn a_replaced_draft_has_every_entry_old_or_new_and_no_format_that_is_too_low() {
 }
 
 #[test]
-fn images_that_come_and_go_have_every_entry_old_or_new() {
+fn added_and_removed_images_leave_every_entry_old_or_new() {
     check(&ADD);
     check(&TAKE_OUT);
 }
 
 #[test]
-fn a_removed_draft_is_there_as_a_whole_or_gone() {
+fn a_removed_draft_is_complete_or_absent_after_a_power_loss() {
     check(&Case { name: "rm", before: &["create {L} 0 1 2"], command: "rm {L}", by_entry: false });
     check(&Case { name: "rm --all", before: &["create {L} {X} 3"], command: "rm --all", by_entry: false });
 }
 
 /// The model itself: what is not synced may be lost, and is then told from what may not.
 #[test]
-fn the_model_loses_what_was_not_synced() {
-    let call = |line: &str| Call { name: line.split('(').next().unwrap().into(), line: line.into(), home: "/h".into() };
+fn the_disk_model_loses_unsynced_changes() {
+    let call =
+        |line: &str| LoggedCall { name: line.split('(').next().unwrap().into(), line: line.into(), home: "/h".into() };
     let mut disk = Disk { contents: vec![Content::Folder], ..Disk::default() };
-    let look = Look { folder: "l".into(), identities: BTreeMap::new() };
+    let snapshot = StoreView { folder: "l".into(), identities: BTreeMap::new() };
     for line in [
         r#"mkdir("/h/manifests", 0755) = 0"#,
         r#"fsync(3</h>) = 0"#,
@@ -231,17 +233,17 @@ fn the_model_loses_what_was_not_synced() {
         r#"openat(AT_FDCWD</>, "/h/manifests/l/e", O_WRONLY|O_CREAT) = 3</h/manifests/l/e>"#,
         r#"write(3</h/manifests/l/e>, "\x61\x62", 2) = 2"#,
     ] {
-        assert!(disk.play(&call(line)), "{line}");
+        assert!(disk.replay(&call(line)), "{line}");
     }
-    let names = |disk: &Disk, look: &Look| look.found(disk, &disk.with(|_| true));
-    assert!(names(&disk, &look).unwrap_err().contains("Torn"));
-    assert!(disk.play(&call(r#"fsync(3</h/manifests/l/e>) = 0"#)));
-    let whole = names(&disk, &look).unwrap().unwrap().0;
+    let names = |disk: &Disk, snapshot: &StoreView| snapshot.found(disk, &disk.with(|_| true));
+    assert!(names(&disk, &snapshot).unwrap_err().contains("Torn"));
+    assert!(disk.replay(&call(r#"fsync(3</h/manifests/l/e>) = 0"#)));
+    let whole = names(&disk, &snapshot).unwrap().unwrap().0;
     assert_eq!(whole, BTreeMap::from([("e".to_owned(), b"ab".to_vec())]));
     // The folder's name and the file's are in the air, each for itself.
-    assert_eq!(look.found(&disk, &disk.kept).unwrap(), None);
-    assert_eq!(disk.asked.len(), 2);
-    assert!(disk.play(&call(r#"fsync(3</h/manifests>) = 0"#)));
-    assert_eq!(look.found(&disk, &disk.kept).unwrap().unwrap().0, BTreeMap::new());
-    assert!(!disk.play(&call(r#"flock(3</h/manifests/l/e>, LOCK_EX) = 0"#)));
+    assert_eq!(snapshot.found(&disk, &disk.kept).unwrap(), None);
+    assert_eq!(disk.pending.len(), 2);
+    assert!(disk.replay(&call(r#"fsync(3</h/manifests>) = 0"#)));
+    assert_eq!(snapshot.found(&disk, &disk.kept).unwrap().unwrap().0, BTreeMap::new());
+    assert!(!disk.replay(&call(r#"flock(3</h/manifests/l/e>, LOCK_EX) = 0"#)));
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::loopback::{Chance, Fault, Redirected};
+use testkit::loopback::{Fault, RandomFaults, RedirectTarget};
 use testkit::sandbox::Output;
 
-use super::commands::{COMMANDS, Command, Says};
-use super::fixture::{Door, Fixture, Limits, Side};
-use super::verdict::{Clean, verdict};
+use super::commands::{COMMANDS, Command, OutputKind};
+use super::fixture::{ClientAuth, Fixture, Limits, Side};
+use super::verdict::{CleanRun, verdict};
 
 /// What the user says where a registry does not answer. The first is enough for most commands; on a machine that has so
 /// much else to do that it runs out before the request is reached that is not answered, the next has its turn.
@@ -21,38 +21,38 @@ const DRIP: Duration = Duration::from_millis(20);
 
 /// How one request fails.
 #[derive(Clone, Debug)]
-pub(super) enum Trouble {
+pub(super) enum RequestFailure {
     Fault(Fault),
     /// A redirect to a server that is no registry.
     Elsewhere,
 }
 
-impl Trouble {
+impl RequestFailure {
     fn fault(&self) -> Fault {
         match self {
-            Trouble::Fault(fault) => fault.clone(),
-            Trouble::Elsewhere => Fault::redirect_elsewhere(&format!("http://{}", ELSEWHERE.host())),
+            RequestFailure::Fault(fault) => fault.clone(),
+            RequestFailure::Elsewhere => Fault::redirect_to(&format!("http://{}", REDIRECT_TARGET.host())),
         }
     }
 
     /// All faults of one request of the command, except those without a response.
-    pub(super) fn every(command: &Command) -> Vec<Trouble> {
+    pub(super) fn all(command: &Command) -> Vec<RequestFailure> {
         // Sending byte by byte takes too long for a large blob.
-        let is_slow = |fault: &Fault| command.is_large && *fault == Fault::Crumbs;
-        let faults = Fault::every().into_iter().filter(|fault| !fault.stalls() && !is_slow(fault));
-        faults.map(Trouble::Fault).chain([Trouble::Elsewhere]).collect()
+        let is_slow = |fault: &Fault| command.is_large && *fault == Fault::ByteByByte;
+        let faults = Fault::all().into_iter().filter(|fault| !fault.stalls() && !is_slow(fault));
+        faults.map(RequestFailure::Fault).chain([RequestFailure::Elsewhere]).collect()
     }
 
     /// Faults without a complete response.
-    pub(super) fn stalls() -> Vec<Trouble> {
-        Fault::every().into_iter().filter(Fault::stalls).map(Trouble::Fault).collect()
+    pub(super) fn stalls() -> Vec<RequestFailure> {
+        Fault::all().into_iter().filter(Fault::stalls).map(RequestFailure::Fault).collect()
     }
 
     /// The name that it is counted under.
     pub(super) fn name(&self) -> String {
         match self {
-            Trouble::Fault(fault) => named(fault),
-            Trouble::Elsewhere => named(&self.fault()),
+            RequestFailure::Fault(fault) => named(fault),
+            RequestFailure::Elsewhere => named(&self.fault()),
         }
     }
 }
@@ -73,9 +73,9 @@ pub(super) enum Plan {
     /// Nothing.
     Nothing,
     /// The request of this number on this side.
-    One { side: Side, number: usize, trouble: Trouble },
+    One { side: Side, number: usize, trouble: RequestFailure },
     /// Random failures by the seed, on both sides; missing responses only if the command has a timeout.
-    Chance { seed: u64, one_in: u64, stalls: bool },
+    RandomFaults { seed: u64, one_in: u64, stalls: bool },
     /// There is no token server.
     TokensDown(Side),
 }
@@ -84,7 +84,7 @@ pub(super) enum Plan {
 #[derive(Clone)]
 pub(super) struct Case {
     pub(super) command: &'static Command,
-    door: Door,
+    auth: ClientAuth,
     plan: Plan,
     limits: Limits,
     is_debug: bool,
@@ -92,24 +92,24 @@ pub(super) struct Case {
 }
 
 /// A server that is no registry: no request may send credentials to it.
-pub(super) static ELSEWHERE: LazyLock<Redirected> = LazyLock::new(Redirected::start);
+pub(super) static REDIRECT_TARGET: LazyLock<RedirectTarget> = LazyLock::new(RedirectTarget::start);
 
-type CleanRuns = Mutex<BTreeMap<(&'static str, Door), Arc<Clean>>>;
+type CleanRuns = Mutex<BTreeMap<(&'static str, ClientAuth), Arc<CleanRun>>>;
 
 static CLEAN: LazyLock<CleanRuns> = LazyLock::new(Mutex::default);
 
 /// The result with working registries, found out once.
-pub(super) fn clean(command: &'static Command, door: Door) -> Arc<Clean> {
+pub(super) fn clean(command: &'static Command, auth: ClientAuth) -> Arc<CleanRun> {
     let mut known = CLEAN.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = known.entry((command.name, door));
+    let known = known.entry((command.name, auth));
     Arc::clone(known.or_insert_with(|| {
-        let fixture = Fixture::new(door);
+        let fixture = Fixture::new(auth);
         command.prepare(&fixture);
         Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear());
-        let case = Case::new(command, door, Plan::Nothing);
+        let case = Case::new(command, auth, Plan::Nothing);
         let output = fixture.run(command.program, &case.words(&fixture, None), case.limits).success();
         let requests = Side::BOTH.map(|side| fixture.registry(side).requests().len());
-        Arc::new(Clean { stdout: fixture.anonymous(&output.out()), state: fixture.state(), requests })
+        Arc::new(CleanRun { stdout: fixture.anonymous(&output.out()), state: fixture.state(), requests })
     }))
 }
 
@@ -117,18 +117,18 @@ pub(super) fn clean(command: &'static Command, door: Door) -> Arc<Clean> {
 #[derive(Default)]
 pub(super) struct Outcome {
     /// The faults that occurred.
-    pub(super) struck: Vec<(Side, usize, Fault)>,
+    pub(super) injected: Vec<(Side, usize, Fault)>,
     pub(super) code: i32,
     pub(super) wrong: Vec<String>,
-    pub(super) took: Duration,
+    pub(super) elapsed: Duration,
     /// All output.
-    pub(super) said: String,
+    pub(super) text: String,
 }
 
 impl Case {
     /// Without retries, one request at a time.
-    pub(super) fn new(command: &'static Command, door: Door, plan: Plan) -> Case {
-        Case { command, door, plan, limits: Limits { jobs: 1, retries: 0 }, is_debug: false, is_program: false }
+    pub(super) fn new(command: &'static Command, auth: ClientAuth, plan: Plan) -> Case {
+        Case { command, auth, plan, limits: Limits { jobs: 1, retries: 0 }, is_debug: false, is_program: false }
     }
 
     pub(super) fn retries(self, retries: u32) -> Case {
@@ -152,17 +152,19 @@ impl Case {
             (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
         };
         let command = &COMMANDS[dice(COMMANDS.len())];
-        let door = Door::ALL[dice(Door::ALL.len())];
+        let auth = ClientAuth::ALL[dice(ClientAuth::ALL.len())];
         let one_in = [2, 4, 8, 16][dice(4)];
         let limits = Limits { retries: [0, 1, 3, 6][dice(4)], jobs: [1, 4, 16][dice(3)] };
         let is_debug = dice(2) == 0;
-        Case { limits, is_debug, ..Case::new(command, door, Plan::Chance { seed, one_in, stalls: false }) }
+        Case { limits, is_debug, ..Case::new(command, auth, Plan::RandomFaults { seed, one_in, stalls: false }) }
     }
 
     /// The same, and some requests are not answered.
     pub(super) fn with_stalls(self) -> Case {
         match self.plan {
-            Plan::Chance { seed, one_in, .. } => Case { plan: Plan::Chance { seed, one_in, stalls: true }, ..self },
+            Plan::RandomFaults { seed, one_in, .. } => {
+                Case { plan: Plan::RandomFaults { seed, one_in, stalls: true }, ..self }
+            }
             _ => self,
         }
     }
@@ -187,8 +189,8 @@ impl Case {
     /// Runs it and checks the result.
     pub(super) fn run(&self) -> Outcome {
         let one_stalls = match &self.plan {
-            Plan::One { trouble: Trouble::Fault(fault), .. } => fault.stalls(),
-            Plan::Chance { stalls: true, .. } => return self.once(self.command.is_ours().then_some(TIMEOUTS[0])),
+            Plan::One { trouble: RequestFailure::Fault(fault), .. } => fault.stalls(),
+            Plan::RandomFaults { stalls: true, .. } => return self.once(self.command.is_ours().then_some(TIMEOUTS[0])),
             _ => false,
         };
         if !one_stalls {
@@ -197,7 +199,7 @@ impl Case {
         let mut outcome = Outcome::default();
         for timeout in TIMEOUTS {
             outcome = self.once(Some(timeout));
-            if !outcome.struck.is_empty() {
+            if !outcome.injected.is_empty() {
                 break;
             }
         }
@@ -206,12 +208,15 @@ impl Case {
 
     /// Whether answers come byte by byte, each in time.
     fn drips(&self) -> bool {
-        matches!(self.plan, Plan::One { trouble: Trouble::Fault(Fault::Drip), .. } | Plan::Chance { stalls: true, .. })
+        matches!(
+            self.plan,
+            Plan::One { trouble: RequestFailure::Fault(Fault::Drip), .. } | Plan::RandomFaults { stalls: true, .. }
+        )
     }
 
     fn once(&self, timeout: Option<(&str, &str)>) -> Outcome {
-        let clean = clean(self.command, self.door);
-        let fixture = Fixture::new(self.door);
+        let clean = clean(self.command, self.auth);
+        let fixture = Fixture::new(self.auth);
         self.command.prepare(&fixture);
         let before = fixture.state();
         Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_faults());
@@ -219,16 +224,16 @@ impl Case {
         let words = self.words(&fixture, timeout.map(|(typed, _)| typed));
         let begun = Instant::now();
         let output = self.disturbed(&fixture, &words);
-        let took = begun.elapsed();
-        let struck = |side| {
-            let struck: Vec<(usize, Fault)> = fixture.registry(side).struck();
-            struck.into_iter().map(move |(number, fault)| (side, number, fault))
+        let elapsed = begun.elapsed();
+        let injected = |side| {
+            let injected: Vec<(usize, Fault)> = fixture.registry(side).injected();
+            injected.into_iter().map(move |(number, fault)| (side, number, fault))
         };
-        let struck: Vec<_> = Side::BOTH.into_iter().flat_map(struck).collect();
+        let injected: Vec<_> = Side::BOTH.into_iter().flat_map(injected).collect();
         let mut wrong = verdict(&fixture, self.command, &before, &clean, &output, self.is_debug);
-        wrong.extend(self.missed(&struck, &output, timeout));
-        let said = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
-        Outcome { struck, code: output.code, wrong, took, said: fixture.anonymous(&said) }
+        wrong.extend(self.check_plan(&injected, &output, timeout));
+        let text = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
+        Outcome { injected, code: output.code, wrong, elapsed, text: fixture.anonymous(&text) }
     }
 
     fn disturbed(&self, fixture: &Fixture, words: &[String]) -> Output {
@@ -254,19 +259,19 @@ impl Case {
     }
 
     /// A plan that was not carried out, or a command that gave up for another reason than that its time was over.
-    fn missed(
+    fn check_plan(
         &self,
-        struck: &[(Side, usize, Fault)],
+        injected: &[(Side, usize, Fault)],
         output: &Output,
         timeout: Option<(&str, &str)>,
     ) -> Option<String> {
         if !matches!(self.plan, Plan::One { .. }) {
             return None;
         }
-        if struck.is_empty() {
+        if injected.is_empty() {
             return Some("nothing struck".to_owned());
         }
-        let (_, shown) = timeout.filter(|_| output.code != 0 && self.command.says != Says::Findings)?;
+        let (_, shown) = timeout.filter(|_| output.code != 0 && self.command.output_kind != OutputKind::Findings)?;
         let in_time = format!("within {shown}");
         (!output.err().contains(&in_time)).then(|| format!("it did not give up because there was no answer {in_time}"))
     }
@@ -275,15 +280,17 @@ impl Case {
         match &self.plan {
             Plan::Nothing => {}
             Plan::One { side, number, trouble } => fixture.registry(*side).fail_request(*number, trouble.fault()),
-            Plan::Chance { seed, one_in, stalls } => {
-                let stalls = if *stalls && self.command.is_ours() { Trouble::stalls() } else { Vec::new() };
-                let others = Trouble::every(self.command);
+            Plan::RandomFaults { seed, one_in, stalls } => {
+                let stalls = if *stalls && self.command.is_ours() { RequestFailure::stalls() } else { Vec::new() };
+                let others = RequestFailure::all(self.command);
                 // Three beside thirty would hardly ever come.
                 let many = stalls.iter().cycle().take(others.len()).cloned();
-                let troubles: Vec<Trouble> = many.chain(others.iter().cloned()).collect();
-                let faults: Vec<Fault> = troubles.iter().map(Trouble::fault).collect();
+                let request_failures: Vec<RequestFailure> = many.chain(others.iter().cloned()).collect();
+                let faults: Vec<Fault> = request_failures.iter().map(RequestFailure::fault).collect();
                 for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
-                    fixture.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.clone()));
+                    fixture
+                        .registry(side)
+                        .inject_randomly(RandomFaults::new(seed).one_in(*one_in).among(faults.clone()));
                 }
             }
             Plan::TokensDown(side) => fixture.registry(*side).stop_tokens(),
@@ -293,7 +300,7 @@ impl Case {
 
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Case { command, door, plan, limits: Limits { jobs, retries }, .. } = self;
-        write!(f, "{} ({door:?}, {retries} retries, {jobs} jobs): {plan:?}", command.name)
+        let Case { command, auth, plan, limits: Limits { jobs, retries }, .. } = self;
+        write!(f, "{} ({auth:?}, {retries} retries, {jobs} jobs): {plan:?}", command.name)
     }
 }

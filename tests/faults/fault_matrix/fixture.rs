@@ -20,7 +20,7 @@ pub(super) const HELD: &str = "registry-token-of-the-matrix-long-enough";
 
 /// How a client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Door {
+pub(super) enum ClientAuth {
     /// Without anything.
     Open,
     /// With a password on every request.
@@ -33,24 +33,27 @@ pub(super) enum Door {
     Held,
 }
 
-impl Door {
-    pub(super) const ALL: [Door; 5] = [Door::Open, Door::Basic, Door::Bearer, Door::Identity, Door::Held];
+impl ClientAuth {
+    pub(super) const ALL: [ClientAuth; 5] =
+        [ClientAuth::Open, ClientAuth::Basic, ClientAuth::Bearer, ClientAuth::Identity, ClientAuth::Held];
 
     fn registry(self) -> Registry {
         let tokens = Bearer::new().user("me", PASSWORD).refresh_token(REFRESH).registry_token(HELD);
         match self {
-            Door::Open => Registry::start(),
-            Door::Basic => Registry::builder().basic("me", PASSWORD).start(),
-            Door::Bearer | Door::Identity | Door::Held => Registry::builder().bearer(tokens.on_own_port()).start(),
+            ClientAuth::Open => Registry::start(),
+            ClientAuth::Basic => Registry::builder().basic("me", PASSWORD).start(),
+            ClientAuth::Bearer | ClientAuth::Identity | ClientAuth::Held => {
+                Registry::builder().bearer(tokens.on_own_port()).start()
+            }
         }
     }
 
     /// What `config.json` has for a registry.
     fn entry(self) -> String {
         match self {
-            Door::Open | Door::Basic | Door::Bearer => format!(r#"{{"auth":"{}"}}"#, login()),
-            Door::Identity => format!(r#"{{"identitytoken":"{REFRESH}"}}"#),
-            Door::Held => format!(r#"{{"registrytoken":"{HELD}"}}"#),
+            ClientAuth::Open | ClientAuth::Basic | ClientAuth::Bearer => format!(r#"{{"auth":"{}"}}"#, login()),
+            ClientAuth::Identity => format!(r#"{{"identitytoken":"{REFRESH}"}}"#),
+            ClientAuth::Held => format!(r#"{{"registrytoken":"{HELD}"}}"#),
         }
     }
 }
@@ -98,9 +101,9 @@ pub(super) struct State {
 }
 
 impl Fixture {
-    pub(super) fn new(door: Door) -> Fixture {
-        let fixture = Fixture { target: door.registry(), source: door.registry(), sandbox: Sandbox::in_memory() };
-        let entries = Side::BOTH.map(|side| format!(r#""{}":{}"#, fixture.registry(side).host(), door.entry()));
+    pub(super) fn new(auth: ClientAuth) -> Fixture {
+        let fixture = Fixture { target: auth.registry(), source: auth.registry(), sandbox: Sandbox::in_memory() };
+        let entries = Side::BOTH.map(|side| format!(r#""{}":{}"#, fixture.registry(side).host(), auth.entry()));
         fixture.sandbox.write_config(&format!(r#"{{"auths":{{{}}}}}"#, entries.join(",")));
         fixture
     }
@@ -113,18 +116,18 @@ impl Fixture {
     }
 
     /// A name in the list's registry.
-    pub(super) fn at(&self, rest: &str) -> String {
+    pub(super) fn name(&self, rest: &str) -> String {
         format!("{}/{rest}", self.target.host())
     }
 
     /// A name in the other registry.
-    pub(super) fn afar(&self, rest: &str) -> String {
+    pub(super) fn source_name(&self, rest: &str) -> String {
         format!("{}/{rest}", self.source.host())
     }
 
     /// The list that the commands are about.
     pub(super) fn list(&self) -> String {
-        self.at("team/app:1")
+        self.name("team/app:1")
     }
 
     /// Writes a file that a command reads.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::figures::told;
+use testkit::stderr::print_uncaptured;
 
-use super::case::{Case, ELSEWHERE, Outcome, named};
+use super::case::{Case, Outcome, REDIRECT_TARGET, named};
 
 /// The number of findings that are printed in full.
 const SHOWN: usize = 12;
@@ -19,45 +19,45 @@ const GUARD: Duration = Duration::from_secs(120);
 
 /// The results of one command.
 #[derive(Default)]
-struct Share {
+struct CommandTotals {
     runs: usize,
     succeeded: usize,
-    took: Duration,
+    elapsed: Duration,
     faults: BTreeSet<String>,
 }
 
 /// The results of many runs.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Totals {
     title: &'static str,
     runs: usize,
     succeeded: usize,
     strikes: usize,
-    commands: BTreeMap<&'static str, Share>,
+    commands: BTreeMap<&'static str, CommandTotals>,
     faults: BTreeMap<String, usize>,
     slowest: Duration,
-    took: Duration,
+    elapsed: Duration,
     findings: Vec<String>,
 }
 
-impl Tally {
+impl Totals {
     fn count(&mut self, case: &Case, outcome: Outcome) {
         let is_success = usize::from(outcome.code == 0);
         self.runs += 1;
         self.succeeded += is_success;
-        self.strikes += outcome.struck.len();
+        self.strikes += outcome.injected.len();
         let share = self.commands.entry(case.command.name).or_default();
         share.runs += 1;
         share.succeeded += is_success;
-        share.took += outcome.took;
-        for (_, _, fault) in &outcome.struck {
+        share.elapsed += outcome.elapsed;
+        for (_, _, fault) in &outcome.injected {
             share.faults.insert(named(fault));
             *self.faults.entry(named(fault)).or_default() += 1;
         }
-        self.slowest = self.slowest.max(outcome.took);
+        self.slowest = self.slowest.max(outcome.elapsed);
         if !outcome.wrong.is_empty() {
-            let Outcome { struck, wrong, said, code, .. } = outcome;
-            self.findings.push(format!("{case}\n{wrong:#?}\nstruck: {struck:?}\nexit {code}: {said}"));
+            let Outcome { injected, wrong, text, code, .. } = outcome;
+            self.findings.push(format!("{case}\n{wrong:#?}\nstruck: {injected:?}\nexit {code}: {text}"));
         }
     }
 
@@ -69,20 +69,20 @@ impl Tally {
     /// Prints the figures, and panics if anything was wrong.
     #[allow(clippy::print_stderr, reason = "the figures are what the test is run for")]
     pub(super) fn show(&self) {
-        told(&format!(
+        print_uncaptured(&format!(
             "fault matrix, {}: {} runs of {} commands in {:.1} s ({} worked, {} failed as they should), {} faults \
              struck",
             self.title,
             self.runs,
             self.commands.len(),
-            self.took.as_secs_f64(),
+            self.elapsed.as_secs_f64(),
             self.succeeded,
             self.runs - self.succeeded - self.findings.len(),
             self.strikes,
         ));
         let mut text = String::new();
-        for (command, Share { runs, succeeded, took, .. }) in &self.commands {
-            let each = took.as_millis() / *runs as u128;
+        for (command, CommandTotals { runs, succeeded, elapsed, .. }) in &self.commands {
+            let each = elapsed.as_millis() / *runs as u128;
             let _ = writeln!(text, "  {runs:>5} {command} ({succeeded} worked), {each} ms each");
         }
         for (fault, times) in &self.faults {
@@ -90,7 +90,7 @@ impl Tally {
         }
         let _ = writeln!(text, "  slowest: {:.1} s", self.slowest.as_secs_f64());
         eprint!("{text}");
-        let told: BTreeSet<String> = ELSEWHERE
+        let told: BTreeSet<String> = REDIRECT_TARGET
             .requests()
             .iter()
             .filter(|request| request.header("Authorization").is_some())
@@ -103,7 +103,7 @@ impl Tally {
 }
 
 /// Runs all cases, at most `at_once` in parallel. Panics if one hangs.
-pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> Tally {
+pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> Totals {
     let begun = Instant::now();
     let cases: Arc<Vec<Case>> = Arc::new(cases.to_vec());
     let (next, running) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(BTreeMap::new())));
@@ -114,10 +114,10 @@ pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> Ta
         thread::spawn(move || work(&cases, &next, &running, &sender));
     }
     drop(sender);
-    let mut tally = Tally { title, ..Tally::default() };
+    let mut totals = Totals { title, ..Totals::default() };
     loop {
         match results.recv_timeout(Duration::from_millis(500)) {
-            Ok((number, outcome)) => tally.count(&cases[number], outcome),
+            Ok((number, outcome)) => totals.count(&cases[number], outcome),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -127,9 +127,9 @@ pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> Ta
         drop(running);
         assert!(hung.is_none(), "it hangs: {}", hung.unwrap_or_default());
     }
-    tally.took = begun.elapsed();
-    assert_eq!(tally.runs, cases.len(), "a run ended without a result");
-    tally
+    totals.elapsed = begun.elapsed();
+    assert_eq!(totals.runs, cases.len(), "a run ended without a result");
+    totals
 }
 
 fn work(

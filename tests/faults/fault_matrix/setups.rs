@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use testkit::image::fixtures::buildx_index;
 use testkit::image::{Image, Index};
-use testkit::loopback::Big;
+use testkit::loopback::GeneratedBlob;
 
 use super::fixture::{Fixture, Side};
 
 /// The repositories of all commands.
 pub(super) const REPOSITORIES: &[&str] = &["team/app", "team/amd", "team/arm", "team/both"];
 /// The repository that `check` uses.
-pub(super) const TRIALS: &str = "team/trials";
+pub(super) const PROBE_REPOSITORY: &str = "team/trials";
 
 /// The images that the registries serve, made once.
 struct Material {
@@ -20,7 +20,7 @@ struct Material {
     newer: Image,
     both: Index,
     old: Index,
-    big: Big,
+    big: GeneratedBlob,
     large: Image,
 }
 
@@ -33,8 +33,8 @@ static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
     let newer = Image::docker().platform("linux", "amd64").layer("shared").layer("newer").build();
     let both = buildx_index(&["linux/amd64", "linux/arm64"]);
     let old = Index::docker().image(&Image::docker().platform("linux", "s390x").layer("old").build()).build();
-    let big = Big::new(LARGE, 1);
-    let large = Image::oci().platform("linux", "amd64").layer_elsewhere(&big.digest(), big.size()).build();
+    let big = GeneratedBlob::new(LARGE, 1);
+    let large = Image::oci().platform("linux", "amd64").layer_by_digest(&big.digest(), big.size()).build();
     Material { amd, arm, newer, both, old, big, large }
 });
 
@@ -63,14 +63,14 @@ pub(super) fn images_and_list(fixture: &Fixture) {
 /// The entry of one platform of a shared draft.
 pub(super) fn shared_entry(fixture: &Fixture) {
     images_and_list(fixture);
-    let (list, both) = (fixture.list(), fixture.at("team/both:1"));
+    let (list, both) = (fixture.list(), fixture.name("team/both:1"));
     fixture.prepare(&["add", "--shared", "--platform", "linux/amd64", &list, &both]);
 }
 
 /// The entries of two platforms.
 pub(super) fn shared_entries(fixture: &Fixture) {
     images_and_list(fixture);
-    fixture.prepare(&["add", "--shared", &fixture.list(), &fixture.at("team/both:1")]);
+    fixture.prepare(&["add", "--shared", &fixture.list(), &fixture.name("team/both:1")]);
 }
 
 /// Two images in the list's own repository, under their architectures' names.
@@ -81,16 +81,16 @@ pub(super) fn images_in_place(fixture: &Fixture) {
 }
 
 /// Two images in the other registry.
-pub(super) fn images_afar(fixture: &Fixture) {
+pub(super) fn images_in_source(fixture: &Fixture) {
     old_list(fixture);
     fixture.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd);
     fixture.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
 }
 
 /// Images in both registries.
-pub(super) fn images_everywhere(fixture: &Fixture) {
+pub(super) fn images_in_both(fixture: &Fixture) {
     images(fixture);
-    images_afar(fixture);
+    images_in_source(fixture);
 }
 
 fn draft_of(fixture: &Fixture, images: &[String]) {
@@ -102,41 +102,41 @@ fn draft_of(fixture: &Fixture, images: &[String]) {
 /// A draft whose images are in the list's repository.
 pub(super) fn draft_in_place(fixture: &Fixture) {
     images_in_place(fixture);
-    draft_of(fixture, &[fixture.at("team/app:amd64"), fixture.at("team/app:arm64")]);
+    draft_of(fixture, &[fixture.name("team/app:amd64"), fixture.name("team/app:arm64")]);
 }
 
 /// A draft whose images are in the list's registry.
-pub(super) fn draft_near(fixture: &Fixture) {
+pub(super) fn draft_from_target(fixture: &Fixture) {
     old_list(fixture);
     images(fixture);
-    draft_of(fixture, &[fixture.at("team/amd:1"), fixture.at("team/arm:1")]);
+    draft_of(fixture, &[fixture.name("team/amd:1"), fixture.name("team/arm:1")]);
 }
 
 /// A draft whose images are in the other registry.
-pub(super) fn draft_afar(fixture: &Fixture) {
-    images_afar(fixture);
-    draft_of(fixture, &[fixture.afar("team/amd:1"), fixture.afar("team/arm:1")]);
+pub(super) fn draft_from_source(fixture: &Fixture) {
+    images_in_source(fixture);
+    draft_of(fixture, &[fixture.source_name("team/amd:1"), fixture.source_name("team/arm:1")]);
 }
 
 /// A draft with a layer that takes several requests.
-pub(super) fn draft_of_large(fixture: &Fixture) {
+pub(super) fn draft_of_large_layer(fixture: &Fixture) {
     old_list(fixture);
     let source = fixture.registry(Side::Source);
     source.put_image("team/amd", "1", &MATERIAL.large);
-    source.put_big("team/amd", &MATERIAL.big);
-    draft_of(fixture, &[fixture.afar("team/amd:1")]);
+    source.put_generated_blob("team/amd", &MATERIAL.big);
+    draft_of(fixture, &[fixture.source_name("team/amd:1")]);
 }
 
 /// A draft with an image that the user described, and whose tag has moved since.
-pub(super) fn draft_that_is_behind(fixture: &Fixture) {
+pub(super) fn outdated_draft(fixture: &Fixture) {
     images(fixture);
-    draft_of(fixture, &[fixture.at("team/amd:1"), fixture.at("team/arm:1")]);
-    fixture.prepare(&["annotate", &fixture.list(), &fixture.at("team/amd:1"), "--os-version", "6.1"]);
+    draft_of(fixture, &[fixture.name("team/amd:1"), fixture.name("team/arm:1")]);
+    fixture.prepare(&["annotate", &fixture.list(), &fixture.name("team/amd:1"), "--os-version", "6.1"]);
     fixture.registry(Side::Target).put_image("team/amd", "1", &MATERIAL.newer);
 }
 
 /// A draft of one image.
 pub(super) fn draft_of_one(fixture: &Fixture) {
     images(fixture);
-    draft_of(fixture, &[fixture.at("team/amd:1")]);
+    draft_of(fixture, &[fixture.name("team/amd:1")]);
 }

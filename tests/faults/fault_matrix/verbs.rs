@@ -1,11 +1,11 @@
-//! No command is left out of the matrix: each is in it, or is seen to ask nobody.
+//! The matrix is complete: each command is in it, or sends no request.
 
 use std::collections::BTreeSet;
 
 use docker_manifest::cli::args;
 
 use super::commands::COMMANDS;
-use super::fixture::{Door, Fixture, Limits, Side};
+use super::fixture::{ClientAuth, Fixture, Limits, Side};
 use super::setups;
 
 /// Those that ask no registry, as they are typed; `{L}` is a draft, `{I}` its one image.
@@ -33,25 +33,25 @@ const LOCAL: &[&str] = &[
 ];
 
 #[test]
-fn every_command_is_in_the_matrix_or_asks_no_registry() {
+fn every_command_is_in_the_matrix_or_sends_no_request() {
     for line in LOCAL {
-        let fixture = Fixture::new(Door::Bearer);
+        let fixture = Fixture::new(ClientAuth::Bearer);
         setups::draft_of_one(&fixture);
         Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear());
-        let (list, image) = (fixture.list(), fixture.at("team/amd:1"));
+        let (list, image) = (fixture.list(), fixture.name("team/amd:1"));
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace("{L}", &list).replace("{I}", &image)).collect();
         let output = fixture.run("docker-manifest", &words, Limits { jobs: 1, retries: 0 });
         let code = i32::from(line.ends_with("-not"));
         assert_eq!(output.code, code, "{line}: {}", output.err());
-        let asked = Side::BOTH.map(|side| fixture.registry(side).connections());
-        assert_eq!(asked, [0, 0], "{line}");
+        let connections = Side::BOTH.map(|side| fixture.registry(side).connections());
+        assert_eq!(connections, [0, 0], "{line}");
     }
-    let fixture = Fixture::new(Door::Open);
+    let fixture = Fixture::new(ClientAuth::Open);
     let asking = COMMANDS.iter().filter(|command| command.is_ours());
     let asking = asking.filter_map(|command| command.words(&fixture).into_iter().next());
     let local = LOCAL.iter().filter_map(|line| line.split(' ').next().map(str::to_owned));
-    let here: BTreeSet<String> = asking.chain(local).filter(|verb| verb != "__complete").collect();
+    let covered: BTreeSet<String> = asking.chain(local).filter(|verb| verb != "__complete").collect();
     let all: BTreeSet<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    assert_eq!(here, all);
+    assert_eq!(covered, all);
 }

@@ -6,21 +6,21 @@ use serde_json::Value;
 use testkit::loopback::Registry;
 use testkit::sandbox::Output;
 
-use super::commands::{Command, Says};
+use super::commands::{Command, OutputKind};
 use super::fixture::{Fixture, Side, State};
-use super::setups::TRIALS;
+use super::setups::PROBE_REPOSITORY;
 
 type Texts = BTreeMap<String, String>;
 
 /// The result of a command with working registries.
 #[derive(Clone, Debug)]
-pub(super) struct Clean {
+pub(super) struct CleanRun {
     pub(super) stdout: String,
     pub(super) state: State,
     pub(super) requests: [usize; 2],
 }
 
-impl Clean {
+impl CleanRun {
     pub(super) fn requests(&self, side: Side) -> usize {
         let [target, source] = self.requests;
         if side == Side::Target { target } else { source }
@@ -32,7 +32,7 @@ pub(super) fn verdict(
     fixture: &Fixture,
     command: &Command,
     before: &State,
-    clean: &Clean,
+    clean: &CleanRun,
     output: &Output,
     is_debug: bool,
 ) -> Vec<String> {
@@ -47,7 +47,7 @@ pub(super) fn verdict(
     match output.code {
         0 => wrong.extend(success(fixture, command, before, clean, output, &after)),
         // An entry that was not seen is a platform that is missing.
-        3 if command.says == Says::Purges => {
+        3 if command.output_kind == OutputKind::Purges => {
             wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug));
         }
         1 => wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug)),
@@ -60,13 +60,13 @@ fn success(
     fixture: &Fixture,
     command: &Command,
     before: &State,
-    clean: &Clean,
+    clean: &CleanRun,
     output: &Output,
     after: &State,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let stdout = fixture.anonymous(&output.out());
-    if command.says == Says::IfComplete && output.err().contains("is not published: waiting for") {
+    if command.output_kind == OutputKind::IfComplete && output.err().contains("is not published: waiting for") {
         // The entry is there; what else has moved is looked at anyway.
         let is_stored = clean
             .state
@@ -80,10 +80,12 @@ fn success(
             vec!["it says what it waits for, and its own entry is not there".to_owned()]
         };
     }
-    let is_right = match command.says {
-        Says::Exactly | Says::EachList | Says::Purges | Says::IfComplete => stdout == clean.stdout,
-        Says::Less => stdout.lines().all(|line| clean.stdout.lines().any(|known| known == line) || is_less(line)),
-        Says::Findings => has_the_rows_of(&clean.stdout, &stdout),
+    let is_right = match command.output_kind {
+        OutputKind::Exactly | OutputKind::EachList | OutputKind::Purges | OutputKind::IfComplete => {
+            stdout == clean.stdout
+        }
+        OutputKind::Less => stdout.lines().all(|line| clean.stdout.lines().any(|known| known == line) || is_less(line)),
+        OutputKind::Findings => has_same_rows(&clean.stdout, &stdout),
     };
     if !is_right {
         wrong.push(format!("it says that it worked, and prints {stdout:?} in place of {:?}", clean.stdout));
@@ -91,7 +93,7 @@ fn success(
     let drafts = differences(&clean.state.drafts, &after.drafts);
     // An entry that was not deleted is what it was.
     let may_stay = |name: &&String| {
-        command.says == Says::Purges && is_entry(name) && after.tags.get(*name) == before.tags.get(*name)
+        command.output_kind == OutputKind::Purges && is_entry(name) && after.tags.get(*name) == before.tags.get(*name)
     };
     let mut clean_tags = clean.state.tags.clone();
     clean_tags
@@ -110,7 +112,7 @@ fn is_less(line: &str) -> bool {
 }
 
 /// Whether a table tells of the same things as another, be it otherwise.
-fn has_the_rows_of(one: &str, other: &str) -> bool {
+fn has_same_rows(one: &str, other: &str) -> bool {
     let titles = |table: &str| -> Vec<String> {
         table.lines().map(|line| line.split("  ").next().unwrap_or_default().to_owned()).collect()
     };
@@ -123,19 +125,19 @@ fn failure(
     fixture: &Fixture,
     command: &Command,
     before: &State,
-    clean: &Clean,
+    clean: &CleanRun,
     output: &Output,
     after: &State,
     is_debug: bool,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let stdout = fixture.anonymous(&output.out());
-    let may_say = match command.says {
-        Says::Exactly | Says::Less | Says::Purges => stdout.is_empty(),
+    let may_say = match command.output_kind {
+        OutputKind::Exactly | OutputKind::Less | OutputKind::Purges => stdout.is_empty(),
         // The entry is stored and told before the list is published.
-        Says::IfComplete => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
-        Says::EachList => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
-        Says::Findings => stdout.is_empty() || has_the_rows_of(&clean.stdout, &stdout),
+        OutputKind::IfComplete => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
+        OutputKind::EachList => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
+        OutputKind::Findings => stdout.is_empty() || has_same_rows(&clean.stdout, &stdout),
     };
     if !may_say {
         wrong.push(format!("a failure, and {stdout:?} on stdout"));
@@ -143,7 +145,7 @@ fn failure(
     // Where several lists are published, those before the failure are kept as they should be.
     let differs = |state: &State| -> BTreeSet<String> { differing(&state.drafts, &after.drafts).cloned().collect() };
     let (not_old, not_new) = (differs(before), differs(&clean.state));
-    let is_wrong = |name: &&String| command.says != Says::EachList || not_new.contains(*name);
+    let is_wrong = |name: &&String| command.output_kind != OutputKind::EachList || not_new.contains(*name);
     wrong.extend(not_old.iter().filter(is_wrong).map(|name| format!("a failure, and another draft: {name}")));
     let names = |text: &str| Side::BOTH.iter().any(|side| text.contains(&fixture.registry(*side).host()));
     // What is traced comes first. Docker has one line that names nothing but a digest.
@@ -157,9 +159,9 @@ fn failure(
 
 /// The tags that `check` left must be printed.
 fn left(fixture: &Fixture, output: &Output) -> Option<String> {
-    let tags = fixture.registry(Side::Target).tags(TRIALS);
-    let untold: Vec<&String> = tags.iter().filter(|tag| !output.err().contains(tag.as_str())).collect();
-    (!untold.is_empty()).then(|| format!("it left the tags {untold:?} and does not say so"))
+    let tags = fixture.registry(Side::Target).tags(PROBE_REPOSITORY);
+    let unreported: Vec<&String> = tags.iter().filter(|tag| !output.err().contains(tag.as_str())).collect();
+    (!unreported.is_empty()).then(|| format!("it left the tags {unreported:?} and does not say so"))
 }
 
 /// A short description of the differences of two collections.
@@ -184,13 +186,13 @@ fn differing<'a>(one: &'a Texts, two: &'a Texts) -> impl Iterator<Item = &'a Str
 }
 
 fn secrets(fixture: &Fixture, output: &Output) -> Vec<String> {
-    let said = output.out() + &output.err();
-    let told = fixture.secrets().into_iter().filter(|secret| said.contains(secret.as_str()));
-    told.map(|secret| format!("the secret {secret} is told")).collect()
+    let stderr = output.out() + &output.err();
+    let exposed = fixture.secrets().into_iter().filter(|secret| stderr.contains(secret.as_str()));
+    exposed.map(|secret| format!("the secret {secret} is told")).collect()
 }
 
 /// A tag names the manifest that it named before, or the new one, and then everything that it names exists.
-fn moved(fixture: &Fixture, before: &State, clean: &Clean, after: &State) -> Vec<String> {
+fn moved(fixture: &Fixture, before: &State, clean: &CleanRun, after: &State) -> Vec<String> {
     let mut wrong = Vec::new();
     for (tag, digest) in &after.tags {
         if before.tags.get(tag) == Some(digest) {
@@ -203,8 +205,8 @@ fn moved(fixture: &Fixture, before: &State, clean: &Clean, after: &State) -> Vec
     }
     // Only the entries that were published may be deleted.
     let is_kept = |tag: &&String| clean.state.tags.contains_key(*tag);
-    let gone = before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).filter(is_kept);
-    wrong.extend(gone.map(|tag| format!("{tag} is gone")));
+    let lost = before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).filter(is_kept);
+    wrong.extend(lost.map(|tag| format!("{tag} is gone")));
     let is_published = before
         .tags
         .iter()
@@ -229,6 +231,6 @@ pub(super) fn missing(registry: &Registry, repository: &str, digest: &str) -> Op
     let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap_or_default().to_owned();
     let child = all("manifests").iter().find_map(|child| missing(registry, repository, &digest(child)));
     let blobs = all("layers").into_iter().chain(manifest.get("config").cloned());
-    let gone = |blob: &Value| !registry.has_blob(repository, &digest(blob));
-    child.or_else(|| blobs.filter(gone).map(|blob| format!("no blob {}", digest(&blob))).next())
+    let is_missing = |blob: &Value| !registry.has_blob(repository, &digest(blob));
+    child.or_else(|| blobs.filter(is_missing).map(|blob| format!("no blob {}", digest(&blob))).next())
 }

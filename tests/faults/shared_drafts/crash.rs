@@ -8,10 +8,10 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use testkit::figures::told;
 use testkit::image::{Image, sha256};
-use testkit::loopback::{Fault, Recorded, Registry, Rule};
-use testkit::sandbox::{Output, Run, Sandbox};
+use testkit::loopback::{Fault, RecordedRequest, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand};
+use testkit::stderr::print_uncaptured;
 
 use crate::OURS;
 
@@ -85,7 +85,7 @@ impl Fixture {
         fixture
     }
 
-    fn command(&self, line: &str) -> Run {
+    fn command(&self, line: &str) -> SandboxCommand {
         let words = line.replace("BOTH", BOTH).replace("{L}", &self.registry.name("app:1"));
         let words = words.replace('@', &format!("{}/", self.registry.host()));
         let run = self.sandbox.command(OURS).args(words.split(' ').map(str::to_owned));
@@ -105,12 +105,12 @@ impl Fixture {
 
     /// Runs the command, and kills it while it waits for the answer to its request of this number.
     fn kill_at(&self, line: &str, number: usize) {
-        self.registry.fault(Rule::any().nth(number), Fault::Hang);
+        self.registry.add_fault(Rule::any().nth(number), Fault::Hang);
         let mut process = self.command(line).to_command();
         let process = process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut process = process.expect("the program starts");
         // All of the request is there: half of one would have no effect.
-        let is_whole = |request: &Recorded| {
+        let is_whole = |request: &RecordedRequest| {
             let length = request.header("Content-Length").map(|length| length.parse::<usize>().expect("a number"));
             request.body_len == length.unwrap_or_default()
         };
@@ -153,45 +153,50 @@ fn check(command: &Command) -> usize {
     assert!(requests > 1, "{}: {requests} requests", command.name);
     for number in 1..=requests {
         let fixture = Fixture::new(command);
-        let said = |what: &str, output: &Output| {
+        let describe = |what: &str, output: &Output| {
             format!("{} killed at request {number}: {what}: {} {}", command.name, output.code, output.err())
         };
         fixture.kill_at(command.line, number);
-        let there = fixture.tags();
-        assert!(is_between(&there, &before, &after), "{} killed at request {number}: {there:#?}", command.name);
+        let tags = fixture.tags();
+        assert!(is_between(&tags, &before, &after), "{} killed at request {number}: {tags:#?}", command.name);
         assert_eq!(fixture.broken(), None, "{} killed at request {number}", command.name);
         // What is not published yet has its entry.
-        let is_published = there.get("app:1") == after.get("app:1");
-        let lost = before.keys().filter(|tag| tag.contains(":draft.") && !there.contains_key(*tag));
-        assert!(is_published || lost.count() == 0, "{} killed at request {number}: {there:#?}", command.name);
-        let again = fixture.command(command.line).run();
-        match (again.code, command.after_3) {
+        let is_published = tags.get("app:1") == after.get("app:1");
+        let lost = before.keys().filter(|tag| tag.contains(":draft.") && !tags.contains_key(*tag));
+        assert!(is_published || lost.count() == 0, "{} killed at request {number}: {tags:#?}", command.name);
+        let repeated = fixture.command(command.line).run();
+        match (repeated.code, command.after_3) {
             (0, _) => {}
             (3, Some(then)) => {
-                assert!(again.err().contains("perhaps published, and its entries purged"), "{}", said("again", &again));
+                assert!(
+                    repeated.err().contains("perhaps published, and its entries purged"),
+                    "{}",
+                    describe("again", &repeated)
+                );
                 let _ = fixture.command(then).run().success();
             }
             // The entry went with the request.
-            (1, None) if command.name == "remove" && again.err().contains("has no entry for") => {
-                let gone = ["linux/amd64", "linux/arm64"];
-                let gone = gone.iter().filter(|platform| !again.err().contains(&format!("no entry for {platform}")));
-                for platform in gone {
+            (1, None) if command.name == "remove" && repeated.err().contains("has no entry for") => {
+                let platforms = ["linux/amd64", "linux/arm64"];
+                let platforms =
+                    platforms.iter().filter(|platform| !repeated.err().contains(&format!("no entry for {platform}")));
+                for platform in platforms {
                     let _ = fixture.command(&format!("remove --shared {{L}} {platform}")).run().success();
                 }
             }
-            _ => panic!("{}", said("again", &again)),
+            _ => panic!("{}", describe("again", &repeated)),
         }
-        assert_eq!(fixture.tags(), after, "{}", said("again", &again));
-        if again.code == 0 && command.name.starts_with("push") {
+        assert_eq!(fixture.tags(), after, "{}", describe("again", &repeated));
+        if repeated.code == 0 && command.name.starts_with("push") {
             let anonymous = |output: &Output, fixture: &Fixture| output.out().replace(&fixture.registry.host(), "@");
-            assert_eq!(anonymous(&again, &fixture), anonymous(&clean, &undisturbed));
+            assert_eq!(anonymous(&repeated, &fixture), anonymous(&clean, &undisturbed));
         }
     }
     requests
 }
 
 #[test]
-fn a_command_that_was_killed_at_any_request_runs_again() {
+fn a_shared_command_that_was_killed_at_any_request_can_be_repeated() {
     let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -202,5 +207,9 @@ fn a_command_that_was_killed_at_any_request_runs_again() {
             });
         }
     });
-    told(&format!("shared drafts, crashes: {} commands killed at {} requests", COMMANDS.len(), kills.into_inner()));
+    print_uncaptured(&format!(
+        "shared drafts, crashes: {} commands killed at {} requests",
+        COMMANDS.len(),
+        kills.into_inner()
+    ));
 }

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant, SystemTime};
 use docker_manifest::env::Env;
 use docker_manifest::net::Clock;
 use serde_json::Value;
-use testkit::figures::told;
 use testkit::image::{Image, sha256};
-use testkit::loopback::{Chance, Fault, Registry};
+use testkit::loopback::{Fault, RandomFaults, Registry};
 use testkit::real::RealRegistry;
 use testkit::sandbox::Output;
 use testkit::skip::skipped;
+use testkit::stderr::print_uncaptured;
 use testkit::storage::Storage;
 
 use crate::{in_process, is_whole, variable};
@@ -48,7 +48,7 @@ struct Size {
 
 impl Size {
     /// This one in `make test`, and the other one in `make faults`.
-    fn of(sample: Size, whole: Size) -> Size {
+    fn for_mode(sample: Size, whole: Size) -> Size {
         let size = if is_whole() { whole } else { sample };
         let rounds = variable("RACE_ROUNDS").and_then(|number| usize::try_from(number).ok());
         Size { rounds: rounds.filter(|_| is_whole()).unwrap_or(size.rounds), ..size }
@@ -94,12 +94,12 @@ trait RaceRegistry: Sync {
     fn has(&self, digest: &str) -> bool;
 }
 
-struct Real {
+struct DockerRegistry {
     registry: RealRegistry,
     storage: Storage,
 }
 
-impl RaceRegistry for Real {
+impl RaceRegistry for DockerRegistry {
     fn host(&self) -> String {
         self.registry.host()
     }
@@ -109,7 +109,7 @@ impl RaceRegistry for Real {
     }
 
     fn has(&self, digest: &str) -> bool {
-        self.storage.has(REPOSITORY, digest)
+        self.storage.has_manifest(REPOSITORY, digest)
     }
 }
 
@@ -128,25 +128,25 @@ impl RaceRegistry for Registry {
 }
 
 /// What each leg has built: a platform and the digest of its image.
-type Built = Vec<(String, String)>;
+type PlatformImages = Vec<(String, String)>;
 
 fn platforms(number: usize) -> Vec<(&'static str, &'static str)> {
     SYSTEMS.into_iter().flat_map(|os| ARCHITECTURES.map(|arch| (os, arch))).take(number).collect()
 }
 
 /// A real registry with an image of each platform, where there is one.
-fn real(writers: usize) -> Option<(Real, Built)> {
+fn real(writers: usize) -> Option<(DockerRegistry, PlatformImages)> {
     let registry = RealRegistry::start_plain().map_err(|why| skipped("the race on a real registry", &why)).ok()?;
     let storage = Storage::new(registry.storage());
     let image = |(os, arch)| {
-        let digest = storage.image(REPOSITORY, &format!("{os}-{arch}"), os, arch).digest;
+        let digest = storage.put_image(REPOSITORY, &format!("{os}-{arch}"), os, arch).digest;
         (format!("{os}/{arch}"), digest)
     };
     let built = platforms(writers).into_iter().map(image).collect();
-    Some((Real { registry, storage }, built))
+    Some((DockerRegistry { registry, storage }, built))
 }
 
-fn loopback(registry: &Registry, writers: usize) -> Built {
+fn loopback(registry: &Registry, writers: usize) -> PlatformImages {
     let image = |(os, arch)| {
         let image = Image::oci().platform(os, arch).layer(format!("{os} {arch}")).build();
         (format!("{os}/{arch}"), registry.put_image(REPOSITORY, &image.digest(), &image))
@@ -156,8 +156,8 @@ fn loopback(registry: &Registry, writers: usize) -> Built {
 
 /// One round: its list, and how many processes ended before they had done their work.
 struct Round<'a> {
-    arena: &'a dyn RaceRegistry,
-    built: &'a Built,
+    registry: &'a dyn RaceRegistry,
+    built: &'a PlatformImages,
     list: String,
     tag: String,
     /// How often a process sends a request again that failed; by turns.
@@ -195,7 +195,7 @@ impl Round<'_> {
     }
 
     fn add(&self, leg: usize) -> Output {
-        let image = format!("{}/{REPOSITORY}@{}", self.arena.host(), self.built[leg].1);
+        let image = format!("{}/{REPOSITORY}@{}", self.registry.host(), self.built[leg].1);
         self.run_until_success(leg, &["add", "--shared", "--quiet", &self.list, &image])
     }
 
@@ -212,31 +212,31 @@ impl Round<'_> {
             let legs: Vec<_> =
                 (0..self.built.len()).chain(twice).map(|leg| scope.spawn(move || self.add(leg))).collect();
             legs.into_iter().for_each(|leg| drop(leg.join().expect("a leg ends")));
-            publishing.into_iter().map(|one| one.join().expect("a publisher ends")).collect()
+            publishing.into_iter().map(|publisher| publisher.join().expect("a publisher ends")).collect()
         })
     }
 
     /// Legs alone, each of which publishes if it was the last.
     fn legs_alone(&self) -> Vec<String> {
         let require = self.require();
-        let said: Vec<String> = thread::scope(|scope| {
+        let errors: Vec<String> = thread::scope(|scope| {
             let leg = |leg: usize| {
-                let image = format!("{}/{REPOSITORY}@{}", self.arena.host(), self.built[leg].1);
+                let image = format!("{}/{REPOSITORY}@{}", self.registry.host(), self.built[leg].1);
                 let words = ["add", "--shared", "--quiet", "--require", &require, "--if-complete", &self.list, &image];
                 self.run_until_success(leg, &words).out()
             };
             let legs: Vec<_> = (0..self.built.len()).map(|number| scope.spawn(move || leg(number))).collect();
             legs.into_iter().map(|leg| leg.join().expect("a leg ends")).collect()
         });
-        said.into_iter().filter(|said| !said.is_empty()).collect()
+        errors.into_iter().filter(|errors| !errors.is_empty()).collect()
     }
 
     /// What is wrong with what the tag serves and with what was reported.
     fn wrong(&self, reported: &[String]) -> Vec<String> {
-        let Some(bytes) = self.arena.tagged(&self.tag) else { return vec![format!("{}: no list", self.tag)] };
+        let Some(bytes) = self.registry.tagged(&self.tag) else { return vec![format!("{}: no list", self.tag)] };
         let mut wrong = Vec::new();
         let digest = format!("{}\n", sha256(&bytes));
-        if reported.is_empty() || reported.iter().any(|one| *one != digest) {
+        if reported.is_empty() || reported.iter().any(|name| *name != digest) {
             wrong.push(format!("{}: {digest} is served, and {reported:?} reported", self.tag));
         }
         let list: Value = serde_json::from_slice(&bytes).expect("a list is JSON");
@@ -245,14 +245,15 @@ impl Round<'_> {
             let platform = &line["platform"];
             (format!("{}/{}", text(&platform["os"]), text(&platform["architecture"])), text(&line["digest"]))
         };
-        let lines: Vec<(String, String)> = list["manifests"].as_array().into_iter().flatten().map(line).collect();
-        let served: BTreeMap<_, _> = lines.iter().cloned().collect();
-        let wanted: BTreeMap<_, _> = self.built.iter().cloned().collect();
-        if served != wanted || lines.len() != wanted.len() {
-            wrong.push(format!("{}: {lines:?}", self.tag));
+        let entries: Vec<(String, String)> = list["manifests"].as_array().into_iter().flatten().map(line).collect();
+        let served: BTreeMap<_, _> = entries.iter().cloned().collect();
+        let expected: BTreeMap<_, _> = self.built.iter().cloned().collect();
+        if served != expected || entries.len() != expected.len() {
+            wrong.push(format!("{}: {entries:?}", self.tag));
         }
-        wrong
-            .extend(lines.iter().filter(|(_, digest)| !self.arena.has(digest)).map(|line| format!("{line:?} is gone")));
+        wrong.extend(
+            entries.iter().filter(|(_, digest)| !self.registry.has(digest)).map(|line| format!("{line:?} is gone")),
+        );
         wrong
     }
 }
@@ -260,8 +261,8 @@ impl Round<'_> {
 /// Runs rounds, and prints what they were.
 fn race(
     name: &str,
-    arena: &dyn RaceRegistry,
-    built: &Built,
+    registry: &dyn RaceRegistry,
+    built: &PlatformImages,
     size: Size,
     retries: &[u32],
     round: impl Fn(usize, &Round<'_>) -> Vec<String>,
@@ -270,17 +271,17 @@ fn race(
     let (mut reports, mut wrong) = (0, Vec::new());
     for number in 0..size.rounds {
         let tag = format!("r{number}");
-        let list = format!("{}/{REPOSITORY}:{tag}", arena.host());
-        let one = Round { arena, built, list, tag, retries, died: &died };
-        let reported = round(number, &one);
+        let list = format!("{}/{REPOSITORY}:{tag}", registry.host());
+        let current = Round { registry, built, list, tag, retries, died: &died };
+        let reported = round(number, &current);
         reports += reported.len();
-        wrong.extend(one.wrong(&reported));
+        wrong.extend(current.wrong(&reported));
         if (number + 1) % PROGRESS == 0 {
-            told(&format!("  {} of {} rounds, {} lists wrong", number + 1, size.rounds, wrong.len()));
+            print_uncaptured(&format!("  {} of {} rounds, {} lists wrong", number + 1, size.rounds, wrong.len()));
         }
     }
     let died = died.into_inner().unwrap_or_else(PoisonError::into_inner);
-    told(&format!(
+    print_uncaptured(&format!(
         "shared drafts, {name}: {} rounds of {} legs and {} publishers in {:.1} s: {reports} reports, {} processes ended \
          early, {} lists wrong",
         size.rounds,
@@ -291,41 +292,46 @@ fn race(
         wrong.len(),
     ));
     // Where nothing goes wrong on purpose, it is worth knowing what did.
-    died.iter().filter(|_| !name.contains("failing")).take(SHOWN).for_each(|why| told(&format!("  {why}")));
+    died.iter().filter(|_| !name.contains("failing")).take(SHOWN).for_each(|why| print_uncaptured(&format!("  {why}")));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn many_legs_and_publishers_on_a_real_registry() {
+fn many_legs_and_publishers_on_a_real_registry_publish_one_list() {
     let sample = Size { writers: 12, publishers: 3, rounds: 2 };
-    let size = Size::of(sample, Size { writers: 64, publishers: 8, rounds: 2000 });
+    let size = Size::for_mode(sample, Size { writers: 64, publishers: 8, rounds: 2000 });
     let Some((real, built)) = real(size.writers) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
 
 /// Fewer at once, and therefore many more rounds.
 #[test]
-fn few_legs_and_publishers_on_a_real_registry() {
+fn few_legs_and_publishers_on_a_real_registry_publish_one_list() {
     let sample = Size { writers: 3, publishers: 2, rounds: 4 };
-    let size = Size::of(sample, Size { writers: 4, publishers: 3, rounds: 1000 });
+    let size = Size::for_mode(sample, Size { writers: 4, publishers: 3, rounds: 1000 });
     let Some((real, built)) = real(size.writers) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
 
 /// What happens to requests: they are refused for a while, or the connection ends before or after they had their
 /// effect.
-fn troubles() -> Vec<Fault> {
+fn request_faults() -> Vec<Fault> {
     let later = |status| Fault::Status(status, String::new(), vec![("Retry-After".to_owned(), "1".to_owned())]);
-    let mut troubles = vec![later(429), later(429), later(503), Fault::status(500)];
-    troubles.extend([Fault::CloseBeforeRead, Fault::CloseAfterEffect, Fault::CloseAfterEffect, Fault::ResetAfterRead]);
-    troubles
+    let mut request_faults = vec![later(429), later(429), later(503), Fault::status(500)];
+    request_faults.extend([
+        Fault::CloseBeforeRead,
+        Fault::CloseAfterEffect,
+        Fault::CloseAfterEffect,
+        Fault::ResetAfterRead,
+    ]);
+    request_faults
 }
 
 /// Reads that are late, refusals, and processes that end at any request.
 #[test]
-fn legs_and_publishers_where_much_goes_wrong() {
+fn legs_and_publishers_with_random_faults_publish_one_list() {
     let sample = Size { writers: 8, publishers: 3, rounds: 6 };
-    let size = Size::of(sample, Size { writers: 24, publishers: 6, rounds: 100 });
+    let size = Size::for_mode(sample, Size { writers: 24, publishers: 6, rounds: 100 });
     for lag in [0, 2] {
         let registry = Registry::builder().read_lag(lag).start();
         let built = loopback(&registry, size.writers);
@@ -335,7 +341,7 @@ fn legs_and_publishers_where_much_goes_wrong() {
             let seed = number as u64 + 1;
             // A publisher sends two requests for each leg: about one in three gets through without a fault.
             let one_in = 2 * size.writers as u64;
-            registry.leave_to(Chance::new(seed).one_in(one_in).among(troubles()));
+            registry.inject_randomly(RandomFaults::new(seed).one_in(one_in).among(request_faults()));
             let reported = round.legs_and_publishers(size.publishers);
             registry.clear_faults();
             registry.clear();
@@ -348,7 +354,7 @@ fn legs_and_publishers_where_much_goes_wrong() {
 #[test]
 fn legs_alone_publish_one_list() {
     let sample = Size { writers: 8, publishers: 0, rounds: 6 };
-    let size = Size::of(sample, Size { writers: 24, publishers: 0, rounds: 100 });
+    let size = Size::for_mode(sample, Size { writers: 24, publishers: 0, rounds: 100 });
     for lag in [0, 2] {
         let registry = Registry::builder().read_lag(lag).start();
         let built = loopback(&registry, size.writers);

@@ -53,8 +53,8 @@ pub fn buildx_index(platforms: &[&str]) -> Index {
         let digest = image.digest();
         let notes =
             [("vnd.docker.reference.digest", digest.as_str()), ("vnd.docker.reference.type", "attestation-manifest")];
-        let nowhere = json!({"architecture": "unknown", "os": "unknown"});
-        builder = builder.image_with(&attestation_of(image), nowhere, &notes);
+        let unknown_platform = json!({"architecture": "unknown", "os": "unknown"});
+        builder = builder.image_with(&attestation_of(image), unknown_platform, &notes);
     }
     builder.build()
 }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::image::OCI_INDEX;
-    use crate::loopback::{Big, Registry};
+    use crate::loopback::{GeneratedBlob, Registry};
 
     fn json_of(bytes: &[u8]) -> Value {
         serde_json::from_slice(bytes).unwrap()
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_indexes_are_put_in_place_with_all_that_they_list() {
+    fn nested_indexes_are_stored_with_all_children() {
         let inner = buildx_index(&["linux/amd64"]);
         let middle = Index::oci().index(&inner).build();
         let image = buildx_image("linux/arm64/v8");
@@ -195,19 +195,19 @@ mod tests {
     }
 
     #[test]
-    fn a_big_layer_is_named_and_put_in_place_apart() {
-        let big = Big::new(2_000_000, 1);
+    fn a_generated_layer_is_put_in_place_separately() {
+        let big = GeneratedBlob::new(2_000_000, 1);
         let image = Image::docker()
             .platform("linux", "amd64")
             .layer(b"small")
-            .layer_elsewhere(&big.digest(), big.size())
+            .layer_by_digest(&big.digest(), big.size())
             .build();
         let layer = &json_of(&image.manifest)["layers"][1];
         assert_eq!((layer["size"].as_u64(), layer["digest"].as_str()), (Some(2_000_000), Some(&*big.digest())));
         let registry = Registry::start();
         registry.put_image("app", "1", &image);
         assert!(!registry.has_blob("app", &big.digest()));
-        registry.put_big("app", &big);
+        registry.put_generated_blob("app", &big);
         assert_eq!(registry.blob_size("app", &big.digest()), Some(2_000_000));
     }
 }

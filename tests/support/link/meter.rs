@@ -11,9 +11,9 @@ pub struct Request {
 
 /// What a connection showed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum Event {
     /// It opened with a TLS hello.
-    Hello,
+    TlsHello,
     /// A request's head is whole.
     Request(Request),
 }
@@ -45,23 +45,23 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Meter {
     state: State,
-    fresh: bool,
+    at_start: bool,
 }
 
 impl Default for Meter {
     fn default() -> Self {
-        Self { state: State::Head(Vec::new()), fresh: true }
+        Self { state: State::Head(Vec::new()), at_start: true }
     }
 }
 
 impl Meter {
     /// Takes the next bytes, and tells what they completed.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Seen)) {
-        if self.fresh && bytes.first() == Some(&HANDSHAKE) {
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut emit: impl FnMut(Event)) {
+        if self.at_start && bytes.first() == Some(&HANDSHAKE) {
             self.state = State::Opaque;
-            tell(Seen::Hello);
+            emit(Event::TlsHello);
         }
-        self.fresh &= bytes.is_empty();
+        self.at_start &= bytes.is_empty();
         while let Some((&byte, rest)) = bytes.split_first() {
             match &mut self.state {
                 State::Opaque => return,
@@ -78,16 +78,16 @@ impl Meter {
             }
             bytes = rest;
             if byte == b'\n' {
-                self.end_of_line(&mut tell);
+                self.end_of_line(&mut emit);
             }
         }
     }
 
-    fn end_of_line(&mut self, tell: &mut impl FnMut(Seen)) {
+    fn end_of_line(&mut self, emit: &mut impl FnMut(Event)) {
         let next = match &self.state {
             State::Head(head) if head.ends_with(b"\r\n\r\n") => match parse(head) {
                 Some((request, body)) => {
-                    tell(Seen::Request(request));
+                    emit(Event::Request(request));
                     body
                 }
                 None => State::Opaque,
@@ -152,8 +152,8 @@ mod tests {
         for chunk in stream.chunks(step) {
             meter.feed(chunk, |seen| {
                 all.push(match seen {
-                    Seen::Hello => "hello".to_owned(),
-                    Seen::Request(request) => format!("{} {}", request.method, request.target),
+                    Event::TlsHello => "hello".to_owned(),
+                    Event::Request(request) => format!("{} {}", request.method, request.target),
                 });
             });
         }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_passed_over() {
+    fn bytes_that_are_not_http_are_ignored() {
         assert!(seen(b"hello there\r\n\r\nGET / HTTP/1.1\r\n\r\n", 7).is_empty());
         let half = b"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\nGET / HTTP/1.1\r\n\r\n";
         assert!(seen(half, 5).is_empty());

@@ -33,7 +33,7 @@ fn exchange(addr: SocketAddr, message: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn bytes_arrive_whole_and_in_order() {
+fn a_link_delivers_all_bytes_in_order() {
     let link = Link::start(echo(), Duration::from_millis(4)).expect("a link");
     let message: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     assert!(exchange(link.addr(), &message) == message, "the bytes are others");
@@ -54,7 +54,7 @@ fn many_connections_at_once_are_counted_each() {
         }
     });
     let counts = link.take();
-    assert_eq!((counts.connections, counts.probes), (60, 0));
+    assert_eq!((counts.connections, counts.tls_hellos), (60, 0));
     assert_eq!(counts.methods(), BTreeMap::from([("GET", 60), ("POST", 60)]));
     assert_eq!(counts.sequential_round_trips(), 180);
     let mut targets: Vec<&str> = counts.requests.iter().map(|request| request.target.as_str()).collect();
@@ -71,7 +71,7 @@ fn requests_are_listed_in_order_and_hellos_apart() {
     let _ = exchange(link.addr(), b"PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcHEAD /b HTTP/1.1\r\n\r\n");
     let counts = link.counts();
     let lines: Vec<String> = counts.requests.iter().map(|r| format!("{} {}", r.method, r.target)).collect();
-    assert_eq!((counts.connections, counts.probes, lines), (2, 1, vec!["PUT /a".to_owned(), "HEAD /b".to_owned()]));
+    assert_eq!((counts.connections, counts.tls_hellos, lines), (2, 1, vec!["PUT /a".to_owned(), "HEAD /b".to_owned()]));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who may do what: Basic, and Bearer with a token endpoint of its own.
+//! Authentication: Basic, and Bearer with a token endpoint.
 //!
 //! Tokens are opaque strings that the registry maps to what it granted; they expire when a test says so, never by a
 //! clock. Protocol: distribution's token authentication and its OAuth2 variant, RFC 6750 for the challenges.
@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::demand::{Auth, Bearer};
+use super::auth_config::{Auth, Bearer};
 use super::http::{Head, Request, Response, form_values};
 use super::lock;
 use super::route::Route;
@@ -28,7 +28,7 @@ struct Issued {
 }
 
 /// The guard at the door, and the token endpoint.
-pub(crate) struct Guard {
+pub(crate) struct AccessControl {
     auth: Auth,
     /// The registry's own token endpoint.
     own_realm: String,
@@ -41,9 +41,9 @@ pub(crate) struct Access {
     pub(crate) may_mount: bool,
 }
 
-impl Guard {
-    pub(crate) fn new(auth: Auth, own_realm: String) -> Guard {
-        Guard { auth, own_realm, issued: Mutex::default() }
+impl AccessControl {
+    pub(crate) fn new(auth: Auth, own_realm: String) -> AccessControl {
+        AccessControl { auth, own_realm, issued: Mutex::default() }
     }
 
     /// Every token given out so far, refresh tokens included.
@@ -142,15 +142,15 @@ impl Guard {
     }
 
     fn token_by_post(&self, bearer: &Bearer, form: &str) -> Result<Response, Response> {
-        let one = |name: &str| form_values(form, name).into_iter().next().unwrap_or_default();
+        let field = |name: &str| form_values(form, name).into_iter().next().unwrap_or_default();
         check_service(bearer, &form_values(form, "service"))?;
-        if one("client_id").is_empty() {
+        if field("client_id").is_empty() {
             return Err(Response::new(400).json(&json!({"error": "invalid_request"})));
         }
-        match one("grant_type").as_str() {
-            "password" => bearer.check_user(&one("username"), &one("password"))?,
+        match field("grant_type").as_str() {
+            "password" => bearer.check_user(&field("username"), &field("password"))?,
             "refresh_token" => {
-                let token = one("refresh_token");
+                let token = field("refresh_token");
                 let mut known = bearer.refresh_tokens.clone();
                 known.extend(lock(&self.issued).refresh.iter().cloned());
                 known.contains(&token).then_some(()).ok_or_else(unauthorized)?;
@@ -163,9 +163,9 @@ impl Guard {
         if bearer.field.as_deref() == Some("token") {
             answer = json!({"token": token});
         }
-        match one("grant_type").as_str() {
-            "refresh_token" => answer["refresh_token"] = one("refresh_token").into(),
-            _ if one("access_type") == "offline" => answer["refresh_token"] = self.new_refresh_token().into(),
+        match field("grant_type").as_str() {
+            "refresh_token" => answer["refresh_token"] = field("refresh_token").into(),
+            _ if field("access_type") == "offline" => answer["refresh_token"] = self.new_refresh_token().into(),
             _ => {}
         }
         Ok(finish(bearer, answer))

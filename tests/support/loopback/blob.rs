@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::big::{Big, Made};
+use super::generated_blob::{GeneratedBlob, GeneratedBody};
 use super::http::{Head, Response};
 use super::storage::State;
 
@@ -12,9 +12,9 @@ use super::storage::State;
 #[derive(Clone, Debug)]
 pub(crate) enum Blob {
     /// The bytes.
-    Kept(Arc<Vec<u8>>),
+    Stored(Arc<Vec<u8>>),
     /// The rule that they are made by.
-    Made(Big),
+    Generated(GeneratedBlob),
     /// Their number alone: they were hashed and let go.
     Sunk(u64),
 }
@@ -22,8 +22,8 @@ pub(crate) enum Blob {
 impl Blob {
     pub(crate) fn size(&self) -> u64 {
         match self {
-            Blob::Kept(bytes) => bytes.len() as u64,
-            Blob::Made(big) => big.size(),
+            Blob::Stored(bytes) => bytes.len() as u64,
+            Blob::Generated(big) => big.size(),
             Blob::Sunk(size) => *size,
         }
     }
@@ -50,10 +50,12 @@ pub(crate) fn get(state: &State, head: &Head, repo: &str, digest: &str, ranges: 
         }
     }
     match blob {
-        Blob::Kept(bytes) => response.body = bytes[from as usize..to as usize].to_vec(),
-        Blob::Made(big) => response.made = Some(Made::new(big, from, to)),
+        Blob::Stored(bytes) => response.body = bytes[from as usize..to as usize].to_vec(),
+        Blob::Generated(big) => response.generated = Some(GeneratedBody::new(big, from, to)),
         // Its length is known, which is all that a HEAD tells.
-        Blob::Sunk(_) if head.method == "HEAD" => response.made = Some(Made::new(&Big::hollow(size), from, to)),
+        Blob::Sunk(_) if head.method == "HEAD" => {
+            response.generated = Some(GeneratedBody::new(&GeneratedBlob::zeros(size), from, to))
+        }
         Blob::Sunk(_) => return Response::error(500, "UNKNOWN", "this blob was hashed and let go", json!(digest)),
     }
     response
@@ -89,8 +91,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_read_as_the_rfc_has_them() {
-        for (value, wanted) in [
+    fn range_headers_are_parsed() {
+        for (value, expected) in [
             ("bytes=10-19", Some(Ok((10, 20)))),
             ("bytes=90-", Some(Ok((90, 100)))),
             ("bytes=90-500", Some(Ok((90, 100)))),
@@ -101,7 +103,7 @@ mod tests {
             ("items=0-1", None),
             ("bytes=x", None),
         ] {
-            assert_eq!(part(value, 100), wanted, "{value}");
+            assert_eq!(part(value, 100), expected, "{value}");
         }
     }
 }

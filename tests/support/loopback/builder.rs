@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
 
-use super::auth::Guard;
-use super::demand::{Auth, Bearer};
+use super::auth::AccessControl;
+use super::auth_config::{Auth, Bearer};
 use super::habits::{Habits, Puts};
 use super::http::{Connection, Head};
-use super::limit::Limit;
+use super::rate_limit::RateLimit;
 use super::serve::Server;
 use super::storage::Storage;
 use super::{Faults, Gate, Registry, Shared};
@@ -21,13 +21,13 @@ pub struct Builder {
     address: &'static str,
     most: usize,
     pub(super) habits: Habits,
-    pub(super) limit: Option<Limit>,
+    pub(super) rate_limit: Option<RateLimit>,
 }
 
 impl Builder {
     pub(super) fn new() -> Builder {
         let (auth, habits) = (Auth::None, Habits::default());
-        Builder { auth, tls: None, address: "127.0.0.1:0", most: usize::MAX, habits, limit: None }
+        Builder { auth, tls: None, address: "127.0.0.1:0", most: usize::MAX, habits, rate_limit: None }
     }
 
     /// Demands this of clients.
@@ -76,11 +76,11 @@ impl Builder {
         let own_realm = format!("{scheme}://{}/token", address(token_listener.as_ref().unwrap_or(&listener)));
         let shared = Arc::new(Shared {
             log: Arc::default(),
-            guard: Guard::new(self.auth.clone(), own_realm),
+            access_control: AccessControl::new(self.auth.clone(), own_realm),
             storage: Storage { habits: self.habits.clone(), state: Mutex::default() },
             faults: Faults::default(),
             gate: Gate::default(),
-            limit: self.limit.clone(),
+            rate_limit: self.rate_limit.clone(),
             puts: Puts::default(),
         });
         let serve = |listener| {

@@ -1,10 +1,10 @@
-//! Faults, scripted by rule: what a well-behaved registry never does.
+//! Faults, scripted by rule: behaviour that no correct registry has.
 
 use std::io;
 
-use super::gate::Visit;
+use super::gate::HeldRequest;
 use super::http::{Connection, Head, Response};
-use super::serve::Next;
+use super::serve::AfterResponse;
 
 /// What goes wrong with a request. Those that say nothing else alter the right answer, so the request has its effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +59,11 @@ pub enum Fault {
     /// dropped first.
     StallAfter(u64),
     /// The answer is sent at once but in pieces of a single byte.
-    Crumbs,
+    ByteByByte,
     /// Every token given out so far expires just before this request is looked at.
     ExpireTokens,
     /// The body is gzipped, with `Content-Encoding: gzip`, though nobody asked for it.
-    GzipUnasked,
+    UnrequestedGzip,
     /// Ten megabytes of headers before the body.
     HugeHeaders,
     /// A body that goes on until the client hangs up.
@@ -86,12 +86,12 @@ impl Fault {
     }
 
     /// Redirects to the same path at another server, `http://127.0.0.1:PORT` for instance.
-    pub fn redirect_elsewhere(url: &str) -> Fault {
+    pub fn redirect_to(url: &str) -> Fault {
         Fault::Redirect { status: 307, location: format!("{url}{{path}}") }
     }
 
     /// One of every kind, but for those that redirect elsewhere. Those that [stall](Fault::stalls) come last.
-    pub fn every() -> Vec<Fault> {
+    pub fn all() -> Vec<Fault> {
         let retry = |status| Fault::Status(status, String::new(), vec![("Retry-After".into(), "0".into())]);
         let mut all: Vec<Fault> = [400, 401, 403, 404, 405, 408, 500, 502, 504].map(Fault::status).into();
         all.extend([429, 503].map(retry));
@@ -112,9 +112,9 @@ impl Fault {
             Fault::ContentType("text/plain".into()),
             Fault::Html200,
             Fault::redirect_loop(),
-            Fault::Crumbs,
+            Fault::ByteByByte,
             Fault::ExpireTokens,
-            Fault::GzipUnasked,
+            Fault::UnrequestedGzip,
             Fault::HugeHeaders,
             Fault::EndlessBody,
             Fault::StaleClose,
@@ -133,10 +133,10 @@ impl Fault {
 
     /// Whether the request may do what it is for, and an upload take its body.
     pub(crate) fn has_effect(&self) -> bool {
-        let instead = matches!(self, Fault::Status(..) | Fault::Html200 | Fault::Redirect { .. });
+        let replacement = matches!(self, Fault::Status(..) | Fault::Html200 | Fault::Redirect { .. });
         let ended = matches!(self, Fault::CloseBeforeRead | Fault::CloseAfterRead);
         let reset = matches!(self, Fault::ResetBeforeRead | Fault::ResetAfterRead);
-        !instead && !ended && !reset && *self != Fault::EarlyFinal401
+        !replacement && !ended && !reset && *self != Fault::EarlyFinal401
     }
 
     /// Bytes of the body that are read.
@@ -145,7 +145,7 @@ impl Fault {
     }
 
     /// The answer that stands in for doing anything, where the fault has one.
-    pub(crate) fn instead(&self, head: &Head) -> Option<Response> {
+    pub(crate) fn replacement(&self, head: &Head) -> Option<Response> {
         match self {
             Fault::Status(status, body, headers) => {
                 let mut response = Response::new(*status).body("application/json", body.as_bytes());
@@ -168,12 +168,12 @@ impl Fault {
         match self {
             Fault::WrongDigestHeader => response.set(DIGEST, &format!("sha256:{}", "0".repeat(64))),
             Fault::NoDigestHeader => response.unset(DIGEST),
-            Fault::CorruptBody => match &mut response.made {
-                Some(made) => made.corrupt = true,
+            Fault::CorruptBody => match &mut response.generated {
+                Some(generated) => generated.corrupt = true,
                 None => corrupt(&mut response.body),
             },
             Fault::ContentType(media_type) => response.set("Content-Type", media_type),
-            Fault::GzipUnasked => {
+            Fault::UnrequestedGzip => {
                 response.body = gzip_stored(&response.body);
                 response.set("Content-Encoding", "gzip");
             }
@@ -187,8 +187,8 @@ impl Fault {
         connection: &mut Connection,
         head: &Head,
         response: &Response,
-        visit: &Visit<'_>,
-    ) -> io::Result<Next> {
+        held: &HeldRequest<'_>,
+    ) -> io::Result<AfterResponse> {
         let length = response.length();
         let right_head = || response.head_bytes(&response.content_length());
         let lying_head = |length: u64| response.head_bytes(&format!("Content-Length: {length}\r\n"));
@@ -204,7 +204,7 @@ impl Fault {
             Fault::ShortLength(fewer) => {
                 connection.send(&lying_head(length.saturating_sub(*fewer)))?;
                 connection.send_body(head, response, u64::MAX)?;
-                return Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close });
+                return Ok(if head.keep_alive { AfterResponse::KeepAlive } else { AfterResponse::Close });
             }
             Fault::TruncatedChunk => {
                 let framing = format!("Transfer-Encoding: chunked\r\n\r\n{:x}", length.max(2));
@@ -226,15 +226,15 @@ impl Fault {
             }
             Fault::StaleClose => {
                 connection.respond(head, response)?;
-                return Ok(Next::Close);
+                return Ok(AfterResponse::Close);
             }
-            Fault::Drip | Fault::StallAfter(_) | Fault::Crumbs => {
-                return self.send_slowly(connection, head, response, visit);
+            Fault::Drip | Fault::StallAfter(_) | Fault::ByteByByte => {
+                return self.send_slowly(connection, head, response, held);
             }
-            _ => return send_right(connection, head, response),
+            _ => return send_unaltered(connection, head, response),
         }
         connection.cut();
-        Ok(Next::Close)
+        Ok(AfterResponse::Close)
     }
 
     fn send_slowly(
@@ -242,16 +242,16 @@ impl Fault {
         connection: &mut Connection,
         head: &Head,
         response: &Response,
-        visit: &Visit<'_>,
-    ) -> io::Result<Next> {
+        held: &HeldRequest<'_>,
+    ) -> io::Result<AfterResponse> {
         let head_bytes = response.head_bytes(&response.content_length());
         let start = if let Fault::StallAfter(bytes) = self { head_bytes.len() as u64 + bytes } else { 0 };
         let mut sent: u64 = 0;
         let mut send = |piece: &[u8]| {
             for byte in piece {
                 let may = match self {
-                    Fault::Drip => visit.may_drip(sent),
-                    Fault::StallAfter(_) => sent < start || visit.wait(),
+                    Fault::Drip => held.may_drip(sent),
+                    Fault::StallAfter(_) => sent < start || held.wait(),
                     _ => true,
                 };
                 if !may {
@@ -264,12 +264,12 @@ impl Fault {
         };
         send(&head_bytes)?;
         if head.method != "HEAD" && !matches!(response.status, 204 | 304) {
-            match &response.made {
-                Some(made) => made.pieces(u64::MAX, &mut send)?,
+            match &response.generated {
+                Some(generated) => generated.for_each_piece(u64::MAX, &mut send)?,
                 None => send(&response.body)?,
             }
         }
-        Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close })
+        Ok(if head.keep_alive { AfterResponse::KeepAlive } else { AfterResponse::Close })
     }
 }
 
@@ -280,9 +280,13 @@ pub(crate) fn web_page() -> Response {
 }
 
 /// Sends an answer as it should be sent.
-pub(crate) fn send_right(connection: &mut Connection, head: &Head, response: &Response) -> io::Result<Next> {
+pub(crate) fn send_unaltered(
+    connection: &mut Connection,
+    head: &Head,
+    response: &Response,
+) -> io::Result<AfterResponse> {
     connection.respond(head, response)?;
-    Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close })
+    Ok(if head.keep_alive { AfterResponse::KeepAlive } else { AfterResponse::Close })
 }
 
 fn corrupt(body: &mut [u8]) {

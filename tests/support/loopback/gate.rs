@@ -1,4 +1,4 @@
-//! Where requests wait for the test, and never for a clock.
+//! Holds requests back until the test releases them. No clock is involved.
 
 use std::sync::{Condvar, Mutex};
 
@@ -21,7 +21,7 @@ pub(crate) struct Gate {
 }
 
 /// One request at the gate.
-pub(crate) struct Visit<'a> {
+pub(crate) struct HeldRequest<'a> {
     gate: &'a Gate,
     opened: usize,
     dripped: u64,
@@ -29,9 +29,9 @@ pub(crate) struct Visit<'a> {
 
 impl Gate {
     /// A request that has come; to be called before it is announced to anybody.
-    pub(crate) fn visit(&self) -> Visit<'_> {
+    pub(crate) fn hold(&self) -> HeldRequest<'_> {
         let state = lock(&self.state);
-        Visit { gate: self, opened: state.opened, dripped: state.dripped }
+        HeldRequest { gate: self, opened: state.opened, dripped: state.dripped }
     }
 
     /// Lets everything through that has waited since before this call.
@@ -59,7 +59,7 @@ impl Gate {
     }
 }
 
-impl Visit<'_> {
+impl HeldRequest<'_> {
     /// Waits for an opening since the visit began; false when there will be none.
     pub(crate) fn wait(&self) -> bool {
         self.gate.wait_while(|state| state.opened == self.opened)

@@ -1,4 +1,5 @@
-//! How registries differ that people really use: each habit a switch of the builder, all off by default.
+//! Habits: behaviour of real registries that others do not have. Each is a switch of the builder, and off by
+//! default.
 
 mod limits;
 mod manifests;
@@ -23,7 +24,7 @@ pub(crate) struct Habits {
     pub(crate) no_digest_header: bool,
     pub(crate) other_digest: bool,
     pub(crate) chunk_least: Option<u64>,
-    pub(crate) hides: Hides,
+    pub(crate) hides: HidesFrom,
     pub(crate) refused: Vec<(&'static str, u16)>,
     pub(crate) any_manifest: bool,
     pub(crate) no_nested: bool,
@@ -51,7 +52,7 @@ pub(crate) enum Referrers {
 
 /// From whom it hides what there is, with a 404 in place of the 401.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Hides {
+pub(crate) enum HidesFrom {
     #[default]
     Nobody,
     /// Those who showed who they are.
@@ -139,13 +140,13 @@ impl Builder {
 
     /// 404 `NAME_UNKNOWN` where credentials were shown that are not enough; without any it is the usual 401.
     pub fn hides_from_known(mut self) -> Builder {
-        self.habits.hides = Hides::Known;
+        self.habits.hides = HidesFrom::Known;
         self
     }
 
     /// 404 `NAME_UNKNOWN` in place of every 401, but for `/v2/` itself: the challenge is to be had there alone.
     pub fn hides_from_all(mut self) -> Builder {
-        self.habits.hides = Hides::All;
+        self.habits.hides = HidesFrom::All;
         self
     }
 

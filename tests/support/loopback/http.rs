@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use super::big::Made;
+use super::generated_blob::GeneratedBody;
 
 const MAX_HEAD: usize = 1 << 20;
 
@@ -57,17 +57,17 @@ pub(crate) struct Response {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     /// Stands in for the body where it is too large to be held.
-    pub(crate) made: Option<Made>,
+    pub(crate) generated: Option<GeneratedBody>,
 }
 
 impl Response {
     pub(crate) fn new(status: u16) -> Response {
-        Response { status, headers: Vec::new(), body: Vec::new(), made: None }
+        Response { status, headers: Vec::new(), body: Vec::new(), generated: None }
     }
 
     /// Bytes of the body.
     pub(crate) fn length(&self) -> u64 {
-        self.made.as_ref().map_or(self.body.len() as u64, Made::length)
+        self.generated.as_ref().map_or(self.body.len() as u64, GeneratedBody::length)
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Response {
@@ -271,7 +271,7 @@ impl Connection {
     /// Sends an answer whole, but for the body where the request was a HEAD.
     pub(crate) fn respond(&mut self, head: &Head, response: &Response) -> io::Result<()> {
         let mut bytes = response.head_bytes(&response.content_length());
-        if response.made.is_none() && head.method != "HEAD" && !matches!(response.status, 204 | 304) {
+        if response.generated.is_none() && head.method != "HEAD" && !matches!(response.status, 204 | 304) {
             bytes.extend_from_slice(&response.body);
             return self.send(&bytes);
         }
@@ -284,8 +284,8 @@ impl Connection {
         if head.method == "HEAD" || matches!(response.status, 204 | 304) {
             return Ok(());
         }
-        match &response.made {
-            Some(made) => made.pieces(limit, |piece| self.send(piece)),
+        match &response.generated {
+            Some(generated) => generated.for_each_piece(limit, |piece| self.send(piece)),
             None => {
                 let length = usize::try_from(limit).unwrap_or(usize::MAX).min(response.body.len());
                 self.send(&response.body[..length])

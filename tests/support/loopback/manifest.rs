@@ -1,4 +1,4 @@
-//! Manifests: what is let in, as strictly as docker-registry, and how it is given out.
+//! Manifests: which are accepted, as strictly as by docker-registry, and how they are served.
 
 use std::collections::BTreeSet;
 
@@ -37,13 +37,13 @@ fn accepts(head: &Head, media_type: &str) -> bool {
 /// DELETE: a digest with all its tags, or a tag alone.
 pub(crate) fn delete(state: &mut State, name: &str, reference: &str) -> Response {
     let Some(repo) = state.repos.get_mut(name) else { return unknown(name, reference) };
-    let gone = if reference.contains(':') {
+    let is_deleted = if reference.contains(':') {
         repo.tags.retain(|_, digest| digest != reference);
         repo.manifests.remove(reference).is_some()
     } else {
         repo.tags.remove(reference).is_some()
     };
-    if gone { Response::new(202) } else { unknown(name, reference) }
+    if is_deleted { Response::new(202) } else { unknown(name, reference) }
 }
 
 fn unknown(repo: &str, reference: &str) -> Response {

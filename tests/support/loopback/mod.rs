@@ -4,20 +4,20 @@
 //! clock: tokens expire, and held answers go on, when a test says so. Dropping it ends every thread it started.
 
 mod auth;
-mod big;
+mod auth_config;
 mod blob;
 mod builder;
-mod chance;
-mod demand;
-mod elsewhere;
 mod faults;
 mod gate;
+mod generated_blob;
 mod habits;
 mod http;
-mod limit;
 mod manifest;
 mod observed;
+mod random_faults;
+mod rate_limit;
 mod record;
+mod redirect_target;
 mod route;
 mod rule;
 mod serve;
@@ -30,26 +30,26 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-pub use big::Big;
+pub use auth_config::{Auth, Bearer};
 pub use builder::Builder;
-pub use chance::Chance;
-pub use demand::{Auth, Bearer};
-pub use elsewhere::Redirected;
 pub use faults::{Fault, gzip_stored};
-pub use record::Recorded;
+pub use generated_blob::GeneratedBlob;
+pub use random_faults::RandomFaults;
+pub use record::RecordedRequest;
+pub use redirect_target::RedirectTarget;
 pub use rule::Rule;
 
 use crate::image::{Image, Index};
-use auth::Guard;
+use auth::AccessControl;
 use blob::Blob;
 use gate::Gate;
-use habits::{Hides, Puts};
+use habits::{HidesFrom, Puts};
 use http::{Connection, Head, Request, Response};
-use limit::Limit;
-use record::Log;
+use rate_limit::RateLimit;
+use record::RequestLog;
 use route::Route;
 use rule::Faults;
-use serve::{Next, Server};
+use serve::{AfterResponse, Server};
 use storage::Storage;
 
 /// A running registry.
@@ -62,12 +62,12 @@ pub struct Registry {
 
 /// What the threads of one registry have in common.
 struct Shared {
-    log: Arc<Log>,
-    guard: Guard,
+    log: Arc<RequestLog>,
+    access_control: AccessControl,
     storage: Storage,
     faults: Faults,
     gate: Gate,
-    limit: Option<Limit>,
+    rate_limit: Option<RateLimit>,
     puts: Puts,
 }
 
@@ -146,12 +146,12 @@ impl Registry {
 
     /// Puts a blob in place under this digest of it.
     pub fn put_blob_as(&self, repo: &str, digest: &str, bytes: &[u8]) {
-        lock(&self.shared.storage.state).link_blob(repo, digest, Blob::Kept(Arc::new(bytes.to_vec())));
+        lock(&self.shared.storage.state).link_blob(repo, digest, Blob::Stored(Arc::new(bytes.to_vec())));
     }
 
     /// Puts a blob in place that is made anew whenever it is asked for; gives its digest.
-    pub fn put_big(&self, repo: &str, big: &Big) -> String {
-        lock(&self.shared.storage.state).link_blob(repo, &big.digest(), Blob::Made(big.clone()));
+    pub fn put_generated_blob(&self, repo: &str, big: &GeneratedBlob) -> String {
+        lock(&self.shared.storage.state).link_blob(repo, &big.digest(), Blob::Generated(big.clone()));
         big.digest()
     }
 
@@ -191,25 +191,25 @@ impl Registry {
     }
 
     /// From now on, this goes wrong. The first rule that strikes wins; each counts for itself.
-    pub fn fault(&self, rule: Rule, fault: Fault) {
+    pub fn add_fault(&self, rule: Rule, fault: Fault) {
         self.shared.faults.add(rule, fault);
     }
 
     /// The n-th request from now on, whatever it is (requests for tokens count), meets this fault, and no other does
     /// by this rule.
     pub fn fail_request(&self, n: usize, fault: Fault) {
-        self.fault(Rule::any().nth(n), fault);
+        self.add_fault(Rule::any().nth(n), fault);
     }
 
     /// From now on, requests that no rule strikes are left to chance. Should the test fail, the seed and what struck
     /// are printed when the registry is dropped.
-    pub fn leave_to(&self, chance: Chance) {
-        self.shared.faults.leave_to(chance);
+    pub fn inject_randomly(&self, random_faults: RandomFaults) {
+        self.shared.faults.inject_randomly(random_faults);
     }
 
     /// What struck since the faults were last cleared: the number of the request since then, from 1, and its fault.
-    pub fn struck(&self) -> Vec<(usize, Fault)> {
-        self.shared.faults.struck()
+    pub fn injected(&self) -> Vec<(usize, Fault)> {
+        self.shared.faults.injected()
     }
 
     /// Nothing goes wrong any more.
@@ -235,19 +235,19 @@ impl Registry {
 
     /// Every token given out so far is refused from now on (`error="invalid_token"`).
     pub fn expire_tokens(&self) {
-        self.shared.guard.expire_tokens();
+        self.shared.access_control.expire_tokens();
     }
 
     /// Every token given out so far, refresh tokens included: what must not be found in any output.
     pub fn issued_tokens(&self) -> Vec<String> {
-        self.shared.guard.issued()
+        self.shared.access_control.issued()
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
         if let (true, Some(seed)) = (std::thread::panicking(), self.shared.faults.seed()) {
-            let line = format!("faults of {} by seed {seed}: {:?}\n", self.host(), self.struck());
+            let line = format!("faults of {} by seed {seed}: {:?}\n", self.host(), self.injected());
             // There is nobody to tell that it cannot be told.
             let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
         }
@@ -257,17 +257,18 @@ impl Drop for Registry {
 }
 
 impl Shared {
-    fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<Next> {
-        let visit = self.gate.visit();
+    fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<AfterResponse> {
+        let held = self.gate.hold();
         // Before it is announced: whoever waits for it may let others come, which must not be struck in its place.
         let (_put, overlap) = self.puts.enter(&self.storage.habits.manifests, &head);
-        let fault = self.faults.pick(&head).or_else(|| self.limit.as_ref().and_then(Limit::refuses)).or(overlap);
-        let serial = self.log.arrived(&head, connection);
+        let fault =
+            self.faults.pick(&head).or_else(|| self.rate_limit.as_ref().and_then(RateLimit::refusal)).or(overlap);
+        let serial = self.log.record_arrival(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),
-            Some(Fault::ResetBeforeRead) => return Ok(Next::Reset),
+            Some(Fault::ResetBeforeRead) => return Ok(AfterResponse::Reset),
             Some(Fault::EarlyFinal401) => return self.refuse_early(connection, &head, serial),
-            Some(Fault::ExpireTokens) => self.guard.expire_tokens(),
+            Some(Fault::ExpireTokens) => self.access_control.expire_tokens(),
             None if head.wants_continue() && self.refusal(&head).is_some() => {
                 return self.refuse_early(connection, &head, serial);
             }
@@ -275,24 +276,24 @@ impl Shared {
         }
         let request = self.receive(connection, head, serial, fault.as_ref())?;
         if fault == Some(Fault::ResetAfterRead) {
-            return Ok(Next::Reset);
+            return Ok(AfterResponse::Reset);
         }
         let cut_now = matches!(fault, Some(Fault::CloseAfterRead | Fault::CutRequestAfter(_)));
-        if cut_now || (fault == Some(Fault::Hang) && !visit.wait()) {
+        if cut_now || (fault == Some(Fault::Hang) && !held.wait()) {
             return Ok(cut(connection));
         }
         let mut response =
-            fault.as_ref().and_then(|fault| fault.instead(&request.head)).unwrap_or_else(|| self.answer(&request));
+            fault.as_ref().and_then(|fault| fault.replacement(&request.head)).unwrap_or_else(|| self.answer(&request));
         if fault == Some(Fault::CloseAfterEffect) {
             return Ok(cut(connection));
         }
         if let Some(fault) = &fault {
             fault.alter(&mut response);
         }
-        self.log.answering(serial, response.status);
+        self.log.record_status(serial, response.status);
         match fault {
-            Some(fault) => fault.send(connection, &request.head, &response, &visit),
-            None => faults::send_right(connection, &request.head, &response),
+            Some(fault) => fault.send(connection, &request.head, &response, &held),
+            None => faults::send_unaltered(connection, &request.head, &response),
         }
     }
 
@@ -324,16 +325,16 @@ impl Shared {
             self.log.read(serial, bytes);
         });
         if let (true, Some((_, id))) = (received && (read.is_err() || limit < u64::MAX), &upload) {
-            upload::broke_off(&mut lock(state), id, habits);
+            upload::connection_broke(&mut lock(state), id, habits);
         }
         read.map(|()| Request { head, body, received })
     }
 
     fn answer(&self, request: &Request) -> Response {
         if request.head.path() == "/token" {
-            return self.guard.token(request);
+            return self.access_control.token(request);
         }
-        match self.guard.check(&request.head) {
+        match self.access_control.check(&request.head) {
             Ok(access) => self.storage.answer(request, access),
             Err(refusal) => self.hide(&request.head, *refusal),
         }
@@ -344,16 +345,16 @@ impl Shared {
         if head.path() == "/token" {
             None
         } else {
-            self.guard.check(head).err().map(|refusal| self.hide(head, *refusal))
+            self.access_control.check(head).err().map(|refusal| self.hide(head, *refusal))
         }
     }
 
     /// The refusal, or what a registry says instead that does not tell what it has.
     fn hide(&self, head: &Head, refusal: Response) -> Response {
         let hidden = match self.storage.habits.hides {
-            Hides::Nobody => false,
-            Hides::Known => head.header("Authorization").is_some(),
-            Hides::All => true,
+            HidesFrom::Nobody => false,
+            HidesFrom::Known => head.header("Authorization").is_some(),
+            HidesFrom::All => true,
         };
         match Route::parse(head.path()).repo().filter(|_| hidden) {
             Some(repo) => storage::name_unknown(repo),
@@ -362,17 +363,17 @@ impl Shared {
     }
 
     /// The final 401 of a request whose body was not read; as that may still be under way, the connection ends.
-    fn refuse_early(&self, connection: &mut Connection, head: &Head, serial: usize) -> io::Result<Next> {
-        let response = self.refusal(head).unwrap_or_else(|| self.guard.challenge(head, None));
-        self.log.answering(serial, response.status);
+    fn refuse_early(&self, connection: &mut Connection, head: &Head, serial: usize) -> io::Result<AfterResponse> {
+        let response = self.refusal(head).unwrap_or_else(|| self.access_control.challenge(head, None));
+        self.log.record_status(serial, response.status);
         connection.respond(head, &response.header("Connection", "close"))?;
-        Ok(Next::Close)
+        Ok(AfterResponse::Close)
     }
 }
 
-fn cut(connection: &mut Connection) -> Next {
+fn cut(connection: &mut Connection) -> AfterResponse {
     connection.cut();
-    Next::Close
+    AfterResponse::Close
 }
 
 /// The lock, whether or not a thread that held it panicked: its panic is reported where it happened.

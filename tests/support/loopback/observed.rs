@@ -1,10 +1,10 @@
-//! What a test can see of the clients of a registry.
+//! What a test can read about the clients of a registry.
 
-use super::{Recorded, Registry, lock};
+use super::{RecordedRequest, Registry, lock};
 
 impl Registry {
     /// Every request since the start or the last [`Registry::clear`], in order of arrival.
-    pub fn requests(&self) -> Vec<Recorded> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.log.requests()
     }
 
@@ -14,7 +14,7 @@ impl Registry {
     }
 
     /// The same of the registry's own port alone, without that of its tokens.
-    pub fn own_connections(&self) -> usize {
+    pub fn registry_connections(&self) -> usize {
         self.shared.log.connections_to(self.port())
     }
 
@@ -45,13 +45,13 @@ impl Registry {
     }
 
     /// Ends every connection by which no request has come, after these bytes; gives how many that were.
-    pub fn end_unused(&self, goodbye: &[u8]) -> usize {
-        self.server.end_unused(goodbye)
+    pub fn close_unused(&self, goodbye: &[u8]) -> usize {
+        self.server.close_unused(goodbye)
     }
 
-    /// Blocks until what was recorded satisfies `wanted` (a request is recorded when its head has arrived, and again
+    /// Blocks until what was recorded satisfies `condition` (a request is recorded when its head has arrived, and again
     /// when it is answered); panics after a minute.
-    pub fn wait_until(&self, wanted: impl Fn(&[Recorded]) -> bool) {
-        self.shared.log.wait_until(wanted);
+    pub fn wait_until(&self, condition: impl Fn(&[RecordedRequest]) -> bool) {
+        self.shared.log.wait_until(condition);
     }
 }

@@ -1,4 +1,4 @@
-//! What a loopback server saw, in the order in which it arrived.
+//! The record of a loopback server: connections and requests in the order of their arrival.
 
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ const KEPT_BODY: usize = 1 << 20;
 
 /// One request as it arrived, and what was answered.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct RecordedRequest {
     /// The method.
     pub method: String,
     /// The path with its query, as sent.
@@ -30,7 +30,7 @@ pub struct Recorded {
     serial: usize,
 }
 
-impl Recorded {
+impl RecordedRequest {
     /// The first header of this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -48,45 +48,45 @@ impl Recorded {
 }
 
 #[derive(Default)]
-struct Seen {
-    requests: Vec<Recorded>,
+struct Records {
+    requests: Vec<RecordedRequest>,
     arrived: usize,
     /// Over the server's life.
     connections: usize,
     /// Since the record was cleared: the port of each connection, and of each TLS handshake that was done.
-    connected: Vec<u16>,
-    secured: Vec<u16>,
+    accepted: Vec<u16>,
+    handshakes: Vec<u16>,
 }
 
 /// The record of one server, or of several that share it.
 #[derive(Default)]
-pub(crate) struct Log {
-    seen: Mutex<Seen>,
+pub(crate) struct RequestLog {
+    records: Mutex<Records>,
     changed: Condvar,
 }
 
-impl Log {
+impl RequestLog {
     /// Counts a connection and gives its number.
-    pub(crate) fn connected(&self, port: u16) -> usize {
-        let mut seen = lock(&self.seen);
-        seen.connections += 1;
-        seen.connected.push(port);
+    pub(crate) fn record_connection(&self, port: u16) -> usize {
+        let mut records = lock(&self.records);
+        records.connections += 1;
+        records.accepted.push(port);
         self.changed.notify_all();
-        seen.connections
+        records.connections
     }
 
     /// A TLS handshake is done.
-    pub(crate) fn secured(&self, port: u16) {
-        lock(&self.seen).secured.push(port);
+    pub(crate) fn record_handshake(&self, port: u16) {
+        lock(&self.records).handshakes.push(port);
         self.changed.notify_all();
     }
 
     /// Records a request whose head has arrived; the number given stands for it below.
-    pub(crate) fn arrived(&self, head: &Head, connection: &Connection) -> usize {
-        let mut seen = lock(&self.seen);
-        seen.arrived += 1;
-        let serial = seen.arrived;
-        seen.requests.push(Recorded {
+    pub(crate) fn record_arrival(&self, head: &Head, connection: &Connection) -> usize {
+        let mut records = lock(&self.records);
+        records.arrived += 1;
+        let serial = records.arrived;
+        records.requests.push(RecordedRequest {
             method: head.method.clone(),
             path: head.target.clone(),
             headers: head.headers.clone(),
@@ -114,65 +114,66 @@ impl Log {
     }
 
     /// To be called before the answer is sent, so that whoever has the answer finds it recorded.
-    pub(crate) fn answering(&self, serial: usize, status: u16) {
+    pub(crate) fn record_status(&self, serial: usize, status: u16) {
         self.update(serial, |request| request.status = status);
     }
 
-    fn update(&self, serial: usize, change: impl FnOnce(&mut Recorded)) {
-        if let Some(request) = lock(&self.seen).requests.iter_mut().rev().find(|request| request.serial == serial) {
+    fn update(&self, serial: usize, change: impl FnOnce(&mut RecordedRequest)) {
+        if let Some(request) = lock(&self.records).requests.iter_mut().rev().find(|request| request.serial == serial) {
             change(request);
         }
         self.changed.notify_all();
     }
 
-    pub(crate) fn requests(&self) -> Vec<Recorded> {
-        lock(&self.seen).requests.clone()
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.records).requests.clone()
     }
 
     pub(crate) fn connections(&self) -> usize {
-        lock(&self.seen).connected.len()
+        lock(&self.records).accepted.len()
     }
 
     pub(crate) fn connections_to(&self, port: u16) -> usize {
-        lock(&self.seen).connected.iter().filter(|connected| **connected == port).count()
+        lock(&self.records).accepted.iter().filter(|accepted| **accepted == port).count()
     }
 
     pub(crate) fn handshakes_with(&self, port: u16) -> usize {
-        lock(&self.seen).secured.iter().filter(|secured| **secured == port).count()
+        lock(&self.records).handshakes.iter().filter(|secured| **secured == port).count()
     }
 
     pub(crate) fn clear(&self) {
-        let mut seen = lock(&self.seen);
-        seen.requests.clear();
-        seen.connected.clear();
-        seen.secured.clear();
+        let mut records = lock(&self.records);
+        records.requests.clear();
+        records.accepted.clear();
+        records.handshakes.clear();
     }
 
     /// Blocks until so many connections to this port were accepted, and so many TLS handshakes done with it; panics
     /// after a minute.
     pub(crate) fn wait_for_connections(&self, port: u16, connections: usize, handshakes: usize) {
         let count = |ports: &[u16]| ports.iter().filter(|found| **found == port).count();
-        let waiting = |seen: &mut Seen| count(&seen.connected) < connections || count(&seen.secured) < handshakes;
-        let seen = lock(&self.seen);
-        let (seen, result) = self
+        let waiting =
+            |records: &mut Records| count(&records.accepted) < connections || count(&records.handshakes) < handshakes;
+        let records = lock(&self.records);
+        let (records, result) = self
             .changed
-            .wait_timeout_while(seen, Duration::from_secs(60), waiting)
+            .wait_timeout_while(records, Duration::from_secs(60), waiting)
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let found = (count(&seen.connected), count(&seen.secured));
-        drop(seen);
+        let found = (count(&records.accepted), count(&records.handshakes));
+        drop(records);
         assert!(!result.timed_out(), "waited a minute for {connections} and {handshakes}, found {found:?}");
     }
 
-    /// Blocks until the requests recorded satisfy `wanted`; panics after a minute, when the test has failed anyway.
-    pub(crate) fn wait_until(&self, wanted: impl Fn(&[Recorded]) -> bool) {
-        let seen = lock(&self.seen);
-        let waiting = |seen: &mut Seen| !wanted(&seen.requests);
-        let (seen, result) = self
+    /// Blocks until the requests recorded satisfy `condition`; panics after a minute, when the test has failed anyway.
+    pub(crate) fn wait_until(&self, condition: impl Fn(&[RecordedRequest]) -> bool) {
+        let records = lock(&self.records);
+        let waiting = |records: &mut Records| !condition(&records.requests);
+        let (records, result) = self
             .changed
-            .wait_timeout_while(seen, Duration::from_secs(60), waiting)
+            .wait_timeout_while(records, Duration::from_secs(60), waiting)
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let lines: Vec<String> = seen.requests.iter().map(Recorded::line).collect();
-        drop(seen);
+        let lines: Vec<String> = records.requests.iter().map(RecordedRequest::line).collect();
+        drop(records);
         assert!(!result.timed_out(), "waited a minute for requests that did not come; these did: {lines:#?}");
     }
 }

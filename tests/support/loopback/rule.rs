@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use super::chance::Chance;
 use super::faults::Fault;
 use super::http::Head;
 use super::lock;
+use super::random_faults::RandomFaults;
 
 /// When a fault strikes: which requests, and which of those.
 #[derive(Clone, Debug)]
@@ -81,9 +81,9 @@ struct Scripted {
 #[derive(Default)]
 struct Plan {
     scripted: Vec<Scripted>,
-    chance: Option<Chance>,
+    random_faults: Option<RandomFaults>,
     requests: usize,
-    struck: Vec<(usize, Fault)>,
+    injected: Vec<(usize, Fault)>,
 }
 
 /// The rules in force, how often each has matched, and what struck so far.
@@ -95,9 +95,9 @@ impl Faults {
         lock(&self.0).scripted.push(Scripted { rule, fault, matched: 0 });
     }
 
-    pub(crate) fn leave_to(&self, chance: Chance) {
+    pub(crate) fn inject_randomly(&self, random_faults: RandomFaults) {
         let mut plan = lock(&self.0);
-        (plan.chance, plan.requests) = (Some(chance), 0);
+        (plan.random_faults, plan.requests) = (Some(random_faults), 0);
     }
 
     pub(crate) fn clear(&self) {
@@ -106,12 +106,12 @@ impl Faults {
 
     /// The seed that chance goes by, if it was left to chance.
     pub(crate) fn seed(&self) -> Option<u64> {
-        lock(&self.0).chance.as_ref().map(Chance::seed)
+        lock(&self.0).random_faults.as_ref().map(RandomFaults::seed)
     }
 
     /// What struck since the faults were last cleared, with the number of the request since then.
-    pub(crate) fn struck(&self) -> Vec<(usize, Fault)> {
-        lock(&self.0).struck.clone()
+    pub(crate) fn injected(&self) -> Vec<(usize, Fault)> {
+        lock(&self.0).injected.clone()
     }
 
     /// The fault of the first rule that strikes, else what chance has for this request; every rule counts what it
@@ -123,13 +123,14 @@ impl Faults {
         let mut picked = None;
         for scripted in plan.scripted.iter_mut().filter(|scripted| scripted.rule.matches(head)) {
             scripted.matched += 1;
-            let strikes = (scripted.rule.first..=scripted.rule.last).contains(&scripted.matched);
-            if strikes && picked.is_none() {
+            let applies = (scripted.rule.first..=scripted.rule.last).contains(&scripted.matched);
+            if applies && picked.is_none() {
                 picked = Some(scripted.fault.clone());
             }
         }
-        let picked = picked.or_else(|| plan.chance.as_ref().and_then(|chance| chance.at(number)));
-        plan.struck.extend(picked.clone().map(|fault| (number, fault)));
+        let picked =
+            picked.or_else(|| plan.random_faults.as_ref().and_then(|random_faults| random_faults.fault_for(number)));
+        plan.injected.extend(picked.clone().map(|fault| (number, fault)));
         picked
     }
 }

@@ -11,11 +11,11 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::http::{Connection, Head, Stream};
 use super::lock;
-use super::record::Log;
+use super::record::RequestLog;
 
 /// Whether the connection lives on after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum AfterResponse {
     KeepAlive,
     Close,
     /// Ended with a TCP reset.
@@ -23,7 +23,7 @@ pub(crate) enum Next {
 }
 
 /// What answers a request whose head was read; an error ends the connection without a word.
-pub(crate) type Handler = dyn Fn(&mut Connection, Head) -> io::Result<Next> + Send + Sync;
+pub(crate) type Handler = dyn Fn(&mut Connection, Head) -> io::Result<AfterResponse> + Send + Sync;
 
 /// A running listener.
 pub(crate) struct Server {
@@ -41,7 +41,7 @@ struct Inner {
     most: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tls: Option<Arc<ServerConfig>>,
-    log: Arc<Log>,
+    log: Arc<RequestLog>,
     handler: Arc<Handler>,
 }
 
@@ -51,7 +51,7 @@ impl Server {
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         most: usize,
-        log: Arc<Log>,
+        log: Arc<RequestLog>,
         handler: Arc<Handler>,
     ) -> Server {
         let addr = listener.local_addr().expect("a bound listener has an address");
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// Ends every connection by which no request has come, after these bytes; gives how many that were.
-    pub(crate) fn end_unused(&self, goodbye: &[u8]) -> usize {
+    pub(crate) fn close_unused(&self, goodbye: &[u8]) -> usize {
         let (live, used) = (lock(&self.inner.live), lock(&self.inner.used));
         let mut unused: Vec<&TcpStream> =
             live.iter().filter(|(number, _)| !used.contains(number)).map(|(_, socket)| socket).collect();
@@ -105,7 +105,7 @@ fn accept(inner: &Arc<Inner>, listener: &TcpListener, port: u16) {
         }
         let Ok(socket) = socket else { continue };
         let Ok(handle) = socket.try_clone() else { continue };
-        let number = inner.log.connected(port);
+        let number = inner.log.record_connection(port);
         if lock(&inner.live).len() >= inner.most {
             continue;
         }
@@ -135,7 +135,7 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
             while connection.is_handshaking() {
                 connection.complete_io(&mut socket)?;
             }
-            inner.log.secured(port);
+            inner.log.record_handshake(port);
             Stream::Tls(Box::new(StreamOwned::new(connection, socket)))
         }
     };
@@ -143,10 +143,10 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
     while let Some(head) = connection.read_head()? {
         lock(&inner.used).insert(number);
         match (inner.handler)(&mut connection, head)? {
-            Next::KeepAlive => {}
-            Next::Close => break,
+            AfterResponse::KeepAlive => {}
+            AfterResponse::Close => break,
             // What is in the way of it, a goodbye, is left out; the last handle's end then sends it.
-            Next::Reset => return connection.reset_at_end(),
+            AfterResponse::Reset => return connection.reset_at_end(),
         }
     }
     connection.close();

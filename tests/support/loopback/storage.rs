@@ -1,4 +1,4 @@
-//! What the registry holds: manifests, tags and blobs by repository, as the OCI distribution spec 1.1 has them.
+//! The content of the registry: manifests, tags and blobs by repository, as in the OCI distribution spec 1.1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn add_blob(&mut self, repo: &str, bytes: &[u8]) -> String {
         let digest = sha256(bytes);
-        self.link_blob(repo, &digest, Blob::Kept(Arc::new(bytes.to_vec())));
+        self.link_blob(repo, &digest, Blob::Stored(Arc::new(bytes.to_vec())));
         digest
     }
 
@@ -103,7 +103,7 @@ impl Storage {
             }
             ("GET" | "HEAD", Route::Blob { repo, digest }) => {
                 let mut response = blob::get(state, head, &repo, &digest, !habits.no_ranges);
-                if let (true, Some(Blob::Kept(bytes))) = (habits.canonical_blobs, state.blobs.get(&digest)) {
+                if let (true, Some(Blob::Stored(bytes))) = (habits.canonical_blobs, state.blobs.get(&digest)) {
                     response.set("Docker-Content-Digest", &sha256(bytes));
                 }
                 response
@@ -111,7 +111,7 @@ impl Storage {
             ("DELETE", Route::Blob { repo, digest }) => blob::delete(state, &repo, &digest),
             ("POST", Route::Uploads { repo }) => self.start_upload(state, request, &repo, access),
             (_, Route::Upload { repo, id }) => {
-                upload::go_on(state, request, &repo, &id, habits, |path| self.url(head, path))
+                upload::handle(state, request, &repo, &id, habits, |path| self.url(head, path))
             }
             ("GET", Route::Tags { repo }) => self.tags(state, head, &repo),
             ("GET", Route::Referrers { .. }) if habits.referrers == Referrers::Html => web_page(),
@@ -181,15 +181,15 @@ impl Storage {
 
     fn start_upload(&self, state: &mut State, request: &Request, repo: &str, access: Access) -> Response {
         let head = &request.head;
-        let one = |name: &str| head.query(name).into_iter().next();
-        if let (Some(_), Some(from)) = (one("mount"), one("from"))
+        let parameter = |name: &str| head.query(name).into_iter().next();
+        if let (Some(_), Some(from)) = (parameter("mount"), parameter("from"))
             && self.habits.no_foreign_mounts
             && from != repo
         {
             let refusal = Response::error(401, "UNAUTHORIZED", "unauthorized to access repository", Value::Null);
             return refusal.header("WWW-Authenticate", "Basic realm=\"registry\"");
         }
-        if let (Some(digest), Some(from)) = (one("mount"), one("from"))
+        if let (Some(digest), Some(from)) = (parameter("mount"), parameter("from"))
             && access.may_mount
             && !self.habits.no_mounts
             && state.has_blob(&from, &digest)
@@ -197,7 +197,7 @@ impl Storage {
             state.repos.entry(repo.into()).or_default().blobs.insert(digest.clone());
             return upload::created(self.url(head, &format!("/v2/{repo}/blobs/{digest}")), &digest);
         }
-        if let Some(digest) = one("digest") {
+        if let Some(digest) = parameter("digest") {
             return upload::monolithic(state, repo, &digest, &request.body, |path| self.url(head, path));
         }
         upload::start(state, repo, &self.habits, |path| self.url(head, path))
@@ -211,8 +211,8 @@ impl Storage {
             return name_unknown(name);
         };
         let last = head.query("last").into_iter().next().unwrap_or_default();
-        let asked = head.query("n").first().and_then(|n| n.parse().ok());
-        let limit = asked.into_iter().chain(self.habits.page_limit).min().unwrap_or(usize::MAX);
+        let requested = head.query("n").first().and_then(|n| n.parse().ok());
+        let limit = requested.into_iter().chain(self.habits.page_limit).min().unwrap_or(usize::MAX);
         let rest: Vec<&String> = repo.tags.keys().filter(|tag| **tag > last).collect();
         let page: Vec<&String> = rest.iter().copied().take(limit).collect();
         let mut response = Response::new(200).json(&json!({"name": name, "tags": page}));
@@ -234,13 +234,15 @@ fn unsupported() -> Response {
 }
 
 fn referrers(state: &State, head: &Head, repo: &str, digest: &str) -> Response {
-    let wanted = head.query("artifactType").into_iter().next();
+    let artifact_type = head.query("artifactType").into_iter().next();
     let manifests = state.repos.get(repo).map(|repo| &repo.manifests).into_iter().flatten();
     let descriptors: Vec<Value> = manifests
         .filter_map(|(own, (media_type, bytes))| manifest::referrer(own, media_type, bytes, digest))
-        .filter(|descriptor| wanted.as_ref().is_none_or(|wanted| descriptor["artifactType"] == **wanted))
+        .filter(|descriptor| {
+            artifact_type.as_ref().is_none_or(|artifact_type| descriptor["artifactType"] == **artifact_type)
+        })
         .collect();
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors});
     let response = Response::new(200).body(OCI_INDEX, index.to_string());
-    if wanted.is_some() { response.header("OCI-Filters-Applied", "artifactType") } else { response }
+    if artifact_type.is_some() { response.header("OCI-Filters-Applied", "artifactType") } else { response }
 }

@@ -38,7 +38,7 @@ fn token(client: &Client, scopes: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_pushed_is_served() {
+fn pushed_content_is_served() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
     let (amd, arm) = (image("amd64"), image("arm64"));
@@ -149,7 +149,7 @@ fn tags_come_in_pages_and_referrers_by_subject() {
 }
 
 #[test]
-fn basic_wants_its_password() {
+fn basic_auth_requires_the_password() {
     let registry = Registry::builder().basic("alice", "wonder").start();
     let client = Client::new(registry.host());
     let refused = get(&client, "/v2/");
@@ -214,8 +214,8 @@ fn tokens_come_by_post_too() {
     assert_eq!(post(&registry, "grant_type=refresh_token&refresh_token=other").status, 401);
     let offline = post(&registry, "grant_type=password&username=alice&password=a+b%26c&access_type=offline");
     let answer: Value = serde_json::from_slice(&offline.body).unwrap();
-    let again = format!("grant_type=refresh_token&refresh_token={}", answer["refresh_token"].as_str().unwrap());
-    assert_eq!(post(&registry, &again).status, 200);
+    let form = format!("grant_type=refresh_token&refresh_token={}", answer["refresh_token"].as_str().unwrap());
+    assert_eq!(post(&registry, &form).status, 200);
     let registry = Registry::builder().bearer(bearer.without_post(405).on_own_port()).start();
     assert_eq!(post(&registry, "grant_type=refresh_token&refresh_token=long-lived").status, 405);
     let challenge = get(&Client::new(registry.host()), "/v2/").header("WWW-Authenticate").unwrap().to_owned();
@@ -250,37 +250,37 @@ fn client_of_plain(registry: &Registry, ca: &str) -> String {
 }
 
 #[test]
-fn answers_go_wrong_as_told() {
+fn responses_are_changed_by_faults() {
     let registry = Registry::start();
     let image = image("amd64");
     registry.put_image("app", "1", &image);
     let client = Client::new(registry.host());
-    let asked = |fault: Fault| {
+    let request_with = |fault: Fault| {
         registry.clear_faults();
-        registry.fault(Rule::on("GET", "/manifests/"), fault);
+        registry.add_fault(Rule::on("GET", "/manifests/"), fault);
         client.try_request("GET", "/v2/app/manifests/1", &[("Accept", "*/*")], b"")
     };
     for fault in [Fault::CloseBeforeRead, Fault::CloseAfterRead, Fault::CloseAfterEffect] {
-        assert!(asked(fault).is_err());
+        assert!(request_with(fault).is_err());
         assert_eq!(registry.requests().pop().unwrap().status, 0);
     }
-    assert!(asked(Fault::ShortBody(10)).is_err());
-    assert!(asked(Fault::TruncatedChunk).is_err());
+    assert!(request_with(Fault::ShortBody(10)).is_err());
+    assert!(request_with(Fault::TruncatedChunk).is_err());
     let headers = vec![("Retry-After".to_owned(), "1".to_owned())];
-    let busy = asked(Fault::Status(429, "{}".into(), headers)).unwrap();
+    let busy = request_with(Fault::Status(429, "{}".into(), headers)).unwrap();
     assert_eq!((busy.status, busy.header("Retry-After")), (429, Some("1")));
-    assert_ne!(asked(Fault::WrongDigestHeader).unwrap().header("Docker-Content-Digest"), Some(&*image.digest()));
-    assert_eq!(asked(Fault::NoDigestHeader).unwrap().header("Docker-Content-Digest"), None);
-    let corrupt = asked(Fault::CorruptBody).unwrap().body;
+    assert_ne!(request_with(Fault::WrongDigestHeader).unwrap().header("Docker-Content-Digest"), Some(&*image.digest()));
+    assert_eq!(request_with(Fault::NoDigestHeader).unwrap().header("Docker-Content-Digest"), None);
+    let corrupt = request_with(Fault::CorruptBody).unwrap().body;
     assert!(corrupt != image.manifest && serde_json::from_slice::<Value>(&corrupt).is_ok());
-    assert_eq!(asked(Fault::ContentType("a/b".into())).unwrap().header("content-type"), Some("a/b"));
-    assert!(asked(Fault::Html200).unwrap().text().starts_with("<!DOCTYPE html>"));
+    assert_eq!(request_with(Fault::ContentType("a/b".into())).unwrap().header("content-type"), Some("a/b"));
+    assert!(request_with(Fault::Html200).unwrap().text().starts_with("<!DOCTYPE html>"));
     let redirect = Fault::Redirect { status: 307, location: "http://cdn.test{path}".into() };
-    let redirect = asked(redirect).unwrap();
+    let redirect = request_with(redirect).unwrap();
     assert_eq!(redirect.header("Location"), Some("http://cdn.test/v2/app/manifests/1"));
-    assert_eq!(asked(Fault::GzipUnasked).unwrap().body[..3], [0x1f, 0x8b, 8]);
-    assert_eq!(asked(Fault::EarlyFinal401).unwrap().status, 401);
-    let stale = asked(Fault::StaleClose).unwrap();
+    assert_eq!(request_with(Fault::UnrequestedGzip).unwrap().body[..3], [0x1f, 0x8b, 8]);
+    assert_eq!(request_with(Fault::EarlyFinal401).unwrap().status, 401);
+    let stale = request_with(Fault::StaleClose).unwrap();
     assert_eq!((stale.status, stale.header("Connection")), (200, None));
 }
 
@@ -288,8 +288,8 @@ fn answers_go_wrong_as_told() {
 fn rules_count_what_they_match() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
-    registry.fault(Rule::on("GET", "/v2/").nth(2), Fault::status(503));
-    registry.fault(Rule::any().authorized().times(1), Fault::status(500));
+    registry.add_fault(Rule::on("GET", "/v2/").nth(2), Fault::status(503));
+    registry.add_fault(Rule::any().authorized().times(1), Fault::status(500));
     let statuses: Vec<u16> = (0..3).map(|_| get(&client, "/v2/").status).collect();
     assert_eq!(statuses, [200, 503, 200]);
     let signed = client.authorization("Bearer x");
@@ -297,9 +297,9 @@ fn rules_count_what_they_match() {
 }
 
 #[test]
-fn a_held_answer_waits_for_release_and_not_for_the_drop() {
+fn a_held_response_waits_for_release_and_not_for_the_drop() {
     let registry = Registry::start();
-    registry.fault(Rule::any(), Fault::Hang);
+    registry.add_fault(Rule::any(), Fault::Hang);
     let ask = || {
         let client = Client::new(registry.host());
         thread::spawn(move || client.try_request("GET", "/v2/", &[], b""))
@@ -318,8 +318,8 @@ fn a_held_answer_waits_for_release_and_not_for_the_drop() {
 #[test]
 fn endless_answers_end_with_the_client_or_the_registry() {
     let registry = Registry::start();
-    registry.fault(Rule::on("GET", "endless"), Fault::EndlessBody);
-    registry.fault(Rule::on("GET", "huge"), Fault::HugeHeaders);
+    registry.add_fault(Rule::on("GET", "endless"), Fault::EndlessBody);
+    registry.add_fault(Rule::on("GET", "huge"), Fault::HugeHeaders);
     for path in ["endless", "huge"] {
         let mut socket = TcpStream::connect(registry.addr()).unwrap();
         write!(socket, "GET /v2/{path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -366,8 +366,8 @@ fn a_connection_is_kept_and_expectations_are_met() {
 }
 
 #[test]
-fn the_other_server_shows_what_it_was_sent() {
-    let other = Redirected::start();
+fn the_redirect_target_records_its_requests() {
+    let other = RedirectTarget::start();
     other.serve("/blob?signed=1", "application/octet-stream", b"bytes");
     let client = Client::new(other.host()).bearer("secret");
     assert_eq!(get(&client, "/blob?signed=1").body, b"bytes");

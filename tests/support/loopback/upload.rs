@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::big::hex;
 use super::blob::Blob;
+use super::generated_blob::hex;
 use super::habits::Habits;
 use super::http::{Head, Request, Response};
 use super::storage::State;
@@ -90,7 +90,7 @@ pub(crate) fn monolithic(
     if digest != canonical && digest != sha512(bytes) {
         return digest_invalid(digest);
     }
-    state.link_blob(repo, digest, Blob::Kept(bytes.to_vec().into()));
+    state.link_blob(repo, digest, Blob::Stored(bytes.to_vec().into()));
     created(url(&format!("/v2/{repo}/blobs/{canonical}")), &canonical)
 }
 
@@ -116,14 +116,14 @@ pub(crate) fn receive(state: &mut State, id: &str, bytes: &[u8], habits: &Habits
 }
 
 /// The connection that such a body came by has broken.
-pub(crate) fn broke_off(state: &mut State, id: &str, habits: &Habits) {
+pub(crate) fn connection_broke(state: &mut State, id: &str, habits: &Habits) {
     if let Some(upload) = state.uploads.get_mut(id) {
         upload.lost |= habits.loses_broken_uploads;
     }
 }
 
 /// GET, PATCH, PUT and DELETE of an upload.
-pub(crate) fn go_on(
+pub(crate) fn handle(
     state: &mut State,
     request: &Request,
     repo: &str,
@@ -178,7 +178,7 @@ fn finish(
     if digest != canonical && upload.kept.as_ref().is_none_or(|bytes| sha512(bytes) != digest) {
         return digest_invalid(&digest);
     }
-    let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Kept(bytes.into()));
+    let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Stored(bytes.into()));
     if habits.canonical_blobs {
         state.link_blob(repo, &canonical, blob.clone());
     }

@@ -1,5 +1,5 @@
-//! The docker that tests compare with. Where the first `docker` on the PATH is this program's shim, it is the one
-//! behind it: a comparison of this program with itself passes and shows nothing.
+//! The docker client that tests compare with. If the first `docker` on the PATH is this program's shim, it is the
+//! client behind the shim: a comparison of this program with itself would always pass.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,35 +10,35 @@ use crate::skip::skipped;
 
 /// What a PATH has by the name `docker`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Docker {
+pub enum DockerOnPath {
     /// None.
     Missing,
     /// Docker's client, and no shim before it.
-    First(PathBuf),
+    WithoutShim(PathBuf),
     /// Docker's client, behind a shim.
-    Behind(PathBuf),
+    BehindShim(PathBuf),
     /// Shims alone. This is the first.
-    OnlyShim(PathBuf),
+    ShimAlone(PathBuf),
 }
 
-impl Docker {
+impl DockerOnPath {
     /// Looks through a PATH. Each file is asked what it is, so that copies, links and scripts are recognised.
     #[must_use]
-    pub fn on(path: &OsStr) -> Docker {
+    pub fn find(path: &OsStr) -> DockerOnPath {
         let mut files = std::env::split_paths(path).map(|dir| dir.join("docker")).filter(|file| file.is_file());
-        let Some(first) = files.next() else { return Docker::Missing };
+        let Some(first) = files.next() else { return DockerOnPath::Missing };
         if !is_ours(&first, path) {
-            return Docker::First(first);
+            return DockerOnPath::WithoutShim(first);
         }
-        files.find(|file| !is_ours(file, path)).map_or(Docker::OnlyShim(first), Docker::Behind)
+        files.find(|file| !is_ours(file, path)).map_or(DockerOnPath::ShimAlone(first), DockerOnPath::BehindShim)
     }
 
     /// The one of the tests' PATH. Where there is only a shim, that is said once.
-    pub(super) fn of_tests() -> &'static Docker {
-        static FOUND: OnceLock<Docker> = OnceLock::new();
+    pub(super) fn for_tests() -> &'static DockerOnPath {
+        static FOUND: OnceLock<DockerOnPath> = OnceLock::new();
         FOUND.get_or_init(|| {
-            let found = Docker::on(&super::search_path());
-            if let Docker::OnlyShim(shim) = &found {
+            let found = DockerOnPath::find(&super::search_path());
+            if let DockerOnPath::ShimAlone(shim) = &found {
                 let why = format!("{} is the shim of docker-manifest, and no docker is behind it", shim.display());
                 skipped("everything beside docker", &why);
             }
@@ -49,8 +49,8 @@ impl Docker {
     /// The client; none where there is none.
     pub(super) fn client(&self) -> Option<&Path> {
         match self {
-            Docker::First(client) | Docker::Behind(client) => Some(client),
-            Docker::Missing | Docker::OnlyShim(_) => None,
+            DockerOnPath::WithoutShim(client) | DockerOnPath::BehindShim(client) => Some(client),
+            DockerOnPath::Missing | DockerOnPath::ShimAlone(_) => None,
         }
     }
 
@@ -59,12 +59,12 @@ impl Docker {
         let place = folder.join("docker");
         let make = || std::fs::create_dir_all(folder).expect("a folder in front of the PATH");
         match self {
-            Docker::Missing | Docker::First(_) => return path,
-            Docker::Behind(client) => {
+            DockerOnPath::Missing | DockerOnPath::WithoutShim(_) => return path,
+            DockerOnPath::BehindShim(client) => {
                 make();
                 std::os::unix::fs::symlink(client, place).expect("a link to docker");
             }
-            Docker::OnlyShim(shim) => {
+            DockerOnPath::ShimAlone(shim) => {
                 make();
                 let why = format!("the only docker on the PATH is the shim {}", shim.display());
                 super::write_script(&place, &format!("#!/bin/sh\necho '{why}' >&2\nexit 127\n"));

@@ -9,7 +9,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// A request's parts.
-pub(super) struct Message {
+pub(super) struct HttpRequest {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
@@ -17,7 +17,7 @@ pub(super) struct Message {
     pub(super) body: Vec<u8>,
 }
 
-impl Message {
+impl HttpRequest {
     /// A header's value; `name` in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -25,13 +25,13 @@ impl Message {
 }
 
 /// An answer, always JSON.
-pub(super) struct Answer {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) body: Value,
 }
 
 /// Answers the requests of one connection until it closes or has been silent for half a minute.
-pub(super) fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, answer: impl Fn(&Message) -> Answer) {
+pub(super) fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, answer: impl Fn(&HttpRequest) -> HttpResponse) {
     let _ = socket.set_read_timeout(Some(Duration::from_secs(30)));
     let _ = socket.set_nodelay(true);
     match tls.map(ServerConnection::new) {
@@ -41,10 +41,10 @@ pub(super) fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, answer: i
     }
 }
 
-fn answer_all(mut stream: impl Read + Write, answer: impl Fn(&Message) -> Answer) {
+fn answer_all(mut stream: impl Read + Write, answer: impl Fn(&HttpRequest) -> HttpResponse) {
     let mut pending = Vec::new();
-    while let Ok(Some(message)) = receive(&mut stream, &mut pending) {
-        let Answer { status, body } = answer(&message);
+    while let Ok(Some(request)) = receive(&mut stream, &mut pending) {
+        let HttpResponse { status, body } = answer(&request);
         let body = body.to_string();
         let head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -58,11 +58,11 @@ fn answer_all(mut stream: impl Read + Write, answer: impl Fn(&Message) -> Answer
 }
 
 /// The next request; None at the end of the connection. What was read past it stays in `pending`.
-fn receive(stream: &mut impl Read, pending: &mut Vec<u8>) -> io::Result<Option<Message>> {
+fn receive(stream: &mut impl Read, pending: &mut Vec<u8>) -> io::Result<Option<HttpRequest>> {
     loop {
-        if let Some((message, length)) = parse(pending)? {
+        if let Some((request, length)) = parse(pending)? {
             pending.drain(..length);
-            return Ok(Some(message));
+            return Ok(Some(request));
         }
         let mut chunk = [0; 4096];
         match stream.read(&mut chunk)? {
@@ -73,7 +73,7 @@ fn receive(stream: &mut impl Read, pending: &mut Vec<u8>) -> io::Result<Option<M
 }
 
 /// A whole request and its length; None where more has to be read.
-fn parse(bytes: &[u8]) -> io::Result<Option<(Message, usize)>> {
+fn parse(bytes: &[u8]) -> io::Result<Option<(HttpRequest, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes).map_err(io::Error::other)? {
@@ -89,14 +89,14 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Message, usize)>> {
     let end = head + length.unwrap_or(0);
     let Some(body) = bytes.get(head..end) else { return Ok(None) };
     let (path, query) = request.path.unwrap_or("/").split_once('?').unwrap_or((request.path.unwrap_or("/"), ""));
-    let message = Message {
+    let request = HttpRequest {
         method: request.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
         query: pairs(query),
         headers,
         body: body.to_vec(),
     };
-    Ok(Some((message, end)))
+    Ok(Some((request, end)))
 }
 
 /// The pairs of a query or a form, decoded.

@@ -38,7 +38,7 @@ fn access(token: &Value) -> Value {
 }
 
 #[test]
-fn grants_what_is_allowed_and_records_each_request() {
+fn the_token_server_grants_allowed_scopes_and_records_each_request() {
     let mut config = TokenConfig { anonymous: vec![Grant::new("open/*", "pull")], ..TokenConfig::default() };
     config.users.push(TokenUser {
         name: "bob".into(),
@@ -75,7 +75,7 @@ fn grants_what_is_allowed_and_records_each_request() {
 }
 
 #[test]
-fn some_servers_know_no_post_and_some_forbid() {
+fn the_token_server_can_refuse_post_and_scopes() {
     let config = TokenConfig { oauth2: false, forbid: true, ..TokenConfig::default() };
     let mut config = TokenConfig { access_token_only: true, lifetime_seconds: None, ..config };
     config.users[0].grants = vec![Grant::new("mine", "pull")];
@@ -129,8 +129,8 @@ fn registry(server: &TokenServer, dir: &std::path::Path) -> Option<Registry> {
 }
 
 #[test]
-fn the_real_registry_takes_the_tokens() {
-    let server = TokenServer::start(TokenConfig { stale_first: 1, ..TokenConfig::default() });
+fn the_real_registry_accepts_the_tokens() {
+    let server = TokenServer::start(TokenConfig { expired_first: 1, ..TokenConfig::default() });
     let dir = tempfile::tempdir().unwrap();
     let Some(registry) = registry(&server, dir.path()) else {
         return crate::skip::skipped("tokens at the real registry", "docker-registry is not installed");

@@ -1,4 +1,4 @@
-//! How much a registry, or the proxy before it, takes in one request.
+//! Limits of a registry, or of the proxy before it, on one request.
 
 use serde_json::{Value, json};
 
@@ -40,8 +40,8 @@ impl Limits {
             let detail = json!("http: request body too large");
             return Some(Response::error(status, "MANIFEST_INVALID", "manifest invalid", detail));
         }
-        let asked = head.query("n").first().and_then(|n| n.parse::<usize>().ok());
-        if let (Some((least, most)), Some(n), Route::Tags { .. }) = (self.page, asked, route)
+        let requested = head.query("n").first().and_then(|n| n.parse::<usize>().ok());
+        if let (Some((least, most)), Some(n), Route::Tags { .. }) = (self.page, requested, route)
             && !(least..=most).contains(&n)
         {
             let message = "invalid number of results requested";

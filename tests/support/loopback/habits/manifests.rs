@@ -1,4 +1,4 @@
-//! What registries serve in the place of a manifest, and when they have it.
+//! Habits about manifests: what is served in place of one, and when one is visible.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ pub(crate) struct Manifests {
 #[derive(Default)]
 pub(crate) struct Late {
     /// By repository and digest: how many questions have been answered with 404.
-    asked: BTreeMap<(String, String), usize>,
+    reads: BTreeMap<(String, String), usize>,
     lists: usize,
     /// What went because nothing named it any more: indexes that name it are still taken.
     pub(crate) pruned: BTreeSet<String>,
@@ -72,9 +72,9 @@ impl Manifests {
             return Some(Response::error(403, "DENIED", "requested access to the resource is denied", Value::Null));
         }
         let digest = state.repos.get(repo)?.resolve(reference)?;
-        let asked = state.late.asked.get_mut(&(repo.to_owned(), digest))?;
-        *asked += 1;
-        (*asked <= self.read_lag)
+        let reads = state.late.reads.get_mut(&(repo.to_owned(), digest))?;
+        *reads += 1;
+        (*reads <= self.read_lag)
             .then(|| Response::error(404, "MANIFEST_UNKNOWN", "manifest unknown", json!({"Tag": reference})))
     }
 
@@ -92,7 +92,7 @@ impl Manifests {
     /// After a manifest was taken: it is not to be read at once, or what it names goes.
     pub(crate) fn after_put(&self, state: &mut State, repo: &str, digest: &str, bytes: &[u8]) {
         if self.read_lag > 0 {
-            state.late.asked.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
+            state.late.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
         }
         let list: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if let (true, Some(stored)) = (self.loses_children, state.repos.get_mut(repo)) {

@@ -1,4 +1,4 @@
-//! A registry that counts references: what nothing names any more goes at once.
+//! A registry that counts references: it deletes a manifest that nothing names any more.
 
 use serde_json::Value;
 

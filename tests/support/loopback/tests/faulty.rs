@@ -11,12 +11,12 @@ fn stocked() -> (Registry, Client, Image) {
 }
 
 #[test]
-fn answers_drip_as_the_test_lets_them() {
+fn responses_drip_as_the_test_releases_them() {
     let (registry, client, image) = stocked();
     for fault in [Fault::Drip, Fault::StallAfter(4)] {
         registry.clear_faults();
         registry.clear();
-        registry.fault(Rule::any(), fault.clone());
+        registry.add_fault(Rule::any(), fault.clone());
         let mut socket = TcpStream::connect(registry.addr()).unwrap();
         write!(socket, "GET /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         registry.wait_until(|requests| requests.first().is_some_and(|request| request.status == 200));
@@ -33,10 +33,10 @@ fn answers_drip_as_the_test_lets_them() {
         assert!(rest.ends_with(&image.manifest));
     }
     registry.clear_faults();
-    registry.fault(Rule::any(), Fault::Crumbs);
+    registry.add_fault(Rule::any(), Fault::ByteByByte);
     assert_eq!(client.manifest("app", "1").1, image.manifest);
     registry.clear_faults();
-    registry.fault(Rule::any(), Fault::Drip);
+    registry.add_fault(Rule::any(), Fault::Drip);
     let mut socket = TcpStream::connect(registry.addr()).unwrap();
     write!(socket, "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     registry.drip(1);
@@ -49,8 +49,8 @@ fn answers_drip_as_the_test_lets_them() {
 #[test]
 fn connections_are_reset_and_not_merely_ended() {
     let (registry, client, _) = stocked();
-    registry.fault(Rule::any().nth(1), Fault::ResetBeforeRead);
-    registry.fault(Rule::any().nth(2), Fault::ResetAfterRead);
+    registry.add_fault(Rule::any().nth(1), Fault::ResetBeforeRead);
+    registry.add_fault(Rule::any().nth(2), Fault::ResetAfterRead);
     for body_len in [0, 2] {
         let error = client.try_request("PUT", "/v2/app/manifests/2", &[], b"{}").unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -61,23 +61,23 @@ fn connections_are_reset_and_not_merely_ended() {
 }
 
 #[test]
-fn lengths_lie_in_both_directions() {
+fn content_lengths_can_be_too_long_and_too_short() {
     let (registry, client, image) = stocked();
     let length = image.manifest.len();
     let ask = || client.try_request("GET", "/v2/app/manifests/1", &[("Accept", "*/*")], b"");
-    registry.fault(Rule::any().nth(1), Fault::LongLength(3));
-    registry.fault(Rule::any().nth(2), Fault::ShortLength(3));
+    registry.add_fault(Rule::any().nth(1), Fault::LongLength(3));
+    registry.add_fault(Rule::any().nth(2), Fault::ShortLength(3));
     assert!(ask().is_err());
     assert_eq!(ask().unwrap().body, image.manifest[..length - 3]);
-    registry.fault(Rule::any().nth(1), Fault::redirect_loop());
+    registry.add_fault(Rule::any().nth(1), Fault::redirect_loop());
     assert_eq!(ask().unwrap().header("Location"), Some("/v2/app/manifests/1"));
-    registry.fault(Rule::any().nth(1), Fault::redirect_elsewhere("http://h:1"));
+    registry.add_fault(Rule::any().nth(1), Fault::redirect_to("http://h:1"));
     assert_eq!(ask().unwrap().header("Location"), Some("http://h:1/v2/app/manifests/1"));
     assert_eq!(ask().unwrap().body, image.manifest);
 }
 
 #[test]
-fn tokens_expire_by_a_fault_and_their_server_goes_away() {
+fn tokens_expire_by_a_fault_and_the_token_server_stops() {
     let bearer = Bearer::new().user("alice", "wonder").on_own_port();
     let registry = Registry::builder().bearer(bearer).start();
     registry.put_image("app", "1", &image("amd64"));
@@ -85,45 +85,45 @@ fn tokens_expire_by_a_fault_and_their_server_goes_away() {
     let challenge = get(&client, "/v2/app/manifests/1").header("WWW-Authenticate").unwrap().to_owned();
     let host = challenge.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let alice = Client::new(&host).basic("alice", "wonder");
-    registry.fault(Rule::tokens().nth(1), Fault::status(503));
+    registry.add_fault(Rule::tokens().nth(1), Fault::status(503));
     let query = "/token?service=loopback+registry&scope=repository:app:pull";
     assert_eq!(get(&alice, query).status, 503);
     let client = client.bearer(&token(&alice, &["repository:app:pull"]));
     registry.fail_request(2, Fault::ExpireTokens);
     let statuses: Vec<u16> = (0..3).map(|_| get(&client, "/v2/app/manifests/1").status).collect();
     assert_eq!(statuses, [200, 401, 401]);
-    assert_eq!(registry.struck().len(), 2);
+    assert_eq!(registry.injected().len(), 2);
     registry.stop_tokens();
     assert!(alice.try_request("GET", query, &[], b"").is_err());
     assert_eq!(get(&client, "/v2/app/manifests/1").status, 401);
 }
 
 #[test]
-fn chance_strikes_as_its_seed_says() {
+fn random_faults_follow_their_seed() {
     let (registry, client, _) = stocked();
-    let chance = Chance::new(11).one_in(2).among(vec![Fault::status(500), Fault::status(503)]);
-    let wanted: Vec<u16> = (1..=40)
-        .map(|number| match chance.at(number) {
+    let random_faults = RandomFaults::new(11).one_in(2).among(vec![Fault::status(500), Fault::status(503)]);
+    let expected: Vec<u16> = (1..=40)
+        .map(|number| match random_faults.fault_for(number) {
             Some(Fault::Status(status, ..)) => status,
             _ => 200,
         })
         .collect();
-    registry.leave_to(chance);
+    registry.inject_randomly(random_faults);
     let statuses: Vec<u16> = (0..40).map(|_| get(&client, "/v2/").status).collect();
-    assert_eq!(statuses, wanted);
+    assert_eq!(statuses, expected);
     assert!([200, 500, 503].iter().all(|status| statuses.contains(status)), "{statuses:?}");
-    let struck: Vec<usize> = registry.struck().iter().map(|(number, _)| *number).collect();
-    let failed: Vec<usize> = (1..).zip(&wanted).filter(|(_, status)| **status != 200).map(|(n, _)| n).collect();
-    assert_eq!(struck, failed);
+    let injected: Vec<usize> = registry.injected().iter().map(|(number, _)| *number).collect();
+    let failed: Vec<usize> = (1..).zip(&expected).filter(|(_, status)| **status != 200).map(|(n, _)| n).collect();
+    assert_eq!(injected, failed);
     registry.clear_faults();
     assert_eq!(get(&client, "/v2/").status, 200);
 }
 
 #[test]
-fn every_fault_can_strike_every_request_and_the_registry_lives_on() {
+fn the_registry_survives_every_fault() {
     let (registry, client, _) = stocked();
     let blob = sha256(b"shared");
-    for fault in Fault::every() {
+    for fault in Fault::all() {
         for (method, path) in [
             ("GET", "/v2/app/manifests/1".to_owned()),
             ("HEAD", format!("/v2/app/blobs/{blob}")),
@@ -145,7 +145,7 @@ fn every_fault_can_strike_every_request_and_the_registry_lives_on() {
             }
             drop(socket);
             registry.release();
-            assert_eq!(registry.struck().len(), 1, "{fault:?}");
+            assert_eq!(registry.injected().len(), 1, "{fault:?}");
         }
     }
     registry.clear_faults();

@@ -16,7 +16,7 @@ fn stocked(builder: Builder) -> (Registry, Client, Image) {
 }
 
 #[test]
-fn digests_are_missing_or_others() {
+fn digest_headers_can_be_missing_or_wrong() {
     let (_registry, client, image) = stocked(Registry::builder().without_digest_header());
     assert_eq!(get(&client, "/v2/app/manifests/1").header("Docker-Content-Digest"), None);
     assert_eq!(put(&client, "2", DOCKER_MANIFEST, &image.manifest).header("Docker-Content-Digest"), None);
@@ -102,7 +102,7 @@ fn chunks_have_a_least_length() {
 }
 
 #[test]
-fn what_is_forbidden_is_not_there() {
+fn hidden_repositories_are_404() {
     for hides_all in [false, true] {
         let bearer = Bearer::new().user("alice", "wonder").refuse("repository:app");
         let builder = Registry::builder().bearer(bearer);

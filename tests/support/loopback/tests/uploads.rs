@@ -28,7 +28,7 @@ fn break_off(registry: &Registry, method: &str, path: &str, length: usize, bytes
 }
 
 #[test]
-fn what_a_broken_connection_brought_stays_and_can_be_gone_on_from() {
+fn an_interrupted_upload_can_be_resumed() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
     let path = begin(&registry, &client);
@@ -54,7 +54,7 @@ fn a_request_is_cut_after_so_many_bytes_by_a_fault() {
         let registry = if lost { builder.loses_broken_uploads() } else { builder }.start();
         let client = Client::new(registry.host());
         let path = begin(&registry, &client);
-        registry.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(70_000));
+        registry.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(70_000));
         let bytes = vec![7; 200_000];
         assert!(client.try_request("PATCH", &path, &[], &bytes).is_err());
         let seen = registry.requests().pop().unwrap();
@@ -68,13 +68,13 @@ fn a_request_is_cut_after_so_many_bytes_by_a_fault() {
 }
 
 #[test]
-fn a_fault_that_stands_in_for_the_effect_leaves_the_upload_alone() {
+fn a_fault_without_effect_leaves_the_upload_unchanged() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
     let path = begin(&registry, &client);
-    registry.fault(Rule::on("PATCH", "").nth(1), Fault::status(503));
-    registry.fault(Rule::on("PATCH", "").nth(2), Fault::CloseAfterRead);
-    registry.fault(Rule::on("PATCH", "").nth(3), Fault::CloseAfterEffect);
+    registry.add_fault(Rule::on("PATCH", "").nth(1), Fault::status(503));
+    registry.add_fault(Rule::on("PATCH", "").nth(2), Fault::CloseAfterRead);
+    registry.add_fault(Rule::on("PATCH", "").nth(3), Fault::CloseAfterEffect);
     assert_eq!(client.request("PATCH", &path, &[], b"abc").status, 503);
     assert!(client.try_request("PATCH", &path, &[], b"abc").is_err());
     assert_eq!(get(&client, &path).header("Range"), Some("0-0"));
@@ -103,10 +103,10 @@ fn parts_of_blobs_are_served() {
 }
 
 #[test]
-fn big_blobs_come_out_of_nothing_and_go_into_nothing() {
+fn generated_blobs_are_served_and_discarded() {
     let (from, to) = (Registry::start(), Registry::builder().sink_above(1 << 20).start());
-    let big = Big::new(5_000_000, 3);
-    let digest = from.put_big("app", &big);
+    let big = GeneratedBlob::new(5_000_000, 3);
+    let digest = from.put_generated_blob("app", &big);
     let (reader, writer) = (Client::new(from.host()), Client::new(to.host()));
     let blob = reader.request("GET", &format!("/v2/app/blobs/{digest}"), &[], b"").body;
     assert_eq!((blob.len(), sha256(&blob)), (5_000_000, digest.clone()));
@@ -121,9 +121,9 @@ fn big_blobs_come_out_of_nothing_and_go_into_nothing() {
     assert_eq!(code(&writer.request("PUT", &format!("{path}&digest={digest}"), &[], &blob[1..])), "DIGEST_INVALID");
     let small = writer.push_blob("app", b"small");
     assert_eq!(get(&writer, &format!("/v2/app/blobs/{small}")).body, b"small");
-    from.fault(Rule::any().nth(1), Fault::CorruptBody);
+    from.add_fault(Rule::any().nth(1), Fault::CorruptBody);
     let other = reader.request("GET", &format!("/v2/app/blobs/{digest}"), &[], b"").body;
     assert_eq!((other.len(), other == blob), (5_000_000, false));
-    from.fault(Rule::any().nth(1), Fault::ShortBody(100_000));
+    from.add_fault(Rule::any().nth(1), Fault::ShortBody(100_000));
     assert!(reader.try_request("GET", &format!("/v2/app/blobs/{digest}"), &[], b"").is_err());
 }

@@ -1,37 +1,37 @@
-//! Faults by chance, and the same again from the same seed.
+//! Faults at random, reproducible by their seed.
 
-use super::big::random;
 use super::faults::Fault;
+use super::generated_blob::random;
 
 /// Chooses faults by a seed: the n-th request always meets the same one, whatever the others do meanwhile.
 #[derive(Clone, Debug)]
-pub struct Chance {
+pub struct RandomFaults {
     seed: u64,
     one_in: u64,
     faults: Vec<Fault>,
 }
 
-impl Chance {
-    /// Every third request fails, in any way that [`Fault::every`] lists and that does not [stall](Fault::stalls).
-    pub fn new(seed: u64) -> Chance {
-        let faults = Fault::every().into_iter().filter(|fault| !fault.stalls()).collect();
-        Chance { seed, one_in: 3, faults }
+impl RandomFaults {
+    /// Every third request fails, in any way that [`Fault::all`] lists and that does not [stall](Fault::stalls).
+    pub fn new(seed: u64) -> RandomFaults {
+        let faults = Fault::all().into_iter().filter(|fault| !fault.stalls()).collect();
+        RandomFaults { seed, one_in: 3, faults }
     }
 
     /// One request in so many fails; 1 is all of them.
-    pub fn one_in(mut self, requests: u64) -> Chance {
+    pub fn one_in(mut self, requests: u64) -> RandomFaults {
         self.one_in = requests.max(1);
         self
     }
 
     /// Chooses among these.
-    pub fn among(mut self, faults: Vec<Fault>) -> Chance {
+    pub fn among(mut self, faults: Vec<Fault>) -> RandomFaults {
         self.faults = faults;
         self
     }
 
     /// Chooses among these too.
-    pub fn and(mut self, faults: impl IntoIterator<Item = Fault>) -> Chance {
+    pub fn and(mut self, faults: impl IntoIterator<Item = Fault>) -> RandomFaults {
         self.faults.extend(faults);
         self
     }
@@ -42,7 +42,7 @@ impl Chance {
     }
 
     /// The fault that the n-th request meets, counted from 1.
-    pub fn at(&self, request: usize) -> Option<Fault> {
+    pub fn fault_for(&self, request: usize) -> Option<Fault> {
         let mut state = self.seed ^ (request as u64).rotate_left(32);
         // The first number after a seed that differs in few bits is not yet far from its neighbour's.
         random(&mut state);
@@ -59,17 +59,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_chooses_the_same_faults_and_all_of_them_in_time() {
-        let chosen = |seed| -> Vec<_> { (1..3000).map(|number| Chance::new(seed).at(number)).collect() };
+    fn a_seed_chooses_the_same_faults_and_covers_all() {
+        let chosen = |seed| -> Vec<_> { (1..3000).map(|number| RandomFaults::new(seed).fault_for(number)).collect() };
         let first = chosen(1);
         assert_eq!(first, chosen(1));
         assert_ne!(first, chosen(2));
-        let struck = first.iter().flatten().count();
-        assert!((900..1100).contains(&struck), "{struck} of 3000");
-        for fault in Fault::every() {
+        let injected = first.iter().flatten().count();
+        assert!((900..1100).contains(&injected), "{injected} of 3000");
+        for fault in Fault::all() {
             assert_eq!(first.contains(&Some(fault.clone())), !fault.stalls(), "{fault:?}");
         }
-        assert_eq!((1..100).filter_map(|number| Chance::new(7).one_in(1).at(number)).count(), 99);
-        assert_eq!(Chance::new(7).among(vec![]).one_in(1).at(1), None);
+        assert_eq!((1..100).filter_map(|number| RandomFaults::new(7).one_in(1).fault_for(number)).count(), 99);
+        assert_eq!(RandomFaults::new(7).among(vec![]).one_in(1).fault_for(1), None);
     }
 }

@@ -1,8 +1,8 @@
-//! Figures that a test is run for: they reach the terminal though libtest keeps what passing tests print to itself.
+//! Output past libtest's capture: figures that a long test is run for.
 
 use std::io::Write;
 
 /// Says a line on standard error, past libtest's capture.
-pub fn told(line: &str) {
+pub fn print_uncaptured(line: &str) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -1,4 +1,4 @@
-//! Blobs too large to be held: made on the fly, the same at every reading, and never in memory as a whole.
+//! Blobs that are too large to be kept in memory: they are generated for each read, always with the same bytes.
 
 use std::fmt;
 use std::io;
@@ -11,22 +11,22 @@ const BLOCK: u64 = 64 << 10;
 /// A blob of any size whose bytes follow from its size and seed. It cannot be compressed to anything, and two blocks
 /// of it are never the same, so a client that repeats, skips or swaps some is found out by the digest.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Big {
+pub struct GeneratedBlob {
     size: u64,
     digest: String,
     /// One block of noise; each block of the blob is this one with its number written over the first eight bytes.
     noise: Arc<Vec<u8>>,
 }
 
-impl Big {
+impl GeneratedBlob {
     /// A blob of `size` bytes. It is read once here, for its digest.
-    pub fn new(size: u64, seed: u64) -> Big {
+    pub fn new(size: u64, seed: u64) -> GeneratedBlob {
         let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
         let noise = std::iter::repeat_with(|| random(&mut state).to_le_bytes());
         let noise = Arc::new(noise.take((BLOCK / 8) as usize).flatten().collect::<Vec<u8>>());
-        let mut big = Big { size, digest: String::new(), noise };
+        let mut big = GeneratedBlob { size, digest: String::new(), noise };
         let mut hash = Sha256::new();
-        let whole = big.pieces(0, size, |piece| {
+        let whole = big.for_each_piece(0, size, |piece| {
             hash.update(piece);
             Ok(())
         });
@@ -36,8 +36,8 @@ impl Big {
     }
 
     /// Something of this size that is not to be read: it has no digest, and is zeros.
-    pub(crate) fn hollow(size: u64) -> Big {
-        Big { size, digest: String::new(), noise: Arc::new(vec![0; BLOCK as usize]) }
+    pub(crate) fn zeros(size: u64) -> GeneratedBlob {
+        GeneratedBlob { size, digest: String::new(), noise: Arc::new(vec![0; BLOCK as usize]) }
     }
 
     /// Its size in bytes.
@@ -52,7 +52,7 @@ impl Big {
 
     /// The bytes from `from` up to but not including `to` (or the end, if that comes first), in pieces of at most
     /// 64 KiB; the first error that `take` gives ends it.
-    pub fn pieces(&self, from: u64, to: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub fn for_each_piece(&self, from: u64, to: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let end = to.min(self.size);
         let mut block = self.noise.to_vec();
         let mut at = from;
@@ -68,7 +68,7 @@ impl Big {
     }
 }
 
-impl fmt::Debug for Big {
+impl fmt::Debug for GeneratedBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Big({} bytes, {})", self.size, self.digest)
     }
@@ -76,17 +76,17 @@ impl fmt::Debug for Big {
 
 /// The part of a large blob that is the body of an answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Made {
-    big: Big,
+pub(crate) struct GeneratedBody {
+    big: GeneratedBlob,
     from: u64,
     to: u64,
     /// Whether its first byte is another one.
     pub(crate) corrupt: bool,
 }
 
-impl Made {
-    pub(crate) fn new(big: &Big, from: u64, to: u64) -> Made {
-        Made { big: big.clone(), from, to: to.min(big.size), corrupt: false }
+impl GeneratedBody {
+    pub(crate) fn new(big: &GeneratedBlob, from: u64, to: u64) -> GeneratedBody {
+        GeneratedBody { big: big.clone(), from, to: to.min(big.size), corrupt: false }
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -94,9 +94,9 @@ impl Made {
     }
 
     /// The first `limit` bytes, piece by piece.
-    pub(crate) fn pieces(&self, limit: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn for_each_piece(&self, limit: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut first = self.corrupt;
-        self.big.pieces(self.from, self.to.min(self.from.saturating_add(limit)), |piece| {
+        self.big.for_each_piece(self.from, self.to.min(self.from.saturating_add(limit)), |piece| {
             if std::mem::take(&mut first) {
                 let mut piece = piece.to_vec();
                 piece[0] ^= 1;
@@ -126,9 +126,9 @@ mod tests {
     use super::*;
     use crate::image::sha256;
 
-    fn bytes(big: &Big, from: u64, to: u64) -> Vec<u8> {
+    fn bytes(big: &GeneratedBlob, from: u64, to: u64) -> Vec<u8> {
         let mut all = Vec::new();
-        big.pieces(from, to, |piece| {
+        big.for_each_piece(from, to, |piece| {
             all.extend_from_slice(piece);
             Ok(())
         })
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn a_big_blob_is_the_same_at_every_reading() {
-        let big = Big::new(3 * BLOCK + 17, 1);
+    fn a_generated_blob_is_the_same_at_every_read() {
+        let big = GeneratedBlob::new(3 * BLOCK + 17, 1);
         let whole = bytes(&big, 0, u64::MAX);
         assert_eq!((whole.len() as u64, sha256(&whole)), (big.size(), big.digest()));
         assert_eq!(bytes(&big, BLOCK - 3, 2 * BLOCK + 5), whole[65533..131_077]);
         assert_eq!(bytes(&big, big.size(), u64::MAX), b"");
         assert_ne!(whole[..65536], whole[65536..131_072]);
-        assert_ne!(Big::new(3 * BLOCK + 17, 2).digest(), big.digest());
+        assert_ne!(GeneratedBlob::new(3 * BLOCK + 17, 2).digest(), big.digest());
     }
 }

@@ -1,4 +1,4 @@
-//! A client's run: what it is given, and what came of it.
+//! A command in a sandbox, and its output.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,23 +10,23 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long a client may run before it is killed and the test fails.
-pub const HANG_GUARD: Duration = Duration::from_secs(60);
+pub const HANG_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A command being put together.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct SandboxCommand {
     program: OsString,
     args: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
     dir: PathBuf,
     stdin: Vec<u8>,
-    guard: Duration,
+    time_limit: Duration,
 }
 
-impl Run {
+impl SandboxCommand {
     /// The program without arguments, in this environment and this folder, given nothing to read.
     pub(super) fn new(program: OsString, env: BTreeMap<OsString, OsString>, dir: PathBuf) -> Self {
-        Self { program, args: Vec::new(), env, dir, stdin: Vec::new(), guard: HANG_GUARD }
+        Self { program, args: Vec::new(), env, dir, stdin: Vec::new(), time_limit: HANG_TIMEOUT }
     }
 
     /// Adds one argument.
@@ -64,10 +64,10 @@ impl Run {
         self
     }
 
-    /// Another limit than [`HANG_GUARD`].
+    /// Another limit than [`HANG_TIMEOUT`].
     #[must_use]
-    pub fn guard(mut self, guard: Duration) -> Self {
-        self.guard = guard;
+    pub fn time_limit(mut self, time_limit: Duration) -> Self {
+        self.time_limit = time_limit;
         self
     }
 
@@ -94,14 +94,14 @@ impl Run {
         std::thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = collect(child.stdout.take().expect("piped"));
         let stderr = collect(child.stderr.take().expect("piped"));
-        let deadline = Instant::now() + self.guard;
-        let stdout = self.within(&mut child, &stdout, deadline);
-        let stderr = self.within(&mut child, &stderr, deadline);
+        let deadline = Instant::now() + self.time_limit;
+        let stdout = self.receive(&mut child, &stdout, deadline);
+        let stderr = self.receive(&mut child, &stderr, deadline);
         // Its streams are closed, so it is ending: this waits for moments.
         let status = loop {
             match child.try_wait().expect("the child can be waited for") {
                 Some(status) => break status,
-                None if Instant::now() > deadline => self.hung(&mut child),
+                None if Instant::now() > deadline => self.kill_hung(&mut child),
                 None => std::thread::sleep(Duration::from_millis(1)),
             }
         };
@@ -112,17 +112,17 @@ impl Run {
         output
     }
 
-    fn within(&self, child: &mut Child, stream: &Receiver<Vec<u8>>, deadline: Instant) -> Vec<u8> {
+    fn receive(&self, child: &mut Child, stream: &Receiver<Vec<u8>>, deadline: Instant) -> Vec<u8> {
         match stream.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(bytes) => bytes,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.hung(child),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.kill_hung(child),
         }
     }
 
-    fn hung(&self, child: &mut Child) -> ! {
+    fn kill_hung(&self, child: &mut Child) -> ! {
         let _ = child.kill();
         let _ = child.wait();
-        panic!("{:?} {:?} did not end within {:?}; it was killed", self.program, self.args, self.guard)
+        panic!("{:?} {:?} did not end within {:?}; it was killed", self.program, self.args, self.time_limit)
     }
 }
 

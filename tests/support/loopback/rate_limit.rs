@@ -1,4 +1,4 @@
-//! A rate limit: so many requests a second, by a clock that is the test's own.
+//! A rate limit: a number of requests for each second, by a clock of the test.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// How many requests are answered in each second. The others get 429 with `Retry-After: 1`, and nothing is done.
 #[derive(Clone)]
-pub(crate) struct Limit {
+pub(crate) struct RateLimit {
     per_second: usize,
     now: Now,
     /// When the current second began, and how many requests came in it.
     window: Arc<Mutex<Option<(Instant, usize)>>>,
 }
 
-impl Limit {
+impl RateLimit {
     /// The refusal of a request that has just come; `None` where it is one of the first.
-    pub(crate) fn refuses(&self) -> Option<Fault> {
+    pub(crate) fn refusal(&self) -> Option<Fault> {
         let now = (self.now)();
         let mut window = lock(&self.window);
         let (begun, came) = window.filter(|(begun, _)| now < *begun + Duration::from_secs(1)).unwrap_or((now, 0));
@@ -34,8 +34,8 @@ impl Limit {
 
 impl Builder {
     /// Answers so many requests a second, by this clock.
-    pub fn limited(mut self, per_second: usize, now: impl Fn() -> Instant + Send + Sync + 'static) -> Builder {
-        self.limit = Some(Limit { per_second, now: Arc::new(now), window: Arc::default() });
+    pub fn rate_limited(mut self, per_second: usize, now: impl Fn() -> Instant + Send + Sync + 'static) -> Builder {
+        self.rate_limit = Some(RateLimit { per_second, now: Arc::new(now), window: Arc::default() });
         self
     }
 }

@@ -1,4 +1,4 @@
-//! What a registry demands of its clients, as a test spells it out.
+//! The authentication that a registry requires, as a test configures it.
 
 /// What a registry demands of its clients.
 #[derive(Clone, Debug)]

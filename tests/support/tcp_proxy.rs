@@ -1,5 +1,5 @@
-//! What [`crate::link`] and [`crate::relay`] have in common: a listener before a server that makes a connection to it
-//! for each that comes, and closes them all when it is dropped.
+//! A TCP proxy, the common part of [`crate::link`] and [`crate::relay`]: it connects to a server for each accepted
+//! connection, and closes all of them when it is dropped.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,12 +13,12 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// The two sockets of one connection.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct SocketPair {
     pub(crate) client: TcpStream,
     pub(crate) server: TcpStream,
 }
 
-impl Pair {
+impl SocketPair {
     pub(crate) fn close(&self) {
         // A side that is gone already is as good.
         let _ = self.client.shutdown(Shutdown::Both);
@@ -28,7 +28,7 @@ impl Pair {
 
 /// A running listener; dropping it ends every connection that goes through it.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct TcpProxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
@@ -39,27 +39,27 @@ struct Shared {
     target: SocketAddr,
     ended: AtomicBool,
     /// The open connections, to be closed at the end; each takes itself out when it is over.
-    open: Mutex<BTreeMap<u64, Arc<Pair>>>,
+    open: Mutex<BTreeMap<u64, Arc<SocketPair>>>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Line {
-    /// Listens on a free port of 127.0.0.1. `note` is called for each connection as it comes, by one thread; `carry`
-    /// gets what it gave, and carries the connection to its end.
+impl TcpProxy {
+    /// Listens on a free port of 127.0.0.1. One thread calls `on_accept` for each connection. `forward` gets its result,
+    /// and forwards the connection until it ends.
     pub(crate) fn start<T: Send + 'static>(
         target: SocketAddr,
-        note: impl Fn() -> T + Send + 'static,
-        carry: impl Fn(&Pair, T) + Send + Sync + 'static,
-    ) -> io::Result<Line> {
+        on_accept: impl Fn() -> T + Send + 'static,
+        forward: impl Fn(&SocketPair, T) + Send + Sync + 'static,
+    ) -> io::Result<TcpProxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared { target, ended: AtomicBool::new(false), open: Mutex::default() });
         let accepting = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &accepting, &note, &Arc::new(carry)));
-        Ok(Line { addr, shared, acceptor: Some(acceptor) })
+        let acceptor = thread::spawn(move || accept(&listener, &accepting, &on_accept, &Arc::new(forward)));
+        Ok(TcpProxy { addr, shared, acceptor: Some(acceptor) })
     }
 
     /// Where clients connect.
@@ -68,7 +68,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         // The acceptor looks up when somebody comes.
@@ -85,23 +85,23 @@ impl Drop for Line {
 fn accept<T: Send + 'static>(
     listener: &TcpListener,
     shared: &Arc<Shared>,
-    note: &impl Fn() -> T,
-    carry: &Arc<impl Fn(&Pair, T) + Send + Sync + 'static>,
+    on_accept: &impl Fn() -> T,
+    forward: &Arc<impl Fn(&SocketPair, T) + Send + Sync + 'static>,
 ) {
     for (number, client) in (0..).zip(listener.incoming()) {
         if shared.ended.load(Ordering::SeqCst) {
             return;
         }
         let Ok(client) = client else { continue };
-        let noted = note();
+        let accepted = on_accept();
         // A server that does not answer shows to the client as a connection closed at once.
         let Ok(server) = TcpStream::connect(shared.target) else { continue };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let pair = Arc::new(Pair { client, server });
+        let pair = Arc::new(SocketPair { client, server });
         lock(&shared.open).insert(number, Arc::clone(&pair));
-        let (shared, carry) = (Arc::clone(shared), Arc::clone(carry));
+        let (shared, forward) = (Arc::clone(shared), Arc::clone(forward));
         thread::spawn(move || {
-            carry(&pair, noted);
+            forward(&pair, accepted);
             lock(&shared.open).remove(&number);
         });
     }
