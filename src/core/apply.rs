@@ -75,11 +75,11 @@ impl<'a> ApplyRequest<'a> {
         let (mut built, mut errors) = (Vec::new(), Vec::new());
         for (number, spec) in self.names.specs.iter().enumerate() {
             let lists_of_spec: Vec<_> = lists.iter().copied().filter(|(list, _)| std::ptr::eq(*list, spec)).collect();
-            let form = assemble::named_source_index(access, spec, &self.names.repositories(&lists_of_spec))?;
-            if let (Some(source), None) = (&spec.source, &form) {
+            let source_index = assemble::named_source_index(access, spec, &self.names.repositories(&lists_of_spec))?;
+            if let (Some(source), None) = (&spec.source, &source_index) {
                 (self.warn)(&format_args!("{source} does not exist any more: what only it contains is left out"));
             }
-            form.iter().flat_map(|form| &form.omissions).for_each(|omission| (self.warn)(omission));
+            source_index.iter().flat_map(|index| &index.omissions).for_each(|omission| (self.warn)(omission));
             let parts = match self.parts(&sources, number, spec) {
                 Ok(parts) => parts,
                 Err(error) => {
@@ -89,7 +89,7 @@ impl<'a> ApplyRequest<'a> {
             };
             parts.warnings.iter().for_each(|warning| (self.warn)(warning));
             for target in &spec.targets {
-                let draft = parts.draft(spec, &self.names.name(spec, target), form.as_ref());
+                let draft = parts.draft(spec, &self.names.name(spec, target), source_index.as_ref());
                 let draft = self.edited(access.registry, draft);
                 match draft.and_then(|draft| self.built_list(access.layouts, spec, target, draft)) {
                     Ok(list) => built.push(list),

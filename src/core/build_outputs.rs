@@ -113,7 +113,7 @@ impl BuildOutputs {
         &self.notes
     }
 
-    /// Adds the file that names an image to a failure to fetch it.
+    /// Adds the file that names an image to the error of fetching it.
     pub(crate) fn add_file_to_error(&self, registry: &Registry, error: CommandError) -> CommandError {
         match error {
             CommandError::Several(errors) => {

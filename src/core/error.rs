@@ -42,7 +42,7 @@ pub enum CommandError {
     DraftExists {
         /// The draft.
         list: String,
-        /// Whether it is `create --push`, which leaves drafts alone.
+        /// Whether it is `create --push`, which does not change drafts.
         is_push: bool,
     },
     /// `annotate`: the image is not in the draft.
@@ -110,7 +110,7 @@ pub enum CommandError {
     /// A source that is a list without entries.
     #[error("{0} is a manifest list with no images")]
     EmptyList(String),
-    /// More than one command takes from indexes.
+    /// More than one command reads from indexes.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// Published content that the registry does not serve as it was sent.

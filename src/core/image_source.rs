@@ -140,7 +140,7 @@ impl<'a> ImageSource<'a> {
         matches!(self, ImageSource::Layout { .. })
     }
 
-    /// Announces that it is going to be read, if that takes requests.
+    /// Announces the access to read it, if it is in a registry. See [`Registry::announce`].
     pub(crate) fn announce(&self) {
         if let ImageSource::Registry { registry, reference } = self {
             registry.announce(reference.repository(), Access::Pull);

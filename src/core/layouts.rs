@@ -66,7 +66,7 @@ impl OpenLayout {
         &self.layout
     }
 
-    /// Remembers that this manifest was read from it, so that a push knows where its blobs are.
+    /// Records that this manifest was read from this layout, so that a push reads its blobs there.
     pub(crate) fn record_read(&self, manifest: &Digest) {
         lock(&self.read).insert(manifest.clone());
     }

@@ -1,4 +1,4 @@
-//! Limits on what one command takes from indexes. An index of 4 MiB can have tens of thousands of descriptors, and each
+//! Limits on what one command reads from indexes. An index of 4 MiB can have tens of thousands of descriptors, and each
 //! may name another manifest of 4 MiB.
 
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use crate::drafts::docker_dir;
 
 /// The maximum depth of nested indexes.
 pub(crate) const DEPTH_MAX: usize = 8;
-/// The maximum number of descriptors that one command takes from indexes.
+/// The maximum number of descriptors that one command reads from indexes.
 pub(crate) const CHILDREN_MAX: usize = 10_000;
 /// The maximum number of descriptors of an index and its nested indexes whose order is kept, selected or not.
 pub(crate) const ORDERED_MAX: usize = 100_000;
@@ -25,14 +25,6 @@ pub(crate) struct ResolvedSize {
 }
 
 impl ResolvedSize {
-    /// Counts a descriptor of `list` or of its nested indexes.
-    ///
-    /// # Errors
-    /// The limit is exceeded.
-    pub(crate) fn count_descriptor(&mut self, list: &dyn Display) -> Result<(), LimitError> {
-        self.count_descriptors(1, || list.to_string())
-    }
-
     /// Counts `more` descriptors of a list and of its nested indexes. `list` is its name.
     ///
     /// # Errors

@@ -191,15 +191,7 @@ impl Listing {
         }
     }
 
-    /// The listing of a draft, with the number of requests that were sent.
-    ///
-    /// # Errors
-    /// As [`Draft::preview`].
-    pub(crate) fn from_draft_with_requests(draft: &Draft, requests: u64) -> Result<Listing, DocumentError> {
-        Ok(Listing { requests, ..Listing::from_draft(draft)? })
-    }
-
-    /// The listing of a draft without any request.
+    /// The listing of a draft. It counts no requests.
     ///
     /// # Errors
     /// As [`Draft::preview`].

@@ -64,7 +64,7 @@ pub struct SourceFilter {
     pub platforms: Vec<PlatformFilter>,
     /// Whether attestations are kept.
     pub attestations: Attestations,
-    /// Whether the attestation of an image without an index is looked for among its referrers.
+    /// Whether the attestation of an image without an index is searched for among its referrers.
     pub attestation_referrers: bool,
 }
 

@@ -80,7 +80,9 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         ));
     }
     match args.publish.format {
-        Some(_) => Ok(context.streams.json(&Listing::from_draft_with_requests(&draft, registry.requests())?)?),
+        Some(_) => {
+            Ok(context.streams.json(&Listing { requests: registry.requests(), ..Listing::from_draft(&draft)? })?)
+        }
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
 }

@@ -272,7 +272,7 @@ impl Registry {
 
     /// The same, on the condition that the tag or the digest is not there yet (RFC 9110, section 13.1.2). One request.
     ///
-    /// A registry that knows the condition answers 412 where there is something. Most ignore it.
+    /// A registry that supports the condition answers 412 where there is something. Most ignore it.
     ///
     /// # Errors
     /// Those of [`Registry::put_manifest`].

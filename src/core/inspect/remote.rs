@@ -1,5 +1,5 @@
 //! Reads what `inspect` shows of a registry or a layout. One request fetches the manifest; more are sent only for what
-//! the list does not say.
+//! the list does not contain.
 //!
 //! `children` reads the children of a list in the detail that a command needs, `platform_search` finds the image for a
 //! platform, and `verbose` reads the images for docker's `-v`.
@@ -72,9 +72,14 @@ impl RemoteImage<'_> {
             Some(platform) => Some(platform),
             None => config_platform(&source, &fetched.bytes)?,
         };
-        let inside = NodeContents::Image(Box::new(contents));
-        let mut node =
-            InspectNode::from_manifest(source.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+        let contents = NodeContents::Image(Box::new(contents));
+        let mut node = InspectNode::from_manifest(
+            source.location(),
+            &fetched.media_type,
+            &fetched.digest,
+            &fetched.bytes,
+            contents,
+        );
         node.descriptor.platform = platform;
         Ok(node)
     }
@@ -87,17 +92,17 @@ pub(crate) struct RemoteReader {
 }
 
 impl RemoteReader {
-    /// Requests the descendants of a list one level at a time, each manifest that `is_wanted` selects once.
+    /// Requests the descendants of a list one level at a time, each manifest that `is_selected` selects once.
     fn fetch_levels<T: Send>(
         &self,
         list: &ImageSource<'_>,
         descriptors: &[Descriptor],
-        is_wanted: impl Fn(&Descriptor) -> bool,
+        is_selected: impl Fn(&Descriptor) -> bool,
         fetch: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
         children: impl Fn(&T) -> Vec<Descriptor>,
     ) -> Result<BTreeMap<Digest, T>, CommandError> {
         let mut fetched = BTreeMap::new();
-        let select = |descriptors: Vec<Descriptor>| descriptors.into_iter().filter(&is_wanted).collect::<Vec<_>>();
+        let select = |descriptors: Vec<Descriptor>| descriptors.into_iter().filter(&is_selected).collect::<Vec<_>>();
         let add = |_, descriptor: Descriptor, content: T| -> Result<Vec<Descriptor>, CommandError> {
             let next = select(children(&content));
             fetched.insert(descriptor.digest, content);

@@ -163,7 +163,7 @@ pub(crate) enum TagChangeKind {
     Moved,
     /// It names this list.
     Unchanged,
-    /// The registry does not say.
+    /// Unknown: the login may not read the tag.
     Unknown,
 }
 

@@ -25,7 +25,7 @@ use crate::reference::Reference;
 /// What one tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TagState {
-    /// The registry does not say.
+    /// Unknown: the login may not read the tag.
     Unknown,
     /// The tag does not exist.
     Absent,
@@ -107,8 +107,8 @@ impl RemoteState {
 }
 
 /// Requests the state of the target: a GET of the own name, a HEAD of every other tag, and a HEAD of every child that
-/// this run does not send. A login that may push but not pull learns nothing here; the push goes on and counts what it
-/// could not check.
+/// this run does not send. With a login that may push but not pull, the state stays unknown: the push goes on and counts
+/// what it could not check.
 ///
 /// The response about the own name tells which of the sendable children may exist. With `is_expected` the caller knows
 /// that the tag was last seen with this list: all requests are then sent together, one round trip earlier.

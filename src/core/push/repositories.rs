@@ -139,7 +139,7 @@ impl Pusher<'_> {
     }
 }
 
-/// Adds the tags that did not move to a failure: with their repositories if there are several.
+/// Adds the tags that did not move to an error: with their repositories if there are several.
 fn partial_tags(error: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
     let name = |tag: &Reference| {
         let bare_tag = tag.tag().filter(|_| targets.others.is_empty());

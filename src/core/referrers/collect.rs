@@ -63,7 +63,7 @@ impl<'a> ReferrerCollector<'a> {
         Ok(not_in_draft(self.draft, found))
     }
 
-    /// The manifests whose referrers are looked for; the index before its images. Where an image is in each target,
+    /// The manifests whose referrers are searched for; the index before its images. Where an image is in each target,
     /// its referrers are there as well.
     fn subjects(&self) -> Vec<Subject<ContentOrigin<'a>>> {
         let is_index = |source: &&Reference| source.digest().is_some() && source.digest() == self.unchanged_index;

@@ -54,7 +54,7 @@ impl<P> FoundReferrer<P> {
     }
 }
 
-/// A manifest whose referrers are looked for.
+/// A manifest whose referrers are searched for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Subject<P> {
     /// Where it is. Its referrers are there as well.

@@ -147,7 +147,7 @@ pub(crate) fn set_order(draft: &mut Draft, found: &[ResolvedSource]) {
     draft.arrange(keys);
 }
 
-/// If the index that a draft takes its form from has moved, the draft follows the index's new order, in the place of
+/// If the source index of a draft has changed, the draft follows the index's new order, in the place of
 /// the old one.
 fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
     let source_keys: BTreeSet<&EntryKey> = source.order.iter().collect();
@@ -163,8 +163,8 @@ fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
     filter.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }
 
-/// Adds an entry that the draft does not have. An image that an index brought gets its own name once the user names it;
-/// an image that the user named keeps that name if an index brings it.
+/// Adds an entry that the draft does not have. An image that came from an index gets its own name once the user names
+/// it; an image that the user named keeps that name if an index has it too.
 fn add_entry(draft: &mut Draft, new: &Entry) {
     if new.source.is_some() {
         if equivalent_entries(draft, new).is_empty() {

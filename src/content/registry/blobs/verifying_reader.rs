@@ -122,7 +122,7 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
         self.length.map(|length| length.saturating_sub(self.hasher.position))
     }
 
-    /// Why the source failed. The error of `Read` does not say it.
+    /// Why the source failed: the error of `Read` cannot hold it.
     pub(crate) fn into_error(self) -> Option<ReadError> {
         self.error
     }

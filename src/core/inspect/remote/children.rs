@@ -50,8 +50,8 @@ impl RemoteReader {
         let known = self.fetch_children(list, &index, detail)?;
         let mut remaining = CHILDREN_MAX;
         let children = nodes(list, &index.manifests, &known, &mut remaining)?;
-        let inside = NodeContents::List(children);
-        Ok(InspectNode::from_manifest(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+        let contents = NodeContents::List(children);
+        Ok(InspectNode::from_manifest(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, contents))
     }
 
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
@@ -62,7 +62,7 @@ impl RemoteReader {
         index: &Index,
         detail: Detail,
     ) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
-        let is_wanted = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
+        let is_selected = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
         let fetch = |descriptor: &Descriptor| {
             if detail.is_fetched(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
         };
@@ -70,7 +70,7 @@ impl RemoteReader {
             ChildContent::List(descriptors) => descriptors.clone(),
             _ => Vec::new(),
         };
-        self.fetch_levels(list, &index.manifests, is_wanted, fetch, children)
+        self.fetch_levels(list, &index.manifests, is_selected, fetch, children)
     }
 }
 

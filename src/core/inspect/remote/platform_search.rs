@@ -116,12 +116,12 @@ fn first_match<'a>(
     filter: &PlatformFilter,
     report_matches: &ReportMatches<'_>,
 ) -> Option<&'a Descriptor> {
-    let is_wanted = |descriptor: &&Descriptor| {
+    let is_selected = |descriptor: &&Descriptor| {
         !is_list(descriptor)
             && requirements::known_platform(descriptor).is_some_and(|platform| platform.matches(&filter.parsed))
     };
     let matching =
-        requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &filter.parsed, |descriptor| {
+        requirements::preferred(distinct(descriptors.iter().filter(is_selected)), &filter.parsed, |descriptor| {
             descriptor
         });
     let images: Vec<ImageSource<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();

@@ -101,7 +101,7 @@ fn flatten(
     entries: &mut Vec<VerboseEntry>,
 ) -> Result<(), CommandError> {
     for descriptor in descriptors {
-        printed_size.count_descriptor(list)?;
+        printed_size.count_descriptors(1, || list.to_string())?;
         match children.get(&descriptor.digest) {
             Some(VerboseChild::Image(schema, bytes)) => {
                 printed_size.add_bytes(list, bytes, 1)?;
