@@ -209,16 +209,16 @@ pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
     let mut flags: Vec<&Arg> = options(verb).collect();
     flags.sort_by_key(|flag| flag.get_long());
     let row = |flag: &Arg| {
-        let mut left = match flag.get_short() {
+        let mut option = match flag.get_short() {
             Some(short) => format!("-{short}, "),
             None => "    ".to_owned(),
         };
-        let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
+        let _ = write!(option, "--{}", flag.get_long().unwrap_or_default());
         if pflag::flag_kind(flag) != pflag::FlagKind::Switch {
             let names = flag.get_value_names().unwrap_or_default();
-            left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
+            option.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
         }
-        (left, help_text(flag))
+        (option, help_text(flag))
     };
     flags.into_iter().map(row).collect()
 }
@@ -231,10 +231,10 @@ pub(super) fn option_table(verb: &Command) -> String {
 
 /// Names and what they mean, in two columns.
 fn columns<S: AsRef<str>>(rows: &[(S, S)]) -> String {
-    let width = rows.iter().map(|(left, _)| left.as_ref().len()).max().unwrap_or_default();
+    let width = rows.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or_default();
     let mut text = String::new();
-    for (left, right) in rows {
-        let _ = writeln!(text, "  {:width$}   {}", left.as_ref(), right.as_ref());
+    for (name, meaning) in rows {
+        let _ = writeln!(text, "  {:width$}   {}", name.as_ref(), meaning.as_ref());
     }
     text
 }

@@ -275,10 +275,10 @@ mod tests {
         }
         assert_eq!(age("30d").map(|age| age.as_secs()), Ok(2_592_000));
         assert_eq!(age("0"), Ok(Duration::ZERO));
-        let wanted = "not a time like 12h, 30d or 2w";
-        assert_eq!(age("30"), Err(format!("{wanted}; did you mean 30d?")), "an age needs its unit");
+        let expected = "not a time like 12h, 30d or 2w";
+        assert_eq!(age("30"), Err(format!("{expected}; did you mean 30d?")), "an age needs its unit");
         for typed in ["", "x", "30y", "-30", "99999999999999999999"] {
-            assert_eq!(age(typed), Err(wanted.to_owned()), "{typed:?}");
+            assert_eq!(age(typed), Err(expected.to_owned()), "{typed:?}");
         }
     }
 

@@ -105,14 +105,14 @@ fn with_platform(
     let images = entries.into_iter().filter(|entry| entry.attests().is_none());
     let images: Vec<(&Entry, _)> =
         images.filter_map(|entry| Some((entry, requirements::known_platform(&entry.descriptor)?))).collect();
-    let matching = images.iter().filter(|(_, own)| own.matches(&filter.parsed));
+    let matching = images.iter().filter(|(_, platform)| platform.matches(&filter.parsed));
     let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
     let matching = requirements::preferred(matching, &filter.parsed, |entry| &entry.descriptor);
     note_other_matches(context, filter, &matching.iter().map(|entry| &entry.reference as _).collect::<Vec<_>>());
     match matching.first() {
         Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
-            let available: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
+            let available: BTreeSet<String> = images.iter().map(|(_, platform)| platform.to_string()).collect();
             Err(CommandError::no_such_platform(&filter.shown, list, available))
         }
     }
@@ -127,8 +127,8 @@ fn templated(args: &Inspect, template: &Template, content: StoredContent) -> Res
     let (reference, manifest) = match content {
         StoredContent::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
-            let own = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
-            (draft.reference, TemplateManifest::List(list.bytes, own))
+            let descriptor = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
+            (draft.reference, TemplateManifest::List(list.bytes, descriptor))
         }
         StoredContent::Entry(_, entry) => (entry.reference, TemplateManifest::Image(entry.descriptor)),
     };

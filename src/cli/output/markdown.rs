@@ -77,10 +77,10 @@ mod tests {
         let escaped = text(hostile);
         let references = escaped.split(';').filter(|part| part.contains("&#")).count();
         assert!(references > 20, "{escaped}");
-        let left: String =
+        let remaining: String =
             escaped.split("&#").map(|part| part.split_once(';').map_or(part, |(_, rest)| rest)).collect();
-        assert!(left.chars().all(|c| c.is_alphanumeric() || " /-".contains(c)), "{left}");
-        assert!(!left.contains('\n'));
+        assert!(remaining.chars().all(|c| c.is_alphanumeric() || " /-".contains(c)), "{remaining}");
+        assert!(!remaining.contains('\n'));
         // A list item or a rule would begin with these.
         for start in ["- a", "---", "+ a", "1. a", "# a", "> a"] {
             assert!(!text(start).starts_with(['-', '+', '#', '>']) && !text(start).contains(". "), "{start}");

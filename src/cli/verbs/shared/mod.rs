@@ -38,13 +38,13 @@ impl<'a> SharedClient<'a> {
         })
     }
 
-    fn gather_context(&self) -> CollectContext<'_> {
+    fn collect_context(&self) -> CollectContext<'_> {
         CollectContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
     }
 
     /// Deletes entries, and prints which.
     fn delete(&self, repository: &Repository, run: &PipelineRun, entries: &[FoundEntry]) -> Result<(), CommandError> {
-        let cleaned = clean_up::delete(self.gather_context(), repository, run, entries);
+        let cleaned = clean_up::delete(self.collect_context(), repository, run, entries);
         for tag in &cleaned.deleted {
             self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
         }

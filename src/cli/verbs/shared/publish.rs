@@ -68,7 +68,7 @@ pub(super) fn run(
         wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
-    let collected = collect::collect(client.gather_context(), &options)?;
+    let collected = collect::collect(client.collect_context(), &options)?;
     if publish.require.is_empty() {
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
@@ -78,7 +78,7 @@ pub(super) fn run(
     if !collected.missing.is_empty() || collected.entries.is_empty() {
         return Err(incomplete(context, client, request, collected));
     }
-    let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.gather_context(), &options, before);
+    let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.collect_context(), &options, before);
     let print = |published: &PushOutcome| publishing::print_result(context, published, publish);
     let mut entries = Vec::new();
     let published = publishing::push_and_report(context, publish, print, || {
@@ -90,7 +90,7 @@ pub(super) fn run(
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;
     if *purge && !published.dry_run {
-        let cleaned = clean_up::delete(client.gather_context(), list.repository(), run, &entries);
+        let cleaned = clean_up::delete(client.collect_context(), list.repository(), run, &entries);
         cleaned.notes.iter().for_each(|note| context.streams.note(note));
     }
     publishing::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
@@ -124,7 +124,8 @@ fn incomplete(
     collected: CollectedEntries,
 ) -> CommandError {
     let list = request.list;
-    if let Some(digest) = clean_up::possibly_published_digest(client.gather_context(), list, &request.publish.require) {
+    if let Some(digest) = clean_up::possibly_published_digest(client.collect_context(), list, &request.publish.require)
+    {
         context.streams.note(format_args!("perhaps published, and its entries purged: {list} is {digest}"));
     }
     if collected.missing.is_empty() {

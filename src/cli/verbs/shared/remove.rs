@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         own_entries: Vec::new(),
         wait: std::time::Duration::ZERO,
     };
-    let entries = collect::collect(client.gather_context(), &options)?.entries;
+    let entries = collect::collect(client.collect_context(), &options)?.entries;
     let select = |word: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(word, entry)).collect();
         let none = || SharedDraftError::NoEntry { list: list.to_string(), key: word.clone() }.into();
@@ -41,7 +41,9 @@ fn is_selected(word: &str, found: &FoundEntry) -> bool {
     let key = &found.entry.name.key;
     let is_platform = || {
         let filter = PlatformFilter::parse(word).ok();
-        filter.is_some_and(|filter| found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&filter.parsed)))
+        filter.is_some_and(|filter| {
+            found.entry.image.platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed))
+        })
     };
     word == key.as_str() || word == found.tag || key.is_platform() && is_platform()
 }
