@@ -61,7 +61,7 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// Opens what is there itself: a symbolic link is an error, and the other end of a FIFO is not waited for.
+/// Sets flags so that opening a symbolic link is an error, and opening a FIFO does not wait for its other end.
 pub(crate) fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
     open_flags(options, true)
 }

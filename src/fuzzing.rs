@@ -375,8 +375,8 @@ mod tests {
     }
 
     /// Names the input if the test fails. Runs on one thread, so that locks do not matter.
-    fn name_input(what: &str, test: impl FnOnce()) {
+    fn name_input(description: &str, test: impl FnOnce()) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
-        assert!(outcome.is_ok(), "{what}");
+        assert!(outcome.is_ok(), "{description}");
     }
 }

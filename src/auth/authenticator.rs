@@ -71,10 +71,10 @@ impl Authenticator {
         is_wide
     }
 
-    /// Ends this thread's request. `failure` is its error, if it failed. If this thread was probing a login and the
+    /// Ends this thread's request. `error` is its error, if it failed. If this thread was probing a login and the
     /// registry did not decide, another thread may probe it.
-    pub(crate) fn release_probe(&self, registry: &str, failure: Option<&RegistryError>) {
-        self.registry_state(registry).static_auth.release_probe(failure);
+    pub(crate) fn release_probe(&self, registry: &str, error: Option<&RegistryError>) {
+        self.registry_state(registry).static_auth.release_probe(error);
     }
 
     /// The kind of error that a final 401 is: no login, a wrong login, or a login without the necessary rights.

@@ -5,11 +5,11 @@ use crate::net::options::Login;
 
 #[test]
 fn wrong_login_is_sent_once_per_command() {
-    let server = Server::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
-    let home = with_login();
-    home.authenticator.announce("h", &pull("b"));
+    let server = FakeTokenServer::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
+    let auth = with_login();
+    auth.authenticator.announce("h", &pull("b"));
     for _ in 0..3 {
-        let error = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap_err();
+        let error = auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap_err();
         assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
         assert_eq!(error.registry, "h");
         assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
@@ -21,34 +21,36 @@ fn wrong_login_is_sent_once_per_command() {
 
 #[test]
 fn refused_basic_login_is_not_sent_again() {
-    let (home, server) = (with_login(), generous());
-    let ask = |sent| home.ask(&SECURE, "Basic realm=x", &push("a"), sent, &server).unwrap();
+    let (auth, server) = (with_login(), granting_server());
+    let ask = |sent| auth.respond(&TLS_REQUEST, "Basic realm=x", &push("a"), sent, &server).unwrap();
     let basic = ask(None).unwrap();
     assert_eq!(ask(Some(&basic)), None);
-    assert_eq!((ask(None), home.header(&push("a"))), (None, None));
-    assert_eq!(home.authenticator.unauthorized_kind("h", false), RegistryErrorKind::LoginRefused);
+    assert_eq!((ask(None), auth.header(&push("a"))), (None, None));
+    assert_eq!(auth.authenticator.unauthorized_kind("h", false), RegistryErrorKind::LoginRefused);
 }
 
 #[test]
 fn token_server_gets_a_refused_login_only_once() {
-    let (home, refusing) = (with_login(), Server::new(|_, _| (401, String::new())));
+    let (auth, refusing) = (with_login(), FakeTokenServer::new(|_, _| (401, String::new())));
     for path in ["a", "b", "c"] {
         let challenge = CHALLENGE.replace("repository:a:pull,push", &format!("repository:{path}:pull"));
-        let error = home.ask(&SECURE, &challenge, &pull(path), None, &refusing).unwrap_err();
+        let error = auth.respond(&TLS_REQUEST, &challenge, &pull(path), None, &refusing).unwrap_err();
         assert_eq!(error.kind, RegistryErrorKind::Unauthorized);
     }
     assert_eq!(refusing.count(), 1);
     let other = CHALLENGE.replace("auth.example", "other.example");
-    assert!(home.ask(&SECURE, &other, &pull("a"), None, &refusing).is_err());
+    assert!(auth.respond(&TLS_REQUEST, &other, &pull("a"), None, &refusing).is_err());
     assert_eq!(refusing.count(), 2, "another server may know the login");
     // One that has taken the login before refuses something else than the login.
     let strict = |request: &TokenRequest| request.url.contains("repository%3Ab");
     let strict =
-        Server::new(|request, _| if strict(request) { (401, String::new()) } else { (200, r#"{"token":"t"}"#.into()) });
-    let home = with_login();
+        FakeTokenServer::new(
+            |request, _| if strict(request) { (401, String::new()) } else { (200, r#"{"token":"t"}"#.into()) },
+        );
+    let auth = with_login();
     for (path, is_given) in [("a", true), ("b", false), ("c", true)] {
         let challenge = CHALLENGE.replace("repository:a:pull,push", &format!("repository:{path}:pull"));
-        assert_eq!(home.ask(&SECURE, &challenge, &pull(path), None, &strict).is_ok(), is_given, "{path}");
+        assert_eq!(auth.respond(&TLS_REQUEST, &challenge, &pull(path), None, &strict).is_ok(), is_given, "{path}");
     }
 }
 
@@ -65,12 +67,12 @@ fn error_kind_distinguishes_a_refused_command_line_login() {
         [("h", RegistryErrorKind::CommandLineLoginRefused), ("other", RegistryErrorKind::LoginRefused)]
     {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());
-        let origin = ChallengedRequest { registry, ..SECURE };
-        let answer = |sent: Option<&Secret>| {
+        let origin = ChallengedRequest { registry, ..TLS_REQUEST };
+        let respond = |sent: Option<&Secret>| {
             authenticator.respond_to_challenge(&origin, &challenges, &Scopes::default(), sent, &|_| unreachable!())
         };
-        let sent = answer(None).unwrap();
-        assert_eq!(answer(sent.as_ref()), Ok(None));
+        let sent = respond(None).unwrap();
+        assert_eq!(respond(sent.as_ref()), Ok(None));
         assert_eq!(authenticator.unauthorized_kind(registry, false), kind);
     }
 }

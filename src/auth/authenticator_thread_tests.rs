@@ -1,4 +1,4 @@
-//! Tests of [`super::super`] with many threads at one registry's door.
+//! Tests of [`super::super`] with many threads that use one registry.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
@@ -7,16 +7,16 @@ use super::*;
 
 #[test]
 fn threads_that_are_refused_together_share_one_token() {
-    let (home, server, barrier) = (with_login(), generous(), Barrier::new(8));
+    let (auth, server, barrier) = (with_login(), granting_server(), Barrier::new(8));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 barrier.wait();
-                let header = home.ask(&SECURE, CHALLENGE, &push("a"), None, &server).unwrap();
+                let header = auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap();
                 assert_eq!(header, some("Bearer t1"));
-                home.authenticator.record_accepted("h", &push("a"), &Secret::new("Bearer t1"));
+                auth.authenticator.record_accepted("h", &push("a"), &Secret::new("Bearer t1"));
                 barrier.wait();
-                let header = home.ask(&SECURE, CHALLENGE, &push("a"), Some("Bearer t1"), &server).unwrap();
+                let header = auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), Some("Bearer t1"), &server).unwrap();
                 assert_eq!(header, some("Bearer t2"));
             });
         }
@@ -26,18 +26,18 @@ fn threads_that_are_refused_together_share_one_token() {
 
 #[test]
 fn waiting_threads_share_the_timeout_of_one_token_request() {
-    let (home, asked) = (with_login(), AtomicUsize::new(0));
+    let (auth, asked) = (with_login(), AtomicUsize::new(0));
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
     let ask = |waiting: usize| {
         let send = |_: &TokenRequest| {
             asked.fetch_add(1, Ordering::Relaxed);
             // The time runs out when all the others have come.
-            while home.authenticator.registry_state("h").lock_requests.load(Ordering::Relaxed) < waiting {
+            while auth.authenticator.registry_state("h").lock_requests.load(Ordering::Relaxed) < waiting {
                 std::thread::yield_now();
             }
             Err(RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer"))
         };
-        home.authenticator.respond_to_challenge(&SECURE, &challenges, &push("a"), None, &send).unwrap_err().kind
+        auth.authenticator.respond_to_challenge(&TLS_REQUEST, &challenges, &push("a"), None, &send).unwrap_err().kind
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -51,14 +51,14 @@ fn waiting_threads_share_the_timeout_of_one_token_request() {
 
 #[test]
 fn threads_give_up_if_no_token_is_accepted() {
-    let (home, server) = (with_login(), generous());
-    home.authenticator.announce("h", &pull("b"));
+    let (auth, server) = (with_login(), granting_server());
+    auth.authenticator.announce("h", &pull("b"));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 let mut sent = None;
                 for _ in 0..4 {
-                    sent = home.ask(&SECURE, CHALLENGE, &push("a"), sent.as_deref(), &server).unwrap();
+                    sent = auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), sent.as_deref(), &server).unwrap();
                     if sent.is_none() {
                         return;
                     }

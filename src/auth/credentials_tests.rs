@@ -7,7 +7,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::*;
 use crate::auth::helper::tests::{add_helper, helper};
 
-const ANSWER: &str = r#"read -r server || true; printf '{"Username":"%s","Secret":"pw-%s"}' helped "$server""#;
+const PRINT_CREDENTIALS: &str =
+    r#"read -r server || true; printf '{"Username":"%s","Secret":"pw-%s"}' helped "$server""#;
 
 fn config(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +140,7 @@ fn invalid_entry_of_another_registry_is_ignored() {
 
 #[test]
 fn helpers_are_preferred_to_the_file_and_a_registrys_own_to_the_default() {
-    let (folder, env) = helper("own", ANSWER);
+    let (folder, env) = helper("own", PRINT_CREDENTIALS);
     add_helper(folder.path(), "all", r#"printf '{"Username":"<token>","Secret":"id"}'"#);
     let file = auth("file", "p");
     let text = format!(
@@ -156,7 +157,7 @@ fn helpers_are_preferred_to_the_file_and_a_registrys_own_to_the_default() {
 
 #[test]
 fn docker_hubs_key_is_passed_to_helpers() {
-    let (_folder, env) = helper("own", ANSWER);
+    let (_folder, env) = helper("own", PRINT_CREDENTIALS);
     let text = r#"{"credHelpers":{"https://index.docker.io/v1/":"own"}}"#;
     assert_eq!(lookup(env, text, "docker.io").unwrap(), login("helped", "pw-https://index.docker.io/v1/"));
 }
@@ -179,7 +180,7 @@ fn helper_without_credentials_means_anonymous_and_a_failed_helper_is_an_error() 
 
 #[test]
 fn docker_auth_config_is_preferred_for_the_hosts_that_it_lists() {
-    let (folder, _) = helper("own", ANSWER);
+    let (folder, _) = helper("own", PRINT_CREDENTIALS);
     let variable = format!(r#"{{"auths":{{"h":{{"auth":"{}"}}}}}}"#, auth("env", "p"));
     let env = Env::from_pairs([("PATH", folder.path().to_str().unwrap()), ("DOCKER_AUTH_CONFIG", &variable)]);
     let text = r#"{"credsStore":"own"}"#;
@@ -194,7 +195,7 @@ fn docker_auth_config_is_preferred_for_the_hosts_that_it_lists() {
 #[test]
 #[cfg(target_os = "linux")]
 fn platform_helper_runs_if_there_are_no_logins_and_may_fail() {
-    let (folder, env) = helper("secretservice", ANSWER);
+    let (folder, env) = helper("secretservice", PRINT_CREDENTIALS);
     assert_eq!(lookup(env.clone(), "{}", "h").unwrap(), login("helped", "pw-h"));
     assert!(lookup(env.clone(), r#"{"auths":{"x":{}}}"#, "h").unwrap().is_anonymous());
     add_helper(folder.path(), "secretservice", "echo no bus; exit 1");

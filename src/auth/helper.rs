@@ -196,13 +196,13 @@ pub(crate) fn parse_output(stdout: &[u8]) -> Result<HelperCredentials, String> {
         secret: Option<String>,
     }
     // serde's message may quote the output, and the output is the secret.
-    let answer: HelperOutput = serde_json::Deserializer::from_slice(stdout)
+    let output: HelperOutput = serde_json::Deserializer::from_slice(stdout)
         .into_iter()
         .next()
         .and_then(Result::ok)
         .ok_or_else(|| "its answer is not the JSON of credentials".to_owned())?;
-    let secret = Secret::new(answer.secret.unwrap_or_default());
-    Ok(HelperCredentials { username: answer.username.unwrap_or_default(), secret })
+    let secret = Secret::new(output.secret.unwrap_or_default());
+    Ok(HelperCredentials { username: output.username.unwrap_or_default(), secret })
 }
 
 #[cfg(test)]
@@ -236,9 +236,9 @@ pub(crate) mod tests {
     fn helper_gets_the_server_and_returns_credentials() {
         let script = r#"read -r server || true
             printf '{"ServerURL":"%s","Username":"%s","Secret":"%s"}' "$server" "$1" "pw-$server""#;
-        let parse_output = ask(script).unwrap().unwrap();
-        assert_eq!((parse_output.username.as_str(), parse_output.secret.reveal()), ("get", "pw-h:5000"));
-        assert!(!format!("{parse_output:?}").contains("pw-"));
+        let credentials = ask(script).unwrap().unwrap();
+        assert_eq!((credentials.username.as_str(), credentials.secret.reveal()), ("get", "pw-h:5000"));
+        assert!(!format!("{credentials:?}").contains("pw-"));
     }
 
     #[test]
@@ -273,9 +273,10 @@ pub(crate) mod tests {
 
     #[test]
     fn helper_that_ignores_stdin_or_fills_stderr_does_not_block() {
-        let answer = r#"printf '{"Username":"u","Secret":"s"}'"#;
-        assert_eq!(ask(&format!("exec <&-; {answer}")).unwrap().unwrap().username, "u");
-        let noisy = format!("i=0; while [ $i -lt 3000 ]; do echo {} >&2; i=$((i+1)); done; {answer}", "x".repeat(100));
+        let credentials = r#"printf '{"Username":"u","Secret":"s"}'"#;
+        assert_eq!(ask(&format!("exec <&-; {credentials}")).unwrap().unwrap().username, "u");
+        let noisy =
+            format!("i=0; while [ $i -lt 3000 ]; do echo {} >&2; i=$((i+1)); done; {credentials}", "x".repeat(100));
         assert_eq!(ask(&noisy).unwrap().unwrap().secret.reveal(), "s");
     }
 

@@ -113,19 +113,19 @@ impl StaticAuth {
         self.changed.notify_all();
     }
 
-    /// Ends this thread's probe, if it has one, without a decision. `failure` is the error if there was no answer.
-    pub(crate) fn release_probe(&self, failure: Option<&RegistryError>) {
+    /// Ends this thread's probe, if it has one, without a decision. `error` is the reason if there was no answer.
+    pub(crate) fn release_probe(&self, error: Option<&RegistryError>) {
         let mut state = lock(&self.state);
         let HeaderState::Probing { holder, is_second } = state.login else { return };
         if holder != thread::current().id() {
             return;
         }
         state.login = if is_second { HeaderState::RefusedForTagCheck } else { HeaderState::Untested };
-        if let Some(failure) = failure {
+        if let Some(error) = error {
             // For the waiting threads nothing has been sent except what was refused.
             let retryable =
-                if failure.retryable == Retryable::IfRepeatable { Retryable::Unsent } else { failure.retryable };
-            state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_retryable(retryable)));
+                if error.retryable == Retryable::IfRepeatable { Retryable::Unsent } else { error.retryable };
+            state.unanswered = (state.unanswered.0 + 1, Some(error.clone().with_retryable(retryable)));
         }
         self.changed.notify_all();
     }

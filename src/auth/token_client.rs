@@ -13,7 +13,7 @@ use crate::net::url::Url;
 
 const TOKEN_MAX: u64 = 1024 * 1024;
 
-/// The token server that a registry names.
+/// Sends requests to the token servers that registries name.
 pub(crate) struct TokenClient<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) policy: &'a RetryPolicy,
@@ -57,9 +57,9 @@ impl TokenClient<'_> {
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
             let failed = match self.exchange(&post) {
-                Ok(answer) => {
-                    let retryable = error_response::retryable(&answer);
-                    let response = TokenResponse { status: answer.status, body: answer.body };
+                Ok(http) => {
+                    let retryable = error_response::retryable(&http);
+                    let response = TokenResponse { status: http.status, body: http.body };
                     if retryable == Retryable::Never {
                         return Ok(response);
                     }
@@ -67,11 +67,11 @@ impl TokenClient<'_> {
                     let error = RegistryError::new(response.error_kind(), registry, detail);
                     error.with_request(shown.clone()).with_status(response.status).with_retryable(retryable)
                 }
-                Err(failure) => {
+                Err(error) => {
                     let origin = redactor.redact(&url.origin.to_string());
                     let address = Some(Address { origin, source: AddressSource::TokenServer });
                     let request = FailedRequest { address, ..shown.clone() };
-                    failure.into_error(registry, request)
+                    error.into_error(registry, request)
                 }
             };
             // All retries were made here: the caller must not retry.
@@ -84,6 +84,6 @@ impl TokenClient<'_> {
         if request.authorization.is_some() || request.body.is_some() {
             return send(request);
         }
-        redirect::follow(request, self.insecure, &send).map(|(answer, _)| answer)
+        redirect::follow(request, self.insecure, &send).map(|(response, _)| response)
     }
 }

@@ -28,7 +28,7 @@ const REFRESH_AFTER: Duration = Duration::from_secs(60 * 60);
 const ENTRIES_MAX: usize = 100;
 const BYTES_MAX: u64 = 64 * 1024;
 
-/// That of Docker Hub is the same for all users.
+/// Docker Hub's token server is the same for all users.
 const BUILT_IN: (&str, &str) = ("docker.io", "https://auth.docker.io");
 
 /// The file as it is written.
@@ -157,7 +157,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     folders.create(folder)?;
     let temporary = folder.join(format!("{FILE}.{}.tmp", std::process::id()));
-    // One that a process of this number left when it was killed.
+    // A process with the same ID may have left it when it was killed.
     let _ = fs::remove_file(&temporary);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(bytes));
     let done = written.and_then(|()| fs::rename(&temporary, path));

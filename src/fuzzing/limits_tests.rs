@@ -1,5 +1,5 @@
-//! Memory of the parsers: each gets the largest input that it can get (or 4 MiB, a spec 1 MiB) of what parsers choke
-//! on, in a process of its own whose memory is measured. `tests/cases/hostile_input.rs` tests whole files. The size
+//! Memory of the parsers: each gets the largest input that it can get (or 4 MiB, a spec 1 MiB) in several
+//! shapes, in a process of its own whose memory is measured. `tests/cases/hostile_input.rs` tests whole files. The size
 //! also limits the time: a parser with quadratic time would not return.
 
 use std::fs;
@@ -67,26 +67,26 @@ fn each_parser_keeps_within_its_memory() {
             "memory of the parsers: 3 of 9 shapes for each; make faults gives each all of them",
         );
     }
-    let this = std::env::current_exe().expect("this program");
-    let mut told = Vec::new();
+    let program = std::env::current_exe().expect("the path of this program");
+    let mut peaks = Vec::new();
     for (name, ..) in PARSER_INPUTS {
-        let mut command = Command::new(&this);
+        let mut command = Command::new(&program);
         command.args(["--exact", "fuzzing::limits_tests::run_one_parser", "--ignored", "--nocapture"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         child.stdin.take().expect("piped").write_all(name.as_bytes()).expect("it reads");
         let output = child.wait_with_output().expect("it ends");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{name}: {said:.2000}");
-        let peak = said.split("peak=").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
-        told.push((name, peak.unwrap_or(u64::MAX)));
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{name}: {printed:.2000}");
+        let peak = printed.split("peak=").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
+        peaks.push((name, peak.unwrap_or(u64::MAX)));
     }
-    assert!(told.iter().all(|(_, peak)| (1..=PEAK_MAX).contains(peak)), "in kB: {told:?}");
+    assert!(peaks.iter().all(|(_, peak)| (1..=PEAK_MAX).contains(peak)), "in kB: {peaks:?}");
 }
 
 /// Not a test of its own: the one above runs it, with a parser's name on its standard input.
 #[test]
 #[ignore = "each_parser_keeps_within_its_memory runs it"]
-#[allow(clippy::print_stdout, reason = "whoever runs it reads that")]
+#[allow(clippy::print_stdout, reason = "the test above reads it")]
 fn run_one_parser() {
     let mut name = String::new();
     std::io::stdin().read_to_string(&mut name).expect("a name");
@@ -106,9 +106,9 @@ fn run_one_parser() {
 
 /// The peak memory of this process in kB, without its mapped code.
 fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux says so");
+    let status = fs::read_to_string("/proc/self/status").expect("a line of Linux's status file");
     let field = |name: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux says so");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of Linux's status file");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     };
     field("VmHWM:") - field("RssFile:")

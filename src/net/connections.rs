@@ -222,13 +222,13 @@ impl ConnectionPool {
 impl OriginConnections {
     /// A server that wanted another client certificate may just close the connection (see
     /// [`ClientIdentity::was_requested`]).
-    pub(crate) fn with_client_certificate_cause(&self, failure: TransportError) -> TransportError {
+    pub(crate) fn with_client_certificate_cause(&self, error: TransportError) -> TransportError {
         match &self.tls {
             Some(tls) if tls.identity.was_requested() => TransportError::new(
                 RegistryErrorKind::ClientCertificate,
-                format!("it asked for one and then ended the connection ({})", failure.detail),
+                format!("it asked for one and then ended the connection ({})", error.detail),
             ),
-            _ => failure,
+            _ => error,
         }
     }
 }

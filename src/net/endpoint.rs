@@ -38,9 +38,8 @@ pub fn certs_d_name(registry: &str) -> Option<String> {
     (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())
 }
 
-/// Held during the first request to a registry, and released when that request ends.
-/// After a failure all waiting threads continue together; one after the other, each would
-/// wait for an unreachable registry until its own deadline.
+/// Held during the first request to a registry, and released when that request ends. After a failure all waiting
+/// threads continue together. One after the other, each would wait for an unreachable registry until its own deadline.
 #[derive(Debug)]
 pub(crate) struct ProtocolProbeGuard<'a>(MutexGuard<'a, bool>);
 
@@ -61,7 +60,7 @@ pub(crate) struct PreconnectInfo<'a> {
     pub(crate) is_tls: bool,
 }
 
-/// What is known of each registry.
+/// The endpoint of each registry of the command.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     insecure: bool,
@@ -69,7 +68,7 @@ pub(crate) struct Endpoints {
     known: Mutex<BTreeMap<String, Arc<Endpoint>>>,
 }
 
-/// One registry.
+/// The origins of one registry, and its protocol once it is known.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     secure: Origin,
@@ -114,8 +113,8 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// The first request to a registry is sent alone: it finds out the protocol and whether a login is required. Held
-    /// until then; `None` once that is known.
+    /// Lets one thread send the first request to the registry, which finds out the protocol and whether a login is
+    /// required. Other threads wait here until the guard is dropped, and get `None`.
     pub(crate) fn begin_probe(&self) -> Option<ProtocolProbeGuard<'_>> {
         let is_over = lock(&self.probe_is_over);
         if *is_over { None } else { Some(ProtocolProbeGuard(is_over)) }
@@ -148,7 +147,7 @@ impl Endpoint {
                 let _ = self.https.set(true);
                 return Ok(done);
             }
-            Err(failure) => failure,
+            Err(error) => error,
         };
         // An untrusted certificate is never a reason to use plain HTTP.
         if !(self.allows_plain_http && secure.symptom.may_speak_plain_http()) {
@@ -195,7 +194,7 @@ mod tests {
                 Ok(())
             }
         });
-        (outcome.map_err(|failure| failure.kind), tried.into_inner())
+        (outcome.map_err(|error| error.kind), tried.into_inner())
     }
 
     #[test]
@@ -262,7 +261,7 @@ mod tests {
         assert!(endpoint.with_protocol(&mut first, fails).is_err());
         assert!(first.is_some(), "it lasts until the exchange is over");
         drop(first);
-        assert!(endpoint.begin_probe().is_none(), "nobody waits for the next one");
+        assert!(endpoint.begin_probe().is_none(), "no thread waits for the next request");
     }
 
     #[test]

@@ -18,13 +18,13 @@ const CODE_MAX: usize = 60;
 const CODES_MAX: usize = 100;
 
 /// The error for a response whose status is not 2xx.
-pub(crate) fn registry_error(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
-    let (status, message) = (answer.status, message(answer));
+pub(crate) fn registry_error(registry: &str, request: FailedRequest, response: &HttpResponse) -> RegistryError {
+    let (status, message) = (response.status, message(response));
     let kind =
         if status == 403 && mentions_quota(&message) { RegistryErrorKind::Quota } else { kind_of_status(status) };
     let error = RegistryError::new(kind, registry, message).with_request(request).with_status(status);
-    let body = Some(parse_body(&answer.body, &answer.redactor)).filter(|body| *body != ErrorBody::default());
-    RegistryError { body: body.map(Box::new), retryable: retryable(answer), ..error }
+    let body = Some(parse_body(&response.body, &response.redactor)).filter(|body| *body != ErrorBody::default());
+    RegistryError { body: body.map(Box::new), retryable: retryable(response), ..error }
 }
 
 /// Whether a refusal means that a quota is used up. There is no error code for it: Harbor, Quay and others answer
@@ -80,10 +80,10 @@ fn detail_text(detail: &Value) -> Option<String> {
 }
 
 /// Whether the same request may succeed later, and when.
-pub(crate) fn retryable(answer: &HttpResponse) -> Retryable {
-    match answer.status {
+pub(crate) fn retryable(response: &HttpResponse) -> Retryable {
+    match response.status {
         408 | 429 | 500 | 502..=504 => {
-            Retryable::Later(answer.header("Retry-After").as_deref().and_then(parse_retry_after))
+            Retryable::Later(response.header("Retry-After").as_deref().and_then(parse_retry_after))
         }
         _ => Retryable::Never,
     }
@@ -112,18 +112,18 @@ pub(crate) fn kind_of_status(status: u16) -> RegistryErrorKind {
     }
 }
 
-fn message(answer: &HttpResponse) -> String {
-    let own = json_message(&answer.body, &answer.redactor).map(|own| one_line(&own, MESSAGE_MAX));
+fn message(response: &HttpResponse) -> String {
+    let own = json_message(&response.body, &response.redactor).map(|own| one_line(&own, MESSAGE_MAX));
     if let Some(own) = own.filter(|own| !own.is_empty()) {
         return own;
     }
-    let reason = StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
-    let mut message = format!("received unexpected HTTP status: {}", answer.status);
+    let reason = StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason());
+    let mut message = format!("received unexpected HTTP status: {}", response.status);
     if let Some(reason) = reason {
         message = format!("{message} {reason}");
     }
     // Before the text is cut: a part of a secret is not found.
-    match first_line(&answer.redact(&String::from_utf8_lossy(&answer.body))) {
+    match first_line(&response.redact(&String::from_utf8_lossy(&response.body))) {
         Some(line) => format!("{message}: {line}"),
         None => message,
     }

@@ -26,7 +26,7 @@ const AGE_MAX: Duration = Duration::from_secs(15);
 /// No server closes a connection that has been silent for a shorter time.
 const FRESH_MAX: Duration = Duration::from_secs(2);
 
-/// Finds the addresses of a host, as far as they may be called.
+/// Finds the addresses of a host, if the address policy permits them.
 pub(crate) type FindAddresses = Arc<dyn Fn() -> Option<Vec<SocketAddr>> + Send + Sync>;
 
 /// The host that connections are opened to.

@@ -267,10 +267,10 @@ mod tests {
         let (_, limits) = limits();
         let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&limits.for_registry("a").state));
         limits.record_connection_refused("a");
-        assert_eq!(state(|state| state.limit), None, "it may only just be starting");
+        assert_eq!(state(|state| state.limit), None, "the registry may only be starting");
         limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
         limits.record_connection_refused("a");
-        assert_eq!(state(|state| state.limit), None, "nothing else is under way, so nothing is by_registry");
+        assert_eq!(state(|state| state.limit), None, "no other request is in flight, so no number is known");
         let busy: Vec<_> = (0..3).map(|_| (limits.acquire("a", &Deadline::NONE).ok(), IN_REQUEST.set(false))).collect();
         limits.record_connection_refused("a");
         assert_eq!(state(|state| state.limit), Some(3));

@@ -24,12 +24,12 @@ pub(crate) fn follow(
         let is_first_origin = url.origin == request.url.origin;
         let authorization = request.authorization.filter(|_| is_first_origin);
         let sent = send(&OutgoingRequest { url: &url, authorization, ..*request });
-        let answer = sent.map_err(|failure| with_redirect_address(failure, server.as_deref()))?;
-        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-            return Ok((answer, url));
+        let response = sent.map_err(|error| with_redirect_address(error, server.as_deref()))?;
+        if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
+            return Ok((response, url));
         }
-        url = next_url(request, &url, &answer, insecure)?;
-        server = Some(answer.redact(&url.origin.to_string()));
+        url = next_url(request, &url, &response, insecure)?;
+        server = Some(response.redact(&url.origin.to_string()));
     }
     let last = server.unwrap_or_default();
     Err(TransportError::new(
@@ -41,27 +41,27 @@ pub(crate) fn follow(
 fn next_url(
     request: &OutgoingRequest<'_>,
     url: &Url,
-    answer: &HttpResponse,
+    response: &HttpResponse,
     insecure: bool,
 ) -> Result<Url, TransportError> {
-    let status = answer.status;
+    let status = response.status;
     let refuse = |why: &str| TransportError::new(RegistryErrorKind::Protocol, format!("a redirect ({status}) {why}"));
     if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
         return Err(refuse("that cannot be followed with the same method"));
     }
-    let location = answer.location().ok_or_else(|| refuse("without a readable Location"))?;
+    let location = response.location().ok_or_else(|| refuse("without a readable Location"))?;
     let next = url.join(&location).map_err(|why| refuse(&format!("to somewhere unusable: {why}")))?;
     if url.origin.https && !next.origin.https && !insecure {
-        return Err(refuse(&format!("from https to {}", answer.redact(&next.origin.to_string()))));
+        return Err(refuse(&format!("from https to {}", response.redact(&next.origin.to_string()))));
     }
     Ok(next)
 }
 
 /// A failure after a redirect says nothing about the registry's own protocol. It names the server that failed.
-fn with_redirect_address(failure: TransportError, server: Option<&str>) -> TransportError {
-    let Some(server) = server else { return failure };
+fn with_redirect_address(error: TransportError, server: Option<&str>) -> TransportError {
+    let Some(server) = server else { return error };
     let address = Address { origin: server.to_owned(), source: AddressSource::Redirect };
-    TransportError { symptom: Symptom::Other, address: Some(address), ..failure }
+    TransportError { symptom: Symptom::Other, address: Some(address), ..error }
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     use crate::net::deadline::Deadline;
     use crate::secret::Secret;
 
-    fn answer(status: u16, location: &str) -> HttpResponse {
+    fn response(status: u16, location: &str) -> HttpResponse {
         let mut headers = ureq::http::HeaderMap::new();
         headers.insert("Location", location.parse().expect("a header value"));
         HttpResponse { status, headers, ..HttpResponse::default() }
@@ -90,9 +90,9 @@ mod tests {
             let mark = if request.authorization.is_some() { "+" } else { "-" };
             seen.push(format!("{mark}{}", request.url));
             let (status, location) = hops.get(seen.len() - 1).copied().unwrap_or((200, ""));
-            Ok(answer(status, location))
+            Ok(response(status, location))
         };
-        let outcome = follow(&request, insecure, &send).map(|(answer, _)| answer.status).map_err(|f| f.detail);
+        let outcome = follow(&request, insecure, &send).map(|(response, _)| response.status).map_err(|f| f.detail);
         (outcome, seen.into_inner())
     }
 

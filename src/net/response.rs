@@ -87,20 +87,20 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         headers.append("B", HeaderValue::from_bytes(b"x").unwrap());
-        let answer = HttpResponse { status: 200, headers, ..HttpResponse::default() };
-        assert_eq!(answer.header("A").as_deref(), Some("café"));
-        assert_eq!(answer.header("B").as_deref(), Some("café"));
-        assert_eq!((answer.header("C"), answer.header("E")), (None, None));
-        assert_eq!(answer.header("D").as_deref(), Some("~\u{80}ÿ"));
-        assert_eq!(answer.header_values("B").collect::<Vec<_>>(), ["café", "x"]);
-        assert_eq!(answer.location().as_deref(), Some("/caf%E9/%C3%A9 %41%09?x"), "the bytes are the server's");
+        let response = HttpResponse { status: 200, headers, ..HttpResponse::default() };
+        assert_eq!(response.header("A").as_deref(), Some("café"));
+        assert_eq!(response.header("B").as_deref(), Some("café"));
+        assert_eq!((response.header("C"), response.header("E")), (None, None));
+        assert_eq!(response.header("D").as_deref(), Some("~\u{80}ÿ"));
+        assert_eq!(response.header_values("B").collect::<Vec<_>>(), ["café", "x"]);
+        assert_eq!(response.location().as_deref(), Some("/caf%E9/%C3%A9 %41%09?x"), "the bytes are the server's");
     }
 
     #[test]
     fn debug_of_a_response_shows_only_its_status() {
         let mut headers = HeaderMap::new();
         headers.insert("X-Echo", "hunter2".parse().unwrap());
-        let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), ..HttpResponse::default() };
-        assert_eq!(format!("{answer:?}"), "HttpResponse { status: 200, .. }");
+        let response = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), ..HttpResponse::default() };
+        assert_eq!(format!("{response:?}"), "HttpResponse { status: 200, .. }");
     }
 }

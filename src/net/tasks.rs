@@ -68,7 +68,7 @@ struct QueueState<R, E> {
     waiters: Vec<Vec<usize>>,
     running: usize,
     results: Vec<Option<R>>,
-    failures: Vec<(usize, E)>,
+    errors: Vec<(usize, E)>,
 }
 
 impl<R, E> QueueState<R, E> {
@@ -88,16 +88,16 @@ impl<R, E> QueueState<R, E> {
             waiters,
             running: 0,
             results: tasks.iter().map(|_| None).collect(),
-            failures: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
     fn results(mut self) -> Result<Vec<R>, Vec<E>> {
-        if self.failures.is_empty() {
+        if self.errors.is_empty() {
             return Ok(self.results.into_iter().flatten().collect());
         }
-        self.failures.sort_by_key(|(index, _)| *index);
-        Err(self.failures.into_iter().map(|(_, failure)| failure).collect())
+        self.errors.sort_by_key(|(index, _)| *index);
+        Err(self.errors.into_iter().map(|(_, error)| error).collect())
     }
 }
 
@@ -106,7 +106,7 @@ impl<R, E> TaskQueue<R, E> {
     fn take<'t, T>(&self, tasks: &'t [(T, Vec<usize>)]) -> Option<(usize, &'t T)> {
         let mut state = lock(&self.state);
         loop {
-            if !state.failures.is_empty() {
+            if !state.errors.is_empty() {
                 return None;
             }
             if let Some(index) = state.released.pop_first().or_else(|| state.ready.pop_first()) {
@@ -124,7 +124,7 @@ impl<R, E> TaskQueue<R, E> {
         let mut state = lock(&self.state);
         state.running -= 1;
         match result {
-            Err(failure) => state.failures.push((index, failure)),
+            Err(error) => state.errors.push((index, error)),
             Ok(result) => {
                 if let Some(slot) = state.results.get_mut(index) {
                     *slot = Some(result);
@@ -178,17 +178,17 @@ mod tests {
     #[test]
     fn failed_task_stops_new_tasks_and_errors_keep_their_order() {
         let begun = Mutex::new(Vec::new());
-        let failures = run_in_order(jobs(1), &[1, 2, 3], |item| {
+        let errors = run_in_order(jobs(1), &[1, 2, 3], |item| {
             begun.lock().unwrap().push(*item);
             if *item == 2 { Err(*item) } else { Ok(()) }
         });
-        assert_eq!((failures, begun.into_inner().unwrap()), (Err(vec![2]), vec![1, 2]));
+        assert_eq!((errors, begun.into_inner().unwrap()), (Err(vec![2]), vec![1, 2]));
         let together = Barrier::new(3);
-        let failures = run_in_order(jobs(3), &[1, 2, 3], |item| {
+        let errors = run_in_order(jobs(3), &[1, 2, 3], |item| {
             together.wait();
             if *item == 1 { Ok(()) } else { Err(*item) }
         });
-        assert_eq!(failures, Err(vec![2, 3]));
+        assert_eq!(errors, Err(vec![2, 3]));
     }
 
     #[test]
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn dependent_of_a_failed_task_does_not_start() {
         let tasks = [("a", vec![]), ("needs a", vec![0])];
-        let failures =
+        let errors =
             run_with_dependencies(jobs(2), &tasks, |task| if *task == "a" { Err::<(), _>("a") } else { Err("begun") });
-        assert_eq!(failures, Err(vec!["a"]));
+        assert_eq!(errors, Err(vec!["a"]));
     }
 }

@@ -133,22 +133,22 @@ impl Transport {
             begin_request(request.repeatable);
             let outcome = self
                 .send_once(request, || self.read_response(send_request(&connections.agent, request, None)?, request));
-            let Err(failure) = outcome else { return outcome };
+            let Err(error) = outcome else { return outcome };
             let source = connection_source();
-            let may_repeat = match failure.symptom {
+            let may_repeat = match error.symptom {
                 // The connection may have ended before the request arrived.
                 Symptom::NoResponse => request.repeatable && source != ConnectionSource::New,
                 // A connection that was closed because of its age: nothing has been sent.
                 Symptom::ClosedInHandshake => source == ConnectionSource::PreconnectedStale,
-                _ => return Err(failure),
+                _ => return Err(error),
             };
             if may_repeat && tries < ATTEMPTS_MAX {
                 continue;
             }
-            return Err(if failure.symptom == Symptom::NoResponse {
-                connections.with_client_certificate_cause(failure)
+            return Err(if error.symptom == Symptom::NoResponse {
+                connections.with_client_certificate_cause(error)
             } else {
-                failure
+                error
             });
         }
     }
@@ -184,15 +184,15 @@ impl Transport {
         }
         let begun = Instant::now();
         let mut outcome = send();
-        if let Err(failure) = &mut outcome {
-            if let Some(total) = request.deadline.exceeded().filter(|_| failure.kind == RegistryErrorKind::Timeout) {
-                *failure = TransportError { sent: failure.sent, ..timeout_error(total) };
+        if let Err(error) = &mut outcome {
+            if let Some(total) = request.deadline.exceeded().filter(|_| error.kind == RegistryErrorKind::Timeout) {
+                *error = TransportError { sent: error.sent, ..timeout_error(total) };
             }
-            if failure.detail_may_hold_secret || request.url.is_from_server {
-                failure.detail = self.redactor.redact(&failure.detail);
+            if error.detail_may_hold_secret || request.url.is_from_server {
+                error.detail = self.redactor.redact(&error.detail);
             }
         }
-        if outcome.as_ref().map_or_else(|failure| failure.sent, |_| true) {
+        if outcome.as_ref().map_or_else(|error| error.sent, |_| true) {
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
         self.trace_exchange(request, &outcome, begun);
@@ -216,7 +216,7 @@ impl Transport {
     /// reached through a proxy. The address policy is that of a server which the registry has named. No request is
     /// sent.
     ///
-    /// One that a certificate of the user's would be shown to is not called before it is named.
+    /// No connection is opened to a server that would get a client certificate: the registry has to name it first.
     pub(crate) fn preconnect_token_server(&self, registry: &str, home: &Origin, server: &Origin) {
         let direct =
             |origin, forbids_private_addresses| self.pool.get(registry, origin, forbids_private_addresses, 0).ok();
@@ -241,8 +241,8 @@ impl Transport {
         let Some(trace) = &self.trace else { return };
         let (method, url, time) = (request.method, self.redactor.redact_url(request.url), begun.elapsed().as_millis());
         let line = match outcome {
-            Ok(answer) => format!("{method} {url}: {} in {time} ms", answer.status),
-            Err(failure) => format!("{method} {url}: {} in {time} ms", failure.detail),
+            Ok(response) => format!("{method} {url}: {} in {time} ms", response.status),
+            Err(error) => format!("{method} {url}: {} in {time} ms", error.detail),
         };
         trace(&line);
     }
@@ -254,29 +254,29 @@ impl Transport {
     ) -> Result<HttpResponse, TransportError> {
         let (parts, body) = response.into_parts();
         let (status, headers, redactor) = (parts.status.as_u16(), parts.headers, Arc::clone(&self.redactor));
-        let mut answer = HttpResponse { status, headers, redactor, ..HttpResponse::default() };
+        let mut response = HttpResponse { status, headers, redactor, ..HttpResponse::default() };
         let cap = request.cap;
-        if !answer.is_success() {
+        if !response.is_success() {
             // The status counts, even if the message cannot be read.
-            let _ = body.into_reader().take(ERROR_BODY_MAX).read_to_end(&mut answer.body);
-            return Ok(answer);
+            let _ = body.into_reader().take(ERROR_BODY_MAX).read_to_end(&mut response.body);
+            return Ok(response);
         }
         let too_large =
             || TransportError::new(RegistryErrorKind::TooLarge, format!("its answer is larger than {cap} bytes"));
         if body.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
         }
-        check_content_encoding(&answer)?;
+        check_content_encoding(&response)?;
         if request.is_streamed {
-            answer.stream = Some(ResponseBody::new(body));
-            return Ok(answer);
+            response.stream = Some(ResponseBody::new(body));
+            return Ok(response);
         }
         let mut reader = body.into_reader().take(cap.saturating_add(1));
-        reader.read_to_end(&mut answer.body).map_err(TransportError::from_body_read)?;
-        if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
+        reader.read_to_end(&mut response.body).map_err(TransportError::from_body_read)?;
+        if u64::try_from(response.body.len()).unwrap_or(u64::MAX) > cap {
             return Err(too_large());
         }
-        Ok(answer)
+        Ok(response)
     }
 
     fn connections(&self, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportError> {
@@ -335,10 +335,10 @@ fn with_time_limit<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: 
 }
 
 /// Refuses a compressed response: digests are about the uncompressed bytes.
-fn check_content_encoding(answer: &HttpResponse) -> Result<(), TransportError> {
-    let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
+fn check_content_encoding(response: &HttpResponse) -> Result<(), TransportError> {
+    let encoding = response.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };
-    let encoding: String = answer.redact(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
+    let encoding: String = response.redact(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
     Err(TransportError::new(
         RegistryErrorKind::Protocol,
         format!("its answer is packed with {encoding}, which was not asked for"),

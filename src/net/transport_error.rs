@@ -12,7 +12,7 @@ use crate::net::error::{Address, FailedRequest, RegistryError, RegistryErrorKind
 use crate::net::tls::verifier::{NoTrustAnchors, is_ca_as_end_entity};
 use crate::sanitize::io_error;
 
-/// A request without a response.
+/// The error of a request without a response.
 #[derive(Debug)]
 pub(crate) struct TransportError {
     /// The kind for the user.
@@ -33,7 +33,7 @@ pub(crate) struct TransportError {
     pub(crate) address: Option<Address>,
 }
 
-/// What a failure says about another attempt.
+/// What was seen of the peer, as far as another attempt depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Symptom {
     /// The peer answered the TLS handshake with something else than TLS.
@@ -138,12 +138,13 @@ impl TransportError {
     /// Sorts an error during the read of a body. The head arrived, so the error does not depend on the connection's
     /// age; a body that was cut short may be complete the next time.
     pub(crate) fn from_body_read(error: io::Error) -> TransportError {
-        let failure = TransportError::from_ureq(ureq::Error::from(error));
-        match failure.symptom {
+        let transport_error = TransportError::from_ureq(ureq::Error::from(error));
+        match transport_error.symptom {
             Symptom::NoResponse => {
-                TransportError::new(failure.kind, "the connection ended in the middle of the answer").temporary()
+                TransportError::new(transport_error.kind, "the connection ended in the middle of the answer")
+                    .temporary()
             }
-            _ => TransportError::new(failure.kind, failure.detail),
+            _ => TransportError::new(transport_error.kind, transport_error.detail),
         }
     }
 }
@@ -183,15 +184,20 @@ fn from_connect_error(error: ConnectError) -> TransportError {
         ConnectError::Resolve { .. } => TransportError::unsent(RegistryErrorKind::Resolve, text),
         ConnectError::PrivateAddress(_) => TransportError::unsent(RegistryErrorKind::Protocol, text),
         ConnectError::Tcp(error) => {
-            let failure = TransportError::unsent(RegistryErrorKind::Connect, text).with_symptom(Symptom::Unreachable);
-            if may_be_starting(&error) { failure.temporary() } else { failure }
+            let transport_error =
+                TransportError::unsent(RegistryErrorKind::Connect, text).with_symptom(Symptom::Unreachable);
+            if may_be_starting(&error) { transport_error.temporary() } else { transport_error }
         }
         ConnectError::TimedOut => {
             TransportError::unsent(RegistryErrorKind::Timeout, text).with_symptom(Symptom::Unreachable).temporary()
         }
         ConnectError::Tls(error) => {
-            let failure = TransportError { sent: false, ..from_handshake_error(&error) };
-            if failure.symptom == Symptom::ClosedInHandshake { failure.temporary() } else { failure }
+            let transport_error = TransportError { sent: false, ..from_handshake_error(&error) };
+            if transport_error.symptom == Symptom::ClosedInHandshake {
+                transport_error.temporary()
+            } else {
+                transport_error
+            }
         }
         ConnectError::Proxy(inner) => {
             let TransportError { detail, retryable, .. } = from_connect_error(*inner);

@@ -29,8 +29,8 @@ fn tls_errors_distinguish_server_from_client_certificates() {
 #[test]
 fn unreachable_proxy_is_a_proxy_error() {
     let inner = ConnectError::Tcp(io::ErrorKind::ConnectionRefused.into());
-    let failure = TransportError::from_ureq(ConnectError::Proxy(Box::new(inner)).into());
-    assert_eq!((failure.kind, failure.symptom), (RegistryErrorKind::Proxy, Symptom::Unreachable));
+    let error = TransportError::from_ureq(ConnectError::Proxy(Box::new(inner)).into());
+    assert_eq!((error.kind, error.symptom), (RegistryErrorKind::Proxy, Symptom::Unreachable));
 }
 
 #[test]
@@ -67,11 +67,11 @@ fn only_temporary_transport_errors_are_retryable() {
 
 #[test]
 fn truncated_body_is_not_blamed_on_a_stale_connection() {
-    let failure = TransportError::from_body_read(io::ErrorKind::UnexpectedEof.into());
+    let error = TransportError::from_body_read(io::ErrorKind::UnexpectedEof.into());
     assert_eq!(
-        (failure.kind, failure.symptom, failure.retryable),
+        (error.kind, error.symptom, error.retryable),
         (RegistryErrorKind::Connect, Symptom::Other, Retryable::IfRepeatable)
     );
     assert_eq!(TransportError::from_body_read(io::ErrorKind::InvalidData.into()).retryable, Retryable::Never);
-    assert!(failure.detail.contains("middle"));
+    assert!(error.detail.contains("middle"));
 }

@@ -55,9 +55,9 @@ fn public_registry_cannot_name_private_addresses() {
     };
     for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
         for scheme in ["http", "https"] {
-            let failure = ask(&format!("{scheme}://{host}:{port}/token"), true);
-            assert!(failure.kind == RegistryErrorKind::Protocol && !failure.sent, "{host}: {}", failure.detail);
-            assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
+            let error = ask(&format!("{scheme}://{host}:{port}/token"), true);
+            assert!(error.kind == RegistryErrorKind::Protocol && !error.sent, "{host}: {}", error.detail);
+            assert!(error.detail.starts_with("the private address "), "{host}: {}", error.detail);
         }
     }
     assert_eq!(transport.request_count(), 0);
@@ -97,10 +97,10 @@ fn remembered_private_token_server_gets_no_connection_for_a_public_registry() {
                 }
             });
             // It waits for the connection that is being opened.
-            let failure = transport.exchange(&request).unwrap_err();
+            let error = transport.exchange(&request).unwrap_err();
             is_over.store(true, Ordering::SeqCst);
             TcpStream::connect(server.local_addr().unwrap()).unwrap();
-            failure.detail
+            error.detail
         });
         count.into_inner()
     };

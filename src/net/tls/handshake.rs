@@ -35,7 +35,7 @@ impl TlsSocket {
         while connection.is_handshaking() {
             connection.complete_io(&mut limited)?;
         }
-        // What the handshake has left to be written.
+        // Sends what the handshake has buffered.
         while connection.wants_write() {
             connection.write_tls(&mut limited)?;
         }

@@ -58,7 +58,7 @@ impl SystemRoots {
 mod platform {
     use super::LoadedRoots;
 
-    /// There Go asks the system, whatever the variables say.
+    /// On these systems Go uses the certificates of the system and ignores the variables.
     pub(crate) fn read_file(_: Option<&str>) -> LoadedRoots {
         let found = rustls_native_certs::load_native_certs();
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
@@ -107,7 +107,7 @@ mod platform {
         (Vec::new(), errors.join("; "))
     }
 
-    /// These, and those of the folders.
+    /// Adds the certificates of the folders to those of the file.
     pub(crate) fn add_folders((mut found, of_file): LoadedRoots, folders: Option<&str>) -> LoadedRoots {
         let mut errors = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
         for folder in
