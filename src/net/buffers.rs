@@ -9,7 +9,7 @@ const INPUT_FIRST: usize = 8 * 1024;
 /// longest record of TLS, which are 16 KiB and some bytes.
 const OUTPUT_FIRST: usize = 18 * 1024;
 /// The size of the output buffer from the second piece of a body on, in bytes.
-const OUTPUT_BODY: usize = 64 * 1024;
+const OUTPUT_BODY: usize = 128 * 1024;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
 const CHUNK_MIN: usize = 4 * 1024;
 
@@ -62,7 +62,7 @@ impl GrowingBuffers {
     }
 
     /// Moves what was not consumed to the beginning if there is no room behind it, and makes room if that is not
-    /// enough.
+    /// enough. The buffer grows in one step: the memory of sizes between would remain with the allocator.
     fn make_room(&mut self, least: usize) {
         if self.consumed == self.filled {
             (self.consumed, self.filled) = (0, 0);
@@ -73,11 +73,11 @@ impl GrowingBuffers {
         }
         let is_short = self.input.len() - self.filled < least;
         if is_short || std::mem::take(&mut self.was_full) {
-            let size = self.input.len().saturating_mul(2).clamp(INPUT_FIRST, self.input_max);
-            if self.input.is_empty() {
-                self.input = vec![0; size];
-            } else {
-                self.input.resize(size.max(self.input.len()), 0);
+            let size = if self.input.is_empty() { INPUT_FIRST } else { self.input_max };
+            if self.input.len() < size {
+                // Memory of zeros is not touched before it is used.
+                let smaller = std::mem::replace(&mut self.input, vec![0; size]);
+                self.input.iter_mut().zip(smaller).for_each(|(to, from)| *to = from);
             }
         }
     }
@@ -125,7 +125,7 @@ impl Buffers for GrowingBuffers {
 mod tests {
     use super::*;
 
-    const MAX: usize = 64 * 1024;
+    const MAX: usize = OUTPUT_BODY;
 
     fn receive(buffers: &mut GrowingBuffers, bytes: &[u8]) -> usize {
         let room = buffers.input_append_buf();
