@@ -7,7 +7,7 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use docker_manifest::digest::Digest;
-use docker_manifest::model::index::{Form, Index, List};
+use docker_manifest::model::index::{EncodedList, Index, ListFormat};
 use docker_manifest::model::{Draft, Entry, json};
 use docker_manifest::platform::Platform;
 use docker_manifest::reference::Reference;
@@ -45,8 +45,8 @@ fn index() -> Index {
     Index { manifests: entries().into_iter().map(|entry| entry.descriptor).collect(), ..Index::default() }
 }
 
-fn list() -> List {
-    List::of(index(), Form::Auto).expect("a list")
+fn list() -> EncodedList {
+    EncodedList::from_index(index(), ListFormat::Auto).expect("a list")
 }
 
 #[divan::bench]
@@ -65,7 +65,7 @@ fn read_a_list_of_1000(bencher: Bencher) {
 fn make_the_list_of_a_draft_of_1000(bencher: Bencher) {
     let mut draft = Draft::new(Reference::parse("127.0.0.1:5000/made/list:1").expect("a reference"));
     entries().into_iter().for_each(|entry| draft.insert(entry));
-    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| black_box(&draft).list(Form::Auto).expect("a list"));
+    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| black_box(&draft).list(ListFormat::Auto).expect("a list"));
 }
 
 #[divan::bench]

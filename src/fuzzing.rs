@@ -11,10 +11,10 @@ use crate::digest::Digest;
 use crate::drafts::docker_dir::fuzzing as store;
 use crate::drafts::docker_dir::{StoredName, docker_name};
 use crate::drafts::registry::fuzzing as shared;
-use crate::model::build_output::{self, Selection};
-use crate::model::index::{self, Form, Index, List};
+use crate::model::build_output::{self, ImageSelection};
+use crate::model::index::{self, EncodedList, Index, ListFormat};
 use crate::model::manifest::{self, Schema};
-use crate::model::spec::{self, Dialect, Parsed};
+use crate::model::spec::{self, Dialect, ParsedSpecs};
 use crate::model::template::fuzzing as template;
 use crate::model::{Entry, json};
 use crate::platform::Platform;
@@ -64,7 +64,7 @@ fn reference(bytes: &[u8]) {
     if let Ok(reference) = Reference::parse_canonical(text) {
         assert_eq!(reference.to_string(), text);
     }
-    let named = StoredName { directory: text.to_owned(), known: None };
+    let named = StoredName { directory: text.to_owned(), recorded_list: None };
     if let Some(list) = named.list() {
         assert_eq!(docker_name(&list), text);
     }
@@ -101,7 +101,7 @@ fn spec(bytes: &[u8]) {
     let variable = |name: &str| (name.len() % 2 == 1).then(|| "value".to_owned());
     let theirs = spec::parse(text, "f", Dialect::ManifestTool, &variable);
     match spec::parse(text, "f", Dialect::Native, &variable) {
-        Ok(Parsed { specs, .. }) => {
+        Ok(ParsedSpecs { specs, .. }) => {
             assert!(!specs.is_empty());
             assert_eq!(theirs.map(|read| read.specs.len()), Ok(specs.len()), "manifest-tool's rules refuse no more");
             for spec in specs {
@@ -124,7 +124,7 @@ fn build_output(bytes: &[u8]) {
     let list = Reference::parse("h.example/app").expect("a reference");
     let targets = ["web".to_owned()];
     for targets in [&[][..], &targets] {
-        let selection = Selection { repository: list.repository(), targets };
+        let selection = ImageSelection { repository: list.repository(), targets };
         match build_output::parse(bytes, &selection) {
             Ok(read) => {
                 assert!(!read.images.is_empty());
@@ -141,7 +141,7 @@ fn build_output(bytes: &[u8]) {
             }
         }
     }
-    if let Some(digest) = std::str::from_utf8(bytes).ok().and_then(build_output::digest_of_name) {
+    if let Some(digest) = std::str::from_utf8(bytes).ok().and_then(build_output::digest_from_file_name) {
         assert!(digest.is_canonical());
     }
 }
@@ -151,16 +151,16 @@ fn index(bytes: &[u8]) {
     if let Ok(index) = Index::decode(bytes) {
         let written = index.encode().expect("an index can be written");
         assert_eq!(Index::decode(&written).as_ref(), Ok(&index));
-        for form in [Form::Auto, Form::Docker, Form::Oci] {
-            let list = List::of(index.clone(), form).expect("a list can be written");
+        for format in [ListFormat::Auto, ListFormat::Docker, ListFormat::Oci] {
+            let list = EncodedList::from_index(index.clone(), format).expect("a list can be written");
             assert!(list.digest.verifies(&list.bytes));
         }
     }
-    let Ok(laid) = index::layout(bytes) else { return };
+    let Ok(laid) = index::pretty_printed(bytes) else { return };
     let before = json::parse(bytes).expect("it was read before");
     let again = json::parse(&laid).expect("what is laid out is JSON");
     assert_eq!(without_fractions(&again), without_fractions(&before));
-    assert!(without_fractions(&before) != before || index::layout(&laid).is_ok_and(|again| again == laid));
+    assert!(without_fractions(&before) != before || index::pretty_printed(&laid).is_ok_and(|again| again == laid));
 }
 
 /// Documents have no fractions, and displayed ones are approximate.

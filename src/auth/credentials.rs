@@ -267,7 +267,7 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
 /// The first JSON value, which must be an object. An empty file is an empty object, and text after the value is
 /// ignored, as in Go's decoder. Repeated members are merged (see [`ConfigValue`]).
 pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    json::check_size(bytes).map_err(|error| error.to_string())?;
+    json::check_value_count(bytes).map_err(|error| error.to_string())?;
     match serde_json::Deserializer::from_slice(bytes).into_iter::<ConfigValue>().next() {
         None | Some(Ok(ConfigValue::Other(Value::Null))) => Ok(Map::new()),
         Some(Ok(ConfigValue::Object(members))) => Ok(config_json::merge_members(members)),

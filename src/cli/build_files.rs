@@ -12,7 +12,7 @@ use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::digest::Digest;
 use crate::file_kind::{FileKind, no_follow};
-use crate::model::build_output::{self, BuildOutput, BuiltImage, Selection};
+use crate::model::build_output::{self, BuildOutput, BuiltImage, ImageSelection};
 use crate::reference::Repository;
 
 /// The maximum number of files in all folders of one command.
@@ -53,7 +53,8 @@ pub(crate) fn read_all(
     let (mut files, mut errors, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
     for (from, targets) in from {
         let repository = from.repository.as_ref().unwrap_or(list);
-        let mut reader = BuildFileReader { selection: Selection { repository, targets }, remaining, files: Vec::new() };
+        let mut reader =
+            BuildFileReader { selection: ImageSelection { repository, targets }, remaining, files: Vec::new() };
         let errors_before = errors.len();
         errors.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.original_path(path)).err()));
         remaining = reader.remaining;
@@ -70,7 +71,7 @@ pub(crate) fn read_all(
 }
 
 struct BuildFileReader<'a> {
-    selection: Selection<'a>,
+    selection: ImageSelection<'a>,
     /// How many more files may be read.
     remaining: usize,
     /// The files that were read, each with its name.
@@ -122,7 +123,7 @@ impl BuildFileReader<'_> {
         }
         for (path, digest) in files.into_iter().flatten() {
             let reference = self.selection.repository.at_digest(&digest);
-            let images = vec![BuiltImage { reference, place: String::new(), size: None }];
+            let images = vec![BuiltImage { reference, position: String::new(), size: None }];
             self.files.push((path.display().to_string(), BuildOutput { images, ..BuildOutput::default() }));
         }
         Ok(())
@@ -161,7 +162,7 @@ fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     let metadata = fs::symlink_metadata(path).map_err(unreadable(path))?;
     check_kind(path, metadata.file_type(), false)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    match build_output::digest_of_name(name) {
+    match build_output::digest_from_file_name(name) {
         Some(digest) if metadata.is_file() && metadata.len() == 0 => Ok((path.to_owned(), digest)),
         _ => Err(FileError::NotADigestFile { path: path.to_owned() }.into()),
     }

@@ -76,7 +76,7 @@ impl Context {
 
     /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.
     pub(crate) fn store_with_timeout(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
-        Ok(self.store().waiting(self.time_limit(timeout)?))
+        Ok(self.store().with_lock_timeout(self.time_limit(timeout)?))
     }
 
     /// The longest wait for another process: the flag's time, or that of the environment variable.

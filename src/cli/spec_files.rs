@@ -11,8 +11,8 @@ use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::location::Location;
-use crate::model::index::Form;
-use crate::model::spec::{self, Dialect, Parsed, Spec, SpecEntry, SpecFrom, Target};
+use crate::model::index::ListFormat;
+use crate::model::spec::{self, Dialect, ParsedSpecs, Spec, SpecEntry, SpecFrom, Target};
 
 /// One byte more than the largest spec.
 const READ_MAX: u64 = (16 << 20) + 1;
@@ -20,8 +20,8 @@ const READ_MAX: u64 = (16 << 20) + 1;
 /// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
 pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
     let flags = &args.publish;
-    if flags.list_format != Form::Auto {
-        spec.form = Some(flags.list_format);
+    if flags.list_format != ListFormat::Auto {
+        spec.list_format = Some(flags.list_format);
     }
     let tag = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
     spec.tags.extend(flags.tags.iter().filter_map(tag));
@@ -102,7 +102,7 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
     let text = spec::decode(&bytes, &name)?;
     let variable = |name: &str| context.env.get_even_empty(name).map(str::to_owned);
-    let Parsed { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
+    let ParsedSpecs { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
     // A path in a file is relative to the folder of the file.
     if let Some(folder) = file.parent().filter(|_| name != STDIN) {
         let from = specs.iter_mut().flat_map(|spec| &mut spec.from);

@@ -205,7 +205,7 @@ impl<'a> ApplyRequest<'a> {
     fn list_options(&self, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PushOptions {
         let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
         PushOptions {
-            list_format: spec.form.unwrap_or_default(),
+            list_format: spec.list_format.unwrap_or_default(),
             tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
             require: spec.require.iter().map(required).collect(),
             ..self.options.clone()

@@ -63,7 +63,7 @@ impl BuildOutputs {
             let note = |note: &String| format!("{}: {}", sanitize::word(&file), sanitize::word(note));
             outputs.notes.extend(output.notes.iter().map(note));
             for image in output.images {
-                let (file, position) = (file.clone(), image.place);
+                let (file, position) = (file.clone(), image.position);
                 let (size, image) = (image.size, FileImage { reference: image.reference, file, position });
                 outputs.sizes.extend(size.map(|bytes| StatedSize {
                     file: image.shown_file(),

@@ -11,7 +11,7 @@ use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::ListItem;
 use crate::model::entry::attested;
-use crate::model::index::{Form, Index};
+use crate::model::index::{Index, ListFormat};
 use crate::model::manifest::ManifestKind;
 use crate::model::spec::{self, Dialect, EmptyFields, Spec, SpecEntry};
 use crate::model::{Draft, media_type};
@@ -57,10 +57,10 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
     let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
     let mut losses = LossWarnings { has_source: source.is_some(), warnings: Vec::new() };
     losses.list(draft.subject.as_ref());
-    let manifests = draft.items().into_iter().filter_map(|item| {
+    let manifests = draft.list_items().into_iter().filter_map(|item| {
         let ListItem::Entry(key, entry) = item else {
-            if let ListItem::Carried(carried) = item {
-                losses.add(&carried.descriptor);
+            if let ListItem::Opaque(opaque) = item {
+                losses.add(&opaque.descriptor);
             }
             return None;
         };
@@ -68,7 +68,7 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
         losses.add(&entry.descriptor);
         // A platform that came from the image's configuration is left out: `apply` reads it there again.
         let mut described = entry.descriptor.clone();
-        if losses.has_source && draft.platforms.get(key) == described.platform.as_ref() {
+        if losses.has_source && draft.config_platforms.get(key) == described.platform.as_ref() {
             described.platform = None;
         }
         Some(spec_entry(image.into(), &described, entry.source.is_some()))
@@ -121,7 +121,7 @@ pub(crate) fn spec_of_remote(access: ContentAccess<'_>, location: &Location) -> 
         attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
         annotations: index.annotations,
         artifact_type: Some(index.artifact_type).filter(|artifact_type| !artifact_type.is_empty()),
-        form: Some(if is_docker { Form::Docker } else { Form::Oci }),
+        list_format: Some(if is_docker { ListFormat::Docker } else { ListFormat::Oci }),
         manifests,
         ..Spec::default()
     };
@@ -132,10 +132,10 @@ pub(crate) fn spec_of_remote(access: ContentAccess<'_>, location: &Location) -> 
 /// a spec cannot express.
 fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
     let is_unusual = |descriptor: &Descriptor| {
-        let is_image = matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)));
+        let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
         !is_image || !descriptor.urls.is_empty() || !descriptor.data.is_empty() || !descriptor.has_platform()
     };
-    let is_beyond = is_docker && index.beyond_docker().is_some();
+    let is_beyond = is_docker && index.oci_only_content().is_some();
     let is_reproducible = index.encode().is_ok_and(|encoded| encoded == bytes);
     !is_reproducible || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_unusual)
 }
@@ -145,14 +145,14 @@ fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
 fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
     let platform = descriptor.platform.clone().filter(|_| descriptor.has_platform());
     let force = platform.as_ref().is_some_and(spec::needs_force);
-    let without = match &platform {
+    let explicitly_empty = match &platform {
         Some(platform) if is_listed && !force => empty_fields(platform),
         _ => EmptyFields::default(),
     };
     SpecEntry {
         image,
         platform,
-        without,
+        explicitly_empty,
         force,
         annotations: descriptor.annotations.clone(),
         artifact_type: Some(descriptor.artifact_type.clone()).filter(|artifact_type| !artifact_type.is_empty()),
@@ -187,7 +187,7 @@ impl LossWarnings {
     /// Adds warnings about a descriptor. Returns whether a spec can name it at all.
     fn add(&mut self, descriptor: &Descriptor) -> bool {
         let digest: &Digest = &descriptor.digest;
-        match ManifestKind::of(&descriptor.media_type) {
+        match ManifestKind::from_media_type(&descriptor.media_type) {
             Some(ManifestKind::List) if self.has_source => {}
             Some(ManifestKind::List) => {
                 self.warnings.push(format!("{digest} is an index: apply replaces it with its images"))

@@ -82,7 +82,7 @@ pub enum FileError {
     /// Several entries of a folder of digests that are none.
     #[error(
         "{} is not a folder of digests: {} of its {number} files are not empty files named by a digest: {}",
-        shown(folder), others.len(), build_output::names(others)
+        shown(folder), others.len(), build_output::listed_names(others)
     )]
     NotADigestFolder {
         /// The folder.

@@ -105,13 +105,13 @@ pub(crate) struct ListEdits<'a> {
     /// The subject that the list gets.
     pub(crate) subject: Option<&'a Reference>,
     /// Whether a list of one image is published as that image.
-    pub(crate) prefers_image: bool,
+    pub(crate) prefers_bare_image: bool,
 }
 
 impl ListEdits<'_> {
     /// Whether they change nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.subject.is_none() && self.annotations.is_empty() && !self.prefers_image
+        self.subject.is_none() && self.annotations.is_empty() && !self.prefers_bare_image
     }
 
     /// Requests the subject, for a list of this name.
@@ -135,7 +135,7 @@ impl ListEdits<'_> {
         if let Some(subject) = subject {
             draft.subject = Some(subject.clone());
         }
-        draft.prefers_image = self.prefers_image;
+        draft.prefers_bare_image = self.prefers_bare_image;
         Ok(())
     }
 }
@@ -168,7 +168,7 @@ fn annotate_descriptors(
         Some(platform) => platform_of(descriptor).is_some_and(|own| own.matches(&platform.parsed)),
         None => true,
     };
-    let selected = draft.keyed().iter().filter(|(_, entry)| is_selected(&entry.descriptor));
+    let selected = draft.entries_by_key().iter().filter(|(_, entry)| is_selected(&entry.descriptor));
     let selected: Vec<_> = selected.map(|(key, entry)| (key.clone(), entry.clone())).collect();
     if let (Some(platform), true) = (platform, selected.is_empty()) {
         let available = draft.entries().filter_map(|entry| Some(platform_of(&entry.descriptor)?.to_string()));
@@ -176,7 +176,7 @@ fn annotate_descriptors(
     }
     for (key, mut entry) in selected {
         entry.descriptor.annotations.extend([annotation.pair()]);
-        draft.insert_keyed(key, entry);
+        draft.insert_with_key(key, entry);
     }
     Ok(())
 }

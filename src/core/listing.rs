@@ -203,7 +203,7 @@ impl Listing {
             artifact_type: draft.artifact_type.clone(),
             annotations: draft.annotations.clone(),
             subject: draft.subject.as_ref().map(BlobListing::from_descriptor),
-            platforms: Some(draft.listed().map(EntryListing::from_entry).collect()),
+            platforms: Some(draft.entries_in_list_order().map(EntryListing::from_entry).collect()),
             ..Listing::new(&draft.reference.clone().into(), &descriptor)
         })
     }

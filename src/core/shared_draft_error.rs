@@ -2,8 +2,8 @@
 
 use crate::core::error_parts::Description;
 use crate::drafts::registry::SharedStoreError;
-use crate::drafts::registry::entry::NoEntry;
-use crate::drafts::registry::run::InvalidRun;
+use crate::drafts::registry::entry::EntryCreationError;
+use crate::drafts::registry::run::InvalidRunId;
 use crate::failure_kind::FailureKind;
 
 /// A failure that only shared drafts have.
@@ -63,7 +63,7 @@ pub enum SharedDraftError {
     },
     /// A run id that cannot be used.
     #[error(transparent)]
-    Run(#[from] InvalidRun),
+    Run(#[from] InvalidRunId),
     /// A list without entries.
     #[error("{list} has no entries{}", run.as_ref().map(|run| format!(" of run {run}")).unwrap_or_default())]
     NoEntries {
@@ -94,10 +94,14 @@ impl SharedDraftError {
                 new(source.failure_kind()).reference(tag).exchange(source)
             }
             SharedDraftError::Store(SharedStoreError::Registry(source)) => new(source.failure_kind()).exchange(source),
-            SharedDraftError::Store(SharedStoreError::Entry { tag, .. }) => new(FailureKind::Draft).reference(tag),
+            SharedDraftError::Store(SharedStoreError::InvalidEntry { tag, .. }) => {
+                new(FailureKind::Draft).reference(tag)
+            }
             SharedDraftError::NotAllowed { tag, .. } => new(FailureKind::Conflict).reference(tag),
-            SharedDraftError::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => new(FailureKind::Conflict),
-            SharedDraftError::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(name)))
+            SharedDraftError::Store(SharedStoreError::EntryCreation(EntryCreationError::SameKey { .. })) => {
+                new(FailureKind::Conflict)
+            }
+            SharedDraftError::Store(SharedStoreError::EntryCreation(EntryCreationError::NoPlatform(name)))
             | SharedDraftError::NotAnEntry { list: name, .. }
             | SharedDraftError::NestedIndex { child: name } => new(FailureKind::Unsupported).reference(name),
             SharedDraftError::NoEntries { list, .. } => new(FailureKind::Incomplete).reference(list),

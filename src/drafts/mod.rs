@@ -9,14 +9,14 @@ pub mod registry;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// A store of drafts. Drafts are passed as values; file names, tags and locks are internal.
+/// A store of drafts. Its callers see drafts, and no file names, tags or locks.
 ///
-/// `notice` is called with a line for the user if an operation must wait.
+/// `notice` is called with a message for the user if an operation must wait.
 pub trait DraftStore {
     /// Why a draft cannot be read or changed.
     type Error: std::error::Error;
 
-    /// The lists that have a draft here, as far as their names are known.
+    /// The lists that have a draft in this store, as far as their names are known.
     ///
     /// # Errors
     /// A store that cannot be read.

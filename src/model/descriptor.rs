@@ -18,7 +18,7 @@ pub struct Descriptor {
     /// The content's media type; empty if the document lacks it.
     pub media_type: String,
     /// The content's digest.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_digest")]
     pub digest: Digest,
     /// The content's size in bytes.
     pub size: u64,
@@ -39,13 +39,13 @@ pub struct Descriptor {
     pub artifact_type: String,
 }
 
-pub(super) fn as_text<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize_digest<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(digest.as_str())
 }
 
 impl Descriptor {
-    /// A descriptor of these bytes with the required members only.
-    pub fn of(media_type: &str, bytes: &[u8]) -> Descriptor {
+    /// A descriptor of this content with the required members only.
+    pub fn for_content(media_type: &str, bytes: &[u8]) -> Descriptor {
         Descriptor::new(media_type, Digest::from_bytes(bytes), bytes.len() as u64)
     }
 
@@ -68,7 +68,7 @@ impl Descriptor {
         media_type::is_foreign(&self.media_type) && !self.urls.is_empty()
     }
 
-    /// Whether there is a platform that is not empty.
+    /// Whether the descriptor has a platform that is not empty.
     pub fn has_platform(&self) -> bool {
         self.platform.as_ref().is_some_and(|platform| *platform != Platform::default())
     }
@@ -78,29 +78,32 @@ impl Descriptor {
     /// # Errors
     /// A member of another type, a missing or malformed digest, a negative size.
     pub fn decode(value: &Value) -> Result<Descriptor, DocumentError> {
-        let members = Members::of("Descriptor", value)?;
+        let members = Members::parse("Descriptor", value)?;
         let digest = members.string("digest")?;
         if digest.is_empty() {
-            return Err(DocumentError::Missing("digest"));
+            return Err(DocumentError::MissingMember("digest"));
         }
         let size = members.integer("size")?;
         Ok(Descriptor {
             media_type: members.string("mediaType")?,
-            digest: digest.parse().map_err(|error| DocumentError::Digest(digest, error))?,
-            size: u64::try_from(size).map_err(|_| DocumentError::Size(size))?,
+            digest: digest.parse().map_err(|error| DocumentError::InvalidDigest(digest, error))?,
+            size: u64::try_from(size).map_err(|_| DocumentError::NegativeSize(size))?,
             urls: members.strings("urls")?,
-            annotations: annotations("Descriptor.annotations", &members)?,
+            annotations: decode_annotations("Descriptor.annotations", &members)?,
             data: members.string("data")?,
-            platform: members.get("platform").map(platform).transpose()?,
+            platform: members.get("platform").map(decode_platform).transpose()?,
             artifact_type: members.string("artifactType")?,
         })
     }
 }
 
-/// The member `annotations`. Go's errors call its parent `what`.
-pub(super) fn annotations(what: &str, members: &Members<'_>) -> Result<BTreeMap<String, String>, DocumentError> {
+/// Reads the member `annotations`, which Go's errors call `go_type`.
+pub(super) fn decode_annotations(
+    go_type: &str,
+    members: &Members<'_>,
+) -> Result<BTreeMap<String, String>, DocumentError> {
     let Some(value) = members.get("annotations") else { return Ok(BTreeMap::new()) };
-    let annotations = Members::of(what, value)?;
+    let annotations = Members::parse(go_type, value)?;
     let names = value.as_object().into_iter().flat_map(|map| map.keys());
     names.map(|name| Ok((name.clone(), annotations.exact_string(name)?))).collect()
 }
@@ -108,18 +111,18 @@ pub(super) fn annotations(what: &str, members: &Members<'_>) -> Result<BTreeMap<
 /// Reads the platform of a descriptor.
 ///
 /// # Errors
-/// A member of another type, in Go's words.
-pub fn platform(value: &Value) -> Result<Platform, DocumentError> {
-    let features = Members::of("Platform", value)?.strings("features")?;
-    Ok(Platform { features, ..config_platform(value)? })
+/// A member of another type; the message is Go's.
+pub fn decode_platform(value: &Value) -> Result<Platform, DocumentError> {
+    let features = Members::parse("Platform", value)?.strings("features")?;
+    Ok(Platform { features, ..decode_config_platform(value)? })
 }
 
 /// Reads the platform in an image's configuration, which has the same members, without `features`, at its top level.
 ///
 /// # Errors
-/// A member of another type, in Go's words.
-pub fn config_platform(value: &Value) -> Result<Platform, DocumentError> {
-    let members = Members::of("Platform", value)?;
+/// A member of another type; the message is Go's.
+pub fn decode_config_platform(value: &Value) -> Result<Platform, DocumentError> {
+    let members = Members::parse("Platform", value)?;
     Ok(Platform {
         architecture: members.string("architecture")?,
         os: members.string("os")?,
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_survives_with_what_docker_keeps() {
+    fn descriptor_keeps_the_members_that_docker_keeps() {
         let digest = Digest::from_bytes(b"x").to_string();
         let value = json!({
             "unknown": 1, "size": 5, "digest": digest, "mediaType": "m",
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_descriptor_says_why() {
+    fn decode_reports_why_a_value_is_no_descriptor() {
         for (value, error) in [
             (json!([]), "json: cannot unmarshal array into Go value of type v1.Descriptor"),
             (json!({"size": 1}), "digest is missing"),

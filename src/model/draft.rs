@@ -1,5 +1,4 @@
-//! A draft: the manifest list that a user builds before pushing it. It is a value. Only the store knows where it is
-//! kept.
+//! A draft: the manifest list that a user builds before pushing it. It is a value; only the store knows its files.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +6,12 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::Entry;
 use crate::model::entry_key::EntryKey;
-use crate::model::source::{Carried, SourceIndex};
+use crate::model::source::{OpaqueDescriptor, SourceIndex};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A named set of entries. [`Draft::entries`] has the order of their keys, which is docker's, and [`Draft::listed`] the
-/// order of the list. See `store-format.md`, "Order and form".
+/// A named set of entries. [`Draft::entries`] returns them in the order of their keys, as docker does, and
+/// [`Draft::entries_in_list_order`] in the order of the list. See `store-format.md`, "Order and source index".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The name of the list.
@@ -23,37 +22,38 @@ pub struct Draft {
     pub artifact_type: String,
     /// The list's own subject. Only an OCI index has it.
     pub subject: Option<Descriptor>,
-    /// The index that the list takes its form from, if it was made from one.
+    /// The index that the draft was made from. The list is published as this document with the changes of the draft.
     pub source: Option<SourceIndex>,
-    /// The order of the list: keys of entries and of carried descriptors. Empty means docker's order: that of the keys,
-    /// attestations last. A key without an entry is skipped; an entry that is not named comes after the last image.
+    /// The order of the list: keys of entries and of opaque descriptors. Empty means docker's order: that of the keys,
+    /// attestations last. A key without an entry is skipped. An entry whose key is missing comes after the last image.
     pub order: Vec<EntryKey>,
-    /// Descriptors that name neither an image nor an index.
-    pub carried: Vec<Carried>,
-    /// Platforms that were read from images because the index does not state them, by the keys of their entries.
-    pub platforms: BTreeMap<EntryKey, Platform>,
+    /// Descriptors of the source index that name neither an image nor an index.
+    pub opaque_descriptors: Vec<OpaqueDescriptor>,
+    /// Platforms that were read from the configurations of images because the source index does not state them, by the
+    /// keys of the entries.
+    pub config_platforms: BTreeMap<EntryKey, Platform>,
     /// The digest that the list's tag named when the draft was made from that list, or was pushed.
     pub remote_digest: Option<Digest>,
-    /// Whether one image is published as itself, if a list would say nothing more. No store has it.
-    pub prefers_image: bool,
+    /// Whether a single image is published without a list, if a list would add nothing. It is not stored.
+    pub prefers_bare_image: bool,
     pub(super) entries: BTreeMap<EntryKey, Entry>,
 }
 
-/// One descriptor of the list of a draft.
+/// One descriptor of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListItem<'a> {
     /// An entry, with its key.
     Entry(&'a EntryKey, &'a Entry),
     /// A descriptor that is published unchanged.
-    Carried(&'a Carried),
+    Opaque(&'a OpaqueDescriptor),
 }
 
 impl ListItem<'_> {
-    /// Its key in the order of the draft.
+    /// Its key in [`Draft::order`].
     pub fn key(&self) -> EntryKey {
         match self {
             ListItem::Entry(key, _) => (*key).clone(),
-            ListItem::Carried(carried) => carried.key(),
+            ListItem::Opaque(opaque) => opaque.key(),
         }
     }
 
@@ -72,16 +72,16 @@ impl Draft {
             subject: None,
             source: None,
             order: Vec::new(),
-            carried: Vec::new(),
-            platforms: BTreeMap::new(),
+            opaque_descriptors: Vec::new(),
+            config_platforms: BTreeMap::new(),
             remote_digest: None,
-            prefers_image: false,
+            prefers_bare_image: false,
             entries: BTreeMap::new(),
         }
     }
 
-    /// Whether the list has own members that docker's store cannot hold.
-    pub fn says_more(&self) -> bool {
+    /// Whether the list has members of its own, which a Docker manifest list and docker's store cannot hold.
+    pub fn has_oci_only_members(&self) -> bool {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
 
@@ -90,12 +90,12 @@ impl Draft {
         self.remote_digest.as_ref() == Some(digest)
     }
 
-    /// The only image, if there is nothing that the image itself does not say.
-    pub fn lone_image(&self) -> Option<&Entry> {
+    /// The only image, if the list adds nothing to it.
+    pub fn sole_plain_image(&self) -> Option<&Entry> {
         let mut entries = self.entries();
-        let only = entries.next().filter(|_| entries.next().is_none() && self.source.is_none())?;
-        let is_plain = only.descriptor.annotations.is_empty() && only.given_artifact_type().is_empty();
-        Some(only).filter(|_| is_plain && self.carried.is_empty() && !self.says_more())
+        let image = entries.next().filter(|_| entries.next().is_none() && self.source.is_none())?;
+        let is_plain = image.descriptor.annotations.is_empty() && image.explicit_artifact_type().is_empty();
+        Some(image).filter(|_| is_plain && self.opaque_descriptors.is_empty() && !self.has_oci_only_members())
     }
 
     /// The entries in the order of their keys, as docker shows them.
@@ -103,103 +103,108 @@ impl Draft {
         self.entries.values()
     }
 
-    /// Whether the draft needs format 3 of the store.
-    pub fn has_form(&self) -> bool {
-        self.source.is_some() || !self.order.is_empty() || !self.carried.is_empty() || !self.platforms.is_empty()
+    /// Whether the sidecar of the draft needs format 3: the draft has a source index, an order or members of these.
+    pub fn needs_format_3(&self) -> bool {
+        self.source.is_some()
+            || !self.order.is_empty()
+            || !self.opaque_descriptors.is_empty()
+            || !self.config_platforms.is_empty()
     }
 
     /// The entries with their keys, in the order of the keys.
-    pub fn keyed(&self) -> &BTreeMap<EntryKey, Entry> {
+    pub fn entries_by_key(&self) -> &BTreeMap<EntryKey, Entry> {
         &self.entries
     }
 
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.carried.is_empty()
+        self.entries.is_empty() && self.opaque_descriptors.is_empty()
     }
 
     /// The entry of `image`.
     pub fn get(&self, image: &Reference) -> Option<&Entry> {
-        self.entries.get(&EntryKey::of(image))
+        self.entries.get(&EntryKey::from_image(image))
     }
 
     /// Adds an entry, or replaces that of the same image.
     pub fn insert(&mut self, entry: Entry) {
-        let key = EntryKey::of(&entry.reference);
+        let key = EntryKey::from_image(&entry.reference);
         if !self.order.is_empty() && !self.entries.contains_key(&key) {
             self.order.retain(|other| *other != key);
             let is_image = |key: &EntryKey| self.entries.get(key).is_some_and(|entry| entry.attests().is_none());
-            let last_image = self.order.iter().rposition(is_image).map_or(0, |place| place + 1);
-            let place = if entry.attests().is_none() { last_image } else { self.order.len() };
-            self.order.insert(place, key.clone());
+            let last_image = self.order.iter().rposition(is_image).map_or(0, |position| position + 1);
+            let position = if entry.attests().is_none() { last_image } else { self.order.len() };
+            self.order.insert(position, key.clone());
         }
         self.entries.insert(key, entry);
     }
 
-    /// Replaces the entry `old` by another one, in the order, too.
+    /// Replaces the entry of `old` by another one, which takes its position in the order.
     pub fn replace(&mut self, old: &Reference, entry: Entry) {
-        let (was, is) = (EntryKey::of(old), EntryKey::of(&entry.reference));
+        let (old_key, new_key) = (EntryKey::from_image(old), EntryKey::from_image(&entry.reference));
         self.insert(entry);
-        if was != is {
-            self.entries.remove(&was);
-            self.platforms.remove(&was);
-            if self.order.contains(&was) {
-                self.order.retain(|key| *key != is);
+        if old_key != new_key {
+            self.entries.remove(&old_key);
+            self.config_platforms.remove(&old_key);
+            if self.order.contains(&old_key) {
+                self.order.retain(|key| *key != new_key);
             }
-            if let Some(place) = self.order.iter_mut().find(|key| **key == was) {
-                *place = is;
+            if let Some(old_key_in_order) = self.order.iter_mut().find(|key| **key == old_key) {
+                *old_key_in_order = new_key;
             }
         }
     }
 
-    /// Adds an entry under the key by which a store keeps it; in a draft that is never stored, under a key that states
-    /// its position.
-    pub fn insert_keyed(&mut self, key: EntryKey, entry: Entry) {
+    /// Adds an entry under the key that the store has for it. In a draft that is never stored, the key is its position.
+    pub fn insert_with_key(&mut self, key: EntryKey, entry: Entry) {
         self.entries.insert(key, entry);
     }
 
     /// Removes the entry of `image`, if there is one. Returns it.
     pub fn remove(&mut self, image: &Reference) -> Option<Entry> {
-        let key = EntryKey::of(image);
+        let key = EntryKey::from_image(image);
         let entry = self.entries.remove(&key)?;
         self.order.retain(|other| *other != key);
-        self.platforms.remove(&key);
+        self.config_platforms.remove(&key);
         // A draft of plain images has docker's order.
-        if self.source.is_none() && self.carried.is_empty() && self.entries().all(|entry| entry.source.is_none()) {
+        if self.source.is_none()
+            && self.opaque_descriptors.is_empty()
+            && self.entries().all(|entry| entry.source.is_none())
+        {
             self.order.clear();
-            self.platforms.clear();
+            self.config_platforms.clear();
         }
         Some(entry)
     }
 
     /// Removes an entry, and its attestations and referrers if no entry of that digest is left. Returns all removed
     /// entries.
-    pub fn take_out(&mut self, entry: &Entry) -> Vec<Entry> {
-        let mut gone: Vec<Entry> = self.remove(&entry.reference).into_iter().collect();
+    pub fn remove_with_dependents(&mut self, entry: &Entry) -> Vec<Entry> {
+        let mut removed: Vec<Entry> = self.remove(&entry.reference).into_iter().collect();
         // Removal continues recursively, for example with the signature of an attestation.
         let mut next = 0;
-        while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
+        while let Some(digest) = removed.get(next).map(|removed| removed.descriptor.digest.clone()) {
             next += 1;
-            if !self.has(&digest) {
-                for belonging in self.belonging(&digest) {
-                    gone.extend(self.remove(&belonging));
+            if !self.contains_digest(&digest) {
+                for dependent in self.dependents(&digest) {
+                    removed.extend(self.remove(&dependent));
                 }
             }
         }
-        gone
+        removed
     }
 
     /// Whether there is an entry with this digest.
-    pub fn has(&self, digest: &Digest) -> bool {
+    pub fn contains_digest(&self, digest: &Digest) -> bool {
         self.entries().any(|entry| entry.descriptor.digest == *digest)
     }
 
-    /// What belongs to the manifest with this digest: its attestations and referrers.
-    pub fn belonging(&self, digest: &Digest) -> Vec<Reference> {
-        let belongs =
+    /// The attestations and referrers of the manifest with this digest.
+    pub fn dependents(&self, digest: &Digest) -> Vec<Reference> {
+        let depends_on_digest =
             |entry: &&Entry| entry.attests().as_ref() == Some(digest) || entry.subject().as_ref() == Some(digest);
-        let belonging = self.entries().filter(belongs);
-        belonging.map(|entry| entry.reference.clone()).collect()
+        let dependents = self.entries().filter(depends_on_digest);
+        dependents.map(|entry| entry.reference.clone()).collect()
     }
 }
 
@@ -215,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_stand_in_the_order_of_their_keys() {
+    fn draft_sorts_its_entries_by_key() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         for image in ["h.x/b:1", "h.x/a:2", "h.x/a:10"] {
             draft.insert(entry(image, "linux"));
@@ -225,58 +230,62 @@ mod tests {
     }
 
     #[test]
-    fn attestations_are_found_by_what_they_attest() {
+    fn dependents_finds_the_attestations_of_an_image() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         let image = entry("h.x/a:1", "linux");
         let mut attestation = entry("h.x/a:att", "unknown");
-        let notes = [
+        let annotations = [
             ("vnd.docker.reference.type", "attestation-manifest".to_owned()),
             ("vnd.docker.reference.digest", image.descriptor.digest.to_string()),
         ];
-        attestation.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value)).into();
+        attestation.descriptor.annotations = annotations.map(|(name, value)| (name.to_owned(), value)).into();
         draft.insert(image.clone());
         draft.insert(attestation.clone());
-        assert_eq!(draft.belonging(&image.descriptor.digest), [attestation.reference.clone()]);
-        let mut late = entry("h.x/z:1", "linux");
-        late.descriptor.annotations.insert("late".into(), "1".into());
-        draft.insert(late);
-        let shown = String::from_utf8(draft.preview().unwrap().bytes).unwrap();
-        assert!(shown.find("late") < shown.find("attestation-manifest"), "attestations stand last: {shown}");
+        assert_eq!(draft.dependents(&image.descriptor.digest), [attestation.reference.clone()]);
+        let mut later = entry("h.x/z:1", "linux");
+        later.descriptor.annotations.insert("later".into(), "1".into());
+        draft.insert(later);
+        let json = String::from_utf8(draft.preview().unwrap().bytes).unwrap();
+        assert!(json.find("later") < json.find("attestation-manifest"), "attestations come last: {json}");
         assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
         assert_eq!(draft.remove(&attestation.reference), None);
-        assert!(draft.belonging(&image.descriptor.digest).is_empty());
+        assert!(draft.dependents(&image.descriptor.digest).is_empty());
     }
 
     #[test]
-    fn what_is_added_later_stands_behind_the_images() {
+    fn insert_adds_images_after_the_last_image_and_attestations_at_the_end() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         let attestation = |reference: &str| {
             let mut entry = entry(reference, "unknown");
             let digest = Digest::from_bytes(b"x").to_string();
-            let notes =
+            let annotations =
                 [("vnd.docker.reference.type", "attestation-manifest"), ("vnd.docker.reference.digest", &digest)];
-            entry.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            entry.descriptor.annotations = annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             entry
         };
         for image in ["h.x/z:1", "h.x/y:1"] {
             draft.insert(entry(image, "linux"));
         }
         draft.insert(attestation("h.x/att:1"));
-        let key = |image: &str| EntryKey::of(&Reference::parse(image).unwrap());
-        draft.arrange(["h.x/z:1", "h.x/gone:1", "h.x/y:1", "h.x/att:1"].map(key));
-        let shown = |draft: &Draft| {
-            draft.listed().map(|entry| entry.reference.to_string().replace("h.x/", "")).collect::<Vec<_>>().join(" ")
+        let key = |image: &str| EntryKey::from_image(&Reference::parse(image).unwrap());
+        draft.set_order(["h.x/z:1", "h.x/gone:1", "h.x/y:1", "h.x/att:1"].map(key));
+        let list_order = |draft: &Draft| {
+            draft
+                .entries_in_list_order()
+                .map(|entry| entry.reference.to_string().replace("h.x/", ""))
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         draft.insert(entry("h.x/b:1", "linux"));
         draft.insert(entry("h.x/a:1", "linux"));
         draft.insert(attestation("h.x/0:1"));
-        assert_eq!(shown(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
+        assert_eq!(list_order(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
         // Entries that docker adds are not in the order, and an entry that replaces another takes its position.
-        draft.insert_keyed(EntryKey::named("h.x_c-1"), entry("h.x/c:1", "linux"));
+        draft.insert_with_key(EntryKey::from_text("h.x_c-1"), entry("h.x/c:1", "linux"));
         draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux"));
-        assert_eq!(shown(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");
+        assert_eq!(list_order(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");
         draft.replace(&Reference::parse("h.x/y:1").unwrap(), entry("h.x/y:1", "linux"));
         draft.replace(&Reference::parse("h.x/0:2").unwrap(), entry("h.x/b:1", "linux"));
-        assert_eq!(shown(&draft), "b:1 y:1 a:1 c:1 att:1 0:1");
+        assert_eq!(list_order(&draft), "b:1 y:1 a:1 c:1 att:1 0:1");
     }
 }

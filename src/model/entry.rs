@@ -1,7 +1,8 @@
 //! One image in a draft, and the file that docker keeps for it.
 //!
 //! The file's format is docker's; see `store-format.md`, "The entry". Content of a registry is kept as the bytes that
-//! came. A manifest that docker stored without its bytes is used only if a form of it has the right digest.
+//! came. A manifest that docker stored without its bytes is used only if the digest confirms it, on one line or
+//! indented.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,36 +25,36 @@ use crate::reference::Reference;
 pub struct Entry {
     /// The full reference of the image.
     pub reference: Reference,
-    /// The descriptor. Its platform is that of the list.
+    /// The descriptor in the list.
     pub descriptor: Descriptor,
     /// The index that it was taken from, by tag (if it has one) and digest; `None` for an image that the user named.
     pub source: Option<Reference>,
     /// The manifest's bytes as the registry served them; `None` if an old docker did not keep them.
     raw: Option<Vec<u8>>,
     /// The manifest as JSON, which docker stores beside the bytes, and its format.
-    manifest: Option<(Schema, Json)>,
+    manifest: Option<(Schema, StoredJson)>,
 }
 
-/// A manifest's JSON. Kept only if it cannot be derived from the bytes.
+/// The JSON of a manifest. It is kept only if it cannot be derived from the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Json {
+enum StoredJson {
     /// The bytes themselves.
     Raw,
     /// The bytes on one line, as docker stores them.
     Compacted,
     /// Another document.
-    Own(Vec<u8>),
+    Separate(Vec<u8>),
 }
 
 impl Entry {
     /// An image as a registry served it.
     pub fn fetched(reference: Reference, schema: Schema, bytes: Vec<u8>, platform: Option<Platform>) -> Entry {
-        let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), &bytes) };
-        Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
+        let descriptor = Descriptor { platform, ..Descriptor::for_content(schema.media_type(), &bytes) };
+        Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, StoredJson::Raw)) }
     }
 
     /// An image of which only the descriptor is known.
-    pub fn described_as(reference: Reference, descriptor: Descriptor) -> Entry {
+    pub fn from_descriptor(reference: Reference, descriptor: Descriptor) -> Entry {
         Entry { reference, descriptor, source: None, raw: None, manifest: None }
     }
 
@@ -61,14 +62,14 @@ impl Entry {
     ///
     /// # Errors
     /// Bytes that do not match the descriptor.
-    pub fn listed(
+    pub fn child_of_list(
         reference: Reference,
         schema: Schema,
         bytes: Vec<u8>,
         descriptor: Descriptor,
         source: Reference,
     ) -> Result<Entry, DocumentError> {
-        let manifest = Some((schema, Json::Raw));
+        let manifest = Some((schema, StoredJson::Raw));
         let entry = Entry { reference, descriptor, source: Some(source), raw: Some(bytes), manifest };
         entry.verify()?;
         Ok(entry)
@@ -84,35 +85,37 @@ impl Entry {
         manifest::subject(&self.payload().ok()?)
     }
 
-    /// The artifact type that the user or the index gave it: not that of its manifest, nor the media type of its
-    /// configuration, which add nothing.
-    pub fn given_artifact_type(&self) -> &str {
-        let given = self.descriptor.artifact_type.as_str();
-        let is_own = |payload: Cow<'_, [u8]>| manifest::own_types(&payload).iter().any(|own| own == given);
-        if given.is_empty() || self.payload().is_ok_and(is_own) { "" } else { given }
+    /// The artifact type that the user or the index has set; empty if it equals that of the manifest or the media type
+    /// of the configuration, because then it adds nothing.
+    pub fn explicit_artifact_type(&self) -> &str {
+        let artifact_type = self.descriptor.artifact_type.as_str();
+        let is_from_manifest = |payload: Cow<'_, [u8]>| {
+            manifest::artifact_and_config_types(&payload).iter().any(|manifest_type| manifest_type == artifact_type)
+        };
+        if artifact_type.is_empty() || self.payload().is_ok_and(is_from_manifest) { "" } else { artifact_type }
     }
 
-    /// Its descriptor in a new list. In an OCI index it has the manifest's own artifact type; a Docker list has it only
-    /// if it was given.
-    pub fn described(&self, is_oci: bool) -> Descriptor {
+    /// The descriptor in a new list. In an OCI index it has the artifact type of the manifest; in a Docker list only
+    /// one that was set explicitly.
+    pub fn list_descriptor(&self, is_oci: bool) -> Descriptor {
         let mut descriptor = self.descriptor.clone();
         if !is_oci {
-            self.given_artifact_type().clone_into(&mut descriptor.artifact_type);
+            self.explicit_artifact_type().clone_into(&mut descriptor.artifact_type);
         } else if descriptor.artifact_type.is_empty()
             && let Ok(payload) = self.payload()
         {
-            let [own, _] = manifest::own_types(&payload);
-            descriptor.artifact_type = own;
+            let [manifest_type, _] = manifest::artifact_and_config_types(&payload);
+            descriptor.artifact_type = manifest_type;
         }
         descriptor
     }
 
-    /// Whether the original bytes are here, so that nothing need be fetched again.
+    /// Whether the entry has the original bytes, so that they need not be fetched again.
     pub fn has_raw(&self) -> bool {
         self.raw.is_some()
     }
 
-    /// Checks the original bytes, if they are here, against the descriptor.
+    /// Checks the original bytes, if the entry has them, against the descriptor.
     ///
     /// # Errors
     /// Bytes of another digest or size.
@@ -122,7 +125,7 @@ impl Entry {
             return Err(self.mismatch(raw));
         }
         if self.descriptor.size != raw.len() as u64 {
-            return Err(DocumentError::Length {
+            return Err(DocumentError::SizeMismatch {
                 reference: self.reference.to_string(),
                 expected: self.descriptor.size,
                 found: raw.len() as u64,
@@ -134,7 +137,7 @@ impl Entry {
     /// The bytes to send to a registry under the descriptor's digest.
     ///
     /// # Errors
-    /// No stored form of the manifest has that digest.
+    /// The stored manifest has another digest, on one line and with each indentation.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let digest = &self.descriptor.digest;
         if let Some(raw) = &self.raw {
@@ -145,14 +148,14 @@ impl Entry {
         if digest.verifies(&json) {
             return Ok(json);
         }
-        let dockers = json::indent(&json, schema.indentation());
-        let others = ["   ", "  "].map(|unit| json::indent(&json, unit));
-        let missing = self.mismatch(&dockers);
-        let forms = std::iter::once(dockers).chain(others);
-        forms.map(Cow::Owned).find(|form| digest.verifies(form)).ok_or(missing)
+        let docker_indented = json::indent(&json, schema.indentation());
+        let other_indentations = ["   ", "  "].map(|unit| json::indent(&json, unit));
+        let mismatch = self.mismatch(&docker_indented);
+        let candidates = std::iter::once(docker_indented).chain(other_indentations);
+        candidates.map(Cow::Owned).find(|candidate| digest.verifies(candidate)).ok_or(mismatch)
     }
 
-    /// The manifest as JSON, for display: the original bytes, or docker's stored form of them.
+    /// The manifest as JSON, for display: the original bytes, or the JSON that docker stored.
     ///
     /// # Errors
     /// An entry without a manifest.
@@ -165,9 +168,9 @@ impl Entry {
         let raw = self.raw.as_deref().unwrap_or_default();
         let (schema, json) = self.manifest.as_ref()?;
         let json = match json {
-            Json::Raw => Cow::Borrowed(raw),
-            Json::Compacted => Cow::Owned(json::compact(raw)),
-            Json::Own(json) => Cow::Borrowed(json.as_slice()),
+            StoredJson::Raw => Cow::Borrowed(raw),
+            StoredJson::Compacted => Cow::Owned(json::compact(raw)),
+            StoredJson::Separate(json) => Cow::Borrowed(json.as_slice()),
         };
         Some((*schema, json))
     }
@@ -177,7 +180,7 @@ impl Entry {
         self.manifest.as_ref().map(|(schema, _)| *schema)
     }
 
-    /// The media type to put the manifest with: that of its format, whatever a list says.
+    /// The media type for a PUT of the manifest: that of its format, even if a list states another.
     pub fn media_type(&self) -> &str {
         self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())
     }
@@ -206,8 +209,8 @@ impl Entry {
     /// # Errors
     /// A file that is not JSON of that structure, or an old one whose bytes do not match its digest.
     pub fn decode(file: &[u8]) -> Result<Entry, DocumentError> {
-        json::check_size(file)?;
-        let file = json::with_whole_characters(file);
+        json::check_value_count(file)?;
+        let file = json::replace_lone_surrogates(file);
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(&file)?;
         let member = |name: &str| {
             let found = members
@@ -216,24 +219,25 @@ impl Entry {
             found.map(|value| value.get()).filter(|json| *json != "null")
         };
         let text = |name| member(name).map(serde_json::from_str::<String>).transpose();
-        let reference = text("Ref")?.ok_or(DocumentError::Missing("Ref"))?;
+        let reference = text("Ref")?.ok_or(DocumentError::MissingMember("Ref"))?;
         let reference = Reference::parse_canonical(&reference)?;
         let manifest = [Schema::Docker, Schema::Oci]
             .into_iter()
             .find_map(|schema| member(schema.member()).map(|json| (schema, json.as_bytes())));
         let digest = text("Digest")?.filter(|digest| !digest.is_empty());
         let raw = text("Raw")?.filter(|raw| !raw.is_empty());
-        let raw = raw.map(|raw| STANDARD.decode(raw).map_err(|e| DocumentError::Base64(e.to_string()))).transpose()?;
+        let raw =
+            raw.map(|raw| STANDARD.decode(raw).map_err(|e| DocumentError::InvalidBase64(e.to_string()))).transpose()?;
         let descriptor = match digest {
-            Some(digest) => old_descriptor(&reference, digest, manifest, member("Platform"))?,
+            Some(digest) => decode_old_descriptor(&reference, digest, manifest, member("Platform"))?,
             None => {
-                let json = member("Descriptor").ok_or(DocumentError::Missing("Descriptor"))?;
+                let json = member("Descriptor").ok_or(DocumentError::MissingMember("Descriptor"))?;
                 Descriptor::decode(&json::parse(json.as_bytes())?)?
             }
         };
         let is_compacted = |json: &[u8]| raw.as_deref().is_some_and(|raw| json::compact(raw) == json);
         let manifest = manifest.map(|(schema, json)| {
-            (schema, if is_compacted(json) { Json::Compacted } else { Json::Own(json.to_vec()) })
+            (schema, if is_compacted(json) { StoredJson::Compacted } else { StoredJson::Separate(json.to_vec()) })
         });
         let source = text("Source")?.map(|source| Reference::parse_canonical(&source)).transpose()?;
         Ok(Entry { reference, descriptor, source, raw, manifest })
@@ -244,7 +248,7 @@ impl Entry {
     }
 
     fn mismatch(&self, bytes: &[u8]) -> DocumentError {
-        DocumentError::Mismatch {
+        DocumentError::DigestMismatch {
             reference: self.reference.to_string(),
             expected: self.descriptor.digest.clone(),
             found: Digest::from_bytes(bytes),
@@ -252,30 +256,30 @@ impl Entry {
     }
 }
 
-/// Entries from before docker had descriptors have a digest and a platform at their top level.
-fn old_descriptor(
+/// Reads an entry from before docker had descriptors, which has a digest and a platform at their top level.
+fn decode_old_descriptor(
     reference: &Reference,
     digest: String,
     manifest: Option<(Schema, &[u8])>,
     platform: Option<&str>,
 ) -> Result<Descriptor, DocumentError> {
     let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
-    let expected: Digest = digest.parse().map_err(|error| DocumentError::Digest(digest, error))?;
+    let expected: Digest = digest.parse().map_err(|error| DocumentError::InvalidDigest(digest, error))?;
     if !expected.verifies(json) {
-        return Err(DocumentError::OldEntry { expected, found: Digest::from_bytes(json) });
+        return Err(DocumentError::OldEntryMismatch { expected, found: Digest::from_bytes(json) });
     }
     let platform = platform.map(|json| json::parse(json.as_bytes())).transpose()?;
-    let platform = platform.as_ref().map(descriptor::config_platform).transpose()?;
+    let platform = platform.as_ref().map(descriptor::decode_config_platform).transpose()?;
     Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
 }
 
-/// The annotations by which BuildKit marks attestations in an index.
+/// The annotations that BuildKit gives to attestations in an index.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 const ATTESTATION: &str = "attestation-manifest";
 
-/// Marks a descriptor as that of an attestation of this image.
-pub fn mark_attestation(descriptor: &mut Descriptor, image: &Digest) {
+/// Adds the annotations of an attestation of this image to a descriptor.
+pub fn annotate_as_attestation(descriptor: &mut Descriptor, image: &Digest) {
     descriptor.annotations.insert(REFERENCE_TYPE.to_owned(), ATTESTATION.to_owned());
     descriptor.annotations.insert(REFERENCE_DIGEST.to_owned(), image.to_string());
 }

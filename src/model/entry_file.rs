@@ -1,4 +1,4 @@
-//! The file that docker keeps for an entry, which `inspect -v` prints too.
+//! The file that docker keeps for an entry. `inspect -v` prints the same JSON.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::platform::Platform;
 /// The members, in docker's order.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct File<'a> {
+struct EntryFile<'a> {
     r#ref: String,
     descriptor: &'a Descriptor,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ struct File<'a> {
     source: Option<String>,
 }
 
-/// The file, byte for byte as docker writes it.
+/// The bytes of the file, as docker writes it.
 ///
 /// # Errors
 /// A manifest that is not JSON.
@@ -41,19 +41,19 @@ pub(super) fn encode(
     source: Option<String>,
 ) -> Result<Vec<u8>, DocumentError> {
     let json = manifest.map(|(schema, json)| raw_value(json).map(|value| (schema, value))).transpose()?;
-    let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
-    let file = File {
+    let json_of = |format: Schema| json.as_ref().filter(|(schema, _)| *schema == format).map(|(_, value)| &**value);
+    let file = EntryFile {
         r#ref: name.to_string(),
         descriptor,
         raw: raw.filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
-        docker: of(Schema::Docker),
-        oci: of(Schema::Oci),
+        docker: json_of(Schema::Docker),
+        oci: json_of(Schema::Oci),
         source,
     };
     Ok(json::encode(&file)?)
 }
 
-/// The file of an image that was fetched under any name.
+/// The bytes of the file of an image that a registry served.
 ///
 /// # Errors
 /// A manifest that is not JSON.
@@ -63,7 +63,7 @@ pub fn encode_fetched(
     bytes: &[u8],
     platform: Option<Platform>,
 ) -> Result<Vec<u8>, DocumentError> {
-    let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), bytes) };
+    let descriptor = Descriptor { platform, ..Descriptor::for_content(schema.media_type(), bytes) };
     encode(name, &descriptor, Some(bytes), Some((schema, bytes)), None)
 }
 

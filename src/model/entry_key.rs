@@ -16,12 +16,12 @@ pub struct EntryKey {
 
 impl EntryKey {
     /// The key of an image's entry.
-    pub fn of(image: &Reference) -> EntryKey {
+    pub fn from_image(image: &Reference) -> EntryKey {
         EntryKey { text: image.to_string(), is_image: true }
     }
 
-    /// Any other key: a position in a list, a digest, or a store's name for an entry that is not named after its image.
-    pub fn named(name: impl Into<String>) -> EntryKey {
+    /// Any other key: a position in a list, a digest, or the file name of an entry that is not named after its image.
+    pub fn from_text(name: impl Into<String>) -> EntryKey {
         EntryKey { text: name.into(), is_image: false }
     }
 
@@ -31,11 +31,11 @@ impl EntryKey {
     }
 
     /// The key as text.
-    pub fn text(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    fn sorted(&self) -> impl Iterator<Item = u8> {
+    fn sort_bytes(&self) -> impl Iterator<Item = u8> {
         let is_image = self.is_image;
         self.text.bytes().map(move |byte| match byte {
             b':' if is_image => b'-',
@@ -47,8 +47,8 @@ impl EntryKey {
 
 impl Ord for EntryKey {
     fn cmp(&self, other: &EntryKey) -> Ordering {
-        let by_name = || self.is_image.cmp(&other.is_image).then_with(|| self.text.cmp(&other.text));
-        self.sorted().cmp(other.sorted()).then_with(by_name)
+        let by_text = || self.is_image.cmp(&other.is_image).then_with(|| self.text.cmp(&other.text));
+        self.sort_bytes().cmp(other.sort_bytes()).then_with(by_text)
     }
 }
 
@@ -63,15 +63,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_sort_as_docker_sorts_them() {
-        let of = |text: &str| EntryKey::of(&Reference::parse(text).unwrap());
-        let mut keys = ["h.x/a:2", "h.x/a/b:1", "h.x/a.b:1", "h.x/a:10", "h.x/a_b:1", "h.x:5/a:1"].map(of).to_vec();
-        keys.push(EntryKey::named("h.x_a-1"));
+    fn entry_keys_sort_as_docker_sorts_images() {
+        let image_key = |text: &str| EntryKey::from_image(&Reference::parse(text).unwrap());
+        let mut keys =
+            ["h.x/a:2", "h.x/a/b:1", "h.x/a.b:1", "h.x/a:10", "h.x/a_b:1", "h.x:5/a:1"].map(image_key).to_vec();
+        keys.push(EntryKey::from_text("h.x_a-1"));
         keys.sort();
-        let sorted: Vec<&str> = keys.iter().map(EntryKey::text).collect();
-        // `-` is before `.`, and that before `_`.
+        let sorted: Vec<&str> = keys.iter().map(EntryKey::as_str).collect();
+        // The byte order is `-`, `.`, `_`.
         assert_eq!(sorted, ["h.x:5/a:1", "h.x_a-1", "h.x/a:10", "h.x/a:2", "h.x/a.b:1", "h.x/a/b:1", "h.x/a_b:1"]);
-        assert_eq!(of("h.x/a:1").image(), Some("h.x/a:1"));
-        assert_ne!(of("h.x/a:1"), EntryKey::named("h.x/a:1"));
+        assert_eq!(image_key("h.x/a:1").image(), Some("h.x/a:1"));
+        assert_ne!(image_key("h.x/a:1"), EntryKey::from_text("h.x/a:1"));
     }
 }

@@ -11,7 +11,7 @@ fn entry() -> Entry {
 }
 
 #[test]
-fn a_file_reads_back_as_the_entry() {
+fn entry_decodes_the_file_that_it_encodes() {
     let file = entry().encode().unwrap();
     let text = String::from_utf8(file.clone()).unwrap();
     assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
@@ -23,7 +23,7 @@ fn a_file_reads_back_as_the_entry() {
 }
 
 #[test]
-fn bytes_that_were_not_kept_are_made_again_only_if_they_hash_right() {
+fn entry_without_raw_gives_only_bytes_with_the_right_digest() {
     let compact = json::compact(MANIFEST.as_bytes());
     for indentation in [None, Some("  "), Some("   ")] {
         let bytes = indentation.map_or(compact.clone(), |unit| json::indent(&compact, unit));
@@ -34,52 +34,53 @@ fn bytes_that_were_not_kept_are_made_again_only_if_they_hash_right() {
         value["Descriptor"]["digest"] = digest.as_str().into();
         let read = Entry::decode(&serde_json::to_vec(&value).unwrap()).unwrap();
         assert!(!read.has_raw());
-        // serde_json unescapes the manifest on its way through `Value`, so it is escaped again as docker stores it.
+        // `Value` has the manifest without escapes, so it is escaped again as docker stores it.
         let stored = Entry::decode(&json::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
         assert_eq!(&*stored.bytes().unwrap(), bytes);
-        assert!(matches!(read.bytes(), Err(DocumentError::Mismatch { .. })));
+        assert!(matches!(read.bytes(), Err(DocumentError::DigestMismatch { .. })));
     }
 }
 
 #[test]
-fn an_old_entry_gets_its_descriptor_from_its_top_members() {
+fn old_entry_gets_its_descriptor_from_its_top_level_members() {
     let manifest = r#"{"layers":[]}"#;
-    let old = |digest: &str| {
+    let old_entry = |digest: &str| {
         format!(
             r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{{"os":"linux","architecture":"arm","features":["sse"]}}}}"#
         )
     };
-    let read = Entry::decode(old(Digest::from_bytes(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
+    let read = Entry::decode(old_entry(Digest::from_bytes(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
     assert_eq!(read.descriptor.size, 13);
     assert_eq!(read.descriptor.platform.as_ref().unwrap().architecture, "arm");
     assert!(!String::from_utf8(read.encode().unwrap()).unwrap().contains("features"));
-    let wrong = Entry::decode(old(Digest::from_bytes(b"other").as_str()).as_bytes());
-    assert!(matches!(wrong, Err(DocumentError::OldEntry { .. })));
+    let decoded = Entry::decode(old_entry(Digest::from_bytes(b"other").as_str()).as_bytes());
+    assert!(matches!(decoded, Err(DocumentError::OldEntryMismatch { .. })));
 }
 
 #[test]
-fn a_child_of_a_list_keeps_what_the_list_says_of_it() {
+fn child_of_list_keeps_the_descriptor_of_the_list() {
     let platform = Platform { os: "linux".into(), features: vec!["sse4".into()], ..Platform::default() };
-    let mut descriptor = Descriptor::of(Schema::Oci.media_type(), MANIFEST.as_bytes());
+    let mut descriptor = Descriptor::for_content(Schema::Oci.media_type(), MANIFEST.as_bytes());
     descriptor.platform = Some(platform);
     descriptor.annotations.insert(REFERENCE_TYPE.into(), ATTESTATION.into());
     descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::from_bytes(b"x").to_string());
     let source = Reference::parse("h.x/l:1").unwrap().with_digest(&Digest::from_bytes(b"l"));
     let reference = source.repository().at_digest(&descriptor.digest);
     let bytes = MANIFEST.as_bytes().to_vec();
-    let listed = Entry::listed(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
-    assert_eq!(listed.attests(), Some(Digest::from_bytes(b"x")));
-    let file = listed.encode().unwrap();
+    let child =
+        Entry::child_of_list(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
+    assert_eq!(child.attests(), Some(Digest::from_bytes(b"x")));
+    let file = child.encode().unwrap();
     let text = String::from_utf8(file.clone()).unwrap();
     assert!(text.ends_with(&format!(r#","Source":"{source}"}}"#)), "{text}");
     let read = Entry::decode(&file).unwrap();
     assert_eq!((&read.descriptor, &read.source), (&descriptor, &Some(source.clone())));
     assert_eq!(read.encode().unwrap(), file);
-    assert!(Entry::listed(reference, Schema::Oci, b"{}".to_vec(), descriptor, source).is_err());
+    assert!(Entry::child_of_list(reference, Schema::Oci, b"{}".to_vec(), descriptor, source).is_err());
 }
 
 #[test]
-fn what_is_no_entry_says_why() {
+fn decode_reports_why_a_file_is_no_entry() {
     for (file, error) in [
         ("", "not valid JSON: EOF while parsing a value at line 1 column 0"),
         ("{}", "Ref is missing"),

@@ -1,4 +1,4 @@
-//! Why a document cannot be read, or a draft cannot become a list. The texts are docker's where docker has one.
+//! Why a document cannot be read, or a draft cannot become a list. Where docker has a message, it is docker's.
 
 use crate::digest::{Digest, DigestError};
 use crate::failure_kind::FailureKind;
@@ -10,22 +10,22 @@ use crate::reference::ReferenceError;
 pub enum DocumentError {
     /// Content that is not JSON, or is cut short.
     #[error("not valid JSON: {0}")]
-    Json(String),
+    InvalidJson(String),
     /// JSON of another structure.
     #[error(transparent)]
-    Type(#[from] WrongType),
+    WrongType(#[from] WrongType),
     /// A required member that is missing.
     #[error("{0} is missing")]
-    Missing(&'static str),
+    MissingMember(&'static str),
     /// A document with the members of an index, served as a manifest.
     #[error("manifest: expected manifest but found index")]
     IndexAsManifest,
-    /// A document with the members of a manifest, served as an index. Docker's words.
+    /// A document with the members of a manifest, served as an index. The message is docker's.
     #[error("index: expected index but found manifest")]
     ManifestAsIndex,
     /// A document whose own media type differs from the registry's.
     #[error("it is served as {served}, but its mediaType is {stated}")]
-    TwoTypes {
+    ConflictingMediaTypes {
         /// The registry's Content-Type.
         served: &'static str,
         /// The document's `mediaType`.
@@ -33,19 +33,19 @@ pub enum DocumentError {
     },
     /// A member that is not a reference.
     #[error("{0}")]
-    Reference(#[from] ReferenceError),
+    InvalidReference(#[from] ReferenceError),
     /// A member that is not a digest.
     #[error("digest {0:?}: {1}")]
-    Digest(String, DigestError),
+    InvalidDigest(String, DigestError),
     /// A negative size.
     #[error("{0} is no size")]
-    Size(i64),
+    NegativeSize(i64),
     /// An entry whose manifest is not base64.
     #[error("Raw is not base64: {0}")]
-    Base64(String),
+    InvalidBase64(String),
     /// An old entry whose manifest does not match its digest.
     #[error("image manifest digest mismatch ({expected} != {found})")]
-    OldEntry {
+    OldEntryMismatch {
         /// The digest in the entry.
         expected: Digest,
         /// The digest of the bytes.
@@ -53,7 +53,7 @@ pub enum DocumentError {
     },
     /// An entry whose bytes do not match the digest of its descriptor.
     #[error("internal digest mismatch for {reference}: expected {expected}, got {found}")]
-    Mismatch {
+    DigestMismatch {
         /// The entry's image.
         reference: String,
         /// The digest in the descriptor.
@@ -63,7 +63,7 @@ pub enum DocumentError {
     },
     /// An entry whose bytes do not match the size of its descriptor.
     #[error("internal size mismatch for {reference}: expected {expected}, got {found}")]
-    Length {
+    SizeMismatch {
         /// The entry's image.
         reference: String,
         /// The size in the descriptor, in bytes.
@@ -77,36 +77,36 @@ pub enum DocumentError {
     /// An entry without a platform, which a list needs.
     #[error("manifest {0} must have an OS and Architecture to be pushed to a registry")]
     NoPlatform(String),
-    /// What a Docker manifest list cannot hold.
+    /// Content that a Docker manifest list cannot hold.
     #[error("{list} would be a Docker manifest list, which has no place for {what}")]
-    BeyondDocker {
+    OciOnlyContent {
         /// The list.
         list: String,
-        /// What it cannot hold.
+        /// The content, as in "no place for WHAT".
         what: String,
     },
 }
 
 impl DocumentError {
-    /// What scripts see of it. `is_served` is whether the document came from a registry.
+    /// The kind of the error for scripts. `is_served`: the document came from a registry.
     pub fn kind(&self, is_served: bool) -> FailureKind {
         match self {
-            // These are about what is made of a document here.
-            DocumentError::NoPlatform(_) | DocumentError::BeyondDocker { .. } => FailureKind::Draft,
+            // These are about the draft, even if its documents came from a registry.
+            DocumentError::NoPlatform(_) | DocumentError::OciOnlyContent { .. } => FailureKind::Draft,
             _ if !is_served => FailureKind::Draft,
-            DocumentError::OldEntry { .. } | DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
-                FailureKind::Verification
-            }
-            DocumentError::Json(_)
-            | DocumentError::Type(_)
-            | DocumentError::Missing(_)
+            DocumentError::OldEntryMismatch { .. }
+            | DocumentError::DigestMismatch { .. }
+            | DocumentError::SizeMismatch { .. } => FailureKind::Verification,
+            DocumentError::InvalidJson(_)
+            | DocumentError::WrongType(_)
+            | DocumentError::MissingMember(_)
             | DocumentError::IndexAsManifest
             | DocumentError::ManifestAsIndex
-            | DocumentError::TwoTypes { .. }
-            | DocumentError::Reference(_)
-            | DocumentError::Digest(..)
-            | DocumentError::Size(_)
-            | DocumentError::Base64(_)
+            | DocumentError::ConflictingMediaTypes { .. }
+            | DocumentError::InvalidReference(_)
+            | DocumentError::InvalidDigest(..)
+            | DocumentError::NegativeSize(_)
+            | DocumentError::InvalidBase64(_)
             | DocumentError::NoPayload(_) => FailureKind::Protocol,
         }
     }
@@ -114,6 +114,6 @@ impl DocumentError {
 
 impl From<serde_json::Error> for DocumentError {
     fn from(error: serde_json::Error) -> DocumentError {
-        DocumentError::Json(error.to_string())
+        DocumentError::InvalidJson(error.to_string())
     }
 }

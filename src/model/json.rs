@@ -1,9 +1,8 @@
-//! JSON as Go's `encoding/json` writes and reads it, byte for byte, because docker's store, lists and output have that
-//! format.
+//! JSON as Go's `encoding/json` writes and reads it, byte for byte. Docker's store, lists and output have that format.
 //!
-//! Hand-written because no crate does it: Go escapes `<`, `>`, `&`, U+2028 and U+2029, re-indents documents without
-//! changing their numbers, strings and order of keys, matches member names in any case, and reads `null` as an empty
-//! value. serde_json parses and writes all values.
+//! This is written by hand because no crate does it: Go escapes `<`, `>`, `&`, U+2028 and U+2029, re-indents documents
+//! without changing their numbers, strings and order of keys, matches member names in any case, and reads `null` as an
+//! empty value. serde_json parses and writes all values.
 
 use std::borrow::Cow;
 
@@ -16,7 +15,7 @@ use crate::sanitize;
 /// Writes a value on one line as `json.Marshal` does.
 ///
 /// # Errors
-/// What serde_json refuses to write, such as a map whose keys are no strings.
+/// A value that serde_json refuses to write, such as a map whose keys are not strings.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(value).map(|bytes| compact(&bytes))
 }
@@ -29,34 +28,34 @@ const VALUES_MAX: usize = 500_000;
 ///
 /// # Errors
 /// More than half a million values.
-pub fn check_size(json: &[u8]) -> Result<(), serde_json::Error> {
+pub fn check_value_count(json: &[u8]) -> Result<(), serde_json::Error> {
     // A value takes at least one byte and a separator.
     if json.len() / 2 < VALUES_MAX {
         return Ok(());
     }
     let mut scanner = Scanner::default();
-    let begins = |byte: &u8| {
-        scanner.step(*byte);
+    let is_separator = |byte: &u8| {
+        scanner.read(*byte);
         !scanner.in_string && matches!(byte, b',' | b'[' | b'{')
     };
-    if json.iter().copied().filter(begins).count() < VALUES_MAX {
+    if json.iter().copied().filter(is_separator).count() < VALUES_MAX {
         return Ok(());
     }
     Err(serde_json::Error::custom(format!("more than {VALUES_MAX} values")))
 }
 
-/// Reads a JSON document as Go does where serde_json is stricter: half of a surrogate pair is U+FFFD, and the last of a
+/// Reads a JSON document as Go does where serde_json is stricter: a lone surrogate becomes U+FFFD, and the last of a
 /// repeated member counts.
 ///
 /// # Errors
 /// Content that is not JSON, is nested deeper than 128 levels, or has too many values.
 pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
-    check_size(json)?;
-    serde_json::from_slice(&with_whole_characters(json))
+    check_value_count(json)?;
+    serde_json::from_slice(&replace_lone_surrogates(json))
 }
 
-/// The document with every escaped lone surrogate replaced by an escaped U+FFFD.
-pub fn with_whole_characters(json: &[u8]) -> Cow<'_, [u8]> {
+/// Replaces every escaped lone surrogate by an escaped U+FFFD.
+pub fn replace_lone_surrogates(json: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Option<Vec<u8>> = None;
     let mut at = 0;
     let next_escape = |at: usize| json.get(at..)?.iter().position(|byte| *byte == b'\\');
@@ -83,7 +82,7 @@ fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Puts a JSON document on one line and escapes it as `json.Marshal` does with an embedded document.
+/// Writes a JSON document on one line and escapes it, as `json.Marshal` does with an embedded document.
 ///
 /// Strings stay as they are, except for the five characters that Go escapes. Content that is not JSON becomes another
 /// text that is not JSON; callers have parsed the document before.
@@ -96,7 +95,7 @@ pub fn compact(json: &[u8]) -> Vec<u8> {
             rest = tail;
             continue;
         }
-        scanner.step(byte);
+        scanner.read(byte);
         match (byte, tail) {
             (b'<', _) => out.extend_from_slice(b"\\u003c"),
             (b'>', _) => out.extend_from_slice(b"\\u003e"),
@@ -113,7 +112,7 @@ pub fn compact(json: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Re-indents a JSON document as `json.Indent` does: `unit` per level, white space at the end kept.
+/// Indents a JSON document as `json.Indent` does: by `unit` per level. White space at the end is kept.
 pub fn indent(json: &[u8], unit: &str) -> Vec<u8> {
     let body = json.trim_ascii_end();
     let mut out = Vec::with_capacity(json.len() * 2);
@@ -125,7 +124,7 @@ pub fn indent(json: &[u8], unit: &str) -> Vec<u8> {
             continue;
         }
         let was_in_string = scanner.in_string;
-        scanner.step(byte);
+        scanner.read(byte);
         let closes = !was_in_string && matches!(byte, b'}' | b']');
         if opened && !closes {
             depth += 1;
@@ -158,7 +157,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Distinguishes what is inside a string from what is outside.
+/// Tracks whether the bytes that are read are inside a string.
 #[derive(Default)]
 struct Scanner {
     in_string: bool,
@@ -166,7 +165,7 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn step(&mut self, byte: u8) {
+    fn read(&mut self, byte: u8) {
         match byte {
             _ if self.escaped => self.escaped = false,
             b'\\' if self.in_string => self.escaped = true,
@@ -178,29 +177,29 @@ impl Scanner {
 
 /// A JSON object read as Go reads one into a struct: names in any case, `null` as missing.
 pub struct Members<'a> {
-    what: &'a str,
+    go_type: &'a str,
     map: &'a Map<String, Value>,
 }
 
 /// A member of another type than the struct has. The text is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("json: cannot unmarshal {found} into Go {place}")]
+#[error("json: cannot unmarshal {found} into Go {expectation}")]
 pub struct WrongType {
     found: &'static str,
-    place: String,
+    expectation: String,
 }
 
 impl<'a> Members<'a> {
-    /// Reads `value` as the struct that Go calls `what`. `null` has no members.
+    /// Reads `value` as the struct that Go calls `go_type`. `null` has no members.
     ///
     /// # Errors
     /// A value that is neither an object nor `null`.
-    pub fn of(what: &'a str, value: &'a Value) -> Result<Members<'a>, WrongType> {
+    pub fn parse(go_type: &'a str, value: &'a Value) -> Result<Members<'a>, WrongType> {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         match value {
-            Value::Object(map) => Ok(Members { what, map }),
-            Value::Null => Ok(Members { what, map: &EMPTY }),
-            other => Err(WrongType { found: type_name(other), place: format!("value of type v1.{what}") }),
+            Value::Object(map) => Ok(Members { go_type, map }),
+            Value::Null => Ok(Members { go_type, map: &EMPTY }),
+            other => Err(WrongType { found: type_name(other), expectation: format!("value of type v1.{go_type}") }),
         }
     }
 
@@ -234,7 +233,7 @@ impl<'a> Members<'a> {
         let items = match self.get(name) {
             None => return Ok(Vec::new()),
             Some(Value::Array(items)) => items,
-            Some(other) => return Err(self.wrong(name, other, "[]string")),
+            Some(other) => return Err(self.wrong_type(name, other, "[]string")),
         };
         items.iter().map(|item| self.text(name, Some(item))).collect()
     }
@@ -244,7 +243,7 @@ impl<'a> Members<'a> {
         match value {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(self.wrong(name, other, "string")),
+            Some(other) => Err(self.wrong_type(name, other, "string")),
         }
     }
 
@@ -255,7 +254,7 @@ impl<'a> Members<'a> {
     pub fn integer(&self, name: &str) -> Result<i64, WrongType> {
         match self.get(name) {
             None => Ok(0),
-            Some(value) => value.as_i64().ok_or_else(|| self.wrong(name, value, "int64")),
+            Some(value) => value.as_i64().ok_or_else(|| self.wrong_type(name, value, "int64")),
         }
     }
 
@@ -267,20 +266,20 @@ impl<'a> Members<'a> {
         match self.get(name) {
             None => Ok(&[]),
             Some(Value::Array(items)) => Ok(items),
-            Some(other) => Err(self.wrong(name, other, "array")),
+            Some(other) => Err(self.wrong_type(name, other, "array")),
         }
     }
 
-    fn wrong(&self, name: &str, found: &Value, wanted: &'static str) -> WrongType {
-        WrongType::of((self.what, name), found, wanted)
+    fn wrong_type(&self, name: &str, found: &Value, expected: &'static str) -> WrongType {
+        WrongType::new((self.go_type, name), found, expected)
     }
 }
 
 impl WrongType {
-    /// A member of a struct, by Go's names of both, which is not of the type `wanted`.
-    pub(super) fn of((what, name): (&str, &str), found: &Value, wanted: &'static str) -> WrongType {
-        let place = format!("struct field {what}.{} of type {wanted}", sanitize::word(name));
-        WrongType { found: type_name(found), place }
+    /// The error for a member of a struct that is not of the type `expected`. Both have Go's names.
+    pub(super) fn new((go_type, name): (&str, &str), found: &Value, expected: &'static str) -> WrongType {
+        let expectation = format!("struct field {go_type}.{} of type {expected}", sanitize::word(name));
+        WrongType { found: type_name(found), expectation }
     }
 }
 
@@ -312,35 +311,35 @@ mod tests {
     }
 
     #[test]
-    fn indent_is_gos() {
+    fn indent_writes_what_go_writes() {
         let source = br#" {"a":[1,{"b":"c,:{}"}],"e":{},"f":[ ],"g":null}"#;
         let expected = "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": \"c,:{}\"\n\t\t}\n\t],\n\t\"e\": {},\n\t\"f\": [],\n\t\"g\": null\n}";
         assert_eq!(String::from_utf8(indent(source, "\t")).unwrap(), expected);
-        let with_end = [source.as_slice(), b"\n "].concat();
-        assert_eq!(String::from_utf8(indent(&with_end, "\t")).unwrap(), format!("{expected}\n "));
+        let with_trailing_space = [source.as_slice(), b"\n "].concat();
+        assert_eq!(String::from_utf8(indent(&with_trailing_space, "\t")).unwrap(), format!("{expected}\n "));
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_a_replacement_character() {
+    fn parse_replaces_lone_surrogates() {
         let json = r#"{"a":"\ud83d\ude00","b":"\ud83d","c":"\ude00x","d":"\ud83d\ud83d\ude00","e":"\\ud83d"}"#;
         let expected = json!({"a": "😀", "b": "\u{fffd}", "c": "\u{fffd}x", "d": "\u{fffd}😀", "e": "\\ud83d"});
         assert_eq!(parse(json.as_bytes()).unwrap(), expected);
     }
 
     #[test]
-    fn what_would_take_much_memory_is_not_read() {
+    fn parse_refuses_a_document_of_too_many_values() {
         let zeros = |count: usize| format!("[{}]", vec!["0"; count].join(","));
         assert!(parse(zeros(VALUES_MAX - 1).as_bytes()).is_ok());
-        let refused = |json: &str| parse(json.as_bytes()).unwrap_err().to_string();
-        assert_eq!(refused(&zeros(VALUES_MAX)), "more than 500000 values");
-        assert_eq!(refused(&format!("[{}]", vec!["{\"\":0}"; VALUES_MAX / 2].join(","))), "more than 500000 values");
+        let error_text = |json: &str| parse(json.as_bytes()).unwrap_err().to_string();
+        assert_eq!(error_text(&zeros(VALUES_MAX)), "more than 500000 values");
+        assert_eq!(error_text(&format!("[{}]", vec!["{\"\":0}"; VALUES_MAX / 2].join(","))), "more than 500000 values");
         assert!(parse(format!("\"{}\"", ",[{".repeat(VALUES_MAX)).as_bytes()).is_ok());
     }
 
     #[test]
     fn members_are_read_as_go_reads_them() {
         let value = json!({"OS": "a", "os": "b", "list": null, "numbers": [1], "size": 1.5});
-        let members = Members::of("Platform", &value).unwrap();
+        let members = Members::parse("Platform", &value).unwrap();
         assert_eq!(members.string("os").unwrap(), "b");
         assert_eq!(members.strings("list").unwrap(), Vec::<String>::new());
         assert_eq!(
@@ -368,16 +367,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn neither_form_changes_what_a_document_says(value in any_json()) {
+        fn indent_and_compact_keep_the_value(value in any_json()) {
             let indented = indent(&encode(&value).unwrap(), "   ");
             prop_assert_eq!(&serde_json::from_slice::<Value>(&indented).unwrap(), &value);
             prop_assert_eq!(compact(&indented), encode(&value).unwrap());
         }
 
         #[test]
-        fn no_input_panics(bytes in any::<Vec<u8>>()) {
+        fn compact_and_indent_do_not_panic_on_any_bytes(bytes in any::<Vec<u8>>()) {
             compact(&bytes);
-            with_whole_characters(&bytes);
+            replace_lone_surrogates(&bytes);
             indent(&bytes, " ");
         }
     }

@@ -1,4 +1,4 @@
-//! Image manifests: the kind of a document, and its blobs.
+//! Manifests as registries serve them: the kind of a document, and the blobs of an image.
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -15,7 +15,7 @@ pub enum ManifestKind {
     List,
 }
 
-/// The two formats of an image manifest. Docker stores them under different names.
+/// The two formats of an image manifest. Docker stores them in different members of an entry's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
     /// Docker's version 2 schema 2.
@@ -26,7 +26,7 @@ pub enum Schema {
 
 impl ManifestKind {
     /// The kind of a media type, if it is supported.
-    pub fn of(media_type: &str) -> Option<ManifestKind> {
+    pub fn from_media_type(media_type: &str) -> Option<ManifestKind> {
         match media_type::essence(media_type) {
             media_type::DOCKER_MANIFEST => Some(ManifestKind::Image(Schema::Docker)),
             media_type::OCI_MANIFEST => Some(ManifestKind::Image(Schema::Oci)),
@@ -37,36 +37,38 @@ impl ManifestKind {
 
     /// Whether a media type is that of a manifest list or an index.
     pub fn is_list(media_type: &str) -> bool {
-        ManifestKind::of(media_type) == Some(ManifestKind::List)
+        ManifestKind::from_media_type(media_type) == Some(ManifestKind::List)
     }
 }
 
-/// The media type of a document from a registry: that of the response if it is known, else that of the document, else a
-/// guess by its members. `None` if it is neither a manifest nor an index.
+/// The media type of a document from a registry: that of the response if it is a known one, otherwise that of the
+/// document, otherwise a guess from its members. `None` if it is neither a manifest nor an index.
 ///
 /// # Errors
 /// A document that is a manifest to one client and an index to another (CVE-2021-41190), because it has the members of
-/// both, or because response and document name different types. Docker refuses these too.
-pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static str>, DocumentError> {
+/// both, or because the response and the document state different types. Docker refuses these too.
+pub fn effective_media_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static str>, DocumentError> {
     let served = media_type::known(content_type);
     // Content that is not a JSON object is reported when it is decoded.
     let Ok(value) = json::parse(bytes) else { return Ok(served) };
-    let Ok(members) = Members::of("Manifest", &value) else { return Ok(served) };
+    let Ok(members) = Members::parse("Manifest", &value) else { return Ok(served) };
     let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
     let (is_list, is_image) = (has(&["manifests"]), has(&["config", "layers", "fsLayers"]));
     let stated = members.string("mediaType").unwrap_or_default();
-    let by_name = match (served, media_type::known(&stated)) {
-        (Some(served), Some(stated)) if served != stated => return Err(DocumentError::TwoTypes { served, stated }),
+    let named_type = match (served, media_type::known(&stated)) {
+        (Some(served), Some(stated)) if served != stated => {
+            return Err(DocumentError::ConflictingMediaTypes { served, stated });
+        }
         (served, stated) => served.or(stated),
     };
-    match by_name.and_then(ManifestKind::of) {
+    match named_type.and_then(ManifestKind::from_media_type) {
         None if is_list && is_image => Err(DocumentError::ManifestAsIndex),
         Some(ManifestKind::List) if is_image => Err(DocumentError::ManifestAsIndex),
         Some(ManifestKind::Image(_)) if is_list => Err(DocumentError::IndexAsManifest),
         None if !stated.is_empty() || has(&["fsLayers"]) => Ok(None),
         None if is_list => Ok(Some(media_type::OCI_INDEX)),
         None if has(&["config"]) => Ok(Some(media_type::OCI_MANIFEST)),
-        _ => Ok(by_name),
+        _ => Ok(named_type),
     }
 }
 
@@ -102,7 +104,7 @@ impl Schema {
 /// A manifest that is not JSON or has no valid `config`.
 pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
     let value = json::parse(manifest)?;
-    let config = Members::of("Manifest", &value)?.get("config").ok_or(DocumentError::Missing("config"))?;
+    let config = Members::parse("Manifest", &value)?.get("config").ok_or(DocumentError::MissingMember("config"))?;
     Descriptor::decode(config)
 }
 
@@ -112,7 +114,7 @@ pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
 /// A manifest that is not JSON, or a malformed descriptor.
 pub fn layers(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let value = json::parse(manifest)?;
-    Members::of("Manifest", &value)?.array("layers")?.iter().map(Descriptor::decode).collect()
+    Members::parse("Manifest", &value)?.array("layers")?.iter().map(Descriptor::decode).collect()
 }
 
 /// The descriptors of all blobs of an image: its configuration, then its layers, in docker's order.
@@ -121,18 +123,18 @@ pub fn layers(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
 /// A manifest that is not JSON, or a malformed descriptor.
 pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let value = json::parse(manifest)?;
-    let members = Members::of("Manifest", &value)?;
+    let members = Members::parse("Manifest", &value)?;
     let config = members.get("config").into_iter();
     config.chain(members.array("layers")?).map(Descriptor::decode).collect()
 }
 
-/// The manifest's own `artifactType`, and the media type of its configuration. Empty if they are
-/// missing, or if the bytes are not a manifest.
-pub fn own_types(manifest: &[u8]) -> [String; 2] {
+/// The `artifactType` of a manifest and the media type of its configuration. They are empty if they are missing, or if
+/// the bytes are not a manifest.
+pub fn artifact_and_config_types(manifest: &[u8]) -> [String; 2] {
     let Ok(value) = json::parse(manifest) else { return Default::default() };
-    let Ok(members) = Members::of("Manifest", &value) else { return Default::default() };
+    let Ok(members) = Members::parse("Manifest", &value) else { return Default::default() };
     let artifact_type = members.string("artifactType").unwrap_or_default();
-    let config = members.get("config").and_then(|config| Members::of("Descriptor", config).ok());
+    let config = members.get("config").and_then(|config| Members::parse("Descriptor", config).ok());
     let config = config.and_then(|config| config.string("mediaType").ok()).unwrap_or_default();
     [artifact_type, config]
 }
@@ -140,7 +142,7 @@ pub fn own_types(manifest: &[u8]) -> [String; 2] {
 /// The digest of the manifest's subject, if it has one.
 pub fn subject(manifest: &[u8]) -> Option<Digest> {
     let value = json::parse(manifest).ok()?;
-    let subject = Members::of("Manifest", &value).ok()?.get("subject")?;
+    let subject = Members::parse("Manifest", &value).ok()?.get("subject")?;
     Descriptor::decode(subject).ok().map(|subject| subject.digest)
 }
 
@@ -159,7 +161,7 @@ mod tests {
     const LIST: &str = r#""manifests":[],"#;
 
     #[test]
-    fn the_answer_and_the_document_have_to_agree() {
+    fn effective_media_type_refuses_a_response_that_contradicts_its_document() {
         for (served, stated, members, found) in [
             (OCI_INDEX, OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
             (OCI_INDEX, "", LIST, Ok(Some(OCI_INDEX))),
@@ -172,15 +174,29 @@ mod tests {
             (OCI_INDEX, OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
             (OCI_INDEX, "", r#""manifests":[],"layers":[],"#, Err(DocumentError::ManifestAsIndex)),
             (DOCKER_LIST, "", r#""manifests":[],"fsLayers":[],"#, Err(DocumentError::ManifestAsIndex)),
-            (DOCKER_LIST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: DOCKER_LIST, stated: OCI_INDEX })),
-            (OCI_MANIFEST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: OCI_MANIFEST, stated: OCI_INDEX })),
+            (
+                DOCKER_LIST,
+                OCI_INDEX,
+                LIST,
+                Err(DocumentError::ConflictingMediaTypes { served: DOCKER_LIST, stated: OCI_INDEX }),
+            ),
+            (
+                OCI_MANIFEST,
+                OCI_INDEX,
+                LIST,
+                Err(DocumentError::ConflictingMediaTypes { served: OCI_MANIFEST, stated: OCI_INDEX }),
+            ),
         ] {
-            assert_eq!(served_type(served, document(stated, members).as_bytes()), found, "{served} {stated} {members}");
+            assert_eq!(
+                effective_media_type(served, document(stated, members).as_bytes()),
+                found,
+                "{served} {stated} {members}"
+            );
         }
     }
 
     #[test]
-    fn by_any_other_answer_the_document_decides() {
+    fn effective_media_type_is_the_documents_if_the_response_states_no_known_one() {
         for served in ["", "application/json", "text/plain; charset=utf-8", "application/octet-stream"] {
             for (stated, members, found) in [
                 (DOCKER_LIST, LIST, Ok(Some(DOCKER_LIST))),
@@ -194,13 +210,13 @@ mod tests {
                 (OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
             ] {
                 assert_eq!(
-                    served_type(served, document(stated, members).as_bytes()),
+                    effective_media_type(served, document(stated, members).as_bytes()),
                     found,
                     "{served} {stated} {members}"
                 );
             }
-            assert_eq!(served_type(served, b"<html>"), Ok(None));
+            assert_eq!(effective_media_type(served, b"<html>"), Ok(None));
         }
-        assert_eq!(served_type(OCI_INDEX, b"[]"), Ok(Some(OCI_INDEX)));
+        assert_eq!(effective_media_type(OCI_INDEX, b"[]"), Ok(Some(OCI_INDEX)));
     }
 }

@@ -12,7 +12,7 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The media types of the `Accept` header of manifest requests.
 pub const ACCEPTED: [&str; 4] = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST, OCI_INDEX];
 
-/// The known manifest or index type that this is, without parameters.
+/// The supported media type of a manifest or index that a content type states, without parameters.
 pub fn known(content_type: &str) -> Option<&'static str> {
     let essence = essence(content_type);
     ACCEPTED.into_iter().find(|known| *known == essence)
@@ -21,11 +21,12 @@ pub fn known(content_type: &str) -> Option<&'static str> {
 /// Whether layers of this media type need not be copied: docker's foreign layers and OCI's non-distributable ones
 /// (image-spec, "Image Layer Filesystem Changeset").
 pub fn is_foreign(media_type: &str) -> bool {
-    let family = ["application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable."];
-    family.iter().any(|family| media_type.starts_with(family))
+    let prefixes =
+        ["application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable."];
+    prefixes.iter().any(|prefix| media_type.starts_with(prefix))
 }
 
-/// Whether a configuration of this media type is an image's, which names a platform.
+/// Whether a configuration of this media type is that of an image, which states a platform.
 pub fn is_image_config(media_type: &str) -> bool {
     matches!(
         essence(media_type),

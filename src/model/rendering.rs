@@ -1,38 +1,39 @@
-//! Makes the list to publish from a draft. A draft of plain images follows docker's rules. A draft that was made from
-//! an index keeps that index's document, edited where necessary. See `store-format.md`, "Order and form".
+//! Renders a draft as the list to publish. A draft of plain images follows docker's rules. A draft that was made from
+//! an index keeps the document of that index, with the changes of the draft. See `store-format.md`, "Order and source
+//! index".
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::{Draft, ListItem};
-use crate::model::editing::Edit;
 use crate::model::entry::Entry;
 use crate::model::entry_key::EntryKey;
 use crate::model::error::DocumentError;
-use crate::model::index::{Form, Index, List};
+use crate::model::index::{EncodedList, Index, ListFormat};
+use crate::model::index_edit::IndexEdit;
 use crate::model::media_type;
 use crate::platform::Platform;
 
-/// The form of a list, and why it differs from the form that it had or would have.
-struct Decision {
+/// The format of a list, and a note if it differs from that of its source or from docker's choice.
+struct FormatDecision {
     media_type: &'static str,
     note: Option<String>,
 }
 
 impl Draft {
-    /// The list that a push of this draft sends; the image itself if that is preferred.
+    /// The list that a push of this draft sends; with [`Draft::prefers_bare_image`], the image itself.
     ///
     /// # Errors
-    /// An entry without a platform, if docker needs one; an incomplete platform; bytes that do not match their entry;
-    /// what a requested Docker list cannot hold.
-    pub fn list(&self, form: Form) -> Result<List, DocumentError> {
+    /// An entry without a platform where docker needs one; an incomplete platform; bytes that do not match their entry;
+    /// content that a requested Docker list cannot hold.
+    pub fn list(&self, format: ListFormat) -> Result<EncodedList, DocumentError> {
         self.entries().try_for_each(Entry::verify)?;
-        let image = self.lone_image().filter(|_| self.prefers_image);
+        let image = self.sole_plain_image().filter(|_| self.prefers_bare_image);
         match image.and_then(|image| Some((image, media_type::known(image.media_type())?))) {
             Some((image, media_type)) => {
                 let (bytes, digest) = (image.bytes()?.into_owned(), image.descriptor.digest.clone());
-                Ok(List { media_type, bytes, digest, note: None })
+                Ok(EncodedList { media_type, bytes, digest, note: None })
             }
-            None => self.rendered(form, true),
+            None => self.render(format, true),
         }
     }
 
@@ -40,121 +41,142 @@ impl Draft {
     ///
     /// # Errors
     /// None for a valid draft.
-    pub fn preview(&self) -> Result<List, DocumentError> {
-        self.rendered(Form::Auto, false)
+    pub fn preview(&self) -> Result<EncodedList, DocumentError> {
+        self.render(ListFormat::Auto, false)
     }
 
-    fn rendered(&self, form: Form, checks: bool) -> Result<List, DocumentError> {
-        let Some(source) = &self.source else { return self.plain(form, checks) };
-        let edit = Edit::new(self, source)?;
-        let own = if source.media_type == media_type::DOCKER_LIST { Form::Docker } else { Form::Oci };
-        let beyond =
-            || if own == Form::Docker { edit.beyond_docker() } else { self.index(false, false).beyond_docker() };
-        let decision = self.decide(form, own, Some(own), beyond)?;
+    fn render(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedList, DocumentError> {
+        let Some(source) = &self.source else { return self.render_without_source(format, check_platforms) };
+        let edit = IndexEdit::new(self, source)?;
+        let source_format =
+            if source.media_type == media_type::DOCKER_LIST { ListFormat::Docker } else { ListFormat::Oci };
+        let oci_only = || {
+            if source_format == ListFormat::Docker {
+                edit.oci_only_content()
+            } else {
+                self.index(false, false).oci_only_content()
+            }
+        };
+        let decision = self.decide_format(format, source_format, Some(source_format), oci_only)?;
         let is_source = decision.media_type == source.media_type;
         if is_source && edit.is_unchanged() {
             let (media_type, bytes) = (decision.media_type, source.raw.clone());
-            return Ok(List { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None });
+            return Ok(EncodedList { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None });
         }
         if !is_source && decision.media_type == media_type::DOCKER_LIST {
-            let list = self.plain(Form::Docker, checks)?;
-            return Ok(List { note: decision.note, ..list });
+            let list = self.render_without_source(ListFormat::Docker, check_platforms)?;
+            return Ok(EncodedList { note: decision.note, ..list });
         }
-        if checks {
+        if check_platforms {
             let is_oci = decision.media_type == media_type::OCI_INDEX;
-            edit.changed().try_for_each(|entry| check_platform(entry, is_oci))?;
+            edit.changed_entries().try_for_each(|entry| check_platform(entry, is_oci))?;
         }
         let bytes = edit.encode(decision.media_type)?;
-        Ok(List { media_type: decision.media_type, digest: Digest::from_bytes(&bytes), bytes, note: decision.note })
+        Ok(EncodedList {
+            media_type: decision.media_type,
+            digest: Digest::from_bytes(&bytes),
+            bytes,
+            note: decision.note,
+        })
     }
 
-    /// The list of a draft without an index's form, in docker's layout.
-    fn plain(&self, form: Form, checks: bool) -> Result<List, DocumentError> {
-        if checks {
-            self.entries().try_for_each(|entry| check_platform(entry, form == Form::Oci))?;
+    /// The list as a new document, as docker would write it.
+    fn render_without_source(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedList, DocumentError> {
+        if check_platforms {
+            self.entries().try_for_each(|entry| check_platform(entry, format == ListFormat::Oci))?;
         }
-        let items = self.items();
+        let items = self.list_items();
         let first = items.first().map(|item| match item {
             ListItem::Entry(_, entry) => entry.descriptor.media_type.as_str(),
-            ListItem::Carried(carried) => carried.descriptor.media_type.as_str(),
+            ListItem::Opaque(opaque) => opaque.descriptor.media_type.as_str(),
         });
-        let is_oci = Form::Auto.media_type(first) == media_type::OCI_INDEX;
-        let own = if is_oci { Form::Oci } else { Form::Docker };
-        let decision = self.decide(form, own, None, || self.index(false, false).beyond_docker())?;
+        let is_oci = ListFormat::Auto.media_type(first) == media_type::OCI_INDEX;
+        let default_format = if is_oci { ListFormat::Oci } else { ListFormat::Docker };
+        let decision =
+            self.decide_format(format, default_format, None, || self.index(false, false).oci_only_content())?;
         let is_oci = decision.media_type == media_type::OCI_INDEX;
-        // If docker's rule makes it an index, docker writes an empty platform.
-        let leaves_out = is_oci && (form == Form::Oci || decision.note.is_some());
-        let list = List::of(self.index(is_oci, leaves_out), if is_oci { Form::Oci } else { Form::Docker })?;
-        Ok(List { note: decision.note, ..list })
+        // Docker's own rule can make the list an index, too. In that index docker writes empty platforms.
+        let omits_empty_platforms = is_oci && (format == ListFormat::Oci || decision.note.is_some());
+        let list = EncodedList::from_index(
+            self.index(is_oci, omits_empty_platforms),
+            if is_oci { ListFormat::Oci } else { ListFormat::Docker },
+        )?;
+        Ok(EncodedList { note: decision.note, ..list })
     }
 
-    /// Decides the form of the list. `own` is the form that it would have, `was` the form of its source.
-    fn decide(
+    /// Decides the format of the list from the requested one. `default_format` is that of the list without a request or
+    /// OCI-only content. `oci_only` describes content that a Docker list cannot hold.
+    fn decide_format(
         &self,
-        form: Form,
-        own: Form,
-        was: Option<Form>,
-        beyond: impl Fn() -> Option<String>,
-    ) -> Result<Decision, DocumentError> {
+        format: ListFormat,
+        default_format: ListFormat,
+        source_format: Option<ListFormat>,
+        oci_only: impl Fn() -> Option<String>,
+    ) -> Result<FormatDecision, DocumentError> {
         let list = || self.reference.to_string();
-        let changed_form = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
-        let (media_type, note) = match (form, own) {
-            (Form::Docker, _) => {
-                if let Some(what) = beyond() {
-                    return Err(DocumentError::BeyondDocker { list: list(), what });
+        let format_change = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
+        let (media_type, note) = match (format, default_format) {
+            (ListFormat::Docker, _) => {
+                if let Some(what) = oci_only() {
+                    return Err(DocumentError::OciOnlyContent { list: list(), what });
                 }
-                let changed = was == Some(Form::Oci);
-                (media_type::DOCKER_LIST, changed.then(|| changed_form("a Docker manifest list", "an OCI image index")))
+                let changed = source_format == Some(ListFormat::Oci);
+                (
+                    media_type::DOCKER_LIST,
+                    changed.then(|| format_change("a Docker manifest list", "an OCI image index")),
+                )
             }
-            (Form::Oci, _) => {
-                let changed = was == Some(Form::Docker);
-                (media_type::OCI_INDEX, changed.then(|| changed_form("an OCI image index", "a Docker manifest list")))
+            (ListFormat::Oci, _) => {
+                let changed = source_format == Some(ListFormat::Docker);
+                (media_type::OCI_INDEX, changed.then(|| format_change("an OCI image index", "a Docker manifest list")))
             }
-            (Form::Auto, Form::Docker) => match beyond() {
+            (ListFormat::Auto, ListFormat::Docker) => match oci_only() {
                 Some(what) => {
                     let why = "a Docker manifest list has no place for";
                     (media_type::OCI_INDEX, Some(format!("{} becomes an OCI image index: {why} {what}", list())))
                 }
                 None => (media_type::DOCKER_LIST, None),
             },
-            (Form::Auto, _) => (media_type::OCI_INDEX, None),
+            (ListFormat::Auto, _) => (media_type::OCI_INDEX, None),
         };
-        Ok(Decision { media_type, note })
+        Ok(FormatDecision { media_type, note })
     }
 
-    /// The descriptor of an entry, without a platform that was read from the image and is not stated by the index.
-    pub(super) fn stated_descriptor(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
+    /// The descriptor of an entry, without a platform that comes from the configuration of the image.
+    pub(super) fn descriptor_as_stated(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
         let own = &entry.descriptor;
-        let is_stated = own.has_platform() && self.platforms.get(key) != own.platform.as_ref();
-        Descriptor { platform: own.platform.clone().filter(|_| is_stated), ..own.clone() }
+        let states_platform = own.has_platform() && self.config_platforms.get(key) != own.platform.as_ref();
+        Descriptor { platform: own.platform.clone().filter(|_| states_platform), ..own.clone() }
     }
 
-    /// The list. `leaves_out`: an entry without a platform has no such member; docker writes an empty one.
-    fn index(&self, is_oci: bool, leaves_out: bool) -> Index {
+    /// The list as a value. With `omits_empty_platforms`, an entry without a platform has no member `platform`; docker
+    /// writes an empty one.
+    fn index(&self, is_oci: bool, omits_empty_platforms: bool) -> Index {
         let descriptor = |item: &ListItem<'_>| {
             let own = match item {
-                ListItem::Entry(_, entry) => entry.described(is_oci),
-                ListItem::Carried(carried) => carried.descriptor.clone(),
+                ListItem::Entry(_, entry) => entry.list_descriptor(is_oci),
+                ListItem::Opaque(opaque) => opaque.descriptor.clone(),
             };
             let platform = own.platform.clone().filter(|_| own.has_platform());
-            let platform = if leaves_out { platform } else { Some(platform.unwrap_or_default()) };
+            let platform = if omits_empty_platforms { platform } else { Some(platform.unwrap_or_default()) };
             Descriptor { platform, ..own }
         };
         Index {
             media_type: String::new(),
             artifact_type: self.artifact_type.clone(),
-            manifests: self.items().iter().map(descriptor).collect(),
+            manifests: self.list_items().iter().map(descriptor).collect(),
             subject: self.subject.clone(),
             annotations: self.annotations.clone(),
         }
     }
 }
 
-/// An incomplete platform counts as none, which only an OCI index permits.
+/// Refuses an entry without a platform, which only an OCI index permits. An incomplete platform is refused in both
+/// formats.
 fn check_platform(entry: &Entry, is_oci: bool) -> Result<(), DocumentError> {
-    let half = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
-    let none_is_fine = is_oci && !entry.descriptor.has_platform();
-    match none_is_fine || !entry.descriptor.platform.as_ref().is_none_or(half) {
+    let is_incomplete = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
+    let may_be_missing = is_oci && !entry.descriptor.has_platform();
+    match may_be_missing || !entry.descriptor.platform.as_ref().is_none_or(is_incomplete) {
         true => Ok(()),
         false => Err(DocumentError::NoPlatform(entry.reference.to_string())),
     }
@@ -172,35 +194,35 @@ mod tests {
     }
 
     #[test]
-    fn a_list_needs_platforms_unless_it_is_an_index() {
+    fn list_refuses_an_entry_without_a_platform_except_in_an_oci_index() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         draft.insert(entry("h.x/a:1", ""));
-        let refused = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
-        assert_eq!(draft.list(Form::Auto).unwrap_err().to_string(), refused);
+        let expected = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
+        assert_eq!(draft.list(ListFormat::Auto).unwrap_err().to_string(), expected);
         assert!(draft.preview().is_ok());
-        // An incomplete platform counts as none, in both forms.
-        assert_eq!(draft.list(Form::Oci).unwrap_err().to_string(), refused);
+        // An incomplete platform is refused in both formats.
+        assert_eq!(draft.list(ListFormat::Oci).unwrap_err().to_string(), expected);
         let mut artifact = entry("h.x/a:1", "");
         artifact.descriptor.platform = Some(Platform::default());
         draft.insert(artifact);
-        assert_eq!(draft.list(Form::Docker).unwrap_err().to_string(), refused);
-        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
+        assert_eq!(draft.list(ListFormat::Docker).unwrap_err().to_string(), expected);
+        let list = String::from_utf8(draft.list(ListFormat::Oci).unwrap().bytes).unwrap();
         assert!(!list.contains("platform"), "{list}");
         draft.insert(entry("h.x/a:1", "linux"));
         draft.insert(entry("g.x/a:1", "linux"));
-        assert!(draft.list(Form::Auto).is_ok());
+        assert!(draft.list(ListFormat::Auto).is_ok());
     }
 
     #[test]
-    fn nothing_is_dropped_in_silence() {
+    fn list_with_oci_only_content_becomes_an_index_and_is_refused_as_a_docker_list() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         draft.insert(entry("h.x/a:1", "linux"));
         draft.annotations.insert("k".into(), "v".into());
         assert_eq!(
-            draft.list(Form::Docker).unwrap_err().to_string(),
+            draft.list(ListFormat::Docker).unwrap_err().to_string(),
             "h.x/l:latest would be a Docker manifest list, which has no place for the annotation k of the list"
         );
-        let list = draft.list(Form::Auto).unwrap();
+        let list = draft.list(ListFormat::Auto).unwrap();
         assert_eq!(list.media_type, media_type::OCI_INDEX);
         assert_eq!(
             list.note.as_deref(),
@@ -209,7 +231,7 @@ mod tests {
                  of the list"
             )
         );
-        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
+        let list = String::from_utf8(draft.list(ListFormat::Oci).unwrap().bytes).unwrap();
         assert!(list.contains("\"annotations\""), "{list}");
     }
 }

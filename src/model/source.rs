@@ -1,5 +1,5 @@
-//! What a draft keeps of the index that it was made from, beside the images: its bytes, so that it can be published
-//! unchanged, and its descriptors that name neither an image nor an index.
+//! The index that a draft was made from. The draft keeps its bytes, so that it can be published unchanged, and its
+//! descriptors that name neither an image nor an index.
 
 use std::collections::HashSet;
 
@@ -26,8 +26,8 @@ pub struct SourceIndex {
 
 /// A descriptor that is published unchanged, because its media type is neither an image's nor an index's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Carried {
-    /// The descriptor, as far as it is understood.
+pub struct OpaqueDescriptor {
+    /// The members of the descriptor that this program knows.
     pub descriptor: Descriptor,
     /// The descriptor's JSON in the index.
     pub json: Value,
@@ -37,22 +37,22 @@ pub struct Carried {
     pub raw: Option<Vec<u8>>,
 }
 
-impl Carried {
+impl OpaqueDescriptor {
     /// Reads a descriptor of the index `source`.
     ///
     /// # Errors
     /// A malformed descriptor.
-    pub fn new(json: Value, source: Reference, raw: Option<Vec<u8>>) -> Result<Carried, DocumentError> {
-        Ok(Carried { descriptor: Descriptor::decode(&json)?, json, source, raw })
+    pub fn new(json: Value, source: Reference, raw: Option<Vec<u8>>) -> Result<OpaqueDescriptor, DocumentError> {
+        Ok(OpaqueDescriptor { descriptor: Descriptor::decode(&json)?, json, source, raw })
     }
 
-    /// Its key in the order of a draft.
+    /// The key of the descriptor in the order of a draft.
     pub fn key(&self) -> EntryKey {
-        EntryKey::named(self.descriptor.digest.as_str())
+        EntryKey::from_text(self.descriptor.digest.as_str())
     }
 }
 
-/// The keys in their order, each once.
+/// The keys in their order, without duplicates.
 pub(super) fn distinct(keys: impl IntoIterator<Item = EntryKey>) -> Vec<EntryKey> {
     let mut seen = HashSet::new();
     keys.into_iter().filter(|key| seen.insert(key.clone())).collect()

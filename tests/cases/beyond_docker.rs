@@ -43,7 +43,7 @@ impl Fixture {
         fixture.change(|draft| {
             draft.annotations.insert("of".into(), "the list".into());
             draft.artifact_type = "a/b".into();
-            draft.subject = Some(Descriptor::of("m", b"subject"));
+            draft.subject = Some(Descriptor::for_content("m", b"subject"));
             entries.iter().for_each(|entry| draft.insert(entry.clone()));
         });
         Some(fixture)
@@ -52,14 +52,14 @@ impl Fixture {
     fn entry(&self, tag: &str) -> Entry {
         let image = Image::docker().platform("linux", "amd64").layer(format!("layer {tag}")).build();
         self.registry.put_image("app", tag, &image);
-        let mut descriptor = Descriptor::of(Schema::Docker.media_type(), &image.manifest);
+        let mut descriptor = Descriptor::for_content(Schema::Docker.media_type(), &image.manifest);
         let platform = Platform { os: "linux".into(), architecture: "amd64".into(), ..Platform::default() };
         descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..platform });
         descriptor.annotations.insert("of".into(), "the entry".into());
         descriptor.artifact_type = "c/d".into();
         let source = self.reference("app:index").with_digest(&Digest::from_bytes(b"index"));
         let reference = self.reference(&format!("app:{tag}"));
-        Entry::listed(reference, Schema::Docker, image.manifest, descriptor, source).expect("an entry")
+        Entry::child_of_list(reference, Schema::Docker, image.manifest, descriptor, source).expect("an entry")
     }
 
     fn reference(&self, rest: &str) -> Reference {
@@ -161,17 +161,17 @@ fn losing_list_annotations_is_reported_when_docker_recreates_the_draft() {
     assert!(fixture.draft().is_none());
     fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
     let (store, list) = (fixture.store(), fixture.reference("list:1"));
-    assert!(matches!(store.load(&list), Err(StoreError::Stray { .. })), "{:?}", store.load(&list));
+    assert!(matches!(store.load(&list), Err(StoreError::UnmatchedSidecar { .. })), "{:?}", store.load(&list));
     let refused = store.change(&list, &|_| (), |before| Ok::<_, StoreError>(before.cloned()));
-    assert!(matches!(refused, Err(StoreError::Stray { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::UnmatchedSidecar { .. })), "{refused:?}");
     // Looking is allowed, and says so.
-    let shown = store.shown(&list).expect("a draft that reads");
-    assert!(matches!(shown, Some((draft, Some(StoreError::Stray { .. }))) if !draft.says_more()));
+    let shown = store.load_for_display(&list).expect("a draft that reads");
+    assert!(matches!(shown, Some((draft, Some(StoreError::UnmatchedSidecar { .. }))) if !draft.has_oci_only_members()));
     // Docker's folder goes on as docker's once the user has decided.
     store.remove(&list, &|_| ()).expect("a draft that can be removed");
     fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
     fixture.change(|_| ());
-    assert!(fixture.draft().is_some_and(|draft| !draft.says_more()));
+    assert!(fixture.draft().is_some_and(|draft| !draft.has_oci_only_members()));
     let (side, _) = fixture.kept("0");
     assert!(side.starts_with("{\"format\":1,"), "{side}");
 }

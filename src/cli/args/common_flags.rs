@@ -15,8 +15,8 @@ use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
 use crate::core::requirements::Requirements;
 use crate::location::LayoutName;
-use crate::model::index::Form;
-use crate::model::spec::{ATTESTATIONS, Attestations, FORMS};
+use crate::model::index::ListFormat;
+use crate::model::spec::{ATTESTATIONS, Attestations, LIST_FORMATS};
 use crate::reference::Repository;
 
 /// How requests are sent to registries.
@@ -158,7 +158,7 @@ impl ListFlags {
     /// A subject that is not a reference.
     pub(crate) fn edits(&self) -> Result<ListEdits<'_>, CommandError> {
         let subject = self.subject.as_ref().map(RefArg::reference).transpose()?;
-        Ok(ListEdits { annotations: &self.annotations, subject, prefers_image: !self.prefer_index })
+        Ok(ListEdits { annotations: &self.annotations, subject, prefers_bare_image: !self.prefer_index })
     }
 }
 
@@ -166,8 +166,8 @@ impl ListFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct PublishFlags {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
-    #[arg(long = "type", value_name = "string", value_parser = one_of(FORMS), default_value = "auto")]
-    pub list_format: Form,
+    #[arg(long = "type", value_name = "string", value_parser = one_of(LIST_FORMATS), default_value = "auto")]
+    pub list_format: ListFormat,
     /// Additional tags, or references with a tag in other repositories
     #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::parse)]
     pub tags: Vec<TagArg>,

@@ -140,7 +140,7 @@ pub(super) fn wait_time(typed: &str) -> Result<Duration, &'static str> {
 
 /// The id of a run.
 pub(super) fn run_id(typed: &str) -> Result<String, String> {
-    run::check(typed).map(|()| typed.to_owned()).map_err(|why| format!("it is {why}"))
+    run::check_id(typed).map(|()| typed.to_owned()).map_err(|why| format!("it is {why}"))
 }
 
 /// A digest.

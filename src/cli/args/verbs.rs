@@ -15,7 +15,7 @@ use super::shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
 use crate::digest::Digest;
-use crate::drafts::registry::SharedKey;
+use crate::drafts::registry::SharedEntryKey;
 use crate::model::spec::{ATTESTATIONS, Attestations};
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
@@ -92,8 +92,8 @@ pub struct Add {
     #[command(flatten)]
     pub shared: SharedDraftFlags,
     /// Key of the entry (default: its platform)
-    #[arg(long, value_name = "string", value_parser = SharedKey::named)]
-    pub key: Option<SharedKey>,
+    #[arg(long, value_name = "string", value_parser = SharedEntryKey::from_name)]
+    pub key: Option<SharedEntryKey>,
     /// Delete the entries after they are published
     #[arg(short = 'p', long)]
     pub purge: bool,

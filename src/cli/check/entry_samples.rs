@@ -1,7 +1,7 @@
 //! The entries of a shared draft that a check stores, under the tag that `add --shared` would give them.
 
 use crate::cli::check::sample_manifest::SampleManifest;
-use crate::drafts::registry::{EntryError, EntryName, SharedEntry, SharedKey};
+use crate::drafts::registry::{EntryError, EntryName, SharedEntry, SharedEntryKey};
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, media_type};
 use crate::platform::Platform;
@@ -26,14 +26,18 @@ impl EntrySamples {
     /// # Errors
     /// An image without a platform.
     pub(crate) fn new(name_prefix: &str, docker: &Descriptor, oci: &Descriptor) -> Result<EntrySamples, DocumentError> {
-        let key = oci.platform.as_ref().and_then(SharedKey::of).ok_or(DocumentError::Missing("a platform"))?;
+        let key = oci
+            .platform
+            .as_ref()
+            .and_then(SharedEntryKey::from_platform)
+            .ok_or(DocumentError::MissingMember("a platform"))?;
         let name = EntryName { list: name_prefix.to_owned(), run: Some(name_prefix.to_owned()), key };
         let entry = |image: &Descriptor, attempt| SharedEntry {
             name: name.clone(),
             attempt: Some(attempt),
             image: image.clone(),
             attestations: Vec::new(),
-            is_labelled: true,
+            is_annotated: true,
         };
         let in_oci = |attempt| {
             let bytes = entry(oci, attempt).encode().map_err(document_error);
@@ -42,7 +46,7 @@ impl EntrySamples {
         // Without annotations, two entries of one image differ only in how they describe its platform.
         let in_docker = |image: &Descriptor| {
             let bytes = entry(image, 1).encode_for_docker().map_err(document_error)?;
-            let bytes = bytes.ok_or(DocumentError::Missing("a Docker list"))?;
+            let bytes = bytes.ok_or(DocumentError::MissingMember("a Docker list"))?;
             Ok::<_, DocumentError>(SampleManifest::new(media_type::DOCKER_LIST, bytes, DELETION_RANK))
         };
         let platform = docker.platform.as_ref().map(|own| Platform { variant: "v1".to_owned(), ..own.clone() });
@@ -57,7 +61,7 @@ impl EntrySamples {
 
 fn document_error(error: EntryError) -> DocumentError {
     match error {
-        EntryError::Document(error) => error,
-        _ => DocumentError::Missing("an entry"),
+        EntryError::InvalidDocument(error) => error,
+        _ => DocumentError::MissingMember("an entry"),
     }
 }

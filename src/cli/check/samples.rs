@@ -16,7 +16,7 @@ use crate::cli::check::sample_manifest::SampleManifest;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::index::{Form, Index, List};
+use crate::model::index::{EncodedList, Index, ListFormat};
 use crate::model::{DocumentError, json, media_type, referrers};
 use crate::platform::Platform;
 
@@ -81,8 +81,8 @@ impl Samples {
     pub(crate) fn new(name_prefix: &str) -> Result<Samples, CommandError> {
         let parts: Vec<PlatformBlobs> =
             PLATFORMS.iter().map(|platform| PlatformBlobs::new(name_prefix, *platform)).collect::<Result<_, _>>()?;
-        let docker = FormatSamples::new(&parts, Form::Docker)?;
-        let oci = FormatSamples::new(&parts, Form::Oci)?;
+        let docker = FormatSamples::new(&parts, ListFormat::Docker)?;
+        let oci = FormatSamples::new(&parts, ListFormat::Oci)?;
         let list = descriptors(&parts, &oci.images);
         let annotations = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{name_prefix} {text}"))]);
         let annotated_list =
@@ -90,24 +90,24 @@ impl Samples {
         let annotated = Index { annotations: annotations("the index"), manifests: annotated_list, ..Index::default() };
         let artifact_type = ARTIFACT_TYPE.to_owned();
         let with_artifact_type = Index { artifact_type, manifests: list, ..Index::default() };
-        let inner = Descriptor::of(oci.list.media_type, &oci.list.bytes);
+        let inner = Descriptor::for_content(oci.list.media_type, &oci.list.bytes);
         let nested = Index { manifests: vec![inner], ..Index::default() };
         let (referrer, subject) = referrer(&parts, &oci)?;
-        let mut referrer_entry = Descriptor::of(referrer.media_type, &referrer.bytes);
+        let mut referrer_entry = Descriptor::for_content(referrer.media_type, &referrer.bytes);
         ARTIFACT_TYPE.clone_into(&mut referrer_entry.artifact_type);
         let referrers_index = Index { manifests: vec![referrer_entry], ..Index::default() };
         let first = |samples: &FormatSamples| {
             let first = descriptors(&parts, &samples.images).into_iter().next();
-            first.ok_or(DocumentError::Missing("an image"))
+            first.ok_or(DocumentError::MissingMember("an image"))
         };
         let entries = EntrySamples::new(name_prefix, &first(&docker)?, &first(&oci)?)?;
         Ok(Samples {
             entries,
             name_prefix: name_prefix.to_owned(),
-            annotated: index(annotated, Form::Oci, 2)?,
-            with_artifact_type: index(with_artifact_type, Form::Oci, 2)?,
-            nested: index(nested, Form::Oci, 3)?,
-            referrers_index: index(referrers_index, Form::Oci, 4)?,
+            annotated: index(annotated, ListFormat::Oci, 2)?,
+            with_artifact_type: index(with_artifact_type, ListFormat::Oci, 2)?,
+            nested: index(nested, ListFormat::Oci, 3)?,
+            referrers_index: index(referrers_index, ListFormat::Oci, 4)?,
             blobs: parts.into_iter().flat_map(|part| [part.config, part.layer]).collect(),
             docker,
             oci,
@@ -151,18 +151,18 @@ impl PlatformBlobs {
         Ok(PlatformBlobs { config: json::encode(&config).map_err(DocumentError::from)?, layer, platform })
     }
 
-    fn manifest(&self, form: Form, subject: Option<Descriptor>) -> Result<SampleManifest, DocumentError> {
-        let (media_type, config, layer) = match form {
-            Form::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER),
-            Form::Oci | Form::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG, OCI_LAYER),
+    fn manifest(&self, format: ListFormat, subject: Option<Descriptor>) -> Result<SampleManifest, DocumentError> {
+        let (media_type, config, layer) = match format {
+            ListFormat::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER),
+            ListFormat::Oci | ListFormat::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG, OCI_LAYER),
         };
         let deletion_rank = if subject.is_some() { 3 } else { 1 };
         let bytes = json::encode(&Manifest {
             schema_version: 2,
             media_type,
             artifact_type: if subject.is_some() { ARTIFACT_TYPE } else { "" },
-            config: Descriptor::of(config, &self.config),
-            layers: [Descriptor::of(layer, &self.layer)],
+            config: Descriptor::for_content(config, &self.config),
+            layers: [Descriptor::for_content(layer, &self.layer)],
             subject,
         })?;
         Ok(SampleManifest::new(media_type, bytes, deletion_rank))
@@ -201,13 +201,13 @@ struct Manifest<'a> {
 }
 
 impl FormatSamples {
-    fn new(parts: &[PlatformBlobs], form: Form) -> Result<FormatSamples, DocumentError> {
+    fn new(parts: &[PlatformBlobs], format: ListFormat) -> Result<FormatSamples, DocumentError> {
         let images: Vec<SampleManifest> =
-            parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
+            parts.iter().map(|part| part.manifest(format, None)).collect::<Result<_, _>>()?;
         let descriptors = descriptors(parts, &images);
         let of = |number: usize| {
             let manifests = descriptors.iter().take(number).cloned().collect();
-            index(Index { manifests, ..Index::default() }, form, 2)
+            index(Index { manifests, ..Index::default() }, format, 2)
         };
         Ok(FormatSamples { list: of(descriptors.len())?, list_by_digest: of(2)?, list_to_untag: of(1)?, images })
     }
@@ -216,7 +216,7 @@ impl FormatSamples {
 fn descriptors(parts: &[PlatformBlobs], images: &[SampleManifest]) -> Vec<Descriptor> {
     let descriptor = |(part, image): (&PlatformBlobs, &SampleManifest)| Descriptor {
         platform: Some(part.platform.clone()),
-        ..Descriptor::of(image.media_type, &image.bytes)
+        ..Descriptor::for_content(image.media_type, &image.bytes)
     };
     parts.iter().zip(images).map(descriptor).collect()
 }
@@ -224,14 +224,14 @@ fn descriptors(parts: &[PlatformBlobs], images: &[SampleManifest]) -> Vec<Descri
 /// A manifest whose subject is the first image, and that image's digest.
 fn referrer(parts: &[PlatformBlobs], oci: &FormatSamples) -> Result<(SampleManifest, Digest), DocumentError> {
     let (Some(part), Some(subject)) = (parts.first(), oci.images.first()) else {
-        return Err(DocumentError::Missing("an image"));
+        return Err(DocumentError::MissingMember("an image"));
     };
-    let subject_descriptor = Descriptor::of(subject.media_type, &subject.bytes);
-    Ok((part.manifest(Form::Oci, Some(subject_descriptor))?, subject.digest.clone()))
+    let subject_descriptor = Descriptor::for_content(subject.media_type, &subject.bytes);
+    Ok((part.manifest(ListFormat::Oci, Some(subject_descriptor))?, subject.digest.clone()))
 }
 
-fn index(index: Index, form: Form, deletion_rank: u8) -> Result<SampleManifest, DocumentError> {
-    let List { media_type, bytes, digest, .. } = List::of(index, form)?;
+fn index(index: Index, format: ListFormat, deletion_rank: u8) -> Result<SampleManifest, DocumentError> {
+    let EncodedList { media_type, bytes, digest, .. } = EncodedList::from_index(index, format)?;
     Ok(SampleManifest { media_type, bytes, digest, deletion_rank })
 }
 

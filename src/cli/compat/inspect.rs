@@ -62,7 +62,7 @@ pub(crate) fn fetch_image<'a>(
         FetchedContent::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image))?;
             let is_image = |descriptor: &&Descriptor| {
-                matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)))
+                matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)))
             };
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|descriptor| &descriptor.digest);
@@ -86,7 +86,7 @@ fn fetch_config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Resu
     let config = manifest::config(manifest).map_err(served)?;
     let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
     let read = json::parse(&bytes).map_err(DocumentError::from);
-    let read = read.and_then(|value| descriptor::config_platform(&value).map(|platform| (value, platform)));
+    let read = read.and_then(|value| descriptor::decode_config_platform(&value).map(|platform| (value, platform)));
     match read {
         Err(_) if !media_type::is_image_config(&config.media_type) => Ok((Value::Null, Platform::default())),
         read => read.map_err(served),

@@ -14,7 +14,7 @@ use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
 use crate::core::spec_names::{SpecNames, Untagged};
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
 use crate::reference::Reference;
@@ -82,7 +82,11 @@ impl ManifestTool<'_> {
         let ToolPush { list_format, ignore_missing } = *args;
         for spec in &mut specs {
             // manifest-tool's default is Docker's manifest list.
-            spec.form = Some(if list_format == Form::Docker { spec.form.unwrap_or(list_format) } else { list_format });
+            spec.list_format = Some(if list_format == ListFormat::Docker {
+                spec.list_format.unwrap_or(list_format)
+            } else {
+                list_format
+            });
         }
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;

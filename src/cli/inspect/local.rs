@@ -41,7 +41,7 @@ pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredCon
 
 /// Reads a draft. If its sidecar cannot be read, the draft is shown without it, and a line on stderr says so.
 fn read_draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
-    let Some((draft, problem)) = store.shown(list)? else { return Ok(None) };
+    let Some((draft, problem)) = store.load_for_display(list)? else { return Ok(None) };
     if let Some(problem) = problem {
         context.streams.warning(format_args!("{problem}; the draft is shown without it"));
     }
@@ -121,7 +121,7 @@ fn with_platform(
 /// The output of a template for a draft or an image of one. A draft has no configurations, and nothing is requested.
 fn templated(args: &Inspect, template: &Template, content: StoredContent) -> Result<Vec<u8>, CommandError> {
     let needs = template.needs();
-    if needs.image_by_name || needs.provenance || needs.sbom {
+    if needs.names_image || needs.provenance || needs.sbom {
         return Err(CommandError::TemplateOfDraft(args.image.typed.clone()));
     }
     let (reference, manifest) = match content {
@@ -132,7 +132,7 @@ fn templated(args: &Inspect, template: &Template, content: StoredContent) -> Res
         }
         StoredContent::Entry(_, entry) => (entry.reference, TemplateManifest::Image(entry.descriptor)),
     };
-    let data = TemplateData::of_manifest(&args.image.typed, manifest);
+    let data = TemplateData::new(&args.image.typed, manifest);
     template::text(template, &reference.into(), &data)
 }
 
@@ -145,7 +145,7 @@ fn docker_output(content: &StoredContent, args: &Inspect) -> Result<Vec<u8>, Com
             Ok(match args.raw {
                 true => list.bytes,
                 // An index has its own layout.
-                false if draft.source.is_some() => with_newline(index::layout(&list.bytes)?),
+                false if draft.source.is_some() => with_newline(index::pretty_printed(&list.bytes)?),
                 false => with_newline(list.bytes),
             })
         }

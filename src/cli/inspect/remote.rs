@@ -86,7 +86,7 @@ fn docker_output(
         RemoteContent::List(fetched) => {
             // Content that cannot be decoded as a list is an error.
             Index::decode(&fetched.bytes).map_err(served)?;
-            with_newline(index::layout(&fetched.bytes).map_err(served)?)
+            with_newline(index::pretty_printed(&fetched.bytes).map_err(served)?)
         }
     })
 }

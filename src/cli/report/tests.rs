@@ -82,7 +82,7 @@ fn failures() -> Vec<CommandError> {
         exchange(RegistryErrorKind::Verification).into(),
         CommandError::InvalidDocument {
             reference: "h:5000/app:1".to_owned(),
-            source: DocumentError::Missing("mediaType"),
+            source: DocumentError::MissingMember("mediaType"),
         },
         exchange(RegistryErrorKind::Credentials).into(),
         unreadable(),

@@ -18,8 +18,8 @@ use crate::model::Draft;
 pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     let store = context.store();
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
-    for name in store.names()? {
-        match store.stored(&name).map_err(CommandError::from) {
+    for name in store.stored_names()? {
+        match store.load_stored(&name).map_err(CommandError::from) {
             Ok(Some(stored)) => rows.push(Row::Draft(name, Box::new(stored))),
             Ok(None) => {}
             Err(error) => {
@@ -65,8 +65,8 @@ impl Row {
     /// Whether the name is a guess, because docker does not store names.
     fn is_guessed(&self) -> bool {
         match self {
-            Row::Draft(_, stored) => stored.guessed,
-            Row::Unreadable(name, _) => name.known.is_none(),
+            Row::Draft(_, stored) => stored.is_name_guessed,
+            Row::Unreadable(name, _) => name.recorded_list.is_none(),
         }
     }
 

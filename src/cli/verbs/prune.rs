@@ -8,19 +8,19 @@ use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::rm;
 use crate::core::error::CommandError;
-use crate::drafts::docker_dir::{DockerDir, Removable, StoreError, StoredName};
+use crate::drafts::docker_dir::{DockerDir, RemovableDraft, StoreError, StoredName};
 
 /// The default of `--older-than`. The help text states it.
 const DEFAULT_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
-    let store = context.store().waiting(Some(args.network.timeout.unwrap_or_default()));
+    let store = context.store().with_lock_timeout(Some(args.network.timeout.unwrap_or_default()));
     let now = SystemTime::now();
     // An age before the epoch deletes nothing.
     let limit = now.checked_sub(args.older_than.unwrap_or(DEFAULT_AGE));
     let (mut bytes, mut errors) = (0_u64, Vec::<CommandError>::new());
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
-    for name in store.names()? {
+    for name in store.stored_names()? {
         match limit.map_or(Ok(None), |limit| prune(context, &store, &name, limit, args.dry_run)) {
             Ok(Some(draft)) => {
                 bytes = bytes.saturating_add(draft.bytes);
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
                 context.streams.line(format_args!("{verb} {list} (changed {age}, {size})"))?;
             }
             Ok(None) => {}
-            Err(StoreError::InUse { list, holder, .. }) => {
+            Err(StoreError::LockHeld { list, holder, .. }) => {
                 let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
                 context.streams.note(format_args!("skipping {list}: another docker-manifest{process} is using it"));
             }
@@ -51,8 +51,8 @@ fn prune(
     name: &StoredName,
     limit: SystemTime,
     is_dry_run: bool,
-) -> Result<Option<Removable>, StoreError> {
-    let Some(old) = store.removable(name)?.filter(|draft| draft.modified < limit) else { return Ok(None) };
+) -> Result<Option<RemovableDraft>, StoreError> {
+    let Some(old) = store.removable_draft(name)?.filter(|draft| draft.modified < limit) else { return Ok(None) };
     let is_removed = is_dry_run || store.remove_stored(name, Some(limit), &context.wait_notice())?;
     Ok(is_removed.then_some(old))
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         direct_push::change_published(context, &args.network, &args.publish, list, |_, published| {
             let (entries, notes) = select(published, &args.words)?;
             let mut draft = published.clone();
-            let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
+            let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.remove_with_dependents(entry)).collect();
             lines = notes.into_iter().chain(removed.iter().map(|entry| removed_line(entry, verb))).collect();
             Ok(draft)
         })?;

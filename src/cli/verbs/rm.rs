@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     }
     // A draft that another process has deleted meanwhile counts as deleted.
     let remove = |name: &StoredName| Ok(store.remove_stored(name, None, &context.wait_notice())?);
-    let removed = CommandError::collect(store.names()?.iter().map(remove));
+    let removed = CommandError::collect(store.stored_names()?.iter().map(remove));
     sweep(context, &store);
     removed.map(drop)
 }

@@ -33,9 +33,9 @@ impl LayoutIndex {
     /// Reads the document.
     pub(super) fn decode(bytes: &[u8]) -> Result<LayoutIndex, DocumentError> {
         let document = json::parse(bytes)?;
-        let members = json::Members::of("Index", &document)?;
+        let members = json::Members::parse("Index", &document)?;
         let entries = members.array("manifests")?.iter().map(Descriptor::decode).collect::<Result<_, _>>()?;
-        let Value::Object(value) = document else { return Err(DocumentError::Missing("manifests")) };
+        let Value::Object(value) = document else { return Err(DocumentError::MissingMember("manifests")) };
         Ok(LayoutIndex { value, entries })
     }
 

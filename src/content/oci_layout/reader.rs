@@ -203,7 +203,7 @@ impl ContentSource for Layout {
         let stated = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
         let stated = stated.map(String::as_str).unwrap_or_default();
         let unreadable = LayoutError::document(self.files.path(), digest.as_str());
-        let served = manifest::served_type(stated, &bytes).map_err(unreadable)?;
+        let served = manifest::effective_media_type(stated, &bytes).map_err(unreadable)?;
         let media_type = served.unwrap_or(media_type::essence(stated)).to_owned();
         Ok(FetchedManifest { media_type, bytes, digest })
     }

@@ -98,7 +98,7 @@ impl UnlistedReferrers {
         let plain = || Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
         if let Some(subject) = referrers::subject(media_type, bytes) {
             // Annotations that no descriptor can have are left out.
-            let entry = referrers::entry(media_type, digest, bytes).unwrap_or_else(|_| plain());
+            let entry = referrers::descriptor(media_type, digest, bytes).unwrap_or_else(|_| plain());
             let entries = self.by_tag.entry(referrers::tag(&subject)).or_default();
             if entries.iter().all(|known| known.digest != entry.digest) {
                 entries.push(entry);
@@ -119,13 +119,13 @@ impl UnlistedReferrers {
             let failed = LayoutError::document(path, &member);
             let before = index.with_ref_name(tag).first().map(|entry| entry.digest.clone());
             let before = before.map_or(Ok(None), |digest| manifests.read(&digest))?;
-            let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed).map_err(&failed)?;
+            let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed_digests).map_err(&failed)?;
             let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
             let new: Vec<Descriptor> = entries.iter().filter(is_new).cloned().collect();
             if new.is_empty() {
                 continue;
             }
-            let bytes = referrers::extended(before.as_deref(), &new).map_err(failed)?;
+            let bytes = referrers::append(before.as_deref(), &new).map_err(failed)?;
             if bytes.len() as u64 > DOCUMENT_MAX {
                 let why = format!("the list of referrers {tag} in it would be over 4 MiB");
                 return Err(LayoutError::not_a_layout(path, why));

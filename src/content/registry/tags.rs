@@ -34,7 +34,7 @@ impl Registry {
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
             let body = &response.http.body;
-            let page: TagPage = json::check_size(body)
+            let page: TagPage = json::check_value_count(body)
                 .and_then(|()| serde_json::from_slice(body))
                 .map_err(|error| response.http.redact(&error.to_string()))
                 .map_err(|why| response.protocol_error(format!("a list of tags that cannot be read: {why}")))?;

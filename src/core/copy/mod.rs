@@ -138,7 +138,7 @@ impl CopyRequest<'_> {
 
     /// Whether the sink has everything that the manifest names, and it names something.
     fn has_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
-        let is_list = ManifestKind::of(media_type) == Some(ManifestKind::List);
+        let is_list = ManifestKind::from_media_type(media_type) == Some(ManifestKind::List);
         let named = if is_list {
             Index::decode(bytes).map_err(CommandError::invalid_document(&self.from))?.manifests
         } else {
@@ -166,7 +166,7 @@ impl CopyRequest<'_> {
     /// Fetches a manifest of the source. A known media type is normalised.
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         let fetched = self.source.manifest(name).map_err(CommandError::from)?;
-        let known = model::manifest::served_type(&fetched.media_type, &fetched.bytes)
+        let known = model::manifest::effective_media_type(&fetched.media_type, &fetched.bytes)
             .map_err(CommandError::invalid_document(&self.from))?;
         let media_type = known.map_or_else(|| fetched.media_type.clone(), str::to_owned);
         Ok(FetchedManifest { media_type, ..fetched })

@@ -74,7 +74,7 @@ fn fetch_if_needed(
     child: &Descriptor,
 ) -> Result<(Option<FetchedManifest>, bool), CommandError> {
     let is_present = request.sink.has_image(child).map_err(CommandError::from)?;
-    if is_present && ManifestKind::of(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
+    if is_present && ManifestKind::from_media_type(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
         return Ok((None, true));
     }
     Ok((Some(request.fetch(&ManifestName::Digest(child.digest.clone()))?), is_present))

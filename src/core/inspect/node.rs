@@ -119,7 +119,7 @@ impl InspectNode {
     /// A draft, as the list that it would become.
     pub(crate) fn from_draft(draft: &Draft) -> Result<InspectNode, CommandError> {
         let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
-        let children = draft.listed().map(InspectNode::from_entry).collect::<Result<_, _>>()?;
+        let children = draft.entries_in_list_order().map(InspectNode::from_entry).collect::<Result<_, _>>()?;
         let contents = NodeContents::List(children);
         let top = InspectNode::from_manifest(
             draft.reference.clone().into(),
@@ -173,7 +173,7 @@ impl InspectNode {
     pub(crate) fn kind(&self) -> String {
         let artifact = Some(self.descriptor.artifact_type.as_str()).filter(|kind| !kind.is_empty());
         let artifact = artifact.or(self.image_contents().and_then(ImageContents::kind));
-        match (ManifestKind::of(&self.descriptor.media_type), artifact) {
+        match (ManifestKind::from_media_type(&self.descriptor.media_type), artifact) {
             _ if self.attests().is_some() => "attestation".to_owned(),
             (Some(ManifestKind::List), _)
                 if media_type::essence(&self.descriptor.media_type) == media_type::DOCKER_LIST =>

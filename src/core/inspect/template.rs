@@ -22,7 +22,7 @@ use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
-use crate::model::template::{Needs, TemplateData, TemplateManifest};
+use crate::model::template::{TemplateData, TemplateManifest, TemplateNeeds};
 use crate::model::{DocumentError, json, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
@@ -47,7 +47,7 @@ pub(crate) struct TemplateSource<'a> {
     /// Its name as the user typed it.
     pub(crate) name: &'a str,
     /// The members that the template uses.
-    pub(crate) needs: Needs,
+    pub(crate) needs: TemplateNeeds,
 }
 
 /// The images and attestations of a list.
@@ -133,14 +133,16 @@ impl TemplateSource<'_> {
         let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
         let attests = attested(descriptor);
         let known = descriptor.platform.clone().filter(|_| descriptor.has_platform());
-        let is_image = matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)));
+        let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
         match (&attests, known) {
             (Some(_), _) if !self.needs_attestations() => return Ok(ListContent::default()),
             (None, Some(platform)) if is_image && !self.needs.image => {
                 return Ok(ListContent { images: vec![image(platform, None)], ..ListContent::default() });
             }
             // A template shows nothing of other manifests.
-            _ if !descriptor.media_type.is_empty() && ManifestKind::of(&descriptor.media_type).is_none() => {
+            _ if !descriptor.media_type.is_empty()
+                && ManifestKind::from_media_type(&descriptor.media_type).is_none() =>
+            {
                 return Ok(ListContent::default());
             }
             _ => {}
@@ -177,7 +179,7 @@ impl TemplateSource<'_> {
             images.entry(platform_name(&image.platform)).or_insert(image);
         }
         let images: Vec<(String, FoundImage)> = images.into_iter().collect();
-        let mut data = TemplateData { platforms: images.len(), ..TemplateData::of_manifest(self.name, manifest) };
+        let mut data = TemplateData { platforms: images.len(), ..TemplateData::new(self.name, manifest) };
         if self.needs.image {
             let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.fetch_config(image)?));
             let configs = tasks::run_in_order(self.jobs, &images, config).map_err(CommandError::combine)?;
@@ -238,7 +240,7 @@ impl TemplateSource<'_> {
         let mut document = parse(&bytes)?;
         if let Some(pointer) = payload_pointer(&layer.media_type) {
             let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let payload = STANDARD.decode(payload).map_err(|error| DocumentError::Base64(error.to_string()));
+            let payload = STANDARD.decode(payload).map_err(|error| DocumentError::InvalidBase64(error.to_string()));
             document = parse(&payload.map_err(CommandError::invalid_document(self.image_source))?)?;
         }
         Ok(document.get_mut("predicate").map(Value::take).unwrap_or_default())

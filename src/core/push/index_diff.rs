@@ -222,7 +222,7 @@ mod tests {
 
     fn descriptor(platform: &str, content: &str) -> Descriptor {
         let platform = (!platform.is_empty()).then(|| Platform::parse(platform).unwrap());
-        Descriptor { platform, ..Descriptor::of("m", content.as_bytes()) }
+        Descriptor { platform, ..Descriptor::for_content("m", content.as_bytes()) }
     }
 
     fn attestation(of: &Descriptor, content: &str) -> Descriptor {

@@ -9,14 +9,14 @@ use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter};
 use crate::core::requirements::Requirements;
 use crate::digest::Digest;
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::net::Clock;
 
 /// The options of a push.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PushOptions {
     /// The form of the list.
-    pub(crate) list_format: Form,
+    pub(crate) list_format: ListFormat,
     /// Further names of the list.
     pub(crate) tags: Vec<TagArg>,
     /// Platforms that the list must have.

@@ -244,7 +244,7 @@ impl PushOutcome {
 mod tests {
     use super::*;
     use crate::core::layouts::Layouts;
-    use crate::model::index::Form;
+    use crate::model::index::ListFormat;
     use crate::model::manifest::Schema;
     use crate::platform::Platform;
 
@@ -257,7 +257,10 @@ mod tests {
             draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform));
         }
         let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
-        PushOutcome::from_plan(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags, &Layouts::default()).unwrap())
+        PushOutcome::from_plan(
+            &draft,
+            &PushPlan::new(&draft, ListFormat::Oci, &more_tags, &Layouts::default()).unwrap(),
+        )
     }
 
     #[test]

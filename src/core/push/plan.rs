@@ -12,7 +12,7 @@ use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, archive_depe
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;
 use crate::digest::Digest;
-use crate::model::index::{Form, Index, List};
+use crate::model::index::{EncodedList, Index, ListFormat};
 use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
@@ -26,7 +26,7 @@ pub(crate) struct PushPlan<'a> {
     /// The list's name in the repository.
     pub(crate) target: &'a Reference,
     /// The list itself.
-    pub(crate) list: List,
+    pub(crate) list: EncodedList,
     /// The children of the list, in its order.
     pub(crate) children: Vec<PlannedChild<'a>>,
     /// The distinct blobs of children from other repositories, in docker's order.
@@ -82,11 +82,11 @@ impl<'a> PushPlan<'a> {
     /// another list.
     pub(crate) fn new(
         draft: &'a Draft,
-        form: Form,
+        format: ListFormat,
         more_tags: &[String],
         layouts: &Layouts,
     ) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::for_target(draft, &draft.reference, form, more_tags, (layouts, false))
+        PushPlan::for_target(draft, &draft.reference, format, more_tags, (layouts, false))
     }
 
     /// The plan for the repository of `target`, or for a layout.
@@ -96,7 +96,7 @@ impl<'a> PushPlan<'a> {
     pub(super) fn for_target(
         draft: &'a Draft,
         target: &'a Reference,
-        form: Form,
+        format: ListFormat,
         more_tags: &[String],
         (layouts, is_for_layout): (&Layouts, bool),
     ) -> Result<PushPlan<'a>, CommandError> {
@@ -105,7 +105,7 @@ impl<'a> PushPlan<'a> {
         }
         let tags = tags::in_move_order(target, more_tags)?;
         let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
-        let list = draft.list(form)?;
+        let list = draft.list(format)?;
         let size = list.bytes.len() as u64;
         if size > LIST_MAX {
             return Err(CommandError::ListTooLarge { list: target.to_string(), size, max: LIST_MAX });
@@ -127,7 +127,7 @@ impl<'a> PushPlan<'a> {
         mut blobs: BlobCollector<'a>,
     ) -> Result<Vec<PlannedBlob<'a>>, CommandError> {
         let mut positions: BTreeMap<&Digest, usize> = BTreeMap::new();
-        for entry in draft.listed() {
+        for entry in draft.entries_in_list_order() {
             let digest = &entry.descriptor.digest;
             let source = ContentOrigin::find(entry.reference.repository(), digest, layouts);
             if self.target_has(&source) {
@@ -144,7 +144,7 @@ impl<'a> PushPlan<'a> {
             }
             self.children.push(PlannedChild { entry, manifest: Some(position) });
         }
-        self.add_carried(draft, layouts, &mut blobs)?;
+        self.add_opaque_descriptors(draft, layouts, &mut blobs)?;
         self.add_nested(draft, layouts)?;
         Ok(blobs.finish(self.target.repository()))
     }
@@ -156,19 +156,19 @@ impl<'a> PushPlan<'a> {
 
     /// Adds the carried manifests of an index in another repository. Those that could not be fetched are no longer in
     /// the draft.
-    fn add_carried(
+    fn add_opaque_descriptors(
         &mut self,
         draft: &'a Draft,
         layouts: &Layouts,
         blobs: &mut BlobCollector<'a>,
     ) -> Result<(), CommandError> {
-        for carried in &draft.carried {
-            let (source, target) = (carried.source.repository(), self.target.repository());
-            let source = ContentOrigin::find(source, &carried.descriptor.digest, layouts);
-            let Some(raw) = carried.raw.as_ref().filter(|_| !self.target_has(&source)) else { continue };
+        for opaque in &draft.opaque_descriptors {
+            let (source, target) = (opaque.source.repository(), self.target.repository());
+            let source = ContentOrigin::find(source, &opaque.descriptor.digest, layouts);
+            let Some(raw) = opaque.raw.as_ref().filter(|_| !self.target_has(&source)) else { continue };
             let blob_positions = blobs.add_blobs(manifest_blobs::blobs(raw)?, &source, target, false);
-            let reference = target.at_digest(&carried.descriptor.digest);
-            let media_type = carried.descriptor.media_type.as_str();
+            let reference = target.at_digest(&opaque.descriptor.digest);
+            let media_type = opaque.descriptor.media_type.as_str();
             let bytes = Cow::Borrowed(raw.as_slice());
             self.manifests.push(PlannedManifest::new(reference, media_type, bytes, source, blob_positions));
         }

@@ -38,7 +38,7 @@ fn plan_has_each_blob_once_with_mountable_sources_first() {
         entry("h.x/near:1", "linux/arm64", &[(LAYER, "shared"), (LAYER, "own")]),
         entry("h.x/app:there", "linux/s390x", &[(LAYER, "shared"), (LAYER, "there")]),
     ]);
-    let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
+    let plan = PushPlan::new(&draft, ListFormat::Auto, &[], &Layouts::default()).unwrap();
     let contents: Vec<Digest> =
         ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::from_bytes(content.as_bytes())).into();
     assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
@@ -58,7 +58,7 @@ fn plan_has_each_blob_once_with_mountable_sources_first() {
 fn plan_puts_an_image_of_two_repositories_once() {
     let image = |reference| entry(reference, "linux/amd64", &[(LAYER, "l")]);
     let draft = draft(vec![image("h.x/b:1"), image("h.x/a:1")]);
-    let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
+    let plan = PushPlan::new(&draft, ListFormat::Auto, &[], &Layouts::default()).unwrap();
     assert_eq!((plan.manifests.len(), plan.children.len()), (1, 2));
     assert_eq!(names(&plan.blobs[0]), ["h.x/a", "h.x/b"]);
 }
@@ -67,18 +67,22 @@ fn plan_puts_an_image_of_two_repositories_once() {
 fn plan_skips_foreign_layers_of_other_registries() {
     let layers = [(FOREIGN, "theirs"), (LAYER, "ours")];
     let across = draft(vec![entry("far.x/win:1", "windows/amd64", &layers)]);
-    let plan = PushPlan::new(&across, Form::Auto, &[], &Layouts::default()).unwrap();
+    let plan = PushPlan::new(&across, ListFormat::Auto, &[], &Layouts::default()).unwrap();
     assert_eq!(plan.blobs.len(), 2);
     for (platform, is_optional) in [("windows/amd64", true), ("linux/amd64", false)] {
         let near = draft(vec![entry("h.x/win:1", platform, &layers)]);
-        let plan = PushPlan::new(&near, Form::Auto, &[], &Layouts::default()).unwrap();
+        let plan = PushPlan::new(&near, ListFormat::Auto, &[], &Layouts::default()).unwrap();
         let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.is_optional).collect();
         assert_eq!(found, [false, is_optional, false], "{platform}");
     }
     // One Linux image that needs the blob is enough.
     let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
     assert!(
-        PushPlan::new(&both, Form::Auto, &[], &Layouts::default()).unwrap().blobs.iter().all(|blob| !blob.is_optional)
+        PushPlan::new(&both, ListFormat::Auto, &[], &Layouts::default())
+            .unwrap()
+            .blobs
+            .iter()
+            .all(|blob| !blob.is_optional)
     );
 }
 
@@ -92,7 +96,7 @@ fn plan_drops_the_size_of_a_blob_if_manifests_disagree() {
         Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
     };
     let draft = draft(vec![image("h.x/a:1", "\"size\":4"), image("h.x/b:1", "\"size\":5")]);
-    let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
+    let plan = PushPlan::new(&draft, ListFormat::Auto, &[], &Layouts::default()).unwrap();
     let sizes: Vec<Option<u64>> = plan.blobs.iter().map(|blob| blob.size).collect();
     assert_eq!(sizes, [Some(7), None, Some(7)]);
 }
@@ -103,9 +107,9 @@ fn plan_gives_equal_drafts_equal_bytes() {
         draft(vec![entry("h.x/b:1", "linux/arm64", &[(LAYER, "b")]), entry("a.x/a:1", "linux/amd64", &[(LAYER, "a")])])
     };
     let (first, second) = (make(), make());
-    for form in [Form::Auto, Form::Docker, Form::Oci] {
+    for format in [ListFormat::Auto, ListFormat::Docker, ListFormat::Oci] {
         let [first, second] =
-            [&first, &second].map(|draft| PushPlan::new(draft, form, &[], &Layouts::default()).unwrap().list);
+            [&first, &second].map(|draft| PushPlan::new(draft, format, &[], &Layouts::default()).unwrap().list);
         assert_eq!(first, second);
     }
 }
@@ -115,7 +119,7 @@ fn plan_does_not_count_the_own_tag_as_a_further_tag() {
     let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
     let more = |tags: &[&str]| {
         let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        PushPlan::new(&draft, Form::Auto, &tags, &Layouts::default()).unwrap().has_more_tags
+        PushPlan::new(&draft, ListFormat::Auto, &tags, &Layouts::default()).unwrap().has_more_tags
     };
     assert!(!more(&[]) && !more(&["1"]) && more(&["1", "2"]));
 }

@@ -69,7 +69,7 @@ impl ReadBack<'_> {
         let visit =
             |_, _, FetchedManifest { media_type, bytes, .. }: FetchedManifest| -> Result<Vec<Digest>, CommandError> {
                 number += 1;
-                let kind = manifest::served_type(&media_type, &bytes)?.and_then(ManifestKind::of);
+                let kind = manifest::effective_media_type(&media_type, &bytes)?.and_then(ManifestKind::from_media_type);
                 if kind == Some(ManifestKind::List) {
                     return Ok(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest).collect());
                 }

@@ -16,7 +16,7 @@ use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::index::List;
+use crate::model::index::EncodedList;
 use crate::model::{manifest, media_type, referrers};
 use crate::net::clock::Clock;
 use crate::net::tasks;
@@ -74,7 +74,7 @@ enum TagContent {
 }
 
 /// Whether a list has a subject. Then it is put by its digest before a tag moves to it.
-pub(crate) fn has_subject(list: &List) -> bool {
+pub(crate) fn has_subject(list: &EncodedList) -> bool {
     referrers::subject(list.media_type, &list.bytes).is_some()
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>
     for UnlistedReferrer { subject, media_type, digest, bytes } in manifests {
         let name = referrers::tag(subject);
         let Some(tag) = tags::with_tag(target, &name) else { continue };
-        match referrers::entry(media_type, digest, bytes) {
+        match referrers::descriptor(media_type, digest, bytes) {
             Ok(entry) => {
                 let new = || ReferrersTag { tag, subject: subject.clone(), entries: Vec::new() };
                 found.entry(name).or_insert_with(new).entries.push(entry);
@@ -171,11 +171,11 @@ impl ReferrersTag {
     fn extended(&self, content: &TagContent) -> Result<Vec<u8>, String> {
         let index = match content {
             TagContent::Unusable(why) => return Err(why.clone()),
-            TagContent::Absent | TagContent::Complete(_) => referrers::extended(None, &self.entries),
+            TagContent::Absent | TagContent::Complete(_) => referrers::append(None, &self.entries),
             TagContent::Incomplete(served, listed) => {
                 let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
                 let new: Vec<Descriptor> = self.entries.iter().filter(is_new).cloned().collect();
-                referrers::extended(Some(&served.bytes), &new)
+                referrers::append(Some(&served.bytes), &new)
             }
         };
         match index {
@@ -216,14 +216,14 @@ impl ReferrersTag {
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Absent),
             Err(error) => return Err(error),
         };
-        match manifest::served_type(&served.media_type, &served.bytes) {
+        match manifest::effective_media_type(&served.media_type, &served.bytes) {
             Ok(Some(media_type::OCI_INDEX)) => {}
             Ok(_) => {
                 return Ok(TagContent::Unusable(format!("it serves {}, which is no OCI index", served.media_type)));
             }
             Err(error) => return Ok(TagContent::Unusable(format!("it serves no index: {error}"))),
         }
-        Ok(match referrers::listed(&served.bytes) {
+        Ok(match referrers::listed_digests(&served.bytes) {
             Ok(listed) if self.entries.iter().all(|entry| listed.contains(entry.digest.as_str())) => {
                 TagContent::Complete(served.digest)
             }

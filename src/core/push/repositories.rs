@@ -12,7 +12,7 @@ use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::core::push::tags::{self, TagArg};
 use crate::model::Draft;
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::reference::Reference;
 
 /// What belongs to each repository of a push.
@@ -48,14 +48,14 @@ impl<'a> PushPlans<'a> {
     /// Those of [`PushPlan::new`].
     pub(crate) fn new(
         draft: &'a Draft,
-        form: Form,
+        format: ListFormat,
         names: &'a [TagArg],
         layouts: &Layouts,
     ) -> Result<PushPlans<'a>, CommandError> {
         let names = tags::by_repository(&draft.reference, names);
-        let own = PushPlan::new(draft, form, &names.own, layouts)?;
+        let own = PushPlan::new(draft, format, &names.own, layouts)?;
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
-            let plan = PushPlan::for_target(draft, target, form, tags, (layouts, false))?;
+            let plan = PushPlan::for_target(draft, target, format, tags, (layouts, false))?;
             // The list is complete before any of its tags moves.
             Ok(PushPlan { has_more_tags: true, ..plan })
         };
@@ -156,8 +156,8 @@ fn partial_tags(error: CommandError, targets: &PushTargets<'_>, moved: &[Referen
 ///
 /// # Errors
 /// A draft that cannot become the requested list.
-pub(crate) fn named_by_digest(draft: &Draft, form: Form) -> Result<Draft, CommandError> {
-    let digest = draft.list(form)?.digest;
+pub(crate) fn named_by_digest(draft: &Draft, format: ListFormat) -> Result<Draft, CommandError> {
+    let digest = draft.list(format)?.digest;
     let mut named = draft.clone();
     named.reference = draft.reference.repository().at_digest(&digest);
     Ok(named)

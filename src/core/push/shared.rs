@@ -23,7 +23,7 @@ use crate::core::push::tags::TagArg;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
-use crate::drafts::registry::draft::draft_of;
+use crate::drafts::registry::draft::assemble_draft;
 use crate::location::Location;
 use crate::model::EntryKey;
 use crate::model::descriptor::Descriptor;
@@ -56,7 +56,7 @@ pub(crate) fn publish(
     let before = context.registry.requests();
     let (mut is_second, mut is_announced, mut waits) = (false, false, LagWaits::new(context.registry.deadline()));
     loop {
-        let draft = draft_of(list, &entries);
+        let draft = assemble_draft(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
         let draft = if options.tags.iter().filter_map(TagArg::reference).any(is_elsewhere) {
             with_manifests(context.registry, draft)?
@@ -95,20 +95,20 @@ pub(crate) fn publish(
 /// Errors of the registry, and an image that it does not have.
 pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
     let list = draft.reference.clone();
-    let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
+    let keyed: Vec<(&EntryKey, &Entry)> = draft.entries_by_key().iter().collect();
     let fetched = tasks::run_in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 let reference = entry.reference.clone();
-                let entry = Entry::listed(reference.clone(), schema, fetched.bytes, descriptor, list.clone());
+                let entry = Entry::child_of_list(reference.clone(), schema, fetched.bytes, descriptor, list.clone());
                 Ok(((*key).clone(), entry.map_err(CommandError::invalid_document(&reference))?))
             }
             FetchedContent::List(_) => Err(nested_index_error(&entry.reference)),
         }
     });
     let fetched = fetched.map_err(CommandError::combine)?;
-    fetched.into_iter().for_each(|(key, entry)| draft.insert_keyed(key, entry));
+    fetched.into_iter().for_each(|(key, entry)| draft.insert_with_key(key, entry));
     Ok(draft)
 }
 

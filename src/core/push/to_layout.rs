@@ -55,7 +55,7 @@ impl LayoutPush<'_> {
         let warnings = requirements::check(self.draft, &self.options.requirements(SpecOrigin::Draft))?;
         let names = self.names()?;
         // A draft may lack the bytes of carried manifests that are in its own repository.
-        let draft = self.with_carried()?;
+        let draft = self.with_opaque_content()?;
         let mut plan = PushPlan::for_target(&draft, &draft.reference, self.options.list_format, &[], (layouts, true))?;
         if let Some(note) = &plan.list.note {
             reporter.note(&sanitize::line(note).to_string());
@@ -114,14 +114,14 @@ impl LayoutPush<'_> {
     }
 
     /// The draft with the bytes of all carried manifests.
-    fn with_carried(&self) -> Result<Cow<'_, Draft>, CommandError> {
-        if self.draft.carried.iter().all(|carried| carried.raw.is_some()) {
+    fn with_opaque_content(&self) -> Result<Cow<'_, Draft>, CommandError> {
+        if self.draft.opaque_descriptors.iter().all(|opaque| opaque.raw.is_some()) {
             return Ok(Cow::Borrowed(self.draft));
         }
         let mut draft = self.draft.clone();
-        for carried in draft.carried.iter_mut().filter(|carried| carried.raw.is_none()) {
-            let name = carried.source.repository().at_digest(&carried.descriptor.digest);
-            carried.raw = Some(self.context.registry.manifest(&name)?.bytes);
+        for opaque in draft.opaque_descriptors.iter_mut().filter(|opaque| opaque.raw.is_none()) {
+            let name = opaque.source.repository().at_digest(&opaque.descriptor.digest);
+            opaque.raw = Some(self.context.registry.manifest(&name)?.bytes);
         }
         Ok(Cow::Owned(draft))
     }

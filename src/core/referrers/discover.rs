@@ -163,7 +163,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         let (first, others): (Vec<&Subject<_>>, Vec<&Subject<_>>) =
             subjects.iter().partition(|subject| servers.insert(self.search.server(&subject.origin)));
         let first: Vec<ReferrerQuery<'_, _>> = first.into_iter().map(ReferrerQuery::Referrers).collect();
-        let kinds = if searches_cosign_tags { &referrers::COSIGN_KINDS[..] } else { &[] };
+        let kinds = if searches_cosign_tags { &referrers::COSIGN_TAG_SUFFIXES[..] } else { &[] };
         let cosign =
             subjects.iter().flat_map(|subject| kinds.iter().map(move |kind| ReferrerQuery::Cosign(subject, kind)));
         let others: Vec<ReferrerQuery<'_, _>> =
@@ -236,7 +236,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         let matches_policy = match self.policy {
             ReferrersPolicy::Drop => false,
             ReferrersPolicy::All => true,
-            ReferrersPolicy::Keep => is_cosign || referrers::signs_or_attests(artifact_type),
+            ReferrersPolicy::Keep => is_cosign || referrers::is_signature_or_attestation(artifact_type),
         };
         matches_policy && (self.types.is_empty() || self.types.iter().any(|selected| selected == artifact_type))
     }
@@ -324,7 +324,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         let Some(mut fetched) = self.search.manifest(origin, &name)? else { return Ok(None) };
         let served =
             |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &name), source };
-        if let Some(found) = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
+        if let Some(found) = manifest::effective_media_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
             found.clone_into(&mut fetched.media_type);
         }
         Ok(Some(fetched))

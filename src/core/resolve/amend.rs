@@ -61,7 +61,7 @@ pub(crate) fn merge(
 ) -> Option<SourceChange> {
     let before = draft.clone();
     if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
-        draft.arrange([]);
+        draft.set_order([]);
     }
     let previous_entries = previous_entries(&before, &source.reference, previous);
     let moved = source_change(&previous_entries, source);
@@ -82,10 +82,12 @@ pub(crate) fn merge(
             }
         }
     }
-    draft.carried.retain(|carried| moved.as_ref().is_none_or(|moved| carried.source.digest() != Some(&moved.old)));
-    for carried in &source.carried {
-        if !draft.carried.iter().any(|known| known.descriptor.digest == carried.descriptor.digest) {
-            draft.carried.push(carried.clone());
+    draft
+        .opaque_descriptors
+        .retain(|opaque| moved.as_ref().is_none_or(|moved| opaque.source.digest() != Some(&moved.old)));
+    for opaque in &source.opaque_descriptors {
+        if !draft.opaque_descriptors.iter().any(|known| known.descriptor.digest == opaque.descriptor.digest) {
+            draft.opaque_descriptors.push(opaque.clone());
         }
     }
     for old in previous_entries.iter().filter(|old| !matched.contains(&old.reference)) {
@@ -93,16 +95,16 @@ pub(crate) fn merge(
         let is_obsolete = match old.attests() {
             Some(_) if filter.attestations == Attestations::Drop => true,
             None if filter.attestations == Attestations::Drop
-                && old.subject().is_some_and(|subject| draft.has(&subject)) =>
+                && old.subject().is_some_and(|subject| draft.contains_digest(&subject)) =>
             {
                 true
             }
             // Its image did not change and has new attestations, or its image is gone.
-            Some(digest) => moved.is_some() && (serves(digest.clone()) || !draft.has(&digest)),
+            Some(digest) => moved.is_some() && (serves(digest.clone()) || !draft.contains_digest(&digest)),
             None => moved.is_some() && is_selected(filter, old),
         };
         if is_obsolete {
-            draft.take_out(old);
+            draft.remove_with_dependents(old);
         }
     }
     if let Some(old) = moved.as_ref().and_then(|moved| previous.index(&moved.old)) {
@@ -120,10 +122,10 @@ pub(crate) fn merge(
 
 /// Records that the platform of a new entry does not come from the index.
 fn record_derived_platform(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
-    let key = EntryKey::of(&new.reference);
+    let key = EntryKey::from_image(&new.reference);
     match source.derived_platforms.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
-        Some(platform) => drop(draft.platforms.insert(key, platform.clone())),
-        None => drop(draft.platforms.remove(&key)),
+        Some(platform) => drop(draft.config_platforms.insert(key, platform.clone())),
+        None => drop(draft.config_platforms.remove(&key)),
     }
 }
 
@@ -136,15 +138,15 @@ pub(crate) fn set_order(draft: &mut Draft, found: &[ResolvedSource]) {
     let mut keys = Vec::new();
     for source in found {
         let entries: BTreeMap<EntryKey, &Entry> =
-            source.entries.iter().map(|entry| (EntryKey::of(&entry.reference), entry)).collect();
+            source.entries.iter().map(|entry| (EntryKey::from_image(&entry.reference), entry)).collect();
         for key in &source.order {
             match entries.get(key) {
-                Some(entry) => keys.extend(names_in_draft(draft, entry).iter().map(EntryKey::of)),
+                Some(entry) => keys.extend(names_in_draft(draft, entry).iter().map(EntryKey::from_image)),
                 None => keys.push(key.clone()),
             }
         }
     }
-    draft.arrange(keys);
+    draft.set_order(keys);
 }
 
 /// If the source index of a draft has changed, the draft follows the index's new order, in the place of
@@ -155,7 +157,7 @@ fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
     let (before, after) = draft.order.split_at(first);
     let others = |keys: &[EntryKey]| keys.iter().filter(|key| !source_keys.contains(key)).cloned().collect::<Vec<_>>();
     let keys = [others(before), source.order.clone(), others(after)].concat();
-    draft.arrange(keys);
+    draft.set_order(keys);
 }
 
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
@@ -266,8 +268,8 @@ fn replace(draft: &mut Draft, old: &Entry, new: Entry) {
     let digest = &old.descriptor.digest;
     let is_other_image = *digest != new.descriptor.digest;
     draft.replace(&old.reference, new);
-    if is_other_image && !draft.has(digest) {
-        for belonging in draft.belonging(digest) {
+    if is_other_image && !draft.contains_digest(digest) {
+        for belonging in draft.dependents(digest) {
             draft.remove(&belonging);
         }
     }

@@ -16,8 +16,8 @@ use crate::core::resolve::spec_entry::{has_attestations, pick, select_entries};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::index::{Form, Index};
-use crate::model::source::{Carried, SourceIndex};
+use crate::model::index::{Index, ListFormat};
+use crate::model::source::{OpaqueDescriptor, SourceIndex};
 use crate::model::spec::{Attestations, Spec, SpecEntry};
 use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;
@@ -45,7 +45,7 @@ pub(crate) struct ListParts {
     /// The order of that index, if the list has all of it.
     whole_order: Option<Vec<EntryKey>>,
     /// Descriptors of whole indexes that name neither an image nor an index.
-    carried: Vec<Carried>,
+    opaque_descriptors: Vec<OpaqueDescriptor>,
     /// The indexes that the spec names, and those nested in them.
     nested: Vec<SourceIndex>,
     /// The sources that are in layouts. What comes from them is going to be in the repository of the list.
@@ -148,11 +148,11 @@ impl ResolvedSources {
         let entries = merge_entries(entries);
         let mut base = self.base(spec).cloned();
         let whole_order = base.as_ref().and_then(|base| whole_order(base, &entries));
-        let carried = self.carried(spec, whole_order.is_some());
+        let opaque_descriptors = self.opaque_descriptors(spec, whole_order.is_some());
         let used: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let used: Vec<&ResolvedSource> = used.into_iter().filter_map(|image| self.get(image)).collect();
         warnings.extend(used.iter().flat_map(|source| source.omissions.clone()));
-        if spec.form == Some(Form::Docker)
+        if spec.list_format == Some(ListFormat::Docker)
             && let Some(ResolvedSource { index: Some(index), .. }) = base.take_if(|base| has_oci_only_members(base))
         {
             let names: Vec<String> = index.annotations.keys().map(|name| sanitize::word(name)).collect();
@@ -170,21 +170,21 @@ impl ResolvedSources {
         let nested = nested.collect();
         let layouts = self.0.values().flatten().filter(|source| source.location.layout().is_some());
         let in_layouts = layouts.map(|source| source.reference.with_digest(&source.digest)).collect();
-        Ok(ListParts { entries, base, whole_order, carried, nested, in_layouts, warnings })
+        Ok(ListParts { entries, base, whole_order, opaque_descriptors, nested, in_layouts, warnings })
     }
 
-    /// Carried descriptors of the indexes that the spec uses without selecting a platform.
-    fn carried(&self, spec: &Spec, is_whole: bool) -> Vec<Carried> {
-        let mut carried: Vec<Carried> = Vec::new();
+    /// Opaque descriptors of the indexes that the spec uses without selecting a platform.
+    fn opaque_descriptors(&self, spec: &Spec, is_whole: bool) -> Vec<OpaqueDescriptor> {
+        let mut opaque: Vec<OpaqueDescriptor> = Vec::new();
         for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
-            let descriptors = self.get(&entry.image).into_iter().flat_map(|source| &source.carried);
+            let descriptors = self.get(&entry.image).into_iter().flat_map(|source| &source.opaque_descriptors);
             for descriptor in descriptors {
-                if !carried.iter().any(|other| other.descriptor.digest == descriptor.descriptor.digest) {
-                    carried.push(descriptor.clone());
+                if !opaque.iter().any(|other| other.descriptor.digest == descriptor.descriptor.digest) {
+                    opaque.push(descriptor.clone());
                 }
             }
         }
-        carried
+        opaque
     }
 
     /// The index, if the list is built from it alone: its own members are taken over.
@@ -214,21 +214,21 @@ impl ListParts {
         for (position, entry) in self.entries.iter().enumerate() {
             let key = position_key(position);
             if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
-                draft.platforms.insert(key.clone(), platform.clone());
+                draft.config_platforms.insert(key.clone(), platform.clone());
             }
-            keys.insert(EntryKey::of(&entry.reference), key.clone());
+            keys.insert(EntryKey::from_image(&entry.reference), key.clone());
             draft.order.push(key.clone());
-            draft.insert_keyed(key, self.moved_to_target(entry, target));
+            draft.insert_with_key(key, self.moved_to_target(entry, target));
         }
-        draft.carried.clone_from(&self.carried);
+        draft.opaque_descriptors.clone_from(&self.opaque_descriptors);
         if let Some(source) = source {
             self.apply_source_index(&mut draft, source);
         }
         if let Some(order) = &self.whole_order {
             draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
         }
-        for carried in draft.carried.iter_mut().filter(|carried| self.in_layouts.contains(&carried.source)) {
-            carried.source = in_repository_of(&carried.source, target);
+        for opaque in draft.opaque_descriptors.iter_mut().filter(|opaque| self.in_layouts.contains(&opaque.source)) {
+            opaque.source = in_repository_of(&opaque.source, target);
         }
         draft
     }
@@ -273,26 +273,26 @@ impl ListParts {
             if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !listed.has_platform()) {
                 platforms.insert(key.clone(), platform.clone());
             }
-            draft.insert_keyed(key, entry);
+            draft.insert_with_key(key, entry);
         }
-        draft.platforms.extend(platforms);
-        // A carried descriptor keeps its position before its successor.
+        draft.config_platforms.extend(platforms);
+        // An opaque descriptor keeps its position before its successor.
         let position_of = |digest: &Digest| index.manifests.iter().position(|descriptor| descriptor.digest == *digest);
         let mut order = Vec::new();
-        let mut carried: VecDeque<(usize, &Carried)> = source
-            .carried
+        let mut unplaced: VecDeque<(usize, &OpaqueDescriptor)> = source
+            .opaque_descriptors
             .iter()
             .filter_map(|opaque| Some((position_of(&opaque.descriptor.digest)?, opaque)))
             .collect();
         for (number, entry) in self.entries.iter().enumerate() {
             let position = position_of(&entry.descriptor.digest);
-            while let Some((_, opaque)) = carried.front().filter(|(at, _)| position.is_some_and(|next| *at < next)) {
+            while let Some((_, opaque)) = unplaced.front().filter(|(at, _)| position.is_some_and(|next| *at < next)) {
                 order.push(opaque.key());
-                carried.pop_front();
+                unplaced.pop_front();
             }
             order.push(position_key(number));
         }
-        draft.carried.clone_from(&source.carried);
+        draft.opaque_descriptors.clone_from(&source.opaque_descriptors);
         draft.order = order;
     }
 }
@@ -317,7 +317,7 @@ pub(crate) fn named_source_index(
 
 /// The key of an entry by its position in the list.
 fn position_key(position: usize) -> EntryKey {
-    EntryKey::named(format!("{position:08}"))
+    EntryKey::from_text(format!("{position:08}"))
 }
 
 /// Merges entries of one image for one platform.
@@ -357,8 +357,8 @@ fn has_oci_only_members(base: &ResolvedSource) -> bool {
 /// Whether attestations are kept. A Docker manifest list cannot mark them, so they are dropped there unless the spec
 /// asks for them.
 fn attestations(spec: &Spec) -> Attestations {
-    match (spec.attestations, spec.form) {
-        (Some(Attestations::Drop), _) | (None, Some(Form::Docker)) => Attestations::Drop,
+    match (spec.attestations, spec.list_format) {
+        (Some(Attestations::Drop), _) | (None, Some(ListFormat::Docker)) => Attestations::Drop,
         (Some(Attestations::Keep), _) | (None, _) => Attestations::Keep,
     }
 }

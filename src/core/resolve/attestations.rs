@@ -48,7 +48,7 @@ pub(super) fn add(
         let reference = image.reference.repository().at_digest(&digest);
         let entry = attestation(&reference, &digest, bytes, &source.digest)
             .map_err(CommandError::invalid_document(&reference))?;
-        source.order.push(EntryKey::of(&entry.reference));
+        source.order.push(EntryKey::from_image(&entry.reference));
         source.entries.push(entry);
     }
     Ok(())
@@ -56,10 +56,10 @@ pub(super) fn add(
 
 /// The entry, with its manifest's annotations and those by which BuildKit marks it.
 fn attestation(reference: &Reference, digest: &Digest, bytes: Vec<u8>, image: &Digest) -> Result<Entry, DocumentError> {
-    let listed = referrers::entry(media_type::OCI_MANIFEST, digest, &bytes)?;
+    let listed = referrers::descriptor(media_type::OCI_MANIFEST, digest, &bytes)?;
     let platform = Platform { os: UNKNOWN.to_owned(), architecture: UNKNOWN.to_owned(), ..Platform::default() };
     let mut entry = Entry::fetched(reference.clone(), Schema::Oci, bytes, Some(platform));
     entry.descriptor.annotations = listed.annotations;
-    crate::model::entry::mark_attestation(&mut entry.descriptor, image);
+    crate::model::entry::annotate_as_attestation(&mut entry.descriptor, image);
     Ok(entry)
 }

@@ -149,7 +149,9 @@ impl ChildFetcher<'_> {
                 derived.insert(reference.clone(), platform.clone());
                 descriptor.platform = Some(platform);
             }
-            entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
+            entries.push(
+                Entry::child_of_list(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?,
+            );
         }
         Ok(ResolvedChild::Entries(entries, derived))
     }

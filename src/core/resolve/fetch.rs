@@ -31,12 +31,12 @@ pub(crate) enum FetchedContent {
 /// Fetches a manifest; in a registry with one request.
 pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, CommandError> {
     let mut fetched = image.manifest().map_err(|error| not_served(image, error))?;
-    let served_type =
-        manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(CommandError::invalid_document(&image))?;
+    let served_type = manifest::effective_media_type(&fetched.media_type, &fetched.bytes)
+        .map_err(CommandError::invalid_document(&image))?;
     if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
         found.clone_into(&mut fetched.media_type);
     }
-    match served_type.and_then(ManifestKind::of) {
+    match served_type.and_then(ManifestKind::from_media_type) {
         Some(ManifestKind::Image(schema)) => Ok(FetchedContent::Image(schema, fetched)),
         Some(ManifestKind::List) => Ok(FetchedContent::List(fetched)),
         None => Err(CommandError::NotAManifest { reference: image.to_string(), media_type: fetched.media_type }),
@@ -95,7 +95,7 @@ impl ConfigPlatforms {
         let config = Blob { digest: &config.digest, size: Some(config.size) };
         let bytes = image.content(|content| content.small_blob(&config, CONFIG_CAP))?;
         let value = json::parse(&bytes).map_err(DocumentError::from);
-        let platform = match value.and_then(|value| descriptor::config_platform(&value)) {
+        let platform = match value.and_then(|value| descriptor::decode_config_platform(&value)) {
             Err(_) if !is_image => Platform::default(),
             found => found.map_err(served)?,
         };

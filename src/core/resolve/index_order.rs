@@ -15,7 +15,7 @@ use crate::core::resolve::selection::{is_opaque, selects_descriptor};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::source::Carried;
+use crate::model::source::OpaqueDescriptor;
 use crate::model::{Entry, EntryKey};
 use crate::net;
 use crate::sanitize;
@@ -47,14 +47,15 @@ pub(crate) fn record_order(
         if !is_opaque(&descriptor) {
             source.has_all_images &= resolved.contains(&descriptor.digest);
             if let Some(entry) = entries.get_mut(&descriptor.digest).and_then(VecDeque::pop_front) {
-                source.order.push(EntryKey::of(&entry.reference));
+                source.order.push(EntryKey::from_image(&entry.reference));
                 source.entries.push(entry);
             }
             continue;
         }
         let is_selected = selects_descriptor(filter, &descriptor);
         source.has_all_images &= is_selected;
-        if !is_selected || source.carried.iter().any(|carried| carried.descriptor.digest == descriptor.digest) {
+        if !is_selected || source.opaque_descriptors.iter().any(|opaque| opaque.descriptor.digest == descriptor.digest)
+        {
             continue;
         }
         let raw = match if is_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
@@ -68,13 +69,13 @@ pub(crate) fn record_order(
                 continue;
             }
         };
-        let carried = Carried::new(json, index_name.clone(), raw)
+        let opaque = OpaqueDescriptor::new(json, index_name.clone(), raw)
             .map_err(|error| CommandError::InvalidDocument { reference: shown(source), source: error })?;
-        source.order.push(carried.key());
-        source.carried.push(carried);
+        source.order.push(opaque.key());
+        source.opaque_descriptors.push(opaque);
     }
     for entry in entries.into_values().flatten() {
-        source.order.push(EntryKey::of(&entry.reference));
+        source.order.push(EntryKey::from_image(&entry.reference));
         source.entries.push(entry);
     }
     Ok(())

@@ -36,7 +36,7 @@ fn add<'a>(
     leaves: &mut Vec<Leaf>,
 ) -> Result<(), DocumentError> {
     let document = json::parse(index)?;
-    for json in json::Members::of("ManifestList", &document)?.array("manifests")? {
+    for json in json::Members::parse("ManifestList", &document)?.array("manifests")? {
         let descriptor = Descriptor::decode(json)?;
         let is_within = depth < DEPTH_MAX && leaves.len() < ORDERED_MAX;
         match nested(&descriptor.digest).filter(|_| is_within) {

@@ -218,7 +218,7 @@ fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previou
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
     let is_unmatched = |old: &&Entry| old.attests().is_none() && !is_paired(old);
-    draft.says_more()
+    draft.has_oci_only_members()
         || source.index.as_ref().is_some_and(has_oci_only_members)
         || pairs.iter().zip(&source.entries).any(differs)
         || known.iter().any(is_unmatched)

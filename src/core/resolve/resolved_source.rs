@@ -10,7 +10,7 @@ use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::source::{Carried, SourceIndex};
+use crate::model::source::{OpaqueDescriptor, SourceIndex};
 use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -34,7 +34,7 @@ pub(crate) struct ResolvedSource {
     /// The bytes of the index and of its nested indexes.
     pub(crate) source_index: Option<SourceIndex>,
     /// Descriptors of the index that name neither an image nor an index.
-    pub(crate) carried: Vec<Carried>,
+    pub(crate) opaque_descriptors: Vec<OpaqueDescriptor>,
     /// Platforms that the index does not state, read from the images' configurations.
     pub(crate) derived_platforms: BTreeMap<Reference, Platform>,
     /// The order of the entries, as keys of a draft.
@@ -84,7 +84,7 @@ impl ResolvedSource {
             entries: Vec::new(),
             platforms: BTreeSet::new(),
             source_index: None,
-            carried: Vec::new(),
+            opaque_descriptors: Vec::new(),
             derived_platforms: BTreeMap::new(),
             order: Vec::new(),
             has_all_images: true,

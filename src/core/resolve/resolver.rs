@@ -159,7 +159,7 @@ impl<'r> Resolver<'r> {
                         Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
                     }
                 };
-                let order = vec![EntryKey::of(image)];
+                let order = vec![EntryKey::from_image(image)];
                 ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
             FetchedContent::List(fetched) => {
@@ -199,7 +199,7 @@ impl<'r> Resolver<'r> {
             let available: BTreeSet<String> = resolved.chain(reused).collect();
             return Err(CommandError::no_such_platform(&pick.shown, &names.join(", "), available));
         }
-        match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
+        match sources.iter().find(|source| source.entries.is_empty() && source.opaque_descriptors.is_empty()) {
             Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.location.to_string())),
             Some(source) => {
                 let picks: Vec<&str> = picks.iter().map(|pick| pick.shown.as_str()).collect();

@@ -146,7 +146,7 @@ fn has_known_platform(descriptor: &Descriptor) -> bool {
 
 /// Whether a descriptor names neither an image nor an index. Without a media type, it may be either.
 pub(crate) fn is_opaque(descriptor: &Descriptor) -> bool {
-    !descriptor.media_type.is_empty() && ManifestKind::of(&descriptor.media_type).is_none()
+    !descriptor.media_type.is_empty() && ManifestKind::from_media_type(&descriptor.media_type).is_none()
 }
 
 /// Whether the filter selects `platform`.

@@ -100,9 +100,10 @@ fn described(image_entry: &Entry, entry: &SpecEntry) -> Entry {
     let descriptor = &mut described.descriptor;
     if entry.force {
         descriptor.platform.clone_from(&entry.platform);
-    } else if entry.platform.is_some() || entry.without != EmptyFields::default() {
+    } else if entry.platform.is_some() || entry.explicitly_empty != EmptyFields::default() {
         let given = entry.platform.clone().unwrap_or_default();
-        descriptor.platform = Some(overridden(descriptor.platform.take().unwrap_or_default(), given, entry.without));
+        descriptor.platform =
+            Some(overridden(descriptor.platform.take().unwrap_or_default(), given, entry.explicitly_empty));
     }
     descriptor.annotations.extend(entry.annotations.clone());
     if let Some(artifact_type) = &entry.artifact_type {
@@ -113,7 +114,7 @@ fn described(image_entry: &Entry, entry: &SpecEntry) -> Entry {
 
 /// Overrides a platform field by field. A variant belongs to an architecture, a version and features to an operating
 /// system: if the spec names another one, the image's own are dropped.
-fn overridden(image: Platform, spec: Platform, without: EmptyFields) -> Platform {
+fn overridden(image: Platform, spec: Platform, explicitly_empty: EmptyFields) -> Platform {
     let (normal_own, normal_given) = (image.normalized(), spec.normalized());
     let same_architecture = spec.architecture.is_empty() || normal_own.architecture == normal_given.architecture;
     let same_os = spec.os.is_empty() || normal_own.os == normal_given.os;
@@ -127,13 +128,13 @@ fn overridden(image: Platform, spec: Platform, without: EmptyFields) -> Platform
         architecture: text(spec.architecture, image.architecture),
         os: text(spec.os, image.os),
     };
-    if without.variant {
+    if explicitly_empty.variant {
         platform.variant.clear();
     }
-    if without.os_version {
+    if explicitly_empty.os_version {
         platform.os_version.clear();
     }
-    if without.os_features {
+    if explicitly_empty.os_features {
         platform.os_features.clear();
     }
     platform

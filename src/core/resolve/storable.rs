@@ -16,11 +16,11 @@ pub(crate) fn with_stored_names(draft: &Draft) -> Draft {
     stored.artifact_type.clone_from(&draft.artifact_type);
     stored.subject.clone_from(&draft.subject);
     stored.source.clone_from(&draft.source);
-    stored.carried.clone_from(&draft.carried);
+    stored.opaque_descriptors.clone_from(&draft.opaque_descriptors);
     let mut order = Vec::new();
     let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
     let mut names_in_use: BTreeMap<Reference, usize> = BTreeMap::new();
-    for item in draft.items() {
+    for item in draft.list_items() {
         let ListItem::Entry(key, entry) = item else {
             order.push(item.key());
             continue;
@@ -39,15 +39,18 @@ pub(crate) fn with_stored_names(draft: &Draft) -> Draft {
                 number => selection::repeated_name(&by_digest, digest, draft.reference.tag(), number),
             };
         }
-        let name = EntryKey::of(&named.reference);
-        if let Some(platform) = draft.platforms.get(key) {
-            stored.platforms.insert(name.clone(), platform.clone());
+        let name = EntryKey::from_image(&named.reference);
+        if let Some(platform) = draft.config_platforms.get(key) {
+            stored.config_platforms.insert(name.clone(), platform.clone());
         }
         order.push(name);
         stored.insert(named);
     }
     // A draft of plain images has docker's order.
-    if stored.source.is_some() || !stored.carried.is_empty() || stored.entries().any(|entry| entry.source.is_some()) {
+    if stored.source.is_some()
+        || !stored.opaque_descriptors.is_empty()
+        || stored.entries().any(|entry| entry.source.is_some())
+    {
         stored.order = order;
     }
     stored

@@ -8,9 +8,9 @@ use crate::core::push::plan::PushPlan;
 use crate::core::push::read_lag::{LagRetry, NamedContent};
 use crate::core::referrers::ReferrerCollector;
 use crate::core::shared_draft_error::SharedDraftError;
-use crate::drafts::registry::draft::images;
-use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedKey, SharedStoreError, StoredEntry};
-use crate::model::index::Form;
+use crate::drafts::registry::draft::images_with_entries;
+use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedEntryKey, SharedStoreError, StoredEntry};
+use crate::model::index::ListFormat;
 use crate::model::{Draft, Entry};
 use crate::net::tasks;
 
@@ -29,19 +29,22 @@ pub(crate) struct NewEntry {
 pub(crate) fn entries_of(
     drafts: &RegistryDrafts<'_>,
     draft: &Draft,
-    key: Option<&SharedKey>,
+    key: Option<&SharedEntryKey>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<NewEntry>, CommandError> {
-    let images: Vec<&Entry> = images(draft).collect();
+    let images: Vec<&Entry> = images_with_entries(draft).collect();
     if key.is_some() && images.len() > 1 {
         return Err(SharedDraftError::ManyImages(images.len()).into());
     }
     let is_left_out =
         |entry: &&Entry| entry.attests().is_none() && !images.iter().any(|image| image.reference == entry.reference);
-    let refers = draft.listed().filter(is_left_out).map(|entry| format!("{} refers to another image", entry.reference));
+    let refers = draft
+        .entries_in_list_order()
+        .filter(is_left_out)
+        .map(|entry| format!("{} refers to another image", entry.reference));
     notes.extend(refers);
-    notes.extend(draft.carried.iter().map(|carried| format!("{} is no image", carried.descriptor.digest)));
-    let entries = drafts.entries_of(draft, key).map_err(SharedStoreError::NoEntry)?;
+    notes.extend(draft.opaque_descriptors.iter().map(|opaque| format!("{} is no image", opaque.descriptor.digest)));
+    let entries = drafts.entries_from_draft(draft, key).map_err(SharedStoreError::EntryCreation)?;
     Ok(entries.into_iter().map(|(entry, image)| NewEntry { entry, image }).collect())
 }
 
@@ -59,7 +62,7 @@ pub(crate) fn store(
 ) -> Result<(Vec<StoredEntry>, Vec<String>), CommandError> {
     let repository = draft.reference.repository();
     context.registry.announce(repository, Access::PullPush);
-    let mut plan = PushPlan::new(draft, Form::Oci, &[], context.layouts)?;
+    let mut plan = PushPlan::new(draft, ListFormat::Oci, &[], context.layouts)?;
     let mut warnings = Vec::new();
     if !plan.manifests.is_empty() {
         let targets = vec![repository];

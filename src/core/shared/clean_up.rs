@@ -41,9 +41,9 @@ pub(crate) fn delete(
                 result.deleted.push(found.tag.clone());
                 continue;
             }
-            Ok(Deletion::Gone) => continue,
+            Ok(Deletion::AlreadyGone) => continue,
             Ok(Deletion::Refused(words)) => format!("{} does not delete it ({words})", repository.domain()),
-            Ok(Deletion::Kept(why)) => why.to_owned(),
+            Ok(Deletion::NotAttempted(why)) => why.to_owned(),
             Err(error) => error.to_string(),
         };
         remaining.entry(why).or_default().push(&found.tag);

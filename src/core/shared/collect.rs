@@ -11,7 +11,8 @@ use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
 use crate::drafts::registry::{
-    EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedKey, TagParts,
+    EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedEntryKey,
+    TagParts,
 };
 use crate::net::{Clock, tasks};
 use crate::reference::Reference;
@@ -175,7 +176,7 @@ impl<'a> EntryCollector<'a> {
     /// Whether the registry serves the entries of this job by their digests.
     fn serves_own(&mut self) -> Result<bool, CommandError> {
         for own_entry in &self.options.own_entries {
-            match self.drafts.by_digest(&own_entry.digest, self.list, own_entry.name.as_ref())? {
+            match self.drafts.lookup_by_digest(&own_entry.digest, self.list, own_entry.name.as_ref())? {
                 EntryLookup::Absent => return Ok(false),
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
@@ -187,9 +188,9 @@ impl<'a> EntryCollector<'a> {
                     self.found.insert(found.tag.clone(), (*found).clone());
                     self.own_entries.insert(found.tag.clone(), *found);
                 }
-                EntryLookup::Rejected(RejectedEntry { digest, why, .. }) => {
+                EntryLookup::Rejected(RejectedEntry { digest, error, .. }) => {
                     let (digest, list) = (digest.to_string(), self.options.list.to_string());
-                    return Err(SharedDraftError::NotAnEntry { digest, list, why: why.to_string() }.into());
+                    return Err(SharedDraftError::NotAnEntry { digest, list, why: error.to_string() }.into());
                 }
             }
         }
@@ -218,7 +219,7 @@ impl<'a> EntryCollector<'a> {
         let outdated = outdated.map(|(tag, own_entry)| (tag.clone(), own_entry.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
-        let digests = tasks::run_in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.digest_of(tag));
+        let digests = tasks::run_in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.tag_digest(tag));
         let digests = digests.map_err(combine)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
@@ -239,12 +240,16 @@ impl<'a> EntryCollector<'a> {
     /// have the missing platforms. A registry that does not list tags changes nothing.
     fn final_listing(&mut self) -> Result<(), CommandError> {
         let Ok(tags) = self.drafts.tags() else { return Ok(()) };
-        let of_list: Vec<&(String, TagParts)> = tags.iter().filter(|(_, parts)| parts.is_of(self.list)).collect();
+        let of_list: Vec<&(String, TagParts)> =
+            tags.iter().filter(|(_, parts)| parts.belongs_to_list(self.list)).collect();
         let run = self.options.run.id.as_deref();
-        let (of_run, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.is_of_run(run));
+        let (of_run, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.belongs_to_run(run));
         self.keep_missing(of_run.iter().map(|(tag, _)| tag.clone()).collect())?;
-        let keys: BTreeSet<String> =
-            self.missing().filter_map(|required| SharedKey::of(&required.parsed)).map(|key| key.tag_part()).collect();
+        let keys: BTreeSet<String> = self
+            .missing()
+            .filter_map(|required| SharedEntryKey::from_platform(&required.parsed))
+            .map(|key| key.tag_part())
+            .collect();
         let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHERS_MAX);
         for (tag, _) in others {
             if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, ExpectedEntry::Any) {
@@ -266,7 +271,7 @@ impl<'a> EntryCollector<'a> {
     fn own_tags(&self) -> Result<Vec<String>, CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
-        let of_run = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run));
+        let of_run = tags.filter(|(_, parts)| parts.belongs_to_list(self.list) && parts.belongs_to_run(run));
         Ok(of_run.map(|(tag, _)| tag).collect())
     }
 
@@ -280,7 +285,7 @@ impl<'a> EntryCollector<'a> {
     /// computed.
     fn keep_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
-        let is_underivable = |required: &&PlatformFilter| !SharedKey::is_derivable(&required.parsed);
+        let is_underivable = |required: &&PlatformFilter| !SharedEntryKey::is_derivable(&required.parsed);
         let underivable = self.options.require.iter().filter(is_underivable);
         let unsatisfied: Vec<PlatformFilter> = self.missing().chain(underivable).cloned().collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
@@ -304,7 +309,9 @@ impl<'a> EntryCollector<'a> {
                     self.check_allowed(&found)?;
                     self.found.insert(found.tag.clone(), *found);
                 }
-                EntryLookup::Rejected(RejectedEntry { tag, digest, why }) => self.reject(tag, digest, &why.to_string()),
+                EntryLookup::Rejected(RejectedEntry { tag, digest, error }) => {
+                    self.reject(tag, digest, &error.to_string())
+                }
             }
         }
         Ok(())
@@ -336,16 +343,16 @@ impl<'a> EntryCollector<'a> {
 
     /// The names of the entries of the required platforms whose tags can be computed.
     fn derived_names(&self) -> BTreeSet<EntryName> {
-        let derivable = self.options.require.iter().filter(|required| SharedKey::is_derivable(&required.parsed));
+        let derivable = self.options.require.iter().filter(|required| SharedEntryKey::is_derivable(&required.parsed));
         let name = |key| EntryName { list: self.list.to_owned(), run: self.options.run.id.clone(), key };
-        derivable.filter_map(|required| SharedKey::of(&required.parsed)).map(name).collect()
+        derivable.filter_map(|required| SharedEntryKey::from_platform(&required.parsed)).map(name).collect()
     }
 
     /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this
     /// job has stored an entry under a key of the user.
     fn needs_listing(&self) -> bool {
         let has_user_key = |entry: &OwnEntry| entry.name.as_ref().is_some_and(|name| !name.key.is_platform());
-        self.options.require.iter().any(|required| !SharedKey::is_derivable(&required.parsed))
+        self.options.require.iter().any(|required| !SharedEntryKey::is_derivable(&required.parsed))
             || self.options.own_entries.iter().any(has_user_key)
     }
 

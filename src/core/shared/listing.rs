@@ -23,7 +23,7 @@ pub(crate) fn entries(
 ) -> Result<Vec<ListedEntry>, CommandError> {
     let run = PipelineRun::default();
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
-    let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));
+    let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.belongs_to_list(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
     let found = tasks::run_in_order(context.registry.jobs(), &tags, |(tag, _)| {
         drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)

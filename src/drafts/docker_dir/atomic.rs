@@ -1,5 +1,5 @@
-//! Writes that are complete or absent: files are staged outside every directory that docker lists, synced, renamed, and
-//! their directory is synced. See `store-format.md`, "Writes".
+//! Atomic writes: files are staged outside every directory that docker lists, synced, and renamed, and their directory
+//! is synced. See `store-format.md`, "Writes".
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
-use crate::drafts::docker_dir::error::{PLACE, StoreError, TAKE};
-use crate::drafts::docker_dir::folder::Folder;
+use crate::drafts::docker_dir::directory_handle::DirectoryHandle;
+use crate::drafts::docker_dir::error::{MOVE_INTO_PLACE, REMOVE, StoreError};
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::paths::Paths;
 
 /// The files of a list by name.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// The change of one file; `None` stands for no file.
+/// The change of one file. `None` means no file.
 pub(super) struct FileChange<'a> {
     pub(super) name: &'a str,
     pub(super) before: Option<&'a [u8]>,
@@ -26,17 +26,17 @@ pub(super) struct FileChange<'a> {
     pub(super) if_unchanged: bool,
 }
 
-/// Changes in one folder. Afterwards the folder is synced, and then the folders above it that may be new.
-pub(super) struct FolderChanges<'a> {
-    pub(super) folder: &'a Folder,
-    pub(super) steps: Vec<FileChange<'a>>,
-    pub(super) above: &'a [PathBuf],
+/// The changes in one directory. Afterwards the directory is synced, and then its parents that may be new.
+pub(super) struct DirectoryChanges<'a> {
+    pub(super) directory: &'a DirectoryHandle,
+    pub(super) changes: Vec<FileChange<'a>>,
+    pub(super) parents: &'a [PathBuf],
 }
 
-/// A change that can be applied and reverted by renames alone, which need no room on the disk.
+/// A change that can be applied and reverted by renames alone, which need no space on the disk.
 struct StagedChange<'a> {
-    folder: &'a Folder,
-    step: &'a FileChange<'a>,
+    directory: &'a DirectoryHandle,
+    change: &'a FileChange<'a>,
     new: PathBuf,
     old: PathBuf,
 }
@@ -45,35 +45,38 @@ struct StagedChange<'a> {
 #[derive(Default)]
 pub(super) struct AppliedChanges<'a>(Vec<StagedChange<'a>>);
 
-/// Applies the changes in order. Everything is staged before anything is moved; a failure reverts all changes.
-pub(super) fn replace<'a>(lock: &Lock, stages: &'a [FolderChanges<'a>]) -> Result<AppliedChanges<'a>, StoreError> {
-    let mut moved = AppliedChanges::default();
-    let done = stage(lock, stages).and_then(|staged| {
+/// Applies the changes in order. Everything is staged before anything is moved. An error reverts all changes.
+pub(super) fn apply_changes<'a>(
+    lock: &Lock,
+    directories: &'a [DirectoryChanges<'a>],
+) -> Result<AppliedChanges<'a>, StoreError> {
+    let mut applied = AppliedChanges::default();
+    let result = stage(lock, directories).and_then(|staged| {
         let mut staged = staged.into_iter();
-        stages.iter().filter(|stage| !stage.steps.is_empty()).try_for_each(|stage| {
-            for staged in staged.by_ref().take(stage.steps.len()) {
-                staged.take()?;
-                moved.0.push(staged);
+        directories.iter().filter(|target| !target.changes.is_empty()).try_for_each(|target| {
+            for staged in staged.by_ref().take(target.changes.len()) {
+                staged.apply()?;
+                applied.0.push(staged);
             }
-            stage.folder.sync()?;
-            stage.above.iter().try_for_each(|path| directory::sync(path))
+            target.directory.sync()?;
+            target.parents.iter().try_for_each(|path| directory::sync(path))
         })
     });
-    match done {
-        Ok(()) => Ok(moved),
+    match result {
+        Ok(()) => Ok(applied),
         Err(error) => {
-            moved.take_back(lock);
+            applied.revert(lock);
             Err(error)
         }
     }
 }
 
-fn stage<'a>(lock: &Lock, stages: &'a [FolderChanges<'a>]) -> Result<Vec<StagedChange<'a>>, StoreError> {
-    let steps = stages.iter().flat_map(|stage| stage.steps.iter().map(|step| (stage.folder, step)));
-    let staged = steps.enumerate().map(|(number, (folder, step))| {
-        let below = lock.staging()?;
-        let (new, old) = (below.join(number.to_string()), below.join(format!("{number}.old")));
-        let staged = StagedChange { folder, step, new, old };
+fn stage<'a>(lock: &Lock, directories: &'a [DirectoryChanges<'a>]) -> Result<Vec<StagedChange<'a>>, StoreError> {
+    let changes = directories.iter().flat_map(|target| target.changes.iter().map(|change| (target.directory, change)));
+    let staged = changes.enumerate().map(|(number, (directory, change))| {
+        let staging = lock.staging()?;
+        let (new, old) = (staging.join(number.to_string()), staging.join(format!("{number}.old")));
+        let staged = StagedChange { directory, change, new, old };
         staged.prepare()?;
         Ok(staged)
     });
@@ -82,12 +85,12 @@ fn stage<'a>(lock: &Lock, stages: &'a [FolderChanges<'a>]) -> Result<Vec<StagedC
 
 impl StagedChange<'_> {
     fn prepare(&self) -> Result<(), StoreError> {
-        let (Some(bytes), name) = (self.step.after, self.step.name) else { return Ok(()) };
+        let (Some(bytes), name) = (self.change.after, self.change.name) else { return Ok(()) };
         write_file(&self.new, bytes)?;
-        let Some(before) = self.step.before else { return Ok(()) };
-        match self.folder.link_out(name, &self.old) {
+        let Some(before) = self.change.before else { return Ok(()) };
+        match self.directory.link_to(name, &self.old) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(StoreError::io(PLACE, &self.folder.file(name))(error))
+                Err(StoreError::io(MOVE_INTO_PLACE, &self.directory.file(name))(error))
             }
             // Some filesystems have no hard links, and some files may not have one.
             Err(_) => write_file(&self.old, before),
@@ -95,61 +98,61 @@ impl StagedChange<'_> {
         }
     }
 
-    fn take(&self) -> Result<(), StoreError> {
-        let (name, path) = (self.step.name, self.folder.file(self.step.name));
-        match self.step.after {
-            Some(_) if self.step.if_unchanged => self.take_if_unchanged(),
-            Some(_) => self.folder.move_in(&self.new, name).map_err(StoreError::io(PLACE, &path)),
-            None => self.folder.move_out(name, &self.old).map_err(StoreError::io(TAKE, &path)),
+    fn apply(&self) -> Result<(), StoreError> {
+        let (name, path) = (self.change.name, self.directory.file(self.change.name));
+        match self.change.after {
+            Some(_) if self.change.if_unchanged => self.apply_if_unchanged(),
+            Some(_) => self.directory.move_in(&self.new, name).map_err(StoreError::io(MOVE_INTO_PLACE, &path)),
+            None => self.directory.move_out(name, &self.old).map_err(StoreError::io(REMOVE, &path)),
         }
     }
 
-    /// Docker writes in place, so what it began to write before our rename is in the old file after it.
-    fn take_if_unchanged(&self) -> Result<(), StoreError> {
-        let path = self.folder.file(self.step.name);
+    /// Docker writes in place: a write that began before our rename ends in the old file.
+    fn apply_if_unchanged(&self) -> Result<(), StoreError> {
+        let path = self.directory.file(self.change.name);
         if !self.is_unchanged(&path)? {
             return Ok(());
         }
-        self.folder.move_in(&self.new, self.step.name).map_err(StoreError::io(PLACE, &path))?;
+        self.directory.move_in(&self.new, self.change.name).map_err(StoreError::io(MOVE_INTO_PLACE, &path))?;
         let unchanged = self.is_unchanged(&self.old);
         if !matches!(unchanged, Ok(true)) {
-            self.folder.move_in(&self.old, self.step.name).map_err(StoreError::io(PLACE, &path))?;
+            self.directory.move_in(&self.old, self.change.name).map_err(StoreError::io(MOVE_INTO_PLACE, &path))?;
         }
         unchanged.map(drop)
     }
 
     fn is_unchanged(&self, path: &Path) -> Result<bool, StoreError> {
         match checked_access::read(path, checked_access::FILE_LIMIT) {
-            Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.step.before),
+            Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.change.before),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn take_back(&self) -> io::Result<()> {
-        match self.step.before {
-            Some(_) => self.folder.move_in(&self.old, self.step.name),
-            None => self.folder.remove(self.step.name),
+    fn revert(&self) -> io::Result<()> {
+        match self.change.before {
+            Some(_) => self.directory.move_in(&self.old, self.change.name),
+            None => self.directory.remove(self.change.name),
         }
     }
 }
 
 impl AppliedChanges<'_> {
-    /// Reverts the changes after a failure. Further failures are ignored; the first error is reported.
-    pub(super) fn take_back(self, lock: &Lock) {
+    /// Reverts the changes after an error. The caller reports that error; further ones are ignored.
+    pub(super) fn revert(self, lock: &Lock) {
         for staged in self.0.iter().rev() {
-            let _ = staged.take_back();
+            let _ = staged.revert();
         }
         for (number, staged) in self.0.iter().enumerate() {
-            let is_last = self.0.get(number + 1).is_none_or(|next| !std::ptr::eq(next.folder, staged.folder));
-            let _ = if is_last { staged.folder.sync() } else { Ok(()) };
+            let is_last = self.0.get(number + 1).is_none_or(|next| !std::ptr::eq(next.directory, staged.directory));
+            let _ = if is_last { staged.directory.sync() } else { Ok(()) };
         }
         // Best effort: the next holder of the lock clears the rest.
         let _ = lock.staging().map(fs::remove_dir_all);
     }
 }
 
-/// Stages a list with all its files, synced. Only the rename to its name is left.
+/// Stages a list with all its files, synced. It gets its name by one rename, [`move_into_place`].
 pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Result<PathBuf, StoreError> {
     let staged = lock.staging()?.join("list");
     directory::create_checked(paths, &staged)?;
@@ -161,8 +164,8 @@ pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Resu
 }
 
 /// Renames a staged list to its name.
-pub(super) fn place_directory(paths: &Paths, staged: &Path, target: &Path) -> Result<(), StoreError> {
-    fs::rename(staged, target).map_err(StoreError::io(PLACE, target))?;
+pub(super) fn move_into_place(paths: &Paths, staged: &Path, target: &Path) -> Result<(), StoreError> {
+    fs::rename(staged, target).map_err(StoreError::io(MOVE_INTO_PLACE, target))?;
     let synced = directory::sync(paths.root()).and_then(|()| directory::sync_parent(paths.root()));
     synced.inspect_err(|_| {
         let _ = fs::rename(target, staged);
@@ -172,65 +175,66 @@ pub(super) fn place_directory(paths: &Paths, staged: &Path, target: &Path) -> Re
 /// Removes the list in directory `name`: one rename hides it from docker, then the files and the sidecar are deleted.
 /// Files that cannot be deleted are left for the next holder of the lock, because the list no longer exists.
 ///
-/// Docker uses no lock, so the list is compared after it is hidden. If `is_still` finds a change, the list is moved
+/// Docker uses no lock, so the list is compared after it is hidden. If `is_unchanged` finds a change, the list is moved
 /// back; this is a race.
 pub(super) fn remove_directory(
     paths: &Paths,
     lock: &Lock,
     name: &str,
-    is_still: impl Fn(&Path) -> Result<bool, StoreError>,
+    is_unchanged: impl Fn(&Path) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
-    let (target, away) = (paths.list(name), lock.away()?);
-    match fs::rename(&target, away) {
+    let (target, hidden) = (paths.list(name), lock.removal_target()?);
+    match fs::rename(&target, hidden) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            take_apart(paths, lock, &target, is_still)?;
-            finish(paths, name, away);
+            remove_file_by_file(paths, lock, &target, is_unchanged)?;
+            delete_hidden(paths, name, hidden);
             return Ok(());
         }
-        done => done.map_err(StoreError::io(TAKE, &target))?,
+        done => done.map_err(StoreError::io(REMOVE, &target))?,
     }
-    let checked = is_still(away).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
+    let checked = is_unchanged(hidden).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
     checked.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
-        // If docker has created the folder again, it is still writing the list, because each of its writes creates the
-        // folder: then docker's newer files stay, and the others are added.
-        if fs::rename(away, &target).is_err() {
-            return_files(away, &target);
+        // If docker has created the directory again, because each of its writes does, its newer files stay and the
+        // others are added.
+        if fs::rename(hidden, &target).is_err() {
+            restore_files(hidden, &target);
         }
         let _ = directory::sync(paths.root());
     })?;
-    finish(paths, name, away);
+    delete_hidden(paths, name, hidden);
     Ok(())
 }
 
-fn finish(paths: &Paths, name: &str, away: &Path) {
+fn delete_hidden(paths: &Paths, name: &str, hidden: &Path) {
     let _ = fs::remove_file(paths.sidecar(name));
-    let _ = fs::remove_dir_all(away);
+    let _ = fs::remove_dir_all(hidden);
 }
 
 /// Removes the files one by one and then the directory, for a directory that cannot be renamed: on overlayfs, one of a
 /// lower layer. Each file exists or not at every instant, as if docker removed the list. If a change is found
 /// afterwards, the files are moved back; this is a race.
-fn take_apart(
+fn remove_file_by_file(
     paths: &Paths,
     lock: &Lock,
     target: &Path,
-    is_still: impl Fn(&Path) -> Result<bool, StoreError>,
+    is_unchanged: impl Fn(&Path) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
     let files = contents(target)?;
-    if !is_still(target)? {
+    if !is_unchanged(target)? {
         return Err(StoreError::race(target));
     }
-    let away = lock.staging()?;
-    let moved = files.keys().try_for_each(|name| {
+    let hidden = lock.staging()?;
+    let applied = files.keys().try_for_each(|name| {
         let from = target.join(name);
-        fs::rename(&from, away.join(name)).map_err(StoreError::io(TAKE, &from))
+        fs::rename(&from, hidden.join(name)).map_err(StoreError::io(REMOVE, &from))
     });
-    let checked = moved.and_then(|()| if contents(away)? == files { Ok(()) } else { Err(StoreError::race(target)) });
-    let removed = checked.and_then(|()| fs::remove_dir(target).map_err(StoreError::io(TAKE, target)));
+    let checked =
+        applied.and_then(|()| if contents(hidden)? == files { Ok(()) } else { Err(StoreError::race(target)) });
+    let removed = checked.and_then(|()| fs::remove_dir(target).map_err(StoreError::io(REMOVE, target)));
     removed.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
         let _ = fs::create_dir(target);
-        return_files(away, target);
+        restore_files(hidden, target);
         let _ = directory::sync(target).and_then(|()| directory::sync(paths.root()));
     })
 }
@@ -245,15 +249,15 @@ fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, Store
 }
 
 /// Moves files to names that do not exist.
-fn return_files(away: &Path, target: &Path) {
-    for name in directory::names(away).ok().flatten().unwrap_or_default() {
-        let (from, to) = (away.join(&name), target.join(&name));
+fn restore_files(hidden: &Path, target: &Path) {
+    for name in directory::names(hidden).ok().flatten().unwrap_or_default() {
+        let (from, to) = (hidden.join(&name), target.join(&name));
         // Unlike a rename, a link replaces nothing.
         if fs::hard_link(&from, &to).is_err() && !to.exists() {
             let _ = fs::rename(from, to);
         }
     }
-    let _ = fs::remove_dir_all(away);
+    let _ = fs::remove_dir_all(hidden);
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Opens files and folders of the store, and refuses everything else: it follows no links, never blocks, and reads
+//! Opens files and directories of the store. Refuses everything else: it follows no links, never blocks, and reads
 //! nothing that belongs to another user. See `store-format.md`, "What does not belong".
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -19,7 +19,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Store
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    // It may grow while it is read.
+    // The file may grow while it is read.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok((bytes, metadata)) }
 }
@@ -30,8 +30,8 @@ pub(super) fn open(options: &mut OpenOptions, verb: &'static str, path: &Path) -
         // For a link, the system's error is "too many levels of symbolic links". The kind of the file is clearer.
         let is_missing = source.kind() == ErrorKind::NotFound;
         let metadata = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
-        let clearer = metadata.and_then(|metadata| check(path, &metadata, FileKind::File).err());
-        clearer.unwrap_or_else(|| StoreError::io(verb, path)(source))
+        let kind_error = metadata.and_then(|metadata| check(path, &metadata, FileKind::File).err());
+        kind_error.unwrap_or_else(|| StoreError::io(verb, path)(source))
     })?;
     let metadata = file.metadata().map_err(StoreError::io(verb, path))?;
     check(path, &metadata, FileKind::File)?;
@@ -39,14 +39,14 @@ pub(super) fn open(options: &mut OpenOptions, verb: &'static str, path: &Path) -
 }
 
 /// The metadata of a regular file of ours, readable or not.
-pub(super) fn file(path: &Path) -> Result<Metadata, StoreError> {
+pub(super) fn file_metadata(path: &Path) -> Result<Metadata, StoreError> {
     let metadata = fs::symlink_metadata(path).map_err(StoreError::io("look at", path))?;
     check(path, &metadata, FileKind::File)?;
     Ok(metadata)
 }
 
-/// The metadata of a folder of ours; `None` if it does not exist, or cannot exist.
-pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
+/// The metadata of a directory of ours; `None` if it does not exist, or cannot exist.
+pub(super) fn directory_metadata(path: &Path) -> Result<Option<Metadata>, StoreError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => match error.kind() {
@@ -61,10 +61,10 @@ pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
 fn check(path: &Path, metadata: &Metadata, expected: FileKind) -> Result<(), StoreError> {
     let found = FileKind::from_file_type(metadata.file_type());
     if found != expected {
-        return Err(StoreError::Misplaced { path: path.to_owned(), found, expected });
+        return Err(StoreError::UnexpectedFileKind { path: path.to_owned(), found, expected });
     }
     match foreign_owner(metadata) {
-        Some(user) => Err(StoreError::Foreign { path: path.to_owned(), user }),
+        Some(user) => Err(StoreError::ForeignOwner { path: path.to_owned(), user }),
         None => Ok(()),
     }
 }

@@ -21,9 +21,9 @@ pub enum StoreError {
         /// The system's error.
         source: io::Error,
     },
-    /// A file that is no entry.
+    /// A file with the name of an entry and invalid content.
     #[error("invalid manifest file {}: {source}", path.display())]
-    Entry {
+    InvalidEntry {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -31,7 +31,7 @@ pub enum StoreError {
     },
     /// A filesystem without locks.
     #[error("cannot lock {}: its filesystem has no file locks ({})", path.display(), io_error(source))]
-    NoLocks {
+    LocksUnsupported {
         /// The lock file.
         path: PathBuf,
         /// The system's error.
@@ -39,7 +39,7 @@ pub enum StoreError {
     },
     /// A lock file that may not be opened.
     #[error("cannot open {}, which belongs to user number {user}: {}", path.display(), io_error(source))]
-    LockedOut {
+    LockFileDenied {
         /// The lock file.
         path: PathBuf,
         /// The owner's user id.
@@ -49,7 +49,7 @@ pub enum StoreError {
     },
     /// Another process holds the lock, and the time limit has passed.
     #[error("another docker-manifest{} is still busy with {list}", process(*holder))]
-    InUse {
+    LockHeld {
         /// The list.
         list: String,
         /// The lock file.
@@ -57,13 +57,13 @@ pub enum StoreError {
         /// The process id of the holder, if it is known.
         holder: Option<u32>,
     },
-    /// A file in a list's folder that is no entry of a list.
+    /// A file in a list's directory that is not an entry.
     #[error("{} is no entry of a manifest list", path.display())]
-    NoEntry {
+    NotAnEntry {
         /// The file.
         path: PathBuf,
     },
-    /// Another list has the same directory by docker's naming.
+    /// Another list has the same directory name.
     #[error("manifest list {requested} cannot be kept beside {holder}: docker's store has one directory for both, \
         {}", path.display())]
     NameTaken {
@@ -74,7 +74,7 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
-    /// Two images of one draft have the same file by docker's naming.
+    /// Two images of one draft have the same file name.
     #[error(
         "image {requested} cannot stand beside {holder} in one manifest list: docker's store has one file for \
         both"
@@ -97,30 +97,30 @@ pub enum StoreError {
         /// The highest known format.
         known: u64,
     },
-    /// A sidecar of a known format, for an existing folder, with invalid content.
+    /// A sidecar of a known format, for an existing directory, with invalid content.
     #[error("{} is damaged: {source}", path.display())]
-    Sidecar {
+    InvalidSidecar {
         /// The sidecar.
         path: PathBuf,
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// The sidecar names the list, and it is not known whether it belongs to the present draft.
+    /// A sidecar that names the list, and may belong to another draft than the present one.
     #[error(
         "{} says more of manifest list {list}, of a draft that was in another folder than {} is now",
-        path.display(), folder.display()
+        path.display(), directory.display()
     )]
-    Stray {
+    UnmatchedSidecar {
         /// The list.
         list: String,
         /// The sidecar.
         path: PathBuf,
-        /// The list's folder.
-        folder: PathBuf,
+        /// The list's directory.
+        directory: PathBuf,
     },
-    /// A file or folder of the store has been replaced by something else.
+    /// A file or directory of the store has been replaced by something else.
     #[error("{} is {found}, where {expected} of the store should be", path.display())]
-    Misplaced {
+    UnexpectedFileKind {
         /// The path.
         path: PathBuf,
         /// What is there, as in "is FOUND".
@@ -128,10 +128,10 @@ pub enum StoreError {
         /// What should be there.
         expected: FileKind,
     },
-    /// A file or folder of another user.
+    /// A file or directory of another user.
     #[error("{} belongs to another user, number {user}", path.display())]
-    Foreign {
-        /// The file or folder.
+    ForeignOwner {
+        /// The file or directory.
         path: PathBuf,
         /// The owner's user id.
         user: u32,
@@ -139,28 +139,28 @@ pub enum StoreError {
     /// A file or draft above the size limit.
     #[error("{} is over the {limit} bytes that are read at most", path.display())]
     TooLarge {
-        /// The file, or the draft's folder.
+        /// The file, or the draft's directory.
         path: PathBuf,
         /// The limit in bytes.
         limit: u64,
     },
-    /// A folder with too many files.
+    /// A directory with too many files.
     #[error("{} has over {limit} files", path.display())]
-    TooMany {
-        /// The folder.
+    TooManyFiles {
+        /// The directory.
         path: PathBuf,
         /// The maximum number.
         limit: usize,
     },
-    /// A folder whose name no manifest list can have.
+    /// A directory whose name no manifest list can have.
     #[error("{} has a name that no manifest list has", path.display())]
-    Nameless {
-        /// The folder.
+    ImpossibleName {
+        /// The directory.
         path: PathBuf,
     },
-    /// Docker wrote to the same list in every attempt.
+    /// Docker changed the same list during every attempt.
     #[error("manifest list {list} is being changed by docker all the time")]
-    Busy {
+    ConcurrentChanges {
         /// The list.
         list: String,
     },
@@ -171,26 +171,26 @@ fn process(holder: Option<u32>) -> String {
 }
 
 impl StoreError {
-    /// The kind for scripts, and the file or folder that the error concerns.
+    /// The kind for scripts, and the file or directory that the error is about.
     pub fn describe(&self) -> (FailureKind, Option<&Path>) {
         match self {
             StoreError::Io { path, .. }
-            | StoreError::Entry { path, .. }
-            | StoreError::NoLocks { path, .. }
-            | StoreError::Sidecar { path, .. }
-            | StoreError::Misplaced { path, .. }
-            | StoreError::Foreign { path, .. }
+            | StoreError::InvalidEntry { path, .. }
+            | StoreError::LocksUnsupported { path, .. }
+            | StoreError::InvalidSidecar { path, .. }
+            | StoreError::UnexpectedFileKind { path, .. }
+            | StoreError::ForeignOwner { path, .. }
             | StoreError::TooLarge { path, .. }
-            | StoreError::TooMany { path, .. }
-            | StoreError::Nameless { path }
-            | StoreError::LockedOut { path, .. }
-            | StoreError::NoEntry { path } => (FailureKind::Store, Some(path)),
+            | StoreError::TooManyFiles { path, .. }
+            | StoreError::ImpossibleName { path }
+            | StoreError::LockFileDenied { path, .. }
+            | StoreError::NotAnEntry { path } => (FailureKind::Store, Some(path)),
             StoreError::NameTaken { path, .. }
             | StoreError::FileTaken { path, .. }
-            | StoreError::Stray { path, .. } => (FailureKind::Conflict, Some(path)),
-            StoreError::InUse { path, .. } => (FailureKind::Timeout, Some(path)),
+            | StoreError::UnmatchedSidecar { path, .. } => (FailureKind::Conflict, Some(path)),
+            StoreError::LockHeld { path, .. } => (FailureKind::Timeout, Some(path)),
             StoreError::NewerFormat { path, .. } => (FailureKind::Unsupported, Some(path)),
-            StoreError::Busy { .. } => (FailureKind::Conflict, None),
+            StoreError::ConcurrentChanges { .. } => (FailureKind::Conflict, None),
         }
     }
 
@@ -202,7 +202,7 @@ impl StoreError {
     /// The content at `path` has changed since it was read.
     pub(super) fn race(path: &Path) -> StoreError {
         let source = io::Error::new(io::ErrorKind::ResourceBusy, "another program has changed it meanwhile");
-        StoreError::Io { verb: PLACE, path: path.to_owned(), source }
+        StoreError::Io { verb: MOVE_INTO_PLACE, path: path.to_owned(), source }
     }
 
     /// Whether a client without a lock changed the list between our read and our write.
@@ -211,7 +211,7 @@ impl StoreError {
         match self {
             StoreError::Io { verb, source, .. } => {
                 let is_race = matches!(source.kind(), NotFound | AlreadyExists | DirectoryNotEmpty | ResourceBusy);
-                is_race && (*verb == PLACE || *verb == TAKE)
+                is_race && (*verb == MOVE_INTO_PLACE || *verb == REMOVE)
             }
             _ => false,
         }
@@ -219,5 +219,5 @@ impl StoreError {
 }
 
 /// The verbs of the steps that a race can interrupt: moving staged files into place, and removing files.
-pub(super) const PLACE: &str = "move into place";
-pub(super) const TAKE: &str = "remove";
+pub(super) const MOVE_INTO_PLACE: &str = "move into place";
+pub(super) const REMOVE: &str = "remove";

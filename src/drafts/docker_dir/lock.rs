@@ -1,7 +1,8 @@
-//! The lock of one list: flock(2) on a file of its own. Only its holder deletes the file, and only if there is no list.
+//! The lock of a list: flock(2) on a file of its own. Only the holder deletes the file, and only if the list does not
+//! exist.
 //! See `store-format.md`, "Locks".
 //!
-//! fs2 is named in full, because since Rust 1.89 methods of std have the same names.
+//! Calls of fs2 are fully qualified, because std has methods of the same names since Rust 1.89.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -15,10 +16,10 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 
-/// How often a limited wait checks whether the lock is free. flock(2) itself has no time limit.
+/// The interval at which a wait with a limit tries again. flock(2) itself has no time limit.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Locks the list while it lives. The staging directory belongs to the holder.
+/// Holds the lock of a list until it is dropped. The staging directory of the list belongs to the holder.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
@@ -28,10 +29,10 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock on the list in directory `name`. If another process holds it, first calls `notice` with a line
+    /// Takes the lock of the list in directory `name`. If another process holds it, first calls `notice` with a line
     /// that names `list`. The wait ends after `limit`, if there is one; a limit of zero does not wait.
     ///
-    /// Clears what a killed holder left in the staging directory.
+    /// Deletes the files that a killed holder left in the staging directory.
     pub(super) fn acquire(
         paths: &Paths,
         name: &str,
@@ -41,52 +42,52 @@ impl Lock {
     ) -> Result<Lock, StoreError> {
         let path = paths.lock(name);
         directory::create_checked(paths, &paths.locks())?;
-        let begun = Instant::now();
-        let mut is_announced = false;
+        let started = Instant::now();
+        let mut has_notified = false;
         let mut file = loop {
             let mut file = open(&path)?;
             if !try_lock(&file, &path)? {
                 let holder = holder(&mut file);
-                if !is_announced && limit != Some(Duration::ZERO) {
+                if !has_notified && limit != Some(Duration::ZERO) {
                     let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
                     notice(&format!("waiting for another docker-manifest{process} to finish with {list}"));
-                    is_announced = true;
+                    has_notified = true;
                 }
-                if !wait(&file, &path, limit, begun)? {
-                    return Err(StoreError::InUse { list: list.to_string(), path, holder });
+                if !wait(&file, &path, limit, started)? {
+                    return Err(StoreError::LockHeld { list: list.to_string(), path, holder });
                 }
             }
             if !is_deleted(&file, &path)? {
                 break file;
             }
         };
-        // For processes that wait. A failure is ignored, because a removal must work on a full disk.
+        // For processes that wait. An error is ignored, because a removal must work on a full disk.
         let _ = record_holder(&mut file);
         let lock = Lock { file, path, paths: paths.clone(), staging: paths.staging(name) };
         lock.clear_staging()?;
         Ok(lock)
     }
 
-    /// The directory for staged files. Created if it does not exist.
+    /// The directory for staged files, which is created if it does not exist.
     pub(super) fn staging(&self) -> Result<&Path, StoreError> {
         directory::create_checked(&self.paths, &self.staging)?;
         Ok(&self.staging)
     }
 
-    /// The path that a removed directory is moved to: that of the staging directory, which must not exist then.
-    pub(super) fn away(&self) -> Result<&Path, StoreError> {
+    /// The path to which a removed directory is moved. It is that of the staging directory, which must not exist.
+    pub(super) fn removal_target(&self) -> Result<&Path, StoreError> {
         directory::create_checked(&self.paths, &self.paths.staging_area())?;
         Ok(&self.staging)
     }
 
-    /// Deletes the lock's file. Processes that wait for it notice that and create another.
-    pub(super) fn discard(self) -> Result<(), StoreError> {
+    /// Deletes the file of the lock. Processes that wait for it notice that and create another one.
+    pub(super) fn delete(self) -> Result<(), StoreError> {
         fs::remove_file(&self.path).map_err(StoreError::io("remove", &self.path))
     }
 
     fn clear_staging(&self) -> Result<(), StoreError> {
-        for folder in self.staging.parent().into_iter().chain([self.staging.as_path()]) {
-            if checked_access::directory(folder)?.is_none() {
+        for directory in self.staging.parent().into_iter().chain([self.staging.as_path()]) {
+            if checked_access::directory_metadata(directory)?.is_none() {
                 return Ok(());
             }
         }
@@ -109,35 +110,36 @@ fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     match fs2::FileExt::try_lock_exclusive(file) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
-        Err(error) => Err(no_lock(error, path)),
+        Err(error) => Err(locks_unsupported(error, path)),
     }
 }
 
-/// Waits for the lock, at most `limit` from `begun` on. Returns whether it was taken.
-fn wait(file: &File, path: &Path, limit: Option<Duration>, begun: Instant) -> Result<bool, StoreError> {
-    let Some(limit) = limit else { return wait_for_good(file, path).map(|()| true) };
+/// Waits for the lock until `limit` after `started`. Returns whether it was taken.
+fn wait(file: &File, path: &Path, limit: Option<Duration>, started: Instant) -> Result<bool, StoreError> {
+    let Some(limit) = limit else { return wait_without_limit(file, path).map(|()| true) };
     loop {
-        let left = limit.saturating_sub(begun.elapsed());
-        if left.is_zero() {
+        let remaining = limit.saturating_sub(started.elapsed());
+        if remaining.is_zero() {
             return Ok(false);
         }
-        thread::sleep(left.min(PAUSE));
+        thread::sleep(remaining.min(PAUSE));
         if try_lock(file, path)? {
             return Ok(true);
         }
     }
 }
 
-fn wait_for_good(file: &File, path: &Path) -> Result<(), StoreError> {
+fn wait_without_limit(file: &File, path: &Path) -> Result<(), StoreError> {
     loop {
         match fs2::FileExt::lock_exclusive(file) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done.map_err(|error| no_lock(error, path)),
+            done => return done.map_err(|error| locks_unsupported(error, path)),
         }
     }
 }
 
-/// Opens the lock's file, or creates it for this user alone: a process that can open it can hold the lock for ever.
+/// Opens the file of the lock, or creates it for this user alone: a process that can open it can hold the lock for
+/// ever.
 fn open(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -146,20 +148,20 @@ fn open(path: &Path) -> Result<File, StoreError> {
     match checked_access::open(&mut options, "open", path) {
         Ok((file, _)) => Ok(file),
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-            Err(locked_out(path, source))
+            Err(lock_file_denied(path, source))
         }
         Err(error) => Err(error),
     }
 }
 
 /// The error for a lock file that may not be opened, with its owner if that is another user.
-fn locked_out(path: &Path, source: io::Error) -> StoreError {
+fn lock_file_denied(path: &Path, source: io::Error) -> StoreError {
     #[cfg(unix)]
     if let Ok(metadata) = fs::symlink_metadata(path)
         && let user = std::os::unix::fs::MetadataExt::uid(&metadata)
         && user != rustix::process::geteuid().as_raw()
     {
-        return StoreError::LockedOut { path: path.to_owned(), user, source };
+        return StoreError::LockFileDenied { path: path.to_owned(), user, source };
     }
     StoreError::io("open", path)(source)
 }
@@ -176,9 +178,9 @@ fn is_deleted(_: &File, _: &Path) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// The error of a filesystem without locks: an unreadable file would not have opened.
-fn no_lock(source: io::Error, path: &Path) -> StoreError {
-    StoreError::NoLocks { path: path.to_owned(), source }
+/// The error for a filesystem without locks. The file itself is open already.
+fn locks_unsupported(source: io::Error, path: &Path) -> StoreError {
+    StoreError::LocksUnsupported { path: path.to_owned(), source }
 }
 
 fn record_holder(file: &mut File) -> io::Result<()> {

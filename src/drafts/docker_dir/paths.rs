@@ -1,4 +1,5 @@
-//! Paths of docker's part of the store, and of ours, which docker never lists. See `store-format.md`, "Paths".
+//! Paths of the store: those of docker, and those of our files, which docker never lists. See `store-format.md`,
+//! "Paths".
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ impl Paths {
     }
 
     pub(super) fn locks(&self) -> PathBuf {
-        self.own_folder().join("locks")
+        self.private_dir().join("locks")
     }
 
     /// The sidecar of a list.
@@ -37,7 +38,7 @@ impl Paths {
     }
 
     pub(super) fn sidecars(&self) -> PathBuf {
-        self.own_folder().join("lists")
+        self.private_dir().join("lists")
     }
 
     /// The staging directory. It is on the filesystem of the lists, so that a rename is atomic.
@@ -46,11 +47,11 @@ impl Paths {
     }
 
     pub(super) fn staging_area(&self) -> PathBuf {
-        self.own_folder().join("staging")
+        self.private_dir().join("staging")
     }
 
     /// Our directory. No reference can have this name, and docker never lists the root.
-    pub(super) fn own_folder(&self) -> PathBuf {
+    pub(super) fn private_dir(&self) -> PathBuf {
         self.root.join(".docker-manifest")
     }
 }

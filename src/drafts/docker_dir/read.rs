@@ -1,5 +1,5 @@
-//! Reads lists, docker's and ours. Docker writes without a lock and in place, so partial content is read again before
-//! it counts as broken. See `store-format.md`, "Readers".
+//! Reads drafts of docker and of this program. Docker writes without a lock and in place, so partial content is read
+//! again before it counts as invalid. See `store-format.md`, "Readers".
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -11,38 +11,39 @@ use std::time::{Duration, Instant};
 use crate::drafts::docker_dir::atomic::Files;
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::docker_names;
+use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
-use crate::drafts::docker_dir::mark;
-use crate::drafts::docker_dir::names;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::sidecar::{self, DirectoryState, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// How often an invalid file is read again, and the pause between. Docker's write takes far less.
+/// The number of further attempts to read an invalid file, and the pause between them. Docker writes a file in a far
+/// shorter time.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
-/// No further attempt after this time: a slow read does not become complete by repeating it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// No further attempt begins after this time: a slow read does not become complete by a repetition.
+const RETRY_LIMIT: Duration = Duration::from_secs(1);
 /// The maximum size of one draft, in bytes of its files.
 pub const DRAFT_LIMIT: u64 = 256 << 20;
 
-/// A list at one moment, and the files that it was read from.
-pub(super) struct Snapshot {
+/// A draft at one moment, and the files that it was read from.
+pub(super) struct DraftSnapshot {
     pub(super) draft: Draft,
     pub(super) sidecar: Option<Sidecar>,
     pub(super) seen: SeenFiles,
 }
 
-/// A directory and the bytes of its files, to find out later whether they have changed.
+/// The directory and the bytes of the files that were read, to find out later whether they have changed.
 pub(super) struct SeenFiles {
     pub(super) identity: String,
     pub(super) files: Files,
 }
 
 impl SeenFiles {
-    /// Whether this directory is the one that was read, with unchanged content, wherever it is now.
-    pub(super) fn is_still(&self, directory: &Path) -> Result<bool, StoreError> {
+    /// Whether the directory at this path is the one that was read, with unchanged content. It may have been moved.
+    pub(super) fn is_unchanged(&self, directory: &Path) -> Result<bool, StoreError> {
         let names = directory::names(directory)?.unwrap_or_default();
         if sidecar::identity(directory)?.as_ref() != Some(&self.identity) || !names.iter().eq(self.files.keys()) {
             return Ok(false);
@@ -51,16 +52,16 @@ impl SeenFiles {
             let (found, _) = checked_access::read(&directory.join(name), checked_access::FILE_LIMIT)?;
             Ok(found == *bytes)
         });
-        files.try_fold(true, |same, file| Ok(same && file?))
+        files.try_fold(true, |unchanged, file| Ok(unchanged && file?))
     }
 }
 
 /// The list in directory `name`; `None` if it does not exist.
-pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
-    let found = settled(
+pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<DraftSnapshot>, StoreError> {
+    let found = read_consistent(
         paths,
         name,
-        |look| check(paths, name, list, look),
+        |state| check(paths, name, list, state),
         || {
             let mut files = Files::new();
             let draft = read_once(&paths.list(name), list, |name, bytes, _| {
@@ -71,44 +72,47 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
     )?;
     Ok(found.map(|(DirectoryState { identity, sidecar, .. }, (draft, files))| {
         let seen = SeenFiles { identity: identity.unwrap_or_default(), files };
-        Snapshot { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, seen }
+        DraftSnapshot { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, seen }
     }))
 }
 
-/// As [`snapshot`], without the files' bytes, which are many for a large list.
+/// As [`snapshot`], without the bytes of the files, which take much memory for a large list.
 pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
-    let found = settled(
+    let found = read_consistent(
         paths,
         name,
-        |look| check(paths, name, list, look),
+        |state| check(paths, name, list, state),
         || read_once(&paths.list(name), list, |_, _, _| ()),
     )?;
     Ok(found.map(|(state, draft)| with_sidecar(state.sidecar.as_ref(), draft)))
 }
 
-/// As [`draft`], for display: the entries, even if it is not known whether the sidecar belongs to them; then together
-/// with that error.
-pub(super) fn shown(
+/// As [`draft`], for display: if it is not known whether the sidecar belongs to the entries, the draft has the entries
+/// only, and the error is returned with it.
+pub(super) fn for_display(
     paths: &Paths,
     name: &str,
     list: &Reference,
 ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
-    let checked =
-        |look: &DirectoryState| look.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, &paths.list(name)));
-    let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
+    let check_owner = |state: &DirectoryState| {
+        state.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, &paths.list(name)))
+    };
+    let found = read_consistent(paths, name, check_owner, || read_once(&paths.list(name), list, |_, _, _| ()))?;
     Ok(found
         .map(|(state, draft)| (with_sidecar(state.sidecar.as_ref(), draft), check(paths, name, list, &state).err())))
 }
 
-/// Refuses a list that does not own this directory, and one whose sidecar may not belong to it.
-fn check(paths: &Paths, name: &str, list: &Reference, look: &DirectoryState) -> Result<(), StoreError> {
-    if let Some(sidecar) = &look.sidecar {
+/// Refuses a list that does not own this directory, and a list whose sidecar may belong to another directory.
+fn check(paths: &Paths, name: &str, list: &Reference, state: &DirectoryState) -> Result<(), StoreError> {
+    if let Some(sidecar) = &state.sidecar {
         return sidecar.check(list, &paths.list(name));
     }
-    match &look.stray {
-        Some(stray) if stray == list => {
-            Err(StoreError::Stray { list: list.to_string(), path: paths.sidecar(name), folder: paths.list(name) })
-        }
+    match &state.unmatched_list {
+        Some(recorded_list) if recorded_list == list => Err(StoreError::UnmatchedSidecar {
+            list: list.to_string(),
+            path: paths.sidecar(name),
+            directory: paths.list(name),
+        }),
         _ => Ok(()),
     }
 }
@@ -120,23 +124,23 @@ fn with_sidecar(sidecar: Option<&Sidecar>, mut draft: Draft) -> Draft {
     draft
 }
 
-/// Reads a list's directory between two equal reads of its identity and sidecar, so that all belong together. Returns
-/// that state, and what was read.
-pub(super) fn settled<T>(
+/// Reads a directory between two equal reads of its identity and sidecar, so that all of them belong together. Returns
+/// the state and the result of `read`.
+pub(super) fn read_consistent<T>(
     paths: &Paths,
     name: &str,
     check: impl Fn(&DirectoryState) -> Result<(), StoreError>,
     mut read: impl FnMut() -> Result<Option<T>, StoreError>,
 ) -> Result<Option<(DirectoryState, T)>, StoreError> {
-    let mut before = sidecar::look(paths, name)?;
+    let mut before = sidecar::read_state(paths, name)?;
     check(&before)?;
     let mut attempt = 0;
     loop {
-        let Some(found) = again(&mut read)? else { return Ok(None) };
-        let after = sidecar::look(paths, name)?;
+        let Some(found) = retry_incomplete(&mut read)? else { return Ok(None) };
+        let after = sidecar::read_state(paths, name)?;
         check(&after)?;
         if after == before || attempt == ATTEMPTS {
-            // If the identities still differ, the one that a change is then refused for.
+            // If the identities still differ, the first one counts, so that a change of this directory is refused.
             return Ok(Some((DirectoryState { identity: before.identity, ..after }, found)));
         }
         before = after;
@@ -144,91 +148,103 @@ pub(super) fn settled<T>(
     }
 }
 
-/// Reads until the content is valid, or is finally broken.
-fn again<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let begun = Instant::now();
+/// Repeats a read until the content is valid, or until it counts as invalid.
+fn retry_incomplete<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let started = Instant::now();
     let mut attempt = 0;
     loop {
         match read() {
-            Err(error) if attempt < ATTEMPTS && may_pass(&error) && begun.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            Err(error) if attempt < ATTEMPTS && is_transient(&error) && started.elapsed() < RETRY_LIMIT => {
+                thread::sleep(PAUSE)
+            }
             done => return done,
         }
         attempt += 1;
     }
 }
 
-/// A file that docker is writing is cut short; a file that is being removed is gone when it is opened.
-fn may_pass(error: &StoreError) -> bool {
+/// Whether the cause may be a concurrent write of docker: a file is incomplete while docker writes it, and missing if
+/// docker removes it before it is opened.
+fn is_transient(error: &StoreError) -> bool {
     match error {
-        StoreError::Entry { .. } => true,
+        StoreError::InvalidEntry { .. } => true,
         StoreError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
         _ => false,
     }
 }
 
-/// Reads every file, and passes each to `keep` once it is decoded.
+/// Reads every file of a draft once, and passes each to `on_file` after it is decoded.
 fn read_once(
     directory: &Path,
     list: &Reference,
-    keep: impl FnMut(String, Vec<u8>, &Metadata),
+    on_file: impl FnMut(String, Vec<u8>, &Metadata),
 ) -> Result<Option<Draft>, StoreError> {
     let mut draft = Draft::new(list.clone());
-    let found = entries(directory, |name, entry| draft.insert_keyed(names::entry_key(name, &entry), entry), keep)?;
-    Ok(found.then_some(draft))
+    let exists = read_entries(
+        directory,
+        |name, entry| draft.insert_with_key(docker_names::entry_key(name, &entry), entry),
+        on_file,
+    )?;
+    Ok(exists.then_some(draft))
 }
 
-/// Reads every file of a list's directory and passes its entry to `take`, then its bytes to `keep`. Returns whether
-/// there is such a directory.
-pub(super) fn entries(
+/// Reads every file of a directory and passes its entry to `on_entry`, then its bytes to `on_file`. Returns whether the
+/// directory exists.
+pub(super) fn read_entries(
     directory: &Path,
-    take: impl FnMut(String, Entry),
-    keep: impl FnMut(String, Vec<u8>, &Metadata),
+    on_entry: impl FnMut(String, Entry),
+    on_file: impl FnMut(String, Vec<u8>, &Metadata),
 ) -> Result<bool, StoreError> {
-    entries_within(DRAFT_LIMIT, directory, take, keep)
+    read_entries_within(DRAFT_LIMIT, directory, on_entry, on_file)
 }
 
-fn entries_within(
+fn read_entries_within(
     limit: u64,
     directory: &Path,
-    mut take: impl FnMut(String, Entry),
-    mut keep: impl FnMut(String, Vec<u8>, &Metadata),
+    mut on_entry: impl FnMut(String, Entry),
+    mut on_file: impl FnMut(String, Vec<u8>, &Metadata),
 ) -> Result<bool, StoreError> {
-    if checked_access::directory(directory)?.is_none() {
+    if checked_access::directory_metadata(directory)?.is_none() {
         return Ok(false);
     }
     let Some(names) = directory::names(directory)? else { return Ok(false) };
-    let mut left = limit;
+    let mut remaining = limit;
     for name in names {
         let path = directory.join(&name);
         let (bytes, metadata) = checked_access::read(&path, checked_access::FILE_LIMIT)?;
-        left = left
+        remaining = remaining
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit })?;
-        let entry = Entry::decode(&bytes).map_err(|source| StoreError::Entry { path, source })?;
-        take(name.clone(), entry);
-        keep(name, bytes, &metadata);
+        let entry = Entry::decode(&bytes).map_err(|source| StoreError::InvalidEntry { path, source })?;
+        on_entry(name.clone(), entry);
+        on_file(name, bytes, &metadata);
     }
     Ok(true)
 }
 
-/// The files of a draft, written with this mark. An unchanged entry keeps its bytes.
+/// The files of a draft with this draft id. An unchanged entry keeps its bytes.
 ///
 /// Two images whose files would have the same name are refused.
-pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, mark: &str) -> Result<Files, StoreError> {
+pub(super) fn encode_files(
+    before: Option<&DraftSnapshot>,
+    after: &Draft,
+    target: &Path,
+    draft_id: &str,
+) -> Result<Files, StoreError> {
     let mut files = Files::new();
     let mut holders: BTreeMap<String, &Entry> = BTreeMap::new();
-    for (key, entry) in after.keyed() {
-        let name = names::file_name(key);
+    for (key, entry) in after.entries_by_key() {
+        let name = docker_names::file_name(key);
         if let Some(other) = holders.insert(name.clone(), entry) {
-            let is_there = before.is_some_and(|before| before.draft.keyed().contains_key(key));
-            let (requested, holder) = if is_there { (other, entry) } else { (entry, other) };
+            let exists = before.is_some_and(|before| before.draft.entries_by_key().contains_key(key));
+            let (requested, holder) = if exists { (other, entry) } else { (entry, other) };
             let (requested, holder) = (requested.reference.to_string(), holder.reference.to_string());
             return Err(StoreError::FileTaken { requested, holder, path: target.join(name) });
         }
-        let same = before.filter(|before| before.draft.keyed().get(key) == Some(entry));
-        let bytes = match same.and_then(|before| before.seen.files.get(&name)) {
+        let unchanged = before.filter(|before| before.draft.entries_by_key().get(key) == Some(entry));
+        let bytes = match unchanged.and_then(|before| before.seen.files.get(&name)) {
             Some(bytes) => bytes.clone(),
-            None => mark::marked(encoded(entry, target, &name)?, mark),
+            None => draft_id::with_id(encode_entry(entry, target, &name)?, draft_id),
         };
         files.insert(name, bytes);
     }
@@ -236,8 +252,8 @@ pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, ma
 }
 
 /// The bytes of an entry's file.
-pub(super) fn encoded(entry: &Entry, target: &Path, name: &str) -> Result<Vec<u8>, StoreError> {
-    entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })
+pub(super) fn encode_entry(entry: &Entry, target: &Path, name: &str) -> Result<Vec<u8>, StoreError> {
+    entry.encode().map_err(|source| StoreError::InvalidEntry { path: target.join(name), source })
 }
 
 #[cfg(test)]
@@ -246,21 +262,21 @@ mod tests {
     use crate::model::manifest::Schema;
 
     #[test]
-    fn more_than_any_draft_has_is_not_read_to_its_end() {
+    fn read_ends_at_the_size_limit_of_a_draft() {
         let directory = tempfile::tempdir().unwrap();
         let image = Reference::parse("h.x/app:1").unwrap();
         let entry = Entry::fetched(image, Schema::Oci, b"{}".to_vec(), None).encode().unwrap();
         (0..3).for_each(|number| std::fs::write(directory.path().join(number.to_string()), &entry).unwrap());
-        let whole = 3 * entry.len() as u64;
+        let total = 3 * entry.len() as u64;
         let read = |limit| {
-            let mut taken = 0;
-            let outcome = entries_within(limit, directory.path(), |_, _| taken += 1, |_, _, _| ());
-            (taken, outcome.map_err(|error| error.to_string()))
+            let mut entries = 0;
+            let outcome = read_entries_within(limit, directory.path(), |_, _| entries += 1, |_, _, _| ());
+            (entries, outcome.map_err(|error| error.to_string()))
         };
-        assert_eq!(read(whole), (3, Ok(true)));
-        let (taken, outcome) = read(whole - 1);
-        assert_eq!(taken, 2, "the one beyond is read, as nobody knows its size before, but not understood");
-        let expected = StoreError::TooLarge { path: directory.path().to_owned(), limit: whole - 1 };
+        assert_eq!(read(total), (3, Ok(true)));
+        let (entries, outcome) = read(total - 1);
+        assert_eq!(entries, 2, "the file that exceeds the limit is not decoded");
+        let expected = StoreError::TooLarge { path: directory.path().to_owned(), limit: total - 1 };
         assert_eq!(outcome, Err(expected.to_string()));
     }
 }

@@ -1,6 +1,6 @@
-//! The sidecar of a draft. It records which list a directory holds, because docker's names are ambiguous (`h/a_b:1` and
-//! `h/a/b:1` share a directory), and what docker's format cannot hold. See `store-format.md`, "Names that docker mixes"
-//! and "What docker has no place for".
+//! The sidecar of a draft. It records the list of a directory, because docker's names are ambiguous (`h/a_b:1` and
+//! `h/a/b:1` have the same directory), and content that docker's format cannot hold. See `store-format.md`, "Names that
+//! docker mixes" and "What docker has no place for".
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,31 +13,31 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
-use crate::drafts::docker_dir::form::SidecarForm;
-use crate::drafts::docker_dir::mark;
 use crate::drafts::docker_dir::paths::Paths;
+use crate::drafts::docker_dir::sidecar_v3::SidecarV3;
 use crate::model::descriptor::Descriptor;
 use crate::model::json::{self, Members};
 use crate::model::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 
-/// The highest format that this version reads: the list has its own order or form.
-const FORMED: u64 = 3;
-/// The format of a draft whose sidecar or entries hold more than docker's format can.
-const BEYOND_DOCKER: u64 = 2;
+/// The highest format that this version reads: the draft has a source index or an order of its own.
+const FORMAT_3: u64 = 3;
+/// The format of a draft with other content that docker's format cannot hold.
+const FORMAT_2: u64 = 2;
 /// The format of every other draft.
-const PLAIN: u64 = 1;
+const FORMAT_1: u64 = 1;
 
-/// A sidecar that belongs to the directory that exists now. Its serialisation is the file.
+/// A sidecar that belongs to the present directory. Its serialisation is the content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Sidecar {
     pub(super) format: u64,
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_reference")]
     pub(super) list: Reference,
     directory: String,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_digest")]
     remote_digest: Option<Digest>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
@@ -46,24 +46,24 @@ pub(super) struct Sidecar {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Descriptor>,
     #[serde(flatten)]
-    form: SidecarForm,
-    /// The mark that the entries have too, so that a copy of the directory is recognised; empty for format 1.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) mark: String,
+    v3: SidecarV3,
+    /// The draft id, which the entries have too; empty for format 1.
+    #[serde(rename = "mark", skip_serializing_if = "String::is_empty")]
+    pub(super) draft_id: String,
 }
 
-fn as_text<S: Serializer>(list: &Reference, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_reference<S: Serializer>(list: &Reference, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(list)
 }
 
 // serde passes a reference.
 #[allow(clippy::ref_option)]
-fn as_optional_text<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_digest<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
     digest.as_ref().map(Digest::as_str).serialize(serializer)
 }
 
 #[derive(Deserialize)]
-struct SidecarName {
+struct Format1Members {
     list: String,
     directory: String,
 }
@@ -73,154 +73,160 @@ struct SidecarName {
 pub(super) struct DirectoryState {
     /// The identity of the directory, if it exists.
     pub(super) identity: Option<String>,
-    /// Its sidecar.
+    /// The sidecar of the directory.
     pub(super) sidecar: Option<Sidecar>,
-    /// The list of a sidecar that describes another directory: it is not known whether it applies to this one.
-    pub(super) stray: Option<Reference>,
+    /// The list of a sidecar that records another directory. It is not known whether it applies to this one.
+    pub(super) unmatched_list: Option<Reference>,
 }
 
 /// Reads the identity of directory `name`, if it exists, and its sidecar.
 ///
-/// A sidecar of a directory that was removed since, for example by docker, belongs to no draft.
-pub(super) fn look(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
-    let read_sidecar = read_sidecar(paths, name)?;
+/// A sidecar of format 1 that records another directory is ignored: that directory was removed.
+pub(super) fn read_state(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
+    let sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
-    let (Some(found), Some((format, value, plain))) = (&identity, read_sidecar) else {
-        return Ok(DirectoryState { identity, sidecar: None, stray: None });
+    let (Some(present), Some((format, value, format_1))) = (&identity, sidecar) else {
+        return Ok(DirectoryState { identity, sidecar: None, unmatched_list: None });
     };
-    let fits = plain.directory == *found;
-    if !fits && format == PLAIN {
-        return Ok(DirectoryState { identity, sidecar: None, stray: None });
+    let is_its_directory = format_1.directory == *present;
+    if !is_its_directory && format == FORMAT_1 {
+        return Ok(DirectoryState { identity, sidecar: None, unmatched_list: None });
     }
-    let list = plain.list.clone();
-    let sidecar = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
-    let sidecar = sidecar.map_err(|source| StoreError::Sidecar { path: paths.sidecar(name), source })?;
-    if fits || mark::is_in(&paths.list(name), &sidecar.mark) {
-        Ok(DirectoryState { identity, sidecar: Some(sidecar), stray: None })
+    let list = format_1.list.clone();
+    let sidecar = if format > FORMAT_1 { format_1.decode_further_members(format, &value) } else { Ok(format_1) };
+    let sidecar = sidecar.map_err(|source| StoreError::InvalidSidecar { path: paths.sidecar(name), source })?;
+    if is_its_directory || draft_id::is_in_directory(&paths.list(name), &sidecar.draft_id) {
+        Ok(DirectoryState { identity, sidecar: Some(sidecar), unmatched_list: None })
     } else {
-        Ok(DirectoryState { identity, sidecar: None, stray: Some(list) })
+        Ok(DirectoryState { identity, sidecar: None, unmatched_list: Some(list) })
     }
 }
 
-/// As [`look`], for a removal: only the list is read from the sidecar.
-pub(super) fn look_for_removal(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
-    let read_sidecar = read_sidecar(paths, name)?;
+/// As [`read_state`], for a removal: only the list is read from the sidecar.
+pub(super) fn read_state_for_removal(
+    paths: &Paths,
+    name: &str,
+) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
+    let sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
-    let is_borne = |value: &Value| {
-        let mark = value.get("mark").and_then(Value::as_str).unwrap_or_default();
-        mark::is_in(&paths.list(name), mark)
+    let is_in_entries = |value: &Value| {
+        let draft_id = value.get("mark").and_then(Value::as_str).unwrap_or_default();
+        draft_id::is_in_directory(&paths.list(name), draft_id)
     };
-    let read_sidecar =
-        read_sidecar.filter(|(_, value, plain)| identity.as_ref() == Some(&plain.directory) || is_borne(value));
-    Ok((identity, read_sidecar.map(|(format, _, plain)| Sidecar { format, ..plain })))
+    let sidecar =
+        sidecar.filter(|(_, value, format_1)| identity.as_ref() == Some(&format_1.directory) || is_in_entries(value));
+    Ok((identity, sidecar.map(|(format, _, format_1)| Sidecar { format, ..format_1 })))
 }
 
-/// When the sidecar was written.
-pub(super) fn written(paths: &Paths, name: &str) -> Option<SystemTime> {
+/// The time at which the sidecar was written.
+pub(super) fn modified(paths: &Paths, name: &str) -> Option<SystemTime> {
     paths.sidecar(name).symlink_metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
-/// A sidecar, whatever directory it describes: its format, all members, and those of every format.
+/// Reads a sidecar, which may record another directory. Returns its format, all its members as JSON, and those of
+/// format 1.
 fn read_sidecar(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, StoreError> {
     let path = paths.sidecar(name);
-    for folder in [paths.own_folder(), paths.sidecars()] {
-        if checked_access::directory(&folder)?.is_none() {
+    for directory in [paths.private_dir(), paths.sidecars()] {
+        if checked_access::directory_metadata(&directory)?.is_none() {
             return Ok(None);
         }
     }
     let bytes = match checked_access::read(&path, checked_access::FILE_LIMIT) {
         Ok((bytes, _)) => bytes,
-        // A name over the filesystem's limit has no directory either. Creating it reports the error.
-        Err(StoreError::Io { source, .. }) if is_nowhere(&source) => return Ok(None),
+        // If the name exceeds the limit of the filesystem, there is no directory either. Its creation reports the
+        // error.
+        Err(StoreError::Io { source, .. }) if is_absent(&source) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let Some((format, value)) = formatted(&bytes) else { return Ok(None) };
-    if format > FORMED {
-        return Err(StoreError::NewerFormat { path, format, known: FORMED });
+    let Some((format, value)) = parse_format(&bytes) else { return Ok(None) };
+    if format > FORMAT_3 {
+        return Err(StoreError::NewerFormat { path, format, known: FORMAT_3 });
     }
-    Ok(Sidecar::named(&value).map(|plain| (format, value, plain)))
+    Ok(Sidecar::decode_format_1(&value).map(|format_1| (format, value, format_1)))
 }
 
 /// The identity of a directory; `None` if it does not exist, or cannot exist.
 pub(super) fn identity(path: &Path) -> Result<Option<String>, StoreError> {
     match path.symlink_metadata() {
         Ok(metadata) => Ok(Some(directory::identity(&metadata))),
-        Err(error) if is_nowhere(&error) => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(StoreError::io("look at", path)(error)),
     }
 }
 
-fn is_nowhere(error: &io::Error) -> bool {
+fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename)
 }
 
 /// A sidecar's format and all its members; `None` if it is malformed.
-fn formatted(bytes: &[u8]) -> Option<(u64, Value)> {
-    json::check_size(bytes).ok()?;
+fn parse_format(bytes: &[u8]) -> Option<(u64, Value)> {
+    json::check_value_count(bytes).ok()?;
     let value = serde_json::from_slice::<Value>(bytes).ok()?;
     Some((value.get("format")?.as_u64()?, value))
 }
 
 impl Sidecar {
-    /// Reads a sidecar from its bytes; `None` if it cannot be used.
+    /// Decodes a sidecar; `None` if it is malformed.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn decode(bytes: &[u8]) -> Option<Sidecar> {
-        let (format, value) = formatted(bytes).filter(|(format, _)| *format <= FORMED)?;
-        let plain = Sidecar::named(&value)?;
-        if format > PLAIN { plain.with_members(format, &value).ok() } else { Some(plain) }
+        let (format, value) = parse_format(bytes).filter(|(format, _)| *format <= FORMAT_3)?;
+        let format_1 = Sidecar::decode_format_1(&value)?;
+        if format > FORMAT_1 { format_1.decode_further_members(format, &value).ok() } else { Some(format_1) }
     }
 
-    fn named(value: &Value) -> Option<Sidecar> {
-        let named = SidecarName::deserialize(value).ok()?;
+    fn decode_format_1(value: &Value) -> Option<Sidecar> {
+        let members = Format1Members::deserialize(value).ok()?;
         let remote_digest = value.get("remoteDigest").and_then(Value::as_str).and_then(|digest| digest.parse().ok());
-        let plain = Sidecar::plain(Reference::parse_canonical(&named.list).ok()?, named.directory);
-        Some(Sidecar { remote_digest, ..plain })
+        let format_1 = Sidecar::new_format_1(Reference::parse_canonical(&members.list).ok()?, members.directory);
+        Some(Sidecar { remote_digest, ..format_1 })
     }
 
-    fn plain(list: Reference, directory: String) -> Sidecar {
+    fn new_format_1(list: Reference, directory: String) -> Sidecar {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
-        let (format, remote_digest, form, mark) = (PLAIN, None, SidecarForm::default(), String::new());
-        Sidecar { list, format, directory, remote_digest, annotations, artifact_type, subject, form, mark }
+        let (format, remote_digest, v3, draft_id) = (FORMAT_1, None, SidecarV3::default(), String::new());
+        Sidecar { list, format, directory, remote_digest, annotations, artifact_type, subject, v3, draft_id }
     }
 
-    fn with_members(self, format: u64, value: &Value) -> Result<Sidecar, DocumentError> {
-        let members = Members::of("Sidecar", value)?;
+    fn decode_further_members(self, format: u64, value: &Value) -> Result<Sidecar, DocumentError> {
+        let members = Members::parse("Sidecar", value)?;
         let annotations = match members.get("annotations") {
             Some(annotations) => BTreeMap::deserialize(annotations)?,
             None => BTreeMap::new(),
         };
         let subject = members.get("subject").map(Descriptor::decode).transpose()?;
         let artifact_type = members.string("artifactType")?;
-        let form = if format >= FORMED { SidecarForm::decode(&members)? } else { SidecarForm::default() };
-        let mark = Some(members.string("mark")?).filter(|mark| mark::is_one(mark)).unwrap_or_default();
-        Ok(Sidecar { format, annotations, artifact_type, subject, form, mark, ..self })
+        let v3 = if format >= FORMAT_3 { SidecarV3::decode(&members)? } else { SidecarV3::default() };
+        let draft_id =
+            Some(members.string("mark")?).filter(|draft_id| draft_id::is_valid(draft_id)).unwrap_or_default();
+        Ok(Sidecar { format, annotations, artifact_type, subject, v3, draft_id, ..self })
     }
 
-    /// The sidecar of `draft`, kept for `list` in the directory of that identity. `before` is the previous sidecar. If
-    /// it holds more than docker's format can, it has a mark: the previous one, or a new one.
-    pub(super) fn of(list: &Reference, draft: &Draft, directory: String, before: Option<&Sidecar>) -> Sidecar {
-        let format = if draft.has_form() {
-            FORMED
-        } else if draft.says_more() || draft.entries().any(is_beyond_docker) {
-            BEYOND_DOCKER
+    /// The sidecar of `draft` for `list` in the directory with this identity. From format 2 on it has a draft id: that
+    /// of `before`, the previous sidecar, or a new one.
+    pub(super) fn for_draft(list: &Reference, draft: &Draft, directory: String, before: Option<&Sidecar>) -> Sidecar {
+        let format = if draft.needs_format_3() {
+            FORMAT_3
+        } else if draft.has_oci_only_members() || draft.entries().any(needs_format_2) {
+            FORMAT_2
         } else {
-            PLAIN
+            FORMAT_1
         };
-        let mark = before.map(|before| before.mark.clone()).filter(|mark| !mark.is_empty());
-        let mark = if format > PLAIN { mark.unwrap_or_else(mark::random) } else { String::new() };
+        let draft_id = before.map(|before| before.draft_id.clone()).filter(|draft_id| !draft_id.is_empty());
+        let draft_id = if format > FORMAT_1 { draft_id.unwrap_or_else(draft_id::random) } else { String::new() };
         Sidecar {
             format,
             remote_digest: draft.remote_digest.clone(),
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
-            form: SidecarForm::of(draft),
-            mark,
-            ..Sidecar::plain(list.clone(), directory)
+            v3: SidecarV3::from_draft(draft),
+            draft_id,
+            ..Sidecar::new_format_1(list.clone(), directory)
         }
     }
 
-    /// The same sidecar for a directory of that identity.
+    /// The same sidecar for a directory with this identity.
     pub(super) fn in_directory(self, directory: String) -> Sidecar {
         Sidecar { directory, ..self }
     }
@@ -231,7 +237,7 @@ impl Sidecar {
         draft.artifact_type.clone_from(&self.artifact_type);
         draft.subject.clone_from(&self.subject);
         draft.remote_digest.clone_from(&self.remote_digest);
-        self.form.apply_to(draft);
+        self.v3.apply_to(draft);
     }
 
     /// Refuses a list that does not own the directory.
@@ -249,7 +255,7 @@ impl Sidecar {
     }
 }
 
-/// Whether a program that knows only docker's members would drop something of this entry by changing it.
-fn is_beyond_docker(entry: &Entry) -> bool {
+/// Whether a program that knows only format 1 would lose a member of this entry with a change of the entry.
+fn needs_format_2(entry: &Entry) -> bool {
     entry.source.is_some() || entry.descriptor.platform.as_ref().is_some_and(|platform| !platform.features.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Deletes what killed processes left. See `store-format.md`, "What a crash leaves".
+//! Deletes the files that killed processes left. See `store-format.md`, "What a crash leaves".
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,46 +15,52 @@ use crate::drafts::docker_dir::paths::Paths;
 /// Deletes sidecars and locks without a list, and staged files, unless another process holds their lock.
 pub(super) fn sweep(paths: &Paths) -> Result<(), StoreError> {
     let mut names = BTreeSet::new();
-    for folder in [paths.locks(), paths.sidecars()] {
-        names.extend(ours(paths, &folder)?.into_iter().filter(|name| is_gone(paths, name)));
+    for directory in [paths.locks(), paths.sidecars()] {
+        names.extend(names_in(paths, &directory)?.into_iter().filter(|name| is_absent(paths, name)));
     }
-    // Taking the lock clears the staged files.
-    names.extend(ours(paths, &paths.staging_area())?);
-    let mut first = Ok(());
+    // Whoever takes a lock clears its staged files.
+    names.extend(names_in(paths, &paths.staging_area())?);
+    let mut first_error = Ok(());
     for name in names {
-        let swept = sweep_one(paths, &name);
-        first = first.and(swept);
+        let result = sweep_list(paths, &name);
+        first_error = first_error.and(result);
     }
-    first
+    first_error
 }
 
-fn sweep_one(paths: &Paths, name: &str) -> Result<(), StoreError> {
+fn sweep_list(paths: &Paths, name: &str) -> Result<(), StoreError> {
     let lock = match Lock::acquire(paths, name, &name, &|_| (), Some(Duration::ZERO)) {
-        // Another process uses it, or it belongs to another user.
-        Err(StoreError::InUse { .. } | StoreError::LockedOut { .. } | StoreError::Foreign { .. }) => return Ok(()),
+        // Another process uses the list, or its lock belongs to another user.
+        Err(StoreError::LockHeld { .. } | StoreError::LockFileDenied { .. } | StoreError::ForeignOwner { .. }) => {
+            return Ok(());
+        }
         lock => lock?,
     };
-    if !is_gone(paths, name) {
+    if !is_absent(paths, name) {
         return Ok(());
     }
     let path = paths.sidecar(name);
-    match checked_access::file(&path).and_then(|_| fs::remove_file(&path).map_err(StoreError::io("remove", &path))) {
+    match checked_access::file_metadata(&path)
+        .and_then(|_| fs::remove_file(&path).map_err(StoreError::io("remove", &path)))
+    {
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-        Err(StoreError::Foreign { .. }) => {}
+        Err(StoreError::ForeignOwner { .. }) => {}
         done => done?,
     }
-    lock.discard()
+    lock.delete()
 }
 
-/// Whether nothing has this name. A name that cannot be checked counts as existing.
-fn is_gone(paths: &Paths, name: &str) -> bool {
+/// Whether the list does not exist. A list that cannot be checked counts as existing.
+fn is_absent(paths: &Paths, name: &str) -> bool {
     fs::symlink_metadata(paths.list(name)).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// The names in a folder of ours; empty if there is no such folder.
-fn ours(paths: &Paths, folder: &Path) -> Result<Vec<String>, StoreError> {
-    if checked_access::directory(&paths.own_folder())?.is_none() || checked_access::directory(folder)?.is_none() {
+/// The names in one of our directories; empty if it does not exist.
+fn names_in(paths: &Paths, directory: &Path) -> Result<Vec<String>, StoreError> {
+    if checked_access::directory_metadata(&paths.private_dir())?.is_none()
+        || checked_access::directory_metadata(directory)?.is_none()
+    {
         return Ok(Vec::new());
     }
-    Ok(directory::names(folder)?.unwrap_or_default())
+    Ok(directory::names(directory)?.unwrap_or_default())
 }

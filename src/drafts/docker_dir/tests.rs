@@ -12,22 +12,22 @@ use crate::model::DocumentError;
 use crate::model::manifest::Schema;
 use crate::platform::Platform;
 
-#[path = "beyond_tests.rs"]
-mod beyond;
-#[path = "door_tests.rs"]
-mod door;
+#[path = "draft_store_tests.rs"]
+mod draft_store;
 #[path = "race_tests.rs"]
 mod races;
+#[path = "sidecar_tests.rs"]
+mod sidecar_members;
 #[path = "stored_tests.rs"]
 mod stored_drafts;
 
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum ChangeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Document(#[from] DocumentError),
-    #[error("the change refuses")]
+    #[error("refused")]
     Refused,
 }
 
@@ -46,21 +46,21 @@ fn entry(image: &str, architecture: &str) -> Entry {
     Entry::fetched(reference(image), Schema::Docker, format!("{{\"image\":{image:?}}}").into_bytes(), Some(platform))
 }
 
-fn silent(_: &str) {}
+fn no_notice(_: &str) {}
 
-fn add(store: &DockerDir, list: &str, entries: &[Entry]) -> Result<(), Failure> {
+fn add(store: &DockerDir, list: &str, entries: &[Entry]) -> Result<(), ChangeError> {
     let list = reference(list);
-    store.change(&list, &silent, |before| {
+    store.change(&list, &no_notice, |before| {
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
         for entry in entries {
             draft.insert(entry.clone());
         }
-        Ok::<_, Failure>(Some(draft))
+        Ok::<_, ChangeError>(Some(draft))
     })
 }
 
-fn remove(store: &DockerDir, list: &str) -> Result<(), Failure> {
-    store.change(&reference(list), &silent, |_| Ok::<_, Failure>(None))
+fn remove(store: &DockerDir, list: &str) -> Result<(), ChangeError> {
+    store.change(&reference(list), &no_notice, |_| Ok::<_, ChangeError>(None))
 }
 
 fn images(store: &DockerDir, list: &str) -> Option<Vec<String>> {
@@ -68,18 +68,18 @@ fn images(store: &DockerDir, list: &str) -> Option<Vec<String>> {
     Some(draft.entries().map(|entry| entry.reference.to_string()).collect())
 }
 
-/// What docker sees: every file below the root that is not under a leading dot, with its bytes.
-fn visible(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// The files that docker sees, with their bytes: all below the root, except those under a name with a leading dot.
+fn files_visible_to_docker(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for item in fs::read_dir(&folder).into_iter().flatten().flatten() {
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for item in fs::read_dir(&directory).into_iter().flatten().flatten() {
             let path = item.path();
-            if folder == root && item.file_name().to_string_lossy().starts_with('.') {
+            if directory == root && item.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else {
                 files.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
             }
@@ -90,23 +90,23 @@ fn visible(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Section "Paths".
 #[test]
-fn a_draft_is_kept_where_docker_keeps_it_and_nothing_else_is_in_sight() {
+fn store_keeps_a_draft_where_docker_keeps_it() {
     let (home, store) = store();
     add(&store, "h.x:5000/l:1", &[entry("h.x:5000/a/b:1", "amd64"), entry("h.x:5000/a:2", "arm64")]).unwrap();
-    let files: Vec<PathBuf> = visible(&home.path().join("manifests")).into_keys().collect();
+    let files: Vec<PathBuf> = files_visible_to_docker(&home.path().join("manifests")).into_keys().collect();
     assert_eq!(files, [PathBuf::from("h.x-5000_l-1/h.x-5000_a-2"), PathBuf::from("h.x-5000_l-1/h.x-5000_a_b-1"),]);
     assert_eq!(images(&store, "h.x:5000/l:1").unwrap(), ["h.x:5000/a:2", "h.x:5000/a/b:1"]);
 }
 
 /// Section "Readers".
 #[test]
-fn reading_and_refusals_make_no_files() {
+fn reads_and_refused_changes_create_no_files() {
     let (home, store) = store();
     assert!(images(&store, "h.x/l").is_none());
     remove(&store, "h.x/l").unwrap();
-    let refused = store.change(&reference("h.x/l"), &silent, |_| Err(Failure::Refused));
-    assert!(matches!(refused, Err(Failure::Refused)));
-    assert!(store.names().unwrap().is_empty());
+    let changed = store.change(&reference("h.x/l"), &no_notice, |_| Err(ChangeError::Refused));
+    assert!(matches!(changed, Err(ChangeError::Refused)));
+    assert!(store.stored_names().unwrap().is_empty());
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
@@ -114,19 +114,19 @@ fn reading_and_refusals_make_no_files() {
 /// succeeded.
 #[cfg(unix)]
 #[test]
-fn a_store_that_cannot_be_looked_at_is_an_error() {
+fn unreadable_store_is_an_error() {
     let (home, store) = store();
     std::os::unix::fs::symlink("manifests", home.path().join("manifests")).unwrap();
-    let refused = remove(&store, "h.x/l").unwrap_err();
-    assert!(matches!(&refused, Failure::Store(StoreError::Io { verb: "look at", .. })), "{refused}");
+    let error = remove(&store, "h.x/l").unwrap_err();
+    assert!(matches!(&error, ChangeError::Store(StoreError::Io { verb: "look at", .. })), "{error}");
 }
 
-/// Section "Writes": a failure leaves no staged files.
+/// Section "Writes": an error leaves no staged files.
 #[test]
-fn what_a_failed_change_staged_is_cleared() {
+fn failed_change_deletes_its_staged_files() {
     let (home, store) = store();
-    let unkeepable = format!("h.x/{}:{}", "a".repeat(200), "t".repeat(120));
-    assert!(add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry(&unkeepable, "amd64")]).is_err());
+    let overlong = format!("h.x/{}:{}", "a".repeat(200), "t".repeat(120));
+    assert!(add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry(&overlong, "amd64")]).is_err());
     assert!(images(&store, "h.x/l").is_none());
     let staging = home.path().join("manifests/.docker-manifest/staging");
     assert_eq!(fs::read_dir(staging).unwrap().count(), 0);
@@ -134,66 +134,69 @@ fn what_a_failed_change_staged_is_cleared() {
 
 /// Section "Writes": an unchanged entry keeps its bytes, also those that only docker writes that way.
 #[test]
-fn only_what_differs_is_written() {
+fn change_writes_only_the_entries_that_differ() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
     let list = home.path().join("manifests/h.x_l-latest");
-    let a = list.join("h.x_a-latest");
-    let spaced = [b" ".as_slice(), &fs::read(&a).unwrap(), b"\n"].concat();
-    fs::write(&a, &spaced).unwrap();
+    let unchanged = list.join("h.x_a-latest");
+    let with_spaces = [b" ".as_slice(), &fs::read(&unchanged).unwrap(), b"\n"].concat();
+    fs::write(&unchanged, &with_spaces).unwrap();
     add(&store, "h.x/l", &[entry("h.x/b", "arm64"), entry("h.x/c", "amd64")]).unwrap();
-    assert_eq!(fs::read(&a).unwrap(), spaced);
+    assert_eq!(fs::read(&unchanged).unwrap(), with_spaces);
     assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/a:latest", "h.x/b:latest", "h.x/c:latest"]);
     let staging = home.path().join("manifests/.docker-manifest/staging/h.x_l-latest");
-    assert!(!staging.exists(), "nothing is left on its way");
+    assert!(!staging.exists(), "no staged file is left");
 }
 
-/// Section "Writes": a failure half-way reverts everything.
+/// Section "Writes": an error half-way reverts everything.
 #[cfg(unix)]
 #[test]
-fn a_failed_change_leaves_the_draft_as_it_was() {
+fn failed_change_reverts_its_renames() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let root = home.path().join("manifests");
-    let before = visible(&root);
+    let before = files_visible_to_docker(&root);
     let sidecar = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
     let list = reference("h.x/l");
-    let there = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
+    let snapshot = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
     // A directory in the place of the last entry makes its rename fail, and nothing else.
     fs::create_dir_all(root.join("h.x_l-latest/h.x_z-latest/x")).unwrap();
     let attempt = {
-        let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
+        let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &no_notice, None).unwrap();
         let mut after = Draft::new(list.clone());
         for entry in [entry("h.x/a", "arm64"), entry("h.x/b", "amd64"), entry("h.x/z", "amd64")] {
             after.insert(entry);
         }
         after.annotations.insert("k".into(), "v".into());
-        write::write(&store.paths, &lock, "h.x_l-latest", &list, Some(&there), Some(&after))
+        write::write(&store.paths, &lock, "h.x_l-latest", &list, Some(&snapshot), Some(&after))
     };
     assert!(matches!(attempt, Err(StoreError::Io { .. })));
     fs::remove_dir_all(root.join("h.x_l-latest/h.x_z-latest")).unwrap();
-    assert_eq!(visible(&root), before);
+    assert_eq!(files_visible_to_docker(&root), before);
     assert_eq!(fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap(), sidecar);
 }
 
-/// Section "Writes": a refusal by the change itself.
+/// Section "Writes": an error of the closure changes nothing.
 #[test]
-fn a_change_that_refuses_changes_nothing() {
+fn refused_change_writes_nothing() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
-    let before = visible(home.path());
-    let refused = store.change(&reference("h.x/l"), &silent, |_| Err(Failure::Refused));
-    assert!(refused.is_err());
-    assert_eq!(visible(home.path()), before);
+    let before = files_visible_to_docker(home.path());
+    let changed = store.change(&reference("h.x/l"), &no_notice, |_| Err(ChangeError::Refused));
+    assert!(changed.is_err());
+    assert_eq!(files_visible_to_docker(home.path()), before);
 }
 
 /// Section "Names that docker mixes".
 #[test]
-fn two_lists_with_one_directory_are_told_apart() {
+fn sidecar_distinguishes_two_lists_with_one_directory() {
     let (home, store) = store();
     add(&store, "h.x/a_b:1", &[entry("h.x/i", "amd64")]).unwrap();
-    let mixed = add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap_err();
-    assert!(matches!(&mixed, Failure::Store(StoreError::NameTaken { holder, .. }) if holder == "h.x/a_b:1"), "{mixed}");
+    let error = add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap_err();
+    assert!(
+        matches!(&error, ChangeError::Store(StoreError::NameTaken { holder, .. }) if holder == "h.x/a_b:1"),
+        "{error}"
+    );
     assert!(matches!(store.load(&reference("h.x/a/b:1")), Err(StoreError::NameTaken { .. })));
     assert!(remove(&store, "h.x/a/b:1").is_err());
     assert_eq!(images(&store, "h.x/a_b:1").unwrap().len(), 1);
@@ -207,33 +210,33 @@ fn two_lists_with_one_directory_are_told_apart() {
     add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap();
     assert!(matches!(store.load(&reference("h.x/a_b:1")), Err(StoreError::NameTaken { .. })));
     assert_eq!(
-        store.names().unwrap().first().map(|name| (name.directory.clone(), name.known.is_some())),
+        store.stored_names().unwrap().first().map(|name| (name.directory.clone(), name.recorded_list.is_some())),
         Some(("another-keeps-the-inode-from-being-used-again".to_owned(), false))
     );
 }
 
 /// Section "The next format".
 #[test]
-fn a_later_format_is_left_alone() {
+fn store_refuses_a_later_format() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let sidecar = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
     let text = fs::read_to_string(&sidecar).unwrap().replace("\"format\":1", "\"format\":4");
     fs::write(&sidecar, text).unwrap();
-    let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
-    assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 4, known: 3, .. }))));
+    let changed = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
+    assert!(matches!(changed, Err(ChangeError::Store(StoreError::NewerFormat { format: 4, known: 3, .. }))));
 }
 
 /// Section "Readers": a partial file is read again, and reported if it stays partial.
 #[test]
-fn half_a_file_is_waited_for_and_then_named() {
+fn partial_entry_is_read_again_and_then_reported() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let file = home.path().join("manifests/h.x_l-latest/h.x_a-latest");
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     match store.load(&reference("h.x/l")) {
-        Err(StoreError::Entry { path, .. }) => assert_eq!(path, file),
+        Err(StoreError::InvalidEntry { path, .. }) => assert_eq!(path, file),
         other => panic!("{other:?}"),
     }
     // A writer that has finished when the reader reads again.
@@ -252,13 +255,13 @@ fn half_a_file_is_waited_for_and_then_named() {
 
 /// Section "Locks": a waiting process prints one line and then gets the lock; files of a killed holder are cleared.
 #[test]
-fn a_second_change_waits_and_says_so() {
+fn second_change_waits_and_prints_one_notice() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let list = reference("h.x/l");
-    let held = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
-    fs::write(held.staging().unwrap().join("left-over"), b"x").unwrap();
-    let (waiting, wait) = mpsc::channel();
+    let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &no_notice, None).unwrap();
+    fs::write(lock.staging().unwrap().join("left-over"), b"x").unwrap();
+    let (notify, notified) = mpsc::channel();
     let second = thread::spawn({
         let store = store.clone();
         move || {
@@ -266,19 +269,19 @@ fn a_second_change_waits_and_says_so() {
             let list = reference("h.x/l");
             let notice = |line: &str| {
                 notices.borrow_mut().push(line.to_owned());
-                waiting.send(()).unwrap();
+                notify.send(()).unwrap();
             };
             let changed = store.change(&list, &notice, |before| {
                 let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
                 draft.insert(entry("h.x/b", "amd64"));
-                Ok::<_, Failure>(Some(draft))
+                Ok::<_, ChangeError>(Some(draft))
             });
             changed.map(|()| notices.into_inner())
         }
     });
-    wait.recv().unwrap();
-    assert_eq!(images(&store, "h.x/l").unwrap().len(), 1, "a reader waits for nobody");
-    drop(held);
+    notified.recv().unwrap();
+    assert_eq!(images(&store, "h.x/l").unwrap().len(), 1, "a reader does not wait");
+    drop(lock);
     let notices = second.join().unwrap().unwrap();
     let expected =
         format!("waiting for another docker-manifest in process {} to finish with h.x/l:latest", std::process::id());
@@ -310,23 +313,23 @@ fn a_name_over_the_filesystems_limit_is_an_error_with_its_path() {
     let (_home, store) = store();
     let list = format!("h.x/{}:{}", "a".repeat(200), "t".repeat(120));
     assert!(images(&store, &list).is_none());
-    let refused = add(&store, &list, &[entry("h.x/a", "amd64")]).unwrap_err();
-    assert!(matches!(&refused, Failure::Store(StoreError::Io { .. })), "{refused}");
+    let error = add(&store, &list, &[entry("h.x/a", "amd64")]).unwrap_err();
+    assert!(matches!(&error, ChangeError::Store(StoreError::Io { .. })), "{error}");
 }
 
-/// Section "Locks": a wait that ends names the holder, and a wait of no time does not wait.
+/// Section "Locks": a timeout names the holder, and a timeout of zero does not wait.
 #[test]
-fn a_wait_for_a_lock_ends_and_names_its_holder() {
+fn lock_timeout_ends_the_wait_and_names_the_holder() {
     let (_home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
-    let _held = Lock::acquire(&store.paths, "h.x_l-latest", &"it", &silent, None).unwrap();
+    let _lock = Lock::acquire(&store.paths, "h.x_l-latest", &"it", &no_notice, None).unwrap();
     for (limit, notices) in [(Duration::from_millis(30), 1), (Duration::ZERO, 0)] {
         let printed = RefCell::new(0);
-        let impatient = store.clone().waiting(Some(limit));
-        let refused = impatient.remove(&reference("h.x/l"), &|_| *printed.borrow_mut() += 1).unwrap_err();
+        let impatient = store.clone().with_lock_timeout(Some(limit));
+        let error = impatient.remove(&reference("h.x/l"), &|_| *printed.borrow_mut() += 1).unwrap_err();
         let expected =
             format!("another docker-manifest (process {}) is still busy with h.x/l:latest", std::process::id());
-        assert_eq!((refused.to_string(), printed.into_inner()), (expected, notices));
+        assert_eq!((error.to_string(), printed.into_inner()), (expected, notices));
     }
     assert!(images(&store, "h.x/l").is_some());
 }
@@ -334,24 +337,24 @@ fn a_wait_for_a_lock_ends_and_names_its_holder() {
 /// Section "Locks": a process that waits for a lock whose file is deleted gets the lock of the next file.
 #[cfg(unix)]
 #[test]
-fn a_lock_on_a_deleted_file_is_not_one() {
+fn waiting_process_takes_the_lock_of_the_new_file() {
     use std::os::unix::fs::MetadataExt;
 
     let (_home, store) = store();
-    let take = |notice: &dyn Fn(&str)| Lock::acquire(&store.paths, "h.x_l-latest", &"it", notice, None).unwrap();
-    let held = take(&silent);
-    let (waiting, wait) = mpsc::channel();
+    let acquire = |notice: &dyn Fn(&str)| Lock::acquire(&store.paths, "h.x_l-latest", &"it", notice, None).unwrap();
+    let lock = acquire(&no_notice);
+    let (notify, notified) = mpsc::channel();
     thread::scope(|scope| {
         let second = scope.spawn(|| {
-            let lock = take(&|_| waiting.send(()).unwrap());
+            let lock = acquire(&|_| notify.send(()).unwrap());
             let path = store.paths.lock("h.x_l-latest");
             let metadata = fs::metadata(&path).unwrap();
             assert_eq!((metadata.nlink(), metadata.mode() & 0o777), (1, 0o600));
             assert_eq!(fs::read_to_string(path).unwrap(), std::process::id().to_string());
             drop(lock);
         });
-        wait.recv().unwrap();
-        held.discard().unwrap();
+        notified.recv().unwrap();
+        lock.delete().unwrap();
         second.join().unwrap();
     });
 }

@@ -1,34 +1,34 @@
-//! The files that a change writes, and their order: a sidecar with a lower format number never stands beside an entry
-//! that needs the higher one; entries are written one by one; a new list appears as a whole. See `store-format.md`,
+//! Writes a draft in a safe order: at no time is the format number of the sidecar too low for an entry. Entries are
+//! written one by one; a new list appears as a whole. See `store-format.md`,
 //! "Writes".
 
 use std::path::{Path, PathBuf};
 
-use crate::drafts::docker_dir::atomic::{self, FileChange, Files, FolderChanges};
+use crate::drafts::docker_dir::atomic::{self, DirectoryChanges, FileChange, Files};
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_handle::DirectoryHandle;
+use crate::drafts::docker_dir::docker_names;
+use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
-use crate::drafts::docker_dir::folder::Folder;
 use crate::drafts::docker_dir::lock::Lock;
-use crate::drafts::docker_dir::mark;
-use crate::drafts::docker_dir::names;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{self, Snapshot};
+use crate::drafts::docker_dir::read::{self, DraftSnapshot};
 use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::Draft;
 use crate::reference::Reference;
 
-/// A staged sidecar.
-struct StagedSidecar {
-    folder: Folder,
+/// The sidecar that a change writes, and its present content.
+struct SidecarChange {
+    directory: DirectoryHandle,
     name: String,
-    above: Vec<PathBuf>,
+    parents: Vec<PathBuf>,
     before: Option<Vec<u8>>,
     after: Vec<u8>,
 }
 
-impl StagedSidecar {
-    fn new(paths: &Paths, name: &str, sidecar: &Sidecar) -> Result<StagedSidecar, StoreError> {
+impl SidecarChange {
+    fn new(paths: &Paths, name: &str, sidecar: &Sidecar) -> Result<SidecarChange, StoreError> {
         directory::create_checked(paths, &paths.sidecars())?;
         let path = paths.sidecar(name);
         let before = match checked_access::read(&path, checked_access::FILE_LIMIT) {
@@ -37,109 +37,122 @@ impl StagedSidecar {
             Err(error) => return Err(error),
         };
         let after = sidecar.encode().map_err(StoreError::io("write", &path))?;
-        // The folders above too: a killed process may have created them without syncing them.
-        let above = vec![paths.own_folder(), paths.root().to_owned()];
-        Ok(StagedSidecar { folder: Folder::open(&paths.sidecars())?, name: name.to_owned(), above, before, after })
+        // A killed process may have created the parents without syncing them.
+        let parents = vec![paths.private_dir(), paths.root().to_owned()];
+        Ok(SidecarChange {
+            directory: DirectoryHandle::open(&paths.sidecars())?,
+            name: name.to_owned(),
+            parents,
+            before,
+            after,
+        })
     }
 
-    fn stage(&self) -> FolderChanges<'_> {
-        let step = FileChange {
+    fn changes(&self) -> DirectoryChanges<'_> {
+        let change = FileChange {
             name: &self.name,
             before: self.before.as_deref(),
             after: Some(&self.after),
             if_unchanged: false,
         };
-        FolderChanges { folder: &self.folder, steps: vec![step], above: &self.above }
+        DirectoryChanges { directory: &self.directory, changes: vec![change], parents: &self.parents }
     }
 }
 
-/// Changes the draft `before` into its new state; `None` deletes it.
+/// Changes the draft `before` into `after`; `None` deletes it.
 pub(super) fn write(
     paths: &Paths,
     lock: &Lock,
     name: &str,
     list: &Reference,
-    before: Option<&Snapshot>,
+    before: Option<&DraftSnapshot>,
     after: Option<&Draft>,
 ) -> Result<(), StoreError> {
     match (before, after) {
         (None, None) => Ok(()),
-        (Some(before), None) => atomic::remove_directory(paths, lock, name, |away| before.seen.is_still(away)),
-        (None, Some(after)) => make(paths, lock, name, list, after),
-        (Some(before), Some(after)) => alter(paths, lock, name, list, before, after),
+        (Some(before), None) => atomic::remove_directory(paths, lock, name, |hidden| before.seen.is_unchanged(hidden)),
+        (None, Some(after)) => create(paths, lock, name, list, after),
+        (Some(before), Some(after)) => change_entries(paths, lock, name, list, before, after),
     }
 }
 
-/// Creates a list. It appears as a whole.
-fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
+/// Creates a draft. It appears as a whole.
+fn create(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
     let target = paths.list(name);
     // The identity is known once the list is staged. Nothing else in the sidecar depends on it.
-    let sidecar = Sidecar::of(list, after, String::new(), None);
-    let files = read::encode(None, after, &target, &sidecar.mark)?;
+    let sidecar = Sidecar::for_draft(list, after, String::new(), None);
+    let files = read::encode_files(None, after, &target, &sidecar.draft_id)?;
     let staged = atomic::stage_directory(paths, lock, &files)?;
     let sidecar = sidecar.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
-    let staged_sidecar = StagedSidecar::new(paths, name, &sidecar)?;
-    let stages = [staged_sidecar.stage()];
-    let moved = atomic::replace(lock, &stages)?;
-    atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
+    let sidecar_change = SidecarChange::new(paths, name, &sidecar)?;
+    let directories = [sidecar_change.changes()];
+    let applied = atomic::apply_changes(lock, &directories)?;
+    atomic::move_into_place(paths, &staged, &target).inspect_err(|_| applied.revert(lock))
 }
 
-/// Changes an existing list entry by entry.
-fn alter(
+/// Changes an existing draft entry by entry.
+fn change_entries(
     paths: &Paths,
     lock: &Lock,
     name: &str,
     list: &Reference,
-    before: &Snapshot,
+    before: &DraftSnapshot,
     after: &Draft,
 ) -> Result<(), StoreError> {
     let target = paths.list(name);
-    let known = before.sidecar.as_ref();
-    let sidecar = Sidecar::of(list, after, before.seen.identity.clone(), known);
-    let files = read::encode(Some(before), after, &target, &sidecar.mark)?;
-    let marks = marks(before, after, &files, &sidecar.mark, &target)?;
-    // The change is made in this folder only, and so is its sidecar.
-    let folder = Folder::open(&target)?;
-    folder.check(&before.seen.identity)?;
-    let format_falls = known.is_some_and(|before| before.format > sidecar.format);
-    let staged_sidecar = if known == Some(&sidecar) { None } else { Some(StagedSidecar::new(paths, name, &sidecar)?) };
-    let mut stages: Vec<FolderChanges<'_>> = staged_sidecar.iter().map(StagedSidecar::stage).collect();
-    let mut steps = entries(&before.seen.files, &files);
-    steps.extend(marks.iter().map(|(name, bytes)| FileChange {
+    let old_sidecar = before.sidecar.as_ref();
+    let sidecar = Sidecar::for_draft(list, after, before.seen.identity.clone(), old_sidecar);
+    let files = read::encode_files(Some(before), after, &target, &sidecar.draft_id)?;
+    let id_changes = id_changes(before, after, &files, &sidecar.draft_id, &target)?;
+    // The change applies to the directory that was read, even if another one has its name by now.
+    let directory = DirectoryHandle::open(&target)?;
+    directory.check(&before.seen.identity)?;
+    let format_decreases = old_sidecar.is_some_and(|before| before.format > sidecar.format);
+    let sidecar_change =
+        if old_sidecar == Some(&sidecar) { None } else { Some(SidecarChange::new(paths, name, &sidecar)?) };
+    let mut directories: Vec<DirectoryChanges<'_>> = sidecar_change.iter().map(SidecarChange::changes).collect();
+    let mut changes = file_changes(&before.seen.files, &files);
+    changes.extend(id_changes.iter().map(|(name, bytes)| FileChange {
         name,
         before: before.seen.files.get(name).map(Vec::as_slice),
         after: Some(bytes),
         if_unchanged: true,
     }));
-    let entries = FolderChanges { folder: &folder, steps, above: &[] };
-    stages.insert(if format_falls { 0 } else { stages.len() }, entries);
-    atomic::replace(lock, &stages).map(drop)
+    let entries = DirectoryChanges { directory: &directory, changes, parents: &[] };
+    directories.insert(if format_decreases { 0 } else { directories.len() }, entries);
+    atomic::apply_changes(lock, &directories).map(drop)
 }
 
-/// The unchanged entries that gain or lose the mark.
-fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &Path) -> Result<Files, StoreError> {
-    let is_due = !mark.is_empty() || before.sidecar.as_ref().is_some_and(|sidecar| !sidecar.mark.is_empty());
-    let mut marks = Files::new();
-    for (key, entry) in after.keyed().iter().filter(|_| is_due) {
-        let name = names::file_name(key);
+/// The files of unchanged entries that get or lose the draft id.
+fn id_changes(
+    before: &DraftSnapshot,
+    after: &Draft,
+    files: &Files,
+    draft_id: &str,
+    target: &Path,
+) -> Result<Files, StoreError> {
+    let has_ids = !draft_id.is_empty() || before.sidecar.as_ref().is_some_and(|sidecar| !sidecar.draft_id.is_empty());
+    let mut id_changes = Files::new();
+    for (key, entry) in after.entries_by_key().iter().filter(|_| has_ids) {
+        let name = docker_names::file_name(key);
         let (old, new) = (before.seen.files.get(&name), files.get(&name));
-        if old.is_some_and(|old| new == Some(old) && mark::of(old) != mark) {
-            let bytes = read::encoded(entry, target, &name)?;
-            marks.insert(name, mark::marked(bytes, mark));
+        if old.is_some_and(|old| new == Some(old) && draft_id::read(old) != draft_id) {
+            let bytes = read::encode_entry(entry, target, &name)?;
+            id_changes.insert(name, draft_id::with_id(bytes, draft_id));
         }
     }
-    Ok(marks)
+    Ok(id_changes)
 }
 
 /// The changed files, then the deleted ones.
-fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<FileChange<'a>> {
+fn file_changes<'a>(before: &'a Files, after: &'a Files) -> Vec<FileChange<'a>> {
     let changed = after.iter().map(|(name, bytes)| FileChange {
         name,
         before: before.get(name).map(Vec::as_slice),
         after: Some(bytes),
         if_unchanged: false,
     });
-    let changed = changed.filter(|step| step.before != step.after);
+    let changed = changed.filter(|change| change.before != change.after);
     let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
     let removed =
         removed.map(|(name, bytes)| FileChange { name, before: Some(bytes), after: None, if_unchanged: false });

@@ -1,10 +1,11 @@
-//! A shared draft as one value, made of the entries of a list and a run. Changes store and delete single entries.
+//! A shared draft as one [`Draft`], assembled from the entries of a list and a run. Changes store and delete single
+//! entries.
 
 use std::collections::BTreeSet;
 
 use crate::drafts::DraftStore;
-use crate::drafts::registry::entry::{NoEntry, SharedEntry};
-use crate::drafts::registry::entry_tag::{EntryName, SharedKey};
+use crate::drafts::registry::entry::{EntryCreationError, SharedEntry};
+use crate::drafts::registry::entry_tag::{EntryName, SharedEntryKey};
 use crate::drafts::registry::store::{EntryLookup, FoundEntry, RegistryDrafts, SharedStoreError};
 use crate::model::EntryKey;
 use crate::model::{Draft, Entry};
@@ -13,46 +14,51 @@ use crate::reference::Reference;
 
 /// The draft of these entries: images in the order of their keys, then attestations in the same order. The same entries
 /// always give the same draft.
-pub fn draft_of(list: &Reference, entries: &[FoundEntry]) -> Draft {
+pub fn assemble_draft(list: &Reference, entries: &[FoundEntry]) -> Draft {
     let mut sorted: Vec<&FoundEntry> = entries.iter().collect();
     sorted.sort_by_cached_key(|found| found.entry.name.key.tag_part());
     let images = sorted.iter().map(|found| &found.entry.image);
     let attestations = sorted.iter().flat_map(|found| &found.entry.attestations);
     let mut draft = Draft::new(list.clone());
     for (place, descriptor) in images.chain(attestations).enumerate() {
-        let key = EntryKey::named(format!("{place:08}"));
+        let key = EntryKey::from_text(format!("{place:08}"));
         let reference = list.repository().at_digest(&descriptor.digest);
         draft.order.push(key.clone());
-        draft.insert_keyed(key, Entry::described_as(reference, descriptor.clone()));
+        draft.insert_with_key(key, Entry::from_descriptor(reference, descriptor.clone()));
     }
     draft
 }
 
 impl RegistryDrafts<'_> {
-    /// An entry for each image of a draft with its attestations, and the name of the image; sorted by tag. If `key` is
-    /// given, the only image gets it.
+    /// An entry for each image of a draft with its attestations, and the name of the image; sorted by tag. `key` is the
+    /// key of a draft with one image.
     ///
     /// # Errors
     /// An image that cannot have an entry.
-    pub fn entries_of(&self, draft: &Draft, key: Option<&SharedKey>) -> Result<Vec<(SharedEntry, String)>, NoEntry> {
+    pub fn entries_from_draft(
+        &self,
+        draft: &Draft,
+        key: Option<&SharedEntryKey>,
+    ) -> Result<Vec<(SharedEntry, String)>, EntryCreationError> {
         let list = draft.reference.tag().unwrap_or_default();
         let mut entries: Vec<(SharedEntry, String)> = Vec::new();
-        for image in images(draft) {
+        for image in images_with_entries(draft) {
             let image_name = image.reference.to_string();
-            let derived = || image.descriptor.platform.as_ref().and_then(SharedKey::of);
-            let key = key.cloned().or_else(derived).ok_or_else(|| NoEntry::NoPlatform(image_name.clone()))?;
+            let derived = || image.descriptor.platform.as_ref().and_then(SharedEntryKey::from_platform);
+            let key =
+                key.cloned().or_else(derived).ok_or_else(|| EntryCreationError::NoPlatform(image_name.clone()))?;
             let digest = &image.descriptor.digest;
-            let attestations = draft.listed().filter(|entry| entry.attests().as_ref() == Some(digest));
+            let attestations = draft.entries_in_list_order().filter(|entry| entry.attests().as_ref() == Some(digest));
             let entry = SharedEntry {
                 name: EntryName { list: list.to_owned(), run: self.run.id.clone(), key },
                 attempt: self.run.attempt,
-                image: image.described(true),
-                attestations: attestations.map(|entry| entry.described(true)).collect(),
-                is_labelled: true,
+                image: image.list_descriptor(true),
+                attestations: attestations.map(|entry| entry.list_descriptor(true)).collect(),
+                is_annotated: true,
             };
             if let Some((other, name)) = entries.iter().find(|(other, _)| other.name.tag() == entry.name.tag()) {
                 let (key, first) = (other.name.key.clone(), name.clone());
-                return Err(NoEntry::SameKey { key, first, other: image_name });
+                return Err(EntryCreationError::SameKey { key, first, other: image_name });
             }
             entries.push((entry, image_name));
         }
@@ -67,8 +73,10 @@ impl RegistryDrafts<'_> {
     pub fn entries(&self, list: &Reference) -> Result<Vec<FoundEntry>, SharedStoreError> {
         let (name, run) = (list.tag().unwrap_or_default(), self.run.id.as_deref());
         let tags = self.tags()?.into_iter();
-        let tags = tags.filter(|(_, parts)| parts.is_of(name) && parts.is_of_run(run)).map(|(tag, _)| (tag, None));
-        let found = self.lookup_all(&tags.collect::<Vec<_>>(), name).map_err(first)?;
+        let tags = tags
+            .filter(|(_, parts)| parts.belongs_to_list(name) && parts.belongs_to_run(run))
+            .map(|(tag, _)| (tag, None));
+        let found = self.lookup_all(&tags.collect::<Vec<_>>(), name).map_err(first_error)?;
         let found = found.into_iter().filter_map(|lookup| match lookup {
             EntryLookup::Found(found) => Some(*found),
             EntryLookup::Absent | EntryLookup::Rejected(_) => None,
@@ -77,14 +85,15 @@ impl RegistryDrafts<'_> {
     }
 }
 
-/// The images of a draft that get an entry. Attestations and referrers get none.
-pub fn images(draft: &Draft) -> impl Iterator<Item = &Entry> {
-    let digests: BTreeSet<String> = draft.listed().map(|entry| entry.descriptor.digest.to_string()).collect();
+/// The images of a draft, which get an entry each. Attestations and referrers get none.
+pub fn images_with_entries(draft: &Draft) -> impl Iterator<Item = &Entry> {
+    let digests: BTreeSet<String> =
+        draft.entries_in_list_order().map(|entry| entry.descriptor.digest.to_string()).collect();
     let belongs = move |entry: &Entry| entry.subject().is_some_and(|subject| digests.contains(subject.as_str()));
-    draft.listed().filter(move |entry| entry.attests().is_none() && !belongs(entry))
+    draft.entries_in_list_order().filter(move |entry| entry.attests().is_none() && !belongs(entry))
 }
 
-fn first(errors: Vec<crate::net::RegistryError>) -> SharedStoreError {
+fn first_error(errors: Vec<crate::net::RegistryError>) -> SharedStoreError {
     let none = || crate::net::RegistryError::new(RegistryErrorKind::Protocol, "", "a failure without a reason");
     errors.into_iter().next().unwrap_or_else(none).into()
 }
@@ -94,7 +103,7 @@ impl DraftStore for RegistryDrafts<'_> {
 
     fn lists(&self) -> Result<Vec<Reference>, SharedStoreError> {
         let run = self.run.id.as_deref();
-        let tags = self.tags()?.into_iter().filter(|(_, parts)| parts.is_of_run(run));
+        let tags = self.tags()?.into_iter().filter(|(_, parts)| parts.belongs_to_run(run));
         let lists: BTreeSet<String> = tags.map(|(_, parts)| parts.list).collect();
         let name = |list: &String| self.repository.at_tag(list).ok();
         Ok(lists.iter().filter_map(name).collect())
@@ -102,7 +111,7 @@ impl DraftStore for RegistryDrafts<'_> {
 
     fn load(&self, list: &Reference) -> Result<Option<Draft>, SharedStoreError> {
         let entries = self.entries(list)?;
-        Ok((!entries.is_empty()).then(|| draft_of(list, &entries)))
+        Ok((!entries.is_empty()).then(|| assemble_draft(list, &entries)))
     }
 
     /// The images must be in the list's repository.
@@ -114,8 +123,8 @@ impl DraftStore for RegistryDrafts<'_> {
     ) -> Result<bool, E> {
         let mut draft = Draft::new(list.clone());
         add(&mut draft)?;
-        let entries = self.entries_of(&draft, None);
-        let entries = entries.map_err(|why| E::from(SharedStoreError::NoEntry(why)))?;
+        let entries = self.entries_from_draft(&draft, None);
+        let entries = entries.map_err(|error| E::from(SharedStoreError::EntryCreation(error)))?;
         for (entry, _) in &entries {
             self.put(entry).map_err(E::from)?;
         }
@@ -134,7 +143,7 @@ impl DraftStore for RegistryDrafts<'_> {
             return Ok(None);
         }
         let mut removed = Vec::new();
-        for chosen in choose(&draft_of(list, &entries))? {
+        for chosen in choose(&assemble_draft(list, &entries))? {
             let digest = &chosen.descriptor.digest;
             for found in entries.iter().filter(|found| found.entry.image.digest == *digest) {
                 let deletion = self.delete(found).map_err(|error| E::from(error.into()))?;

@@ -1,22 +1,22 @@
 //! The document of an entry: an index of one image and its attestations. Its annotations name the list, the run and the
 //! key. See `store-format.md`, "Shared drafts".
 //!
-//! A stranger may have put the content of an entry's tag. So its size is limited, and everything in it is checked
-//! before it is used.
+//! Anyone with push access may have put the content of an entry's tag. So its size is limited, and everything in it is
+//! checked before it is used.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::drafts::registry::entry_tag::{EntryName, SharedKey, TagParts};
+use crate::drafts::registry::entry_tag::{EntryName, SharedEntryKey, TagParts};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::{DocumentError, media_type};
 
 /// The prefix of our annotations. None of them reaches a published list.
-pub const RESERVED: &str = "org.docker-manifest.";
+pub const RESERVED_PREFIX: &str = "org.docker-manifest.";
 
 const DRAFT: &str = "org.docker-manifest.draft";
 const ATTEMPT: &str = "org.docker-manifest.draft.attempt";
@@ -25,7 +25,7 @@ const LIST: &str = "org.docker-manifest.draft.list";
 const RUN: &str = "org.docker-manifest.draft.run";
 
 /// The version of the format.
-const VERSION: &str = "1";
+const FORMAT_VERSION: &str = "1";
 
 /// The maximum size of an entry, in bytes. An entry with an attestation has less than 1000.
 pub const ENTRY_MAX: usize = 256 * 1024;
@@ -45,7 +45,7 @@ pub struct SharedEntry {
     /// Its attestations, likewise.
     pub attestations: Vec<Descriptor>,
     /// Whether the document has our annotations. An OCI index has them; a Docker manifest list cannot.
-    pub is_labelled: bool,
+    pub is_annotated: bool,
 }
 
 /// Why a document is not the entry that it should be.
@@ -53,31 +53,31 @@ pub struct SharedEntry {
 pub enum EntryError {
     /// A document that cannot be read.
     #[error("{0}")]
-    Document(#[from] DocumentError),
+    InvalidDocument(#[from] DocumentError),
     /// A media type of neither an OCI index nor a Docker manifest list.
     #[error("it is served as {:?}, not as an index", crate::sanitize::word(.0))]
-    MediaType(String),
+    NotAnIndex(String),
     /// A document over the maximum size, in bytes.
     #[error("it has {0} bytes, and an entry has up to {ENTRY_MAX}")]
-    Size(usize),
+    TooLarge(usize),
     /// An index without our annotations.
     #[error("it is an index of somebody else: it has no annotation {DRAFT}")]
-    Unlabelled,
+    NotAnnotated,
     /// A later version.
-    #[error("its format is {:?}; this program knows format {VERSION}", crate::sanitize::word(.0))]
-    Version(String),
+    #[error("its format is {:?}; this program knows format {FORMAT_VERSION}", crate::sanitize::word(.0))]
+    UnknownVersion(String),
     /// Annotations that name another list, run or key than the tag.
     #[error("its annotations name another list, run or platform than its tag")]
-    Elsewhere,
+    NameMismatch,
     /// A member that no entry may have.
     #[error("it has {0}")]
-    Beyond(&'static str),
+    ForbiddenMember(&'static str),
     /// Descriptors of anything but one image and its attestations.
     #[error("{0}")]
-    Shape(&'static str),
+    InvalidContents(&'static str),
     /// An image for another platform than that of the key.
     #[error("its image is for {platform}, and its key is {key}")]
-    Platform {
+    PlatformMismatch {
         /// The platform of the image.
         platform: String,
         /// The key of the entry.
@@ -87,13 +87,13 @@ pub enum EntryError {
 
 /// Why an image of a draft cannot have an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoEntry {
+pub enum EntryCreationError {
     /// Its platform is not known.
     NoPlatform(String),
     /// Another image has the same key.
     SameKey {
         /// The key.
-        key: SharedKey,
+        key: SharedEntryKey,
         /// The first image.
         first: String,
         /// The other image.
@@ -107,10 +107,13 @@ impl SharedEntry {
     /// # Errors
     /// An entry that [`SharedEntry::read`] would refuse.
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
-        let mut annotations: BTreeMap<String, String> =
-            [(DRAFT, VERSION.to_owned()), (KEY, self.name.key.as_str().to_owned()), (LIST, self.name.list.clone())]
-                .map(|(name, value)| (name.to_owned(), value))
-                .into();
+        let mut annotations: BTreeMap<String, String> = [
+            (DRAFT, FORMAT_VERSION.to_owned()),
+            (KEY, self.name.key.as_str().to_owned()),
+            (LIST, self.name.list.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
         annotations.extend(self.name.run.iter().map(|run| (RUN.to_owned(), run.clone())));
         annotations.extend(self.attempt.map(|attempt| (ATTEMPT.to_owned(), attempt.to_string())));
         self.document(media_type::OCI_INDEX, annotations)
@@ -122,8 +125,8 @@ impl SharedEntry {
     /// # Errors
     /// As [`SharedEntry::encode`].
     pub fn encode_for_docker(&self) -> Result<Option<Vec<u8>>, EntryError> {
-        let is_beyond = Index { manifests: vec![self.image.clone()], ..Index::default() }.beyond_docker().is_some();
-        if is_beyond || !self.attestations.is_empty() {
+        let needs_oci = Index { manifests: vec![self.image.clone()], ..Index::default() }.oci_only_content().is_some();
+        if needs_oci || !self.attestations.is_empty() {
             return Ok(None);
         }
         self.document(media_type::DOCKER_LIST, BTreeMap::new()).map(Some)
@@ -131,7 +134,7 @@ impl SharedEntry {
 
     fn document(&self, media_type: &str, annotations: BTreeMap<String, String>) -> Result<Vec<u8>, EntryError> {
         let manifests: Vec<Descriptor> = std::iter::once(&self.image).chain(&self.attestations).cloned().collect();
-        parts(&manifests)?;
+        split_image_and_attestations(&manifests)?;
         check_key(&self.name.key, &self.image)?;
         let index = Index { media_type: media_type.to_owned(), manifests, annotations, ..Index::default() };
         let bytes = index.encode_compact()?;
@@ -151,41 +154,41 @@ impl SharedEntry {
     ) -> Result<SharedEntry, EntryError> {
         check_size(bytes)?;
         let index = Index::decode(bytes)?;
-        let is_labelled = match media_type::known(served_type) {
+        let is_annotated = match media_type::known(served_type) {
             Some(media_type::OCI_INDEX) => true,
             Some(media_type::DOCKER_LIST) => false,
-            _ => return Err(EntryError::MediaType(served_type.to_owned())),
+            _ => return Err(EntryError::NotAnIndex(served_type.to_owned())),
         };
-        let (image, attestations) = parts(&index.manifests)?;
+        let (image, attestations) = split_image_and_attestations(&index.manifests)?;
         if !index.artifact_type.is_empty() {
-            return Err(EntryError::Beyond("an artifact type"));
+            return Err(EntryError::ForbiddenMember("an artifact type"));
         }
         if index.subject.is_some() {
-            return Err(EntryError::Beyond("a subject"));
+            return Err(EntryError::ForbiddenMember("a subject"));
         }
-        let (found, attempt) = if is_labelled {
-            labels(&index.annotations)?
+        let (found, attempt) = if is_annotated {
+            name_from_annotations(&index.annotations)?
         } else if index.annotations.is_empty() {
-            (by_tag(tag, expected, &image)?, None)
+            (name_from_tag(tag, expected, &image)?, None)
         } else {
-            return Err(EntryError::Beyond("annotations, which a Docker manifest list cannot have"));
+            return Err(EntryError::ForbiddenMember("annotations, which a Docker manifest list cannot have"));
         };
-        if found.tag() != tag || TagParts::of(tag).is_none() || !expected.is_met_by(&found) {
-            return Err(EntryError::Elsewhere);
+        if found.tag() != tag || TagParts::parse(tag).is_none() || !expected.matches(&found) {
+            return Err(EntryError::NameMismatch);
         }
         check_key(&found.key, &image)?;
-        Ok(SharedEntry { name: found, attempt, image, attestations, is_labelled })
+        Ok(SharedEntry { name: found, attempt, image, attestations, is_annotated })
     }
 
     /// The tag of a document that is an entry of this list and run; `None` if it cannot be derived.
-    pub fn tag_of(served_type: &str, bytes: &[u8], list: &str, run: Option<&str>) -> Option<String> {
+    pub fn derive_tag(served_type: &str, bytes: &[u8], list: &str, run: Option<&str>) -> Option<String> {
         check_size(bytes).ok()?;
         let index = Index::decode(bytes).ok()?;
         if media_type::known(served_type) == Some(media_type::OCI_INDEX) {
-            return labels(&index.annotations).ok().map(|(name, _)| name.tag());
+            return name_from_annotations(&index.annotations).ok().map(|(name, _)| name.tag());
         }
-        let (image, _) = parts(&index.manifests).ok()?;
-        let key = image.platform.as_ref().and_then(SharedKey::of)?;
+        let (image, _) = split_image_and_attestations(&index.manifests).ok()?;
+        let key = image.platform.as_ref().and_then(SharedEntryKey::from_platform)?;
         Some(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key }.tag())
     }
 
@@ -195,7 +198,7 @@ impl SharedEntry {
     }
 }
 
-/// The expectations of an entry before it is read.
+/// What is known of an entry before it is read.
 #[derive(Debug, Clone, Copy)]
 pub enum ExpectedEntry<'a> {
     /// The list, run and key that its tag was derived from.
@@ -207,7 +210,7 @@ pub enum ExpectedEntry<'a> {
 }
 
 impl ExpectedEntry<'_> {
-    fn is_met_by(self, found: &EntryName) -> bool {
+    fn matches(self, found: &EntryName) -> bool {
         match self {
             ExpectedEntry::Name(name) => name == found,
             ExpectedEntry::Run(list, run) => found.list == list && found.run.as_deref() == run,
@@ -217,50 +220,51 @@ impl ExpectedEntry<'_> {
 }
 
 /// The name of an entry in a Docker manifest list, which has no annotations: derived from the tag.
-fn by_tag(tag: &str, expected: ExpectedEntry<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
+fn name_from_tag(tag: &str, expected: ExpectedEntry<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
     match expected {
         ExpectedEntry::Name(name) => Ok(name.clone()),
-        ExpectedEntry::Any => Err(EntryError::Unlabelled),
+        ExpectedEntry::Any => Err(EntryError::NotAnnotated),
         ExpectedEntry::Run(list, run) => {
-            let TagParts { key, .. } = TagParts::of(tag).ok_or(EntryError::Elsewhere)?;
-            let derived = image.platform.as_ref().and_then(SharedKey::of).filter(|own| own.tag_part() == key);
-            let key = derived.unwrap_or_else(|| SharedKey::unchecked(key));
+            let TagParts { key, .. } = TagParts::parse(tag).ok_or(EntryError::NameMismatch)?;
+            let derived =
+                image.platform.as_ref().and_then(SharedEntryKey::from_platform).filter(|own| own.tag_part() == key);
+            let key = derived.unwrap_or_else(|| SharedEntryKey::unchecked(key));
             Ok(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key })
         }
     }
 }
 
 fn check_size(bytes: &[u8]) -> Result<(), EntryError> {
-    if bytes.len() > ENTRY_MAX { Err(EntryError::Size(bytes.len())) } else { Ok(()) }
+    if bytes.len() > ENTRY_MAX { Err(EntryError::TooLarge(bytes.len())) } else { Ok(()) }
 }
 
 /// The name and the attempt in the annotations of an OCI index.
-fn labels(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u64>), EntryError> {
+fn name_from_annotations(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u64>), EntryError> {
     match annotations.get(DRAFT).map(String::as_str) {
-        Some(VERSION) => {}
-        Some(other) => return Err(EntryError::Version(other.to_owned())),
-        None => return Err(EntryError::Unlabelled),
+        Some(FORMAT_VERSION) => {}
+        Some(other) => return Err(EntryError::UnknownVersion(other.to_owned())),
+        None => return Err(EntryError::NotAnnotated),
     }
-    let required = |name: &'static str| annotations.get(name).cloned().ok_or(DocumentError::Missing(name));
-    let key = SharedKey::unchecked(required(KEY)?);
-    let wrong = EntryError::Shape("its annotation org.docker-manifest.draft.attempt is no number");
-    let attempt = annotations.get(ATTEMPT).map(|text| text.parse().map_err(|_| wrong)).transpose()?;
+    let required = |name: &'static str| annotations.get(name).cloned().ok_or(DocumentError::MissingMember(name));
+    let key = SharedEntryKey::unchecked(required(KEY)?);
+    let invalid_attempt = EntryError::InvalidContents("its annotation org.docker-manifest.draft.attempt is no number");
+    let attempt = annotations.get(ATTEMPT).map(|text| text.parse().map_err(|_| invalid_attempt)).transpose()?;
     Ok((EntryName { list: required(LIST)?, run: annotations.get(RUN).cloned(), key }, attempt))
 }
 
 /// The image and its attestations.
-fn parts(manifests: &[Descriptor]) -> Result<(Descriptor, Vec<Descriptor>), EntryError> {
+fn split_image_and_attestations(manifests: &[Descriptor]) -> Result<(Descriptor, Vec<Descriptor>), EntryError> {
     let images: Vec<&Descriptor> = manifests.iter().filter(|descriptor| attested(descriptor).is_none()).collect();
     let [image] = images.as_slice() else {
-        return Err(EntryError::Shape("it does not have exactly one image"));
+        return Err(EntryError::InvalidContents("it does not have exactly one image"));
     };
     let attestations: Vec<Descriptor> =
         manifests.iter().filter(|descriptor| attested(descriptor).is_some()).cloned().collect();
     if attestations.len() > ATTESTATIONS_MAX {
-        return Err(EntryError::Shape("it has more than 64 attestations"));
+        return Err(EntryError::InvalidContents("it has more than 64 attestations"));
     }
     if attestations.iter().any(|descriptor| attested(descriptor).as_ref() != Some(&image.digest)) {
-        return Err(EntryError::Shape("it has an attestation of another image"));
+        return Err(EntryError::InvalidContents("it has an attestation of another image"));
     }
     manifests.iter().try_for_each(check_descriptor)?;
     Ok(((*image).clone(), attestations))
@@ -268,32 +272,32 @@ fn parts(manifests: &[Descriptor]) -> Result<(Descriptor, Vec<Descriptor>), Entr
 
 fn check_descriptor(descriptor: &Descriptor) -> Result<(), EntryError> {
     if !matches!(descriptor.media_type.as_str(), media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST) {
-        return Err(EntryError::Shape("it names something that is no image manifest"));
+        return Err(EntryError::InvalidContents("it names something that is no image manifest"));
     }
     if !descriptor.urls.is_empty() {
-        return Err(EntryError::Beyond("urls"));
+        return Err(EntryError::ForbiddenMember("urls"));
     }
-    if descriptor.annotations.keys().any(|name| name.starts_with(RESERVED)) {
-        return Err(EntryError::Beyond("a reserved annotation at its image"));
+    if descriptor.annotations.keys().any(|name| name.starts_with(RESERVED_PREFIX)) {
+        return Err(EntryError::ForbiddenMember("a reserved annotation at its image"));
     }
-    let is_content = |data: &String| {
+    let is_embedded_content = |data: &String| {
         let content = STANDARD.decode(data).unwrap_or_default();
         content.len() as u64 == descriptor.size && descriptor.digest.verifies(&content)
     };
-    if !descriptor.data.is_empty() && !is_content(&descriptor.data) {
-        return Err(EntryError::Beyond("embedded data that is not the image"));
+    if !descriptor.data.is_empty() && !is_embedded_content(&descriptor.data) {
+        return Err(EntryError::ForbiddenMember("embedded data that is not the image"));
     }
     Ok(())
 }
 
-/// Checks that an image is for the platform of a key. A key that a user chose fits every image.
-fn check_key(key: &SharedKey, image: &Descriptor) -> Result<(), EntryError> {
-    let own = image.platform.as_ref().and_then(SharedKey::of);
+/// Checks that an image is for the platform of a key. A key that a user chose may have any image.
+fn check_key(key: &SharedEntryKey, image: &Descriptor) -> Result<(), EntryError> {
+    let own = image.platform.as_ref().and_then(SharedEntryKey::from_platform);
     if !key.is_platform() || own.as_ref() == Some(key) {
         return Ok(());
     }
     let platform = image.platform.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".to_owned());
-    Err(EntryError::Platform { platform, key: key.to_string() })
+    Err(EntryError::PlatformMismatch { platform, key: key.to_string() })
 }
 
 #[cfg(test)]

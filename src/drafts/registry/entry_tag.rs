@@ -17,12 +17,12 @@ const TAG_MAX: usize = 128;
 const KEY_MAX: usize = 64;
 
 /// The number of hash digits at the end of a shortened text.
-const CUT_DIGITS: usize = 12;
+const SHORTENED_DIGITS: usize = 12;
 
-/// The number of hash digits that stand for a run.
+/// The number of hash digits that represent a run.
 const RUN_DIGITS: usize = 8;
 
-/// The part of a tag that stands for no run.
+/// The part of a tag that represents no run.
 const NO_RUN: &str = "0";
 
 /// The number of leading numbers of a Windows version that are its build.
@@ -32,13 +32,13 @@ const BUILD_NUMBERS: usize = 3;
 ///
 /// A platform has a slash, and a name has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SharedKey(String);
+pub struct SharedEntryKey(String);
 
-impl SharedKey {
+impl SharedEntryKey {
     /// The key of an image for this platform; `None` if its operating system or architecture is not known.
     ///
     /// The key is the platform as `--require` compares it, with the build of a Windows image.
-    pub fn of(platform: &Platform) -> Option<SharedKey> {
+    pub fn from_platform(platform: &Platform) -> Option<SharedEntryKey> {
         let Platform { os, architecture, variant, os_version, .. } = platform.normalized();
         if [&os, &architecture].iter().any(|word| word.is_empty() || *word == "unknown") {
             return None;
@@ -53,7 +53,7 @@ impl SharedKey {
             key.push(':');
             key.push_str(&build.join(".").to_lowercase());
         }
-        Some(SharedKey(key))
+        Some(SharedEntryKey(key))
     }
 
     /// A key that a user chose.
@@ -61,22 +61,22 @@ impl SharedKey {
     /// # Errors
     /// Other characters than `a-z`, `A-Z`, `0-9`, `_` and `-`; more than 64 characters; a name that reads as the key of
     /// a platform. The error is a message for the user.
-    pub fn named(name: &str) -> Result<SharedKey, &'static str> {
+    pub fn from_name(name: &str) -> Result<SharedEntryKey, &'static str> {
         if name.is_empty() || !name.bytes().all(is_key_byte) {
             return Err("a key is made of a-z, A-Z, 0-9, _ and -");
         }
         if name.len() > KEY_MAX {
             return Err("a key has up to 64 characters");
         }
-        if is_like_a_platform(name) {
+        if reads_as_platform(name) {
             return Err("this key is reserved for a platform; leave --key out");
         }
-        Ok(SharedKey(name.to_owned()))
+        Ok(SharedEntryKey(name.to_owned()))
     }
 
     /// The key of an entry. It is not checked here, but compared with the tag later.
-    pub(super) fn unchecked(text: String) -> SharedKey {
-        SharedKey(text)
+    pub(super) fn unchecked(text: String) -> SharedEntryKey {
+        SharedEntryKey(text)
     }
 
     /// The key as an entry states it: `linux/arm64`, `windows/amd64:10.0.20348`, or the name.
@@ -105,7 +105,7 @@ impl SharedKey {
     }
 }
 
-impl fmt::Display for SharedKey {
+impl fmt::Display for SharedEntryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::sanitize::word(&self.0))
     }
@@ -124,25 +124,26 @@ fn is_key_byte(byte: u8) -> bool {
 }
 
 /// Whether a name reads as the key of a known platform in a tag.
-fn is_like_a_platform(name: &str) -> bool {
+fn reads_as_platform(name: &str) -> bool {
     let words: Vec<&str> = name.split('-').collect();
     let (os, architecture, rest) = match words.as_slice() {
         [os, architecture, rest @ ..] if rest.len() < 2 => (*os, *architecture, rest.first()),
         _ => return false,
     };
-    let is_pair = Platform { os: os.into(), architecture: architecture.into(), ..Platform::default() }.is_known();
+    let is_known_os_arch =
+        Platform { os: os.into(), architecture: architecture.into(), ..Platform::default() }.is_known();
     let is_variant = |word: &&str| platform::known_variants(Some(architecture)).contains(word);
     let is_build = |word: &&str| os == "windows" && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    is_pair && rest.is_none_or(|rest| is_variant(rest) || is_build(rest))
+    is_known_os_arch && rest.is_none_or(|rest| is_variant(rest) || is_build(rest))
 }
 
-/// Shortens a text to at most `most` characters. A shortened text ends in a hash of `whole`.
-fn shortened(text: &str, whole: &str, most: usize) -> String {
-    if text.len() <= most {
+/// Shortens a text to at most `limit` characters. A shortened text ends in a hash of `hashed`.
+fn shortened(text: &str, hashed: &str, limit: usize) -> String {
+    if text.len() <= limit {
         return text.to_owned();
     }
-    let start: String = text.chars().take(most.saturating_sub(CUT_DIGITS + 1)).collect();
-    format!("{start}_{}", hex(whole, CUT_DIGITS))
+    let start: String = text.chars().take(limit.saturating_sub(SHORTENED_DIGITS + 1)).collect();
+    format!("{start}_{}", hex(hashed, SHORTENED_DIGITS))
 }
 
 /// The first digits of the sha256 hash of a text.
@@ -159,7 +160,7 @@ pub struct EntryName {
     /// The full id of the entry's run; `None` outside a run.
     pub run: Option<String>,
     /// The key of the entry in the list.
-    pub key: SharedKey,
+    pub key: SharedEntryKey,
 }
 
 impl EntryName {
@@ -189,7 +190,7 @@ fn run_part(run: Option<&str>) -> String {
 /// The parts of an entry's tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagParts {
-    /// The list's tag, or a cut form of it.
+    /// The list's tag, shortened if it is too long.
     pub list: String,
     /// The hash of the run, or `0`.
     pub run: String,
@@ -199,7 +200,7 @@ pub struct TagParts {
 
 impl TagParts {
     /// Splits the tag of an entry; `None` for other tags.
-    pub fn of(tag: &str) -> Option<TagParts> {
+    pub fn parse(tag: &str) -> Option<TagParts> {
         let (rest, key) = tag.strip_prefix(PREFIX)?.rsplit_once('.')?;
         let (list, run) = rest.rsplit_once('.')?;
         let is_hash = run.len() == RUN_DIGITS && run.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -210,12 +211,12 @@ impl TagParts {
     }
 
     /// Whether the tag is one of this list.
-    pub fn is_of(&self, list: &str) -> bool {
+    pub fn belongs_to_list(&self, list: &str) -> bool {
         list_part(list, &self.run, &self.key) == self.list
     }
 
     /// Whether the tag is one of this run.
-    pub fn is_of_run(&self, run: Option<&str>) -> bool {
+    pub fn belongs_to_run(&self, run: Option<&str>) -> bool {
         run_part(run) == self.run
     }
 }
@@ -226,31 +227,31 @@ mod tests {
 
     use super::*;
 
-    fn key(platform: &str) -> SharedKey {
-        SharedKey::of(&Platform::parse(platform).unwrap()).unwrap()
+    fn key(platform: &str) -> SharedEntryKey {
+        SharedEntryKey::from_platform(&Platform::parse(platform).unwrap()).unwrap()
     }
 
-    fn name(list: &str, run: Option<&str>, key: SharedKey) -> EntryName {
+    fn name(list: &str, run: Option<&str>, key: SharedEntryKey) -> EntryName {
         EntryName { list: list.into(), run: run.map(str::to_owned), key }
     }
 
     #[test]
-    fn a_tag_has_list_run_and_key() {
+    fn entry_tag_has_list_run_and_key() {
         let run = "github:601234567:16412345678";
         let digits = hex(run, 8);
         let entry = name("1.2.3", Some(run), key("linux/arm64/v8"));
         assert_eq!(entry.tag(), format!("draft.1.2.3.{digits}.linux-arm64"));
         assert_eq!(name("1.2.3", None, key("linux/arm64")).tag(), "draft.1.2.3.0.linux-arm64");
-        let parts = TagParts::of(&entry.tag()).unwrap();
+        let parts = TagParts::parse(&entry.tag()).unwrap();
         assert_eq!((parts.list.as_str(), parts.run, parts.key.as_str()), ("1.2.3", digits, "linux-arm64"));
-        assert!(TagParts::of(&entry.tag()).unwrap().is_of("1.2.3"));
-        assert!(!TagParts::of(&entry.tag()).unwrap().is_of("1.2"));
-        assert!(TagParts::of(&entry.tag()).unwrap().is_of_run(Some(run)));
-        assert!(!TagParts::of(&entry.tag()).unwrap().is_of_run(None));
+        assert!(TagParts::parse(&entry.tag()).unwrap().belongs_to_list("1.2.3"));
+        assert!(!TagParts::parse(&entry.tag()).unwrap().belongs_to_list("1.2"));
+        assert!(TagParts::parse(&entry.tag()).unwrap().belongs_to_run(Some(run)));
+        assert!(!TagParts::parse(&entry.tag()).unwrap().belongs_to_run(None));
     }
 
     #[test]
-    fn a_platform_is_named_as_require_compares_it() {
+    fn platform_key_is_normalised_as_require_compares_it() {
         for (platform, part) in [
             ("linux/arm64/v8", "linux-arm64"),
             ("linux/aarch64", "linux-arm64"),
@@ -265,38 +266,40 @@ mod tests {
             assert_eq!(key(platform).tag_part(), part, "{platform}");
         }
         assert_eq!(key("windows/amd64:10.0.20348").as_str(), "windows/amd64:10.0.20348");
-        assert_eq!(SharedKey::of(&Platform::parse("unknown/unknown").unwrap()), None);
-        assert_eq!(SharedKey::of(&Platform::default()), None);
-        let derivable = |text: &str| SharedKey::is_derivable(&Platform::parse(text).unwrap());
+        assert_eq!(SharedEntryKey::from_platform(&Platform::parse("unknown/unknown").unwrap()), None);
+        assert_eq!(SharedEntryKey::from_platform(&Platform::default()), None);
+        let derivable = |text: &str| SharedEntryKey::is_derivable(&Platform::parse(text).unwrap());
         assert!(derivable("linux/amd64") && derivable("windows/amd64:10.0.20348"));
         assert!(!derivable("windows/amd64") && !derivable("windows/amd64:10.0"));
     }
 
     #[test]
-    fn a_name_is_not_taken_for_a_platform() {
-        for fine in ["fips", "amd64-fips", "A_b-1", "windows-ltsc2022", "linux-amd64-fips", "linux"] {
-            assert_eq!(SharedKey::named(fine).unwrap().tag_part(), fine);
+    fn named_key_that_reads_as_a_platform_is_refused() {
+        for valid in ["fips", "amd64-fips", "A_b-1", "windows-ltsc2022", "linux-amd64-fips", "linux"] {
+            assert_eq!(SharedEntryKey::from_name(valid).unwrap().tag_part(), valid);
         }
-        for wrong in ["", "a.b", "a/b", "ä", "linux-arm64", "linux-arm-v6", "windows-amd64-10_0_20348"] {
-            assert!(SharedKey::named(wrong).is_err(), "{wrong}");
+        for invalid in ["", "a.b", "a/b", "ä", "linux-arm64", "linux-arm-v6", "windows-amd64-10_0_20348"] {
+            assert!(SharedEntryKey::from_name(invalid).is_err(), "{invalid}");
         }
-        assert!(SharedKey::named(&"a".repeat(64)).is_ok() && SharedKey::named(&"a".repeat(65)).is_err());
+        assert!(
+            SharedEntryKey::from_name(&"a".repeat(64)).is_ok() && SharedEntryKey::from_name(&"a".repeat(65)).is_err()
+        );
     }
 
     #[test]
-    fn what_is_no_tag_of_an_entry_is_none() {
+    fn tag_parts_are_none_for_other_tags() {
         for other in
             ["1.2.3", "draft", "draft.1", "draft.1.0", "draft..0.x", "draft.1.0.", "draft.1.123.x", "drafts.1.0.x"]
         {
-            assert_eq!(TagParts::of(other), None, "{other}");
+            assert_eq!(TagParts::parse(other), None, "{other}");
         }
-        assert!(TagParts::of("draft.draft.0.x.0.linux-amd64").is_some_and(|parts| parts.list == "draft.0.x"));
+        assert!(TagParts::parse("draft.draft.0.x.0.linux-amd64").is_some_and(|parts| parts.list == "draft.0.x"));
     }
 
     proptest! {
-        /// The design's own properties: never over 128 characters, and one way to take a name apart.
+        /// A tag has at most 128 characters, and there is one way to split it into its parts.
         #[test]
-        fn tags_are_short_and_split_in_one_way(
+        fn entry_tags_are_short_and_split_in_one_way(
             list in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
             run in prop::option::of("[ -~]{1,60}"),
             named in "[a-zA-Z0-9_-]{1,64}",
@@ -305,22 +308,22 @@ mod tests {
         ) {
             let [os, architecture, variant] = words;
             let platform = Platform { os, architecture, variant, ..Platform::default() };
-            let derived = SharedKey::of(&platform);
-            let key = if is_platform { derived } else { SharedKey::named(&named).ok() };
+            let derived = SharedEntryKey::from_platform(&platform);
+            let key = if is_platform { derived } else { SharedEntryKey::from_name(&named).ok() };
             prop_assume!(key.is_some());
             let entry = name(&list, run.as_deref(), key.unwrap());
             let tag = entry.tag();
             prop_assert!(tag.len() <= 128, "{tag}");
             let parsed = Reference::parse(&format!("h.x/app:{tag}")).unwrap();
             prop_assert_eq!(parsed.tag(), Some(tag.as_str()));
-            let parts = TagParts::of(&tag).unwrap();
+            let parts = TagParts::parse(&tag).unwrap();
             prop_assert_eq!(&parts.key, &entry.key.tag_part());
-            prop_assert!(parts.is_of(&list) && parts.is_of_run(run.as_deref()));
+            prop_assert!(parts.belongs_to_list(&list) && parts.belongs_to_run(run.as_deref()));
             let whole = format!("draft.{list}.{}.{}", parts.run, parts.key);
             prop_assert_eq!(parts.list == list, whole.len() <= 128);
             prop_assert_eq!(tag == whole, whole.len() <= 128);
             let longer = format!("{list}x");
-            prop_assert!(!parts.is_of(&longer), "{}", longer);
+            prop_assert!(!parts.belongs_to_list(&longer), "{}", longer);
         }
     }
 }

@@ -10,23 +10,23 @@ fn image(platform: &str) -> Descriptor {
 }
 
 fn attestation() -> Descriptor {
-    let notes = [
+    let annotations = [
         ("vnd.docker.reference.type", "attestation-manifest".to_owned()),
         ("vnd.docker.reference.digest", Digest::from_bytes(b"child").to_string()),
     ];
     Descriptor {
         platform: Some(Platform { os: "unknown".into(), architecture: "unknown".into(), ..Platform::default() }),
-        annotations: notes.map(|(name, value)| (name.to_owned(), value)).into(),
+        annotations: annotations.map(|(name, value)| (name.to_owned(), value)).into(),
         ..Descriptor::new(media_type::OCI_MANIFEST, Digest::from_bytes(b"attestation"), 566)
     }
 }
 
 fn entry() -> SharedEntry {
     let image = image("linux/arm64");
-    let key = SharedKey::of(image.platform.as_ref().unwrap()).unwrap();
+    let key = SharedEntryKey::from_platform(image.platform.as_ref().unwrap()).unwrap();
     let run = Some("github:601234567:16412345678".to_owned());
     let name = EntryName { list: "1.2.3".into(), run, key };
-    SharedEntry { name, attempt: Some(2), image, attestations: vec![attestation()], is_labelled: true }
+    SharedEntry { name, attempt: Some(2), image, attestations: vec![attestation()], is_annotated: true }
 }
 
 fn read(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
@@ -34,9 +34,9 @@ fn read(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
     SharedEntry::read(media_type::OCI_INDEX, bytes, &name.tag(), ExpectedEntry::Name(&name))
 }
 
-/// The very bytes of the format, which no change of the program may change.
+/// The bytes of the format, which no change of the program may change.
 #[test]
-fn the_bytes_are_those_of_the_format() {
+fn shared_entry_encodes_the_bytes_of_the_format() {
     let (child, attestation) = (Digest::from_bytes(b"child"), Digest::from_bytes(b"attestation"));
     let expected = [
         r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":["#.to_owned(),
@@ -57,24 +57,24 @@ fn the_bytes_are_those_of_the_format() {
 }
 
 #[test]
-fn a_docker_list_is_proven_by_its_tag() {
+fn docker_list_entry_is_identified_by_its_tag() {
     let docker = Descriptor { media_type: media_type::DOCKER_MANIFEST.into(), ..image("linux/arm64") };
-    let plain = SharedEntry { attempt: None, image: docker, attestations: vec![], is_labelled: false, ..entry() };
+    let plain = SharedEntry { attempt: None, image: docker, attestations: vec![], is_annotated: false, ..entry() };
     let bytes = plain.encode_for_docker().unwrap().unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("annotations"));
     let tag = plain.name.tag();
     let read = |expected| SharedEntry::read(media_type::DOCKER_LIST, &bytes, &tag, expected);
     assert_eq!(read(ExpectedEntry::Name(&plain.name)).unwrap(), plain);
     assert_eq!(read(ExpectedEntry::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
-    assert_eq!(read(ExpectedEntry::Run("1.2.3", None)), Err(EntryError::Elsewhere));
-    assert_eq!(read(ExpectedEntry::Any), Err(EntryError::Unlabelled));
-    // What such a list has no place for is not dropped.
+    assert_eq!(read(ExpectedEntry::Run("1.2.3", None)), Err(EntryError::NameMismatch));
+    assert_eq!(read(ExpectedEntry::Any), Err(EntryError::NotAnnotated));
+    // A Docker manifest list cannot hold all members of this entry, and none is dropped.
     assert_eq!(entry().encode_for_docker().unwrap(), None);
 }
 
-/// Each of these is what a stranger, or a mistake, can put under the tag of an entry.
+/// Content that an attacker, or a mistake, can put under the tag of an entry.
 #[test]
-fn what_is_no_entry_is_refused() {
+fn read_refuses_documents_that_are_not_the_entry() {
     let text = String::from_utf8(entry().encode().unwrap()).unwrap();
     let child = Digest::from_bytes(b"child").to_string();
     let second = format!(r#"{{"mediaType":"{}","size":1,"digest":"{child}"}},"#, media_type::OCI_MANIFEST);
@@ -97,38 +97,38 @@ fn what_is_no_entry_is_refused() {
     for (old, new, why) in changes {
         let changed = text.replacen(old, new, 1);
         assert_ne!(changed, text, "{old}");
-        let refused = read(changed.as_bytes()).unwrap_err().to_string();
-        assert!(refused.contains(why), "{new}: {refused}");
+        let error = read(changed.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(why), "{new}: {error}");
     }
     let subject = format!(r#""subject":{{"mediaType":"a","size":1,"digest":"{child}"}},"annotations":{{"org"#);
-    let refused = read(text.replacen("\"annotations\":{\"org", &subject, 1).as_bytes()).unwrap_err();
-    assert_eq!(refused, EntryError::Beyond("a subject"));
+    let error = read(text.replacen("\"annotations\":{\"org", &subject, 1).as_bytes()).unwrap_err();
+    assert_eq!(error, EntryError::ForbiddenMember("a subject"));
     let other = text.replacen(
         &format!("reference.digest\":\"{child}"),
         &format!("reference.digest\":\"{}", Digest::from_bytes(b"")),
         1,
     );
-    assert!(matches!(read(other.as_bytes()), Err(EntryError::Shape(_))));
+    assert!(matches!(read(other.as_bytes()), Err(EntryError::InvalidContents(_))));
     let padded = text.replacen("{\"schemaVersion\"", &format!("{{{}\"schemaVersion\"", " ".repeat(ENTRY_MAX)), 1);
-    assert_eq!(read(padded.as_bytes()), Err(EntryError::Size(padded.len())));
+    assert_eq!(read(padded.as_bytes()), Err(EntryError::TooLarge(padded.len())));
     let name = entry().name;
     let served = SharedEntry::read("text/html", text.as_bytes(), &name.tag(), ExpectedEntry::Name(&name));
-    assert_eq!(served, Err(EntryError::MediaType("text/html".into())));
+    assert_eq!(served, Err(EntryError::NotAnIndex("text/html".into())));
 }
 
 #[test]
-fn a_name_fits_every_image_and_a_platform_only_its_own() {
-    let named = EntryName { key: SharedKey::named("fips").unwrap(), ..entry().name };
+fn named_key_fits_every_image_and_platform_key_only_its_own() {
+    let named = EntryName { key: SharedEntryKey::from_name("fips").unwrap(), ..entry().name };
     let entry = SharedEntry { name: named.clone(), ..entry() };
     let bytes = entry.encode().unwrap();
     let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &named.tag(), ExpectedEntry::Any).unwrap();
     assert_eq!(found, entry);
-    let wrong = SharedEntry { image: image("linux/s390x"), ..super::tests::entry() };
-    assert!(matches!(wrong.encode(), Err(EntryError::Platform { .. })));
+    let mismatched = SharedEntry { image: image("linux/s390x"), ..super::tests::entry() };
+    assert!(matches!(mismatched.encode(), Err(EntryError::PlatformMismatch { .. })));
 }
 
 proptest! {
-    /// Equal input gives equal bytes, and what is written is read as it was.
+    /// Equal entries have equal bytes, and reading them gives the same entry.
     #[test]
     fn entries_are_read_as_they_were_written(
         list in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
@@ -139,10 +139,10 @@ proptest! {
     ) {
         let mut image = image(os);
         image.annotations.insert("note".into(), note);
-        let key = SharedKey::of(image.platform.as_ref().unwrap()).unwrap();
+        let key = SharedEntryKey::from_platform(image.platform.as_ref().unwrap()).unwrap();
         let name = EntryName { list: list.clone(), run: run.clone(), key };
         let attestations = vec![attestation()];
-        let entry = SharedEntry { name: name.clone(), attempt, image, attestations, is_labelled: true };
+        let entry = SharedEntry { name: name.clone(), attempt, image, attestations, is_annotated: true };
         let bytes = entry.encode().unwrap();
         prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
         prop_assert!(!bytes.contains(&b'\n'));
@@ -152,9 +152,9 @@ proptest! {
         }
     }
 
-    /// Whatever a registry serves is an entry that can be written again, or an error.
+    /// Reading any content gives an entry that can be encoded again, or an error.
     #[test]
-    fn whatever_is_served_is_an_entry_or_an_error(
+    fn damaged_entry_is_read_as_a_valid_one_or_refused(
         cut in 0usize..900,
         flips in prop::collection::vec((0usize..900, any::<u8>()), 0..4),
     ) {

@@ -10,6 +10,6 @@ pub mod run;
 pub mod store;
 
 pub use entry::{EntryError, ExpectedEntry, SharedEntry};
-pub use entry_tag::{EntryName, SharedKey, TagParts};
+pub use entry_tag::{EntryName, SharedEntryKey, TagParts};
 pub use run::PipelineRun;
 pub use store::{Deletion, EntryLookup, FoundEntry, RegistryDrafts, RejectedEntry, SharedStoreError, StoredEntry};

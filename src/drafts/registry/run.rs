@@ -3,7 +3,7 @@
 use crate::env::Env;
 
 /// The variable that names a run for all commands.
-const VARIABLE: &str = "DOCKER_MANIFEST_RUN";
+const RUN_VARIABLE: &str = "DOCKER_MANIFEST_RUN";
 
 /// The variable in which GitHub counts the attempts of a run.
 const ATTEMPT_VARIABLE: &str = "GITHUB_RUN_ATTEMPT";
@@ -37,19 +37,19 @@ pub struct PipelineRun {
 }
 
 impl PipelineRun {
-    /// The run of this process: `named`, else the value of `DOCKER_MANIFEST_RUN`, else that of the CI system.
+    /// The run of this process: that of `explicit_id`, else that of `DOCKER_MANIFEST_RUN`, else that of the CI system.
     ///
     /// # Errors
     /// An id that is empty, has control characters, or has more than 256 bytes.
-    pub fn of(named: Option<&str>, env: &Env) -> Result<PipelineRun, InvalidRun> {
+    pub fn from_env(explicit_id: Option<&str>, env: &Env) -> Result<PipelineRun, InvalidRunId> {
         let attempt = env.get(ATTEMPT_VARIABLE).and_then(|attempt| attempt.parse().ok());
-        let from_env = || env.get(VARIABLE).map(|id| (Some(VARIABLE), id.to_owned()));
-        let from_ci = || detected(env).map(|id| (None, id));
-        let found = named.map(|id| (None, id.to_owned())).or_else(from_env).or_else(from_ci);
+        let from_env = || env.get(RUN_VARIABLE).map(|id| (Some(RUN_VARIABLE), id.to_owned()));
+        let from_ci = || ci_run_id(env).map(|id| (None, id));
+        let found = explicit_id.map(|id| (None, id.to_owned())).or_else(from_env).or_else(from_ci);
         let Some((variable, id)) = found else { return Ok(PipelineRun { id: None, attempt }) };
-        match check(&id) {
+        match check_id(&id) {
             Ok(()) => Ok(PipelineRun { id: Some(id), attempt }),
-            Err(why) => Err(InvalidRun { variable, id, why }),
+            Err(why) => Err(InvalidRunId { variable, id, why }),
         }
     }
 }
@@ -57,20 +57,20 @@ impl PipelineRun {
 /// A run id that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the run id {id:?} cannot be used: it is {why}")]
-pub struct InvalidRun {
+pub struct InvalidRunId {
     /// The variable that has it; `None` if it was given on the command line or joined from several variables.
     pub variable: Option<&'static str>,
     /// The id.
     pub id: String,
-    /// What is wrong with it.
+    /// What is invalid with it.
     pub why: &'static str,
 }
 
 /// Checks a run id.
 ///
 /// # Errors
-/// What is wrong with it, as a message for the user.
-pub fn check(id: &str) -> Result<(), &'static str> {
+/// What is invalid with it, as a message for the user.
+pub fn check_id(id: &str) -> Result<(), &'static str> {
     if id.is_empty() {
         return Err("empty");
     }
@@ -84,7 +84,7 @@ pub fn check(id: &str) -> Result<(), &'static str> {
 }
 
 /// The run of the first CI system all of whose variables are set.
-fn detected(env: &Env) -> Option<String> {
+fn ci_run_id(env: &Env) -> Option<String> {
     SYSTEMS.iter().find_map(|(system, variables)| {
         let values: Option<Vec<&str>> = variables.iter().map(|name| env.get(name)).collect();
         values.map(|values| format!("{system}:{}", values.join(":")))
@@ -95,12 +95,12 @@ fn detected(env: &Env) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn run(named: Option<&str>, pairs: &[(&str, &str)]) -> Result<PipelineRun, InvalidRun> {
-        PipelineRun::of(named, &Env::from_pairs(pairs.iter().copied()))
+    fn run(explicit_id: Option<&str>, pairs: &[(&str, &str)]) -> Result<PipelineRun, InvalidRunId> {
+        PipelineRun::from_env(explicit_id, &Env::from_pairs(pairs.iter().copied()))
     }
 
     #[test]
-    fn each_ci_system_has_its_variables() {
+    fn run_id_comes_from_the_variables_of_each_ci_system() {
         let cases: [(&[(&str, &str)], &str); 11] = [
             (
                 &[("GITHUB_REPOSITORY_ID", "601234567"), ("GITHUB_RUN_ID", "16412345678")],
@@ -122,25 +122,25 @@ mod tests {
             let first = [pairs, &[("GITHUB_RUN_ATTEMPT", "2")]].concat();
             assert_eq!(run(None, &first).unwrap().attempt, Some(2));
         }
-        // Half of what names a run names none, and an empty variable is one that is not set.
+        // All variables of a system must be set, and an empty variable counts as not set.
         assert_eq!(run(None, &[("GITHUB_RUN_ID", "1")]).unwrap(), PipelineRun::default());
         assert_eq!(run(None, &[("CI_PIPELINE_ID", "")]).unwrap(), PipelineRun::default());
     }
 
     #[test]
-    fn what_is_named_goes_before_what_is_found() {
+    fn explicit_run_id_precedes_those_of_the_environment() {
         let pairs = [("CI_PIPELINE_ID", "7"), ("DOCKER_MANIFEST_RUN", "mine")];
         assert_eq!(run(None, &pairs).unwrap().id.as_deref(), Some("mine"));
         assert_eq!(run(Some("typed"), &pairs).unwrap().id.as_deref(), Some("typed"));
     }
 
     #[test]
-    fn an_id_must_be_a_text() {
+    fn run_id_must_be_printable_text() {
         let long = "x".repeat(257);
-        for wrong in ["", "a\nb", "\u{202e}x", &long] {
-            assert!(run(Some(wrong), &[]).is_err(), "{wrong:?}");
+        for invalid in ["", "a\nb", "\u{202e}x", &long] {
+            assert!(run(Some(invalid), &[]).is_err(), "{invalid:?}");
         }
-        let refused = run(None, &[("DOCKER_MANIFEST_RUN", "a\tb")]).unwrap_err();
-        assert_eq!(refused.variable, Some("DOCKER_MANIFEST_RUN"));
+        let error = run(None, &[("DOCKER_MANIFEST_RUN", "a\tb")]).unwrap_err();
+        assert_eq!(error.variable, Some("DOCKER_MANIFEST_RUN"));
     }
 }

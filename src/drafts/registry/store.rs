@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::digest::Digest;
-use crate::drafts::registry::entry::{EntryError, ExpectedEntry, NoEntry, SharedEntry};
+use crate::drafts::registry::entry::{EntryCreationError, EntryError, ExpectedEntry, SharedEntry};
 use crate::drafts::registry::entry_tag::{EntryName, TagParts};
 use crate::drafts::registry::run::PipelineRun;
 use crate::model::media_type;
@@ -49,7 +49,7 @@ pub struct RejectedEntry {
     /// The digest of the content.
     pub digest: Digest,
     /// Why it is not used.
-    pub why: EntryError,
+    pub error: EntryError,
 }
 
 /// An entry that was put.
@@ -61,12 +61,12 @@ pub struct StoredEntry {
     pub digest: Digest,
 }
 
-/// Why an entry was not put or read.
+/// Why an entry was not stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedStoreError {
     /// An invalid entry.
     #[error("cannot store {tag}: {source}")]
-    Entry {
+    InvalidEntry {
         /// Where it would be stored.
         tag: String,
         /// What is wrong with it.
@@ -89,8 +89,8 @@ pub enum SharedStoreError {
         source: Box<RegistryError>,
     },
     /// An image that cannot have an entry.
-    #[error("{}", crate::drafts::registry::store::no_entry(.0))]
-    NoEntry(NoEntry),
+    #[error("{}", crate::drafts::registry::store::entry_creation_message(.0))]
+    EntryCreation(EntryCreationError),
     /// Any other failed request.
     #[error(transparent)]
     Registry(Box<RegistryError>),
@@ -108,29 +108,31 @@ pub enum Deletion {
     /// It is deleted.
     Deleted,
     /// It no longer existed, or its tag has another entry now.
-    Gone,
+    AlreadyGone,
     /// The registry does not delete it; with its message.
     Refused(String),
     /// No request was sent; with the reason.
-    Kept(&'static str),
+    NotAttempted(&'static str),
 }
 
 impl Deletion {
     /// Why the entry still exists; `None` if it does not.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Deletion::Deleted | Deletion::Gone => None,
-            Deletion::Refused(why) => Some(why),
-            Deletion::Kept(why) => Some(why),
+            Deletion::Deleted | Deletion::AlreadyGone => None,
+            Deletion::Refused(reason) => Some(reason),
+            Deletion::NotAttempted(reason) => Some(reason),
         }
     }
 }
 
-/// The line for an image that cannot have an entry.
-fn no_entry(why: &NoEntry) -> String {
-    match why {
-        NoEntry::NoPlatform(image) => format!("{image} has no platform that an entry could be named after"),
-        NoEntry::SameKey { key, first, other } => format!("{key} would have two entries: {first} and {other}"),
+/// The message about an image that cannot have an entry.
+fn entry_creation_message(error: &EntryCreationError) -> String {
+    match error {
+        EntryCreationError::NoPlatform(image) => format!("{image} has no platform that an entry could be named after"),
+        EntryCreationError::SameKey { key, first, other } => {
+            format!("{key} would have two entries: {first} and {other}")
+        }
     }
 }
 
@@ -150,53 +152,53 @@ impl<'a> RegistryDrafts<'a> {
     /// request.
     pub fn put(&self, entry: &SharedEntry) -> Result<StoredEntry, SharedStoreError> {
         let tag = entry.name.tag();
-        let shown = || format!("{}:{tag}", self.repository);
-        let wrong = |source| SharedStoreError::Entry { tag: shown(), source };
-        let bytes = entry.encode().map_err(wrong)?;
-        let refusal = match self.put_as(&tag, media_type::OCI_INDEX, &bytes) {
+        let full_tag = || format!("{}:{tag}", self.repository);
+        let invalid_entry = |source| SharedStoreError::InvalidEntry { tag: full_tag(), source };
+        let bytes = entry.encode().map_err(invalid_entry)?;
+        let put_error = match self.put_document(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
             // If the registry does not know the image (yet), another format does not help.
             Err(error) if !error.is_content_refused() || error.is_missing_dependency() => {
-                return Err(self.not_put(&tag, error));
+                return Err(self.put_error(&tag, error));
             }
             Err(error) => error,
         };
         let present = self.lookup(&tag, ExpectedEntry::Name(&entry.name));
-        let is_labelled = match &present {
-            Ok(EntryLookup::Found(found)) if is_same(&found.entry, entry) => {
-                return Ok(self.stored(&tag, found.digest.clone())?);
+        let is_annotated = match &present {
+            Ok(EntryLookup::Found(found)) if adds_the_same(&found.entry, entry) => {
+                return Ok(self.stored_entry(&tag, found.digest.clone())?);
             }
-            Ok(EntryLookup::Found(found)) => found.entry.is_labelled,
+            Ok(EntryLookup::Found(found)) => found.entry.is_annotated,
             Ok(EntryLookup::Rejected(_)) => true,
-            // The refusal is reported, not the failure of this request.
+            // The error of the PUT is reported, not that of this request.
             Ok(EntryLookup::Absent) | Err(_) => false,
         };
-        if !is_labelled
-            && let Some(bytes) = entry.encode_for_docker().map_err(wrong)?
-            && let Ok(stored) = self.put_as(&tag, media_type::DOCKER_LIST, &bytes)
+        if !is_annotated
+            && let Some(bytes) = entry.encode_for_docker().map_err(invalid_entry)?
+            && let Ok(stored) = self.put_document(&tag, media_type::DOCKER_LIST, &bytes)
         {
             return Ok(stored);
         }
         match present {
             Ok(EntryLookup::Found(_) | EntryLookup::Rejected(_)) => {
-                Err(SharedStoreError::Conflict { tag: shown(), source: Box::new(refusal) })
+                Err(SharedStoreError::Conflict { tag: full_tag(), source: Box::new(put_error) })
             }
-            _ => Err(self.not_put(&tag, refusal)),
+            _ => Err(self.put_error(&tag, put_error)),
         }
     }
 
-    fn put_as(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
+    fn put_document(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
         let name = ManifestName::Tag(tag.to_owned());
         let stored = self.registry.put_manifest(self.repository, &name, media_type, bytes)?;
-        self.stored(tag, stored.digest)
+        self.stored_entry(tag, stored.digest)
     }
 
-    fn stored(&self, tag: &str, digest: Digest) -> Result<StoredEntry, RegistryError> {
-        let named = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
-        Ok(StoredEntry { tag: self.repository.at_tag(tag).map_err(named)?, digest })
+    fn stored_entry(&self, tag: &str, digest: Digest) -> Result<StoredEntry, RegistryError> {
+        let invalid_tag = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
+        Ok(StoredEntry { tag: self.repository.at_tag(tag).map_err(invalid_tag)?, digest })
     }
 
-    fn not_put(&self, tag: &str, error: RegistryError) -> SharedStoreError {
+    fn put_error(&self, tag: &str, error: RegistryError) -> SharedStoreError {
         SharedStoreError::Put { tag: format!("{}:{tag}", self.repository), source: Box::new(error) }
     }
 
@@ -216,7 +218,7 @@ impl<'a> RegistryDrafts<'a> {
     ///
     /// # Errors
     /// A failed request.
-    pub fn by_digest(
+    pub fn lookup_by_digest(
         &self,
         digest: &Digest,
         list: &str,
@@ -226,7 +228,7 @@ impl<'a> RegistryDrafts<'a> {
         let run = self.run.id.as_deref();
         let tag = match expected {
             Some(name) => name.tag(),
-            None => SharedEntry::tag_of(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
+            None => SharedEntry::derive_tag(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
         };
         Ok(read(served, &tag, expected.map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name)))
     }
@@ -243,7 +245,7 @@ impl<'a> RegistryDrafts<'a> {
     ///
     /// # Errors
     /// A failed request.
-    pub fn digest_of(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
+    pub fn tag_digest(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
         self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))
     }
 
@@ -259,7 +261,7 @@ impl<'a> RegistryDrafts<'a> {
         };
         // Registries list tags in any order, and some list one twice.
         let tags: BTreeSet<String> = tags.into_iter().collect();
-        Ok(tags.into_iter().filter_map(|tag| TagParts::of(&tag).map(|parts| (tag, parts))).collect())
+        Ok(tags.into_iter().filter_map(|tag| TagParts::parse(&tag).map(|parts| (tag, parts))).collect())
     }
 
     /// Fetches the content of these tags in parallel, in their order.
@@ -278,57 +280,59 @@ impl<'a> RegistryDrafts<'a> {
     }
 
     /// Deletes an entry by its digest. If the registry refuses that, and the tag still has that digest, deletes it by
-    /// its tag. Only a document that is labelled as an entry is deleted.
+    /// its tag. Only a document with the annotations of an entry is deleted.
     ///
     /// # Errors
-    /// A failed request. A refusal is no error.
+    /// A failed request. A response that refuses the deletion is no error, but [`Deletion::Refused`].
     pub fn delete(&self, found: &FoundEntry) -> Result<Deletion, RegistryError> {
-        if !found.entry.is_labelled {
-            return Ok(Deletion::Kept("it is a Docker manifest list, which can be a published list as well"));
+        if !found.entry.is_annotated {
+            return Ok(Deletion::NotAttempted("it is a Docker manifest list, which can be a published list as well"));
         }
         if self.registry.is_artifactory(self.repository) {
-            return Ok(Deletion::Kept("Artifactory deletes the images of an index together with it"));
+            return Ok(Deletion::NotAttempted("Artifactory deletes the images of an index together with it"));
         }
         self.registry.announce(self.repository, Access::PullPush);
         let by_digest = ManifestName::Digest(found.digest.clone());
-        let Err(refusal) = self.registry.delete_manifest(self.repository, &by_digest) else {
+        let Err(digest_error) = self.registry.delete_manifest(self.repository, &by_digest) else {
             return Ok(Deletion::Deleted);
         };
-        match refusal.status {
-            Some(404) => return Ok(Deletion::Gone),
+        match digest_error.status {
+            Some(404) => return Ok(Deletion::AlreadyGone),
             Some(400 | 405 | 409) => {}
-            Some(400..=499) if refusal.status != Some(429) => return Ok(Deletion::Refused(reason(&refusal))),
-            _ => return Err(refusal),
+            Some(400..=499) if digest_error.status != Some(429) => {
+                return Ok(Deletion::Refused(refusal_reason(&digest_error)));
+            }
+            _ => return Err(digest_error),
         }
-        if self.digest_of(&found.tag)? != Some(found.digest.clone()) {
-            return Ok(Deletion::Gone);
+        if self.tag_digest(&found.tag)? != Some(found.digest.clone()) {
+            return Ok(Deletion::AlreadyGone);
         }
         match self.registry.delete_manifest(self.repository, &ManifestName::Tag(found.tag.clone())) {
             Ok(()) => Ok(Deletion::Deleted),
-            Err(error) if error.status == Some(404) => Ok(Deletion::Gone),
+            Err(error) if error.status == Some(404) => Ok(Deletion::AlreadyGone),
             Err(error) if error.status.is_some_and(|status| matches!(status, 400..=499) && status != 429) => {
-                Ok(Deletion::Refused(reason(&refusal)))
+                Ok(Deletion::Refused(refusal_reason(&digest_error)))
             }
             Err(error) => Err(error),
         }
     }
 }
 
-/// The reason of a refusal, for one line.
-fn reason(refusal: &RegistryError) -> String {
-    let status = refusal.status.map(|status| format!("status {status}: ")).unwrap_or_default();
-    format!("{status}{}", crate::sanitize::word(&refusal.detail))
+/// Why a registry does not delete an entry, on one line.
+fn refusal_reason(error: &RegistryError) -> String {
+    let status = error.status.map(|status| format!("status {status}: ")).unwrap_or_default();
+    format!("{status}{}", crate::sanitize::word(&error.detail))
 }
 
 fn read(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {
     let FetchedManifest { media_type, bytes, digest } = served;
     match SharedEntry::read(&media_type, &bytes, tag, expected) {
         Ok(entry) => EntryLookup::Found(Box::new(FoundEntry { tag: tag.to_owned(), digest, entry })),
-        Err(why) => EntryLookup::Rejected(RejectedEntry { tag: tag.to_owned(), digest, why }),
+        Err(error) => EntryLookup::Rejected(RejectedEntry { tag: tag.to_owned(), digest, error }),
     }
 }
 
 /// Whether two entries add the same to the list. Their attempts may differ.
-fn is_same(first: &SharedEntry, other: &SharedEntry) -> bool {
+fn adds_the_same(first: &SharedEntry, other: &SharedEntry) -> bool {
     first.name == other.name && first.descriptors().eq(other.descriptors())
 }

@@ -2,10 +2,10 @@
 
 use crate::sanitize;
 
-/// What is wrong with a file. Displayed, it follows the file's name and a colon, on one line.
+/// Why a file cannot be used. The message is one line and follows the name of the file and a colon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildOutputError {
-    /// No bytes, or white space alone: the step that writes it has failed.
+    /// A file without content: the step that writes it has failed.
     #[error("the file is empty")]
     Empty,
     /// The file is UTF-16.
@@ -13,65 +13,65 @@ pub enum BuildOutputError {
     Utf16,
     /// The file is not text.
     #[error("the file is not text: line {line} is not UTF-8")]
-    Binary {
+    NotUtf8 {
         /// Counted from 1.
         line: usize,
     },
     /// A line that names no image.
     #[error("line {line} is neither a digest nor a reference with a digest: {}", sanitize::word(text))]
-    Line {
+    InvalidLine {
         /// Counted from 1.
         line: usize,
         /// The line.
         text: String,
     },
-    /// An image without its digest. A later build can move the name.
-    #[error("{place} names an image without its digest: {}", sanitize::word(name))]
-    NoDigest {
+    /// An image without its digest. A tag is refused, because a later build can move it.
+    #[error("{position} names an image without its digest: {}", sanitize::word(name))]
+    MissingDigest {
         /// Where in the file.
-        place: String,
+        position: String,
         /// The name.
         name: String,
     },
     /// The file begins like JSON, but is not JSON.
     #[error("the file is not JSON: {}", sanitize::word(.0))]
-    Json(String),
+    InvalidJson(String),
     /// JSON of an unknown kind.
-    #[error("the JSON is of no kind that is known{}", place(.0))]
-    Unknown(String),
+    #[error("the JSON is of no kind that is known{}", in_parentheses(.0))]
+    UnknownJson(String),
     /// A value that should be a digest, but is not.
     #[error("{} is not a digest: {}", sanitize::word(member), sanitize::word(text))]
-    Digest {
+    InvalidDigest {
         /// The member, and where in the file.
         member: String,
-        /// What it says.
+        /// The value.
         text: String,
     },
     /// A value that should be the size of a manifest, but is not.
-    #[error("{} is not a number of bytes: {}", sanitize::word(member), cut(text))]
-    Size {
+    #[error("{} is not a number of bytes: {}", sanitize::word(member), shortened(text))]
+    InvalidSize {
         /// The member, and where in the file.
         member: String,
-        /// What it says, as JSON.
+        /// The value as JSON.
         text: String,
     },
     /// A value that should be the name of an image, but is not.
     #[error("{} is not a reference: {}", sanitize::word(member), sanitize::word(text))]
-    Name {
+    InvalidReference {
         /// The member, and where in the file.
         member: String,
-        /// What it says.
+        /// The value.
         text: String,
     },
     /// Metadata that contradicts itself.
-    #[error("the file says {one} in one place and {other} in another")]
-    TwoDigests {
-        /// A digest.
-        one: String,
-        /// Another one.
-        other: String,
+    #[error("the file says {first} in one place and {second} in another")]
+    ConflictingDigests {
+        /// The digest of the descriptor.
+        first: String,
+        /// The stated digest.
+        second: String,
     },
-    /// The tool says that it has pushed nothing.
+    /// The output states that the image was not pushed.
     #[error("the image {} was not pushed", sanitize::word(.0))]
     NotPushed(String),
     /// The result of a dry run, or a draft.
@@ -79,52 +79,52 @@ pub enum BuildOutputError {
     NotPublished {
         /// The list.
         name: String,
-        /// What it is instead.
+        /// The kind of output, as in "NAME is WHAT".
         what: &'static str,
     },
-    /// The failure of a command of ours.
+    /// The JSON error of one of our commands.
     #[error("the file is the error of a command that failed: {}", sanitize::word(.0))]
-    Failed(String),
+    FailedCommand(String),
     /// Content of a registry, such as a manifest, instead of the output of a build.
     #[error("the file is {what}: push it first, then give its digest")]
-    Content {
+    NotBuildOutput {
         /// An image manifest, or a part of a layout.
         what: &'static str,
     },
-    /// A file that describes a list, and that cannot be read.
+    /// A spec file that cannot be read.
     #[error("the file describes a list and cannot be read: {}", sanitize::word(.0))]
-    Spec(String),
+    InvalidSpec(String),
     /// A file without images.
     #[error("the file names no image")]
     NoImages,
     /// Targets, none of which has a digest.
-    #[error("no target has a digest: {}", names(.0))]
-    NoDigests(Vec<String>),
+    #[error("no target has a digest: {}", listed_names(.0))]
+    TargetsWithoutDigest(Vec<String>),
     /// A target that the file does not have, or only without a digest.
-    #[error("no target {} with a digest; there is: {}", sanitize::word(target), names(there))]
-    NoTarget {
+    #[error("no target {} with a digest; there is: {}", sanitize::word(target), listed_names(available))]
+    UnknownTarget {
         /// As typed.
         target: String,
         /// The targets that the file has.
-        there: Vec<String>,
+        available: Vec<String>,
     },
-    /// Several targets where one is wanted.
-    #[error("the file has several targets: {}", names(.0))]
+    /// Several targets where one is needed.
+    #[error("the file has several targets: {}", listed_names(.0))]
     SeveralTargets(Vec<String>),
-    /// More than any build has.
-    #[error("the file names more than {most} images")]
-    TooMany {
-        /// The bound.
-        most: usize,
+    /// More images than any build has.
+    #[error("the file names more than {limit} images")]
+    TooManyImages {
+        /// The maximum number.
+        limit: usize,
     },
 }
 
-/// How many names are shown.
+/// The maximum number of names in a message.
 const SHOWN_MAX: usize = 8;
 
-/// The first of these names, and how many more there are.
-pub(crate) fn names(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| cut(name)).collect();
+/// Names in a message: the first ones, and how many more there are.
+pub(crate) fn listed_names(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| shortened(name)).collect();
     match names.len().saturating_sub(shown.len()) {
         0 if names.is_empty() => "none".to_owned(),
         0 => shown.join(", "),
@@ -132,11 +132,11 @@ pub(crate) fn names(names: &[String]) -> String {
     }
 }
 
-/// A name among several.
-fn cut(name: &str) -> String {
+/// A name in a message, cut after 100 characters.
+fn shortened(name: &str) -> String {
     sanitize::line(&name.chars().take(100).collect::<String>())
 }
 
-fn place(place: &str) -> String {
-    if place.is_empty() { String::new() } else { format!(" ({})", cut(place)) }
+fn in_parentheses(position: &str) -> String {
+    if position.is_empty() { String::new() } else { format!(" ({})", shortened(position)) }
 }

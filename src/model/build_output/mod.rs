@@ -1,8 +1,9 @@
-//! What build tools write about the images that they have pushed: files with digests, references or JSON, which CI
-//! passes from job to job. The content decides the kind; the name of a file is the kind only in a folder of digests.
+//! The output files of build tools about the images that they have pushed: digests, references or JSON, which CI passes
+//! from job to job. The kind of a file follows from its content. Only in a folder of digests, the names of the files
+//! are the digests.
 //!
-//! Nothing here opens a file. The bytes are input of strangers: time and memory are bounded by their length, JSON is
-//! at most 128 levels deep, and what is shown of them fits on a line.
+//! Nothing here opens a file. The bytes are not trusted: time and memory are bounded by their length, JSON has at most
+//! 128 levels, and messages show them on one line.
 
 mod error;
 mod json;
@@ -12,52 +13,52 @@ mod text;
 mod tests;
 
 pub use error::BuildOutputError;
-pub(crate) use error::names;
+pub(crate) use error::listed_names;
 
 use crate::digest::Digest;
 use crate::reference::{Reference, Repository};
 
-/// More images than any list can have are no build's output.
+/// The maximum number of images in a file. No list has more.
 const IMAGES_MAX: usize = 10_000;
 
-/// What is wanted of a file, and what it need not say.
+/// The requested images of a file, and the repository of images without one.
 #[derive(Debug, Clone, Copy)]
-pub struct Selection<'a> {
-    /// Where an image is whose repository the file does not name; of several names the one in here counts.
+pub struct ImageSelection<'a> {
+    /// The repository of images for which the file names none. If an image has several names, the one in this
+    /// repository counts.
     pub repository: &'a Repository,
-    /// The targets (bake), names (a map of digests) or ids (goreleaser) whose images are wanted; all where there are
-    /// none.
+    /// The requested targets (bake), names (a map of digests) or ids (goreleaser). All if it is empty.
     pub targets: &'a [String],
 }
 
 /// One image that a file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltImage {
-    /// By its digest, without a tag: a tag may have moved since.
+    /// The image by its digest, without a tag, because a tag may have moved.
     pub reference: Reference,
-    /// Where in the file it stands, `line 3` or `web`; empty where there is only one place.
-    pub place: String,
+    /// The position in the file, such as `line 3` or `web`; empty if there is only one.
+    pub position: String,
     /// The size of its manifest in bytes, if the file has its descriptor.
     pub size: Option<u64>,
 }
 
-/// What a file says.
+/// The content of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildOutput {
-    /// The images, in the order of the file; at least one. An image that the file names twice is there once, unless
-    /// the file gives it two sizes.
+    /// The images, in the order of the file; at least one. An image that the file names twice is here once, unless
+    /// it has two sizes.
     pub images: Vec<BuiltImage>,
-    /// What is left out, a line each.
+    /// A line for each target or field that is not used.
     pub notes: Vec<String>,
-    /// Whether [`Selection::targets`] chose among the images of the file.
+    /// Whether the file has targets, so that [`ImageSelection::targets`] applies.
     pub has_targets: bool,
 }
 
 /// Reads one file.
 ///
 /// # Errors
-/// A file of no known kind or of no images, one that says that nothing was pushed, and a target that is not in it.
-pub fn parse(bytes: &[u8], selection: &Selection<'_>) -> Result<BuildOutput, BuildOutputError> {
+/// A file of an unknown kind or without images, one that states that nothing was pushed, and a target that it lacks.
+pub fn parse(bytes: &[u8], selection: &ImageSelection<'_>) -> Result<BuildOutput, BuildOutputError> {
     let text = text::decode(bytes)?;
     let mut output = match text.trim_ascii_start().as_bytes().first() {
         None => return Err(BuildOutputError::Empty),
@@ -69,12 +70,12 @@ pub fn parse(bytes: &[u8], selection: &Selection<'_>) -> Result<BuildOutput, Bui
     match output.images.len() {
         0 => Err(BuildOutputError::NoImages),
         1..=IMAGES_MAX => Ok(output),
-        _ => Err(BuildOutputError::TooMany { most: IMAGES_MAX }),
+        _ => Err(BuildOutputError::TooManyImages { limit: IMAGES_MAX }),
     }
 }
 
-/// The digest that an empty file in a folder of digests has for its name: `H`, `sha256:H` or `sha256-H`.
-pub fn digest_of_name(name: &str) -> Option<Digest> {
+/// The digest in the name of a file in a folder of digests: `H`, `sha256:H` or `sha256-H`.
+pub fn digest_from_file_name(name: &str) -> Option<Digest> {
     let hex = name.strip_prefix("sha256:").or_else(|| name.strip_prefix("sha256-")).unwrap_or(name);
     format!("sha256:{hex}").parse().ok()
 }

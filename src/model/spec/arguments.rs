@@ -1,10 +1,10 @@
-//! Makes a spec from arguments instead of a file: manifest-tool's `from-args`.
+//! Makes a spec from arguments instead of a file, as `from-args` of manifest-tool.
 
 use super::{Spec, SpecEntry, SpecErrorKind, Target, platform};
 use crate::location::{InvalidLocation, Location};
 use crate::platform::Platform;
 
-/// Why platforms, a template and a target make no spec.
+/// Why arguments make no spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentsError {
     /// There is no platform.
@@ -23,7 +23,7 @@ pub enum ArgumentsError {
         platform: String,
         /// The template with the platform filled in.
         text: String,
-        /// Why not.
+        /// Why it is none.
         source: InvalidLocation,
     },
 }
@@ -45,35 +45,35 @@ pub fn from_args(platforms: &[&str], template: &str, target: &Target) -> Result<
     }
     let mut manifests = Vec::new();
     for typed in platforms {
-        let given = parsed(typed).map_err(|kind| ArgumentsError::Platform(Box::new(kind)))?;
-        let text = filled_in(template, &given);
-        let image = Location::parse(&text).map_err(|source| ArgumentsError::Template {
+        let platform = parse_platform(typed).map_err(|kind| ArgumentsError::Platform(Box::new(kind)))?;
+        let name = fill_template(template, &platform);
+        let image = Location::parse(&name).map_err(|source| ArgumentsError::Template {
             platform: (*typed).to_owned(),
-            text,
+            text: name,
             source,
         })?;
-        manifests.push(SpecEntry { platform: Some(given), ..SpecEntry::new(image) });
+        manifests.push(SpecEntry { platform: Some(platform), ..SpecEntry::new(image) });
     }
     Ok(Spec { targets: vec![target.clone()], manifests, ..Spec::default() })
 }
 
-fn parsed(typed: &str) -> Result<Platform, SpecErrorKind> {
+fn parse_platform(typed: &str) -> Result<Platform, SpecErrorKind> {
     const SUBJECT: &str = "platform";
     let Ok(platform) = Platform::parse(typed) else {
-        return Err(SpecErrorKind::PlatformForm { subject: SUBJECT.to_owned(), text: typed.to_owned() });
+        return Err(SpecErrorKind::PlatformSyntax { subject: SUBJECT.to_owned(), text: typed.to_owned() });
     };
     platform::check(&platform, SUBJECT).map_err(|(_, kind)| kind)?;
     Ok(platform)
 }
 
-/// In one pass from the left, so that replaced text is not replaced again.
-fn filled_in(template: &str, platform: &Platform) -> String {
+/// Replaces the placeholders of a template in one pass from the left, so that replaced text is not replaced again.
+fn fill_template(template: &str, platform: &Platform) -> String {
     let words = [&platform.architecture, &platform.os, &platform.variant];
     let mut filled = String::new();
     let mut rest = template;
     while let Some(letter) = rest.chars().next() {
         let placeholder = PLACEHOLDERS.iter().zip(words).find(|(placeholder, _)| rest.starts_with(**placeholder));
-        let taken = match placeholder {
+        let length = match placeholder {
             Some((placeholder, word)) => {
                 filled.push_str(word);
                 placeholder.len()
@@ -83,7 +83,7 @@ fn filled_in(template: &str, platform: &Platform) -> String {
                 letter.len_utf8()
             }
         };
-        rest = rest.get(taken..).unwrap_or_default();
+        rest = rest.get(length..).unwrap_or_default();
     }
     filled
 }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_replaced_wherever_they_stand() {
+    fn from_args_replaces_all_placeholders() {
         let images = |platforms: &[&str], template| images(platforms, template).unwrap();
         assert_eq!(
             images(&["linux/amd64", "linux/arm/v7"], "r.x/i-ARCH:OS-ARCHVARIANT"),
@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn the_platforms_are_published_as_typed() {
+    fn from_args_keeps_platforms_as_typed() {
         let spec = from_args(&["linux/arm64/v8"], "i:ARCH", &Target::parse("l").unwrap()).unwrap();
         let platform = spec.manifests[0].platform.as_ref().unwrap();
         assert_eq!((platform.architecture.as_str(), platform.variant.as_str()), ("arm64", "v8"));
     }
 
     #[test]
-    fn what_makes_no_list_is_refused() {
+    fn from_args_refuses_arguments_that_make_no_list() {
         for (platforms, template, error) in [
             (&[][..], "i:ARCH", "no platforms are given"),
             (

@@ -1,4 +1,4 @@
-//! Tests of manifest-tool's rules and ours on the same files, and of the warnings of both.
+//! Tests of both dialects on the same files, and of their warnings.
 
 use super::*;
 
@@ -6,16 +6,16 @@ pub(super) fn target(text: &str) -> Target {
     Target::parse(text).unwrap()
 }
 
-fn read(text: &str, dialect: Dialect) -> Result<Parsed, String> {
+fn read(text: &str, dialect: Dialect) -> Result<ParsedSpecs, String> {
     parse(text, "f", dialect, &|_| None).map_err(|error| error.to_string())
 }
 
-fn warnings(parsed: &Parsed) -> Vec<String> {
+fn warnings(parsed: &ParsedSpecs) -> Vec<String> {
     parsed.warnings.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_target_knows_whether_a_tag_was_given() {
+fn target_records_whether_a_tag_was_given() {
     let digest = format!("r.x/a@sha256:{}", "ab".repeat(32));
     for (text, is_untagged, shown) in [
         ("a", true, "docker.io/library/a"),
@@ -29,7 +29,7 @@ fn a_target_knows_whether_a_tag_was_given() {
     }
 }
 
-const STRAY: &str = "image: l
+const UNKNOWN_KEYS: &str = "image: l
 variant: v7
 x-common: &c {os: windows, features: []}
 manifests:
@@ -39,8 +39,8 @@ manifests:
 ";
 
 #[test]
-fn manifest_tool_skips_unknown_keys_and_we_warn() {
-    let parsed = read(STRAY, Dialect::ManifestTool).unwrap();
+fn manifest_tool_dialect_skips_unknown_keys_with_a_warning() {
+    let parsed = read(UNKNOWN_KEYS, Dialect::ManifestTool).unwrap();
     assert_eq!(
         warnings(&parsed),
         [
@@ -55,23 +55,24 @@ fn manifest_tool_skips_unknown_keys_and_we_warn() {
 }
 
 #[test]
-fn apply_refuses_unknown_keys_but_for_the_users_own() {
-    let refused = read(STRAY, Dialect::Native).unwrap_err();
-    assert_eq!(refused, "f:2:1: unknown key `variant` in a spec; it belongs in `platform`");
-    let without = |lines: &[&str]| lines.iter().fold(STRAY.to_owned(), |text, line| text.replace(line, ""));
-    let refused = read(&without(&["variant: v7\n", "  sha: abc\n"]), Dialect::Native).unwrap_err();
-    // Not `osversion: 1809`: no host matches that.
+fn native_dialect_refuses_unknown_keys_except_extensions() {
+    let error = read(UNKNOWN_KEYS, Dialect::Native).unwrap_err();
+    assert_eq!(error, "f:2:1: unknown key `variant` in a spec; it belongs in `platform`");
+    let without_lines =
+        |lines: &[&str]| lines.iter().fold(UNKNOWN_KEYS.to_owned(), |text, line| text.replace(line, ""));
+    let error = read(&without_lines(&["variant: v7\n", "  sha: abc\n"]), Dialect::Native).unwrap_err();
+    // `osversion: 1809` is not suggested, because no host matches that.
     let expected = "f:5:43: unknown key `version` in `platform`; leave it out: an image says its own version";
-    assert_eq!(refused, expected);
-    let parsed = read(&without(&["variant: v7\n", "  sha: abc\n", ", version: 1809"]), Dialect::Native).unwrap();
+    assert_eq!(error, expected);
+    let parsed = read(&without_lines(&["variant: v7\n", "  sha: abc\n", ", version: 1809"]), Dialect::Native).unwrap();
     assert_eq!(warnings(&parsed), [""; 0]);
-    let everywhere = "{image: l, x-: 1, manifests: [{image: i, x-a: [], platform: {os: linux, x-b: {}}}]}";
-    assert!(read(everywhere, Dialect::Native).is_ok());
-    assert!(read(&everywhere.replace("x-b", "X-b"), Dialect::Native).is_err());
+    let extensions_everywhere = "{image: l, x-: 1, manifests: [{image: i, x-a: [], platform: {os: linux, x-b: {}}}]}";
+    assert!(read(extensions_everywhere, Dialect::Native).is_ok());
+    assert!(read(&extensions_everywhere.replace("x-b", "X-b"), Dialect::Native).is_err());
 }
 
 #[test]
-fn a_version_that_no_host_has_is_warned_of() {
+fn parser_warns_of_an_os_version_that_no_host_has() {
     let spec = |platform: &str| format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
     for (platform, column, version) in [
         ("{os: windows, architecture: amd64, osversion: 1809}", 59, "1809"),
@@ -96,15 +97,15 @@ fn a_version_that_no_host_has_is_warned_of() {
 }
 
 #[test]
-fn an_empty_field_comes_from_the_image_by_manifest_tools_rules() {
+fn manifest_tool_dialect_takes_empty_fields_from_the_image() {
     let text = "{image: l, manifests: [{image: i, platform: {variant: '', osversion: \"\", osfeatures: []}}]}";
-    let without = |dialect| read(text, dialect).unwrap().specs[0].manifests[0].without;
-    assert_eq!(without(Dialect::ManifestTool), EmptyFields::default());
-    assert_eq!(without(Dialect::Native), EmptyFields { variant: true, os_version: true, os_features: true });
+    let explicitly_empty = |dialect| read(text, dialect).unwrap().specs[0].manifests[0].explicitly_empty;
+    assert_eq!(explicitly_empty(Dialect::ManifestTool), EmptyFields::default());
+    assert_eq!(explicitly_empty(Dialect::Native), EmptyFields { variant: true, os_version: true, os_features: true });
 }
 
 #[test]
-fn many_warnings_are_bounded() {
+fn parser_limits_the_number_of_warnings() {
     let keys: String = (0..1000).map(|key| format!("k{key}: 1\n")).collect();
     let parsed = read(&format!("image: l\nmanifests: [{{image: i}}]\n{keys}"), Dialect::ManifestTool).unwrap();
     assert_eq!(parsed.warnings.len(), 100);

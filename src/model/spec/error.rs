@@ -3,14 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::places;
+use super::positions;
 use crate::location::InvalidLocation;
 use crate::suggest;
 
-/// An error with its range in the text, in bytes.
+/// An error and its range in the text, in bytes.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) at: Range<usize>,
+pub(super) struct LocatedError {
+    pub(super) range: Range<usize>,
     pub(super) kind: SpecErrorKind,
 }
 
@@ -30,13 +30,13 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    pub(super) fn new(fault: Fault, file: &str, text: &str) -> SpecError {
-        let mut kind = fault.kind;
-        if let SpecErrorKind::DuplicateKey { first, first_line, .. } = &mut kind {
-            *first_line = places::position(text, *first).0;
+    pub(super) fn new(error: LocatedError, file: &str, text: &str) -> SpecError {
+        let mut kind = error.kind;
+        if let SpecErrorKind::DuplicateKey { first_offset, first_line, .. } = &mut kind {
+            *first_line = positions::position(text, *first_offset).0;
         }
-        let (line, column) = places::position(text, fault.at.start);
-        let excerpt = places::excerpt(text, &fault.at);
+        let (line, column) = positions::position(text, error.range.start);
+        let excerpt = positions::excerpt(text, &error.range);
         SpecError { file: file.to_owned(), line, column, kind: Box::new(kind), excerpt }
     }
 
@@ -49,67 +49,67 @@ impl SpecError {
 /// The kinds of errors of a spec file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecErrorKind {
-    /// Neither YAML nor JSON, in the YAML parser's words.
-    #[error("{}", within(.0, 300))]
+    /// Neither YAML nor JSON. The message is that of the YAML parser.
+    #[error("{}", clipped_to(.0, 300))]
     Syntax(String),
     /// Not UTF-8.
     #[error("not UTF-8")]
-    Encoding,
+    NotUtf8,
     /// Nothing but comments.
     #[error("no spec in it")]
     NoSpec,
     /// The spec exceeds a limit: its length, or the size of its aliases and variables.
     #[error("too large for a spec")]
     TooLarge,
-    /// An alias inside of the node that it stands for.
+    /// An alias inside the node of its anchor.
     #[error("an alias inside of what it stands for")]
-    Endless,
+    RecursiveAlias,
     /// A YAML tag other than `!!str`, `!!seq` and `!!map` where they fit.
-    #[error("the YAML tag {} has no meaning here", clip(.0))]
-    Tag(String),
+    #[error("the YAML tag {} has no meaning here", clipped(.0))]
+    YamlTag(String),
     /// `<<` with a value that has no keys.
     #[error("`<<` takes a mapping or a list of mappings")]
-    Merge,
+    InvalidMerge,
     /// A key that is a list or a mapping, or an empty one.
     #[error("a key has to be a word")]
-    Key,
-    /// A key that is unknown in this place.
-    #[error("unknown key `{}` in {place}{advice}", clip(.key))]
+    InvalidKey,
+    /// A key that is unknown in this mapping.
+    #[error("unknown key `{}` in {mapping}{suggestion}", clipped(.key))]
     UnknownKey {
         /// The key.
         key: String,
         /// The kind of mapping, for messages: `platform`.
-        place: &'static str,
+        mapping: &'static str,
         /// The suggestion.
-        advice: Advice,
+        suggestion: Suggestion,
     },
     /// A key that occurs twice in one mapping, in whatever spelling.
-    #[error("`{}` is here a second time; line {first_line} has it as `{}`", clip(.key), clip(.as_key))]
+    #[error("`{}` is here a second time; line {first_line} has it as `{}`", clipped(.key), clipped(.first_key))]
     DuplicateKey {
         /// The second key.
         key: String,
-        /// The first one.
-        as_key: String,
+        /// The first key.
+        first_key: String,
         /// The line of the first, from 1.
         first_line: usize,
         /// The offset of the first in the text, in bytes.
-        first: usize,
+        first_offset: usize,
     },
     /// A required key that is missing, or has no value.
-    #[error("{place} needs `{key}`")]
+    #[error("{mapping} needs `{key}`")]
     MissingKey {
         /// The key.
         key: &'static str,
         /// The mapping that lacks it, for messages.
-        place: &'static str,
+        mapping: &'static str,
     },
     /// A value of another type than the key takes.
-    #[error("{subject} has to be {wanted}, not {found}")]
+    #[error("{subject} has to be {expected}, not {found}")]
     WrongType {
         /// The name of the value, for messages.
         subject: String,
         /// The type that it should have.
-        wanted: &'static str,
+        expected: &'static str,
         /// The type that it has.
         found: &'static str,
     },
@@ -117,21 +117,21 @@ pub enum SpecErrorKind {
     #[error("`{0}` is empty")]
     Empty(&'static str),
     /// A value that is not a reference.
-    #[error("{subject}: {} is no reference: {}", shown(.text), within(&.source.to_string(), 200))]
-    Reference {
+    #[error("{subject}: {} is no reference: {}", quoted(.text), clipped_to(&.source.to_string(), 200))]
+    InvalidReference {
         /// The name of the value.
         subject: String,
         /// The text, with variables expanded.
         text: String,
-        /// Why not.
+        /// Why it is none.
         source: InvalidLocation,
     },
     /// A value that is not a tag.
-    #[error("{} is no tag", shown(.0))]
-    TagName(String),
+    #[error("{} is no tag", quoted(.0))]
+    InvalidTag(String),
     /// A word outside the set of allowed words.
-    #[error("{subject}: unknown {noun} {}{advice}", shown(.text))]
-    Word {
+    #[error("{subject}: unknown {noun} {}{suggestion}", quoted(.text))]
+    UnknownWord {
         /// The name of the value.
         subject: String,
         /// What the word should be: `architecture`.
@@ -139,121 +139,123 @@ pub enum SpecErrorKind {
         /// The text, with variables expanded.
         text: String,
         /// The suggestion.
-        advice: Advice,
+        suggestion: Suggestion,
     },
     /// A known operating system and a known architecture that do not occur together.
-    #[error("no platform {os}/{architecture}{advice}")]
-    Pair {
+    #[error("no platform {os}/{architecture}{suggestion}")]
+    UnknownPlatform {
         /// The operating system.
         os: String,
         /// The architecture.
         architecture: String,
         /// The suggestion.
-        advice: Advice,
+        suggestion: Suggestion,
     },
-    /// A text that has not the form of a platform.
-    #[error("{subject}: {} is no platform; write it as OS/ARCH or OS/ARCH/VARIANT", shown(.text))]
-    PlatformForm {
+    /// A text that is not a platform.
+    #[error("{subject}: {} is no platform; write it as OS/ARCH or OS/ARCH/VARIANT", quoted(.text))]
+    PlatformSyntax {
         /// The name of the value.
         subject: String,
         /// The text, with variables expanded.
         text: String,
     },
     /// A value that is not an artifact type (RFC 6838).
-    #[error("`artifactType`: {} is no media type", shown(.0))]
-    MediaType(String),
-    /// A version of the operating system that no host has.
-    #[error("`osversion`: {} is not a version such as 10.0.17763.1, so no host will match it", shown(.0))]
-    OsVersion(String),
+    #[error("`artifactType`: {} is no media type", quoted(.0))]
+    InvalidMediaType(String),
+    /// A version of the operating system that no host can have.
+    #[error("`osversion`: {} is not a version such as 10.0.17763.1, so no host will match it", quoted(.0))]
+    UnmatchableOsVersion(String),
     /// A variable that is not set and has no default.
     #[error("the environment has no variable {0}; ${{{0}:-default}} does without it")]
-    Unset(String),
+    UnsetVariable(String),
     /// `${` that begins no variable.
     #[error("${{ begins a variable, ${{NAME}} or ${{NAME:-default}}; write $${{ for the two signs themselves")]
-    Variable,
+    InvalidVariable,
 }
 
-/// A suggestion.
+/// A suggestion for the user, as the end of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Advice {
-    /// None.
+pub enum Suggestion {
+    /// No suggestion.
     None,
-    /// This word.
+    /// The most similar word.
     Nearest(String),
     /// One of these words.
     OneOf(Vec<&'static str>),
     /// The key belongs to this mapping.
-    Belongs(&'static str),
-    /// The image states the value itself.
+    BelongsIn(&'static str),
+    /// The key can be omitted, because the image states the value.
     FromImage,
-    /// The key is ignored: a warning.
+    /// The key is ignored. This is for a warning.
     Skipped,
 }
 
-impl Advice {
+impl Suggestion {
     /// For an unknown key: the nearest known one, or the mapping that it belongs to.
-    pub(super) fn for_key(key: &str, known: &[(&'static str, &'static str)]) -> Advice {
-        // Specs for manifest-tool, which ignores it, have `version: 1809` in platforms.
+    pub(super) fn for_key(key: &str, known: &[(&'static str, &'static str)]) -> Suggestion {
+        // Some specs for manifest-tool have `version: 1809` in platforms. manifest-tool ignores it.
         if key == "version" {
-            return Advice::FromImage;
+            return Suggestion::FromImage;
         }
-        match (belongs(key), nearest(key, known.iter().map(|(written, _)| *written))) {
-            (_, Some(word)) => Advice::Nearest(word.to_owned()),
-            (Some(place), None) => Advice::Belongs(place),
-            // Each once, by its own name.
-            (None, None) => {
-                Advice::OneOf(known.iter().map(|(_, meant)| *meant).fold(Vec::new(), |mut words, meant| {
-                    if !words.contains(&meant) {
-                        words.push(meant);
+        match (mapping_of_key(key), nearest(key, known.iter().map(|(written, _)| *written))) {
+            (_, Some(word)) => Suggestion::Nearest(word.to_owned()),
+            (Some(mapping), None) => Suggestion::BelongsIn(mapping),
+            // Each key once, by its canonical name.
+            (None, None) => Suggestion::OneOf(known.iter().map(|(_, canonical)| *canonical).fold(
+                Vec::new(),
+                |mut words, canonical| {
+                    if !words.contains(&canonical) {
+                        words.push(canonical);
                     }
                     words
-                }))
-            }
+                },
+            )),
         }
     }
 
     /// For a word outside `known`: the nearest, or all if there are few.
-    pub(super) fn for_word(word: &str, known: &[&'static str]) -> Advice {
+    pub(super) fn for_word(word: &str, known: &[&'static str]) -> Suggestion {
         match nearest(word, known.iter().copied()) {
-            Some(word) => Advice::Nearest(word.to_owned()),
-            None if (1..=4).contains(&known.len()) => Advice::OneOf(known.to_vec()),
-            None => Advice::None,
+            Some(word) => Suggestion::Nearest(word.to_owned()),
+            None if (1..=4).contains(&known.len()) => Suggestion::OneOf(known.to_vec()),
+            None => Suggestion::None,
         }
     }
 }
 
-impl fmt::Display for Advice {
+impl fmt::Display for Suggestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Advice::None => Ok(()),
-            Advice::Nearest(word) => write!(f, "; did you mean `{word}`?"),
-            Advice::OneOf(words) => write!(f, "; there is {}", words.join(", ")),
-            Advice::Belongs(place) => write!(f, "; it belongs in {place}"),
-            Advice::FromImage => f.write_str("; leave it out: an image says its own version"),
-            Advice::Skipped => f.write_str("; it is skipped"),
+            Suggestion::None => Ok(()),
+            Suggestion::Nearest(word) => write!(f, "; did you mean `{word}`?"),
+            Suggestion::OneOf(words) => write!(f, "; there is {}", words.join(", ")),
+            Suggestion::BelongsIn(mapping) => write!(f, "; it belongs in {mapping}"),
+            Suggestion::FromImage => f.write_str("; leave it out: an image says its own version"),
+            Suggestion::Skipped => f.write_str("; it is skipped"),
         }
     }
 }
 
-/// A user's text within a line: quoted, without control characters, and cut to the length of a name.
-fn shown(text: &str) -> String {
-    format!("\"{}\"", clip(text))
+/// A user's text in a message: in quotes, without control characters, and cut after 100 characters.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", clipped(text))
 }
 
-fn clip(text: &str) -> String {
-    within(text, 100)
+fn clipped(text: &str) -> String {
+    clipped_to(text, 100)
 }
 
 /// A text without control characters, cut after so many characters.
-fn within(text: &str, length: usize) -> String {
-    let mut clipped: String = text.chars().take(length).flat_map(places::printable).collect();
+fn clipped_to(text: &str, length: usize) -> String {
+    let mut clipped: String = text.chars().take(length).flat_map(positions::printable).collect();
     if text.chars().nth(length).is_some() {
         clipped.push('…');
     }
     clipped
 }
 
-/// A longer word is not a typing error, and a comparison would take long.
+/// The maximum length of a word for which a similar one is suggested. A longer one is not a typing error, and a
+/// comparison would take long.
 const WORD_MAX: usize = 40;
 
 fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
@@ -261,7 +263,7 @@ fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w s
 }
 
 /// The mapping that a misplaced key belongs to, for messages.
-fn belongs(key: &str) -> Option<&'static str> {
+fn mapping_of_key(key: &str) -> Option<&'static str> {
     match key {
         "architecture" | "os" | "variant" | "osversion" | "osVersion" | "os.version" | "os_version" | "osfeatures"
         | "osFeatures" | "os.features" | "os_features" | "features" => Some("`platform`"),

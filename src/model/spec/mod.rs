@@ -1,21 +1,22 @@
-//! Spec files: a whole manifest list as one text, manifest-tool's YAML and our additions to it.
+//! Spec files, which describe whole manifest lists: the YAML of manifest-tool with our additions.
 //!
 //! A spec is a value ([`Spec`]). [`parse`] reads it from YAML or JSON, and [`write()`] writes it. Nothing here opens a
 //! file, sends a request or reads the environment: the caller passes the text and the variables.
 //! `schemas/manifest-spec.schema.json` describes the same files for editors; a test compares it with the parser.
 //!
-//! The YAML parser is granit-parser, the one of serde-saphyr, used without serde: a spec needs each scalar's text as it
-//! was written (a tag `1.0` is not a number) and the position of every key and value, for its errors.
+//! The YAML parser is granit-parser, which serde-saphyr uses too. It is used without serde, because a spec needs the
+//! text of each scalar as written (the tag `1.0` is not a number) and the position of each key and value for its
+//! errors.
 
 mod arguments;
 mod error;
-mod places;
+mod node_reader;
 mod platform;
-mod read;
-mod reader;
-mod tree;
+mod positions;
+mod spec_reader;
 mod variables;
 mod write;
+mod yaml_tree;
 
 #[cfg(test)]
 mod dialect_tests;
@@ -30,12 +31,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use arguments::{ArgumentsError, from_args};
-pub use error::{Advice, SpecError, SpecErrorKind};
-pub(crate) use read::{ATTESTATIONS, FORMS};
+pub use error::{SpecError, SpecErrorKind, Suggestion};
+pub(crate) use spec_reader::{ATTESTATIONS, LIST_FORMATS};
 pub use write::write;
 
 use crate::location::Location;
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::platform::Platform;
 use crate::reference::{Reference, ReferenceError, Repository};
 
@@ -46,14 +47,14 @@ pub struct Spec {
     pub targets: Vec<Target>,
     /// Additional tags for the list, in each target's repository.
     pub tags: Vec<String>,
-    /// The index that the list takes its form from: what a spec cannot express is copied from it.
+    /// The source index: the list has its content, as far as the spec cannot express it.
     pub source: Option<Location>,
     /// The list's own annotations. Only an OCI index has them.
     pub annotations: BTreeMap<String, String>,
     /// The list's `artifactType`. Only an OCI index has it.
     pub artifact_type: Option<String>,
-    /// The form of the list, if the spec states it.
-    pub form: Option<Form>,
+    /// The format of the list, if the spec states it.
+    pub list_format: Option<ListFormat>,
     /// Whether attestations of indexes are kept, if the spec states it.
     pub attestations: Option<Attestations>,
     /// The required platforms, without which nothing is published.
@@ -69,9 +70,9 @@ pub struct Spec {
 pub struct SpecFrom {
     /// The file or the folder. A relative path begins at the folder of the spec file.
     pub path: String,
-    /// The targets, names or ids in it whose images are wanted; all if there are none.
+    /// The requested targets, names or ids in the file; all if it is empty.
     pub targets: Vec<String>,
-    /// Where images are whose repository the file does not name; that of the list where the spec does not say it.
+    /// The repository of images for which the file names none; `None` for that of the list.
     pub repository: Option<Repository>,
 }
 
@@ -101,7 +102,7 @@ impl From<Reference> for Target {
     }
 }
 
-/// As it was typed: without a tag if neither a tag nor a digest was given.
+/// Prints the target as it was typed: without a tag if neither a tag nor a digest was given.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_untagged { self.reference.repository().fmt(f) } else { self.reference.fmt(f) }
@@ -115,8 +116,8 @@ pub struct SpecEntry {
     pub image: Location,
     /// The fields of its platform that the spec overrides; empty ones come from the image. `None` if it overrides none.
     pub platform: Option<Platform>,
-    /// The fields of its platform that are published empty, whatever the image says.
-    pub without: EmptyFields,
+    /// The fields of its platform that are published empty, even if the image states them.
+    pub explicitly_empty: EmptyFields,
     /// Whether the platform is published exactly as written, known or not, without fields from the image.
     pub force: bool,
     /// Annotations of its descriptor in the list. Only an OCI index has them.
@@ -139,14 +140,21 @@ pub struct EmptyFields {
 impl SpecEntry {
     /// An entry with a name only.
     pub fn new(image: impl Into<Location>) -> SpecEntry {
-        let (image, without) = (image.into(), EmptyFields::default());
-        SpecEntry { image, platform: None, without, force: false, annotations: BTreeMap::new(), artifact_type: None }
+        let (image, explicitly_empty) = (image.into(), EmptyFields::default());
+        SpecEntry {
+            image,
+            platform: None,
+            explicitly_empty,
+            force: false,
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+        }
     }
 }
 
-/// Whether a platform needs `force` to be published as it is: it is unknown, or usually spelt otherwise.
+/// Whether a platform needs `force` to be published as it is: it is unknown, or has another canonical spelling.
 pub fn needs_force(given: &Platform) -> bool {
-    platform::check(given, "").is_err() || platform::spelt(given.clone()) != *given
+    platform::check(given, "").is_err() || platform::canonical(given.clone()) != *given
 }
 
 /// Whether the attestations of an index are kept.
@@ -159,7 +167,7 @@ pub enum Attestations {
     Drop,
 }
 
-/// The largest text that is read, in bytes. A spec of 10,000 entries has two million.
+/// The maximum length of a spec file, in bytes. A spec of 10,000 entries has two million.
 const TEXT_MAX: usize = 16 << 20;
 
 /// The rules by which a spec file is read.
@@ -175,7 +183,7 @@ pub enum Dialect {
 
 /// A parsed spec file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parsed {
+pub struct ParsedSpecs {
     /// One spec per document.
     pub specs: Vec<Spec>,
     /// Probable mistakes, in the order of the file.
@@ -194,24 +202,28 @@ pub fn parse(
     file: &str,
     dialect: Dialect,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Parsed, SpecError> {
-    let fault = |fault: error::Fault| SpecError::new(fault, file, text);
+) -> Result<ParsedSpecs, SpecError> {
+    let in_file = |error: error::LocatedError| SpecError::new(error, file, text);
     if text.len() > TEXT_MAX {
-        return Err(fault(error::Fault { at: 0..0, kind: SpecErrorKind::TooLarge }));
+        return Err(in_file(error::LocatedError { range: 0..0, kind: SpecErrorKind::TooLarge }));
     }
-    let tree = tree::Tree::parse(text).map_err(fault)?;
-    let (specs, warnings) = read::specs(&tree, dialect, env).map_err(fault)?;
-    Ok(Parsed { specs, warnings: warnings.into_iter().map(fault).collect() })
+    let tree = yaml_tree::Tree::parse(text).map_err(in_file)?;
+    let (specs, warnings) = spec_reader::specs(&tree, dialect, env).map_err(in_file)?;
+    Ok(ParsedSpecs { specs, warnings: warnings.into_iter().map(in_file).collect() })
 }
 
 /// The text of a spec file, which must be UTF-8.
 ///
 /// # Errors
-/// [`SpecErrorKind::Encoding`] with the position of the first invalid byte.
+/// [`SpecErrorKind::NotUtf8`] with the position of the first invalid byte.
 pub fn decode<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, SpecError> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let good = String::from_utf8_lossy(good);
-        SpecError::new(error::Fault { at: good.len()..good.len(), kind: SpecErrorKind::Encoding }, file, &good)
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let valid = String::from_utf8_lossy(valid);
+        SpecError::new(
+            error::LocatedError { range: valid.len()..valid.len(), kind: SpecErrorKind::NotUtf8 },
+            file,
+            &valid,
+        )
     })
 }

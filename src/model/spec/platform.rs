@@ -1,27 +1,27 @@
-//! A platform in a spec: in fields, any of which may be missing, or as one text.
+//! A platform in a spec: a mapping, in which fields may be missing, or one text such as `linux/arm64`.
 //!
-//! It is published as written, also `v8` beside `arm64`, as manifest-tool does. Only other spellings (`x86_64`, the
-//! variant `8`) are replaced by those of Go and OCI.
+//! It is published as written, as by manifest-tool: `arm64` keeps the variant `v8`, for example. Only other spellings
+//! (`x86_64`, the variant `8`) are replaced by those of Go and OCI.
 
-use super::error::{Advice, SpecErrorKind};
+use super::error::{SpecErrorKind, Suggestion};
 use crate::platform::{
     Platform, is_platform_component, known_architectures, known_operating_systems, known_variants,
     resolve_architecture_alias,
 };
 
-/// The operating system and architecture of an attestation in an index.
+/// The operating system and the architecture that BuildKit states for an attestation.
 const UNKNOWN: &str = "unknown";
 
-/// The field of a platform that an error points at.
+/// The field of a platform that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+pub(super) enum PlatformField {
     Os,
     Architecture,
     Variant,
 }
 
-/// As [`Platform::parse`] reads it, including features.
-pub(super) fn shown(platform: &Platform) -> String {
+/// A platform as text that [`Platform::parse`] reads, including its features.
+pub(super) fn format_platform(platform: &Platform) -> String {
     if platform.os_features.is_empty() {
         return platform.to_string();
     }
@@ -30,33 +30,33 @@ pub(super) fn shown(platform: &Platform) -> String {
     Platform { os, os_version: String::new(), ..platform.clone() }.to_string()
 }
 
-/// A platform given in fields: other names of its architecture and operating system are replaced by Go's. A variant in
-/// the architecture's name counts if none is given; a given variant stays.
-pub(super) fn spelt(platform: Platform) -> Platform {
+/// A platform with the names of Go for its operating system and architecture. A variant in the name of the architecture
+/// (`armhf`) counts if the platform has none.
+pub(super) fn canonical(platform: Platform) -> Platform {
     let (architecture, implied) = resolve_architecture_alias(&platform.architecture.to_lowercase());
     let variant = match platform.variant.as_str() {
         "" => implied,
-        given => level(&architecture, given),
+        given => canonical_variant(&architecture, given),
     };
     let os = platform.normalized().os;
     Platform { os, architecture, variant, ..platform }
 }
 
-/// The variant in normal form: `v8` for `8` and `V8`.
-fn level(architecture: &str, given: &str) -> String {
-    let is_one = |variant: &str| variants(architecture).contains(&variant);
+/// The canonical spelling of a variant: `v8` for `8` and `V8`.
+fn canonical_variant(architecture: &str, given: &str) -> String {
+    let is_known = |variant: &str| variants(architecture).contains(&variant);
     let lower = given.to_lowercase();
     let with_letter = format!("v{lower}");
-    if is_one(&with_letter) {
+    if is_known(&with_letter) {
         with_letter
-    } else if is_one(&lower) {
+    } else if is_known(&lower) {
         lower
     } else {
         given.to_owned()
     }
 }
 
-/// The variants of an architecture; empty if they are not known.
+/// The known variants of an architecture; empty if none is known.
 fn variants(architecture: &str) -> Vec<&'static str> {
     let mut known = known_variants(Some(architecture));
     if architecture == "amd64" {
@@ -65,39 +65,39 @@ fn variants(architecture: &str) -> Vec<&'static str> {
     known
 }
 
-/// Whether there is such a variant. `v9.2` is one if `v9` is.
+/// Whether an architecture has a variant. `v9.2` counts as one if `v9` is one.
 fn is_variant(architecture: &str, variant: &str) -> bool {
     let known = variants(architecture);
     let (level, minor) = variant.split_once('.').unwrap_or((variant, "0"));
     known.is_empty() || (known.contains(&level) && !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Checks that the platform is known, as far as it is given. Empty fields are not checked.
-pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, SpecErrorKind)> {
+/// Checks that the fields of a platform are known. Empty fields are not checked.
+pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (PlatformField, SpecErrorKind)> {
     let Platform { os, architecture, variant, .. } = platform;
     let unknown = |noun: &'static str, text: &str, known: &[&'static str]| {
-        let advice = Advice::for_word(text, known);
-        SpecErrorKind::Word { subject: subject.to_owned(), noun, text: text.to_owned(), advice }
+        let suggestion = Suggestion::for_word(text, known);
+        SpecErrorKind::UnknownWord { subject: subject.to_owned(), noun, text: text.to_owned(), suggestion }
     };
     if os == UNKNOWN && architecture == UNKNOWN {
         return Ok(());
     }
     let systems: Vec<&str> = known_operating_systems().collect();
     if !os.is_empty() && !systems.contains(&os.as_str()) {
-        return Err((Field::Os, unknown("operating system", os, &systems)));
+        return Err((PlatformField::Os, unknown("operating system", os, &systems)));
     }
     let architectures = known_architectures(None);
     if !architecture.is_empty() && !architectures.contains(&architecture.as_str()) {
-        return Err((Field::Architecture, unknown("architecture", architecture, &architectures)));
+        return Err((PlatformField::Architecture, unknown("architecture", architecture, &architectures)));
     }
     if !os.is_empty() && !architecture.is_empty() && !platform.is_known() {
-        let advice = Advice::OneOf(known_architectures(Some(os)));
-        let kind = SpecErrorKind::Pair { os: os.clone(), architecture: architecture.clone(), advice };
-        return Err((Field::Architecture, kind));
+        let suggestion = Suggestion::OneOf(known_architectures(Some(os)));
+        let kind = SpecErrorKind::UnknownPlatform { os: os.clone(), architecture: architecture.clone(), suggestion };
+        return Err((PlatformField::Architecture, kind));
     }
-    let is_one = variant.is_empty() || (is_platform_component(variant) && is_variant(architecture, variant));
-    if !is_one {
-        return Err((Field::Variant, unknown("variant", variant, &variants(architecture))));
+    let is_known = variant.is_empty() || (is_platform_component(variant) && is_variant(architecture, variant));
+    if !is_known {
+        return Err((PlatformField::Variant, unknown("variant", variant, &variants(architecture))));
     }
     Ok(())
 }
@@ -113,14 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_platform_is_shown_as_it_is_read() {
+    fn format_platform_prints_what_platform_parse_reads() {
         for text in ["linux/amd64", "linux/arm64/v8", "windows/amd64:10.0.17763.2300", "windows(10.0+a+b)/amd64"] {
-            assert_eq!(Platform::parse(text).as_ref().map(shown), Ok(text.to_owned()));
+            assert_eq!(Platform::parse(text).as_ref().map(format_platform), Ok(text.to_owned()));
         }
     }
 
     #[test]
-    fn fields_are_spelt_as_one_text_is() {
+    fn canonical_fields_equal_the_parsed_text() {
         for text in [
             "linux/amd64",
             "Linux/x86_64",
@@ -136,7 +136,7 @@ mod tests {
             let mut parts = text.split('/').map(str::to_owned);
             let mut part = || parts.next().unwrap_or_default();
             let fields = Platform { os: part(), architecture: part(), variant: part(), ..Platform::default() };
-            assert_eq!(Ok(spelt(fields)), Platform::parse(text), "{text}");
+            assert_eq!(Ok(canonical(fields)), Platform::parse(text), "{text}");
         }
     }
 }

@@ -18,10 +18,10 @@ struct Schema(Schemas);
 
 impl Schema {
     fn new() -> Schema {
-        Schema::of(document())
+        Schema::new_from(document())
     }
 
-    fn of(document: Value) -> Schema {
+    fn new_from(document: Value) -> Schema {
         Schema(Schemas::new([(NAME.to_owned(), document)]))
     }
 
@@ -35,36 +35,36 @@ fn document() -> Value {
 }
 
 /// The parser's result; JSON is YAML.
-fn parser(value: &Value) -> Result<(), String> {
+fn parse(value: &Value) -> Result<(), String> {
     super::parse(&value.to_string(), "json", super::Dialect::Native, &|_| None)
         .map(|_| ())
         .map_err(|error| error.to_string())
 }
 
 #[track_caller]
-fn agree(schema: &Schema, value: &Value) -> bool {
-    let (accepts, parsed) = (schema.accepts(value), parser(value));
+fn assert_agreement(schema: &Schema, value: &Value) -> bool {
+    let (accepts, parsed) = (schema.accepts(value), parse(value));
     assert_eq!(accepts, parsed.is_ok(), "{value}\nschema: {accepts}, parser: {parsed:?}");
     accepts
 }
 
 #[test]
-fn they_agree_on_each_key() {
+fn schema_and_parser_agree_on_each_key() {
     let schema = Schema::new();
-    let (good, bad) = cases();
-    for (cases, expected) in [(&good, true), (&bad, false)] {
+    let (accepted, rejected) = cases();
+    for (cases, expected) in [(&accepted, true), (&rejected, false)] {
         for case in cases {
-            assert_eq!(agree(&schema, case), expected, "{case}");
+            assert_eq!(assert_agreement(&schema, case), expected, "{case}");
         }
     }
 }
 
-/// A key that only one of the two knows is found, whatever its values are.
+/// A key that only the schema or only the parser knows is found, even if no case uses it.
 #[test]
-fn they_have_the_same_keys() {
-    use crate::model::spec::read::{ENTRY, FROM, PLATFORM, SPEC};
+fn schema_and_parser_have_the_same_keys() {
+    use crate::model::spec::spec_reader::{ENTRY, FROM, PLATFORM, SPEC};
     let schema = document();
-    for (pointer, shape) in [
+    for (pointer, mapping) in [
         ("/properties", SPEC),
         ("/$defs/entry/properties", ENTRY),
         ("/$defs/from/anyOf/1/properties", FROM),
@@ -72,7 +72,7 @@ fn they_have_the_same_keys() {
     ] {
         let mut in_schema: Vec<&str> =
             schema.pointer(pointer).and_then(Value::as_object).unwrap().keys().map(String::as_str).collect();
-        let mut in_parser: Vec<&str> = shape.keys.iter().map(|(written, _)| *written).collect();
+        let mut in_parser: Vec<&str> = mapping.keys.iter().map(|(written, _)| *written).collect();
         in_schema.sort_unstable();
         in_parser.sort_unstable();
         assert_eq!(in_schema, in_parser, "{pointer}");
@@ -80,31 +80,33 @@ fn they_have_the_same_keys() {
     }
 }
 
-/// The comparison can fail: a case notices every rule and every key that is removed from the schema.
+/// Checks that the cases are complete: without any rule or key of the schema, a case is decided wrongly.
 #[test]
-fn no_rule_of_the_schema_is_idle() {
-    let whole = Schema::new();
-    let (good, bad) = cases();
-    let agrees =
-        |schema: &Schema| good.iter().all(|case| schema.accepts(case)) && bad.iter().all(|case| !schema.accepts(case));
-    assert!(agrees(&whole));
+fn every_rule_of_the_schema_is_needed_by_a_case() {
+    let complete = Schema::new();
+    let (accepted, rejected) = cases();
+    let decides_all_cases = |schema: &Schema| {
+        accepted.iter().all(|case| schema.accepts(case)) && rejected.iter().all(|case| !schema.accepts(case))
+    };
+    assert!(decides_all_cases(&complete));
     let mut rules = Vec::new();
-    collect(&document(), String::new(), &mut rules);
+    collect_rules(&document(), String::new(), &mut rules);
     assert!(rules.len() > 60, "{rules:?}");
-    let mut idle = Vec::new();
+    let mut unneeded = Vec::new();
     for (pointer, name) in rules {
-        let mut less = document();
-        let _ = less.pointer_mut(&pointer).and_then(Value::as_object_mut).and_then(|rules| rules.shift_remove(&name));
-        if agrees(&Schema::of(less)) {
-            idle.push(format!("{pointer}/{name}"));
+        let mut reduced = document();
+        let _ =
+            reduced.pointer_mut(&pointer).and_then(Value::as_object_mut).and_then(|rules| rules.shift_remove(&name));
+        if decides_all_cases(&Schema::new_from(reduced)) {
+            unneeded.push(format!("{pointer}/{name}"));
         }
     }
     // Other rules refuse these too: required keys, and keys that exclude each other.
-    assert_eq!(idle, ["/type", "/$defs/platformFields/type"], "no case needs these");
+    assert_eq!(unneeded, ["/type", "/$defs/platformFields/type"], "no case needs these");
 }
 
 /// Every rule and every key of the schema, except descriptions, by their JSON pointers.
-fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
+fn collect_rules(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
@@ -116,12 +118,12 @@ fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
                 if name != "$defs" && !pointer.ends_with("/$defs") {
                     rules.push((pointer.clone(), name.clone()));
                 }
-                collect(value, deeper, rules);
+                collect_rules(value, deeper, rules);
             }
         }
         Value::Array(items) => {
-            for (place, item) in items.iter().enumerate() {
-                collect(item, format!("{pointer}/{place}"), rules);
+            for (number, item) in items.iter().enumerate() {
+                collect_rules(item, format!("{pointer}/{number}"), rules);
             }
         }
         _ => {}
@@ -161,9 +163,9 @@ const KEYS: [&str; 29] = [
     "typo",
 ];
 
-/// A value of some type for a key; a string is a valid one.
-fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
-    let right = match key {
+/// A value of any type for a key. Values of the right type are valid.
+fn any_value(key: &'static str) -> impl Strategy<Value = Value> {
+    let valid = match key {
         "artifactType" => json!("a/b"),
         "type" => json!("oci"),
         "attestations" => json!("keep"),
@@ -173,10 +175,10 @@ fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
         "force" => json!(true),
         _ => json!("a1"),
     };
-    let item = right.clone();
+    let item = valid.clone();
     prop_oneof![
-        3 => Just(right.clone()),
-        3 => Just(json!([item, right])),
+        3 => Just(valid.clone()),
+        3 => Just(json!([item, valid])),
         1 => Just(json!([])),
         1 => Just(json!({})),
         1 => Just(json!(null)),
@@ -189,10 +191,10 @@ fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A change of one member: where (the spec, its entry, the entry's platform), the key, and the new value.
-fn a_change() -> impl Strategy<Value = (usize, &'static str, Option<Value>)> {
-    (0..3usize, proptest::sample::select(&KEYS[..])).prop_flat_map(|(place, key)| {
-        proptest::option::weighted(0.8, a_value(key)).prop_map(move |value| (place, key, value))
+/// A change of one member: its mapping (the spec, its entry, the platform of the entry), the key, and the new value.
+fn any_change() -> impl Strategy<Value = (usize, &'static str, Option<Value>)> {
+    (0..3usize, proptest::sample::select(&KEYS[..])).prop_flat_map(|(target, key)| {
+        proptest::option::weighted(0.8, any_value(key)).prop_map(move |value| (target, key, value))
     })
 }
 
@@ -204,16 +206,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn they_agree_on_whatever_comes(changes in proptest::collection::vec(a_change(), 0..4)) {
+    fn schema_and_parser_agree_on_random_changes(changes in proptest::collection::vec(any_change(), 0..4)) {
         let mut value = json!({"image": "x", "manifests": [{"image": "a", "platform": {"os": "linux"}}]});
-        for (place, key, change) in changes {
-            let place = ["", "/manifests/0", "/manifests/0/platform"][place];
-            let Some(members) = value.pointer_mut(place).and_then(Value::as_object_mut) else { continue };
+        for (target, key, change) in changes {
+            let pointer = ["", "/manifests/0", "/manifests/0/platform"][target];
+            let Some(members) = value.pointer_mut(pointer).and_then(Value::as_object_mut) else { continue };
             match change {
                 Some(change) => members.insert(key.to_owned(), change),
                 None => members.shift_remove(key),
             };
         }
-        SPEC_SCHEMA.with(|schema| agree(schema, &value));
+        SPEC_SCHEMA.with(|schema| assert_agreement(schema, &value));
     }
 }

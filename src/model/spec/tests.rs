@@ -1,4 +1,4 @@
-//! Tests of the parser with valid specs, invalid ones, and texts that are no spec.
+//! Tests of the parser with valid specs, invalid specs, and texts that are not specs.
 
 use super::dialect_tests::target;
 use super::*;
@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Spec>, SpecError> {
     parse(text, "spec.yaml", Dialect::Native, &environment).map(|parsed| parsed.specs)
 }
 
-pub(super) fn one(text: &str) -> Spec {
+pub(super) fn parse_one(text: &str) -> Spec {
     let specs = read(text).unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
     assert_eq!(specs.len(), 1, "{text}");
     specs.into_iter().next().unwrap()
@@ -26,8 +26,8 @@ pub(super) fn reference(text: &str) -> Reference {
     Reference::parse(text).unwrap()
 }
 
-pub(super) fn shown(platform: Option<&Platform>) -> String {
-    platform.map(platform::shown).unwrap_or_default()
+pub(super) fn optional_platform(platform: Option<&Platform>) -> String {
+    platform.map(platform::format_platform).unwrap_or_default()
 }
 
 pub(super) const FULL: &str = r#"
@@ -48,22 +48,22 @@ manifests:
 "#;
 
 #[test]
-fn every_key_is_read() {
-    let spec = one(FULL);
+fn parser_reads_every_key() {
+    let spec = parse_one(FULL);
     assert_eq!(spec.targets, [target("reg/repo:tag")]);
     assert_eq!(spec.tags, ["1.0", "1"]);
     let annotations = [("k", "v"), ("k 2", "v: 2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(spec.annotations, BTreeMap::from(annotations));
     assert_eq!(spec.artifact_type.as_deref(), Some("application/vnd.x+json"));
-    assert_eq!(spec.form, Some(Form::Oci));
+    assert_eq!(spec.list_format, Some(ListFormat::Oci));
     assert_eq!(spec.attestations, Some(Attestations::Drop));
     assert_eq!(
-        spec.require.iter().map(platform::shown).collect::<Vec<_>>(),
+        spec.require.iter().map(platform::format_platform).collect::<Vec<_>>(),
         ["linux/arm64/v8", "windows/amd64:10.0.17763"]
     );
     let [first, second] = spec.manifests.as_slice() else { panic!("{:?}", spec.manifests) };
     let platform = first.platform.as_ref().unwrap();
-    assert_eq!(platform::shown(platform), "linux(1.2+a+b)/arm64/v8");
+    assert_eq!(platform::format_platform(platform), "linux(1.2+a+b)/arm64/v8");
     assert_eq!((&platform.os_features, &platform.features), (&vec!["a".into(), "b".into()], &vec!["sse".into()]));
     assert_eq!(first.annotations["org.example"], "yes");
     assert_eq!(first.artifact_type.as_deref(), Some("application/x"));
@@ -72,7 +72,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn other_spellings_and_forms_say_the_same() {
+fn parser_accepts_other_spellings_and_notations() {
     for text in [
         "{image: x, manifests: [{image: a, platform: {os: windows, architecture: amd64, os.version: 10.0}}]}",
         "{image: x, manifests: [{image: a, platform: {os: Windows, architecture: x86_64, osVersion: 10.0}}]}",
@@ -83,40 +83,41 @@ fn other_spellings_and_forms_say_the_same() {
         "\u{feff}image: x\r\nmanifests:\r\n- image: a\r\n  platform:\r\n    os: windows\r\n    architecture: amd64\r\n    osversion: 10.0\r\n",
         "%YAML 1.2\n---\nimage: !!str x\nmanifests: !!seq\n- &a !!map {image: a, platform: windows/amd64:10.0}\n...\n",
     ] {
-        let spec = one(text);
+        let spec = parse_one(text);
         assert_eq!(spec.targets, [target("x")], "{text}");
         assert_eq!(spec.manifests[0].image, reference("a").into(), "{text}");
-        assert_eq!(shown(spec.manifests[0].platform.as_ref()), "windows/amd64:10.0", "{text}");
+        assert_eq!(optional_platform(spec.manifests[0].platform.as_ref()), "windows/amd64:10.0", "{text}");
         assert_eq!(spec, Spec { targets: spec.targets.clone(), manifests: spec.manifests.clone(), ..Spec::default() });
     }
-    let targets = one("{image: [x:1, y/z], manifests: [{image: a}]}").targets;
+    let targets = parse_one("{image: [x:1, y/z], manifests: [{image: a}]}").targets;
     assert_eq!(targets, [target("x:1"), target("y/z")]);
 }
 
 #[test]
-fn a_part_of_a_platform_leaves_the_rest_to_the_image() {
-    let platform = |text: &str| one(&format!("{{image: x, manifests: [{{image: a, platform: {text}}}]}}")).manifests;
+fn missing_platform_fields_come_from_the_image() {
+    let platform =
+        |text: &str| parse_one(&format!("{{image: x, manifests: [{{image: a, platform: {text}}}]}}")).manifests;
     assert_eq!(platform("{}")[0].platform, None);
     assert_eq!(platform("{os: '', variant: }")[0].platform, None);
     assert_eq!(platform("{variant: v8}")[0].platform, Some(Platform { variant: "v8".into(), ..Platform::default() }));
-    assert_eq!(shown(platform("{architecture: 386, os: linux}")[0].platform.as_ref()), "linux/386");
-    assert_eq!(shown(platform("{architecture: amd64, variant: v3}")[0].platform.as_ref()), "-/amd64/v3");
+    assert_eq!(optional_platform(platform("{architecture: 386, os: linux}")[0].platform.as_ref()), "linux/386");
+    assert_eq!(optional_platform(platform("{architecture: amd64, variant: v3}")[0].platform.as_ref()), "-/amd64/v3");
     for known in ["linux/arm64/v9.2", "linux/amd64/v1", "linux/riscv64/rva22", "windows/arm64/v8"] {
-        assert_eq!(shown(platform(known)[0].platform.as_ref()), known);
+        assert_eq!(optional_platform(platform(known)[0].platform.as_ref()), known);
     }
-    assert_eq!(shown(platform("{architecture: arm64, variant: 8}")[0].platform.as_ref()), "-/arm64/v8");
-    assert_eq!(shown(platform("unknown/unknown")[0].platform.as_ref()), "unknown/unknown");
+    assert_eq!(optional_platform(platform("{architecture: arm64, variant: 8}")[0].platform.as_ref()), "-/arm64/v8");
+    assert_eq!(optional_platform(platform("unknown/unknown")[0].platform.as_ref()), "unknown/unknown");
 }
 
 #[test]
-fn scalars_are_the_texts_that_were_written() {
-    let spec = one(
+fn scalars_keep_the_text_of_the_file() {
+    let spec = parse_one(
         "{image: x, tags: [1.0, 1, 1e3, 0x1F, 017, on, no, true, null1, 2024-01-01, .5x], manifests: [{image: a}]}"
             .replace(", .5x", "")
             .as_str(),
     );
     assert_eq!(spec.tags, ["1.0", "1", "1e3", "0x1F", "017", "on", "no", "true", "null1", "2024-01-01"]);
-    let spec = one(
+    let spec = parse_one(
         "image: x\nannotations:\n  a: off\n  1: ~x\n  b: ''\n  c: !!str ~\n  d: |\n    l1\n    l2\n  e: 'null'\nmanifests: [{image: a}]",
     );
     let values: Vec<&str> = spec.annotations.values().map(String::as_str).collect();
@@ -132,8 +133,9 @@ fn several_documents_are_several_specs() {
 }
 
 #[test]
-fn aliases_and_merges_stand_for_what_they_name() {
-    let spec = one("
+fn aliases_and_merges_are_resolved() {
+    let spec = parse_one(
+        "
 image: x
 annotations: &common {a: '1', b: '2'}
 manifests:
@@ -145,17 +147,19 @@ manifests:
     platform: {<<: [{variant: v7, architecture: arm}, *linux]}
   - *last
   - {<<: *last, image: c}
-");
+",
+    );
     let annotations: Vec<_> = spec.manifests[0].annotations.iter().map(|(k, v)| format!("{k}{v}")).collect();
     assert_eq!(annotations, ["a1", "b3"]);
-    assert_eq!(shown(spec.manifests[1].platform.as_ref()), "linux/arm/v7");
+    assert_eq!(optional_platform(spec.manifests[1].platform.as_ref()), "linux/arm/v7");
     assert_eq!(spec.manifests[1], spec.manifests[2]);
     assert_eq!(spec.manifests[3], SpecEntry { image: reference("c").into(), ..spec.manifests[1].clone() });
 }
 
 #[test]
-fn variables_are_values_and_never_structure() {
-    let spec = one("
+fn variables_expand_to_values_and_never_to_structure() {
+    let spec = parse_one(
+        "
 image: ${REGISTRY}/app:${TAG:-v1}
 tags: [\"${TAG:-1.0}\"]
 annotations: {\"${KEY}\": $$5, b: \"${BREAKOUT}\", c: '${EMPTY}', d: $}
@@ -163,17 +167,18 @@ type: ${TYPE:-oci}
 manifests:
   - image: '${REGISTRY}/app:a'
     platform: {os: \"${EMPTY:-linux}\", architecture: arm, variant: \"${EMPTY}\"}
-");
+",
+    );
     assert_eq!(spec.targets, [target("r.x:5000/app:v1")]);
     assert_eq!(spec.tags, ["1.0"]);
     let annotations: Vec<_> = spec.annotations.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(annotations, ["${KEY}=$5", "b=x\n- y: [", "c=", "d=$"]);
-    assert_eq!(spec.form, Some(Form::Oci));
-    assert_eq!(shown(spec.manifests[0].platform.as_ref()), "linux/arm");
+    assert_eq!(spec.list_format, Some(ListFormat::Oci));
+    assert_eq!(optional_platform(spec.manifests[0].platform.as_ref()), "linux/arm");
 }
 
-/// The whole error as a user reads it.
-fn refusal(text: &str) -> String {
+/// The error as a user sees it.
+fn error_text(text: &str) -> String {
     match read(text) {
         Ok(specs) => panic!("{text}\nis read as {specs:?}"),
         Err(error) => format!("{error}\n{}", error.excerpt()),
@@ -181,21 +186,21 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn an_error_shows_its_place() {
+fn error_shows_its_position_and_line() {
     assert_eq!(
-        refusal("image: x\nmanifests:\n  - image: a\n    platform:\n      achitecture: arm64\n"),
+        error_text("image: x\nmanifests:\n  - image: a\n    platform:\n      achitecture: arm64\n"),
         "spec.yaml:5:7: unknown key `achitecture` in `platform`; did you mean `architecture`?
   5 |       achitecture: arm64
     |       ^^^^^^^^^^^"
     );
     assert_eq!(
-        refusal("image: x\r\nmanifests:\r\n\t- image: a\r\n"),
+        error_text("image: x\r\nmanifests:\r\n\t- image: a\r\n"),
         "spec.yaml:3:2: tabs disallowed within this context (block indentation)
   3 |  - image: a
     |  ^"
     );
     assert_eq!(
-        refusal(
+        error_text(
             "{\"image\": \"ü\u{202e}\\n\", \"manifests\": [{\"image\": \"a\", \"platform\": {\"os\": \"linus\"}}]}"
         )
         .lines()
@@ -208,7 +213,7 @@ fn an_error_shows_its_place() {
         "c".repeat(300)
     );
     assert_eq!(
-        refusal(&long),
+        error_text(&long),
         format!(
             "spec.yaml:1:356: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?
   1 | …{}: ''}}, manifests: [{{image: a, platfrom: {{}}, b: {}…
@@ -221,34 +226,34 @@ fn an_error_shows_its_place() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_the_right_word() {
-    let entry = |platform: &str| format!("image: x\nmanifests: [{{image: a, platform: {platform}}}]");
-    let mut differ = Vec::new();
-    let top = |line: &str| format!("image: x\n{line}\nmanifests: [{{image: a}}]");
+fn each_mistake_is_named_with_a_suggestion() {
+    let with_platform = |platform: &str| format!("image: x\nmanifests: [{{image: a, platform: {platform}}}]");
+    let mut differences = Vec::new();
+    let with_line = |line: &str| format!("image: x\n{line}\nmanifests: [{{image: a}}]");
     for (text, expected) in [
         // Keys.
-        (top("tag: [a]"), "2:1: unknown key `tag` in a spec; did you mean `tags`?"),
-        (top("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
+        (with_line("tag: [a]"), "2:1: unknown key `tag` in a spec; did you mean `tags`?"),
+        (with_line("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
         (
-            top("zzz: 1"),
+            with_line("zzz: 1"),
             "2:1: unknown key `zzz` in a spec; there is image, tags, source, annotations, artifactType, type, attestations, require, manifests, from",
         ),
         (
-            entry("{zzz: 1}"),
+            with_platform("{zzz: 1}"),
             "2:35: unknown key `zzz` in `platform`; there is architecture, os, variant, os.version, os.features, features, force",
         ),
-        (top("? [a]\n: b"), "2:3: a key has to be a word"),
-        (top("'': b"), "2:1: a key has to be a word"),
-        (top("image: y"), "2:1: `image` is here a second time; line 1 has it as `image`"),
-        (top("images: [y]"), "2:1: `images` is here a second time; line 1 has it as `image`"),
-        (top("annotations: {a: b,\n  a: c}"), "3:3: `a` is here a second time; line 2 has it as `a`"),
-        (top("annotations: {<<: {a: b}, <<: {c: d}}"), "2:27: `<<` is here a second time; line 2 has it as `<<`"),
-        (top("annotations: {<<: a}"), "2:19: `<<` takes a mapping or a list of mappings"),
+        (with_line("? [a]\n: b"), "2:3: a key has to be a word"),
+        (with_line("'': b"), "2:1: a key has to be a word"),
+        (with_line("image: y"), "2:1: `image` is here a second time; line 1 has it as `image`"),
+        (with_line("images: [y]"), "2:1: `images` is here a second time; line 1 has it as `image`"),
+        (with_line("annotations: {a: b,\n  a: c}"), "3:3: `a` is here a second time; line 2 has it as `a`"),
+        (with_line("annotations: {<<: {a: b}, <<: {c: d}}"), "2:27: `<<` is here a second time; line 2 has it as `<<`"),
+        (with_line("annotations: {<<: a}"), "2:19: `<<` takes a mapping or a list of mappings"),
         (
-            entry("{os: linux, osversion: 1,\n os.version: }"),
+            with_platform("{os: linux, osversion: 1,\n os.version: }"),
             "3:2: `os.version` is here a second time; line 2 has it as `osversion`",
         ),
-        (entry("{OS: linux}"), "2:35: unknown key `OS` in `platform`; did you mean `os`?"),
+        (with_platform("{OS: linux}"), "2:35: unknown key `OS` in `platform`; did you mean `os`?"),
         ("image: x".into(), "1:1: a spec needs `manifests`"),
         ("image: x\nmanifests:\n".into(), "1:1: a spec needs `manifests`"),
         ("manifests: [{image: a}]".into(), "1:1: a spec needs `image`"),
@@ -256,49 +261,49 @@ fn what_is_wrong_is_named_with_the_right_word() {
         // Kinds.
         ("- image: x".into(), "1:1: a spec has to be a mapping, not a list"),
         ("image".into(), "1:1: a spec has to be a mapping, not a text"),
-        (top("tags: a"), "2:7: `tags` has to be a list, not a text"),
-        (top("tags: [[a]]"), "2:8: an item of `tags` has to be a text, not a list"),
-        (top("tags: [~]"), "2:8: an item of `tags` has to be a text, \"\" for an empty one, not nothing"),
-        (top("annotations: {a: }"), "2:16: an annotation has to be a text, \"\" for an empty one, not nothing"),
-        (top("annotations: [a]"), "2:14: `annotations` has to be a mapping, not a list"),
+        (with_line("tags: a"), "2:7: `tags` has to be a list, not a text"),
+        (with_line("tags: [[a]]"), "2:8: an item of `tags` has to be a text, not a list"),
+        (with_line("tags: [~]"), "2:8: an item of `tags` has to be a text, \"\" for an empty one, not nothing"),
+        (with_line("annotations: {a: }"), "2:16: an annotation has to be a text, \"\" for an empty one, not nothing"),
+        (with_line("annotations: [a]"), "2:14: `annotations` has to be a mapping, not a list"),
         ("image: {a: b}\nmanifests: [{image: a}]".into(), "1:8: `image` has to be a text or a list, not a mapping"),
         ("image: []\nmanifests: [{image: a}]".into(), "1:8: `image` is empty"),
         ("image: x\nmanifests: []".into(), "2:12: `manifests` is empty"),
         ("image: x\nmanifests: [a]".into(), "2:13: an entry of `manifests` has to be a mapping, not a text"),
-        (entry("[linux]"), "2:34: `platform` has to be a mapping, not a list"),
-        (entry("{os: [linux]}"), "2:39: `os` has to be a text, not a list"),
-        (entry("{features: sse}"), "2:45: `features` has to be a list, not a text"),
+        (with_platform("[linux]"), "2:34: `platform` has to be a mapping, not a list"),
+        (with_platform("{os: [linux]}"), "2:39: `os` has to be a text, not a list"),
+        (with_platform("{features: sse}"), "2:45: `features` has to be a list, not a text"),
         // Words.
-        (top("type: dcoker"), "2:7: `type`: unknown type \"dcoker\"; did you mean `docker`?"),
-        (top("type: zip"), "2:7: `type`: unknown type \"zip\"; there is auto, docker, oci"),
-        (top("attestations: kep"), "2:15: `attestations`: unknown choice \"kep\"; did you mean `keep`?"),
-        (top("artifactType: x"), "2:15: `artifactType`: \"x\" is no media type"),
-        (top("tags: [a/b]"), "2:8: \"a/b\" is no tag"),
-        (top("tags: ['']"), "2:8: \"\" is no tag"),
-        (top("tags: ['a@b']"), "2:8: \"a@b\" is no tag"),
+        (with_line("type: dcoker"), "2:7: `type`: unknown type \"dcoker\"; did you mean `docker`?"),
+        (with_line("type: zip"), "2:7: `type`: unknown type \"zip\"; there is auto, docker, oci"),
+        (with_line("attestations: kep"), "2:15: `attestations`: unknown choice \"kep\"; did you mean `keep`?"),
+        (with_line("artifactType: x"), "2:15: `artifactType`: \"x\" is no media type"),
+        (with_line("tags: [a/b]"), "2:8: \"a/b\" is no tag"),
+        (with_line("tags: ['']"), "2:8: \"\" is no tag"),
+        (with_line("tags: ['a@b']"), "2:8: \"a@b\" is no tag"),
         (
-            entry("{os: linus, architecture: arm}"),
+            with_platform("{os: linus, architecture: arm}"),
             "2:39: `platform`: unknown operating system \"linus\"; did you mean `linux`?",
         ),
         (
-            entry("{os: linux, architecture: amd46}"),
+            with_platform("{os: linux, architecture: amd46}"),
             "2:60: `platform`: unknown architecture \"amd46\"; did you mean `amd64`?",
         ),
-        (entry("{architecture: x66, os: plan9}"), "2:49: `platform`: unknown architecture \"x66\""),
-        (entry("solaris/s390x"), "2:34: no platform solaris/s390x; there is amd64"),
-        (entry("{os: linux, variant: 'v 8'}"), "2:55: `platform`: unknown variant \"v 8\""),
+        (with_platform("{architecture: x66, os: plan9}"), "2:49: `platform`: unknown architecture \"x66\""),
+        (with_platform("solaris/s390x"), "2:34: no platform solaris/s390x; there is amd64"),
+        (with_platform("{os: linux, variant: 'v 8'}"), "2:55: `platform`: unknown variant \"v 8\""),
         (
-            entry("{os: linux, architecture: arm, variant: v77}"),
+            with_platform("{os: linux, architecture: arm, variant: v77}"),
             "2:74: `platform`: unknown variant \"v77\"; did you mean `v7`?",
         ),
         (
-            entry("{os: linux, architecture: amd64, variant: haswell}"),
+            with_platform("{os: linux, architecture: amd64, variant: haswell}"),
             "2:76: `platform`: unknown variant \"haswell\"; there is v1, v2, v3, v4",
         ),
-        (entry("linux/arm64/v8.x"), "2:34: `platform`: unknown variant \"v8.x\"; there is v8, v9"),
-        (entry("linux"), "2:34: `platform`: \"linux\" is no platform; write it as OS/ARCH or OS/ARCH/VARIANT"),
+        (with_platform("linux/arm64/v8.x"), "2:34: `platform`: unknown variant \"v8.x\"; there is v8, v9"),
+        (with_platform("linux"), "2:34: `platform`: \"linux\" is no platform; write it as OS/ARCH or OS/ARCH/VARIANT"),
         (
-            top("require: [linux/amd65]"),
+            with_line("require: [linux/amd65]"),
             "2:11: an item of `require`: unknown architecture \"amd65\"; did you mean `amd64`?",
         ),
         // References.
@@ -313,83 +318,85 @@ fn what_is_wrong_is_named_with_the_right_word() {
         ),
         // Variables.
         (
-            top("annotations: {a: \"$$ ${REGISTRY} ${NOT}\"}"),
+            with_line("annotations: {a: \"$$ ${REGISTRY} ${NOT}\"}"),
             "2:34: the environment has no variable NOT; ${NOT:-default} does without it",
         ),
         (
-            top("annotations:\n  a: |\n    x\n    ${NOT}"),
+            with_line("annotations:\n  a: |\n    x\n    ${NOT}"),
             "5:5: the environment has no variable NOT; ${NOT:-default} does without it",
         ),
         (
-            top("annotations: {a: \"${NOT?}\"}"),
+            with_line("annotations: {a: \"${NOT?}\"}"),
             "2:19: ${ begins a variable, ${NAME} or ${NAME:-default}; write $${ for the two signs themselves",
         ),
         // YAML.
         ("".into(), "1:1: no spec in it"),
         ("# x\n---\n...\n".into(), "1:1: no spec in it"),
-        (top("tags: [a"), "3:10: illegal placement of ':' indicator"),
+        (with_line("tags: [a"), "3:10: illegal placement of ':' indicator"),
         (
-            top("tags: [${TAG}]"),
+            with_line("tags: [${TAG}]"),
             "2:9: while parsing a flow sequence, expected ',' or ']'; between brackets ${ has to be in quotes",
         ),
-        (top("tags: *a"), "2:7: while parsing node, found unknown anchor"),
-        (top("tags: &a [*a]"), "2:11: an alias inside of what it stands for"),
-        (top("tags: !!binary aa"), "2:16: the YAML tag tag:yaml.org,2002:binary has no meaning here"),
-        (top("tags: !x [a]"), "2:10: the YAML tag !x has no meaning here"),
+        (with_line("tags: *a"), "2:7: while parsing node, found unknown anchor"),
+        (with_line("tags: &a [*a]"), "2:11: an alias inside of what it stands for"),
+        (with_line("tags: !!binary aa"), "2:16: the YAML tag tag:yaml.org,2002:binary has no meaning here"),
+        (with_line("tags: !x [a]"), "2:10: the YAML tag !x has no meaning here"),
         (format!("image: {}", "[".repeat(1000)), "1:72: recursion limit exceeded"),
     ] {
-        let refused = refusal(&text);
-        if refused.lines().next() != Some(format!("spec.yaml:{expected}").as_str()) {
-            differ.push(format!("{text}\n{refused}\nand not {expected}\n"));
+        let error = error_text(&text);
+        if error.lines().next() != Some(format!("spec.yaml:{expected}").as_str()) {
+            differences.push(format!("{text}\n{error}\nand not {expected}\n"));
         }
     }
-    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
-fn bytes_that_are_no_text_are_placed() {
+fn decode_gives_the_position_of_invalid_utf8() {
     let error = decode(b"image: x\ntags: [\xff]", "f").unwrap_err();
     assert_eq!(error.to_string(), "f:2:8: not UTF-8");
     assert_eq!(decode("ü".as_bytes(), "f"), Ok("ü"));
 }
 
 #[test]
-fn ten_thousand_entries_are_read() {
+fn parser_reads_ten_thousand_entries() {
     let mut text = "image: x\nmanifests:\n".to_owned();
     for number in 0..10_000 {
         text.push_str(&format!(
             "  - image: r.x/app:{number}\n    platform: {{os: linux, architecture: amd64}}\n    annotations: {{a: '{number}', b: c}}\n"
         ));
     }
-    let spec = one(&text);
+    let spec = parse_one(&text);
     assert_eq!(spec.manifests.len(), 10_000);
-    assert_eq!(one(&write(&spec)), spec);
+    assert_eq!(parse_one(&write(&spec)), spec);
 }
 
 #[test]
-fn what_grows_without_bound_is_refused() {
+fn parser_refuses_a_spec_that_grows_without_bound() {
     // Each line is nine times the line before.
-    let mut laughs = "image: x\nannotations:\n  a: &a0 {k: v}\nmanifests: [{image: a}]".to_owned();
+    let mut billion_laughs = "image: x\nannotations:\n  a: &a0 {k: v}\nmanifests: [{image: a}]".to_owned();
     for level in 1..30 {
         let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
-        laughs = laughs.replace("\nmanifests", &format!("\n  b{level}: &a{level} {{<<: [{aliases}]}}\nmanifests"));
+        billion_laughs =
+            billion_laughs.replace("\nmanifests", &format!("\n  b{level}: &a{level} {{<<: [{aliases}]}}\nmanifests"));
     }
-    assert!(refusal(&laughs).contains("an annotation has to be a text, not a mapping"));
-    let merged = laughs.replace("\n  a: ", "\n  <<: ").replace("b29: &a29 ", "<<: ").replacen("<<: &a0", "a: &a0", 1);
-    assert!(!refusal(&merged).is_empty());
+    assert!(error_text(&billion_laughs).contains("an annotation has to be a text, not a mapping"));
+    let merged =
+        billion_laughs.replace("\n  a: ", "\n  <<: ").replace("b29: &a29 ", "<<: ").replacen("<<: &a0", "a: &a0", 1);
+    assert!(!error_text(&merged).is_empty());
     let merges =
         (1..16).map(|level| format!("- &a{level} {{<<: [{}]}}\n", vec![format!("*a{}", level - 1); 9].join(", ")));
     let deep = format!("- &a0 {{}}\n{}- &m {{image: a, <<: *a15}}", merges.collect::<String>());
     let deep = format!("image: x\nmanifests:\n- image: a\n  annotations: {{<<:\n    {}}}", flow(&deep));
-    assert!(refusal(&deep).contains("too large for a spec"), "{}", refusal(&deep));
+    assert!(error_text(&deep).contains("too large for a spec"), "{}", error_text(&deep));
     // A list of everything, everywhere.
     let features = vec!["f"; 20_000].join(", ");
     let entries = "\n- *e".repeat(20_000);
     let wide = format!("image: x\nmanifests:\n- &e {{image: a, platform: {{features: [{features}]}}}}{entries}");
-    assert!(refusal(&wide).contains("too large for a spec"));
+    assert!(error_text(&wide).contains("too large for a spec"));
     let nodes = format!("image: [{}]", "a,".repeat(1 << 20));
-    assert!(refusal(&nodes).contains("too large for a spec"));
-    assert!(refusal(&" ".repeat(TEXT_MAX + 1)).contains("too large for a spec"));
+    assert!(error_text(&nodes).contains("too large for a spec"));
+    assert!(error_text(&" ".repeat(TEXT_MAX + 1)).contains("too large for a spec"));
 }
 
 /// A block list as a flow list.

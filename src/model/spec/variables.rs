@@ -1,4 +1,4 @@
-//! Expands `${VAR}` in values. The YAML is parsed before, so no value of a variable can change its structure.
+//! Expands `${VAR}` in values. This happens after the YAML is parsed, so no value of a variable changes its structure.
 
 use std::borrow::Cow;
 
@@ -7,60 +7,57 @@ use super::error::SpecErrorKind;
 /// The maximum length of an expanded text, in bytes.
 const LENGTH_MAX: usize = 1 << 20;
 
-/// An error in a text, and the number of the dollar sign that it concerns, counted from 0.
-pub(super) type VariableFault = (usize, SpecErrorKind);
+/// The number of the dollar sign that an error is about, counted from 0, and the error.
+pub(super) type VariableError = (usize, SpecErrorKind);
 
 /// Expands `${VAR}` and `${VAR:-default}`, where the default applies to a variable that is not set or empty, and
 /// replaces `$$` by one `$`. A lone `$` stays.
-pub(super) fn filled_in<'t>(
-    text: &'t str,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Cow<'t, str>, VariableFault> {
+pub(super) fn expand<'t>(text: &'t str, env: &dyn Fn(&str) -> Option<String>) -> Result<Cow<'t, str>, VariableError> {
     let mut dollars = 0;
-    let mut filled = String::new();
+    let mut expanded = String::new();
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('$') {
-        filled.push_str(before);
-        let taken = if behind.starts_with('$') {
-            filled.push('$');
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let length = if after.starts_with('$') {
+            expanded.push('$');
             1
-        } else if let Some(inner) = behind.strip_prefix('{') {
+        } else if let Some(inner) = after.strip_prefix('{') {
             let inner = inner.split_once('}').map(|(inner, _)| inner);
-            let inner = inner.ok_or((dollars, SpecErrorKind::Variable))?;
-            filled.push_str(&value(inner, env).map_err(|kind| (dollars, kind))?);
+            let inner = inner.ok_or((dollars, SpecErrorKind::InvalidVariable))?;
+            expanded.push_str(&expand_variable(inner, env).map_err(|kind| (dollars, kind))?);
             "{}".len() + inner.len()
         } else {
-            filled.push('$');
+            expanded.push('$');
             0
         };
-        if filled.len() > LENGTH_MAX {
+        if expanded.len() > LENGTH_MAX {
             return Err((dollars, SpecErrorKind::TooLarge));
         }
-        let (taken, left) = behind.split_at_checked(taken).unwrap_or((behind, ""));
+        let (taken, remainder) = after.split_at_checked(length).unwrap_or((after, ""));
         dollars += 1 + taken.matches('$').count();
-        rest = left;
+        rest = remainder;
     }
     if dollars == 0 {
         return Ok(Cow::Borrowed(text));
     }
-    filled.push_str(rest);
-    Ok(Cow::Owned(filled))
+    expanded.push_str(rest);
+    Ok(Cow::Owned(expanded))
 }
 
-fn value(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, SpecErrorKind> {
+fn expand_variable(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, SpecErrorKind> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
     // `${A:-${B}}` would end at the first brace, so it is an error.
     if !is_name(name) || default.is_some_and(|default| default.contains("${")) {
-        return Err(SpecErrorKind::Variable);
+        return Err(SpecErrorKind::InvalidVariable);
     }
     match (env(name), default) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(SpecErrorKind::Unset(name.to_owned())),
+        (None, None) => Err(SpecErrorKind::UnsetVariable(name.to_owned())),
     }
 }
 
@@ -75,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_filled_in_as_a_shell_does() {
+    fn variables_expand_as_in_a_shell() {
         let env = |name: &str| match name {
             "A" => Some("a$b${A}".to_owned()),
             "EMPTY" => Some(String::new()),
@@ -94,16 +91,16 @@ mod tests {
             ("$$$${A}$$${EMPTY}", Ok("$${A}$")),
             ("a$", Ok("a$")),
             ("$A {", Ok("$A {")),
-            ("$$ ${NOT}", Err((2, SpecErrorKind::Unset("NOT".into())))),
-            ("${NOT:-$$} ${B}", Err((3, SpecErrorKind::Unset("B".into())))),
-            ("${", Err((0, SpecErrorKind::Variable))),
-            ("${}", Err((0, SpecErrorKind::Variable))),
-            ("${1}", Err((0, SpecErrorKind::Variable))),
-            ("${A-b}", Err((0, SpecErrorKind::Variable))),
-            ("${A:?no}", Err((0, SpecErrorKind::Variable))),
-            ("${NOT:-${A}}", Err((0, SpecErrorKind::Variable))),
+            ("$$ ${NOT}", Err((2, SpecErrorKind::UnsetVariable("NOT".into())))),
+            ("${NOT:-$$} ${B}", Err((3, SpecErrorKind::UnsetVariable("B".into())))),
+            ("${", Err((0, SpecErrorKind::InvalidVariable))),
+            ("${}", Err((0, SpecErrorKind::InvalidVariable))),
+            ("${1}", Err((0, SpecErrorKind::InvalidVariable))),
+            ("${A-b}", Err((0, SpecErrorKind::InvalidVariable))),
+            ("${A:?no}", Err((0, SpecErrorKind::InvalidVariable))),
+            ("${NOT:-${A}}", Err((0, SpecErrorKind::InvalidVariable))),
         ] {
-            assert_eq!(filled_in(text, &env).map(Cow::into_owned), expected.map(ToOwned::to_owned), "{text}");
+            assert_eq!(expand(text, &env).map(Cow::into_owned), expected.map(ToOwned::to_owned), "{text}");
         }
     }
 }

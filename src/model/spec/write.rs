@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{ATTESTATIONS, EmptyFields, FORMS, Spec, SpecEntry, SpecFrom, platform};
+use super::{ATTESTATIONS, EmptyFields, LIST_FORMATS, Spec, SpecEntry, SpecFrom, platform};
 use crate::platform::Platform;
 
 /// The YAML of a spec. [`super::parse`] reads it back as the same value, and the same spec gives the same text.
@@ -23,29 +23,29 @@ pub fn write(spec: &Spec) -> String {
     if let Some(artifact_type) = &spec.artifact_type {
         line(&mut text, "", "artifactType", &scalar(artifact_type));
     }
-    if let Some((word, _)) = FORMS.iter().find(|(_, form)| spec.form == Some(*form)) {
+    if let Some((word, _)) = LIST_FORMATS.iter().find(|(_, value)| spec.list_format == Some(*value)) {
         line(&mut text, "", "type", word);
     }
     if let Some((word, _)) = ATTESTATIONS.iter().find(|(_, value)| spec.attestations == Some(*value)) {
         line(&mut text, "", "attestations", word);
     }
-    list(&mut text, "", "require", spec.require.iter().map(platform::shown));
+    list(&mut text, "", "require", spec.require.iter().map(platform::format_platform));
     if !spec.manifests.is_empty() || spec.from.is_empty() {
         text.push_str("manifests:\n");
     }
-    for each in &spec.manifests {
-        entry(&mut text, each);
+    for manifest in &spec.manifests {
+        entry(&mut text, manifest);
     }
     if !spec.from.is_empty() {
         text.push_str("from:\n");
     }
-    for each in &spec.from {
-        file(&mut text, each);
+    for from in &spec.from {
+        build_output(&mut text, from);
     }
     text
 }
 
-fn file(text: &mut String, from: &SpecFrom) {
+fn build_output(text: &mut String, from: &SpecFrom) {
     line(text, "  - ", "path", &scalar(&from.path));
     list(text, "    ", "target", from.targets.iter().cloned());
     if let Some(repository) = &from.repository {
@@ -56,9 +56,14 @@ fn file(text: &mut String, from: &SpecFrom) {
 fn entry(text: &mut String, entry: &SpecEntry) {
     const INDENT: &str = "    ";
     line(text, "  - ", "image", &scalar(&entry.image.to_string()));
-    if entry.platform.is_some() || entry.without != EmptyFields::default() || entry.force {
+    if entry.platform.is_some() || entry.explicitly_empty != EmptyFields::default() || entry.force {
         let _ = writeln!(text, "{INDENT}platform:");
-        fields(text, "      ", entry.platform.as_ref().unwrap_or(&Platform::default()), entry.without);
+        platform_fields(
+            text,
+            "      ",
+            entry.platform.as_ref().unwrap_or(&Platform::default()),
+            entry.explicitly_empty,
+        );
         if entry.force {
             line(text, "      ", "force", "true");
         }
@@ -69,7 +74,7 @@ fn entry(text: &mut String, entry: &SpecEntry) {
     }
 }
 
-fn fields(text: &mut String, indent: &str, platform: &Platform, without: EmptyFields) {
+fn platform_fields(text: &mut String, indent: &str, platform: &Platform, explicitly_empty: EmptyFields) {
     for (key, value) in [
         ("architecture", &platform.architecture),
         ("os", &platform.os),
@@ -81,9 +86,9 @@ fn fields(text: &mut String, indent: &str, platform: &Platform, without: EmptyFi
         }
     }
     for (key, empty, is_empty) in [
-        ("variant", "\"\"", without.variant),
-        ("osversion", "\"\"", without.os_version),
-        ("osfeatures", "[]", without.os_features),
+        ("variant", "\"\"", explicitly_empty.variant),
+        ("osversion", "\"\"", explicitly_empty.os_version),
+        ("osfeatures", "[]", explicitly_empty.os_features),
     ] {
         if is_empty {
             line(text, indent, key, empty);
@@ -100,14 +105,15 @@ fn annotations(text: &mut String, indent: &str, annotations: &BTreeMap<String, S
     let _ = writeln!(text, "{indent}annotations:");
     let indent = format!("{indent}  ");
     for (key, value) in annotations {
-        // `? ` because YAML limits the length of a key without it.
-        let long = if key.len() > KEY_LENGTH_MAX { "? " } else { "" };
-        let between = if long.is_empty() { ": " } else { &format!("\n{indent}: ") };
-        let _ = writeln!(text, "{indent}{long}{}{between}{}", quoted_where_needed(key), scalar(value));
+        // YAML limits the length of a key without `? `.
+        let key_indicator = if key.len() > KEY_LENGTH_MAX { "? " } else { "" };
+        let separator = if key_indicator.is_empty() { ": " } else { &format!("\n{indent}: ") };
+        let _ = writeln!(text, "{indent}{key_indicator}{}{separator}{}", quoted_if_needed(key), scalar(value));
     }
 }
 
-/// Escapes make a key up to ten times as long, and YAML's limit is 1,024 characters.
+/// The maximum length of a key without `? `, in bytes. Escapes make a key up to ten times as long, and the limit of
+/// YAML is 1,024 characters.
 const KEY_LENGTH_MAX: usize = 100;
 
 fn list(text: &mut String, indent: &str, key: &str, items: impl Iterator<Item = String>) {
@@ -125,23 +131,23 @@ fn line(text: &mut String, indent: &str, key: &str, value: &str) {
     let _ = writeln!(text, "{indent}{key}: {value}");
 }
 
-/// A value, in which `$` would begin a variable.
+/// A value. `$` is doubled, because it would begin a variable.
 fn scalar(value: &str) -> String {
-    quoted_where_needed(&value.replace('$', "$$"))
+    quoted_if_needed(&value.replace('$', "$$"))
 }
 
-/// Without quotes if neither YAML 1.1 nor 1.2 reads it as anything but a string; otherwise in double quotes.
-fn quoted_where_needed(text: &str) -> String {
-    let is_sign = |b: u8| b.is_ascii_alphanumeric() || b"._/@+:$-".contains(&b);
-    let is_bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
+/// A plain scalar if both YAML 1.1 and 1.2 read it as a string, otherwise a string in double quotes.
+fn quoted_if_needed(text: &str) -> String {
+    let is_plain_character = |b: u8| b.is_ascii_alphanumeric() || b"._/@+:$-".contains(&b);
+    let can_be_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && !text.ends_with(':')
-        && text.bytes().all(is_sign)
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
-    if is_bare { text.to_owned() } else { quoted(text) }
+        && text.bytes().all(is_plain_character)
+        && !YAML_KEYWORDS.contains(&text.to_ascii_lowercase().as_str());
+    if can_be_plain { text.to_owned() } else { quoted(text) }
 }
 
 /// Words that YAML 1.1 reads as a boolean or null.
-const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+const YAML_KEYWORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
@@ -151,7 +157,7 @@ fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
             // Not printable in YAML, a line break to some parsers, or invisible.
-            _ if character.is_control() || is_hidden(character) => {
+            _ if character.is_control() || is_invisible(character) => {
                 let _ = write!(quoted, "\\U{:08x}", u32::from(character));
             }
             _ => quoted.push(character),
@@ -161,7 +167,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-fn is_hidden(character: char) -> bool {
+fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{200b}'..='\u{200f}'

@@ -1,89 +1,90 @@
-//! Checks a template before it is executed: each member exists in the type that it is taken from, and no function is
-//! unknown. The engine itself prints `<no value>` for a member that does not exist, and its errors have no position.
+//! Checks the members and functions of a template before it is executed. The engine itself prints `<no value>` for a
+//! member that does not exist, and its errors have no position.
 //!
-//! It also finds out which members of the outermost value are used, so that nothing else is requested.
+//! The check also returns the members of the outermost value that the template uses, so that nothing else is requested.
 
 use std::collections::BTreeSet;
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 
-use super::kinds::{ANY, Kind, NUMBER, Struct, TEXT};
+use super::go_types::{ANY, GoStruct, GoType, NUMBER, TEXT};
 use super::{FUNCTIONS, TemplateError};
 use crate::suggest::nearest;
 
-/// The type of a value as far as it is known.
+/// The type of a value, as far as it follows from the text of the template.
 #[derive(Clone, Copy)]
-enum Known {
+enum StaticType {
     /// The outermost value.
     Root,
-    Kind(&'static Kind),
+    /// A value of this type.
+    GoType(&'static GoType),
 }
 
-const UNKNOWN: Known = Known::Kind(&ANY);
+const UNKNOWN_TYPE: StaticType = StaticType::GoType(&ANY);
 
-/// In [`Used`]: the outermost value is used as a whole.
-pub(super) const WHOLE: &str = ".";
+/// Stands in [`UsedMembers`] for the outermost value as a whole.
+pub(super) const WHOLE_ROOT: &str = ".";
 
 /// Members of the outermost value that a template uses.
-pub(super) type Used = BTreeSet<&'static str>;
+pub(super) type UsedMembers = BTreeSet<&'static str>;
 
 /// Checks a template whose outermost value has this type.
 ///
 /// # Errors
 /// The first member or function that does not exist.
-pub(super) fn check(text: &str, tree: &ListNode, root: &'static Struct) -> Result<Used, TemplateError> {
-    let mut checker = Checker { text, root, used: Used::new(), variables: vec![("$".into(), Known::Root)] };
-    checker.list(tree, Known::Root)?;
+pub(super) fn check(text: &str, tree: &ListNode, root: &'static GoStruct) -> Result<UsedMembers, TemplateError> {
+    let mut checker = Checker { text, root, used: UsedMembers::new(), variables: vec![("$".into(), StaticType::Root)] };
+    checker.list(tree, StaticType::Root)?;
     Ok(checker.used)
 }
 
 struct Checker<'t> {
     text: &'t str,
-    root: &'static Struct,
-    used: Used,
-    variables: Vec<(SmolStr, Known)>,
+    root: &'static GoStruct,
+    used: UsedMembers,
+    variables: Vec<(SmolStr, StaticType)>,
 }
 
 impl Checker<'_> {
-    fn list(&mut self, list: &ListNode, dot: Known) -> Result<(), TemplateError> {
+    fn list(&mut self, list: &ListNode, dot: StaticType) -> Result<(), TemplateError> {
         let scope = self.variables.len();
         list.nodes.iter().try_for_each(|node| self.node(node, dot))?;
         self.variables.truncate(scope);
         Ok(())
     }
 
-    fn node(&mut self, node: &Node, dot: Known) -> Result<(), TemplateError> {
+    fn node(&mut self, node: &Node, dot: StaticType) -> Result<(), TemplateError> {
         match node {
             Node::Text(_) | Node::Break(_) | Node::Continue(_) => Ok(()),
             Node::List(list) => self.list(list, dot),
             Node::Action(action) => {
-                let kind = self.pipe(&action.pipe, dot)?;
-                self.whole(kind);
-                self.declare(&action.pipe, &[kind]);
+                let value_type = self.pipe(&action.pipe, dot)?;
+                self.use_whole(value_type);
+                self.declare(&action.pipe, &[value_type]);
                 Ok(())
             }
             Node::If(branch) => self.branch(branch, dot, |_, _| (dot, Vec::new())),
-            Node::With(branch) => self.branch(branch, dot, |_, kind| (kind, vec![kind])),
-            Node::Range(branch) => self.branch(branch, dot, |checker, kind| {
-                let (key, element) = checker.elements(kind);
+            Node::With(branch) => self.branch(branch, dot, |_, value_type| (value_type, vec![value_type])),
+            Node::Range(branch) => self.branch(branch, dot, |checker, value_type| {
+                let (key, element) = checker.elements(value_type);
                 let declared = if branch.pipe.decl.len() > 1 { vec![key, element] } else { vec![element] };
                 (element, declared)
             }),
-            Node::Template(template) => Err(self.refuse(template.pos, NO_TEMPLATES)),
-            Node::Define(define) => Err(self.refuse(define.pos, NO_TEMPLATES)),
+            Node::Template(template) => Err(self.error_at(template.pos, NESTED_TEMPLATES_UNSUPPORTED)),
+            Node::Define(define) => Err(self.error_at(define.pos, NESTED_TEMPLATES_UNSUPPORTED)),
         }
     }
 
     fn branch(
         &mut self,
         branch: &BranchNode,
-        dot: Known,
-        inside: impl FnOnce(&mut Self, Known) -> (Known, Vec<Known>),
+        dot: StaticType,
+        types_inside: impl FnOnce(&mut Self, StaticType) -> (StaticType, Vec<StaticType>),
     ) -> Result<(), TemplateError> {
         let scope = self.variables.len();
-        let kind = self.pipe(&branch.pipe, dot)?;
-        let (inner, declared) = inside(self, kind);
-        let declared = if declared.is_empty() { vec![kind] } else { declared };
+        let value_type = self.pipe(&branch.pipe, dot)?;
+        let (inner, declared) = types_inside(self, value_type);
+        let declared = if declared.is_empty() { vec![value_type] } else { declared };
         self.declare(&branch.pipe, &declared);
         self.list(&branch.body, inner)?;
         branch.else_body.iter().try_for_each(|body| self.list(body, dot))?;
@@ -91,31 +92,36 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn declare(&mut self, pipe: &PipeNode, kinds: &[Known]) {
-        for (place, name) in pipe.decl.iter().enumerate() {
-            let kind = kinds.get(place).copied().unwrap_or(UNKNOWN);
+    fn declare(&mut self, pipe: &PipeNode, types: &[StaticType]) {
+        for (number, name) in pipe.decl.iter().enumerate() {
+            let value_type = types.get(number).copied().unwrap_or(UNKNOWN_TYPE);
             if !pipe.is_assign {
-                self.variables.push((name.clone(), kind));
+                self.variables.push((name.clone(), value_type));
                 continue;
             }
-            self.whole(kind);
-            // It may keep its value, because the assignment need not be executed.
-            if let Some((_, known)) = self.variables.iter_mut().rev().find(|(other, _)| other == name) {
-                *known = UNKNOWN;
+            self.use_whole(value_type);
+            // The variable may keep its value, because the assignment may not be executed.
+            if let Some((_, variable_type)) = self.variables.iter_mut().rev().find(|(other, _)| other == name) {
+                *variable_type = UNKNOWN_TYPE;
             }
         }
     }
 
-    fn pipe(&mut self, pipe: &PipeNode, dot: Known) -> Result<Known, TemplateError> {
-        let mut kind = None;
+    fn pipe(&mut self, pipe: &PipeNode, dot: StaticType) -> Result<StaticType, TemplateError> {
+        let mut value_type = None;
         for command in &pipe.commands {
-            kind = Some(self.command(command, dot, kind)?);
+            value_type = Some(self.command(command, dot, value_type)?);
         }
-        Ok(kind.unwrap_or(UNKNOWN))
+        Ok(value_type.unwrap_or(UNKNOWN_TYPE))
     }
 
-    fn command(&mut self, command: &CommandNode, dot: Known, piped: Option<Known>) -> Result<Known, TemplateError> {
-        let Some((first, rest)) = command.args.split_first() else { return Ok(UNKNOWN) };
+    fn command(
+        &mut self,
+        command: &CommandNode,
+        dot: StaticType,
+        piped: Option<StaticType>,
+    ) -> Result<StaticType, TemplateError> {
+        let Some((first, rest)) = command.args.split_first() else { return Ok(UNKNOWN_TYPE) };
         let (function, fields): (_, &[SmolStr]) = match first {
             Expr::Identifier(pos, name) => (Some((*pos, name)), &[]),
             Expr::Chain(_, inner, fields) => match &**inner {
@@ -125,124 +131,137 @@ impl Checker<'_> {
             _ => (None, &[]),
         };
         let Some((pos, name)) = function else {
-            let kind = self.expression(first, dot)?;
+            let value_type = self.expression(first, dot)?;
             for argument in rest {
-                let kind = self.expression(argument, dot)?;
-                self.whole(kind);
+                let value_type = self.expression(argument, dot)?;
+                self.use_whole(value_type);
             }
-            return Ok(kind);
+            return Ok(value_type);
         };
-        self.function(pos, name)?;
+        self.check_function(pos, name)?;
         let mut arguments = Vec::new();
         for argument in rest {
             arguments.push(self.expression(argument, dot)?);
         }
         arguments.extend(piped);
-        arguments.iter().for_each(|kind| self.whole(*kind));
-        let result = self.result(name, &arguments);
+        arguments.iter().for_each(|value_type| self.use_whole(*value_type));
+        let result = self.result_type(name, &arguments);
         self.fields(first.pos(), result, fields)
     }
 
-    fn function(&self, pos: Pos, name: &str) -> Result<(), TemplateError> {
+    fn check_function(&self, pos: Pos, name: &str) -> Result<(), TemplateError> {
         if FUNCTIONS.contains(&name) {
             return Ok(());
         }
-        let near = nearest(name, FUNCTIONS.iter().copied());
-        let meant = near.map(|near| format!(", did you mean '{near}'?")).unwrap_or_default();
-        Err(self.refuse(pos, &format!("there is no function {name:?}{meant}")))
+        let nearest_name = nearest(name, FUNCTIONS.iter().copied());
+        let suggestion =
+            nearest_name.map(|nearest_name| format!(", did you mean '{nearest_name}'?")).unwrap_or_default();
+        Err(self.error_at(pos, &format!("there is no function {name:?}{suggestion}")))
     }
 
-    fn result(&mut self, name: &str, arguments: &[Known]) -> Known {
+    fn result_type(&mut self, name: &str, arguments: &[StaticType]) -> StaticType {
         match (name, arguments) {
-            ("index", [of, indexes @ ..]) => indexes.iter().fold(*of, |of, _| self.elements(of).1),
-            ("slice", [of, ..]) => *of,
-            ("len", _) => Known::Kind(&NUMBER),
-            ("json" | "join" | "lower" | "upper" | "print" | "printf" | "println" | "html" | "js" | "urlquery", _) => {
-                Known::Kind(&TEXT)
+            ("index", [container, indexes @ ..]) => {
+                indexes.iter().fold(*container, |container, _| self.elements(container).1)
             }
-            _ => UNKNOWN,
+            ("slice", [container, ..]) => *container,
+            ("len", _) => StaticType::GoType(&NUMBER),
+            ("json" | "join" | "lower" | "upper" | "print" | "printf" | "println" | "html" | "js" | "urlquery", _) => {
+                StaticType::GoType(&TEXT)
+            }
+            _ => UNKNOWN_TYPE,
         }
     }
 
-    fn expression(&mut self, expression: &Expr, dot: Known) -> Result<Known, TemplateError> {
+    fn expression(&mut self, expression: &Expr, dot: StaticType) -> Result<StaticType, TemplateError> {
         match expression {
             Expr::Dot(_) => Ok(dot),
             Expr::Field(pos, fields) => self.fields(*pos, dot, fields),
             Expr::Variable(pos, name, fields) => {
-                let known = self.variables.iter().rev().find(|(other, _)| other == name).map(|(_, kind)| *kind);
-                let known = known.ok_or_else(|| self.refuse(*pos, &format!("there is no variable {name}")))?;
-                self.fields(*pos, known, fields)
+                let variable_type =
+                    self.variables.iter().rev().find(|(other, _)| other == name).map(|(_, value_type)| *value_type);
+                let variable_type =
+                    variable_type.ok_or_else(|| self.error_at(*pos, &format!("there is no variable {name}")))?;
+                self.fields(*pos, variable_type, fields)
             }
             Expr::Chain(pos, inner, fields) => {
-                let kind = self.expression(inner, dot)?;
-                self.fields(*pos, kind, fields)
+                let value_type = self.expression(inner, dot)?;
+                self.fields(*pos, value_type, fields)
             }
             Expr::Pipe(_, pipe) => {
-                let kind = self.pipe(pipe, dot)?;
-                self.declare(pipe, &[kind]);
-                Ok(kind)
+                let value_type = self.pipe(pipe, dot)?;
+                self.declare(pipe, &[value_type]);
+                Ok(value_type)
             }
             Expr::Identifier(pos, name) => {
-                self.function(*pos, name)?;
-                Ok(UNKNOWN)
+                self.check_function(*pos, name)?;
+                Ok(UNKNOWN_TYPE)
             }
-            Expr::String(..) => Ok(Known::Kind(&TEXT)),
-            Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => Ok(UNKNOWN),
+            Expr::String(..) => Ok(StaticType::GoType(&TEXT)),
+            Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => Ok(UNKNOWN_TYPE),
         }
     }
 
-    /// A value is used with all its members. Those that JSON does not have are used by their names only.
-    fn whole(&mut self, kind: Known) {
-        if matches!(kind, Known::Root) {
-            self.used.insert(WHOLE);
+    /// Records the use of a value as a whole. This excludes members that JSON does not have: they are used by name
+    /// only.
+    fn use_whole(&mut self, value_type: StaticType) {
+        if matches!(value_type, StaticType::Root) {
+            self.used.insert(WHOLE_ROOT);
         }
     }
 
-    fn fields(&mut self, pos: Pos, mut kind: Known, fields: &[SmolStr]) -> Result<Known, TemplateError> {
+    fn fields(
+        &mut self,
+        pos: Pos,
+        mut value_type: StaticType,
+        fields: &[SmolStr],
+    ) -> Result<StaticType, TemplateError> {
         for field in fields {
-            kind = Known::Kind(self.field(pos, kind, field)?);
+            value_type = StaticType::GoType(self.field(pos, value_type, field)?);
         }
-        Ok(kind)
+        Ok(value_type)
     }
 
-    fn field(&mut self, pos: Pos, kind: Known, name: &str) -> Result<&'static Kind, TemplateError> {
-        let of = match kind {
-            Known::Root => self.root,
-            Known::Kind(Kind::Any) => return Ok(&ANY),
-            Known::Kind(Kind::Map(element)) => return Ok(element),
-            Known::Kind(Kind::Struct(of) | Kind::Pointer(Kind::Struct(of))) => of,
-            Known::Kind(Kind::List(_)) => {
-                return Err(self.refuse(pos, &format!("a list has no member {name:?}: use range or index")));
+    fn field(&mut self, pos: Pos, value_type: StaticType, name: &str) -> Result<&'static GoType, TemplateError> {
+        let go_struct = match value_type {
+            StaticType::Root => self.root,
+            StaticType::GoType(GoType::Any) => return Ok(&ANY),
+            StaticType::GoType(GoType::Map(element)) => return Ok(element),
+            StaticType::GoType(GoType::Struct(go_struct) | GoType::Pointer(GoType::Struct(go_struct))) => go_struct,
+            StaticType::GoType(GoType::List(_)) => {
+                return Err(self.error_at(pos, &format!("a list has no member {name:?}: use range or index")));
             }
-            Known::Kind(_) => return Err(self.refuse(pos, &format!("there is no member {name:?} in a text or number"))),
+            StaticType::GoType(_) => {
+                return Err(self.error_at(pos, &format!("there is no member {name:?} in a text or number")));
+            }
         };
-        let Some(member) = of.members.iter().find(|member| member.name == name) else {
-            let names: Vec<&str> = of.members.iter().map(|member| member.name).collect();
-            let why = format!("there is no member {name:?} of {}, which has {}", of.name, names.join(", "));
-            return Err(self.refuse(pos, &why));
+        let Some(member) = go_struct.members.iter().find(|member| member.name == name) else {
+            let names: Vec<&str> = go_struct.members.iter().map(|member| member.name).collect();
+            let why = format!("there is no member {name:?} of {}, which has {}", go_struct.name, names.join(", "));
+            return Err(self.error_at(pos, &why));
         };
-        if matches!(kind, Known::Root) {
+        if matches!(value_type, StaticType::Root) {
             self.used.insert(member.name);
         }
-        Ok(member.kind)
+        Ok(member.go_type)
     }
 
-    /// The types of the keys and the elements that `range` and `index` give.
-    fn elements(&mut self, kind: Known) -> (Known, Known) {
-        self.whole(kind);
-        match kind {
-            Known::Kind(Kind::List(element)) => (Known::Kind(&NUMBER), Known::Kind(element)),
-            Known::Kind(Kind::Map(element)) => (Known::Kind(&TEXT), Known::Kind(element)),
-            _ => (UNKNOWN, UNKNOWN),
+    /// The types of the keys and elements of a value in `range` and `index`.
+    fn elements(&mut self, value_type: StaticType) -> (StaticType, StaticType) {
+        self.use_whole(value_type);
+        match value_type {
+            StaticType::GoType(GoType::List(element)) => (StaticType::GoType(&NUMBER), StaticType::GoType(element)),
+            StaticType::GoType(GoType::Map(element)) => (StaticType::GoType(&TEXT), StaticType::GoType(element)),
+            _ => (UNKNOWN_TYPE, UNKNOWN_TYPE),
         }
     }
 
-    fn refuse(&self, pos: Pos, why: &str) -> TemplateError {
+    fn error_at(&self, pos: Pos, why: &str) -> TemplateError {
         TemplateError::at(self.text, pos.offset, why)
     }
 }
 
-/// Where a node begins, in bytes.
+/// The offset of a node, in bytes.
 pub(super) fn position(node: &Node) -> usize {
     let pos = match node {
         Node::Text(node) => node.pos,
@@ -256,5 +275,5 @@ pub(super) fn position(node: &Node) -> usize {
     pos.offset
 }
 
-pub(super) const NO_TEMPLATES: &str =
+pub(super) const NESTED_TEMPLATES_UNSUPPORTED: &str =
     "define, block and template are not supported: a template cannot call another one";

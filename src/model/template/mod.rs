@@ -1,14 +1,14 @@
-//! Go templates over an image, as `docker buildx imagetools inspect --format` has them.
+//! Go templates about an image, as in `docker buildx imagetools inspect --format`.
 //!
-//! The language is that of the crate gotmpl, a port of Go's `text/template`. Here are the values that a template sees,
-//! the functions that docker adds, and limits. `define`, `block` and `template` are refused: with them a short template
-//! could run for ever.
+//! The crate gotmpl, a port of Go's `text/template`, parses and executes them. This module adds the values of a
+//! template, the functions of docker, and limits. `define`, `block` and `template` are refused, because with them a
+//! short template could run for ever.
 
 mod check;
 mod functions;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod kinds;
+mod go_types;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -25,16 +25,16 @@ use crate::model::descriptor::Descriptor;
 use crate::model::json;
 use crate::sanitize;
 use functions::FUNCTIONS;
-use kinds::{IMAGE_MEMBER, Kind, PROVENANCE_MEMBER, SBOM_MEMBER};
-use value::Types;
+use go_types::{GoType, IMAGE_MEMBER, PROVENANCE_MEMBER, SBOM_MEMBER};
+use value::MapTypes;
 
-/// The longest template, in bytes.
+/// The maximum length of a template, in bytes.
 const TEMPLATE_MAX: usize = 64 << 10;
-/// The most iterations of all `range` actions together.
+/// The maximum number of iterations of all `range` actions together.
 const ITERATIONS_MAX: u64 = 1_000_000;
-/// Added to a template to see whether its end was read.
-const MARK: &str = "\u{0}";
-/// The longest output, in bytes.
+/// Appended to a template to check that the parser has read it to its end.
+const END_MARKER: &str = "\u{0}";
+/// The maximum length of the output, in bytes.
 const OUTPUT_MAX: usize = functions::TEXT_MAX;
 
 /// Why a template cannot be used.
@@ -45,7 +45,7 @@ const OUTPUT_MAX: usize = functions::TEXT_MAX;
 pub struct TemplateError {
     /// The line and the column, from 1, if they are known.
     pub position: Option<(usize, usize)>,
-    /// What is wrong with it.
+    /// What is wrong.
     pub why: String,
 }
 
@@ -81,20 +81,20 @@ impl From<EngineError> for TemplateError {
     }
 }
 
-/// A template as it was typed. It can be parsed.
+/// A valid template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     text: String,
-    needs: Needs,
+    needs: TemplateNeeds,
 }
 
-/// What a template uses beside the manifest.
+/// The data that a template uses in addition to the manifest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needs {
+pub struct TemplateNeeds {
     /// The configurations of the images.
     pub image: bool,
-    /// Whether `.Image` is written in it. Otherwise only the whole value has it, as in `{{json .}}`.
-    pub image_by_name: bool,
+    /// Whether the template names `.Image`. Otherwise only the outermost value contains it, as in `{{json .}}`.
+    pub names_image: bool,
     /// Provenance attestations.
     pub provenance: bool,
     /// SBOM attestations.
@@ -110,14 +110,14 @@ pub enum TemplateManifest {
     List(Vec<u8>, Descriptor),
 }
 
-/// What a template describes. Platforms are `os/arch[/variant]`.
+/// The data for a template. Platforms are written as `os/arch[/variant]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateData {
     /// The name as it was typed.
     pub name: String,
     /// The manifest.
     pub manifest: TemplateManifest,
-    /// The number of platforms. Where there are several, `.Image`, `.Provenance` and `.SBOM` are maps of platforms.
+    /// The number of platforms. If there are several, `.Image`, `.Provenance` and `.SBOM` are maps of platforms.
     pub platforms: usize,
     /// Configurations of images, by platform.
     pub images: BTreeMap<String, serde_json::Value>,
@@ -128,8 +128,8 @@ pub struct TemplateData {
 }
 
 impl TemplateData {
-    /// What is known of a manifest alone.
-    pub fn of_manifest(name: &str, manifest: TemplateManifest) -> TemplateData {
+    /// The data of a manifest alone.
+    pub fn new(name: &str, manifest: TemplateManifest) -> TemplateData {
         let (images, provenance, sbom) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         TemplateData { name: name.to_owned(), manifest, platforms: 0, images, provenance, sbom }
     }
@@ -139,70 +139,70 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// A text that is not a template, an unknown function, a member that no image has, and what is not supported.
+    /// A text that is not a template, an unknown function or member, and an action that is not supported.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
-        let used = check::check(text, &tree(text)?, &kinds::UNKNOWN)?;
-        let by_name = used.contains(IMAGE_MEMBER);
-        let needs = Needs {
-            image: by_name || used.contains(check::WHOLE),
-            image_by_name: by_name,
+        let used = check::check(text, &tree(text)?, &go_types::ROOT_UNKNOWN)?;
+        let names_image = used.contains(IMAGE_MEMBER);
+        let needs = TemplateNeeds {
+            image: names_image || used.contains(check::WHOLE_ROOT),
+            names_image,
             provenance: used.contains(PROVENANCE_MEMBER),
             sbom: used.contains(SBOM_MEMBER),
         };
         Ok(Template { text: text.to_owned(), needs })
     }
 
-    /// What it uses beside the manifest.
-    pub fn needs(&self) -> Needs {
+    /// The data that it uses in addition to the manifest.
+    pub fn needs(&self) -> TemplateNeeds {
         self.needs
     }
 
-    /// Whether it is the manifest alone, which buildx prints as lines for people.
-    pub fn is_manifest_alone(&self) -> bool {
+    /// Whether the template is `{{.Manifest}}`, which buildx prints as text for people.
+    pub fn is_manifest_only(&self) -> bool {
         let inner = self.text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         inner.is_some_and(|inner| inner.trim() == ".Manifest")
     }
 
-    /// The text that it makes of an image. Characters that could control a terminal become `?`.
+    /// Executes the template. In its output, characters that could control a terminal become `?`.
     ///
     /// # Errors
-    /// A member that this image does not have, an operation that its values do not have, and more than the limits
-    /// permit.
+    /// A member that this image does not have, an operation that its values do not support, and an exceeded limit.
     pub fn execute(&self, data: &TemplateData) -> Result<String, TemplateError> {
         let root = match data.manifest {
-            TemplateManifest::Image(_) => &kinds::OF_IMAGE,
-            TemplateManifest::List(..) if data.platforms > 1 => &kinds::OF_LIST,
-            TemplateManifest::List(..) => &kinds::OF_SINGLE,
+            TemplateManifest::Image(_) => &go_types::ROOT_IMAGE,
+            TemplateManifest::List(..) if data.platforms > 1 => &go_types::ROOT_PLATFORMS,
+            TemplateManifest::List(..) => &go_types::ROOT_ONE_PLATFORM,
         };
         let tree = tree(&self.text)?;
         check::check(&self.text, &tree, root)?;
-        let mut types = Types::default();
-        let document = |error: DocumentError| TemplateError::without_position(error.to_string());
-        let values = values(&mut types, data).map_err(document)?;
-        let dot = types.make(root, values);
+        let mut types = MapTypes::default();
+        let document_error = |error: DocumentError| TemplateError::without_position(error.to_string());
+        let values = values(&mut types, data).map_err(document_error)?;
+        let dot = types.struct_value(root, values);
         let engine = gotmpl::Template::new("format").funcs(functions::functions(&Arc::new(types)));
         let engine = engine.max_range_iters(ITERATIONS_MAX).parse(&self.text)?;
-        let mut output = Output(String::new());
+        let mut output = BoundedOutput(String::new());
         engine.execute_fmt(&mut output, &dot)?;
-        let tame =
+        let printable =
             |character| if sanitize::is_printable(character) || "\n\t".contains(character) { character } else { '?' };
-        Ok(output.0.chars().map(tame).collect())
+        Ok(output.0.chars().map(printable).collect())
     }
 }
 
+/// Parses a template.
 fn tree(text: &str) -> Result<ListNode, TemplateError> {
     if text.len() > TEMPLATE_MAX {
         return Err(TemplateError::without_position(format!("it is longer than {} KiB", TEMPLATE_MAX >> 10)));
     }
     Parser::new(text, "{{", "}}")?.parse()?;
-    // The parser stops without an error at an `end` that ends nothing, so a mark shows whether it has read everything.
-    let marked = format!("{text}{MARK}");
+    // The parser stops without an error at an `end` without a beginning. Then the marker is not the last node.
+    let marked = format!("{text}{END_MARKER}");
     let (mut tree, defines) = Parser::new(&marked, "{{", "}}")?.parse()?;
     if let Some(define) = defines.first() {
-        return Err(TemplateError::at(text, define.pos.offset, check::NO_TEMPLATES));
+        return Err(TemplateError::at(text, define.pos.offset, check::NESTED_TEMPLATES_UNSUPPORTED));
     }
     match tree.nodes.pop() {
-        Some(Node::Text(last)) if last.text.ends_with(MARK) => Ok(tree),
+        Some(Node::Text(last)) if last.text.ends_with(END_MARKER) => Ok(tree),
         last => {
             let why = "after this stands an end or else without its beginning";
             Err(TemplateError::at(text, last.map_or(0, |last| check::position(&last)), why))
@@ -211,19 +211,19 @@ fn tree(text: &str) -> Result<ListNode, TemplateError> {
 }
 
 /// The members of the outermost value.
-fn values(types: &mut Types, data: &TemplateData) -> Result<Vec<(&'static str, Value)>, DocumentError> {
-    let (kind, manifest) = match &data.manifest {
-        TemplateManifest::Image(descriptor) => (&kinds::DESCRIPTOR, serde_json::to_value(descriptor)?),
+fn values(types: &mut MapTypes, data: &TemplateData) -> Result<Vec<(&'static str, Value)>, DocumentError> {
+    let (go_type, manifest) = match &data.manifest {
+        TemplateManifest::Image(descriptor) => (&go_types::DESCRIPTOR, serde_json::to_value(descriptor)?),
         TemplateManifest::List(bytes, own) => {
             let mut index = json::parse(bytes)?;
             if let serde_json::Value::Object(members) = &mut index {
                 members.insert("digest".to_owned(), own.digest.as_str().into());
                 members.insert("size".to_owned(), own.size.into());
             }
-            (&kinds::INDEX, index)
+            (&go_types::INDEX, index)
         }
     };
-    let is_list = matches!(data.manifest, TemplateManifest::List(..)) && data.platforms > 1;
+    let is_multi_platform = matches!(data.manifest, TemplateManifest::List(..)) && data.platforms > 1;
     let slsa = |found: &serde_json::Value| serde_json::json!({ "SLSA": found });
     let spdx = |found: &Vec<serde_json::Value>| {
         let (first, more) = found.split_first().map_or((None, &[][..]), |(first, more)| (Some(first), more));
@@ -232,34 +232,34 @@ fn values(types: &mut Types, data: &TemplateData) -> Result<Vec<(&'static str, V
     let image = serde_json::Value::clone;
     Ok(vec![
         ("Name", value::text(&data.name)),
-        ("Manifest", types.read(kind, &manifest)?),
-        (IMAGE_MEMBER, of_platforms(types, &kinds::AN_IMAGE, &data.images, image, is_list)?),
-        (PROVENANCE_MEMBER, of_platforms(types, &kinds::PROVENANCE, &data.provenance, slsa, is_list)?),
-        (SBOM_MEMBER, of_platforms(types, &kinds::SBOM, &data.sbom, spdx, is_list)?),
+        ("Manifest", types.read(go_type, &manifest)?),
+        (IMAGE_MEMBER, per_platform(types, &go_types::IMAGE_POINTER, &data.images, image, is_multi_platform)?),
+        (PROVENANCE_MEMBER, per_platform(types, &go_types::PROVENANCE, &data.provenance, slsa, is_multi_platform)?),
+        (SBOM_MEMBER, per_platform(types, &go_types::SBOM, &data.sbom, spdx, is_multi_platform)?),
     ])
 }
 
-/// What each platform has, or where there is one platform at most, what that has.
-fn of_platforms<T>(
-    types: &mut Types,
-    kind: &'static Kind,
+/// The documents of all platforms as a map; of a single platform, its document.
+fn per_platform<T>(
+    types: &mut MapTypes,
+    go_type: &'static GoType,
     found: &BTreeMap<String, T>,
     document: impl Fn(&T) -> serde_json::Value,
-    is_list: bool,
+    is_multi_platform: bool,
 ) -> Result<Value, DocumentError> {
-    if !is_list {
+    if !is_multi_platform {
         let document = found.values().next().map_or(serde_json::Value::Null, document);
-        return Ok(types.read(kind, &document)?);
+        return Ok(types.read(go_type, &document)?);
     }
     let read =
-        |(platform, found): (&String, &T)| Ok((Arc::from(platform.as_str()), types.read(kind, &document(found))?));
+        |(platform, found): (&String, &T)| Ok((Arc::from(platform.as_str()), types.read(go_type, &document(found))?));
     Ok(Value::Map(Arc::new(found.iter().map(read).collect::<Result<_, DocumentError>>()?)))
 }
 
-/// An output that does not grow without end.
-struct Output(String);
+/// An output of limited length.
+struct BoundedOutput(String);
 
-impl fmt::Write for Output {
+impl fmt::Write for BoundedOutput {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.0.len().saturating_add(text.len()) > OUTPUT_MAX {
             return Err(fmt::Error);

@@ -4,7 +4,7 @@ use super::*;
 
 const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-fn line(architecture: &str) -> serde_json::Value {
+fn descriptor(architecture: &str) -> serde_json::Value {
     json!({
         "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2, "digest": DIGEST,
         "platform": { "os": "linux", "architecture": architecture },
@@ -13,9 +13,10 @@ fn line(architecture: &str) -> serde_json::Value {
 }
 
 fn list(architectures: &[&str]) -> TemplateData {
-    let lines: Vec<_> = architectures.iter().map(|architecture| line(architecture)).collect();
-    let bytes = json!({ "manifests": lines, "mediaType": "m", "schemaVersion": 2, "own": 1 }).to_string().into_bytes();
-    let own = Descriptor::of("m", &bytes);
+    let descriptors: Vec<_> = architectures.iter().map(|architecture| descriptor(architecture)).collect();
+    let bytes =
+        json!({ "manifests": descriptors, "mediaType": "m", "schemaVersion": 2, "own": 1 }).to_string().into_bytes();
+    let own = Descriptor::for_content("m", &bytes);
     let image = |architecture: &&str| {
         let config = json!({ "User": "me", "Env": ["A=1", "B=2"], "Labels": { "k": "v" } });
         let image = json!({ "architecture": architecture, "os": "linux", "config": config, "history": [{}] });
@@ -26,7 +27,7 @@ fn list(architectures: &[&str]) -> TemplateData {
         images: architectures.iter().map(image).collect(),
         provenance: [("linux/amd64".to_owned(), json!({ "b": 1, "a": 1e21, "c": 1.5 }))].into(),
         sbom: [("linux/amd64".to_owned(), vec![json!({ "SPDXID": "x" }), json!({ "SPDXID": "y" })])].into(),
-        ..TemplateData::of_manifest("app:1", TemplateManifest::List(bytes, own))
+        ..TemplateData::new("app:1", TemplateManifest::List(bytes, own))
     }
 }
 
@@ -36,8 +37,8 @@ fn run(text: &str, data: &TemplateData) -> Result<String, String> {
 }
 
 #[test]
-fn what_scripts_use_is_there() {
-    let two = &list(&["amd64", "arm64"]);
+fn execute_prints_the_members_that_scripts_use() {
+    let two_platforms = &list(&["amd64", "arm64"]);
     for (text, expected) in [
         ("{{.Name}}", "app:1"),
         ("{{ .Manifest.MediaType }}", "m"),
@@ -66,24 +67,30 @@ fn what_scripts_use_is_there() {
         ("{{if gt (len .Manifest.Manifests) 1}}many{{end}}{{range .Manifest.Manifests}}{{break}}{{end}}", "many"),
     ] {
         assert_eq!(
-            run(text, two).unwrap_or_else(|error| error),
-            expected.replace("77", &(6 + two_digest(two)).to_string()),
+            run(text, two_platforms).unwrap_or_else(|error| error),
+            expected.replace("77", &(6 + digest_length(two_platforms)).to_string()),
             "{text}"
         );
     }
-    let one = &list(&["amd64"]);
-    assert_eq!(run("{{.Image.OS}} {{.Image.Architecture}} {{.Image.Config.User}}", one).unwrap(), "linux amd64 me");
-    assert_eq!(run("{{.SBOM.SPDX.SPDXID}}{{range .SBOM.AdditionalSPDXs}}{{.SPDXID}}{{end}}", one).unwrap(), "xy");
+    let one_platform = &list(&["amd64"]);
+    assert_eq!(
+        run("{{.Image.OS}} {{.Image.Architecture}} {{.Image.Config.User}}", one_platform).unwrap(),
+        "linux amd64 me"
+    );
+    assert_eq!(
+        run("{{.SBOM.SPDX.SPDXID}}{{range .SBOM.AdditionalSPDXs}}{{.SPDXID}}{{end}}", one_platform).unwrap(),
+        "xy"
+    );
 }
 
-fn two_digest(data: &TemplateData) -> usize {
+fn digest_length(data: &TemplateData) -> usize {
     let TemplateManifest::List(_, own) = &data.manifest else { return 0 };
     own.digest.as_str().len()
 }
 
-/// Go's order and names of members, two spaces a level, no member of others.
+/// The JSON has the order and the names of Go's members, two spaces a level, and no unknown members.
 #[test]
-fn json_is_buildx() {
+fn json_function_prints_what_buildx_prints() {
     let data = list(&["amd64"]);
     let TemplateManifest::List(_, own) = &data.manifest else { panic!("no list") };
     let expected = format!(
@@ -111,28 +118,28 @@ fn json_is_buildx() {
         own.digest, own.size
     );
     assert_eq!(run("{{json .Manifest}}", &data).unwrap(), expected);
-    let flat = |text: &str| run(text, &data).unwrap().split_whitespace().collect::<String>();
-    assert_eq!(flat("{{json .Provenance}}"), r#"{"SLSA":{"a":1e+21,"b":1,"c":1.5}}"#);
-    assert_eq!(flat("{{json .SBOM}}"), r#"{"SPDX":{"SPDXID":"x"},"AdditionalSPDXs":[{"SPDXID":"y"}]}"#);
+    let without_spaces = |text: &str| run(text, &data).unwrap().split_whitespace().collect::<String>();
+    assert_eq!(without_spaces("{{json .Provenance}}"), r#"{"SLSA":{"a":1e+21,"b":1,"c":1.5}}"#);
+    assert_eq!(without_spaces("{{json .SBOM}}"), r#"{"SPDX":{"SPDXID":"x"},"AdditionalSPDXs":[{"SPDXID":"y"}]}"#);
     let image = concat!(
         r#"{"architecture":"amd64","os":"linux","config":{"User":"me","Env":["A=1","B=2"],"Labels":{"k":"v"}},"#,
         r#""rootfs":{"type":"","diff_ids":[]},"history":[{}]}"#
     );
-    assert_eq!(flat("{{json .Image}}"), image);
+    assert_eq!(without_spaces("{{json .Image}}"), image);
     assert_eq!(
-        flat("{{json .}}"),
-        format!(r#"{{"name":"app:1","manifest":{},"image":{image}}}"#, flat("{{json .Manifest}}"))
+        without_spaces("{{json .}}"),
+        format!(r#"{{"name":"app:1","manifest":{},"image":{image}}}"#, without_spaces("{{json .Manifest}}"))
     );
     assert_eq!(
-        flat("{{json .Name}}{{json 1}}{{json nil}}{{json .Manifest.Manifests}}").split("null").next(),
+        without_spaces("{{json .Name}}{{json 1}}{{json nil}}{{json .Manifest.Manifests}}").split("null").next(),
         Some("\"app:1\"1")
     );
 }
 
 #[test]
-fn only_what_is_used_is_needed() {
+fn needs_contains_only_what_a_template_uses() {
     let needs = |text: &str| {
-        let Needs { image, provenance, sbom, .. } = Template::parse(text).unwrap().needs();
+        let TemplateNeeds { image, provenance, sbom, .. } = Template::parse(text).unwrap().needs();
         (image, provenance, sbom)
     };
     assert_eq!(needs("{{json .Manifest}}{{.Name}}"), (false, false, false));
@@ -142,12 +149,12 @@ fn only_what_is_used_is_needed() {
     assert_eq!(needs("{{$x := .}}{{print $x}}"), (true, false, false));
     assert_eq!(needs("{{with .Manifest}}{{json $.Image}}{{end}}"), (true, false, false));
     assert_eq!(needs("{{json .SBOM}}{{$.Provenance.SLSA}}"), (false, true, true));
-    assert!(Template::parse("{{ .Manifest }}").unwrap().is_manifest_alone());
-    assert!(!Template::parse("{{ .Manifest.Digest }}").unwrap().is_manifest_alone());
+    assert!(Template::parse("{{ .Manifest }}").unwrap().is_manifest_only());
+    assert!(!Template::parse("{{ .Manifest.Digest }}").unwrap().is_manifest_only());
 }
 
 #[test]
-fn errors_say_where() {
+fn template_errors_have_a_position() {
     let data = list(&["amd64", "arm64"]);
     for (text, expected) in [
         ("{{.Name", "when read: template: 1:"),
@@ -169,9 +176,9 @@ fn errors_say_where() {
     }
 }
 
-/// A short template that would run or grow for ever ends with an error.
+/// A short template that would run or grow for ever is refused.
 #[test]
-fn a_template_that_grows_ends() {
+fn execute_ends_a_template_that_grows_without_bound() {
     let data = list(&["amd64", "arm64"]);
     let doubled = "{{$x := \"xxxxxxxxxxxxxxxx\"}}{{range 100}}{{$x = print $x $x}}{{end}}";
     assert_eq!(run(doubled, &data).unwrap_err(), "template: it makes more than 256 MiB of text");
@@ -183,7 +190,7 @@ fn a_template_that_grows_ends() {
 }
 
 #[test]
-fn documents_of_other_types_are_errors() {
+fn execute_refuses_a_document_with_a_member_of_another_type() {
     let mut data = list(&["amd64"]);
     data.images.insert("linux/amd64".to_owned(), json!({ "config": { "Env": "x" } }));
     let error = run("{{.Image.OS}}", &data).unwrap_err();

@@ -7,7 +7,7 @@ use clap::Parser;
 use crate::cli::args::possible_values::one_of;
 use crate::cli::args::values::{self, RefArg};
 use crate::core::request::PlatformFilter;
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::secret::Secret;
 
 /// The flags of the whole program.
@@ -34,7 +34,7 @@ pub struct ToolGlobals {
 }
 
 /// The forms of the list to push. manifest-tool has no automatic choice.
-const TOOL_FORMS: &[(&str, Form)] = &[("docker", Form::Docker), ("oci", Form::Oci)];
+const TOOL_FORMS: &[(&str, ListFormat)] = &[("docker", ListFormat::Docker), ("oci", ListFormat::Oci)];
 
 /// `inspect`.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -60,7 +60,7 @@ pub struct ToolInspect {
 pub struct ToolPush {
     /// Form of the list: "docker" or "oci" (default "docker")
     #[arg(long = "type", value_name = "value", value_parser = one_of(TOOL_FORMS), default_value = "docker")]
-    pub list_format: Form,
+    pub list_format: ListFormat,
     /// Leave out images that the registry does not have
     #[arg(long)]
     pub ignore_missing: bool,

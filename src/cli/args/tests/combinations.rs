@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cli::report;
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 
 fn push(line: &[&str]) -> Push {
     match run_command(line) {
@@ -69,7 +69,7 @@ fn flag_values_have_types_and_defaults() {
         "me",
         "--password-stdin",
     ]);
-    assert_eq!(full.publish.list_format, Form::Oci);
+    assert_eq!(full.publish.list_format, ListFormat::Oci);
     assert_eq!(full.publish.format, Some(PublishFormat::Json));
     assert_eq!(full.publish.digest_file, Some(PathBuf::from("d")));
     assert_eq!(full.publish.metadata_file, Some(PathBuf::from("m")));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::super::manifest_tool as tool;
 use super::*;
 use crate::cli::report;
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::secret::Secret;
 
 fn run_request(line: &[&str]) -> (ToolGlobals, ToolCommand) {
@@ -67,7 +67,7 @@ fn values_that_look_like_flags_or_commands_stay_values() {
 
 #[test]
 fn push_from_spec_is_parsed() {
-    let push = ToolPush { list_format: Form::Oci, ignore_missing: true };
+    let push = ToolPush { list_format: ListFormat::Oci, ignore_missing: true };
     let expected = ToolCommand::FromSpec(ToolFromSpec { file: "l.yaml".into(), push });
     for line in [
         &["push", "--type", "oci", "from-spec", "--ignore-missing", "l.yaml"][..],
@@ -76,7 +76,7 @@ fn push_from_spec_is_parsed() {
     ] {
         assert_eq!(run_request(line).1, expected, "{line:?}");
     }
-    let push = ToolPush { list_format: Form::Docker, ignore_missing: false };
+    let push = ToolPush { list_format: ListFormat::Docker, ignore_missing: false };
     let plain = ToolCommand::FromSpec(ToolFromSpec { file: "-".into(), push });
     assert_eq!(run_request(&["push", "from-spec", "-"]).1, plain);
 }
@@ -109,7 +109,7 @@ fn push_from_args_is_parsed() {
     assert_eq!((template.as_str(), target.typed.as_str()), ("r/app:OS-ARCHVARIANT", "r/app:1"));
     assert_eq!(
         (tags.as_slice(), list_format, ignore_missing),
-        (&["a".to_owned(), "b".to_owned()][..], Form::Docker, false)
+        (&["a".to_owned(), "b".to_owned()][..], ListFormat::Docker, false)
     );
     assert_eq!(annotations, [("k".to_owned(), "v".to_owned()), ("l".to_owned(), "w".to_owned())]);
 }

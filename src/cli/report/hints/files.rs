@@ -40,14 +40,14 @@ fn build_output_error(error: &BuildOutputError) -> Option<&'static str> {
     Some(match error {
         BuildOutputError::Empty => "the step that writes it has failed, or has pushed nothing",
         BuildOutputError::Utf16 => "PowerShell writes UTF-8 with: Out-File -Encoding utf8",
-        BuildOutputError::Line { .. } | BuildOutputError::Unknown(_) => {
+        BuildOutputError::InvalidLine { .. } | BuildOutputError::UnknownJson(_) => {
             "it should contain sha256:…, REPOSITORY@sha256:…, or the JSON of buildx, bake, kaniko, jib or goreleaser"
         }
-        BuildOutputError::NoDigest { .. } => "name it on the command line, where a tag is enough",
+        BuildOutputError::MissingDigest { .. } => "name it on the command line, where a tag is enough",
         BuildOutputError::NotPushed(_) => "build it again with a push",
         BuildOutputError::NotPublished { .. } => "publish it first with push",
         BuildOutputError::SeveralTargets(_) => "choose one with --target, or repeat it to choose several",
-        BuildOutputError::NoDigests(_) => "build with --push: what is only loaded or cached has no digest",
+        BuildOutputError::TargetsWithoutDigest(_) => "build with --push: what is only loaded or cached has no digest",
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::registry;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::SharedStoreError;
-use crate::drafts::registry::entry::NoEntry;
+use crate::drafts::registry::entry::EntryCreationError;
 
 pub(super) fn shared_failure(failure: &SharedDraftError, certificates: &Path) -> Vec<String> {
     let hint = match failure {
@@ -22,10 +22,10 @@ pub(super) fn shared_failure(failure: &SharedDraftError, certificates: &Path) ->
         SharedDraftError::Store(SharedStoreError::Registry(source)) => {
             return registry::failed_request(source, certificates);
         }
-        SharedDraftError::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(_))) => {
+        SharedDraftError::Store(SharedStoreError::EntryCreation(EntryCreationError::NoPlatform(_))) => {
             "set it with --os and --arch, or name the entry with --key".to_owned()
         }
-        SharedDraftError::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => {
+        SharedDraftError::Store(SharedStoreError::EntryCreation(EntryCreationError::SameKey { .. })) => {
             "add one of them with --key NAME, or choose with --platform".to_owned()
         }
         SharedDraftError::NotRequired { key } => format!("name it in --require as well: {key}"),
@@ -35,7 +35,7 @@ pub(super) fn shared_failure(failure: &SharedDraftError, certificates: &Path) ->
         }
         SharedDraftError::NoEntry { list, .. } => format!("ls --shared {list} shows which there are"),
         SharedDraftError::NestedIndex { .. } => "add --shared makes no such entry: remove it".to_owned(),
-        SharedDraftError::Store(SharedStoreError::Entry { .. })
+        SharedDraftError::Store(SharedStoreError::InvalidEntry { .. })
         | SharedDraftError::ManyImages(_)
         | SharedDraftError::Reserved(_)
         | SharedDraftError::NotAllowed { .. }

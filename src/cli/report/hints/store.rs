@@ -14,8 +14,8 @@ pub(super) fn document_error(error: &DocumentError) -> Vec<String> {
             "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index \
              with --type oci, where an artifact needs none"
         ),
-        DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which supports it".into(),
-        DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
+        DocumentError::OciOnlyContent { .. } => "publish an OCI index with --type oci, which supports it".into(),
+        DocumentError::DigestMismatch { .. } | DocumentError::SizeMismatch { .. } => {
             "the stored entry was changed from outside: remove the list with rm and create it again".into()
         }
         _ => return Vec::new(),
@@ -26,10 +26,10 @@ pub(super) fn document_error(error: &DocumentError) -> Vec<String> {
 /// Hints about errors of the store.
 pub(super) fn store_error(error: &StoreError) -> Vec<String> {
     let hint = match error {
-        StoreError::Entry { path, .. } => {
+        StoreError::InvalidEntry { path, .. } => {
             format!("fix or delete {}, then add the image again with create --amend", path.display())
         }
-        StoreError::NoLocks { .. } => {
+        StoreError::LocksUnsupported { .. } => {
             "keep drafts on a local disk: set DOCKER_CONFIG, or --config, to a directory there".into()
         }
         StoreError::NameTaken { holder, .. } => {
@@ -37,33 +37,35 @@ pub(super) fn store_error(error: &StoreError) -> Vec<String> {
         }
         StoreError::FileTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),
-        StoreError::Sidecar { path, .. } => {
+        StoreError::InvalidSidecar { path, .. } => {
             format!(
                 "fix {0}, or delete it and lose what only it contains: the list's name and its annotations",
                 path.display()
             )
         }
-        StoreError::Stray { path, .. } => format!(
+        StoreError::UnmatchedSidecar { path, .. } => format!(
             "docker has created the draft again, or it is a copy that docker has changed: delete {} to continue \
              without its content, or create the draft again with create --replace",
             path.display()
         ),
-        StoreError::LockedOut { path, .. } => {
+        StoreError::LockFileDenied { path, .. } => {
             format!("make it yours: sudo chown \"$USER\" {}", path.display())
         }
-        StoreError::InUse { holder: Some(process), .. } => {
+        StoreError::LockHeld { holder: Some(process), .. } => {
             format!("check what process {process} is doing, or wait longer with --timeout")
         }
-        StoreError::InUse { holder: None, .. } => "wait longer with --timeout".into(),
-        StoreError::NoEntry { path } => format!("check what {} is, and move it away", path.display()),
-        StoreError::Misplaced { path, .. } | StoreError::TooLarge { path, .. } | StoreError::TooMany { path, .. } => {
+        StoreError::LockHeld { holder: None, .. } => "wait longer with --timeout".into(),
+        StoreError::NotAnEntry { path } => format!("check what {} is, and move it away", path.display()),
+        StoreError::UnexpectedFileKind { path, .. }
+        | StoreError::TooLarge { path, .. }
+        | StoreError::TooManyFiles { path, .. } => {
             format!("docker-manifest did not put it there; check what {} is, and move it away", path.display())
         }
-        StoreError::Foreign { path, .. } => {
+        StoreError::ForeignOwner { path, .. } => {
             format!("if you trust what is in it, make it yours: chown -R \"$USER\" {}", path.display())
         }
-        StoreError::Nameless { .. } => "it is no draft: move the folder out of the store".into(),
-        StoreError::Busy { .. } => "run the command again when docker is done".into(),
+        StoreError::ImpossibleName { .. } => "it is no draft: move the folder out of the store".into(),
+        StoreError::ConcurrentChanges { .. } => "run the command again when docker is done".into(),
         StoreError::Io { source, path, .. } => match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or \

@@ -20,7 +20,7 @@ use crate::core::shared::add::{self as shared_add, NewEntry};
 use crate::core::shared::collect::OwnEntry;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
-use crate::drafts::registry::entry::RESERVED;
+use crate::drafts::registry::entry::RESERVED_PREFIX;
 use crate::drafts::registry::{RegistryDrafts, SharedStoreError, StoredEntry};
 use crate::model::Draft;
 use crate::reference::Reference;
@@ -28,7 +28,8 @@ use crate::reference::Reference;
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let run = run_for_new_entries(context, args.shared.run.as_deref())?;
-    if let Some(reserved) = args.entry.annotations.iter().find(|annotation| annotation.key.starts_with(RESERVED)) {
+    if let Some(reserved) = args.entry.annotations.iter().find(|annotation| annotation.key.starts_with(RESERVED_PREFIX))
+    {
         return Err(SharedDraftError::Reserved(reserved.key.clone()).into());
     }
     let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
@@ -127,7 +128,7 @@ fn print_dry_run(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<
     let list = args.list.reference()?;
     let mut stored = Vec::new();
     for new in entries {
-        let wrong = |source| SharedStoreError::Entry { tag: new.entry.name.tag(), source };
+        let wrong = |source| SharedStoreError::InvalidEntry { tag: new.entry.name.tag(), source };
         let digest = Digest::from_bytes(&new.entry.encode().map_err(wrong)?);
         let tag = new.entry.name.reference(list).unwrap_or_else(|| list.clone());
         stored.push(StoredEntry { tag, digest });

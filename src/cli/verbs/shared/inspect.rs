@@ -10,7 +10,7 @@ use crate::core::error::CommandError;
 use crate::core::push::shared;
 use crate::core::shared::collect::{self, CollectOptions};
 use crate::core::shared_draft_error::SharedDraftError;
-use crate::drafts::registry::draft::draft_of;
+use crate::drafts::registry::draft::assemble_draft;
 use crate::model::Draft;
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
@@ -39,5 +39,5 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     if collected.entries.is_empty() {
         return Err(SharedDraftError::NoEntries { list: list.to_string(), run: run.id }.into());
     }
-    shared::with_manifests(&client.registry, draft_of(list, &collected.entries))
+    shared::with_manifests(&client.registry, assemble_draft(list, &collected.entries))
 }

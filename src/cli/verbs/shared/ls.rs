@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
                 run: Some(parts.run).filter(|run| run != "0"),
                 key: parts.key,
                 published: None,
-                error: Some(other.why.to_string()),
+                error: Some(other.error.to_string()),
             },
         })
         .collect();

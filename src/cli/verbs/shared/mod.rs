@@ -55,7 +55,7 @@ impl<'a> SharedClient<'a> {
 
 /// The run of this process.
 fn pipeline_run(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
-    Ok(PipelineRun::of(named, &context.env).map_err(SharedDraftError::from)?)
+    Ok(PipelineRun::from_env(named, &context.env).map_err(SharedDraftError::from)?)
 }
 
 /// The run of this process. Prints a note if there is none, because then the entries of all pipelines share their

@@ -117,7 +117,7 @@ fn nodes(
 
 /// Whether a manifest of this type can be requested. A descriptor may lack the type.
 fn can_be_shown(descriptor: &Descriptor) -> bool {
-    descriptor.media_type.is_empty() || ManifestKind::of(&descriptor.media_type).is_some()
+    descriptor.media_type.is_empty() || ManifestKind::from_media_type(&descriptor.media_type).is_some()
 }
 
 fn head(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {

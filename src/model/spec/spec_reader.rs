@@ -1,20 +1,20 @@
-//! Reads specs from the tree: the known keys and their values.
+//! Reads specs from a YAML tree: the known keys and their values.
 
 use std::collections::BTreeMap;
 
-use super::error::{Advice, Fault, SpecErrorKind};
-use super::platform::{self, Field};
-use super::reader::{Reader, Shape};
-use super::tree::{Content, Id, Tree};
+use super::error::{LocatedError, SpecErrorKind, Suggestion};
+use super::node_reader::{MappingKind, NodeReader};
+use super::platform::{self, PlatformField};
+use super::yaml_tree::{NodeContent, NodeId, Tree};
 use super::{Attestations, Dialect, EmptyFields, Spec, SpecEntry, SpecFrom, Target};
 use crate::location::{InvalidLocation, Location};
-use crate::model::index::Form;
+use crate::model::index::ListFormat;
 use crate::model::media_type;
 use crate::platform::Platform;
 use crate::reference::{Reference, ReferenceError, Repository, is_tag};
 
-pub(super) const SPEC: Shape = Shape {
-    place: "a spec",
+pub(super) const SPEC: MappingKind = MappingKind {
+    name: "a spec",
     keys: &[
         ("image", "image"),
         ("images", "image"),
@@ -30,11 +30,13 @@ pub(super) const SPEC: Shape = Shape {
     ],
 };
 
-pub(super) const FROM: Shape =
-    Shape { place: "an item of `from`", keys: &[("path", "path"), ("target", "target"), ("repository", "repository")] };
+pub(super) const FROM: MappingKind = MappingKind {
+    name: "an item of `from`",
+    keys: &[("path", "path"), ("target", "target"), ("repository", "repository")],
+};
 
-pub(super) const ENTRY: Shape = Shape {
-    place: "an entry of `manifests`",
+pub(super) const ENTRY: MappingKind = MappingKind {
+    name: "an entry of `manifests`",
     keys: &[
         ("image", "image"),
         ("platform", "platform"),
@@ -43,8 +45,8 @@ pub(super) const ENTRY: Shape = Shape {
     ],
 };
 
-pub(super) const PLATFORM: Shape = Shape {
-    place: "`platform`",
+pub(super) const PLATFORM: MappingKind = MappingKind {
+    name: "`platform`",
     keys: &[
         ("architecture", "architecture"),
         ("os", "os"),
@@ -62,70 +64,72 @@ pub(super) const PLATFORM: Shape = Shape {
     ],
 };
 
-/// The words of `type`.
-pub(crate) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
+/// The values of `type`.
+pub(crate) const LIST_FORMATS: &[(&str, ListFormat)] =
+    &[("auto", ListFormat::Auto), ("docker", ListFormat::Docker), ("oci", ListFormat::Oci)];
 
-/// The words of `attestations`.
+/// The values of `attestations`.
 pub(crate) const ATTESTATIONS: &[(&str, Attestations)] = &[("keep", Attestations::Keep), ("drop", Attestations::Drop)];
 
-/// Reads each document as a spec. Returns the warnings too.
+/// Reads each document as a spec. Returns the specs and the warnings.
 pub(super) fn specs(
     tree: &Tree<'_>,
     dialect: Dialect,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Vec<Spec>, Vec<Fault>), Fault> {
+) -> Result<(Vec<Spec>, Vec<LocatedError>), LocatedError> {
     if tree.documents.is_empty() {
-        return Err(Fault { at: 0..0, kind: SpecErrorKind::NoSpec });
+        return Err(LocatedError { range: 0..0, kind: SpecErrorKind::NoSpec });
     }
-    let reader = Reader::new(tree, dialect, env);
+    let reader = NodeReader::new(tree, dialect, env);
     let specs = tree.documents.iter().map(|document| reader.spec(*document)).collect::<Result<_, _>>()?;
     Ok((specs, reader.warnings()))
 }
 
-impl Reader<'_> {
-    fn spec(&self, id: Id) -> Result<Spec, Fault> {
+impl NodeReader<'_> {
+    fn spec(&self, id: NodeId) -> Result<Spec, LocatedError> {
         let members = self.members(id, &SPEC)?;
         let targets = self.required(&members, "image", id, "a spec")?;
         if !members.contains_key("from") {
             self.required(&members, "manifests", id, "a spec")?;
         }
         let spec = Spec {
-            targets: self.one_or_more(targets, "image", Reader::target)?,
+            targets: self.one_or_more(targets, "image", NodeReader::target)?,
             tags: self
                 .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
             source: self.optional(&members, "source", |reader, id| reader.location(id, "`source`").map(Some))?,
-            annotations: self.optional(&members, "annotations", Reader::annotations)?,
-            artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
-            form: self.optional(&members, "type", Reader::form)?,
-            attestations: self.optional(&members, "attestations", Reader::attestations)?,
+            annotations: self.optional(&members, "annotations", NodeReader::annotations)?,
+            artifact_type: self.optional(&members, "artifactType", NodeReader::artifact_type)?,
+            list_format: self.optional(&members, "type", NodeReader::list_format)?,
+            attestations: self.optional(&members, "attestations", NodeReader::attestations)?,
             require: self.optional(&members, "require", |reader, id| {
                 reader.list(id, "`require`", |reader, id| reader.platform_text(id, "an item of `require`"))
             })?,
-            manifests: self
-                .optional(&members, "manifests", |reader, id| reader.some(id, "manifests", Reader::entry))?,
-            from: self.optional(&members, "from", Reader::from)?,
+            manifests: self.optional(&members, "manifests", |reader, id| {
+                reader.non_empty_list(id, "manifests", NodeReader::entry)
+            })?,
+            from: self.optional(&members, "from", NodeReader::build_outputs)?,
         };
-        // Files may name all of the images.
+        // The files of `from` may name all images.
         if spec.manifests.is_empty() && spec.from.is_empty() {
             self.required(&members, "manifests", id, "a spec")?;
         }
         Ok(spec)
     }
 
-    /// Files: a path, or a list of paths and of mappings.
-    fn from(&self, id: Id) -> Result<Vec<SpecFrom>, Fault> {
-        if let Content::Text { .. } = self.tree.node(id).content {
-            return Ok(vec![self.file(id)?]);
+    /// The value of `from`: a path, or a list of paths and mappings.
+    fn build_outputs(&self, id: NodeId) -> Result<Vec<SpecFrom>, LocatedError> {
+        if let NodeContent::Text { .. } = self.tree.node(id).content {
+            return Ok(vec![self.build_output(id)?]);
         }
-        self.list(id, "`from`", Reader::file)
+        self.list(id, "`from`", NodeReader::build_output)
     }
 
-    fn file(&self, id: Id) -> Result<SpecFrom, Fault> {
-        if let Content::Text { .. } = self.tree.node(id).content {
+    fn build_output(&self, id: NodeId) -> Result<SpecFrom, LocatedError> {
+        if let NodeContent::Text { .. } = self.tree.node(id).content {
             return Ok(SpecFrom { path: self.path(id)?, targets: Vec::new(), repository: None });
         }
         let members = self.members(id, &FROM)?;
-        let path = self.required(&members, "path", id, FROM.place)?;
+        let path = self.required(&members, "path", id, FROM.name)?;
         let target = |reader: &Self, id| reader.text(id, "`target`");
         Ok(SpecFrom {
             path: self.path(path)?,
@@ -134,37 +138,37 @@ impl Reader<'_> {
         })
     }
 
-    fn path(&self, id: Id) -> Result<String, Fault> {
+    fn path(&self, id: NodeId) -> Result<String, LocatedError> {
         let path = self.text(id, "`path`")?;
-        if path.is_empty() { Err(self.fault(id, SpecErrorKind::Empty("path"))) } else { Ok(path) }
+        if path.is_empty() { Err(self.error_at(id, SpecErrorKind::Empty("path"))) } else { Ok(path) }
     }
 
-    fn repository(&self, id: Id) -> Result<Repository, Fault> {
+    fn repository(&self, id: NodeId) -> Result<Repository, LocatedError> {
         let reference = self.reference(id, "`repository`")?;
         let text = self.text(id, "`repository`")?;
         if Reference::is_repository_only(&text) {
             return Ok(reference.repository().clone());
         }
         let (subject, source) = ("`repository`".to_owned(), ReferenceError::Format.into());
-        Err(self.fault(id, SpecErrorKind::Reference { subject, text, source }))
+        Err(self.error_at(id, SpecErrorKind::InvalidReference { subject, text, source }))
     }
 
-    fn entry(&self, id: Id) -> Result<SpecEntry, Fault> {
+    fn entry(&self, id: NodeId) -> Result<SpecEntry, LocatedError> {
         let members = self.members(id, &ENTRY)?;
-        let image = self.required(&members, "image", id, ENTRY.place)?;
-        let (platform, without, force) = self.optional(&members, "platform", Reader::platform)?;
+        let image = self.required(&members, "image", id, ENTRY.name)?;
+        let (platform, explicitly_empty, force) = self.optional(&members, "platform", NodeReader::platform)?;
         Ok(SpecEntry {
             image: self.location(image, "`image`")?,
             platform,
-            without,
+            explicitly_empty,
             force,
-            annotations: self.optional(&members, "annotations", Reader::annotations)?,
-            artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
+            annotations: self.optional(&members, "annotations", NodeReader::annotations)?,
+            artifact_type: self.optional(&members, "artifactType", NodeReader::artifact_type)?,
         })
     }
 
-    fn platform(&self, id: Id) -> Result<(Option<Platform>, EmptyFields, bool), Fault> {
-        if let Content::Text { .. } = self.tree.node(id).content {
+    fn platform(&self, id: NodeId) -> Result<(Option<Platform>, EmptyFields, bool), LocatedError> {
+        if let NodeContent::Text { .. } = self.tree.node(id).content {
             return Ok((Some(self.platform_text(id, "`platform`")?), EmptyFields::default(), false));
         }
         let members = self.members(id, &PLATFORM)?;
@@ -191,103 +195,109 @@ impl Reader<'_> {
         if force {
             return Ok(((platform != Platform::default()).then_some(platform), EmptyFields::default(), true));
         }
-        let platform = platform::spelt(platform);
+        let platform = platform::canonical(platform);
         platform::check(&platform, "`platform`").map_err(|(field, kind)| {
             let key = match field {
-                Field::Os => "os",
-                Field::Architecture => "architecture",
-                Field::Variant => "variant",
+                PlatformField::Os => "os",
+                PlatformField::Architecture => "architecture",
+                PlatformField::Variant => "variant",
             };
-            self.fault(members.get(key).copied().unwrap_or(id), kind)
+            self.error_at(members.get(key).copied().unwrap_or(id), kind)
         })?;
         if let Some(id) = members.get("os.version") {
             self.check_os_version(*id, &platform);
         }
-        // As it is written: an empty variable neither gives nor removes a value. manifest-tool does not distinguish an
-        // empty field from a missing one.
+        // Only an empty value in the file counts, not a variable that expands to nothing. manifest-tool does not
+        // distinguish an empty field from a missing one.
         let is_empty = |key: &str| {
             let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
             is_written_empty && self.dialect == Dialect::Native
         };
-        let without = EmptyFields {
+        let explicitly_empty = EmptyFields {
             variant: is_empty("variant") && platform.variant.is_empty(),
             os_version: is_empty("os.version"),
             os_features: is_empty("os.features"),
         };
-        Ok(((platform != Platform::default()).then_some(platform), without, false))
+        Ok(((platform != Platform::default()).then_some(platform), explicitly_empty, false))
     }
 
-    fn platform_text(&self, id: Id, subject: &str) -> Result<Platform, Fault> {
+    fn platform_text(&self, id: NodeId, subject: &str) -> Result<Platform, LocatedError> {
         let text = self.text(id, subject)?;
         let Ok(platform) = Platform::parse(&text) else {
-            return Err(self.fault(id, SpecErrorKind::PlatformForm { subject: subject.to_owned(), text }));
+            return Err(self.error_at(id, SpecErrorKind::PlatformSyntax { subject: subject.to_owned(), text }));
         };
-        platform::check(&platform, subject).map_err(|(_, kind)| self.fault(id, kind))?;
+        platform::check(&platform, subject).map_err(|(_, kind)| self.error_at(id, kind))?;
         self.check_os_version(id, &platform);
         Ok(platform)
     }
 
     /// Warns of a version that no host can have: Windows compares versions such as `10.0.17763.1`.
-    fn check_os_version(&self, id: Id, platform: &Platform) {
+    fn check_os_version(&self, id: NodeId, platform: &Platform) {
         let version = &platform.os_version;
         if !version.is_empty() && !platform::is_dotted_number(version) {
-            self.warn(self.fault(id, SpecErrorKind::OsVersion(version.clone())));
+            self.warn(self.error_at(id, SpecErrorKind::UnmatchableOsVersion(version.clone())));
         }
     }
 
-    fn target(&self, id: Id) -> Result<Target, Fault> {
+    fn target(&self, id: NodeId) -> Result<Target, LocatedError> {
         let text = self.text(id, "`image`")?;
-        Target::parse(&text).map_err(|source| self.unnamed(id, "`image`", text, source.into()))
+        Target::parse(&text).map_err(|source| self.invalid_reference(id, "`image`", text, source.into()))
     }
 
-    fn reference(&self, id: Id, subject: &str) -> Result<Reference, Fault> {
+    fn reference(&self, id: NodeId, subject: &str) -> Result<Reference, LocatedError> {
         let text = self.text(id, subject)?;
-        Reference::parse(&text).map_err(|source| self.unnamed(id, subject, text, source.into()))
+        Reference::parse(&text).map_err(|source| self.invalid_reference(id, subject, text, source.into()))
     }
 
-    /// An image, in a registry or in a layout.
-    fn location(&self, id: Id, subject: &str) -> Result<Location, Fault> {
+    /// The location of an image in a registry or in a layout.
+    fn location(&self, id: NodeId, subject: &str) -> Result<Location, LocatedError> {
         let text = self.text(id, subject)?;
-        Location::parse(&text).map_err(|source| self.unnamed(id, subject, text, source))
+        Location::parse(&text).map_err(|source| self.invalid_reference(id, subject, text, source))
     }
 
-    fn unnamed(&self, id: Id, subject: &str, text: String, source: InvalidLocation) -> Fault {
-        self.fault(id, SpecErrorKind::Reference { subject: subject.to_owned(), text, source })
+    fn invalid_reference(&self, id: NodeId, subject: &str, text: String, source: InvalidLocation) -> LocatedError {
+        self.error_at(id, SpecErrorKind::InvalidReference { subject: subject.to_owned(), text, source })
     }
 
-    fn tag(&self, id: Id) -> Result<String, Fault> {
+    fn tag(&self, id: NodeId) -> Result<String, LocatedError> {
         let text = self.text(id, "an item of `tags`")?;
-        if is_tag(&text) { Ok(text) } else { Err(self.fault(id, SpecErrorKind::TagName(text))) }
+        if is_tag(&text) { Ok(text) } else { Err(self.error_at(id, SpecErrorKind::InvalidTag(text))) }
     }
 
-    fn annotations(&self, id: Id) -> Result<BTreeMap<String, String>, Fault> {
+    fn annotations(&self, id: NodeId) -> Result<BTreeMap<String, String>, LocatedError> {
         let pairs = self.pairs(id, "`annotations`")?.into_iter();
         pairs.map(|(key, _, value)| Ok((key.to_owned(), self.text(value, "an annotation")?))).collect()
     }
 
-    fn artifact_type(&self, id: Id) -> Result<Option<String>, Fault> {
+    fn artifact_type(&self, id: NodeId) -> Result<Option<String>, LocatedError> {
         let text = self.text(id, "`artifactType`")?;
         if media_type::is_well_formed(&text) {
             return Ok(Some(text));
         }
-        Err(self.fault(id, SpecErrorKind::MediaType(text)))
+        Err(self.error_at(id, SpecErrorKind::InvalidMediaType(text)))
     }
 
-    fn form(&self, id: Id) -> Result<Option<Form>, Fault> {
-        self.word(id, "type", "type", FORMS).map(Some)
+    fn list_format(&self, id: NodeId) -> Result<Option<ListFormat>, LocatedError> {
+        self.word(id, "type", "type", LIST_FORMATS).map(Some)
     }
 
-    fn attestations(&self, id: Id) -> Result<Option<Attestations>, Fault> {
+    fn attestations(&self, id: NodeId) -> Result<Option<Attestations>, LocatedError> {
         self.word(id, "attestations", "choice", ATTESTATIONS).map(Some)
     }
 
-    fn word<T: Copy>(&self, id: Id, key: &str, noun: &'static str, words: &[(&'static str, T)]) -> Result<T, Fault> {
+    fn word<T: Copy>(
+        &self,
+        id: NodeId,
+        key: &str,
+        noun: &'static str,
+        words: &[(&'static str, T)],
+    ) -> Result<T, LocatedError> {
         let subject = format!("`{key}`");
         let text = self.text(id, &subject)?;
-        words.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant).ok_or_else(|| {
+        words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let advice = Advice::for_word(&text, &known);
-            self.fault(id, SpecErrorKind::Word { subject, noun, text, advice })
+            let suggestion = Suggestion::for_word(&text, &known);
+            self.error_at(id, SpecErrorKind::UnknownWord { subject, noun, text, suggestion })
         })
     }
 }

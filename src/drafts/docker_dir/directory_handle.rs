@@ -1,5 +1,5 @@
-//! An open folder. Files are moved into it and out of it even if another process renames it meanwhile, and never into
-//! another folder of its name. See `store-format.md`, "Writes".
+//! An open directory. Files are moved into it and out of it even if another process renames it meanwhile, and never
+//! into another directory of its name. See `store-format.md`, "Writes".
 
 #[cfg(not(unix))]
 use std::fs;
@@ -9,47 +9,48 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::drafts::docker_dir::directory;
-use crate::drafts::docker_dir::error::{PLACE, StoreError};
+use crate::drafts::docker_dir::error::{MOVE_INTO_PLACE, StoreError};
 
-/// A folder, and the path that it was opened by.
-pub(super) struct Folder {
+/// A directory, and the path that it was opened by.
+pub(super) struct DirectoryHandle {
     path: PathBuf,
     #[cfg(unix)]
     handle: File,
 }
 
-impl Folder {
+impl DirectoryHandle {
     /// Opens a directory without following symbolic links. NotFound is reported as a race, because the caller has just
     /// seen the directory.
-    pub(super) fn open(path: &Path) -> Result<Folder, StoreError> {
-        Folder::opened(path).map_err(StoreError::io(PLACE, path))
+    pub(super) fn open(path: &Path) -> Result<DirectoryHandle, StoreError> {
+        DirectoryHandle::open_handle(path).map_err(StoreError::io(MOVE_INTO_PLACE, path))
     }
 
     #[cfg(unix)]
-    fn opened(path: &Path) -> io::Result<Folder> {
+    fn open_handle(path: &Path) -> io::Result<DirectoryHandle> {
         use rustix::fs::OFlags;
         let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
         let mut options = OpenOptions::new();
         // The bits are an `int` of the system's C header.
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
         let handle = options.read(true).open(path)?;
-        Ok(Folder { path: path.to_owned(), handle })
+        Ok(DirectoryHandle { path: path.to_owned(), handle })
     }
 
     #[cfg(not(unix))]
-    fn opened(path: &Path) -> io::Result<Folder> {
+    fn open_handle(path: &Path) -> io::Result<DirectoryHandle> {
         fs::symlink_metadata(path)?;
-        Ok(Folder { path: path.to_owned() })
+        Ok(DirectoryHandle { path: path.to_owned() })
     }
 
-    /// Refuses, as a race, a folder of another identity.
+    /// Refuses, as a race, a directory of another identity.
     pub(super) fn check(&self, identity: &str) -> Result<(), StoreError> {
         #[cfg(unix)]
         let metadata = self.handle.metadata();
         #[cfg(not(unix))]
         let metadata = fs::symlink_metadata(&self.path);
-        let found =
-            metadata.map(|metadata| directory::identity(&metadata)).map_err(StoreError::io(PLACE, &self.path))?;
+        let found = metadata
+            .map(|metadata| directory::identity(&metadata))
+            .map_err(StoreError::io(MOVE_INTO_PLACE, &self.path))?;
         if found == identity { Ok(()) } else { Err(StoreError::race(&self.path)) }
     }
 
@@ -75,7 +76,7 @@ impl Folder {
     }
 
     /// Gives a file of it a second name elsewhere, if the filesystem has hard links.
-    pub(super) fn link_out(&self, name: &str, to: &Path) -> io::Result<()> {
+    pub(super) fn link_to(&self, name: &str, to: &Path) -> io::Result<()> {
         #[cfg(unix)]
         return Ok(rustix::fs::linkat(&self.handle, name, rustix::fs::CWD, to, rustix::fs::AtFlags::empty())?);
         #[cfg(not(unix))]
@@ -90,7 +91,7 @@ impl Folder {
         fs::remove_file(self.file(name))
     }
 
-    /// Syncs the folder.
+    /// Syncs the directory.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         #[cfg(unix)]
         return directory::ignore_unsupported(self.handle.sync_all(), &self.path);
@@ -105,24 +106,24 @@ mod tests {
 
     use super::*;
 
-    /// The moment after the folder was opened, which no test can reach from outside.
+    /// The moment after the directory was opened, which no test can reach from outside.
     #[cfg(unix)]
     #[test]
-    fn what_is_moved_never_lands_in_another_folder_of_that_name() {
+    fn directory_handle_never_writes_into_another_directory_of_its_name() {
         let home = tempfile::tempdir().unwrap();
         let (path, staged) = (home.path().join("list"), home.path().join("staged"));
         fs::create_dir(&path).unwrap();
         fs::write(path.join("a"), "old").unwrap();
         fs::write(&staged, "new").unwrap();
-        let folder = Folder::open(&path).unwrap();
+        let directory = DirectoryHandle::open(&path).unwrap();
         fs::remove_dir_all(&path).unwrap();
         fs::create_dir(&path).unwrap();
         fs::write(path.join("a"), "docker's").unwrap();
-        let gone = |done: io::Result<()>| done.unwrap_err().kind() == io::ErrorKind::NotFound;
-        assert!(gone(folder.move_in(&staged, "a")));
-        assert!(gone(folder.move_out("a", &home.path().join("kept"))));
-        assert!(gone(folder.link_out("a", &home.path().join("kept"))));
-        assert!(gone(folder.remove("a")));
+        let is_not_found = |result: io::Result<()>| result.unwrap_err().kind() == io::ErrorKind::NotFound;
+        assert!(is_not_found(directory.move_in(&staged, "a")));
+        assert!(is_not_found(directory.move_out("a", &home.path().join("kept"))));
+        assert!(is_not_found(directory.link_to("a", &home.path().join("kept"))));
+        assert!(is_not_found(directory.remove("a")));
         assert_eq!(fs::read(path.join("a")).unwrap(), b"docker's");
     }
 }
