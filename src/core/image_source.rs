@@ -8,7 +8,7 @@ use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::content::{ContentError, ContentSource, LayoutError, RegistryRepository};
 use crate::core::layouts::{Layouts, OpenLayout};
 use crate::digest::Digest;
-use crate::location::{LayoutName, Location};
+use crate::location::{LayoutReference, Location};
 use crate::model::descriptor::Descriptor;
 use crate::reference::{Reference, Repository};
 
@@ -27,7 +27,7 @@ pub(crate) enum ImageSource<'a> {
     /// In a registry.
     Registry { registry: &'a Registry, reference: Reference },
     /// In a layout: the name that says so, and the digest that the name selects.
-    Layout { layout: Arc<OpenLayout>, name: LayoutName, digest: Digest },
+    Layout { layout: Arc<OpenLayout>, name: LayoutReference, digest: Digest },
 }
 
 /// Where content of a list comes from.

@@ -10,7 +10,7 @@ use crate::content::oci_layout::Layout;
 use crate::content::registry::Blob;
 use crate::content::{ContentError, ContentSource, LayoutError};
 use crate::digest::Digest;
-use crate::location::{LayoutKind, LayoutName};
+use crate::location::{LayoutKind, LayoutReference};
 use crate::sync::lock;
 
 /// The layouts, each opened once.
@@ -23,7 +23,7 @@ pub(crate) struct Layouts {
 pub(crate) struct OpenLayout {
     layout: Layout,
     /// The layout as the user named it first.
-    name: LayoutName,
+    name: LayoutReference,
     /// The manifests that were read from it.
     read: Mutex<BTreeSet<Digest>>,
 }
@@ -33,7 +33,7 @@ impl Layouts {
     ///
     /// # Errors
     /// Those of [`Layout::open`].
-    pub(crate) fn open(&self, name: &LayoutName) -> Result<Arc<OpenLayout>, LayoutError> {
+    pub(crate) fn open(&self, name: &LayoutReference) -> Result<Arc<OpenLayout>, LayoutError> {
         let mut opened = lock(&self.opened);
         if let Some(known) = opened.iter().find(|known| known.key() == (name.kind, &name.path)) {
             return Ok(Arc::clone(known));
@@ -75,7 +75,7 @@ impl OpenLayout {
     ///
     /// # Errors
     /// No image of that name, or several.
-    pub(crate) fn select(&self, name: &LayoutName) -> Result<Digest, LayoutError> {
+    pub(crate) fn select(&self, name: &LayoutReference) -> Result<Digest, LayoutError> {
         Ok(self.layout.select(name)?.0)
     }
 

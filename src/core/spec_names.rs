@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::push::tags;
-use crate::location::LayoutName;
+use crate::location::LayoutReference;
 use crate::model::spec::{Spec, Target};
 use crate::reference::{Reference, Repository};
 
@@ -62,7 +62,7 @@ impl<'a> SpecNames<'a> {
     ///
     /// # Errors
     /// One tag for two lists, or for several with the tag of `--to`.
-    pub(crate) fn check_layout(&self, to: &LayoutName, lists: usize) -> Result<(), CommandError> {
+    pub(crate) fn check_layout(&self, to: &LayoutReference, lists: usize) -> Result<(), CommandError> {
         if to.tag.is_some() && lists > 1 {
             return Err(CommandError::OneListOnly { flag: "the tag of --to", number: lists });
         }

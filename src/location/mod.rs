@@ -1,13 +1,13 @@
 //! The name of an image in a registry or in a layout.
 
-mod layout_name;
+mod layout_reference;
 
 use std::fmt;
 
 use crate::digest::Digest;
 use crate::reference::{Reference, ReferenceError};
 
-pub use layout_name::{LayoutKind, LayoutName};
+pub use layout_reference::{LayoutKind, LayoutReference};
 
 /// The location of an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub enum Location {
     /// In a repository of a registry.
     Registry(Reference),
     /// In an OCI image layout on disk.
-    Layout(LayoutName),
+    Layout(LayoutReference),
 }
 
 /// Why a text is no location.
@@ -35,7 +35,7 @@ impl Location {
     /// # Errors
     /// A text that is neither a layout's name nor a reference.
     pub fn parse(text: &str) -> Result<Location, InvalidLocation> {
-        match LayoutName::parse(text) {
+        match LayoutReference::parse(text) {
             Some(layout) => layout.map(Location::Layout).map_err(InvalidLocation::Layout),
             None => Reference::parse(text).map(Location::Registry).map_err(InvalidLocation::Reference),
         }
@@ -50,7 +50,7 @@ impl Location {
     }
 
     /// The layout, if it is in one.
-    pub fn layout(&self) -> Option<&LayoutName> {
+    pub fn layout(&self) -> Option<&LayoutReference> {
         match self {
             Location::Registry(_) => None,
             Location::Layout(layout) => Some(layout),
@@ -62,14 +62,6 @@ impl Location {
         match self {
             Location::Registry(reference) => reference.tag(),
             Location::Layout(layout) => layout.tag.as_deref(),
-        }
-    }
-
-    /// The digest in the name, if it has one.
-    pub fn digest(&self) -> Option<&Digest> {
-        match self {
-            Location::Registry(reference) => reference.digest(),
-            Location::Layout(layout) => layout.digest.as_ref(),
         }
     }
 

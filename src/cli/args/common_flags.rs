@@ -14,7 +14,7 @@ use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
 use crate::core::requirements::Requirements;
-use crate::location::LayoutName;
+use crate::location::LayoutReference;
 use crate::model::index::ListFormat;
 use crate::model::spec::{ATTESTATIONS, Attestations, LIST_FORMATS};
 use crate::reference::Repository;
@@ -194,7 +194,7 @@ pub struct PublishFlags {
     pub referrer_types: Vec<String>,
     /// Write the list and all that it names into this OCI layout, and send nothing to its registry
     #[arg(long, value_name = "string", value_parser = values::layout)]
-    pub to: Option<LayoutName>,
+    pub to: Option<LayoutReference>,
     /// Check everything and show what would be sent, but send nothing
     #[arg(long)]
     pub dry_run: bool,

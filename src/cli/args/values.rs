@@ -9,7 +9,7 @@ use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName};
 use crate::digest::{Digest, DigestError};
 use crate::drafts::registry::run;
-use crate::location::{InvalidLocation, LayoutKind, LayoutName, Location};
+use crate::location::{InvalidLocation, LayoutKind, LayoutReference, Location};
 use crate::model::media_type;
 use crate::reference::{self, Reference, ReferenceError, Repository};
 
@@ -224,8 +224,8 @@ pub(super) fn repository(typed: &str) -> Result<Repository, String> {
 }
 
 /// Reads the name of a layout to write.
-pub(super) fn layout(typed: &str) -> Result<LayoutName, String> {
-    match LayoutName::parse(typed) {
+pub(super) fn layout(typed: &str) -> Result<LayoutReference, String> {
+    match LayoutReference::parse(typed) {
         Some(Ok(name)) if name.kind == LayoutKind::DockerArchive => {
             Err("an archive of docker save can only be read; write an oci-archive: instead".to_owned())
         }

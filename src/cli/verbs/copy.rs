@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::dry_run;
 use crate::cli::verbs::publish::Reporter;
-use crate::content::oci_layout::{Layout, LayoutName, LayoutSink, LockWait};
+use crate::content::oci_layout::{Layout, LayoutReference, LayoutSink, LockWait};
 use crate::content::registry::{ManifestName, Registry};
 use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
 use crate::core::copy::CopyRequest;
@@ -125,8 +125,8 @@ fn target_tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Resul
                 Err(CommandError::InvalidLocation { typed: args.target.typed.clone(), why })
             }
         },
-        Location::Layout(LayoutName { tag: Some(tag), .. }) => Ok(Some(tag.clone())),
-        Location::Layout(LayoutName { digest: Some(_), .. }) => Ok(None),
+        Location::Layout(LayoutReference { tag: Some(tag), .. }) => Ok(Some(tag.clone())),
+        Location::Layout(LayoutReference { digest: Some(_), .. }) => Ok(None),
         Location::Layout(_) => Ok(source_tag.map(str::to_owned)),
     }
 }

@@ -17,7 +17,9 @@ use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutName, LockWait};
+use crate::content::oci_layout::{
+    DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutReference, LockWait,
+};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 use crate::sync::lock;
@@ -33,7 +35,7 @@ pub(super) struct ArchiveWriter {
 }
 
 impl ArchiveWriter {
-    pub(super) fn open(name: &LayoutName) -> Result<ArchiveWriter, LayoutError> {
+    pub(super) fn open(name: &LayoutReference) -> Result<ArchiveWriter, LayoutError> {
         // Taken before the archive is read, so that any later change is noticed.
         let identity = FileIdentity::read(&name.path)?;
         let existing = match name.path.symlink_metadata() {

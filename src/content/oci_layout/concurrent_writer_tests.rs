@@ -15,12 +15,12 @@ fn publish(sink: &LayoutSink<'_>, tag: &str) -> Result<(), ContentError> {
     sink.publish(&ManifestName::Tag(tag.to_owned()), INDEX_TYPE, format!("{{\"is\":\"{tag}\"}}").as_bytes())
 }
 
-fn named(scheme: &str, path: &Path) -> LayoutName {
-    LayoutName::parse(&format!("{scheme}:{}", path.display())).unwrap().unwrap()
+fn named(scheme: &str, path: &Path) -> LayoutReference {
+    LayoutReference::parse(&format!("{scheme}:{}", path.display())).unwrap().unwrap()
 }
 
 /// Which of the tags 1, 2 and 3 the layout has.
-fn tags(name: &LayoutName) -> Vec<bool> {
+fn tags(name: &LayoutReference) -> Vec<bool> {
     let layout = Layout::open(name).unwrap();
     ["1", "2", "3"].map(|tag| !layout.index.find_by_name(tag).is_empty()).to_vec()
 }

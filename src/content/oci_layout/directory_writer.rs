@@ -14,7 +14,9 @@ use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::reader::{check_version, decode_index};
 use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::StagedFile;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutName, LockWait};
+use crate::content::oci_layout::{
+    DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutReference, LockWait,
+};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 
@@ -35,7 +37,7 @@ pub(super) struct DirectoryWriter {
 impl DirectoryWriter {
     /// Opens a directory. An empty one becomes a layout, and so does one where another process has begun to write a
     /// layout. A directory with other files is refused.
-    pub(super) fn open(name: &LayoutName) -> Result<DirectoryWriter, LayoutError> {
+    pub(super) fn open(name: &LayoutReference) -> Result<DirectoryWriter, LayoutError> {
         let root = name.path.clone();
         let existing = match fs::read_dir(&root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

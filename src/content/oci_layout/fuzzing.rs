@@ -1,6 +1,6 @@
 //! Fuzz target for layouts; see [`crate::fuzzing`].
 
-use crate::content::oci_layout::LayoutName;
+use crate::content::oci_layout::LayoutReference;
 use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::tar_reader;
 use crate::digest::Digest;
@@ -21,7 +21,7 @@ pub(crate) fn layout(bytes: &[u8]) {
         let written = index.encode().expect("an index can be written");
         assert_eq!(LayoutIndex::decode(&written).as_ref(), Ok(&index));
     }
-    if let Some(Ok(name)) = std::str::from_utf8(bytes).ok().and_then(LayoutName::parse) {
+    if let Some(Ok(name)) = std::str::from_utf8(bytes).ok().and_then(LayoutReference::parse) {
         assert_eq!(name.to_string().as_bytes(), bytes);
     }
 }

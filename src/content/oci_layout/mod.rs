@@ -19,7 +19,7 @@ mod sink;
 mod staged_file;
 mod tar_reader;
 
-pub use crate::location::{LayoutKind, LayoutName};
+pub use crate::location::{LayoutKind, LayoutReference};
 pub use lock::LockWait;
 pub use reader::Layout;
 pub use sink::LayoutSink;

@@ -9,7 +9,7 @@ use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::referrers::EntriesBySubject;
-use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LAYOUT_FILE, LayoutKind, LayoutName};
+use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LAYOUT_FILE, LayoutKind, LayoutReference};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
 use crate::digest::{Digest, Hasher};
 use crate::model::descriptor::Descriptor;
@@ -35,7 +35,7 @@ impl Layout {
     ///
     /// # Errors
     /// A path that is no layout, and content that a layout must not have.
-    pub fn open(name: &LayoutName) -> Result<Layout, LayoutError> {
+    pub fn open(name: &LayoutReference) -> Result<Layout, LayoutError> {
         let path = name.path.clone();
         let files = match name.kind {
             LayoutKind::Directory if path.is_dir() => LayoutFiles::Directory(path),
@@ -72,7 +72,7 @@ impl Layout {
     ///
     /// # Errors
     /// No image of that name, or several.
-    pub fn select(&self, name: &LayoutName) -> Result<(Digest, Option<String>), LayoutError> {
+    pub fn select(&self, name: &LayoutReference) -> Result<(Digest, Option<String>), LayoutError> {
         let tag = name.tag.clone();
         if let Some(digest) = &name.digest {
             return Ok((digest.clone(), tag));

@@ -10,7 +10,7 @@ use crate::content::oci_layout::directory_writer::DirectoryWriter;
 use crate::content::oci_layout::index_json::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::{ManifestStore, UnlistedReferrers};
-use crate::content::oci_layout::{Layout, LayoutKind, LayoutName, LockWait};
+use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -20,7 +20,7 @@ use crate::sync::lock;
 
 /// A layout to write to.
 pub struct LayoutSink<'a> {
-    name: LayoutName,
+    name: LayoutReference,
     lock_wait: LockWait<'a>,
     writer: Box<dyn LayoutWriter>,
     /// Referrers that were written.
@@ -32,7 +32,7 @@ impl<'a> LayoutSink<'a> {
     ///
     /// # Errors
     /// A path that is no layout, and a layout that cannot be written.
-    pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
+    pub fn open(name: &LayoutReference, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
         let writer: Box<dyn LayoutWriter> = match name.kind {
             LayoutKind::Directory => Box::new(DirectoryWriter::open(name)?),
             LayoutKind::Archive => Box::new(ArchiveWriter::open(name)?),

@@ -127,7 +127,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::content::oci_layout::{Layout, LayoutName};
+    use crate::content::oci_layout::{Layout, LayoutReference};
 
     /// Of a layout the blobs are read, because nothing else says that a file has the bytes of its name.
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let notes = r#"{"org.opencontainers.image.ref.name":"1"}"#;
         let entry = format!(r#"{{"mediaType":"m","digest":"{digest}","size":1,"annotations":{notes}}}"#);
         fs::write(home.path().join("index.json"), format!(r#"{{"manifests":[{entry}]}}"#)).unwrap();
-        let name = LayoutName::parse(&format!("oci:{}", home.path().display())).unwrap().unwrap();
+        let name = LayoutReference::parse(&format!("oci:{}", home.path().display())).unwrap().unwrap();
         let layout = Layout::open(&name).unwrap();
         let read_back = ReadBack { source: &layout, source_name: "L", jobs: NonZeroUsize::MIN };
         let contents = || read_back.check_contents(vec![digest.clone()]).map_err(|error| error.to_string());

@@ -21,7 +21,7 @@ use crate::core::push::tags::TagArg;
 use crate::core::referrers::{CollectedReferrer, ReferrerCollector};
 use crate::core::requirements;
 use crate::digest::Digest;
-use crate::location::LayoutName;
+use crate::location::LayoutReference;
 use crate::model::Draft;
 use crate::model::index::Index;
 use crate::net::{RegistryErrorKind, tasks};
@@ -33,7 +33,7 @@ pub(crate) struct LayoutPush<'a> {
     pub(crate) draft: &'a Draft,
     pub(crate) options: &'a PushOptions,
     /// The layout, with the name that the list gets there, if the user gave one.
-    pub(crate) layout: &'a LayoutName,
+    pub(crate) layout: &'a LayoutReference,
 }
 
 /// The content of the layout before the push.

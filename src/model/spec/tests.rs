@@ -68,7 +68,7 @@ fn parser_reads_every_key() {
     assert_eq!(first.annotations["org.example"], "yes");
     assert_eq!(first.artifact_type.as_deref(), Some("application/x"));
     assert_eq!(*second, SpecEntry::new(second.image.clone()));
-    assert!(second.image.digest().is_some() && second.image.tag().is_none());
+    assert!(second.image.reference().is_some_and(|name| name.digest().is_some() && name.tag().is_none()));
 }
 
 #[test]

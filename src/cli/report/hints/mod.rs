@@ -16,7 +16,7 @@ use crate::core::error_parts::SpecOrigin;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::NamedBy;
 use crate::core::shim::ShimError;
-use crate::location::LayoutName;
+use crate::location::LayoutReference;
 
 /// The text of a suggestion.
 pub(super) fn suggestion(suggestion: &Suggestion) -> String {
@@ -98,7 +98,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::OneListOnly { .. } => "--format json prints the digests of all, in their order".into(),
         CommandError::ListTooLarge { .. } => "shorten its annotations, or leave images out".into(),
         CommandError::OtherDigestInName { .. } => "name a tag instead of the digest".into(),
-        CommandError::NotAList(image) if LayoutName::parse(image).is_some() => {
+        CommandError::NotAList(image) if LayoutReference::parse(image).is_some() => {
             format!("publish a list of it with: create --push LIST {image}")
         }
         CommandError::NotAList(image) => format!("make a list of it with: create LIST {image}"),

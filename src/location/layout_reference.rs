@@ -1,7 +1,7 @@
-//! The names of layouts on the command line, with the rules of the tools that they come from.
+//! References to layouts and to images in them, with the rules of the tools that each notation comes from.
 //!
-//! `oci:` and `oci-archive:` also begin valid docker references (`oci:x` is `docker.io/library/oci:x`). They name a
-//! layout only if the path begins with `/`, `./` or `../`.
+//! `oci:` and `oci-archive:` also begin valid docker references (`oci:x` is `docker.io/library/oci:x`). They refer to
+//! a layout only if the path begins with `/`, `./` or `../`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ pub enum LayoutKind {
     DockerArchive,
 }
 
-/// The name of a layout and of an image in it.
+/// A reference to a layout, or to an image in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LayoutName {
+pub struct LayoutReference {
     /// The kind.
     pub kind: LayoutKind,
     /// The directory or file.
@@ -43,11 +43,11 @@ const TRANSPORTS: [(&str, LayoutKind); 3] = [
     ("docker-archive:", LayoutKind::DockerArchive),
 ];
 
-impl LayoutName {
-    /// Reads a name; `None` for a text that names no layout, and `Some` error for an invalid name of a layout.
-    pub fn parse(text: &str) -> Option<Result<LayoutName, String>> {
+impl LayoutReference {
+    /// Reads a reference; `None` for a text that refers to no layout, and `Some` error for an invalid reference to one.
+    pub fn parse(text: &str) -> Option<Result<LayoutReference, String>> {
         if let Some(rest) = URLS.iter().find_map(|scheme| text.strip_prefix(scheme)) {
-            return Some(of_url(text, rest));
+            return Some(parse_url(text, rest));
         }
         let (kind, rest) = TRANSPORTS.iter().find_map(|(scheme, kind)| Some((*kind, text.strip_prefix(scheme)?)))?;
         if !["/", "./", "../"].iter().any(|start| rest.starts_with(start)) {
@@ -61,15 +61,15 @@ impl LayoutName {
 
     /// The same image, with the layout at another path.
     #[must_use]
-    pub fn at(&self, path: &Path) -> LayoutName {
-        LayoutName { path: path.to_owned(), ..self.clone() }
+    pub fn at(&self, path: &Path) -> LayoutReference {
+        LayoutReference { path: path.to_owned(), ..self.clone() }
     }
 
     /// The manifest with this digest in the same layout.
     #[must_use]
-    pub fn at_digest(&self, digest: &Digest) -> LayoutName {
+    pub fn at_digest(&self, digest: &Digest) -> LayoutReference {
         let typed = format!("{}@{digest}", self.layout());
-        LayoutName { tag: None, digest: Some(digest.clone()), typed, ..self.clone() }
+        LayoutReference { tag: None, digest: Some(digest.clone()), typed, ..self.clone() }
     }
 
     /// The layout as it was typed, without the name and the digest of an image.
@@ -84,7 +84,7 @@ impl LayoutName {
     }
 }
 
-fn of_url(text: &str, rest: &str) -> Result<LayoutName, String> {
+fn parse_url(text: &str, rest: &str) -> Result<LayoutReference, String> {
     let (rest, digest) = split_digest(rest)?;
     let (path, tag) = match rest.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
@@ -110,7 +110,7 @@ fn named(
     path: &str,
     tag: Option<&str>,
     digest: Option<Digest>,
-) -> Result<LayoutName, String> {
+) -> Result<LayoutReference, String> {
     if path.is_empty() {
         return Err("the path is empty".to_owned());
     }
@@ -121,10 +121,10 @@ fn named(
         return Err("there is nothing behind the colon".to_owned());
     }
     let (path, tag) = (PathBuf::from(path), tag.map(str::to_owned));
-    Ok(LayoutName { kind, path, tag, digest, typed: text.to_owned() })
+    Ok(LayoutReference { kind, path, tag, digest, typed: text.to_owned() })
 }
 
-impl fmt::Display for LayoutName {
+impl fmt::Display for LayoutReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.typed)
     }
@@ -137,8 +137,8 @@ mod tests {
     type Parts = (LayoutKind, String, Option<String>, bool);
 
     fn parts(text: &str) -> Option<Result<Parts, String>> {
-        let of = |name: LayoutName| (name.kind, name.path.display().to_string(), name.tag, name.digest.is_some());
-        LayoutName::parse(text).map(|name| name.map(of))
+        let of = |name: LayoutReference| (name.kind, name.path.display().to_string(), name.tag, name.digest.is_some());
+        LayoutReference::parse(text).map(|name| name.map(of))
     }
 
     #[test]
@@ -174,10 +174,10 @@ mod tests {
             (&format!("ocidir://d:1@{other}"), "ocidir://d"),
             ("oci-archive:/1:1", "oci-archive:/1"),
         ] {
-            let name = LayoutName::parse(text).unwrap().unwrap();
+            let name = LayoutReference::parse(text).unwrap().unwrap();
             let child = name.at_digest(&digest);
             assert_eq!(child.to_string(), format!("{layout}@{digest}"), "{text}");
-            assert_eq!(LayoutName::parse(&child.to_string()), Some(Ok(child)), "{text}");
+            assert_eq!(LayoutReference::parse(&child.to_string()), Some(Ok(child)), "{text}");
         }
     }
 
