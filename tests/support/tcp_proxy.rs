@@ -47,8 +47,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl TcpProxy {
-    /// Listens on a free port of 127.0.0.1. One thread calls `on_accept` for each connection. `forward` gets its result,
-    /// and forwards the connection until it ends.
+    /// Listens on a free port of 127.0.0.1. One thread calls `on_accept` for each connection. `forward` gets its
+    /// result, and forwards the connection until it ends.
     pub(crate) fn start<T: Send + 'static>(
         target: SocketAddr,
         on_accept: impl Fn() -> T + Send + 'static,

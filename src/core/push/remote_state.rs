@@ -107,8 +107,8 @@ impl RemoteState {
 }
 
 /// Requests the state of the target: a GET of the own name, a HEAD of every other tag, and a HEAD of every child that
-/// this run does not send. With a login that may push but not pull, the state stays unknown: the push goes on and counts
-/// what it could not check.
+/// this run does not send. With a login that may push but not pull, the state stays unknown: the push goes on and
+/// counts what it could not check.
 ///
 /// The response about the own name tells which of the sendable children may exist. With `is_expected` the caller knows
 /// that the tag was last seen with this list: all requests are then sent together, one round trip earlier.

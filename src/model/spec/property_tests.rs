@@ -181,7 +181,9 @@ proptest! {
     }
 
     #[test]
-    fn parser_places_the_errors_of_a_damaged_spec_in_its_text(at in 0..FULL.len(), length in 0..9usize, insertion in YAML_FRAGMENTS) {
+    fn parser_places_the_errors_of_a_damaged_spec_in_its_text(
+        at in 0..FULL.len(), length in 0..9usize, insertion in YAML_FRAGMENTS,
+    ) {
         let end = (at + length).min(FULL.len());
         let text = format!("{}{insertion}{}", &FULL[..at], &FULL[end..]);
         if let Err(error) = read(&text) {
