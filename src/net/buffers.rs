@@ -9,7 +9,7 @@ const INPUT_FIRST: usize = 8 * 1024;
 /// longest record of TLS, which are 16 KiB and some bytes.
 const OUTPUT_FIRST: usize = 18 * 1024;
 /// The size of the output buffer from the second piece of a body on, in bytes.
-const OUTPUT_BODY: usize = 128 * 1024;
+const OUTPUT_BODY: usize = 96 * 1024;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
 const CHUNK_MIN: usize = 4 * 1024;
 
