@@ -75,7 +75,7 @@ impl Storage {
         self.write_link(&format!("{repository}/_manifests/revisions"), &digest);
         self.write_link(&format!("{repository}/_manifests/tags/{tag}/index"), &digest);
         self.write(&self.tag_link_path(repository, tag), digest.as_bytes());
-        Manifest { digest: digest, bytes }
+        Manifest { digest, bytes }
     }
 
     /// What a tag names now; None where there is no such tag.

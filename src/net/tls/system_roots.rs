@@ -36,7 +36,7 @@ impl SystemRoots {
 
     /// The certificates of the file alone. Distributions put all of the folders' there too, and reading the hundreds
     /// of files of a folder takes longer than all else that a command does before its first request.
-    pub(crate) fn from_file(&self) -> &[CertificateDer<'static>] {
+    pub(crate) fn file_certificates(&self) -> &[CertificateDer<'static>] {
         &self.from_file.get_or_init(|| platform::read_file(self.file.as_deref())).0
     }
 

@@ -50,7 +50,7 @@ impl CertificateVerifier {
 
     /// Trusts the system's file and certs.d; `None` if there is no authority in them.
     fn file_verifier(&self) -> Option<&WebPkiServerVerifier> {
-        self.file_verifier.get_or_init(|| self.build_verifier(self.system.from_file()).ok()).as_deref()
+        self.file_verifier.get_or_init(|| self.build_verifier(self.system.file_certificates()).ok()).as_deref()
     }
 
     /// Trusts the system's folders too.
