@@ -210,14 +210,15 @@ fn lists(all: &mut Catalogue) {
     let windows = docker("windows", "amd64", "win").os_version("10.0.20348.1").os_features(&["win32k"]).build();
     put(all, "index:docker", Index::docker().image(&amd64).image(&arm64).image(&windows).build());
     put(all, "index:compact", Index::docker().image(&arm64).image(&amd64).indent(None).build());
-    let (amd64, arm64) = (oci("linux", "amd64", "oci amd64").build(), oci("linux", "arm64", "oci arm64").build());
+    let (oci_amd64, oci_arm64) =
+        (oci("linux", "amd64", "oci amd64").build(), oci("linux", "arm64", "oci arm64").build());
     let platform = json!({"os": "linux", "architecture": "arm64", "variant": "v8", "extra": 1});
-    let rich = Index::oci().image(&amd64).image_with(&arm64, platform, &[("org.example.child", "<1>")]);
+    let rich = Index::oci().image(&oci_amd64).image_with(&oci_arm64, platform, &[("org.example.child", "<1>")]);
     put(all, "index:oci", rich.annotation("org.example.list", "&").build());
-    put(all, "index:bare", Index::oci().image(&amd64).without_media_type().build());
-    put(all, "index:attested", Index::oci().image(&amd64).attestation(&amd64).build());
-    put(all, "index:mixed", Index::oci().image(&amd64).image(&amd64).build());
-    put(all, "index:noplatform", Index::oci().image_with(&amd64, Value::Null, &[]).build());
+    put(all, "index:bare", Index::oci().image(&oci_amd64).without_media_type().build());
+    put(all, "index:attested", Index::oci().image(&oci_amd64).attestation(&oci_amd64).build());
+    put(all, "index:mixed", Index::oci().image(&amd64).image(&oci_amd64).build());
+    put(all, "index:noplatform", Index::oci().image_with(&oci_amd64, Value::Null, &[]).build());
     put(all, "index:empty", Index::docker().build());
     let inner = Index::docker().image(&amd64).build();
     let mut nested = Pushable::from(Index::docker().image(&arm64).build());
