@@ -7,7 +7,7 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use docker_manifest::digest::Digest;
-use docker_manifest::model::index::{EncodedList, Index, ListFormat};
+use docker_manifest::model::index::{EncodedManifest, Index, ListFormat};
 use docker_manifest::model::{Draft, Entry, json};
 use docker_manifest::platform::Platform;
 use docker_manifest::reference::Reference;
@@ -33,8 +33,8 @@ fn entry(number: usize) -> Entry {
     let image = Image::docker().platform("linux", architecture).variant(&variant).layer(b"shared").layer(own).build();
     let reference = Reference::parse(&format!("127.0.0.1:5000/seed/image-{number}:1")).expect("a reference");
     let platform = Platform { os: "linux".into(), architecture: architecture.into(), variant, ..Platform::default() };
-    let schema = docker_manifest::model::manifest::Schema::Docker;
-    Entry::fetched(reference, schema, image.manifest, Some(platform))
+    let image_format = docker_manifest::model::manifest::ImageFormat::Docker;
+    Entry::fetched(reference, image_format, image.manifest, Some(platform))
 }
 
 fn entries() -> Vec<Entry> {
@@ -45,8 +45,8 @@ fn index() -> Index {
     Index { manifests: entries().into_iter().map(|entry| entry.descriptor).collect(), ..Index::default() }
 }
 
-fn list() -> EncodedList {
-    EncodedList::from_index(index(), ListFormat::Auto).expect("a list")
+fn list() -> EncodedManifest {
+    EncodedManifest::from_index(index(), ListFormat::Auto).expect("a list")
 }
 
 #[divan::bench]
@@ -89,7 +89,7 @@ fn the_blobs_of_an_entry(bencher: Bencher) {
 #[divan::bench]
 fn hash_a_manifest(bencher: Bencher) {
     let entry = entry(7);
-    let bytes = entry.bytes().expect("bytes");
+    let bytes = entry.verified_bytes().expect("bytes");
     bencher.counter(BytesCount::of_slice(&bytes)).bench(|| Digest::from_bytes(black_box(&bytes)));
 }
 

@@ -12,8 +12,8 @@ use crate::drafts::docker_dir::fuzzing as store;
 use crate::drafts::docker_dir::{StoredName, docker_name};
 use crate::drafts::registry::fuzzing as shared;
 use crate::model::build_output::{self, ImageSelection};
-use crate::model::index::{self, EncodedList, Index, ListFormat};
-use crate::model::manifest::{self, Schema};
+use crate::model::index::{self, EncodedManifest, Index, ListFormat};
+use crate::model::manifest::{self, ImageFormat};
 use crate::model::spec::{self, Dialect, ParsedSpecs};
 use crate::model::template::fuzzing as template;
 use crate::model::{Entry, json};
@@ -152,7 +152,7 @@ fn index(bytes: &[u8]) {
         let written = index.encode().expect("an index can be written");
         assert_eq!(Index::decode(&written).as_ref(), Ok(&index));
         for format in [ListFormat::Auto, ListFormat::Docker, ListFormat::Oci] {
-            let list = EncodedList::from_index(index.clone(), format).expect("a list can be written");
+            let list = EncodedManifest::from_index(index.clone(), format).expect("a list can be written");
             assert!(list.digest.verifies(&list.bytes));
         }
     }
@@ -185,13 +185,13 @@ fn manifest(bytes: &[u8]) {
     let compact = json::compact(bytes);
     assert_eq!(json::compact(&compact), compact);
     assert_eq!(json::compact(&json::indent(bytes, "   ")), compact);
-    for schema in [Schema::Docker, Schema::Oci] {
+    for image_format in [ImageFormat::Docker, ImageFormat::Oci] {
         let reference = Reference::parse("h.x/a:1").expect("a reference");
-        let entry = Entry::fetched(reference, schema, bytes.to_vec(), None);
+        let entry = Entry::fetched(reference, image_format, bytes.to_vec(), None);
         let file = entry.encode().expect("an entry can be written");
         let again = Entry::decode(&file).expect("what was written is an entry");
         assert_eq!((&again.reference, &again.descriptor), (&entry.reference, &entry.descriptor));
-        assert_eq!(again.bytes().as_deref(), Ok(bytes));
+        assert_eq!(again.verified_bytes().as_deref(), Ok(bytes));
     }
 }
 
@@ -204,7 +204,7 @@ fn entry(bytes: &[u8]) {
     assert_eq!(again.encode().as_ref(), Ok(&written));
     assert_eq!((&again.reference, &again.descriptor), (&entry.reference, &entry.descriptor));
     assert_eq!(again.source, entry.source);
-    if let Ok(bytes) = entry.bytes() {
+    if let Ok(bytes) = entry.verified_bytes() {
         assert!(entry.descriptor.digest.verifies(&bytes));
     }
     let _ = (entry.blobs(), entry.attests());

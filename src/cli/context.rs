@@ -14,7 +14,7 @@ use crate::core::CommandError;
 use crate::core::request::ImageName;
 use crate::core::resolve::resolver::FetchEvent;
 use crate::drafts::DraftStore;
-use crate::drafts::docker_dir::{DockerDir, StoreError};
+use crate::drafts::docker_dir::{DockerManifestStore, StoreError};
 use crate::env::Env;
 use crate::location::Location;
 use crate::model::Draft;
@@ -62,8 +62,8 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn store(&self) -> DockerDir {
-        DockerDir::new(&self.config_dir)
+    pub(crate) fn store(&self) -> DockerManifestStore {
+        DockerManifestStore::new(&self.config_dir)
     }
 
     /// The draft of a list; `None` if there is none, or if its directory belongs to another list.
@@ -75,7 +75,7 @@ impl Context {
     }
 
     /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.
-    pub(crate) fn store_with_timeout(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
+    pub(crate) fn store_with_timeout(&self, timeout: Option<Duration>) -> Result<DockerManifestStore, CommandError> {
         Ok(self.store().with_lock_timeout(self.time_limit(timeout)?))
     }
 

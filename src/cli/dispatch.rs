@@ -14,7 +14,7 @@ use crate::cli::report::Report;
 use crate::cli::stop_handler::StopHandler;
 use crate::core::CommandError;
 use crate::drafts::DraftStore;
-use crate::drafts::docker_dir::DockerDir;
+use crate::drafts::docker_dir::DockerManifestStore;
 use crate::env::Env;
 use crate::net::{Clock, SystemClock};
 use crate::reference::Reference;
@@ -39,7 +39,7 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
     let outcome = match &invocation.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
         Action::Complete { words, with_descriptions } => {
-            complete(&DockerDir::new(&context.config_dir), streams, words, *with_descriptions)
+            complete(&DockerManifestStore::new(&context.config_dir), streams, words, *with_descriptions)
         }
         Action::Run(words) => {
             #[cfg(unix)]

@@ -14,7 +14,7 @@ use crate::core::push::execute;
 use crate::core::push::read_lag::{LagRetry, NamedContent};
 use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
-use crate::model::manifest::Schema;
+use crate::model::manifest::ImageFormat;
 use crate::model::{Entry, media_type};
 use crate::net::{Clock, tasks};
 use crate::reference::Repository;
@@ -112,7 +112,7 @@ impl Artifact {
         let lag = LagRetry { registry, clock, reporter };
         let put = || execute::put(registry, &reference, &reference, media_type::OCI_MANIFEST, &self.bytes);
         lag.put(repository, &blobs, &put)?;
-        let mut entry = Entry::fetched(reference, Schema::Oci, self.bytes.clone(), None);
+        let mut entry = Entry::fetched(reference, ImageFormat::Oci, self.bytes.clone(), None);
         entry.descriptor.artifact_type.clone_from(&self.artifact_type);
         Ok(entry)
     }

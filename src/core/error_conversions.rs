@@ -1,4 +1,4 @@
-//! The errors of other rooms as a [`CommandError`]. Most are boxed, because they are large.
+//! The errors of other modules as a [`CommandError`]. Most are boxed, because they are large.
 
 use std::fmt;
 

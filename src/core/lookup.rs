@@ -145,13 +145,13 @@ fn nearest_word<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Schema;
+    use crate::model::manifest::ImageFormat;
 
     fn entry_of(name: &str, source: Option<&str>, platform: &str) -> Entry {
         let bytes = format!(r#"{{"layers":[],"x":"{name}"}}"#).into_bytes();
         let mut entry = Entry::fetched(
             Reference::parse(name).unwrap(),
-            Schema::Oci,
+            ImageFormat::Oci,
             bytes,
             (!platform.is_empty()).then(|| Platform::parse(platform).unwrap()),
         );

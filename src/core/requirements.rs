@@ -117,7 +117,7 @@ pub(crate) fn platform_key(platform: &Platform) -> PlatformKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Schema;
+    use crate::model::manifest::ImageFormat;
     use crate::reference::Reference;
 
     fn draft(platforms: &[&str]) -> Draft {
@@ -125,7 +125,7 @@ mod tests {
         for (number, platform) in platforms.iter().enumerate() {
             let reference = Reference::parse(&format!("h.x/app:i{number}")).unwrap();
             let platform = (*platform != "-").then(|| Platform::parse(platform).unwrap());
-            draft.insert(Entry::fetched(reference, Schema::Oci, b"{}".to_vec(), platform));
+            draft.insert(Entry::fetched(reference, ImageFormat::Oci, b"{}".to_vec(), platform));
         }
         draft
     }

@@ -1,7 +1,8 @@
 //! Stores of drafts.
 //!
-//! [`DraftStore`] is what every store can do. Other operations belong to one store: [`docker_dir::DockerDir::change`]
-//! reads, changes and writes a draft under a lock, and a registry has no locks.
+//! [`DraftStore`] is what every store can do. Other operations belong to one store:
+//! [`docker_dir::DockerManifestStore::change`] reads, changes and writes a draft under a lock, and a registry has no
+//! locks.
 
 pub mod docker_dir;
 pub mod registry;

@@ -159,7 +159,7 @@ mod tests {
             (json!([]), "json: cannot unmarshal array into Go value of type v1.Descriptor"),
             (json!({"size": 1}), "digest is missing"),
             (json!({"digest": "x"}), "digest \"x\": invalid checksum digest format"),
-            (json!({"digest": Digest::from_bytes(b"").as_str(), "size": -1}), "-1 is no size"),
+            (json!({"digest": Digest::from_bytes(b"").as_str(), "size": -1}), "invalid size -1"),
             (
                 json!({"digest": Digest::from_bytes(b"").as_str(), "platform": {"os": 1}}),
                 "json: cannot unmarshal number into Go struct field Platform.os of type string",

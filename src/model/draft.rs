@@ -211,12 +211,12 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Schema;
+    use crate::model::manifest::ImageFormat;
     use crate::platform::Platform;
 
     fn entry(reference: &str, os: &str) -> Entry {
         let platform = Platform { os: os.into(), architecture: "amd64".into(), ..Platform::default() };
-        Entry::fetched(Reference::parse(reference).unwrap(), Schema::Docker, b"{}".to_vec(), Some(platform))
+        Entry::fetched(Reference::parse(reference).unwrap(), ImageFormat::Docker, b"{}".to_vec(), Some(platform))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::model::descriptor::{self, Descriptor};
 use crate::model::entry_file;
 use crate::model::error::DocumentError;
 use crate::model::json;
-use crate::model::manifest::{self, Schema};
+use crate::model::manifest::{self, ImageFormat};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -32,7 +32,7 @@ pub struct Entry {
     /// The manifest's bytes as the registry served them; `None` if an old docker did not keep them.
     raw: Option<Vec<u8>>,
     /// The manifest as JSON, which docker stores beside the bytes, and its format.
-    manifest: Option<(Schema, StoredJson)>,
+    manifest: Option<(ImageFormat, StoredJson)>,
 }
 
 /// The JSON of a manifest. It is kept only if it cannot be derived from the bytes.
@@ -48,9 +48,14 @@ enum StoredJson {
 
 impl Entry {
     /// An image as a registry served it.
-    pub fn fetched(reference: Reference, schema: Schema, bytes: Vec<u8>, platform: Option<Platform>) -> Entry {
-        let descriptor = Descriptor { platform, ..Descriptor::for_content(schema.media_type(), &bytes) };
-        Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, StoredJson::Raw)) }
+    pub fn fetched(
+        reference: Reference,
+        image_format: ImageFormat,
+        bytes: Vec<u8>,
+        platform: Option<Platform>,
+    ) -> Entry {
+        let descriptor = Descriptor { platform, ..Descriptor::for_content(image_format.media_type(), &bytes) };
+        Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((image_format, StoredJson::Raw)) }
     }
 
     /// An image of which only the descriptor is known.
@@ -64,12 +69,12 @@ impl Entry {
     /// Bytes that do not match the descriptor.
     pub fn child_of_list(
         reference: Reference,
-        schema: Schema,
+        image_format: ImageFormat,
         bytes: Vec<u8>,
         descriptor: Descriptor,
         source: Reference,
     ) -> Result<Entry, DocumentError> {
-        let manifest = Some((schema, StoredJson::Raw));
+        let manifest = Some((image_format, StoredJson::Raw));
         let entry = Entry { reference, descriptor, source: Some(source), raw: Some(bytes), manifest };
         entry.verify()?;
         Ok(entry)
@@ -82,17 +87,17 @@ impl Entry {
 
     /// The digest of the manifest's subject.
     pub fn subject(&self) -> Option<Digest> {
-        manifest::subject(&self.payload().ok()?)
+        manifest::subject(&self.manifest_json().ok()?)
     }
 
     /// The artifact type that the user or the index has set; empty if it equals that of the manifest or the media type
     /// of the configuration, because then it adds nothing.
     pub fn explicit_artifact_type(&self) -> &str {
         let artifact_type = self.descriptor.artifact_type.as_str();
-        let is_from_manifest = |payload: Cow<'_, [u8]>| {
-            manifest::artifact_and_config_types(&payload).iter().any(|manifest_type| manifest_type == artifact_type)
+        let is_from_manifest = |json: Cow<'_, [u8]>| {
+            manifest::artifact_and_config_types(&json).iter().any(|manifest_type| manifest_type == artifact_type)
         };
-        if artifact_type.is_empty() || self.payload().is_ok_and(is_from_manifest) { "" } else { artifact_type }
+        if artifact_type.is_empty() || self.manifest_json().is_ok_and(is_from_manifest) { "" } else { artifact_type }
     }
 
     /// The descriptor in a new list. In an OCI index it has the artifact type of the manifest; in a Docker list only
@@ -102,9 +107,9 @@ impl Entry {
         if !is_oci {
             self.explicit_artifact_type().clone_into(&mut descriptor.artifact_type);
         } else if descriptor.artifact_type.is_empty()
-            && let Ok(payload) = self.payload()
+            && let Ok(json) = self.manifest_json()
         {
-            let [manifest_type, _] = manifest::artifact_and_config_types(&payload);
+            let [manifest_type, _] = manifest::artifact_and_config_types(&json);
             descriptor.artifact_type = manifest_type;
         }
         descriptor
@@ -134,55 +139,56 @@ impl Entry {
         Ok(())
     }
 
-    /// The bytes to send to a registry under the descriptor's digest.
+    /// The bytes to send to a registry. Their digest is that of the descriptor.
     ///
     /// # Errors
     /// The stored manifest has another digest, on one line and with each indentation.
-    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
+    pub fn verified_bytes(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let digest = &self.descriptor.digest;
         if let Some(raw) = &self.raw {
             self.verify()?;
             return Ok(Cow::Borrowed(raw));
         }
-        let (schema, json) = self.json().ok_or_else(|| self.no_payload())?;
+        let (image_format, json) = self.json().ok_or_else(|| self.no_payload())?;
         if digest.verifies(&json) {
             return Ok(json);
         }
-        let docker_indented = json::indent(&json, schema.indentation());
+        let docker_indented = json::indent(&json, image_format.indentation());
         let other_indentations = ["   ", "  "].map(|unit| json::indent(&json, unit));
         let mismatch = self.mismatch(&docker_indented);
         let candidates = std::iter::once(docker_indented).chain(other_indentations);
         candidates.map(Cow::Owned).find(|candidate| digest.verifies(candidate)).ok_or(mismatch)
     }
 
-    /// The manifest as JSON, for display: the original bytes, or the JSON that docker stored.
+    /// The manifest as JSON, to show or to parse: the original bytes, or the JSON that docker stored. Its digest may be
+    /// another than that of the descriptor; see [`Entry::verified_bytes`].
     ///
     /// # Errors
     /// An entry without a manifest.
-    pub fn payload(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
+    pub fn manifest_json(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let json = self.json().map(|(_, json)| json);
         json.or(self.raw.as_deref().map(Cow::Borrowed)).ok_or_else(|| self.no_payload())
     }
 
-    fn json(&self) -> Option<(Schema, Cow<'_, [u8]>)> {
+    fn json(&self) -> Option<(ImageFormat, Cow<'_, [u8]>)> {
         let raw = self.raw.as_deref().unwrap_or_default();
-        let (schema, json) = self.manifest.as_ref()?;
+        let (image_format, json) = self.manifest.as_ref()?;
         let json = match json {
             StoredJson::Raw => Cow::Borrowed(raw),
             StoredJson::Compacted => Cow::Owned(json::compact(raw)),
             StoredJson::Separate(json) => Cow::Borrowed(json.as_slice()),
         };
-        Some((*schema, json))
+        Some((*image_format, json))
     }
 
     /// The format of its manifest, if it has one.
-    pub fn schema(&self) -> Option<Schema> {
-        self.manifest.as_ref().map(|(schema, _)| *schema)
+    pub fn image_format(&self) -> Option<ImageFormat> {
+        self.manifest.as_ref().map(|(image_format, _)| *image_format)
     }
 
     /// The media type for a PUT of the manifest: that of its format, even if a list states another.
     pub fn media_type(&self) -> &str {
-        self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())
+        self.manifest.as_ref().map_or(&self.descriptor.media_type, |(image_format, _)| image_format.media_type())
     }
 
     /// The blobs of the image, in docker's order.
@@ -190,7 +196,7 @@ impl Entry {
     /// # Errors
     /// An entry without a manifest, or with a malformed one.
     pub fn blobs(&self) -> Result<Vec<Descriptor>, DocumentError> {
-        manifest::blobs(&self.payload()?)
+        manifest::blobs(&self.manifest_json()?)
     }
 
     /// The entry's file, byte for byte as docker writes it.
@@ -199,7 +205,7 @@ impl Entry {
     /// A manifest that is not JSON.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
         let json = self.json();
-        let manifest = json.as_ref().map(|(schema, json)| (*schema, &**json));
+        let manifest = json.as_ref().map(|(image_format, json)| (*image_format, &**json));
         let source = self.source.as_ref().map(Reference::to_string);
         entry_file::encode(&self.reference, &self.descriptor, self.raw.as_deref(), manifest, source)
     }
@@ -221,9 +227,9 @@ impl Entry {
         let text = |name| member(name).map(serde_json::from_str::<String>).transpose();
         let reference = text("Ref")?.ok_or(DocumentError::MissingMember("Ref"))?;
         let reference = Reference::parse_canonical(&reference)?;
-        let manifest = [Schema::Docker, Schema::Oci]
+        let manifest = [ImageFormat::Docker, ImageFormat::Oci]
             .into_iter()
-            .find_map(|schema| member(schema.member()).map(|json| (schema, json.as_bytes())));
+            .find_map(|image_format| member(image_format.member()).map(|json| (image_format, json.as_bytes())));
         let digest = text("Digest")?.filter(|digest| !digest.is_empty());
         let raw = text("Raw")?.filter(|raw| !raw.is_empty());
         let raw =
@@ -236,8 +242,8 @@ impl Entry {
             }
         };
         let is_compacted = |json: &[u8]| raw.as_deref().is_some_and(|raw| json::compact(raw) == json);
-        let manifest = manifest.map(|(schema, json)| {
-            (schema, if is_compacted(json) { StoredJson::Compacted } else { StoredJson::Separate(json.to_vec()) })
+        let manifest = manifest.map(|(image_format, json)| {
+            (image_format, if is_compacted(json) { StoredJson::Compacted } else { StoredJson::Separate(json.to_vec()) })
         });
         let source = text("Source")?.map(|source| Reference::parse_canonical(&source)).transpose()?;
         Ok(Entry { reference, descriptor, source, raw, manifest })
@@ -260,17 +266,17 @@ impl Entry {
 fn decode_old_descriptor(
     reference: &Reference,
     digest: String,
-    manifest: Option<(Schema, &[u8])>,
+    manifest: Option<(ImageFormat, &[u8])>,
     platform: Option<&str>,
 ) -> Result<Descriptor, DocumentError> {
-    let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
+    let (image_format, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
     let expected: Digest = digest.parse().map_err(|error| DocumentError::InvalidDigest(digest, error))?;
     if !expected.verifies(json) {
         return Err(DocumentError::OldEntryMismatch { expected, found: Digest::from_bytes(json) });
     }
     let platform = platform.map(|json| json::parse(json.as_bytes())).transpose()?;
     let platform = platform.as_ref().map(descriptor::decode_config_platform).transpose()?;
-    Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
+    Ok(Descriptor { platform, ..Descriptor::new(image_format.media_type(), expected, json.len() as u64) })
 }
 
 /// The annotations that BuildKit gives to attestations in an index.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::model::descriptor::Descriptor;
 use crate::model::error::DocumentError;
 use crate::model::json;
-use crate::model::manifest::Schema;
+use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
 /// The members, in docker's order.
@@ -37,17 +37,19 @@ pub(super) fn encode(
     name: &dyn fmt::Display,
     descriptor: &Descriptor,
     raw: Option<&[u8]>,
-    manifest: Option<(Schema, &[u8])>,
+    manifest: Option<(ImageFormat, &[u8])>,
     source: Option<String>,
 ) -> Result<Vec<u8>, DocumentError> {
-    let json = manifest.map(|(schema, json)| raw_value(json).map(|value| (schema, value))).transpose()?;
-    let json_of = |format: Schema| json.as_ref().filter(|(schema, _)| *schema == format).map(|(_, value)| &**value);
+    let json = manifest.map(|(image_format, json)| raw_value(json).map(|value| (image_format, value))).transpose()?;
+    let json_of = |wanted: ImageFormat| {
+        json.as_ref().filter(|(image_format, _)| *image_format == wanted).map(|(_, value)| &**value)
+    };
     let file = EntryFile {
         r#ref: name.to_string(),
         descriptor,
         raw: raw.filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
-        docker: json_of(Schema::Docker),
-        oci: json_of(Schema::Oci),
+        docker: json_of(ImageFormat::Docker),
+        oci: json_of(ImageFormat::Oci),
         source,
     };
     Ok(json::encode(&file)?)
@@ -59,12 +61,12 @@ pub(super) fn encode(
 /// A manifest that is not JSON.
 pub fn encode_fetched(
     name: &dyn fmt::Display,
-    schema: Schema,
+    image_format: ImageFormat,
     bytes: &[u8],
     platform: Option<Platform>,
 ) -> Result<Vec<u8>, DocumentError> {
-    let descriptor = Descriptor { platform, ..Descriptor::for_content(schema.media_type(), bytes) };
-    encode(name, &descriptor, Some(bytes), Some((schema, bytes)), None)
+    let descriptor = Descriptor { platform, ..Descriptor::for_content(image_format.media_type(), bytes) };
+    encode(name, &descriptor, Some(bytes), Some((image_format, bytes)), None)
 }
 
 fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {

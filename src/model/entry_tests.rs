@@ -7,7 +7,7 @@ const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \"sha25
 fn entry() -> Entry {
     let platform = Platform { os: "linux".into(), architecture: "arm64".into(), ..Platform::default() };
     let reference = Reference::parse("h.x/a:1").unwrap();
-    Entry::fetched(reference, Schema::Oci, MANIFEST.as_bytes().to_vec(), Some(platform))
+    Entry::fetched(reference, ImageFormat::Oci, MANIFEST.as_bytes().to_vec(), Some(platform))
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn entry_decodes_the_file_that_it_encodes() {
     assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
     assert!(text.contains(r#""OCIManifest":{"a":"\u003cx\u003e","config""#), "{text}");
     let read = Entry::decode(&file).unwrap();
-    assert_eq!(&*read.bytes().unwrap(), MANIFEST.as_bytes());
+    assert_eq!(&*read.verified_bytes().unwrap(), MANIFEST.as_bytes());
     assert_eq!(read.encode().unwrap(), file);
     assert_eq!(read.blobs().unwrap()[0].digest, Digest::from_bytes(b"{}"));
 }
@@ -36,8 +36,8 @@ fn entry_without_raw_gives_only_bytes_with_the_right_digest() {
         assert!(!read.has_raw());
         // `Value` has the manifest without escapes, so it is escaped again as docker stores it.
         let stored = Entry::decode(&json::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
-        assert_eq!(&*stored.bytes().unwrap(), bytes);
-        assert!(matches!(read.bytes(), Err(DocumentError::DigestMismatch { .. })));
+        assert_eq!(&*stored.verified_bytes().unwrap(), bytes);
+        assert!(matches!(read.verified_bytes(), Err(DocumentError::DigestMismatch { .. })));
     }
 }
 
@@ -60,7 +60,7 @@ fn old_entry_gets_its_descriptor_from_its_top_level_members() {
 #[test]
 fn child_of_list_keeps_the_descriptor_of_the_list() {
     let platform = Platform { os: "linux".into(), features: vec!["sse4".into()], ..Platform::default() };
-    let mut descriptor = Descriptor::for_content(Schema::Oci.media_type(), MANIFEST.as_bytes());
+    let mut descriptor = Descriptor::for_content(ImageFormat::Oci.media_type(), MANIFEST.as_bytes());
     descriptor.platform = Some(platform);
     descriptor.annotations.insert(REFERENCE_TYPE.into(), ATTESTATION.into());
     descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::from_bytes(b"x").to_string());
@@ -68,7 +68,7 @@ fn child_of_list_keeps_the_descriptor_of_the_list() {
     let reference = source.repository().at_digest(&descriptor.digest);
     let bytes = MANIFEST.as_bytes().to_vec();
     let child =
-        Entry::child_of_list(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
+        Entry::child_of_list(reference.clone(), ImageFormat::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
     assert_eq!(child.attests(), Some(Digest::from_bytes(b"x")));
     let file = child.encode().unwrap();
     let text = String::from_utf8(file.clone()).unwrap();
@@ -76,7 +76,7 @@ fn child_of_list_keeps_the_descriptor_of_the_list() {
     let read = Entry::decode(&file).unwrap();
     assert_eq!((&read.descriptor, &read.source), (&descriptor, &Some(source.clone())));
     assert_eq!(read.encode().unwrap(), file);
-    assert!(Entry::child_of_list(reference, Schema::Oci, b"{}".to_vec(), descriptor, source).is_err());
+    assert!(Entry::child_of_list(reference, ImageFormat::Oci, b"{}".to_vec(), descriptor, source).is_err());
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub enum DocumentError {
     #[error("digest {0:?}: {1}")]
     InvalidDigest(String, DigestError),
     /// A negative size.
-    #[error("{0} is no size")]
+    #[error("invalid size {0}")]
     NegativeSize(i64),
     /// An entry whose manifest is not base64.
     #[error("Raw is not base64: {0}")]

@@ -49,10 +49,10 @@ impl ListFormat {
     }
 }
 
-/// A list ready to be sent: its bytes and digest are final.
+/// The manifest that is sent for a draft: a list, or the image itself. Its bytes and digest are final.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedList {
-    /// Docker's manifest list or the OCI index.
+pub struct EncodedManifest {
+    /// That of Docker's manifest list, of the OCI index, or of the image.
     pub media_type: &'static str,
     /// The document, exactly as it is sent.
     pub bytes: Vec<u8>,
@@ -189,17 +189,17 @@ pub(super) fn encode_descriptor(descriptor: &Descriptor) -> Result<Vec<u8>, Docu
     Ok(json::encode(&ListDescriptor(descriptor))?)
 }
 
-impl EncodedList {
+impl EncodedManifest {
     /// The list of this index. `format` decides its media type.
     ///
     /// # Errors
     /// None for a valid value.
-    pub fn from_index(mut index: Index, format: ListFormat) -> Result<EncodedList, DocumentError> {
+    pub fn from_index(mut index: Index, format: ListFormat) -> Result<EncodedManifest, DocumentError> {
         let first = index.manifests.first().map(|descriptor| descriptor.media_type.as_str());
         let media_type = format.media_type(first);
         media_type.clone_into(&mut index.media_type);
         let bytes = index.encode()?;
-        Ok(EncodedList { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None })
+        Ok(EncodedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None })
     }
 }
 
@@ -245,8 +245,8 @@ mod tests {
         Descriptor { platform: Some(platform), ..Descriptor::for_content(media_type, b"{}") }
     }
 
-    fn list(descriptors: &[Descriptor], format: ListFormat) -> EncodedList {
-        EncodedList::from_index(Index { manifests: descriptors.to_vec(), ..Index::default() }, format).unwrap()
+    fn list(descriptors: &[Descriptor], format: ListFormat) -> EncodedManifest {
+        EncodedManifest::from_index(Index { manifests: descriptors.to_vec(), ..Index::default() }, format).unwrap()
     }
 
     #[test]

@@ -10,14 +10,14 @@ use crate::model::media_type;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManifestKind {
     /// One image of this format.
-    Image(Schema),
+    Image(ImageFormat),
     /// A manifest list or an index.
     List,
 }
 
 /// The two formats of an image manifest. Docker stores them in different members of an entry's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schema {
+pub enum ImageFormat {
     /// Docker's version 2 schema 2.
     Docker,
     /// The OCI image manifest.
@@ -28,8 +28,8 @@ impl ManifestKind {
     /// The kind of a media type, if it is supported.
     pub fn from_media_type(media_type: &str) -> Option<ManifestKind> {
         match media_type::essence(media_type) {
-            media_type::DOCKER_MANIFEST => Some(ManifestKind::Image(Schema::Docker)),
-            media_type::OCI_MANIFEST => Some(ManifestKind::Image(Schema::Oci)),
+            media_type::DOCKER_MANIFEST => Some(ManifestKind::Image(ImageFormat::Docker)),
+            media_type::OCI_MANIFEST => Some(ManifestKind::Image(ImageFormat::Oci)),
             media_type::DOCKER_LIST | media_type::OCI_INDEX => Some(ManifestKind::List),
             _ => None,
         }
@@ -72,28 +72,28 @@ pub fn effective_media_type(content_type: &str, bytes: &[u8]) -> Result<Option<&
     }
 }
 
-impl Schema {
+impl ImageFormat {
     /// The member of a store entry for a manifest of this format.
     pub fn member(self) -> &'static str {
         match self {
-            Schema::Docker => "SchemaV2Manifest",
-            Schema::Oci => "OCIManifest",
+            ImageFormat::Docker => "SchemaV2Manifest",
+            ImageFormat::Oci => "OCIManifest",
         }
     }
 
     /// The media type of a manifest of this format.
     pub fn media_type(self) -> &'static str {
         match self {
-            Schema::Docker => media_type::DOCKER_MANIFEST,
-            Schema::Oci => media_type::OCI_MANIFEST,
+            ImageFormat::Docker => media_type::DOCKER_MANIFEST,
+            ImageFormat::Oci => media_type::OCI_MANIFEST,
         }
     }
 
     /// Docker's indentation of a manifest of this format whose original bytes were not kept.
     pub fn indentation(self) -> &'static str {
         match self {
-            Schema::Docker => "   ",
-            Schema::Oci => "  ",
+            ImageFormat::Docker => "   ",
+            ImageFormat::Oci => "  ",
         }
     }
 }

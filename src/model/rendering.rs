@@ -8,7 +8,7 @@ use crate::model::draft::{Draft, ListItem};
 use crate::model::entry::Entry;
 use crate::model::entry_key::EntryKey;
 use crate::model::error::DocumentError;
-use crate::model::index::{EncodedList, Index, ListFormat};
+use crate::model::index::{EncodedManifest, Index, ListFormat};
 use crate::model::index_edit::IndexEdit;
 use crate::model::media_type;
 use crate::platform::Platform;
@@ -25,13 +25,13 @@ impl Draft {
     /// # Errors
     /// An entry without a platform where docker needs one; an incomplete platform; bytes that do not match their entry;
     /// content that a requested Docker list cannot hold.
-    pub fn list(&self, format: ListFormat) -> Result<EncodedList, DocumentError> {
+    pub fn encode(&self, format: ListFormat) -> Result<EncodedManifest, DocumentError> {
         self.entries().try_for_each(Entry::verify)?;
         let image = self.sole_plain_image().filter(|_| self.prefers_bare_image);
         match image.and_then(|image| Some((image, media_type::known(image.media_type())?))) {
             Some((image, media_type)) => {
-                let (bytes, digest) = (image.bytes()?.into_owned(), image.descriptor.digest.clone());
-                Ok(EncodedList { media_type, bytes, digest, note: None })
+                let (bytes, digest) = (image.verified_bytes()?.into_owned(), image.descriptor.digest.clone());
+                Ok(EncodedManifest { media_type, bytes, digest, note: None })
             }
             None => self.render(format, true),
         }
@@ -41,11 +41,11 @@ impl Draft {
     ///
     /// # Errors
     /// None for a valid draft.
-    pub fn preview(&self) -> Result<EncodedList, DocumentError> {
+    pub fn preview(&self) -> Result<EncodedManifest, DocumentError> {
         self.render(ListFormat::Auto, false)
     }
 
-    fn render(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedList, DocumentError> {
+    fn render(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedManifest, DocumentError> {
         let Some(source) = &self.source else { return self.render_without_source(format, check_platforms) };
         let edit = IndexEdit::new(self, source)?;
         let source_format =
@@ -61,18 +61,18 @@ impl Draft {
         let is_source = decision.media_type == source.media_type;
         if is_source && edit.is_unchanged() {
             let (media_type, bytes) = (decision.media_type, source.raw.clone());
-            return Ok(EncodedList { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None });
+            return Ok(EncodedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None });
         }
         if !is_source && decision.media_type == media_type::DOCKER_LIST {
             let list = self.render_without_source(ListFormat::Docker, check_platforms)?;
-            return Ok(EncodedList { note: decision.note, ..list });
+            return Ok(EncodedManifest { note: decision.note, ..list });
         }
         if check_platforms {
             let is_oci = decision.media_type == media_type::OCI_INDEX;
             edit.changed_entries().try_for_each(|entry| check_platform(entry, is_oci))?;
         }
         let bytes = edit.encode(decision.media_type)?;
-        Ok(EncodedList {
+        Ok(EncodedManifest {
             media_type: decision.media_type,
             digest: Digest::from_bytes(&bytes),
             bytes,
@@ -81,7 +81,11 @@ impl Draft {
     }
 
     /// The list as a new document, as docker would write it.
-    fn render_without_source(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedList, DocumentError> {
+    fn render_without_source(
+        &self,
+        format: ListFormat,
+        check_platforms: bool,
+    ) -> Result<EncodedManifest, DocumentError> {
         if check_platforms {
             self.entries().try_for_each(|entry| check_platform(entry, format == ListFormat::Oci))?;
         }
@@ -97,11 +101,11 @@ impl Draft {
         let is_oci = decision.media_type == media_type::OCI_INDEX;
         // Docker's own rule can make the list an index, too. In that index docker writes empty platforms.
         let omits_empty_platforms = is_oci && (format == ListFormat::Oci || decision.note.is_some());
-        let list = EncodedList::from_index(
+        let list = EncodedManifest::from_index(
             self.index(is_oci, omits_empty_platforms),
             if is_oci { ListFormat::Oci } else { ListFormat::Docker },
         )?;
-        Ok(EncodedList { note: decision.note, ..list })
+        Ok(EncodedManifest { note: decision.note, ..list })
     }
 
     /// Decides the format of the list from the requested one. `default_format` is that of the list without a request or
@@ -185,12 +189,12 @@ fn check_platform(entry: &Entry, is_oci: bool) -> Result<(), DocumentError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Schema;
+    use crate::model::manifest::ImageFormat;
     use crate::reference::Reference;
 
     fn entry(reference: &str, os: &str) -> Entry {
         let platform = Platform { os: os.into(), architecture: "amd64".into(), ..Platform::default() };
-        Entry::fetched(Reference::parse(reference).unwrap(), Schema::Docker, b"{}".to_vec(), Some(platform))
+        Entry::fetched(Reference::parse(reference).unwrap(), ImageFormat::Docker, b"{}".to_vec(), Some(platform))
     }
 
     #[test]
@@ -198,19 +202,19 @@ mod tests {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         draft.insert(entry("h.x/a:1", ""));
         let expected = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
-        assert_eq!(draft.list(ListFormat::Auto).unwrap_err().to_string(), expected);
+        assert_eq!(draft.encode(ListFormat::Auto).unwrap_err().to_string(), expected);
         assert!(draft.preview().is_ok());
         // An incomplete platform is refused in both formats.
-        assert_eq!(draft.list(ListFormat::Oci).unwrap_err().to_string(), expected);
+        assert_eq!(draft.encode(ListFormat::Oci).unwrap_err().to_string(), expected);
         let mut artifact = entry("h.x/a:1", "");
         artifact.descriptor.platform = Some(Platform::default());
         draft.insert(artifact);
-        assert_eq!(draft.list(ListFormat::Docker).unwrap_err().to_string(), expected);
-        let list = String::from_utf8(draft.list(ListFormat::Oci).unwrap().bytes).unwrap();
+        assert_eq!(draft.encode(ListFormat::Docker).unwrap_err().to_string(), expected);
+        let list = String::from_utf8(draft.encode(ListFormat::Oci).unwrap().bytes).unwrap();
         assert!(!list.contains("platform"), "{list}");
         draft.insert(entry("h.x/a:1", "linux"));
         draft.insert(entry("g.x/a:1", "linux"));
-        assert!(draft.list(ListFormat::Auto).is_ok());
+        assert!(draft.encode(ListFormat::Auto).is_ok());
     }
 
     #[test]
@@ -219,10 +223,10 @@ mod tests {
         draft.insert(entry("h.x/a:1", "linux"));
         draft.annotations.insert("k".into(), "v".into());
         assert_eq!(
-            draft.list(ListFormat::Docker).unwrap_err().to_string(),
+            draft.encode(ListFormat::Docker).unwrap_err().to_string(),
             "h.x/l:latest would be a Docker manifest list, which has no place for the annotation k of the list"
         );
-        let list = draft.list(ListFormat::Auto).unwrap();
+        let list = draft.encode(ListFormat::Auto).unwrap();
         assert_eq!(list.media_type, media_type::OCI_INDEX);
         assert_eq!(
             list.note.as_deref(),
@@ -231,7 +235,7 @@ mod tests {
                  of the list"
             )
         );
-        let list = String::from_utf8(draft.list(ListFormat::Oci).unwrap().bytes).unwrap();
+        let list = String::from_utf8(draft.encode(ListFormat::Oci).unwrap().bytes).unwrap();
         assert!(list.contains("\"annotations\""), "{list}");
     }
 }

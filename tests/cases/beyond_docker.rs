@@ -5,7 +5,7 @@ use std::fs;
 
 use docker_manifest::digest::Digest;
 use docker_manifest::drafts::DraftStore;
-use docker_manifest::drafts::docker_dir::{DockerDir, StoreError};
+use docker_manifest::drafts::docker_dir::{DockerManifestStore, StoreError};
 use docker_manifest::model::descriptor::Descriptor;
 use docker_manifest::model::manifest::Schema;
 use docker_manifest::model::{DocumentError, Draft, Entry};
@@ -70,8 +70,8 @@ impl Fixture {
         self.registry.name(rest)
     }
 
-    fn store(&self) -> DockerDir {
-        DockerDir::new(&self.sandbox.docker_config())
+    fn store(&self) -> DockerManifestStore {
+        DockerManifestStore::new(&self.sandbox.docker_config())
     }
 
     fn change(&self, change: impl Fn(&mut Draft)) {

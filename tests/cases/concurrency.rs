@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use docker_manifest::drafts::DraftStore;
-use docker_manifest::drafts::docker_dir::{DockerDir, StoreError};
+use docker_manifest::drafts::docker_dir::{DockerManifestStore, StoreError};
 use docker_manifest::reference::Reference;
 use serde_json::Value;
 use testkit::image::Image;
@@ -146,7 +146,7 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     let fixture = Fixture::with_numbered_images(WORKERS);
     let list = fixture.name("list:1");
     assert_only_waited(&fixture.create_command(&list, &[0]).run());
-    let store = DockerDir::new(&fixture.sandbox.docker_config());
+    let store = DockerManifestStore::new(&fixture.sandbox.docker_config());
     let reference = Reference::parse(&list).expect("a reference");
     let (retries, annotated, working) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(WORKERS));
     thread::scope(|scope| {

@@ -181,8 +181,7 @@ fn a_nested_index_is_flattened_where_the_registry_refuses_it() {
 #[test]
 fn push_fails_if_the_registry_stores_another_list() {
     let fixture = Fixture::new(Builder::other_digest_on_put);
-    let hint = "the registry does not keep what it is given, byte for byte: what it serves under that name now is \
-        not to be trusted";
+    let hint = "the registry changes manifests that are pushed to it; do not trust what it now serves under that name";
     let _ = fixture.run("create @amd64:list @amd64:docker").success();
     fixture.assert_fails(
         "push @amd64:list",

@@ -225,7 +225,8 @@ fn oversized_files_are_refused_unread() {
     for path in ["{L}/zzz", ".docker-manifest/lists/{L}"] {
         let path = sparse(path);
         for command in READERS.iter().chain(&WRITERS) {
-            refusal(&fixture.ours(command).run(), &path, "is over the 67108864 bytes").expect("refused");
+            refusal(&fixture.ours(command).run(), &path, "is larger than the limit of 67108864 bytes")
+                .expect("refused");
         }
         fs::remove_file(path).expect("it goes");
     }

@@ -48,8 +48,8 @@ pub struct SourceFlags {
     /// Only use these platforms of the images
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::parse_known)]
     pub platforms: Vec<PlatformFilter>,
-    /// Attestations of the images: "drop", or "keep", also those of images without an index (default: those in an
-    /// index)
+    /// Attestations of the images: "drop"; or "keep", which also searches the referrers of single images (default: keep
+    /// those that are in an index)
     #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
     pub attestations: Option<Attestations>,
 }
@@ -74,7 +74,7 @@ pub struct ImageFlags {
     /// Files that name images.
     #[command(flatten)]
     pub from: FromFiles,
-    /// Only use these targets (bake), names or ids of --from files
+    /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub targets: Vec<String>,
     /// Which parts of an index are used.
@@ -85,8 +85,8 @@ pub struct ImageFlags {
 /// Files in which build tools name images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct FromFiles {
-    /// Read images from files that a build wrote: a folder of digests, digests, references or JSON; "-" is standard
-    /// input
+    /// Read images from files that a build wrote: a directory whose file names are digests, or a file with
+    /// digests, references or JSON; "-" is standard input
     #[arg(long, value_name = "stringArray", value_parser = values::non_empty_path)]
     pub from: Vec<PathBuf>,
     /// Repository of digests in --from files that name none (default: that of the list)

@@ -27,15 +27,15 @@ pub enum ArgsErrorKind {
     /// An unknown flag, or a flag without its value or with an invalid one.
     #[error(transparent)]
     Flag(#[from] FlagError),
-    /// Too few or too many words.
+    /// Too few or too many arguments.
     #[error("{program}: '{path}' {count}")]
-    WordCount {
+    ArgumentCount {
         /// The first word of the program's name: `docker`.
         program: String,
         /// The command as it was called.
         path: String,
-        /// The number of words that the command takes.
-        count: WordCount,
+        /// The number of arguments that the command takes.
+        count: ArgumentCount,
     },
     /// The first word is not a command.
     #[error("{program}: unknown command: {name} {word}")]
@@ -111,7 +111,7 @@ pub enum FlagError {
         /// Why the value is invalid.
         reason: String,
     },
-    /// Two arguments that exclude each other. The second may be a word.
+    /// Two arguments that exclude each other. The second may be a positional argument.
     #[error("conflicting flags: {first} and {second}")]
     Conflict {
         /// The first, as typed.
@@ -129,25 +129,25 @@ pub enum FlagError {
     },
 }
 
-/// The number of words that a command takes.
+/// The number of arguments that a command takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WordCount {
+pub struct ArgumentCount {
     /// The minimum.
     pub min: usize,
     /// The maximum; `None` is unlimited.
     pub max: Option<usize>,
 }
 
-impl WordCount {
-    /// Whether a command takes this number of words.
-    pub(super) fn permits(self, words: usize) -> bool {
-        words >= self.min && self.max.is_none_or(|max| words <= max)
+impl ArgumentCount {
+    /// Whether a command takes this number of arguments.
+    pub(super) fn permits(self, arguments: usize) -> bool {
+        arguments >= self.min && self.max.is_none_or(|max| arguments <= max)
     }
 }
 
-impl fmt::Display for WordCount {
+impl fmt::Display for ArgumentCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WordCount { min, max } = *self;
+        let ArgumentCount { min, max } = *self;
         match max {
             None => write!(f, "requires at least {min} {}", plural(min)),
             Some(0) => f.write_str("accepts no arguments"),
@@ -192,7 +192,7 @@ impl ArgsError {
         self.usage.as_ref()?;
         // Docker has two wordings; its check for a minimum alone uses the other one.
         let verb = match &*self.kind {
-            ArgsErrorKind::WordCount { count, .. } if count.max.is_none() => "See",
+            ArgsErrorKind::ArgumentCount { count, .. } if count.max.is_none() => "See",
             _ => "Run",
         };
         Some(format!("{verb} '{} --help' for more information", self.path))

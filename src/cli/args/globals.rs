@@ -70,7 +70,7 @@ pub fn leading_flags(name: &str, words: &[String]) -> Result<LeadingFlags, ArgsE
     if let Some(typed) = scanned.value("color") {
         possible_values::parse_color(typed).map_err(refused)?;
     }
-    let (help, rest) = (scanned.help, std::mem::take(&mut scanned.words));
+    let (help, rest) = (scanned.help, std::mem::take(&mut scanned.positionals));
     // The arguments were scanned with this same description, so parsing them cannot fail.
     let matches = command.try_get_matches_from(scanned.flags());
     let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches)).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
-use super::error::{ArgsError, ArgsErrorKind, FlagError, WordCount};
+use super::error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError};
 use super::{CliRequest, examples, pflag, rules, suggestion, topics};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
@@ -51,7 +51,7 @@ impl Program<'_> {
         if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
             usage.push_str(" [OPTIONS]");
         }
-        usage.push_str(&usage_words(verb, |word| rules::is_required(verb, word)));
+        usage.push_str(&usage_positionals(verb, |positional| rules::is_required(verb, positional)));
         usage
     }
 
@@ -64,8 +64,9 @@ impl Program<'_> {
         self.error(verb, flag.into())
     }
 
-    pub(super) fn count_error(&self, verb: &Command, count: WordCount) -> ArgsError {
-        let kind = ArgsErrorKind::WordCount { program: self.first_word(), path: self.command_path(Some(verb)), count };
+    pub(super) fn count_error(&self, verb: &Command, count: ArgumentCount) -> ArgsError {
+        let kind =
+            ArgsErrorKind::ArgumentCount { program: self.first_word(), path: self.command_path(Some(verb)), count };
         self.error(Some(verb), kind)
     }
 
@@ -163,13 +164,13 @@ pub(super) fn invalid_value(verb: &Command, error: &clap::Error) -> ArgsErrorKin
     }
 }
 
-/// The words of a usage line: ` LIST [IMAGE...]`.
-pub(super) fn usage_words(verb: &Command, is_required: impl Fn(&Arg) -> bool) -> String {
+/// The positional arguments of a usage line: ` LIST [IMAGE...]`.
+pub(super) fn usage_positionals(verb: &Command, is_required: impl Fn(&Arg) -> bool) -> String {
     let mut usage = String::new();
-    for word in verb.get_positionals() {
-        let name = pflag::value_name(word);
-        let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
-        let text = match (is_required(word), many) {
+    for positional in verb.get_positionals() {
+        let name = pflag::value_name(positional);
+        let many = positional.get_num_args().is_some_and(|range| range.max_values() > 1);
+        let text = match (is_required(positional), many) {
             (true, false) => format!(" {name}"),
             (true, true) => format!(" {name} [{name}...]"),
             (false, false) => format!(" [{name}]"),
@@ -199,9 +200,9 @@ fn help_text(argument: &Arg) -> String {
     argument.get_help().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The words of a command, and their help.
-pub(super) fn word_rows(verb: &Command) -> Vec<(String, String)> {
-    verb.get_positionals().map(|word| (pflag::value_name(word), help_text(word))).collect()
+/// The positional arguments of a command, and their help.
+pub(super) fn positional_rows(verb: &Command) -> Vec<(String, String)> {
+    verb.get_positionals().map(|positional| (pflag::value_name(positional), help_text(positional))).collect()
 }
 
 /// The options by name, in pflag's order, with pflag's name for the type of each value; and their help.

@@ -58,7 +58,7 @@ fn command_page(root: &Command, verb: &Command, date: &str) -> ManPage {
     synopsis(&mut roff, &program.usage(Some(verb)));
     roff.control("SH", ["DESCRIPTION"]);
     roff.text([roman(format!("{about}."))]);
-    help::word_rows(verb).iter().for_each(|(word, text)| entry(&mut roff, word, text));
+    help::positional_rows(verb).iter().for_each(|(name, text)| entry(&mut roff, name, text));
     let options = help::option_rows(verb);
     if !options.is_empty() {
         roff.control("SH", ["OPTIONS"]);

@@ -1,7 +1,7 @@
-//! The command line: every command, its flags and its words, as typed values.
+//! The command line: every command, its flags and its arguments, as typed values.
 //!
 //! Docker's command line is Go's cobra and pflag. Clap lacks some of their habits: `--flag=false`, clusters, flags
-//! before and after the words, the last of a repeated flag counts, error texts, exit code 125. So the clap structs
+//! before and after the arguments, the last of a repeated flag counts, error texts, exit code 125. So the clap structs
 //! below describe the flags (names, types, help texts), `pflag` reads the arguments as pflag does and passes clap a
 //! normal form, and `help` prints clap's description in docker's layout. A new flag is one new field: parsing, help and
 //! completion read the same structs.
@@ -9,6 +9,7 @@
 //! Parsing does not reject a reference. A [`RefArg`] keeps the typed text beside the parsed reference, because docker
 //! words the error differently in each command.
 
+mod check;
 mod common_flags;
 mod csv;
 mod error;
@@ -36,8 +37,9 @@ use clap::{FromArgMatches, Parser};
 
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
+pub use check::Check;
 pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
-pub use error::{ArgsError, ArgsErrorKind, FlagError, Suggestion, WordCount};
+pub use error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError, Suggestion};
 pub use globals::{Globals, LeadingFlags, leading_flags};
 pub use man::{ManPage, manual_pages};
 pub use manifest_tool::{
@@ -49,7 +51,7 @@ pub use pflag::{FlagKind, flag_kind};
 pub use possible_values::{
     CompletionShell, Format, InspectFormat, InspectOutput, PlatformsFormat, PublishFormat, RowsFormat, Shell,
 };
-pub use read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
+pub use read_only::{Exists, Export, Inspect, Ls, Platforms};
 pub use reference_page::reference_page;
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared_drafts::{SharedDraftFlags, SharedPublishFlags};
@@ -102,7 +104,7 @@ pub fn last_color(words: &[String]) -> Option<ColorChoice> {
 
 /// Reads a command line from the command on. `name` is how the program was called (`docker manifest`).
 ///
-/// The checks have docker's order: flags, then `--help`, then the command's name, then the number of words.
+/// The checks have docker's order: flags, then `--help`, then the command's name, then the number of arguments.
 ///
 /// # Errors
 /// A command line that cannot be run, in docker's words.
@@ -143,8 +145,8 @@ fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliReq
     if scanned.help {
         return Ok(CliRequest::Help { text: program.command_help(verb), requested: true });
     }
-    let count = rules::word_count(verb, &scanned);
-    if !count.permits(scanned.words.len()) {
+    let count = rules::argument_count(verb, &scanned);
+    if !count.permits(scanned.positionals.len()) {
         return Err(program.count_error(verb, count));
     }
     rules::check_flags(verb, &scanned).map_err(|flag| program.flag_error(Some(verb), flag))?;
@@ -166,7 +168,7 @@ fn with_globals(verb: &clap::Command) -> clap::Command {
 /// The result if there is no command: an unknown flag, a request for help, an unknown word, or nothing.
 fn without_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let scanned = pflag::scan(program.root, words, false).map_err(|flag| program.flag_error(None, flag))?;
-    match scanned.words.first() {
+    match scanned.positionals.first() {
         _ if scanned.help => Ok(CliRequest::Help { text: program.overview(), requested: true }),
         Some(word) => Err(program.unknown_command(word)),
         None => Ok(CliRequest::Help { text: program.overview(), requested: false }),

@@ -15,8 +15,8 @@ pub enum Cursor {
     FlagName,
     /// In the value of the flag of this name.
     FlagValue(String),
-    /// In a word of the command.
-    Word,
+    /// In a positional argument of the command.
+    Positional,
 }
 
 /// A command line up to the cursor.
@@ -26,10 +26,10 @@ pub struct PartialCommandLine {
     pub verb: Option<clap::Command>,
     /// The position of the cursor.
     pub cursor: Cursor,
-    /// The typed part of the word or value at the cursor.
+    /// The typed part of the argument or value at the cursor.
     pub typed: String,
-    /// The command's words before the cursor.
-    pub words: Vec<String>,
+    /// The command's positional arguments before the cursor.
+    pub positionals: Vec<String>,
     scanned: pflag::Scanned,
 }
 
@@ -56,16 +56,16 @@ pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandL
         CommandSearch::Help([]) => return Ok(at_cursor(None, Cursor::Verb, current)),
         CommandSearch::Help(_) => return Ok(at_cursor(None, Cursor::AfterUnknownCommand, current)),
         CommandSearch::NoCommand => {
-            let no_words = pflag::scan(&root, before, false)?.words.is_empty();
+            let no_positionals = pflag::scan(&root, before, false)?.positionals.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,
-                _ if no_words => Cursor::Verb,
+                _ if no_positionals => Cursor::Verb,
                 _ => Cursor::AfterUnknownCommand,
             };
             return Ok(at_cursor(None, cursor, current));
         }
     };
-    let mut partial = at_cursor(Some(verb.clone()), Cursor::Word, current);
+    let mut partial = at_cursor(Some(verb.clone()), Cursor::Positional, current);
     match pflag::scan(verb, rest, false) {
         Ok(scanned) => partial.scanned = scanned,
         // The last flag lacks the value that is being typed.
@@ -76,9 +76,9 @@ pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandL
         }
         Err(error) => return Err(error),
     }
-    partial.words.clone_from(&partial.scanned.words);
+    partial.positionals.clone_from(&partial.scanned.positionals);
     let flags_ended = rest.iter().any(|word| word == "--");
-    if partial.cursor == Cursor::Word && !flags_ended && current.starts_with('-') {
+    if partial.cursor == Cursor::Positional && !flags_ended && current.starts_with('-') {
         partial.cursor = Cursor::FlagName;
         if let Some((flag, value)) = current.split_once('=') {
             partial.cursor = Cursor::FlagValue(flag_named(verb, flag).unwrap_or_default());
@@ -89,7 +89,13 @@ pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandL
 }
 
 fn at_cursor(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> PartialCommandLine {
-    PartialCommandLine { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: pflag::Scanned::default() }
+    PartialCommandLine {
+        verb,
+        cursor,
+        typed: typed.to_owned(),
+        positionals: Vec::new(),
+        scanned: pflag::Scanned::default(),
+    }
 }
 
 /// The long name of the flag with a value that `--name`, `-n` or the last letter of a cluster stands for.

@@ -3,7 +3,8 @@
 //!
 //! In pflag flags stand anywhere before `--`, and there are no abbreviations. A flag with a value takes the next
 //! argument whatever it is; a boolean takes a value only after `=`; the last of a repeated flag counts. The normal form
-//! has one `--name` for every boolean that is true, `--name=value` for the other flags, `--`, and the words.
+//! has one `--name` for every boolean that is true, `--name=value` for the other flags, `--`, and the positional
+//! arguments.
 
 use clap::{Arg, ArgAction};
 
@@ -42,13 +43,13 @@ pub fn flag_kind(flag: &Arg) -> FlagKind {
     }
 }
 
-/// The arguments of a command, split into flags and words.
+/// The arguments of a command, split into flags and positional arguments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scanned {
     /// Every flag that was set, with its values.
     flags: Vec<(String, Setting)>,
-    /// The words, in order.
-    pub(super) words: Vec<String>,
+    /// The positional arguments, in order.
+    pub(super) positionals: Vec<String>,
     /// Whether help was requested. A later `--help=false` takes `--help` back.
     pub(super) help: bool,
 }
@@ -71,7 +72,7 @@ pub(super) enum CommandSearch<'a> {
     },
     /// `help`, with the words after it.
     Help(&'a [String]),
-    /// No command: all words belong to the program.
+    /// No command: all arguments belong to the program.
     NoCommand,
 }
 
@@ -106,7 +107,8 @@ pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) ->
     Scanned { help, ..Scanned::default() }.read_arguments(command, arguments, FlagPosition::Anywhere)
 }
 
-/// Splits off the flags at the start of `arguments`. The words begin with the first argument that is not a flag.
+/// Splits off the flags at the start of `arguments`. The positional arguments begin with the first argument that is not
+/// a flag.
 pub(super) fn scan_leading_flags(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
     Scanned::default().read_arguments(command, arguments, FlagPosition::BeforeWords)
 }
@@ -130,15 +132,15 @@ impl Scanned {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
-                self.words.extend(arguments.by_ref().cloned());
+                self.positionals.extend(arguments.by_ref().cloned());
             } else if let Some(name) = argument.strip_prefix("--") {
                 self.read_long(command, argument, name, &mut arguments)?;
             } else if let Some(cluster) = argument.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
                 self.read_cluster(command, cluster, &mut arguments)?;
             } else {
-                self.words.push(argument.clone());
+                self.positionals.push(argument.clone());
                 if flags == FlagPosition::BeforeWords {
-                    self.words.extend(arguments.by_ref().cloned());
+                    self.positionals.extend(arguments.by_ref().cloned());
                 }
             }
         }
@@ -234,18 +236,19 @@ impl Scanned {
         Ok(())
     }
 
-    /// The normal form for clap: the command, its flags in one spelling, `--`, and its words.
+    /// The normal form for clap: the command, its flags in one spelling, `--`, and its positional arguments.
     pub(super) fn normal_form(mut self, verb: &clap::Command) -> Vec<String> {
-        // Clap wants optional words last. A leading optional word is declared with the last index, so it moves there.
-        let words = verb.get_positionals().count();
+        // Clap wants optional arguments last. A leading optional one is declared with the last index, so it moves
+        // there.
+        let positionals = verb.get_positionals().count();
         let begins_optional = verb.get_positionals().next().is_some_and(|first| !first.is_required_set());
-        if begins_optional && self.words.len() == words {
-            self.words.rotate_left(1);
+        if begins_optional && self.positionals.len() == positionals {
+            self.positionals.rotate_left(1);
         }
         let mut normal = vec![verb.get_name().to_owned()];
         normal.extend(self.flags());
         normal.push("--".to_owned());
-        normal.extend(self.words);
+        normal.extend(self.positionals);
         normal
     }
 
@@ -299,7 +302,7 @@ fn list_values(name: &str, value: &str) -> Result<Vec<String>, String> {
     Ok(if is_refused { vec![String::new()] } else { values })
 }
 
-/// The name of a word or a value.
+/// The name of a positional argument or a value.
 pub(super) fn value_name(argument: &Arg) -> String {
     argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The values of flags that are one of a few words, and clap's names for them.
+//! Flags with a fixed set of values.
 
 use std::ffi::OsStr;
 

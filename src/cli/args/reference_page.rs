@@ -52,7 +52,7 @@ fn command_section(root: &Command, verb: &Command) -> String {
     let program = help::Program { name: PROGRAM, root, is_single_command: false };
     let usage = program.usage(Some(verb));
     let mut text = format!("## {}\n\n{}.\n\n    {usage}\n", verb.get_name(), escape(&help::about(verb)));
-    for (head, rows) in [("word", help::word_rows(verb)), ("option", help::option_rows(verb))] {
+    for (head, rows) in [("argument", help::positional_rows(verb)), ("option", help::option_rows(verb))] {
         if !rows.is_empty() {
             table(&mut text, "", [head, "meaning"], escaped_cells(&rows));
         }

@@ -1,4 +1,4 @@
-//! The rules that docker's commands do not have: which words may be left out, and which flags exclude or need each
+//! The rules that docker's commands do not have: which arguments may be left out, and which flags exclude or need each
 //! other.
 //!
 //! A flag with the value false (`--local=false`) counts as not given.
@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use clap::{Arg, Command};
 
-use super::error::{FlagError, WordCount};
+use super::error::{ArgumentCount, FlagError};
 use super::pflag::{Scanned, value_name};
 use crate::core::list_metadata::AnnotationArg;
 
@@ -75,8 +75,8 @@ const NEEDED_FLAGS: &[(&str, &str)] = &[
     ("artifact-media-type", "artifact"),
 ];
 
-/// Words that a command needs unless one of these flags is given.
-const WORDS_REPLACED_BY_FLAGS: &[(&str, &str, &[&str])] = &[
+/// Positional arguments that a command needs unless one of these flags is given.
+const POSITIONALS_REPLACED_BY_FLAGS: &[(&str, &str, &[&str])] = &[
     ("annotate", "image", &["annotation", "unset-annotation", "artifact-type", "subject", "unset-subject"]),
     ("create", "images", &["from", "empty"]),
     ("add", "images", &["from", "artifact"]),
@@ -143,29 +143,32 @@ const PUBLISH_FLAGS: &[&str] = &[
     "referrer-type",
 ];
 
-/// Whether the command needs this word, as its usage shows.
-pub(super) fn is_required(verb: &Command, word: &Arg) -> bool {
-    word.is_required_set() || replacing_flags(verb, word).is_some()
+/// Whether the command needs this argument, as its usage shows.
+pub(super) fn is_required(verb: &Command, positional: &Arg) -> bool {
+    positional.is_required_set() || replacing_flags(verb, positional).is_some()
 }
 
-fn replacing_flags(verb: &Command, word: &Arg) -> Option<&'static [&'static str]> {
-    let row = WORDS_REPLACED_BY_FLAGS.iter().find(|(name, id, _)| *name == verb.get_name() && word.get_id() == *id);
+fn replacing_flags(verb: &Command, positional: &Arg) -> Option<&'static [&'static str]> {
+    let row = POSITIONALS_REPLACED_BY_FLAGS
+        .iter()
+        .find(|(name, id, _)| *name == verb.get_name() && positional.get_id() == *id);
     row.map(|(_, _, flags)| *flags)
 }
 
-/// The number of words that the command takes with these flags.
-pub(super) fn word_count(verb: &Command, scanned: &Scanned) -> WordCount {
-    let mut count = WordCount { min: 0, max: Some(0) };
-    for word in verb.get_positionals() {
-        let is_replaced = replacing_flags(verb, word).is_some_and(|flags| flags.iter().any(|flag| scanned.is_on(flag)));
-        count.min += usize::from(is_required(verb, word) && !is_replaced);
-        let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
+/// The number of arguments that the command takes with these flags.
+pub(super) fn argument_count(verb: &Command, scanned: &Scanned) -> ArgumentCount {
+    let mut count = ArgumentCount { min: 0, max: Some(0) };
+    for positional in verb.get_positionals() {
+        let is_replaced =
+            replacing_flags(verb, positional).is_some_and(|flags| flags.iter().any(|flag| scanned.is_on(flag)));
+        count.min += usize::from(is_required(verb, positional) && !is_replaced);
+        let many = positional.get_num_args().is_some_and(|range| range.max_values() > 1);
         count.max = if many { None } else { count.max.map(|max| max + 1) };
     }
     count
 }
 
-/// Checks the flags of a command against each other and against its words.
+/// Checks the flags of a command against each other and against its positional arguments.
 pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
     if let Some((first, second)) = EXCLUSIVE_FLAGS.iter().find(|(first, second)| is_on(first) && is_on(second)) {
@@ -235,14 +238,16 @@ fn has_list_format(scanned: &Scanned) -> bool {
 /// Checks the rules of one command.
 fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
-    let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();
+    let positional = |id: &str| {
+        verb.get_positionals().find(|positional| positional.get_id() == id).map(value_name).unwrap_or_default()
+    };
     let conflict = |first: String, second: String| Err(FlagError::Conflict { first, second });
     let needs = |flag: &str, needed: &str| Err(FlagError::Needs { flag: dashed(flag), needed: dashed(needed) });
     let first_on = |flags: &[&'static str]| flags.iter().find(|flag| is_on(flag)).copied();
     let inputs =
         ["file", "from"].into_iter().flat_map(|flag| scanned.values(flag).iter().map(move |file| (flag, file)));
     let standard_inputs: Vec<&str> = inputs.filter(|(_, file)| *file == "-").map(|(flag, _)| flag).collect();
-    if let Some(list) = scanned.words.first().filter(|word| is_on("shared") && word.contains('@')) {
+    if let Some(list) = scanned.positionals.first().filter(|list| is_on("shared") && list.contains('@')) {
         return conflict(dashed("shared"), list.clone());
     }
     match verb.get_name() {
@@ -259,11 +264,11 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         }
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
         // An image within a list is looked up in drafts only.
-        "inspect" if scanned.words.len() > 1 && first_on(REGISTRY_LOOKUP_FLAGS).is_some() => {
-            conflict(dashed(first_on(REGISTRY_LOOKUP_FLAGS).unwrap_or_default()), word("list"))
+        "inspect" if scanned.positionals.len() > 1 && first_on(REGISTRY_LOOKUP_FLAGS).is_some() => {
+            conflict(dashed(first_on(REGISTRY_LOOKUP_FLAGS).unwrap_or_default()), positional("list"))
         }
-        "ls" | "prune" if is_on("shared") == scanned.words.is_empty() => {
-            let name = if verb.get_name() == "ls" { word("list") } else { word("repository") };
+        "ls" | "prune" if is_on("shared") == scanned.positionals.is_empty() => {
+            let name = if verb.get_name() == "ls" { positional("list") } else { positional("repository") };
             let (flag, needed) = if is_on("shared") { (dashed("shared"), name) } else { (name, dashed("shared")) };
             Err(FlagError::Needs { flag, needed })
         }
@@ -277,26 +282,28 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         // A new draft has no entries to reuse.
         "create" if is_on("offline") && !is_on("amend") => needs("offline", "amend"),
         "create" | "add" if is_on("target") && !is_on("from") => needs("target", "from"),
-        "create" if is_on("empty") && scanned.words.len() > 1 => conflict(dashed("empty"), word("images")),
+        "create" if is_on("empty") && scanned.positionals.len() > 1 => conflict(dashed("empty"), positional("images")),
         "apply" if is_on("target") && !is_on("platforms") && !is_on("from") => needs("target", "platforms"),
         "ls" if is_on("quiet") && scanned.values("format").last().is_some_and(|format| format == "json") => {
             conflict(dashed("quiet"), "--format json".to_owned())
         }
-        "man" if is_on("output") && !scanned.words.is_empty() => conflict(dashed("output"), word("command")),
-        "rm" if is_on("all") && !scanned.words.is_empty() => conflict(dashed("all"), word("lists")),
+        "man" if is_on("output") && !scanned.positionals.is_empty() => {
+            conflict(dashed("output"), positional("command"))
+        }
+        "rm" if is_on("all") && !scanned.positionals.is_empty() => conflict(dashed("all"), positional("lists")),
         "inspect" if is_on("referrers") && is_on("shared") => conflict(dashed("referrers"), dashed("shared")),
         "push" if is_on("shared") && first_on(LIST_MEMBER_FLAGS).or(first_on(&["annotation"])).is_some() => {
             conflict(dashed("shared"), dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or("annotation")))
         }
-        "annotate" if scanned.words.len() > 1 && first_on(LIST_MEMBER_FLAGS).is_some() => {
-            conflict(dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or_default()), word("image"))
+        "annotate" if scanned.positionals.len() > 1 && first_on(LIST_MEMBER_FLAGS).is_some() => {
+            conflict(dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or_default()), positional("image"))
         }
-        "annotate" | "add" if scanned.words.len() > 1 && list_annotation(scanned).is_some() => {
-            let name = if verb.get_name() == "add" { word("images") } else { word("image") };
+        "annotate" | "add" if scanned.positionals.len() > 1 && list_annotation(scanned).is_some() => {
+            let name = if verb.get_name() == "add" { positional("images") } else { positional("image") };
             conflict(format!("--annotation {}", list_annotation(scanned).unwrap_or_default()), name)
         }
-        "annotate" if scanned.words.len() < 2 => match PLATFORM_FLAGS.iter().find(|flag| is_on(flag)) {
-            Some(flag) => Err(FlagError::Needs { flag: dashed(flag), needed: word("image") }),
+        "annotate" if scanned.positionals.len() < 2 => match PLATFORM_FLAGS.iter().find(|flag| is_on(flag)) {
+            Some(flag) => Err(FlagError::Needs { flag: dashed(flag), needed: positional("image") }),
             None => Ok(()),
         },
         "apply" if is_on("from") && !is_on("file") && !is_on("target") => {

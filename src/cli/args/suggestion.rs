@@ -31,7 +31,7 @@ pub(super) fn find(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind)
             other.or_else(verbs).map(|name| Suggestion::Name(name.to_owned()))
         }
         // podman makes an empty list so.
-        ArgsErrorKind::WordCount { .. } if verb.is_some_and(|verb| verb.get_name() == "create") => {
+        ArgsErrorKind::ArgumentCount { .. } if verb.is_some_and(|verb| verb.get_name() == "create") => {
             Some(Suggestion::Advice(
                 "create --empty LIST creates a draft without images; --from reads what a build wrote about its images",
             ))

@@ -16,7 +16,7 @@ pub(super) fn syntax_for(words: &[String]) -> clap::Command {
     CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { with_arguments(verb) } else { verb })
 }
 
-/// The command with its flags and words.
+/// The command with its flags and positional arguments.
 fn with_arguments(verb: clap::Command) -> clap::Command {
     let about = verb.get_about().cloned().unwrap_or_default();
     let mut verb = verb.disable_help_flag(true);

@@ -1,4 +1,4 @@
-//! The values of flags and words that are more than one of a few words: their parsers, and their types.
+//! Parsers and types of free-form values: references, durations, digests, annotations.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -1,15 +1,17 @@
-//! Every command with its words and flags. The doc comments of the fields and of [`Command`] are the help texts that
-//! help and completion print. Where docker has the flag, the text is docker's.
+//! The commands that change drafts and lists, and [`Command`], which names every command. The doc comments of the
+//! fields and of [`Command`] are the help texts that help and completion print. Where docker has the flag, the text is
+//! docker's.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
 
+use super::check::Check;
 use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 use super::examples;
 use super::possible_values::{Format, REFERRERS, one_of};
-use super::read_only::{Check, Exists, Export, Inspect, Ls, Platforms};
+use super::read_only::{Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 use super::values::{self, LocationArg, RefArg};
@@ -46,7 +48,7 @@ pub struct Create {
     /// Publish the list in the same step, without a draft
     #[arg(long)]
     pub push: bool,
-    /// Accepted for scripts: --push leaves no draft
+    /// No effect: --push leaves no draft to delete (accepted for compatibility)
     #[arg(long)]
     pub purge: bool,
     /// Members of the list itself.
@@ -228,7 +230,7 @@ pub struct Push {
     /// When the shared draft is published.
     #[command(flatten)]
     pub shared_publish: SharedPublishFlags,
-    /// Digest of an entry, as add printed it, that must be served before the missing entries are counted
+    /// Wait until this entry (digest printed by add) is readable before deciding that entries are missing
     #[arg(long = "entry", value_name = "strings", value_parser = values::digest)]
     pub entries: Vec<Digest>,
     /// Members of the list itself.
@@ -273,7 +275,7 @@ pub struct Prune {
     /// Show what would be deleted, but delete nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Accepted for scripts: prune never asks for confirmation
+    /// No effect: prune never asks for confirmation (accepted for compatibility)
     #[arg(short = 'f', long)]
     pub force: bool,
     /// Whether entries of shared drafts are meant.
@@ -306,7 +308,7 @@ pub struct Apply {
     /// Files that name images.
     #[command(flatten)]
     pub from: FromFiles,
-    /// Only use these targets (bake), names or ids of --from files
+    /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "from-target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub from_targets: Vec<String>,
     /// Leave out images that the registry does not have
@@ -318,8 +320,8 @@ pub struct Apply {
     /// Members of the lists themselves.
     #[command(flatten)]
     pub list_flags: ListFlags,
-    /// Attestations of the images: "drop", or "keep", also those of images without an index (default: those in an
-    /// index)
+    /// Attestations of the images: "drop"; or "keep", which also searches the referrers of single images (default: keep
+    /// those that are in an index)
     #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
     pub attestations: Option<Attestations>,
     /// How the lists are published, and how the results are printed.

@@ -16,7 +16,7 @@ use crate::cli::check::sample_manifest::SampleManifest;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::index::{EncodedList, Index, ListFormat};
+use crate::model::index::{EncodedManifest, Index, ListFormat};
 use crate::model::{DocumentError, json, media_type, referrers};
 use crate::platform::Platform;
 
@@ -231,7 +231,7 @@ fn referrer(parts: &[PlatformBlobs], oci: &FormatSamples) -> Result<(SampleManif
 }
 
 fn index(index: Index, format: ListFormat, deletion_rank: u8) -> Result<SampleManifest, DocumentError> {
-    let EncodedList { media_type, bytes, digest, .. } = EncodedList::from_index(index, format)?;
+    let EncodedManifest { media_type, bytes, digest, .. } = EncodedManifest::from_index(index, format)?;
     Ok(SampleManifest { media_type, bytes, digest, deletion_rank })
 }
 

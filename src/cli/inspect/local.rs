@@ -10,7 +10,7 @@ use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
-use crate::drafts::docker_dir::{DockerDir, StoreError};
+use crate::drafts::docker_dir::{DockerManifestStore, StoreError};
 use crate::model::descriptor::Descriptor;
 use crate::model::template::{Template, TemplateData, TemplateManifest};
 use crate::model::{DocumentError, Draft, Entry, index, json};
@@ -40,7 +40,7 @@ pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredCon
 }
 
 /// Reads a draft. If its sidecar cannot be read, the draft is shown without it, and a line on stderr says so.
-fn read_draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
+fn read_draft(context: &Context, store: &DockerManifestStore, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let Some((draft, problem)) = store.load_for_display(list)? else { return Ok(None) };
     if let Some(problem) = problem {
         context.streams.warning(format_args!("{problem}; the draft is shown without it"));
@@ -50,7 +50,7 @@ fn read_draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<
 
 fn find_entry(
     context: &Context,
-    store: &DockerDir,
+    store: &DockerManifestStore,
     list: &RefArg,
     image: &LocationArg,
 ) -> Result<StoredContent, CommandError> {
@@ -149,9 +149,9 @@ fn docker_output(content: &StoredContent, args: &Inspect) -> Result<Vec<u8>, Com
                 false => with_newline(list.bytes),
             })
         }
-        StoredContent::Entry(_, entry) if args.raw => Ok(entry.bytes()?.into_owned()),
+        StoredContent::Entry(_, entry) if args.raw => Ok(entry.verified_bytes()?.into_owned()),
         StoredContent::Entry(_, entry) if args.verbose => Ok(with_newline(json::indent(&entry.encode()?, INDENTATION))),
-        StoredContent::Entry(_, entry) => Ok(with_newline(json::indent(&entry.payload()?, INDENTATION))),
+        StoredContent::Entry(_, entry) => Ok(with_newline(json::indent(&entry.manifest_json()?, INDENTATION))),
     }
 }
 

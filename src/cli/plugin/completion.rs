@@ -77,8 +77,8 @@ fn candidates(partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candi
         (Cursor::FlagName, Some(verb)) => (flags(verb, partial), Directive::NoFileComp),
         (Cursor::FlagName, None) => (Vec::new(), Directive::NoFileComp),
         (Cursor::FlagValue(flag), _) => values(flag, partial, lookups),
-        (Cursor::Word, Some(verb)) => words(verb, partial, lookups),
-        (Cursor::Word, None) | (Cursor::AfterUnknownCommand, _) => (Vec::new(), Directive::Default),
+        (Cursor::Positional, Some(verb)) => words(verb, partial, lookups),
+        (Cursor::Positional, None) | (Cursor::AfterUnknownCommand, _) => (Vec::new(), Directive::Default),
     }
 }
 
@@ -165,10 +165,10 @@ fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
 /// The words that the command may take next.
 fn words(verb: &clap::Command, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
     let names = || references(&partial.typed, (lookups.names)());
-    let list = partial.words.first();
+    let list = partial.positionals.first();
     let entries = || list.map(|list| references(&partial.typed, (lookups.entries)(list))).unwrap_or_default();
-    let is_new = |candidate: &Candidate| !partial.words.contains(&candidate.value);
-    let candidates = match (verb.get_name(), partial.words.len()) {
+    let is_new = |candidate: &Candidate| !partial.positionals.contains(&candidate.value);
+    let candidates = match (verb.get_name(), partial.positionals.len()) {
         ("annotate" | "inspect" | "push" | "create" | "add" | "remove" | "exists" | "export", 0) => names(),
         ("annotate" | "inspect", 1) => entries(),
         ("remove", _) => {

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::rm;
 use crate::core::error::CommandError;
-use crate::drafts::docker_dir::{DockerDir, RemovableDraft, StoreError, StoredName};
+use crate::drafts::docker_dir::{DockerManifestStore, RemovableDraft, StoreError, StoredName};
 
 /// The default of `--older-than`. The help text states it.
 const DEFAULT_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
 /// Deletes a draft that was last changed before `limit`. Returns it if it was deleted, or would be.
 fn prune(
     context: &Context,
-    store: &DockerDir,
+    store: &DockerManifestStore,
     name: &StoredName,
     limit: SystemTime,
     is_dry_run: bool,

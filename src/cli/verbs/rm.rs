@@ -4,7 +4,7 @@ use crate::cli::args::{RefArg, Rm};
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
 use crate::drafts::DraftStore;
-use crate::drafts::docker_dir::{DockerDir, StoredName};
+use crate::drafts::docker_dir::{DockerManifestStore, StoredName};
 
 pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     let store = context.store_with_timeout(args.timeout)?;
@@ -18,14 +18,14 @@ pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     removed.map(drop)
 }
 
-fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), CommandError> {
+fn remove(context: &Context, store: &DockerManifestStore, list: &RefArg) -> Result<(), CommandError> {
     let list = list.reference()?;
     let is_removed = store.remove(list, &context.wait_notice())?;
     if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
 }
 
 /// Deletes what killed processes left. A failure is only a warning, because the drafts are deleted.
-pub(crate) fn sweep(context: &Context, store: &DockerDir) {
+pub(crate) fn sweep(context: &Context, store: &DockerManifestStore) {
     if let Err(error) = store.sweep() {
         context.streams.warning(error);
     }

@@ -9,7 +9,7 @@ use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::manifest::{self, ManifestKind, Schema};
+use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::{DocumentError, Draft, Entry, media_type};
 use crate::reference::Reference;
 
@@ -133,7 +133,7 @@ impl InspectNode {
 
     /// An entry of a draft.
     pub(crate) fn from_entry(entry: &Entry) -> Result<InspectNode, CommandError> {
-        let contents = NodeContents::Image(Box::new(ImageContents::parse(&entry.payload()?)?));
+        let contents = NodeContents::Image(Box::new(ImageContents::parse(&entry.manifest_json()?)?));
         let node = InspectNode::from_descriptor(entry.reference.clone().into(), entry.descriptor.clone());
         Ok(InspectNode { source: entry.source.clone(), contents, ..node })
     }
@@ -182,8 +182,8 @@ impl InspectNode {
             }
             (Some(ManifestKind::List), _) => "oci index".to_owned(),
             (Some(ManifestKind::Image(_)), Some(artifact)) => format!("artifact {artifact}"),
-            (Some(ManifestKind::Image(Schema::Docker)), None) => "docker image".to_owned(),
-            (Some(ManifestKind::Image(Schema::Oci)), None) => "oci image".to_owned(),
+            (Some(ManifestKind::Image(ImageFormat::Docker)), None) => "docker image".to_owned(),
+            (Some(ManifestKind::Image(ImageFormat::Oci)), None) => "oci image".to_owned(),
             (None, _) if self.descriptor.media_type.is_empty() => "unknown".to_owned(),
             (None, _) => self.descriptor.media_type.clone(),
         }

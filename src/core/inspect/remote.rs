@@ -20,7 +20,7 @@ use crate::core::limits::DEPTH_MAX;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::manifest::{self, ManifestKind, Schema};
+use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::media_type;
 use crate::platform::Platform;
 
@@ -30,7 +30,7 @@ pub(crate) use verbose::VerboseEntry;
 /// An image as it is served.
 pub(crate) struct RemoteImage<'a> {
     source: ImageSource<'a>,
-    schema: Schema,
+    image_format: ImageFormat,
     pub(crate) fetched: FetchedManifest,
     /// Its descriptor in the list that it was selected from.
     pub(crate) descriptor: Option<Descriptor>,
@@ -51,9 +51,9 @@ impl<'a> RemoteContent<'a> {
     /// Those of [`fetch::manifest`].
     pub(crate) fn fetch(source: &ImageSource<'a>) -> Result<RemoteContent<'a>, CommandError> {
         Ok(match fetch::manifest(source)? {
-            FetchedContent::Image(schema, fetched) => {
+            FetchedContent::Image(image_format, fetched) => {
                 let source = source.clone();
-                RemoteContent::Image(Box::new(RemoteImage { source, schema, fetched, descriptor: None }))
+                RemoteContent::Image(Box::new(RemoteImage { source, image_format, fetched, descriptor: None }))
             }
             FetchedContent::List(fetched) => RemoteContent::List(fetched),
         })

@@ -245,7 +245,7 @@ mod tests {
     use super::*;
     use crate::core::layouts::Layouts;
     use crate::model::index::ListFormat;
-    use crate::model::manifest::Schema;
+    use crate::model::manifest::ImageFormat;
     use crate::platform::Platform;
 
     fn published(more_tags: &[&str]) -> PushOutcome {
@@ -254,7 +254,7 @@ mod tests {
         for (image, platform) in [("h.x/app:a", "linux/amd64"), ("o.x/b:1", "linux/arm64/v8")] {
             let bytes = format!(r#"{{"layers":[],"x":"{image}"}}"#).into_bytes();
             let platform = Some(Platform::parse(platform).unwrap());
-            draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform));
+            draft.insert(Entry::fetched(Reference::parse(image).unwrap(), ImageFormat::Oci, bytes, platform));
         }
         let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
         PushOutcome::from_plan(

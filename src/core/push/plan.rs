@@ -12,7 +12,7 @@ use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, archive_depe
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;
 use crate::digest::Digest;
-use crate::model::index::{EncodedList, Index, ListFormat};
+use crate::model::index::{EncodedManifest, Index, ListFormat};
 use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
@@ -26,7 +26,7 @@ pub(crate) struct PushPlan<'a> {
     /// The list's name in the repository.
     pub(crate) target: &'a Reference,
     /// The list itself.
-    pub(crate) list: EncodedList,
+    pub(crate) list: EncodedManifest,
     /// The children of the list, in its order.
     pub(crate) children: Vec<PlannedChild<'a>>,
     /// The distinct blobs of children from other repositories, in docker's order.
@@ -105,7 +105,7 @@ impl<'a> PushPlan<'a> {
         }
         let tags = tags::in_move_order(target, more_tags)?;
         let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
-        let list = draft.list(format)?;
+        let list = draft.encode(format)?;
         let size = list.bytes.len() as u64;
         if size > LIST_MAX {
             return Err(CommandError::ListTooLarge { list: target.to_string(), size, max: LIST_MAX });
@@ -135,7 +135,7 @@ impl<'a> PushPlan<'a> {
                 continue;
             }
             let blob_positions = blobs.add_image(entry, &source, self.target.repository())?;
-            let bytes = entry.bytes()?;
+            let bytes = entry.verified_bytes()?;
             let position = *positions.entry(digest).or_insert(self.manifests.len());
             if position == self.manifests.len() {
                 let reference = self.target.repository().at_digest(digest);
@@ -154,8 +154,8 @@ impl<'a> PushPlan<'a> {
         !self.is_for_layout && source.is_in(self.target.repository())
     }
 
-    /// Adds the carried manifests of an index in another repository. Those that could not be fetched are no longer in
-    /// the draft.
+    /// Adds the manifests of the opaque descriptors of an index in another repository. Those that could not be fetched
+    /// are no longer in the draft.
     fn add_opaque_descriptors(
         &mut self,
         draft: &'a Draft,

@@ -1,7 +1,7 @@
 //! Tests of the plan of a push.
 
 use super::*;
-use crate::model::manifest::Schema;
+use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -18,7 +18,7 @@ fn entry(reference: &str, platform: &str, layers: &[(&str, &str)]) -> Entry {
     let config = descriptor("application/vnd.oci.image.config.v1+json", platform);
     let manifest = format!(r#"{{"config":{config},"layers":[{}]}}"#, layers.join(","));
     let platform = Some(Platform::parse(platform).unwrap());
-    Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
+    Entry::fetched(Reference::parse(reference).unwrap(), ImageFormat::Oci, manifest.into_bytes(), platform)
 }
 
 fn draft(entries: Vec<Entry>) -> Draft {
@@ -93,7 +93,7 @@ fn plan_drops_the_size_of_a_blob_if_manifests_disagree() {
         let layer = descriptor(LAYER, "same").replace("\"size\":4", size);
         let manifest = format!(r#"{{"config":{config},"layers":[{layer}]}}"#);
         let platform = Some(Platform::parse("linux/amd64").unwrap());
-        Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
+        Entry::fetched(Reference::parse(reference).unwrap(), ImageFormat::Oci, manifest.into_bytes(), platform)
     };
     let draft = draft(vec![image("h.x/a:1", "\"size\":4"), image("h.x/b:1", "\"size\":5")]);
     let plan = PushPlan::new(&draft, ListFormat::Auto, &[], &Layouts::default()).unwrap();

@@ -16,7 +16,7 @@ use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::index::EncodedList;
+use crate::model::index::EncodedManifest;
 use crate::model::{manifest, media_type, referrers};
 use crate::net::clock::Clock;
 use crate::net::tasks;
@@ -74,7 +74,7 @@ enum TagContent {
 }
 
 /// Whether a list has a subject. Then it is put by its digest before a tag moves to it.
-pub(crate) fn has_subject(list: &EncodedList) -> bool {
+pub(crate) fn has_subject(list: &EncodedManifest) -> bool {
     referrers::subject(list.media_type, &list.bytes).is_some()
 }
 

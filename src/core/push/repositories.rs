@@ -157,7 +157,7 @@ fn partial_tags(error: CommandError, targets: &PushTargets<'_>, moved: &[Referen
 /// # Errors
 /// A draft that cannot become the requested list.
 pub(crate) fn named_by_digest(draft: &Draft, format: ListFormat) -> Result<Draft, CommandError> {
-    let digest = draft.list(format)?.digest;
+    let digest = draft.encode(format)?.digest;
     let mut named = draft.clone();
     named.reference = draft.reference.repository().at_digest(&digest);
     Ok(named)

@@ -99,9 +99,10 @@ pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Dr
     let fetched = tasks::run_in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
-            FetchedContent::Image(schema, fetched) => {
+            FetchedContent::Image(image_format, fetched) => {
                 let reference = entry.reference.clone();
-                let entry = Entry::child_of_list(reference.clone(), schema, fetched.bytes, descriptor, list.clone());
+                let entry =
+                    Entry::child_of_list(reference.clone(), image_format, fetched.bytes, descriptor, list.clone());
                 Ok(((*key).clone(), entry.map_err(CommandError::invalid_document(&reference))?))
             }
             FetchedContent::List(_) => Err(nested_index_error(&entry.reference)),

@@ -11,7 +11,7 @@ use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
 use crate::core::request::ReferrersPolicy;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
-use crate::model::manifest::Schema;
+use crate::model::manifest::ImageFormat;
 use crate::model::{DocumentError, Entry, EntryKey, media_type, referrers};
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -58,7 +58,7 @@ pub(super) fn add(
 fn attestation(reference: &Reference, digest: &Digest, bytes: Vec<u8>, image: &Digest) -> Result<Entry, DocumentError> {
     let listed = referrers::descriptor(media_type::OCI_MANIFEST, digest, &bytes)?;
     let platform = Platform { os: UNKNOWN.to_owned(), architecture: UNKNOWN.to_owned(), ..Platform::default() };
-    let mut entry = Entry::fetched(reference.clone(), Schema::Oci, bytes, Some(platform));
+    let mut entry = Entry::fetched(reference.clone(), ImageFormat::Oci, bytes, Some(platform));
     entry.descriptor.annotations = listed.annotations;
     crate::model::entry::annotate_as_attestation(&mut entry.descriptor, image);
     Ok(entry)

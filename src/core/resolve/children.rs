@@ -126,10 +126,11 @@ impl ChildFetcher<'_> {
         let source = &resolved.reference.with_digest(&resolved.digest);
         let served = CommandError::invalid_document(&child_source);
         let reused = reusable_entry(self.before, &child.reference);
-        let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
-            Some((schema, bytes)) => (schema, bytes.into_owned()),
+        let (image_format, bytes) = match reused.and_then(|entry| entry.image_format().zip(entry.verified_bytes().ok()))
+        {
+            Some((image_format, bytes)) => (image_format, bytes.into_owned()),
             None => match fetch::child(list, &child.descriptor)? {
-                FetchedContent::Image(schema, fetched) => (schema, fetched.bytes),
+                FetchedContent::Image(image_format, fetched) => (image_format, fetched.bytes),
                 FetchedContent::List(fetched) => {
                     size.add_bytes(list, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
@@ -142,7 +143,7 @@ impl ChildFetcher<'_> {
         for (reference, listed) in child.descriptors(source) {
             let mut descriptor = listed.clone();
             if descriptor.media_type.is_empty() {
-                schema.media_type().clone_into(&mut descriptor.media_type);
+                image_format.media_type().clone_into(&mut descriptor.media_type);
             }
             if !descriptor.has_platform() {
                 let platform = self.platforms.read(&child_source, &bytes)?;
@@ -150,7 +151,8 @@ impl ChildFetcher<'_> {
                 descriptor.platform = Some(platform);
             }
             entries.push(
-                Entry::child_of_list(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?,
+                Entry::child_of_list(reference, image_format, bytes.clone(), descriptor, source.clone())
+                    .map_err(served)?,
             );
         }
         Ok(ResolvedChild::Entries(entries, derived))

@@ -10,7 +10,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
-use crate::model::manifest::{self, ManifestKind, Schema};
+use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::{DocumentError, json, media_type};
 use crate::net;
 use crate::platform::Platform;
@@ -23,7 +23,7 @@ pub(crate) const CONFIG_CAP: u64 = 4 << 20;
 /// What is under a name.
 pub(crate) enum FetchedContent {
     /// One image.
-    Image(Schema, FetchedManifest),
+    Image(ImageFormat, FetchedManifest),
     /// A list or an index.
     List(FetchedManifest),
 }
@@ -37,7 +37,7 @@ pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, Comman
         found.clone_into(&mut fetched.media_type);
     }
     match served_type.and_then(ManifestKind::from_media_type) {
-        Some(ManifestKind::Image(schema)) => Ok(FetchedContent::Image(schema, fetched)),
+        Some(ManifestKind::Image(image_format)) => Ok(FetchedContent::Image(image_format, fetched)),
         Some(ManifestKind::List) => Ok(FetchedContent::List(fetched)),
         None => Err(CommandError::NotAManifest { reference: image.to_string(), media_type: fetched.media_type }),
     }

@@ -20,7 +20,7 @@ use crate::model::{Entry, EntryKey};
 use crate::net;
 use crate::sanitize;
 
-/// Puts the entries of a source into the order of its index, and adds the carried descriptors. `is_sent`: their content
+/// Puts the entries of a source into the order of its index, and adds the opaque descriptors. `is_sent`: their content
 /// must be sent to another repository than that of `index_source`.
 ///
 /// # Errors

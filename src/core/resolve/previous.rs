@@ -237,7 +237,7 @@ fn is_same_description(old: &Entry, new: &Entry) -> bool {
 
 /// The previous description of an image that the user named: its configuration's platform only.
 fn previous_image(platforms: &ConfigPlatforms, registry: &Registry, old: &Entry) -> Result<Descriptor, CommandError> {
-    let bytes = old.bytes()?;
+    let bytes = old.verified_bytes()?;
     let platform = platforms.read(&ImageSource::in_registry(registry, &old.reference), &bytes)?;
     let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
     Ok(Descriptor { platform: Some(platform), ..plain })

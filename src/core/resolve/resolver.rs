@@ -148,7 +148,7 @@ impl<'r> Resolver<'r> {
         let image = &image_source.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
         let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
         let found = match fetch::manifest(&image_source)? {
-            FetchedContent::Image(schema, fetched) => {
+            FetchedContent::Image(image_format, fetched) => {
                 let digest = fetched.digest.clone();
                 let entry = match resolved_source::reusable_entry(self.before, image)
                     .filter(|entry| entry.descriptor.digest == digest)
@@ -156,7 +156,7 @@ impl<'r> Resolver<'r> {
                     Some(entry) => entry.clone(),
                     None => {
                         let platform = platforms.read(&image_source, &fetched.bytes)?;
-                        Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
+                        Entry::fetched(image.clone(), image_format, fetched.bytes, Some(platform))
                     }
                 };
                 let order = vec![EntryKey::from_image(image)];
@@ -210,7 +210,8 @@ impl<'r> Resolver<'r> {
     }
 }
 
-/// Fetches an index without its images. `targets` are the repositories that its carried content must be in.
+/// Fetches an index without its images. `targets` are the repositories that the content of its opaque descriptors
+/// must be in.
 ///
 /// # Errors
 /// Errors of the registry or the layout, and content that is no index.

@@ -38,7 +38,7 @@ pub struct StoredName {
 impl StoredName {
     /// The list: the recorded one, or the most likely list with this directory; `None` if no list can have it.
     ///
-    /// [`super::DockerDir::load_stored`] also reads the entries, and guesses better.
+    /// [`super::DockerManifestStore::load_stored`] also reads the entries, and guesses better.
     pub fn list(&self) -> Option<Reference> {
         self.recorded_list.clone().or_else(|| guess_list(&self.directory))
     }

@@ -137,7 +137,7 @@ pub enum StoreError {
         user: u32,
     },
     /// A file or draft above the size limit.
-    #[error("{} is over the {limit} bytes that are read at most", path.display())]
+    #[error("{} is larger than the limit of {limit} bytes", path.display())]
     TooLarge {
         /// The file, or the draft's directory.
         path: PathBuf,
@@ -153,7 +153,7 @@ pub enum StoreError {
         limit: usize,
     },
     /// A directory whose name no manifest list can have.
-    #[error("{} has a name that no manifest list has", path.display())]
+    #[error("{}: no image reference maps to this name", path.display())]
     ImpossibleName {
         /// The directory.
         path: PathBuf,

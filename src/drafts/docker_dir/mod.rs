@@ -1,10 +1,10 @@
 //! The local store of drafts: docker's own directory, read and written as `store-format.md` specifies.
 //!
-//! [`DockerDir`] is a [`DraftStore`]. Other operations need its locks: [`DockerDir::change`] locks and
-//! reads a draft, gets a new [`Draft`] from the caller, and writes the difference.
-//! [`DockerDir::replace`] does not read the old draft. [`DockerDir::stored_names`], [`DockerDir::load_stored`] and
-//! [`DockerDir::remove_stored`] find drafts by the names of their directories. No other module opens these files; other
-//! modules see paths only in errors.
+//! [`DockerManifestStore`] is a [`DraftStore`]. Other operations need its locks: [`DockerManifestStore::change`] locks
+//! and reads a draft, gets a new [`Draft`] from the caller, and writes the difference. [`DockerManifestStore::replace`]
+//! does not read the old draft. [`DockerManifestStore::stored_names`], [`DockerManifestStore::load_stored`] and
+//! [`DockerManifestStore::remove_stored`] find drafts by the names of their directories. No other module opens these
+//! files; other modules see paths only in errors.
 
 mod atomic;
 mod checked_access;
@@ -50,22 +50,22 @@ const ATTEMPTS: usize = 8;
 
 /// Docker's `manifests` directory with its lists, and our private directory in it.
 #[derive(Debug, Clone)]
-pub struct DockerDir {
+pub struct DockerManifestStore {
     paths: Paths,
     /// The maximum wait for a lock.
     lock_timeout: Option<Duration>,
 }
 
-impl DockerDir {
+impl DockerManifestStore {
     /// The store in docker's configuration directory. Does no I/O; the first change creates the directory.
-    pub fn new(config_dir: &Path) -> DockerDir {
-        DockerDir { paths: Paths::new(&config_dir.join("manifests")), lock_timeout: None }
+    pub fn new(config_dir: &Path) -> DockerManifestStore {
+        DockerManifestStore { paths: Paths::new(&config_dir.join("manifests")), lock_timeout: None }
     }
 
     /// Sets the maximum wait for a lock; `None` waits without a limit.
     #[must_use]
-    pub fn with_lock_timeout(self, lock_timeout: Option<Duration>) -> DockerDir {
-        DockerDir { lock_timeout, ..self }
+    pub fn with_lock_timeout(self, lock_timeout: Option<Duration>) -> DockerManifestStore {
+        DockerManifestStore { lock_timeout, ..self }
     }
 
     /// The draft for display. If it is not known whether the sidecar belongs to it, the draft is returned without the
@@ -97,7 +97,7 @@ impl DockerDir {
             return Ok(());
         }
         let lock = self.lock(&name, list, notice)?;
-        DockerDir::retry_on_race(list, || {
+        DockerManifestStore::retry_on_race(list, || {
             let before = read::snapshot(&self.paths, &name, list)?;
             let after = match change(before.as_ref().map(|snapshot| &snapshot.draft)) {
                 Ok(after) => after,
@@ -109,7 +109,8 @@ impl DockerDir {
 
     /// The names of all drafts: the names of docker's directories, sorted. Empty if there is no store.
     ///
-    /// A name has no recorded list if the sidecar cannot be read; [`DockerDir::load_stored`] returns that error.
+    /// A name has no recorded list if the sidecar cannot be read; [`DockerManifestStore::load_stored`] returns that
+    /// error.
     ///
     /// # Errors
     /// A store that cannot be read.
@@ -141,7 +142,7 @@ impl DockerDir {
         let list = &draft.reference;
         let name = docker_names::docker_name(list);
         let lock = self.lock(&name, list, notice)?;
-        DockerDir::retry_on_race(list, || {
+        DockerManifestStore::retry_on_race(list, || {
             let before = directory_snapshot::read(&self.paths, &name)?;
             before.as_ref().map_or(Ok(()), |before| before.check(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_empty_draft(list));
@@ -166,7 +167,7 @@ impl DockerDir {
     /// called once if another process holds the lock.
     ///
     /// # Errors
-    /// As [`DockerDir::removable_draft`], and a store that cannot be locked or written.
+    /// As [`DockerManifestStore::removable_draft`], and a store that cannot be locked or written.
     pub fn remove_stored(
         &self,
         name: &StoredName,
@@ -185,7 +186,7 @@ impl DockerDir {
         }
         let Some((list, _)) = read_snapshot()? else { return Ok(false) };
         let lock = self.lock(directory, &list, notice)?;
-        DockerDir::retry_on_race(&list, || {
+        DockerManifestStore::retry_on_race(&list, || {
             let Some((_, snapshot)) = read_snapshot()? else { return Ok(false) };
             atomic::remove_directory(&self.paths, &lock, directory, |hidden| snapshot.is_unchanged(hidden))
                 .map(|()| true)
@@ -223,7 +224,7 @@ impl DockerDir {
     }
 }
 
-impl DraftStore for DockerDir {
+impl DraftStore for DockerManifestStore {
     type Error = StoreError;
 
     /// Docker does not store the names of lists, so the names of its drafts are guesses.
@@ -275,7 +276,7 @@ impl DraftStore for DockerDir {
             return Ok(false);
         }
         let lock = self.lock(&name, list, notice)?;
-        DockerDir::retry_on_race(list, || {
+        DockerManifestStore::retry_on_race(list, || {
             let Some(snapshot) = directory_snapshot::read(&self.paths, &name)? else { return Ok(false) };
             snapshot.check(list, &self.paths.list(&name))?;
             // Entries that docker has added meanwhile belong to the list and are removed, too.

@@ -23,7 +23,7 @@ fn docker_removes(home: &tempfile::TempDir) {
 }
 
 /// A draft of two entries with an annotation.
-fn add_annotated_draft(store: &DockerDir) {
+fn add_annotated_draft(store: &DockerManifestStore) {
     add(store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
     let changed = store.change(&reference("h.x/l"), &no_notice, |before| {
         let mut draft = before.unwrap().clone();

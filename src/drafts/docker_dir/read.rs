@@ -259,13 +259,13 @@ pub(super) fn encode_entry(entry: &Entry, target: &Path, name: &str) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Schema;
+    use crate::model::manifest::ImageFormat;
 
     #[test]
     fn read_ends_at_the_size_limit_of_a_draft() {
         let directory = tempfile::tempdir().unwrap();
         let image = Reference::parse("h.x/app:1").unwrap();
-        let entry = Entry::fetched(image, Schema::Oci, b"{}".to_vec(), None).encode().unwrap();
+        let entry = Entry::fetched(image, ImageFormat::Oci, b"{}".to_vec(), None).encode().unwrap();
         (0..3).for_each(|number| std::fs::write(directory.path().join(number.to_string()), &entry).unwrap());
         let total = 3 * entry.len() as u64;
         let read = |limit| {

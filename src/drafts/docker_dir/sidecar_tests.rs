@@ -10,7 +10,7 @@ use crate::model::source::{OpaqueDescriptor, SourceIndex};
 
 const SIDECAR: &str = "manifests/.docker-manifest/lists/h.x_l-latest";
 
-fn change_draft(store: &DockerDir, change: impl Fn(&mut Draft)) {
+fn change_draft(store: &DockerManifestStore, change: impl Fn(&mut Draft)) {
     let list = reference("h.x/l");
     let changed = store.change(&list, &no_notice, |before| {
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
@@ -27,10 +27,10 @@ fn sidecar(home: &tempfile::TempDir) -> serde_json::Value {
 /// An entry from an index, with members that only the sidecar can hold.
 fn index_entry(image: &str) -> Entry {
     let bytes = b"{\"layers\":[]}".to_vec();
-    let mut descriptor = Descriptor::for_content(Schema::Oci.media_type(), &bytes);
+    let mut descriptor = Descriptor::for_content(ImageFormat::Oci.media_type(), &bytes);
     descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..Platform::default() });
     let source = reference("h.x/index:1").with_digest(&Digest::from_bytes(b"index"));
-    Entry::child_of_list(reference(image), Schema::Oci, bytes, descriptor, source).unwrap()
+    Entry::child_of_list(reference(image), ImageFormat::Oci, bytes, descriptor, source).unwrap()
 }
 
 #[test]

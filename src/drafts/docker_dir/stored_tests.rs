@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 
-fn only_name(store: &DockerDir) -> StoredName {
+fn only_name(store: &DockerManifestStore) -> StoredName {
     let mut names = store.stored_names().unwrap();
     assert_eq!(names.len(), 1, "{names:?}");
     names.remove(0)

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::*;
 use crate::model::DocumentError;
-use crate::model::manifest::Schema;
+use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
 #[path = "draft_store_tests.rs"]
@@ -31,9 +31,9 @@ enum ChangeError {
     Refused,
 }
 
-fn store() -> (tempfile::TempDir, DockerDir) {
+fn store() -> (tempfile::TempDir, DockerManifestStore) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let store = DockerDir::new(directory.path());
+    let store = DockerManifestStore::new(directory.path());
     (directory, store)
 }
 
@@ -43,12 +43,17 @@ fn reference(text: &str) -> Reference {
 
 fn entry(image: &str, architecture: &str) -> Entry {
     let platform = Platform { os: "linux".into(), architecture: architecture.into(), ..Platform::default() };
-    Entry::fetched(reference(image), Schema::Docker, format!("{{\"image\":{image:?}}}").into_bytes(), Some(platform))
+    Entry::fetched(
+        reference(image),
+        ImageFormat::Docker,
+        format!("{{\"image\":{image:?}}}").into_bytes(),
+        Some(platform),
+    )
 }
 
 fn no_notice(_: &str) {}
 
-fn add(store: &DockerDir, list: &str, entries: &[Entry]) -> Result<(), ChangeError> {
+fn add(store: &DockerManifestStore, list: &str, entries: &[Entry]) -> Result<(), ChangeError> {
     let list = reference(list);
     store.change(&list, &no_notice, |before| {
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
@@ -59,11 +64,11 @@ fn add(store: &DockerDir, list: &str, entries: &[Entry]) -> Result<(), ChangeErr
     })
 }
 
-fn remove(store: &DockerDir, list: &str) -> Result<(), ChangeError> {
+fn remove(store: &DockerManifestStore, list: &str) -> Result<(), ChangeError> {
     store.change(&reference(list), &no_notice, |_| Ok::<_, ChangeError>(None))
 }
 
-fn images(store: &DockerDir, list: &str) -> Option<Vec<String>> {
+fn images(store: &DockerManifestStore, list: &str) -> Option<Vec<String>> {
     let draft = store.load(&reference(list)).expect("a readable draft")?;
     Some(draft.entries().map(|entry| entry.reference.to_string()).collect())
 }

@@ -19,7 +19,10 @@ fn purge_deletes_the_entries_that_were_published_and_nothing_else() {
     assert_eq!(failed.code, 3);
     let digest = fixture.digest("1").expect("the list");
     assert!(
-        failed.err().contains(&format!("perhaps published, and its entries purged: {} is {digest}", fixture.list())),
+        failed.err().contains(&format!(
+            "{} ({digest}) has all required platforms; it may have been published already and its entries purged",
+            fixture.list()
+        )),
         "{}",
         failed.err()
     );
@@ -27,7 +30,7 @@ fn purge_deletes_the_entries_that_were_published_and_nothing_else() {
     // A list without a required platform is an older one.
     let failed = fixture.push(&["--require", "linux/amd64,linux/riscv64"]);
     assert_eq!(failed.code, 3);
-    assert!(!failed.err().contains("perhaps published"), "{}", failed.err());
+    assert!(!failed.err().contains("may have been published"), "{}", failed.err());
 }
 
 /// A leg that was run again meanwhile has an entry that nobody has published yet.

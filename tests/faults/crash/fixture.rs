@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use docker_manifest::drafts::DraftStore;
-use docker_manifest::drafts::docker_dir::DockerDir;
+use docker_manifest::drafts::docker_dir::DockerManifestStore;
 use docker_manifest::env::Env;
 use docker_manifest::net::SystemClock;
 use docker_manifest::reference::Reference;
@@ -206,7 +206,7 @@ impl Fixture {
             let side = std::fs::read(sandbox.store().join(".docker-manifest/lists").join(name)).unwrap_or_default();
             let side: Value = serde_json::from_slice(&side).unwrap_or_default();
             let list = Reference::parse(&list).expect("a reference");
-            let draft = DockerDir::new(&sandbox.docker_config()).load(&list);
+            let draft = DockerManifestStore::new(&sandbox.docker_config()).load(&list);
             let says = draft.map(|draft| draft.map(|d| (d.annotations, d.artifact_type, d.subject)));
             // Random, and so another one in every run; in an entry it counts only where it is the draft's.
             if let Some(mark) = side["mark"].as_str() {

@@ -169,7 +169,7 @@ fn check(command: &Command) -> usize {
             (0, _) => {}
             (3, Some(then)) => {
                 assert!(
-                    repeated.err().contains("perhaps published, and its entries purged"),
+                    repeated.err().contains("it may have been published already and its entries purged"),
                     "{}",
                     describe("again", &repeated)
                 );

@@ -9,7 +9,7 @@ mod arguments;
 use clap::{Args, CommandFactory, FromArgMatches};
 
 use super::error::{ArgsErrorKind, FlagError};
-use super::help::{about, invalid_value, option_table, usage_words};
+use super::help::{about, invalid_value, option_table, usage_positionals};
 use super::pflag::{self, FlagKind};
 use crate::suggest::nearest;
 
@@ -163,12 +163,12 @@ fn parse_command(
     if scanned.help {
         return Ok(ToolRequest::Help(command_help(command)));
     }
-    scanned.words.drain(..name.split(' ').count().min(scanned.words.len()));
+    scanned.positionals.drain(..name.split(' ').count().min(scanned.positionals.len()));
     let positionals: Vec<&clap::Arg> = command.get_positionals().collect();
-    if let Some(extra) = scanned.words.get(positionals.len()) {
+    if let Some(extra) = scanned.positionals.get(positionals.len()) {
         return Err(refused(ToolErrorKind::Extra(extra.clone())));
     }
-    if let Some(missing) = positionals.get(scanned.words.len()) {
+    if let Some(missing) = positionals.get(scanned.positionals.len()) {
         return Err(refused(ToolErrorKind::Missing(pflag::value_name(missing))));
     }
     let is_missing = |flag: &&clap::Arg| {
@@ -185,7 +185,7 @@ fn parse_command(
     }
     let mut normal_form = scanned.flags();
     normal_form.push("--".to_owned());
-    normal_form.append(&mut scanned.words);
+    normal_form.append(&mut scanned.positionals);
     typed_request(command, normal_form).map_err(|error| {
         refused(match invalid_value(command, &error) {
             ArgsErrorKind::Flag(flag) => flag.into(),
@@ -235,7 +235,7 @@ impl ToolError {
 }
 
 fn usage(command: &clap::Command) -> String {
-    format!("{NAME} {} [OPTIONS]{}", command.get_name(), usage_words(command, clap::Arg::is_required_set))
+    format!("{NAME} {} [OPTIONS]{}", command.get_name(), usage_positionals(command, clap::Arg::is_required_set))
 }
 
 fn command_help(command: &clap::Command) -> String {

@@ -23,7 +23,7 @@ fn overview_lists_every_command_once_in_one_column() {
     assert!(rest.contains("\nExit Codes:\n  0 ") && rest.contains("\n  NO_COLOR, TERM "), "{text}");
 }
 
-/// A page has what the help has: usage, words, options in their order, examples.
+/// A page has what the help has: usage, arguments, options in their order, examples.
 #[test]
 fn each_manual_page_has_what_the_help_has() {
     let pages = manual_pages("2026-11-27");

@@ -66,7 +66,10 @@ pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
 }
 
 fn unsupported_transport(transport: &str) -> String {
-    format!("{transport}: is not read here; only images in registries can be named: push it to one first")
+    format!(
+        "{transport}: is not supported as an image here; push the image to a registry first, or use create --push or \
+         copy for OCI layouts"
+    )
 }
 
 /// A layout whose path looks like a tag.
@@ -90,7 +93,7 @@ mod tests {
         for (text, hint) in [
             ("https://h:5000/app:1", "write h:5000/app:1 instead"),
             ("docker://alpine", "write alpine instead"),
-            ("oci:./dir", "oci: is not read here"),
+            ("oci:./dir", "oci: is not supported as an image here"),
             ("oci:dir:1", "write oci:./PATH"),
             ("./dir", "that is a path"),
             ("../dir/x", "that is a path"),

@@ -126,8 +126,7 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
             _ => return failed_request(error, certificates),
         },
         (Kind::Verification, _) => {
-            "the registry does not keep what it is given, byte for byte: what it serves under that name now is not \
-             to be trusted"
+            "the registry changes manifests that are pushed to it; do not trust what it now serves under that name"
         }
         _ => return failed_request(error, certificates),
     };

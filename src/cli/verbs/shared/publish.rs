@@ -126,7 +126,9 @@ fn incomplete(
     let list = request.list;
     if let Some(digest) = clean_up::possibly_published_digest(client.collect_context(), list, &request.publish.require)
     {
-        context.streams.note(format_args!("perhaps published, and its entries purged: {list} is {digest}"));
+        context.streams.note(format_args!(
+            "{list} ({digest}) has all required platforms; it may have been published already and its entries purged"
+        ));
     }
     if collected.missing.is_empty() {
         return SharedDraftError::NoEntries { list: list.to_string(), run: request.run.id.clone() }.into();

@@ -102,8 +102,8 @@ fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<D
 fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<RemoteImage<'a>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
     match fetch::child(list, &descriptor)? {
-        FetchedContent::Image(schema, fetched) => {
-            Ok(RemoteImage { source, schema, fetched, descriptor: Some(descriptor) })
+        FetchedContent::Image(image_format, fetched) => {
+            Ok(RemoteImage { source, image_format, fetched, descriptor: Some(descriptor) })
         }
         FetchedContent::List(_) => Err(CommandError::IsList(source.to_string())),
     }

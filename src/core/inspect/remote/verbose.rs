@@ -14,7 +14,7 @@ use crate::model::DocumentError;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry_file::encode_fetched;
 use crate::model::index::Index;
-use crate::model::manifest::Schema;
+use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
 impl RemoteImage<'_> {
@@ -27,8 +27,9 @@ impl RemoteImage<'_> {
             Some(platform) => platform,
             None => ConfigPlatforms::default().read(&self.source, &self.fetched.bytes)?,
         };
-        let RemoteImage { source, schema, fetched, .. } = self;
-        encode_fetched(&source, schema, &fetched.bytes, Some(platform)).map_err(CommandError::invalid_document(&source))
+        let RemoteImage { source, image_format, fetched, .. } = self;
+        encode_fetched(&source, image_format, &fetched.bytes, Some(platform))
+            .map_err(CommandError::invalid_document(&source))
     }
 }
 
@@ -46,9 +47,9 @@ impl RemoteReader {
     ) -> Result<Vec<VerboseEntry>, CommandError> {
         let (fetched_size, mut printed_size) = (ResolvedSize::default(), ResolvedSize::default());
         let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
-            FetchedContent::Image(schema, fetched) => {
+            FetchedContent::Image(image_format, fetched) => {
                 fetched_size.add_bytes(list, &fetched.bytes, 1)?;
-                Ok(VerboseChild::Image(schema, Arc::new(fetched.bytes)))
+                Ok(VerboseChild::Image(image_format, Arc::new(fetched.bytes)))
             }
             FetchedContent::List(fetched) => {
                 fetched_size.add_bytes(list, &fetched.bytes, 1)?;
@@ -70,14 +71,14 @@ impl RemoteReader {
 
 /// What a manifest is for docker's `-v`.
 enum VerboseChild {
-    Image(Schema, Arc<Vec<u8>>),
+    Image(ImageFormat, Arc<Vec<u8>>),
     List(Vec<Descriptor>),
 }
 
 /// An image in docker's `-v`. Encoded it is more than twice as large, so that is done when it is printed.
 pub(crate) struct VerboseEntry {
     name: Location,
-    schema: Schema,
+    image_format: ImageFormat,
     bytes: Arc<Vec<u8>>,
     platform: Platform,
 }
@@ -88,7 +89,7 @@ impl VerboseEntry {
     /// # Errors
     /// A manifest that cannot be read.
     pub(crate) fn encode(self) -> Result<Vec<u8>, DocumentError> {
-        encode_fetched(&self.name, self.schema, &self.bytes, Some(self.platform))
+        encode_fetched(&self.name, self.image_format, &self.bytes, Some(self.platform))
     }
 }
 
@@ -103,11 +104,11 @@ fn flatten(
     for descriptor in descriptors {
         printed_size.count_descriptors(1, || list.to_string())?;
         match children.get(&descriptor.digest) {
-            Some(VerboseChild::Image(schema, bytes)) => {
+            Some(VerboseChild::Image(image_format, bytes)) => {
                 printed_size.add_bytes(list, bytes, 1)?;
                 entries.push(VerboseEntry {
                     name: list.location().with_digest(&descriptor.digest),
-                    schema: *schema,
+                    image_format: *image_format,
                     bytes: Arc::clone(bytes),
                     platform: descriptor.platform.clone().unwrap_or_default(),
                 });
