@@ -5,7 +5,7 @@ use std::fs::{File, FileType, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// The innermost file or folder of a path that exists.
+/// The innermost file or directory of a path that exists.
 pub(crate) fn innermost_existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }
@@ -16,7 +16,7 @@ pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
-    Folder,
+    Directory,
     /// A symbolic link, if links are not followed.
     Symlink,
     /// A named pipe.
@@ -41,7 +41,7 @@ impl FileKind {
         }
         match found {
             _ if found.is_symlink() => FileKind::Symlink,
-            _ if found.is_dir() => FileKind::Folder,
+            _ if found.is_dir() => FileKind::Directory,
             _ if found.is_file() => FileKind::File,
             _ => FileKind::Device,
         }
@@ -52,7 +52,7 @@ impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             FileKind::File => "a file",
-            FileKind::Folder => "a folder",
+            FileKind::Directory => "a directory",
             FileKind::Symlink => "a symbolic link",
             FileKind::Fifo => "a FIFO",
             FileKind::Socket => "a socket",

@@ -11,7 +11,7 @@
 //! lib, fuzzing                                        dispatch; what fuzzers call
 //! cli                                                 argv, help, completion, docker's plugin protocol, rendering
 //! core                                                what a user wants done: no argv, no terminal
-//! drafts                                              where drafts are kept: docker's folder
+//! drafts                                              where drafts are kept: docker's directory
 //! content                                             where images are read from and written to: registries, layouts
 //! auth                                                challenges, tokens, credentials
 //! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction

@@ -1,4 +1,4 @@
-//! Reads the files of `--from`: files, folders of digests, standard input. They come from other CI jobs and are not
+//! Reads the files of `--from`: files, directories of digests, standard input. They come from other CI jobs and are not
 //! trusted: links, devices and FIFOs are refused without waiting for them, and number and size are limited.
 
 use std::fs::{self, File, FileType, OpenOptions};
@@ -15,7 +15,7 @@ use crate::file_kind::{FileKind, no_follow};
 use crate::model::build_output::{self, BuildOutput, BuiltImage, ImageSelection};
 use crate::reference::Repository;
 
-/// The maximum number of files in all folders of one command.
+/// The maximum number of files in all directories of one command.
 const FILES_MAX: usize = 10_000;
 
 /// The largest file that is read, in bytes.
@@ -24,7 +24,7 @@ const FILE_MAX: u64 = 16 << 20;
 /// The file name that means standard input.
 pub(crate) const STDIN: &str = "-";
 
-/// The file that makes a folder an OCI image layout.
+/// The file that makes a directory an OCI image layout.
 const LAYOUT_MARKER: &str = "oci-layout";
 
 /// The images that the files of `--from` name. `targets` selects images in each file. A digest without a repository is
@@ -84,7 +84,7 @@ impl BuildFileReader<'_> {
             return self.read_content("standard input".to_owned(), &read_input(path, FILE_MAX)?);
         }
         if file_type(path)?.is_dir() {
-            return self.read_folder(path);
+            return self.read_directory(path);
         }
         self.read_content(path.display().to_string(), &read_regular_file(path, FILE_MAX)?)
     }
@@ -97,17 +97,17 @@ impl BuildFileReader<'_> {
         Ok(())
     }
 
-    /// A folder of digests, or a folder of such folders. Each digest is the name of an empty file.
-    fn read_folder(&mut self, path: &Path) -> Result<(), CommandError> {
+    /// A directory of digests, or a directory of such directories. Each digest is the name of an empty file.
+    fn read_directory(&mut self, path: &Path) -> Result<(), CommandError> {
         if path.join(LAYOUT_MARKER).is_file() {
-            return Err(FileError::LayoutAsFolder { path: path.to_owned() }.into());
+            return Err(FileError::LayoutAsDirectory { path: path.to_owned() }.into());
         }
         let (mut files, mut errors) = (Vec::new(), Vec::new());
         for entry in self.entries(path)? {
             match file_type(&entry) {
                 Ok(kind) if kind.is_dir() => match self.entries(&entry) {
                     Err(error) => errors.push(error),
-                    Ok(inner) if inner.is_empty() => errors.push(FileError::EmptyFolder { path: entry }.into()),
+                    Ok(inner) if inner.is_empty() => errors.push(FileError::EmptyDirectory { path: entry }.into()),
                     Ok(inner) => files.extend(inner.iter().map(|inner| digest_of_file_name(inner))),
                 },
                 Ok(_) => files.push(digest_of_file_name(&entry)),
@@ -119,7 +119,7 @@ impl BuildFileReader<'_> {
         errors.extend(wrong.into_iter().filter_map(Result::err));
         CommandError::fail_if_any(merge_stray_errors(path, number, errors))?;
         if files.is_empty() {
-            return Err(FileError::EmptyFolder { path: path.to_owned() }.into());
+            return Err(FileError::EmptyDirectory { path: path.to_owned() }.into());
         }
         for (path, digest) in files.into_iter().flatten() {
             let reference = self.selection.repository.at_digest(&digest);
@@ -129,7 +129,7 @@ impl BuildFileReader<'_> {
         Ok(())
     }
 
-    /// The paths in a folder, sorted, so that the same files always give the same list.
+    /// The paths in a directory, sorted, so that the same files always give the same list.
     fn entries(&mut self, path: &Path) -> Result<Vec<PathBuf>, CommandError> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path).map_err(unreadable(path))? {
@@ -142,10 +142,10 @@ impl BuildFileReader<'_> {
     }
 }
 
-/// The failures of a folder of digests. Several entries that are no digests are one failure.
-fn merge_stray_errors(folder: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
+/// The failures of a directory of digests. Several entries that are no digests are one failure.
+fn merge_stray_errors(directory: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
     let stray = |error: &CommandError| match error {
-        CommandError::File(source) => source.described_in_folder(folder),
+        CommandError::File(source) => source.described_in_directory(directory),
         _ => None,
     };
     let strays: Vec<String> = errors.iter().filter_map(stray).collect();
@@ -153,7 +153,7 @@ fn merge_stray_errors(folder: &Path, number: usize, errors: Vec<CommandError>) -
         return errors;
     }
     let other = errors.into_iter().filter(|error| stray(error).is_none());
-    let strays = FileError::NotADigestFolder { folder: folder.to_owned(), number, others: strays };
+    let strays = FileError::NotADigestDirectory { directory: directory.to_owned(), number, others: strays };
     std::iter::once(strays.into()).chain(other).collect()
 }
 
@@ -168,18 +168,18 @@ fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     }
 }
 
-/// The type of a file or a folder. Anything else is refused.
+/// The type of a file or a directory. Anything else is refused.
 fn file_type(path: &Path) -> Result<FileType, CommandError> {
     let kind = fs::symlink_metadata(path).map_err(unreadable(path))?.file_type();
     check_kind(path, kind, true)?;
     Ok(kind)
 }
 
-fn check_kind(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileError> {
+fn check_kind(path: &Path, kind: FileType, may_be_directory: bool) -> Result<(), FileError> {
     match FileKind::from_file_type(kind) {
         FileKind::File => Ok(()),
-        FileKind::Folder if may_be_folder => Ok(()),
-        FileKind::Folder => Err(FileError::NotADigestFile { path: path.to_owned() }),
+        FileKind::Directory if may_be_directory => Ok(()),
+        FileKind::Directory => Err(FileError::NotADigestFile { path: path.to_owned() }),
         found => Err(FileError::UnsupportedKind { path: path.to_owned(), found }),
     }
 }
@@ -195,7 +195,7 @@ pub(crate) fn read_input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError
     }
 }
 
-/// The bytes of a regular file of at most `most` bytes. Refuses a link, a folder, a device or a FIFO, also if it
+/// The bytes of a regular file of at most `most` bytes. Refuses a link, a directory, a device or a FIFO, also if it
 /// replaced the file after the first check.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The environment of a command: streams, clock, docker's folder, registry client.
+//! The environment of a command: streams, clock, docker's directory, registry client.
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;

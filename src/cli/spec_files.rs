@@ -103,7 +103,7 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     let text = spec::decode(&bytes, &name)?;
     let variable = |name: &str| context.env.get_even_empty(name).map(str::to_owned);
     let ParsedSpecs { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
-    // A path in a file is relative to the folder of the file.
+    // A path in a file is relative to the directory of the file.
     if let Some(folder) = file.parent().filter(|_| name != STDIN) {
         let from = specs.iter_mut().flat_map(|spec| &mut spec.from);
         from.for_each(|from| from.path = folder.join(&from.path).to_string_lossy().into_owned());

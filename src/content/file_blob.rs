@@ -117,7 +117,7 @@ mod tests {
         let blob = FileBlob::hash(&path("file"), 3).unwrap();
         assert_eq!((blob.digest.clone(), blob.size), (Digest::from_bytes(b"abc"), 3));
         assert!(matches!(FileBlob::hash(&path("file"), 2), Err(FileBlobError::TooLarge)));
-        for (name, kind) in [("link", FileKind::Symlink), ("fifo", FileKind::Fifo), (".", FileKind::Folder)] {
+        for (name, kind) in [("link", FileKind::Symlink), ("fifo", FileKind::Fifo), (".", FileKind::Directory)] {
             assert!(
                 matches!(FileBlob::hash(&path(name), 9), Err(FileBlobError::Kind(found)) if found == kind),
                 "{name}"

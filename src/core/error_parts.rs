@@ -14,7 +14,7 @@ pub struct Description<'e> {
     pub reference: Option<&'e str>,
     /// The failed request.
     pub exchange: Option<&'e RegistryError>,
-    /// The file or folder that the failure concerns.
+    /// The file or directory that the failure concerns.
     pub path: Option<&'e Path>,
     /// The position in the file at `path`: line and column, counted from 1.
     pub position: Option<(usize, usize)>,

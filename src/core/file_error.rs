@@ -14,14 +14,14 @@ use crate::sanitize;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// A link, a device or the like.
-    #[error("{} is {found}: only files and folders are read", shown(path))]
+    #[error("{} is {found}: only files and directories are read", shown(path))]
     UnsupportedKind {
-        /// The file that was named, or one in a folder that was named.
+        /// The file that was named, or one in a directory that was named.
         path: PathBuf,
         /// Its kind.
         found: FileKind,
     },
-    /// A link, a folder, a device or the like in the place of a file.
+    /// A link, a directory, a device or the like in the place of a file.
     #[error("{} is {found}: only a file is read", shown(path))]
     NotAFile {
         /// What was named.
@@ -53,43 +53,43 @@ pub enum FileError {
         /// The maximum in bytes.
         max: u64,
     },
-    /// A folder with more files than the maximum.
+    /// A directory with more files than the maximum.
     #[error("{} has more than {max} files", shown(path))]
     TooManyFiles {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// The maximum number.
         max: usize,
     },
-    /// A folder without a digest.
-    #[error("{} is an empty folder: it should have a file named by a digest", shown(path))]
-    EmptyFolder {
-        /// The folder.
+    /// A directory without a digest.
+    #[error("{} is an empty directory: it should have a file named by a digest", shown(path))]
+    EmptyDirectory {
+        /// The directory.
         path: PathBuf,
     },
-    /// A layout in the place of a folder of digests.
-    #[error("{} is an OCI image layout, and no folder of digests", shown(path))]
-    LayoutAsFolder {
-        /// The folder.
+    /// A layout in the place of a directory of digests.
+    #[error("{} is an OCI image layout, and no directory of digests", shown(path))]
+    LayoutAsDirectory {
+        /// The directory.
         path: PathBuf,
     },
-    /// A file in a folder of digests that is no digest.
-    #[error("{} is not an empty file named by a digest, as all files of the folder have to be", shown(path))]
+    /// A file in a directory of digests that is no digest.
+    #[error("{} is not an empty file named by a digest, as all files of the directory have to be", shown(path))]
     NotADigestFile {
         /// The file.
         path: PathBuf,
     },
-    /// Several entries of a folder of digests that are none.
+    /// Several entries of a directory of digests that are none.
     #[error(
-        "{} is not a folder of digests: {} of its {number} files are not empty files named by a digest: {}",
-        shown(folder), others.len(), build_output::listed_names(others)
+        "{} is not a directory of digests: {} of its {number} files are not empty files named by a digest: {}",
+        shown(directory), others.len(), build_output::listed_names(others)
     )]
-    NotADigestFolder {
-        /// The folder.
-        folder: PathBuf,
+    NotADigestDirectory {
+        /// The directory.
+        directory: PathBuf,
         /// The number of its entries.
         number: usize,
-        /// What each of them is, by its name in the folder.
+        /// What each of them is, by its name in the directory.
         others: Vec<String>,
     },
     /// A file with invalid content.
@@ -152,12 +152,12 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// What an entry of a folder of digests is instead of a digest, by its name in the folder.
-    pub(crate) fn described_in_folder(&self, folder: &Path) -> Option<String> {
-        let name = |path: &Path| shown(path.strip_prefix(folder).unwrap_or(path));
+    /// What an entry of a directory of digests is instead of a digest, by its name in the directory.
+    pub(crate) fn described_in_directory(&self, directory: &Path) -> Option<String> {
+        let name = |path: &Path| shown(path.strip_prefix(directory).unwrap_or(path));
         match self {
             FileError::NotADigestFile { path } => Some(name(path)),
-            FileError::EmptyFolder { path } => Some(format!("{} (an empty folder)", name(path))),
+            FileError::EmptyDirectory { path } => Some(format!("{} (an empty directory)", name(path))),
             FileError::UnsupportedKind { path, found } => Some(format!("{} ({found})", name(path))),
             _ => None,
         }
@@ -172,9 +172,9 @@ impl FileError {
             | FileError::NotAFile { path, .. }
             | FileError::TooLarge { path, .. }
             | FileError::TooManyFiles { path, .. }
-            | FileError::EmptyFolder { path }
-            | FileError::LayoutAsFolder { path }
-            | FileError::NotADigestFolder { folder: path, .. }
+            | FileError::EmptyDirectory { path }
+            | FileError::LayoutAsDirectory { path }
+            | FileError::NotADigestDirectory { directory: path, .. }
             | FileError::NotADigestFile { path } => Description::new(FailureKind::Spec).path(path),
             FileError::InvalidContent { file, .. } => Description::new(FailureKind::Spec).path(Path::new(file)),
             FileError::ImageId { file, reference } | FileError::SizeMismatch { file, reference, .. } => {

@@ -132,7 +132,7 @@ fn create_from_a_layout_hints_at_its_use_as_an_image() {
     fixture.sandbox.write("layout/index.json", "{}");
     let refused = fixture.run(&["create", "--from=layout", "@app:1"]);
     let expected =
-        "layout is an OCI image layout, and no folder of digests\nhint: name it as an image: oci-layout://layout\n";
+        "layout is an OCI image layout, and no directory of digests\nhint: name it as an image: oci-layout://layout\n";
     assert_eq!((refused.code, refused.err().as_str()), (1, expected));
 }
 

@@ -21,15 +21,15 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// A place in the store: its path, what belongs there, and whether commands that only read meet it.
 struct StorePlace {
     path: &'static str,
-    folder: bool,
+    directory: bool,
     met_by_readers: bool,
 }
 
-const fn place(path: &'static str, folder: bool, met_by_readers: bool) -> StorePlace {
-    StorePlace { path, folder, met_by_readers }
+const fn place(path: &'static str, directory: bool, met_by_readers: bool) -> StorePlace {
+    StorePlace { path, directory, met_by_readers }
 }
 
-/// `{L}` is the list's folder, `{E}` an entry's file.
+/// `{L}` is the list's directory, `{E}` an entry's file.
 const PLACES: [StorePlace; 10] = [
     place("{L}/{E}", false, true),
     place("{L}/zzz", false, true),
@@ -50,7 +50,7 @@ const REPLACEMENTS: [(&str, &str); 7] = [
     ("FIFO", "a FIFO"),
     ("socket", "a socket"),
     ("device", "a device"),
-    ("folder", "a folder"),
+    ("directory", "a directory"),
     ("file", "a file"),
 ];
 
@@ -119,7 +119,7 @@ fn put(thing: &str, place: &Path, genuine: &Path) -> Option<()> {
         "FIFO" => made_by("mkfifo", &[]),
         "socket" => UnixListener::bind(place).map(drop).ok(),
         "device" => made_by("mknod", &["c", "1", "3"]),
-        "folder" => fs::create_dir(place).ok(),
+        "directory" => fs::create_dir(place).ok(),
         _ => fs::write(place, "{}").ok(),
     }
 }
@@ -149,7 +149,7 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
     for place in &PLACES {
         let path = fixture.path(place.path);
         for (thing, found) in
-            REPLACEMENTS.iter().filter(|(thing, _)| *thing != if place.folder { "folder" } else { "file" })
+            REPLACEMENTS.iter().filter(|(thing, _)| *thing != if place.directory { "directory" } else { "file" })
         {
             let aside = fixture.sandbox.path().join("aside");
             fixture.leave_staged_file();

@@ -33,7 +33,7 @@ const WHOLE: &str =
 const DAMAGED: &str =
     "a damaged draft is reported with the file's name; docker calls it missing, or gives a Go decoder's words";
 const REMOVED: &str = "rm removes a draft whose entries cannot be read, as there is nothing else to do with it; \
-     docker refuses, and the folder has to be found and deleted by hand";
+     docker refuses, and the directory has to be found and deleted by hand";
 const SHOWN: &str =
     "a list that is there is shown; docker says that an empty one does not exist and cannot read a nested one";
 const MIXED: &str = "two lists that share a directory are told apart and the second is refused; docker mixes them";

@@ -114,7 +114,7 @@ fn create_sibling<T>(target: &Path, mut create: impl FnMut(&Path) -> io::Result<
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// A file without a name in the folder of `target`. `None` if the filesystem has none, or could not name it later.
+/// A file without a name in the directory of `target`. `None` if the filesystem has none, or could not name it later.
 #[cfg(target_os = "linux")]
 fn open_unnamed(target: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;

@@ -12,7 +12,7 @@ use crate::failure_kind::FailureKind;
 
 /// The failure of a command; [`super::command`] is the same as text.
 ///
-/// `certificates` is the folder of certificates for registries.
+/// `certificates` is the directory of certificates for registries.
 pub fn command(error: &CommandError, certificates: &Path) -> Report {
     report(failure(error, certificates), exit_code(error))
 }

@@ -58,7 +58,7 @@ pub fn tool_arguments(error: &ToolError) -> Report {
 
 /// The failure of a command.
 ///
-/// `certificates` is the folder of certificates for registries.
+/// `certificates` is the directory of certificates for registries.
 pub fn command(error: &CommandError, certificates: &Path) -> Report {
     let mut lines = Vec::new();
     let mut advice: Vec<String> = Vec::new();

@@ -1,5 +1,5 @@
 //! `prune`: deletes drafts that have not changed for a while, readable or not, and files that killed processes left.
-//! Drafts in use and folders that are no drafts are reported and stay.
+//! Drafts in use and directories that are no drafts are reported and stay.
 
 use std::time::{Duration, SystemTime};
 

@@ -54,7 +54,7 @@ pub(super) fn directory_metadata(path: &Path) -> Result<Option<Metadata>, StoreE
             _ => return Err(StoreError::io("look at", path)(error)),
         },
     };
-    check(path, &metadata, FileKind::Folder)?;
+    check(path, &metadata, FileKind::Directory)?;
     Ok(Some(metadata))
 }
 

@@ -107,7 +107,7 @@ pub enum StoreError {
     },
     /// A sidecar that names the list, and may belong to another draft than the present one.
     #[error(
-        "{} says more of manifest list {list}, of a draft that was in another folder than {} is now",
+        "{} says more of manifest list {list}, of a draft that was in another directory than {} is now",
         path.display(), directory.display()
     )]
     UnmatchedSidecar {

@@ -1,5 +1,5 @@
 //! The output files of build tools about the images that they have pushed: digests, references or JSON, which CI passes
-//! from job to job. The kind of a file follows from its content. Only in a folder of digests, the names of the files
+//! from job to job. The kind of a file follows from its content. Only in a directory of digests, the names of the files
 //! are the digests.
 //!
 //! Nothing here opens a file. The bytes are not trusted: time and memory are bounded by their length, JSON has at most
@@ -74,7 +74,7 @@ pub fn parse(bytes: &[u8], selection: &ImageSelection<'_>) -> Result<BuildOutput
     }
 }
 
-/// The digest in the name of a file in a folder of digests: `H`, `sha256:H` or `sha256-H`.
+/// The digest in the name of a file in a directory of digests: `H`, `sha256:H` or `sha256-H`.
 pub fn digest_from_file_name(name: &str) -> Option<Digest> {
     let hex = name.strip_prefix("sha256:").or_else(|| name.strip_prefix("sha256-")).unwrap_or(name);
     format!("sha256:{hex}").parse().ok()

@@ -65,10 +65,10 @@ pub struct Spec {
     pub from: Vec<SpecFrom>,
 }
 
-/// A file that names images, as a build tool writes it, or a folder of such files.
+/// A file that names images, as a build tool writes it, or a directory of such files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecFrom {
-    /// The file or the folder. A relative path begins at the folder of the spec file.
+    /// The file or the directory. A relative path begins at the directory of the spec file.
     pub path: String,
     /// The requested targets, names or ids in the file; all if it is empty.
     pub targets: Vec<String>,

@@ -16,7 +16,7 @@ fn links_devices_and_fifos_are_refused_and_nothing_is_waited_for() {
     use std::os::unix::fs::symlink;
 
     let fixture = Fixture::new();
-    let only = "only files and folders are read";
+    let only = "only files and directories are read";
     let root = fixture.sandbox.path();
     fixture.sandbox.write("digest", fixture.amd.digest());
     fixture.folder("d", &[&fixture.amd]);
@@ -42,11 +42,11 @@ fn links_devices_and_fifos_are_refused_and_nothing_is_waited_for() {
 fn a_folder_has_digests_and_nothing_else() {
     let fixture = Fixture::new();
     std::fs::create_dir(fixture.sandbox.path().join("empty")).expect("a folder");
-    assert_eq!(refusal(&fixture, "empty"), "empty is an empty folder: it should have a file named by a digest");
+    assert_eq!(refusal(&fixture, "empty"), "empty is an empty directory: it should have a file named by a digest");
     fixture.folder("d", &[&fixture.amd]);
     std::fs::create_dir(fixture.sandbox.path().join("d/leg")).expect("a folder");
-    assert_eq!(refusal(&fixture, "d"), "d/leg is an empty folder: it should have a file named by a digest");
-    let stray = "is not an empty file named by a digest, as all files of the folder have to be";
+    assert_eq!(refusal(&fixture, "d"), "d/leg is an empty directory: it should have a file named by a digest");
+    let stray = "is not an empty file named by a digest, as all files of the directory have to be";
     for (name, content) in [("README", ""), (hex(&fixture.arm.digest()), "not empty"), (".hidden", "")] {
         let path = fixture.sandbox.write(format!("e/{name}"), content);
         assert_eq!(refusal(&fixture, "e"), format!("e/{name} {stray}"));
@@ -65,9 +65,9 @@ fn a_folder_of_other_files_is_one_message() {
     std::fs::create_dir(fixture.sandbox.path().join("d/out")).expect("a folder");
     let refused = fixture.run(&["create", "--from=d", "@app:1"]).err();
     let lines = [
-        "d is not a folder of digests: 13 of its 14 files are not empty files named by a digest: out (an empty \
-         folder), file01, file02, file03, file04, file05, file06, file07 and 5 more",
-        "hint: keep the digests in a folder of their own; files with digests in them are named one by one, each with \
+        "d is not a directory of digests: 13 of its 14 files are not empty files named by a digest: out (an empty \
+         directory), file01, file02, file03, file04, file05, file06, file07 and 5 more",
+        "hint: keep the digests in a directory of their own; files with digests in them are named one by one, each with \
          --from",
     ];
     assert_eq!(refused.lines().collect::<Vec<_>>(), lines);

@@ -125,7 +125,7 @@ fn only_from_reads_a_regular_file_alone() {
     for (path, why) in [
         (in_root("link"), "is a symbolic link: only a file is read"),
         (in_root("fifo"), "is a FIFO: only a file is read"),
-        (in_root("."), "is a folder: only a file is read"),
+        (in_root("."), "is a directory: only a file is read"),
         ("/dev/zero".to_owned(), "is a device: only a file is read"),
         (in_root("large"), "has more than 4194304 bytes"),
         (in_root("binary"), "it is not UTF-8"),

@@ -8,12 +8,12 @@ pub(super) fn file_error(error: &FileError) -> Option<String> {
     let hint = match error {
         FileError::UnsupportedKind { .. } => "name the file itself; '-' reads standard input",
         FileError::NotAFile { .. } => "name a regular file itself",
-        FileError::EmptyFolder { .. } => "no build wrote its digest there, or its files were not copied here",
-        FileError::LayoutAsFolder { path } => {
+        FileError::EmptyDirectory { .. } => "no build wrote its digest there, or its files were not copied here",
+        FileError::LayoutAsDirectory { path } => {
             return Some(format!("name it as an image: oci-layout://{}", path.display()));
         }
-        FileError::NotADigestFile { .. } | FileError::NotADigestFolder { .. } => {
-            "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
+        FileError::NotADigestFile { .. } | FileError::NotADigestDirectory { .. } => {
+            "keep the digests in a directory of their own; files with digests in them are named one by one, each with \
              --from"
         }
         FileError::ImageId { .. } => "an --iidfile contains image ids: use --digestfile, or buildx's --metadata-file",

@@ -30,7 +30,7 @@ pub(super) fn suggestion(suggestion: &Suggestion) -> String {
     }
 }
 
-/// The hints for one failure. `certificates` is the folder of certificates for registries.
+/// The hints for one failure. `certificates` is the directory of certificates for registries.
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     let hint = match error {
         CommandError::InvalidName { typed, .. } => return reference::invalid(typed),

@@ -150,8 +150,8 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
     }
     // The server with the untrusted certificate may be another one than the registry.
     let host = given_address.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
-    let folder = certificates.join(host);
-    let folder = folder.display();
+    let directory = certificates.join(host);
+    let directory = directory.display();
     let hint = match error.kind {
         Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given_address.is_some() => {
             return vec![unreachable_address(registry, given_address)];
@@ -206,7 +206,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
                 file.display()
             ),
             None => {
-                format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check")
+                format!("put the authority's certificate into {directory}/ca.crt, or add --insecure to skip the check")
             }
         },
         Kind::CertificateInvalid => {
@@ -216,11 +216,11 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         }
         Kind::ClientCertificate if certs_d_name(host).is_none() => format!(
             "docker and docker-manifest use no client certificates for {host}: call the registry by another name, \
-             and put the pair into that name's folder in {}",
+             and put the pair into that name's directory in {}",
             certificates.display()
         ),
         Kind::ClientCertificate => {
-            format!("put the pair into {folder}/ as client.cert and client.key")
+            format!("put the pair into {directory}/ as client.cert and client.key")
         }
         Kind::Resolve => "check the name for typing errors, and the network".into(),
         Kind::Connect => format!("check that {registry} is up and that this machine may reach it"),
@@ -257,10 +257,10 @@ fn unreachable_address(registry: &str, address: Option<&Address>) -> String {
     }
 }
 
-/// The first `*.crt` of a registry's folder, if none of these files contains a certificate: they are ignored, as in
+/// The first `*.crt` of a registry's directory, if none of these files contains a certificate: they are ignored, as in
 /// docker, so no error has named them.
-fn first_invalid_certificate_file(folder: &Path) -> Option<PathBuf> {
-    let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+fn first_invalid_certificate_file(directory: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
         files.filter(|file| file.extension().is_some_and(|extension| extension == "crt")).collect();
     files.sort();
