@@ -33,8 +33,8 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("helper", registry::helper),
     ("index", index),
     ("layout", layout::layout),
-    ("link", registry::link),
-    ("location", registry::location),
+    ("link_header", registry::link_header),
+    ("location_header", registry::location_header),
     ("manifest", manifest),
     ("platform", platform),
     ("reference", reference),
@@ -366,7 +366,7 @@ mod tests {
             ("build_output", pairs("[", &|at| format!(r#"{{"name":"a:{at}","type":"Docker Image"}}"#), "]")),
             ("build_output", format!("{digest}\n").repeat(many)),
             ("challenge", pairs("Bearer ", &|at| format!("p{at}=\"{at}\""), "")),
-            ("link", pairs("", &|at| format!("</{at}>; rel=x"), "")),
+            ("link_header", pairs("", &|at| format!("</{at}>; rel=x"), "")),
         ];
         for (name, text) in inputs {
             let start: String = text.chars().take(60).collect();

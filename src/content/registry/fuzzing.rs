@@ -75,7 +75,7 @@ fn check_url(url: &Url) {
 }
 
 /// `Location`: the URL of the request in the first line, the header in the rest. A single line is the header.
-pub(crate) fn location(bytes: &[u8]) {
+pub(crate) fn location_header(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (base, location) = text.split_once('\n').unwrap_or(("https://h:5000/v2/a/blobs/uploads/1?x=y", text));
     let Ok(base) = Url::parse(base) else { return };
@@ -90,7 +90,7 @@ pub(crate) fn location(bytes: &[u8]) {
 }
 
 /// `Link` and `Range`: the next page is a part of the header.
-pub(crate) fn link(bytes: &[u8]) {
+pub(crate) fn link_header(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let base = Url::parse("https://h:5000/v2/a/tags/list?n=2").expect("a URL");
     let mut length = 0;

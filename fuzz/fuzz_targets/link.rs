@@ -1,5 +1,0 @@
-//! Hostile bytes for the parser that `docker_manifest::fuzzing` calls `link`.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| docker_manifest::fuzzing::run("link", bytes));
