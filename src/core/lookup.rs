@@ -1,4 +1,4 @@
-//! Finds the entries of a draft that a word names. `annotate`, `remove` and `inspect LIST IMAGE` share this rule.
+//! Finds the entries of a draft that a selector names. `annotate`, `remove` and `inspect LIST IMAGE` share this rule.
 //!
 //! The first match counts: the name of an entry, the index that entries came from, a platform, a digest. An attestation
 //! is found only by its own name or digest.
@@ -14,12 +14,12 @@ use crate::suggest::nearest;
 /// The minimum number of hexadecimal digits that are read as the beginning of a digest.
 const DIGITS_MIN: usize = 7;
 
-/// The entries that a word names.
+/// The entries that a selector names.
 ///
 /// # Errors
 /// [`CommandError::AmbiguousDigest`] for hexadecimal digits at the beginning of several digests.
-pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
-    let name = Reference::parse(word).ok();
+pub(crate) fn entries<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, CommandError> {
+    let name = Reference::parse(selector).ok();
     if let Some(entry) = name.as_ref().and_then(|name| draft.get(name)) {
         return Ok(vec![entry]);
     }
@@ -29,26 +29,26 @@ pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>
             return Ok(found);
         }
     }
-    if let Ok(platform) = Platform::parse(word) {
+    if let Ok(platform) = Platform::parse(selector) {
         let matches = |candidate: &Platform| candidate.matches(&platform);
         let found = images(draft, |entry| entry.descriptor.platform.as_ref().is_some_and(matches));
         if !found.is_empty() {
             return Ok(found);
         }
     }
-    with_digest(draft, word)
+    with_digest(draft, selector)
 }
 
-/// The entry that a word names; `None` if it names no entry.
+/// The entry that a selector names; `None` if it names no entry.
 ///
 /// # Errors
 /// [`CommandError::SeveralImages`] if there are several, and as [`entries`].
-pub(crate) fn entry<'a>(draft: &'a Draft, word: &str) -> Result<Option<&'a Entry>, CommandError> {
-    match entries(draft, word)?.as_slice() {
+pub(crate) fn entry<'a>(draft: &'a Draft, selector: &str) -> Result<Option<&'a Entry>, CommandError> {
+    match entries(draft, selector)?.as_slice() {
         [] => Ok(None),
         [entry] => Ok(Some(entry)),
         several => Err(CommandError::SeveralImages {
-            word: word.to_owned(),
+            word: selector.to_owned(),
             list: draft.reference.to_string(),
             images: several.iter().map(|entry| with_platform(entry)).collect(),
         }),
@@ -73,12 +73,12 @@ fn names_index(name: &Reference, index: &Reference) -> bool {
 }
 
 /// The entries with a digest, given in full or by its first digits. An image may have several entries.
-fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
-    let digits = word.strip_prefix("sha256:").unwrap_or(word);
+fn with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, CommandError> {
+    let digits = selector.strip_prefix("sha256:").unwrap_or(selector);
     let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let has_digest = |entry: &&Entry| {
         let digest = entry.descriptor.digest.as_str();
-        digest == word
+        digest == selector
             || (is_hex
                 && digits.len() >= DIGITS_MIN
                 && digest.split_once(':').is_some_and(|(_, own)| own.starts_with(digits)))
@@ -90,23 +90,23 @@ fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, Comma
     match digests.len() {
         0 | 1 => Ok(found),
         _ => Err(CommandError::AmbiguousDigest {
-            word: word.to_owned(),
+            word: selector.to_owned(),
             meanings: digests.into_iter().map(str::to_owned).collect(),
         }),
     }
 }
 
-/// The nearest match for a word that names nothing: a platform of the draft, or the name of an entry or of an index
+/// The nearest match for a selector that names nothing: a platform of the draft, or the name of an entry or of an index
 /// that entries came from.
-pub(crate) fn suggestion_for(draft: &Draft, word: &str) -> Option<String> {
-    let platform = Platform::parse(word).ok();
+pub(crate) fn suggestion_for(draft: &Draft, selector: &str) -> Option<String> {
+    let platform = Platform::parse(selector).ok();
     let is_mistyped = platform.is_some_and(|platform| platform.check_known().is_err());
     let platforms = images(draft, |entry| entry.descriptor.has_platform());
     let names = |own: &Platform| [format!("{}/{}", own.os, own.architecture), own.to_string()];
     let platforms: BTreeSet<String> =
         platforms.iter().filter_map(|entry| entry.descriptor.platform.as_ref()).flat_map(names).collect();
-    let suggestion = if is_mistyped { nearest(word, platforms.iter().map(String::as_str)) } else { None };
-    suggestion.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(word).ok()?))
+    let suggestion = if is_mistyped { nearest(selector, platforms.iter().map(String::as_str)) } else { None };
+    suggestion.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(selector).ok()?))
 }
 
 /// A similar name that differs only in its tag or in the last part of its path.
@@ -172,8 +172,8 @@ mod tests {
         draft
     }
 
-    fn found(draft: &Draft, word: &str) -> Vec<String> {
-        entries(draft, word).unwrap().iter().map(|entry| entry.reference.to_string()).collect()
+    fn found(draft: &Draft, selector: &str) -> Vec<String> {
+        entries(draft, selector).unwrap().iter().map(|entry| entry.reference.to_string()).collect()
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub struct Remove {
     pub list: RefArg,
     /// Images, indexes that images came from, platforms, or digests (seven hexadecimal digits of one, or more)
     #[arg(value_name = "MANIFEST|DIGEST|PLATFORM", required = true, num_args = 1..)]
-    pub words: Vec<String>,
+    pub selectors: Vec<String>,
     /// Publish the list in the same step, without a draft: changes the published list
     #[arg(long)]
     pub push: bool,

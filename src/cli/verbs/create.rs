@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     }
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     if !args.push {
-        refuse_layouts(&named.words)?;
+        refuse_layouts(&named.arguments)?;
     }
     let is_requested = |image: &ImageName| is_requested(args, existing, image);
     let (sources, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;

@@ -1,4 +1,4 @@
-//! The images that a command names: by its words, and by files that builds wrote (`--from`).
+//! The images that a command names: by its arguments, and by files that builds wrote (`--from`).
 
 use crate::cli::args::{ImageFlags, LocationArg};
 use crate::cli::build_files;
@@ -18,9 +18,9 @@ use crate::reference::Repository;
 /// The images of a command, and which parts of them are used.
 pub(crate) struct NamedImages {
     pub(crate) filter: SourceFilter,
-    /// The words of the command line.
-    pub(crate) words: Vec<ImageName>,
-    /// The words, and then the images of the files.
+    /// The arguments of the command line.
+    pub(crate) arguments: Vec<ImageName>,
+    /// The arguments, and then the images of the files.
     images: Vec<ImageName>,
     build_outputs: BuildOutputs,
 }
@@ -32,14 +32,14 @@ impl NamedImages {
     /// Those of [`build_files::read`].
     pub(crate) fn read(
         context: &Context,
-        words: &[LocationArg],
+        arguments: &[LocationArg],
         flags: &ImageFlags,
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
         let build_outputs = build_files::read(context, &flags.from, &flags.targets, list)?;
-        let words: Vec<ImageName> = words.iter().map(|word| context.image_name(word)).collect();
-        let images = words.iter().cloned().chain(build_outputs.names()).collect();
-        Ok(NamedImages { filter: flags.sources.filter(), words, images, build_outputs })
+        let arguments: Vec<ImageName> = arguments.iter().map(|argument| context.image_name(argument)).collect();
+        let images = arguments.iter().cloned().chain(build_outputs.names()).collect();
+        Ok(NamedImages { filter: flags.sources.filter(), arguments, images, build_outputs })
     }
 
     /// Fetches the images for a list in the repository `target`. `is_requested` says which ones are requested; the
@@ -60,8 +60,8 @@ impl NamedImages {
         let resolver = Resolver { access, filter, before: existing, targets, concurrent_task: None, progress };
         let resolved = resolver.resolve(&requested, &reused);
         let mut sources = resolved.map_err(|error| self.build_outputs.add_file_to_error(access.registry, error))?;
-        let is_word = |name: &Location| self.words.iter().flatten().any(|word| word == name);
-        self.build_outputs.remove_duplicates(&mut sources, &reused, is_word, |platform| {
+        let is_argument = |name: &Location| self.arguments.iter().flatten().any(|argument| argument == name);
+        self.build_outputs.remove_duplicates(&mut sources, &reused, is_argument, |platform| {
             selection::selects_platform(&self.filter, platform)
         })?;
         Ok((sources, reused))

@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     if args.push {
         let (mut lines, verb) = (Vec::new(), if args.publish.dry_run { "Would remove" } else { "Removed" });
         direct_push::change_published(context, &args.network, &args.publish, list, |_, published| {
-            let (entries, notes) = select(published, &args.words)?;
+            let (entries, notes) = select(published, &args.selectors)?;
             let mut draft = published.clone();
             let removed: Vec<Entry> = entries.iter().flat_map(|entry| draft.remove_with_dependents(entry)).collect();
             lines = notes.into_iter().chain(removed.iter().map(|entry| removed_line(entry, verb))).collect();
@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let mut notes = Vec::new();
     let store = context.store_with_timeout(args.network.timeout)?;
     let removed = store.remove_entries(list, &context.wait_notice(), |draft| {
-        let (entries, ambiguous) = select(draft, &args.words)?;
+        let (entries, ambiguous) = select(draft, &args.selectors)?;
         notes = ambiguous;
         Ok::<_, CommandError>(entries)
     })?;
@@ -42,30 +42,30 @@ fn removed_line(entry: &Entry, verb: &str) -> String {
     format!("{verb} {}", entry.reference)
 }
 
-/// The entries that words select, and a line for each word that selects several.
+/// The entries that selectors select, and a line for each selector that selects several.
 type Selection = (Vec<Entry>, Vec<String>);
 
-/// Looks up each word in the unchanged draft, because two words may select the same image.
-fn select(draft: &Draft, words: &[String]) -> Result<Selection, CommandError> {
-    let found = CommandError::collect(words.iter().map(|word| entries_of(draft, word)))?;
-    let note = |(word, entries): (&String, &Vec<Entry>)| {
+/// Looks up each selector in the unchanged draft, because two selectors may select the same image.
+fn select(draft: &Draft, selectors: &[String]) -> Result<Selection, CommandError> {
+    let found = CommandError::collect(selectors.iter().map(|selector| entries_of(draft, selector)))?;
+    let note = |(selector, entries): (&String, &Vec<Entry>)| {
         let (list, number) = (&draft.reference, entries.len());
-        (number > 1).then(|| format!("{word} is {number} images of {list}: all of them are removed"))
+        (number > 1).then(|| format!("{selector} is {number} images of {list}: all of them are removed"))
     };
-    let notes = words.iter().zip(&found).filter_map(note).collect();
+    let notes = selectors.iter().zip(&found).filter_map(note).collect();
     Ok((found.into_iter().flatten().collect(), notes))
 }
 
-/// The entries that a word selects.
-fn entries_of(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
-    let found = lookup::entries(draft, word)?;
+/// The entries that a selector selects.
+fn entries_of(draft: &Draft, selector: &str) -> Result<Vec<Entry>, CommandError> {
+    let found = lookup::entries(draft, selector)?;
     if found.is_empty() {
-        let (image, list) = (word.to_owned(), draft.reference.to_string());
+        let (image, list) = (selector.to_owned(), draft.reference.to_string());
         return Err(CommandError::NotInList {
             image,
             list,
             has_draft: true,
-            suggestion: lookup::suggestion_for(draft, word),
+            suggestion: lookup::suggestion_for(draft, selector),
         });
     }
     Ok(found.into_iter().cloned().collect())

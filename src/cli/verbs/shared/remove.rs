@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         let none = || SharedDraftError::NoEntry { list: list.to_string(), key: word.clone() }.into();
         if selected.is_empty() { Err(none()) } else { Ok(selected) }
     };
-    let selected = CommandError::collect(args.words.iter().map(select))?;
+    let selected = CommandError::collect(args.selectors.iter().map(select))?;
     let mut seen = BTreeSet::new();
     let selected = selected.into_iter().flatten().filter(|entry| seen.insert(&entry.tag)).cloned();
     client.delete(list.repository(), &run, &selected.collect::<Vec<_>>())
