@@ -25,9 +25,9 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         wait: std::time::Duration::ZERO,
     };
     let entries = collect::collect(client.collect_context(), &options)?.entries;
-    let select = |word: &String| {
-        let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(word, entry)).collect();
-        let none = || SharedDraftError::NoEntry { list: list.to_string(), key: word.clone() }.into();
+    let select = |selector: &String| {
+        let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(selector, entry)).collect();
+        let none = || SharedDraftError::NoEntry { list: list.to_string(), key: selector.clone() }.into();
         if selected.is_empty() { Err(none()) } else { Ok(selected) }
     };
     let selected = CommandError::collect(args.selectors.iter().map(select))?;
@@ -36,14 +36,14 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     client.delete(list.repository(), &run, &selected.collect::<Vec<_>>())
 }
 
-/// Whether a word selects an entry: by its key, its tag or its platform.
-fn is_selected(word: &str, found: &FoundEntry) -> bool {
+/// Whether a selector matches an entry: by its key, its tag or its platform.
+fn is_selected(selector: &str, found: &FoundEntry) -> bool {
     let key = &found.entry.name.key;
     let is_platform = || {
-        let filter = PlatformFilter::parse(word).ok();
+        let filter = PlatformFilter::parse(selector).ok();
         filter.is_some_and(|filter| {
             found.entry.image.platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed))
         })
     };
-    word == key.as_str() || word == found.tag || key.is_platform() && is_platform()
+    selector == key.as_str() || selector == found.tag || key.is_platform() && is_platform()
 }
