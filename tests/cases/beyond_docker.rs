@@ -7,7 +7,7 @@ use docker_manifest::digest::Digest;
 use docker_manifest::drafts::DraftStore;
 use docker_manifest::drafts::docker_dir::{DockerManifestStore, StoreError};
 use docker_manifest::model::descriptor::Descriptor;
-use docker_manifest::model::manifest::Schema;
+use docker_manifest::model::manifest::ImageFormat;
 use docker_manifest::model::{DocumentError, Draft, Entry};
 use docker_manifest::platform::Platform;
 use docker_manifest::reference::Reference;
@@ -52,14 +52,14 @@ impl Fixture {
     fn entry(&self, tag: &str) -> Entry {
         let image = Image::docker().platform("linux", "amd64").layer(format!("layer {tag}")).build();
         self.registry.put_image("app", tag, &image);
-        let mut descriptor = Descriptor::for_content(Schema::Docker.media_type(), &image.manifest);
+        let mut descriptor = Descriptor::for_content(ImageFormat::Docker.media_type(), &image.manifest);
         let platform = Platform { os: "linux".into(), architecture: "amd64".into(), ..Platform::default() };
         descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..platform });
         descriptor.annotations.insert("of".into(), "the entry".into());
         descriptor.artifact_type = "c/d".into();
         let source = self.reference("app:index").with_digest(&Digest::from_bytes(b"index"));
         let reference = self.reference(&format!("app:{tag}"));
-        Entry::child_of_list(reference, Schema::Docker, image.manifest, descriptor, source).expect("an entry")
+        Entry::child_of_list(reference, ImageFormat::Docker, image.manifest, descriptor, source).expect("an entry")
     }
 
     fn reference(&self, rest: &str) -> Reference {
