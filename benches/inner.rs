@@ -65,7 +65,7 @@ fn read_a_list_of_1000(bencher: Bencher) {
 fn make_the_list_of_a_draft_of_1000(bencher: Bencher) {
     let mut draft = Draft::new(Reference::parse("127.0.0.1:5000/made/list:1").expect("a reference"));
     entries().into_iter().for_each(|entry| draft.insert(entry));
-    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| black_box(&draft).list(ListFormat::Auto).expect("a list"));
+    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| black_box(&draft).encode(ListFormat::Auto).expect("a list"));
 }
 
 #[divan::bench]
