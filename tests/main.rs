@@ -174,7 +174,6 @@ mod cases {
     mod attestation_referrers;
     mod auth;
     mod beyond_docker;
-    mod carried_over;
     mod check;
     mod ci_recipes;
     mod client;
@@ -183,7 +182,6 @@ mod cases {
     mod client_tls;
     mod clocks;
     mod color;
-    mod coming_from;
     mod completion;
     mod concurrency;
     mod contradictions;
@@ -191,6 +189,7 @@ mod cases {
     mod copy_referrers;
     mod counts;
     mod damaged_entries;
+    mod direct_push;
     mod docs;
     mod drafts;
     mod error_data;
@@ -205,9 +204,9 @@ mod cases {
     #[path = "../shared/in_process.rs"]
     mod in_process;
     mod inspect_check;
+    mod inspect_flags;
     mod inspect_referrers;
     mod json_output;
-    mod layered;
     mod layout_details;
     mod layout_fixture;
     mod layout_referrers;
@@ -218,12 +217,14 @@ mod cases {
     mod locks;
     mod logins;
     mod manifest_tool;
+    mod migration_docs;
     mod names;
     mod odd_paths;
-    mod one_step;
+    mod overlayfs;
     mod packaging;
     mod platforms;
     mod plugin;
+    mod preserved_content;
     mod push;
     mod rate_limits;
     mod real_fixture;
@@ -233,7 +234,6 @@ mod cases {
     mod shared;
     mod shell_init;
     mod shim;
-    mod show;
     mod sources;
     mod supply;
     mod system_words;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::link::Link;
+use testkit::latency_link::Link;
 use testkit::sandbox::Sandbox;
 
 use crate::measure::{self, Usage};

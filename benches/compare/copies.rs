@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use testkit::client::Client;
-use testkit::link::Counts;
+use testkit::latency_link::Counts;
 use testkit::real::RealRegistry;
 use testkit::sandbox::Sandbox;
 

@@ -1,8 +1,8 @@
 //! `make bench`: docker, ours and their peers on the same work, over a line with a round-trip time, side by side.
 //!
-//! A real docker-registry stands behind a link ([`testkit::link`]) that takes 0, 10, 40 or 100 ms for a round trip and
-//! counts what crosses it. Every tool makes one multi-platform image out of N images in other repositories of that
-//! registry, pushes it again, and inspects one of N. Tools take turns, several times, and medians are kept. What would
+//! A real docker-registry stands behind a link ([`testkit::latency_link`]) that takes 0, 10, 40 or 100 ms for a round
+//! trip and counts what crosses it. Every tool makes one multi-platform image out of N images in other repositories of
+//! that registry, pushes it again, and inspects one of N. Tools take turns, several times, and medians are kept. What would
 //! take too long is left out and said to be: nothing in a table is computed from another measurement.
 //!
 //! The same is then done over TLS with tokens, and blobs are copied from one registry to another. With `--baseline`
@@ -32,7 +32,7 @@ use contest::{Contest, Field};
 use options::{CommandLine, Options};
 use results::{Results, Sample};
 use testkit::client::Client;
-use testkit::link::Link;
+use testkit::latency_link::Link;
 use testkit::real::RealRegistry;
 use testkit::sandbox::Sandbox;
 use tools::Tool;

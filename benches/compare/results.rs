@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use testkit::link::Counts;
+use testkit::latency_link::Counts;
 
 use crate::measure::Usage;
 use crate::tools::Job;

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use tempfile::TempDir;
 use testkit::certs::{Authority, client_config};
 use testkit::client::Client;
-use testkit::link::Link;
+use testkit::latency_link::Link;
 use testkit::real::{Auth, RealConfig, RealRegistry, Tls};
 use testkit::token::{TokenConfig, TokenServer};
 

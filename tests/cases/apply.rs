@@ -1,9 +1,9 @@
 //! `apply` and `export`: lists from spec files and back.
 
 mod export;
-mod failures;
 mod references;
 mod specs;
+mod validation;
 
 use serde_json::Value;
 use testkit::image::Image;

@@ -1,6 +1,6 @@
 //! `check`: what it reports about registries with all kinds of habits. It leaves nothing behind in any of them.
 
-mod doors;
+mod access_errors;
 mod interrupt;
 mod leftovers;
 mod read_only;

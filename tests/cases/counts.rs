@@ -1,16 +1,16 @@
 //! The requests of each command, counted by a registry that records them: as few as the protocol allows, whatever
 //! the timing.
 
-mod ahead;
+mod after_error;
 mod copies;
 mod create;
-mod failures;
 mod insecure;
 mod inspect;
 mod jobs;
 mod known_servers;
 mod memory;
 mod order;
+mod preconnect;
 mod push;
 mod tokens;
 mod waves;

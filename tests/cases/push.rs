@@ -2,7 +2,6 @@
 //! for programs.
 
 mod bounds;
-mod carried_referrers;
 mod copies;
 mod dry_run;
 mod missing;
@@ -11,6 +10,7 @@ mod references;
 mod referrers;
 mod refusals;
 mod results;
+mod source_referrers;
 mod tags;
 mod verify;
 

@@ -1,10 +1,10 @@
 //! Secrets are never shown, whatever a registry does with them: all output and traces are searched for them.
 
-mod everywhere;
-mod inside;
-mod places;
+mod credential_scope;
+mod leak_matrix;
+mod private_addresses;
 mod processes;
-mod shown;
+mod redaction;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

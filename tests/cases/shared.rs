@@ -3,10 +3,10 @@
 mod clean_up;
 mod commands;
 mod counts;
+mod multi_machine;
 mod pruning;
 mod registries;
-mod strangers;
-mod together;
+mod untrusted_entries;
 mod waiting;
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use testkit::image::{Image, Index, OCI_INDEX};
 
 use super::fixture::Fixture;
 
-mod moves;
-mod shapes;
+mod amend_moved_tags;
+mod index_structures;
 
 impl Fixture {
     fn sorted_digests(&self, list: &str) -> Vec<String> {

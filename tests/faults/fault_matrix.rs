@@ -11,10 +11,10 @@
 mod case;
 mod commands;
 mod fixture;
+mod invariants;
 mod runner;
 mod setups;
 mod verbs;
-mod verdict;
 
 use std::collections::BTreeSet;
 

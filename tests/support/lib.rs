@@ -7,7 +7,7 @@
 pub mod certs;
 pub mod client;
 pub mod image;
-pub mod link;
+pub mod latency_link;
 pub mod loopback;
 pub mod memory;
 pub mod netns;

@@ -1,7 +1,7 @@
 //! A proxy that breaks connections after a number of bytes: interrupted transfers at a server that cannot fail on
 //! demand, such as the real docker-registry.
 //!
-//! It does not parse HTTP or TLS. It delays nothing ([`crate::link`] does) and reads no clock.
+//! It does not parse HTTP or TLS. It delays nothing ([`crate::latency_link`] does) and reads no clock.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -1,4 +1,4 @@
-//! A TCP proxy, the common part of [`crate::link`] and [`crate::relay`]: it connects to a server for each accepted
+//! A TCP proxy, the common part of [`crate::latency_link`] and [`crate::relay`]: it connects to a server for each accepted
 //! connection, and closes all of them when it is dropped.
 
 use std::collections::BTreeMap;

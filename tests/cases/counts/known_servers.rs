@@ -10,7 +10,7 @@ use testkit::loopback::{Bearer, Fault, RecordedRequest, Registry, Rule};
 use testkit::sandbox::SandboxCommand;
 
 use super::Fixture;
-use super::ahead::tls_fixture;
+use super::preconnect::tls_fixture;
 
 fn file(fixture: &Fixture) -> PathBuf {
     fixture.sandbox.home().join(".cache/docker-manifest/token-servers.json")

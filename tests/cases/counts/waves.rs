@@ -2,7 +2,7 @@
 
 use testkit::loopback::{Fault, RecordedRequest, Rule};
 
-use super::ahead::{apply, tls_fixture};
+use super::preconnect::{apply, tls_fixture};
 use super::{Fixture, have_arrived};
 
 const IMAGES: usize = 5;

@@ -7,7 +7,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, write_script};
 
 use super::amd;
-use super::everywhere::{PASSWORD, assert_silent, forms};
+use super::leak_matrix::{PASSWORD, assert_silent, forms};
 use crate::cases::OURS;
 
 /// A process's arguments and environment, as anybody's `ps` and its owner's `/proc` have them.

@@ -11,7 +11,7 @@ use testkit::sandbox::Output;
 
 use super::commands::{COMMANDS, Command, OutputKind};
 use super::fixture::{ClientAuth, Fixture, Limits, Side};
-use super::verdict::{CleanRun, verdict};
+use super::invariants::{CleanRun, verdict};
 
 /// What the user says where a registry does not answer. The first is enough for most commands; on a machine that has so
 /// much else to do that it runs out before the request is reached that is not answered, the next has its turn.

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use testkit::loopback::{Bearer, Fault, RecordedRequest, RedirectTarget, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::everywhere::{PASSWORD, assert_silent, forms};
+use super::leak_matrix::{PASSWORD, assert_silent, forms};
 use super::{FixtureBuilder, amd};
 use crate::cases::OURS;
 use crate::cases::client_fixture::repository;

@@ -317,8 +317,8 @@ fn short_digest(digest: &str) -> &str {
     &digest[.."sha256:".len() + 12]
 }
 
-const TABLE: &str = include_str!("../fixtures/show/table.txt");
-const TABLE_VERBOSE: &str = include_str!("../fixtures/show/table-verbose.txt");
+const TABLE: &str = include_str!("../fixtures/inspect/table.txt");
+const TABLE_VERBOSE: &str = include_str!("../fixtures/inspect/table-verbose.txt");
 
 #[test]
 fn a_table_lists_attestations_with_their_image() {
@@ -350,7 +350,7 @@ fn a_table_lists_attestations_with_their_image() {
     assert_eq!(cells(&image), cells(TABLE));
 }
 
-const TREE: &str = include_str!("../fixtures/show/tree.txt");
+const TREE: &str = include_str!("../fixtures/inspect/tree.txt");
 
 #[test]
 fn a_verbose_tree_shows_the_layers() {
