@@ -196,6 +196,7 @@ mod cases {
     mod fixture;
     mod formats;
     mod from_files;
+    mod full_disk;
     mod habits;
     mod hints;
     mod hostile_input;

@@ -1,5 +1,5 @@
-//! Drafts on overlayfs, the root file system of every container, and on a full disk. See `store-format.md`, "The
-//! mark" and "Writes". Everything is mounted in a mount namespace of one shell, which needs root.
+//! Drafts on overlayfs, the root file system of every container. See `store-format.md`, "The mark" and "Writes".
+//! Everything is mounted in a mount namespace of one shell, which needs root.
 
 use serde_json::Value;
 use testkit::sandbox::{Output, on_path};
@@ -28,9 +28,9 @@ const OVERLAY: &str = r#"
 "#;
 
 impl Fixture {
-    /// With two images, and a home whose `disk` is mounted by each shell for itself. `lower` has five drafts.
-    /// `None`, said loudly, where nothing can be mounted.
-    fn with_lower_layer(check: &str) -> Option<Fixture> {
+    /// With two images, and a home whose `disk` is mounted by each shell for itself. `None`, said loudly, where nothing
+    /// can be mounted.
+    pub(super) fn with_mounts(check: &str) -> Option<Fixture> {
         let fixture = Fixture::new().with_images("app", &["amd64", "arm64"]);
         std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a folder");
         let probe = fixture.run_in_namespace("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
@@ -41,6 +41,12 @@ impl Fixture {
             );
             return None;
         }
+        Some(fixture)
+    }
+
+    /// With five drafts in `lower`.
+    fn with_lower_layer(check: &str) -> Option<Fixture> {
+        let fixture = Fixture::with_mounts(check)?;
         std::fs::create_dir(fixture.sandbox.path().join("lower")).expect("a folder");
         let created = fixture.run_in_namespace(LOWER_DRAFTS);
         assert_eq!(created.code, 0, "{}", created.err());
@@ -48,7 +54,7 @@ impl Fixture {
     }
 
     /// Runs a script that ends at its first failure, in a mount namespace of its own.
-    fn run_in_namespace(&self, script: &str) -> Output {
+    pub(super) fn run_in_namespace(&self, script: &str) -> Output {
         let run = self.sandbox.command("unshare").args(["--mount", "--propagation", "private", "sh", "-euc", script]);
         let disk = self.sandbox.path().join("disk").display().to_string();
         let lower = self.sandbox.path().join("lower").display().to_string();
@@ -152,29 +158,4 @@ fn docker_and_ours_share_a_draft_of_a_lower_layer() {
     let doubts: Vec<String> =
         output.err().lines().filter(|line| line.contains("says more of manifest list")).map(str::to_owned).collect();
     assert!(doubts.len() == 2 && doubts[0].starts_with("warning: "), "{}", output.err());
-}
-
-#[test]
-fn removals_work_on_a_full_disk() {
-    let Some(fixture) = Fixture::with_lower_layer("removals on a full disk") else { return };
-    let output = fixture.run_in_namespace(
-        r#"
-        mount -t tmpfs -o size=1m disk "$DISK"
-        export DOCKER_CONFIG="$DISK"
-        for tag in 1 2 3 4; do
-            "$OURS" create "$AT/list:$tag" "$AT/app:amd64" "$AT/app:arm64" >&2
-        done
-        rm -r "$DISK"/manifests/.docker-manifest/staging
-        dd if=/dev/zero of="$DISK/full" bs=4096 2>/dev/null || true
-        ! echo x >"$DISK/more"
-        ! "$OURS" annotate "$AT/list:1" "$AT/app:arm64" --variant v8
-        "$OURS" rm "$AT/list:1"
-        dd if=/dev/zero of="$DISK/full" bs=4096 2>/dev/null || true
-        "$OURS" push --purge "$AT/list:2" >&2
-        dd if=/dev/zero of="$DISK/full" bs=4096 2>/dev/null || true
-        "$OURS" prune --older-than 0s >&2
-        "$OURS" ls --quiet
-        "#,
-    );
-    assert_eq!((output.code, output.out().as_str()), (0, ""), "{}", output.err());
 }
