@@ -60,8 +60,8 @@ fn the_layers_match_the_picture() {
     let mut sources = Vec::new();
     collect(&root, &mut Vec::new(), &mut sources);
     assert!(sources.len() > 5, "only {} files in {}", sources.len(), root.display());
-    let faults = faults(&sources);
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    let violations = violations(&sources);
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 
 /// The picture for readers is the one that is enforced.
@@ -98,25 +98,25 @@ fn collect(dir: &Path, path: &mut Vec<String>, sources: &mut Vec<Source>) {
 }
 
 /// All that is wrong, as lines for people.
-fn faults(sources: &[Source]) -> Vec<String> {
+fn violations(sources: &[Source]) -> Vec<String> {
     let modules: BTreeSet<&[String]> = sources.iter().map(|source| source.module.as_slice()).collect();
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     // Per folder: from child to the siblings that it imports.
     let mut siblings: BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for source in sources {
         let top = &source.module[0];
         let name = source.module.join("/");
         let Some(own) = layer(top) else {
-            faults.push(format!("{name}: the picture has no module named {top}"));
+            violations.push(format!("{name}: the picture has no module named {top}"));
             continue;
         };
         if source.module.len() > LEVELS + 1 {
-            faults.push(format!("{name}: over {LEVELS} levels below src"));
+            violations.push(format!("{name}: over {LEVELS} levels below src"));
         }
         for path in imports(source) {
             let Some(to) = path.first().filter(|to| modules.iter().any(|module| &module[0] == *to)) else { continue };
             if to != top && layer(to).is_some_and(|layer| layer <= own) {
-                faults.push(format!("{name} imports crate::{}, which is not below it", path.join("::")));
+                violations.push(format!("{name} imports crate::{}, which is not below it", path.join("::")));
             }
             for depth in 1..source.module.len().min(path.len()) {
                 let (child, sibling) = (&source.module[depth], &path[depth]);
@@ -133,10 +133,10 @@ fn faults(sources: &[Source]) -> Vec<String> {
     }
     for (folder, imports) in siblings {
         if let Some(cycle) = cycle(&imports) {
-            faults.push(format!("{}: {} is a cycle", folder.join("/"), cycle.join(" → ")));
+            violations.push(format!("{}: {} is a cycle", folder.join("/"), cycle.join(" → ")));
         }
     }
-    faults
+    violations
 }
 
 /// A way through the imports that comes back to where it began.
@@ -340,7 +340,7 @@ mod the_check_itself {
             module: module.split('/').map(ToOwned::to_owned).collect(),
             text: (*text).to_owned(),
         };
-        faults(&files.iter().map(source).collect::<Vec<_>>())
+        violations(&files.iter().map(source).collect::<Vec<_>>())
     }
 
     #[test]

@@ -18,7 +18,7 @@ use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 use testkit::skip::skipped;
 
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum TestError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -79,7 +79,7 @@ impl Fixture {
         let changed = self.store().change(&list, &|_| (), |before| {
             let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
             change(&mut draft);
-            Ok::<_, Failure>(Some(draft))
+            Ok::<_, TestError>(Some(draft))
         });
         changed.expect("a store that works");
     }

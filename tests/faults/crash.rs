@@ -13,7 +13,7 @@ use testkit::skip::skipped;
 use testkit::stderr::print_uncaptured;
 
 use crate::is_whole;
-use fixture::{Call, Case, FORGET, Failure, Fixture, calls, store_paths};
+use fixture::{Call, Case, Fixture, InjectedError, REMOVE_SIDECAR_DIR, calls, store_paths};
 
 /// Why strace cannot be used, if it cannot.
 fn no_strace() -> Option<String> {
@@ -77,13 +77,13 @@ fn check(case: &'static Case) {
         left_out += possible.len();
         for error in sampled_errors(call, possible) {
             (errors, left_out) = (errors + 1, left_out - 1);
-            let failure = Failure::Once(error);
-            note(error, fixture.fail((call, &store_paths), failure, &before, &after));
+            let injected = InjectedError::Once(error);
+            note(error, fixture.fail((call, &store_paths), injected, &before, &after));
         }
         if call.name == "write" {
             errors += 1;
-            let failure = Failure::FromHereOn("ENOSPC");
-            note("ENOSPC from here on", fixture.fail((call, &store_paths), failure, &before, &after));
+            let injected = InjectedError::FromHereOn("ENOSPC");
+            note("ENOSPC from here on", fixture.fail((call, &store_paths), injected, &before, &after));
         }
     }
     let number = calls.len();
@@ -120,7 +120,7 @@ fn amending_leaves_every_entry_old_or_new() {
 fn the_first_change_of_a_draft_that_docker_made_leaves_every_entry_old_or_new() {
     check(&Case {
         name: "create --amend of docker's draft",
-        before: &["create {L} 0 1 2", FORGET],
+        before: &["create {L} 0 1 2", REMOVE_SIDECAR_DIR],
         command: "create --amend {L} 3 4",
         by_entry: true,
     });
@@ -233,7 +233,7 @@ fn a_full_disk_leaves_the_draft_unchanged() {
         let (mut tried, mut wrong) = (0, Vec::new());
         for call in steps {
             tried += 1;
-            let done = fixture.fail((call, &store_paths), Failure::OnFullDisk("EIO"), &before, &after);
+            let done = fixture.fail((call, &store_paths), InjectedError::OnFullDisk("EIO"), &before, &after);
             let done = done.and_then(|()| fixture.fail_without_room(call));
             wrong.extend(done.err().map(|why| format!("{}\n  {why}", call.line)));
         }

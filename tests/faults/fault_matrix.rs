@@ -19,7 +19,7 @@ mod verbs;
 use std::collections::BTreeSet;
 
 use crate::{is_whole, variable};
-use case::{Case, Plan, RequestFailure, clean};
+use case::{Case, InjectedFault, Plan, clean};
 use commands::{COMMANDS, Command};
 use fixture::{ClientAuth, Side};
 use runner::{Totals, run_all};
@@ -47,26 +47,25 @@ fn requests(command: &'static Command, auth: ClientAuth) -> Vec<(Side, usize)> {
 fn one_by_one(
     chosen: impl Fn(&Command) -> bool,
     auth: ClientAuth,
-    request_failures: impl Fn(&Command) -> Vec<RequestFailure>,
+    faults: impl Fn(&Command) -> Vec<InjectedFault>,
 ) -> Vec<Case> {
     let mut cases = Vec::new();
     for command in COMMANDS.iter().filter(|command| chosen(command)) {
         let requests = requests(command, auth);
         let parts = if is_whole() { 1 } else { requests.len().min(PARTS).max(requests.len() / ENOUGH) };
         for (place, (side, number)) in requests.into_iter().enumerate() {
-            let request_failures =
-                request_failures(command).into_iter().enumerate().filter(|(at, _)| at % parts == place % parts);
-            let plan = |trouble| Plan::One { side, number, trouble };
-            cases.extend(request_failures.map(|(_, trouble)| Case::new(command, auth, plan(trouble))));
+            let faults = faults(command).into_iter().enumerate().filter(|(at, _)| at % parts == place % parts);
+            let plan = |fault| Plan::OneFault { side, number, fault };
+            cases.extend(faults.map(|(_, fault)| Case::new(command, auth, plan(fault))));
         }
     }
     cases
 }
 
 /// Checks that each command met all faults.
-fn assert_met(totals: &Totals, request_failures: impl Fn(&Command) -> Vec<RequestFailure>) {
+fn assert_met(totals: &Totals, faults: impl Fn(&Command) -> Vec<InjectedFault>) {
     for command in COMMANDS {
-        let all: BTreeSet<String> = request_failures(command).iter().map(RequestFailure::name).collect();
+        let all: BTreeSet<String> = faults(command).iter().map(InjectedFault::name).collect();
         let met = totals.met(command.name);
         assert!(met.is_empty() || all.is_subset(&met), "{}: {:?}", command.name, all.difference(&met));
     }
@@ -75,27 +74,27 @@ fn assert_met(totals: &Totals, request_failures: impl Fn(&Command) -> Vec<Reques
 #[test]
 fn each_request_fails_in_every_way() {
     let totals =
-        run_all("each request, sent once", &one_by_one(|_| true, ClientAuth::Bearer, RequestFailure::all), BUSY);
+        run_all("each request, sent once", &one_by_one(|_| true, ClientAuth::Bearer, InjectedFault::all), BUSY);
     totals.show();
-    assert_met(&totals, RequestFailure::all);
+    assert_met(&totals, InjectedFault::all);
 }
 
 #[test]
 fn each_request_fails_in_every_way_and_is_sent_again() {
-    let cases = one_by_one(|_| true, ClientAuth::Basic, RequestFailure::all);
+    let cases = one_by_one(|_| true, ClientAuth::Basic, InjectedFault::all);
     let cases: Vec<Case> = cases.into_iter().map(|case| case.retries(2)).collect();
     let totals = run_all("each request, sent again", &cases, BUSY);
     totals.show();
-    assert_met(&totals, RequestFailure::all);
+    assert_met(&totals, InjectedFault::all);
 }
 
 /// Under other names the program has no `--timeout`; its requests are the same.
 #[test]
 fn each_request_without_a_response_ends_at_the_timeout() {
-    let cases = one_by_one(Command::is_ours, ClientAuth::Bearer, |_| RequestFailure::stalls());
+    let cases = one_by_one(Command::is_ours, ClientAuth::Bearer, |_| InjectedFault::stalls());
     let totals = run_all("each request, never answered", &cases, WAITING);
     totals.show();
-    assert_met(&totals, |_| RequestFailure::stalls());
+    assert_met(&totals, |_| InjectedFault::stalls());
 }
 
 #[test]

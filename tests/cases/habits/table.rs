@@ -73,23 +73,23 @@ const PUSHES: &[&str] = &[
 type Habit = fn(Builder, Arc<SharedClock>) -> Builder;
 
 /// Which commands fail, how the first line begins and what one of the hints has in it.
-type Failure = (&'static [&'static str], &'static str, &'static str);
+type ExpectedError = (&'static [&'static str], &'static str, &'static str);
 
 struct Row {
     name: &'static str,
     habit: Habit,
-    failures: &'static [Failure],
+    errors: &'static [ExpectedError],
 }
 
-const NONE: Failure = (&["missing"], "no such manifest: @/seed:none", "check the name");
-const KEPT_TAG: Failure = (&["changed", "over"], "failed to put manifest @/", "may not let this tag move");
-const TOO_LARGE: Failure = (PUSHES, "failed to put manifest @/", "accepts no body of this size");
-const READ_ONLY_COPY: Failure = (&["copy as it is"], "@ refuses the request", "@ may be read-only");
-const NO_ENTRIES: Failure = (&["joined"], "@/joint:1 is incomplete", "");
-const NO_LISTS: Failure = (&["probe"], "@/probe takes neither", "the table has the registry's own messages");
+const NONE: ExpectedError = (&["missing"], "no such manifest: @/seed:none", "check the name");
+const KEPT_TAG: ExpectedError = (&["changed", "over"], "failed to put manifest @/", "may not let this tag move");
+const TOO_LARGE: ExpectedError = (PUSHES, "failed to put manifest @/", "accepts no body of this size");
+const READ_ONLY_COPY: ExpectedError = (&["copy as it is"], "@ refuses the request", "@ may be read-only");
+const NO_ENTRIES: ExpectedError = (&["joined"], "@/joint:1 is incomplete", "");
+const NO_LISTS: ExpectedError = (&["probe"], "@/probe takes neither", "the table has the registry's own messages");
 
-const fn row(name: &'static str, habit: Habit, failures: &'static [Failure]) -> Row {
-    Row { name, habit, failures }
+const fn row(name: &'static str, habit: Habit, errors: &'static [ExpectedError]) -> Row {
+    Row { name, habit, errors }
 }
 
 /// The habits that do no harm.
@@ -193,7 +193,7 @@ fn differences_from(row: &Row) -> (Fixture, Vec<String>) {
         let output = run(&fixture, &clock, line);
         // Progress, warnings and what was waited for come before the failure.
         let stderr = output.err().replace(&fixture.with_habit.host(), "@");
-        let expected = row.failures.iter().find(|(commands, ..)| commands.contains(name));
+        let expected = row.errors.iter().find(|(commands, ..)| commands.contains(name));
         let is_right = match expected {
             None => output.code == 0,
             Some((_, first, hint)) => {

@@ -23,10 +23,10 @@ const CHANGE_CALLS: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftrunca
 /// The calls that only read. A kill before one of them equals a kill before the next change.
 const READ_CALLS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
 
-/// A step that leaves the store as docker alone would have made it.
-pub(super) const FORGET: &str = "(forget)";
-/// Beside the files of a [`Tree`], for what the sidecar says.
-const SIDECAR: &str = ".says";
+/// A step that removes our files from the store: it is then as docker alone would have made it.
+pub(super) const REMOVE_SIDECAR_DIR: &str = "(remove the sidecar directory)";
+/// The key in a [`Tree`], beside the files, of what the sidecar contains.
+const SIDECAR_CONTENT: &str = "(sidecar)";
 const KILLED: i32 = 128 + 9;
 const IMAGES: usize = 5;
 
@@ -83,9 +83,9 @@ impl Call {
     }
 }
 
-/// How a call fails, with which error.
+/// The error (errno) that strace injects, and into which calls.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Failure {
+pub(super) enum InjectedError {
     /// This one alone.
     Once(&'static str),
     /// It and all of its name after it.
@@ -94,13 +94,13 @@ pub(super) enum Failure {
     OnFullDisk(&'static str),
 }
 
-impl Failure {
-    fn injected(self, call: &Call) -> Vec<String> {
+impl InjectedError {
+    fn strace_options(self, call: &Call) -> Vec<String> {
         let injected_error = |error| inject(&call.name, call.count, &format!("error={error}"));
         match self {
-            Failure::Once(error) => vec![injected_error(error)],
-            Failure::FromHereOn(error) => vec![injected_error(error) + "+"],
-            Failure::OnFullDisk(error) => {
+            InjectedError::Once(error) => vec![injected_error(error)],
+            InjectedError::FromHereOn(error) => vec![injected_error(error) + "+"],
+            InjectedError::OnFullDisk(error) => {
                 vec![injected_error(error), inject("write", call.writes + 1, "error=ENOSPC") + "+"]
             }
         }
@@ -168,10 +168,10 @@ impl Fixture {
         let sandbox = Sandbox::in_memory();
         let images: String =
             ["1", "index", "3"].map(|tag| format!("- image: '{}/app:{tag}'\n", self.registry.host())).concat();
-        let says = "annotations: {a: b}\ntype: oci";
-        sandbox.write("list.yml", format!("image: '{}'\n{says}\nmanifests:\n{images}", self.list()));
+        let list_fields = "annotations: {a: b}\ntype: oci";
+        sandbox.write("list.yml", format!("image: '{}'\n{list_fields}\nmanifests:\n{images}", self.list()));
         for line in self.case.before {
-            if *line == FORGET {
+            if *line == REMOVE_SIDECAR_DIR {
                 std::fs::remove_dir_all(sandbox.store().join(".docker-manifest")).expect("our side of the store");
                 continue;
             }
@@ -198,7 +198,7 @@ impl Fixture {
         (output, std::fs::read_to_string(&log).unwrap_or_default())
     }
 
-    /// What lies in the store, and under [`SIDECAR`] what the sidecar says of it.
+    /// The files of the store, and under [`SIDECAR_CONTENT`] what the sidecar contains.
     pub(super) fn state(&self, sandbox: &Sandbox) -> Tree {
         let mut state = tree(&sandbox.store());
         let (list, name) = (self.list(), self.folder());
@@ -207,14 +207,14 @@ impl Fixture {
             let side: Value = serde_json::from_slice(&side).unwrap_or_default();
             let list = Reference::parse(&list).expect("a reference");
             let draft = DockerManifestStore::new(&sandbox.docker_config()).load(&list);
-            let says = draft.map(|draft| draft.map(|d| (d.annotations, d.artifact_type, d.subject)));
+            let content = draft.map(|draft| draft.map(|d| (d.annotations, d.artifact_type, d.subject)));
             // Random, and so another one in every run; in an entry it counts only where it is the draft's.
             if let Some(mark) = side["mark"].as_str() {
                 for (_, bytes) in state.values_mut() {
                     *bytes = String::from_utf8_lossy(bytes).replace(mark, "(the mark)").into_bytes();
                 }
             }
-            state.insert(SIDECAR.to_owned(), (0, format!("{} {says:?}", side["format"]).into_bytes()));
+            state.insert(SIDECAR_CONTENT.to_owned(), (0, format!("{} {content:?}", side["format"]).into_bytes()));
         }
         state
     }
@@ -275,7 +275,7 @@ impl Fixture {
         let staging = sandbox.store().join(".docker-manifest/staging");
         // What is gone needs no lock, and so nobody clears up after it until the next list of that name.
         if repeated.code == 0
-            && after.contains_key(SIDECAR)
+            && after.contains_key(SIDECAR_CONTENT)
             && std::fs::read_dir(&staging).is_ok_and(|mut left| left.next().is_some())
         {
             return Err("run again: files are left in the staging area".to_owned());
@@ -296,7 +296,8 @@ impl Fixture {
             return Err(format!("neither old nor new: {} {} {:?}", output.code, output.err(), tree.keys()));
         }
         let needs_more = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"Source\":");
-        let format = tree.get(SIDECAR).map_or(b'2', |(_, says)| says.first().copied().unwrap_or_default());
+        let format =
+            tree.get(SIDECAR_CONTENT).map_or(b'2', |(_, content)| content.first().copied().unwrap_or_default());
         if format < b'2' && tree.values().any(|(_, bytes)| needs_more(bytes)) {
             return Err("an older program would take something away from this".to_owned());
         }
@@ -308,19 +309,21 @@ impl Fixture {
     pub(super) fn fail(
         &self,
         call: (&Call, &StorePaths),
-        failure: Failure,
+        error: InjectedError,
         before: &Tree,
         after: &Tree,
     ) -> Result<(), String> {
         let injected = |calls: &[Call]| calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
-        let (sandbox, output) = self.run_disturbed(call, failure.injected(call.0), injected)?;
+        let (sandbox, output) = self.run_disturbed(call, error.strace_options(call.0), injected)?;
         let (stderr, tree) = (output.err(), self.state(&sandbox));
         let path = sandbox.store().display().to_string();
         let fits = match output.code {
             // What failed was not needed, tidying up for instance.
             0 => tree == *after,
             // On a disk that takes no more, strace's refuses the error's own line too.
-            1 => tree == *before && (!matches!(failure, Failure::Once(_)) || output.first_err_line().contains(&path)),
+            1 => {
+                tree == *before && (!matches!(error, InjectedError::Once(_)) || output.first_err_line().contains(&path))
+            }
             _ => false,
         };
         if !fits || stderr.contains("panicked") {
@@ -334,7 +337,7 @@ impl Fixture {
     /// path here, because the new ones are not known.
     pub(super) fn fail_without_room(&self, call: &Call) -> Result<(), String> {
         let sandbox = self.prepare_home();
-        let (_, log) = self.traced(&sandbox, &Failure::Once("EIO").injected(call));
+        let (_, log) = self.traced(&sandbox, &InjectedError::Once("EIO").strace_options(call));
         let store = sandbox.store().display().to_string();
         let calls = calls(&log, &sandbox.store());
         let injected = calls.iter().position(|call| call.line.ends_with("(INJECTED)"));

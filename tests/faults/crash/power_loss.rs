@@ -15,7 +15,7 @@ use testkit::skip::skipped;
 use testkit::stderr::print_uncaptured;
 
 use super::disk::{Content, Disk, LoggedCall, Node, ROOT};
-use super::fixture::{Case, FORGET, Fixture};
+use super::fixture::{Case, Fixture, REMOVE_SIDECAR_DIR};
 use super::{ADD, ANNOTATE_THE_LIST, APPLY, REPLACE, REPLACE_BACK, TAKE_OUT, no_strace};
 
 /// A draft as it may be found: its entries, and what its sidecar says of it. `None` for no draft.
@@ -189,7 +189,7 @@ fn a_changed_entry_is_old_or_new() {
 fn the_first_change_of_dockers_draft_leaves_every_entry_old_or_new() {
     check(&Case {
         name: "create --amend of docker's draft",
-        before: &["create {L} 0 1 2", FORGET],
+        before: &["create {L} 0 1 2", REMOVE_SIDECAR_DIR],
         command: "create --amend {L} 0 3 4",
         by_entry: true,
     });

@@ -11,7 +11,7 @@ use testkit::sandbox::Output;
 
 use super::commands::{COMMANDS, Command, OutputKind};
 use super::fixture::{ClientAuth, Fixture, Limits, Side};
-use super::invariants::{CleanRun, verdict};
+use super::invariants::{CleanRun, check_invariants};
 
 /// What the user says where a registry does not answer. The first is enough for most commands; on a machine that has so
 /// much else to do that it runs out before the request is reached that is not answered, the next has its turn.
@@ -21,38 +21,38 @@ const DRIP: Duration = Duration::from_millis(20);
 
 /// How one request fails.
 #[derive(Clone, Debug)]
-pub(super) enum RequestFailure {
+pub(super) enum InjectedFault {
     Fault(Fault),
     /// A redirect to a server that is no registry.
-    Elsewhere,
+    RedirectElsewhere,
 }
 
-impl RequestFailure {
+impl InjectedFault {
     fn fault(&self) -> Fault {
         match self {
-            RequestFailure::Fault(fault) => fault.clone(),
-            RequestFailure::Elsewhere => Fault::redirect_to(&format!("http://{}", REDIRECT_TARGET.host())),
+            InjectedFault::Fault(fault) => fault.clone(),
+            InjectedFault::RedirectElsewhere => Fault::redirect_to(&format!("http://{}", REDIRECT_TARGET.host())),
         }
     }
 
     /// All faults of one request of the command, except those without a response.
-    pub(super) fn all(command: &Command) -> Vec<RequestFailure> {
+    pub(super) fn all(command: &Command) -> Vec<InjectedFault> {
         // Sending byte by byte takes too long for a large blob.
         let is_slow = |fault: &Fault| command.is_large && *fault == Fault::ByteByByte;
         let faults = Fault::all().into_iter().filter(|fault| !fault.stalls() && !is_slow(fault));
-        faults.map(RequestFailure::Fault).chain([RequestFailure::Elsewhere]).collect()
+        faults.map(InjectedFault::Fault).chain([InjectedFault::RedirectElsewhere]).collect()
     }
 
     /// Faults without a complete response.
-    pub(super) fn stalls() -> Vec<RequestFailure> {
-        Fault::all().into_iter().filter(Fault::stalls).map(RequestFailure::Fault).collect()
+    pub(super) fn stalls() -> Vec<InjectedFault> {
+        Fault::all().into_iter().filter(Fault::stalls).map(InjectedFault::Fault).collect()
     }
 
     /// The name that it is counted under.
     pub(super) fn name(&self) -> String {
         match self {
-            RequestFailure::Fault(fault) => named(fault),
-            RequestFailure::Elsewhere => named(&self.fault()),
+            InjectedFault::Fault(fault) => named(fault),
+            InjectedFault::RedirectElsewhere => named(&self.fault()),
         }
     }
 }
@@ -73,7 +73,7 @@ pub(super) enum Plan {
     /// Nothing.
     Nothing,
     /// The request of this number on this side.
-    One { side: Side, number: usize, trouble: RequestFailure },
+    OneFault { side: Side, number: usize, fault: InjectedFault },
     /// Random failures by the seed, on both sides; missing responses only if the command has a timeout.
     RandomFaults { seed: u64, one_in: u64, stalls: bool },
     /// There is no token server.
@@ -188,12 +188,12 @@ impl Case {
 
     /// Runs it and checks the result.
     pub(super) fn run(&self) -> Outcome {
-        let one_stalls = match &self.plan {
-            Plan::One { trouble: RequestFailure::Fault(fault), .. } => fault.stalls(),
+        let fault_stalls = match &self.plan {
+            Plan::OneFault { fault: InjectedFault::Fault(fault), .. } => fault.stalls(),
             Plan::RandomFaults { stalls: true, .. } => return self.once(self.command.is_ours().then_some(TIMEOUTS[0])),
             _ => false,
         };
-        if !one_stalls {
+        if !fault_stalls {
             return self.once(None);
         }
         let mut outcome = Outcome::default();
@@ -210,7 +210,7 @@ impl Case {
     fn drips(&self) -> bool {
         matches!(
             self.plan,
-            Plan::One { trouble: RequestFailure::Fault(Fault::Drip), .. } | Plan::RandomFaults { stalls: true, .. }
+            Plan::OneFault { fault: InjectedFault::Fault(Fault::Drip), .. } | Plan::RandomFaults { stalls: true, .. }
         )
     }
 
@@ -230,7 +230,7 @@ impl Case {
             injected.into_iter().map(move |(number, fault)| (side, number, fault))
         };
         let injected: Vec<_> = Side::BOTH.into_iter().flat_map(injected).collect();
-        let mut wrong = verdict(&fixture, self.command, &before, &clean, &output, self.is_debug);
+        let mut wrong = check_invariants(&fixture, self.command, &before, &clean, &output, self.is_debug);
         wrong.extend(self.check_plan(&injected, &output, timeout));
         let text = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
         Outcome { injected, code: output.code, wrong, elapsed, text: fixture.anonymous(&text) }
@@ -265,7 +265,7 @@ impl Case {
         output: &Output,
         timeout: Option<(&str, &str)>,
     ) -> Option<String> {
-        if !matches!(self.plan, Plan::One { .. }) {
+        if !matches!(self.plan, Plan::OneFault { .. }) {
             return None;
         }
         if injected.is_empty() {
@@ -279,14 +279,14 @@ impl Case {
     fn arm(&self, fixture: &Fixture) {
         match &self.plan {
             Plan::Nothing => {}
-            Plan::One { side, number, trouble } => fixture.registry(*side).fail_request(*number, trouble.fault()),
+            Plan::OneFault { side, number, fault } => fixture.registry(*side).fail_request(*number, fault.fault()),
             Plan::RandomFaults { seed, one_in, stalls } => {
-                let stalls = if *stalls && self.command.is_ours() { RequestFailure::stalls() } else { Vec::new() };
-                let others = RequestFailure::all(self.command);
+                let stalls = if *stalls && self.command.is_ours() { InjectedFault::stalls() } else { Vec::new() };
+                let others = InjectedFault::all(self.command);
                 // Three beside thirty would hardly ever come.
                 let many = stalls.iter().cycle().take(others.len()).cloned();
-                let request_failures: Vec<RequestFailure> = many.chain(others.iter().cloned()).collect();
-                let faults: Vec<Fault> = request_failures.iter().map(RequestFailure::fault).collect();
+                let injected: Vec<InjectedFault> = many.chain(others.iter().cloned()).collect();
+                let faults: Vec<Fault> = injected.iter().map(InjectedFault::fault).collect();
                 for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
                     fixture
                         .registry(side)

@@ -27,8 +27,8 @@ impl CleanRun {
     }
 }
 
-/// Everything that is wrong with the result of a run.
-pub(super) fn verdict(
+/// Every violation of an invariant by the result of a run.
+pub(super) fn check_invariants(
     fixture: &Fixture,
     command: &Command,
     before: &State,
@@ -37,26 +37,26 @@ pub(super) fn verdict(
     is_debug: bool,
 ) -> Vec<String> {
     let after = fixture.state();
-    let mut wrong = secrets(fixture, output);
-    wrong.extend(moved(fixture, before, clean, &after));
-    wrong.extend(fixture.leftovers().into_iter().map(|path| format!("left behind: {path}")));
-    wrong.extend(left(fixture, output));
+    let mut violations = check_secrets(fixture, output);
+    violations.extend(check_tags(fixture, before, clean, &after));
+    violations.extend(fixture.leftovers().into_iter().map(|path| format!("left behind: {path}")));
+    violations.extend(check_probe_tags(fixture, output));
     if output.err().contains("panicked") {
-        wrong.push("a panic".to_owned());
+        violations.push("a panic".to_owned());
     }
     match output.code {
-        0 => wrong.extend(success(fixture, command, before, clean, output, &after)),
+        0 => violations.extend(check_success(fixture, command, before, clean, output, &after)),
         // An entry that was not seen is a platform that is missing.
         3 if command.output_kind == OutputKind::Purges => {
-            wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug));
+            violations.extend(check_error(fixture, command, before, clean, output, &after, is_debug));
         }
-        1 => wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug)),
-        code => wrong.push(format!("exit code {code}")),
+        1 => violations.extend(check_error(fixture, command, before, clean, output, &after, is_debug)),
+        code => violations.push(format!("exit code {code}")),
     }
-    wrong
+    violations
 }
 
-fn success(
+fn check_success(
     fixture: &Fixture,
     command: &Command,
     before: &State,
@@ -64,7 +64,7 @@ fn success(
     output: &Output,
     after: &State,
 ) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     let stdout = fixture.anonymous(&output.out());
     if command.output_kind == OutputKind::IfComplete && output.err().contains("is not published: waiting for") {
         // The entry is there; what else has moved is looked at anyway.
@@ -75,7 +75,7 @@ fn success(
             .filter(|(tag, _)| is_entry(tag))
             .all(|(tag, digest)| after.tags.get(tag) == Some(digest));
         return if is_stored {
-            wrong
+            violations
         } else {
             vec!["it says what it waits for, and its own entry is not there".to_owned()]
         };
@@ -84,11 +84,13 @@ fn success(
         OutputKind::Exactly | OutputKind::EachList | OutputKind::Purges | OutputKind::IfComplete => {
             stdout == clean.stdout
         }
-        OutputKind::Less => stdout.lines().all(|line| clean.stdout.lines().any(|known| known == line) || is_less(line)),
+        OutputKind::Less => stdout
+            .lines()
+            .all(|line| clean.stdout.lines().any(|known| known == line) || depends_on_registry_content(line)),
         OutputKind::Findings => has_same_rows(&clean.stdout, &stdout),
     };
     if !is_right {
-        wrong.push(format!("it says that it worked, and prints {stdout:?} in place of {:?}", clean.stdout));
+        violations.push(format!("it says that it worked, and prints {stdout:?} in place of {:?}", clean.stdout));
     }
     let drafts = differences(&clean.state.drafts, &after.drafts);
     // An entry that was not deleted is what it was.
@@ -99,29 +101,29 @@ fn success(
     clean_tags
         .extend(after.tags.iter().filter(|(name, _)| may_stay(name)).map(|(name, tag)| (name.clone(), tag.clone())));
     let tags = differences(&clean_tags, &after.tags);
-    wrong.extend(drafts.chain(tags).map(|difference| format!("it says that it worked, but {difference}")));
-    wrong
+    violations.extend(drafts.chain(tags).map(|difference| format!("it says that it worked, but {difference}")));
+    violations
 }
 
 /// Whether a line is about what a registry says that it has: who is told that it has nothing has to take its word, and
 /// who is told nothing says so.
-fn is_less(line: &str) -> bool {
+fn depends_on_registry_content(line: &str) -> bool {
     let words =
         ["not in the registry", "now is not known", "(new)", "Blobs to mount:", "copy from ", "Compared with what "];
     line.starts_with("+ ") || words.iter().any(|words| line.contains(words))
 }
 
 /// Whether a table tells of the same things as another, be it otherwise.
-fn has_same_rows(one: &str, other: &str) -> bool {
+fn has_same_rows(expected: &str, actual: &str) -> bool {
     let titles = |table: &str| -> Vec<String> {
         table.lines().map(|line| line.split("  ").next().unwrap_or_default().to_owned()).collect()
     };
     // Where no blob can be sent, a row of its own says that first.
-    let other: Vec<String> = titles(other).into_iter().filter(|title| title != "blob upload").collect();
-    titles(one) == other
+    let actual: Vec<String> = titles(actual).into_iter().filter(|title| title != "blob upload").collect();
+    titles(expected) == actual
 }
 
-fn failure(
+fn check_error(
     fixture: &Fixture,
     command: &Command,
     before: &State,
@@ -130,7 +132,7 @@ fn failure(
     after: &State,
     is_debug: bool,
 ) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     let stdout = fixture.anonymous(&output.out());
     let may_say = match command.output_kind {
         OutputKind::Exactly | OutputKind::Less | OutputKind::Purges => stdout.is_empty(),
@@ -140,73 +142,75 @@ fn failure(
         OutputKind::Findings => stdout.is_empty() || has_same_rows(&clean.stdout, &stdout),
     };
     if !may_say {
-        wrong.push(format!("a failure, and {stdout:?} on stdout"));
+        violations.push(format!("a failure, and {stdout:?} on stdout"));
     }
     // Where several lists are published, those before the failure are kept as they should be.
     let differs = |state: &State| -> BTreeSet<String> { differing(&state.drafts, &after.drafts).cloned().collect() };
     let (not_old, not_new) = (differs(before), differs(&clean.state));
     let is_wrong = |name: &&String| command.output_kind != OutputKind::EachList || not_new.contains(*name);
-    wrong.extend(not_old.iter().filter(is_wrong).map(|name| format!("a failure, and another draft: {name}")));
+    violations.extend(not_old.iter().filter(is_wrong).map(|name| format!("a failure, and another draft: {name}")));
     let names = |text: &str| Side::BOTH.iter().any(|side| text.contains(&fixture.registry(*side).host()));
     // What is traced comes first. Docker has one line that names nothing but a digest.
     let first = output.first_err_line();
     let is_plain = is_debug || names(&first) || first.starts_with("manifest verification failed for digest sha256:");
     if first.is_empty() || !is_plain || !names(&output.err()) {
-        wrong.push(format!("it does not say what it is about: {first:?}"));
+        violations.push(format!("it does not say what it is about: {first:?}"));
     }
-    wrong
+    violations
 }
 
 /// The tags that `check` left must be printed.
-fn left(fixture: &Fixture, output: &Output) -> Option<String> {
+fn check_probe_tags(fixture: &Fixture, output: &Output) -> Option<String> {
     let tags = fixture.registry(Side::Target).tags(PROBE_REPOSITORY);
     let unreported: Vec<&String> = tags.iter().filter(|tag| !output.err().contains(tag.as_str())).collect();
     (!unreported.is_empty()).then(|| format!("it left the tags {unreported:?} and does not say so"))
 }
 
-/// A short description of the differences of two collections.
-fn differences<'a>(one: &'a Texts, two: &'a Texts) -> impl Iterator<Item = String> + 'a {
-    differing(one, two).map(|name| match (one.get(name), two.get(name)) {
-        (Some(one), Some(two)) => {
-            let same = one.bytes().zip(two.bytes()).take_while(|(one, two)| one == two).count();
+/// A short description of each difference.
+fn differences<'a>(expected: &'a Texts, actual: &'a Texts) -> impl Iterator<Item = String> + 'a {
+    differing(expected, actual).map(|name| match (expected.get(name), actual.get(name)) {
+        (Some(expected), Some(actual)) => {
+            let same = expected.bytes().zip(actual.bytes()).take_while(|(expected, actual)| expected == actual).count();
             let part =
                 |text: &str| String::from_utf8_lossy(text.as_bytes().get(same..).unwrap_or_default()).to_string();
             let short = |text: &str| part(text).chars().take(80).collect::<String>();
-            format!("{name} has {:?} in place of {:?} from byte {same} on", short(two), short(one))
+            format!("{name} has {:?} in place of {:?} from byte {same} on", short(actual), short(expected))
         }
         (Some(_), None) => format!("{name} is missing"),
         (None, _) => format!("{name} is new"),
     })
 }
 
-/// What is not the same in both.
-fn differing<'a>(one: &'a Texts, two: &'a Texts) -> impl Iterator<Item = &'a String> + 'a {
-    let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
-    names.into_iter().filter(|name| one.get(*name) != two.get(*name))
+/// The names whose values differ.
+fn differing<'a>(expected: &'a Texts, actual: &'a Texts) -> impl Iterator<Item = &'a String> + 'a {
+    let names: BTreeSet<&String> = expected.keys().chain(actual.keys()).collect();
+    names.into_iter().filter(|name| expected.get(*name) != actual.get(*name))
 }
 
-fn secrets(fixture: &Fixture, output: &Output) -> Vec<String> {
-    let stderr = output.out() + &output.err();
-    let exposed = fixture.secrets().into_iter().filter(|secret| stderr.contains(secret.as_str()));
+fn check_secrets(fixture: &Fixture, output: &Output) -> Vec<String> {
+    let all_output = output.out() + &output.err();
+    let exposed = fixture.secrets().into_iter().filter(|secret| all_output.contains(secret.as_str()));
     exposed.map(|secret| format!("the secret {secret} is told")).collect()
 }
 
 /// A tag names the manifest that it named before, or the new one, and then everything that it names exists.
-fn moved(fixture: &Fixture, before: &State, clean: &CleanRun, after: &State) -> Vec<String> {
-    let mut wrong = Vec::new();
+fn check_tags(fixture: &Fixture, before: &State, clean: &CleanRun, after: &State) -> Vec<String> {
+    let mut violations = Vec::new();
     for (tag, digest) in &after.tags {
         if before.tags.get(tag) == Some(digest) {
             continue;
         }
         if clean.state.tags.get(tag) != Some(digest) {
-            wrong.push(format!("the tag {tag} names {digest}"));
+            violations.push(format!("the tag {tag} names {digest}"));
         }
-        wrong.extend(missing(fixture.registry(Side::Target), "team/app", digest).map(|what| format!("{tag}: {what}")));
+        violations.extend(
+            first_missing(fixture.registry(Side::Target), "team/app", digest).map(|what| format!("{tag}: {what}")),
+        );
     }
     // Only the entries that were published may be deleted.
     let is_kept = |tag: &&String| clean.state.tags.contains_key(*tag);
     let lost = before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).filter(is_kept);
-    wrong.extend(lost.map(|tag| format!("{tag} is gone")));
+    violations.extend(lost.map(|tag| format!("{tag} is gone")));
     let is_published = before
         .tags
         .iter()
@@ -214,8 +218,8 @@ fn moved(fixture: &Fixture, before: &State, clean: &CleanRun, after: &State) -> 
         .filter(|(tag, _)| !is_entry(tag))
         .all(|(tag, _)| after.tags.get(tag) == clean.state.tags.get(tag));
     let lost = before.tags.keys().filter(|tag| is_entry(tag) && !is_published && !after.tags.contains_key(*tag));
-    wrong.extend(lost.map(|tag| format!("{tag} is gone, and not published")));
-    wrong
+    violations.extend(lost.map(|tag| format!("{tag} is gone, and not published")));
+    violations
 }
 
 /// Whether a tag is that of an entry of a shared draft.
@@ -224,12 +228,12 @@ fn is_entry(tag: &str) -> bool {
 }
 
 /// The first missing child or blob of a manifest.
-pub(super) fn missing(registry: &Registry, repository: &str, digest: &str) -> Option<String> {
+fn first_missing(registry: &Registry, repository: &str, digest: &str) -> Option<String> {
     let Some((_, bytes)) = registry.manifest(repository, digest) else { return Some(format!("no manifest {digest}")) };
     let manifest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let all = |member: &str| manifest[member].as_array().cloned().unwrap_or_default();
     let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap_or_default().to_owned();
-    let child = all("manifests").iter().find_map(|child| missing(registry, repository, &digest(child)));
+    let child = all("manifests").iter().find_map(|child| first_missing(registry, repository, &digest(child)));
     let blobs = all("layers").into_iter().chain(manifest.get("config").cloned());
     let is_missing = |blob: &Value| !registry.has_blob(repository, &digest(blob));
     child.or_else(|| blobs.filter(is_missing).map(|blob| format!("no blob {}", digest(&blob))).next())
