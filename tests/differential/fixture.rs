@@ -2,7 +2,7 @@
 
 use super::catalogue::{Catalogue, Pushable, catalogue};
 use super::script::{Script, Step, parse};
-use super::transcript::{Answer, Transcript};
+use super::transcript::{StepResult, Transcript};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,7 +133,7 @@ impl Fixture {
         text
     }
 
-    /// Runs every step; the answers are those of the steps that run the tool.
+    /// Runs every step; the results are those of the steps that run the tool.
     pub(super) fn run(&self, script: &Script, tools: &[&Tool]) -> Transcript {
         let mut sandbox = Sandbox::new();
         std::fs::create_dir(sandbox.path().join("other")).expect("a directory");
@@ -147,11 +147,11 @@ impl Fixture {
                     self.record_push(&args, &mut touched);
                     let tool = tools[runs % tools.len()];
                     runs += 1;
-                    // Modes depend on the umask, and golden answers must not depend on whose it is.
+                    // Modes depend on the umask, and golden files must not depend on whose it is.
                     let under_umask = ["-c", "umask 022; exec \"$0\" \"$@\""];
                     let output = sandbox.command("sh").args(under_umask).arg(tool.program()).args(&args).run();
                     let all_lines = args.iter().any(|a| a == "rm");
-                    transcript.answers.push(self.answer(line, &output, &sandbox, streams_only, all_lines));
+                    transcript.steps.push(self.step_result(line, &output, &sandbox, streams_only, all_lines));
                 }
                 Step::Served { target } => {
                     touched.insert(target);
@@ -174,7 +174,14 @@ impl Fixture {
         }
     }
 
-    fn answer(&self, line: &str, output: &Output, sandbox: &Sandbox, streams_only: bool, all_lines: bool) -> Answer {
+    fn step_result(
+        &self,
+        line: &str,
+        output: &Output,
+        sandbox: &Sandbox,
+        streams_only: bool,
+        all_lines: bool,
+    ) -> StepResult {
         let mut stdout = self.normalise(&output.stdout, sandbox);
         let stderr = self.normalise(&output.stderr, sandbox);
         // `rm` has a line for every list, up to a blank line and the usage; hints are ours alone.
@@ -196,8 +203,8 @@ impl Fixture {
             let found = tree(&sandbox.path().join(elsewhere));
             files.extend(found.into_iter().map(|(path, file)| (format!("{elsewhere}/{path}"), file)));
         }
-        let tree = files.iter().map(|(path, file)| (self.normalise(path.as_bytes(), sandbox), show(file))).collect();
-        Answer { line: line.to_owned(), code: output.code, stdout, stderr, tree }
+        let store = files.iter().map(|(path, file)| (self.normalise(path.as_bytes(), sandbox), show(file))).collect();
+        StepResult { line: line.to_owned(), code: output.code, stdout, stderr, store }
     }
 
     /// `strict` is for the reference run; where another tool has written other files, the trees differ anyway.
@@ -268,13 +275,13 @@ impl Fixture {
         served.insert(key.clone(), format!("{media_type}\n{}", self.normalise(&body, sandbox)));
         let list: Value = serde_json::from_slice(&body).unwrap_or_default();
         for child in list["manifests"].as_array().into_iter().flatten().filter_map(|c| c["digest"].as_str()) {
-            let answer = match self.client().find_manifest(repo, child) {
+            let response = match self.client().find_manifest(repo, child) {
                 None => "404".to_owned(),
                 Some((media_type, body)) => {
                     format!("{media_type} {}{}", testkit::image::sha256(&body), self.blobs(repo, &body))
                 }
             };
-            served.insert(format!("{key} > {child}"), answer);
+            served.insert(format!("{key} > {child}"), response);
         }
     }
 

@@ -4,32 +4,32 @@
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The part of an answer in which two tools can differ.
+/// The part of a result in which two tools can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Code,
     Stdout,
     Stderr,
-    Tree,
+    Store,
     Served,
 }
 
-/// After one step.
+/// What one step of a script printed, and the store after it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Answer {
+pub(super) struct StepResult {
     pub(super) line: String,
     pub(super) code: i32,
     pub(super) stdout: String,
     /// The first line of standard error; every line for `rm`, which reports each list on a line.
     pub(super) stderr: Vec<String>,
     /// Relative path → `MODE bytes`.
-    pub(super) tree: BTreeMap<String, String>,
+    pub(super) store: BTreeMap<String, String>,
 }
 
 /// A whole script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Transcript {
-    pub(super) answers: Vec<Answer>,
+    pub(super) steps: Vec<StepResult>,
     /// `REPO:TAG` → status, Content-Type and body; and below it every child and blob of the list.
     pub(super) served: BTreeMap<String, String>,
 }
@@ -47,10 +47,10 @@ impl Transcript {
     /// Everything in which `other` differs from this one, which is the reference.
     pub(super) fn compare(&self, other: &Self) -> Vec<Mismatch> {
         let mut found = Vec::new();
-        if self.answers.len() != other.answers.len() {
+        if self.steps.len() != other.steps.len() {
             found.push(mismatch("(whole script)", Part::Code, "the number of steps differs".to_owned()));
         }
-        for (want, got) in self.answers.iter().zip(&other.answers) {
+        for (want, got) in self.steps.iter().zip(&other.steps) {
             if want.code != got.code {
                 let detail = format!("    want {}, got {}: {}", want.code, got.code, got.stderr.join(" / "));
                 found.push(mismatch(&want.line, Part::Code, detail));
@@ -62,8 +62,8 @@ impl Transcript {
                 let detail = difference(&want.stderr.join("\n"), &got.stderr.join("\n"));
                 found.push(mismatch(&want.line, Part::Stderr, detail));
             }
-            if let Some(detail) = map_difference(&want.tree, &got.tree) {
-                found.push(mismatch(&want.line, Part::Tree, detail));
+            if let Some(detail) = map_difference(&want.store, &got.store) {
+                found.push(mismatch(&want.line, Part::Store, detail));
             }
         }
         if let Some(detail) = map_difference(&self.served, &other.served) {
@@ -72,45 +72,45 @@ impl Transcript {
         found
     }
 
-    /// For a golden file: a step's tree is written as what it changed (null: gone).
+    /// For a golden file: of a step's store, only the changes are written (null: gone).
     pub(super) fn to_json(&self) -> Value {
         let mut before = BTreeMap::new();
-        let mut steps = Vec::new();
-        for answer in &self.answers {
+        let mut values = Vec::new();
+        for result in &self.steps {
             let mut step = Map::new();
-            step.insert("run".into(), json!(answer.line));
-            step.insert("code".into(), json!(answer.code));
-            step.insert("stdout".into(), json!(answer.stdout));
-            step.insert("stderr".into(), json!(answer.stderr));
-            step.insert("tree".into(), Value::Object(delta(&before, &answer.tree)));
-            steps.push(Value::Object(step));
-            before.clone_from(&answer.tree);
+            step.insert("run".into(), json!(result.line));
+            step.insert("code".into(), json!(result.code));
+            step.insert("stdout".into(), json!(result.stdout));
+            step.insert("stderr".into(), json!(result.stderr));
+            step.insert("tree".into(), Value::Object(delta(&before, &result.store)));
+            values.push(Value::Object(step));
+            before.clone_from(&result.store);
         }
-        json!({ "steps": steps, "served": self.served })
+        json!({ "steps": values, "served": self.served })
     }
 
     /// The other way round.
     pub(super) fn from_json(value: &Value) -> Option<Self> {
-        let mut tree: BTreeMap<String, String> = BTreeMap::new();
-        let mut answers = Vec::new();
+        let mut store: BTreeMap<String, String> = BTreeMap::new();
+        let mut steps = Vec::new();
         for step in value.get("steps")?.as_array()? {
             for (path, change) in step.get("tree")?.as_object()? {
                 match change.as_str() {
-                    Some(text) => tree.insert(path.clone(), text.to_owned()),
-                    None => tree.remove(path),
+                    Some(text) => store.insert(path.clone(), text.to_owned()),
+                    None => store.remove(path),
                 };
             }
-            answers.push(Answer {
+            steps.push(StepResult {
                 line: step.get("run")?.as_str()?.to_owned(),
                 code: i32::try_from(step.get("code")?.as_i64()?).ok()?,
                 stdout: step.get("stdout")?.as_str()?.to_owned(),
                 stderr: texts(step.get("stderr")?.as_array()?)?,
-                tree: tree.clone(),
+                store: store.clone(),
             });
         }
         let served = value.get("served")?.as_object()?;
         let served = served.iter().map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect::<Option<_>>()?;
-        Some(Self { answers, served })
+        Some(Self { steps, served })
     }
 }
 
@@ -166,10 +166,10 @@ mod tests {
     use super::*;
 
     fn sample() -> Transcript {
-        let tree = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), "0644 {}".to_owned())).collect();
-        let answer = |line: &str, names: &[&str]| Answer { line: line.into(), tree: tree(names), ..Answer::default() };
-        let mut sample =
-            Transcript { answers: vec![answer("a", &["x", "y"]), answer("b", &["y"])], ..Transcript::default() };
+        let store = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), "0644 {}".to_owned())).collect();
+        let step =
+            |line: &str, names: &[&str]| StepResult { line: line.into(), store: store(names), ..StepResult::default() };
+        let mut sample = Transcript { steps: vec![step("a", &["x", "y"]), step("b", &["y"])], ..Transcript::default() };
         sample.served.insert("r:t".into(), "404".into());
         sample
     }
@@ -187,10 +187,10 @@ mod tests {
             sample().compare(&other).into_iter().map(|m| (m.step, m.what)).collect::<Vec<_>>()
         };
         assert_eq!(change(|_| {}), []);
-        assert_eq!(change(|t| t.answers[1].code = 1), [("b".into(), Part::Code)]);
-        assert_eq!(change(|t| t.answers[0].stdout.push('x')), [("a".into(), Part::Stdout)]);
-        assert_eq!(change(|t| t.answers[0].stderr.push("x".into())), [("a".into(), Part::Stderr)]);
-        assert_eq!(change(|t| drop(t.answers[1].tree.remove("y"))), [("b".into(), Part::Tree)]);
+        assert_eq!(change(|t| t.steps[1].code = 1), [("b".into(), Part::Code)]);
+        assert_eq!(change(|t| t.steps[0].stdout.push('x')), [("a".into(), Part::Stdout)]);
+        assert_eq!(change(|t| t.steps[0].stderr.push("x".into())), [("a".into(), Part::Stderr)]);
+        assert_eq!(change(|t| drop(t.steps[1].store.remove("y"))), [("b".into(), Part::Store)]);
         assert_eq!(change(|t| t.served.clear()), [("served".into(), Part::Served)]);
     }
 }
