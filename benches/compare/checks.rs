@@ -54,28 +54,35 @@ pub(crate) struct CheckResult {
 
 /// All that can be looked at in what was measured.
 pub(crate) fn all(results: &Results, secure: &TlsResults, copies: &Results, options: &Options) -> Vec<CheckResult> {
-    let mut verdicts: Vec<CheckResult> = TARGETS.iter().filter_map(|bar| compare_with_target(bar, results)).collect();
+    let mut check_results: Vec<CheckResult> =
+        TARGETS.iter().filter_map(|bar| compare_with_target(bar, results)).collect();
     for &rtt in &options.rtts {
-        verdicts.extend(Job::ALL.iter().filter_map(|job| growth(*job, rtt, results, options)));
+        check_results.extend(Job::ALL.iter().filter_map(|job| growth(*job, rtt, results, options)));
     }
     if !results.outcomes.is_empty() && results.medians_of(OURS).next().is_none() && options.wants(OURS) {
-        verdicts.push(CheckResult { text: "ours did nothing that could be measured".to_owned(), is_met: false });
+        check_results.push(CheckResult { text: "ours did nothing that could be measured".to_owned(), is_met: false });
     }
     for (job, images, most) in TLS_RATIOS {
-        verdicts.extend(ratio(&secure.warm, ours(job, images, TARGET_RTT), most, MOST_CPU, "over TLS with tokens"));
+        check_results.extend(ratio(
+            &secure.warm,
+            ours(job, images, TARGET_RTT),
+            most,
+            MOST_CPU,
+            "over TLS with tokens",
+        ));
     }
     for job in Job::ALL.iter().filter(|job| **job != Job::Copy) {
         let keys = results.outcomes.keys().filter(|key| key.job == *job && key.tool == OURS && key.rtt == TARGET_RTT);
-        verdicts.extend(
+        check_results.extend(
             keys.filter_map(|key| ratio(results, key.clone(), PLAIN_RATIO + NOISE, MOST_CPU, "over plain HTTP")),
         );
     }
     let (wall, cpu) = COPY_RATIOS;
     for key in copies.outcomes.keys().filter(|key| key.tool == OURS) {
-        verdicts.extend(ratio(copies, key.clone(), wall + NOISE, cpu, "from one registry to another"));
-        verdicts.extend(compare_with_fastest(copies, key));
+        check_results.extend(ratio(copies, key.clone(), wall + NOISE, cpu, "from one registry to another"));
+        check_results.extend(compare_with_fastest(copies, key));
     }
-    verdicts
+    check_results
 }
 
 /// Ours beside the baseline; `None` where that was not run.

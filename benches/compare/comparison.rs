@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::latency_link::Link;
+use testkit::latency_link::LatencyLink;
 use testkit::sandbox::Sandbox;
 
 use crate::measure::{self, Usage};
@@ -19,9 +19,9 @@ const CHEAP: Duration = Duration::from_secs(2);
 
 /// What the tools run against.
 #[derive(Clone, Copy)]
-pub(crate) struct Field<'a> {
+pub(crate) struct Setup<'a> {
     /// A link to the registry for each round-trip time.
-    pub(crate) links: &'a [Link],
+    pub(crate) links: &'a [LatencyLink],
     pub(crate) stock: &'a SeededImages,
     /// A login, as config.json has it.
     pub(crate) login: Option<&'a str>,
@@ -32,10 +32,10 @@ pub(crate) struct Field<'a> {
 }
 
 /// Everything that a run needs.
-pub(crate) struct Contest<'a> {
+pub(crate) struct Comparison<'a> {
     options: &'a Options,
     tools: &'a [Tool],
-    field: Field<'a>,
+    setup: Setup<'a>,
     begin: Instant,
     results: Results,
     /// What the lists that it makes are called, and how many were made, so that each goes to a repository of its own.
@@ -51,16 +51,16 @@ struct Participant<'a> {
     runs: usize,
 }
 
-impl<'a> Contest<'a> {
+impl<'a> Comparison<'a> {
     /// Has run nothing yet; the lists will be called by the name of the series.
-    pub(crate) fn new(options: &'a Options, tools: &'a [Tool], field: Field<'a>, series: &str) -> Self {
+    pub(crate) fn new(options: &'a Options, tools: &'a [Tool], setup: Setup<'a>, series: &str) -> Self {
         let (begin, series) = (Instant::now(), series.to_owned());
-        Contest { options, tools, field, begin, results: Results::default(), series, made: 0 }
+        Comparison { options, tools, setup, begin, results: Results::default(), series, made: 0 }
     }
 
     /// Runs everything. A tool that fails is a line of the report, and no error.
     pub(crate) fn run(mut self, turns: &[&[Job]]) -> Results {
-        for link in self.field.links {
+        for link in self.setup.links {
             for &images in &self.options.images {
                 for jobs in turns {
                     self.turns(link, images, jobs);
@@ -71,15 +71,16 @@ impl<'a> Contest<'a> {
     }
 
     /// The tools in turns, each as often as its slowness allows.
-    fn turns(&mut self, link: &Link, images: usize, jobs: &[Job]) {
+    fn turns(&mut self, link: &LatencyLink, images: usize, jobs: &[Job]) {
         let (time, rtt) = (self.begin.elapsed().as_secs(), link.rtt().as_millis());
         eprintln!("bench: {time:4} s  {rtt:3} ms  {images:3} images  {}", jobs[0].title());
         let tools = self.tools;
-        let entrants: Vec<Participant> = tools.iter().map(|tool| self.participant(tool, link, images, jobs)).collect();
+        let participants: Vec<Participant> =
+            tools.iter().map(|tool| self.participant(tool, link, images, jobs)).collect();
         for round in 0..self.options.runs {
             // Another begins in each round: who comes first may find the registry colder.
-            let mut order: Vec<&Participant> = entrants.iter().collect();
-            order.rotate_left(round % entrants.len().max(1));
+            let mut order: Vec<&Participant> = participants.iter().collect();
+            order.rotate_left(round % participants.len().max(1));
             for participant in order.into_iter().filter(|participant| round < participant.runs) {
                 self.turn(participant, link, images);
             }
@@ -87,7 +88,7 @@ impl<'a> Contest<'a> {
     }
 
     /// What a tool takes part in; what it is left out of is said in the results.
-    fn participant(&mut self, tool: &'a Tool, link: &Link, images: usize, jobs: &[Job]) -> Participant<'a> {
+    fn participant(&mut self, tool: &'a Tool, link: &LatencyLink, images: usize, jobs: &[Job]) -> Participant<'a> {
         let task = self.task(link, images);
         let limit = self.options.limit;
         let mut participant = Participant { tool, jobs: Vec::new(), runs: self.options.runs };
@@ -133,29 +134,29 @@ impl<'a> Contest<'a> {
         by_line.into_iter().chain(by_list).min().unwrap_or_default()
     }
 
-    fn task(&self, link: &Link, images: usize) -> Task<'a> {
+    fn task(&self, link: &LatencyLink, images: usize) -> Task<'a> {
         let host = link.host();
         Task {
             target: format!("{host}/made/{}-{}:1", self.series, self.made),
-            sources: &self.field.stock.sources[..images],
+            sources: &self.setup.stock.sources[..images],
             list: format!("{host}/{}", SeededImages::list(images)),
             target_host: host.clone(),
-            login: self.field.login.map(str::to_owned),
+            login: self.setup.login.map(str::to_owned),
             host,
         }
     }
 
     /// One tool's jobs, once, in a fresh home.
-    fn turn(&mut self, participant: &Participant<'_>, link: &Link, images: usize) {
+    fn turn(&mut self, participant: &Participant<'_>, link: &LatencyLink, images: usize) {
         let tool = participant.tool;
         self.made += 1;
         let task = self.task(link, images);
-        let variables = self.options.env.iter().chain(self.field.env);
+        let variables = self.options.env.iter().chain(self.setup.env);
         let sandbox = variables.fold(Sandbox::new(), |sandbox, (key, value)| sandbox.env(key, value));
         tool.prepare(&sandbox, &task);
         // Twice the limit: a run that only expectation got wrong is still worth having.
         let limit = self.options.limit * 2;
-        let before = tool.commands(Job::Inspect, &task).filter(|_| self.field.is_warm && tool.remembers());
+        let before = tool.commands(Job::Inspect, &task).filter(|_| self.setup.is_warm && tool.remembers());
         for words in before.unwrap_or_default() {
             // One that fails here fails below as well, where it is reported.
             let _ = measure::process(&sandbox, &words, limit);

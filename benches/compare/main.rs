@@ -12,7 +12,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // a program of its own, for eyes
 
 mod checks;
-mod contest;
+mod comparison;
 mod copies;
 mod jobs;
 mod machine;
@@ -28,11 +28,11 @@ mod tools;
 
 use std::process::ExitCode;
 
-use contest::{Contest, Field};
+use comparison::{Comparison, Setup};
 use options::{CommandLine, Options};
 use results::{Results, Sample};
 use testkit::client::Client;
-use testkit::latency_link::Link;
+use testkit::latency_link::LatencyLink;
 use testkit::real::RealRegistry;
 use testkit::sandbox::Sandbox;
 use tools::Tool;
@@ -69,7 +69,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let (plain, bounds) = plain(options, &tools)?;
     let secure = secure::measure(options, &tools)?;
     let copies = copies::measure(options, &tools)?;
-    let verdicts = checks::all(&plain, &secure, &copies, options);
+    let check_results = checks::all(&plain, &secure, &copies, options);
     let report = table::markdown(&table::Report {
         facts: &facts,
         startup: &startup,
@@ -77,16 +77,16 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         bounds: &bounds,
         secure: &secure,
         copies: &copies,
-        verdicts: &verdicts,
+        check_results: &check_results,
     });
     println!("{report}");
     if let Some(file) = &options.output {
         std::fs::write(file, &report).map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
         eprintln!("bench: written to {}", file.display());
     }
-    let missed = verdicts.iter().filter(|verdict| !verdict.is_met).count();
+    let missed = check_results.iter().filter(|check| !check.is_met).count();
     if missed > 0 {
-        eprintln!("bench: {missed} of {} checks failed", verdicts.len());
+        eprintln!("bench: {missed} of {} checks failed", check_results.len());
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -101,10 +101,11 @@ fn plain(options: &Options, tools: &[Tool]) -> Result<(Results, Vec<(usize, Samp
     let sizes = &options.images;
     eprintln!("bench: making {} images and {} lists", sizes.iter().max().unwrap_or(&0), sizes.len());
     let stock = seed::stock(&Client::new(registry.addr()), sizes)?;
-    let links: Result<Vec<Link>, _> = options.rtts.iter().map(|rtt| Link::start(registry.addr(), *rtt)).collect();
+    let links: Result<Vec<LatencyLink>, _> =
+        options.rtts.iter().map(|rtt| LatencyLink::start(registry.addr(), *rtt)).collect();
     let links = links.map_err(|error| error.to_string())?;
-    let field = Field { links: &links, stock: &stock, login: None, env: &[], is_warm: false };
-    let results = Contest::new(options, tools, field, "list").run(&contest::TURNS);
-    let bounds = if options.has_part("jobs") { jobs::measure(options, tools, field) } else { Vec::new() };
+    let setup = Setup { links: &links, stock: &stock, login: None, env: &[], is_warm: false };
+    let results = Comparison::new(options, tools, setup, "list").run(&comparison::TURNS);
+    let bounds = if options.has_part("jobs") { jobs::measure(options, tools, setup) } else { Vec::new() };
     Ok((results, bounds))
 }

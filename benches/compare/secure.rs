@@ -8,11 +8,11 @@ use base64::prelude::BASE64_STANDARD;
 use tempfile::TempDir;
 use testkit::certs::{Authority, client_config};
 use testkit::client::Client;
-use testkit::latency_link::Link;
+use testkit::latency_link::LatencyLink;
 use testkit::real::{Auth, RealConfig, RealRegistry, Tls};
 use testkit::token::{TokenConfig, TokenServer};
 
-use crate::contest::{Contest, Field};
+use crate::comparison::{Comparison, Setup};
 use crate::jobs;
 use crate::options::Options;
 use crate::results::{Results, Sample};
@@ -39,12 +39,12 @@ pub(crate) struct TlsResults {
 
 /// A registry over TLS with its token server, and what a client needs for it.
 struct TlsRegistry {
-    links: Vec<Link>,
+    links: Vec<LatencyLink>,
     stock: SeededImages,
     login: String,
     env: Vec<(String, String)>,
     _registry: RealRegistry,
-    _tokens: (TokenServer, Link),
+    _tokens: (TokenServer, LatencyLink),
     _files: TempDir,
 }
 
@@ -61,12 +61,12 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<TlsResults, S
     let tools: Vec<Tool> = tools.iter().map(Tool::over_tls).collect();
     let place = TlsRegistry::new(&options.images)?;
     let TlsRegistry { links, stock, login, env, .. } = &place;
-    let field = Field { links, stock, login: Some(login), env, is_warm: true };
-    let warm = Contest::new(options, &tools, field, "warm").run(&TURNS);
-    let cold_field = Field { is_warm: false, ..field };
+    let setup = Setup { links, stock, login: Some(login), env, is_warm: true };
+    let warm = Comparison::new(options, &tools, setup, "warm").run(&TURNS);
+    let cold_setup = Setup { is_warm: false, ..setup };
     let ours: Vec<Tool> = tools.iter().filter(|tool| tool.remembers()).cloned().collect();
-    let cold = Contest::new(options, &ours, cold_field, "cold").run(&COLD_TURNS);
-    let bounds = if options.has_part("jobs") { jobs::measure(options, &tools, field) } else { Vec::new() };
+    let cold = Comparison::new(options, &ours, cold_setup, "cold").run(&COLD_TURNS);
+    let bounds = if options.has_part("jobs") { jobs::measure(options, &tools, setup) } else { Vec::new() };
     Ok(TlsResults { warm, cold, bounds })
 }
 
@@ -79,7 +79,7 @@ impl TlsRegistry {
         let (cert, key) = pair.write(files.path(), "server.crt", "server.key");
         let trusted = authority.write(files.path(), "ca.crt");
         let tokens = TokenServer::start_secure(TokenConfig::default(), pair.server_config(None));
-        let token_link = Link::start(tokens.addr(), RTT).map_err(text)?;
+        let token_link = LatencyLink::start(tokens.addr(), RTT).map_err(text)?;
         let rootcertbundle = files.path().join("tokens.crt");
         std::fs::write(&rootcertbundle, tokens.certificate_pem()).map_err(text)?;
         let auth = Auth::Token {
@@ -90,7 +90,7 @@ impl TlsRegistry {
         };
         let tls = Some(Tls { cert, key, client_ca: None });
         let registry = RealRegistry::start(&RealConfig { auth, tls, ..RealConfig::default() })?;
-        let link = Link::start(registry.addr(), RTT).map_err(text)?;
+        let link = LatencyLink::start(registry.addr(), RTT).map_err(text)?;
         let most = images.iter().copied().max().unwrap_or(0);
         let mut scopes: Vec<String> = (0..most).map(|number| scope(&seed::repository(number))).collect();
         scopes.extend(images.iter().map(|images| scope(&seed::list_repository(*images))));

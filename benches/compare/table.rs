@@ -18,7 +18,7 @@ pub(crate) struct Report<'a> {
     pub(crate) bounds: &'a [(usize, Sample)],
     pub(crate) secure: &'a TlsResults,
     pub(crate) copies: &'a Results,
-    pub(crate) verdicts: &'a [CheckResult],
+    pub(crate) check_results: &'a [CheckResult],
 }
 
 /// The whole report.
@@ -45,10 +45,10 @@ pub(crate) fn markdown(report: &Report<'_>) -> String {
     let all = [report.plain, &report.secure.warm, &report.secure.cold, report.copies];
     text += &left_out(&all);
     text += "\n## Checks of ours\n\n";
-    for verdict in report.verdicts {
-        let _ = writeln!(text, "- {}: {}", if verdict.is_met { "met" } else { "**MISSED**" }, verdict.text);
+    for check in report.check_results {
+        let _ = writeln!(text, "- {}: {}", if check.is_met { "met" } else { "**MISSED**" }, check.text);
     }
-    if report.verdicts.is_empty() {
+    if report.check_results.is_empty() {
         text += "None: what they look at was not measured.\n";
     }
     text

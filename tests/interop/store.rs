@@ -11,10 +11,10 @@ use crate::OURS;
 use crate::fixture::Fixture;
 
 /// The drafts, each by the tag of its list.
-const DRAFTS: [&str; 6] = ["today", "noraw", "old", "annotated", "edited", "mixed"];
+const DRAFTS: [&str; 6] = ["current", "noraw", "old", "annotated", "edited", "mixed"];
 
 /// The registry, and what each draft publishes from the folder that it was made in.
-struct Years {
+struct StoreVersions {
     fixture: Fixture,
     digests: Vec<String>,
 }
@@ -45,11 +45,11 @@ fn before_descriptors(entry: &mut Value) {
     });
 }
 
-impl Years {
+impl StoreVersions {
     fn new() -> Option<Self> {
         let fixture = Fixture::new("docker", "28.2.2")?;
         for (draft, images) in [
-            ("today", "{R}/app:amd64 {R}/oci:arm64"),
+            ("current", "{R}/app:amd64 {R}/oci:arm64"),
             ("noraw", "{R}/app:amd64 {R}/oci:arm64"),
             ("mixed", "{R}/app:amd64 {R}/app:arm64"),
         ] {
@@ -72,9 +72,9 @@ impl Years {
         // Both in turns: docker has changed an entry of ours.
         fixture.ours("annotate {R}/l:mixed {R}/app:arm64 --variant v8");
         fixture.run_ok("docker manifest annotate --os-version 1.2 {R}/l:mixed {R}/app:amd64");
-        let mut years = Self { fixture, digests: Vec::new() };
-        years.digests = DRAFTS.map(|draft| years.push(draft)).into();
-        Some(years)
+        let mut versions = Self { fixture, digests: Vec::new() };
+        versions.digests = DRAFTS.map(|draft| versions.push(draft)).into();
+        Some(versions)
     }
 
     fn push(&self, draft: &str) -> String {
@@ -137,9 +137,9 @@ fn folder(fixture: &Fixture, draft: &str) -> PathBuf {
 
 #[test]
 fn a_copied_store_has_the_same_drafts() {
-    let Some(years) = Years::new() else { return };
-    let store = years.fixture.sandbox.store().display().to_string();
-    years.assert_read(&years.fixture.sandbox.docker_config(), "where it was made");
+    let Some(versions) = StoreVersions::new() else { return };
+    let store = versions.fixture.sandbox.store().display().to_string();
+    versions.assert_read(&versions.fixture.sandbox.docker_config(), "where it was made");
     for (name, needs, script) in [
         ("cp -r", "cp", "cp -r {S} {C}/manifests"),
         ("cp -a", "cp", "cp -a {S} {C}/manifests"),
@@ -156,47 +156,47 @@ fn a_copied_store_has_the_same_drafts() {
         ("rsync -a", "rsync", "rsync -a {S} {C}/"),
         ("rsync without times", "rsync", "rsync -rl {S} {C}/"),
         ("other times", "cp", "cp -r {S} {C}/manifests && find {C}/manifests -exec touch -d 2001-01-01 {} +"),
-        ("without our files", "cp", "mkdir {C}/manifests && cp -r {S}/*-today {S}/*-noraw {S}/*-old {C}/manifests/"),
+        ("without our files", "cp", "mkdir {C}/manifests && cp -r {S}/*-current {S}/*-noraw {S}/*-old {C}/manifests/"),
     ] {
         if !on_path(needs) {
             skipped(&format!("drafts that {name} has copied"), &format!("{needs} is not on the PATH"));
             continue;
         }
-        let config = years.config(&format!("copy of {name}").replace(' ', "-"));
+        let config = versions.config(&format!("copy of {name}").replace(' ', "-"));
         let script = script.replace("{S}", &store).replace("{C}", &config.display().to_string());
-        let _ = years.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
+        let _ = versions.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
         if name == "without our files" {
             // Docker's own drafts need none of them.
-            for draft in ["today", "noraw", "old"] {
-                let list = format!("{}/l:{draft}", years.fixture.registry.host());
-                let run = years.fixture.sandbox.command(OURS).env("DOCKER_CONFIG", &config);
+            for draft in ["current", "noraw", "old"] {
+                let list = format!("{}/l:{draft}", versions.fixture.registry.host());
+                let run = versions.fixture.sandbox.command(OURS).env("DOCKER_CONFIG", &config);
                 let pushed = run.args(["push", &list]).run().success();
                 let position = DRAFTS.iter().position(|it| *it == draft).expect("a draft");
-                assert_eq!(pushed.out().lines().last(), Some(years.digests[position].as_str()), "{draft}");
+                assert_eq!(pushed.out().lines().last(), Some(versions.digests[position].as_str()), "{draft}");
             }
             continue;
         }
-        years.assert_read(&config, name);
+        versions.assert_read(&config, name);
         // A copy can be changed, and the change is in it alone.
-        let list = format!("{}/l:annotated", years.fixture.registry.host());
-        let annotate = years.fixture.sandbox.command(OURS).env("DOCKER_CONFIG", &config);
+        let list = format!("{}/l:annotated", versions.fixture.registry.host());
+        let annotate = versions.fixture.sandbox.command(OURS).env("DOCKER_CONFIG", &config);
         let _ = annotate.args(["annotate", &list, "--annotation", "more=x"]).run().success();
-        assert_eq!(years.push("annotated"), years.digests[3], "{name}");
+        assert_eq!(versions.push("annotated"), versions.digests[3], "{name}");
     }
 }
 
 /// What a cache kept of our files beside a draft that docker has made anew is not taken for that draft's.
 #[test]
 fn a_sidecar_of_another_draft_is_refused_by_name() {
-    let Some(years) = Years::new() else { return };
-    let config = years.config("other");
-    let store = years.fixture.sandbox.store().display().to_string();
+    let Some(versions) = StoreVersions::new() else { return };
+    let config = versions.config("other");
+    let store = versions.fixture.sandbox.store().display().to_string();
     let script = format!("cp -r {store} {0}/manifests && rm -r {0}/manifests/*-annotated", config.display());
-    let _ = years.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
-    let host = years.fixture.registry.host();
+    let _ = versions.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
+    let host = versions.fixture.registry.host();
     let run = |program: &str, line: &str| {
         let line = line.replace("{R}", &host);
-        years.fixture.sandbox.command(program).env("DOCKER_CONFIG", &config).args(line.split(' ')).run()
+        versions.fixture.sandbox.command(program).env("DOCKER_CONFIG", &config).args(line.split(' ')).run()
     };
     let _ = run("docker", "manifest create --insecure {R}/l:annotated {R}/oci:amd64").success();
     let refused = run(OURS, "push {R}/l:annotated");
@@ -209,21 +209,21 @@ fn a_sidecar_of_another_draft_is_refused_by_name() {
 
 #[test]
 fn drafts_are_read_in_memory() {
-    let Some(years) = Years::new() else { return };
-    let Ok(memory) = tempfile::Builder::new().prefix("years-").tempdir_in("/dev/shm") else {
+    let Some(versions) = StoreVersions::new() else { return };
+    let Ok(memory) = tempfile::Builder::new().prefix("versions-").tempdir_in("/dev/shm") else {
         return not_possible_here("drafts on tmpfs", "there is no /dev/shm");
     };
     let to = memory.path().display();
     let script =
-        format!("cp -r {} {to}/manifests && echo '{{}}' >{to}/config.json", years.fixture.sandbox.store().display());
-    let _ = years.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
-    years.assert_read(memory.path(), "tmpfs");
+        format!("cp -r {} {to}/manifests && echo '{{}}' >{to}/config.json", versions.fixture.sandbox.store().display());
+    let _ = versions.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
+    versions.assert_read(memory.path(), "tmpfs");
 }
 
 /// In a lower layer, in an upper one, and in a layer that was upper and is lower now.
 #[test]
 fn drafts_are_read_through_overlayfs() {
-    let Some(years) = Years::new() else { return };
+    let Some(versions) = StoreVersions::new() else { return };
     let check = "drafts of every year on overlayfs";
     let mounts = r#"
         mount -t tmpfs disk "$DISK"
@@ -233,15 +233,15 @@ fn drafts_are_read_through_overlayfs() {
         echo '{}' >lower/config.json
         mount -t overlay overlay -o "lowerdir=lower,upperdir=upper,workdir=work" merged
     "#;
-    let probe = years.shell(mounts);
+    let probe = versions.shell(mounts);
     if probe.code != 0 {
         return not_possible_here(check, &format!("only root can mount: {}", probe.first_err_line()));
     }
-    let output = years.shell(&format!(
+    let output = versions.shell(&format!(
         r#"{mounts}
         export DOCKER_CONFIG="$DISK/merged"
         check_all
-        for draft in today noraw old mixed; do
+        for draft in current noraw old mixed; do
             "$OURS" annotate "$AT/l:$draft" --annotation k=v
             "$OURS" annotate "$AT/l:$draft" --unset-annotation k
         done
@@ -259,7 +259,7 @@ fn drafts_are_read_through_overlayfs() {
 /// Two lists whose names differ in case alone, where the file system makes no difference.
 #[test]
 fn drafts_are_read_on_a_case_insensitive_file_system() {
-    let Some(years) = Years::new() else { return };
+    let Some(versions) = StoreVersions::new() else { return };
     let check = "drafts on a file system without case";
     let mounts = r#"
         cd "$(dirname "$DISK")"
@@ -273,12 +273,12 @@ fn drafts_are_read_on_a_case_insensitive_file_system() {
         touch "$DISK/config/manifests/Case"
         ls "$DISK/config/manifests/case"
     "#;
-    let probe = years.shell(mounts);
+    let probe = versions.shell(mounts);
     if probe.code != 0 {
         let why = probe.err().lines().last().unwrap_or_default().to_owned();
         return not_possible_here(check, &format!("ext4 with casefold cannot be mounted: {why}"));
     }
-    let output = years.shell(&format!(
+    let output = versions.shell(&format!(
         r#"{mounts}
         export DOCKER_CONFIG="$DISK/config"
         rm "$DISK/config/manifests/Case"

@@ -1,6 +1,6 @@
 //! A link with a given round-trip time between a client and a server on loopback, that counts what crosses it.
 //!
-//! The client talks to [`Link::addr`], the link to the server. Every chunk is held for half a round trip in each
+//! The client talks to [`LatencyLink::addr`], the link to the server. Every chunk is held for half a round trip in each
 //! direction, in a queue of its own: order is kept, and throughput is not limited, since a chunk's time runs from its
 //! arrival and not from the departure of the one before it.
 //!
@@ -29,7 +29,7 @@ pub use meter::Request;
 use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
 use meter::{Event, Meter};
 
-/// What crossed a link since it was started or last asked by [`Link::take`].
+/// What crossed a link since it was started or last asked by [`LatencyLink::take`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// TCP connections, whatever they carried.
@@ -65,7 +65,7 @@ impl Counts {
 
 /// A running link; dropping it closes every connection that goes through it.
 #[derive(Debug)]
-pub struct Link {
+pub struct LatencyLink {
     proxy: TcpProxy,
     shared: Arc<Shared>,
 }
@@ -82,12 +82,12 @@ struct Chunk {
     bytes: Vec<u8>,
 }
 
-impl Link {
+impl LatencyLink {
     /// Starts a link to a server, with a listener on a free port of 127.0.0.1.
     ///
     /// # Errors
     /// When there is no port to listen on.
-    pub fn start(target: SocketAddr, rtt: Duration) -> io::Result<Link> {
+    pub fn start(target: SocketAddr, rtt: Duration) -> io::Result<LatencyLink> {
         let shared = Arc::new(Shared { rtt, counts: Mutex::default() });
         let (accepting, forwarding) = (Arc::clone(&shared), Arc::clone(&shared));
         let on_accept = move || {
@@ -95,7 +95,7 @@ impl Link {
             Instant::now()
         };
         let proxy = TcpProxy::start(target, on_accept, move |pair, accepted| forward(pair, accepted, &forwarding))?;
-        Ok(Link { proxy, shared })
+        Ok(LatencyLink { proxy, shared })
     }
 
     /// Where clients connect.

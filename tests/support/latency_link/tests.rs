@@ -34,7 +34,7 @@ fn exchange(addr: SocketAddr, message: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_link_delivers_all_bytes_in_order() {
-    let link = Link::start(echo(), Duration::from_millis(4)).expect("a link");
+    let link = LatencyLink::start(echo(), Duration::from_millis(4)).expect("a link");
     let message: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     assert!(exchange(link.addr(), &message) == message, "the bytes are others");
     let counts = link.counts();
@@ -43,7 +43,7 @@ fn a_link_delivers_all_bytes_in_order() {
 
 #[test]
 fn many_connections_at_once_are_counted_each() {
-    let link = Link::start(echo(), Duration::from_millis(2)).expect("a link");
+    let link = LatencyLink::start(echo(), Duration::from_millis(2)).expect("a link");
     thread::scope(|scope| {
         for number in 0..60 {
             let addr = link.addr();
@@ -66,7 +66,7 @@ fn many_connections_at_once_are_counted_each() {
 
 #[test]
 fn requests_are_listed_in_order_and_hellos_apart() {
-    let link = Link::start(echo(), Duration::ZERO).expect("a link");
+    let link = LatencyLink::start(echo(), Duration::ZERO).expect("a link");
     assert_eq!(exchange(link.addr(), b"\x16\x03\x01"), b"\x16\x03\x01");
     let _ = exchange(link.addr(), b"PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcHEAD /b HTTP/1.1\r\n\r\n");
     let counts = link.counts();
@@ -77,7 +77,7 @@ fn requests_are_listed_in_order_and_hellos_apart() {
 #[test]
 fn a_server_that_is_not_there_is_a_closed_connection() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr()).expect("a port");
-    let link = Link::start(nobody, Duration::ZERO).expect("a link");
+    let link = LatencyLink::start(nobody, Duration::ZERO).expect("a link");
     let mut stream = TcpStream::connect(link.addr()).expect("the link is there");
     assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
     assert_eq!(link.counts().connections, 1);
@@ -85,7 +85,7 @@ fn a_server_that_is_not_there_is_a_closed_connection() {
 
 #[test]
 fn dropping_a_link_ends_what_goes_through_it() {
-    let link = Link::start(echo(), Duration::from_millis(2)).expect("a link");
+    let link = LatencyLink::start(echo(), Duration::from_millis(2)).expect("a link");
     let mut stream = TcpStream::connect(link.addr()).expect("a connection");
     stream.write_all(b"x").expect("it is sent");
     let mut byte = [0; 1];

@@ -6,7 +6,7 @@ mod manifests;
 mod pruning;
 mod tags;
 
-pub(crate) use manifests::{Late, Puts};
+pub(crate) use manifests::{LagState, Puts};
 
 use super::Builder;
 use super::http::{Head, Response};

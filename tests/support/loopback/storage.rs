@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::auth::Access;
 use super::blob::{self, Blob};
 use super::faults::web_page;
-use super::habits::{Habits, Late, Referrers};
+use super::habits::{Habits, LagState, Referrers};
 use super::http::{Head, Request, Response};
 use super::lock;
 use super::manifest;
@@ -42,7 +42,10 @@ pub(crate) struct State {
     pub(crate) uploads: BTreeMap<String, Upload>,
     pub(crate) uploads_started: usize,
     /// What habits remember.
-    pub(crate) late: Late,
+    pub(crate) lag: LagState,
+    /// The digests of manifests that were removed because nothing named them any more: indexes that name them are
+    /// still accepted.
+    pub(crate) pruned: BTreeSet<String>,
 }
 
 impl State {
@@ -156,11 +159,11 @@ impl Storage {
     fn put_manifest(&self, state: &mut State, request: &Request, repo: &str, reference: &str) -> Response {
         let media_type = request.head.header("Content-Type").unwrap_or_default();
         let repo_now = state.repos.get(repo);
-        let subject =
-            match manifest::check(repo_now, &self.habits, &state.late.pruned, reference, media_type, &request.body) {
-                Ok(subject) => subject,
-                Err(refusal) => return *refusal,
-            };
+        let subject = match manifest::check(repo_now, &self.habits, &state.pruned, reference, media_type, &request.body)
+        {
+            Ok(subject) => subject,
+            Err(refusal) => return *refusal,
+        };
         let Habits { tags, manifests, .. } = &self.habits;
         let refusal = tags.refuse_condition(state, repo, reference, &request.head);
         let refusal = refusal.or_else(|| tags.refuse_put(state, repo, reference, media_type));

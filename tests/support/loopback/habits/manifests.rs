@@ -1,6 +1,6 @@
 //! Habits about manifests: what is served in place of one, and when one is visible.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -31,14 +31,13 @@ pub(crate) struct Manifests {
     pub(crate) deletes_children: bool,
 }
 
-/// What it remembers for these.
+/// What the registry remembers for `read_lag` and `knows_images_late`.
 #[derive(Default)]
-pub(crate) struct Late {
+pub(crate) struct LagState {
     /// By repository and digest: how many questions have been answered with 404.
     reads: BTreeMap<(String, String), usize>,
+    /// How many lists have been refused.
     lists: usize,
-    /// What went because nothing named it any more: indexes that name it are still taken.
-    pub(crate) pruned: BTreeSet<String>,
 }
 
 impl Manifests {
@@ -72,7 +71,7 @@ impl Manifests {
             return Some(Response::error(403, "DENIED", "requested access to the resource is denied", Value::Null));
         }
         let digest = state.repos.get(repo)?.resolve(reference)?;
-        let reads = state.late.reads.get_mut(&(repo.to_owned(), digest))?;
+        let reads = state.lag.reads.get_mut(&(repo.to_owned(), digest))?;
         *reads += 1;
         (*reads <= self.read_lag)
             .then(|| Response::error(404, "MANIFEST_UNKNOWN", "manifest unknown", json!({"Tag": reference})))
@@ -82,17 +81,17 @@ impl Manifests {
     pub(crate) fn refuse_list(&self, state: &mut State, bytes: &[u8]) -> Option<Response> {
         let list: Value = serde_json::from_slice(bytes).ok()?;
         let child = list["manifests"][0]["digest"].as_str()?.to_owned();
-        if state.late.lists >= self.knows_images_late {
+        if state.lag.lists >= self.knows_images_late {
             return None;
         }
-        state.late.lists += 1;
+        state.lag.lists += 1;
         Some(Response::error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", json!(child)))
     }
 
     /// After a manifest was taken: it is not to be read at once, or what it names goes.
     pub(crate) fn after_put(&self, state: &mut State, repo: &str, digest: &str, bytes: &[u8]) {
         if self.read_lag > 0 {
-            state.late.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
+            state.lag.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
         }
         let list: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if let (true, Some(stored)) = (self.loses_children, state.repos.get_mut(repo)) {

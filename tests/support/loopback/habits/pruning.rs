@@ -52,7 +52,7 @@ fn prune(state: &mut State, name: &str, mut open: Vec<String>) {
             continue;
         }
         open.extend(repo.manifests.remove(&digest).iter().flat_map(|(_, bytes)| children(bytes)));
-        state.late.pruned.insert(digest);
+        state.pruned.insert(digest);
     }
 }
 
