@@ -2,8 +2,8 @@
 //!
 //! A real docker-registry stands behind a link ([`testkit::latency_link`]) that takes 0, 10, 40 or 100 ms for a round
 //! trip and counts what crosses it. Every tool makes one multi-platform image out of N images in other repositories of
-//! that registry, pushes it again, and inspects one of N. Tools take turns, several times, and medians are kept. What would
-//! take too long is left out and said to be: nothing in a table is computed from another measurement.
+//! that registry, pushes it again, and inspects one of N. Tools take turns, several times, and medians are kept. What
+//! would take too long is left out and said to be: nothing in a table is computed from another measurement.
 //!
 //! The same is then done over TLS with tokens, and blobs are copied from one registry to another. With `--baseline`
 //! another build of ours takes its turn beside this one, and their ratios are given.

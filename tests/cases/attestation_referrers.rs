@@ -101,8 +101,11 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
         fixture.registries.run_line_ok("push @app:3");
         fixture.assert_attested("3");
         let spec = |name: &str| {
-            let [amd, arm] = ["amd64", "arm64"].map(|tag| fixture.registries.from.name(&format!("src:{tag}")));
-            format!("image: {}\nmanifests: [{{image: {amd}}}, {{image: {arm}}}]\n", fixture.registries.to.name(name))
+            let [amd64, arm64] = ["amd64", "arm64"].map(|tag| fixture.registries.from.name(&format!("src:{tag}")));
+            format!(
+                "image: {}\nmanifests: [{{image: {amd64}}}, {{image: {arm64}}}]\n",
+                fixture.registries.to.name(name)
+            )
         };
         fixture.registries.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));
         fixture.registries.run_line_ok("apply -f list.yaml");

@@ -118,10 +118,10 @@ fn the_github_actions_recipes_work() {
 #[test]
 fn the_gitlab_jenkins_and_circleci_recipes_work() {
     let fixture = Fixture::new();
-    let [amd, arm] = fixture.digests();
+    let [amd64, arm64] = fixture.digests();
     for folder in ["", "digests/"] {
-        fixture.sandbox.write(format!("{folder}d-amd64"), &amd);
-        fixture.sandbox.write(format!("{folder}d-arm64"), &arm);
+        fixture.sandbox.write(format!("{folder}d-amd64"), &amd64);
+        fixture.sandbox.write(format!("{folder}d-arm64"), &arm64);
     }
     let image = fixture.registry.name("app");
     fixture.run(
@@ -138,21 +138,21 @@ fn the_gitlab_jenkins_and_circleci_recipes_work() {
 #[test]
 fn the_buildkite_woodpecker_and_tekton_recipes_work() {
     let fixture = Fixture::new();
-    let [amd, arm] = fixture.digests();
+    let [amd64, arm64] = fixture.digests();
     // The agent prints meta-data as it was set.
     let agent = format!(
-        "#!/bin/sh\ncase $3 in digest-amd64) printf %s {amd};; digest-arm64) printf %s {arm};; *) exit 1;; esac\n"
+        "#!/bin/sh\ncase $3 in digest-amd64) printf %s {amd64};; digest-arm64) printf %s {arm64};; *) exit 1;; esac\n"
     );
     write_script(&fixture.sandbox.path().join("buildkite-agent"), &agent);
     fixture.run("Buildkite", &[("BUILDKITE_TAG", "kite".into())]);
-    for (arch, digest) in [("amd64", &amd), ("arm64", &arm)] {
+    for (arch, digest) in [("amd64", &amd64), ("arm64", &arm64)] {
         let name = fixture.registry.name("app");
         let metadata = format!(r#"{{"containerimage.digest":"{digest}","image.name":"{name}"}}"#);
         fixture.sandbox.write(format!("{arch}.json"), metadata);
     }
     fixture.run("Woodpecker", &[("CI_COMMIT_TAG", "wood".into())]);
     // Tekton fills parameters into the script before a shell sees it; here the shell runs a command of that name.
-    let params = [("amd64", amd.as_str()), ("arm64", &arm), ("tag", "tekton")];
+    let params = [("amd64", amd64.as_str()), ("arm64", &arm64), ("tag", "tekton")];
     for (name, value) in params {
         write_script(&fixture.sandbox.path().join(format!("params.{name}")), &format!("#!/bin/sh\necho {value}\n"));
     }
@@ -165,31 +165,31 @@ fn the_buildkite_woodpecker_and_tekton_recipes_work() {
 #[test]
 fn the_build_tool_recipes_work() {
     let fixture = Fixture::new();
-    let [amd, arm] = fixture.digests();
+    let [amd64, arm64] = fixture.digests();
     let name = fixture.registry.name("app");
     let index = Index::oci().image(&fixture.images[0]).image(&fixture.images[1]).build();
     fixture.registry.put_index("app", "ko-built", &index);
-    fixture.sandbox.write("digest", &amd);
-    fixture.sandbox.write("refs", format!("{name}@{}\n{name}@{amd}\n", index.digest()));
+    fixture.sandbox.write("digest", &amd64);
+    fixture.sandbox.write("refs", format!("{name}@{}\n{name}@{amd64}\n", index.digest()));
     let jib = format!(
-        r#"{{"image":"{name}:tmp","imageId":"{arm}","imageDigest":"{amd}","tags":["tmp"],"imagePushed":true}}"#
+        r#"{{"image":"{name}:tmp","imageId":"{arm64}","imageDigest":"{amd64}","tags":["tmp"],"imagePushed":true}}"#
     );
     fixture.sandbox.write("target/jib-image.json", jib);
-    fixture.sandbox.write("bazel-bin/image.digest", format!("{amd}\n"));
+    fixture.sandbox.write("bazel-bin/image.digest", format!("{amd64}\n"));
     let artifact = |tag: &str, digest: &str| {
         format!(r#"{{"name":"{name}:{tag}","type":"Docker Image","extra":{{"Digest":"{digest}","ID":"app"}}}}"#)
     };
-    let artifacts = format!("[{},{}]", artifact("1-amd64", &amd), artifact("1-arm64", &arm));
+    let artifacts = format!("[{},{}]", artifact("1-amd64", &amd64), artifact("1-arm64", &arm64));
     fixture.sandbox.write("dist/artifacts.json", artifacts);
     let sum = |tag: &str, digest: &str| format!("{}  {name}:{tag}\n", digest.trim_start_matches("sha256:"));
-    fixture.sandbox.write("dist/digests.txt", sum("1-amd64", &amd) + &sum("1-arm64", &arm));
+    fixture.sandbox.write("dist/digests.txt", sum("1-amd64", &amd64) + &sum("1-arm64", &arm64));
     let bake = format!(
-        r#"{{"web":{{"containerimage.digest":"{amd}","image.name":"{name}:web"}},"db":{{"containerimage.digest":"{arm}"}}}}"#
+        r#"{{"web":{{"containerimage.digest":"{amd64}","image.name":"{name}:web"}},"db":{{"containerimage.digest":"{arm64}"}}}}"#
     );
     fixture.sandbox.write("bake.json", bake);
     fixture.run("Build tools", &[]);
     for tag in ["kaniko", "podman", "jib", "bazel", "bake"] {
-        fixture.serves(tag, std::slice::from_ref(&amd));
+        fixture.serves(tag, std::slice::from_ref(&amd64));
     }
     for tag in ["ko", "goreleaser", "sums"] {
         fixture.serves(tag, &fixture.digests());

@@ -7,12 +7,12 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
-use super::client_fixture::{Fixture, amd, digest, lines, repository};
+use super::client_fixture::{Fixture, amd64_image, digest, lines, repository};
 
 #[test]
 fn a_manifest_fetch_is_one_request_without_a_ping() {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a/b", "1", &image);
     let fixture = Fixture::new();
     let by_tag = fixture.manifest(&registry, "a/b:1").expect("it is there");
@@ -34,7 +34,7 @@ fn a_manifest_fetch_is_one_request_without_a_ping() {
 #[test]
 fn a_reference_with_a_digest_is_fetched_by_its_digest() {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     let fixture = Fixture::new();
     for tag in ["1", "other"] {
@@ -102,7 +102,7 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
 #[test]
 fn a_manifest_is_put_byte_for_byte_in_one_request() {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     registry.clear();
     let fixture = Fixture::new();
@@ -124,7 +124,7 @@ fn a_manifest_is_put_byte_for_byte_in_one_request() {
 #[test]
 fn one_token_covers_all_announced_scopes() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
-    let image = amd();
+    let image = amd64_image();
     let blob = digest(&registry.put_blob("source", b"hello"));
     registry.put_image("target", "1", &image);
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
@@ -147,7 +147,7 @@ fn one_token_covers_all_announced_scopes() {
 #[test]
 fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
     let registry = Registry::builder().basic("me", "hunter2").start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     for _ in 0..2 {
         fixture.manifest(&registry, "a:1").expect("the login is right");
@@ -165,7 +165,7 @@ fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
 #[test]
 fn an_expired_token_is_replaced() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     fixture.manifest(&registry, "a:1").expect("the login is right");
     registry.expire_tokens();
@@ -178,7 +178,7 @@ fn an_expired_token_is_replaced() {
 #[test]
 fn a_large_body_is_not_sent_before_the_login() {
     let registry = Registry::builder().basic("me", "hunter2").start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     let text = String::from_utf8(image.manifest).expect("a manifest is JSON");
     let large = text.replacen('{', &format!("{{\"annotations\":{{\"x\":\"{}\"}},", "x".repeat(1 << 20)), 1);
@@ -210,7 +210,7 @@ fn the_media_type_of_a_manifest_overrides_a_generic_content_type() {
 #[test]
 fn every_request_is_traced_without_secrets() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     fixture.manifest(&registry, "a:1").expect("the login is right");
     let trace = fixture.trace();

@@ -6,11 +6,11 @@ use docker_manifest::net::{AddressSource, RegistryErrorKind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, amd, digest, lines, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, digest, lines, repository};
 
 fn seeded() -> (Registry, Image) {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     (registry, image)
 }
@@ -237,7 +237,7 @@ fn a_refused_connection_is_an_unreachable_registry() {
 #[test]
 fn threads_share_connections_and_discovered_authentication() {
     let registry = Registry::builder().basic("me", "hunter2").start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     fixture.manifest(&registry, "a:1").expect("the login is right");
     std::thread::scope(|scope| {

@@ -167,7 +167,7 @@ fn into(lines: &Lines) -> LineSink {
 }
 
 /// A small image for linux/amd64.
-pub(super) fn amd() -> Image {
+pub(super) fn amd64_image() -> Image {
     Image::docker().platform("linux", "amd64").layer("amd").build()
 }
 

@@ -9,7 +9,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
 use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, amd};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
 
 const LOOPBACK_NAMES: &[&str] = &["127.0.0.1", "0.0.0.0"];
 
@@ -24,13 +24,13 @@ fn remote_name(registry: &Registry) -> String {
 
 fn serve(pair: &Pair, clients: Option<&Authority>) -> Registry {
     let registry = Registry::builder().tls(pair.server_config(clients)).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     registry
 }
 
 fn plain() -> Registry {
     let registry = Registry::start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     registry
 }
 
@@ -187,7 +187,7 @@ fn a_redirect_from_https_to_http_is_for_insecure_only() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(LOOPBACK_NAMES), None);
     let redirect_target = RedirectTarget::start();
-    let image = amd();
+    let image = amd64_image();
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     let location = format!("http://{}{{path}}", redirect_target.host());
     registry.add_fault(Rule::any(), Fault::Redirect { status: 302, location });
@@ -205,7 +205,7 @@ fn the_authorities_of_a_registry_apply_to_its_redirects() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(LOOPBACK_NAMES), None);
     let redirect_target = RedirectTarget::start_tls(authority.server(LOOPBACK_NAMES).server_config(None));
-    let image = amd();
+    let image = amd64_image();
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     registry.add_fault(
         Rule::any(),
@@ -220,7 +220,7 @@ fn a_client_certificate_is_not_sent_to_a_redirect() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let registry = serve(&servers.server(LOOPBACK_NAMES), Some(&clients));
     let redirect_target = RedirectTarget::start_tls(servers.server(LOOPBACK_NAMES).server_config(Some(&clients)));
-    let image = amd();
+    let image = amd64_image();
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     let location = format!("https://{}{{path}}", redirect_target.host());
     registry.add_fault(Rule::any(), Fault::Redirect { status: 302, location });
@@ -239,7 +239,7 @@ fn a_client_certificate_is_not_sent_to_a_redirect() {
 #[test]
 fn plain_http_goes_through_a_proxy_in_absolute_form() {
     let proxy = RedirectTarget::start();
-    let image = amd();
+    let image = amd64_image();
     proxy.serve("http://0.0.0.0:1/v2/a/manifests/1", &image.media_type, &image.manifest);
     let fixture =
         FixtureBuilder::new().insecure().env("http_proxy", format!("http://me:hunter2@{}", proxy.host())).build();

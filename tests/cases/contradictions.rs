@@ -6,7 +6,7 @@ use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_
 
 use super::fixture::Fixture;
 
-/// With an image, which `both` and the tests are made of.
+/// With an image, which `ambiguous_document` and the tests are made of.
 fn fixture() -> (Fixture, Image, Index) {
     let fixture = Fixture::new();
     let image = Image::oci().platform("linux", "amd64").layer("l").build();
@@ -16,12 +16,12 @@ fn fixture() -> (Fixture, Image, Index) {
 }
 
 /// The image's manifest with the members of an index too.
-fn both(image: &Image, index: &Index, media_type: Option<&str>) -> Vec<u8> {
-    let mut both: Value = serde_json::from_slice(&image.manifest).expect("JSON");
+fn ambiguous_document(image: &Image, index: &Index, media_type: Option<&str>) -> Vec<u8> {
+    let mut document: Value = serde_json::from_slice(&image.manifest).expect("JSON");
     let index: Value = serde_json::from_slice(&index.manifest).expect("JSON");
-    both["manifests"] = index["manifests"].clone();
-    both["mediaType"] = json!(media_type);
-    serde_json::to_vec(&both).expect("bytes")
+    document["manifests"] = index["manifests"].clone();
+    document["mediaType"] = json!(media_type);
+    serde_json::to_vec(&document).expect("bytes")
 }
 
 #[test]
@@ -31,10 +31,10 @@ fn every_command_refuses_a_document_that_is_both_image_and_index() {
     let not_a_manifest = "manifest: expected manifest but found index";
     let other = format!("it is served as {DOCKER_LIST}, but its mediaType is {OCI_INDEX}");
     for (tag, served, bytes, expected) in [
-        ("index", OCI_INDEX, both(&image, &index, Some(OCI_INDEX)), not_an_index),
-        ("manifest", OCI_MANIFEST, both(&image, &index, Some(OCI_MANIFEST)), not_a_manifest),
-        ("bare", OCI_INDEX, both(&image, &index, None), not_an_index),
-        ("unknown", "application/json", both(&image, &index, None), not_an_index),
+        ("index", OCI_INDEX, ambiguous_document(&image, &index, Some(OCI_INDEX)), not_an_index),
+        ("manifest", OCI_MANIFEST, ambiguous_document(&image, &index, Some(OCI_MANIFEST)), not_a_manifest),
+        ("bare", OCI_INDEX, ambiguous_document(&image, &index, None), not_an_index),
+        ("unknown", "application/json", ambiguous_document(&image, &index, None), not_an_index),
         ("family", DOCKER_LIST, index.manifest.clone(), other.as_str()),
     ] {
         fixture.registry.put_manifest("app", tag, served, &bytes);
@@ -62,9 +62,9 @@ fn every_command_refuses_a_document_that_is_both_image_and_index() {
 #[test]
 fn a_draft_entry_that_is_both_image_and_index_is_refused() {
     let (fixture, image, index) = fixture();
-    let both = both(&image, &index, Some(OCI_MANIFEST));
-    let digest = fixture.registry.put_manifest("app", "both", OCI_MANIFEST, &both);
-    let entry = json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": both.len(),
+    let document = ambiguous_document(&image, &index, Some(OCI_MANIFEST));
+    let digest = fixture.registry.put_manifest("app", "both", OCI_MANIFEST, &document);
+    let entry = json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": document.len(),
         "platform": {"os": "linux", "architecture": "amd64"}});
     fixture.registry.put_index("app", "list", &Index::oci().child(entry).build());
     let refused = fixture.run(&["create", "@app:new", "@app:list"]);

@@ -281,6 +281,6 @@ fn rm_all_removes_every_draft_and_nothing_else() {
     let removed = fixture.run(&["rm", "--all"]).success();
     assert_eq!((removed.out(), removed.err(), fixture.draft_names()), (String::new(), String::new(), vec![]));
     assert!(config.exists());
-    let both = fixture.run(&["rm", "--all", "@list:1"]);
-    assert_eq!(both.code, 125);
+    let refused = fixture.run(&["rm", "--all", "@list:1"]);
+    assert_eq!(refused.code, 125);
 }

@@ -23,8 +23,8 @@ fn image(architecture: &str, content: &str) -> Image {
 struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
-    amd: Image,
-    arm: Image,
+    amd64: Image,
+    arm64: Image,
     /// An earlier build for arm64.
     stale: Image,
 }
@@ -33,12 +33,12 @@ impl Fixture {
     /// With three images in the repository app, none of which has a tag.
     fn new() -> Fixture {
         let (registry, sandbox) = (Registry::start(), Sandbox::new());
-        let (amd, arm, stale) = (image("amd64", "a"), image("arm64", "b"), image("arm64", "stale"));
-        for image in [&amd, &arm, &stale] {
+        let (amd64, arm64, stale) = (image("amd64", "a"), image("arm64", "b"), image("arm64", "stale"));
+        for image in [&amd64, &arm64, &stale] {
             registry.put_image("app", &image.digest(), image);
         }
         registry.clear();
-        Fixture { registry, sandbox, amd, arm, stale }
+        Fixture { registry, sandbox, amd64, arm64, stale }
     }
 
     /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
@@ -87,7 +87,7 @@ fn sorted(images: &[&Image]) -> Vec<String> {
 #[test]
 fn create_from_lists_a_folder_of_digests() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
+    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
     let created = fixture.run(&["create", "--from", "d", "--require", "linux/amd64,linux/arm64", "@app:1"]).success();
     assert_eq!(
         (created.out(), created.err()),
@@ -95,19 +95,19 @@ fn create_from_lists_a_folder_of_digests() {
     );
     // A GET of each manifest and of each configuration.
     assert_eq!(fixture.requests().len(), 4, "{:?}", fixture.requests());
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
     // The forms of a name, and a folder for each artifact, as actions/download-artifact makes them.
-    let (amd, arm) = (fixture.amd.digest(), fixture.arm.digest());
-    fixture.sandbox.write(format!("e/leg-amd64/{amd}"), "");
-    fixture.sandbox.write(format!("e/leg-arm64/{}", arm.replace(':', "-")), "");
+    let (amd64, arm64) = (fixture.amd64.digest(), fixture.arm64.digest());
+    fixture.sandbox.write(format!("e/leg-amd64/{amd64}"), "");
+    fixture.sandbox.write(format!("e/leg-arm64/{}", arm64.replace(':', "-")), "");
     let _ = fixture.run(&["create", "@app:2", "--from=e"]).success();
-    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd, &fixture.arm]));
+    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
 }
 
 #[test]
 fn create_from_makes_no_draft_if_a_platform_is_missing() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd]);
+    fixture.folder("d", &[&fixture.amd64]);
     let refused = fixture.run(&["create", "--from=d", "--require=linux/amd64,linux/arm64", "@app:1"]);
     assert_eq!(refused.code, 3, "{}", refused.err());
     assert!(
@@ -118,11 +118,11 @@ fn create_from_makes_no_draft_if_a_platform_is_missing() {
     assert!(!fixture.has_draft("@app:1"));
     // What add refuses is not added.
     let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
-    fixture.folder("more", &[&fixture.arm]);
+    fixture.folder("more", &[&fixture.arm64]);
     let refused = fixture.run(&["add", "--from=more", "--require=linux/s390x", "@app:1"]);
-    assert_eq!((refused.code, fixture.drafted("@app:1")), (3, sorted(&[&fixture.amd])));
+    assert_eq!((refused.code, fixture.drafted("@app:1")), (3, sorted(&[&fixture.amd64])));
     let _ = fixture.run(&["add", "--from=more", "--require=linux/amd64,linux/arm64", "@app:1"]).success();
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
 }
 
 #[test]
@@ -139,20 +139,20 @@ fn create_from_a_layout_hints_at_its_use_as_an_image() {
 #[test]
 fn create_from_names_both_files_of_one_platform() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd, &fixture.arm, &fixture.stale]);
+    fixture.folder("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
     let refused = fixture.run(&["create", "--from=d", "@app:1"]);
     assert_eq!(refused.code, 1);
-    let mut files = sorted(&[&fixture.arm, &fixture.stale]);
+    let mut files = sorted(&[&fixture.arm64, &fixture.stale]);
     files.iter_mut().for_each(|digest| *digest = format!("{digest} in d/{}", hex(digest)));
     let first = format!("two images for linux/arm64: {}, and {}\n", files[0], files[1]);
     assert!(refused.err().starts_with(&first), "{}", refused.err());
     assert!(!fixture.has_draft("@app:1"));
     // In two files, and in two lines of one.
-    fixture.sandbox.write("one", fixture.arm.digest());
+    fixture.sandbox.write("one", fixture.arm64.digest());
     fixture.sandbox.write("other", fixture.stale.digest());
-    fixture.sandbox.write("both", format!("{}\n{}\n", fixture.arm.digest(), fixture.stale.digest()));
+    fixture.sandbox.write("both", format!("{}\n{}\n", fixture.arm64.digest(), fixture.stale.digest()));
     let refused = fixture.run(&["create", "--from=one", "--from=other", "@app:1"]).err();
-    assert!(refused.contains(&format!("{} in one, and {} in other\n", fixture.arm.digest(), fixture.stale.digest())));
+    assert!(refused.contains(&format!("{} in one, and {} in other\n", fixture.arm64.digest(), fixture.stale.digest())));
     let refused = fixture.run(&["create", "--from=both", "@app:1"]).err();
     assert!(refused.contains("in both (line 1), and") && refused.contains("in both (line 2)\n"), "{refused}");
     // What is not picked is no matter.
@@ -166,15 +166,15 @@ fn create_from_names_both_files_of_one_platform() {
 #[test]
 fn create_from_merges_one_image_of_two_files_with_a_notice() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
-    fixture.sandbox.write("digest", fixture.amd.digest());
+    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
+    fixture.sandbox.write("digest", fixture.amd64.digest());
     let created = fixture.run(&["create", "--from=d", "--from=digest", "@app:1"]).success();
-    let digest = fixture.amd.digest();
+    let digest = fixture.amd64.digest();
     let note = format!("note: d/{} and digest name the same image {digest}: it counts once\n", hex(&digest));
     assert_eq!(created.err(), note);
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
     // Beside an image that is named it is that image.
-    fixture.registry.put_image("app", "build", &fixture.amd);
+    fixture.registry.put_image("app", "build", &fixture.amd64);
     let _ = fixture.run(&["create", "--from=digest", "@app:2", "@app:build"]).success();
     assert_eq!(fixture.drafted("@app:2"), [digest]);
 }
@@ -182,17 +182,17 @@ fn create_from_merges_one_image_of_two_files_with_a_notice() {
 #[test]
 fn create_from_reports_an_image_id_and_a_stale_digest_with_their_file() {
     let fixture = Fixture::new();
-    fixture.sandbox.write("iidfile", fixture.amd.config_digest());
+    fixture.sandbox.write("iidfile", fixture.amd64.config_digest());
     let refused = fixture.run(&["create", "--from=iidfile", "@app:1"]);
     let first = format!(
         "iidfile: {} is the id of an image, and not the digest of its manifest\n",
-        fixture.registry.name(&format!("app@{}", fixture.amd.config_digest()))
+        fixture.registry.name(&format!("app@{}", fixture.amd64.config_digest()))
     );
     assert!(refused.err().starts_with(&first), "{}", refused.err());
     assert!(refused.err().contains("hint: an --iidfile contains image ids: use --digestfile"), "{}", refused.err());
     let missing = image("s390x", "gone").digest();
     fixture.sandbox.write("gone", &missing);
-    fixture.sandbox.write("fine", fixture.amd.digest());
+    fixture.sandbox.write("fine", fixture.amd64.digest());
     let refused = fixture.run(&["create", "--from=fine", "--from=gone", "--format=json", "@app:1"]);
     let error: serde_json::Value = serde_json::from_str(&refused.err()).expect("JSON");
     let message = format!("gone: no such manifest: {}", fixture.registry.name(&format!("app@{missing}")));
@@ -216,10 +216,10 @@ fn create_empty_makes_a_draft_without_entries() {
     );
     let _ = fixture.run(&["create", "--empty", "@app:1"]).success();
     assert_eq!(fixture.run(&["create", "--empty", "@app:1"]).code, 1, "it is there");
-    for image in [&fixture.amd, &fixture.arm] {
+    for image in [&fixture.amd64, &fixture.arm64] {
         let _ = fixture.run_with(&["add", "--from=-", "@app:1"], &image.digest()).success();
     }
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
     let _ = fixture.run(&["push", "@app:1"]).success();
     let _ = fixture.run(&["create", "--empty", "--replace", "@app:1"]).success();
     assert_eq!(fixture.drafted("@app:1"), [""; 0]);
@@ -230,13 +230,13 @@ fn create_empty_makes_a_draft_without_entries() {
 #[test]
 fn create_from_lists_the_children_of_an_index_once() {
     let fixture = Fixture::new();
-    let index = Index::oci().image_with(&fixture.amd, fixture.amd.platform().expect("one"), &[("k", "v")]).build();
+    let index = Index::oci().image_with(&fixture.amd64, fixture.amd64.platform().expect("one"), &[("k", "v")]).build();
     fixture.registry.put_index("app", "built", &index);
     // ko writes both.
     let refs = format!(
         "{}\n{}\n",
         fixture.registry.name(&format!("app:built@{}", index.digest())),
-        fixture.registry.name(&format!("app@{}", fixture.amd.digest()))
+        fixture.registry.name(&format!("app@{}", fixture.amd64.digest()))
     );
     fixture.sandbox.write("refs", refs);
     let _ = fixture.run(&["create", "--from=refs", "@app:1"]).success();

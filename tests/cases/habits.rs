@@ -147,15 +147,15 @@ fn a_large_blob_is_uploaded_with_a_minimum_chunk_length() {
 fn a_list_with_a_subject_is_pushed_with_and_without_an_oci_subject_header() {
     for habits in [|habits: Builder| habits, Builder::without_referrers] {
         let fixture = Fixture::new(habits);
-        let amd = image(Image::oci, "amd64", "odd amd64");
-        let index = Index::oci().image(&amd).subject(&amd).build();
+        let amd64 = image(Image::oci, "amd64", "odd amd64");
+        let index = Index::oci().image(&amd64).subject(&amd64).build();
         fixture.with_habit.put_index("amd64", "referring", &index);
         let _ = fixture.run("create @dst:1 @amd64:referring").success();
         let _ = fixture.run("push @dst:1").success();
         let (media_type, bytes) = fixture.with_habit.manifest("dst", "1").expect("the list");
         assert_eq!(media_type, OCI_INDEX);
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-        assert_eq!(list["manifests"][0]["digest"], amd.digest());
+        assert_eq!(list["manifests"][0]["digest"], amd64.digest());
     }
 }
 

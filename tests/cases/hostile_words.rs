@@ -65,8 +65,8 @@ impl Fixture {
                 "annotations": {(words): words}});
             serde_json::to_vec(&index).expect("JSON")
         };
-        let both = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len()), odd]);
-        registry.put_manifest("app", "list", INDEX, &index(both, INDEX));
+        let entries = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len()), odd]);
+        registry.put_manifest("app", "list", INDEX, &index(entries, INDEX));
         let single = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len())]);
         registry.put_manifest("app", "other", INDEX, &index(single, INDEX));
         registry.put_manifest("app", "none", "application/x", &index(json!([]), words));

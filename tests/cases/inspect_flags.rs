@@ -173,10 +173,13 @@ fn inspect_local_and_remote_select_draft_or_registry() {
     let refused = fixture.run_recorded(&["inspect", "--local", "@app:2"]);
     assert_eq!((refused.code, fixture.requests()), (1, vec![]));
     assert_eq!(refused.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
-    let both = fixture.run_recorded(&["inspect", "--local", "--remote", "@app:1"]);
-    assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --local and --remote".to_owned()));
-    let both = fixture.run_recorded(&["inspect", "--remote", "@app:1", "@src:s390x"]);
-    assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --remote and MANIFEST_LIST".to_owned()));
+    let refused = fixture.run_recorded(&["inspect", "--local", "--remote", "@app:1"]);
+    assert_eq!((refused.code, refused.first_err_line()), (125, "conflicting flags: --local and --remote".to_owned()));
+    let refused = fixture.run_recorded(&["inspect", "--remote", "@app:1", "@src:s390x"]);
+    assert_eq!(
+        (refused.code, refused.first_err_line()),
+        (125, "conflicting flags: --remote and MANIFEST_LIST".to_owned())
+    );
     // A draft that is broken is in nobody's way who does not ask for it.
     let folder = fixture.sandbox.store().join(fixture.name("app:1").replace(':', "-").replace('/', "_"));
     std::fs::write(folder.join("x"), "{").expect("a file in the draft");
@@ -195,11 +198,11 @@ fn json_of_a_remote_index_is_one_request() {
         (&printed["local"], &printed["requests"], &printed["mediaType"]),
         (&json!(false), &json!(1), &json!(OCI_INDEX))
     );
-    let arm = &index.images[1];
-    let reference = fixture.name(&format!("app@{}", arm.digest()));
+    let arm64 = &index.images[1];
+    let reference = fixture.name(&format!("app@{}", arm64.digest()));
     let expected = json!({
         "platform": "linux/arm64/v8", "os": "linux", "architecture": "arm64", "variant": "v8",
-        "digest": arm.digest(), "size": arm.manifest.len(), "mediaType": OCI_MANIFEST,
+        "digest": arm64.digest(), "size": arm64.manifest.len(), "mediaType": OCI_MANIFEST,
         "reference": reference,
     });
     assert_eq!(printed["platforms"][1], expected);
@@ -207,7 +210,7 @@ fn json_of_a_remote_index_is_one_request() {
     let deep = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
     assert_eq!((fixture.requests().len(), deep["requests"].as_u64()), (5, Some(5)));
     let layers = deep["platforms"][1]["layers"].as_array().expect("layers");
-    let size: usize = arm.blobs().iter().map(|blob| blob.len()).sum();
+    let size: usize = arm64.blobs().iter().map(|blob| blob.len()).sum();
     assert_eq!((layers.len(), &deep["platforms"][1]["totalSize"]), (2, &json!(size)));
     let predicate = &deep["platforms"][2]["layers"][1]["annotations"]["in-toto.io/predicate-type"];
     assert_eq!(predicate, "https://spdx.dev/Document");
@@ -421,18 +424,18 @@ fn trees_and_tables_show_annotations() {
 fn a_tree_shows_unusual_manifests() {
     let fixture = Fixture::new();
     let (chart, notes) = (helm_chart("app", "1"), artifact("x/notes", b"notes"));
-    let (amd, missing_image) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
+    let (amd64, missing_image) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
     let orphan = attestation_of(&missing_image);
     let about = [
         ("vnd.docker.reference.type", "attestation-manifest"),
         ("vnd.docker.reference.digest", &missing_image.digest()),
     ];
-    let inner = Index::oci().image(&amd).image_with(&orphan, Value::Null, &about.map(|(k, v)| (k, v))).build();
+    let inner = Index::oci().image(&amd64).image_with(&orphan, Value::Null, &about.map(|(k, v)| (k, v))).build();
     let stranger = json!({"mediaType": "application/x-thing", "digest": testkit::image::sha256(b"t"), "size": 1});
     let absent = json!({"mediaType": OCI_MANIFEST, "digest": missing_image.digest(), "size": missing_image.manifest.len(),
         "platform": {"os": "linux", "architecture": "riscv64"}});
     let outer = Index::oci()
-        .image(&amd)
+        .image(&amd64)
         .index(&inner)
         .index(&inner)
         .image_with(&chart, Value::Null, &[])
@@ -441,7 +444,7 @@ fn a_tree_shows_unusual_manifests() {
         .child(absent)
         .build();
     // Not through `put_index`: what it names is not all there.
-    for image in [&amd, &chart, &notes, &orphan] {
+    for image in [&amd64, &chart, &notes, &orphan] {
         fixture.registry.put_image("app", &image.digest(), image);
     }
     fixture.registry.put_manifest("app", &inner.digest(), OCI_INDEX, &inner.manifest);
@@ -456,7 +459,7 @@ fn a_tree_shows_unusual_manifests() {
         (format!("application/x-thing  {}", short_digest(&testkit::image::sha256(b"t"))), 1),
         (format!("attestation of {}", short_digest(&missing_image.digest())), 2),
         (format!("oci index  {}", short_digest(&inner.digest())), 2),
-        (format!("linux/amd64  {}", short_digest(&amd.digest())), 3),
+        (format!("linux/amd64  {}", short_digest(&amd64.digest())), 3),
         ("artifact application/vnd.cncf.helm.config.v1+json".to_owned(), 1),
         ("artifact application/vnd.oci.empty.v1+json".to_owned(), 1),
     ] {

@@ -24,14 +24,15 @@ struct Fixture {
 /// under a tag of cosign, of an image.
 fn fixture(registry: Registry) -> Fixture {
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
-    let [amd, arm] = ["linux/amd64", "linux/arm64"].map(testkit::image::fixtures::buildx_image);
-    let subject = Image { manifest: index.manifest.clone(), media_type: index.media_type.clone(), ..amd.clone() };
+    let [amd64, arm64] = ["linux/amd64", "linux/arm64"].map(testkit::image::fixtures::buildx_image);
+    let subject = Image { manifest: index.manifest.clone(), media_type: index.media_type.clone(), ..amd64.clone() };
     let signature = referrer(&subject, NOTARY);
-    let (countersignature, sbom) = (referrer(&signature, NOTARY), referrer(&amd, SBOM));
+    let (countersignature, sbom) = (referrer(&signature, NOTARY), referrer(&amd64, SBOM));
     registry.put_index("app", "1", &index);
     let cosign = Image::oci().layer_of_type("application/vnd.dev.cosign.simplesigning.v1+json", "signed").build();
-    registry.put_image("app", &format!("{}.sig", arm.digest().replace(':', "-")), &cosign);
-    for (subject, own) in [(index.digest(), &signature), (signature.digest(), &countersignature), (amd.digest(), &sbom)]
+    registry.put_image("app", &format!("{}.sig", arm64.digest().replace(':', "-")), &cosign);
+    for (subject, own) in
+        [(index.digest(), &signature), (signature.digest(), &countersignature), (amd64.digest(), &sbom)]
     {
         registry.put_image("app", &own.digest(), own);
         // Where the registry has no API, and elsewhere just a tag.
@@ -66,13 +67,13 @@ fn inspect_shows_each_referrer_below_its_subject() {
         assert_eq!(found.len(), 1, "{start} {short}: {tree}");
         (lines.iter().position(|line| line == found[0]).expect("a line"), depth(found[0]))
     };
-    let (top, amd) =
+    let (top, amd64) =
         (find_line("oci index", &fixture.index.digest()), find_line("linux/amd64", &image_digest(&fixture, 0)));
     let signature = find_line(&format!("referrer  {NOTARY}"), &fixture.signature.digest());
     let of_signature = find_line(&format!("referrer  {NOTARY}"), &fixture.countersignature.digest());
     let sbom = find_line(&format!("referrer  {SBOM}"), &fixture.sbom.digest());
     assert!(top.1 < signature.1 && signature.1 < of_signature.1, "{tree}");
-    assert!(signature.0 < of_signature.0 && amd.0 < sbom.0 && amd.1 < sbom.1 && signature.1 == amd.1, "{tree}");
+    assert!(signature.0 < of_signature.0 && amd64.0 < sbom.0 && amd64.1 < sbom.1 && signature.1 == amd64.1, "{tree}");
     assert_eq!(tree.matches("referrer  cosign sig").count(), 1, "{tree}");
     let table = fixture.inspect(&["--format", "table"]).out();
     assert_eq!(table.lines().filter(|line| line.contains("referrer ")).count(), 4, "{table}");

@@ -83,30 +83,30 @@ impl Fixture {
 
     /// An index with everything that lists have, another one with less, and what refers to its first image.
     fn seed(&self) {
-        let arm = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").annotation("a", "b").build();
-        let amd = Image::oci().platform("linux", "amd64").layer("amd").build();
+        let arm64 = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").annotation("a", "b").build();
+        let amd64 = Image::oci().platform("linux", "amd64").layer("amd").build();
         let base = Image::oci().platform("linux", "ppc64le").layer("base").build();
-        let sbom = referrer(&amd, "application/spdx+json");
+        let sbom = referrer(&amd64, "application/spdx+json");
         let (windows, chart) = (windows_image("10.0.20348.1"), artifact("application/x.test", b"chart"));
         let inner = Index::oci().image(&Image::oci().platform("linux", "s390x").layer("z").build()).build();
         let lost = json!({"mediaType": OCI_MANIFEST, "digest": sha256(b"lost"), "size": 4,
             "platform": {"os": "linux", "architecture": "riscv64"}});
-        let all = Index::oci().image(&amd).attestation(&amd).image(&arm).image(&windows);
+        let all = Index::oci().image(&amd64).attestation(&amd64).image(&arm64).image(&windows);
         let all = all.image_with(&chart, Value::Null, &[("k", "v")]).annotation("list", "1");
         let all = all.artifact_type("application/x.list").subject(&base);
-        for image in [&amd, &arm, &sbom, &base] {
+        for image in [&amd64, &arm64, &sbom, &base] {
             self.registries.from.put_image("app", &image.digest(), image);
         }
-        self.registries.from.put_image("app", "amd64", &amd);
-        self.registries.from.put_image("app", "arm64", &arm);
+        self.registries.from.put_image("app", "amd64", &amd64);
+        self.registries.from.put_image("app", "arm64", &arm64);
         self.registries.from.put_image("app", "sbom", &sbom);
         let cosign = Image::oci().layer_of_type("application/vnd.dev.cosign.simplesigning.v1+json", "signed").build();
-        self.registries.from.put_image("app", &format!("{}.sig", amd.digest().replace(':', "-")), &cosign);
+        self.registries.from.put_image("app", &format!("{}.sig", amd64.digest().replace(':', "-")), &cosign);
         self.registries.from.put_index("app", "all", &all.clone().build());
         self.registries.from.put_index("app", "nested", &all.index(&inner).child(lost).build());
         let two = buildx_index(&["linux/amd64", "linux/arm64"]);
         self.registries.from.put_index("app", "two", &two);
-        let two = Image { manifest: two.manifest, media_type: two.media_type, ..amd.clone() };
+        let two = Image { manifest: two.manifest, media_type: two.media_type, ..amd64.clone() };
         let signed = referrer(&two, "application/x.sig");
         let of_sbom = Image::oci().config_raw("{}").artifact_type("application/x.sig").annotation("k", "v");
         let of_sbom = of_sbom.subject(&sbom).build();
@@ -114,7 +114,7 @@ impl Fixture {
             self.registries.from.put_image("app", &image.digest(), image);
         }
         // Cosign has signed something else in the target.
-        self.registries.to.put_image("copy", &format!("{}.sig", amd.digest().replace(':', "-")), &base);
+        self.registries.to.put_image("copy", &format!("{}.sig", amd64.digest().replace(':', "-")), &base);
     }
 
     /// Runs a command line with `--format json`; `@` is the registry of lists, `%` that of images.

@@ -20,8 +20,8 @@ fn assert_refused(fixture: &Fixture, args: &[&str], expected: &str) {
 #[test]
 fn annotations_are_placed_by_their_prefix() {
     let fixture = fixture();
-    let arm = "manifest-descriptor[linux/arm64]:tier=arm";
-    let create = ["create", "--annotation", "index:a=1", "--annotation", arm, "@app:1", "@app:amd64", "@app:arm64"];
+    let arm64 = "manifest-descriptor[linux/arm64]:tier=arm";
+    let create = ["create", "--annotation", "index:a=1", "--annotation", arm64, "@app:1", "@app:amd64", "@app:arm64"];
     let _ = fixture.run(&create).success();
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "manifest-descriptor:every=1"]).success();
     let _ = fixture.run(&["push", "--annotation", "b=2", "@app:1"]).success();

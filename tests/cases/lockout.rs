@@ -3,7 +3,7 @@
 use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Bearer, Fault, RecordedRequest, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, amd};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
 
 /// As many as `create` asks at once.
 const THREADS: usize = 16;
@@ -26,7 +26,7 @@ fn is_manifest(request: &RecordedRequest) -> bool {
 }
 
 fn put_images(registry: &Registry) {
-    (0..THREADS).for_each(|number| drop(registry.put_image(&format!("r{number}"), "1", &amd())));
+    (0..THREADS).for_each(|number| drop(registry.put_image(&format!("r{number}"), "1", &amd64_image())));
 }
 
 /// How many requests carried a login: a user and a password.

@@ -8,7 +8,7 @@ use testkit::loopback::{Bearer, Fault, RecordedRequest, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 
 use super::OURS;
-use super::client_fixture::{Fixture, FixtureBuilder, amd, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, repository};
 
 const PASSWORD: &str = "a-long-password";
 
@@ -35,7 +35,7 @@ fn requests_with_login(registry: &Registry) -> Vec<RecordedRequest> {
 
 /// A draft of an image of another repository, with no request made yet but those for it.
 fn draft(registry: &Registry, sandbox: &Sandbox) -> String {
-    registry.put_image("one/app", "1", &amd());
+    registry.put_image("one/app", "1", &amd64_image());
     let (list, image) = (format!("{}/two/app:1", registry.host()), format!("{}/one/app:1", registry.host()));
     let _ = ours(sandbox, &["create", &list, &image]).success();
     list
@@ -122,7 +122,7 @@ fn a_token_server_that_requires_a_login_is_reported_once() {
 fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent() {
     let long = "x".repeat(200_000);
     let registry = Registry::builder().basic("me", &long).start();
-    registry.put_image("app", "1", &amd());
+    registry.put_image("app", "1", &amd64_image());
     let sandbox = Sandbox::new();
     let name = format!("{}/app:1", registry.host());
     let words = ["inspect", "--username", "me", "--password-stdin", &name];
@@ -134,7 +134,7 @@ fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent()
     assert_eq!(registry.requests().len(), 0);
     let _ = with(&long).success();
     let token = Registry::builder().bearer(Bearer::new().registry_token(&long)).start();
-    token.put_image("app", "1", &amd());
+    token.put_image("app", "1", &amd64_image());
     let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{long}"}}}}}}"#, token.host());
     assert!(FixtureBuilder::new().config(&config).build().manifest(&token, "app:1").is_ok());
 }
@@ -157,7 +157,7 @@ fn an_unreadable_config_json_is_a_warning_and_means_anonymous() {
     let open = Registry::builder().bearer(Bearer::new().anonymous_pull()).start();
     let shut = Registry::builder().basic("me", PASSWORD).start();
     for (registry, code) in [(&open, 0), (&shut, 1)] {
-        registry.put_image("app", "1", &amd());
+        registry.put_image("app", "1", &amd64_image());
         let sandbox = Sandbox::new();
         let path = sandbox.write_config("{}");
         std::fs::remove_file(&path).expect("it is there");
@@ -174,7 +174,7 @@ fn an_unreadable_config_json_is_a_warning_and_means_anonymous() {
 #[test]
 fn certs_d_is_opened_only_where_docker_opens_it() {
     let registry = Registry::start();
-    registry.put_image("app", "1", &amd());
+    registry.put_image("app", "1", &amd64_image());
     let remote_host = format!("0.0.0.0:{}", registry.port());
     let builder = |host: &str| {
         let builder = FixtureBuilder::new();
@@ -199,7 +199,7 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
 /// As many repositories as a large list has, each of which is fetched from once.
 fn fetch_all(registry: &Registry, count: usize) {
     let names: Vec<_> = (0..count).map(|number| format!("team/repository-{number:03}")).collect();
-    names.iter().for_each(|name| drop(registry.put_image(name, "1", &amd())));
+    names.iter().for_each(|name| drop(registry.put_image(name, "1", &amd64_image())));
     let fixture = Fixture::with_login(registry, "me", PASSWORD);
     names.iter().for_each(|name| fixture.registry.announce(&repository(registry, name), Access::Pull));
     for name in &names {
@@ -242,7 +242,7 @@ fn too_large_tokens_are_requested_for_each_repository() {
     }
     // A 400 to a short header is about something else.
     let registry = short();
-    registry.put_image("app", "1", &amd());
+    registry.put_image("app", "1", &amd64_image());
     registry.add_fault(manifests(), Fault::status(400));
     let error = Fixture::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
     assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(RegistryErrorKind::Refused), 1));

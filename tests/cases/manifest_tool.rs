@@ -320,7 +320,7 @@ fn the_link_mquery_runs_mquery() {
 
 /// What another program does otherwise than ours, the layout of the list's JSON aside: that is docker's with us.
 fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
-    let both = |args: &[&str]| {
+    let run_theirs = |args: &[&str]| {
         let theirs = fixture.sandbox.command(other).args(args.iter().copied()).run();
         (theirs.code, theirs.out())
     };
@@ -350,7 +350,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
         ("docker", &["from-spec", "--ignore-missing", &missing]),
     ] {
         let args = [&["--plain-http", "push", "--type", kind][..], more].concat();
-        let (code, line) = both(&args);
+        let (code, line) = run_theirs(&args);
         let (their_list, their_line) = (fixture.list("app", "1"), fixture.digest_line("app", "1"));
         // The digest and the size are those of what was pushed.
         compare("the line", &args, line, their_line);
@@ -360,7 +360,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
         compare("the list", &args, their_list.to_string(), fixture.list("app", "1").to_string());
         for inspect in [&["inspect"][..], &["inspect", "--raw"], &["inspect", "--expand-config", "--raw"]] {
             let args = [&["--plain-http"], inspect, &[&name]].concat();
-            let ((code, text), ours) = (both(&args), fixture.manifest_tool(&args));
+            let ((code, text), ours) = (run_theirs(&args), fixture.manifest_tool(&args));
             compare("the exit code", &args, code.to_string(), ours.code.to_string());
             compare("the text", &args, text, ours.out());
         }
@@ -373,7 +373,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
         &["--plain-http", "push", "from-spec", "/no/such/file"],
         &["--plain-http", "push", "from-spec", &missing],
     ] {
-        let ((code, text), ours) = (both(args), fixture.manifest_tool(args));
+        let ((code, text), ours) = (run_theirs(args), fixture.manifest_tool(args));
         compare("the exit code", args, code.to_string(), ours.code.to_string());
         compare("the text", args, text, ours.out());
     }

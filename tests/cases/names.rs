@@ -30,28 +30,30 @@ impl Fixture {
 #[test]
 fn annotate_remove_and_inspect_take_the_name_of_the_index() {
     let fixture = Fixture::with_draft_of_indexes();
-    let (amd, arm) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
+    let (amd64, arm64) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
     let words = ["annotate", "@team/app:1", "@team/app:1-arm64", "--variant", "v8"];
     let annotated = fixture.run(&words).success();
     assert_eq!((annotated.out(), annotated.err()), (String::new(), String::new()));
-    assert_eq!(fixture.entry_of(&arm.digest())["platform"]["variant"], "v8");
+    assert_eq!(fixture.entry_of(&arm64.digest())["platform"]["variant"], "v8");
     let shown = fixture.run(&["inspect", "@team/app:1", "@team/app:1-arm64"]).success();
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
-    assert_eq!(shown, serde_json::from_slice::<Value>(&arm.manifest).unwrap());
+    assert_eq!(shown, serde_json::from_slice::<Value>(&arm64.manifest).unwrap());
     // A platform, and the beginning of a digest with and without its algorithm.
-    let words = [("linux/amd64", "a"), (&amd.digest()[..14], "b"), (&amd.digest()[7..14], "c"), (&amd.digest(), "d")];
+    let words =
+        [("linux/amd64", "a"), (&amd64.digest()[..14], "b"), (&amd64.digest()[7..14], "c"), (&amd64.digest(), "d")];
     for (word, key) in words {
         let _ = fixture.run(&["annotate", "@team/app:1", word, "--annotation", &format!("{key}=1")]).success();
-        assert_eq!(fixture.entry_of(&amd.digest())["annotations"][key], "1", "{word}");
+        assert_eq!(fixture.entry_of(&amd64.digest())["annotations"][key], "1", "{word}");
         let shown = fixture.run(&["inspect", "--raw", "@team/app:1", word]).success();
-        assert_eq!(shown.stdout, amd.manifest, "{word}");
+        assert_eq!(shown.stdout, amd64.manifest, "{word}");
     }
     let _ = fixture.run(&["push", "@team/app:1"]).success();
     let removed = fixture.run(&["remove", "@team/app:1", "@team/app:1-arm64"]).success();
-    let names = [arm.digest(), attestation_of(&arm).digest()].map(|digest| fixture.name(&format!("team/app@{digest}")));
+    let names =
+        [arm64.digest(), attestation_of(&arm64).digest()].map(|digest| fixture.name(&format!("team/app@{digest}")));
     assert_eq!(removed.out(), names.map(|name| format!("Removed {name}\n")).concat());
     assert_eq!(removed.err(), "");
-    assert_eq!(fixture.digests(LIST), [amd.digest(), attestation_of(&amd).digest()]);
+    assert_eq!(fixture.digests(LIST), [amd64.digest(), attestation_of(&amd64).digest()]);
 }
 
 #[test]
@@ -165,7 +167,7 @@ fn annotate_without_a_flag_says_that_nothing_was_changed() {
 #[test]
 fn a_variant_that_is_a_number_is_written_with_its_letter() {
     let fixture = Fixture::with_draft_of_indexes();
-    let arm = buildx_image("linux/arm64").digest();
+    let arm64 = buildx_image("linux/arm64").digest();
     let name = "@team/app:1-arm64";
     for (flags, variant, expected) in [
         (&["--variant", "8"][..], "v8", "the variant 8 of arm64 is written as v8\n"),
@@ -177,7 +179,7 @@ fn a_variant_that_is_a_number_is_written_with_its_letter() {
     ] {
         let output = fixture.run(&[&["annotate", "@team/app:1", name], flags].concat()).success();
         assert_eq!(output.err(), expected, "{flags:?}");
-        assert_eq!(fixture.entry_of(&arm)["platform"]["variant"], variant, "{flags:?}");
+        assert_eq!(fixture.entry_of(&arm64)["platform"]["variant"], variant, "{flags:?}");
     }
     fixture.registry.put_image("team/app", "arm", &buildx_image("linux/arm"));
     let output = fixture.run(&["add", "@team/app:1", "@team/app:arm", "--variant", "7"]).success();

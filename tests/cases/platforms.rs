@@ -26,10 +26,10 @@ fn platforms(value: &Value) -> Vec<Value> {
 #[test]
 fn commands_agree_on_platforms_that_a_list_does_not_give() {
     let fixture = Fixture::new();
-    let (amd, arm, s390x) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"), buildx_image("linux/s390x"));
-    let inner = Index::oci().image(&amd).build();
-    let nested = Index::oci().index(&inner).image_with(&arm, Value::Null, &[]).image(&s390x).build();
-    let bare = Index::oci().image_with(&amd, Value::Null, &[]).image_with(&arm, Value::Null, &[]).build();
+    let (amd64, arm64, s390x) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"), buildx_image("linux/s390x"));
+    let inner = Index::oci().image(&amd64).build();
+    let nested = Index::oci().index(&inner).image_with(&arm64, Value::Null, &[]).image(&s390x).build();
+    let bare = Index::oci().image_with(&amd64, Value::Null, &[]).image_with(&arm64, Value::Null, &[]).build();
     fixture.registry.put_index("app", "nested", &nested);
     fixture.registry.put_index("app", "bare", &bare);
     for (tag, expected, requests) in [
@@ -59,8 +59,8 @@ fn commands_agree_on_platforms_that_a_list_does_not_give() {
 #[test]
 fn a_platform_without_any_source_is_unknown() {
     let fixture = Fixture::new();
-    let (amd, notes) = (buildx_image("linux/amd64"), artifact("x/notes", b"notes"));
-    let index = Index::oci().image(&amd).image_with(&notes, Value::Null, &[]).build();
+    let (amd64, notes) = (buildx_image("linux/amd64"), artifact("x/notes", b"notes"));
+    let index = Index::oci().image(&amd64).image_with(&notes, Value::Null, &[]).build();
     fixture.registry.put_index("app", "1", &index);
     let text = fixture.run_recorded(&["platforms", "@app:1"]).success().out();
     assert!(text.ends_with(" * Supported platforms:\n   - linux/amd64\n   - unknown\n"), "{text}");

@@ -71,8 +71,8 @@ fn annotate_keeps_all_other_members_of_an_index() {
     let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "new=2"]).success();
     let _ = fixture.run(&["remove", "@app:1", "linux/amd64"]).success();
-    let arm = text(&before["manifests"][2]["digest"]);
-    let _ = fixture.run(&["annotate", "@app:1", &format!("@app@{arm}"), "--variant", "v8"]).success();
+    let arm64 = text(&before["manifests"][2]["digest"]);
+    let _ = fixture.run(&["annotate", "@app:1", &format!("@app@{arm64}"), "--variant", "v8"]).success();
     let _ = fixture.run(&["push", "@app:1"]).success();
     let (mut expected, found) = (before, fixture.list("app", "1"));
     expected["annotations"]["new"] = "2".into();
@@ -94,9 +94,9 @@ fn text(value: &Value) -> String {
 #[test]
 fn nested_indexes_are_published_unchanged() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64"), image("arm64"));
-    let inner = Index::oci().image(&amd).build();
-    let outer = Index::oci().index(&inner).image(&arm).build();
+    let (amd64, arm64) = (image("amd64"), image("arm64"));
+    let inner = Index::oci().image(&amd64).build();
+    let outer = Index::oci().index(&inner).image(&arm64).build();
     fixture.registry.put_index("dev/app", "1", &outer);
     let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
     let _ = fixture.run(&["push", "@prod/app:1"]).success();
@@ -107,12 +107,12 @@ fn nested_indexes_are_published_unchanged() {
 #[test]
 fn entries_of_unknown_type_are_published_unchanged() {
     let fixture = Fixture::new();
-    let amd = image("amd64");
-    fixture.registry.put_image("dev/app", &amd.digest(), &amd);
+    let amd64 = image("amd64");
+    fixture.registry.put_image("dev/app", &amd64.digest(), &amd64);
     let kind = "application/vnd.example.thing+json";
     let unknown = json!({"mediaType": kind, "digest": sha256(b"gone"), "size": 4, "x": 1});
-    let descriptor = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
-        "platform": amd.platform()});
+    let descriptor = json!({"mediaType": amd64.media_type, "digest": amd64.digest(), "size": amd64.manifest.len(),
+        "platform": amd64.platform()});
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, descriptor]});
     let bytes = index.to_string().into_bytes();
     fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, &bytes);
@@ -142,16 +142,16 @@ fn entries_of_unknown_type_are_published_unchanged() {
 #[test]
 fn a_manifest_of_unknown_type_is_copied_if_its_blobs_are_found() {
     let (fixture, far) = (Fixture::new(), Registry::builder().takes_any_manifest().start());
-    let amd = image("amd64");
-    fixture.registry.put_image("dev/app", &amd.digest(), &amd);
+    let amd64 = image("amd64");
+    fixture.registry.put_image("dev/app", &amd64.digest(), &amd64);
     let kind = "application/vnd.example.thing+json";
     let blob = fixture.registry.put_blob("dev/app", b"thing");
     let blob = json!({"mediaType": "application/octet-stream", "digest": blob, "size": 5});
     let thing = json!({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]}).to_string();
     let digest = fixture.registry.put_manifest("dev/app", &sha256(thing.as_bytes()), kind, thing.as_bytes());
     let unknown = json!({"mediaType": kind, "digest": digest, "size": thing.len()});
-    let descriptor = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
-        "platform": amd.platform()});
+    let descriptor = json!({"mediaType": amd64.media_type, "digest": amd64.digest(), "size": amd64.manifest.len(),
+        "platform": amd64.platform()});
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, descriptor]}).to_string();
     fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, index.as_bytes());
     let list = far.name("far/app:1");
@@ -164,11 +164,11 @@ fn a_manifest_of_unknown_type_is_copied_if_its_blobs_are_found() {
 #[test]
 fn referring_manifests_follow_their_image() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64"), image("arm64"));
+    let (amd64, arm64) = (image("amd64"), image("arm64"));
     let signature =
         |of: &Image| Image::oci().artifact_type("application/vnd.example.sig").config_raw("{}").subject(of).build();
-    let (amd_signature, arm_signature) = (signature(&amd), signature(&arm));
-    let index = [&amd, &arm, &amd_signature, &arm_signature]
+    let (amd_signature, arm_signature) = (signature(&amd64), signature(&arm64));
+    let index = [&amd64, &arm64, &amd_signature, &arm_signature]
         .into_iter()
         .fold(Index::oci(), |index, image| index.image_with(image, json!(null), &[]));
     fixture.registry.put_index("app", "1", &index.build());
@@ -178,12 +178,12 @@ fn referring_manifests_follow_their_image() {
         list["manifests"].as_array().expect("entries").iter().map(|line| text(&line["digest"])).collect()
     };
     let _ = fixture.run(&["create", "--platform", "linux/amd64", "@app:a", "@app:1"]).success();
-    assert_eq!(digests("@app:a"), [amd.digest(), amd_signature.digest()]);
+    assert_eq!(digests("@app:a"), [amd64.digest(), amd_signature.digest()]);
     let _ = fixture.run(&["create", "--attestations", "drop", "@app:b", "@app:1"]).success();
-    assert_eq!(digests("@app:b"), [amd.digest(), arm.digest()]);
+    assert_eq!(digests("@app:b"), [amd64.digest(), arm64.digest()]);
     let _ = fixture.run(&["create", "@app:c", "@app:1"]).success();
-    let _ = fixture.run(&["remove", "@app:c", &amd.digest()]).success();
-    assert_eq!(digests("@app:c"), [arm.digest(), arm_signature.digest()]);
+    let _ = fixture.run(&["remove", "@app:c", &amd64.digest()]).success();
+    assert_eq!(digests("@app:c"), [arm64.digest(), arm_signature.digest()]);
 }
 
 #[test]
@@ -233,14 +233,14 @@ fn docker_keeps_carried_descriptors_in_the_draft() {
         return;
     }
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64"), image("arm64"));
-    let index = Index::oci().image(&arm).image(&amd).annotation("k", "v").build();
+    let (amd64, arm64) = (image("amd64"), image("arm64"));
+    let index = Index::oci().image(&arm64).image(&amd64).annotation("k", "v").build();
     fixture.registry.put_index("app", "1", &index);
     fixture.registry.put_image("app", "s390x", &image("s390x"));
     let docker = |args: &[&str]| fixture.sandbox.tool(&Tool::Docker).args(fixture.registry.words(args)).run().success();
     let _ = fixture.run(&["create", "@app:2", "@app:1"]).success();
     assert!(docker(&["inspect", "@app:2"]).out().contains("arm64"));
-    let _ = docker(&["annotate", "@app:2", &format!("@app@{}", amd.digest()), "--os-version", "9"]);
+    let _ = docker(&["annotate", "@app:2", &format!("@app@{}", amd64.digest()), "--os-version", "9"]);
     let _ = docker(&["create", "--amend", "--insecure", "@app:2", "@app:s390x"]);
     let _ = fixture.run(&["push", "@app:2"]).success();
     let list = fixture.list("app", "2");

@@ -17,12 +17,12 @@ use testkit::certs::self_signed_docs;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, amd, digest, lines, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, digest, lines, repository};
 use super::clocks::RecordingClock;
 
 fn seeded() -> (Registry, Image) {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     (registry, image)
 }
@@ -231,7 +231,7 @@ fn idempotent_writes_are_retried() {
 fn with_tokens(config: &str, clock: &Arc<RecordingClock>) -> (Registry, Fixture) {
     let bearer = Bearer::new().user("me", "hunter2").refresh_token("identity");
     let registry = Registry::builder().bearer(bearer).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let config = format!(r#"{{"auths":{{"{}":{config}}}}}"#, registry.host());
     let fixture = FixtureBuilder::new().config(&config).retries(3, Arc::clone(clock) as Arc<dyn Clock>).build();
     (registry, fixture)

@@ -13,7 +13,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, tree};
 
 use super::OURS;
-use super::client_fixture::{Fixture, FixtureBuilder, amd};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
 
 const PASSWORD: &str = "hunter2-tops3cret";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.a-registry-token-that-is-fairly-long.c2lnbmF0dXJl";
@@ -74,7 +74,7 @@ fn a_login_that_a_registry_repeats_is_redacted() {
     for text in [header.as_str(), PASSWORD, &forms()[2]] {
         for fault in echoing_faults(text) {
             let registry = Registry::builder().basic("me", PASSWORD).start();
-            registry.put_image("a", "1", &amd());
+            registry.put_image("a", "1", &amd64_image());
             let fixture = Fixture::with_login(&registry, "me", PASSWORD);
             assert_silent(&client_texts(&registry, &fixture, fault));
         }
@@ -85,7 +85,7 @@ fn a_login_that_a_registry_repeats_is_redacted() {
 fn a_token_that_a_registry_repeats_is_redacted() {
     for fault in echoing_faults(&format!("Bearer {TOKEN}")).into_iter().chain(echoing_faults(TOKEN)) {
         let registry = Registry::builder().bearer(Bearer::new().registry_token(TOKEN)).start();
-        registry.put_image("a", "1", &amd());
+        registry.put_image("a", "1", &amd64_image());
         let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{TOKEN}"}}}}}}"#, registry.host());
         let text = client_texts(&registry, &FixtureBuilder::new().config(&config).build(), fault);
         assert_silent(&text);
@@ -117,7 +117,7 @@ fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
 #[test]
 fn the_whole_program_prints_no_secret() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let sandbox = Sandbox::new();
     sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, registry.host(), login()));
     let name = format!("{}/a:1", registry.host());
@@ -137,7 +137,7 @@ fn the_whole_program_prints_no_secret() {
 #[test]
 fn a_login_by_flags_overrides_the_stored_one() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let wrong = BASE64_STANDARD.encode("other:wrong");
     let builder =
         || FixtureBuilder::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
@@ -154,7 +154,7 @@ fn remote_name(registry: &Registry) -> String {
 #[test]
 fn a_login_is_sent_over_plain_http_only_with_insecure() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let builder = || FixtureBuilder::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
     let error = builder().build().manifest_of(&remote_name(&registry)).expect_err("it speaks plain HTTP");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::PlainHttp, 0));
@@ -166,7 +166,7 @@ fn a_login_is_sent_over_plain_http_only_with_insecure() {
 #[test]
 fn insecure_does_not_fall_back_further() {
     let registry = Registry::start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     FixtureBuilder::new().plain_http().build().manifest_of(&remote_name(&registry)).expect("it speaks plain HTTP");
     assert_eq!((registry.connections(), registry.requests().len()), (1, 1), "no handshake came before");
 }
@@ -175,7 +175,7 @@ fn insecure_does_not_fall_back_further() {
 #[test]
 fn no_secret_stays_behind_in_a_file() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
-    registry.put_image("a", "1", &amd());
+    registry.put_image("a", "1", &amd64_image());
     let sandbox = Sandbox::new();
     let temporary = sandbox.path().join("tmp");
     std::fs::create_dir(&temporary).expect("a folder");

@@ -84,7 +84,7 @@ fn every_caller_that_searches_the_path_reaches_the_shim() {
                   subprocess.run(['docker', '-D', '--config', '/c', 'manifest', 'version'], check=True)\n\
                   sys.exit(subprocess.run(['docker', 'ps', 'a b']).returncode)\n";
     sandbox.write("caller.py", python);
-    let both = |prefix: &str| {
+    let both_calls = |prefix: &str| {
         let [manifest, ps] = ["docker -D --config /c manifest version", "docker ps 'a b'"];
         format!("{prefix} {manifest} && {prefix} {ps}")
     };
@@ -95,9 +95,9 @@ fn every_caller_that_searches_the_path_reaches_the_shim() {
         ("script for bash", "./gnu".to_owned(), "bash"),
         ("make", "make -s --no-print-directory 2>/dev/null || exit 42".to_owned(), "make"),
         ("xargs", xargs.to_owned(), "xargs"),
-        ("env", both("env A=1"), "env"),
-        ("timeout", both("timeout 60"), "timeout"),
-        ("nice", both("nice"), "nice"),
+        ("env", both_calls("env A=1"), "env"),
+        ("timeout", both_calls("timeout 60"), "timeout"),
+        ("nice", both_calls("nice"), "nice"),
         ("subprocess", "python3 caller.py".to_owned(), "python3"),
         ("dash", "dash posix".to_owned(), "dash"),
         ("BusyBox", "busybox sh posix".to_owned(), "busybox"),

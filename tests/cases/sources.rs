@@ -32,8 +32,9 @@ fn sorted(digests: &[&Image]) -> Vec<String> {
 #[test]
 fn an_index_is_taken_apart_and_its_attestations_come_along() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let index = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).annotation("k", "v").build();
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let index =
+        Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).annotation("k", "v").build();
     fixture.registry.put_index("app", "multi", &index);
     fixture.registry.clear();
     let created = fixture.run(&["create", "@app:1", "@app:multi"]).success();
@@ -68,16 +69,16 @@ fn a_list_can_be_imported_under_its_own_name() {
 #[test]
 fn platforms_are_picked_and_attestations_dropped() {
     let fixture = Fixture::new();
-    let (amd, arm, s390x) = (image("amd64", "a"), image("arm64", "b"), image("s390x", "c"));
-    let index = Index::oci().image(&amd).image(&arm).image(&s390x).attestation(&amd).attestation(&s390x).build();
+    let (amd64, arm64, s390x) = (image("amd64", "a"), image("arm64", "b"), image("s390x", "c"));
+    let index = Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation(&amd64).attestation(&s390x).build();
     fixture.registry.put_index("app", "multi", &index);
     fixture.registry.clear();
     let flags = ["create", "--platform", "linux/amd64,linux/aarch64", "@app:1", "@app:multi"];
     let _ = fixture.run(&flags).success();
-    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd, &arm, &index.images[3]]));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64, &index.images[3]]));
     assert_eq!(fixture.take_requests().len(), 4, "what is not picked is not fetched");
     let _ = fixture.run(&["create", "--attestations=drop", "@app:2", "@app:multi"]).success();
-    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&amd, &arm, &s390x]));
+    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&amd64, &arm64, &s390x]));
     let refused = fixture.run(&["create", "@app:3", "@app:multi", "--platform", "linux/riscv64"]);
     assert_eq!(refused.code, 1);
     let message = refused.err();
@@ -117,14 +118,14 @@ fn amend_refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
 #[test]
 fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let first = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let first = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).build();
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
-    let annotated = fixture.name(&format!("app@{}", amd.digest()));
+    let annotated = fixture.name(&format!("app@{}", amd64.digest()));
     let _ = fixture.run(&["annotate", "@app:1", &annotated, "--os-version", "9"]).success();
-    let amd = image("amd64", "a, rebuilt");
-    let second = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
+    let amd64 = image("amd64", "a, rebuilt");
+    let second = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).build();
     fixture.registry.put_index("app", "multi", &second);
     let amended = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
     assert_eq!(
@@ -134,7 +135,7 @@ fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
     let all: Vec<&Image> = second.images.iter().collect();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
     let lines = fixture.entries("@app:1");
-    let line = lines.iter().find(|line| text(&line["digest"]) == amd.digest()).expect("the new image");
+    let line = lines.iter().find(|line| text(&line["digest"]) == amd64.digest()).expect("the new image");
     assert_eq!(text(&line["platform"]["os.version"]), "9");
     fixture.registry.clear();
     let _ = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
@@ -171,8 +172,8 @@ fn debug_after_the_verb_shows_the_requests() {
 #[test]
 fn images_are_added_and_removed_one_by_one() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let index = Index::oci().image(&amd).image(&arm).attestation(&arm).build();
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let index = Index::oci().image(&amd64).image(&arm64).attestation(&arm64).build();
     fixture.registry.put_index("app", "multi", &index);
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let refused = fixture.run(&["add", "@app:1", "@app:s390x"]);
@@ -180,9 +181,9 @@ fn images_are_added_and_removed_one_by_one() {
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let added = fixture.run(&["add", "@app:1", "@app:s390x", "--annotation", "k=v"]).success();
     assert_eq!(added.out(), format!("Added {} (linux/s390x)\n", fixture.name("app:s390x")));
-    let removed = fixture.run(&["remove", "@app:1", "linux/arm64", &amd.digest()[..14]]).success();
+    let removed = fixture.run(&["remove", "@app:1", "linux/arm64", &amd64.digest()[..14]]).success();
     let removed_line = |image: &Image| format!("Removed {}\n", fixture.name(&format!("app@{}", image.digest())));
-    assert_eq!(removed.out(), removed_line(&arm) + &removed_line(&index.images[2]) + &removed_line(&amd));
+    assert_eq!(removed.out(), removed_line(&arm64) + &removed_line(&index.images[2]) + &removed_line(&amd64));
     assert_eq!(fixture.sorted_digests("@app:1"), [image("s390x", "c").digest()]);
     let missing = fixture.run(&["remove", "@app:1", "linux/arm64"]);
     assert_eq!(

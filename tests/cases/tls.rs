@@ -66,8 +66,8 @@ fn several_authorities_are_trusted_from_one_or_more_files() {
     let (first, second) = (Authority::new("one"), Authority::new("two"));
     let Some(mut fixture) = Fixture::https(&second.server(LOOPBACK_NAMES), None) else { return };
     let folder = fixture.certs_d();
-    let both = format!("A remark, as openssl -text writes it\n{}{}", first.cert_pem(), second.cert_pem());
-    write_pem(&folder, "bundle.crt", &both);
+    let two_certificates = format!("A remark, as openssl -text writes it\n{}{}", first.cert_pem(), second.cert_pem());
+    write_pem(&folder, "bundle.crt", &two_certificates);
     Authority::new("three").write(&folder, "another.crt");
     fixture.create_and_push();
 }
@@ -190,8 +190,8 @@ fn insecure_trusts_any_certificate() {
         authority.server(&["elsewhere.test"]),
     ] {
         let Some(fixture) = Fixture::https(&pair, None) else { return };
-        let [verb, list, amd, arm] = fixture.create_args();
-        let _ = fixture.ours(&[&verb, "--insecure", &list, &amd, &arm]).success();
+        let [verb, list, amd64, arm64] = fixture.create_args();
+        let _ = fixture.ours(&[&verb, "--insecure", &list, &amd64, &arm64]).success();
         let pushed = fixture.ours(&["push", "--insecure", &list]).success();
         assert_eq!(pushed.out(), fixture.pushed_lines());
         fixture.assert_pushed();

@@ -58,10 +58,10 @@ impl DockerFixture {
     fn client(&self, program: &[&str], flags: &[&str]) -> (ClientOutcome, Output) {
         let _ = std::fs::remove_dir_all(self.fixture.sandbox.store());
         self.fixture.storage.remove_repository("team/app");
-        let [verb, list, amd, arm] = self.fixture.create_args();
+        let [verb, list, amd64, arm64] = self.fixture.create_args();
         let mut args = vec![verb.as_str()];
         args.extend(flags);
-        args.extend([list.as_str(), &amd, &arm]);
+        args.extend([list.as_str(), &amd64, &arm64]);
         let create = self.run(program, &args);
         let mut outcome = ClientOutcome { create: (create.code, create.out()), push: None, pushed: None };
         if create.code != 0 {

@@ -71,7 +71,7 @@ impl Fixture {
         Some(fixture.with_settings())
     }
 
-    /// The images, under `app`, `oci` and `arm`.
+    /// The images, under `app`, `oci` and `arm64`.
     fn seed(&self) {
         for platform in ["linux/amd64", "linux/arm64/v8"] {
             let tag = platform.split('/').nth(1).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A TCP proxy, the common part of [`crate::latency_link`] and [`crate::relay`]: it connects to a server for each accepted
-//! connection, and closes all of them when it is dropped.
+//! A TCP proxy, the common part of [`crate::latency_link`] and [`crate::relay`]: it connects to a server for each
+//! accepted connection, and closes all of them when it is dropped.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -21,17 +21,17 @@ fn round_trip(fixture: &Fixture, flags: &[&str], list: (&str, &str)) -> String {
 #[test]
 fn export_of_a_published_index_applies_to_the_same_list() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64"), Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build());
+    let (amd64, arm64) = (image("amd64"), Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build());
     let windows = Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["x"]).layer("w").build();
     // The lists say less of two images than these do.
     let bare = json!({ "architecture": "arm64", "os": "linux" });
     let bare_windows = json!({ "architecture": "amd64", "os": "windows" });
     let index = Index::oci()
-        .image_with(&arm, bare, &[("$of", "the entry: \"arm\"")])
-        .image(&amd)
+        .image_with(&arm64, bare, &[("$of", "the entry: \"arm\"")])
+        .image(&amd64)
         .image(&windows)
         .image_with(&windows, bare_windows, &[])
-        .attestation(&amd)
+        .attestation(&amd64)
         .annotation("org.example.k", "v: ${W}")
         .artifact_type("application/vnd.example")
         .build();
@@ -39,7 +39,7 @@ fn export_of_a_published_index_applies_to_the_same_list() {
     fixture.registry.clear();
     let spec = round_trip(&fixture, &["--remote"], ("src/multi", "1"));
     assert!(spec.starts_with(&format!("image: \"{}\"\n", fixture.name("src/multi:1"))), "{spec}");
-    assert!(spec.contains(&format!("{}@{}", fixture.name("src/multi"), arm.digest())), "{spec}");
+    assert!(spec.contains(&format!("{}@{}", fixture.name("src/multi"), arm64.digest())), "{spec}");
     assert!(spec.contains("type: oci\n") && spec.contains("vnd.docker.reference.type"), "{spec}");
     fixture.registry.clear();
     let file = fixture.sandbox.path().join("spec.yaml");
@@ -60,8 +60,8 @@ fn export_of_a_docker_list_keeps_its_features() {
 #[test]
 fn export_of_a_draft_applies_to_the_same_list() {
     let fixture = Fixture::with_sources(&["amd64", "s390x"]);
-    let arm = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build();
-    let index = Index::oci().image_with(&arm, json!({ "architecture": "arm64", "os": "linux" }), &[]).build();
+    let arm64 = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build();
+    let index = Index::oci().image_with(&arm64, json!({ "architecture": "arm64", "os": "linux" }), &[]).build();
     fixture.registry.put_index("src/multi", "1", &index);
     let _ = fixture.run(&["create", "@app:1", "@src/amd64:1", "@src/s390x:1", "@src/multi:1"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "@src/s390x:1", "--annotation", "k=v", "--os-version", "9"]).success();
@@ -87,13 +87,13 @@ fn export_of_a_draft_applies_to_the_same_list() {
 #[test]
 fn export_of_one_image_for_several_platforms_applies_as_a_draft() {
     let fixture = Fixture::with_sources(&["amd64"]);
-    let amd = image("amd64");
+    let amd64 = image("amd64");
     let platform_of = |variant: &str| json!({ "architecture": "amd64", "os": "linux", "variant": variant });
     let index = Index::oci()
-        .image(&amd)
-        .image_with(&amd, platform_of("v2"), &[])
-        .image_with(&amd, platform_of("v3"), &[("k", "v")])
-        .image_with(&amd, platform_of("v4"), &[])
+        .image(&amd64)
+        .image_with(&amd64, platform_of("v2"), &[])
+        .image_with(&amd64, platform_of("v3"), &[("k", "v")])
+        .image_with(&amd64, platform_of("v4"), &[])
         .build();
     fixture.registry.put_index("src/multi", "1", &index);
     let spec = fixture.run(&["export", "--remote", "@src/multi:1"]).success().out();
@@ -109,7 +109,7 @@ fn export_of_one_image_for_several_platforms_applies_as_a_draft() {
         names
     };
     let expected = |names: &[(&str, &str)]| -> Vec<(String, String)> {
-        let name = |rest: &str| fixture.name(&format!("{rest}@{}", amd.digest()));
+        let name = |rest: &str| fixture.name(&format!("{rest}@{}", amd64.digest()));
         names.iter().map(|(platform, rest)| ((*platform).to_owned(), name(rest))).collect()
     };
     let expected_images = [
@@ -165,9 +165,9 @@ fn export_gives_a_tag_to_a_list_named_by_digest() {
     fixture.registry.put_index("src/multi", "1", &index);
     let digest = index.digest();
     let exported = fixture.run(&["export", "--remote", &format!("@src/multi:1@{digest}")]).success();
-    let both = (exported.out(), exported.err());
+    let by_digest = (exported.out(), exported.err());
     let plain = fixture.run(&["export", "--remote", "@src/multi:1"]).success();
-    assert_eq!(both, (plain.out(), String::new()), "the tag is what apply publishes");
+    assert_eq!(by_digest, (plain.out(), String::new()), "the tag is what apply publishes");
     let name = format!("@src/multi@{digest}");
     let exported = fixture.run(&["export", &name]).success();
     let warning = format!(

@@ -46,14 +46,14 @@ fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
 #[test]
 fn apply_selects_a_platform_from_an_index() {
     let fixture = Fixture::new();
-    let (amd, arm, s390x) = (image("amd64"), image("arm64"), image("s390x"));
-    let index = Index::oci().image(&amd).image(&arm).image(&s390x).attestation(&amd).attestation(&arm).build();
+    let (amd64, arm64, s390x) = (image("amd64"), image("arm64"), image("s390x"));
+    let index = Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation(&amd64).attestation(&arm64).build();
     fixture.registry.put_index("multi", "1", &index);
     fixture.registry.clear();
     let spec = "image: '@app:1'\nmanifests:\n- image: '@multi:1'\n  platform: {os: linux, architecture: aarch64}\n";
     let _ = fixture.apply(spec, &[]).success();
     let attested = index.images[4].digest();
-    let expected = [(arm.digest(), "linux/arm64".to_owned()), (attested, "unknown/unknown".to_owned())];
+    let expected = [(arm64.digest(), "linux/arm64".to_owned()), (attested, "unknown/unknown".to_owned())];
     assert_eq!(fixture.digests_and_platforms("app", "1"), expected);
     let fetched: Vec<String> =
         fixture.take_requests().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
@@ -90,10 +90,10 @@ fn a_whole_index_is_flattened_and_is_that_index_again() {
 #[test]
 fn the_platform_in_the_spec_overrides_the_image() {
     let fixture = Fixture::new();
-    let arm = Image::oci().platform("linux", "arm").variant("v7").layer("arm").build();
+    let arm_v7 = Image::oci().platform("linux", "arm").variant("v7").layer("arm").build();
     let windows =
         Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["win32k"]).layer("w").build();
-    fixture.registry.put_image("src/arm", "1", &arm);
+    fixture.registry.put_image("src/arm", "1", &arm_v7);
     fixture.registry.put_image("src/windows", "1", &windows);
     for (platform, expected) in [
         ("{architecture: arm}", "linux/arm/v7"),
@@ -219,8 +219,8 @@ fn apply_template_is_equal_to_a_spec() {
     }
     let template = fixture.name("app:OS-ARCHVARIANT");
     let args = ["--platforms", "linux/amd64,linux/arm/v7", "--template", &template, "--target", "@app:1"];
-    let both = [&["apply"], &args[..], &["--target", "@other:1"]].concat();
-    let _ = fixture.run(&both).success();
+    let two_targets = [&["apply"], &args[..], &["--target", "@other:1"]].concat();
+    let _ = fixture.run(&two_targets).success();
     for repository in ["app", "other"] {
         assert_eq!(fixture.listed_platforms(repository, "1"), ["linux/amd64", "linux/arm/v7"]);
     }

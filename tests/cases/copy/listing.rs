@@ -6,7 +6,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::image::sha256;
 use testkit::loopback::{Bearer, Fault, RedirectTarget, Registry, Rule};
 
-use super::super::client_fixture::{Fixture, amd, digest, lines, repository};
+use super::super::client_fixture::{Fixture, amd64_image, digest, lines, repository};
 
 fn tag(text: &str) -> ManifestName {
     ManifestName::Tag(text.to_owned())
@@ -15,7 +15,7 @@ fn tag(text: &str) -> ManifestName {
 #[test]
 fn a_manifest_check_is_one_head() {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let (image_digest, other) = (digest(&image.digest()), digest(&sha256(b"other")));
@@ -35,7 +35,7 @@ fn a_manifest_check_is_one_head() {
 fn a_head_without_a_digest_falls_back_to_get() {
     for fault in [Fault::NoDigestHeader, Fault::status(405)] {
         let registry = Registry::start();
-        let image = amd();
+        let image = amd64_image();
         registry.put_image("a", "1", &image);
         registry.add_fault(Rule::on("HEAD", ""), fault);
         let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
@@ -102,7 +102,7 @@ fn a_blob_from_memory_is_two_requests() {
 fn tags_are_listed_page_by_page() {
     for builder in [Registry::builder(), Registry::builder().absolute_links()] {
         let registry = builder.page_limit(2).start();
-        let image = amd();
+        let image = amd64_image();
         let all = ["1", "2", "3", "4", "5"];
         all.iter().for_each(|tag| drop(registry.put_image("a", tag, &image)));
         let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
@@ -157,7 +157,7 @@ fn a_repository_without_tags_is_empty_and_an_invalid_list_is_an_error() {
 #[test]
 fn a_manifest_is_deleted_by_its_digest() {
     let registry = Registry::start();
-    let image = amd();
+    let image = amd64_image();
     registry.put_image("a", "1", &image);
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let name = ManifestName::Digest(digest(&image.digest()));
@@ -171,7 +171,7 @@ fn a_manifest_is_deleted_by_its_digest() {
 #[test]
 fn referrers_are_returned_as_the_registry_serves_them() {
     let registry = Registry::start();
-    let subject = digest(&amd().digest());
+    let subject = digest(&amd64_image().digest());
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let fetched = fixture.registry.referrers(&repo, &subject).expect("it answers").expect("it knows of referrers");
     assert_eq!(fetched.media_type, OCI_INDEX);
@@ -179,7 +179,7 @@ fn referrers_are_returned_as_the_registry_serves_them() {
     assert_eq!(registry.requests()[0].header("Accept"), Some(OCI_INDEX));
     for old in [Registry::builder().without_referrers(), Registry::builder().referrers_as_html()] {
         let old = old.start();
-        old.put_image("a", "1", &amd());
+        old.put_image("a", "1", &amd64_image());
         assert_eq!(fixture.registry.referrers(&repository(&old, "a"), &subject), Ok(None));
         assert_eq!((registry.requests().len(), old.requests().len()), (1, 1));
     }

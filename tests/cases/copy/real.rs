@@ -83,7 +83,7 @@ fn a_copy_resumes_after_cut_connections() {
 #[test]
 fn registry_operations_work_on_a_real_registry() {
     let Some((registry, _)) = two_registries() else { return };
-    let image = super::super::client_fixture::amd();
+    let image = super::super::client_fixture::amd64_image();
     Client::new(registry.addr()).push_image("a", "1", &image);
     Client::new(registry.addr()).push_image("a", "2", &image);
     let fixture = Fixture::new();

@@ -18,8 +18,8 @@ fn links_devices_and_fifos_are_refused_and_nothing_is_waited_for() {
     let fixture = Fixture::new();
     let only = "only files and directories are read";
     let root = fixture.sandbox.path();
-    fixture.sandbox.write("digest", fixture.amd.digest());
-    fixture.folder("d", &[&fixture.amd]);
+    fixture.sandbox.write("digest", fixture.amd64.digest());
+    fixture.folder("d", &[&fixture.amd64]);
     symlink("digest", root.join("link")).expect("a link");
     symlink("d", root.join("folder-link")).expect("a link");
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
@@ -43,16 +43,16 @@ fn a_folder_has_digests_and_nothing_else() {
     let fixture = Fixture::new();
     std::fs::create_dir(fixture.sandbox.path().join("empty")).expect("a folder");
     assert_eq!(refusal(&fixture, "empty"), "empty is an empty directory: it should have a file named by a digest");
-    fixture.folder("d", &[&fixture.amd]);
+    fixture.folder("d", &[&fixture.amd64]);
     std::fs::create_dir(fixture.sandbox.path().join("d/leg")).expect("a folder");
     assert_eq!(refusal(&fixture, "d"), "d/leg is an empty directory: it should have a file named by a digest");
     let stray = "is not an empty file named by a digest, as all files of the directory have to be";
-    for (name, content) in [("README", ""), (hex(&fixture.arm.digest()), "not empty"), (".hidden", "")] {
+    for (name, content) in [("README", ""), (hex(&fixture.arm64.digest()), "not empty"), (".hidden", "")] {
         let path = fixture.sandbox.write(format!("e/{name}"), content);
         assert_eq!(refusal(&fixture, "e"), format!("e/{name} {stray}"));
         std::fs::remove_file(path).expect("the file");
     }
-    fixture.sandbox.write(format!("f/a/b/{}", hex(&fixture.amd.digest())), "");
+    fixture.sandbox.write(format!("f/a/b/{}", hex(&fixture.amd64.digest())), "");
     assert_eq!(refusal(&fixture, "f"), format!("f/a/b {stray}"));
 }
 
@@ -60,7 +60,7 @@ fn a_folder_has_digests_and_nothing_else() {
 #[test]
 fn a_folder_of_other_files_is_one_message() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd]);
+    fixture.folder("d", &[&fixture.amd64]);
     (1..=12).for_each(|number| drop(fixture.sandbox.write(format!("d/file{number:02}"), "x")));
     std::fs::create_dir(fixture.sandbox.path().join("d/out")).expect("a folder");
     let refused = fixture.run(&["create", "--from=d", "@app:1"]).err();
@@ -76,7 +76,7 @@ fn a_folder_of_other_files_is_one_message() {
 #[test]
 fn size_number_and_depth_of_build_files_are_bounded() {
     let fixture = Fixture::new();
-    let path = fixture.sandbox.write("large", fixture.amd.digest());
+    let path = fixture.sandbox.write("large", fixture.amd64.digest());
     // Sparse: a hole is read as zeros.
     std::fs::File::options().append(true).open(path).expect("the file").set_len((16 << 20) + 1).expect("its length");
     assert_eq!(refusal(&fixture, "large"), "large has more than 16777216 bytes");

@@ -4,9 +4,12 @@ use super::*;
 
 /// The file's text with the digests of the two images in the place of AMD and ARM, and the host in that of HOST.
 fn filled(fixture: &Fixture, text: &str) -> String {
-    let (amd, arm) = (fixture.amd.digest(), fixture.arm.digest());
-    let text = text.replace("SIZE", &fixture.amd.manifest.len().to_string());
-    text.replace("AMD", &amd).replace("ARM", &arm).replace("HEX", hex(&amd)).replace("HOST", &fixture.registry.host())
+    let (amd64, arm64) = (fixture.amd64.digest(), fixture.arm64.digest());
+    let text = text.replace("SIZE", &fixture.amd64.manifest.len().to_string());
+    text.replace("AMD", &amd64)
+        .replace("ARM", &arm64)
+        .replace("HEX", hex(&amd64))
+        .replace("HOST", &fixture.registry.host())
 }
 
 /// Every kind of one image, the one for amd64.
@@ -44,9 +47,9 @@ fn every_kind_of_build_file_is_read_from_files_and_standard_input() {
         let list = format!("@app:{number}");
         let created = fixture.run(&["create", "--from=file", &list]);
         assert_eq!((created.code, created.err()), (0, String::new()), "{tool}");
-        assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool}");
+        assert_eq!(fixture.drafted(&list), [fixture.amd64.digest()], "{tool}");
         let _ = fixture.run_with(&["create", "--replace", "--from=-", &list], &text).success();
-        assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool} on standard input");
+        assert_eq!(fixture.drafted(&list), [fixture.amd64.digest()], "{tool} on standard input");
     }
 }
 
@@ -54,10 +57,10 @@ fn every_kind_of_build_file_is_read_from_files_and_standard_input() {
 #[test]
 fn the_size_in_a_descriptor_is_that_of_the_manifest() {
     let fixture = Fixture::new();
-    let size = fixture.amd.manifest.len();
+    let size = fixture.amd64.manifest.len();
     let descriptor = r#"{"mediaType":"m","digest":"AMD","size":SIZE}"#;
     let buildx = format!(r#"{{"containerimage.descriptor":{descriptor},"image.name":"HOST/app"}}"#);
-    let image = fixture.registry.name(&format!("app@{}", fixture.amd.digest()));
+    let image = fixture.registry.name(&format!("app@{}", fixture.amd64.digest()));
     let wrong = format!("file: the manifest of {image} has {size} bytes, and the file says {size}0\n");
     for text in [descriptor, &buildx] {
         fixture.sandbox.write("file", filled(&fixture, text));
@@ -99,7 +102,7 @@ fn a_file_that_is_cut_off_is_an_error_that_names_it() {
     for (tool, text) in ONE {
         let text = filled(&fixture, text);
         let whole = text.trim_end().len();
-        let digest = text.find(hex(&fixture.amd.digest())).expect("a digest");
+        let digest = text.find(hex(&fixture.amd64.digest())).expect("a digest");
         for end in [0, 1, digest, digest + 10, digest + 63, whole - 1].into_iter().filter(|end| *end < whole) {
             // The digest alone is whole already, where a name follows it.
             let cut = &text[..end];
@@ -147,16 +150,16 @@ fn targets_are_selected_and_repositories_are_printed() {
     let refused = fixture.run(&["create", "--from=bake.json", "@app:1"]).err();
     assert!(refused.starts_with("bake.json: the file has several targets: web, db\nhint: choose one with --target"));
     let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "@app:1"]).success();
-    assert_eq!(fixture.drafted("@app:1"), [fixture.amd.digest()]);
+    assert_eq!(fixture.drafted("@app:1"), [fixture.amd64.digest()]);
     let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "--target=db", "@app:2"]).success();
-    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd, &fixture.arm]));
-    fixture.sandbox.write("digest", fixture.amd.digest());
+    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    fixture.sandbox.write("digest", fixture.amd64.digest());
     let refused = fixture.run(&["create", "--from=digest", "--target=web", "@app:3"]).err();
     assert!(refused.starts_with("--target web: no file of --from has targets\n"), "{refused}");
     // A list in another repository than its images.
     let repository = fixture.registry.name("app");
     let _ = fixture.run(&["create", "--from=digest", "--repository", &repository, "@lists:1"]).success();
-    assert_eq!(fixture.drafted("@lists:1"), [fixture.amd.digest()]);
+    assert_eq!(fixture.drafted("@lists:1"), [fixture.amd64.digest()]);
     let refused = fixture.run(&["create", "--from=digest", "--repository=h.example/app:1", "@lists:2"]);
     assert_eq!(refused.code, 125, "{}", refused.err());
 }
@@ -165,7 +168,7 @@ fn targets_are_selected_and_repositories_are_printed() {
 #[test]
 fn from_reads_files_that_we_wrote() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
+    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
     let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
     let pushed = fixture
         .run(&["push", "--format=json", "--digest-file=digest", "--metadata-file=meta.json", "@app:1"])
@@ -176,7 +179,7 @@ fn from_reads_files_that_we_wrote() {
     for (number, file) in ["digest", "meta.json", "pushed.json", "list.yaml"].into_iter().enumerate() {
         let list = format!("@app:again{number}");
         let _ = fixture.run(&["create", "--from", file, &list]).success();
-        assert_eq!(fixture.drafted(&list), sorted(&[&fixture.amd, &fixture.arm]), "{file}");
+        assert_eq!(fixture.drafted(&list), sorted(&[&fixture.amd64, &fixture.arm64]), "{file}");
     }
     let dry = fixture.run(&["push", "--format=json", "--dry-run", "@app:1"]).success().out();
     let refused = fixture.run_with(&["create", "--from=-", "@app:2"], &dry).err();

@@ -17,10 +17,10 @@ fn a_spec_names_files_beside_its_images() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let digest = image("s390x", "c").digest();
-    fixture.folder("ci/digests", &[&fixture.amd]);
+    fixture.folder("ci/digests", &[&fixture.amd64]);
     let bake = format!(
         r#"{{"web":{{"containerimage.digest":"{}"}},"db":{{"containerimage.digest":"{}"}}}}"#,
-        fixture.arm.digest(),
+        fixture.arm64.digest(),
         fixture.stale.digest()
     );
     fixture.sandbox.write("ci/bake.json", bake);
@@ -33,34 +33,34 @@ fn a_spec_names_files_beside_its_images() {
     // A path begins where the file is, wherever the command is run.
     let _ =
         fixture.run(&["apply", "-f", "ci/lists.yaml", "--require", "linux/amd64,linux/arm64,linux/s390x"]).success();
-    assert_eq!(fixture.served("1"), [digest, fixture.amd.digest(), fixture.arm.digest()]);
+    assert_eq!(fixture.served("1"), [digest, fixture.amd64.digest(), fixture.arm64.digest()]);
     // On standard input it begins where the command is run; files may name all images.
     let spec = format!("image: {host}/app:2\nfrom: ci/digests\n");
     let _ = fixture.run_with(&["apply", "-f", "-"], &spec).success();
-    assert_eq!(fixture.served("2"), [fixture.amd.digest()]);
+    assert_eq!(fixture.served("2"), [fixture.amd64.digest()]);
 }
 
 #[test]
 fn apply_takes_files_by_flags() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
+    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
     let _ = fixture.run(&["apply", "--from=d", "--target", "@app:1", "--target", "@app:2"]).success();
     let mut served = fixture.served("1");
     served.sort();
-    assert_eq!((served, fixture.served("1")), (sorted(&[&fixture.amd, &fixture.arm]), fixture.served("2")));
+    assert_eq!((served, fixture.served("1")), (sorted(&[&fixture.amd64, &fixture.arm64]), fixture.served("2")));
     assert!(!fixture.has_draft("@app:1"));
-    let map = format!(r#"{{"web":"{}","db":"{}"}}"#, fixture.amd.digest(), fixture.arm.digest());
+    let map = format!(r#"{{"web":"{}","db":"{}"}}"#, fixture.amd64.digest(), fixture.arm64.digest());
     fixture.sandbox.write("map.json", map);
     fixture.sandbox.write(
         "list.yaml",
         format!(
             "image: {}\nmanifests: [{{image: {}}}]\n",
             fixture.registry.name("app:3"),
-            fixture.registry.name(&format!("app@{}", fixture.arm.digest()))
+            fixture.registry.name(&format!("app@{}", fixture.arm64.digest()))
         ),
     );
     let _ = fixture.run(&["apply", "-f=list.yaml", "--from=map.json", "--from-target=web"]).success();
-    assert_eq!(fixture.served("3"), [fixture.arm.digest(), fixture.amd.digest()]);
+    assert_eq!(fixture.served("3"), [fixture.arm64.digest(), fixture.amd64.digest()]);
     let two = format!("image: {0}/a:1\nfrom: d\n---\nimage: {0}/b:1\nfrom: d\n", fixture.registry.host());
     fixture.sandbox.write("two.yaml", two);
     let refused = fixture.run(&["apply", "-f", "two.yaml", "--from=d"]).err();
@@ -70,7 +70,7 @@ fn apply_takes_files_by_flags() {
 #[test]
 fn apply_reports_invalid_files_before_any_request() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd, &fixture.arm, &fixture.stale]);
+    fixture.folder("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
     let refused = fixture.run(&["apply", "--from=d", "--target", "@app:1"]);
     assert_eq!(refused.code, 1);
     assert!(refused.err().starts_with("two images for linux/arm64: "), "{}", refused.err());
@@ -96,9 +96,9 @@ fn apply_reports_invalid_files_before_any_request() {
 #[test]
 fn apply_publishes_an_index_of_a_file_unchanged() {
     let fixture = Fixture::new();
-    let index = Index::oci().image(&fixture.amd).image(&fixture.arm).annotation("k", "v").build();
+    let index = Index::oci().image(&fixture.amd64).image(&fixture.arm64).annotation("k", "v").build();
     fixture.registry.put_index("app", "built", &index);
-    let refs = [index.digest(), fixture.arm.digest(), fixture.amd.digest()];
+    let refs = [index.digest(), fixture.arm64.digest(), fixture.amd64.digest()];
     let refs: String = refs.iter().map(|digest| fixture.registry.name(&format!("app@{digest}\n"))).collect();
     fixture.sandbox.write("refs", refs);
     let pushed = fixture.run(&["apply", "--from=refs", "--target", "@app:1"]).success();

@@ -19,17 +19,17 @@ fn line(output: &str, part: &str) -> usize {
 #[test]
 fn push_copies_each_blob_of_another_registry_once() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
-    fixture.from.put_image("src/amd", "1", &amd);
-    fixture.from.put_image("src/arm", "1", &arm);
+    let (amd64, arm64) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
+    fixture.from.put_image("src/amd", "1", &amd64);
+    fixture.from.put_image("src/arm", "1", &arm64);
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
     let pushed = fixture.push(&[]).success();
-    fixture.assert_whole(&amd);
-    fixture.assert_whole(&arm);
-    assert_eq!(fixture.children("1"), [amd.digest(), arm.digest()]);
+    fixture.assert_whole(&amd64);
+    fixture.assert_whole(&arm64);
+    assert_eq!(fixture.children("1"), [amd64.digest(), arm64.digest()]);
     let repository = fixture.word("@dst/app");
     let child = |image: &Image| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest());
-    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd), child(&arm), fixture.served("1").1));
+    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd64), child(&arm64), fixture.served("1").1));
     // Five distinct blobs, a line each, as stderr is no terminal.
     assert_eq!((line(&pushed.err(), "copied "), pushed.err().lines().count()), (5, 5), "{}", pushed.err());
     let gets = lines(&fixture.from);
@@ -42,8 +42,8 @@ fn push_copies_each_blob_of_another_registry_once() {
 #[test]
 fn a_second_push_sends_nothing_to_the_source() {
     let fixture = Fixture::new();
-    let amd = image("amd64", &[BASE]);
-    fixture.from.put_image("src/amd", "1", &amd);
+    let amd64 = image("amd64", &[BASE]);
+    fixture.from.put_image("src/amd", "1", &amd64);
     fixture.created(&["%src/amd:1"]);
     let first = fixture.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
@@ -52,8 +52,8 @@ fn a_second_push_sends_nothing_to_the_source() {
     let second = fixture.push(&[]).success();
     assert!(second.out().ends_with(&format!("\n{}", first.out())), "{}", second.out());
     assert_eq!(second.err(), "");
-    let check_requests =
-        [("GET", "1"), ("HEAD", &amd.digest())].map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
+    let check_requests = [("GET", "1"), ("HEAD", &amd64.digest())]
+        .map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
     assert_eq!((lines(&fixture.to), lines(&fixture.from)), (check_requests.to_vec(), vec![]));
 }
 
@@ -97,45 +97,45 @@ fn a_refused_mount_falls_back_to_a_copy() {
 #[test]
 fn an_interrupted_blob_is_resumed() {
     let fixture = Fixture::new();
-    let amd = image("amd64", &[&[7; 100_000]]);
-    fixture.from.put_image("src/amd", "1", &amd);
+    let amd64 = image("amd64", &[&[7; 100_000]]);
+    fixture.from.put_image("src/amd", "1", &amd64);
     fixture.created(&["%src/amd:1"]);
     let layer = sha256(&[7; 100_000]);
     fixture.from.add_fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
     fixture
         .to
-        .add_fault(Rule::on("PUT", &format!("digest={}", amd.config_digest())).nth(1), Fault::CutRequestAfter(10));
+        .add_fault(Rule::on("PUT", &format!("digest={}", amd64.config_digest())).nth(1), Fault::CutRequestAfter(10));
     let _ = fixture.push(&["--retries", "3"]).success();
-    fixture.assert_whole(&amd);
+    fixture.assert_whole(&amd64);
     assert_eq!(fixture.to.open_uploads(), 0);
 }
 
 #[test]
 fn a_child_is_put_after_its_blobs() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
-    fixture.from.put_image("src/amd", "1", &amd);
-    fixture.from.put_image("src/arm", "1", &arm);
+    let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
+    fixture.from.put_image("src/amd", "1", &amd64);
+    fixture.from.put_image("src/arm", "1", &arm64);
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
     fixture.from.add_fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
     thread::scope(|scope| {
         let pushing = scope.spawn(|| fixture.push(&["--jobs", "8"]));
-        let amd_put = format!("/manifests/{}", amd.digest());
+        let amd_put = format!("/manifests/{}", amd64.digest());
         fixture.to.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
         fixture.from.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
-        assert_eq!(puts(&fixture.to), [amd.digest()]);
+        assert_eq!(puts(&fixture.to), [amd64.digest()]);
         fixture.from.release();
         let _ = pushing.join().expect("it ends").success();
     });
-    assert_eq!(puts(&fixture.to), [amd.digest(), arm.digest(), "1".to_owned()]);
+    assert_eq!(puts(&fixture.to), [amd64.digest(), arm64.digest(), "1".to_owned()]);
 }
 
 #[test]
 fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
     let fixture = Fixture::new();
-    let amd = image("amd64", &[b"lost"]);
-    fixture.from.put_blob("src/amd", &amd.config);
-    fixture.from.put_manifest("src/amd", "1", &amd.media_type, &amd.manifest);
+    let amd64 = image("amd64", &[b"lost"]);
+    fixture.from.put_blob("src/amd", &amd64.config);
+    fixture.from.put_manifest("src/amd", "1", &amd64.media_type, &amd64.manifest);
     fixture.created(&["%src/amd:1"]);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
@@ -190,8 +190,8 @@ fn an_index_with_attestations_is_published_whole() {
 fn a_blob_is_sent_if_head_is_forbidden() {
     for status in [401, 403] {
         let fixture = Fixture::new();
-        let amd = image("amd64", &[b"amd"]);
-        fixture.from.put_image("src/amd", "1", &amd);
+        let amd64 = image("amd64", &[b"amd"]);
+        fixture.from.put_image("src/amd", "1", &amd64);
         fixture.created(&["%src/amd:1"]);
         fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
         for method in ["HEAD", "GET"] {
@@ -200,28 +200,28 @@ fn a_blob_is_sent_if_head_is_forbidden() {
             fixture.to.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
         }
         // Cut off in its last request as well, where it is asked after once more.
-        let config = format!("digest={}", amd.config_digest());
+        let config = format!("digest={}", amd64.config_digest());
         fixture.to.add_fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
         let pushed = fixture.push(&["--quiet", "--retries", "2"]).success();
         assert_eq!(pushed.out().lines().last(), Some(fixture.served("1").1.as_str()), "{status}");
-        fixture.assert_whole(&amd);
+        fixture.assert_whole(&amd64);
     }
 }
 
 #[test]
 fn an_image_is_put_by_the_digest_in_the_list() {
     let fixture = Fixture::new();
-    let amd = image("amd64", &[b"amd"]);
-    let digest = sha512(&amd.manifest);
-    fixture.from.put_image("src/app", &digest, &amd);
+    let amd64 = image("amd64", &[b"amd"]);
+    let digest = sha512(&amd64.manifest);
+    fixture.from.put_image("src/app", &digest, &amd64);
     let platform = json!({ "os": "linux", "architecture": "amd64" });
-    let size = amd.manifest.len();
-    let child = json!({ "mediaType": amd.media_type, "digest": digest, "size": size, "platform": platform });
+    let size = amd64.manifest.len();
+    let child = json!({ "mediaType": amd64.media_type, "digest": digest, "size": size, "platform": platform });
     fixture.from.put_index("src/app", "1", &Index::oci().child(child).build());
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert_eq!(fixture.children("1"), std::slice::from_ref(&digest));
-    assert_eq!(fixture.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd.manifest);
+    assert_eq!(fixture.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd64.manifest);
     assert_eq!(puts(&fixture.to), [digest, "1".to_owned()]);
 }
 
@@ -232,12 +232,12 @@ fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     let digest = sha512(bytes);
     let upload = format!("/v2/src/app/blobs/uploads/?digest={digest}");
     assert_eq!(Client::new(fixture.from.addr()).request("POST", &upload, &[], bytes).status, 201);
-    let amd = Image::oci().platform("linux", "amd64").layer_by_digest(&digest, bytes.len() as u64).build();
-    fixture.from.put_image("src/app", "1", &amd);
+    let amd64 = Image::oci().platform("linux", "amd64").layer_by_digest(&digest, bytes.len() as u64).build();
+    fixture.from.put_image("src/app", "1", &amd64);
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert!(fixture.to.has_blob(TARGET, &digest));
-    assert_eq!(fixture.to.manifest(TARGET, &amd.digest()).expect("the image").1, amd.manifest);
+    assert_eq!(fixture.to.manifest(TARGET, &amd64.digest()).expect("the image").1, amd64.manifest);
     // Another digest of the same algorithm is a blob that is not ours.
     let fixture = Fixture::new();
     let plain = image("amd64", &[b"amd"]);

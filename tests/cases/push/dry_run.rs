@@ -154,8 +154,8 @@ fn dry_run_reports_all_missing_images_together() {
 #[test]
 fn dry_run_names_attestations() {
     let fixture = Fixture::new();
-    let amd = image("amd64", &[b"amd"]);
-    let index = Index::oci().image(&amd).attestation(&amd).build();
+    let amd64 = image("amd64", &[b"amd"]);
+    let index = Index::oci().image(&amd64).attestation(&amd64).build();
     fixture.from.put_index("src/built", "1", &index);
     fixture.created(&["%src/built:1"]);
     let stdout = fixture.push(&["--dry-run"]).success().out();
@@ -166,7 +166,7 @@ fn dry_run_names_attestations() {
     // Scripts are told what the list says.
     let json = fixture.pushed(&["--dry-run"]);
     assert_eq!(json["platforms"][1]["platform"], "unknown/unknown");
-    assert_eq!(json["platforms"][1]["attests"], amd.digest());
+    assert_eq!(json["platforms"][1]["attests"], amd64.digest());
 }
 
 #[test]

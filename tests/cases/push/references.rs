@@ -17,9 +17,9 @@ fn fixture() -> Fixture {
 }
 
 fn seeded(fixture: Fixture) -> Fixture {
-    let [amd, arm] = images();
-    fixture.to.put_image(TARGET, "amd", &amd);
-    fixture.from.put_image("src/arm", "1", &arm);
+    let [amd64, arm64] = images();
+    fixture.to.put_image(TARGET, "amd", &amd64);
+    fixture.from.put_image("src/arm", "1", &arm64);
     fixture.created(&["@dst/app:amd", "%src/arm:1"]);
     fixture
 }
@@ -62,20 +62,20 @@ fn push_publishes_other_repositories_first_and_completely() {
     let fixture = fixture();
     let pushed = fixture.push(&["-t", &names(&fixture)]).success();
     let (list, digest) = fixture.served("1");
-    let [amd, arm] = images().map(|image| image.digest());
+    let [amd64, arm64] = images().map(|image| image.digest());
     assert_whole(&fixture.from, "other/app", &["1.2.3", "latest"], &list);
     assert_whole(&fixture.to, "second/app", &["edge"], &list);
     assert_whole(&fixture.to, TARGET, &["1", "latest"], &list);
     // The children, the list by its digest, the tags; then the next repository.
     let mut far = puts(&fixture.from);
     far[..2].sort();
-    let mut children = [amd.as_str(), arm.as_str()];
+    let mut children = [amd64.as_str(), arm64.as_str()];
     children.sort_unstable();
     assert_eq!(far, put("other/app", &[children[0], children[1], &digest, "1.2.3", "latest"]));
     let mut near = puts(&fixture.to);
     near[..2].sort();
     let second = put("second/app", &[children[0], children[1], &digest, "edge"]);
-    assert_eq!(near, [second, put(TARGET, &[&arm, &digest, "1", "latest"])].concat());
+    assert_eq!(near, [second, put(TARGET, &[&arm64, &digest, "1", "latest"])].concat());
     // Blobs of the same registry are mounted there.
     let mounts = |registry: &Registry| lines(registry).iter().filter(|line| line.contains("?mount=")).count();
     assert_eq!((mounts(&fixture.from), mounts(&fixture.to)), (2, 2));
@@ -87,8 +87,8 @@ fn push_publishes_other_repositories_first_and_completely() {
     sent[2..4].sort_unstable();
     let line = |repository: &str, child: &str| format!("Pushed ref {repository}@{child} with digest: {child}");
     let [far, second, own] = ["%other/app", "@second/app", "@dst/app"].map(|name| fixture.word(name));
-    let both = |repository: &str| children.map(|child| line(repository, child));
-    assert_eq!(sent, [both(&far).as_slice(), &both(&second), &[line(&own, &arm)]].concat());
+    let sent_lines = |repository: &str| children.map(|child| line(repository, child));
+    assert_eq!(sent, [sent_lines(&far).as_slice(), &sent_lines(&second), &[line(&own, &arm64)]].concat());
     let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
     let expected: String = names.iter().map(|name| format!("published: {}\n", fixture.word(name))).collect();
     assert!(pushed.err().ends_with(&expected), "{}", pushed.err());
@@ -130,15 +130,15 @@ fn push_moves_no_tag_after_a_failure_in_one_repository() {
     let fixture = fixture();
     // The image in place is in the other repository alone by now, and the list is to go to both.
     let _ = fixture.run(&["create", "@new/app:1", "%src/arm:1"]).success();
-    let arm = images()[1].digest();
-    let missing = format!("/v2/src/arm/manifests/{arm}");
+    let arm64 = images()[1].digest();
+    let missing = format!("/v2/src/arm/manifests/{arm64}");
     assert_eq!(Client::new(fixture.from.addr()).request("DELETE", &missing, &[], b"").status, 202);
     fixture.to.clear();
     fixture.from.clear();
     for flags in [&[][..], &["--dry-run"]] {
         let failed = fixture.run(&[&["push", "-t", &fixture.word("%src/arm:2")], flags, &["@new/app:1"]].concat());
         assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
-        assert!(failed.err().contains(&format!("{}@{arm}", fixture.word("%src/arm"))), "{}", failed.err());
+        assert!(failed.err().contains(&format!("{}@{arm64}", fixture.word("%src/arm"))), "{}", failed.err());
         assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
     }
 }
@@ -238,8 +238,8 @@ fn push_json_has_each_repository() {
 fn a_reference_in_the_lists_repository_is_a_tag() {
     let fixture = fixture();
     let _ = fixture.push(&["-q", "-t", &fixture.word("@dst/app:1")]).success();
-    let [_, arm] = images().map(|image| image.digest());
-    assert_eq!(puts(&fixture.to), put(TARGET, &[&arm, "1"]), "docker's push: no PUT by digest");
+    let [_, arm64] = images().map(|image| image.digest());
+    assert_eq!(puts(&fixture.to), put(TARGET, &[&arm64, "1"]), "docker's push: no PUT by digest");
     let printed = fixture.pushed(&["-t", &fixture.word("@dst/app:2")]);
     assert_eq!((&printed["tags"], printed.get("otherRepositories")), (&json!(["1", "2"]), None));
 }

@@ -13,7 +13,7 @@ fn fixture() -> Fixture {
     Fixture::with_registry(Registry::builder().without_referrers().start())
 }
 
-fn amd() -> Image {
+fn amd64_image() -> Image {
     image("amd64", &[b"amd"])
 }
 
@@ -53,7 +53,8 @@ fn served(fixture: &Fixture, subject: &Image) -> Option<String> {
 
 /// Puts an index of an image and these artifacts into the other registry and makes a draft of it.
 fn draft_of(fixture: &Fixture, artifacts: &[&Image]) {
-    let index = artifacts.iter().fold(Index::oci().image(&amd()), |index, artifact| index.image(artifact)).build();
+    let index =
+        artifacts.iter().fold(Index::oci().image(&amd64_image()), |index, artifact| index.image(artifact)).build();
     fixture.from.put_index("src/app", "1", &index);
     fixture.created(&["--replace", "%src/app:1"]);
 }
@@ -61,13 +62,13 @@ fn draft_of(fixture: &Fixture, artifacts: &[&Image]) {
 #[test]
 fn the_referrers_index_is_put_between_the_children_and_the_tag() {
     let fixture = fixture();
-    let [first, second] = ["first", "second"].map(|content| sbom(content, &amd()));
+    let [first, second] = ["first", "second"].map(|content| sbom(content, &amd64_image()));
     draft_of(&fixture, &[&first, &second]);
     let pushed = fixture.push(&[]).success();
     assert_eq!(pushed.err().matches("warning").count(), 0, "{}", pushed.err());
     // One update for both.
-    assert_eq!(served(&fixture, &amd()), Some(tag_index(&[entry(&first), entry(&second)])));
-    let path = format!("/v2/{TARGET}/manifests/{}", tag(&amd().digest()));
+    assert_eq!(served(&fixture, &amd64_image()), Some(tag_index(&[entry(&first), entry(&second)])));
+    let path = format!("/v2/{TARGET}/manifests/{}", tag(&amd64_image().digest()));
     let all = lines(&fixture.to);
     let expected = [
         format!("GET {path} 404"),
@@ -85,46 +86,54 @@ fn the_referrers_index_is_put_between_the_children_and_the_tag() {
 #[test]
 fn no_referrers_index_is_put_if_the_registry_has_the_referrers_api() {
     let fixture = Fixture::new();
-    draft_of(&fixture, &[&sbom("first", &amd())]);
+    draft_of(&fixture, &[&sbom("first", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(!dry.contains("referrers:"), "{dry}");
     let _ = fixture.push(&[]).success();
-    assert_eq!(served(&fixture, &amd()), None);
-    assert!(lines(&fixture.to).iter().all(|line| !line.contains(&tag(&amd().digest()))), "{:#?}", lines(&fixture.to));
+    assert_eq!(served(&fixture, &amd64_image()), None);
+    assert!(
+        lines(&fixture.to).iter().all(|line| !line.contains(&tag(&amd64_image().digest()))),
+        "{:#?}",
+        lines(&fixture.to)
+    );
 }
 
 #[test]
 fn existing_referrer_descriptors_keep_their_bytes() {
     let fixture = fixture();
-    let theirs = sbom("theirs", &amd());
+    let theirs = sbom("theirs", &amd64_image());
     fixture.to.put_image(TARGET, "theirs", &theirs);
     let line = format!("{{ \"x\": [1,  2], \"digest\": \"{}\",\n\"size\": 1e1 }}", theirs.digest());
     let before = format!("{{\"manifests\":[ {line}\n],\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}");
-    fixture.to.put_manifest(TARGET, &tag(&amd().digest()), OCI_INDEX, before.as_bytes());
-    let ours = sbom("ours", &amd());
+    fixture.to.put_manifest(TARGET, &tag(&amd64_image().digest()), OCI_INDEX, before.as_bytes());
+    let ours = sbom("ours", &amd64_image());
     draft_of(&fixture, &[&ours]);
     let _ = fixture.push(&[]).success();
     let list = format!("{{\"manifests\":[ {line},{}],", entry(&ours));
-    assert_eq!(served(&fixture, &amd()), Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}")));
+    assert_eq!(
+        served(&fixture, &amd64_image()),
+        Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}"))
+    );
     // What it lists is not added again, where the image is sent again.
     fixture.to.add_fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
     fixture.to.add_fault(Rule::on("HEAD", "/manifests/sha256:").always(), Fault::status(404));
     fixture.to.clear();
     let _ = fixture.push(&[]).success();
     let puts = puts(&fixture.to);
-    assert!(puts.contains(&ours.digest()) && !puts.contains(&tag(&amd().digest())), "{puts:#?}");
+    assert!(puts.contains(&ours.digest()) && !puts.contains(&tag(&amd64_image().digest())), "{puts:#?}");
 }
 
 #[test]
 fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
     let fixture = fixture();
-    fixture.to.put_image(TARGET, "amd", &amd());
+    fixture.to.put_image(TARGET, "amd", &amd64_image());
     let base = image("386", &[b"base"]);
-    let index = Index::oci().image(&amd()).artifact_type(SBOM).annotation("kind", "list").subject(&base).build();
+    let index =
+        Index::oci().image(&amd64_image()).artifact_type(SBOM).annotation("kind", "list").subject(&base).build();
     fixture.from.put_index("src/app", "1", &index);
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
-    assert_eq!(puts(&fixture.to), [amd().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
+    assert_eq!(puts(&fixture.to), [amd64_image().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
     // An edit in place is another manifest with that subject.
     let _ = fixture.run(&["create", "--replace", "@dst/app:1", "@dst/app:1"]).success();
     let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "kind=edited"]).success();
@@ -146,21 +155,21 @@ fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
 #[test]
 fn push_repeats_a_lost_update_of_the_referrers_index() {
     let fixture = fixture();
-    let ours = sbom("ours", &amd());
+    let ours = sbom("ours", &amd64_image());
     draft_of(&fixture, &[&ours]);
-    let name = tag(&amd().digest());
+    let name = tag(&amd64_image().digest());
     // Taken, and replaced by somebody else at once.
     let lost = Fault::Status(201, String::new(), Vec::new());
     fixture.to.add_fault(Rule::on("PUT", &name).times(2), lost.clone());
     let pushed = fixture.push(&[]).success();
     assert!(!pushed.err().contains("warning"), "{}", pushed.err());
-    assert_eq!(served(&fixture, &amd()), Some(tag_index(&[entry(&ours)])));
+    assert_eq!(served(&fixture, &amd64_image()), Some(tag_index(&[entry(&ours)])));
     let of_tag = |method: &str| {
         let matches = |line: &&String| line.starts_with(method) && line.contains(&name);
         lines(&fixture.to).iter().filter(matches).count()
     };
     assert_eq!((of_tag("PUT "), of_tag("GET ")), (3, 6));
-    let another = sbom("another", &amd());
+    let another = sbom("another", &amd64_image());
     draft_of(&fixture, &[&another]);
     fixture.to.add_fault(Rule::on("PUT", &name).always(), lost);
     let pushed = fixture.push(&[]).success();
@@ -169,25 +178,25 @@ fn push_repeats_a_lost_update_of_the_referrers_index() {
         format!("warning: the referrers tag {full} does not list {}: every update of it was lost\n", another.digest());
     assert!(pushed.err().ends_with(&warning), "{}", pushed.err());
     assert_eq!((of_tag("PUT "), of_tag("GET ")), (6, 12));
-    assert_eq!(fixture.children("1"), [amd().digest(), another.digest()]);
+    assert_eq!(fixture.children("1"), [amd64_image().digest(), another.digest()]);
 }
 
 #[test]
 fn push_warns_of_a_referrers_tag_that_is_no_index_or_is_refused() {
-    let name = tag(&amd().digest());
+    let name = tag(&amd64_image().digest());
     let fixture = fixture();
-    fixture.to.put_image(TARGET, &name, &amd());
-    draft_of(&fixture, &[&sbom("ours", &amd())]);
+    fixture.to.put_image(TARGET, &name, &amd64_image());
+    draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success();
     let pushed = fixture.push(&[]).success();
     for err in [dry.err(), pushed.err()] {
         assert!(err.contains(&format!("{name} does not list sha256:")), "{err}");
-        assert!(err.contains(&format!("it serves {}, which is no OCI index\n", amd().media_type)), "{err}");
+        assert!(err.contains(&format!("it serves {}, which is no OCI index\n", amd64_image().media_type)), "{err}");
     }
-    assert_eq!(fixture.to.manifest(TARGET, &name), Some((amd().media_type, amd().manifest)));
+    assert_eq!(fixture.to.manifest(TARGET, &name), Some((amd64_image().media_type, amd64_image().manifest)));
     for (fault, code) in [(Fault::status(400), 0), (Fault::status(403), 0), (Fault::status(500), 1)] {
         let fixture = self::fixture();
-        draft_of(&fixture, &[&sbom("ours", &amd())]);
+        draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
         fixture.to.add_fault(Rule::on("PUT", &name).always(), fault);
         let pushed = fixture.push(&["--retries", "0"]);
         assert_eq!((pushed.code, pushed.err().contains(&name)), (code, true), "{}", pushed.err());
@@ -199,28 +208,28 @@ fn push_warns_of_a_referrers_tag_that_is_no_index_or_is_refused() {
 #[test]
 fn push_refuses_a_referrers_index_over_4_mib() {
     let fixture = fixture();
-    let name = tag(&amd().digest());
+    let name = tag(&amd64_image().digest());
     let before = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(4 * 1024 * 1024 - 64));
     fixture.to.put_manifest(TARGET, &name, OCI_INDEX, before.as_bytes());
-    draft_of(&fixture, &[&sbom("ours", &amd())]);
+    draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
     let pushed = fixture.push(&[]).success();
     assert!(pushed.err().ends_with("its index would be over 4 MiB\n"), "{}", pushed.err());
-    assert_eq!(served(&fixture, &amd()), Some(before));
+    assert_eq!(served(&fixture, &amd64_image()), Some(before));
 }
 
 #[test]
 fn dry_run_names_the_referrers_index() {
     let fixture = fixture();
-    let name = tag(&amd().digest());
-    draft_of(&fixture, &[&sbom("ours", &amd())]);
+    let name = tag(&amd64_image().digest());
+    draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&format!("referrers:  {name} (new)\n")), "{dry}");
     assert_eq!(writes(&fixture.to), [""; 0]);
     let _ = fixture.push(&[]).success();
-    draft_of(&fixture, &[&sbom("another", &amd())]);
+    draft_of(&fixture, &[&sbom("another", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&format!("referrers:  {name} (gets more entries)\n")), "{dry}");
-    let now = testkit::image::sha256(served(&fixture, &amd()).expect("the tag").as_bytes());
+    let now = testkit::image::sha256(served(&fixture, &amd64_image()).expect("the tag").as_bytes());
     let expected = json!([{ "tag": name, "change": "moved", "now": now }]);
     assert_eq!(fixture.pushed(&["--dry-run"])["referrersTags"], expected);
 }
@@ -228,9 +237,9 @@ fn dry_run_names_the_referrers_index() {
 #[test]
 fn a_sha512_subject_has_a_tag_of_64_digits() {
     let fixture = fixture();
-    let ours = sbom("ours", &amd());
+    let ours = sbom("ours", &amd64_image());
     let mut manifest: Value = serde_json::from_slice(&ours.manifest).expect("a manifest");
-    let subject = sha512(&amd().manifest);
+    let subject = sha512(&amd64_image().manifest);
     manifest["subject"]["digest"] = json!(subject);
     let ours = Image { manifest: manifest.to_string().into_bytes(), ..ours };
     draft_of(&fixture, &[&ours]);

@@ -8,8 +8,8 @@ use super::{Fixture, TARGET, image, lines};
 /// A draft for amd64, arm64 and an attestation.
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
-    let index = testkit::image::Index::oci().image(&amd).image(&arm).attestation(&amd).build();
+    let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
+    let index = testkit::image::Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build();
     fixture.to.put_index(TARGET, "built", &index);
     fixture.created(&["@dst/app:built"]);
     fixture
@@ -26,7 +26,7 @@ fn assert_refused(fixture: &Fixture, flags: &[&str], code: i32, line: &str) {
 #[test]
 fn push_of_a_missing_platform_is_exit_code_3() {
     let fixture = fixture();
-    let both = "linux/amd64,linux/arm64/v8";
+    let all_platforms = "linux/amd64,linux/arm64/v8";
     assert_refused(
         &fixture,
         &["--require", "linux/amd64,linux/s390x", "--require", "linux/arm/v7"],
@@ -46,7 +46,7 @@ fn push_of_a_missing_platform_is_exit_code_3() {
         "LIST is incomplete: windows/amd64 is missing",
     );
     // The attestation is no platform.
-    let _ = fixture.push(&["--type", "oci", "--require", both, "--exact"]).success();
+    let _ = fixture.push(&["--type", "oci", "--require", all_platforms, "--exact"]).success();
     let json = fixture.push(&["--require", "linux/386", "--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(json.err().trim()).expect("JSON");
     assert_eq!((json.code, &error["error"]["kind"]), (3, &"incomplete".into()));

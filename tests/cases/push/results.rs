@@ -161,12 +161,13 @@ fn a_full_disk_does_not_hide_what_is_published() {
         let script = format!("exec \"$0\" {words} >/dev/full");
         fixture.sandbox.command("/bin/sh").args(["-c", &script, OURS]).run()
     };
-    let both = format!("lists that are published: {host}/dst/app:2, {host}/dst/app:3; lists that are not: none");
-    let half = format!("lists that are published: {host}/dst/app:4; lists that are not: {host}/dst/app:5");
+    let all_published =
+        format!("lists that are published: {host}/dst/app:2, {host}/dst/app:3; lists that are not: none");
+    let half_published = format!("lists that are published: {host}/dst/app:4; lists that are not: {host}/dst/app:5");
     let copied = format!("{host}/dst/app:copy is published all the same, with the digest ");
     for (words, expected) in [
-        ("apply --format=json -f two.yaml", both),
-        ("apply --format=json -f half.yaml", half),
+        ("apply --format=json -f two.yaml", all_published),
+        ("apply --format=json -f half.yaml", half_published),
         (&*format!("copy {list} {host}/dst/app:copy"), copied),
     ] {
         let failed = full(words);
@@ -206,7 +207,7 @@ fn a_repeated_push_has_the_same_bytes_and_reports_unchanged() {
 fn push_verbose_reports_each_step() {
     let fixture = fixture();
     let pushed = fixture.push(&["--verbose"]).success();
-    let amd = image("amd64", &[b"amd"]);
+    let amd64 = image("amd64", &[b"amd"]);
     let with_digest = |digest: String| format!("{}@{digest}", fixture.word("@dst/app"));
     let mut lines: Vec<String> = pushed.err().lines().map(str::to_owned).collect();
     let last = lines.pop().unwrap_or_default();
@@ -214,8 +215,8 @@ fn push_verbose_reports_each_step() {
     lines.sort();
     let mut expected = [
         format!("mounted {}", with_digest(sha256(b"amd"))),
-        format!("mounted {}", with_digest(amd.config_digest())),
-        format!("put {}", with_digest(amd.digest())),
+        format!("mounted {}", with_digest(amd64.config_digest())),
+        format!("put {}", with_digest(amd64.digest())),
     ];
     expected.sort();
     assert_eq!(lines, expected);

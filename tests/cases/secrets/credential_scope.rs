@@ -7,7 +7,7 @@ use testkit::loopback::{Bearer, Fault, RecordedRequest, RedirectTarget, Registry
 use testkit::sandbox::Sandbox;
 
 use super::leak_matrix::{PASSWORD, assert_silent, forms};
-use super::{FixtureBuilder, amd};
+use super::{FixtureBuilder, amd64_image};
 use crate::cases::OURS;
 use crate::cases::client_fixture::repository;
 use crate::cases::clocks::{SharedClock, run_without_waiting};
@@ -57,7 +57,7 @@ fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
                 let builder = Registry::builder().without_mounts();
                 let bearer = Bearer::new().user("me", PASSWORD);
                 let registry = if basic { builder.basic("me", PASSWORD) } else { builder.bearer(bearer) }.start();
-                registry.put_image("app", "1", &amd());
+                registry.put_image("app", "1", &amd64_image());
                 let sandbox = logged_in(&registry);
                 let (list, image) = (format!("{}/list:1", registry.host()), format!("{}/app:1", registry.host()));
                 // In this process, because the retries of `check` wait for seconds by a real clock.
@@ -98,7 +98,7 @@ fn a_login_by_flags_is_sent_to_one_registry() {
     let (ours, theirs) =
         (Registry::builder().basic("me", PASSWORD).start(), Registry::builder().basic("me", PASSWORD).start());
     for registry in [&ours, &theirs] {
-        registry.put_image("app", "1", &amd());
+        registry.put_image("app", "1", &amd64_image());
     }
     let sandbox = Sandbox::new();
     let tool = sandbox.path().join("manifest-tool");

@@ -8,7 +8,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_N
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree, write_script};
 
-use super::amd;
+use super::amd64_image;
 use crate::cases::OURS;
 
 /// With all that is written otherwise in addresses, forms, JSON or base64.
@@ -67,7 +67,7 @@ impl Fixture {
     fn new(login_source: LoginSource) -> Fixture {
         let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
         for tag in ["1", "2"] {
-            registry.put_image("app", tag, &amd());
+            registry.put_image("app", tag, &amd64_image());
         }
         let mut sandbox = Sandbox::new();
         std::fs::create_dir(sandbox.path().join("tmp")).expect("a folder");

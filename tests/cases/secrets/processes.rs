@@ -6,7 +6,7 @@ use std::process::Stdio;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, write_script};
 
-use super::amd;
+use super::amd64_image;
 use super::leak_matrix::{PASSWORD, assert_silent, forms};
 use crate::cases::OURS;
 
@@ -19,7 +19,7 @@ fn seen(pid: &str) -> String {
 #[test]
 fn a_password_from_standard_input_is_in_no_process_list() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
-    registry.put_image("app", "1", &amd());
+    registry.put_image("app", "1", &amd64_image());
     let sandbox = Sandbox::new();
     let image = format!("{}/app:1", registry.host());
     // Held at the request that bears the token, it has done all that it does with the password.
@@ -46,8 +46,8 @@ fn a_password_from_standard_input_is_in_no_process_list() {
 fn a_helper_sees_no_secret_of_another_registry() {
     let stored = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
     let helped = Registry::builder().basic("me", "hunter3-x").start();
-    stored.put_image("app", "1", &amd());
-    helped.put_image("app", "1", &amd());
+    stored.put_image("app", "1", &amd64_image());
+    helped.put_image("app", "1", &amd64_image());
     let mut sandbox = Sandbox::new();
     let auth = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("me:{PASSWORD}"));
     let (first, second) = (stored.host(), helped.host());

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::amd;
+use super::amd64_image;
 use crate::cases::OURS;
 
 /// Parts of media types, of JSON, of addresses and of names, short and long.
@@ -23,7 +23,7 @@ fn logged_in(registry: &Registry, password: &str) -> Sandbox {
 fn a_password_that_is_part_of_a_word_changes_no_output() {
     for password in WORDS {
         let registry = Registry::builder().basic("me", password).start();
-        registry.put_image("team/app", "1", &amd());
+        registry.put_image("team/app", "1", &amd64_image());
         let sandbox = logged_in(&registry, password);
         let (list, image) = (format!("{}/team/app:list", registry.host()), format!("{}/team/app:1", registry.host()));
         for words in [
@@ -44,7 +44,7 @@ fn a_password_that_is_part_of_a_word_changes_no_output() {
 fn user_input_is_shown_unredacted() {
     for password in ["app", "team/application", "manifests"] {
         let registry = Registry::builder().basic("me", password).start();
-        registry.put_image("team/application", "1", &amd());
+        registry.put_image("team/application", "1", &amd64_image());
         let name = format!("{}/team/application:none", registry.host());
         let output = logged_in(&registry, password).command(OURS).args(["--debug", "inspect", &name]).run();
         assert_eq!(output.code, 1, "{}", output.out());

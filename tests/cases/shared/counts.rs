@@ -92,15 +92,15 @@ fn push_with_require_lists_no_tags() {
         fixture.registry.put_manifest("app", &format!("v{number}"), testkit::image::OCI_INDEX, b"{}");
     }
     assert_eq!(fixture.registry.tags("app").len(), 50_000);
-    let (list, amd, arm) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
-    let last = ["add", "--shared", "--require", BOTH, "--if-complete", "--purge", &list, &arm];
+    let (list, amd64, arm64) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
+    let last = ["add", "--shared", "--require", BOTH, "--if-complete", "--purge", &list, &arm64];
     let all: [&[&str]; 7] = [
-        &["add", "--shared", &list, &amd],
-        &["add", "--shared", &list, &arm],
+        &["add", "--shared", &list, &amd64],
+        &["add", "--shared", &list, &arm64],
         &["inspect", "--shared", "--require", BOTH, &list],
         &["push", "--shared", "--wait", "5m", "--require", BOTH, &list],
         &["push", "--shared", "--require", BOTH, "--purge", "-t", "latest", &list],
-        &["add", "--shared", &list, &amd],
+        &["add", "--shared", &list, &amd64],
         &last,
     ];
     let mut requests = 0;

@@ -18,7 +18,7 @@ fn has(fixture: &Fixture, digest: &str) -> bool {
 fn a_published_list_outlives_its_entries() {
     let fixture = pruning();
     fixture.add(&[AMD, ARM]);
-    let (amd, old) = (image(AMD, "").digest(), image(ARM, "").digest());
+    let (amd64, old) = (image(AMD, "").digest(), image(ARM, "").digest());
     let _ = fixture.push(&["--require", BOTH]).success();
     // A leg that runs again replaces its entry; the list still names the image before it.
     let (list, new) = (fixture.list(), fixture.another_image(ARM, "new"));
@@ -27,7 +27,7 @@ fn a_published_list_outlives_its_entries() {
     let _ = fixture.push(&["--require", BOTH, "--purge"]).success();
     assert!(fixture.entries().is_empty());
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
-    assert_eq!([has(&fixture, &amd), has(&fixture, &old)], [true, false], "nothing names the old image any more");
+    assert_eq!([has(&fixture, &amd64), has(&fixture, &old)], [true, false], "nothing names the old image any more");
     let _ = fixture.run(&["inspect", "--check", &list]).success();
     // What is taken back and was not published goes; another one is as good as the first.
     fixture.add(&["linux/s390x"]);

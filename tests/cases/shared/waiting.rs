@@ -150,13 +150,13 @@ fn add_if_complete_does_not_publish_its_older_entry() {
 #[test]
 fn push_fresh_ignores_entries_of_an_earlier_attempt() {
     let fixture = Fixture::new();
-    let (list, amd, arm) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
+    let (list, amd64, arm64) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
     let run = |attempt: &str, words: &[&str]| {
         let run = fixture.sandbox.command(OURS).args(words.iter().copied()).env("DOCKER_MANIFEST_RUN", "r");
         run.env("GITHUB_RUN_ATTEMPT", attempt).run()
     };
-    let _ = run("1", &["add", "--shared", &list, &amd]).success();
-    let _ = run("2", &["add", "--shared", &list, &arm]).success();
+    let _ = run("1", &["add", "--shared", &list, &amd64]).success();
+    let _ = run("2", &["add", "--shared", &list, &arm64]).success();
     let push = ["push", "--shared", "--fresh", "--require", BOTH, &list];
     let failed = run("2", &push);
     assert_eq!(failed.code, 3, "{}", failed.err());

@@ -59,13 +59,13 @@ fn each_windows_build_is_replaced_by_its_own_build() {
 #[test]
 fn a_platform_that_the_user_changed_does_not_lose_its_image() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build());
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
-    let flags = ["annotate", "@app:1", &fixture.by_digest(&amd), "--variant", "v3", "--annotation", "k=v"];
+    let flags = ["annotate", "@app:1", &fixture.by_digest(&amd64), "--variant", "v3", "--annotation", "k=v"];
     let _ = fixture.run(&flags).success();
     let rebuilt = image("amd64", "a, rebuilt");
-    let second = Index::oci().image(&rebuilt).image(&arm).attestation(&rebuilt).build();
+    let second = Index::oci().image(&rebuilt).image(&arm64).attestation(&rebuilt).build();
     fixture.registry.put_index("app", "multi", &second);
     let _ = fixture.amend("@app:1", "@app:multi");
     let line = fixture.noted("@app:1", &rebuilt);
@@ -102,19 +102,19 @@ fn list_annotations_follow_the_index_except_for_the_users_changes() {
 #[test]
 fn an_entry_that_docker_has_annotated_still_follows_its_index() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let first = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let first = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).build();
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
-    let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(&amd), "--variant", "v2"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(&amd64), "--variant", "v2"]).success();
     let file = |name: String| name.replace(':', "-").replace('/', "_");
-    let entry = fixture.sandbox.store().join(file(fixture.name("app:1"))).join(file(fixture.by_digest(&amd)));
+    let entry = fixture.sandbox.store().join(file(fixture.name("app:1"))).join(file(fixture.by_digest(&amd64)));
     let kept = fs::read_to_string(&entry).expect("the entry");
     let (before, source) = kept.split_once(",\"Source\":").expect("what docker drops");
     fs::write(&entry, format!("{before}}}")).expect("as docker leaves it");
     assert!(source.contains("app:multi"), "{source}");
     let rebuilt = image("amd64", "a, rebuilt");
-    let second = Index::oci().image(&rebuilt).image(&arm).attestation(&rebuilt).attestation(&arm).build();
+    let second = Index::oci().image(&rebuilt).image(&arm64).attestation(&rebuilt).attestation(&arm64).build();
     fixture.registry.put_index("app", "multi", &second);
     assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
     let all: Vec<&Image> = second.images.iter().collect();
@@ -136,9 +136,9 @@ fn a_partial_refresh_is_completed_later() {
     fixture.registry.put_index("app", "multi", &second);
     let flags = ["create", "--amend", "@app:1", "@app:multi", "--platform", "linux/arm64"];
     assert_eq!(fixture.run(&flags).success().err(), fixture.moved("multi", &first, &second));
-    let [amd, amd_note, arm, _, s390x, s390x_note] = &first.images[..] else { panic!("six") };
-    assert_ne!(arm.digest(), second.images[2].digest());
-    let mixed = [amd, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
+    let [amd64, amd_note, arm64, _, s390x, s390x_note] = &first.images[..] else { panic!("six") };
+    assert_ne!(arm64.digest(), second.images[2].digest());
+    let mixed = [amd64, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&mixed));
     // What the draft has of the first is told, and goes, also where the index is the second's or a third.
     assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
@@ -151,9 +151,9 @@ fn a_partial_refresh_is_completed_later() {
 #[test]
 fn refresh_follows_a_tag_between_image_and_index() {
     let fixture = Fixture::new();
-    let (old, arm) = (image("amd64", "old"), image("arm64", "b"));
+    let (old, arm64) = (image("amd64", "old"), image("arm64", "b"));
     let new = image("amd64", "new");
-    let index = Index::oci().image(&new).image(&arm).attestation(&new).annotation("of", "index").build();
+    let index = Index::oci().image(&new).image(&arm64).attestation(&new).annotation("of", "index").build();
     fixture.registry.put_image("app", "it", &old);
     let _ = fixture.run(&["create", "@app:1", "@app:it"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "@app:it", "--annotation", "k=v"]).success();
@@ -172,15 +172,15 @@ fn refresh_follows_a_tag_between_image_and_index() {
 #[test]
 fn refresh_does_not_change_entries_by_digest() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).build());
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd64).image(&arm64).build());
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
-    let named = fixture.by_digest(&amd);
+    let named = fixture.by_digest(&amd64);
     let added = fixture.run(&["add", "@app:1", &named, "--variant", "v2"]).success();
     assert_eq!((added.out(), added.err()), (String::new(), String::new()));
-    assert_eq!(text(&fixture.noted("@app:1", &amd)["platform"]["variant"]), "v2");
+    assert_eq!(text(&fixture.noted("@app:1", &amd64)["platform"]["variant"]), "v2");
     assert_eq!(fixture.amend("@app:1", &named), "");
-    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd, &arm]));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64]));
 }
 
 #[test]
@@ -201,18 +201,18 @@ fn offline_sends_no_request_for_entries_of_the_draft() {
 #[test]
 fn a_selected_platform_can_come_from_the_draft() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_image("app", &amd.digest(), &amd);
-    fixture.registry.put_image("app", "arm", &arm);
-    let named = fixture.by_digest(&amd);
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    fixture.registry.put_image("app", &amd64.digest(), &amd64);
+    fixture.registry.put_image("app", "arm", &arm64);
+    let named = fixture.by_digest(&amd64);
     let offline = ["create", "--amend", "--offline"];
     for verb in [&["create"][..], &["create", "--amend"], &offline, &["add"], &["add", "--offline"]] {
         let created = fixture.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
         assert_eq!(created.err(), "", "{verb:?}");
     }
-    let both = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
-    let _ = fixture.run(&both).success();
-    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd, &arm]));
+    let two_platforms = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
+    let _ = fixture.run(&two_platforms).success();
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64]));
     for verb in [&["create", "--amend"][..], &offline, &["add", "--offline"]] {
         let refused = fixture.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
         let lines = format!("no image for linux/riscv64 in {named}\nhint: available: linux/amd64\n");
@@ -223,25 +223,25 @@ fn a_selected_platform_can_come_from_the_draft() {
 #[test]
 fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let index = Index::oci().image(&amd).image(&arm).attestation(&amd).build();
-    fixture.registry.put_image("app", "amd", &amd);
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let index = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build();
+    fixture.registry.put_image("app", "amd", &amd64);
     fixture.registry.put_index("app", "multi", &index);
     let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
     let _ = fixture.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
     let annotation = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
-    assert_eq!([annotation(&amd), annotation(&arm), annotation(&index.images[2])], ["v", "v", ""]);
+    assert_eq!([annotation(&amd64), annotation(&arm64), annotation(&index.images[2])], ["v", "v", ""]);
     fixture.registry.clear();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
     let _ = fixture.run(&offline).success();
     assert_eq!(fixture.take_requests(), [""; 0]);
-    assert_eq!([annotation(&amd), annotation(&arm)], ["v", "w"], "what was not picked was not meant");
+    assert_eq!([annotation(&amd64), annotation(&arm64)], ["v", "w"], "what was not picked was not meant");
     // Of two names by which the draft has it, the one that says what the index says is meant.
     let platform = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
-    fixture.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, platform, &[]).build());
+    fixture.registry.put_index("app", "twice", &Index::oci().image(&arm64).image_with(&amd64, platform, &[]).build());
     let _ = fixture.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
     assert_eq!(fixture.sorted_digests("@app:2").len(), 2);
     let _ = fixture.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
-    assert_eq!(text(&fixture.noted("@app:2", &amd)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.noted("@app:2", &amd64)["annotations"]["k"]), "v");
 }

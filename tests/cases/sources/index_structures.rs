@@ -25,11 +25,11 @@ fn platforms(fixture: &Fixture, list: &str) -> Vec<String> {
 #[test]
 fn nesting_of_indexes_is_bounded() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let inner = Index::oci().image(&amd).attestation(&amd).build();
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let inner = Index::oci().image(&amd64).attestation(&amd64).build();
     fixture.registry.put_index("app", "deep", &nested(8, &inner));
     fixture.registry.put_index("app", "deeper", &nested(9, &inner));
-    fixture.registry.put_index("app", "both", &Index::oci().index(&nested(2, &inner)).image(&arm).build());
+    fixture.registry.put_index("app", "both", &Index::oci().index(&nested(2, &inner)).image(&arm64).build());
     let _ = fixture.run(&["create", "@app:1", "@app:deep"]).success();
     let all: Vec<&Image> = inner.images.iter().collect();
     // Nothing was changed, so that it is that index; an edit has the images in its place.
@@ -63,15 +63,15 @@ fn an_oversized_index_is_refused_before_its_children_are_requested() {
 #[test]
 fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
     let platform_of = |variant: &str| json!({"architecture": "amd64", "os": "linux", "variant": variant});
     let index = Index::oci()
-        .image(&amd)
-        .image(&amd)
-        .image_with(&amd, platform_of("v2"), &[("k", "v")])
-        .image_with(&amd, platform_of("v3"), &[])
-        .image(&arm)
-        .attestation(&amd)
+        .image(&amd64)
+        .image(&amd64)
+        .image_with(&amd64, platform_of("v2"), &[("k", "v")])
+        .image_with(&amd64, platform_of("v3"), &[])
+        .image(&arm64)
+        .attestation(&amd64)
         .build();
     fixture.registry.put_index("app", "many", &index);
     fixture.registry.clear();
@@ -81,12 +81,12 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
     let expected = ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/arm64", "unknown/unknown"];
     // As the index has it, which names the first twice.
     assert_eq!(platforms(&fixture, "@app:1"), [&expected[..1], &expected[..]].concat());
-    let by_digest = fixture.name(&format!("app:many@{}", amd.digest()));
+    let by_digest = fixture.name(&format!("app:many@{}", amd64.digest()));
     let _ = fixture.run(&["annotate", "@app:1", &by_digest, "--annotation", "more=m"]).success();
     let _ = fixture.run(&["create", "--amend", "@app:1", "@app:many"]).success();
     assert_eq!(platforms(&fixture, "@app:1"), expected, "looking again adds nothing");
     let removed = fixture.run(&["remove", "@app:1", "linux/amd64/v3"]).success();
-    assert_eq!(removed.out(), format!("Removed {}\n", fixture.name(&format!("app:many-3@{}", amd.digest()))));
+    assert_eq!(removed.out(), format!("Removed {}\n", fixture.name(&format!("app:many-3@{}", amd64.digest()))));
     let _ = fixture.run(&["push", "@app:1"]).success();
     assert_eq!(
         platforms(&fixture, "@app:1"),
@@ -103,9 +103,9 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
 #[test]
 fn an_image_that_is_named_and_in_an_index_is_listed_once() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
-    fixture.registry.put_image("app", "amd", &amd);
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build());
+    fixture.registry.put_image("app", "amd", &amd64);
     for (list, sources) in [("@app:1", ["@app:multi", "@app:amd"]), ("@app:2", ["@app:amd", "@app:multi"])] {
         let _ = fixture.run(&["create", list, sources[0], sources[1]]).success();
         assert_eq!(fixture.entries(list).len(), 3, "{sources:?}");
@@ -117,19 +117,19 @@ fn an_image_that_is_named_and_in_an_index_is_listed_once() {
 #[test]
 fn an_attestation_is_included_at_any_position() {
     let fixture = Fixture::new();
-    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    let inner = Index::oci().image(&amd).image(&arm).build();
-    let outer = Index::oci().index(&inner).attestation(&amd).attestation(&arm).build();
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let inner = Index::oci().image(&amd64).image(&arm64).build();
+    let outer = Index::oci().index(&inner).attestation(&amd64).attestation(&arm64).build();
     fixture.registry.put_index("app", "outer", &outer);
     let _ = fixture.run(&["create", "@app:1", "@app:outer", "--platform", "linux/arm64"]).success();
-    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&arm, &outer.images[1]]));
+    assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&arm64, &outer.images[1]]));
     // One whose image is not there is what the index has, and stays so; nobody who picks wants it.
-    let orphan = Index::oci().attestation(&amd).image(&arm).build();
+    let orphan = Index::oci().attestation(&amd64).image(&arm64).build();
     fixture.registry.put_index("app", "orphan", &orphan);
     let _ = fixture.run(&["create", "@app:2", "@app:orphan"]).success();
-    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&arm, &attestation_in(&orphan)]));
+    assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&arm64, &attestation_in(&orphan)]));
     let _ = fixture.run(&["create", "@app:3", "@app:orphan", "--platform", "linux/arm64"]).success();
-    assert_eq!(fixture.sorted_digests("@app:3"), [arm.digest()]);
+    assert_eq!(fixture.sorted_digests("@app:3"), [arm64.digest()]);
 }
 
 fn attestation_in(index: &Index) -> Image {
@@ -181,11 +181,11 @@ fn platform_filters_are_normalised_and_open() {
 #[test]
 fn a_missing_platform_is_reported_with_the_available_ones() {
     let fixture = Fixture::new();
-    let amd = image("amd64", "a");
-    let attested = Index::oci().attestation(&amd).build();
-    fixture.registry.put_image("app", "amd", &amd);
+    let amd64 = image("amd64", "a");
+    let attested = Index::oci().attestation(&amd64).build();
+    fixture.registry.put_image("app", "amd", &amd64);
     fixture.registry.put_index("app", "attested", &attested);
-    fixture.registry.put_index("app", "deep", &nested(3, &Index::oci().image(&amd).build()));
+    fixture.registry.put_index("app", "deep", &nested(3, &Index::oci().image(&amd64).build()));
     for source in ["@app:amd", "@app:deep"] {
         let refused = fixture.run(&["create", "@app:1", source, "--platform", "linux/arm64"]);
         let hint = refused.err().contains("hint: available: linux/amd64\n");
@@ -195,5 +195,5 @@ fn a_missing_platform_is_reported_with_the_available_ones() {
     let line = format!("{} is a manifest list with no images\n", fixture.name("app:attested"));
     assert!(refused.err().starts_with(&line), "{}", refused.err());
     assert_eq!(fixture.run(&["ls", "-q"]).out(), "");
-    assert_eq!(attestation_of(&amd).platform().expect("one")["os"], "unknown");
+    assert_eq!(attestation_of(&amd64).platform().expect("one")["os"], "unknown");
 }

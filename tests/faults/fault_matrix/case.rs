@@ -220,7 +220,7 @@ impl Case {
         self.command.prepare(&fixture);
         let before = fixture.state();
         Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_faults());
-        self.arm(&fixture);
+        self.inject_faults(&fixture);
         let words = self.words(&fixture, timeout.map(|(typed, _)| typed));
         let begun = Instant::now();
         let output = self.disturbed(&fixture, &words);
@@ -276,7 +276,7 @@ impl Case {
         (!output.err().contains(&in_time)).then(|| format!("it did not give up because there was no answer {in_time}"))
     }
 
-    fn arm(&self, fixture: &Fixture) {
+    fn inject_faults(&self, fixture: &Fixture) {
         match &self.plan {
             Plan::Nothing => {}
             Plan::OneFault { side, number, fault } => fixture.registry(*side).fail_request(*number, fault.fault()),

@@ -81,9 +81,9 @@ fn spec(fixture: &Fixture) -> String {
 /// Two lists, one of them from an index.
 fn specs(fixture: &Fixture) -> String {
     let (one, two) = (fixture.list(), fixture.name("team/app:2"));
-    let [amd, arm, both] = ["amd:1", "arm:1", "both:1"].map(|rest| fixture.name(&format!("team/{rest}")));
-    let first = format!("image: '{one}'\nmanifests: [{{image: '{amd}'}}, {{image: '{arm}'}}]\n");
-    let second = format!("image: '{two}'\nmanifests: [{{image: '{both}'}}]\n");
+    let [amd64, arm64, index] = ["amd:1", "arm:1", "both:1"].map(|rest| fixture.name(&format!("team/{rest}")));
+    let first = format!("image: '{one}'\nmanifests: [{{image: '{amd64}'}}, {{image: '{arm64}'}}]\n");
+    let second = format!("image: '{two}'\nmanifests: [{{image: '{index}'}}]\n");
     fixture.write("lists.yml", &format!("{first}---\n{second}"))
 }
 

@@ -15,10 +15,10 @@ pub(super) const PROBE_REPOSITORY: &str = "team/trials";
 
 /// The images that the registries serve, made once.
 struct Material {
-    amd: Image,
-    arm: Image,
+    amd64: Image,
+    arm64: Image,
     newer: Image,
-    both: Index,
+    index: Index,
     old: Index,
     big: GeneratedBlob,
     large: Image,
@@ -28,14 +28,14 @@ struct Material {
 const LARGE: u64 = 8 * 1024 * 1024 + 1;
 
 static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
-    let amd = Image::docker().platform("linux", "amd64").layer("shared").layer("amd").build();
-    let arm = Image::docker().platform("linux", "arm64").variant("v8").layer("shared").layer("arm").build();
+    let amd64 = Image::docker().platform("linux", "amd64").layer("shared").layer("amd").build();
+    let arm64 = Image::docker().platform("linux", "arm64").variant("v8").layer("shared").layer("arm").build();
     let newer = Image::docker().platform("linux", "amd64").layer("shared").layer("newer").build();
-    let both = buildx_index(&["linux/amd64", "linux/arm64"]);
+    let index = buildx_index(&["linux/amd64", "linux/arm64"]);
     let old = Index::docker().image(&Image::docker().platform("linux", "s390x").layer("old").build()).build();
     let big = GeneratedBlob::new(LARGE, 1);
     let large = Image::oci().platform("linux", "amd64").layer_by_digest(&big.digest(), big.size()).build();
-    Material { amd, arm, newer, both, old, big, large }
+    Material { amd64, arm64, newer, index, old, big, large }
 });
 
 /// No content.
@@ -44,9 +44,9 @@ pub(super) fn nothing(_: &Fixture) {}
 /// Two images and an index, in the registry of the list.
 pub(super) fn images(fixture: &Fixture) {
     let target = fixture.registry(Side::Target);
-    target.put_image("team/amd", "1", &MATERIAL.amd);
-    target.put_image("team/arm", "1", &MATERIAL.arm);
-    target.put_index("team/both", "1", &MATERIAL.both);
+    target.put_image("team/amd", "1", &MATERIAL.amd64);
+    target.put_image("team/arm", "1", &MATERIAL.arm64);
+    target.put_index("team/both", "1", &MATERIAL.index);
 }
 
 /// The list that the tag names before.
@@ -63,8 +63,8 @@ pub(super) fn images_and_list(fixture: &Fixture) {
 /// The entry of one platform of a shared draft.
 pub(super) fn shared_entry(fixture: &Fixture) {
     images_and_list(fixture);
-    let (list, both) = (fixture.list(), fixture.name("team/both:1"));
-    fixture.prepare(&["add", "--shared", "--platform", "linux/amd64", &list, &both]);
+    let (list, index) = (fixture.list(), fixture.name("team/both:1"));
+    fixture.prepare(&["add", "--shared", "--platform", "linux/amd64", &list, &index]);
 }
 
 /// The entries of two platforms.
@@ -76,15 +76,15 @@ pub(super) fn shared_entries(fixture: &Fixture) {
 /// Two images in the list's own repository, under their architectures' names.
 pub(super) fn images_in_place(fixture: &Fixture) {
     old_list(fixture);
-    fixture.registry(Side::Target).put_image("team/app", "amd64", &MATERIAL.amd);
-    fixture.registry(Side::Target).put_image("team/app", "arm64", &MATERIAL.arm);
+    fixture.registry(Side::Target).put_image("team/app", "amd64", &MATERIAL.amd64);
+    fixture.registry(Side::Target).put_image("team/app", "arm64", &MATERIAL.arm64);
 }
 
 /// Two images in the other registry.
 pub(super) fn images_in_source(fixture: &Fixture) {
     old_list(fixture);
-    fixture.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd);
-    fixture.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
+    fixture.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd64);
+    fixture.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm64);
 }
 
 /// Images in both registries.

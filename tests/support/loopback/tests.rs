@@ -41,12 +41,12 @@ fn token(client: &Client, scopes: &[&str]) -> String {
 fn pushed_content_is_served() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
-    let (amd, arm) = (image("amd64"), image("arm64"));
-    let index = Index::docker().image(&amd).image(&arm).build();
+    let (amd64, arm64) = (image("amd64"), image("arm64"));
+    let index = Index::docker().image(&amd64).image(&arm64).build();
     assert_eq!(client.push_index("team/app", "1.0", &index), index.digest());
     let (media_type, bytes) = client.manifest("team/app", "1.0");
     assert_eq!((media_type.as_str(), &bytes), (DOCKER_LIST, &index.manifest));
-    assert_eq!(client.manifest("team/app", &amd.digest()).1, amd.manifest);
+    assert_eq!(client.manifest("team/app", &amd64.digest()).1, amd64.manifest);
     assert_eq!(registry.manifest("team/app", "1.0").unwrap().1, index.manifest);
     assert_eq!(registry.tags("team/app"), ["1.0"]);
     assert!(registry.has_blob("team/app", &sha256(b"shared")));
@@ -184,8 +184,9 @@ fn bearer_tokens_hold_what_was_granted() {
     let refused = mount(&writer);
     let scopes = "scope=\"repository:other:pull,push repository:app:pull\",error=\"insufficient_scope\"";
     assert!(refused.header("WWW-Authenticate").unwrap().ends_with(scopes), "{refused:?}");
-    let both = client.clone().bearer(&token(&alice, &["repository:other:pull,push", "repository:app:pull"]));
-    assert_eq!(mount(&both).status, 201);
+    let with_both_scopes =
+        client.clone().bearer(&token(&alice, &["repository:other:pull,push", "repository:app:pull"]));
+    assert_eq!(mount(&with_both_scopes).status, 201);
     registry.expire_tokens();
     let expired = get(&reader, "/v2/app/manifests/1");
     assert!(expired.header("WWW-Authenticate").unwrap().ends_with("error=\"invalid_token\""), "{expired:?}");
