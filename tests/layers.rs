@@ -162,8 +162,8 @@ fn cycle(imports: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     for start in imports.keys() {
         let mut way = vec![start.clone()];
         if walk(imports, &mut way, &mut done) {
-            let again = way.last().cloned();
-            return Some(way.into_iter().skip_while(|module| Some(module) != again.as_ref()).collect());
+            let repeated = way.last().cloned();
+            return Some(way.into_iter().skip_while(|module| Some(module) != repeated.as_ref()).collect());
         }
     }
     None

@@ -59,8 +59,8 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<TlsResults, S
     let images = options.images.iter().copied().filter(|images| *images <= IMAGES_MAX).collect();
     let options = &Options { images, rtts: vec![RTT], ..options.clone() };
     let tools: Vec<Tool> = tools.iter().map(Tool::over_tls).collect();
-    let place = TlsRegistry::new(&options.images)?;
-    let TlsRegistry { links, stock, login, env, .. } = &place;
+    let tls_registry = TlsRegistry::new(&options.images)?;
+    let TlsRegistry { links, stock, login, env, .. } = &tls_registry;
     let setup = Setup { links, stock, login: Some(login), env, is_warm: true };
     let warm = Comparison::new(options, &tools, setup, "warm").run(&TURNS);
     let cold_setup = Setup { is_warm: false, ..setup };

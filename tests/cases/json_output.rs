@@ -127,7 +127,7 @@ impl Fixture {
     #[track_caller]
     fn check(&mut self, schema: &str, line: &str, value: &Value) {
         let found = self.schemas.check(&format!("{schema}.schema.json"), value);
-        assert!(found.wrong.is_empty(), "{line}: {:#?}\n{value:#}", found.wrong);
+        assert!(found.violations.is_empty(), "{line}: {:#?}\n{value:#}", found.violations);
         self.found.add(found);
     }
 

@@ -61,8 +61,8 @@ fn a_wrong_registry_token_is_sent_by_one_of_many_concurrent_requests() {
     let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"wrong"}}}}}}"#, registry.host());
     let fixture = FixtureBuilder::new().config(&config).build();
     assert_eq!(fetch_concurrently(&registry, &fixture), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
-    let carried = registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
-    assert_eq!((carried, registry.requests().iter().filter(|request| request.is_token()).count()), (1, 0));
+    let authorized = registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
+    assert_eq!((authorized, registry.requests().iter().filter(|request| request.is_token()).count()), (1, 0));
 }
 
 #[test]

@@ -147,9 +147,9 @@ fn a_manifest_of_unknown_type_is_copied_if_its_blobs_are_found() {
     let kind = "application/vnd.example.thing+json";
     let blob = fixture.registry.put_blob("dev/app", b"thing");
     let blob = json!({"mediaType": "application/octet-stream", "digest": blob, "size": 5});
-    let thing = json!({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]}).to_string();
-    let digest = fixture.registry.put_manifest("dev/app", &sha256(thing.as_bytes()), kind, thing.as_bytes());
-    let unknown = json!({"mediaType": kind, "digest": digest, "size": thing.len()});
+    let manifest = json!({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]}).to_string();
+    let digest = fixture.registry.put_manifest("dev/app", &sha256(manifest.as_bytes()), kind, manifest.as_bytes());
+    let unknown = json!({"mediaType": kind, "digest": digest, "size": manifest.len()});
     let descriptor = json!({"mediaType": amd64.media_type, "digest": amd64.digest(), "size": amd64.manifest.len(),
         "platform": amd64.platform()});
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, descriptor]}).to_string();
@@ -158,7 +158,7 @@ fn a_manifest_of_unknown_type_is_copied_if_its_blobs_are_found() {
     assert_eq!(fixture.run(&["create", &list, "@dev/app:1"]).success().err(), "");
     let _ = fixture.run(&["push", &list]).success();
     assert_eq!(far.manifest("far/app", "1"), Some((OCI_INDEX.to_owned(), index.into_bytes())));
-    assert_eq!(far.manifest("far/app", &digest), Some((kind.to_owned(), thing.into_bytes())));
+    assert_eq!(far.manifest("far/app", &digest), Some((kind.to_owned(), manifest.into_bytes())));
 }
 
 #[test]

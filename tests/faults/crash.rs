@@ -43,12 +43,12 @@ fn sampled_errors(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 fn check(case: &'static Case) {
-    let what = format!("a crash at every step of {}", case.name);
+    let check_name = format!("a crash at every step of {}", case.name);
     if let Some(why) = no_strace() {
-        return skipped(&what, &why);
+        return skipped(&check_name, &why);
     }
     if !on_path("docker") {
-        skipped(&format!("{what}, read by docker"), "docker is not on the PATH");
+        skipped(&format!("{check_name}, read by docker"), "docker is not on the PATH");
     }
     let fixture = Fixture::new(case);
     let sandbox = fixture.prepare_home();

@@ -36,7 +36,7 @@ pub struct Schemas {
 #[derive(Debug, Default)]
 pub struct Found {
     /// Why the value is not as the schema says; empty if it is.
-    pub wrong: Vec<String>,
+    pub violations: Vec<String>,
     /// The members of the schemas that were used, by their addresses there.
     used: BTreeSet<*const Value>,
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Place<'_> {
 impl Found {
     /// Adds what another check used.
     pub fn add(&mut self, other: Found) {
-        self.wrong.extend(other.wrong);
+        self.violations.extend(other.violations);
         self.used.extend(other.used);
     }
 }
@@ -157,7 +157,7 @@ impl Schemas {
                     self.keyword(document, keywords, (keyword, rule), value, at, found);
                 }
             }
-            _ => found.wrong.push(format!("{at} must not be there")),
+            _ => found.violations.push(format!("{at} must not be there")),
         }
     }
 
@@ -181,7 +181,7 @@ impl Schemas {
         let number = || rule.as_u64().unwrap_or_default();
         let mut require = |holds: bool| {
             if !holds {
-                found.wrong.push(format!("{at}: {value} is not {keyword} {rule}"));
+                found.violations.push(format!("{at}: {value} is not {keyword} {rule}"));
             }
         };
         match keyword {
@@ -191,7 +191,7 @@ impl Schemas {
             }),
             "enum" => require(rules().any(|one| one == value)),
             "const" => require(rule == value),
-            "not" => require(!self.trial(document, rule, value, at).wrong.is_empty()),
+            "not" => require(!self.trial(document, rule, value, at).violations.is_empty()),
             "pattern" => {
                 let holds = rule.as_str().and_then(text_rule);
                 require(value.as_str().is_none_or(|text| holds.is_some_and(|holds| holds(text))));
@@ -209,14 +209,14 @@ impl Schemas {
             },
             "anyOf" | "oneOf" => {
                 let trials: Vec<Found> = rules().map(|one| self.trial(document, one, value, at)).collect();
-                let good = trials.iter().filter(|trial| trial.wrong.is_empty()).count();
+                let good = trials.iter().filter(|trial| trial.violations.is_empty()).count();
                 if good == 0 {
-                    let wrong: Vec<String> = trials.into_iter().flat_map(|trial| trial.wrong).collect();
-                    found.wrong.push(format!("{at}: none of {keyword} holds: {wrong:?}"));
+                    let violations: Vec<String> = trials.into_iter().flat_map(|trial| trial.violations).collect();
+                    found.violations.push(format!("{at}: none of {keyword} holds: {violations:?}"));
                 } else if keyword == "oneOf" && good > 1 {
                     require(false);
                 } else {
-                    trials.into_iter().filter(|trial| trial.wrong.is_empty()).for_each(|trial| found.add(trial));
+                    trials.into_iter().filter(|trial| trial.violations.is_empty()).for_each(|trial| found.add(trial));
                 }
             }
             "items" => {
@@ -297,8 +297,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn wrong(schema: Value, value: &Value) -> Vec<String> {
-        Schemas::new([("s".to_owned(), schema)]).check("s", value).wrong
+    fn violations(schema: Value, value: &Value) -> Vec<String> {
+        Schemas::new([("s".to_owned(), schema)]).check("s", value).violations
     }
 
     #[test]
@@ -308,10 +308,10 @@ mod tests {
             "additionalProperties": false,
             "$defs": {"a": {"type": "array", "items": {"anyOf": [{"type": "null"}, {"type": "integer"}]}}},
         });
-        assert_eq!(wrong(schema.clone(), &json!({"a": [null, 1]})), [""; 0]);
-        assert_eq!(wrong(schema.clone(), &json!({"a": [], "b": 1})), ["s/b must not be there"]);
-        assert_eq!(wrong(schema.clone(), &json!({})), [r#"s: {} is not required ["a"]"#]);
-        let message = wrong(schema, &json!({"a": [null, 1.5]})).concat();
+        assert_eq!(violations(schema.clone(), &json!({"a": [null, 1]})), [""; 0]);
+        assert_eq!(violations(schema.clone(), &json!({"a": [], "b": 1})), ["s/b must not be there"]);
+        assert_eq!(violations(schema.clone(), &json!({})), [r#"s: {} is not required ["a"]"#]);
+        let message = violations(schema, &json!({"a": [null, 1.5]})).concat();
         assert!(message.starts_with("s/a/1: none of anyOf holds"), "{message}");
     }
 

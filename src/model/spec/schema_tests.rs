@@ -26,7 +26,7 @@ impl Schema {
     }
 
     fn accepts(&self, value: &Value) -> bool {
-        self.0.check(NAME, value).wrong.is_empty()
+        self.0.check(NAME, value).violations.is_empty()
     }
 }
 

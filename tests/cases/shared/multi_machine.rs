@@ -5,7 +5,6 @@ use std::process::Stdio;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use testkit::sandbox::Sandbox;
-use testkit::storage::IMAGE_MANIFEST;
 use testkit::token::TokenConfig;
 
 use super::super::real_fixture::{ClientAuth, Fixture, OURS};
@@ -32,12 +31,13 @@ fn two_machines_and_a_publisher_build_one_list() {
         machine.command(OURS).args(["add", "--shared"]).args(run).arg(&list).arg(fixture.name(image)).run().success()
     };
     // The first leg fails, and is run again with what it built then.
-    let rebuilt = fixture.storage.put_image("team/amd", "2", "linux", "amd64");
+    let _ = fixture.storage.put_image("team/amd", "2", "linux", "amd64");
     let first = add(&first_machine, "team/amd:1");
     let second = add(&first_machine, "team/amd:1");
     assert_eq!(first.out(), second.out(), "the same image is the same entry");
-    let replaced = add(&first_machine, "team/amd:2");
+    let _ = add(&first_machine, "team/amd:2");
     let _ = add(&second_machine, "team/arm:1");
+    // Which image of the first machine is published depends on when the publisher reads.
     let published = publisher.wait_with_output().expect("the publisher ends");
     let stderr = String::from_utf8_lossy(&published.stderr).into_owned();
     assert!(published.status.success(), "{stderr}");
@@ -46,9 +46,6 @@ fn two_machines_and_a_publisher_build_one_list() {
     assert_eq!(String::from_utf8_lossy(&published.stdout), format!("{}\n", served.digest));
     let shown = third_machine.command(OURS).args(["inspect", "--check", &list]).run().success().out();
     assert!(shown.contains("arm64"), "{shown}");
-    // Both images of the first machine are there; which one was published depends on when the publisher read.
-    let images = [rebuilt.digest.as_str()];
-    let _ = (images, replaced, IMAGE_MANIFEST);
     let remaining =
         third_machine.command(OURS).args(["ls", "--shared", "-q", &fixture.name("team/app")]).run().success().out();
     assert!(!remaining.contains("linux-arm64"), "purged: {remaining}");

@@ -119,7 +119,7 @@ pub(super) struct Outcome {
     /// The faults that occurred.
     pub(super) injected: Vec<(Side, usize, Fault)>,
     pub(super) code: i32,
-    pub(super) wrong: Vec<String>,
+    pub(super) violations: Vec<String>,
     pub(super) elapsed: Duration,
     /// All output.
     pub(super) text: String,
@@ -230,10 +230,10 @@ impl Case {
             injected.into_iter().map(move |(number, fault)| (side, number, fault))
         };
         let injected: Vec<_> = Side::BOTH.into_iter().flat_map(injected).collect();
-        let mut wrong = check_invariants(&fixture, self.command, &before, &clean, &output, self.is_debug);
-        wrong.extend(self.check_plan(&injected, &output, timeout));
+        let mut violations = check_invariants(&fixture, self.command, &before, &clean, &output, self.is_debug);
+        violations.extend(self.check_plan(&injected, &output, timeout));
         let text = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
-        Outcome { injected, code: output.code, wrong, elapsed, text: fixture.anonymous(&text) }
+        Outcome { injected, code: output.code, violations, elapsed, text: fixture.anonymous(&text) }
     }
 
     fn disturbed(&self, fixture: &Fixture, words: &[String]) -> Output {

@@ -32,7 +32,7 @@ pub(super) struct Totals {
     title: &'static str,
     runs: usize,
     succeeded: usize,
-    strikes: usize,
+    faults_injected: usize,
     commands: BTreeMap<&'static str, CommandTotals>,
     faults: BTreeMap<String, usize>,
     slowest: Duration,
@@ -45,7 +45,7 @@ impl Totals {
         let is_success = usize::from(outcome.code == 0);
         self.runs += 1;
         self.succeeded += is_success;
-        self.strikes += outcome.injected.len();
+        self.faults_injected += outcome.injected.len();
         let share = self.commands.entry(case.command.name).or_default();
         share.runs += 1;
         share.succeeded += is_success;
@@ -55,9 +55,9 @@ impl Totals {
             *self.faults.entry(named(fault)).or_default() += 1;
         }
         self.slowest = self.slowest.max(outcome.elapsed);
-        if !outcome.wrong.is_empty() {
-            let Outcome { injected, wrong, text, code, .. } = outcome;
-            self.findings.push(format!("{case}\n{wrong:#?}\nstruck: {injected:?}\nexit {code}: {text}"));
+        if !outcome.violations.is_empty() {
+            let Outcome { injected, violations, text, code, .. } = outcome;
+            self.findings.push(format!("{case}\n{violations:#?}\nstruck: {injected:?}\nexit {code}: {text}"));
         }
     }
 
@@ -78,7 +78,7 @@ impl Totals {
             self.elapsed.as_secs_f64(),
             self.succeeded,
             self.runs - self.succeeded - self.findings.len(),
-            self.strikes,
+            self.faults_injected,
         ));
         let mut text = String::new();
         for (command, CommandTotals { runs, succeeded, elapsed, .. }) in &self.commands {
@@ -90,13 +90,13 @@ impl Totals {
         }
         let _ = writeln!(text, "  slowest: {:.1} s", self.slowest.as_secs_f64());
         eprint!("{text}");
-        let told: BTreeSet<String> = REDIRECT_TARGET
+        let leaking: BTreeSet<String> = REDIRECT_TARGET
             .requests()
             .iter()
             .filter(|request| request.header("Authorization").is_some())
             .map(|request| request.line())
             .collect();
-        assert!(told.is_empty(), "credentials went elsewhere: {told:#?}");
+        assert!(leaking.is_empty(), "credentials went elsewhere: {leaking:#?}");
         let shown = self.findings.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n\n");
         assert!(shown.is_empty(), "{} of {} runs went wrong; the first:\n{shown}", self.findings.len(), self.runs);
     }

@@ -232,12 +232,12 @@ impl Round<'_> {
     }
 
     /// What is wrong with what the tag serves and with what was reported.
-    fn wrong(&self, reported: &[String]) -> Vec<String> {
+    fn violations(&self, reported: &[String]) -> Vec<String> {
         let Some(bytes) = self.registry.tagged(&self.tag) else { return vec![format!("{}: no list", self.tag)] };
-        let mut wrong = Vec::new();
+        let mut violations = Vec::new();
         let digest = format!("{}\n", sha256(&bytes));
         if reported.is_empty() || reported.iter().any(|name| *name != digest) {
-            wrong.push(format!("{}: {digest} is served, and {reported:?} reported", self.tag));
+            violations.push(format!("{}: {digest} is served, and {reported:?} reported", self.tag));
         }
         let list: Value = serde_json::from_slice(&bytes).expect("a list is JSON");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -249,12 +249,12 @@ impl Round<'_> {
         let served: BTreeMap<_, _> = entries.iter().cloned().collect();
         let expected: BTreeMap<_, _> = self.built.iter().cloned().collect();
         if served != expected || entries.len() != expected.len() {
-            wrong.push(format!("{}: {entries:?}", self.tag));
+            violations.push(format!("{}: {entries:?}", self.tag));
         }
-        wrong.extend(
+        violations.extend(
             entries.iter().filter(|(_, digest)| !self.registry.has(digest)).map(|line| format!("{line:?} is gone")),
         );
-        wrong
+        violations
     }
 }
 
@@ -268,16 +268,16 @@ fn race(
     round: impl Fn(usize, &Round<'_>) -> Vec<String>,
 ) {
     let (begun, died) = (Instant::now(), Mutex::default());
-    let (mut reports, mut wrong) = (0, Vec::new());
+    let (mut reports, mut violations) = (0, Vec::new());
     for number in 0..size.rounds {
         let tag = format!("r{number}");
         let list = format!("{}/{REPOSITORY}:{tag}", registry.host());
         let current = Round { registry, built, list, tag, retries, died: &died };
         let reported = round(number, &current);
         reports += reported.len();
-        wrong.extend(current.wrong(&reported));
+        violations.extend(current.violations(&reported));
         if (number + 1) % PROGRESS == 0 {
-            print_uncaptured(&format!("  {} of {} rounds, {} lists wrong", number + 1, size.rounds, wrong.len()));
+            print_uncaptured(&format!("  {} of {} rounds, {} lists wrong", number + 1, size.rounds, violations.len()));
         }
     }
     let died = died.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -289,11 +289,11 @@ fn race(
         size.publishers,
         begun.elapsed().as_secs_f64(),
         died.len(),
-        wrong.len(),
+        violations.len(),
     ));
     // Where nothing goes wrong on purpose, it is worth knowing what did.
     died.iter().filter(|_| !name.contains("failing")).take(SHOWN).for_each(|why| print_uncaptured(&format!("  {why}")));
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(violations.is_empty(), "{violations:#?}");
 }
 
 #[test]
