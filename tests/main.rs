@@ -169,11 +169,12 @@ mod cases {
         OWN_FLAGS.iter().any(|(name, flags)| *name == verb && flags.contains(&flag))
     }
 
+    mod account_lockout;
+    mod ambiguous_documents;
     mod apply;
     mod args;
     mod attestation_referrers;
     mod auth;
-    mod beyond_docker;
     mod check;
     mod ci_recipes;
     mod client;
@@ -184,12 +185,12 @@ mod cases {
     mod color;
     mod completion;
     mod concurrency;
-    mod contradictions;
     mod copy;
     mod copy_referrers;
     mod counts;
     mod damaged_entries;
     mod direct_push;
+    mod docker_on_extended_drafts;
     mod docs;
     mod drafts;
     mod error_data;
@@ -201,7 +202,7 @@ mod cases {
     mod hints;
     mod hostile_input;
     mod hostile_store;
-    mod hostile_words;
+    mod hostile_strings;
     #[path = "../shared/in_process.rs"]
     mod in_process;
     mod inspect_check;
@@ -214,13 +215,13 @@ mod cases {
     mod layout_sources;
     mod layouts;
     mod list_flags;
-    mod lockout;
     mod locks;
     mod logins;
     mod manifest_tool;
     mod migration_docs;
     mod names;
-    mod odd_paths;
+    mod non_utf8_paths;
+    mod os_error_messages;
     mod overlayfs;
     mod packaging;
     mod platforms;
@@ -237,7 +238,6 @@ mod cases {
     mod shim;
     mod sources;
     mod supply;
-    mod system_words;
     mod templates;
     mod tls;
     mod tls_docker;

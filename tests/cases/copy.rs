@@ -1,7 +1,7 @@
 //! Copies of blobs between registries, by the client itself: the requests of each way, and what a failure leaves
 //! behind.
 
-mod breaks;
+mod broken_connections;
 mod listing;
 mod memory;
 mod real;

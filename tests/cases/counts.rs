@@ -10,10 +10,10 @@ mod jobs;
 mod known_servers;
 mod memory;
 mod order;
+mod parallel_requests;
 mod preconnect;
 mod push;
 mod tokens;
-mod waves;
 
 use std::thread;
 
