@@ -1,4 +1,4 @@
-//! The program under the name manifest-tool: its command line, output and exit codes, without its known faults.
+//! The program under the name manifest-tool: its command line, output and exit codes, without its known bugs.
 //! Where a real manifest-tool is installed, both are compared.
 
 use std::path::Path;
@@ -80,8 +80,8 @@ fn ignore_missing_makes_missing_images_a_warning() {
     assert!(fixture.registry.manifest("app", "2").is_none());
 }
 
-/// The faults of the original, in the order in which the reference lists them.
-mod faults {
+/// The bugs of the original that ours does not have, in the order in which the reference lists them.
+mod fixed_bugs {
     use super::*;
 
     #[test]

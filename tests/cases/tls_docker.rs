@@ -100,7 +100,7 @@ impl DockerFixture {
 }
 
 #[test]
-fn unknown_then_known_authority_then_insecure() {
+fn a_private_authority_is_refused_unless_it_is_in_certs_d_or_insecure_is_set() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     docker_fixture.assert_both_fail(&["certificate"]);
@@ -110,7 +110,7 @@ fn unknown_then_known_authority_then_insecure() {
 }
 
 #[test]
-fn the_certificate_of_dockers_documentation() {
+fn a_self_signed_certificate_is_accepted_once_it_is_in_certs_d() {
     let pair = self_signed_docs(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     docker_fixture.assert_both_fail(&["certificate"]);
@@ -119,7 +119,7 @@ fn the_certificate_of_dockers_documentation() {
 }
 
 #[test]
-fn that_certificate_when_it_is_out_of_date() {
+fn an_expired_self_signed_certificate_is_refused() {
     let pair = expired_self_signed_docs(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
@@ -127,7 +127,7 @@ fn that_certificate_when_it_is_out_of_date() {
 }
 
 #[test]
-fn client_pairs() {
+fn client_certificates_need_their_key() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let started = DockerFixture::start(ClientAuth::Open, Some(&servers.server(HOSTS)), Some(&clients));
     let Some(mut docker_fixture) = started else { return };
@@ -147,7 +147,7 @@ fn client_pairs() {
 }
 
 #[test]
-fn an_invalid_file_beside_a_valid_authority() {
+fn an_invalid_file_in_certs_d_is_ignored() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     let folder = docker_fixture.fixture.certs_d();
@@ -160,7 +160,7 @@ fn an_invalid_file_beside_a_valid_authority() {
 }
 
 #[test]
-fn out_of_date() {
+fn an_expired_server_certificate_is_refused() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.expired_server(HOSTS)) else { return };
     authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
@@ -168,7 +168,7 @@ fn out_of_date() {
 }
 
 #[test]
-fn another_name() {
+fn a_certificate_for_another_host_is_refused() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, OTHER_HOST);
@@ -178,7 +178,7 @@ fn another_name() {
 }
 
 #[test]
-fn the_systems_roots_by_ssl_cert_file() {
+fn authorities_in_ssl_cert_file_are_trusted() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     let roots = authority.write(docker_fixture.fixture.sandbox.path(), "roots.pem");
@@ -188,7 +188,7 @@ fn the_systems_roots_by_ssl_cert_file() {
 
 /// As docker's page has it for those who trust a self-signed certificate in the whole system.
 #[test]
-fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
+fn a_self_signed_certificate_is_accepted_among_the_systems_roots() {
     let pair = self_signed_docs(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     let roots = write_pem(docker_fixture.fixture.sandbox.path(), "roots.pem", &pair.cert);
@@ -199,7 +199,7 @@ fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
 /// A difference meant: with `--insecure` docker's create does not open certs.d and its push does; ours opens it for
 /// neither.
 #[test]
-fn half_a_pair_with_insecure() {
+fn insecure_push_ignores_half_a_client_pair() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     write_pem(&docker_fixture.fixture.certs_d(), "client.cert", &authority.client("me").cert);
@@ -220,7 +220,7 @@ fn a_folder_in_place_of_an_authority_file_fails_as_in_docker() {
 }
 
 #[test]
-fn plain_http_wants_insecure() {
+fn plain_http_needs_insecure() {
     let Some(docker_fixture) = DockerFixture::start(ClientAuth::Open, None, None) else { return };
     docker_fixture.assert_both_fail(&["http"]);
     docker_fixture.assert_both_succeed(&["--insecure"]);
@@ -230,14 +230,14 @@ fn plain_http_wants_insecure() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve() {
+fn an_unresolvable_host_is_named_in_the_error() {
     let Some(mut docker_fixture) = DockerFixture::start(ClientAuth::Open, None, None) else { return };
     docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, "nowhere.test");
     docker_fixture.assert_both_fail(&["nowhere.test"]);
 }
 
 #[test]
-fn passwords_over_https() {
+fn login_passwords_are_checked_over_https() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::start(ClientAuth::Htpasswd, Some(&authority.server(HOSTS)), None)
     else {
@@ -258,7 +258,7 @@ fn passwords_over_https() {
 }
 
 #[test]
-fn passwords_over_plain_http_with_insecure() {
+fn login_passwords_are_sent_over_plain_http_with_insecure() {
     let Some(docker_fixture) = DockerFixture::start(ClientAuth::Htpasswd, None, None) else { return };
     let entry = json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD });
     docker_fixture

@@ -1,7 +1,7 @@
 //! What the tests, the demo and the benches share: images made in memory, registries to push them to
 //! (a scripted one on loopback and the real docker-registry), certificates, and sandboxes to run a client in.
 //!
-//! It knows nothing of the crate under test, so that a fault there cannot hide here.
+//! It knows nothing of the crate under test, so that a bug there cannot hide here.
 
 #[cfg(feature = "certificates")]
 pub mod certs;

@@ -70,7 +70,7 @@ fn types_are_refused() {
 }
 
 #[test]
-fn nothing_is_deleted_or_nested() {
+fn deletion_and_nested_indexes_can_be_refused() {
     let (registry, client, image) = stocked(Registry::builder().without_deletion().without_nested_indexes());
     let reply = client.request("DELETE", &format!("/v2/app/manifests/{}", image.digest()), &[], b"");
     assert_eq!((reply.status, code(&reply).as_str()), (405, "UNSUPPORTED"));
