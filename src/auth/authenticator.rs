@@ -73,8 +73,8 @@ impl Authenticator {
 
     /// Ends this thread's request. `error` is its error, if it failed. If this thread was probing a login and the
     /// registry did not decide, another thread may probe it.
-    pub(crate) fn release_probe(&self, registry: &str, error: Option<&RegistryError>) {
-        self.registry_state(registry).static_auth.release_probe(error);
+    pub(crate) fn release_login_probe(&self, registry: &str, error: Option<&RegistryError>) {
+        self.registry_state(registry).static_auth.release_login_probe(error);
     }
 
     /// The kind of error that a final 401 is: no login, a wrong login, or a login without the necessary rights.
@@ -199,14 +199,14 @@ fn offer_static_header(
 ) -> Result<Option<Secret>, RegistryError> {
     let Some(header) = header else { return Ok(None) };
     if sent == Some(&header) {
-        registry_state.static_auth.refuse(challenged.is_tag_check);
+        registry_state.static_auth.refuse(challenged.is_check_before_push);
         return Ok(None);
     }
     if !(challenged.https || challenged.insecure || host::is_loopback_authority(challenged.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
         return Err(RegistryError::new(RegistryErrorKind::Protocol, challenged.registry, detail));
     }
-    registry_state.static_auth.header_to_send(&header, challenged.is_tag_check)
+    registry_state.static_auth.header_to_send(&header, challenged.is_check_before_push)
 }
 
 #[cfg(test)]

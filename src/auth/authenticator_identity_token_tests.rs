@@ -29,7 +29,7 @@ fn identity_token_is_posted_with_get_as_fallback() {
     });
     let error = with_config(config).respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap_err();
     assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
-    assert_eq!(error.detail, "token server auth.example: invalid_grant: [secret] has run out");
+    assert_eq!(error.message, "token server auth.example: invalid_grant: [secret] has run out");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn wrong_login_is_sent_once_per_command() {
         let error = auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap_err();
         assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
         assert_eq!(error.registry, "h");
-        assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
+        assert_eq!(error.message, "token server auth.example: incorrect password [secret]");
         let request = error.request.as_ref().map(ToString::to_string);
         assert_eq!(request.as_deref(), Some("GET https://auth.example/token"));
     }

@@ -73,7 +73,7 @@ fn with_login() -> Fixture {
 }
 
 const TLS_REQUEST: ChallengedRequest<'static> =
-    ChallengedRequest { registry: "h", https: true, insecure: false, is_tag_check: false, time_left: None };
+    ChallengedRequest { registry: "h", https: true, insecure: false, is_check_before_push: false, time_left: None };
 
 fn push(path: &str) -> Scopes {
     Scopes::repository(path, Access::PullPush)
@@ -223,7 +223,7 @@ fn other_token_server_errors_keep_their_kind_and_allow_another_request() {
     let server = FakeTokenServer::new(|_, _| (200, "hunter22".to_owned()));
     let error = with_login().respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap_err();
     assert_eq!(
-        (error.kind, error.detail.as_str()),
+        (error.kind, error.message.as_str()),
         (RegistryErrorKind::Protocol, "token server auth.example: its answer is not JSON")
     );
 }
@@ -297,7 +297,7 @@ fn authenticator_sends_no_credentials_over_plain_http() {
         registry,
         https,
         insecure,
-        is_tag_check: false,
+        is_check_before_push: false,
         time_left: None,
     };
     // Who asks, by what, whether there is a login, and whether it is followed.

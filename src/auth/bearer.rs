@@ -38,7 +38,8 @@ pub(crate) fn usable_realm(
     Ok(realm)
 }
 
-/// Answers one Bearer challenge while the registry's token lock is held.
+/// The answer to one Bearer challenge of a registry: chooses the scopes of a token, and requests it unless a known
+/// token has them. It lives while the token lock of the registry is held.
 pub(crate) struct RegistryAuth<'a> {
     pub(crate) registry_state: &'a RegistryState,
     pub(crate) challenged: &'a ChallengedRequest<'a>,
@@ -50,6 +51,7 @@ pub(crate) struct RegistryAuth<'a> {
 }
 
 impl RegistryAuth<'_> {
+    /// The header for the next attempt; `None` if no other token could help.
     pub(crate) fn respond(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
         let challenged = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
         let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
@@ -71,14 +73,14 @@ impl RegistryAuth<'_> {
             return Ok(None);
         };
         for scopes in wider {
-            match self.request_token(scopes, &want) {
+            match self.obtain_token(scopes, &want) {
                 Err(error) if self.is_about_scopes(&error) => {
                     lock(&self.registry_state.state).one_repository_per_token = true
                 }
                 other => return other.map(Some),
             }
         }
-        self.request_token(last, &want).map(Some)
+        self.obtain_token(last, &want).map(Some)
     }
 
     /// The wanted scopes and as many announced scopes as one request holds. If not all fit, scopes that a cached token
@@ -116,7 +118,8 @@ impl RegistryAuth<'_> {
         }
     }
 
-    fn request_token(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
+    /// Requests a token with these scopes, unless the server has refused them or the login. Records the outcome.
+    fn obtain_token(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
         let known = |state: &AuthState| {
             let same = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
             same.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()

@@ -21,8 +21,8 @@ use crate::auth::helper::{self, HelperCredentials, HelperError};
 use crate::env::Env;
 use crate::model::json;
 use crate::net::error::{RegistryError, RegistryErrorKind};
+use crate::net::file_access_error;
 use crate::net::options::Login;
-use crate::net::permission;
 use crate::net::transport::LineSink;
 use crate::secret::Secret;
 
@@ -248,7 +248,7 @@ fn has_no_logins(config: &Map<String, Value>) -> bool {
 }
 
 fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
-    let unreadable = |error: io::Error| ConfigError::Unreadable(permission::explain(path, &error));
+    let unreadable = |error: io::Error| ConfigError::Unreadable(file_access_error::describe(path, &error));
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),

@@ -122,13 +122,13 @@ fn invalid_config_is_an_error_that_names_the_file_and_no_secret() {
     ] {
         let error = lookup(no_env(), text, "h").unwrap_err();
         assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::Credentials, "h"), "{text}");
-        assert!(error.detail.contains("config.json: "), "{error}");
+        assert!(error.message.contains("config.json: "), "{error}");
         assert!(!error.to_string().contains("hunter2") && !error.to_string().contains("aHVu"), "{error}");
     }
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("config.json")).unwrap();
     let error = quiet(no_env(), folder.path()).lookup("h", None).unwrap_err();
-    assert!(error.detail.ends_with("config.json: not a file"), "{error}");
+    assert!(error.message.ends_with("config.json: not a file"), "{error}");
 }
 
 #[test]
@@ -171,9 +171,9 @@ fn helper_without_credentials_means_anonymous_and_a_failed_helper_is_an_error() 
     assert!(lookup(env.clone(), &text("none"), "h").unwrap().is_anonymous());
     let error = lookup(env.clone(), &text("broken"), "h").unwrap_err();
     assert_eq!(error.kind, RegistryErrorKind::Credentials);
-    assert_eq!(error.detail, "credential helper docker-credential-broken: no keychain (exit status: 1)");
+    assert_eq!(error.message, "credential helper docker-credential-broken: no keychain (exit status: 1)");
     assert!(
-        lookup(env.clone(), &text("gone"), "h").unwrap_err().detail.contains("docker-credential-gone is not in PATH")
+        lookup(env.clone(), &text("gone"), "h").unwrap_err().message.contains("docker-credential-gone is not in PATH")
     );
     assert_eq!(lookup(env, &text("../broken"), "h").unwrap_err().kind, RegistryErrorKind::Credentials);
 }
@@ -189,7 +189,7 @@ fn docker_auth_config_is_preferred_for_the_hosts_that_it_lists() {
     let listed = Env::from_pairs([("DOCKER_AUTH_CONFIG", variable.as_str())]);
     assert_eq!(lookup(listed, "broken {", "h").unwrap(), login("env", "p"));
     let broken = Env::from_pairs([("DOCKER_AUTH_CONFIG", "{\"auths\":")]);
-    assert!(lookup(broken, "{}", "h").unwrap_err().detail.starts_with("DOCKER_AUTH_CONFIG: not JSON"));
+    assert!(lookup(broken, "{}", "h").unwrap_err().message.starts_with("DOCKER_AUTH_CONFIG: not JSON"));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn duplicate_members_are_merged_as_in_go() {
     let helper = |key| configured_helper(twice.as_ref().unwrap(), key).unwrap();
     assert_eq!([helper("a"), helper("b"), helper("c")], ["x", "z", "y"].map(|name| Some(name.to_owned())));
     for text in [r#"{"auths":5,"auths":{"a":{}}}"#, r#"{"auths":{"a":{}},"auths":[]}"#] {
-        assert!(lookup(no_env(), text, "a").unwrap_err().detail.ends_with("\"auths\" is not an object"), "{text}");
+        assert!(lookup(no_env(), text, "a").unwrap_err().message.ends_with("\"auths\" is not an object"), "{text}");
     }
 }
 
@@ -252,5 +252,5 @@ fn platform_helper_is_an_error_only_after_its_timeout() {
     }
     let error = quiet(env, folder.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
     assert_eq!(error.kind, RegistryErrorKind::Credentials);
-    assert!(error.detail.contains("docker-credential-secretservice: gave no answer within"), "{}", error.detail);
+    assert!(error.message.contains("docker-credential-secretservice: gave no answer within"), "{}", error.message);
 }

@@ -25,8 +25,8 @@ pub(crate) struct ChallengedRequest<'a> {
     pub(crate) https: bool,
     /// Whether `--insecure` was given.
     pub(crate) insecure: bool,
-    /// Whether the request is the check of a tag before a push.
-    pub(crate) is_tag_check: bool,
+    /// Whether the request checks before a push what the registry has.
+    pub(crate) is_check_before_push: bool,
     /// The time left of `--timeout`, for a credential helper.
     pub(crate) time_left: Option<Duration>,
 }

@@ -37,11 +37,11 @@ enum HeaderState {
     Probing {
         /// The thread that probes.
         holder: ThreadId,
-        /// Whether this is the second probe, after a refused check of a tag.
+        /// Whether this is the second probe, after a refused check before a push.
         is_second: bool,
     },
-    /// The registry refused it for the check of a tag: one further request may probe it.
-    RefusedForTagCheck,
+    /// The registry refused it for a check before a push: one further request may probe it.
+    RefusedForCheckBeforePush,
     /// The registry accepted it.
     Accepted(Secret),
     /// The registry refused it. It is not sent again.
@@ -59,16 +59,20 @@ impl StaticAuth {
 
     /// Whether it was refused before any request was accepted with it.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(lock(&self.state).login, HeaderState::RefusedForTagCheck | HeaderState::Refused)
+        matches!(lock(&self.state).login, HeaderState::RefusedForCheckBeforePush | HeaderState::Refused)
     }
 
-    /// The header for the caller to send. `is_tag_check` says that the request checks a tag. `None` if the registry
-    /// refused it. Waits while another thread probes.
+    /// The header for the caller to send. `is_check_before_push`: the request only reads what is there before a push.
+    /// `None` if the registry refused it. Waits while another thread probes.
     ///
     /// # Errors
     /// The probe of another thread got no answer: returns that thread's error. A further probe would wait as long
     /// again.
-    pub(crate) fn header_to_send(&self, header: &Secret, is_tag_check: bool) -> Result<Option<Secret>, RegistryError> {
+    pub(crate) fn header_to_send(
+        &self,
+        header: &Secret,
+        is_check_before_push: bool,
+    ) -> Result<Option<Secret>, RegistryError> {
         let own = thread::current().id();
         let mut state = lock(&self.state);
         let before = state.unanswered.0;
@@ -76,14 +80,14 @@ impl StaticAuth {
             match &state.login {
                 HeaderState::Accepted(good) => return Ok(Some(good.clone())),
                 HeaderState::Refused => return Ok(None),
-                HeaderState::RefusedForTagCheck if is_tag_check => return Ok(None),
+                HeaderState::RefusedForCheckBeforePush if is_check_before_push => return Ok(None),
                 HeaderState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
                 HeaderState::Probing { .. } => {}
-                HeaderState::Untested | HeaderState::RefusedForTagCheck => {
+                HeaderState::Untested | HeaderState::RefusedForCheckBeforePush => {
                     if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
                         return Err(error.clone());
                     }
-                    let is_second = matches!(state.login, HeaderState::RefusedForTagCheck);
+                    let is_second = matches!(state.login, HeaderState::RefusedForCheckBeforePush);
                     state.login = HeaderState::Probing { holder: own, is_second };
                     return Ok(Some(header.clone()));
                 }
@@ -101,26 +105,28 @@ impl StaticAuth {
         }
     }
 
-    /// Records a 401 for the check of a tag (`is_tag_check`) or for another request. A header that was accepted before
-    /// stays accepted: it lacks a right for this request.
-    pub(crate) fn refuse(&self, is_tag_check: bool) {
+    /// Records a 401 for a check before a push (`is_check_before_push`) or for another request. A header that was
+    /// accepted before stays accepted: it lacks a right for this request.
+    pub(crate) fn refuse(&self, is_check_before_push: bool) {
         let mut state = lock(&self.state);
         state.login = match state.login {
             HeaderState::Accepted(_) => return,
-            HeaderState::Probing { is_second: false, .. } if is_tag_check => HeaderState::RefusedForTagCheck,
+            HeaderState::Probing { is_second: false, .. } if is_check_before_push => {
+                HeaderState::RefusedForCheckBeforePush
+            }
             _ => HeaderState::Refused,
         };
         self.changed.notify_all();
     }
 
     /// Ends this thread's probe, if it has one, without a decision. `error` is the reason if there was no answer.
-    pub(crate) fn release_probe(&self, error: Option<&RegistryError>) {
+    pub(crate) fn release_login_probe(&self, error: Option<&RegistryError>) {
         let mut state = lock(&self.state);
         let HeaderState::Probing { holder, is_second } = state.login else { return };
         if holder != thread::current().id() {
             return;
         }
-        state.login = if is_second { HeaderState::RefusedForTagCheck } else { HeaderState::Untested };
+        state.login = if is_second { HeaderState::RefusedForCheckBeforePush } else { HeaderState::Untested };
         if let Some(error) = error {
             // For the waiting threads nothing has been sent except what was refused.
             let retryable =
@@ -153,7 +159,7 @@ mod tests {
                     .header_to_send(&header(), false)
                     .map(|header| header.is_some())
                     .map_err(|error| error.kind);
-                static_auth.release_probe(None);
+                static_auth.release_login_probe(None);
                 got
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_probe_without_a_decision_is_followed_by_another() {
-        let (got, static_auth) = waiting(|static_auth| static_auth.release_probe(None));
+        let (got, static_auth) = waiting(|static_auth| static_auth.release_login_probe(None));
         assert_eq!(got, [Ok(true); 8]);
         assert!(!static_auth.is_refused());
     }
@@ -217,12 +223,12 @@ mod tests {
         assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())));
         assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())), "its own thread need not wait");
         thread::scope(|scope| {
-            scope.spawn(|| static_auth.release_probe(None));
+            scope.spawn(|| static_auth.release_login_probe(None));
             scope.spawn(|| static_auth.accept(&header()));
         });
         assert!(static_auth.accepted_header().is_none());
         let error = RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer");
-        static_auth.release_probe(Some(&error));
+        static_auth.release_login_probe(Some(&error));
         assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())), "who comes later tries again");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::deadline::Deadline;
-use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
+use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, Retryable, ServerNamedBy};
 use crate::net::error_response;
 use crate::net::redirect;
 use crate::net::response::HttpResponse;
@@ -69,8 +69,8 @@ impl TokenClient<'_> {
                 }
                 Err(error) => {
                     let origin = redactor.redact(&url.origin.to_string());
-                    let address = Some(Address { origin, source: AddressSource::TokenServer });
-                    let request = FailedRequest { address, ..shown.clone() };
+                    let contacted_server = Some(ContactedServer { origin, named_by: ServerNamedBy::Challenge });
+                    let request = FailedRequest { contacted_server, ..shown.clone() };
                     error.into_error(registry, request)
                 }
             };

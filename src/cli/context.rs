@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::cli::args::{LocationArg, NetworkFlags, values};
 use crate::cli::output::{FetchProgress, Streams};
 use crate::cli::stop_handler::StopHandler;
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
-use crate::core::request::ImageName;
+use crate::core::filters::ImageName;
 use crate::core::resolve::resolver::FetchEvent;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::{DockerManifestStore, StoreError};
@@ -90,7 +90,7 @@ impl Context {
         &self,
         network: &NetworkFlags,
         login_repository: impl Into<Option<&'a Repository>>,
-    ) -> Result<Registry, CommandError> {
+    ) -> Result<RegistryClient, CommandError> {
         let login = login_repository.into().map(|repository| login(network, repository)).transpose()?.flatten();
         self.client(network, false, login)
     }
@@ -101,7 +101,7 @@ impl Context {
         network: &NetworkFlags,
         plain_http: bool,
         login: Option<Login>,
-    ) -> Result<Registry, CommandError> {
+    ) -> Result<RegistryClient, CommandError> {
         let streams = Arc::clone(&self.streams);
         let trace: LineSink = Arc::new(move |line: &str| streams.note(line));
         let options = ClientOptions {
@@ -120,7 +120,7 @@ impl Context {
             remember_token_servers: self.flag_or_variable(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
         };
-        Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
+        Ok(RegistryClient::with_clock(options, Arc::clone(&self.clock)))
     }
 
     /// The flag's value, else that of an environment variable. Both have the same grammar.

@@ -1,7 +1,7 @@
 //! Where images are read from and written to: registries and OCI image layouts.
 //!
 //! [`ContentSource`] and [`ContentSink`] have the operations of both. Operations that only a registry has, such as
-//! uploads that continue after a break, mounts and tag listings, belong to [`registry::Registry`].
+//! uploads that continue after a break, mounts and tag listings, belong to [`registry::RegistryClient`].
 
 mod access;
 mod error;

@@ -2,7 +2,7 @@
 
 use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::ContentError;
-use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName, RegistryClient};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;
@@ -10,14 +10,14 @@ use crate::reference::Repository;
 /// A repository, and the client that talks to its registry.
 #[derive(Clone, Copy)]
 pub struct RegistryRepository<'a> {
-    registry: &'a Registry,
+    client: &'a RegistryClient,
     repository: &'a Repository,
 }
 
 impl<'a> RegistryRepository<'a> {
     /// A repository of the registry that it names. Does no I/O.
-    pub fn new(registry: &'a Registry, repository: &'a Repository) -> RegistryRepository<'a> {
-        RegistryRepository { registry, repository }
+    pub fn new(client: &'a RegistryClient, repository: &'a Repository) -> RegistryRepository<'a> {
+        RegistryRepository { client, repository }
     }
 }
 
@@ -25,25 +25,25 @@ impl ContentSource for RegistryRepository<'_> {
     /// One request.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
         let fetched = match name {
-            ManifestName::Digest(digest) => self.registry.manifest(&self.repository.at_digest(digest)),
-            ManifestName::Tag(tag) => self.registry.manifest(&self.repository.at_tag(tag)?),
+            ManifestName::Digest(digest) => self.client.manifest(&self.repository.at_digest(digest)),
+            ManifestName::Tag(tag) => self.client.manifest(&self.repository.at_tag(tag)?),
         };
         Ok(fetched?)
     }
 
     /// One request (HEAD).
     fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        Ok(self.registry.has_child(self.repository, &manifest.digest, &manifest.media_type)?)
+        Ok(self.client.has_child(self.repository, &manifest.digest, &manifest.media_type)?)
     }
 
     /// One request (HEAD).
     fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_blob(self.repository, blob.digest)?)
+        Ok(self.client.has_blob(self.repository, blob.digest)?)
     }
 
     /// One request.
     fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        Ok(self.registry.blob(self.repository, blob.digest, blob.size, cap)?)
+        Ok(self.client.blob(self.repository, blob.digest, blob.size, cap)?)
     }
 
     /// One request, and one more after each break.
@@ -52,7 +52,7 @@ impl ContentSource for RegistryRepository<'_> {
         blob: &Blob<'_>,
         read: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        self.registry.read_blob(self.repository, blob, read)
+        self.client.read_blob(self.repository, blob, read)
     }
 
     fn repository(&self) -> Option<&Repository> {
@@ -61,12 +61,12 @@ impl ContentSource for RegistryRepository<'_> {
 
     /// One request a page; `None` where the registry has no referrers API.
     fn referrers(&self, subject: &Digest, max: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
-        Ok(self.registry.referrer_descriptors(self.repository, subject, max)?)
+        Ok(self.client.referrer_descriptors(self.repository, subject, max)?)
     }
 
     /// One request (HEAD).
     fn resolve_tag(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
-        Ok(self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))?)
+        Ok(self.client.manifest_digest(self.repository, &ManifestName::Tag(tag.to_owned()))?)
     }
 }
 
@@ -78,8 +78,8 @@ impl ContentSink for RegistryRepository<'_> {
     /// One request (HEAD).
     fn current_digest(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
         Ok(match name {
-            ManifestName::Tag(tag) => self.registry.digest_before_push(self.repository, tag)?,
-            ManifestName::Digest(_) => self.registry.has_manifest(self.repository, name)?,
+            ManifestName::Tag(tag) => self.client.digest_before_push(self.repository, tag)?,
+            ManifestName::Digest(_) => self.client.manifest_digest(self.repository, name)?,
         })
     }
 
@@ -100,15 +100,15 @@ impl ContentSink for RegistryRepository<'_> {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError> {
         if let Some(repository) = source.repository() {
-            return Ok(self.registry.copy_blob(self.repository, &[repository], blob, progress)?);
+            return Ok(self.client.copy_blob(self.repository, &[repository], blob, progress)?);
         }
         // The source is not opened for a blob that is there.
-        if self.registry.has_blob(self.repository, blob.digest)? {
+        if self.client.has_blob(self.repository, blob.digest)? {
             return Ok(BlobCopy::Present);
         }
         let mut copied = BlobCopy::Present;
         source.read_blob(blob, &mut |reader| {
-            copied = self.registry.upload_blob(self.repository, blob, reader, progress)?;
+            copied = self.client.upload_blob(self.repository, blob, reader, progress)?;
             Ok(())
         })?;
         Ok(copied)
@@ -117,12 +117,12 @@ impl ContentSink for RegistryRepository<'_> {
     /// One request.
     fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError> {
         let name = ManifestName::Digest(digest.clone());
-        Ok(self.registry.put_manifest(self.repository, &name, media_type, bytes)?.is_referrer)
+        Ok(self.client.put_manifest(self.repository, &name, media_type, bytes)?.subject_processed)
     }
 
     /// One request (HEAD).
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_child(self.repository, referrer.digest, referrer.media_type)?)
+        Ok(self.client.has_child(self.repository, referrer.digest, referrer.media_type)?)
     }
 
     /// One request, or one for each tag.
@@ -131,7 +131,7 @@ impl ContentSink for RegistryRepository<'_> {
         let by_digest = tags.is_empty().then(|| ManifestName::Digest((*digest).clone()));
         let mut is_listed = false;
         for name in tags.iter().cloned().map(ManifestName::Tag).chain(by_digest) {
-            is_listed |= self.registry.put_manifest(self.repository, &name, media_type, bytes)?.is_referrer;
+            is_listed |= self.client.put_manifest(self.repository, &name, media_type, bytes)?.subject_processed;
         }
         Ok(is_listed)
     }
@@ -146,7 +146,7 @@ impl ContentSink for RegistryRepository<'_> {
 
     /// One request.
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
-        self.registry.put_manifest(self.repository, name, media_type, bytes)?;
+        self.client.put_manifest(self.repository, name, media_type, bytes)?;
         Ok(())
     }
 }

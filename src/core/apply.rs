@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::auth::Access;
-use crate::content::registry::{ExpectedRequests, Registry};
+use crate::content::registry::{ConnectionForecast, RegistryClient};
 use crate::core::build_outputs::{BuildOutputs, manifest_size};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::filters::{PlatformFilter, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
 use crate::core::push::options::PushOptions;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags::TagArg;
-use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
@@ -102,12 +102,12 @@ impl<'a> ApplyRequest<'a> {
     }
 
     /// Announces all repositories, so that one token serves the whole command, and the number of requests.
-    fn announce(&self, registry: &Registry, targets: &[&Repository], lists: &[(&Spec, &Reference)]) {
+    fn announce(&self, registry: &RegistryClient, targets: &[&Repository], lists: &[(&Spec, &Reference)]) {
         let access = if self.options.dry_run || self.is_to_layout { Access::Pull } else { Access::PullPush };
         targets.iter().for_each(|repository| registry.announce(repository, access));
         // A list that goes into a layout needs no request to its registry.
         if !self.is_to_layout {
-            self.expect(registry, lists);
+            self.announce_parallel_requests(registry, lists);
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a> ApplyRequest<'a> {
 
     /// Announces how many requests the registry of the first list will get at once: first one for each image and one
     /// for the tag, then those for the blobs of images from other repositories (a configuration and two layers each).
-    fn expect(&self, registry: &Registry, lists: &[(&Spec, &Reference)]) {
+    fn announce_parallel_requests(&self, registry: &RegistryClient, lists: &[(&Spec, &Reference)]) {
         const BLOBS: usize = 3;
         let Some((spec, list)) = lists.first() else { return };
         let target = list.repository();
@@ -171,11 +171,11 @@ impl<'a> ApplyRequest<'a> {
         let to_copy = images.len() - same_repository;
         let writes = if self.options.dry_run { 0 } else { to_copy.saturating_mul(BLOBS).saturating_add(1) };
         let (reads, writes) = ((same_registry + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
-        registry.expect(target, ExpectedRequests { reads, writes, writes_follow: false });
+        registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: false });
     }
 
     /// The draft with the changes of the list itself.
-    fn edited(&self, registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
+    fn edited(&self, registry: &RegistryClient, mut draft: Draft) -> Result<Draft, CommandError> {
         let subject = self.edits.fetch_subject(registry, &draft.reference)?;
         self.edits.apply(subject.as_ref(), &mut draft)?;
         Ok(draft)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::content::file_blob::{FileBlob, FileBlobError};
-use crate::content::registry::{Blob, Registry};
+use crate::content::registry::{Blob, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::push::execute;
@@ -81,7 +81,7 @@ impl Artifact {
     /// Errors of the registry, and a file that has changed since it was read.
     pub(crate) fn push(
         &self,
-        registry: &Registry,
+        registry: &RegistryClient,
         clock: &dyn Clock,
         repository: &Repository,
         reporter: &dyn PushReporter,
@@ -101,7 +101,7 @@ impl Artifact {
             bar.done(&sent);
             Ok::<_, CommandError>(())
         };
-        let sent = tasks::run_in_order(registry.jobs(), &blobs, send).map_err(CommandError::combine);
+        let sent = tasks::run_parallel(registry.jobs(), &blobs, send).map_err(CommandError::combine);
         transfers.finish();
         sent?;
         if !registry.has_blob(repository, &Digest::from_bytes(EMPTY_CONFIG))? {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
-use crate::core::request::ImageName;
+use crate::core::filters::ImageName;
 use crate::core::requirements::{self, PlatformKey};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::ReusedSource;
@@ -114,7 +114,7 @@ impl BuildOutputs {
     }
 
     /// Adds the file that names an image to the error of fetching it.
-    pub(crate) fn add_file_to_error(&self, registry: &Registry, error: CommandError) -> CommandError {
+    pub(crate) fn add_file_to_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
         match error {
             CommandError::Several(errors) => {
                 CommandError::combine(errors.into_iter().map(|error| self.add_file_to_error(registry, error)).collect())
@@ -123,7 +123,7 @@ impl BuildOutputs {
         }
     }
 
-    fn add_file_to_single_error(&self, registry: &Registry, error: CommandError) -> CommandError {
+    fn add_file_to_single_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
         let named = match &error {
             CommandError::NotServed { reference, .. }
             | CommandError::DigestMismatch { reference, .. }

@@ -52,7 +52,7 @@ impl CommandError {
             RegistryErrorKind::LoginRefused
             | RegistryErrorKind::CommandLineLoginRefused
             | RegistryErrorKind::Connect
-            | RegistryErrorKind::Resolve
+            | RegistryErrorKind::HostNotFound
             | RegistryErrorKind::Proxy
             | RegistryErrorKind::PlainHttp
             | RegistryErrorKind::CertificateUntrusted
@@ -61,8 +61,8 @@ impl CommandError {
             | RegistryErrorKind::TlsFiles
             | RegistryErrorKind::Credentials
             | RegistryErrorKind::RateLimited => {
-                let given = source.address().filter(|address| address.is_from_registry());
-                given.map_or(&source.registry, |address| &address.origin).clone()
+                let named = source.contacted_server().filter(|server| server.is_from_registry());
+                named.map_or(&source.registry, |server| &server.origin).clone()
             }
             _ => return None,
         };

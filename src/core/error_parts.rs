@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::failure_kind::FailureKind;
-use crate::net::{Address, RegistryError};
+use crate::net::{ContactedServer, RegistryError};
 
 /// A failure as data. The text is the error's own; `cli/report/hints` words the hints.
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +114,8 @@ pub enum PartialResult {
 
 /// Docker's part of the line: the registry's own message if it answered, otherwise what happened.
 pub(crate) fn response_text(error: &RegistryError) -> String {
-    let is_given = error.address().is_some_and(Address::is_from_registry);
-    if error.status.is_some() && !is_given { error.detail.clone() } else { error.to_string() }
+    let is_given = error.contacted_server().is_some_and(ContactedServer::is_from_registry);
+    if error.status.is_some() && !is_given { error.message.clone() } else { error.to_string() }
 }
 
 /// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.

@@ -88,7 +88,7 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
 ///
 /// # Errors
 /// An image that is not a list; a list without images; errors of the registry or the layout.
-pub(crate) fn spec_of_remote(access: ContentAccess<'_>, location: &Location) -> Result<ExportedSpec, CommandError> {
+pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) -> Result<ExportedSpec, CommandError> {
     let list = &ImageSource::open(access, location)?;
     list.announce();
     let fetched = match fetch::manifest(list)? {

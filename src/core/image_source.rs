@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::auth::Access;
-use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::content::{ContentError, ContentSource, LayoutError, RegistryRepository};
 use crate::core::layouts::{Layouts, OpenLayout};
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ use crate::reference::{Reference, Repository};
 #[derive(Clone, Copy)]
 pub(crate) struct ContentAccess<'a> {
     /// The client.
-    pub(crate) registry: &'a Registry,
+    pub(crate) registry: &'a RegistryClient,
     /// The layouts that are open.
     pub(crate) layouts: &'a Layouts,
 }
@@ -25,7 +25,7 @@ pub(crate) struct ContentAccess<'a> {
 #[derive(Clone)]
 pub(crate) enum ImageSource<'a> {
     /// In a registry.
-    Registry { registry: &'a Registry, reference: Reference },
+    Registry { registry: &'a RegistryClient, reference: Reference },
     /// In a layout: the name that says so, and the digest that the name selects.
     Layout { layout: Arc<OpenLayout>, name: LayoutReference, digest: Digest },
 }
@@ -78,7 +78,7 @@ pub(crate) fn manifest_name_in(place: &dyn fmt::Display, is_repository: bool, na
 
 impl<'a> ImageSource<'a> {
     /// An image in a registry. No request.
-    pub(crate) fn in_registry(registry: &'a Registry, reference: &Reference) -> ImageSource<'a> {
+    pub(crate) fn in_registry(registry: &'a RegistryClient, reference: &Reference) -> ImageSource<'a> {
         ImageSource::Registry { registry, reference: reference.clone() }
     }
 
@@ -140,7 +140,7 @@ impl<'a> ImageSource<'a> {
         matches!(self, ImageSource::Layout { .. })
     }
 
-    /// Announces the access to read it, if it is in a registry. See [`Registry::announce`].
+    /// Announces the access to read it, if it is in a registry. See [`RegistryClient::announce`].
     pub(crate) fn announce(&self) {
         if let ImageSource::Registry { registry, reference } = self {
             registry.announce(reference.repository(), Access::Pull);

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
 use crate::core::limit_error::LimitError;
-use crate::core::limits::ResolvedSize;
+use crate::core::limits::IndexBudget;
 use crate::net::tasks;
 
 /// Walks over indexes, one level at a time. `visit_level` gets the number of the level from 1 on and its items, and
@@ -26,13 +26,13 @@ pub(crate) fn walk_levels<T>(
     mut level: Vec<T>,
     mut visit_level: impl FnMut(usize, Vec<T>) -> Result<Vec<T>, CommandError>,
 ) -> Result<(), CommandError> {
-    let mut size = ResolvedSize::default();
+    let mut budget = IndexBudget::default();
     for depth in 1.. {
         let Some(first) = level.first() else { break };
         if depth > levels {
             return Err(LimitError::Depth { list: list(first), max: levels }.into());
         }
-        level.iter().try_for_each(|item| size.count_descriptors(count(item), || list(item)))?;
+        level.iter().try_for_each(|item| budget.count_descriptors(count(item), || list(item)))?;
         level = visit_level(depth, level)?;
     }
     Ok(())
@@ -74,7 +74,7 @@ impl IndexWalk<'_> {
             first,
             |depth, level| {
                 let fetched =
-                    tasks::run_in_order(self.jobs, &level, |item| fetch(item)).map_err(CommandError::combine)?;
+                    tasks::run_parallel(self.jobs, &level, |item| fetch(item)).map_err(CommandError::combine)?;
                 let mut next = Vec::new();
                 for (item, fetched) in level.into_iter().zip(fetched) {
                     next.extend(visit(depth, item, fetched)?);
@@ -88,7 +88,7 @@ impl IndexWalk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::limits::CHILDREN_MAX;
+    use crate::core::limits::DESCRIPTORS_MAX;
 
     /// Walks numbers. Each names others.
     fn walked(levels: usize, names: impl Fn(usize) -> Vec<usize>) -> Result<Vec<(usize, usize)>, String> {
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(walked(3, diamond), Ok(vec![(1, 1), (2, 2), (2, 3), (3, 4)]));
         assert!(walked(2, diamond).unwrap_err().contains('2'));
         assert!(walked(1, |_| Vec::new()).is_ok());
-        let many = |item| if item == 1 { (2..CHILDREN_MAX + 10).collect() } else { Vec::new() };
+        let many = |item| if item == 1 { (2..DESCRIPTORS_MAX + 10).collect() } else { Vec::new() };
         assert!(walked(9, many).unwrap_err().contains("10000"));
     }
 }

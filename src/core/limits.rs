@@ -10,29 +10,29 @@ use crate::drafts::docker_dir;
 /// The maximum depth of nested indexes.
 pub(crate) const DEPTH_MAX: usize = 8;
 /// The maximum number of descriptors that one command reads from indexes.
-pub(crate) const CHILDREN_MAX: usize = 10_000;
+pub(crate) const DESCRIPTORS_MAX: usize = 10_000;
 /// The maximum number of descriptors of an index and its nested indexes whose order is kept, selected or not.
 pub(crate) const ORDERED_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
 pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
 
-/// What the command has taken from indexes so far.
+/// Counts what a command takes from indexes, against the limits.
 #[derive(Debug, Default)]
-pub(crate) struct ResolvedSize {
+pub(crate) struct IndexBudget {
     descriptors: usize,
     bytes: AtomicU64,
 }
 
-impl ResolvedSize {
+impl IndexBudget {
     /// Counts `more` descriptors of a list and of its nested indexes. `list` is its name.
     ///
     /// # Errors
     /// The limit is exceeded.
     pub(crate) fn count_descriptors(&mut self, more: usize, list: impl Fn() -> String) -> Result<(), LimitError> {
         self.descriptors = self.descriptors.saturating_add(more);
-        match self.descriptors > CHILDREN_MAX {
-            true => Err(LimitError::Descriptors { list: list(), max: CHILDREN_MAX }),
+        match self.descriptors > DESCRIPTORS_MAX {
+            true => Err(LimitError::Descriptors { list: list(), max: DESCRIPTORS_MAX }),
             false => Ok(()),
         }
     }

@@ -1,9 +1,9 @@
 //! The annotations of a list and of its descriptors, and its subject.
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
+use crate::core::filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
-use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::Draft;
@@ -120,7 +120,7 @@ impl ListEdits<'_> {
     /// Those of [`subject`].
     pub(crate) fn fetch_subject(
         &self,
-        registry: &Registry,
+        registry: &RegistryClient,
         list: &Reference,
     ) -> Result<Option<Descriptor>, CommandError> {
         self.subject.map(|reference| resolve_subject(registry, list, reference)).transpose()
@@ -186,7 +186,7 @@ fn annotate_descriptors(
 /// # Errors
 /// A subject in another repository, and one that the registry does not have.
 pub(crate) fn resolve_subject(
-    registry: &Registry,
+    registry: &RegistryClient,
     list: &Reference,
     subject: &Reference,
 ) -> Result<Descriptor, CommandError> {

@@ -226,7 +226,7 @@ impl OriginConnections {
         match &self.tls {
             Some(tls) if tls.identity.was_requested() => TransportError::new(
                 RegistryErrorKind::ClientCertificate,
-                format!("it asked for one and then ended the connection ({})", error.detail),
+                format!("it asked for one and then ended the connection ({})", error.message),
             ),
             _ => error,
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use crate::net::error::{Address, AddressSource, RegistryError, RegistryErrorKind};
+use crate::net::error::{ContactedServer, RegistryError, RegistryErrorKind, ServerNamedBy};
 use crate::net::host;
 use crate::net::transport_error::{Symptom, TransportError};
 use crate::net::url::Origin;
@@ -26,10 +26,10 @@ pub(crate) fn origin(registry: &str, https: bool) -> Option<Origin> {
     Origin::parse_authority(https, authority(registry))
 }
 
-/// The address of a registry that is contacted by another name than its own.
-pub(crate) fn contacted_address(registry: &str, origin: &Origin) -> Option<Address> {
+/// The server of a registry that is contacted by another name than its own.
+pub(crate) fn contacted_server(registry: &str, origin: &Origin) -> Option<ContactedServer> {
     let has_other_name = authority(registry) != registry;
-    has_other_name.then(|| Address { origin: origin.to_string(), source: AddressSource::Name })
+    has_other_name.then(|| ContactedServer { origin: origin.to_string(), named_by: ServerNamedBy::RegistryName })
 }
 
 /// The name of a registry's folder in certs.d; `None` if docker has none: for Docker Hub and loopback names.
@@ -97,7 +97,11 @@ impl Endpoints {
             return Ok(Arc::clone(endpoint));
         }
         let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
-            return Err(RegistryError::new(RegistryErrorKind::Resolve, registry, "not a host with a port up to 65535"));
+            return Err(RegistryError::new(
+                RegistryErrorKind::HostNotFound,
+                registry,
+                "not a host with a port up to 65535",
+            ));
         };
         let allows_plain_http = (self.insecure || host::is_loopback(&secure.host)) && !self.plain_http;
         let endpoint = Arc::new(Endpoint {
@@ -269,7 +273,7 @@ mod tests {
         for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
             assert_eq!(
                 Endpoints::new(false, false).get(name).map(|_| ()).map_err(|e| e.kind),
-                Err(if name.is_empty() { RegistryErrorKind::NoHost } else { RegistryErrorKind::Resolve }),
+                Err(if name.is_empty() { RegistryErrorKind::NoHost } else { RegistryErrorKind::HostNotFound }),
                 "{name}"
             );
         }

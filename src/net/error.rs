@@ -40,19 +40,19 @@ pub enum RegistryErrorKind {
     CertificateInvalid,
     /// The registry requires a client certificate, or refuses the one that was sent.
     ClientCertificate,
-    /// A file in certs.d, or the system's roots, cannot be used. The detail names the file.
+    /// A file in certs.d, or the system's roots, cannot be used. The message names the file.
     TlsFiles,
-    /// The registry's name contains no valid host.
+    /// The name has no registry host, because a host with an underscore is read as a part of the repository.
     NoHost,
-    /// The host's name does not resolve.
-    Resolve,
+    /// The name of the host does not resolve, or is no valid host with a port.
+    HostNotFound,
     /// No connection could be made, or it broke.
     Connect,
     /// A step exceeded its time limit.
     Timeout,
     /// The proxy refuses the request, or its setting is not valid.
     Proxy,
-    /// A credential helper or config.json failed. The detail names it.
+    /// A credential helper or config.json failed. The message names it.
     Credentials,
     /// config.json begins with a byte order mark. Docker cannot read it either.
     ByteOrderMark,
@@ -79,7 +79,7 @@ pub struct RegistryError {
     pub body: Option<Box<ErrorBody>>,
     /// The registry's own message in docker's form (`manifest unknown: manifest unknown`), or that of the operating
     /// system, the TLS library or the helper. Never empty.
-    pub detail: String,
+    pub message: String,
     /// The number of attempts. More than one only if a retry might have helped.
     pub tries: u32,
     /// Whether a retry may help.
@@ -100,31 +100,31 @@ pub struct FailedRequest {
     /// The digest of the blob that the request concerns.
     pub blob: Option<String>,
     /// The server that was contacted, if the registry's name does not say it.
-    pub address: Option<Address>,
+    pub contacted_server: Option<ContactedServer>,
 }
 
 /// The server that a request was sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct ContactedServer {
     /// Scheme, host and port: `https://h:5000`.
     pub origin: String,
-    /// Where the address came from.
-    pub source: AddressSource,
+    /// What named it.
+    pub named_by: ServerNamedBy,
 }
 
-/// Where the address of a request came from.
+/// What named the server that a request was sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressSource {
+pub enum ServerNamedBy {
     /// The registry's name stands for it, as `docker.io` for `registry-1.docker.io`.
-    Name,
+    RegistryName,
     /// The registry redirected the request.
     Redirect,
-    /// The registry returned it as the location of an upload.
-    Upload,
-    /// The registry returned it as the location of the next page.
-    NextPage,
-    /// The registry named it as its token server.
-    TokenServer,
+    /// The registry named it as the `Location` of an upload.
+    UploadLocation,
+    /// The registry named it in the `Link` to the next page.
+    NextPageLink,
+    /// The registry named it as its token server, in the `realm` of a challenge.
+    Challenge,
 }
 
 /// The codes and details in the body of an error response (distribution-spec, "Error Codes").
@@ -142,7 +142,7 @@ impl FailedRequest {
     /// A request of which only method and URL are known.
     pub fn new(method: &'static str, url: impl fmt::Display) -> FailedRequest {
         let url = url.to_string();
-        FailedRequest { method, url, repository: None, reference: None, blob: None, address: None }
+        FailedRequest { method, url, repository: None, reference: None, blob: None, contacted_server: None }
     }
 }
 
@@ -152,10 +152,10 @@ impl fmt::Display for FailedRequest {
     }
 }
 
-impl Address {
-    /// Whether the registry returned it, so that it says nothing about the registry itself.
+impl ContactedServer {
+    /// Whether the registry named it in a response, so that it says nothing about the registry itself.
     pub fn is_from_registry(&self) -> bool {
-        self.source != AddressSource::Name
+        self.named_by != ServerNamedBy::RegistryName
     }
 }
 
@@ -184,14 +184,14 @@ pub(crate) enum RetryAfter {
 
 impl RegistryError {
     /// An error without a request.
-    pub fn new(kind: RegistryErrorKind, registry: impl Into<String>, detail: impl Into<String>) -> RegistryError {
+    pub fn new(kind: RegistryErrorKind, registry: impl Into<String>, message: impl Into<String>) -> RegistryError {
         RegistryError {
             kind,
             registry: registry.into(),
             request: None,
             status: None,
             body: None,
-            detail: detail.into(),
+            message: message.into(),
             tries: 1,
             retryable: Retryable::Never,
         }
@@ -238,8 +238,8 @@ impl RegistryError {
     }
 
     /// The server that was contacted, if the registry's name does not say it.
-    pub fn address(&self) -> Option<&Address> {
-        self.request.as_ref()?.address.as_ref()
+    pub fn contacted_server(&self) -> Option<&ContactedServer> {
+        self.request.as_ref()?.contacted_server.as_ref()
     }
 
     /// Whether the request would change the registry.
@@ -247,16 +247,16 @@ impl RegistryError {
         self.request.as_ref().is_some_and(|request| !matches!(request.method, "GET" | "HEAD"))
     }
 
-    /// The server that failed: the registry, or the address that it returned.
+    /// The server that failed: the registry, or one that it named.
     fn server(&self) -> String {
         let registry = &self.registry;
-        let Some(Address { origin, source }) = self.address() else { return registry.clone() };
-        match source {
-            AddressSource::Name => format!("{registry} at {origin}"),
-            AddressSource::Redirect => format!("{origin} (where {registry} redirected the request)"),
-            AddressSource::Upload => format!("{origin} (the upload address that {registry} gave)"),
-            AddressSource::NextPage => format!("{origin} (the address of the next page that {registry} gave)"),
-            AddressSource::TokenServer => format!("{origin} (the token server that {registry} named)"),
+        let Some(ContactedServer { origin, named_by }) = self.contacted_server() else { return registry.clone() };
+        match named_by {
+            ServerNamedBy::RegistryName => format!("{registry} at {origin}"),
+            ServerNamedBy::Redirect => format!("{origin} (where {registry} redirected the request)"),
+            ServerNamedBy::UploadLocation => format!("{origin} (the upload address that {registry} gave)"),
+            ServerNamedBy::NextPageLink => format!("{origin} (the address of the next page that {registry} gave)"),
+            ServerNamedBy::Challenge => format!("{origin} (the token server that {registry} named)"),
         }
     }
 
@@ -276,20 +276,20 @@ impl RegistryError {
 impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the message. `report` adds what to do next.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let detail = sanitize::word(&self.detail);
-        let (_, message) = self.kind.description();
-        match (message.split_once("SERVER"), message.split_once("REGISTRY")) {
-            (Some((before, after)), _) => write!(f, "{before}{}{after}: {detail}", self.server())?,
-            (None, Some((before, after))) => write!(f, "{before}{}{after}: {detail}", self.registry)?,
-            (None, None) => f.write_str(&detail)?,
+        let message = sanitize::word(&self.message);
+        let (_, template) = self.kind.description();
+        match (template.split_once("SERVER"), template.split_once("REGISTRY")) {
+            (Some((before, after)), _) => write!(f, "{before}{}{after}: {message}", self.server())?,
+            (None, Some((before, after))) => write!(f, "{before}{}{after}: {message}", self.registry)?,
+            (None, None) => f.write_str(&message)?,
         }
         if self.tries > 1 { write!(f, " (tried {} times)", self.tries) } else { Ok(()) }
     }
 }
 
 impl RegistryErrorKind {
-    /// The kind for scripts, and the message. `SERVER` stands for the server that was tried: the registry, or one that
-    /// it named. `REGISTRY` stands for the registry, whichever server was tried.
+    /// The kind for scripts, and the template of what is shown before the message. `SERVER` stands for the server that
+    /// was tried: the registry, or one that it named. `REGISTRY` stands for the registry, whichever server was tried.
     fn description(self) -> (FailureKind, &'static str) {
         use RegistryErrorKind as Kind;
         match self {
@@ -312,9 +312,9 @@ impl RegistryErrorKind {
             }
             Kind::ClientCertificate => (FailureKind::Tls, "SERVER wants a client certificate"),
             Kind::TlsFiles => (FailureKind::Tls, "certificates for REGISTRY cannot be used"),
-            // The detail says it all.
+            // The message says it all.
             Kind::NoHost => (FailureKind::Network, ""),
-            Kind::Resolve => (FailureKind::Network, "the name of SERVER does not resolve"),
+            Kind::HostNotFound => (FailureKind::Network, "the name of SERVER does not resolve"),
             Kind::Connect => (FailureKind::Network, "cannot reach SERVER"),
             Kind::Timeout => (FailureKind::Timeout, "SERVER does not answer in time"),
             Kind::Proxy => (FailureKind::Proxy, "the proxy for SERVER cannot be used"),

@@ -42,12 +42,12 @@ struct RateLimit {
 #[derive(Debug, Default)]
 struct LimitState {
     /// No request may be sent before this time.
-    pause: Option<Instant>,
+    paused_until: Option<Instant>,
     /// The end of the latest wait that was printed.
     printed: Option<Instant>,
     in_flight: usize,
     /// The maximum of concurrent requests; `None` for no limit.
-    limit: Option<usize>,
+    concurrency_limit: Option<usize>,
     /// The number of successes since the limit was last changed.
     successes: usize,
     /// What the limit may grow to: as many connections as the registry accepted. `None` before it refused one.
@@ -60,7 +60,7 @@ struct LimitState {
 
 /// Permits one request until it is dropped. It is not `Send`: dropping it clears a thread-local.
 pub(crate) struct Permit {
-    limit: Option<Arc<RateLimit>>,
+    rate_limit: Option<Arc<RateLimit>>,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -79,7 +79,7 @@ impl RateLimits {
         let rate = self.for_registry(registry);
         let mut state = lock(&rate.state);
         loop {
-            let pause = state.pause.map(|until| until.saturating_duration_since(self.clock.now()));
+            let pause = state.paused_until.map(|until| until.saturating_duration_since(self.clock.now()));
             if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
                 drop(state);
                 let left = deadline.time_left().unwrap_or(PAUSE_MAX);
@@ -91,13 +91,13 @@ impl RateLimits {
                 continue;
             }
             if IN_REQUEST.get() {
-                return Ok(Permit { limit: None, _not_send: PhantomData });
+                return Ok(Permit { rate_limit: None, _not_send: PhantomData });
             }
-            if state.limit.is_none_or(|limit| state.in_flight < limit) {
+            if state.concurrency_limit.is_none_or(|limit| state.in_flight < limit) {
                 state.in_flight += 1;
                 IN_REQUEST.set(true);
                 drop(state);
-                return Ok(Permit { limit: Some(rate), _not_send: PhantomData });
+                return Ok(Permit { rate_limit: Some(rate), _not_send: PhantomData });
             }
             state = match deadline.time_left() {
                 Some(left) if left.is_zero() => return Err(too_late_error(registry, Duration::ZERO, left)),
@@ -113,12 +113,12 @@ impl RateLimits {
         let mut state = lock(&rate.state);
         let now = self.clock.now();
         // Requests that ran in parallel are refused together, which counts as one refusal.
-        if state.pause.is_none_or(|until| until <= now) {
-            let at_once = state.limit.unwrap_or(LIMIT_MAX).min(state.in_flight.max(1));
-            state.limit = Some((at_once / 2).max(1));
+        if state.paused_until.is_none_or(|until| until <= now) {
+            let at_once = state.concurrency_limit.unwrap_or(LIMIT_MAX).min(state.in_flight.max(1));
+            state.concurrency_limit = Some((at_once / 2).max(1));
             state.successes = 0;
         }
-        state.pause = state.pause.max(now.checked_add(time));
+        state.paused_until = state.paused_until.max(now.checked_add(time));
     }
 
     /// Caps the number of concurrent requests. The cap rises by one after [`ROUNDS_AT_CEILING`] full rounds of
@@ -155,10 +155,10 @@ impl RateLimits {
 impl Permit {
     /// Records a success. A limit grows by one after as many successes as it permits requests.
     pub(crate) fn record_success(&self) {
-        let Some(rate) = &self.limit else { return };
+        let Some(rate) = &self.rate_limit else { return };
         let mut state = lock(&rate.state);
         state.has_succeeded = true;
-        let Some(limit) = state.limit else { return };
+        let Some(limit) = state.concurrency_limit else { return };
         state.successes += 1;
         if state.successes >= limit {
             state.successes = 0;
@@ -172,7 +172,7 @@ impl LimitState {
     fn cap(&mut self, connections: usize) {
         let connections = connections.max(1);
         (self.ceiling, self.rounds_at_ceiling, self.successes) = (Some(connections), 0, 0);
-        self.limit = Some(self.limit.map_or(connections, |limit| limit.min(connections)));
+        self.concurrency_limit = Some(self.concurrency_limit.map_or(connections, |limit| limit.min(connections)));
     }
 
     /// After a full round of successes.
@@ -184,13 +184,13 @@ impl LimitState {
             }
             (self.rounds_at_ceiling, self.ceiling) = (0, Some(ceiling + 1));
         }
-        self.limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
+        self.concurrency_limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(rate) = &self.limit else { return };
+        let Some(rate) = &self.rate_limit else { return };
         IN_REQUEST.set(false);
         let mut state = lock(&rate.state);
         state.in_flight = state.in_flight.saturating_sub(1);
@@ -242,7 +242,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(5), &(clock.clone() as Arc<dyn Clock>));
         let error = limits.acquire("a", &deadline).err().unwrap();
         assert_eq!(error.kind, RegistryErrorKind::RateLimited);
-        assert_eq!(error.detail, "it asks to wait for 7 s, and only 5 s are left");
+        assert_eq!(error.message, "it asks to wait for 7 s, and only 5 s are left");
         assert_eq!(clock.slept(), []);
     }
 
@@ -254,7 +254,7 @@ mod tests {
         limits.record_rate_limited("a", Duration::from_secs(1));
         drop(busy);
         clock.sleep(Duration::from_secs(1));
-        let limit = || lock(&limits.for_registry("a").state).limit;
+        let limit = || lock(&limits.for_registry("a").state).concurrency_limit;
         assert_eq!(limit(), Some(2), "refused together is refused once");
         for _ in 0..5 {
             limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
@@ -267,22 +267,30 @@ mod tests {
         let (_, limits) = limits();
         let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&limits.for_registry("a").state));
         limits.record_connection_refused("a");
-        assert_eq!(state(|state| state.limit), None, "the registry may only be starting");
+        assert_eq!(state(|state| state.concurrency_limit), None, "the registry may only be starting");
         limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
         limits.record_connection_refused("a");
-        assert_eq!(state(|state| state.limit), None, "no other request is in flight, so no number is known");
+        assert_eq!(
+            state(|state| state.concurrency_limit),
+            None,
+            "no other request is in flight, so no number is known"
+        );
         let busy: Vec<_> = (0..3).map(|_| (limits.acquire("a", &Deadline::NONE).ok(), IN_REQUEST.set(false))).collect();
         limits.record_connection_refused("a");
-        assert_eq!(state(|state| state.limit), Some(3));
+        assert_eq!(state(|state| state.concurrency_limit), Some(3));
         drop(busy);
         for _ in 0..3 * ROUNDS_AT_CEILING - 1 {
             limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
         }
-        assert_eq!(state(|state| state.limit), Some(3));
+        assert_eq!(state(|state| state.concurrency_limit), Some(3));
         limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
-        assert_eq!((state(|state| state.limit), state(|state| state.ceiling)), (Some(4), Some(4)), "one more is tried");
+        assert_eq!(
+            (state(|state| state.concurrency_limit), state(|state| state.ceiling)),
+            (Some(4), Some(4)),
+            "one more is tried"
+        );
         limits.cap_connections("a", 2);
-        assert_eq!(state(|state| state.limit), Some(2));
+        assert_eq!(state(|state| state.concurrency_limit), Some(2));
     }
 
     #[test]
@@ -290,7 +298,7 @@ mod tests {
         let (_, limits) = limits();
         limits.record_rate_limited("a", Duration::ZERO);
         let held = limits.acquire("a", &Deadline::NONE).ok().unwrap();
-        assert!(limits.acquire("a", &Deadline::NONE).is_ok_and(|nested| nested.limit.is_none()));
+        assert!(limits.acquire("a", &Deadline::NONE).is_ok_and(|nested| nested.rate_limit.is_none()));
         thread::scope(|scope| {
             let other = scope.spawn(|| limits.acquire("a", &Deadline::NONE).is_ok());
             drop(held);

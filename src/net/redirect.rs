@@ -4,7 +4,7 @@
 //! (RFC 9110, section 15.4). `Authorization` is sent only to the origin that it belongs to, and an https request is
 //! never redirected to http.
 
-use crate::net::error::{Address, AddressSource, RegistryErrorKind};
+use crate::net::error::{ContactedServer, RegistryErrorKind, ServerNamedBy};
 use crate::net::response::HttpResponse;
 use crate::net::transport::OutgoingRequest;
 use crate::net::transport_error::{Symptom, TransportError};
@@ -24,7 +24,7 @@ pub(crate) fn follow(
         let is_first_origin = url.origin == request.url.origin;
         let authorization = request.authorization.filter(|_| is_first_origin);
         let sent = send(&OutgoingRequest { url: &url, authorization, ..*request });
-        let response = sent.map_err(|error| with_redirect_address(error, server.as_deref()))?;
+        let response = sent.map_err(|error| with_redirect_target(error, server.as_deref()))?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok((response, url));
         }
@@ -58,10 +58,10 @@ fn next_url(
 }
 
 /// A failure after a redirect says nothing about the registry's own protocol. It names the server that failed.
-fn with_redirect_address(error: TransportError, server: Option<&str>) -> TransportError {
+fn with_redirect_target(error: TransportError, server: Option<&str>) -> TransportError {
     let Some(server) = server else { return error };
-    let address = Address { origin: server.to_owned(), source: AddressSource::Redirect };
-    TransportError { symptom: Symptom::Other, address: Some(address), ..error }
+    let contacted_server = ContactedServer { origin: server.to_owned(), named_by: ServerNamedBy::Redirect };
+    TransportError { symptom: Symptom::Other, contacted_server: Some(contacted_server), ..error }
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
             let (status, location) = hops.get(seen.len() - 1).copied().unwrap_or((200, ""));
             Ok(response(status, location))
         };
-        let outcome = follow(&request, insecure, &send).map(|(response, _)| response.status).map_err(|f| f.detail);
+        let outcome = follow(&request, insecure, &send).map(|(response, _)| response.status).map_err(|f| f.message);
         (outcome, seen.into_inner())
     }
 

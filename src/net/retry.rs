@@ -180,8 +180,8 @@ impl Attempts<'_> {
             return Err(no_time_left_error(error, requested, left, self.deadline).with_retryable(Retryable::Never));
         }
         if wait > PRINTED_WAIT_MIN && self.policy.limits.should_report_wait(self.registry, wait) {
-            let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
-            let message: String = own.unwrap_or(&error.detail).chars().take(MESSAGE_MAX).collect();
+            let own = error.message.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
+            let message: String = own.unwrap_or(&error.message).chars().take(MESSAGE_MAX).collect();
             (self.policy.notice)(&format!("{}: {message}: waiting {} {until}", self.registry, format_duration(wait)));
         }
         self.policy.clock.sleep(wait);
@@ -208,15 +208,15 @@ fn no_time_left_error(
     left: Duration,
     deadline: &Deadline,
 ) -> RegistryError {
-    let detail = match (requested, deadline.exceeded()) {
+    let message = match (requested, deadline.exceeded()) {
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
-        (_, Some(total)) => format!("{}; gave up after {}", error.detail, format_duration(total)),
+        (_, Some(total)) => format!("{}; gave up after {}", error.message, format_duration(total)),
         (Some(requested), None) if requested.saturating_add(TIME_LEFT_MIN) >= left => {
-            format!("{}; {}", error.detail, pause_exceeds_message(requested, left))
+            format!("{}; {}", error.message, pause_exceeds_message(requested, left))
         }
-        _ => format!("{}; gave up as only {} are left", error.detail, format_duration(left)),
+        _ => format!("{}; gave up as only {} are left", error.message, format_duration(left)),
     };
-    RegistryError { detail, ..error }
+    RegistryError { message, ..error }
 }
 
 #[cfg(test)]

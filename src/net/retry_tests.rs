@@ -88,10 +88,10 @@ fn retry_after_is_obeyed_and_printed() {
 fn a_retry_after_beyond_the_deadline_fails_immediately() {
     let run = failing(3, Some(60), true, &refused(429, Some(RetryAfter::Seconds(3600))));
     assert_eq!((run.tries, run.slept), (1, vec![]));
-    assert_eq!(run.error.detail, "busy; it asks to wait for 3600 s, and only 60 s are left");
+    assert_eq!(run.error.message, "busy; it asks to wait for 3600 s, and only 60 s are left");
     let run = failing(30, Some(2), true, &error(Retryable::IfRepeatable));
     assert_eq!(run.slept, [250, 500, 1000]);
-    assert_eq!(run.error.detail, "gone; gave up as only 250 ms are left");
+    assert_eq!(run.error.message, "gone; gave up as only 250 ms are left");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn no_retry_follows_an_attempt_that_exceeded_the_deadline() {
         clock.sleep(Duration::from_secs(5));
         Err::<(), _>(error(Retryable::IfRepeatable))
     });
-    assert_eq!(outcome.unwrap_err().detail, "gone; gave up after 5 s");
+    assert_eq!(outcome.unwrap_err().message, "gone; gave up after 5 s");
 }
 
 #[test]
@@ -134,6 +134,6 @@ fn retry_after_is_bounded_without_a_deadline() {
     let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), clock.clone());
     let day = Retryable::Later(Some(RetryAfter::Seconds(86_400)));
     let refused = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(day)));
-    assert_eq!(refused.unwrap_err().detail, "gone; it asks to wait for 86400 s, and only 600 s are left");
+    assert_eq!(refused.unwrap_err().message, "gone; it asks to wait for 86400 s, and only 600 s are left");
     assert_eq!(clock.slept(), [0; 0]);
 }

@@ -8,11 +8,12 @@ use std::thread;
 
 use crate::sync::{lock, wait};
 
-/// Runs `work` on every item, at most `jobs` at once. Returns the results in the items' order.
+/// Runs `work` on the items in parallel, at most `jobs` at once. The results have the order of the items, whichever
+/// ended first.
 ///
 /// # Errors
 /// As [`run_with_dependencies`].
-pub(crate) fn run_in_order<T: Sync, R: Send, E: Send>(
+pub(crate) fn run_parallel<T: Sync, R: Send, E: Send>(
     jobs: NonZeroUsize,
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
@@ -158,17 +159,17 @@ mod tests {
     fn results_keep_the_items_order() {
         let items: Vec<usize> = (0..100).collect();
         for number in [1, 3, 200] {
-            let doubled = run_in_order(jobs(number), &items, |item| Ok::<_, ()>(item * 2)).unwrap();
+            let doubled = run_parallel(jobs(number), &items, |item| Ok::<_, ()>(item * 2)).unwrap();
             assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
         }
-        assert_eq!(run_in_order(jobs(4), &[], |item: &u8| Ok::<_, ()>(*item)), Ok(vec![]));
+        assert_eq!(run_parallel(jobs(4), &[], |item: &u8| Ok::<_, ()>(*item)), Ok(vec![]));
     }
 
     #[test]
     fn tasks_run_in_parallel_up_to_the_number_of_jobs() {
         // Each worker waits for all others, so this ends only if four run in parallel.
         let together = Barrier::new(4);
-        let met = run_in_order(jobs(4), &[(); 4], |()| {
+        let met = run_parallel(jobs(4), &[(); 4], |()| {
             together.wait();
             Ok::<_, ()>(())
         });
@@ -178,13 +179,13 @@ mod tests {
     #[test]
     fn failed_task_stops_new_tasks_and_errors_keep_their_order() {
         let begun = Mutex::new(Vec::new());
-        let errors = run_in_order(jobs(1), &[1, 2, 3], |item| {
+        let errors = run_parallel(jobs(1), &[1, 2, 3], |item| {
             begun.lock().unwrap().push(*item);
             if *item == 2 { Err(*item) } else { Ok(()) }
         });
         assert_eq!((errors, begun.into_inner().unwrap()), (Err(vec![2]), vec![1, 2]));
         let together = Barrier::new(3);
-        let errors = run_in_order(jobs(3), &[1, 2, 3], |item| {
+        let errors = run_parallel(jobs(3), &[1, 2, 3], |item| {
             together.wait();
             if *item == 1 { Ok(()) } else { Err(*item) }
         });

@@ -188,8 +188,8 @@ impl Transport {
             if let Some(total) = request.deadline.exceeded().filter(|_| error.kind == RegistryErrorKind::Timeout) {
                 *error = TransportError { sent: error.sent, ..timeout_error(total) };
             }
-            if error.detail_may_hold_secret || request.url.is_from_server {
-                error.detail = self.redactor.redact(&error.detail);
+            if error.message_may_hold_secret || request.url.is_from_server {
+                error.message = self.redactor.redact(&error.message);
             }
         }
         if outcome.as_ref().map_or_else(|error| error.sent, |_| true) {
@@ -242,7 +242,7 @@ impl Transport {
         let (method, url, time) = (request.method, self.redactor.redact_url(request.url), begun.elapsed().as_millis());
         let line = match outcome {
             Ok(response) => format!("{method} {url}: {} in {time} ms", response.status),
-            Err(error) => format!("{method} {url}: {} in {time} ms", error.detail),
+            Err(error) => format!("{method} {url}: {} in {time} ms", error.message),
         };
         trace(&line);
     }

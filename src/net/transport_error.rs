@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use crate::net::error::{Address, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
+use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
 use crate::net::tls::verifier::{NoTrustAnchors, is_ca_as_end_entity};
 use crate::sanitize::io_error;
 
@@ -18,19 +18,19 @@ pub(crate) struct TransportError {
     /// The kind for the user.
     pub(crate) kind: RegistryErrorKind,
     /// The message of the library, the system or the peer.
-    pub(crate) detail: String,
+    pub(crate) message: String,
     /// Whether another attempt should differ.
     pub(crate) symptom: Symptom,
     /// Whether the same request may succeed later.
     pub(crate) retryable: Retryable,
     /// Whether a byte of a request was, or may have been, sent.
     pub(crate) sent: bool,
-    /// Whether the detail contains text of the peer, which may repeat a secret.
-    pub(crate) detail_may_hold_secret: bool,
+    /// Whether the message contains text of the peer, which may repeat a secret.
+    pub(crate) message_may_hold_secret: bool,
     /// The status with which a proxy refused to connect.
     pub(crate) status: Option<u16>,
     /// The server that was contacted, if it is not the one of the request's URL.
-    pub(crate) address: Option<Address>,
+    pub(crate) contacted_server: Option<ContactedServer>,
 }
 
 /// What was seen of the peer, as far as another attempt depends on it.
@@ -57,22 +57,22 @@ impl Symptom {
 
 impl TransportError {
     /// A failure of a request that was sent, which a repeat would not change.
-    pub(crate) fn new(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportError {
+    pub(crate) fn new(kind: RegistryErrorKind, message: impl Into<String>) -> TransportError {
         TransportError {
             kind,
-            detail: detail.into(),
+            message: message.into(),
             symptom: Symptom::Other,
             retryable: Retryable::Never,
             sent: true,
-            detail_may_hold_secret: false,
+            message_may_hold_secret: false,
             status: None,
-            address: None,
+            contacted_server: None,
         }
     }
 
     /// A failure before anything was sent.
-    pub(crate) fn unsent(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportError {
-        TransportError { sent: false, ..TransportError::new(kind, detail) }
+    pub(crate) fn unsent(kind: RegistryErrorKind, message: impl Into<String>) -> TransportError {
+        TransportError { sent: false, ..TransportError::new(kind, message) }
     }
 
     /// Marks the failure as temporary.
@@ -85,15 +85,15 @@ impl TransportError {
     }
 
     fn with_peer_text(self) -> TransportError {
-        TransportError { detail_may_hold_secret: true, ..self }
+        TransportError { message_may_hold_secret: true, ..self }
     }
 
     /// The error for a registry and a request.
     pub(crate) fn into_error(self, registry: &str, request: FailedRequest) -> RegistryError {
-        let address = self.address.or(request.address);
-        let request = FailedRequest { address, ..request };
+        let contacted_server = self.contacted_server.or(request.contacted_server);
+        let request = FailedRequest { contacted_server, ..request };
         let error =
-            RegistryError::new(self.kind, registry, self.detail).with_request(request).with_retryable(self.retryable);
+            RegistryError::new(self.kind, registry, self.message).with_request(request).with_retryable(self.retryable);
         RegistryError { status: self.status, ..error }
     }
 
@@ -124,7 +124,7 @@ impl TransportError {
                         .with_peer_text()
                 }
             }
-            ureq::Error::HostNotFound => TransportError::unsent(RegistryErrorKind::Resolve, "it has no address"),
+            ureq::Error::HostNotFound => TransportError::unsent(RegistryErrorKind::HostNotFound, "it has no address"),
             ureq::Error::LargeResponseHeader(..) => {
                 TransportError::new(RegistryErrorKind::Protocol, "the head of its answer is too large")
             }
@@ -144,7 +144,7 @@ impl TransportError {
                 TransportError::new(transport_error.kind, "the connection ended in the middle of the answer")
                     .temporary()
             }
-            _ => TransportError::new(transport_error.kind, transport_error.detail),
+            _ => TransportError::new(transport_error.kind, transport_error.message),
         }
     }
 }
@@ -181,7 +181,7 @@ impl From<ConnectError> for ureq::Error {
 fn from_connect_error(error: ConnectError) -> TransportError {
     let text = error.to_string();
     match error {
-        ConnectError::Resolve { .. } => TransportError::unsent(RegistryErrorKind::Resolve, text),
+        ConnectError::Resolve { .. } => TransportError::unsent(RegistryErrorKind::HostNotFound, text),
         ConnectError::PrivateAddress(_) => TransportError::unsent(RegistryErrorKind::Protocol, text),
         ConnectError::Tcp(error) => {
             let transport_error =
@@ -200,10 +200,10 @@ fn from_connect_error(error: ConnectError) -> TransportError {
             }
         }
         ConnectError::Proxy(inner) => {
-            let TransportError { detail, retryable, .. } = from_connect_error(*inner);
+            let TransportError { message, retryable, .. } = from_connect_error(*inner);
             TransportError {
                 retryable,
-                ..TransportError::unsent(RegistryErrorKind::Proxy, detail).with_symptom(Symptom::Unreachable)
+                ..TransportError::unsent(RegistryErrorKind::Proxy, message).with_symptom(Symptom::Unreachable)
             }
         }
     }

@@ -23,7 +23,7 @@ fn tls_errors_distinguish_server_from_client_certificates() {
     let roots = from_io_error(&tls(rustls::Error::Other(rustls::OtherError(std::sync::Arc::new(NoTrustAnchors(
         "none".into(),
     ))))));
-    assert_eq!((roots.kind, roots.detail.as_str()), (RegistryErrorKind::TlsFiles, "none"));
+    assert_eq!((roots.kind, roots.message.as_str()), (RegistryErrorKind::TlsFiles, "none"));
 }
 
 #[test]
@@ -73,5 +73,5 @@ fn truncated_body_is_not_blamed_on_a_stale_connection() {
         (RegistryErrorKind::Connect, Symptom::Other, Retryable::IfRepeatable)
     );
     assert_eq!(TransportError::from_body_read(io::ErrorKind::InvalidData.into()).retryable, Retryable::Never);
-    assert!(error.detail.contains("middle"));
+    assert!(error.message.contains("middle"));
 }

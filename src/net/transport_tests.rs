@@ -56,8 +56,8 @@ fn public_registry_cannot_name_private_addresses() {
     for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
         for scheme in ["http", "https"] {
             let error = ask(&format!("{scheme}://{host}:{port}/token"), true);
-            assert!(error.kind == RegistryErrorKind::Protocol && !error.sent, "{host}: {}", error.detail);
-            assert!(error.detail.starts_with("the private address "), "{host}: {}", error.detail);
+            assert!(error.kind == RegistryErrorKind::Protocol && !error.sent, "{host}: {}", error.message);
+            assert!(error.message.starts_with("the private address "), "{host}: {}", error.message);
         }
     }
     assert_eq!(transport.request_count(), 0);
@@ -100,7 +100,7 @@ fn remembered_private_token_server_gets_no_connection_for_a_public_registry() {
             let error = transport.exchange(&request).unwrap_err();
             is_over.store(true, Ordering::SeqCst);
             TcpStream::connect(server.local_addr().unwrap()).unwrap();
-            error.detail
+            error.message
         });
         count.into_inner()
     };

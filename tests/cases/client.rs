@@ -52,11 +52,11 @@ fn a_missing_manifest_error_has_the_registrys_message() {
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("nothing is there");
     assert_eq!((error.kind, error.status), (RegistryErrorKind::NotFound, Some(404)));
     assert_eq!(error.registry, registry.host());
-    assert!(error.detail.contains("unknown: "), "{}", error.detail);
+    assert!(error.message.contains("unknown: "), "{}", error.message);
     let request = error.request.as_ref().expect("one was sent");
     assert_eq!(request.to_string(), format!("GET http://{}/v2/a/manifests/1", registry.host()));
     assert_eq!((request.repository.as_deref(), request.reference.as_deref()), (Some("a"), Some("1")));
-    assert_eq!((&request.blob, &request.address), (&None, &None));
+    assert_eq!((&request.blob, &request.contacted_server), (&None, &None));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_manifest_is_put_byte_for_byte_in_one_request() {
     let by_digest = ManifestName::Digest(digest(&image.digest()));
     for (name, text) in [(ManifestName::Tag("2".to_owned()), "2".to_owned()), (by_digest, image.digest())] {
         let put = fixture.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
-        assert_eq!((put.digest.as_str(), put.is_referrer), (image.digest().as_str(), false));
+        assert_eq!((put.digest.as_str(), put.subject_processed), (image.digest().as_str(), false));
         assert_eq!(registry.manifest("a", &text), Some((DOCKER_MANIFEST.to_owned(), image.manifest.clone())));
     }
     let expected = ["PUT /v2/a/manifests/2 201".to_owned(), format!("PUT /v2/a/manifests/{} 201", image.digest())];

@@ -2,7 +2,7 @@
 
 use docker_manifest::content::registry::{ManifestName, MountResult};
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
-use docker_manifest::net::{AddressSource, RegistryErrorKind};
+use docker_manifest::net::{RegistryErrorKind, ServerNamedBy};
 use testkit::image::Image;
 use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 
@@ -183,7 +183,7 @@ fn a_redirect_to_an_unreachable_host_is_reported() {
     assert_eq!(error.kind, RegistryErrorKind::Connect);
     let expected = format!("cannot reach http://127.0.0.1:1 (where {} redirected the request): ", registry.host());
     assert!(error.to_string().starts_with(&expected), "{error}");
-    assert_eq!(error.address().map(|address| address.source), Some(AddressSource::Redirect));
+    assert_eq!(error.contacted_server().map(|server| server.named_by), Some(ServerNamedBy::Redirect));
     assert!(!error.to_string().contains("hunter2") && !format!("{error:?}").contains("hunter2"));
     assert_eq!(registry.requests().len(), 1, "the registry's own scheme is not in doubt");
 }
@@ -231,7 +231,7 @@ fn a_refused_connection_is_an_unreachable_registry() {
     let error = Fixture::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
     assert_eq!(error.kind, RegistryErrorKind::NoHost);
     let error = Fixture::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
-    assert_eq!(error.kind, RegistryErrorKind::Resolve, "{error}");
+    assert_eq!(error.kind, RegistryErrorKind::HostNotFound, "{error}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use testkit::loopback::Registry;
 
 /// A client and the folder that its files are in.
 pub(super) struct Fixture {
-    pub(super) registry: registry::Registry,
+    pub(super) registry: registry::RegistryClient,
     trace: Lines,
     notices: Lines,
     _dir: tempfile::TempDir,
@@ -121,7 +121,7 @@ impl FixtureBuilder {
             notice: into(&notices),
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(docker_manifest::net::SystemClock));
-        let registry = registry::Registry::with_clock(options, clock);
+        let registry = registry::RegistryClient::with_clock(options, clock);
         Fixture { registry, trace, notices, _dir: self.dir }
     }
 }

@@ -405,7 +405,7 @@ fn an_unreachable_upload_location_is_reported() {
         pair.to.add_fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
         let error = pair.copy_blob().expect_err("no place to go to");
         assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Protocol, &pair.to.host()));
-        assert!(error.detail.contains(words), "{error}");
+        assert!(error.message.contains(words), "{error}");
         assert!(pair.from.requests().is_empty());
     }
 }

@@ -207,7 +207,7 @@ fn ten_million_tags_are_refused() {
     for (count, words) in [(MANY, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
         registry.clear_faults();
         registry.add_fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));
-        let why = tags().expect_err("too many").detail;
+        let why = tags().expect_err("too many").message;
         assert!(why.contains(words), "{why:.200}");
     }
     // In pieces that are small enough each.
@@ -216,7 +216,7 @@ fn ten_million_tags_are_refused() {
         let answer = Fault::Status(200, page(400_000), vec![next(n)]);
         registry.add_fault(Rule::on("GET", "tags/list").nth(n + 1), answer);
     }
-    let why = tags().expect_err("too many").detail;
+    let why = tags().expect_err("too many").message;
     assert!(why.contains("more than 1000000 tags"), "{why:.200}");
 }
 

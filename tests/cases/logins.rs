@@ -188,11 +188,11 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
     let error =
         builder(&remote_host).build().manifest_of(&format!("{remote_host}/app:1")).expect_err("it cannot be read");
     assert_eq!(error.kind, RegistryErrorKind::TlsFiles);
-    assert!(error.detail.contains(&format!("certs.d/{remote_host}: ")), "{}", error.detail);
+    assert!(error.message.contains(&format!("certs.d/{remote_host}: ")), "{}", error.message);
     for hub in ["docker.io", "registry-1.docker.io"] {
         let fixture = builder(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
         let error = fixture.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
-        assert_eq!(error.kind, RegistryErrorKind::Proxy, "{hub}: {}", error.detail);
+        assert_eq!(error.kind, RegistryErrorKind::Proxy, "{hub}: {}", error.message);
     }
 }
 

@@ -94,5 +94,5 @@ fn rate_limit_waits_count_no_retry_and_end_at_the_timeout() {
     let error =
         fixture().timeout(Duration::from_secs(20)).build().manifest(&registry, "a:1").expect_err("it never does");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 7), "{error}");
-    assert!(error.detail.ends_with("are left"), "{error}");
+    assert!(error.message.ends_with("are left"), "{error}");
 }

@@ -105,7 +105,7 @@ fn a_refused_connection_is_retried_and_an_unknown_host_is_not() {
         client_with_three_retries(&clock).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
     assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Connect, 4, 3));
     let error = client_with_three_retries(&clock).manifest_of("nowhere.invalid/x").expect_err("no such name");
-    assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Resolve, 1, 3));
+    assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::HostNotFound, 1, 3));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
             .build();
         let error = fixture.manifest(&registry, "a:1").expect_err("an hour is too long");
         let expected = format!("it asks to wait for 3600 s, and only {left} are left");
-        assert!(error.kind == RegistryErrorKind::RateLimited && error.detail.ends_with(&expected), "{error}");
+        assert!(error.kind == RegistryErrorKind::RateLimited && error.message.ends_with(&expected), "{error}");
         assert_eq!((registry.requests().len(), clock.slept_ms()), (1, vec![]));
         // Nor does anybody else ask it in that time.
         let error = fixture.manifest(&registry, "a:1").expect_err("it wants to be left alone");
@@ -267,7 +267,7 @@ fn an_unreachable_token_server_is_not_asked_for_each_retry() {
     registry.add_fault(Rule::on("GET", "/token").from(4), Fault::status(503));
     let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
     assert_eq!((error.kind, error.tries), (RegistryErrorKind::Server, 7));
-    assert!(error.detail.starts_with("token server "), "{error}");
+    assert!(error.message.starts_with("token server "), "{error}");
     assert_eq!((registry.requests().len(), clock.slept_ms()), (1 + 7, vec![2000, 2000, 2000, 250, 500, 1000]));
     let notices = fixture.notices();
     assert_eq!(notices.len(), 3);
@@ -293,7 +293,7 @@ fn timeout_error(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
     registry.add_fault(Rule::any(), fault);
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
     let error = fixture.manifest(&registry, name).expect_err("there is no time for it");
-    (error.kind, error.detail)
+    (error.kind, error.message)
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_slow_body_ends_at_the_timeout() {
         drop(over);
         error
     });
-    assert_eq!((error.kind, error.detail.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
+    assert_eq!((error.kind, error.message.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
 }
 
 #[test]
@@ -334,5 +334,5 @@ fn a_stalled_handshake_ends_at_the_timeout() {
     let host = silent.local_addr().expect("it is bound");
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
     let error = fixture.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
-    assert_eq!((error.kind, error.detail.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
+    assert_eq!((error.kind, error.message.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
 }

@@ -7,12 +7,15 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::error::FlagError;
 use crate::cli::output::ColorChoice;
-use crate::core::request::ReferrersPolicy;
+use crate::core::filters::ReferrersPolicy;
 use crate::model::template::Template;
 
 /// The words of `--referrers`.
-pub(super) const REFERRERS: &[(&str, ReferrersPolicy)] =
-    &[("keep", ReferrersPolicy::Keep), ("drop", ReferrersPolicy::Drop), ("all", ReferrersPolicy::All)];
+pub(super) const REFERRERS: &[(&str, ReferrersPolicy)] = &[
+    ("keep", ReferrersPolicy::SignaturesAndAttestations),
+    ("drop", ReferrersPolicy::Drop),
+    ("all", ReferrersPolicy::All),
+];
 
 /// Reads one of a few words, for a type that clap does not know.
 pub(super) fn one_of<T: Copy + Send + Sync + 'static>(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
-use crate::core::request::{ImageName, InvalidName};
+use crate::core::filters::{ImageName, InvalidName};
 use crate::digest::{Digest, DigestError};
 use crate::drafts::registry::run;
 use crate::location::{InvalidLocation, LayoutKind, LayoutReference, Location};

@@ -99,7 +99,7 @@ impl Cleaner<'_> {
                 Ok(None)
             }
         };
-        match tasks::run_in_order(self.prober.registry.jobs(), items, work) {
+        match tasks::run_parallel(self.prober.registry.jobs(), items, work) {
             Ok(refusals) => {
                 reasons.extend(refusals.into_iter().flatten());
                 Ok(())

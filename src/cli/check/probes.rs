@@ -15,7 +15,7 @@ use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::samples::{ARTIFACT_TYPE, FormatSamples, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
-use crate::content::registry::{ExpectedRequests, FetchedManifest, ManifestName, MountResult, Registry};
+use crate::content::registry::{ConnectionForecast, FetchedManifest, ManifestName, MountResult, RegistryClient};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::index::Index;
@@ -56,7 +56,7 @@ pub(crate) const PROBE_COUNT: usize = 17;
 /// Runs probes against a registry.
 pub(crate) struct Prober<'a> {
     /// The client.
-    pub(crate) registry: &'a Registry,
+    pub(crate) registry: &'a RegistryClient,
     /// The repositories to use.
     pub(crate) target: &'a TargetRepository,
     /// What is pushed.
@@ -103,7 +103,7 @@ impl Prober<'_> {
                     self.steps.finish();
                     result
                 };
-                tasks::run_in_order(self.registry.jobs(), round, work).map_err(first_error)?
+                tasks::run_parallel(self.registry.jobs(), round, work).map_err(first_error)?
             };
             results.add(round.iter().copied().zip(round_results));
         }
@@ -116,7 +116,10 @@ impl Prober<'_> {
         self.steps.begin(Probe::Upload.title());
         let target = self.target.main();
         self.registry.announce(target, Access::PullPush);
-        self.registry.expect(target, ExpectedRequests::reads(self.samples.blobs.len().min(self.registry.jobs().get())));
+        self.registry.announce_parallel_requests(
+            target,
+            ConnectionForecast::reads(self.samples.blobs.len().min(self.registry.jobs().get())),
+        );
         let put = |blob: &Vec<u8>| {
             if self.interrupt.was_received() {
                 return Ok(());
@@ -127,7 +130,7 @@ impl Prober<'_> {
         };
         let Some((first, others)) = self.samples.blobs.split_first() else { return Ok(()) };
         put(first)?;
-        tasks::run_in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first_error)
+        tasks::run_parallel(self.registry.jobs(), others, put).map(|_| ()).map_err(first_error)
     }
 
     fn run_probe(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
@@ -160,7 +163,7 @@ impl Prober<'_> {
     }
 
     fn images(&self, samples: &FormatSamples) -> ProbeOutcome {
-        let results = tasks::run_in_order(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image))
+        let results = tasks::run_parallel(self.registry.jobs(), &samples.images, |image| self.publish_by_digest(image))
             .map_err(first_error)?;
         // Failures come before remarks.
         let failed = results.iter().find(|result| !result.is_success());
@@ -315,7 +318,7 @@ impl Prober<'_> {
     }
 
     pub(super) fn is_served(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
-        self.registry.has_manifest(repository, &name).map(|results| results.is_some())
+        self.registry.manifest_digest(repository, &name).map(|results| results.is_some())
     }
 }
 

@@ -201,7 +201,7 @@ pub(crate) fn blocks_all_probes(error: &RegistryError) -> bool {
         | RegistryErrorKind::ClientCertificate
         | RegistryErrorKind::TlsFiles
         | RegistryErrorKind::NoHost
-        | RegistryErrorKind::Resolve
+        | RegistryErrorKind::HostNotFound
         | RegistryErrorKind::Connect
         | RegistryErrorKind::Timeout
         | RegistryErrorKind::Proxy
@@ -223,10 +223,10 @@ pub(crate) fn refuses_all_blobs(error: &RegistryError) -> bool {
 /// The request and the registry's own message: `PUT 400: manifest invalid: no layers`. If the message says no more than
 /// the code, what the registry gives as the detail follows: Quay has its reasons there alone.
 pub(crate) fn error_message(error: &RegistryError) -> String {
-    let says_nothing = error.detail.split_once(": ").is_some_and(|(code, message)| code == message);
+    let says_nothing = error.message.split_once(": ").is_some_and(|(code, message)| code == message);
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref());
     let detail = detail.filter(|detail| says_nothing && !detail.starts_with(['{', '[']));
-    let message = detail.map_or_else(|| error.detail.clone(), |detail| format!("{}: {detail}", error.detail));
+    let message = detail.map_or_else(|| error.message.clone(), |detail| format!("{}: {detail}", error.message));
     let method = error.request.as_ref().map(|request| request.method);
     let status = error.status.map(|status| status.to_string());
     let before = [method.map(str::to_owned), status].into_iter().flatten().collect::<Vec<_>>().join(" ");

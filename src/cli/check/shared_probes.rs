@@ -83,7 +83,7 @@ impl Prober<'_> {
             let titles = [Probe::ManifestDeletion, Probe::TagDeletion].map(Probe::title).join(" or ");
             return Ok(ProbeResult::NotTried(format!("needs: {titles}")));
         }
-        let Some(digest) = self.registry.has_manifest(repository, &name)? else {
+        let Some(digest) = self.registry.manifest_digest(repository, &name)? else {
             return Ok(ProbeResult::Fails("the entry no longer exists".to_owned()));
         };
         let is_by_digest = by_digest && self.deleted_by_digest(&digest, by_tag)?;

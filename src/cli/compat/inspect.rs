@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Access;
-use crate::content::registry::{ExpectedRequests, FetchedManifest, Registry};
+use crate::content::registry::{ConnectionForecast, FetchedManifest, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
@@ -48,7 +48,7 @@ enum InspectedContent {
 /// # Errors
 /// Errors of the registry, and content that is not a manifest.
 pub(crate) fn fetch_image<'a>(
-    registry: &Registry,
+    registry: &RegistryClient,
     name: &'a str,
     image: &Reference,
 ) -> Result<InspectedImage<'a>, CommandError> {
@@ -67,13 +67,16 @@ pub(crate) fn fetch_image<'a>(
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
-            registry.expect(image.repository(), ExpectedRequests::reads(images.len().min(registry.jobs().get())));
+            registry.announce_parallel_requests(
+                image.repository(),
+                ConnectionForecast::reads(images.len().min(registry.jobs().get())),
+            );
             let child = |descriptor: &&Descriptor| match fetch::child(&source, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }
             };
-            let manifests = tasks::run_in_order(registry.jobs(), &images, child).map_err(CommandError::combine)?;
+            let manifests = tasks::run_parallel(registry.jobs(), &images, child).map_err(CommandError::combine)?;
             let manifests = manifests.into_iter().collect();
             Ok(InspectedImage { name, fetched, content: InspectedContent::List(index, manifests) })
         }
@@ -81,7 +84,11 @@ pub(crate) fn fetch_image<'a>(
 }
 
 /// An image's configuration, and the platform in it. The configuration of an artifact may be something else than JSON.
-fn fetch_config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
+fn fetch_config(
+    registry: &RegistryClient,
+    image: &Reference,
+    manifest: &[u8],
+) -> Result<(Value, Platform), CommandError> {
     let served = CommandError::invalid_document(&image);
     let config = manifest::config(manifest).map_err(served)?;
     let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::spec_files;
 use crate::cli::verbs::apply::{named_lists, publish_all};
 use crate::cli::verbs::publish;
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -56,7 +56,7 @@ struct ManifestTool<'a> {
 
 impl ManifestTool<'_> {
     /// A client. The login applies to the registry of `login_reference`, as in our own commands.
-    fn registry(&self, login_reference: Option<&Reference>) -> Result<Registry, CommandError> {
+    fn registry(&self, login_reference: Option<&Reference>) -> Result<RegistryClient, CommandError> {
         let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
         let credentials = username.clone().zip(password.clone()).zip(login_reference);
         let login = credentials.map(|((username, password), reference)| {

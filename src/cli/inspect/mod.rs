@@ -1,11 +1,11 @@
 //! `inspect`: shows the draft of that name, or else what the registry has.
 //!
-//! `local` and `remote` print docker's own output, which differs for the two. For our own formats both make an
+//! `local` and `published` print docker's own output, which differs for the two. For our own formats both make an
 //! `InspectNode`, which `json`, `table` and `tree` print.
 
 mod json;
 mod local;
-mod remote;
+mod published;
 mod short_digests;
 mod table;
 mod template;
@@ -17,8 +17,8 @@ use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
 use crate::cli::output::terminal;
 use crate::core::error::CommandError;
+use crate::core::filters::PlatformFilter;
 use crate::core::inspect::node::InspectNode;
-use crate::core::request::PlatformFilter;
 use crate::model::Draft;
 
 /// Docker's indentation of an image and of `-v`.
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
     let text = match local::find(context, args)? {
         Some(content) => local::output(context, args, content)?,
         None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
-        None => remote::output(context, args)?,
+        None => published::output(context, args)?,
     };
     Ok(context.streams.data(&text)?)
 }

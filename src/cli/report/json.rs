@@ -98,7 +98,7 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         "repository": request.and_then(|request| request.repository.as_ref()),
         "blob": request.and_then(|request| request.blob.as_ref()),
         // The server that was contacted, if the registry's name does not say it.
-        "address": request.and_then(|request| request.address.as_ref()).map(|address| &address.origin),
+        "address": request.and_then(|request| request.contacted_server.as_ref()).map(|server| &server.origin),
         // The registry's error codes, and the `detail` of its error.
         "codes": exchange.map(|exchange| exchange.codes()),
         "detail": exchange.and_then(|exchange| exchange.body.as_ref()).and_then(|body| body.detail.as_ref()),

@@ -17,6 +17,7 @@ use crate::sanitize;
 
 pub use json::{arguments as arguments_json, command as json, wants_json};
 
+pub(crate) use hints::entry_retention;
 use hints::hints;
 
 /// The text for stderr, and the exit code.

@@ -49,7 +49,7 @@ fn unreadable() -> CommandError {
 /// Docker Hub cannot be reached, and a layout was meant.
 #[test]
 fn a_layout_read_as_a_repository_gets_a_hint_even_offline() {
-    for kind in [RegistryErrorKind::Resolve, RegistryErrorKind::Connect, RegistryErrorKind::NotFound] {
+    for kind in [RegistryErrorKind::HostNotFound, RegistryErrorKind::Connect, RegistryErrorKind::NotFound] {
         let request = FailedRequest::new("GET", "https://registry-1.docker.io/v2/library/oci/manifests/dir");
         let request = FailedRequest { repository: Some("library/oci".to_owned()), ..request };
         let failed = RegistryError::new(kind, "docker.io", "the detail").with_request(request);
@@ -72,7 +72,7 @@ fn failures() -> Vec<CommandError> {
         incomplete(&["linux/arm64"], &["linux/386"]),
         with_status(RegistryErrorKind::RateLimited, 429).into(),
         name_taken(),
-        exchange(RegistryErrorKind::Resolve).with_request(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
+        exchange(RegistryErrorKind::HostNotFound).with_request(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
         exchange(RegistryErrorKind::Timeout).into(),
         exchange(RegistryErrorKind::CertificateUntrusted).into(),
         exchange(RegistryErrorKind::PlainHttp).into(),

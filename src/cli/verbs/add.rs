@@ -14,12 +14,12 @@ use crate::cli::verbs::publish::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
-use crate::core::request::{ImageName, SourceFilter};
 use crate::core::requirements;
 use crate::core::resolve::amend;
-use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
+use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection;
 use crate::drafts::DraftStore;
@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 struct Addition {
     filter: SourceFilter,
     sources: Vec<ResolvedSource>,
-    previous: PreviousEntries,
+    previous: PreviousDescriptors,
     /// Entries of the draft that were named but not requested.
     reused: BTreeSet<Reference>,
     /// The artifact with the files of `--artifact`. It is in the repository.
@@ -114,7 +114,7 @@ impl Addition {
         let (sources, reused) =
             named.resolve(access, target, Some(existing), is_requested, &context.fetch_progress())?;
         let filter = named.filter.clone();
-        let previous = PreviousEntries::resolve(access.registry, existing, &sources)?;
+        let previous = PreviousDescriptors::resolve(access.registry, existing, &sources)?;
         let reused = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
         let reused = reused.map(|entry| entry.reference.clone()).collect();
         let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };

@@ -6,13 +6,13 @@ use crate::cli::output::human;
 use crate::cli::verbs::dry_run;
 use crate::cli::verbs::publish::Reporter;
 use crate::content::oci_layout::{Layout, LayoutReference, LayoutSink, LockWait};
-use crate::content::registry::{ManifestName, Registry};
+use crate::content::registry::{ManifestName, RegistryClient};
 use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
 use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::request::ReferrerFilter;
+use crate::core::filters::ReferrerFilter;
 use crate::reference::Reference;
 use crate::sanitize;
 
@@ -65,7 +65,7 @@ struct OpenSource<'a> {
 }
 
 impl<'a> OpenSource<'a> {
-    fn open(registry: &'a Registry, location: &'a Location) -> Result<OpenSource<'a>, CommandError> {
+    fn open(registry: &'a RegistryClient, location: &'a Location) -> Result<OpenSource<'a>, CommandError> {
         match location {
             Location::Registry(reference) => {
                 let tag = reference.tag().map(str::to_owned);
@@ -95,7 +95,7 @@ struct OpenTarget<'a> {
 
 impl<'a> OpenTarget<'a> {
     fn open(
-        registry: &'a Registry,
+        registry: &'a RegistryClient,
         location: &'a Location,
         lock_wait: LockWait<'a>,
     ) -> Result<OpenTarget<'a>, CommandError> {

@@ -5,16 +5,16 @@ use crate::cli::args::Create;
 use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::content::registry::{ManifestName, Registry};
+use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
+use crate::core::filters::ImageName;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::listing::Listing;
-use crate::core::request::ImageName;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
-use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
+use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::drafts::DraftStore;
 use crate::location::Location;
@@ -40,8 +40,8 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let is_requested = |image: &ImageName| is_requested(args, existing, image);
     let (sources, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;
     let previous = match existing {
-        Some(draft) => PreviousEntries::resolve(&registry, draft, &sources)?,
-        None => PreviousEntries::default(),
+        Some(draft) => PreviousDescriptors::resolve(&registry, draft, &sources)?,
+        None => PreviousDescriptors::default(),
     };
     let draft_sources = DraftSources { filter: &named.filter, sources: &sources, previous: &previous };
     let may_be_published = args.amend && stored.is_none() && !args.image_flags.offline;
@@ -100,13 +100,13 @@ fn is_own_source(args: &Create, list: &Reference) -> bool {
 }
 
 /// Whether the registry has the list. A failed request counts as no.
-fn is_served(registry: &Registry, list: &Reference) -> bool {
+fn is_served(registry: &RegistryClient, list: &Reference) -> bool {
     let name = match (list.tag(), list.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
         (None, Some(digest)) => ManifestName::Digest(digest.clone()),
         (None, None) => return false,
     };
-    registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
+    registry.manifest_digest(list.repository(), &name).is_ok_and(|found| found.is_some())
 }
 
 /// Refuses images in layouts. A draft names only images in registries.

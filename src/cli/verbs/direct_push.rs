@@ -3,7 +3,7 @@
 use crate::cli::args::{NetworkFlags, PublishFlags};
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, DraftOrigin, publish};
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ContentAccess;
@@ -58,7 +58,7 @@ pub(crate) fn change_published(
 }
 
 /// Announces all repositories of a push, so that one token serves the whole command.
-pub(crate) fn announce_repositories(registry: &Registry, list: &Reference, flags: &PublishFlags) {
+pub(crate) fn announce_repositories(registry: &RegistryClient, list: &Reference, flags: &PublishFlags) {
     let further = flags.tags.iter().filter_map(|tag| tag.reference());
     for reference in std::iter::once(list).chain(further) {
         registry.announce(reference.repository(), flags.access());

@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         None if args.local => return Err(CommandError::NotStored(location.to_string())),
         None => {
             let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-            export::spec_of_remote(ContentAccess { registry, layouts: &Layouts::default() }, &location)?
+            export::spec_of_published(ContentAccess { registry, layouts: &Layouts::default() }, &location)?
         }
     };
     let mut text = spec::write(&spec);

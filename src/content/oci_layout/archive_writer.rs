@@ -13,7 +13,7 @@ use tar::{EntryType, Header};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::directory_writer::{LAYOUT_VERSION, copy_verified};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
@@ -105,7 +105,7 @@ impl LayoutWriter for ArchiveWriter {
         written
     }
 
-    fn write_index(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), LayoutError> {
+    fn write_index_json(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), LayoutError> {
         let mut slot = lock(&self.archive);
         let archive = self.new_archive(&mut slot)?;
         let mut index = self.existing.as_ref().map_or_else(LayoutIndex::new, |existing| existing.index.clone());

@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path, open_in};
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::reader::{check_version, decode_index};
 use crate::content::oci_layout::referrers::ManifestStore;
@@ -93,7 +93,7 @@ impl LayoutWriter for DirectoryWriter {
         Ok(written)
     }
 
-    fn write_index(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError> {
+    fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError> {
         self.create_folder(&self.root)?;
         let lock = lock_wait.lock(&self.root.join(LOCK_FILE))?;
         let files = LayoutFiles::Directory(self.root.clone());

@@ -1,7 +1,7 @@
 //! Fuzz target for layouts; see [`crate::fuzzing`].
 
 use crate::content::oci_layout::LayoutReference;
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::tar_reader;
 use crate::digest::Digest;
 

@@ -26,5 +26,5 @@ pub(super) trait LayoutWriter: Sync {
     ) -> Result<u64, ContentError>;
 
     /// Applies a change to the current `index.json` and writes it.
-    fn write_index(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError>;
+    fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError>;
 }

@@ -1,8 +1,9 @@
 //! OCI image layouts (image-spec, "OCI Image Layout Specification"): directories, and tar archives of them.
 //!
 //! [`Layout`] reads images, and [`LayoutSink`] writes them: `directory_writer` and `archive_writer` write blobs and
-//! `index.json` to the disk. `index_json` is the document `index.json`. `files` opens files and refuses anything but a
-//! regular file. Blobs are verified as they are read. `referrers` finds the referrers of the images and lists new ones.
+//! `index.json` to the disk (`write_index_json`). `index_document` is the content of `index.json` as a value. `files`
+//! opens files and refuses anything but a regular file. Blobs are verified as they are read. `referrers` finds the
+//! referrers of the images and lists new ones.
 
 mod archive;
 mod archive_writer;
@@ -10,7 +11,7 @@ mod directory_writer;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod index_json;
+mod index_document;
 mod layout_writer;
 mod lock;
 mod reader;
@@ -25,7 +26,7 @@ pub use reader::Layout;
 pub use sink::LayoutSink;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::referrers::ManifestStore;
 
 /// The maximum size of a manifest and of `index.json`, in bytes: that of registries.

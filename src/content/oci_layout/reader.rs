@@ -7,7 +7,7 @@ use crate::content::access::ContentSource;
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::referrers::EntriesBySubject;
 use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LAYOUT_FILE, LayoutKind, LayoutReference};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};

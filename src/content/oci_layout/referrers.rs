@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::content::access::Referrer;
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, Layout};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;

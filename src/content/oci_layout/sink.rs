@@ -7,7 +7,7 @@ use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive_writer::ArchiveWriter;
 use crate::content::oci_layout::directory_writer::DirectoryWriter;
-use crate::content::oci_layout::index_json::LayoutIndex;
+use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::{ManifestStore, UnlistedReferrers};
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
@@ -60,7 +60,7 @@ impl<'a> LayoutSink<'a> {
             change(index);
             Ok(())
         };
-        Ok(self.writer.write_index(&change, self.lock_wait)?)
+        Ok(self.writer.write_index_json(&change, self.lock_wait)?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::auth::scope::{Access, Scopes};
-use crate::content::registry::expected::ExpectedRequests;
+use crate::content::registry::connection_forecast::ConnectionForecast;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{UploadStart, Uploads, WRITE_RESPONSE_MAX};
@@ -46,8 +46,9 @@ impl FetchedManifest {
 pub struct StoredManifest {
     /// Its digest.
     pub digest: Digest,
-    /// Whether the response had `OCI-Subject`: this registry lists the manifest as a referrer of its subject.
-    pub is_referrer: bool,
+    /// Whether the response had `OCI-Subject`: the registry processed the subject, and lists the manifest as a referrer
+    /// of it (distribution-spec, "Pushing Manifests with Subject").
+    pub subject_processed: bool,
 }
 
 /// The result of a mount request.
@@ -79,16 +80,16 @@ impl ManifestName {
 }
 
 /// A client for all registries of one command.
-pub struct Registry {
+pub struct RegistryClient {
     pub(crate) session: Session,
     /// The results of prefetched tag checks, until they are used.
     prefetched: Mutex<BTreeMap<Reference, Result<FetchedManifest, RegistryError>>>,
 }
 
-impl Registry {
+impl RegistryClient {
     /// A client whose waits use this clock. Deadlines within a request use the system's clock. Does no I/O.
-    pub fn with_clock(options: ClientOptions, clock: Arc<dyn Clock>) -> Registry {
-        Registry { session: Session::new(options, clock), prefetched: Mutex::default() }
+    pub fn with_clock(options: ClientOptions, clock: Arc<dyn Clock>) -> RegistryClient {
+        RegistryClient { session: Session::new(options, clock), prefetched: Mutex::default() }
     }
 
     /// The time limit that the user set for an operation.
@@ -128,8 +129,8 @@ impl Registry {
     ///
     /// Connections for them are opened while the first request finds out the protocol of the registry, and while a
     /// token is requested.
-    pub(crate) fn expect(&self, repository: &Repository, expected: ExpectedRequests) {
-        self.session.expected.add(repository.domain(), expected);
+    pub(crate) fn announce_parallel_requests(&self, repository: &Repository, forecast: ConnectionForecast) {
+        self.session.forecasts.add(repository.domain(), forecast);
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
@@ -151,11 +152,11 @@ impl Registry {
         self.fetch(reference, false)
     }
 
-    /// As [`Registry::manifest`], for the check of a tag before a push: if an account that may push but not pull is
-    /// refused, its login may be probed once more.
+    /// As [`RegistryClient::manifest`], for the check of a tag before a push: if an account that may push but not
+    /// pull is refused, its login may be probed once more.
     ///
     /// # Errors
-    /// Those of [`Registry::manifest`].
+    /// Those of [`RegistryClient::manifest`].
     pub fn manifest_before_push(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
         let prefetched = lock(&self.prefetched).remove(reference);
         prefetched.unwrap_or_else(|| self.fetch(reference, true))
@@ -169,12 +170,12 @@ impl Registry {
         if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound)
             && let Ok(endpoint) = self.session.endpoints.get(registry)
         {
-            self.session.expected.open_all(&self.session.transport, &endpoint, registry);
+            self.session.forecasts.open_all(&self.session.transport, &endpoint, registry);
         }
         lock(&self.prefetched).insert(reference.clone(), found);
     }
 
-    fn fetch(&self, reference: &Reference, is_tag_check: bool) -> Result<FetchedManifest, RegistryError> {
+    fn fetch(&self, reference: &Reference, is_check_before_push: bool) -> Result<FetchedManifest, RegistryError> {
         let name = match (reference.tag(), reference.digest()) {
             (_, Some(digest)) => digest.as_str(),
             (Some(tag), None) => tag,
@@ -184,7 +185,7 @@ impl Registry {
         let response = self.session.send(&ApiRequest {
             headers: &[("Accept", &accept)],
             cap: MANIFEST_MAX,
-            is_tag_check,
+            is_check_before_push,
             ..ApiRequest::manifest("GET", reference.repository(), name, Access::Pull)
         })?;
         verified_manifest(reference.digest(), name, response)
@@ -275,7 +276,7 @@ impl Registry {
     /// A registry that supports the condition answers 412 where there is something. Most ignore it.
     ///
     /// # Errors
-    /// Those of [`Registry::put_manifest`].
+    /// Those of [`RegistryClient::put_manifest`].
     pub fn put_new_manifest(
         &self,
         target: &Repository,
@@ -312,8 +313,8 @@ impl Registry {
             ..ApiRequest::manifest("PUT", target, name.as_str(), Access::PullPush)
         })?;
         check_stored(&digest, bytes, &response)?;
-        let is_referrer = response.http.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
-        Ok(StoredManifest { digest, is_referrer })
+        let subject_processed = response.http.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
+        Ok(StoredManifest { digest, subject_processed })
     }
 }
 

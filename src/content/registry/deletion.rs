@@ -1,13 +1,13 @@
 //! Deletes manifests and blobs (distribution-spec, "Content Management").
 
 use crate::auth::scope::Access;
-use crate::content::registry::client::{ManifestName, Registry};
+use crate::content::registry::client::{ManifestName, RegistryClient};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::digest::Digest;
 use crate::net::error::RegistryError;
 use crate::reference::Repository;
 
-impl Registry {
+impl RegistryClient {
     /// Deletes a manifest; by its tag only if the registry supports that. One request.
     ///
     /// # Errors

@@ -1,28 +1,33 @@
 //! Whether a registry has a manifest or a blob (distribution-spec, "Checking if content exists in the registry").
 
 use crate::auth::scope::Access;
-use crate::content::registry::client::{MANIFEST_MAX, ManifestName, Registry};
+use crate::content::registry::client::{MANIFEST_MAX, ManifestName, RegistryClient};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::digest::Digest;
 use crate::model::media_type;
 use crate::net::error::RegistryError;
 use crate::reference::Repository;
 
-impl Registry {
+impl RegistryClient {
     /// The sha256 digest under a tag, or the requested digest if the registry has it; `None` after a 404. One request
     /// (HEAD). A second one (GET) if the registry does not state the digest, states one of another algorithm for a tag,
     /// or does not support HEAD.
     ///
     /// # Errors
     /// Any failure of the request, an invalid digest, and a digest other than the requested one.
-    pub fn has_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<Option<Digest>, RegistryError> {
+    pub fn manifest_digest(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+    ) -> Result<Option<Digest>, RegistryError> {
         self.digest_of(repository, name, false)
     }
 
-    /// As [`Registry::has_manifest`], for the check of a tag before a push; see [`Registry::manifest_before_push`].
+    /// As [`RegistryClient::manifest_digest`], for the check of a tag before a push; see
+    /// [`RegistryClient::manifest_before_push`].
     ///
     /// # Errors
-    /// Those of [`Registry::has_manifest`].
+    /// Those of [`RegistryClient::manifest_digest`].
     pub fn digest_before_push(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, RegistryError> {
         self.digest_of(repository, &ManifestName::Tag(tag.to_owned()), true)
     }
@@ -31,12 +36,12 @@ impl Registry {
         &self,
         repository: &Repository,
         name: &ManifestName,
-        is_tag_check: bool,
+        is_check_before_push: bool,
     ) -> Result<Option<Digest>, RegistryError> {
         let accept = media_type::ACCEPTED.join(", ");
         let request = ApiRequest {
             headers: &[("Accept", &accept)],
-            is_tag_check,
+            is_check_before_push,
             ..ApiRequest::manifest("HEAD", repository, name.as_str(), Access::Pull)
         };
         match self.session.send(&request) {
@@ -68,7 +73,7 @@ impl Registry {
 
     /// Whether a repository has the manifest that a list names by this digest and media type. One request (HEAD), or a
     /// second one (GET) if the registry does not support HEAD. It is a part of the check before a push; see
-    /// [`Registry::manifest_before_push`].
+    /// [`RegistryClient::manifest_before_push`].
     ///
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
@@ -77,7 +82,7 @@ impl Registry {
     }
 
     /// The media type of such a manifest in a repository, empty if the registry does not state it; `None` if the
-    /// repository does not have the manifest. Sends the same requests as [`Registry::has_child`].
+    /// repository does not have the manifest. Sends the same requests as [`RegistryClient::has_child`].
     ///
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
@@ -92,7 +97,7 @@ impl Registry {
         let accept = accept.join(", ");
         let request = ApiRequest {
             headers: &[("Accept", &accept)],
-            is_tag_check: true,
+            is_check_before_push: true,
             ..ApiRequest::manifest("HEAD", repository, digest.as_str(), Access::Pull)
         };
         let mut outcome = self.session.send(&request);
@@ -124,7 +129,7 @@ impl Registry {
         self.has_blob_for(repository, digest, Access::Pull)
     }
 
-    /// As [`Registry::has_blob`], with a token for this access.
+    /// As [`RegistryClient::has_blob`], with a token for this access.
     pub(crate) fn has_blob_for(
         &self,
         repository: &Repository,

@@ -135,7 +135,7 @@ pub(crate) fn error_response(bytes: &[u8]) {
         let request = FailedRequest::new("GET", "https://h/v2/");
         let response = HttpResponse { status, headers, body: body.to_vec(), ..HttpResponse::default() };
         let error = error_response::registry_error("h", request, &response);
-        check_message(&error.detail);
+        check_message(&error.message);
         error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| check_message(text));
     }
 }

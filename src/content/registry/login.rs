@@ -19,7 +19,7 @@ use crate::sync::lock;
 impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
-    pub(super) fn release_probe(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
+    pub(super) fn end_exclusive_first_request(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
         if self.authenticator.header(request.registry, &request.scopes).is_some() {
             exchange.first_request = None;
         }
@@ -66,7 +66,7 @@ impl Session {
     pub(crate) fn record_accepted(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
         if response.is_registry_origin && matches!(response.http.status, 429 | 500..) {
             // A failing server may not have checked the login.
-            self.authenticator.release_probe(request.registry, None);
+            self.authenticator.release_login_probe(request.registry, None);
         }
         match sent {
             Some(header) => self.authenticator.record_accepted(request.registry, &request.scopes, header),
@@ -96,13 +96,13 @@ impl Session {
             registry: request.registry,
             https: endpoint.is_https(),
             insecure: self.allows_plain_http_login,
-            is_tag_check: request.is_tag_check,
+            is_check_before_push: request.is_check_before_push,
             time_left: self.remaining_timeout(deadline),
         };
         let values: Vec<_> = response.http.header_values("WWW-Authenticate").collect();
         let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
         if challenges.iter().any(|challenge| challenge.scheme == "bearer") {
-            self.expected.open_all(&self.transport, endpoint, request.registry);
+            self.forecasts.open_all(&self.transport, endpoint, request.registry);
         }
         let client = TokenClient { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
         let send = |token: &TokenRequest| {

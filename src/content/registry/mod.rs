@@ -7,14 +7,14 @@
 //! protocol, `login` responds to challenges, redirects are followed, and failures are retried. `server_urls` sends
 //! requests to URLs that a registry named. `response` checks responses.
 //!
-//! All types may be used by several threads at once. A [`Registry`] lives for one command and keeps its connections,
-//! its tokens and the registries' protocols.
+//! All types may be used by several threads at once. A [`RegistryClient`] lives for one command and keeps its
+//! connections, its tokens and the registries' protocols.
 
 pub mod blobs;
 pub mod client;
+pub(crate) mod connection_forecast;
 mod deletion;
 mod existence;
-pub(crate) mod expected;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod login;
@@ -30,5 +30,5 @@ pub mod upload;
 pub use blobs::copy::{Blob, BlobCopy};
 pub(crate) use blobs::is_mount_refused;
 pub use blobs::source::BlobReader;
-pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};
-pub(crate) use expected::ExpectedRequests;
+pub use client::{FetchedManifest, ManifestName, MountResult, RegistryClient, StoredManifest};
+pub(crate) use connection_forecast::ConnectionForecast;

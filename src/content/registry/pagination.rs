@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::client::Registry;
+use crate::content::registry::client::RegistryClient;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::net::error::{AddressSource, RegistryError};
+use crate::net::error::{RegistryError, ServerNamedBy};
 
-impl Registry {
+impl RegistryClient {
     /// The page of a list after this one; `None` after the last page. `seen` are the URLs of the pages so far, of which
     /// there must not be more than `max`.
     pub(super) fn next_page(
@@ -24,7 +24,7 @@ impl Registry {
         if seen.len() >= max || !seen.insert(next.reveal()) {
             return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));
         }
-        self.session.send_at(request, &next, AddressSource::NextPage).map(Some)
+        self.session.send_at(request, &next, ServerNamedBy::NextPageLink).map(Some)
     }
 }
 

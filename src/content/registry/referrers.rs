@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::scope::Access;
-use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, Registry};
+use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, RegistryClient};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -15,7 +15,7 @@ use crate::reference::Repository;
 /// How many pages a list of referrers has at most.
 const PAGES_MAX: usize = 1_000;
 
-impl Registry {
+impl RegistryClient {
     /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
     /// referrers API (404, or a web page as from a site that has one for every path). One request.
     ///

@@ -38,8 +38,8 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) deadline: Option<&'a Deadline>,
     /// Whether the body of a successful response is streamed.
     pub(crate) is_streamed: bool,
-    /// Whether it checks a tag before a push. An account that may only push is refused then.
-    pub(crate) is_tag_check: bool,
+    /// Whether it checks before a push what the registry has. An account that may only push is refused then.
+    pub(crate) is_check_before_push: bool,
     /// The repository that it concerns; `None` for the whole registry.
     pub(crate) repository: Option<&'a str>,
     /// The tag or digest of the manifest that it concerns.

@@ -6,7 +6,7 @@ use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
-use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
+use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, ServerNamedBy};
 use crate::net::transport_error::TransportError;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
@@ -23,12 +23,12 @@ impl Session {
     /// Sends a request to a URL that the registry named, instead of its own target. If the URL is not on the registry
     /// itself, no credentials are sent.
     ///
-    /// `source` says what the registry named the URL for.
+    /// `named_by` says what the registry named the URL for.
     pub(crate) fn send_at(
         &self,
         request: &ApiRequest<'_>,
         url: &Url,
-        source: AddressSource,
+        named_by: ServerNamedBy,
     ) -> Result<ApiResponse, RegistryError> {
         let at_url = ApiRequest { target: url.target().to_owned(), ..request.clone() };
         if self.is_registry_origin(request.registry, url)? {
@@ -36,14 +36,15 @@ impl Session {
         }
         let own_deadline = self.deadline();
         let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.earlier(whole));
-        let failed = self.failed_at_named_url(request, url, source);
+        let failed = self.failed_at_named_url(request, url, named_by);
         self.policy.run(request.registry, at_url.is_repeatable, &deadline, |_| {
             let followed = self.with_plain_http_fallback(request, url, None, |url, header| {
                 self.follow(&at_url, url.clone(), header, &deadline)
             });
             let response = followed.map(|response| {
-                let address = response.request.address.clone().or_else(|| failed.address.clone());
-                let request = FailedRequest { address, ..response.request };
+                let contacted_server =
+                    response.request.contacted_server.clone().or_else(|| failed.contacted_server.clone());
+                let request = FailedRequest { contacted_server, ..response.request };
                 ApiResponse { is_registry_origin: false, request, ..response }
             });
             self.require_success(&at_url, response.map_err(|error| error.into_error(request.registry, failed.clone())))
@@ -70,7 +71,7 @@ impl Session {
         let failed = if is_registry_origin {
             request.failed_request(self.redacted(url))
         } else {
-            self.failed_at_named_url(request, url, AddressSource::Upload)
+            self.failed_at_named_url(request, url, ServerNamedBy::UploadLocation)
         };
         let sent = self.with_plain_http_fallback(request, url, authorization.as_ref(), |url, header| {
             let outgoing = request.outgoing(url, header, deadline);
@@ -111,10 +112,13 @@ impl Session {
         self.transport.redactor.redact_url(url)
     }
 
-    /// The request as errors show it, with an address that the registry named.
-    fn failed_at_named_url(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
+    /// The request as errors show it, with the server that the registry named.
+    fn failed_at_named_url(&self, request: &ApiRequest<'_>, url: &Url, named_by: ServerNamedBy) -> FailedRequest {
         let origin = self.transport.redactor.redact(&url.origin.to_string());
-        FailedRequest { address: Some(Address { origin, source }), ..request.failed_request(self.redacted(url)) }
+        FailedRequest {
+            contacted_server: Some(ContactedServer { origin, named_by }),
+            ..request.failed_request(self.redacted(url))
+        }
     }
 
     /// Sends to a URL. If nothing was sent because there is no TLS, sends over plain HTTP too: with `--insecure`, for a

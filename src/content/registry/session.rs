@@ -9,12 +9,12 @@ use std::time::Duration;
 use crate::auth::authenticator::Authenticator;
 use crate::auth::credentials::CredentialStore;
 use crate::auth::token_server_cache::TokenServerCache;
-use crate::content::registry::expected::Expectations;
+use crate::content::registry::connection_forecast::ConnectionForecasts;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
 use crate::net::endpoint::{self, Endpoint, Endpoints, ProtocolProbeGuard};
-use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
+use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, ServerNamedBy};
 use crate::net::error_response;
 use crate::net::options::ClientOptions;
 use crate::net::redirect;
@@ -59,7 +59,7 @@ pub(crate) struct Session {
     pub(super) final_not_found: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
     /// Registries that have sent a header of Artifactory.
     pub(super) artifactory: Mutex<BTreeSet<String>>,
-    pub(super) expected: Expectations,
+    pub(super) forecasts: ConnectionForecasts,
 }
 
 /// The state of one request while it is sent.
@@ -116,7 +116,7 @@ impl Session {
             insecure,
             allows_plain_http_login,
             token_server_cache,
-            expected: Expectations::default(),
+            forecasts: ConnectionForecasts::default(),
             anonymous_writes: Mutex::default(),
             artifactory: Mutex::default(),
             final_not_found: Mutex::default(),
@@ -174,7 +174,7 @@ impl Session {
     fn begin_or_await_first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<ProtocolProbeGuard<'e>> {
         let first = endpoint.begin_probe();
         if first.is_some() {
-            self.expected.open_first(&self.transport, endpoint, registry);
+            self.forecasts.open_first(&self.transport, endpoint, registry);
             if let Some(server) = self.token_server_cache.get(registry, self.clock.system_time()) {
                 self.transport.preconnect_token_server(registry, endpoint.registry_origin(), &server);
             }
@@ -188,7 +188,7 @@ impl Session {
         request: &ApiRequest<'_>,
     ) -> Result<ApiResponse, RegistryError> {
         let outcome = self.send_with_login(exchange, request);
-        self.authenticator.release_probe(request.registry, outcome.as_ref().err());
+        self.authenticator.release_login_probe(request.registry, outcome.as_ref().err());
         outcome
     }
 
@@ -210,7 +210,7 @@ impl Session {
             if authorization.is_none() && response.http.status == 404 && response.is_registry_origin {
                 authorization = self.login_for_hidden_content(exchange, request)?;
                 if authorization.is_some() {
-                    self.release_probe(exchange, request);
+                    self.end_exclusive_first_request(exchange, request);
                     continue;
                 }
             }
@@ -231,7 +231,7 @@ impl Session {
             match self.login(exchange, request, authorization.as_ref(), &response)? {
                 Some(header) => {
                     authorization = Some(header);
-                    self.release_probe(exchange, request);
+                    self.end_exclusive_first_request(exchange, request);
                 }
                 None => return Ok(response),
             }
@@ -248,8 +248,8 @@ impl Session {
         let deadline = exchange.deadline;
         let attempt = exchange.endpoint.with_protocol(&mut exchange.first_request, |origin| {
             let url = Url::new(origin.clone(), &*request.target);
-            let address = endpoint::contacted_address(request.registry, origin);
-            last.replace(Some(FailedRequest { address, ..request.failed_request(self.redacted(&url)) }));
+            let contacted_server = endpoint::contacted_server(request.registry, origin);
+            last.replace(Some(FailedRequest { contacted_server, ..request.failed_request(self.redacted(&url)) }));
             self.follow(request, url, authorization, deadline)
         });
         attempt.map_err(|error| {
@@ -275,10 +275,10 @@ impl Session {
         }
         let redirected = || {
             let origin = http.redact(&last.origin.to_string());
-            Address { origin, source: AddressSource::Redirect }
+            ContactedServer { origin, named_by: ServerNamedBy::Redirect }
         };
-        let address = (!is_registry_origin).then(redirected);
-        let failed = FailedRequest { address, ..request.failed_request(self.redacted(&url)) };
+        let contacted_server = (!is_registry_origin).then(redirected);
+        let failed = FailedRequest { contacted_server, ..request.failed_request(self.redacted(&url)) };
         Ok(ApiResponse { registry: request.registry.to_owned(), http, request: failed, url: last, is_registry_origin })
     }
 

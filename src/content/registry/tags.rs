@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::auth::scope::Access;
-use crate::content::registry::client::Registry;
+use crate::content::registry::client::RegistryClient;
 use crate::content::registry::request::ApiRequest;
 use crate::model::json;
 use crate::net::error::RegistryError;
@@ -18,7 +18,7 @@ const COUNT_MAX: usize = 1_000_000;
 /// The maximum number of pages of a list of tags.
 const PAGES_MAX: usize = 10_000;
 
-impl Registry {
+impl RegistryClient {
     /// The tags of a repository, in the registry's order. One request per page.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::content::registry::session::Session;
 use crate::digest::Digest;
 use crate::net::body::RequestBody;
 use crate::net::deadline::Deadline;
-use crate::net::error::{AddressSource, RegistryError};
+use crate::net::error::{RegistryError, ServerNamedBy};
 use crate::net::url::Url;
 use crate::reference::Repository;
 
@@ -111,14 +111,14 @@ impl<'a> Uploads<'a> {
         // Not repeatable: after a success the upload no longer exists.
         let request =
             ApiRequest { headers: &[OCTET_STREAM], body: Some(bytes), blob: Some(digest), ..self.request("PUT") };
-        let response = self.session.send_at(&request, &url, AddressSource::Upload)?;
+        let response = self.session.send_at(&request, &url, ServerNamedBy::UploadLocation)?;
         check_stored(&response, digest)
     }
 
     /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
     /// certain.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
-        let response = match self.session.send_at(&self.request("GET"), &upload.url, AddressSource::Upload) {
+        let response = match self.session.send_at(&self.request("GET"), &upload.url, ServerNamedBy::UploadLocation) {
             // The upload no longer exists, or the registry does not report its progress.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
                 return Ok(None);

@@ -11,12 +11,13 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName, RegistryClient};
 use crate::content::{ContentError, ContentSink, ContentSource};
 use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
 use crate::core::copy::referrers::CopiedReferrers;
 use crate::core::copy::walk::{Walk, WalkedManifest};
 use crate::core::error::CommandError;
+use crate::core::filters::{ReferrerFilter, SourceFilter};
 use crate::core::image_source::manifest_name_in;
 use crate::core::manifest_blobs;
 use crate::core::push::outcome::ReadBackCounts;
@@ -24,7 +25,6 @@ use crate::core::push::read_back::ReadBack;
 use crate::core::push::read_lag::LagRetry;
 use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
-use crate::core::request::{ReferrerFilter, SourceFilter};
 use crate::digest::Digest;
 use crate::model;
 use crate::model::descriptor::Descriptor;
@@ -39,7 +39,7 @@ pub(crate) struct CopyRequest<'a> {
     /// The repository or layout to copy to.
     pub(crate) sink: &'a dyn ContentSink,
     /// The client of registries.
-    pub(crate) registry: &'a Registry,
+    pub(crate) registry: &'a RegistryClient,
     /// The clock that repeats wait by.
     pub(crate) clock: &'a dyn Clock,
     /// Its name in the source, for messages.
@@ -149,7 +149,7 @@ impl CopyRequest<'_> {
             let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&to_blob(content)) };
             has.map_err(CommandError::from)
         };
-        let has = tasks::run_in_order(self.registry.jobs(), &named, has).map_err(CommandError::combine)?;
+        let has = tasks::run_parallel(self.registry.jobs(), &named, has).map_err(CommandError::combine)?;
         Ok(!has.is_empty() && !has.contains(&false))
     }
 
@@ -175,7 +175,7 @@ impl CopyRequest<'_> {
     /// Counts the blobs that would be copied.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let has_blob = |blob: &Descriptor| self.sink.has_blob(&to_blob(blob)).map_err(CommandError::from);
-        let presence = tasks::run_in_order(self.registry.jobs(), blobs, has_blob).map_err(CommandError::combine)?;
+        let presence = tasks::run_parallel(self.registry.jobs(), blobs, has_blob).map_err(CommandError::combine)?;
         for (blob, has_blob) in blobs.iter().zip(presence) {
             if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
@@ -190,7 +190,7 @@ impl CopyRequest<'_> {
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
         let sent =
-            tasks::run_in_order(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
+            tasks::run_parallel(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
         progress.finish();
         for (blob, copied) in blobs.iter().zip(sent?) {
             match copied {
@@ -231,7 +231,7 @@ impl CopyRequest<'_> {
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            let put = tasks::run_in_order(self.registry.jobs(), &level, |walked| self.put_child(walked))
+            let put = tasks::run_parallel(self.registry.jobs(), &level, |walked| self.put_child(walked))
                 .map_err(CommandError::combine)?;
             listed.extend(put.into_iter().flatten());
         }

@@ -10,12 +10,12 @@ use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::copy::walk::{Walk, walk};
 use crate::core::error::CommandError;
+use crate::core::filters::ReferrersPolicy;
 use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
+use crate::core::referrers::origins::SingleOrigin;
 use crate::core::referrers::outcome::ReferrerOutcome;
-use crate::core::referrers::search::SourceSearch;
-use crate::core::request::ReferrersPolicy;
 use crate::core::resolve::selection;
 use crate::digest::Digest;
 use crate::model::entry::attested;
@@ -59,7 +59,7 @@ pub(super) fn walk_and_find(
                 [&|| walk(request, top, half).map(|walk| drop(walked.set(walk))), &|| {
                     find_referrers(request, &subjects, half).map(|referrers| drop(found.set(referrers)))
                 }];
-            tasks::run_in_order(request.registry.jobs(), &searches, |search| search())
+            tasks::run_parallel(request.registry.jobs(), &searches, |search| search())
                 .map_err(CommandError::combine)?;
             (walked.into_inner().unwrap_or_default(), found.into_inner().unwrap_or_default())
         }
@@ -104,10 +104,10 @@ fn find_referrers(
     subjects: &[Digest],
     jobs: NonZeroUsize,
 ) -> Result<Vec<SourceReferrer>, CommandError> {
-    let search = SourceSearch { source: request.source, name: &request.from };
+    let origin = SingleOrigin { source: request.source, name: &request.from };
     let subjects: Vec<Subject<()>> =
         subjects.iter().map(|digest| Subject { origin: (), digest: digest.clone() }).collect();
-    ReferrerDiscovery::new(&search, jobs, request.referrers.policy(true), &request.referrers.types).find(&subjects)
+    ReferrerDiscovery::new(&origin, jobs, request.referrers.policy(true), &request.referrers.types).find(&subjects)
 }
 
 impl CopiedReferrers {
@@ -126,7 +126,7 @@ impl CopiedReferrers {
         let (skipped, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
             found.into_iter().partition(|referrer| skipped_subjects.contains(&referrer.digest));
         let mut copied = CopiedReferrers { found, skipped, ..CopiedReferrers::default() };
-        let presence = tasks::run_in_order(request.registry.jobs(), &copied.found, |referrer| {
+        let presence = tasks::run_parallel(request.registry.jobs(), &copied.found, |referrer| {
             copied.is_present(request, referrer)
         });
         for (referrer, (is_present, replaced)) in copied.found.iter().zip(presence.map_err(CommandError::combine)?) {
@@ -205,7 +205,7 @@ impl CopiedReferrers {
                 request.reporter.step(format_args!("published: {}", ReferrerOutcome::from_found(found)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let put = tasks::run_in_order(request.registry.jobs(), &wave, put).map_err(CommandError::combine)?;
+            let put = tasks::run_parallel(request.registry.jobs(), &wave, put).map_err(CommandError::combine)?;
             let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
             listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
         }

@@ -9,7 +9,7 @@ use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
 use crate::core::index_walk::IndexWalk;
-use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::limits::{DEPTH_MAX, IndexBudget};
 use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::selection::selects_descriptor;
 use crate::digest::Digest;
@@ -106,11 +106,11 @@ fn nested_indexes(
     request: &CopyRequest<'_>,
     top: &FetchedManifest,
 ) -> Result<BTreeMap<Digest, FetchedManifest>, CommandError> {
-    let (mut size, mut nested) = (ResolvedSize::default(), BTreeMap::new());
+    let (mut budget, mut nested) = (IndexBudget::default(), BTreeMap::new());
     let mut indexes = |index: &FetchedManifest| {
-        size.add_bytes(&request.from, &index.bytes, 1)?;
+        budget.add_bytes(&request.from, &index.bytes, 1)?;
         let children = Index::decode(&index.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
-        size.count_descriptors(children.len(), || request.from.clone())?;
+        budget.count_descriptors(children.len(), || request.from.clone())?;
         let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));
         Ok::<_, CommandError>(indexes.map(|index| index.digest).collect::<Vec<_>>())
     };
@@ -135,7 +135,7 @@ fn collect_leaves(
     let bytes = |digest: &Digest| nested.get(digest).map(|index| index.bytes.as_slice());
     let leaves = leaves(&top.bytes, &bytes).map_err(CommandError::invalid_document(&request.from))?;
     // An index may be nested in several others, and counts each time.
-    ResolvedSize::default().count_descriptors(leaves.len(), || request.from.clone())?;
+    IndexBudget::default().count_descriptors(leaves.len(), || request.from.clone())?;
     Ok(leaves)
 }
 

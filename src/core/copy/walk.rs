@@ -6,7 +6,7 @@ use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
 use crate::core::index_walk::IndexWalk;
-use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::limits::{DEPTH_MAX, IndexBudget};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
@@ -45,10 +45,10 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
     let top_descriptor = top.descriptor();
     let is_list = ManifestKind::is_list(&top.media_type);
     let is_present = !is_list && request.sink.has_image(&top_descriptor).map_err(CommandError::from)?;
-    let mut size = ResolvedSize::default();
-    size.add_bytes(&request.from, &top.bytes, 1)?;
+    let mut budget = IndexBudget::default();
+    budget.add_bytes(&request.from, &top.bytes, 1)?;
     let first = WalkedManifest { descriptor: top_descriptor, depth: 0, is_list, is_present, fetched: None };
-    let level = children(request, top, &mut size)?;
+    let level = children(request, top, &mut budget)?;
     let mut manifests = vec![WalkedManifest { fetched: Some(top.clone()), ..first }];
     let visit = |depth,
                  descriptor: Descriptor,
@@ -56,9 +56,9 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
      -> Result<Vec<Descriptor>, CommandError> {
         let (mut is_list, mut below) = (ManifestKind::is_list(&descriptor.media_type), Vec::new());
         if let Some(fetched) = &fetched {
-            size.add_bytes(&request.from, &fetched.bytes, 1)?;
+            budget.add_bytes(&request.from, &fetched.bytes, 1)?;
             is_list = ManifestKind::is_list(&fetched.media_type);
-            below = children(request, fetched, &mut size)?;
+            below = children(request, fetched, &mut budget)?;
         }
         manifests.push(WalkedManifest { descriptor, depth, is_list, is_present, fetched });
         Ok(below)
@@ -84,12 +84,12 @@ fn fetch_if_needed(
 fn children(
     request: &CopyRequest<'_>,
     parent: &FetchedManifest,
-    size: &mut ResolvedSize,
+    budget: &mut IndexBudget,
 ) -> Result<Vec<Descriptor>, CommandError> {
     if !ManifestKind::is_list(&parent.media_type) {
         return Ok(Vec::new());
     }
     let children = Index::decode(&parent.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
-    size.count_descriptors(children.len(), || request.from.clone())?;
+    budget.count_descriptors(children.len(), || request.from.clone())?;
     Ok(children)
 }

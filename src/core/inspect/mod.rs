@@ -2,6 +2,6 @@
 
 pub mod node;
 pub(crate) mod platforms;
+pub(crate) mod published;
 pub mod referrers;
-pub(crate) mod remote;
 pub(crate) mod template;

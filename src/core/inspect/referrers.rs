@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 
 use crate::content::ContentSource;
 use crate::core::error::CommandError;
+use crate::core::filters::ReferrersPolicy;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
-use crate::core::referrers::search::SourceSearch;
-use crate::core::request::ReferrersPolicy;
+use crate::core::referrers::origins::SingleOrigin;
 use crate::digest::Digest;
 use crate::model::DocumentError;
 
@@ -29,8 +29,8 @@ pub(crate) fn add_referrers(
     let name = node.location.to_string();
     let mut subjects = Vec::new();
     collect_subjects(node, &mut subjects);
-    let search = SourceSearch { source, name: &name };
-    let found = ReferrerDiscovery::new(&search, jobs, ReferrersPolicy::All, &[]).find(&subjects)?;
+    let origin = SingleOrigin { source, name: &name };
+    let found = ReferrerDiscovery::new(&origin, jobs, ReferrersPolicy::All, &[]).find(&subjects)?;
     let mut by_subject = ReferrersBySubject::new();
     for referrer in found {
         by_subject.entry(referrer.subject.clone()).or_default().push(referrer);

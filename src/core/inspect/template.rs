@@ -15,7 +15,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::index_walk::IndexWalk;
 use crate::core::inspect::node::predicate_type;
 use crate::core::limit_error::LimitError;
-use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::limits::{DEPTH_MAX, IndexBudget};
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -114,7 +114,7 @@ impl TemplateSource<'_> {
         list: &FetchedManifest,
         is_needed: impl Fn(&Descriptor) -> bool,
     ) -> Result<ListContent, CommandError> {
-        let (size, mut all) = (ResolvedSize::default(), ListContent::default());
+        let (budget, mut all) = (IndexBudget::default(), ListContent::default());
         let mut level =
             Index::decode(&list.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
         level.retain(&is_needed);
@@ -125,11 +125,11 @@ impl TemplateSource<'_> {
             Ok(found.nested.into_iter().filter(&is_needed).collect())
         };
         // One manifest may be listed for several platforms, and may attest several images.
-        index_walk.run(level, Descriptor::clone, |descriptor| self.fetch_child(descriptor, &size), visit)?;
+        index_walk.run(level, Descriptor::clone, |descriptor| self.fetch_child(descriptor, &budget), visit)?;
         Ok(all)
     }
 
-    fn fetch_child(&self, descriptor: &Descriptor, size: &ResolvedSize) -> Result<ListContent, CommandError> {
+    fn fetch_child(&self, descriptor: &Descriptor, budget: &IndexBudget) -> Result<ListContent, CommandError> {
         let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
         let attests = attested(descriptor);
         let known = descriptor.platform.clone().filter(|_| descriptor.has_platform());
@@ -150,13 +150,13 @@ impl TemplateSource<'_> {
         let fetched = match fetch::child(self.image_source, descriptor)? {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
-                size.add_bytes(self.image_source, &fetched.bytes, 1)?;
+                budget.add_bytes(self.image_source, &fetched.bytes, 1)?;
                 let nested =
                     Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
             }
         };
-        size.add_bytes(self.image_source, &fetched.bytes, 1)?;
+        budget.add_bytes(self.image_source, &fetched.bytes, 1)?;
         if let Some(subject) = attests {
             return Ok(ListContent { attestations: vec![(subject, fetched.bytes)], ..ListContent::default() });
         }
@@ -182,7 +182,7 @@ impl TemplateSource<'_> {
         let mut data = TemplateData { platforms: images.len(), ..TemplateData::new(self.name, manifest) };
         if self.needs.image {
             let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.fetch_config(image)?));
-            let configs = tasks::run_in_order(self.jobs, &images, config).map_err(CommandError::combine)?;
+            let configs = tasks::run_parallel(self.jobs, &images, config).map_err(CommandError::combine)?;
             data.images = configs.into_iter().filter_map(|(platform, config)| Some((platform, config?))).collect();
         }
         let mut statements = Vec::new();
@@ -196,7 +196,7 @@ impl TemplateSource<'_> {
         statements.retain(|(_, layer)| self.is_needed(layer));
         let read = AtomicU64::new(0);
         let predicate = |(_, layer): &(&String, Descriptor)| self.fetch_predicate(layer, &read);
-        let predicates = tasks::run_in_order(self.jobs, &statements, predicate).map_err(CommandError::combine)?;
+        let predicates = tasks::run_parallel(self.jobs, &statements, predicate).map_err(CommandError::combine)?;
         for ((platform, layer), predicate) in statements.into_iter().zip(predicates) {
             if is_provenance(&layer) {
                 data.provenance.entry(platform.clone()).or_insert(predicate);

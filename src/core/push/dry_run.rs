@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::{ManifestName, Registry};
+use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
 use crate::core::listing::{ImageTransfer, TransferMethod};
@@ -42,13 +42,13 @@ enum RemoteResponse<'p> {
 /// # Errors
 /// One error for each manifest and blob that no source has, and errors of registries.
 pub(crate) fn preview<'p>(
-    registry: &Registry,
+    registry: &RegistryClient,
     draft: &Draft,
     plan: &'p PushPlan<'p>,
     remote: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
-    let responses = tasks::run_in_order(registry.jobs(), &queries, |query| send(registry, plan, query))
+    let responses = tasks::run_parallel(registry.jobs(), &queries, |query| send(registry, plan, query))
         .map_err(CommandError::combine)?;
     let mut missing: Vec<CommandError> = remote.missing_error(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
@@ -97,7 +97,7 @@ fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQue
 }
 
 fn send<'p>(
-    registry: &Registry,
+    registry: &RegistryClient,
     plan: &PushPlan<'_>,
     query: &RemoteQuery<'p>,
 ) -> Result<RemoteResponse<'p>, CommandError> {
@@ -106,7 +106,7 @@ fn send<'p>(
     };
     match query {
         RemoteQuery::ManifestAtSource(repository, digest) => {
-            let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;
+            let found = registry.manifest_digest(repository, &ManifestName::Digest((*digest).clone()))?;
             Ok(if found.is_some() {
                 RemoteResponse::Complete
             } else {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_mount_refused};
+use crate::content::registry::{
+    self, BlobCopy, ManifestName, MountResult, RegistryClient, StoredManifest, is_mount_refused,
+};
 use crate::content::{ContentError, ContentSink, RegistryRepository};
 use crate::core::blob_error::{BlobError, BlobStep};
 use crate::core::error::CommandError;
@@ -142,7 +144,7 @@ impl PushExecutor<'_> {
                     stored.push(self.lag.put(name.repository(), &named, &put)?);
                     self.context.reporter.step(format_args!("put {name}"));
                 }
-                let digest = stored.iter().find(|stored| stored.is_referrer).map(|stored| stored.digest.clone());
+                let digest = stored.iter().find(|stored| stored.subject_processed).map(|stored| stored.digest.clone());
                 Ok(StepResult::Put { listed: digest })
             }
         }
@@ -230,7 +232,7 @@ impl PushExecutor<'_> {
             let shown = if *has_more_tags { &by_digest } else { *target };
             let stored = self.put_list(&by_digest, shown)?;
             self.context.reporter.step(format_args!("put {by_digest}"));
-            listed.extend(Some(stored.digest).filter(|_| stored.is_referrer));
+            listed.extend(Some(stored.digest).filter(|_| stored.subject_processed));
         }
         Ok(())
     }
@@ -306,7 +308,7 @@ impl PushExecutor<'_> {
     /// that changes nothing, and another run may have put the same list meanwhile.
     fn tag_names_list(&self, tag: &Reference) -> bool {
         let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
-        let found = self.context.registry.has_manifest(tag.repository(), &name);
+        let found = self.context.registry.manifest_digest(tag.repository(), &name);
         // The failure of the put is reported, not that of this check.
         found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
     }
@@ -317,7 +319,7 @@ impl PushExecutor<'_> {
 /// # Errors
 /// [`CommandError::Put`].
 pub(crate) fn put(
-    registry: &Registry,
+    registry: &RegistryClient,
     reference: &Reference,
     shown: &Reference,
     media_type: &str,

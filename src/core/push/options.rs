@@ -1,12 +1,12 @@
 //! The options and the environment of a push.
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::filters::{PlatformFilter, ReferrerFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
-use crate::core::request::{PlatformFilter, ReferrerFilter};
 use crate::core::requirements::Requirements;
 use crate::digest::Digest;
 use crate::model::index::ListFormat;
@@ -48,7 +48,7 @@ impl PushOptions {
 #[derive(Clone, Copy)]
 pub(crate) struct PushContext<'a> {
     /// The client.
-    pub(crate) registry: &'a Registry,
+    pub(crate) registry: &'a RegistryClient,
     /// The layouts that images come from.
     pub(crate) layouts: &'a Layouts,
     /// The clock that repeats wait by.

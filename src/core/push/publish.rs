@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::ExpectedRequests;
+use crate::content::registry::ConnectionForecast;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
@@ -172,6 +172,6 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
         let reads = if is_expected { plan.children.len() } else { in_place } + plan.tags.len();
         let writes = if is_dry_run || is_expected { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
-        registry.expect(target, ExpectedRequests { reads, writes, writes_follow: true });
+        registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: true });
     }
 }

@@ -54,7 +54,7 @@ impl ReadBack<'_> {
             let why = format!("it serves {}, not {digest}", served.digest);
             Err(CommandError::ReadBackMismatch { content: self.shown(name), why })
         };
-        tasks::run_in_order(self.jobs, names, check).map_err(CommandError::combine).map(drop)
+        tasks::run_parallel(self.jobs, names, check).map_err(CommandError::combine).map(drop)
     }
 
     /// Checks these manifests, what they name, and their blobs. Blobs of foreign layers may be elsewhere. Returns the
@@ -80,7 +80,7 @@ impl ReadBack<'_> {
         // The outermost manifest may be among `manifests`, so there is one more level.
         let index_walk = IndexWalk { list: &self.source_name, jobs: self.jobs, levels: DEPTH_MAX + 1 };
         index_walk.run(manifests, Digest::clone, fetch, visit)?;
-        tasks::run_in_order(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
+        tasks::run_parallel(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
         Ok((number, blobs.len()))
     }
 

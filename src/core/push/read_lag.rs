@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::push::reporter::PushReporter;
 use crate::core::shared_draft_error::SharedDraftError;
@@ -27,7 +27,7 @@ const MANIFEST_INVALID: &str = "MANIFEST_INVALID";
 
 /// Puts manifests in a registry that may need time to know what they name.
 pub(crate) struct LagRetry<'a> {
-    pub(crate) registry: &'a Registry,
+    pub(crate) registry: &'a RegistryClient,
     pub(crate) clock: &'a dyn Clock,
     /// Receives the line that a manifest is put again.
     pub(crate) reporter: &'a dyn PushReporter,
@@ -123,7 +123,7 @@ impl LagRetry<'_> {
 
     /// Whether the repository has all of it; false if it is nothing, or the check fails.
     fn has_all(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
-        let has = tasks::run_in_order(self.registry.jobs(), named, |content| match *content {
+        let has = tasks::run_parallel(self.registry.jobs(), named, |content| match *content {
             NamedContent::Blob(digest) => self.registry.has_blob(repository, digest),
             NamedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
         });
@@ -132,7 +132,7 @@ impl LagRetry<'_> {
 
     fn note_retry(&self, error: &CommandError) {
         let Some((name, registry_error)) = refused_put(error) else { return };
-        let (registry, reason) = (&registry_error.registry, sanitize::word(&registry_error.detail));
+        let (registry, reason) = (&registry_error.registry, sanitize::word(&registry_error.message));
         let seconds = TOTAL_WAIT.as_secs();
         self.reporter.note(&format!(
             "{registry} does not know yet what it has just accepted ({reason}): \

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::push::outcome::{TagChange, TagChangeKind};
 use crate::core::push::plan::PushPlan;
@@ -112,11 +112,11 @@ pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>
 /// # Errors
 /// Failed requests. A registry that refuses a tag causes a warning.
 pub(crate) fn update(
-    registry: &Registry,
+    registry: &RegistryClient,
     clock: &dyn Clock,
     tags: &[ReferrersTag],
 ) -> Result<Vec<TagUpdate>, CommandError> {
-    tasks::run_in_order(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::combine)
+    tasks::run_parallel(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::combine)
 }
 
 /// What a push would do to the referrers tags; empty if the registry has a referrers API.
@@ -124,11 +124,11 @@ pub(crate) fn update(
 /// # Errors
 /// Failed requests.
 pub(crate) fn preview(
-    registry: &Registry,
+    registry: &RegistryClient,
     tags: &[ReferrersTag],
 ) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
     let previews =
-        tasks::run_in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
+        tasks::run_parallel(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
         match preview {
@@ -140,7 +140,7 @@ pub(crate) fn preview(
 }
 
 impl ReferrersTag {
-    fn update(&self, registry: &Registry, clock: &dyn Clock) -> Result<TagUpdate, CommandError> {
+    fn update(&self, registry: &RegistryClient, clock: &dyn Clock) -> Result<TagUpdate, CommandError> {
         for repeat in 0..=REPEATS_MAX {
             if repeat > 0 {
                 clock.sleep(pause(repeat, clock.random_fraction()));
@@ -185,12 +185,12 @@ impl ReferrersTag {
         }
     }
 
-    fn put(&self, registry: &Registry, index: &[u8]) -> Result<(), RegistryError> {
+    fn put(&self, registry: &RegistryClient, index: &[u8]) -> Result<(), RegistryError> {
         let name = ManifestName::Tag(self.tag.tag().unwrap_or_default().to_owned());
         registry.put_manifest(self.tag.repository(), &name, media_type::OCI_INDEX, index).map(|_| ())
     }
 
-    fn preview(&self, registry: &Registry) -> Result<Option<Result<TagChange, String>>, CommandError> {
+    fn preview(&self, registry: &RegistryClient) -> Result<Option<Result<TagChange, String>>, CommandError> {
         let change = |change, now: Option<Digest>| {
             let (tag, now) = (self.tag.tag().unwrap_or_default().to_owned(), now.map(|now| now.to_string()));
             Ok(TagChange { tag, change, now })
@@ -210,7 +210,7 @@ impl ReferrersTag {
         }))
     }
 
-    fn read_content(&self, registry: &Registry) -> Result<TagContent, RegistryError> {
+    fn read_content(&self, registry: &RegistryClient) -> Result<TagContent, RegistryError> {
         let served = match registry.manifest_before_push(&self.tag) {
             Ok(served) => served,
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Absent),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::index_walk;
 use crate::core::limits::DEPTH_MAX;
@@ -116,7 +116,7 @@ impl RemoteState {
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read.
 pub(crate) fn read(
-    registry: &Registry,
+    registry: &RegistryClient,
     plan: &PushPlan<'_>,
     is_dry_run: bool,
     is_expected: bool,
@@ -140,7 +140,7 @@ pub(crate) fn read(
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
     index_walk::walk_levels(DEPTH_MAX, list, count, first, |_, queries| {
-        let responses = tasks::run_in_order(registry.jobs(), &queries, |query| reader.send(query))
+        let responses = tasks::run_parallel(registry.jobs(), &queries, |query| reader.send(query))
             .map_err(CommandError::combine)?;
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
@@ -168,9 +168,9 @@ pub(crate) fn read(
 ///
 /// # Errors
 /// Failed requests.
-pub(crate) fn read_tags(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
+pub(crate) fn read_tags(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run: false };
-    tasks::run_in_order(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag)).map_err(CommandError::combine)
+    tasks::run_parallel(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag)).map_err(CommandError::combine)
 }
 
 /// A child to check.
@@ -269,7 +269,7 @@ impl<'a> Descendants<'a> {
 }
 
 struct StateReader<'a> {
-    registry: &'a Registry,
+    registry: &'a RegistryClient,
     plan: &'a PushPlan<'a>,
     is_dry_run: bool,
 }
@@ -340,7 +340,7 @@ impl StateReader<'_> {
         let names: Vec<ManifestName> = tags.collect();
         let names = if names.is_empty() { vec![by_digest] } else { names };
         for name in names {
-            match self.registry.has_manifest(self.plan.target.repository(), &name) {
+            match self.registry.manifest_digest(self.plan.target.repository(), &name) {
                 Ok(Some(found)) if found == *digest => {}
                 Ok(_) => return Ok(None),
                 Err(error) if self.is_tolerated(&error) => return Ok(None),

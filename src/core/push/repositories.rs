@@ -1,7 +1,7 @@
 //! Publishes a list in several repositories: those that `--tag` names in full, then its own. All are checked before
 //! anything is sent, and each is completed before the next.
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::core::layouts::Layouts;
@@ -73,7 +73,7 @@ pub(super) struct PushTarget<'p> {
 }
 
 pub(super) struct Pusher<'a> {
-    pub(super) registry: &'a Registry,
+    pub(super) registry: &'a RegistryClient,
     pub(super) draft: &'a Draft,
     pub(super) is_dry_run: bool,
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ImageSource;
@@ -93,10 +93,10 @@ pub(crate) fn publish(
 ///
 /// # Errors
 /// Errors of the registry, and an image that it does not have.
-pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
+pub(crate) fn with_manifests(registry: &RegistryClient, mut draft: Draft) -> Result<Draft, CommandError> {
     let list = draft.reference.clone();
     let keyed: Vec<(&EntryKey, &Entry)> = draft.entries_by_key().iter().collect();
-    let fetched = tasks::run_in_order(registry.jobs(), &keyed, |(key, entry)| {
+    let fetched = tasks::run_parallel(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(image_format, fetched) => {
@@ -184,12 +184,12 @@ fn put_list(
 }
 
 /// The children that the repository does not have. Each is requested once.
-fn missing_children(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
+fn missing_children(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
     let mut seen = BTreeSet::new();
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children: Vec<&Descriptor> = children.filter(|child| seen.insert(child.digest.clone())).collect();
     let repository = plan.target.repository();
-    let is_missing = tasks::run_in_order(registry.jobs(), &children, |child| {
+    let is_missing = tasks::run_parallel(registry.jobs(), &children, |child| {
         match registry.child_media_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
             Ok(Some(served)) if ManifestKind::is_list(&served) => {

@@ -2,7 +2,7 @@
 //! compare-and-swap, so the tag is requested just before the PUT and just after it. If two runs do this at the same
 //! time, one change can still be lost. Shared drafts avoid that.
 
-use crate::content::registry::{ManifestName, Registry};
+use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::core::list_conflict::ListConflict;
@@ -17,7 +17,7 @@ use crate::reference::Reference;
 #[derive(Clone, Copy)]
 pub(super) struct TagPrecondition<'a> {
     /// The client.
-    pub(super) registry: &'a Registry,
+    pub(super) registry: &'a RegistryClient,
     /// The list. It has a tag.
     pub(super) list: &'a Reference,
     /// The digest that the change was made to.
@@ -43,7 +43,7 @@ impl TagPrecondition<'_> {
     /// [`ListConflict::Moved`], and a failed request.
     pub(super) fn before_put(&self) -> Result<(), CommandError> {
         let name = ManifestName::Tag(self.list.tag().unwrap_or_default().to_owned());
-        let now = self.registry.has_manifest(self.list.repository(), &name)?;
+        let now = self.registry.manifest_digest(self.list.repository(), &name)?;
         if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.conflict(now)) }
     }
 

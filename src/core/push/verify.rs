@@ -3,7 +3,7 @@
 //! blob.
 
 use crate::content::RegistryRepository;
-use crate::content::registry::{ManifestName, Registry};
+use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::ReadBackCounts;
@@ -34,7 +34,7 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
 /// # Errors
 /// [`CommandError::ReadBackMismatch`] for the first name, manifest or blob that is not served as it was sent, and
 /// failed requests.
-fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<ReadBackCounts, CommandError> {
+fn verify(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<ReadBackCounts, CommandError> {
     let source = RegistryRepository::new(registry, plan.target.repository());
     let source_name = plan.target.repository().to_string();
     let read_back = ReadBack { source: &source, source_name: &source_name, jobs: registry.jobs() };

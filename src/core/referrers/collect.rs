@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
+use crate::core::filters::{ReferrerFilter, ReferrersPolicy};
 use crate::core::image_source::{ContentAccess, ContentOrigin};
 use crate::core::referrers::discover::{FoundReferrer, ReferrerDiscovery, Subject};
-use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::reference::{Reference, Repository};

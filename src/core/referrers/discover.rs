@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::error::CommandError;
-use crate::core::referrers::search::{REFERRERS_MAX, ReferrerSearch};
-use crate::core::request::ReferrersPolicy;
+use crate::core::filters::ReferrersPolicy;
+use crate::core::referrers::origins::{REFERRERS_MAX, ReferrerOrigins};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -64,7 +64,7 @@ pub(crate) struct Subject<P> {
 
 /// Finds referrers.
 pub(crate) struct ReferrerDiscovery<'a, S> {
-    search: &'a S,
+    origins: &'a S,
     jobs: NonZeroUsize,
     /// Which of them are wanted.
     policy: ReferrersPolicy,
@@ -92,15 +92,15 @@ enum ReferrerQuery<'q, P> {
     Cosign(&'q Subject<P>, &'static str),
 }
 
-impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
+impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     /// Sends nothing.
     pub(crate) fn new(
-        search: &'a S,
+        origins: &'a S,
         jobs: NonZeroUsize,
         policy: ReferrersPolicy,
         types: &'a [String],
     ) -> ReferrerDiscovery<'a, S> {
-        ReferrerDiscovery { search, jobs, policy, types, without_api: Mutex::default() }
+        ReferrerDiscovery { origins, jobs, policy, types, without_api: Mutex::default() }
     }
 
     /// The referrers of these manifests, those of the referrers too, each once; an index after what it names.
@@ -161,7 +161,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
     ) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
         let mut servers: BTreeSet<&str> = BTreeSet::new();
         let (first, others): (Vec<&Subject<_>>, Vec<&Subject<_>>) =
-            subjects.iter().partition(|subject| servers.insert(self.search.server(&subject.origin)));
+            subjects.iter().partition(|subject| servers.insert(self.origins.server(&subject.origin)));
         let first: Vec<ReferrerQuery<'_, _>> = first.into_iter().map(ReferrerQuery::Referrers).collect();
         let kinds = if searches_cosign_tags { &referrers::COSIGN_TAG_SUFFIXES[..] } else { &[] };
         let cosign =
@@ -171,7 +171,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         let mut listed = Vec::new();
         for wave in [first, others] {
             let found =
-                tasks::run_in_order(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
+                tasks::run_parallel(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
             listed.extend(found.into_iter().flatten());
         }
         Ok(listed)
@@ -190,7 +190,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
             }
             ReferrerQuery::Cosign(subject, kind) => {
                 let tag = referrers::cosign_tag(&subject.digest, kind);
-                let found = self.search.resolve_tag(&subject.origin, &tag)?;
+                let found = self.origins.resolve_tag(&subject.origin, &tag)?;
                 let listed = |digest| ListedReferrer {
                     subject: (*subject).clone(),
                     digest,
@@ -204,22 +204,22 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
 
     fn referrers_of(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Vec<Descriptor>, CommandError> {
         let without_api = || lock(&self.without_api);
-        let server = self.search.server(origin);
+        let server = self.origins.server(origin);
         let is_known = without_api().contains(server);
         if !is_known {
-            if let Some(found) = self.search.list(origin, digest)? {
+            if let Some(found) = self.origins.list(origin, digest)? {
                 return Ok(found);
             }
             without_api().insert(server.to_owned());
         }
         let tag = ManifestName::Tag(referrers::tag(digest));
-        let Some(served) = self.search.manifest(origin, &tag)? else { return Ok(Vec::new()) };
+        let Some(served) = self.origins.manifest(origin, &tag)? else { return Ok(Vec::new()) };
         // A tag of this name that serves something else is no list of referrers.
         if !ManifestKind::is_list(&served.media_type) {
             return Ok(Vec::new());
         }
         let wrong =
-            |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &tag), source };
+            |source| CommandError::InvalidDocument { reference: self.origins.display_name(origin, &tag), source };
         let listed = Index::decode(&served.bytes).map_err(wrong)?.manifests;
         if listed.len() > REFERRERS_MAX {
             return Err(CommandError::RefusedReferrers { subject: digest.to_string(), why: too_many() });
@@ -236,7 +236,9 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
         let matches_policy = match self.policy {
             ReferrersPolicy::Drop => false,
             ReferrersPolicy::All => true,
-            ReferrersPolicy::Keep => is_cosign || referrers::is_signature_or_attestation(artifact_type),
+            ReferrersPolicy::SignaturesAndAttestations => {
+                is_cosign || referrers::is_signature_or_attestation(artifact_type)
+            }
         };
         matches_policy && (self.types.is_empty() || self.types.iter().any(|selected| selected == artifact_type))
     }
@@ -269,7 +271,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
             totals.add_bytes(&subject.digest, bytes)?;
             Ok(fetched)
         };
-        let fetched = tasks::run_in_order(self.jobs, &new_referrers, fetch).map_err(CommandError::combine)?;
+        let fetched = tasks::run_parallel(self.jobs, &new_referrers, fetch).map_err(CommandError::combine)?;
         let mut level = Vec::new();
         for (referrer, manifest) in new_referrers.into_iter().zip(fetched) {
             let (Some((subject, tags)), Some(manifest)) = (details_of.remove(&referrer), manifest) else { continue };
@@ -292,7 +294,7 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
     ) -> Result<(), CommandError> {
         if referrer.is_index() {
             let origin = &referrer.origin;
-            let name = self.search.display_name(origin, &ManifestName::Digest(referrer.digest.clone()));
+            let name = self.origins.display_name(origin, &ManifestName::Digest(referrer.digest.clone()));
             let refused = |why: &str| CommandError::RefusedReferrers { subject: name.clone(), why: why.to_owned() };
             let children = Index::decode(&referrer.bytes).map_err(CommandError::invalid_document(&name))?.manifests;
             if children.len() > REFERRERS_MAX {
@@ -321,9 +323,9 @@ impl<'a, S: ReferrerSearch> ReferrerDiscovery<'a, S> {
 
     fn fetch(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Option<FetchedManifest>, CommandError> {
         let name = ManifestName::Digest(digest.clone());
-        let Some(mut fetched) = self.search.manifest(origin, &name)? else { return Ok(None) };
+        let Some(mut fetched) = self.origins.manifest(origin, &name)? else { return Ok(None) };
         let served =
-            |source| CommandError::InvalidDocument { reference: self.search.display_name(origin, &name), source };
+            |source| CommandError::InvalidDocument { reference: self.origins.display_name(origin, &name), source };
         if let Some(found) = manifest::effective_media_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
             found.clone_into(&mut fetched.media_type);
         }

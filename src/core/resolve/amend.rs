@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::request::SourceFilter;
-use crate::core::resolve::previous::{PreviousEntries, SourceChange, match_entries, previous_entries, source_change};
+use crate::core::filters::SourceFilter;
+use crate::core::resolve::previous::{
+    PreviousDescriptors, SourceChange, match_entries, previous_entries, source_change,
+};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -57,7 +59,7 @@ pub(crate) fn merge(
     draft: &mut Draft,
     source: &ResolvedSource,
     filter: &SourceFilter,
-    previous: &PreviousEntries,
+    previous: &PreviousDescriptors,
 ) -> Option<SourceChange> {
     let before = draft.clone();
     if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
@@ -71,7 +73,7 @@ pub(crate) fn merge(
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
             Some(old) => {
-                replace(draft, old, keep_user_changes(old, previous.description_of(old), new.clone()));
+                replace(draft, old, keep_user_changes(old, previous.previous_descriptor(old), new.clone()));
                 if moved.is_some() {
                     record_derived_platform(draft, source, new);
                 }
@@ -115,7 +117,7 @@ pub(crate) fn merge(
         && draft.source.as_ref().is_some_and(|known| known.digest == moved.old)
     {
         draft.source.clone_from(&source.source_index);
-        follow_order(draft, source);
+        follow_index_order(draft, source);
     }
     moved
 }
@@ -131,7 +133,7 @@ fn record_derived_platform(draft: &mut Draft, source: &ResolvedSource, new: &Ent
 
 /// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images of registries has
 /// docker's order.
-pub(crate) fn set_order(draft: &mut Draft, found: &[ResolvedSource]) {
+pub(crate) fn set_source_order(draft: &mut Draft, found: &[ResolvedSource]) {
     if found.iter().all(|source| source.index.is_none() && source.location.layout().is_none()) {
         return;
     }
@@ -151,7 +153,7 @@ pub(crate) fn set_order(draft: &mut Draft, found: &[ResolvedSource]) {
 
 /// If the source index of a draft has changed, the draft follows the index's new order, in the place of
 /// the old one.
-fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
+fn follow_index_order(draft: &mut Draft, source: &ResolvedSource) {
     let source_keys: BTreeSet<&EntryKey> = source.order.iter().collect();
     let first = draft.order.iter().position(|key| source_keys.contains(key)).unwrap_or(draft.order.len());
     let (before, after) = draft.order.split_at(first);

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::core::error::CommandError;
+use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::fetch;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, Resolver, SourceRequest};

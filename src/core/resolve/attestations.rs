@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::core::error::CommandError;
+use crate::core::filters::ReferrersPolicy;
 use crate::core::image_source::{ContentAccess, ContentOrigin, ImageSource};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
-use crate::core::request::ReferrersPolicy;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::manifest::ImageFormat;

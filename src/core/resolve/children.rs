@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
 use crate::core::index_walk;
-use crate::core::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::limits::{DEPTH_MAX, IndexBudget};
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::resolved_source::{
     FetchEvent, PlacedSource, SourceRequest, into_source_index, platform_of, reusable_entry,
@@ -60,9 +60,9 @@ impl ChildFetcher<'_> {
             .map(|source| source.as_ref().map(|(source, _)| source.location.to_string()).unwrap_or_default())
             .collect();
         let list = |child: &SelectedChild| names.get(child.source).cloned().unwrap_or_default();
-        let size = ResolvedSize::default();
+        let budget = IndexBudget::default();
         index_walk::walk_levels(DEPTH_MAX, list, SelectedChild::count, first, |_, children| {
-            self.fetch_level(sources, &children, &size)
+            self.fetch_level(sources, &children, &budget)
         })
     }
 
@@ -77,14 +77,14 @@ impl ChildFetcher<'_> {
         &self,
         sources: &mut [Option<PlacedSource<'_>>],
         children: &[SelectedChild],
-        size: &ResolvedSize,
+        budget: &IndexBudget,
     ) -> Result<Vec<SelectedChild>, CommandError> {
         let progress = self.progress;
         progress(FetchEvent::Queued(children.len()));
         let parents: &[Option<PlacedSource<'_>>] = sources;
-        let fetched = tasks::run_in_order(self.jobs, children, |child| match parents.get(child.source) {
+        let fetched = tasks::run_parallel(self.jobs, children, |child| match parents.get(child.source) {
             Some(Some(source)) => {
-                let fetched = self.fetch(child, source, size);
+                let fetched = self.fetch(child, source, budget);
                 progress(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));
                 match fetched {
                     Err(CommandError::MissingChild(_)) if self.ignore_missing => Ok(ResolvedChild::Missing),
@@ -120,7 +120,7 @@ impl ChildFetcher<'_> {
         &self,
         child: &SelectedChild,
         (resolved, list): &PlacedSource<'_>,
-        size: &ResolvedSize,
+        budget: &IndexBudget,
     ) -> Result<ResolvedChild, CommandError> {
         let child_source = list.at_digest(&child.descriptor.digest);
         let source = &resolved.reference.with_digest(&resolved.digest);
@@ -132,13 +132,13 @@ impl ChildFetcher<'_> {
             None => match fetch::child(list, &child.descriptor)? {
                 FetchedContent::Image(image_format, fetched) => (image_format, fetched.bytes),
                 FetchedContent::List(fetched) => {
-                    size.add_bytes(list, &fetched.bytes, 1)?;
+                    budget.add_bytes(list, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
                     return Ok(ResolvedChild::Index(Box::new(index), into_source_index(fetched)));
                 }
             },
         };
-        size.add_bytes(list, &bytes, child.count())?;
+        budget.add_bytes(list, &bytes, child.count())?;
         let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
         for (reference, listed) in child.descriptors(source) {
             let mut descriptor = listed.clone();

@@ -1,4 +1,4 @@
-//! Records the order of an index, and its descriptors that name neither an image nor an index. Those are published
+//! Carries over the order of an index, and its descriptors that name neither an image nor an index. Those are published
 //! unchanged (image-spec, "OCI Image Index": implementations must ignore unknown media types).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::content::registry::Blob;
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
+use crate::core::filters::SourceFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::manifest_blobs;
-use crate::core::request::SourceFilter;
 use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection::{is_opaque, selects_descriptor};
@@ -25,7 +25,7 @@ use crate::sanitize;
 ///
 /// # Errors
 /// Errors of the registry or the layout.
-pub(crate) fn record_order(
+pub(crate) fn carry_over_index(
     index_source: &ImageSource<'_>,
     source: &mut ResolvedSource,
     filter: &SourceFilter,

@@ -1,12 +1,12 @@
 //! Makes a draft from sources, or adds sources to an existing draft.
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
+use crate::core::filters::SourceFilter;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
-use crate::core::request::SourceFilter;
 use crate::core::resolve::amend;
-use crate::core::resolve::previous::{PreviousEntries, SourceChange};
+use crate::core::resolve::previous::{PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
 use crate::model::Draft;
@@ -19,7 +19,7 @@ pub(crate) struct DraftSources<'a> {
     /// The sources, in the order of the command line.
     pub(crate) sources: &'a [ResolvedSource],
     /// The sources' previous descriptions.
-    pub(crate) previous: &'a PreviousEntries,
+    pub(crate) previous: &'a PreviousDescriptors,
 }
 
 impl DraftSources<'_> {
@@ -34,7 +34,7 @@ impl DraftSources<'_> {
             }
         }
         if before.is_none() {
-            amend::set_order(&mut draft, self.sources);
+            amend::set_source_order(&mut draft, self.sources);
         }
         (draft, moves)
     }
@@ -60,7 +60,7 @@ impl DraftSources<'_> {
 /// # Errors
 /// [`CommandError::NoSuchList`]; [`CommandError::NotAList`] for a tag of one image; other errors of the registry.
 pub(crate) fn of_published(
-    registry: &Registry,
+    registry: &RegistryClient,
     list: &Reference,
     progress: &(dyn Fn(FetchEvent<'_>) + Sync),
 ) -> Result<Draft, CommandError> {
@@ -78,6 +78,6 @@ pub(crate) fn of_published(
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));
     }
-    let previous = PreviousEntries::default();
+    let previous = PreviousDescriptors::default();
     Ok(DraftSources { filter, sources: &sources, previous: &previous }.build(list, None).0)
 }

@@ -1,12 +1,12 @@
 //! Finds the previous entries of a source in a draft, matches them with its new ones, and fetches their previous
-//! descriptions. The user's changes are the differences from those.
+//! descriptors. The user's changes are the differences from those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
+use crate::core::filters::ImageName;
 use crate::core::image_source::ImageSource;
-use crate::core::request::ImageName;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::ReusedSource;
@@ -29,23 +29,23 @@ pub(crate) struct SourceChange {
     pub(crate) new: Digest,
 }
 
-/// Previous descriptions. If an entry has none, all its members count as changes of the user.
+/// The descriptors that sources stated before. If an entry has none, all its members count as changes of the user.
 #[derive(Debug, Default)]
-pub(crate) struct PreviousEntries {
+pub(crate) struct PreviousDescriptors {
     /// Images that the user named, by digest.
     images: BTreeMap<Digest, Descriptor>,
     /// The indexes that entries were taken from, by digest.
     indexes: BTreeMap<Digest, Index>,
 }
 
-impl PreviousEntries {
+impl PreviousDescriptors {
     /// The index with this digest.
     pub(crate) fn index(&self, digest: &Digest) -> Option<&Index> {
         self.indexes.get(digest)
     }
 
-    /// The previous description of this entry by its source.
-    pub(crate) fn description_of(&self, entry: &Entry) -> Option<&Descriptor> {
+    /// The descriptor that the source of this entry stated before.
+    pub(crate) fn previous_descriptor(&self, entry: &Entry) -> Option<&Descriptor> {
         let known = entry.source.as_ref().map(|list| list.digest());
         match known {
             Some(digest) => {
@@ -58,16 +58,16 @@ impl PreviousEntries {
         }
     }
 
-    /// Fetches the previous descriptions of entries that will be replaced, as far as they are needed and still exist.
+    /// Fetches the previous descriptors of entries that will be replaced, as far as they are needed and still exist.
     ///
     /// # Errors
     /// Errors of registries. A manifest that no longer exists is no error.
     pub(crate) fn resolve(
-        registry: &Registry,
+        registry: &RegistryClient,
         draft: &Draft,
         sources: &[ResolvedSource],
-    ) -> Result<PreviousEntries, CommandError> {
-        let mut previous = PreviousEntries::default();
+    ) -> Result<PreviousDescriptors, CommandError> {
+        let mut previous = PreviousDescriptors::default();
         let platforms = ConfigPlatforms::default();
         for source in sources {
             let known = previous_entries(draft, &source.reference, &previous);
@@ -84,7 +84,7 @@ impl PreviousEntries {
             let pairs = match_entries(&known, &source.entries, &previous);
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
-                    && previous.description_of(old).is_none()
+                    && previous.previous_descriptor(old).is_none()
                     && let Some(image) = if_exists(previous_image(&platforms, registry, old))?
                 {
                     previous.images.insert(old.descriptor.digest.clone(), image);
@@ -94,7 +94,7 @@ impl PreviousEntries {
         Ok(previous)
     }
 
-    fn fetch_index(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
+    fn fetch_index(&mut self, registry: &RegistryClient, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
         let image_source = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
         if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&image_source))? {
@@ -107,7 +107,11 @@ impl PreviousEntries {
 
 /// The draft's entries of a source: the image of that name, entries taken from the index of that name, and entries
 /// whose source docker has removed since, if that index is known.
-pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous: &PreviousEntries) -> Vec<&'a Entry> {
+pub(crate) fn previous_entries<'a>(
+    draft: &'a Draft,
+    name: &Reference,
+    previous: &PreviousDescriptors,
+) -> Vec<&'a Entry> {
     let is_source = |source: &Reference| match name.tag() {
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
         None => source.repository() == name.repository() && source.digest() == name.digest(),
@@ -124,7 +128,7 @@ pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous:
 
 /// Whether the draft has an entry of this source, so that it need not be requested.
 pub(crate) fn has_source(draft: &Draft, name: &Reference) -> bool {
-    let previous_entries = previous_entries(draft, name, &PreviousEntries::default());
+    let previous_entries = previous_entries(draft, name, &PreviousDescriptors::default());
     // A name with a tag and a digest also matches the entries that were taken from that tag before.
     let has_named_digest = |entry: &&Entry| match (name.digest(), &entry.source) {
         (Some(digest), Some(index)) => index.digest() == Some(digest),
@@ -142,7 +146,7 @@ pub(crate) fn split_known<'a>(
     let (requested, known): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_requested(image));
     let reused = known.into_iter().filter_map(|image| {
         let (reference, draft) = (image.as_ref().ok()?.reference()?, before?);
-        Some(ReusedSource { reference, entries: previous_entries(draft, reference, &PreviousEntries::default()) })
+        Some(ReusedSource { reference, entries: previous_entries(draft, reference, &PreviousDescriptors::default()) })
     });
     (requested, reused.collect())
 }
@@ -169,7 +173,7 @@ pub(crate) fn source_change(previous_entries: &[&Entry], source: &ResolvedSource
 pub(crate) fn match_entries<'a>(
     previous_entries: &[&'a Entry],
     new: &[Entry],
-    previous: &PreviousEntries,
+    previous: &PreviousDescriptors,
 ) -> Vec<Option<&'a Entry>> {
     let platform = |descriptor: Option<&Descriptor>| {
         let platform = descriptor.and_then(|descriptor| descriptor.platform.as_ref());
@@ -178,7 +182,7 @@ pub(crate) fn match_entries<'a>(
     let images: Vec<(&Entry, Platform)> = previous_entries
         .iter()
         .filter(|old| old.attests().is_none())
-        .map(|old| (*old, platform(Some(previous.description_of(old).unwrap_or(&old.descriptor)))))
+        .map(|old| (*old, platform(Some(previous.previous_descriptor(old).unwrap_or(&old.descriptor)))))
         .collect();
     let machine_of =
         |platform: &Platform| (platform.os.clone(), platform.architecture.clone(), platform.variant.clone());
@@ -213,7 +217,7 @@ fn descriptor_of<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> 
 
 /// Whether the previous index must be fetched: the user may have described one of its entries or the list, or docker
 /// may have removed an entry's source.
-fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousEntries) -> bool {
+fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousDescriptors) -> bool {
     let pairs = match_entries(known, &source.entries, previous);
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
@@ -235,8 +239,13 @@ fn is_same_description(old: &Entry, new: &Entry) -> bool {
     old.platform == new.platform && old.annotations == new.annotations && old.artifact_type == new.artifact_type
 }
 
-/// The previous description of an image that the user named: its configuration's platform only.
-fn previous_image(platforms: &ConfigPlatforms, registry: &Registry, old: &Entry) -> Result<Descriptor, CommandError> {
+/// The previous descriptor of an image that the user named. Of its description it has only the platform, which its
+/// configuration states.
+fn previous_image(
+    platforms: &ConfigPlatforms,
+    registry: &RegistryClient,
+    old: &Entry,
+) -> Result<Descriptor, CommandError> {
     let bytes = old.verified_bytes()?;
     let platform = platforms.read(&ImageSource::in_registry(registry, &old.reference), &bytes)?;
     let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::FetchedManifest;
+use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::ImageSource;
-use crate::core::request::{ImageName, SourceFilter};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;

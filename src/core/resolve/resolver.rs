@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::ExpectedRequests;
+use crate::content::registry::ConnectionForecast;
 use crate::core::error::CommandError;
+use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
-use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::attestations;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
@@ -88,7 +88,7 @@ impl<'r> Resolver<'r> {
         // The concurrent task is the last one.
         let wave: Vec<Option<&SourceRequest<'_>>> =
             requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
-        let found = tasks::run_in_order(self.access.registry.jobs(), &wave, |request| match request {
+        let found = tasks::run_parallel(self.access.registry.jobs(), &wave, |request| match request {
             Some(request) => resolve_request(request),
             None => {
                 self.concurrent_task.inspect(|task| task());
@@ -120,7 +120,7 @@ impl<'r> Resolver<'r> {
                 source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
             source.platforms.extend(platforms);
             let is_sent = Self::is_sent(image_source, &source.reference, &self.targets);
-            index_order::record_order(image_source, source, request.filter, is_sent)?;
+            index_order::carry_over_index(image_source, source, request.filter, is_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -137,7 +137,7 @@ impl<'r> Resolver<'r> {
             let same_registry =
                 images.iter().filter(|other| other.repository().domain() == image.repository().domain());
             let reads = same_registry.count().min(self.access.registry.jobs().get());
-            self.access.registry.expect(image.repository(), ExpectedRequests::reads(reads));
+            self.access.registry.announce_parallel_requests(image.repository(), ConnectionForecast::reads(reads));
         }
     }
 
@@ -230,7 +230,7 @@ pub(crate) fn fetch_index(
     let is_sent = Resolver::is_sent(image_source, &name, targets);
     let source = ResolvedSource::new(image_source.location(), &name, &digest);
     let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
-    index_order::record_order(image_source, &mut source, &SourceFilter::default(), is_sent)?;
+    index_order::carry_over_index(image_source, &mut source, &SourceFilter::default(), is_sent)?;
     Ok(source)
 }
 

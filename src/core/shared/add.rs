@@ -81,6 +81,6 @@ pub(crate) fn store(
         let put = || drafts.put(&new.entry).map_err(CommandError::from);
         lag.put(repository, &named.collect::<Vec<_>>(), &put)
     };
-    let stored = tasks::run_in_order(context.registry.jobs(), entries, put);
+    let stored = tasks::run_parallel(context.registry.jobs(), entries, put);
     Ok((stored.map_err(CommandError::combine)?, warnings))
 }

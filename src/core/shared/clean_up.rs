@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
+use crate::core::filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
-use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::shared::collect::CollectContext;
+use crate::core::shared::collect::SharedDraftContext;
 use crate::digest::Digest;
 use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
 use crate::model::descriptor::Descriptor;
@@ -21,20 +21,29 @@ use crate::reference::{Reference, Repository};
 pub(crate) struct CleanUpResult {
     /// The deleted tags.
     pub(crate) deleted: Vec<String>,
-    /// A line for each reason why entries remain.
-    pub(crate) notes: Vec<String>,
+    /// The entries that remain, for each reason.
+    pub(crate) remaining: Vec<RemainingEntries>,
+}
+
+/// Entries that remain for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemainingEntries {
+    /// Their tags.
+    pub(crate) tags: Vec<String>,
+    /// Why they were not deleted.
+    pub(crate) why: String,
 }
 
 /// Deletes these entries one after the other, because some registries fail at parallel deletions.
 pub(crate) fn delete(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     repository: &Repository,
     run: &PipelineRun,
     entries: &[FoundEntry],
 ) -> CleanUpResult {
     let drafts = RegistryDrafts::new(context.registry, repository, run);
     let mut result = CleanUpResult::default();
-    let mut remaining: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut remaining: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for found in entries {
         let why = match drafts.delete(found) {
             Ok(Deletion::Deleted) => {
@@ -46,31 +55,10 @@ pub(crate) fn delete(
             Ok(Deletion::NotAttempted(why)) => why.to_owned(),
             Err(error) => error.to_string(),
         };
-        remaining.entry(why).or_default().push(&found.tag);
+        remaining.entry(why).or_default().push(found.tag.clone());
     }
-    for (why, tags) in remaining {
-        let verb = if tags.len() == 1 { "stays" } else { "stay" };
-        let hint = retention_hint(repository.domain());
-        result.notes.push(format!("{} in {repository} {verb}: {why}{hint}", tags.join(", ")));
-    }
+    result.remaining = remaining.into_iter().map(|(why, tags)| RemainingEntries { tags, why }).collect();
     result
-}
-
-/// How the registry itself can delete entries that a client cannot delete.
-fn retention_hint(registry: &str) -> &'static str {
-    if registry.ends_with(".amazonaws.com") {
-        "; a lifecycle rule on draft.* can delete it"
-    } else if registry.ends_with(".pkg.dev") || registry == "gcr.io" || registry.ends_with(".gcr.io") {
-        "; a cleanup policy for tags that begin with draft. can delete it"
-    } else if registry == "quay.io" {
-        "; an auto-prune policy for ^draft\\. can delete it"
-    } else if registry.ends_with("gitlab.com") {
-        "; a cleanup policy for draft\\..* can delete it"
-    } else if registry == "ghcr.io" {
-        "; GitHub's packages API can delete it"
-    } else {
-        "; use the registry's own retention rules for tags that begin with draft."
-    }
 }
 
 /// For each tag, whether the list's tag serves everything that the entry names. One request (GET) for each list.
@@ -78,14 +66,14 @@ fn retention_hint(registry: &str) -> &'static str {
 /// # Errors
 /// Errors of the registry. A missing list is no error.
 pub(crate) fn served_by_list(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     repository: &Repository,
     entries: &[FoundEntry],
 ) -> Result<BTreeMap<String, bool>, CommandError> {
     let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
     let descriptors =
-        tasks::run_in_order(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
+        tasks::run_parallel(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
     let descriptors: BTreeMap<&str, Vec<Descriptor>> =
         lists.iter().copied().zip(descriptors.map_err(CommandError::combine)?).collect();
     let is_served = |found: &FoundEntry| {
@@ -99,7 +87,7 @@ pub(crate) fn served_by_list(
 }
 
 fn descriptors_of(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     repository: &Repository,
     list: &str,
 ) -> Result<Vec<Descriptor>, CommandError> {
@@ -118,7 +106,7 @@ fn descriptors_of(
 /// The digest of the list's tag, if that list has all required platforms: then the entries may be missing because the
 /// list was published and its entries deleted. `None` if the request fails. One request (GET).
 pub(crate) fn possibly_published_digest(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     list: &Reference,
     require: &[PlatformFilter],
 ) -> Option<Digest> {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::content::registry::Registry;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::request::PlatformFilter;
+use crate::core::filters::PlatformFilter;
 use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
@@ -73,8 +73,8 @@ pub(crate) struct CollectedEntries {
 
 /// The client, the clock and the output.
 #[derive(Clone, Copy)]
-pub(crate) struct CollectContext<'a> {
-    pub(crate) registry: &'a Registry,
+pub(crate) struct SharedDraftContext<'a> {
+    pub(crate) registry: &'a RegistryClient,
     pub(crate) clock: &'a dyn Clock,
     /// Prints a line on stderr.
     pub(crate) note: &'a (dyn Fn(&str) + Sync),
@@ -85,7 +85,7 @@ pub(crate) struct CollectContext<'a> {
 /// # Errors
 /// [`SharedDraftError::NotAllowed`] for an entry that is not allowed, and errors of the registry.
 pub(crate) fn collect(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     options: &CollectOptions<'_>,
 ) -> Result<CollectedEntries, CommandError> {
     if options.is_fresh && options.run.attempt.is_none() {
@@ -99,7 +99,7 @@ pub(crate) fn collect(
 /// # Errors
 /// As [`collect`].
 pub(crate) fn refetch_if_changed(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     options: &CollectOptions<'_>,
     before: &[FoundEntry],
 ) -> Result<Option<Vec<FoundEntry>>, CommandError> {
@@ -115,7 +115,7 @@ pub(crate) fn refetch_if_changed(
 }
 
 struct EntryCollector<'a> {
-    context: CollectContext<'a>,
+    context: SharedDraftContext<'a>,
     options: &'a CollectOptions<'a>,
     drafts: RegistryDrafts<'a>,
     /// The list's tag.
@@ -128,7 +128,7 @@ struct EntryCollector<'a> {
 }
 
 impl<'a> EntryCollector<'a> {
-    fn new(context: CollectContext<'a>, options: &'a CollectOptions<'a>) -> EntryCollector<'a> {
+    fn new(context: SharedDraftContext<'a>, options: &'a CollectOptions<'a>) -> EntryCollector<'a> {
         let drafts = RegistryDrafts::new(context.registry, options.list.repository(), options.run);
         let list = options.list.tag().unwrap_or_default();
         let (found, own_entries, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -219,7 +219,7 @@ impl<'a> EntryCollector<'a> {
         let outdated = outdated.map(|(tag, own_entry)| (tag.clone(), own_entry.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
-        let digests = tasks::run_in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.tag_digest(tag));
+        let digests = tasks::run_parallel(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.tag_digest(tag));
         let digests = digests.map_err(combine)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));

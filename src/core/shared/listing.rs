@@ -1,7 +1,7 @@
 //! All entries that a repository has, of any list and run.
 
 use crate::core::error::CommandError;
-use crate::core::shared::collect::CollectContext;
+use crate::core::shared::collect::SharedDraftContext;
 use crate::drafts::registry::{
     EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
 };
@@ -17,7 +17,7 @@ pub(crate) type ListedEntry = Result<FoundEntry, (RejectedEntry, TagParts)>;
 /// # Errors
 /// Errors of the registry.
 pub(crate) fn entries(
-    context: CollectContext<'_>,
+    context: SharedDraftContext<'_>,
     repository: &Repository,
     list: Option<&str>,
 ) -> Result<Vec<ListedEntry>, CommandError> {
@@ -25,7 +25,7 @@ pub(crate) fn entries(
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.belongs_to_list(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
-    let found = tasks::run_in_order(context.registry.jobs(), &tags, |(tag, _)| {
+    let found = tasks::run_parallel(context.registry.jobs(), &tags, |(tag, _)| {
         drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)
     });
     let found = tags.into_iter().zip(found.map_err(CommandError::combine)?);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::digest::Digest;
 use crate::drafts::registry::entry::{EntryCreationError, EntryError, ExpectedEntry, SharedEntry};
 use crate::drafts::registry::entry_tag::{EntryName, TagParts};
@@ -14,7 +14,7 @@ use crate::reference::{Reference, Repository};
 
 /// The entries of one repository.
 pub struct RegistryDrafts<'a> {
-    pub(super) registry: &'a Registry,
+    pub(super) client: &'a RegistryClient,
     pub(super) repository: &'a Repository,
     pub(super) run: &'a PipelineRun,
 }
@@ -73,7 +73,7 @@ pub enum SharedStoreError {
         source: EntryError,
     },
     /// The tag has another entry, and the registry does not replace it.
-    #[error("{tag} has another entry, and the registry does not replace it: {}", source.detail)]
+    #[error("{tag} has another entry, and the registry does not replace it: {}", source.message)]
     Conflict {
         /// The tag.
         tag: String,
@@ -138,8 +138,8 @@ fn entry_creation_message(error: &EntryCreationError) -> String {
 
 impl<'a> RegistryDrafts<'a> {
     /// The entries of this run in a repository. Does no I/O.
-    pub fn new(registry: &'a Registry, repository: &'a Repository, run: &'a PipelineRun) -> RegistryDrafts<'a> {
-        RegistryDrafts { registry, repository, run }
+    pub fn new(client: &'a RegistryClient, repository: &'a Repository, run: &'a PipelineRun) -> RegistryDrafts<'a> {
+        RegistryDrafts { client, repository, run }
     }
 
     /// Stores an entry under its tag, and replaces the previous one. Storing the same entry again changes nothing.
@@ -189,7 +189,7 @@ impl<'a> RegistryDrafts<'a> {
 
     fn put_document(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
         let name = ManifestName::Tag(tag.to_owned());
-        let stored = self.registry.put_manifest(self.repository, &name, media_type, bytes)?;
+        let stored = self.client.put_manifest(self.repository, &name, media_type, bytes)?;
         self.stored_entry(tag, stored.digest)
     }
 
@@ -234,7 +234,7 @@ impl<'a> RegistryDrafts<'a> {
     }
 
     fn fetch(&self, reference: &Reference) -> Result<Option<FetchedManifest>, RegistryError> {
-        match self.registry.manifest(reference) {
+        match self.client.manifest(reference) {
             Ok(served) => Ok(Some(served)),
             Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -246,7 +246,7 @@ impl<'a> RegistryDrafts<'a> {
     /// # Errors
     /// A failed request.
     pub fn tag_digest(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
-        self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))
+        self.client.manifest_digest(self.repository, &ManifestName::Tag(tag.to_owned()))
     }
 
     /// The tags of all entries in the repository, sorted. One request a page. A repository that does not exist has no
@@ -255,7 +255,7 @@ impl<'a> RegistryDrafts<'a> {
     /// # Errors
     /// A failed request.
     pub fn tags(&self) -> Result<Vec<(String, TagParts)>, RegistryError> {
-        let tags = match self.registry.tags(self.repository) {
+        let tags = match self.client.tags(self.repository) {
             Err(error) if error.kind == RegistryErrorKind::NotFound => Vec::new(),
             found => found?,
         };
@@ -274,7 +274,7 @@ impl<'a> RegistryDrafts<'a> {
         list: &str,
     ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
         let run = self.run.id.as_deref();
-        tasks::run_in_order(self.registry.jobs(), tags, |(tag, name)| {
+        tasks::run_parallel(self.client.jobs(), tags, |(tag, name)| {
             self.lookup(tag, name.as_ref().map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name))
         })
     }
@@ -288,12 +288,12 @@ impl<'a> RegistryDrafts<'a> {
         if !found.entry.is_annotated {
             return Ok(Deletion::NotAttempted("it is a Docker manifest list, which can be a published list as well"));
         }
-        if self.registry.is_artifactory(self.repository) {
+        if self.client.is_artifactory(self.repository) {
             return Ok(Deletion::NotAttempted("Artifactory deletes the images of an index together with it"));
         }
-        self.registry.announce(self.repository, Access::PullPush);
+        self.client.announce(self.repository, Access::PullPush);
         let by_digest = ManifestName::Digest(found.digest.clone());
-        let Err(digest_error) = self.registry.delete_manifest(self.repository, &by_digest) else {
+        let Err(digest_error) = self.client.delete_manifest(self.repository, &by_digest) else {
             return Ok(Deletion::Deleted);
         };
         match digest_error.status {
@@ -307,7 +307,7 @@ impl<'a> RegistryDrafts<'a> {
         if self.tag_digest(&found.tag)? != Some(found.digest.clone()) {
             return Ok(Deletion::AlreadyGone);
         }
-        match self.registry.delete_manifest(self.repository, &ManifestName::Tag(found.tag.clone())) {
+        match self.client.delete_manifest(self.repository, &ManifestName::Tag(found.tag.clone())) {
             Ok(()) => Ok(Deletion::Deleted),
             Err(error) if error.status == Some(404) => Ok(Deletion::AlreadyGone),
             Err(error) if error.status.is_some_and(|status| matches!(status, 400..=499) && status != 429) => {
@@ -321,7 +321,7 @@ impl<'a> RegistryDrafts<'a> {
 /// Why a registry does not delete an entry, on one line.
 fn refusal_reason(error: &RegistryError) -> String {
     let status = error.status.map(|status| format!("status {status}: ")).unwrap_or_default();
-    format!("{status}{}", crate::sanitize::word(&error.detail))
+    format!("{status}{}", crate::sanitize::word(&error.message))
 }
 
 fn read(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {

@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
 use crate::env::Env;
-use crate::net::permission;
+use crate::net::file_access_error;
 use crate::net::tls::identity::issuer;
 
 /// The content of one host's folder.
@@ -46,7 +46,7 @@ impl HostCertificates {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(HostCertificates::default());
             }
-            Err(error) => return Err(format!("{}: {}", folder.display(), permission::explain(folder, &error))),
+            Err(error) => return Err(format!("{}: {}", folder.display(), file_access_error::describe(folder, &error))),
         };
         let mut files = HostCertificates::default();
         for name in &names {
@@ -87,7 +87,7 @@ fn file_names(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{}: {}", path.display(), permission::explain(path, &error)))
+    fs::read(path).map_err(|error| format!("{}: {}", path.display(), file_access_error::describe(path, &error)))
 }
 
 fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {

@@ -48,7 +48,7 @@ fn a_copy_fails_if_the_source_always_disconnects() {
         let error = pair.copy_blob().expect_err("it never comes");
         assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Connect, &pair.from.host()));
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
-        assert!(error.detail.contains("middle"), "{error}");
+        assert!(error.message.contains("middle"), "{error}");
         assert_eq!(pair.from.requests().len(), 6);
         assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
     }
@@ -242,7 +242,7 @@ fn a_stalled_copy_ends_at_the_timeout() {
     pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
     let error = pair.copy_blob().expect_err("it stands still");
     assert_eq!(error.kind, RegistryErrorKind::Timeout, "{error}");
-    assert!(error.detail.contains("300 ms"), "{error}");
+    assert!(error.message.contains("300 ms"), "{error}");
     assert!(!pair.arrived());
 }
 

@@ -25,7 +25,7 @@ fn a_manifest_check_is_one_head() {
         (tag("2"), None),
         (ManifestName::Digest(other), None),
     ] {
-        assert_eq!(fixture.registry.has_manifest(&repo, &name), Ok(expected));
+        assert_eq!(fixture.registry.manifest_digest(&repo, &name), Ok(expected));
     }
     assert!(lines(&registry).iter().all(|line| line.starts_with("HEAD /v2/a/manifests/")), "{:?}", lines(&registry));
     assert_eq!(lines(&registry).len(), 4);
@@ -40,14 +40,14 @@ fn a_head_without_a_digest_falls_back_to_get() {
         registry.add_fault(Rule::on("HEAD", ""), fault);
         let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
         let image_digest = digest(&image.digest());
-        assert_eq!(fixture.registry.has_manifest(&repo, &tag("1")), Ok(Some(image_digest.clone())));
+        assert_eq!(fixture.registry.manifest_digest(&repo, &tag("1")), Ok(Some(image_digest.clone())));
         assert_eq!(
-            fixture.registry.has_manifest(&repo, &ManifestName::Digest(image_digest.clone())),
+            fixture.registry.manifest_digest(&repo, &ManifestName::Digest(image_digest.clone())),
             Ok(Some(image_digest.clone()))
         );
         assert_eq!(registry.requests().len(), 4);
         registry.add_fault(Rule::on("GET", ""), Fault::CorruptBody);
-        let wrong = fixture.registry.has_manifest(&repo, &ManifestName::Digest(image_digest));
+        let wrong = fixture.registry.manifest_digest(&repo, &ManifestName::Digest(image_digest));
         assert_eq!(wrong.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
 }
@@ -124,7 +124,7 @@ fn an_endless_list_of_tags_is_refused() {
     registry.add_fault(Rule::any(), page(r#"["1"]"#, "/v2/a/tags/list?last=1"));
     let error = Fixture::new().registry.tags(&repository(&registry, "a")).expect_err("it never ends");
     assert_eq!(error.kind, RegistryErrorKind::Protocol);
-    assert!(error.detail.contains("without an end"), "{error}");
+    assert!(error.message.contains("without an end"), "{error}");
     assert!(registry.requests().len() <= 3);
 }
 

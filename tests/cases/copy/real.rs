@@ -90,10 +90,10 @@ fn registry_operations_work_on_a_real_registry() {
     let repo = reference(&format!("{}/a", registry.host())).repository().clone();
     let image_digest = digest(&image.digest());
     assert_eq!(
-        fixture.registry.has_manifest(&repo, &ManifestName::Tag("1".to_owned())),
+        fixture.registry.manifest_digest(&repo, &ManifestName::Tag("1".to_owned())),
         Ok(Some(image_digest.clone()))
     );
-    assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
+    assert_eq!(fixture.registry.manifest_digest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
     let mut tags = fixture.registry.tags(&repo).expect("it lists them");
     tags.sort();
     assert_eq!(tags, ["1", "2"]);
@@ -101,5 +101,5 @@ fn registry_operations_work_on_a_real_registry() {
     let put = fixture.registry.put_blob(&repo, b"{}").expect("it is taken");
     assert_eq!(fixture.registry.has_blob(&repo, &put), Ok(true));
     assert_eq!(fixture.registry.delete_manifest(&repo, &ManifestName::Digest(image_digest.clone())), Ok(()));
-    assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Digest(image_digest)), Ok(None));
+    assert_eq!(fixture.registry.manifest_digest(&repo, &ManifestName::Digest(image_digest)), Ok(None));
 }

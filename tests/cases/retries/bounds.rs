@@ -24,7 +24,7 @@ fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
     let (a4, a5, a6, a7, b1, b2, b3) = (a.clone(), a.clone(), a.clone(), a, b.clone(), b.clone(), b);
     vec![
         ("manifest", Box::new(move |fixture| fixture.manifest_of(&format!("{host}/a:1")).is_ok())),
-        ("has_manifest", Box::new(move |fixture| fixture.registry.has_manifest(&a1, &name1).is_ok())),
+        ("manifest_digest", Box::new(move |fixture| fixture.registry.manifest_digest(&a1, &name1).is_ok())),
         ("has_blob", Box::new(move |fixture| fixture.registry.has_blob(&a2, &blob1).is_ok())),
         ("blob", Box::new(move |fixture| fixture.registry.blob(&a3, &blob2, None, 1 << 20).is_ok())),
         (

@@ -1,7 +1,7 @@
 //! The flags that docker does not have: their values, which go together, and what a slip of the finger is answered.
 
+use crate::core::filters::PlatformFilter;
 use crate::core::list_metadata::AnnotationArg;
-use crate::core::request::PlatformFilter;
 use crate::model::spec::Attestations;
 use std::path::PathBuf;
 use std::time::Duration;

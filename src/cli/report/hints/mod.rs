@@ -7,6 +7,8 @@ mod registry;
 mod shared;
 mod store;
 
+pub(crate) use shared::entry_retention;
+
 use std::path::Path;
 
 use crate::cli::args::Suggestion;

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::reference;
 use crate::model::media_type;
-use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind as Kind, certs_d_name};
+use crate::net::{ContactedServer, RegistryError, RegistryErrorKind as Kind, ServerNamedBy, certs_d_name};
 
 /// Hints about a manifest that a registry does not have.
 pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> {
@@ -81,7 +81,7 @@ const TOO_LARGE: &str =
 /// Whether the registry's message contains one of these words, given in lower case.
 fn message_contains(error: &RegistryError, words: &[&str]) -> bool {
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref()).unwrap_or_default();
-    let text = format!("{} {detail}", error.detail).to_lowercase();
+    let text = format!("{} {detail}", error.message).to_lowercase();
     words.iter().any(|word| text.contains(word))
 }
 
@@ -137,24 +137,24 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
 /// Hints about a failed request.
 pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
-    let given_address = error.address().filter(|address| address.is_from_registry());
+    let named_server = error.contacted_server().filter(|server| server.is_from_registry());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
     // Docker Hub requires a login for a repository that does not exist. Where there is no network, it may be none that
     // was meant.
     let is_denied = matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound);
-    let is_offline = matches!(error.kind, Kind::Connect | Kind::Resolve | Kind::Timeout);
+    let is_offline = matches!(error.kind, Kind::Connect | Kind::HostNotFound | Kind::Timeout);
     if (is_denied || is_offline)
         && let Some(hint) = reference::other_meaning(registry, path)
     {
         return vec![hint];
     }
     // The server with the untrusted certificate may be another one than the registry.
-    let host = given_address.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
+    let host = named_server.and_then(|server| Some(server.origin.split_once("://")?.1)).unwrap_or(registry);
     let directory = certificates.join(host);
     let directory = directory.display();
     let hint = match error.kind {
-        Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given_address.is_some() => {
-            return vec![unreachable_address(registry, given_address)];
+        Kind::Connect | Kind::HostNotFound | Kind::Timeout | Kind::PlainHttp if named_server.is_some() => {
+            return vec![unreachable_server(registry, named_server)];
         }
         Kind::NoHost => reference::UNDERSCORE.into(),
         Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
@@ -222,7 +222,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::ClientCertificate => {
             format!("put the pair into {directory}/ as client.cert and client.key")
         }
-        Kind::Resolve => "check the name for typing errors, and the network".into(),
+        Kind::HostNotFound => "check the name for typing errors, and the network".into(),
         Kind::Connect => format!("check that {registry} is up and that this machine may reach it"),
         Kind::Timeout => format!(
             "check that {registry} is up and that this machine may reach it, or give it more time with --timeout"
@@ -243,14 +243,14 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
     vec![hint]
 }
 
-/// The hint about an address that a registry returned and that does not answer.
-fn unreachable_address(registry: &str, address: Option<&Address>) -> String {
-    match address.map(|address| address.source) {
-        Some(AddressSource::Upload | AddressSource::NextPage) => format!(
+/// The hint about a server that a registry named and that does not answer.
+fn unreachable_server(registry: &str, server: Option<&ContactedServer>) -> String {
+    match server.map(|server| server.named_by) {
+        Some(ServerNamedBy::UploadLocation | ServerNamedBy::NextPageLink) => format!(
             "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it \
              is called (the Host and X-Forwarded-Proto headers)"
         ),
-        Some(AddressSource::TokenServer) => {
+        Some(ServerNamedBy::Challenge) => {
             format!("{registry} uses that server for logins: check that it is up and that this machine may reach it")
         }
         _ => format!("{registry} named that address: check that this machine may reach that address"),

@@ -45,3 +45,20 @@ pub(super) fn shared_failure(failure: &SharedDraftError, certificates: &Path) ->
     };
     vec![hint]
 }
+
+/// How the registry itself can delete entries that a client cannot delete.
+pub(crate) fn entry_retention(registry: &str) -> &'static str {
+    if registry.ends_with(".amazonaws.com") {
+        "a lifecycle rule on draft.* can delete it"
+    } else if registry.ends_with(".pkg.dev") || registry == "gcr.io" || registry.ends_with(".gcr.io") {
+        "a cleanup policy for tags that begin with draft. can delete it"
+    } else if registry == "quay.io" {
+        "an auto-prune policy for ^draft\\. can delete it"
+    } else if registry.ends_with("gitlab.com") {
+        "a cleanup policy for draft\\..* can delete it"
+    } else if registry == "ghcr.io" {
+        "GitHub's packages API can delete it"
+    } else {
+        "use the registry's own retention rules for tags that begin with draft."
+    }
+}

@@ -15,7 +15,7 @@ use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::resolve::amend;
-use crate::core::resolve::previous::PreviousEntries;
+use crate::core::resolve::previous::PreviousDescriptors;
 use crate::core::shared::add::{self as shared_add, NewEntry};
 use crate::core::shared::collect::OwnEntry;
 use crate::core::shared_draft_error::SharedDraftError;
@@ -84,7 +84,7 @@ fn draft(client: &SharedClient<'_>, layouts: &Layouts, args: &Add, list: &Refere
     let (sources, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
     let mut draft = Draft::new(list.clone());
     for source in &sources {
-        amend::merge(&mut draft, source, &named.filter, &PreviousEntries::default());
+        amend::merge(&mut draft, source, &named.filter, &PreviousDescriptors::default());
     }
     create::print_source_changes(client.context, &[], &sources);
     let images: Vec<Reference> =

@@ -32,7 +32,7 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
         own_entries: vec![],
         wait: Duration::ZERO,
     };
-    let collected = collect::collect(client.collect_context(), &options)?;
+    let collected = collect::collect(client.shared_draft_context(), &options)?;
     if !collected.missing.is_empty() {
         context.streams.note(format_args!("missing: {}", collected.missing.join(", ")));
     }

@@ -10,17 +10,18 @@ pub mod remove;
 
 use crate::cli::args::NetworkFlags;
 use crate::cli::context::Context;
-use crate::content::registry::Registry;
+use crate::cli::report;
+use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::shared::clean_up;
-use crate::core::shared::collect::CollectContext;
+use crate::core::shared::clean_up::{self, RemainingEntries};
+use crate::core::shared::collect::SharedDraftContext;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Repository;
 
 /// What the verbs need for one repository.
 struct SharedClient<'a> {
-    registry: Registry,
+    registry: RegistryClient,
     context: &'a Context,
     note: Box<dyn Fn(&str) + Sync + 'a>,
 }
@@ -38,17 +39,26 @@ impl<'a> SharedClient<'a> {
         })
     }
 
-    fn collect_context(&self) -> CollectContext<'_> {
-        CollectContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
+    fn shared_draft_context(&self) -> SharedDraftContext<'_> {
+        SharedDraftContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
+    }
+
+    /// Prints which entries remain, and how the registry itself can delete them.
+    fn note_remaining(&self, repository: &Repository, remaining: &[RemainingEntries]) {
+        for RemainingEntries { tags, why } in remaining {
+            let verb = if tags.len() == 1 { "stays" } else { "stay" };
+            let (tags, hint) = (tags.join(", "), report::entry_retention(repository.domain()));
+            self.context.streams.note(format_args!("{tags} in {repository} {verb}: {why}; {hint}"));
+        }
     }
 
     /// Deletes entries, and prints which.
     fn delete(&self, repository: &Repository, run: &PipelineRun, entries: &[FoundEntry]) -> Result<(), CommandError> {
-        let cleaned = clean_up::delete(self.collect_context(), repository, run, entries);
+        let cleaned = clean_up::delete(self.shared_draft_context(), repository, run, entries);
         for tag in &cleaned.deleted {
             self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
         }
-        cleaned.notes.iter().for_each(|note| self.context.streams.note(note));
+        self.note_remaining(repository, &cleaned.remaining);
         Ok(())
     }
 }

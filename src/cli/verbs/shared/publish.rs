@@ -68,7 +68,7 @@ pub(super) fn run(
         wait: shared.wait.unwrap_or(default_wait),
     };
     client.registry.announce(list.repository(), Access::PullPush);
-    let collected = collect::collect(client.collect_context(), &options)?;
+    let collected = collect::collect(client.shared_draft_context(), &options)?;
     if publish.require.is_empty() {
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
@@ -78,7 +78,7 @@ pub(super) fn run(
     if !collected.missing.is_empty() || collected.entries.is_empty() {
         return Err(incomplete(context, client, request, collected));
     }
-    let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.collect_context(), &options, before);
+    let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.shared_draft_context(), &options, before);
     let print = |published: &PushOutcome| publishing::print_result(context, published, publish);
     let mut entries = Vec::new();
     let published = publishing::push_and_report(context, publish, print, || {
@@ -90,8 +90,8 @@ pub(super) fn run(
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;
     if *purge && !published.dry_run {
-        let cleaned = clean_up::delete(client.collect_context(), list.repository(), run, &entries);
-        cleaned.notes.iter().for_each(|note| context.streams.note(note));
+        let cleaned = clean_up::delete(client.shared_draft_context(), list.repository(), run, &entries);
+        client.note_remaining(list.repository(), &cleaned.remaining);
     }
     publishing::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
     Ok(())
@@ -124,7 +124,8 @@ fn incomplete(
     collected: CollectedEntries,
 ) -> CommandError {
     let list = request.list;
-    if let Some(digest) = clean_up::possibly_published_digest(client.collect_context(), list, &request.publish.require)
+    if let Some(digest) =
+        clean_up::possibly_published_digest(client.shared_draft_context(), list, &request.publish.require)
     {
         context.streams.note(format_args!(
             "{list} ({digest}) has all required platforms; it may have been published already and its entries purged"

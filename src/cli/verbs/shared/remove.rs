@@ -6,7 +6,7 @@ use crate::cli::args::Remove;
 use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
-use crate::core::request::PlatformFilter;
+use crate::core::filters::PlatformFilter;
 use crate::core::shared::collect::{self, CollectOptions};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         own_entries: Vec::new(),
         wait: std::time::Duration::ZERO,
     };
-    let entries = collect::collect(client.collect_context(), &options)?.entries;
+    let entries = collect::collect(client.shared_draft_context(), &options)?.entries;
     let select = |selector: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(selector, entry)).collect();
         let none = || SharedDraftError::NoEntry { list: list.to_string(), key: selector.clone() }.into();

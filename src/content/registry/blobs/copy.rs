@@ -7,7 +7,7 @@ use crate::auth::scope::Access;
 use crate::content::registry::blobs::copy_error::{BlobCopyError, is_connection_loss, is_mount_refused};
 use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_MIN};
 use crate::content::registry::blobs::verifying_reader::{ResumableHasher, VerifyingReader};
-use crate::content::registry::client::Registry;
+use crate::content::registry::client::RegistryClient;
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{Upload, UploadStart, Uploads};
 use crate::digest::Digest;
@@ -40,7 +40,7 @@ pub enum BlobCopy {
     Copied(u64),
 }
 
-impl Registry {
+impl RegistryClient {
     /// Copies or mounts a blob into `target`.
     ///
     /// Sources in the target's registry are tried by a mount, one request each. If no mount succeeds and the target
@@ -163,20 +163,20 @@ struct BlobTransfer<'a> {
 }
 
 impl BlobTransfer<'_> {
-    fn mount_or_stream(&mut self, registry: &Registry, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
+    fn mount_or_stream(&mut self, client: &RegistryClient, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
         for source in sources.iter().filter(|source| source.domain() == self.target.domain()) {
             if self.mount(source)? {
                 return Ok(BlobCopy::Mounted);
             }
         }
-        if self.target_has_blob(registry)? {
+        if self.target_has_blob(client)? {
             return Ok(BlobCopy::Present);
         }
         let mut failed: Option<RegistryError> = None;
         for source in sources {
             let (blob, deadline) = (self.blob, self.deadline);
             let mut source = BlobSource::new(self.session, source, blob.digest, blob.size, deadline);
-            let error = match self.stream(registry, &mut source) {
+            let error = match self.stream(client, &mut source) {
                 Ok(()) => return Ok(BlobCopy::Copied(self.hasher.position())),
                 Err(error) => error,
             };
@@ -216,8 +216,8 @@ impl BlobTransfer<'_> {
 
     /// Whether the target is known to have the blob. A login without the right to pull does not learn it; then the blob
     /// is sent.
-    fn target_has_blob(&self, registry: &Registry) -> Result<bool, RegistryError> {
-        match registry.has_blob_for(self.target, self.blob.digest, Access::PullPush) {
+    fn target_has_blob(&self, client: &RegistryClient) -> Result<bool, RegistryError> {
+        match client.has_blob_for(self.target, self.blob.digest, Access::PullPush) {
             Err(error) if matches!(error.kind, RegistryErrorKind::Forbidden | RegistryErrorKind::LoginRefused) => {
                 Ok(false)
             }
@@ -226,7 +226,7 @@ impl BlobTransfer<'_> {
     }
 
     /// Streams from one source. Continues after a break, as often as that makes progress.
-    fn stream(&mut self, registry: &Registry, source: &mut dyn BlobReader) -> Result<(), BlobCopyError> {
+    fn stream(&mut self, client: &RegistryClient, source: &mut dyn BlobReader) -> Result<(), BlobCopyError> {
         let mut retry = self.session.policy.start(self.target.domain(), true, self.deadline);
         loop {
             let error = match self.attempt_upload(source) {
@@ -248,7 +248,7 @@ impl BlobTransfer<'_> {
                 continue;
             }
             let before = self.uploaded;
-            if self.sync_with_target(registry).map_err(BlobCopyError::target)? {
+            if self.sync_with_target(client).map_err(BlobCopyError::target)? {
                 return Ok(());
             }
             if self.uploaded >= before.saturating_add(PROGRESS_MIN) {
@@ -276,9 +276,9 @@ impl BlobTransfer<'_> {
     }
 
     /// Finds out after a break where to continue. True if the target has the whole blob.
-    fn sync_with_target(&mut self, registry: &Registry) -> Result<bool, RegistryError> {
+    fn sync_with_target(&mut self, client: &RegistryClient) -> Result<bool, RegistryError> {
         let state = std::mem::replace(&mut self.state, StreamState::Idle);
-        if matches!(state, StreamState::Monolithic | StreamState::Commit) && self.target_has_blob(registry)? {
+        if matches!(state, StreamState::Monolithic | StreamState::Commit) && self.target_has_blob(client)? {
             self.upload = None;
             return Ok(true);
         }

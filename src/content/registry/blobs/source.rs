@@ -126,7 +126,7 @@ impl<'a> BlobSource<'a> {
         }
         let is_transient = matches!(error.kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout);
         let retryable = if is_transient { Retryable::IfRepeatable } else { error.retryable };
-        self.error(error.kind, error.detail).with_retryable(retryable)
+        self.error(error.kind, error.message).with_retryable(retryable)
     }
 
     fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportError> {

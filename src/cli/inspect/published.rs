@@ -1,12 +1,12 @@
-//! Prints what a registry serves, or what a layout has. `core::inspect::remote` reads it.
+//! Prints what a registry serves, or what a layout has. `core::inspect::published` reads it.
 
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
 use crate::cli::inspect::{INDENTATION, formatted, local, note_other_matches, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
+use crate::core::inspect::published::{Detail, PublishedContent, PublishedReader, VerboseEntry};
 use crate::core::inspect::referrers::add_referrers;
-use crate::core::inspect::remote::{Detail, RemoteContent, RemoteReader, VerboseEntry};
 use crate::core::inspect::template::TemplateSource;
 use crate::core::layouts::Layouts;
 use crate::model::index::{self, Index};
@@ -17,14 +17,14 @@ use crate::reference::Reference;
 pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let location = context.image_name(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-    let reader = RemoteReader { jobs: registry.jobs() };
+    let reader = PublishedReader { jobs: registry.jobs() };
     let access = ContentAccess { registry, layouts: &Layouts::default() };
     let source = &ImageSource::open(access, &location)?;
     source.announce();
-    let content = RemoteContent::fetch(source)?;
+    let content = PublishedContent::fetch(source)?;
     // The attestations of an image are in its list.
     let list = match (&content, &args.platform, &args.format) {
-        (RemoteContent::List(list), Some(_), Some(InspectOutput::Template(_))) => Some(list.clone()),
+        (PublishedContent::List(list), Some(_), Some(InspectOutput::Template(_))) => Some(list.clone()),
         _ => None,
     };
     let content = match &args.platform {
@@ -32,7 +32,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
             let report_matches = |images: &[ImageSource<'_>]| {
                 note_other_matches(context, filter, &images.iter().map(|image| image as _).collect::<Vec<_>>());
             };
-            RemoteContent::Image(Box::new(reader.with_platform(source, content, filter, &report_matches)?))
+            PublishedContent::Image(Box::new(reader.with_platform(source, content, filter, &report_matches)?))
         }
         None => content,
     };
@@ -42,10 +42,10 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
             let (name, needs) = (args.image.typed.as_str(), template.needs());
             let template_source = TemplateSource { image_source: source, jobs: reader.jobs, name, needs };
             let data = match content {
-                RemoteContent::Image(image) => {
+                PublishedContent::Image(image) => {
                     template_source.of_image(&image.fetched, image.descriptor, list.as_ref())?
                 }
-                RemoteContent::List(fetched) => template_source.of_list(&fetched)?,
+                PublishedContent::List(fetched) => template_source.of_list(&fetched)?,
             };
             return template::text(template, &location, &data);
         }
@@ -56,8 +56,8 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
     };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
     let mut node = match content {
-        RemoteContent::Image(image) => image.node()?,
-        RemoteContent::List(fetched) => reader.list_node(source, &fetched, detail)?,
+        PublishedContent::Image(image) => image.node()?,
+        PublishedContent::List(fetched) => reader.list_node(source, &fetched, detail)?,
     };
     if args.referrers {
         source.content(|content| add_referrers(content, registry.jobs(), &mut node))?;
@@ -68,22 +68,22 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
 /// Docker's output, or with `--raw` the exact bytes.
 fn docker_output(
     args: &Inspect,
-    reader: &RemoteReader,
+    reader: &PublishedReader,
     source: &ImageSource<'_>,
-    content: RemoteContent<'_>,
+    content: PublishedContent<'_>,
 ) -> Result<Vec<u8>, CommandError> {
     let served = CommandError::invalid_document(source);
     Ok(match content {
-        RemoteContent::Image(image) if args.raw => image.fetched.bytes,
-        RemoteContent::Image(image) if args.verbose => with_newline(json::indent(&image.encode()?, INDENTATION)),
-        RemoteContent::Image(image) => with_newline(json::indent(&image.fetched.bytes, INDENTATION)),
-        RemoteContent::List(fetched) if args.raw => fetched.bytes,
-        RemoteContent::List(fetched) if args.verbose => {
+        PublishedContent::Image(image) if args.raw => image.fetched.bytes,
+        PublishedContent::Image(image) if args.verbose => with_newline(json::indent(&image.encode()?, INDENTATION)),
+        PublishedContent::Image(image) => with_newline(json::indent(&image.fetched.bytes, INDENTATION)),
+        PublishedContent::List(fetched) if args.raw => fetched.bytes,
+        PublishedContent::List(fetched) if args.verbose => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
             let entries = reader.verbose_entries(source, &index.manifests)?;
             local::json_array(entries.into_iter().map(VerboseEntry::encode)).map_err(served)?
         }
-        RemoteContent::List(fetched) => {
+        PublishedContent::List(fetched) => {
             // Content that cannot be decoded as a list is an error.
             Index::decode(&fetched.bytes).map_err(served)?;
             with_newline(index::pretty_printed(&fetched.bytes).map_err(served)?)

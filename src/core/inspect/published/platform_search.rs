@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
+use crate::core::filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::index_walk;
-use crate::core::inspect::remote::{RemoteContent, RemoteImage, RemoteReader, config_platform, distinct, is_list};
+use crate::core::inspect::published::{
+    PublishedContent, PublishedImage, PublishedReader, config_platform, distinct, is_list,
+};
 use crate::core::limits::DEPTH_MAX;
-use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::descriptor::Descriptor;
@@ -19,7 +21,7 @@ use crate::platform::Platform;
 /// Receives the images that match a platform, best first.
 pub(crate) type ReportMatches<'a> = dyn Fn(&[ImageSource<'_>]) + 'a;
 
-impl RemoteReader {
+impl PublishedReader {
     /// The image for a platform: the first descriptor of the list with that platform, else the first one in nested
     /// indexes, which are requested one level at a time.
     ///
@@ -28,19 +30,19 @@ impl RemoteReader {
     pub(crate) fn with_platform<'a>(
         &self,
         source: &ImageSource<'a>,
-        content: RemoteContent<'a>,
+        content: PublishedContent<'a>,
         filter: &PlatformFilter,
         report_matches: &ReportMatches<'_>,
-    ) -> Result<RemoteImage<'a>, CommandError> {
+    ) -> Result<PublishedImage<'a>, CommandError> {
         let descriptors = match content {
-            RemoteContent::List(fetched) => {
+            PublishedContent::List(fetched) => {
                 Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(source))?.manifests
             }
-            RemoteContent::Image(image) => {
+            PublishedContent::Image(image) => {
                 let platform = config_platform(source, &image.fetched.bytes)?;
                 if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
                     let descriptor = Descriptor { platform, ..image.fetched.descriptor() };
-                    return Ok(RemoteImage { descriptor: Some(descriptor), ..*image });
+                    return Ok(PublishedImage { descriptor: Some(descriptor), ..*image });
                 }
                 return Err(CommandError::no_such_platform(
                     &filter.shown,
@@ -66,7 +68,7 @@ impl RemoteReader {
             |_| 1,
             deeper,
             |_, level| {
-                let children = tasks::run_in_order(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
+                let children = tasks::run_parallel(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
                 let deeper;
                 (found, deeper) = search(children.map_err(CommandError::combine)?.into_iter().flatten().collect());
                 Ok(deeper)
@@ -99,11 +101,11 @@ fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<D
 }
 
 /// The image of a descriptor.
-fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<RemoteImage<'a>, CommandError> {
+fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<PublishedImage<'a>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
     match fetch::child(list, &descriptor)? {
         FetchedContent::Image(image_format, fetched) => {
-            Ok(RemoteImage { source, image_format, fetched, descriptor: Some(descriptor) })
+            Ok(PublishedImage { source, image_format, fetched, descriptor: Some(descriptor) })
         }
         FetchedContent::List(_) => Err(CommandError::IsList(source.to_string())),
     }

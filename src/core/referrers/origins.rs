@@ -1,4 +1,5 @@
-//! Where referrers are searched for: in the repositories and layouts of a list's images, or in the source of a copy.
+//! The repositories and layouts that can have referrers: those of the images of a list, or the one source of a copy or
+//! of `inspect`. `discover` searches them.
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource, RegistryRepository};
@@ -11,8 +12,8 @@ use crate::net::RegistryErrorKind;
 /// How many referrers a manifest may have.
 pub(crate) const REFERRERS_MAX: usize = 1_000;
 
-/// Finds manifests and what refers to them.
-pub(crate) trait ReferrerSearch: Sync {
+/// Gives access to the repositories and layouts that manifests and their referrers are in.
+pub(crate) trait ReferrerOrigins: Sync {
     /// A repository or a layout.
     type Origin: Clone + Ord + Send + Sync;
 
@@ -45,7 +46,7 @@ pub(crate) trait ReferrerSearch: Sync {
 }
 
 /// Repositories of any registries, and layouts.
-impl<'a> ReferrerSearch for ContentAccess<'a> {
+impl<'a> ReferrerOrigins for ContentAccess<'a> {
     type Origin = ContentOrigin<'a>;
 
     fn server<'o>(&self, origin: &'o ContentOrigin<'a>) -> &'o str {
@@ -67,14 +68,14 @@ impl<'a> ReferrerSearch for ContentAccess<'a> {
     }
 }
 
-/// The source of a copy.
-pub(crate) struct SourceSearch<'a> {
+/// One repository or layout: the source of a copy, or what `inspect` reads.
+pub(crate) struct SingleOrigin<'a> {
     pub(crate) source: &'a dyn ContentSource,
     /// Its name, for messages.
     pub(crate) name: &'a str,
 }
 
-impl ReferrerSearch for SourceSearch<'_> {
+impl ReferrerOrigins for SingleOrigin<'_> {
     type Origin = ();
 
     fn server<'o>(&self, (): &'o ()) -> &'o str {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::inspect::remote::{RemoteImage, RemoteReader};
-use crate::core::limits::ResolvedSize;
+use crate::core::inspect::published::{PublishedImage, PublishedReader};
+use crate::core::limits::IndexBudget;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::digest::Digest;
 use crate::location::Location;
@@ -17,7 +17,7 @@ use crate::model::index::Index;
 use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
-impl RemoteImage<'_> {
+impl PublishedImage<'_> {
     /// The file of this image for docker's `-v`. Its configuration is requested if no list named its platform.
     ///
     /// # Errors
@@ -27,13 +27,13 @@ impl RemoteImage<'_> {
             Some(platform) => platform,
             None => ConfigPlatforms::default().read(&self.source, &self.fetched.bytes)?,
         };
-        let RemoteImage { source, image_format, fetched, .. } = self;
+        let PublishedImage { source, image_format, fetched, .. } = self;
         encode_fetched(&source, image_format, &fetched.bytes, Some(platform))
             .map_err(CommandError::invalid_document(&source))
     }
 }
 
-impl RemoteReader {
+impl PublishedReader {
     /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
     /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
     /// images.
@@ -45,14 +45,14 @@ impl RemoteReader {
         list: &ImageSource<'_>,
         descriptors: &[Descriptor],
     ) -> Result<Vec<VerboseEntry>, CommandError> {
-        let (fetched_size, mut printed_size) = (ResolvedSize::default(), ResolvedSize::default());
+        let (fetch_budget, mut print_budget) = (IndexBudget::default(), IndexBudget::default());
         let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
             FetchedContent::Image(image_format, fetched) => {
-                fetched_size.add_bytes(list, &fetched.bytes, 1)?;
+                fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
                 Ok(VerboseChild::Image(image_format, Arc::new(fetched.bytes)))
             }
             FetchedContent::List(fetched) => {
-                fetched_size.add_bytes(list, &fetched.bytes, 1)?;
+                fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
                 Index::decode(&fetched.bytes)
                     .map(|index| VerboseChild::List(index.manifests))
                     .map_err(CommandError::invalid_document(list))
@@ -64,7 +64,7 @@ impl RemoteReader {
         };
         let children = self.fetch_levels(list, descriptors, |_| true, fetch, nested)?;
         let mut entries = Vec::new();
-        flatten(list, descriptors, &children, &mut printed_size, &mut entries)?;
+        flatten(list, descriptors, &children, &mut print_budget, &mut entries)?;
         Ok(entries)
     }
 }
@@ -98,14 +98,14 @@ fn flatten(
     list: &ImageSource<'_>,
     descriptors: &[Descriptor],
     children: &BTreeMap<Digest, VerboseChild>,
-    printed_size: &mut ResolvedSize,
+    print_budget: &mut IndexBudget,
     entries: &mut Vec<VerboseEntry>,
 ) -> Result<(), CommandError> {
     for descriptor in descriptors {
-        printed_size.count_descriptors(1, || list.to_string())?;
+        print_budget.count_descriptors(1, || list.to_string())?;
         match children.get(&descriptor.digest) {
             Some(VerboseChild::Image(image_format, bytes)) => {
-                printed_size.add_bytes(list, bytes, 1)?;
+                print_budget.add_bytes(list, bytes, 1)?;
                 entries.push(VerboseEntry {
                     name: list.location().with_digest(&descriptor.digest),
                     image_format: *image_format,
@@ -113,7 +113,7 @@ fn flatten(
                     platform: descriptor.platform.clone().unwrap_or_default(),
                 });
             }
-            Some(VerboseChild::List(descriptors)) => flatten(list, descriptors, children, printed_size, entries)?,
+            Some(VerboseChild::List(descriptors)) => flatten(list, descriptors, children, print_budget, entries)?,
             None => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Requests of commands, as values without argv and flags.
+//! The images that a user names, and the filters of platforms, sources and referrers, as values without argv and flags.
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
@@ -71,8 +71,8 @@ pub struct SourceFilter {
 /// Which referrers of the images are copied or pushed with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReferrersPolicy {
-    /// Those that sign or attest.
-    Keep,
+    /// Those that sign or attest (`keep` on the command line).
+    SignaturesAndAttestations,
     /// No referrers.
     Drop,
     /// All referrers.
@@ -94,7 +94,7 @@ impl ReferrerFilter {
     pub(crate) fn policy(&self, is_unchanged: bool) -> ReferrersPolicy {
         let default = match (self.types.is_empty(), is_unchanged) {
             (false, _) => ReferrersPolicy::All,
-            (true, true) => ReferrersPolicy::Keep,
+            (true, true) => ReferrersPolicy::SignaturesAndAttestations,
             (true, false) => ReferrersPolicy::Drop,
         };
         self.policy.unwrap_or(default)

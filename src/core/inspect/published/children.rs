@@ -6,9 +6,9 @@ use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::inspect::remote::{RemoteReader, config_platform, is_list};
+use crate::core::inspect::published::{PublishedReader, config_platform, is_list};
 use crate::core::limit_error::LimitError;
-use crate::core::limits::CHILDREN_MAX;
+use crate::core::limits::DESCRIPTORS_MAX;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -35,7 +35,7 @@ impl Detail {
     }
 }
 
-impl RemoteReader {
+impl PublishedReader {
     /// A list with its children.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl RemoteReader {
     ) -> Result<InspectNode, CommandError> {
         let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(list))?;
         let known = self.fetch_children(list, &index, detail)?;
-        let mut remaining = CHILDREN_MAX;
+        let mut remaining = DESCRIPTORS_MAX;
         let children = nodes(list, &index.manifests, &known, &mut remaining)?;
         let contents = NodeContents::List(children);
         Ok(InspectNode::from_manifest(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, contents))
@@ -92,7 +92,7 @@ fn nodes(
     known: &BTreeMap<Digest, ChildContent>,
     remaining: &mut usize,
 ) -> Result<Vec<InspectNode>, CommandError> {
-    let too_many = || LimitError::Descriptors { list: list.to_string(), max: CHILDREN_MAX };
+    let too_many = || LimitError::Descriptors { list: list.to_string(), max: DESCRIPTORS_MAX };
     let mut nodes = Vec::new();
     for descriptor in descriptors {
         *remaining = remaining.checked_sub(1).ok_or_else(too_many)?;

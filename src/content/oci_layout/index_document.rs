@@ -1,5 +1,5 @@
-//! The document `index.json`: the images of a layout, and their names. It keeps the entries, annotations and unknown
-//! members that other tools have written.
+//! The content of `index.json` as a value: the images of a layout, and their names. It keeps the entries, annotations
+//! and unknown members that other tools have written. `directory_writer` and `archive_writer` write it to the disk.
 
 use serde_json::{Map, Value, json};
 

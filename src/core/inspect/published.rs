@@ -28,7 +28,7 @@ pub(crate) use children::Detail;
 pub(crate) use verbose::VerboseEntry;
 
 /// An image as it is served.
-pub(crate) struct RemoteImage<'a> {
+pub(crate) struct PublishedImage<'a> {
     source: ImageSource<'a>,
     image_format: ImageFormat,
     pub(crate) fetched: FetchedManifest,
@@ -37,36 +37,36 @@ pub(crate) struct RemoteImage<'a> {
 }
 
 /// What is served under a name, or what was selected from it.
-pub(crate) enum RemoteContent<'a> {
+pub(crate) enum PublishedContent<'a> {
     /// An image.
-    Image(Box<RemoteImage<'a>>),
+    Image(Box<PublishedImage<'a>>),
     /// A list.
     List(FetchedManifest),
 }
 
-impl<'a> RemoteContent<'a> {
+impl<'a> PublishedContent<'a> {
     /// Requests a manifest.
     ///
     /// # Errors
     /// Those of [`fetch::manifest`].
-    pub(crate) fn fetch(source: &ImageSource<'a>) -> Result<RemoteContent<'a>, CommandError> {
+    pub(crate) fn fetch(source: &ImageSource<'a>) -> Result<PublishedContent<'a>, CommandError> {
         Ok(match fetch::manifest(source)? {
             FetchedContent::Image(image_format, fetched) => {
                 let source = source.clone();
-                RemoteContent::Image(Box::new(RemoteImage { source, image_format, fetched, descriptor: None }))
+                PublishedContent::Image(Box::new(PublishedImage { source, image_format, fetched, descriptor: None }))
             }
-            FetchedContent::List(fetched) => RemoteContent::List(fetched),
+            FetchedContent::List(fetched) => PublishedContent::List(fetched),
         })
     }
 }
 
-impl RemoteImage<'_> {
+impl PublishedImage<'_> {
     /// The image as a node without children. Its configuration is requested if no list named its platform.
     ///
     /// # Errors
     /// A manifest that cannot be read; errors of the registry or the layout.
     pub(crate) fn node(self) -> Result<InspectNode, CommandError> {
-        let RemoteImage { source, fetched, descriptor, .. } = self;
+        let PublishedImage { source, fetched, descriptor, .. } = self;
         let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&source))?;
         let platform = match descriptor.and_then(|descriptor| descriptor.platform) {
             Some(platform) => Some(platform),
@@ -86,12 +86,12 @@ impl RemoteImage<'_> {
 }
 
 /// Reads lists of one repository or layout.
-pub(crate) struct RemoteReader {
+pub(crate) struct PublishedReader {
     /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
 }
 
-impl RemoteReader {
+impl PublishedReader {
     /// Requests the descendants of a list one level at a time, each manifest that `is_selected` selects once.
     fn fetch_levels<T: Send>(
         &self,

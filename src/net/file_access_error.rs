@@ -8,7 +8,7 @@ use crate::sanitize;
 
 /// The error. If a permission is missing, it names the owner of the file or folder that denies access. If a file is in
 /// the place of a folder, it names the file.
-pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
+pub(crate) fn describe(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => {}
         ErrorKind::NotADirectory => {
@@ -46,10 +46,10 @@ mod tests {
     fn only_permission_errors_name_an_owner() {
         let path = Path::new("/etc/passwd/none");
         let denied = io::Error::from(ErrorKind::PermissionDenied);
-        assert_eq!(explain(path, &denied), "permission denied: /etc/passwd belongs to root");
+        assert_eq!(describe(path, &denied), "permission denied: /etc/passwd belongs to root");
         let no_folder = io::Error::from(ErrorKind::NotADirectory);
-        assert_eq!(explain(path, &no_folder), "/etc/passwd is not a directory");
+        assert_eq!(describe(path, &no_folder), "/etc/passwd is not a directory");
         let missing = io::Error::from(ErrorKind::NotFound);
-        assert_eq!(explain(path, &missing), missing.to_string());
+        assert_eq!(describe(path, &missing), missing.to_string());
     }
 }
