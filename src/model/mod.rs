@@ -6,6 +6,7 @@
 pub mod build_output;
 pub mod descriptor;
 pub mod draft;
+mod draft_order;
 pub mod entry;
 pub mod entry_file;
 mod entry_key;
@@ -13,7 +14,6 @@ pub mod error;
 pub mod index;
 mod index_edit;
 pub mod json;
-mod list_order;
 pub mod manifest;
 pub mod media_type;
 mod raw_object;

@@ -19,6 +19,7 @@ use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::requirements;
 use crate::core::resolve::amend;
+use crate::core::resolve::equivalent_entries;
 use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection;
@@ -128,7 +129,7 @@ impl Addition {
         for source in &self.sources {
             moves.extend(amend::merge(draft, source, &self.filter, &self.previous));
             let images = source.entries.iter().filter(|entry| is_selected(&self.filter, entry));
-            described.extend(images.flat_map(|image| amend::names_in_draft(draft, image)));
+            described.extend(images.flat_map(|image| equivalent_entries::names_in_draft(draft, image)));
         }
         if let Some(artifact) = &self.artifact {
             described.insert(artifact.reference.clone());

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::filters::SourceFilter;
+use crate::core::resolve::equivalent_entries::{entries_of_same_image, equivalent_entries};
+use crate::core::resolve::list_order;
 use crate::core::resolve::previous::{
     PreviousDescriptors, SourceChange, match_entries, previous_entries, source_change,
 };
@@ -117,7 +119,7 @@ pub(crate) fn merge(
         && draft.source.as_ref().is_some_and(|known| known.digest == moved.old)
     {
         draft.source.clone_from(&source.source_index);
-        follow_index_order(draft, source);
+        list_order::follow_index_order(draft, source);
     }
     moved
 }
@@ -129,37 +131,6 @@ fn record_derived_platform(draft: &mut Draft, source: &ResolvedSource, new: &Ent
         Some(platform) => drop(draft.config_platforms.insert(key, platform.clone())),
         None => drop(draft.config_platforms.remove(&key)),
     }
-}
-
-/// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images of registries has
-/// docker's order.
-pub(crate) fn set_source_order(draft: &mut Draft, found: &[ResolvedSource]) {
-    if found.iter().all(|source| source.index.is_none() && source.location.layout().is_none()) {
-        return;
-    }
-    let mut keys = Vec::new();
-    for source in found {
-        let entries: BTreeMap<EntryKey, &Entry> =
-            source.entries.iter().map(|entry| (EntryKey::from_image(&entry.reference), entry)).collect();
-        for key in &source.order {
-            match entries.get(key) {
-                Some(entry) => keys.extend(names_in_draft(draft, entry).iter().map(EntryKey::from_image)),
-                None => keys.push(key.clone()),
-            }
-        }
-    }
-    draft.set_order(keys);
-}
-
-/// If the source index of a draft has changed, the draft follows the index's new order, in the place of
-/// the old one.
-fn follow_index_order(draft: &mut Draft, source: &ResolvedSource) {
-    let source_keys: BTreeSet<&EntryKey> = source.order.iter().collect();
-    let first = draft.order.iter().position(|key| source_keys.contains(key)).unwrap_or(draft.order.len());
-    let (before, after) = draft.order.split_at(first);
-    let others = |keys: &[EntryKey]| keys.iter().filter(|key| !source_keys.contains(key)).cloned().collect::<Vec<_>>();
-    let keys = [others(before), source.order.clone(), others(after)].concat();
-    draft.set_order(keys);
 }
 
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
@@ -209,39 +180,6 @@ pub(crate) fn remove_duplicates(before: &Draft, draft: &mut Draft) -> Vec<Refere
         draft.entries().filter(is_duplicate).map(|entry| entry.reference.clone()).collect();
     duplicates.iter().for_each(|duplicate| drop(draft.remove(duplicate)));
     duplicates
-}
-
-/// The names under which the draft has an entry of a source: its own name, or those that it had before.
-pub(crate) fn names_in_draft(draft: &Draft, new: &Entry) -> Vec<Reference> {
-    match draft.get(&new.reference) {
-        Some(entry) => vec![entry.reference.clone()],
-        None => equivalent_entries(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
-    }
-}
-
-/// The entries that stand for a descriptor of an index under other names: those with the same description, or for the
-/// image's first descriptor any entry of the image, because users may describe it differently.
-fn equivalent_entries<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
-    let is_same_description = |entry: &&Entry| {
-        let (descriptor, new_descriptor) = (&entry.descriptor, &new.descriptor);
-        descriptor.platform == new_descriptor.platform && descriptor.annotations == new_descriptor.annotations
-    };
-    let same = entries_of_same_image(draft, new);
-    let is_listed_again = new.reference.tag().is_some();
-    if is_listed_again || same.iter().any(is_same_description) {
-        return same.into_iter().filter(|entry| is_same_description(entry)).collect();
-    }
-    same
-}
-
-/// The entries of the same image in the same repository under other names.
-fn entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
-    let is_same_image = |entry: &&Entry| {
-        entry.descriptor.digest == new.descriptor.digest
-            && entry.reference.repository() == new.reference.repository()
-            && entry.reference != new.reference
-    };
-    draft.entries().filter(is_same_image).collect()
 }
 
 /// Updates the draft's own members that came from the index to the index's new values. `is_only_source`: the list has

@@ -10,6 +10,7 @@ use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::resolve::fetch;
+use crate::core::resolve::list_order;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, Resolver, SourceRequest};
 use crate::core::resolve::spec_entry::{has_attestations, pick, select_entries};
@@ -147,7 +148,7 @@ impl ResolvedSources {
         }
         let entries = merge_entries(entries);
         let mut base = self.base(spec).cloned();
-        let whole_order = base.as_ref().and_then(|base| whole_order(base, &entries));
+        let whole_order = base.as_ref().and_then(|base| list_order::whole_order(base, &entries));
         let opaque_descriptors = self.opaque_descriptors(spec, whole_order.is_some());
         let used: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let used: Vec<&ResolvedSource> = used.into_iter().filter_map(|image| self.get(image)).collect();
@@ -251,7 +252,7 @@ fn in_repository_of(reference: &Reference, target: &Reference) -> Reference {
 }
 
 impl ListParts {
-    /// Gives a draft the form of the index that its spec names: the spec describes the images, and the index supplies
+    /// Lets a draft take over the index that its spec names: the spec describes the images, and the index supplies
     /// what a spec cannot express.
     fn apply_source_index(&self, draft: &mut Draft, source: &ResolvedSource) {
         let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else {
@@ -335,15 +336,6 @@ fn merge_entries(entries: Vec<Entry>) -> Vec<Entry> {
         }
     }
     merged
-}
-
-/// The order of an index, if these entries are all of it.
-fn whole_order(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
-    let used: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
-    let is_whole = base.has_all_images
-        && base.entries.len() == used.len()
-        && base.entries.iter().all(|entry| used.contains(&entry.reference));
-    is_whole.then(|| base.order.clone())
 }
 
 /// Whether an OCI index has own members that a Docker manifest list cannot hold.

@@ -3,10 +3,12 @@
 pub mod amend;
 pub mod assemble;
 mod attestations;
+pub(crate) mod carry_over;
 mod children;
+pub(crate) mod equivalent_entries;
 pub mod fetch;
-pub mod index_order;
 pub(crate) mod leaves;
+pub(crate) mod list_order;
 pub mod new_draft;
 pub mod previous;
 pub mod resolved_source;

@@ -6,6 +6,7 @@ use crate::core::filters::SourceFilter;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::resolve::amend;
+use crate::core::resolve::list_order;
 use crate::core::resolve::previous::{PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
@@ -34,7 +35,7 @@ impl DraftSources<'_> {
             }
         }
         if before.is_none() {
-            amend::set_source_order(&mut draft, self.sources);
+            list_order::set_source_order(&mut draft, self.sources);
         }
         (draft, moves)
     }

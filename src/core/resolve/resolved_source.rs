@@ -39,8 +39,8 @@ pub(crate) struct ResolvedSource {
     pub(crate) derived_platforms: BTreeMap<Reference, Platform>,
     /// The order of the entries, as keys of a draft.
     pub(crate) order: Vec<EntryKey>,
-    /// Whether every image of the index is among the entries.
-    pub(crate) has_all_images: bool,
+    /// Whether every descriptor of the index is among the entries and the opaque descriptors.
+    pub(crate) is_complete: bool,
     /// What cannot be included, as lines for the user.
     pub(crate) omissions: Vec<String>,
     /// Children that the registry does not have, if that is no error.
@@ -87,7 +87,7 @@ impl ResolvedSource {
             opaque_descriptors: Vec::new(),
             derived_platforms: BTreeMap::new(),
             order: Vec::new(),
-            has_all_images: true,
+            is_complete: true,
             omissions: Vec::new(),
             missing: Vec::new(),
         }

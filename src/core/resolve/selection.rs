@@ -126,7 +126,7 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
     });
     let before = source.entries.len();
     source.entries.retain(|entry| is_image(entry) || belongs(entry, &selected));
-    source.has_all_images &= source.entries.len() == before;
+    source.is_complete &= source.entries.len() == before;
 }
 
 /// Adds to a set the members that `belonging` finds for it, until it finds no more.

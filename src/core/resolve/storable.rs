@@ -1,4 +1,4 @@
-//! Gives the entries of a draft that was built from a spec the names that docker's folder needs.
+//! Gives the entries of a draft that was built from a spec the names that docker's directory needs.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,8 +1,6 @@
 //! The order of the list of a draft: what `Draft::order` means. See `store-format.md`, "Order and source index".
 //!
-//! These modules of `core::resolve` choose the order: `index_order` that of one source (that of its index), `amend`
-//! that of a new draft (the sources one after the other) and of a draft whose source index has changed, and `assemble`
-//! that of a spec.
+//! `core::resolve::list_order` decides the order; an order that does not name all entries is completed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -45,7 +45,7 @@ pub(crate) fn carry_over_index(
     let index_name = source.reference.with_digest(&source.digest);
     for Leaf { json, descriptor } in leaves {
         if !is_opaque(&descriptor) {
-            source.has_all_images &= resolved.contains(&descriptor.digest);
+            source.is_complete &= resolved.contains(&descriptor.digest);
             if let Some(entry) = entries.get_mut(&descriptor.digest).and_then(VecDeque::pop_front) {
                 source.order.push(EntryKey::from_image(&entry.reference));
                 source.entries.push(entry);
@@ -53,7 +53,7 @@ pub(crate) fn carry_over_index(
             continue;
         }
         let is_selected = selects_descriptor(filter, &descriptor);
-        source.has_all_images &= is_selected;
+        source.is_complete &= is_selected;
         if !is_selected || source.opaque_descriptors.iter().any(|opaque| opaque.descriptor.digest == descriptor.digest)
         {
             continue;

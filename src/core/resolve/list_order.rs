@@ -1,0 +1,52 @@
+//! Decides the order of a list: that of the sources for a new draft, that of a source index that has changed for an
+//! existing one, and that of the index for a spec that takes all of it.
+//!
+//! `carry_over` gives each source the order of its index. `model::draft_order` completes an order that does not name
+//! all entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::resolve::equivalent_entries::names_in_draft;
+use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::model::{Draft, Entry, EntryKey};
+use crate::reference::Reference;
+
+/// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images of registries has
+/// docker's order.
+pub(crate) fn set_source_order(draft: &mut Draft, found: &[ResolvedSource]) {
+    if found.iter().all(|source| source.index.is_none() && source.location.layout().is_none()) {
+        return;
+    }
+    let mut keys = Vec::new();
+    for source in found {
+        let entries: BTreeMap<EntryKey, &Entry> =
+            source.entries.iter().map(|entry| (EntryKey::from_image(&entry.reference), entry)).collect();
+        for key in &source.order {
+            match entries.get(key) {
+                Some(entry) => keys.extend(names_in_draft(draft, entry).iter().map(EntryKey::from_image)),
+                None => keys.push(key.clone()),
+            }
+        }
+    }
+    draft.set_order(keys);
+}
+
+/// If the source index of a draft has changed, the draft follows the index's new order, in the place of
+/// the old one.
+pub(crate) fn follow_index_order(draft: &mut Draft, source: &ResolvedSource) {
+    let source_keys: BTreeSet<&EntryKey> = source.order.iter().collect();
+    let first = draft.order.iter().position(|key| source_keys.contains(key)).unwrap_or(draft.order.len());
+    let (before, after) = draft.order.split_at(first);
+    let others = |keys: &[EntryKey]| keys.iter().filter(|key| !source_keys.contains(key)).cloned().collect::<Vec<_>>();
+    let keys = [others(before), source.order.clone(), others(after)].concat();
+    draft.set_order(keys);
+}
+
+/// The order of an index, if these entries are all of it.
+pub(crate) fn whole_order(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
+    let used: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
+    let is_whole = base.is_complete
+        && base.entries.len() == used.len()
+        && base.entries.iter().all(|entry| used.contains(&entry.reference));
+    is_whole.then(|| base.order.clone())
+}
