@@ -85,11 +85,6 @@ impl Draft {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
 
-    /// Whether the list's tag was last seen with this digest.
-    pub fn was_served_as(&self, digest: &Digest) -> bool {
-        self.remote_digest.as_ref() == Some(digest)
-    }
-
     /// The only image, if the list adds nothing to it.
     pub fn sole_plain_image(&self) -> Option<&Entry> {
         let mut entries = self.entries();

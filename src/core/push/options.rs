@@ -15,7 +15,7 @@ use crate::net::Clock;
 /// The options of a push.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PushOptions {
-    /// The form of the list.
+    /// Whether the list becomes a Docker manifest list or an OCI index.
     pub(crate) list_format: ListFormat,
     /// Further names of the list.
     pub(crate) tags: Vec<TagArg>,

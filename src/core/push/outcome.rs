@@ -163,7 +163,7 @@ pub(crate) enum TagChangeKind {
     Moved,
     /// It names this list.
     Unchanged,
-    /// Unknown: the login may not read the tag.
+    /// The login may not read the tag, or what it names cannot be read.
     Unknown,
 }
 

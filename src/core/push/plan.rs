@@ -268,6 +268,12 @@ impl<'a> PushPlan<'a> {
         Ok(Index { media_type: self.list.media_type.to_owned(), manifests, ..Index::default() })
     }
 
+    /// Whether the tag of the draft was last seen with this list. The draft knows nothing about other repositories.
+    pub(super) fn is_list_expected(&self, draft: &Draft) -> bool {
+        let is_own_repository = self.target.repository() == draft.reference.repository();
+        is_own_repository && draft.remote_digest.as_ref() == Some(&self.list.digest)
+    }
+
     /// Whether this is the list's own name: its tag, or its digest if it has no tag, as in docker.
     pub(crate) fn is_own_name(&self, tag: &Reference) -> bool {
         tag.tag() == self.target.tag()

@@ -168,9 +168,9 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
         }
         let in_place = plan.children.iter().filter(|child| child.manifest.is_none()).count();
         // If the tag probably serves the list already, the list and its children are read, and nothing is written.
-        let is_expected = draft.was_served_as(&plan.list.digest);
-        let reads = if is_expected { plan.children.len() } else { in_place } + plan.tags.len();
-        let writes = if is_dry_run || is_expected { 0 } else { plan.blobs.len() };
+        let is_list_expected = plan.is_list_expected(draft);
+        let reads = if is_list_expected { plan.children.len() } else { in_place } + plan.tags.len();
+        let writes = if is_dry_run || is_list_expected { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: true });
     }

@@ -25,7 +25,7 @@ use crate::reference::Reference;
 /// What one tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TagState {
-    /// Unknown: the login may not read the tag.
+    /// The login may not read the tag, or what it names cannot be read.
     Unknown,
     /// The tag does not exist.
     Absent,
@@ -110,22 +110,23 @@ impl RemoteState {
 /// this run does not send. With a login that may push but not pull, the state stays unknown: the push goes on and
 /// counts what it could not check.
 ///
-/// The response about the own name tells which of the sendable children may exist. With `is_expected` the caller knows
-/// that the tag was last seen with this list: all requests are then sent together, one round trip earlier.
+/// The response about the own name tells which of the sendable children may exist. With `is_list_expected` the caller
+/// knows that the tag was last seen with this list: all requests are then sent together, one round trip earlier.
 ///
 /// # Errors
-/// Failed requests, and for a dry run content that cannot be read.
+/// Failed requests, and for a dry run content that cannot be read. If the request of the own name fails, its error
+/// stands for all.
 pub(crate) fn read(
     registry: &RegistryClient,
     plan: &PushPlan<'_>,
     is_dry_run: bool,
-    is_expected: bool,
+    is_list_expected: bool,
 ) -> Result<RemoteState, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run };
     let mut descendants = Descendants::new(plan)?;
     let mut state = RemoteState::default();
     let (mut own_state, mut first) = (TagState::Unknown, Vec::new());
-    if is_expected {
+    if is_list_expected {
         first.push(StateQuery::OwnName);
     } else {
         (own_state, state.own_manifest) = reader.read_own_name()?;
@@ -134,14 +135,15 @@ pub(crate) fn read(
     // Tags and referrers are requested together with the first level of children.
     first.extend(plan.tags.iter().filter(|tag| !plan.is_own_name(tag)).map(StateQuery::Tag));
     let listed = state.listed_digests();
-    first.extend(descendants.take_queries(|digest| is_expected || state.has_list || listed.contains(digest)));
+    first.extend(descendants.take_queries(|digest| is_list_expected || state.has_list || listed.contains(digest)));
     first.extend(plan.referrers().map(StateQuery::Referrer));
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
     index_walk::walk_levels(DEPTH_MAX, list, count, first, |_, queries| {
-        let responses = tasks::run_parallel(registry.jobs(), &queries, |query| reader.send(query))
-            .map_err(CommandError::combine)?;
+        let send =
+            |query: &StateQuery<'_>| reader.send(query).map_err(|error| (matches!(query, StateQuery::OwnName), error));
+        let responses = tasks::run_parallel(registry.jobs(), &queries, send).map_err(state_error)?;
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
                 (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.record(*child, presence)?,
@@ -162,6 +164,14 @@ pub(crate) fn read(
     descendants.missing.sort_by_key(|(position, _)| *position);
     state.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
     Ok(state)
+}
+
+/// The error of the own name if it failed, because the others have the same cause then; else all errors.
+fn state_error(mut errors: Vec<(bool, CommandError)>) -> CommandError {
+    if errors.first().is_some_and(|(is_own_name, _)| *is_own_name) {
+        errors.truncate(1);
+    }
+    CommandError::combine(errors.into_iter().map(|(_, error)| error).collect())
 }
 
 /// Requests the state of each tag of the plan with a HEAD, in parallel.

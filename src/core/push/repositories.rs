@@ -81,8 +81,7 @@ pub(super) struct Pusher<'a> {
 impl Pusher<'_> {
     pub(super) fn read_state<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
         let before = self.registry.requests();
-        let is_expected = self.draft.was_served_as(&plan.list.digest);
-        let remote = remote_state::read(self.registry, plan, self.is_dry_run, is_expected)?;
+        let remote = remote_state::read(self.registry, plan, self.is_dry_run, plan.is_list_expected(self.draft))?;
         Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(before) })
     }
 

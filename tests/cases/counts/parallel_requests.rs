@@ -79,3 +79,24 @@ fn push_of_a_known_list_looks_for_its_tag_and_its_images_in_one_wave() {
     // A 401, a token, the tag, and each image.
     assert_eq!(fixture.registry.requests().len(), 3 + IMAGES);
 }
+
+#[test]
+fn push_of_a_known_list_reports_a_registry_that_is_down_once() {
+    let fixture = Fixture::new(IMAGES).created();
+    let _ = fixture.push_command(&[]).run().success();
+    for method in ["GET", "HEAD"] {
+        fixture.registry.add_fault(Rule::on(method, "/manifests/").always(), Fault::status(503));
+    }
+    let failed = fixture.push_command(&["--retries", "0"]).run();
+    assert_eq!((failed.code, failed.err().matches("status 503").count()), (1, 1), "{}", failed.err());
+}
+
+#[test]
+fn push_of_a_known_list_asks_another_repository_for_no_image_that_it_sends() {
+    let fixture = Fixture::new(IMAGES).created();
+    let _ = fixture.push_command(&[]).run().success();
+    fixture.registry.clear();
+    let _ = fixture.push_command(&["--tag", &fixture.name("other/app:1")]).run().success();
+    let checks = fixture.take_lines().into_iter().filter(|line| line.starts_with("HEAD /v2/other/app/")).count();
+    assert_eq!(checks, 0);
+}
