@@ -111,7 +111,7 @@ impl<'a> ApplyRequest<'a> {
         }
     }
 
-    /// Fetches the images of all specs. Prints a warning for each that is left out.
+    /// Fetches the images of all specs. Warns about each that is left out.
     fn resolve(
         &self,
         access: ContentAccess<'_>,

@@ -75,7 +75,6 @@ impl GrowingBuffers {
         if is_short || std::mem::take(&mut self.was_full) {
             let size = if self.input.is_empty() { INPUT_FIRST } else { self.input_max };
             if self.input.len() < size {
-                // Memory of zeros is not touched before it is used.
                 let smaller = std::mem::replace(&mut self.input, vec![0; size]);
                 self.input.iter_mut().zip(smaller).for_each(|(to, from)| *to = from);
             }

@@ -1,4 +1,5 @@
-//! Prints the results of a push: on stdout, in files and on stderr, with progress on a terminal.
+//! Runs a push with what its flags say, and prints its results: on stdout, in files and on stderr, with progress on a
+//! terminal.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ const NAMES_LIMIT: usize = 100_000;
 
 /// Creates a directory that this program manages, and its parents. Checks those that exist.
 pub(super) fn create_checked(paths: &Paths, path: &Path) -> Result<(), StoreError> {
-    // The root of the store may be a symbolic link. The directorys below it may not.
+    // The root of the store may be a symbolic link. The directories below it may not.
     if path == paths.root() {
         return create_following_links(path);
     }

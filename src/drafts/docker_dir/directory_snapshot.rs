@@ -1,4 +1,4 @@
-//! Reads a directory for a removal, without decoding its entries: a draft that cannot be read can be removed and
+//! Reads a directory for a removal. No entry needs to be valid: a draft that cannot be read can be removed and
 //! replaced. See `store-format.md`, "What does not belong" and "Writes".
 
 use std::collections::BTreeMap;

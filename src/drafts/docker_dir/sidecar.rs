@@ -22,7 +22,7 @@ use crate::model::json::{self, Members};
 use crate::model::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 
-/// The highest format that this version reads: the draft has a source index or an order of its own.
+/// The highest format that this version reads: see [`Draft::needs_format_3`].
 const FORMAT_3: u64 = 3;
 /// The format of a draft with other content that docker's format cannot hold.
 const FORMAT_2: u64 = 2;
@@ -81,7 +81,7 @@ pub(super) struct DirectoryState {
 
 /// Reads the identity of directory `name`, if it exists, and its sidecar.
 ///
-/// A sidecar of format 1 that records another directory is ignored: that directory was removed.
+/// A sidecar of format 1 that records another directory is ignored: that directory was removed, or this one is a copy.
 pub(super) fn read_state(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
     let sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
