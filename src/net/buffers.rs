@@ -10,6 +10,8 @@ const INPUT_FIRST: usize = 8 * 1024;
 const OUTPUT_FIRST: usize = 18 * 1024;
 /// The size of the output buffer from the second piece of a body on, in bytes.
 const OUTPUT_BODY: usize = 96 * 1024;
+/// The largest size of the input buffer, in bytes: a copy sends what one read has brought in one call.
+pub(crate) const INPUT_MAX: usize = OUTPUT_BODY;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
 const CHUNK_MIN: usize = 4 * 1024;
 

@@ -32,8 +32,8 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CONNECTIONS_MAX: usize = 64;
 const HEAD_MAX: usize = 32 * 1024;
-const INPUT_BUFFER: usize = 96 * 1024;
-/// As much as is read at once: a copy sends what one read has brought in one call.
+/// The buffers of the sockets that the HTTP library opens itself, in bytes. It allocates them whole; ours grow.
+const INPUT_BUFFER: usize = 64 * 1024;
 const OUTPUT_BUFFER: usize = INPUT_BUFFER;
 /// The HTTP library sends no line that exceeds its buffer, and a token may be long.
 const OUTPUT_BUFFER_LARGE: usize = 2 * 1024 * 1024;
