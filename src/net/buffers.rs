@@ -11,7 +11,7 @@ const OUTPUT_FIRST: usize = 18 * 1024;
 /// The size of the output buffer from the second piece of a body on, in bytes.
 const OUTPUT_BODY: usize = 96 * 1024;
 /// The largest size of the input buffer, in bytes: a copy sends what one read has brought in one call.
-pub(crate) const INPUT_MAX: usize = OUTPUT_BODY;
+const INPUT_MAX: usize = OUTPUT_BODY;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
 const CHUNK_MIN: usize = 4 * 1024;
 
@@ -19,7 +19,6 @@ const CHUNK_MIN: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct GrowingBuffers {
     input: Vec<u8>,
-    input_max: usize,
     /// The part of `input` that was received and not consumed.
     consumed: usize,
     filled: usize,
@@ -35,11 +34,10 @@ pub(crate) struct GrowingBuffers {
 
 impl GrowingBuffers {
     /// Buffers that have no memory before they are used. A head may have lines of `output` bytes if that is more than
-    /// most heads need. The input grows up to `input_max` bytes.
-    pub(crate) fn new(input_max: usize, output: usize) -> GrowingBuffers {
+    /// most heads need. The input grows up to [`INPUT_MAX`] bytes.
+    pub(crate) fn new(output: usize) -> GrowingBuffers {
         GrowingBuffers {
             input: Vec::new(),
-            input_max: input_max.max(INPUT_FIRST),
             consumed: 0,
             filled: 0,
             was_full: false,
@@ -75,7 +73,7 @@ impl GrowingBuffers {
         }
         let is_short = self.input.len() - self.filled < least;
         if is_short || std::mem::take(&mut self.was_full) {
-            let size = if self.input.is_empty() { INPUT_FIRST } else { self.input_max };
+            let size = if self.input.is_empty() { INPUT_FIRST } else { INPUT_MAX };
             if self.input.len() < size {
                 let smaller = std::mem::replace(&mut self.input, vec![0; size]);
                 self.input.iter_mut().zip(smaller).for_each(|(to, from)| *to = from);
@@ -126,8 +124,6 @@ impl Buffers for GrowingBuffers {
 mod tests {
     use super::*;
 
-    const MAX: usize = OUTPUT_BODY;
-
     fn receive(buffers: &mut GrowingBuffers, bytes: &[u8]) -> usize {
         let room = buffers.input_append_buf();
         let count = room.len().min(bytes.len());
@@ -140,14 +136,14 @@ mod tests {
     fn input_buffer_keeps_the_order_of_bytes() {
         let sent: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
         for step in [1000, 5000, usize::MAX] {
-            let (mut buffers, mut at, mut received) = (GrowingBuffers::new(MAX, MAX), 0, Vec::new());
+            let (mut buffers, mut at, mut received) = (GrowingBuffers::new(INPUT_MAX), 0, Vec::new());
             while received.len() < sent.len() {
                 at += receive(&mut buffers, &sent[at..]);
                 let input = buffers.input();
                 let count = input.len().min(step);
                 received.extend_from_slice(&input[..count]);
                 buffers.input_consume(count);
-                assert!(buffers.input.len() <= MAX);
+                assert!(buffers.input.len() <= INPUT_MAX);
             }
             assert!(received == sent && !buffers.can_use_input(), "{step}");
         }
@@ -155,7 +151,7 @@ mod tests {
 
     #[test]
     fn input_buffer_grows_for_an_unconsumed_head_up_to_its_maximum() {
-        let mut buffers = GrowingBuffers::new(MAX, 0);
+        let mut buffers = GrowingBuffers::new(0);
         let mut held = 0;
         loop {
             let count = receive(&mut buffers, &[7; 3000]);
@@ -166,12 +162,12 @@ mod tests {
                 break;
             }
         }
-        assert_eq!((held, buffers.input()), (MAX, &[7; MAX][..]));
+        assert_eq!((held, buffers.input()), (INPUT_MAX, &[7; INPUT_MAX][..]));
     }
 
     #[test]
     fn buffers_grow_only_for_large_messages() {
-        let mut buffers = GrowingBuffers::new(MAX, 32 * 1024);
+        let mut buffers = GrowingBuffers::new(32 * 1024);
         for _ in 0..100 {
             assert_eq!(buffers.output().len(), OUTPUT_FIRST);
             assert_eq!(buffers.tmp_and_output().1.len(), OUTPUT_FIRST);
@@ -193,8 +189,8 @@ mod tests {
 
     #[test]
     fn output_buffer_has_room_for_a_long_line_at_once() {
-        assert_eq!(GrowingBuffers::new(MAX, 2 << 20).output().len(), 2 << 20);
-        let mut buffers = GrowingBuffers::new(MAX, 2 << 20);
+        assert_eq!(GrowingBuffers::new(2 << 20).output().len(), 2 << 20);
+        let mut buffers = GrowingBuffers::new(2 << 20);
         assert_eq!((buffers.tmp_and_output().1.len(), buffers.tmp_and_output().1.len()), (2 << 20, 2 << 20));
     }
 }

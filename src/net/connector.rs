@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 
 use crate::net::absolute_form::AbsoluteFormRewriter;
 use crate::net::address_policy::AddressPolicy;
-use crate::net::buffers::{GrowingBuffers, INPUT_MAX};
+use crate::net::buffers::GrowingBuffers;
 use crate::net::dns_cache::DnsCache;
 use crate::net::preconnect::{PreconnectPool, PreconnectedSocket};
 use crate::net::socket::Socket;
@@ -168,7 +168,7 @@ fn tls_transport(secured: TlsSocket, details: &ConnectionDetails) -> Box<dyn Tra
 }
 
 fn buffers(details: &ConnectionDetails) -> GrowingBuffers {
-    GrowingBuffers::new(INPUT_MAX, details.config.output_buffer_size())
+    GrowingBuffers::new(details.config.output_buffer_size())
 }
 
 fn start_tls(

@@ -118,7 +118,7 @@ mod tests {
             listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
             received
         });
-        let mut socket = Socket::new(stream, GrowingBuffers::new(96 * 1024, 96 * 1024));
+        let mut socket = Socket::new(stream, GrowingBuffers::new(96 * 1024));
         socket.buffers().output();
         let (mut sizes, mut sent) = (Vec::new(), Vec::new());
         for piece in 0..4 {
