@@ -33,9 +33,9 @@ pub(crate) struct GrowingBuffers {
 }
 
 impl GrowingBuffers {
-    /// Buffers that have no memory before they are used. A head may have lines of `output` bytes if that is more than
-    /// most heads need. The input grows up to [`INPUT_MAX`] bytes.
-    pub(crate) fn new(output: usize) -> GrowingBuffers {
+    /// Buffers that have no memory before they are used. If the longest line of a head, `head_line_max` bytes, exceeds
+    /// what a body needs, the output buffer has its size at once. The input grows up to [`INPUT_MAX`] bytes.
+    pub(crate) fn new(head_line_max: usize) -> GrowingBuffers {
         GrowingBuffers {
             input: Vec::new(),
             consumed: 0,
@@ -43,7 +43,7 @@ impl GrowingBuffers {
             was_full: false,
             has_progress: false,
             output: Vec::new(),
-            output_first: if output > OUTPUT_BODY { output } else { OUTPUT_FIRST },
+            output_first: if head_line_max > OUTPUT_BODY { head_line_max } else { OUTPUT_FIRST },
             is_in_body: false,
         }
     }

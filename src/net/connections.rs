@@ -32,9 +32,8 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CONNECTIONS_MAX: usize = 64;
 const HEAD_MAX: usize = 32 * 1024;
-/// The buffers of the sockets that the HTTP library opens itself, in bytes. It allocates them whole; ours grow.
-const INPUT_BUFFER: usize = 64 * 1024;
-const OUTPUT_BUFFER: usize = INPUT_BUFFER;
+/// The output buffer for other heads, in bytes. Ours begin smaller, and grow.
+const OUTPUT_BUFFER: usize = 64 * 1024;
 /// The HTTP library sends no line that exceeds its buffer, and a token may be long.
 const OUTPUT_BUFFER_LARGE: usize = 2 * 1024 * 1024;
 /// A head whose longest line is longer needs the large buffer.
@@ -213,7 +212,6 @@ impl ConnectionPool {
             .max_idle_connections(IDLE_CONNECTIONS_MAX)
             .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
             .max_response_header_size(HEAD_MAX)
-            .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(buffer)
             .build()
     }

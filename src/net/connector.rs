@@ -1,13 +1,14 @@
 //! Opens connections to one origin: TCP, with or without a proxy, and TLS on top.
 //!
 //! It replaces the HTTP library's own chain of connectors, so that TLS is ours (see `tls`), names are resolved without
-//! a thread each, and every failure names its step.
+//! a thread each, buffers grow as they are needed, and every failure names its step.
 //!
 //! Proxies: an https target is reached by `CONNECT`, with the library's own connector. A request for a plain http
 //! target is sent to the proxy in absolute form, as Go does it, because many proxies allow `CONNECT` to port 443 only.
 //! The library lacks that, so `absolute_form` rewrites the request line.
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, TransportAdapter, time,
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport, TransportAdapter, time,
 };
 
 use crate::net::absolute_form::AbsoluteFormRewriter;
@@ -24,7 +25,7 @@ use crate::net::address_policy::AddressPolicy;
 use crate::net::buffers::GrowingBuffers;
 use crate::net::dns_cache::DnsCache;
 use crate::net::preconnect::{PreconnectPool, PreconnectedSocket};
-use crate::net::socket::Socket;
+use crate::net::socket::{Socket, connect_to_first};
 use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::TlsSocket;
 use crate::net::tls::stream::TlsTransport;
@@ -143,15 +144,15 @@ impl OriginConnector {
         self.preconnected.as_ref()?.take(max_wait, ONLY_FRESH.get())
     }
 
-    fn connect_tcp(&self, details: &ConnectionDetails) -> Result<impl Transport + use<>, ConnectError> {
-        let failed = match TcpConnector::default().connect(details, None::<()>) {
-            Ok(Some(transport)) => return Ok(transport),
-            Ok(None) => ConnectError::Tcp(std::io::ErrorKind::NotConnected.into()),
-            Err(ureq::Error::Timeout(_)) => ConnectError::TimedOut,
-            Err(error) => ConnectError::Tcp(error.into_io()),
+    fn connect_tcp(&self, details: &ConnectionDetails) -> Result<Socket, ConnectError> {
+        let max_wait = details.timeout.not_zero().map(|left| *left);
+        let failure = match connect_to_first(&details.addrs, max_wait) {
+            Ok(stream) => return Ok(Socket::new(stream, buffers(details))),
+            Err(error) if error.kind() == ErrorKind::TimedOut => ConnectError::TimedOut,
+            Err(error) => ConnectError::Tcp(error),
         };
         self.dns_cache.forget(without_brackets(details.uri.host().unwrap_or_default()));
-        Err(failed)
+        Err(failure)
     }
 }
 
@@ -182,7 +183,7 @@ fn start_tls(
         ureq::Error::Timeout(_) => ConnectError::TimedOut,
         error => ConnectError::Tls(error.into_io()),
     };
-    let other = |error: rustls::Error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
+    let other = |error: rustls::Error| failed(std::io::Error::new(ErrorKind::InvalidData, error));
     let mut connection = tls.connection(host).map_err(other)?;
     let mut socket = TransportAdapter::new(transport, details.current_time.clone());
     socket.set_timeout(time_left(details));

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::net::rate_limit::RateLimits;
-use crate::net::socket::is_silent;
+use crate::net::socket::{connect_to_first, is_silent};
 use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::TlsSocket;
 use crate::sync::{lock, wait};
@@ -166,9 +166,8 @@ impl PreconnectPool {
         if lock(&self.state).has_failed {
             return self.record_attempt(None);
         }
-        let connected = addresses.iter().find_map(|address| TcpStream::connect_timeout(address, CONNECT_TIMEOUT).ok());
-        let bare = connected.filter(|socket| socket.set_nodelay(true).is_ok());
-        let connection = bare.and_then(|socket| self.handshake(socket, deadline));
+        let connected = connect_to_first(addresses, Some(CONNECT_TIMEOUT)).ok();
+        let connection = connected.and_then(|socket| self.handshake(socket, deadline));
         self.record_attempt(connection);
     }
 

@@ -1,14 +1,39 @@
-//! A TCP connection that was opened elsewhere, as the HTTP library wants one. The library's own type can only hold
-//! sockets that the library opened.
+//! A TCP connection as the HTTP library wants one. The library's own type can only hold sockets that the library opened,
+//! and allocates its buffers whole.
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use crate::net::buffers::GrowingBuffers;
+
+/// What the attempt to connect to one address gets at least, even if the time is over.
+const ATTEMPT_MIN: Duration = Duration::from_millis(10);
+
+/// Connects to the first of the addresses that accepts a connection. Each attempt may take half of the time that is
+/// left of `max_wait`, the last one all of it. Data is sent at once (no Nagle delay).
+///
+/// # Errors
+/// That of the last attempt; [`io::ErrorKind::NotConnected`] without an address.
+pub(crate) fn connect_to_first(addresses: &[SocketAddr], max_wait: Option<Duration>) -> io::Result<TcpStream> {
+    let end = max_wait.and_then(|max_wait| Instant::now().checked_add(max_wait));
+    let mut failure = io::ErrorKind::NotConnected.into();
+    for (index, address) in addresses.iter().enumerate() {
+        let is_last = index + 1 == addresses.len();
+        let connected = match end.map(|end| end.saturating_duration_since(Instant::now())) {
+            Some(left) => TcpStream::connect_timeout(address, if is_last { left } else { left / 2 }.max(ATTEMPT_MIN)),
+            None => TcpStream::connect(address),
+        };
+        match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
 
 /// The socket with its buffers.
 pub(crate) struct Socket {
@@ -132,6 +157,21 @@ mod tests {
         drop(socket);
         assert_eq!(sizes, [18 * 1024, 96 * 1024, 96 * 1024, 96 * 1024]);
         assert!(server.join().unwrap() == sent);
+    }
+
+    #[test]
+    fn socket_connects_to_the_first_address_that_accepts() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        for max_wait in [None, Some(Duration::from_secs(60))] {
+            let stream = connect_to_first(&[closed, open], max_wait).unwrap();
+            assert_eq!((stream.peer_addr().unwrap(), stream.nodelay().unwrap()), (open, true));
+            let failed = |addresses: &[SocketAddr]| connect_to_first(addresses, max_wait).unwrap_err().kind();
+            assert_eq!(failed(&[closed]), io::ErrorKind::ConnectionRefused);
+            assert_eq!(failed(&[]), io::ErrorKind::NotConnected);
+        }
+        assert!(connect_to_first(&[open], Some(Duration::ZERO)).is_ok(), "one attempt is made");
     }
 
     #[test]
