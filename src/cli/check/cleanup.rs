@@ -22,55 +22,49 @@ pub(crate) fn clean_up(prober: &Prober<'_>, results: &ProbeResults) -> Reasons {
         return reasons;
     }
     prober.steps.begin("cleaning up");
-    let cleaner = Cleaner { prober, results };
-    if let Err(error) = cleaner.delete_all(&mut reasons) {
+    if let Err(error) = prober.delete_all(results, &mut reasons) {
         reasons.insert(error_message(&error));
     }
     reasons
 }
 
-struct Cleaner<'a> {
-    prober: &'a Prober<'a>,
-    results: &'a ProbeResults,
-}
-
-impl Cleaner<'_> {
+impl Prober<'_> {
     /// Deletes everything. The error is one that would fail every other deletion too.
-    fn delete_all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
+    fn delete_all(&self, results: &ProbeResults, reasons: &mut Reasons) -> Result<(), RegistryError> {
         // A deletion that a probe found not to work is not tried again.
-        if self.results.failure_reason(Probe::TagDeletion).is_none() {
+        if results.failure_reason(Probe::TagDeletion).is_none() {
             let delete = |tag: &String| self.delete_manifest(ManifestName::Tag(tag.clone()));
-            let tags: Vec<String> = self.prober.created().tags.keys().cloned().collect();
+            let tags: Vec<String> = self.created().tags.keys().cloned().collect();
             self.delete_each(&tags, delete, |created, tag| _ = created.tags.remove(tag), reasons)?;
         }
-        if let Some(why) = self.results.failure_reason(Probe::ManifestDeletion) {
+        if let Some(why) = results.failure_reason(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
             return Ok(());
         }
-        self.delete_manifests(reasons)?;
-        if self.prober.created().manifests.is_empty() { self.delete_blobs() } else { Ok(()) }
+        self.delete_manifests(results, reasons)?;
+        if self.created().manifests.is_empty() { self.delete_blobs() } else { Ok(()) }
     }
 
     fn delete_manifest(&self, name: ManifestName) -> Result<(), RegistryError> {
-        self.prober.registry.delete_manifest(self.prober.target.main(), &name)
+        self.registry.delete_manifest(self.target.main(), &name)
     }
 
-    fn delete_manifests(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
-        let before = self.prober.created().clone();
+    fn delete_manifests(&self, results: &ProbeResults, reasons: &mut Reasons) -> Result<(), RegistryError> {
+        let before = self.created().clone();
         for digests in before.by_deletion_rank().values().rev() {
             let delete = |digest: &Digest| self.delete_manifest(ManifestName::Digest(digest.clone()));
             self.delete_each(digests, delete, CreatedObjects::remove_manifest, reasons)?;
         }
         // The registry's tag list shows whether the tags went with their manifests.
-        if before.tags.is_empty() || !self.results.works(Probe::TagListing) {
+        if before.tags.is_empty() || !results.works(Probe::TagListing) {
             return Ok(());
         }
-        match self.prober.registry.tags(self.prober.target.main()) {
+        match self.registry.tags(self.target.main()) {
             Err(error) if blocks_all_probes(&error) => Err(error),
             // The repository went with its last manifest.
             Err(_) => Ok(()),
             Ok(listed) => {
-                self.prober.created().tags.extend(before.tags.into_iter().filter(|(tag, _)| listed.contains(tag)));
+                self.created().tags.extend(before.tags.into_iter().filter(|(tag, _)| listed.contains(tag)));
                 Ok(())
             }
         }
@@ -78,8 +72,8 @@ impl Cleaner<'_> {
 
     /// Deletes blobs as a courtesy: registries collect unreferenced blobs, and most refuse to delete one.
     fn delete_blobs(&self) -> Result<(), RegistryError> {
-        let blobs: Vec<(Repository, Digest)> = self.prober.created().blobs.iter().cloned().collect();
-        let delete = |(repository, digest): &(Repository, Digest)| self.prober.registry.delete_blob(repository, digest);
+        let blobs: Vec<(Repository, Digest)> = self.created().blobs.iter().cloned().collect();
+        let delete = |(repository, digest): &(Repository, Digest)| self.registry.delete_blob(repository, digest);
         self.delete_each(&blobs, delete, |created, blob| _ = created.blobs.remove(blob), &mut Reasons::new())
     }
 
@@ -95,11 +89,11 @@ impl Cleaner<'_> {
             Err(error) if blocks_all_probes(&error) => Err(error),
             Err(error) if error.kind != RegistryErrorKind::NotFound => Ok(Some(error_message(&error))),
             _ => {
-                record(&mut self.prober.created(), item);
+                record(&mut self.created(), item);
                 Ok(None)
             }
         };
-        match tasks::run_parallel(self.prober.registry.jobs(), items, work) {
+        match tasks::run_parallel(self.registry.jobs(), items, work) {
             Ok(refusals) => {
                 reasons.extend(refusals.into_iter().flatten());
                 Ok(())

@@ -20,11 +20,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Mutex;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::cli::args::{Check as CheckFlags, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Steps, Table};
 use crate::core::error::CommandError;
+use crate::digest::Digest;
 use crate::reference::Repository;
 use cleanup::{Reasons, clean_up};
 use created_objects::CreatedObjects;
@@ -52,17 +54,17 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
     let publishable = results.works(Probe::DockerList) || results.works(Probe::OciIndex);
     let shown = match outcome {
         Ok(()) if !was_stopped && args.format == RowsFormat::Table => print_table(context, &results),
-        Ok(()) if !was_stopped => context
-            .streams
-            .json(&CheckReport {
-                repository: target.main().to_string(),
-                mount_repository: target.mount().to_string(),
-                publishable,
-                checks: results.iter().map(|(check, result)| CheckRow { check, result }).collect(),
-                left: RemainingObjects::new(&remaining, &reasons),
-                requests: registry.requests(),
-            })
-            .map_err(CommandError::from),
+        Ok(()) if !was_stopped => {
+            let report = json!({
+                "repository": target.main().to_string(),
+                "mountRepository": target.mount().to_string(),
+                "publishable": publishable,
+                "checks": results.iter().map(|(check, result)| CheckRow { check, result }).collect::<Vec<_>>(),
+                "left": remaining_objects(&remaining, &reasons),
+                "requests": registry.requests(),
+            });
+            context.streams.json(&report).map_err(CommandError::from)
+        }
         outcome => outcome.map_err(CommandError::from),
     };
     if let Some(note) = remaining_note(&remaining, &reasons, args.keep, target) {
@@ -107,42 +109,21 @@ fn remaining_note(
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CheckReport<'a> {
-    repository: String,
-    mount_repository: String,
-    publishable: bool,
-    checks: Vec<CheckRow<'a>>,
-    left: RemainingObjects<'a>,
-    requests: u64,
-}
-
-#[derive(Serialize)]
 struct CheckRow<'a> {
     check: Probe,
     #[serde(flatten)]
     result: &'a ProbeResult,
 }
 
-/// The objects that stay in the registry.
-#[derive(Serialize)]
-struct RemainingObjects<'a> {
-    tags: Vec<&'a String>,
-    manifests: Vec<String>,
-    blobs: Vec<String>,
-    /// The registry's messages.
-    reasons: &'a Reasons,
-}
-
-impl<'a> RemainingObjects<'a> {
-    fn new(remaining: &'a CreatedObjects, reasons: &'a Reasons) -> RemainingObjects<'a> {
-        RemainingObjects {
-            tags: remaining.tags.keys().collect(),
-            manifests: remaining.manifests.keys().map(ToString::to_string).collect(),
-            blobs: remaining.blobs.iter().map(|(target, digest)| target.at_digest(digest).to_string()).collect(),
-            reasons,
-        }
-    }
+/// The objects that stay in the registry, and the registry's messages.
+fn remaining_objects(remaining: &CreatedObjects, reasons: &Reasons) -> Value {
+    let blobs = remaining.blobs.iter().map(|(target, digest)| target.at_digest(digest).to_string());
+    json!({
+        "tags": remaining.tags.keys().collect::<Vec<_>>(),
+        "manifests": remaining.manifests.keys().map(Digest::as_str).collect::<Vec<_>>(),
+        "blobs": blobs.collect::<Vec<_>>(),
+        "reasons": reasons,
+    })
 }
 
 fn print_table(context: &Context, results: &ProbeResults) -> Result<(), CommandError> {

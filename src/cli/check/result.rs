@@ -49,43 +49,34 @@ pub(crate) enum Probe {
 }
 
 impl Probe {
-    /// The name for people.
-    pub(crate) fn title(self) -> &'static str {
+    /// The name for people, and the probes of which one must have succeeded; none if it depends on none.
+    fn title_and_needs(self) -> (&'static str, &'static [Probe]) {
+        const ANY_LIST: &[Probe] = &[Probe::DockerList, Probe::OciIndex];
         match self {
-            Probe::Upload => "blob upload",
-            Probe::DockerImages => "Docker images",
-            Probe::DockerList => "Docker manifest list",
-            Probe::OciImages => "OCI images",
-            Probe::OciIndex => "OCI image index",
-            Probe::Mount => "cross-repository mount",
-            Probe::ByDigest => "push by digest",
-            Probe::Annotations => "annotations",
-            Probe::ArtifactType => "artifact type",
-            Probe::NestedIndex => "nested index",
-            Probe::Referrers => "referrers",
-            Probe::TagListing => "tag listing",
-            Probe::TagDeletion => "tag deletion",
-            Probe::ManifestDeletion => "manifest deletion",
-            Probe::SharedEntry => "shared draft entry",
-            Probe::EntryReplacement => "entry replacement",
-            Probe::EntryDeletion => "entry deletion",
-            Probe::ConditionalPush => "conditional push",
+            Probe::Upload => ("blob upload", &[]),
+            Probe::DockerImages => ("Docker images", &[]),
+            Probe::DockerList => ("Docker manifest list", &[Probe::DockerImages]),
+            Probe::OciImages => ("OCI images", &[]),
+            Probe::OciIndex => ("OCI image index", &[Probe::OciImages]),
+            Probe::Mount => ("cross-repository mount", &[]),
+            Probe::ByDigest => ("push by digest", ANY_LIST),
+            Probe::Annotations => ("annotations", &[Probe::OciIndex]),
+            Probe::ArtifactType => ("artifact type", &[Probe::OciIndex]),
+            Probe::NestedIndex => ("nested index", &[Probe::OciIndex]),
+            Probe::Referrers => ("referrers", &[Probe::OciImages]),
+            Probe::TagListing => ("tag listing", ANY_LIST),
+            Probe::TagDeletion => ("tag deletion", ANY_LIST),
+            Probe::ManifestDeletion => ("manifest deletion", &[Probe::ByDigest]),
+            Probe::SharedEntry => ("shared draft entry", ANY_LIST),
+            Probe::EntryReplacement => ("entry replacement", &[Probe::SharedEntry]),
+            Probe::EntryDeletion => ("entry deletion", &[Probe::SharedEntry]),
+            Probe::ConditionalPush => ("conditional push", &[Probe::EntryReplacement]),
         }
     }
 
-    /// The probes of which one must have succeeded; empty if it depends on none.
-    fn needs(self) -> &'static [Probe] {
-        match self {
-            Probe::Upload | Probe::DockerImages | Probe::OciImages | Probe::Mount => &[],
-            Probe::DockerList => &[Probe::DockerImages],
-            Probe::OciIndex | Probe::Referrers => &[Probe::OciImages],
-            Probe::Annotations | Probe::ArtifactType | Probe::NestedIndex => &[Probe::OciIndex],
-            Probe::ByDigest | Probe::TagListing | Probe::TagDeletion => &[Probe::DockerList, Probe::OciIndex],
-            Probe::SharedEntry => &[Probe::DockerList, Probe::OciIndex],
-            Probe::ManifestDeletion => &[Probe::ByDigest],
-            Probe::EntryReplacement | Probe::EntryDeletion => &[Probe::SharedEntry],
-            Probe::ConditionalPush => &[Probe::EntryReplacement],
-        }
+    /// The name for people.
+    pub(crate) fn title(self) -> &'static str {
+        self.title_and_needs().0
     }
 }
 
@@ -162,7 +153,7 @@ impl ProbeResults {
         if self.failure_reason(Probe::Upload).is_some() {
             return Some(format!("needs: {}", Probe::Upload.title()));
         }
-        let needs = check.needs();
+        let (_, needs) = check.title_and_needs();
         if needs.is_empty() || needs.iter().any(|need| self.works(*need)) {
             return None;
         }
