@@ -27,24 +27,11 @@ pub(crate) const STDIN: &str = "-";
 /// The file that makes a directory an OCI image layout.
 const LAYOUT_MARKER: &str = "oci-layout";
 
-/// The images that the files of `--from` name. `targets` selects images in each file. A digest without a repository is
-/// in that of `--repository`, or else in `list`.
+/// The images that groups of files of `--from` name. The targets of a group select images in each of its files. A digest
+/// without a repository is in that of `--repository`, or else in `list`.
 ///
 /// # Errors
 /// The errors of all files.
-pub(crate) fn read(
-    context: &Context,
-    from: &FromFiles,
-    targets: &[String],
-    list: &Repository,
-) -> Result<BuildOutputs, CommandError> {
-    read_all(context, &[(from.clone(), targets.to_vec())], list)
-}
-
-/// The same for several groups of files, each with its own targets.
-///
-/// # Errors
-/// Those of [`read`].
 pub(crate) fn read_all(
     context: &Context,
     from: &[(FromFiles, Vec<String>)],

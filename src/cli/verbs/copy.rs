@@ -13,6 +13,7 @@ use crate::core::copy::outcome::CopyOutcome;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::core::filters::ReferrerFilter;
+use crate::digest::Digest;
 use crate::reference::Reference;
 use crate::sanitize;
 
@@ -21,22 +22,22 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     // A login is for the registry of the target, or else for that of the source.
     let login_repository = target.reference().or(source.reference()).map(Reference::repository);
     let registry = context.registry(&args.network, login_repository)?;
-    let open_source = OpenSource::open(&registry, &source)?;
+    let (source_content, name, source_tag) = open_source(&registry, &source)?;
     let notice = |line: &str| context.streams.note(line);
     let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
-    let open_target = OpenTarget::open(&registry, &target, lock_wait)?;
+    let (sink, expected) = open_target(&registry, &target, lock_wait)?;
     let reporter = Reporter { context, is_quiet: args.quiet, is_verbose: args.verbose };
-    let tag = target_tag(args, &target, open_source.tag.as_deref())?;
+    let tag = target_tag(args, &target, source_tag.as_deref())?;
     let request = CopyRequest {
-        source: &*open_source.content,
-        sink: &*open_target.content,
+        source: &*source_content,
+        sink: &*sink,
         registry: &registry,
         clock: &*context.clock,
         from: args.source.typed.clone(),
         to: full_name(&target, tag.as_deref()),
-        name: open_source.name,
+        name,
         tag,
-        expected: open_target.digest,
+        expected,
         filter: &args.sources.filter(),
         referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,
@@ -58,57 +59,39 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     })
 }
 
-struct OpenSource<'a> {
-    content: Box<dyn ContentSource + 'a>,
-    name: ManifestName,
-    tag: Option<String>,
-}
+/// What the source is read from, with the name and the tag of the image in it.
+type OpenSource<'a> = (Box<dyn ContentSource + 'a>, ManifestName, Option<String>);
 
-impl<'a> OpenSource<'a> {
-    fn open(registry: &'a RegistryClient, location: &'a Location) -> Result<OpenSource<'a>, CommandError> {
-        match location {
-            Location::Registry(reference) => {
-                let tag = reference.tag().map(str::to_owned);
-                let name = match (reference.digest(), &tag) {
-                    (Some(digest), _) => ManifestName::Digest(digest.clone()),
-                    (None, tag) => ManifestName::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
-                };
-                Ok(OpenSource {
-                    content: Box::new(RegistryRepository::new(registry, reference.repository())),
-                    name,
-                    tag,
-                })
-            }
-            Location::Layout(layout) => {
-                let opened = Layout::open(layout)?;
-                let (digest, tag) = opened.select(layout)?;
-                Ok(OpenSource { content: Box::new(opened), name: ManifestName::Digest(digest), tag })
-            }
+fn open_source<'a>(registry: &'a RegistryClient, location: &'a Location) -> Result<OpenSource<'a>, CommandError> {
+    match location {
+        Location::Registry(reference) => {
+            let tag = reference.tag().map(str::to_owned);
+            let name = match (reference.digest(), &tag) {
+                (Some(digest), _) => ManifestName::Digest(digest.clone()),
+                (None, tag) => ManifestName::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
+            };
+            Ok((Box::new(RegistryRepository::new(registry, reference.repository())), name, tag))
+        }
+        Location::Layout(layout) => {
+            let opened = Layout::open(layout)?;
+            let (digest, tag) = opened.select(layout)?;
+            Ok((Box::new(opened), ManifestName::Digest(digest), tag))
         }
     }
 }
 
-struct OpenTarget<'a> {
-    content: Box<dyn ContentSink + 'a>,
-    digest: Option<crate::digest::Digest>,
-}
-
-impl<'a> OpenTarget<'a> {
-    fn open(
-        registry: &'a RegistryClient,
-        location: &'a Location,
-        lock_wait: LockWait<'a>,
-    ) -> Result<OpenTarget<'a>, CommandError> {
-        Ok(match location {
-            Location::Registry(reference) => OpenTarget {
-                content: Box::new(RegistryRepository::new(registry, reference.repository())),
-                digest: reference.digest().cloned(),
-            },
-            Location::Layout(layout) => {
-                OpenTarget { content: Box::new(LayoutSink::open(layout, lock_wait)?), digest: layout.digest.clone() }
-            }
-        })
-    }
+/// What the copy is written to, and the digest that the copy must have.
+fn open_target<'a>(
+    registry: &'a RegistryClient,
+    location: &'a Location,
+    lock_wait: LockWait<'a>,
+) -> Result<(Box<dyn ContentSink + 'a>, Option<Digest>), CommandError> {
+    Ok(match location {
+        Location::Registry(reference) => {
+            (Box::new(RegistryRepository::new(registry, reference.repository())), reference.digest().cloned())
+        }
+        Location::Layout(layout) => (Box::new(LayoutSink::open(layout, lock_wait)?), layout.digest.clone()),
+    })
 }
 
 /// The tag in the target: the one that was typed, else the source's. A target with a digest and no tag gets none.

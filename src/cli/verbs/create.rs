@@ -5,6 +5,7 @@ use crate::cli::args::Create;
 use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::named_images::NamedImages;
+use crate::cli::verbs::publish::DraftOrigin;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
@@ -56,7 +57,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     };
     if args.push {
         let (draft, _) = build(None)?;
-        direct_push::publish_new(context, access, &draft, &args.publish)?;
+        direct_push::publish_and_print(context, access, &draft, &args.publish, DraftOrigin::New)?;
         print_source_changes(context, &[], &sources);
         return Ok(());
     }

@@ -15,19 +15,6 @@ use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::reference::Reference;
 
-/// Publishes a list that was just made, and prints the result as `push` does.
-///
-/// # Errors
-/// Those of [`publish`].
-pub(crate) fn publish_new(
-    context: &Context,
-    access: ContentAccess<'_>,
-    draft: &Draft,
-    flags: &PublishFlags,
-) -> Result<(), CommandError> {
-    publish_and_print(context, access, draft, flags, DraftOrigin::New)
-}
-
 /// Changes a published list by `change`, which gets the list as a draft.
 ///
 /// # Errors
@@ -65,7 +52,11 @@ pub(crate) fn announce_repositories(registry: &RegistryClient, list: &Reference,
     }
 }
 
-fn publish_and_print(
+/// Publishes a list, and prints the result as `push` does.
+///
+/// # Errors
+/// Those of [`publish`].
+pub(crate) fn publish_and_print(
     context: &Context,
     access: ContentAccess<'_>,
     draft: &Draft,

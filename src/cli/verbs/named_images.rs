@@ -29,14 +29,15 @@ impl NamedImages {
     /// Reads the files. `list` is the repository of digests that name none.
     ///
     /// # Errors
-    /// Those of [`build_files::read`].
+    /// Those of [`build_files::read_all`].
     pub(crate) fn read(
         context: &Context,
         arguments: &[LocationArg],
         flags: &ImageFlags,
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
-        let build_outputs = build_files::read(context, &flags.from, &flags.targets, list)?;
+        let from = (flags.from.clone(), flags.targets.clone());
+        let build_outputs = build_files::read_all(context, &[from], list)?;
         let arguments: Vec<ImageName> = arguments.iter().map(|argument| context.image_name(argument)).collect();
         let images = arguments.iter().cloned().chain(build_outputs.names()).collect();
         Ok(NamedImages { filter: flags.sources.filter(), arguments, images, build_outputs })

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::cli::args::{Shim, ShimAction};
 use crate::cli::context::Context;
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> 
         }
     };
     match args.format {
-        Some(_) => context.streams.json(&StatusJson::new(&status))?,
+        Some(_) => context.streams.json(&status_json(&status))?,
         None if args.action == ShimAction::Remove => {}
         None => print_status(context, &status)?,
     }
@@ -117,34 +117,20 @@ fn reach_and_reason(caller: &Caller, status: &Status) -> (&'static str, String) 
     }
 }
 
-/// `--format json`.
-#[derive(Serialize)]
-struct StatusJson {
-    shim: Option<String>,
-    docker: Option<String>,
-    callers: Vec<CallerJson>,
-}
-
-#[derive(Serialize)]
-struct CallerJson {
-    name: &'static str,
-    /// `None` if it is not known.
-    reached: Option<bool>,
-    path: Option<Vec<String>>,
-}
-
-impl StatusJson {
-    fn new(status: &Status) -> StatusJson {
-        let text = |path: &PathBuf| path.display().to_string();
-        let caller = |caller: &Caller| CallerJson {
-            name: caller.name,
-            reached: (!matches!(caller.shim_use, ShimUse::Unknown(_))).then_some(caller.shim_use == ShimUse::Used),
-            path: caller.path.as_ref().map(|dirs| dirs.iter().map(text).collect()),
-        };
-        StatusJson {
-            shim: status.shim.as_ref().map(text),
-            docker: status.docker.as_ref().map(text),
-            callers: status.callers.iter().map(caller).collect(),
-        }
-    }
+/// `--format json`. Whether a caller reaches the shim is `null` if it is not known.
+fn status_json(status: &Status) -> Value {
+    let text = |path: &PathBuf| path.display().to_string();
+    let caller = |caller: &Caller| {
+        let is_known = !matches!(caller.shim_use, ShimUse::Unknown(_));
+        json!({
+            "name": caller.name,
+            "reached": is_known.then_some(caller.shim_use == ShimUse::Used),
+            "path": caller.path.as_ref().map(|dirs| dirs.iter().map(text).collect::<Vec<_>>()),
+        })
+    };
+    json!({
+        "shim": status.shim.as_ref().map(text),
+        "docker": status.docker.as_ref().map(text),
+        "callers": status.callers.iter().map(caller).collect::<Vec<_>>(),
+    })
 }

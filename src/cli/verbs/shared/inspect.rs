@@ -1,14 +1,11 @@
 //! `inspect --shared`: what a push would publish, and what is missing.
 
-use std::time::Duration;
-
 use crate::cli::args::Inspect;
 use crate::cli::context::Context;
 use crate::cli::inspect;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::push::shared;
-use crate::core::shared::collect::{self, CollectOptions};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::draft::assemble_draft;
 use crate::model::Draft;
@@ -22,17 +19,7 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let list = args.image.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let require = &args.require;
-    let options = CollectOptions {
-        list,
-        run: &run,
-        require,
-        is_fresh: false,
-        only_from: None,
-        own_entries: vec![],
-        wait: Duration::ZERO,
-    };
-    let collected = collect::collect(client.shared_draft_context(), &options)?;
+    let collected = client.entries(list, &run, &args.require)?;
     if !collected.missing.is_empty() {
         context.streams.note(format_args!("missing: {}", collected.missing.join(", ")));
     }

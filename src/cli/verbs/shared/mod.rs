@@ -8,16 +8,19 @@ pub mod publish;
 pub mod push;
 pub mod remove;
 
+use std::time::Duration;
+
 use crate::cli::args::NetworkFlags;
 use crate::cli::context::Context;
 use crate::cli::report;
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
+use crate::core::filters::PlatformFilter;
 use crate::core::shared::clean_up::{self, RemainingEntries};
-use crate::core::shared::collect::SharedDraftContext;
+use crate::core::shared::collect::{self, CollectOptions, CollectedEntries, SharedDraftContext};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
-use crate::reference::Repository;
+use crate::reference::{Reference, Repository};
 
 /// What the verbs need for one repository.
 struct SharedClient<'a> {
@@ -41,6 +44,18 @@ impl<'a> SharedClient<'a> {
 
     fn shared_draft_context(&self) -> SharedDraftContext<'_> {
         SharedDraftContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
+    }
+
+    /// The entries of a list, as they are now.
+    fn entries(
+        &self,
+        list: &Reference,
+        run: &PipelineRun,
+        require: &[PlatformFilter],
+    ) -> Result<CollectedEntries, CommandError> {
+        let (own_entries, wait) = (Vec::new(), Duration::ZERO);
+        let options = CollectOptions { list, run, require, is_fresh: false, only_from: None, own_entries, wait };
+        collect::collect(self.shared_draft_context(), &options)
     }
 
     /// Prints which entries remain, and how the registry itself can delete them.

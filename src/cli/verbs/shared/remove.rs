@@ -7,7 +7,6 @@ use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::filters::PlatformFilter;
-use crate::core::shared::collect::{self, CollectOptions};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
 
@@ -15,16 +14,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let list = args.list.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let options = CollectOptions {
-        list,
-        run: &run,
-        require: &[],
-        is_fresh: false,
-        only_from: None,
-        own_entries: Vec::new(),
-        wait: std::time::Duration::ZERO,
-    };
-    let entries = collect::collect(client.shared_draft_context(), &options)?.entries;
+    let entries = client.entries(list, &run, &[])?.entries;
     let select = |selector: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(selector, entry)).collect();
         let none = || SharedDraftError::NoEntry { list: list.to_string(), key: selector.clone() }.into();
