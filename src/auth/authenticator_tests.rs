@@ -4,8 +4,9 @@ use std::fs;
 
 use super::*;
 use crate::auth::scope::Access;
-use crate::auth::token_messages::{TokenRequest, TokenResponse};
+use crate::auth::token_messages::TokenRequest;
 use crate::env::Env;
+use crate::net::response::HttpResponse;
 
 #[path = "authenticator_identity_token_tests.rs"]
 mod identity_tokens;
@@ -28,11 +29,11 @@ impl<F: Fn(&TokenRequest, usize) -> (u16, String)> FakeTokenServer<F> {
         FakeTokenServer { requests: Mutex::default(), rule }
     }
 
-    fn send(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
+    fn send(&self, request: &TokenRequest) -> Result<HttpResponse, RegistryError> {
         let mut requests = lock(&self.requests);
         requests.push(request.clone());
         let (status, body) = (self.rule)(request, requests.len());
-        Ok(TokenResponse { status, body: body.into_bytes() })
+        Ok(HttpResponse { status, body: body.into_bytes(), ..HttpResponse::default() })
     }
 
     fn count(&self) -> usize {

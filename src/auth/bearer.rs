@@ -7,9 +7,10 @@ use crate::auth::challenge::Challenge;
 use crate::auth::credentials::Credential;
 use crate::auth::registry_state::{AuthState, ChallengedRequest, RegistryState, SendTokenRequest};
 use crate::auth::scope::Scopes;
-use crate::auth::token_messages::{GrantedToken, Realm, TokenRequest, TokenResponse};
+use crate::auth::token_messages::{GrantedToken, Realm, TokenRequest};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::redact::Redactor;
+use crate::net::response::HttpResponse;
 use crate::secret::Secret;
 use crate::sync::lock;
 
@@ -152,7 +153,7 @@ impl RegistryAuth<'_> {
     }
 
     /// Sends a request to the token server. Records a missing answer for the threads that wait for the token lock.
-    fn send_request(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
+    fn send_request(&self, request: &TokenRequest) -> Result<HttpResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
             let arrived = self.registry_state.lock_requests.load(Ordering::Relaxed);
             lock(&self.registry_state.state).unanswered = Some((arrived, error.clone()));
@@ -182,7 +183,7 @@ impl RegistryAuth<'_> {
         self.parse_grant(&second, &fallback)
     }
 
-    fn parse_grant(&self, request: &TokenRequest, response: &TokenResponse) -> Result<GrantedToken, RegistryError> {
+    fn parse_grant(&self, request: &TokenRequest, response: &HttpResponse) -> Result<GrantedToken, RegistryError> {
         let error = |kind, words: &str| {
             let host = self.redactor.redact(&self.realm.host);
             let url = self.redactor.redact(self.realm.shown());
@@ -193,6 +194,6 @@ impl RegistryAuth<'_> {
         if response.is_success() {
             return response.granted_token().map_err(|why| error(RegistryErrorKind::Protocol, &why));
         }
-        Err(error(response.error_kind(), &response.message(self.redactor)))
+        Err(error(response.token_error_kind(), &response.token_error_message(self.redactor)))
     }
 }

@@ -9,12 +9,13 @@ use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
 use crate::auth::static_auth::StaticAuth;
 use crate::auth::token_cache::TokenCache;
-use crate::auth::token_messages::{TokenRequest, TokenResponse};
+use crate::auth::token_messages::TokenRequest;
 use crate::net::error::RegistryError;
+use crate::net::response::HttpResponse;
 use crate::secret::Secret;
 
 /// Sends one request to a token server. It does not follow redirects.
-pub(crate) type SendTokenRequest<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
+pub(crate) type SendTokenRequest<'a> = &'a dyn Fn(&TokenRequest) -> Result<HttpResponse, RegistryError>;
 
 /// The request that a registry answered with a challenge.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Sends token requests and retries them.
 
-use crate::auth::token_messages::{TokenRequest, TokenResponse};
+use crate::auth::token_messages::TokenRequest;
 use crate::net::deadline::Deadline;
 use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, Retryable, ServerNamedBy};
 use crate::net::error_response;
@@ -31,7 +31,7 @@ impl TokenClient<'_> {
         registry: &str,
         request: &TokenRequest,
         deadline: &Deadline,
-    ) -> Result<TokenResponse, RegistryError> {
+    ) -> Result<HttpResponse, RegistryError> {
         let refuse = |why: &str| {
             RegistryError::new(RegistryErrorKind::Protocol, registry, format!("its token server's address is {why}"))
         };
@@ -57,14 +57,13 @@ impl TokenClient<'_> {
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
             let failed = match self.exchange(&post) {
-                Ok(http) => {
-                    let retryable = error_response::retryable(&http);
-                    let response = TokenResponse { status: http.status, body: http.body };
+                Ok(response) => {
+                    let retryable = error_response::retryable(&response);
                     if retryable == Retryable::Never {
                         return Ok(response);
                     }
-                    let detail = format!("{server}: {}", response.message(redactor));
-                    let error = RegistryError::new(response.error_kind(), registry, detail);
+                    let detail = format!("{server}: {}", response.token_error_message(redactor));
+                    let error = RegistryError::new(response.token_error_kind(), registry, detail);
                     error.with_request(shown.clone()).with_status(response.status).with_retryable(retryable)
                 }
                 Err(error) => {

@@ -15,6 +15,7 @@ use crate::net::error::RegistryErrorKind;
 use crate::net::error_response;
 use crate::net::host;
 use crate::net::redact::Redactor;
+use crate::net::response::HttpResponse;
 use crate::net::url::Url;
 use crate::secret::Secret;
 
@@ -44,15 +45,6 @@ impl TokenRequest {
     pub(crate) fn method(&self) -> &'static str {
         if self.form.is_some() { "POST" } else { "GET" }
     }
-}
-
-/// The response of a token server. It has no `Debug`, because the body may contain a token.
-#[derive(Clone)]
-pub(crate) struct TokenResponse {
-    /// The HTTP status.
-    pub(crate) status: u16,
-    /// The body; its reader has capped it.
-    pub(crate) body: Vec<u8>,
 }
 
 /// The token server that a challenge names.
@@ -161,12 +153,8 @@ fn add_parameter(query: &mut String, name: &str, value: &str) {
     query.push_str(&format!("{separator}{name}={value}"));
 }
 
-impl TokenResponse {
-    /// Whether the status is 2xx.
-    pub(crate) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
+/// What the response of a token server says.
+impl HttpResponse {
     /// The token of a successful response. The error says what is wrong with the response and quotes nothing of it.
     pub(crate) fn granted_token(&self) -> Result<GrantedToken, String> {
         let body: Value = serde_json::from_slice(&self.body).map_err(|_| "its answer is not JSON".to_owned())?;
@@ -181,10 +169,10 @@ impl TokenResponse {
         })
     }
 
-    /// The kind of this failure for the user of the registry.
+    /// The kind of a failure of the token server for the user of the registry.
     ///
     /// A 404 does not mean a missing manifest here. An OAuth2 server answers 400 to an expired refresh token.
-    pub(crate) fn error_kind(&self) -> RegistryErrorKind {
+    pub(crate) fn token_error_kind(&self) -> RegistryErrorKind {
         match self.status {
             400 if self.is_invalid_grant() => RegistryErrorKind::Unauthorized,
             404 | 407 => RegistryErrorKind::Refused,
@@ -196,8 +184,8 @@ impl TokenResponse {
         serde_json::from_slice::<Value>(&self.body).is_ok_and(|body| body.get("error") == Some(&"invalid_grant".into()))
     }
 
-    /// The server's own message for a failure, on one line and with secrets redacted, or else its status.
-    pub(crate) fn message(&self, redactor: &Redactor) -> String {
+    /// The token server's own message for a failure, on one line and with secrets redacted, or else its status.
+    pub(crate) fn token_error_message(&self, redactor: &Redactor) -> String {
         let own = error_response::json_message(&self.body, redactor);
         let own = own.map(|own| error_response::one_line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
         own.unwrap_or_else(|| format!("HTTP status {}", self.status))

@@ -6,8 +6,8 @@ fn realm(text: &str) -> Realm {
     Realm::parse(text).unwrap()
 }
 
-fn response(status: u16, body: &str) -> TokenResponse {
-    TokenResponse { status, body: body.as_bytes().to_vec() }
+fn response(status: u16, body: &str) -> HttpResponse {
+    HttpResponse { status, body: body.as_bytes().to_vec(), ..HttpResponse::default() }
 }
 
 fn user() -> Credential {
@@ -140,10 +140,16 @@ fn token_errors_have_the_servers_message() {
     ];
     for (status, body, kind, words) in rows {
         let failed = response(status, body);
-        assert_eq!((failed.error_kind(), failed.message(&Redactor::default()).as_str()), (kind, words), "{body}");
+        assert_eq!(
+            (failed.token_error_kind(), failed.token_error_message(&Redactor::default()).as_str()),
+            (kind, words),
+            "{body}"
+        );
     }
     assert_eq!(
-        response(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).message(&Redactor::default()).len(),
+        response(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999)))
+            .token_error_message(&Redactor::default())
+            .len(),
         200
     );
 }
@@ -154,7 +160,7 @@ fn token_error_message_is_redacted_before_it_is_cut() {
     redactor.record_authorization(&Secret::basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
         let response = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
-        let words = response.message(&redactor);
+        let words = response.token_error_message(&redactor);
         assert!(!words.contains("hunt"), "{words}");
     }
 }

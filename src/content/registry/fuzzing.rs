@@ -7,7 +7,7 @@ use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{self, Credential};
 use crate::auth::helper;
 use crate::auth::scope::Scopes;
-use crate::auth::token_messages::{Realm, TokenResponse};
+use crate::auth::token_messages::Realm;
 use crate::content::registry::pagination;
 use crate::content::registry::upload;
 use crate::net::error::FailedRequest;
@@ -109,9 +109,9 @@ pub(crate) fn link_header(bytes: &[u8]) {
 /// A token server's response: a token that a header can carry, a lifetime within the limits, a message of one line.
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
-        let response = TokenResponse { status, body: bytes.to_vec() };
-        check_message(&response.message(&Redactor::default()));
-        response.error_kind();
+        let response = HttpResponse { status, body: bytes.to_vec(), ..HttpResponse::default() };
+        check_message(&response.token_error_message(&Redactor::default()));
+        response.token_error_kind();
         match response.granted_token() {
             Ok(grant) => {
                 let header = HeaderValue::from_str(grant.header.reveal());
