@@ -68,11 +68,6 @@ impl Digest {
         hasher.finish() == *self
     }
 
-    /// The name of the algorithm.
-    pub fn algorithm(&self) -> &str {
-        self.text.split(':').next().unwrap_or_default()
-    }
-
     /// Whether both have the same algorithm, so that they can be compared.
     pub fn has_same_algorithm(&self, other: &Digest) -> bool {
         self.algorithm == other.algorithm

@@ -116,12 +116,10 @@ impl PreconnectPool {
         let begun = thread::Builder::new().spawn(move || {
             let addresses = (pool.target.addresses)().unwrap_or_default();
             for _ in 1..count {
-                let (other_pool, addresses) = (Arc::clone(&pool), addresses.clone());
-                if thread::Builder::new().spawn(move || other_pool.connect(&addresses)).is_err() {
-                    pool.record_attempt(None);
-                }
+                let addresses = addresses.clone();
+                pool.spawn_attempt(move |pool| pool.connect(&addresses));
             }
-            pool.connect(&addresses);
+            pool.record_attempt(pool.connect(&addresses));
         });
         // Without a thread nothing is opened ahead.
         if begun.is_err() {
@@ -148,27 +146,30 @@ impl PreconnectPool {
             bare
         };
         for ready in bare {
-            let pool = Arc::clone(self);
             let PreconnectedSocket::Tcp(socket) = ready.connection else { continue };
-            let begun = thread::Builder::new().spawn(move || {
-                let secured = pool.handshake(socket, Instant::now() + HANDSHAKE_TIMEOUT);
-                pool.record_attempt(secured);
-            });
-            if begun.is_err() {
-                self.record_attempt(None);
-            }
+            self.spawn_attempt(move |pool| pool.handshake(socket, Instant::now() + HANDSHAKE_TIMEOUT));
         }
     }
 
-    fn connect(&self, addresses: &[SocketAddr]) {
+    /// Makes an attempt on a thread of its own, and records its end. Without a thread it has failed.
+    fn spawn_attempt(
+        self: &Arc<PreconnectPool>,
+        attempt: impl FnOnce(&PreconnectPool) -> Option<PreconnectedSocket> + Send + 'static,
+    ) {
+        let pool = Arc::clone(self);
+        if thread::Builder::new().spawn(move || pool.record_attempt(attempt(&pool))).is_err() {
+            self.record_attempt(None);
+        }
+    }
+
+    fn connect(&self, addresses: &[SocketAddr]) -> Option<PreconnectedSocket> {
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         // The others have failed meanwhile.
         if lock(&self.state).has_failed {
-            return self.record_attempt(None);
+            return None;
         }
         let connected = connect_to_first(addresses, Some(CONNECT_TIMEOUT)).ok();
-        let connection = connected.and_then(|socket| self.handshake(socket, deadline));
-        self.record_attempt(connection);
+        connected.and_then(|socket| self.handshake(socket, deadline))
     }
 
     /// The connection with TLS, where that is wanted.
