@@ -34,18 +34,15 @@ pub struct Progress {
 
 struct ProgressState {
     streams: Arc<Streams>,
-    mode: ProgressMode,
+    /// The bars on a terminal.
+    bars: Option<Bars>,
+    /// Whether each copied blob is a line.
+    prints_lines: bool,
     /// The number of finished blobs, copied or not.
     finished: AtomicU64,
     /// The number of copied blobs.
     copied: AtomicU64,
     copied_bytes: AtomicU64,
-}
-
-enum ProgressMode {
-    Quiet,
-    Lines,
-    Bars(Bars),
 }
 
 struct Bars {
@@ -62,20 +59,16 @@ struct Bars {
 impl Progress {
     /// The progress of a push that begins now: none if `quiet`, bars if stderr is a terminal, otherwise lines.
     pub fn new(streams: &Arc<Streams>, quiet: bool) -> Progress {
-        let mode = match (quiet, streams.stderr_is_terminal()) {
-            (true, _) => ProgressMode::Quiet,
-            (false, false) => ProgressMode::Lines,
-            (false, true) => ProgressMode::Bars(Bars::new(streams)),
-        };
-        let streams = Arc::clone(streams);
+        let bars = (!quiet && streams.stderr_is_terminal()).then(|| Bars::new(streams));
+        let (streams, prints_lines) = (Arc::clone(streams), !quiet && bars.is_none());
         let (finished, copied, copied_bytes) = Default::default();
-        Progress { state: Arc::new(ProgressState { streams, mode, finished, copied, copied_bytes }) }
+        Progress { state: Arc::new(ProgressState { streams, bars, prints_lines, finished, copied, copied_bytes }) }
     }
 }
 
 impl TransferProgress for Progress {
     fn total(&self, bytes: u64, blobs: usize) {
-        if let ProgressMode::Bars(bars) = &self.state.mode {
+        if let Some(bars) = &self.state.bars {
             bars.overall.set_style(style(TOTAL));
             bars.overall.set_length(bytes);
             bars.blobs.store(blobs as u64, Relaxed);
@@ -101,7 +94,7 @@ impl TransferProgress for Progress {
     fn finish(self: Box<Self>) {
         let state = &self.state;
         let (blobs, bytes) = (state.copied.load(Relaxed), state.copied_bytes.load(Relaxed));
-        if let ProgressMode::Bars(bars) = &state.mode {
+        if let Some(bars) = &state.bars {
             bars.clear(&state.streams);
             if blobs > 0 {
                 let noun = if blobs == 1 { "blob" } else { "blobs" };
@@ -113,7 +106,7 @@ impl TransferProgress for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let ProgressMode::Bars(bars) = &self.state.mode {
+        if let Some(bars) = &self.state.bars {
             bars.clear(&self.state.streams);
         }
     }
@@ -122,7 +115,7 @@ impl Drop for Progress {
 impl ProgressState {
     /// Updates the number of finished blobs on the overall bar.
     fn show_finished(&self) {
-        if let ProgressMode::Bars(bars) = &self.mode {
+        if let Some(bars) = &self.bars {
             let (finished, blobs) = (self.finished.load(Relaxed), bars.blobs.load(Relaxed));
             bars.overall.set_message(format!("{finished} of {blobs} blobs"));
         }
@@ -190,7 +183,7 @@ struct Bar {
 impl BlobProgress for Bar {
     fn set_bytes(&self, bytes: u64) {
         let before = self.position.swap(bytes, Relaxed);
-        let ProgressMode::Bars(bars) = &self.state.mode else { return };
+        let Some(bars) = &self.state.bars else { return };
         bars.advance(before, bytes);
         if !bars.is_cleared.load(Relaxed) && (bytes > 0 || self.drawn.get().is_some()) {
             self.drawn.get_or_init(|| bars.add(self)).set_position(bytes);
@@ -202,7 +195,7 @@ impl BlobProgress for Bar {
         self.state.copied.fetch_add(1, Relaxed);
         self.state.copied_bytes.fetch_add(bytes, Relaxed);
         self.finish_blob(bytes);
-        if matches!(self.state.mode, ProgressMode::Lines) {
+        if self.state.prints_lines {
             self.state.streams.note(format!("copied {} {} {}", self.digest, human::size(bytes), self.route));
         }
     }
@@ -216,7 +209,7 @@ impl BlobProgress for Bar {
 impl Bar {
     fn finish_blob(&mut self, bytes: u64) {
         self.is_finished = true;
-        if let ProgressMode::Bars(bars) = &self.state.mode {
+        if let Some(bars) = &self.state.bars {
             bars.advance(self.position.swap(bytes, Relaxed), bytes);
         }
         self.state.finished.fetch_add(1, Relaxed);
@@ -226,7 +219,7 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        let ProgressMode::Bars(bars) = &self.state.mode else { return };
+        let Some(bars) = &self.state.bars else { return };
         if !self.is_finished {
             bars.advance(self.position.swap(0, Relaxed), 0);
         }

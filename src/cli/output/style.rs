@@ -8,7 +8,7 @@ fn labels() -> [(&'static str, Style); 2] {
 }
 
 /// Whether to use colour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ColorChoice {
     /// Where the stream is a terminal that shows colour.
     #[default]
