@@ -76,7 +76,10 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::RefusedReferrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::AmbiguousDigest { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
-        CommandError::Blob(failure) if failure.is_gone() => missing_blob(&failure.sources),
+        CommandError::Blob(failure) if failure.is_gone() => format!(
+            "the blob is not in {} any more: push the image there again, or remove it from the list",
+            failure.sources.join(" and ")
+        ),
         CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }
@@ -152,12 +155,6 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         },
     };
     vec![hint]
-}
-
-/// The hint about a blob that none of its repositories has.
-fn missing_blob(sources: &[String]) -> String {
-    let sources = sources.join(" and ");
-    format!("the blob is not in {sources} any more: push the image there again, or remove it from the list")
 }
 
 /// The hints about a shim that cannot be installed or removed.

@@ -31,7 +31,7 @@ pub(super) fn invalid(text: &str) -> Vec<String> {
     if let Some((transport, path)) = text.split_once(':').filter(|(first, _)| TRANSPORTS.contains(first)) {
         let is_path = ["/", "./", "../"].iter().any(|start| path.starts_with(start));
         let may_be_layout = LAYOUTS.contains(&transport) && !is_path;
-        return vec![if may_be_layout { layout_path(transport) } else { unsupported_transport(transport) }];
+        return vec![transport_hint(transport, may_be_layout)];
     }
     if ["./", "../", "/", "~"].iter().any(|start| text.starts_with(start)) {
         return vec!["that is a path; images are named as REGISTRY/REPOSITORY:TAG".to_owned()];
@@ -50,11 +50,7 @@ pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
         return None;
     }
     if let Some(transport) = path.strip_prefix("library/").filter(|name| TRANSPORTS.contains(name)) {
-        return Some(if LAYOUTS.contains(&transport) {
-            layout_path(transport)
-        } else {
-            unsupported_transport(transport)
-        });
+        return Some(transport_hint(transport, LAYOUTS.contains(&transport)));
     }
     let first = path.split_once('/').map(|(first, _)| first)?;
     first.contains('_').then(|| {
@@ -65,16 +61,17 @@ pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
     })
 }
 
-fn unsupported_transport(transport: &str) -> String {
+/// A transport that is not supported or, with `may_be_layout`, a layout whose path looks like a tag.
+fn transport_hint(transport: &str, may_be_layout: bool) -> String {
+    if may_be_layout {
+        return format!(
+            "{transport}: names a layout only before a path that begins with /, ./ or ../: write {transport}:./PATH"
+        );
+    }
     format!(
         "{transport}: is not supported as an image here; push the image to a registry first, or use create --push or \
          copy for OCI layouts"
     )
-}
-
-/// A layout whose path looks like a tag.
-fn layout_path(transport: &str) -> String {
-    format!("{transport}: names a layout only before a path that begins with /, ./ or ../: write {transport}:./PATH")
 }
 
 /// Hints about a name with tag and digest whose tag names another digest.

@@ -108,23 +108,20 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
         _ if has("TAG_INVALID") => "the registry may not allow this tag, or may not allow it to move",
         (Kind::Refused, Some(413)) => TOO_LARGE,
         (Kind::Refused, _) if message_contains(error, &["too large"]) => TOO_LARGE,
-        (Kind::Refused, _) if may_be_media_type(media_type, error) => match media_type {
-            media_type::OCI_INDEX => {
-                "if the registry refuses this format, publish a Docker manifest list instead with --type docker"
-            }
-            media_type::DOCKER_LIST => {
-                "if the registry refuses this format, publish an OCI image index instead with --type oci"
-            }
-            media_type::OCI_MANIFEST => {
-                "if the registry refuses this format, build the image in Docker's (buildx: --output \
-                 type=image,push=true,oci-mediatypes=false)"
-            }
-            media_type::DOCKER_MANIFEST => {
-                "if the registry refuses this format, build the image in OCI's (buildx: --output \
-                 type=image,push=true,oci-mediatypes=true)"
-            }
-            _ => return failed_request(error, certificates),
-        },
+        (Kind::Refused, _) if may_be_media_type(media_type, error) => {
+            let other_format = match media_type {
+                media_type::OCI_INDEX => "publish a Docker manifest list instead with --type docker",
+                media_type::DOCKER_LIST => "publish an OCI image index instead with --type oci",
+                media_type::OCI_MANIFEST => {
+                    "build the image in Docker's (buildx: --output type=image,push=true,oci-mediatypes=false)"
+                }
+                media_type::DOCKER_MANIFEST => {
+                    "build the image in OCI's (buildx: --output type=image,push=true,oci-mediatypes=true)"
+                }
+                _ => return failed_request(error, certificates),
+            };
+            &format!("if the registry refuses this format, {other_format}")
+        }
         (Kind::Verification, _) => {
             "the registry changes manifests that are pushed to it; do not trust what it now serves under that name"
         }
