@@ -75,7 +75,7 @@ impl Env {
         std::env::split_paths(&path).collect()
     }
 
-    /// A path of the command line as it was typed. [`arguments`] reads it lossily if it is not UTF-8.
+    /// A path of the command line as it was typed. [`lossy_strings`] reads it lossily if it is not UTF-8.
     pub fn original_path<'a>(&'a self, read: &'a Path) -> &'a Path {
         read.to_str().and_then(|text| self.non_utf8_arguments.get(text)).map_or(read, Path::new)
     }
@@ -144,9 +144,9 @@ pub fn raw_arguments() -> Vec<OsString> {
     std::env::args_os().collect()
 }
 
-/// The process's arguments, beginning with the program's own name. Arguments that are not UTF-8 are read lossily.
-pub fn arguments() -> Vec<String> {
-    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+/// These words as text. Those that are not UTF-8 are read lossily.
+pub fn lossy_strings(words: &[OsString]) -> Vec<String> {
+    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 #[cfg(test)]

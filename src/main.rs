@@ -10,7 +10,8 @@ use docker_manifest::env::{self, Env};
 
 fn main() -> ExitCode {
     let env = Env::from_process();
-    if let Some(failure) = plugin::docker_shim::pass_to_docker(&env::raw_arguments(), &env) {
+    let arguments = env::raw_arguments();
+    if let Some(failure) = plugin::docker_shim::pass_to_docker(&arguments, &env) {
         Streams::new(io::stdout(), io::stderr()).note(failure.text);
         return ExitCode::from(failure.exit_code);
     }
@@ -18,5 +19,5 @@ fn main() -> ExitCode {
         .map(|is_terminal| is_terminal && terminal::can_draw(&env));
     let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(err).with_color(out, err);
     let streams = Arc::new(streams.with_width(terminal::stdout_width()));
-    ExitCode::from(docker_manifest::run(&env::arguments(), env, streams))
+    ExitCode::from(docker_manifest::run(&env::lossy_strings(&arguments), env, streams))
 }

@@ -14,7 +14,6 @@ use crate::cli::report::Report;
 use crate::cli::stop_handler::StopHandler;
 use crate::core::CommandError;
 use crate::drafts::DraftStore;
-use crate::drafts::docker_dir::DockerManifestStore;
 use crate::env::Env;
 use crate::net::{Clock, SystemClock};
 use crate::reference::Reference;
@@ -38,9 +37,7 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &invocation.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
-        Action::Complete { words, with_descriptions } => {
-            complete(&DockerManifestStore::new(&context.config_dir), streams, words, *with_descriptions)
-        }
+        Action::Complete { words, with_descriptions } => complete(&context, words, *with_descriptions),
         Action::Run(words) => {
             #[cfg(unix)]
             plugin::stop_socket::watch(env, &context.stop);
@@ -149,12 +146,8 @@ fn print_failure(streams: &Streams, report: &Report) -> u8 {
 }
 
 /// Prints completions. If the store cannot be read there are none, because a shell cannot show an error.
-fn complete(
-    store: &impl DraftStore,
-    streams: &Streams,
-    words: &[String],
-    with_descriptions: bool,
-) -> Result<u8, CommandError> {
+fn complete(context: &Context, words: &[String], with_descriptions: bool) -> Result<u8, CommandError> {
+    let store = context.store();
     let names = || store.lists().unwrap_or_default().iter().map(ToString::to_string).collect();
     let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.load(&list).ok().flatten());
     let entries = |list: &str| {
@@ -168,7 +161,7 @@ fn complete(
     };
     let lookups = DraftLookups { names: &names, entries: &entries, platforms: &platforms };
     let result = completion::complete(words, with_descriptions, &lookups);
-    streams.note(result.stderr.trim_end());
-    streams.data(result.stdout.as_bytes())?;
+    context.streams.note(result.stderr.trim_end());
+    context.streams.data(result.stdout.as_bytes())?;
     Ok(result.exit_code)
 }

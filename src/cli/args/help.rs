@@ -55,13 +55,11 @@ impl Program<'_> {
         usage
     }
 
-    fn error(&self, verb: Option<&Command>, kind: ArgsErrorKind) -> ArgsError {
+    /// An error of a command, or of the program.
+    pub(super) fn error(&self, verb: Option<&Command>, kind: impl Into<ArgsErrorKind>) -> ArgsError {
+        let kind = kind.into();
         let suggestion = suggestion::find(self.root, verb, &kind);
         ArgsError { kind: Box::new(kind), path: self.command_path(verb), usage: Some(self.usage(verb)), suggestion }
-    }
-
-    pub(super) fn flag_error(&self, verb: Option<&Command>, flag: FlagError) -> ArgsError {
-        self.error(verb, flag.into())
     }
 
     pub(super) fn count_error(&self, verb: &Command, count: ArgumentCount) -> ArgsError {
@@ -73,11 +71,6 @@ impl Program<'_> {
     pub(super) fn unknown_command(&self, word: &str) -> ArgsError {
         let (program, name) = (self.first_word(), self.name.to_owned());
         self.error(None, ArgsErrorKind::UnknownCommand { program, name, word: word.to_owned() })
-    }
-
-    /// The error for an invalid value. All other errors were found before clap sees the arguments.
-    pub(super) fn value_error(&self, verb: &Command, error: &clap::Error) -> ArgsError {
-        self.error(Some(verb), invalid_value(verb, error))
     }
 
     /// `help [VERB]`.

@@ -137,11 +137,11 @@ fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliReq
         pflag::CommandSearch::NoCommand => return without_command(program, words),
     };
     let scanned = pflag::scan(&with_globals(verb), rest, wants_help);
-    let mut scanned = scanned.map_err(|flag| program.flag_error(Some(verb), flag))?;
+    let mut scanned = scanned.map_err(|flag| program.error(Some(verb), flag))?;
     let debug = scanned.is_on(DEBUG);
     let color = scanned.value(COLOR).map(possible_values::parse_color).transpose();
     [DEBUG, COLOR].iter().for_each(|flag| scanned.remove(flag));
-    let color = color.map_err(|flag| program.flag_error(Some(verb), flag))?;
+    let color = color.map_err(|flag| program.error(Some(verb), flag))?;
     if scanned.help {
         return Ok(CliRequest::Help { text: program.command_help(verb), requested: true });
     }
@@ -149,10 +149,12 @@ fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliReq
     if !count.permits(scanned.positionals.len()) {
         return Err(program.count_error(verb, count));
     }
-    rules::check_flags(verb, &scanned).map_err(|flag| program.flag_error(Some(verb), flag))?;
-    let matches = root.clone().try_get_matches_from(scanned.normal_form(verb));
+    rules::check_flags(verb, &scanned).map_err(|flag| program.error(Some(verb), flag))?;
+    let words = std::iter::once(verb.get_name().to_owned()).chain(scanned.normal_form(verb));
+    let matches = root.clone().try_get_matches_from(words);
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
-    let command = command.map_err(|error| program.value_error(verb, &error))?;
+    // All errors but invalid values were found before clap sees the arguments.
+    let command = command.map_err(|error| program.error(Some(verb), help::invalid_value(verb, &error)))?;
     Ok(CliRequest::Run { command: Box::new(command), debug, color })
 }
 
@@ -167,7 +169,7 @@ fn with_globals(verb: &clap::Command) -> clap::Command {
 
 /// The result if there is no command: an unknown flag, a request for help, an unknown word, or nothing.
 fn without_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let scanned = pflag::scan(program.root, words, false).map_err(|flag| program.flag_error(None, flag))?;
+    let scanned = pflag::scan(program.root, words, false).map_err(|flag| program.error(None, flag))?;
     match scanned.positionals.first() {
         _ if scanned.help => Ok(CliRequest::Help { text: program.overview(), requested: true }),
         Some(word) => Err(program.unknown_command(word)),

@@ -104,30 +104,25 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
 
 /// Splits the arguments of a command. `help` is whether help was requested before the command.
 pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) -> Result<Scanned, FlagError> {
-    Scanned { help, ..Scanned::default() }.read_arguments(command, arguments, FlagPosition::Anywhere)
+    Scanned { help, ..Scanned::default() }.read_arguments(command, arguments, false)
 }
 
 /// Splits off the flags at the start of `arguments`. The positional arguments begin with the first argument that is not
 /// a flag.
 pub(super) fn scan_leading_flags(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
-    Scanned::default().read_arguments(command, arguments, FlagPosition::BeforeWords)
+    Scanned::default().read_arguments(command, arguments, true)
 }
 
-/// Where flags may stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FlagPosition {
-    Anywhere,
-    BeforeWords,
-}
 /// The arguments that are not read yet.
 type Rest<'a> = std::slice::Iter<'a, String>;
 
 impl Scanned {
+    /// With `leading_only` the first positional argument ends the flags.
     fn read_arguments(
         mut self,
         command: &clap::Command,
         arguments: &[String],
-        flags: FlagPosition,
+        leading_only: bool,
     ) -> Result<Scanned, FlagError> {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -139,7 +134,7 @@ impl Scanned {
                 self.read_cluster(command, cluster, &mut arguments)?;
             } else {
                 self.positionals.push(argument.clone());
-                if flags == FlagPosition::BeforeWords {
+                if leading_only {
                     self.positionals.extend(arguments.by_ref().cloned());
                 }
             }
@@ -236,7 +231,7 @@ impl Scanned {
         Ok(())
     }
 
-    /// The normal form for clap: the command, its flags in one spelling, `--`, and its positional arguments.
+    /// The normal form for clap: the flags of a command in one spelling, `--`, and its positional arguments.
     pub(super) fn normal_form(mut self, verb: &clap::Command) -> Vec<String> {
         // Clap wants optional arguments last. A leading optional one is declared with the last index, so it moves
         // there.
@@ -245,8 +240,7 @@ impl Scanned {
         if begins_optional && self.positionals.len() == positionals {
             self.positionals.rotate_left(1);
         }
-        let mut normal = vec![verb.get_name().to_owned()];
-        normal.extend(self.flags());
+        let mut normal = self.flags();
         normal.push("--".to_owned());
         normal.extend(self.positionals);
         normal

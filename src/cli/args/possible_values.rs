@@ -84,12 +84,11 @@ impl InspectOutputParser {
         if typed.contains("{{") {
             return Template::parse(typed).map(InspectOutput::Template).map_err(|error| error.to_string());
         }
-        let formats = InspectFormat::value_variants();
-        let names = formats.iter().filter_map(ValueEnum::to_possible_value);
-        let names: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
-        let expected = || format!("must be one of {}, or a template like {{{{.Manifest.Digest}}}}", names.join(", "));
-        let found = names.iter().position(|name| name == typed).and_then(|index| formats.get(index));
-        found.map(|format| InspectOutput::Format(*format)).ok_or_else(expected)
+        InspectFormat::from_str(typed, false).map(InspectOutput::Format).map_err(|_| {
+            let formats = InspectFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+            format!("must be one of {}, or a template like {{{{.Manifest.Digest}}}}", names.join(", "))
+        })
     }
 }
 
@@ -135,15 +134,10 @@ pub enum Shell {
 
 /// The value of `--color`.
 pub(super) fn parse_color(typed: &str) -> Result<ColorChoice, FlagError> {
-    match typed {
-        "auto" => Ok(ColorChoice::Auto),
-        "always" => Ok(ColorChoice::Always),
-        "never" => Ok(ColorChoice::Never),
-        _ => {
-            let reason = "must be one of auto, always, never".to_owned();
-            Err(FlagError::Value { value: typed.to_owned(), flag: "--color".to_owned(), reason })
-        }
-    }
+    ColorChoice::from_str(typed, false).map_err(|_| {
+        let reason = "must be one of auto, always, never".to_owned();
+        FlagError::Value { value: typed.to_owned(), flag: "--color".to_owned(), reason }
+    })
 }
 
 /// A shell that completes this program.

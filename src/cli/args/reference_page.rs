@@ -26,7 +26,7 @@ fn whole_page(root: &Command) -> String {
         help::OVERVIEW
     );
     for (group, verbs) in help::groups(root) {
-        let rows = verbs.iter().map(|verb| [section_link(verb), escape(&help::about(verb))]);
+        let rows = verbs.iter().map(|verb| [format!("[{0}](#{0})", verb.get_name()), escape(&help::about(verb))]);
         table(&mut text, &format!("\n### {group}\n"), ["command", "what it does"], rows);
     }
     let title = "\n### Options before the command\n";
@@ -66,11 +66,6 @@ fn command_section(root: &Command, verb: &Command) -> String {
 /// Examples, as a block of code.
 fn example_block(examples: &str) -> String {
     examples.lines().map(|line| format!("    {}\n", line.replace("{name}", PROGRAM))).collect()
-}
-
-fn section_link(verb: &Command) -> String {
-    let name = verb.get_name();
-    format!("[{name}](#{name})")
 }
 
 /// Names as code, and what they mean.

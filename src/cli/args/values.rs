@@ -215,12 +215,8 @@ pub(super) fn media_type(typed: &str) -> Result<String, &'static str> {
 /// A repository, without a tag and without a digest.
 pub(super) fn repository(typed: &str) -> Result<Repository, String> {
     let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
-    let is_repository_only = Reference::is_repository_only(typed);
-    if is_repository_only {
-        Ok(reference.repository().clone())
-    } else {
-        Err("must have neither a tag nor a digest".to_owned())
-    }
+    let only = Reference::is_repository_only(typed).then(|| reference.repository().clone());
+    only.ok_or_else(|| "must have neither a tag nor a digest".to_owned())
 }
 
 /// Reads the name of a layout to write.

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli::args;
 use crate::cli::report::Report;
 use crate::core::shim;
-use crate::env::Env;
+use crate::env::{Env, lossy_strings};
 use crate::sanitize::io_error;
 
 /// The name by which the program is the shim.
@@ -44,10 +44,6 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
         }
     };
     Some(failure)
-}
-
-fn lossy_strings(words: &[OsString]) -> Vec<String> {
-    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Whether docker's arguments mean `docker manifest`, its help or its completion.

@@ -66,20 +66,18 @@ const MQUERY: &str = "mquery";
 pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
     let (program, words) =
         argv.split_first().map_or((String::new(), argv), |(path, words)| (program_name(path), words));
-    let standalone =
-        |action| Invocation { name: standalone_name(&program), config_dir: None, debug: false, color: None, action };
+    let is_docker = program == docker_shim::DOCKER;
+    let plugin_name = if is_docker { Some(docker_shim::MANIFEST) } else { program.strip_prefix("docker-") };
+    let names = ProgramNames { file_name: &program, plugin_name };
     match program.as_str() {
-        MANIFEST_TOOL => return Ok(standalone(Action::ManifestTool(words.to_vec()))),
-        MQUERY => return Ok(standalone(Action::Mquery(words.to_vec()))),
+        MANIFEST_TOOL => return Ok(names.invocation(false, Action::ManifestTool(words.to_vec()))),
+        MQUERY => return Ok(names.invocation(false, Action::Mquery(words.to_vec()))),
         _ => {}
     }
-    let is_docker = program == docker_shim::DOCKER;
     if !is_docker && words.first().is_some_and(|word| word == METADATA_COMMAND) {
-        return Ok(standalone(Action::Metadata));
+        return Ok(names.invocation(false, Action::Metadata));
     }
     let leading = args::leading_flags(&standalone_name(&program), words)?;
-    let word = if is_docker { Some(docker_shim::MANIFEST) } else { program.strip_prefix("docker-") };
-    let names = ProgramNames { file_name: &program, plugin_name: word };
     let mut invocation = match leading.rest.first().map(String::as_str) {
         Some(word @ ("__complete" | "__completeNoDesc")) => {
             return Ok(names.completion(&leading, word == "__complete"));

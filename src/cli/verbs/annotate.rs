@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
+use crate::core::image_source::ContentAccess;
 use crate::core::list_metadata::{self, AnnotationArg};
 use crate::core::lookup;
 use crate::model::{Draft, Entry};
@@ -28,7 +29,7 @@ fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &
         // `named_entry` found the entry, so there is a draft.
         let mut draft = existing.cloned().unwrap_or_else(|| Draft::new(list.clone()));
         draft.insert(entry);
-        Ok::<_, CommandError>(Some(draft))
+        Ok(draft)
     };
     apply_change(context, args, list, &mut change)?;
     if !changes_entry(&args.entry) {
@@ -39,7 +40,7 @@ fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &
 }
 
 /// From a draft, if there is one, to the draft that replaces it.
-type Change<'a> = dyn FnMut(Option<&Draft>) -> Result<Option<Draft>, CommandError> + 'a;
+type Change<'a> = dyn FnMut(Option<&Draft>) -> Result<Draft, CommandError> + 'a;
 
 /// Changes the draft, or with `--push` the published list.
 fn apply_change(
@@ -49,12 +50,11 @@ fn apply_change(
     change: &mut Change<'_>,
 ) -> Result<(), CommandError> {
     if args.push {
-        return direct_push::change_published(context, &args.network, &args.publish, list, |_, published| {
-            Ok(change(Some(published))?.unwrap_or_else(|| published.clone()))
-        });
+        let change = |_: ContentAccess<'_>, published: &Draft| change(Some(published));
+        return direct_push::change_published(context, &args.network, &args.publish, list, change);
     }
     let store = context.store_with_timeout(args.network.timeout)?;
-    store.change(list, &context.wait_notice(), change)?;
+    store.change(list, &context.wait_notice(), |existing| change(existing).map(Some))?;
     Ok(())
 }
 
@@ -92,7 +92,7 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
         if args.unset_subject || subject.is_some() {
             draft.subject.clone_from(&subject);
         }
-        Ok(Some(draft))
+        Ok(draft)
     })
 }
 

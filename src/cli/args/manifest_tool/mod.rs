@@ -183,10 +183,7 @@ fn parse_command(
             return Err(refused(FlagError::Needs { flag, needed }.into()));
         }
     }
-    let mut normal_form = scanned.flags();
-    normal_form.push("--".to_owned());
-    normal_form.append(&mut scanned.positionals);
-    typed_request(command, normal_form).map_err(|error| {
+    typed_request(command, scanned.normal_form(command)).map_err(|error| {
         refused(match invalid_value(command, &error) {
             ArgsErrorKind::Flag(flag) => flag.into(),
             other => ToolErrorKind::Word(other.to_string()),
