@@ -16,7 +16,7 @@ use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
 use crate::model::manifest::ImageFormat;
 use crate::model::{Entry, media_type};
-use crate::net::{Clock, tasks};
+use crate::net::Clock;
 use crate::reference::Repository;
 
 /// The largest file, in bytes.
@@ -101,7 +101,7 @@ impl Artifact {
             bar.done(&sent);
             Ok::<_, CommandError>(())
         };
-        let sent = tasks::run_parallel(registry.jobs(), &blobs, send).map_err(CommandError::combine);
+        let sent = CommandError::collect_parallel(registry.jobs(), &blobs, send);
         transfers.finish();
         sent?;
         if !registry.has_blob(repository, &Digest::from_bytes(EMPTY_CONFIG))? {

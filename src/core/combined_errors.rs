@@ -1,10 +1,11 @@
 //! Joins several errors and reports each cause once.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use crate::core::blob_error::BlobStep;
 use crate::core::error::CommandError;
-use crate::net::{RegistryError, RegistryErrorKind};
+use crate::net::{RegistryError, RegistryErrorKind, tasks};
 
 impl CommandError {
     /// Joins errors into one. A single error stays itself. `errors` is never empty. An error that concerns a whole
@@ -33,6 +34,15 @@ impl CommandError {
         }
         CommandError::fail_if_any(errors)?;
         Ok(values)
+    }
+
+    /// Runs `work` on the items in parallel, as [`tasks::run_parallel`]. All values, or all errors.
+    pub(crate) fn collect_parallel<T: Sync, R: Send>(
+        jobs: NonZeroUsize,
+        items: &[T],
+        work: impl Fn(&T) -> Result<R, CommandError> + Sync,
+    ) -> Result<Vec<R>, CommandError> {
+        tasks::run_parallel(jobs, items, work).map_err(CommandError::combine)
     }
 
     /// The kind, and the registry or repository, of an error that every other request there would get.

@@ -11,7 +11,6 @@ use std::num::NonZeroUsize;
 use crate::core::error::CommandError;
 use crate::core::limit_error::LimitError;
 use crate::core::limits::IndexBudget;
-use crate::net::tasks;
 
 /// Walks over indexes, one level at a time. `visit_level` gets the number of the level from 1 on and its items, and
 /// returns the items of the next level. `list` names the index that an item is from, and `count` is the number of its
@@ -73,8 +72,7 @@ impl IndexWalk<'_> {
             |_| 1,
             first,
             |depth, level| {
-                let fetched =
-                    tasks::run_parallel(self.jobs, &level, |item| fetch(item)).map_err(CommandError::combine)?;
+                let fetched = CommandError::collect_parallel(self.jobs, &level, |item| fetch(item))?;
                 let mut next = Vec::new();
                 for (item, fetched) in level.into_iter().zip(fetched) {
                     next.extend(visit(depth, item, fetched)?);

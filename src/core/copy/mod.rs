@@ -30,7 +30,7 @@ use crate::model;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
-use crate::net::{Clock, tasks};
+use crate::net::Clock;
 
 /// A copy: what is copied, from where, and to where.
 pub(crate) struct CopyRequest<'a> {
@@ -149,7 +149,7 @@ impl CopyRequest<'_> {
             let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&to_blob(content)) };
             has.map_err(CommandError::from)
         };
-        let has = tasks::run_parallel(self.registry.jobs(), &named, has).map_err(CommandError::combine)?;
+        let has = CommandError::collect_parallel(self.registry.jobs(), &named, has)?;
         Ok(!has.is_empty() && !has.contains(&false))
     }
 
@@ -175,7 +175,7 @@ impl CopyRequest<'_> {
     /// Counts the blobs that would be copied.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let has_blob = |blob: &Descriptor| self.sink.has_blob(&to_blob(blob)).map_err(CommandError::from);
-        let presence = tasks::run_parallel(self.registry.jobs(), blobs, has_blob).map_err(CommandError::combine)?;
+        let presence = CommandError::collect_parallel(self.registry.jobs(), blobs, has_blob)?;
         for (blob, has_blob) in blobs.iter().zip(presence) {
             if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
@@ -189,8 +189,7 @@ impl CopyRequest<'_> {
         blobs.sort_by_key(|blob| self.source.read_position(&blob.digest));
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
-        let sent =
-            tasks::run_parallel(jobs, &blobs, |blob| self.copy_blob(&*progress, blob)).map_err(CommandError::combine);
+        let sent = CommandError::collect_parallel(jobs, &blobs, |blob| self.copy_blob(&*progress, blob));
         progress.finish();
         for (blob, copied) in blobs.iter().zip(sent?) {
             match copied {
@@ -231,8 +230,7 @@ impl CopyRequest<'_> {
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            let put = tasks::run_parallel(self.registry.jobs(), &level, |walked| self.put_child(walked))
-                .map_err(CommandError::combine)?;
+            let put = CommandError::collect_parallel(self.registry.jobs(), &level, |walked| self.put_child(walked))?;
             listed.extend(put.into_iter().flatten());
         }
         let mut sent: Vec<&FetchedManifest> =

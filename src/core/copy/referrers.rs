@@ -21,7 +21,6 @@ use crate::digest::Digest;
 use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
-use crate::net::tasks;
 
 /// A referrer in the source.
 type SourceReferrer = FoundReferrer<()>;
@@ -59,8 +58,7 @@ pub(super) fn walk_and_find(
                 [&|| walk(request, top, half).map(|walk| drop(walked.set(walk))), &|| {
                     find_referrers(request, &subjects, half).map(|referrers| drop(found.set(referrers)))
                 }];
-            tasks::run_parallel(request.registry.jobs(), &searches, |search| search())
-                .map_err(CommandError::combine)?;
+            CommandError::collect_parallel(request.registry.jobs(), &searches, |search| search())?;
             (walked.into_inner().unwrap_or_default(), found.into_inner().unwrap_or_default())
         }
         _ => {
@@ -126,10 +124,10 @@ impl CopiedReferrers {
         let (skipped, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
             found.into_iter().partition(|referrer| skipped_subjects.contains(&referrer.digest));
         let mut copied = CopiedReferrers { found, skipped, ..CopiedReferrers::default() };
-        let presence = tasks::run_parallel(request.registry.jobs(), &copied.found, |referrer| {
+        let presence = CommandError::collect_parallel(request.registry.jobs(), &copied.found, |referrer| {
             copied.is_present(request, referrer)
-        });
-        for (referrer, (is_present, replaced)) in copied.found.iter().zip(presence.map_err(CommandError::combine)?) {
+        })?;
+        for (referrer, (is_present, replaced)) in copied.found.iter().zip(presence) {
             if is_present {
                 copied.present.insert(referrer.digest.clone());
             }
@@ -205,7 +203,7 @@ impl CopiedReferrers {
                 request.reporter.step(format_args!("published: {}", ReferrerOutcome::from_found(found)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let put = tasks::run_parallel(request.registry.jobs(), &wave, put).map_err(CommandError::combine)?;
+            let put = CommandError::collect_parallel(request.registry.jobs(), &wave, put)?;
             let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
             listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
         }

@@ -24,7 +24,6 @@ use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
 use crate::model::template::{TemplateData, TemplateManifest, TemplateNeeds};
 use crate::model::{DocumentError, json, media_type};
-use crate::net::tasks;
 use crate::platform::Platform;
 
 /// The largest statement of an attestation that is read, in bytes.
@@ -182,7 +181,7 @@ impl TemplateSource<'_> {
         let mut data = TemplateData { platforms: images.len(), ..TemplateData::new(self.name, manifest) };
         if self.needs.image {
             let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.fetch_config(image)?));
-            let configs = tasks::run_parallel(self.jobs, &images, config).map_err(CommandError::combine)?;
+            let configs = CommandError::collect_parallel(self.jobs, &images, config)?;
             data.images = configs.into_iter().filter_map(|(platform, config)| Some((platform, config?))).collect();
         }
         let mut statements = Vec::new();
@@ -196,7 +195,7 @@ impl TemplateSource<'_> {
         statements.retain(|(_, layer)| self.is_needed(layer));
         let read = AtomicU64::new(0);
         let predicate = |(_, layer): &(&String, Descriptor)| self.fetch_predicate(layer, &read);
-        let predicates = tasks::run_parallel(self.jobs, &statements, predicate).map_err(CommandError::combine)?;
+        let predicates = CommandError::collect_parallel(self.jobs, &statements, predicate)?;
         for ((platform, layer), predicate) in statements.into_iter().zip(predicates) {
             if is_provenance(&layer) {
                 data.provenance.entry(platform.clone()).or_insert(predicate);

@@ -16,7 +16,6 @@ use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::model::index::Index;
-use crate::net::tasks;
 use crate::reference::{Reference, Repository};
 
 /// A query to a registry.
@@ -48,8 +47,7 @@ pub(crate) fn preview<'p>(
     remote: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
-    let responses = tasks::run_parallel(registry.jobs(), &queries, |query| send(registry, plan, query))
-        .map_err(CommandError::combine)?;
+    let responses = CommandError::collect_parallel(registry.jobs(), &queries, |query| send(registry, plan, query))?;
     let mut missing: Vec<CommandError> = remote.missing_error(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for response in responses {

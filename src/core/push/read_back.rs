@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
-use crate::net::{RegistryErrorKind, tasks};
+use crate::net::RegistryErrorKind;
 
 /// A repository or a layout that was written to.
 pub(crate) struct ReadBack<'a> {
@@ -54,7 +54,7 @@ impl ReadBack<'_> {
             let why = format!("it serves {}, not {digest}", served.digest);
             Err(CommandError::ReadBackMismatch { content: self.shown(name), why })
         };
-        tasks::run_parallel(self.jobs, names, check).map_err(CommandError::combine).map(drop)
+        CommandError::collect_parallel(self.jobs, names, check).map(drop)
     }
 
     /// Checks these manifests, what they name, and their blobs. Blobs of foreign layers may be elsewhere. Returns the
@@ -80,7 +80,7 @@ impl ReadBack<'_> {
         // The outermost manifest may be among `manifests`, so there is one more level.
         let index_walk = IndexWalk { list: &self.source_name, jobs: self.jobs, levels: DEPTH_MAX + 1 };
         index_walk.run(manifests, Digest::clone, fetch, visit)?;
-        tasks::run_parallel(self.jobs, &blobs, |blob| self.check_blob(blob)).map_err(CommandError::combine)?;
+        CommandError::collect_parallel(self.jobs, &blobs, |blob| self.check_blob(blob))?;
         Ok((number, blobs.len()))
     }
 

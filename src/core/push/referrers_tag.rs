@@ -19,7 +19,6 @@ use crate::model::descriptor::Descriptor;
 use crate::model::index::EncodedManifest;
 use crate::model::{manifest, media_type, referrers};
 use crate::net::clock::Clock;
-use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Reference;
 use crate::sanitize;
@@ -116,7 +115,7 @@ pub(crate) fn update(
     clock: &dyn Clock,
     tags: &[ReferrersTag],
 ) -> Result<Vec<TagUpdate>, CommandError> {
-    tasks::run_parallel(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::combine)
+    CommandError::collect_parallel(registry.jobs(), tags, |tag| tag.update(registry, clock))
 }
 
 /// What a push would do to the referrers tags; empty if the registry has a referrers API.
@@ -127,8 +126,7 @@ pub(crate) fn preview(
     registry: &RegistryClient,
     tags: &[ReferrersTag],
 ) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
-    let previews =
-        tasks::run_parallel(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::combine)?;
+    let previews = CommandError::collect_parallel(registry.jobs(), tags, |tag| tag.preview(registry))?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
         match preview {

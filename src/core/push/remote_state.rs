@@ -180,7 +180,7 @@ fn state_error(mut errors: Vec<(bool, CommandError)>) -> CommandError {
 /// Failed requests.
 pub(crate) fn read_tags(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
     let reader = StateReader { registry, plan, is_dry_run: false };
-    tasks::run_parallel(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag)).map_err(CommandError::combine)
+    CommandError::collect_parallel(registry.jobs(), &plan.tags, |tag| reader.read_tag(tag))
 }
 
 /// A child to check.

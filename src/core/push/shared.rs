@@ -29,7 +29,6 @@ use crate::model::EntryKey;
 use crate::model::descriptor::Descriptor;
 use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
-use crate::net::tasks;
 use crate::reference::Reference;
 
 /// A shared draft that is published, and the entries that went into it.
@@ -96,7 +95,7 @@ pub(crate) fn publish(
 pub(crate) fn with_manifests(registry: &RegistryClient, mut draft: Draft) -> Result<Draft, CommandError> {
     let list = draft.reference.clone();
     let keyed: Vec<(&EntryKey, &Entry)> = draft.entries_by_key().iter().collect();
-    let fetched = tasks::run_parallel(registry.jobs(), &keyed, |(key, entry)| {
+    let fetched = CommandError::collect_parallel(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(image_format, fetched) => {
@@ -107,8 +106,7 @@ pub(crate) fn with_manifests(registry: &RegistryClient, mut draft: Draft) -> Res
             }
             FetchedContent::List(_) => Err(nested_index_error(&entry.reference)),
         }
-    });
-    let fetched = fetched.map_err(CommandError::combine)?;
+    })?;
     fetched.into_iter().for_each(|(key, entry)| draft.insert_with_key(key, entry));
     Ok(draft)
 }
@@ -189,7 +187,7 @@ fn missing_children(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<Ve
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children: Vec<&Descriptor> = children.filter(|child| seen.insert(child.digest.clone())).collect();
     let repository = plan.target.repository();
-    let is_missing = tasks::run_parallel(registry.jobs(), &children, |child| {
+    let is_missing = CommandError::collect_parallel(registry.jobs(), &children, |child| {
         match registry.child_media_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
             Ok(Some(served)) if ManifestKind::is_list(&served) => {
@@ -198,8 +196,7 @@ fn missing_children(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<Ve
             Ok(Some(_)) => Ok(false),
             Err(error) => Err(CommandError::from(error)),
         }
-    });
-    let is_missing = is_missing.map_err(CommandError::combine)?;
+    })?;
     let missing = children.into_iter().zip(is_missing).filter(|(_, is_missing)| *is_missing);
     Ok(missing.map(|(child, _)| child.clone()).collect())
 }

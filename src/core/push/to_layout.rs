@@ -143,7 +143,7 @@ impl LayoutPush<'_> {
         let blobs = plan.blobs.iter().map(|blob| (&blob.digest, blob.size));
         let needed: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
         let has = |blob: &Blob<'_>| sink.has_blob(blob).map_err(CommandError::from);
-        let found = tasks::run_parallel(self.context.registry.jobs(), &needed, has).map_err(CommandError::combine)?;
+        let found = CommandError::collect_parallel(self.context.registry.jobs(), &needed, has)?;
         let present = needed.iter().zip(found).filter(|(_, is_present)| *is_present);
         let mut present: BTreeSet<Digest> = present.map(|(blob, _)| blob.digest.clone()).collect();
         for put in plan.referrers() {
@@ -240,7 +240,7 @@ impl LayoutPush<'_> {
         sent?.into_iter().flatten().for_each(|bytes| copied.add(bytes));
         let listed = plan.manifests.iter().filter(|put| !put.is_referrer);
         let (indexes, images): (Vec<_>, Vec<_>) = listed.partition(|put| put.is_index);
-        tasks::run_parallel(jobs, &images, |put| self.put_manifest(&sink, put)).map_err(CommandError::combine)?;
+        CommandError::collect_parallel(jobs, &images, |put| self.put_manifest(&sink, put))?;
         // An index is written after its children.
         indexes.into_iter().try_for_each(|put| self.put_manifest(&sink, put))?;
         // What an index among the referrers names is before it.

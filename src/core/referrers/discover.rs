@@ -16,7 +16,6 @@ use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::model::{manifest, referrers};
-use crate::net::tasks;
 use crate::sync::lock;
 
 /// How deep referrers of referrers are followed.
@@ -170,8 +169,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for wave in [first, others] {
-            let found =
-                tasks::run_parallel(self.jobs, &wave, |query| self.send(query)).map_err(CommandError::combine)?;
+            let found = CommandError::collect_parallel(self.jobs, &wave, |query| self.send(query))?;
             listed.extend(found.into_iter().flatten());
         }
         Ok(listed)
@@ -271,7 +269,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             totals.add_bytes(&subject.digest, bytes)?;
             Ok(fetched)
         };
-        let fetched = tasks::run_parallel(self.jobs, &new_referrers, fetch).map_err(CommandError::combine)?;
+        let fetched = CommandError::collect_parallel(self.jobs, &new_referrers, fetch)?;
         let mut level = Vec::new();
         for (referrer, manifest) in new_referrers.into_iter().zip(fetched) {
             let (Some((subject, tags)), Some(manifest)) = (details_of.remove(&referrer), manifest) else { continue };

@@ -14,7 +14,6 @@ use crate::core::resolve::selection::{self, SelectedChild};
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
 use crate::model::{Draft, Entry};
-use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -82,7 +81,7 @@ impl ChildFetcher<'_> {
         let progress = self.progress;
         progress(FetchEvent::Queued(children.len()));
         let parents: &[Option<PlacedSource<'_>>] = sources;
-        let fetched = tasks::run_parallel(self.jobs, children, |child| match parents.get(child.source) {
+        let fetched = CommandError::collect_parallel(self.jobs, children, |child| match parents.get(child.source) {
             Some(Some(source)) => {
                 let fetched = self.fetch(child, source, budget);
                 progress(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));
@@ -92,9 +91,9 @@ impl ChildFetcher<'_> {
                 }
             }
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
-        });
+        })?;
         let mut next = Vec::new();
-        for (child, fetched) in children.iter().zip(fetched.map_err(CommandError::combine)?) {
+        for (child, fetched) in children.iter().zip(fetched) {
             let Some(Some((source, _))) = sources.get_mut(child.source) else { continue };
             match fetched {
                 ResolvedChild::Entries(entries, derived) => {

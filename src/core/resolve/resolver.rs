@@ -21,7 +21,6 @@ use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::index::Index;
 use crate::model::{Draft, Entry, EntryKey};
-use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
@@ -88,14 +87,14 @@ impl<'r> Resolver<'r> {
         // The concurrent task is the last one.
         let wave: Vec<Option<&SourceRequest<'_>>> =
             requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
-        let found = tasks::run_parallel(self.access.registry.jobs(), &wave, |request| match request {
+        let found = CommandError::collect_parallel(self.access.registry.jobs(), &wave, |request| match request {
             Some(request) => resolve_request(request),
             None => {
                 self.concurrent_task.inspect(|task| task());
                 Ok(None)
             }
         });
-        let mut sources = found.map_err(CommandError::combine)?;
+        let mut sources = found?;
         sources.truncate(requests.len());
         let images = sources.iter_mut().zip(requests).filter_map(|(source, request)| {
             let is_searched = request.filter.attestation_referrers;

@@ -12,7 +12,6 @@ use crate::drafts::registry::draft::images_with_entries;
 use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedEntryKey, SharedStoreError, StoredEntry};
 use crate::model::index::ListFormat;
 use crate::model::{Draft, Entry};
-use crate::net::tasks;
 
 /// An entry to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +80,5 @@ pub(crate) fn store(
         let put = || drafts.put(&new.entry).map_err(CommandError::from);
         lag.put(repository, &named.collect::<Vec<_>>(), &put)
     };
-    let stored = tasks::run_parallel(context.registry.jobs(), entries, put);
-    Ok((stored.map_err(CommandError::combine)?, warnings))
+    Ok((CommandError::collect_parallel(context.registry.jobs(), entries, put)?, warnings))
 }

@@ -12,7 +12,6 @@ use crate::digest::Digest;
 use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
-use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
@@ -72,10 +71,10 @@ pub(crate) fn served_by_list(
 ) -> Result<BTreeMap<String, bool>, CommandError> {
     let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
-    let descriptors =
-        tasks::run_parallel(context.registry.jobs(), &lists, |list| descriptors_of(context, repository, list));
-    let descriptors: BTreeMap<&str, Vec<Descriptor>> =
-        lists.iter().copied().zip(descriptors.map_err(CommandError::combine)?).collect();
+    let descriptors = CommandError::collect_parallel(context.registry.jobs(), &lists, |list| {
+        descriptors_of(context, repository, list)
+    })?;
+    let descriptors: BTreeMap<&str, Vec<Descriptor>> = lists.iter().copied().zip(descriptors).collect();
     let is_served = |found: &FoundEntry| {
         let descriptors = descriptors.get(found.entry.name.list.as_str());
         found

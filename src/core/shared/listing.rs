@@ -5,7 +5,6 @@ use crate::core::shared::collect::SharedDraftContext;
 use crate::drafts::registry::{
     EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
 };
-use crate::net::tasks;
 use crate::reference::Repository;
 
 /// A labelled entry. Other content of an entry's tag with the parts of the tag: an entry as a Docker manifest list,
@@ -25,11 +24,12 @@ pub(crate) fn entries(
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.belongs_to_list(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
-    let found = tasks::run_parallel(context.registry.jobs(), &tags, |(tag, _)| {
+    let found = CommandError::collect_parallel(context.registry.jobs(), &tags, |(tag, _)| {
         drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)
-    });
-    let found = tags.into_iter().zip(found.map_err(CommandError::combine)?);
-    Ok(found
+    })?;
+    Ok(tags
+        .into_iter()
+        .zip(found)
         .filter_map(|((_, parts), lookup)| match lookup {
             EntryLookup::Found(found) => Some(Ok(*found)),
             EntryLookup::Rejected(rejected) => Some(Err((rejected, parts))),

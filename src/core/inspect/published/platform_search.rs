@@ -15,7 +15,6 @@ use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::net::tasks;
 use crate::platform::Platform;
 
 /// Receives the images that match a platform, best first.
@@ -68,9 +67,10 @@ impl PublishedReader {
             |_| 1,
             deeper,
             |_, level| {
-                let children = tasks::run_parallel(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor));
+                let children =
+                    CommandError::collect_parallel(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor))?;
                 let deeper;
-                (found, deeper) = search(children.map_err(CommandError::combine)?.into_iter().flatten().collect());
+                (found, deeper) = search(children.into_iter().flatten().collect());
                 Ok(deeper)
             },
         )?;
