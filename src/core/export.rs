@@ -99,7 +99,7 @@ pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) 
         Some(list) => published_name(list),
         None => Reference::parse(LAYOUT_LIST_NAME)?,
     };
-    let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&list))?;
+    let index = fetched.decode_index(&list)?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
     let mut losses = LossWarnings { has_source: true, warnings: Vec::new() };
     losses.list(index.subject.as_ref());

@@ -19,7 +19,6 @@ use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::resolve::selection;
 use crate::digest::Digest;
 use crate::model::entry::attested;
-use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 
 /// A referrer in the source.
@@ -86,7 +85,7 @@ fn subjects_of_flat_index(
 ) -> Result<Option<Vec<Digest>>, CommandError> {
     let mut subjects = vec![top.digest.clone()];
     if ManifestKind::is_list(&top.media_type) {
-        let children = Index::decode(&top.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
+        let children = top.decode_index(&request.from)?.manifests;
         // A descriptor without a type may be an index.
         if children.iter().any(|child| ManifestKind::is_list(&child.media_type) || child.media_type.is_empty()) {
             return Ok(None);

@@ -15,7 +15,6 @@ use crate::core::resolve::selection::selects_descriptor;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
-use crate::model::index::Index;
 use crate::model::json;
 use crate::model::manifest::ManifestKind;
 use crate::model::spec::Attestations;
@@ -109,7 +108,7 @@ fn nested_indexes(
     let (mut budget, mut nested) = (IndexBudget::default(), BTreeMap::new());
     let mut indexes = |index: &FetchedManifest| {
         budget.add_bytes(&request.from, &index.bytes, 1)?;
-        let children = Index::decode(&index.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
+        let children = index.decode_index(&request.from)?.manifests;
         budget.count_descriptors(children.len(), || request.from.clone())?;
         let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));
         Ok::<_, CommandError>(indexes.map(|index| index.digest).collect::<Vec<_>>())

@@ -8,7 +8,6 @@ use crate::core::error::CommandError;
 use crate::core::index_walk::IndexWalk;
 use crate::core::limits::{DEPTH_MAX, IndexBudget};
 use crate::model::descriptor::Descriptor;
-use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 
 /// The manifests, the outermost first.
@@ -89,7 +88,7 @@ fn children(
     if !ManifestKind::is_list(&parent.media_type) {
         return Ok(Vec::new());
     }
-    let children = Index::decode(&parent.bytes).map_err(CommandError::invalid_document(&request.from))?.manifests;
+    let children = parent.decode_index(&request.from)?.manifests;
     budget.count_descriptors(children.len(), || request.from.clone())?;
     Ok(children)
 }

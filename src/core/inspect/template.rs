@@ -20,7 +20,6 @@ use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedCont
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
-use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
 use crate::model::template::{TemplateData, TemplateManifest, TemplateNeeds};
 use crate::model::{DocumentError, json, media_type};
@@ -114,8 +113,7 @@ impl TemplateSource<'_> {
         is_needed: impl Fn(&Descriptor) -> bool,
     ) -> Result<ListContent, CommandError> {
         let (budget, mut all) = (IndexBudget::default(), ListContent::default());
-        let mut level =
-            Index::decode(&list.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
+        let mut level = list.decode_index(self.image_source)?.manifests;
         level.retain(&is_needed);
         let index_walk = IndexWalk { list: self.image_source, jobs: self.jobs, levels: DEPTH_MAX };
         let visit = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
@@ -150,8 +148,7 @@ impl TemplateSource<'_> {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
                 budget.add_bytes(self.image_source, &fetched.bytes, 1)?;
-                let nested =
-                    Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(self.image_source))?.manifests;
+                let nested = fetched.decode_index(self.image_source)?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
             }
         };

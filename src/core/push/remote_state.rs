@@ -264,8 +264,7 @@ impl<'a> Descendants<'a> {
             }
             ChildPresence::Index(served) => {
                 let reference = self.plan.target.repository().at_digest(&descriptor.digest);
-                let descriptors =
-                    Index::decode(&served.bytes).map_err(CommandError::invalid_document(&reference))?.manifests;
+                let descriptors = served.decode_index(&reference)?.manifests;
                 self.present.insert(descriptor.digest);
                 self.add(descriptors)?;
             }

@@ -1,6 +1,7 @@
 //! Fetches manifests from registries and layouts, and the configurations that are needed to describe them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::content::registry::{Blob, FetchedManifest};
@@ -10,6 +11,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
+use crate::model::index::Index;
 use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::{DocumentError, json, media_type};
 use crate::net;
@@ -19,6 +21,16 @@ use crate::sync::lock;
 /// The largest configuration that is read, in bytes. Docker's engine has the same limit for manifests; real
 /// configurations have a few kilobytes.
 pub(crate) const CONFIG_CAP: u64 = 4 << 20;
+
+impl FetchedManifest {
+    /// The manifest as an index. `name` is its name in an error.
+    ///
+    /// # Errors
+    /// A manifest that is no index.
+    pub(crate) fn decode_index(&self, name: &dyn fmt::Display) -> Result<Index, CommandError> {
+        Index::decode(&self.bytes).map_err(CommandError::invalid_document(name))
+    }
+}
 
 /// What is under a name.
 pub(crate) enum FetchedContent {

@@ -98,8 +98,7 @@ impl PreviousDescriptors {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
         let image_source = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
         if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&image_source))? {
-            self.indexes
-                .insert(digest.clone(), Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&list))?);
+            self.indexes.insert(digest.clone(), fetched.decode_index(&list)?);
         }
         Ok(())
     }

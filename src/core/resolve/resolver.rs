@@ -19,7 +19,6 @@ pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest
 use crate::core::resolve::selection::remove_unselected;
 use crate::digest::Digest;
 use crate::location::Location;
-use crate::model::index::Index;
 use crate::model::{Draft, Entry, EntryKey};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
@@ -162,7 +161,7 @@ impl<'r> Resolver<'r> {
                 ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
             FetchedContent::List(fetched) => {
-                let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image_source))?;
+                let index = fetched.decode_index(&image_source)?;
                 if index.manifests.is_empty() {
                     return Err(CommandError::EmptyList(image_source.to_string()));
                 }
@@ -221,7 +220,7 @@ pub(crate) fn fetch_index(
     let FetchedContent::List(fetched) = fetch::manifest(image_source)? else {
         return Err(CommandError::NotAList(image_source.to_string()));
     };
-    let index = Some(Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image_source))?);
+    let index = Some(fetched.decode_index(&image_source)?);
     let digest = fetched.digest.clone();
     let Some(name) = image_source.reference_in(targets.first().copied()) else {
         return Err(CommandError::NotAList(image_source.to_string()));

@@ -92,9 +92,7 @@ fn descriptors_of(
 ) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&ImageSource::in_registry(context.registry, &reference)) {
-        Ok(FetchedContent::List(served)) => {
-            Ok(Index::decode(&served.bytes).map_err(CommandError::invalid_document(&reference))?.manifests)
-        }
+        Ok(FetchedContent::List(served)) => Ok(served.decode_index(&reference)?.manifests),
         Ok(FetchedContent::Image(..)) | Err(CommandError::NotServed { .. } | CommandError::NotAManifest { .. }) => {
             Ok(Vec::new())
         }

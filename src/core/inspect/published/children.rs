@@ -46,7 +46,7 @@ impl PublishedReader {
         fetched: &FetchedManifest,
         detail: Detail,
     ) -> Result<InspectNode, CommandError> {
-        let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(list))?;
+        let index = fetched.decode_index(list)?;
         let known = self.fetch_children(list, &index, detail)?;
         let mut remaining = DESCRIPTORS_MAX;
         let children = nodes(list, &index.manifests, &known, &mut remaining)?;
@@ -131,9 +131,7 @@ fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildC
     match fetch::manifest(&child) {
         Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
         Err(error) => Err(error),
-        Ok(FetchedContent::List(fetched)) => Ok(ChildContent::List(
-            Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&child))?.manifests,
-        )),
+        Ok(FetchedContent::List(fetched)) => Ok(ChildContent::List(fetched.decode_index(&child)?.manifests)),
         Ok(FetchedContent::Image(_, fetched)) => {
             let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&child))?;
             // An attestation has no platform.

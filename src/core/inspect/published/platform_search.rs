@@ -14,7 +14,6 @@ use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
-use crate::model::index::Index;
 use crate::platform::Platform;
 
 /// Receives the images that match a platform, best first.
@@ -34,9 +33,7 @@ impl PublishedReader {
         report_matches: &ReportMatches<'_>,
     ) -> Result<PublishedImage<'a>, CommandError> {
         let descriptors = match content {
-            PublishedContent::List(fetched) => {
-                Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(source))?.manifests
-            }
+            PublishedContent::List(fetched) => fetched.decode_index(source)?.manifests,
             PublishedContent::Image(image) => {
                 let platform = config_platform(source, &image.fetched.bytes)?;
                 if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
@@ -85,9 +82,7 @@ impl PublishedReader {
 fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
     match fetch::child(list, descriptor)? {
-        FetchedContent::List(fetched) => {
-            Ok(Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&source))?.manifests)
-        }
+        FetchedContent::List(fetched) => Ok(fetched.decode_index(&source)?.manifests),
         FetchedContent::Image(_, fetched) => {
             // A manifest without a platform needs no second look.
             let platform =

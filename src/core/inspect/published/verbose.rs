@@ -13,7 +13,6 @@ use crate::location::Location;
 use crate::model::DocumentError;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry_file::encode_fetched;
-use crate::model::index::Index;
 use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
@@ -53,9 +52,7 @@ impl PublishedReader {
             }
             FetchedContent::List(fetched) => {
                 fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
-                Index::decode(&fetched.bytes)
-                    .map(|index| VerboseChild::List(index.manifests))
-                    .map_err(CommandError::invalid_document(list))
+                Ok(VerboseChild::List(fetched.decode_index(list)?.manifests))
             }
         };
         let nested = |child: &VerboseChild| match child {
