@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::node_reader::canonical_key;
 use super::positions;
 use crate::location::InvalidLocation;
 use crate::suggest;
@@ -192,24 +193,19 @@ pub enum Suggestion {
 
 impl Suggestion {
     /// For an unknown key: the nearest known one, or the mapping that it belongs to.
-    pub(super) fn for_key(key: &str, known: &[(&'static str, &'static str)]) -> Suggestion {
+    pub(super) fn for_key(key: &str, known: &[&'static str]) -> Suggestion {
         // Some specs for manifest-tool have `version: 1809` in platforms. manifest-tool ignores it.
         if key == "version" {
             return Suggestion::FromImage;
         }
-        match (mapping_of_key(key), nearest(key, known.iter().map(|(written, _)| *written))) {
+        match (mapping_of_key(key), nearest(key, known.iter().copied())) {
             (_, Some(word)) => Suggestion::Nearest(word.to_owned()),
             (Some(mapping), None) => Suggestion::BelongsIn(mapping),
             // Each key once, by its canonical name.
-            (None, None) => Suggestion::OneOf(known.iter().map(|(_, canonical)| *canonical).fold(
-                Vec::new(),
-                |mut words, canonical| {
-                    if !words.contains(&canonical) {
-                        words.push(canonical);
-                    }
-                    words
-                },
-            )),
+            (None, None) => {
+                let is_canonical = |key: &&'static str| canonical_key(key) == *key;
+                Suggestion::OneOf(known.iter().copied().filter(is_canonical).collect())
+            }
         }
     }
 

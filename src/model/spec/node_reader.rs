@@ -8,10 +8,10 @@ use super::error::{LocatedError, SpecErrorKind, Suggestion};
 use super::yaml_tree::{NodeContent, NodeId, Tree};
 use super::{Dialect, variables};
 
-/// A kind of mapping: its name for messages, and its keys, each as a user may write it and with its canonical name.
+/// A kind of mapping: its name for messages, and its keys, as a user may write them.
 pub(super) struct MappingKind {
     pub(super) name: &'static str,
-    pub(super) keys: &'static [(&'static str, &'static str)],
+    pub(super) keys: &'static [&'static str],
 }
 
 /// The maximum size of a file after its aliases are resolved, in bytes: the lengths of all texts, and [`NODE_COST`] for
@@ -154,7 +154,9 @@ impl<'t> NodeReader<'t> {
         let mut members = Members::new();
         let mut first: HashMap<&str, (&str, usize)> = HashMap::new();
         for (key, range, value) in self.pairs(id, mapping.name)? {
-            let Some((_, canonical_key)) = mapping.keys.iter().find(|(written, _)| *written == key) else {
+            let Some(canonical_key) =
+                mapping.keys.iter().find(|known| **known == key).map(|known| canonical_key(known))
+            else {
                 self.report_unknown_key(key, range, mapping)?;
                 continue;
             };
@@ -252,6 +254,16 @@ impl<'t> NodeReader<'t> {
 
     pub(super) fn error_at(&self, id: NodeId, kind: SpecErrorKind) -> LocatedError {
         LocatedError { range: self.tree.node(id).range.clone(), kind }
+    }
+}
+
+/// The name of a key that a user may write in several ways.
+pub(super) fn canonical_key(key: &'static str) -> &'static str {
+    match key {
+        "images" => "image",
+        "osversion" | "osVersion" | "os_version" => "os.version",
+        "osfeatures" | "osFeatures" | "os_features" => "os.features",
+        _ => key,
     }
 }
 

@@ -12,14 +12,6 @@ use crate::platform::{
 /// The operating system and the architecture that BuildKit states for an attestation.
 const UNKNOWN: &str = "unknown";
 
-/// The field of a platform that an error is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PlatformField {
-    Os,
-    Architecture,
-    Variant,
-}
-
 /// A platform as text that [`Platform::parse`] reads, including its features.
 pub(super) fn format_platform(platform: &Platform) -> String {
     if platform.os_features.is_empty() {
@@ -73,7 +65,7 @@ fn is_variant(architecture: &str, variant: &str) -> bool {
 }
 
 /// Checks that the fields of a platform are known. Empty fields are not checked.
-pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (PlatformField, SpecErrorKind)> {
+pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (&'static str, SpecErrorKind)> {
     let Platform { os, architecture, variant, .. } = platform;
     let unknown = |noun: &'static str, text: &str, known: &[&'static str]| {
         let suggestion = Suggestion::for_word(text, known);
@@ -84,20 +76,20 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (PlatformF
     }
     let systems: Vec<&str> = known_operating_systems().collect();
     if !os.is_empty() && !systems.contains(&os.as_str()) {
-        return Err((PlatformField::Os, unknown("operating system", os, &systems)));
+        return Err(("os", unknown("operating system", os, &systems)));
     }
     let architectures = known_architectures(None);
     if !architecture.is_empty() && !architectures.contains(&architecture.as_str()) {
-        return Err((PlatformField::Architecture, unknown("architecture", architecture, &architectures)));
+        return Err(("architecture", unknown("architecture", architecture, &architectures)));
     }
     if !os.is_empty() && !architecture.is_empty() && !platform.is_known() {
         let suggestion = Suggestion::OneOf(known_architectures(Some(os)));
         let kind = SpecErrorKind::UnknownPlatform { os: os.clone(), architecture: architecture.clone(), suggestion };
-        return Err((PlatformField::Architecture, kind));
+        return Err(("architecture", kind));
     }
     let is_known = variant.is_empty() || (is_platform_component(variant) && is_variant(architecture, variant));
     if !is_known {
-        return Err((PlatformField::Variant, unknown("variant", variant, &variants(architecture))));
+        return Err(("variant", unknown("variant", variant, &variants(architecture))));
     }
     Ok(())
 }

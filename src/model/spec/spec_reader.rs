@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{LocatedError, SpecErrorKind, Suggestion};
 use super::node_reader::{MappingKind, NodeReader};
-use super::platform::{self, PlatformField};
+use super::platform;
 use super::yaml_tree::{NodeContent, NodeId, Tree};
 use super::{Attestations, Dialect, EmptyFields, Spec, SpecEntry, SpecFrom, Target};
 use crate::location::{InvalidLocation, Location};
@@ -16,51 +16,41 @@ use crate::reference::{Reference, ReferenceError, Repository, is_tag};
 pub(super) const SPEC: MappingKind = MappingKind {
     name: "a spec",
     keys: &[
-        ("image", "image"),
-        ("images", "image"),
-        ("tags", "tags"),
-        ("source", "source"),
-        ("annotations", "annotations"),
-        ("artifactType", "artifactType"),
-        ("type", "type"),
-        ("attestations", "attestations"),
-        ("require", "require"),
-        ("manifests", "manifests"),
-        ("from", "from"),
+        "image",
+        "images",
+        "tags",
+        "source",
+        "annotations",
+        "artifactType",
+        "type",
+        "attestations",
+        "require",
+        "manifests",
+        "from",
     ],
 };
 
-pub(super) const FROM: MappingKind = MappingKind {
-    name: "an item of `from`",
-    keys: &[("path", "path"), ("target", "target"), ("repository", "repository")],
-};
+pub(super) const FROM: MappingKind = MappingKind { name: "an item of `from`", keys: &["path", "target", "repository"] };
 
-pub(super) const ENTRY: MappingKind = MappingKind {
-    name: "an entry of `manifests`",
-    keys: &[
-        ("image", "image"),
-        ("platform", "platform"),
-        ("annotations", "annotations"),
-        ("artifactType", "artifactType"),
-    ],
-};
+pub(super) const ENTRY: MappingKind =
+    MappingKind { name: "an entry of `manifests`", keys: &["image", "platform", "annotations", "artifactType"] };
 
 pub(super) const PLATFORM: MappingKind = MappingKind {
     name: "`platform`",
     keys: &[
-        ("architecture", "architecture"),
-        ("os", "os"),
-        ("variant", "variant"),
-        ("osversion", "os.version"),
-        ("os.version", "os.version"),
-        ("osVersion", "os.version"),
-        ("os_version", "os.version"),
-        ("osfeatures", "os.features"),
-        ("os.features", "os.features"),
-        ("osFeatures", "os.features"),
-        ("os_features", "os.features"),
-        ("features", "features"),
-        ("force", "force"),
+        "architecture",
+        "os",
+        "variant",
+        "osversion",
+        "os.version",
+        "osVersion",
+        "os_version",
+        "osfeatures",
+        "os.features",
+        "osFeatures",
+        "os_features",
+        "features",
+        "force",
     ],
 };
 
@@ -196,14 +186,8 @@ impl NodeReader<'_> {
             return Ok(((platform != Platform::default()).then_some(platform), EmptyFields::default(), true));
         }
         let platform = platform::canonical(platform);
-        platform::check(&platform, "`platform`").map_err(|(field, kind)| {
-            let key = match field {
-                PlatformField::Os => "os",
-                PlatformField::Architecture => "architecture",
-                PlatformField::Variant => "variant",
-            };
-            self.error_at(members.get(key).copied().unwrap_or(id), kind)
-        })?;
+        platform::check(&platform, "`platform`")
+            .map_err(|(key, kind)| self.error_at(members.get(key).copied().unwrap_or(id), kind))?;
         if let Some(id) = members.get("os.version") {
             self.check_os_version(*id, &platform);
         }
