@@ -121,6 +121,12 @@ fn is_encoded_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'_' | b'-')
 }
 
+impl serde::Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::digest::Digest;
@@ -18,7 +18,6 @@ pub struct Descriptor {
     /// The content's media type; empty if the document lacks it.
     pub media_type: String,
     /// The content's digest.
-    #[serde(serialize_with = "serialize_digest")]
     pub digest: Digest,
     /// The content's size in bytes.
     pub size: u64,
@@ -37,10 +36,6 @@ pub struct Descriptor {
     /// The artifact type of the content.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub artifact_type: String,
-}
-
-pub(super) fn serialize_digest<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(digest.as_str())
 }
 
 impl Descriptor {

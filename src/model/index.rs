@@ -167,7 +167,6 @@ struct ListDescriptorMembers {
     #[serde(skip_serializing_if = "String::is_empty")]
     media_type: String,
     size: u64,
-    #[serde(serialize_with = "descriptor::serialize_digest")]
     digest: Digest,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     urls: Vec<String>,

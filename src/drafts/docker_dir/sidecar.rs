@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
@@ -34,10 +34,9 @@ const FORMAT_1: u64 = 1;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Sidecar {
     pub(super) format: u64,
-    #[serde(serialize_with = "serialize_reference")]
     pub(super) list: Reference,
     directory: String,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_digest")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     remote_digest: Option<Digest>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
@@ -50,16 +49,6 @@ pub(super) struct Sidecar {
     /// The draft id, which the entries have too; empty for format 1.
     #[serde(rename = "mark", skip_serializing_if = "String::is_empty")]
     pub(super) draft_id: String,
-}
-
-fn serialize_reference<S: Serializer>(list: &Reference, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(list)
-}
-
-// serde passes a reference.
-#[allow(clippy::ref_option)]
-fn serialize_digest<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
-    digest.as_ref().map(Digest::as_str).serialize(serializer)
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::digest::Digest;
@@ -20,36 +20,14 @@ use crate::reference::Reference;
 /// The members of format 3. They name entries by their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct SidecarV3 {
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_source")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceIndex>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     order: Vec<String>,
-    #[serde(
-        rename = "carried",
-        skip_serializing_if = "Vec::is_empty",
-        serialize_with = "serialize_opaque_descriptors"
-    )]
+    #[serde(rename = "carried", skip_serializing_if = "Vec::is_empty")]
     opaque_descriptors: Vec<OpaqueDescriptor>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     platforms: BTreeMap<String, Platform>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SourceMember<'a> {
-    media_type: &'a str,
-    digest: &'a str,
-    raw: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    nested: Vec<SourceMember<'a>>,
-}
-
-#[derive(Serialize)]
-struct OpaqueDescriptorMember<'a> {
-    descriptor: &'a Value,
-    source: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<String>,
 }
 
 impl SidecarV3 {
@@ -97,29 +75,6 @@ impl SidecarV3 {
                 .collect::<Result<_, _>>()?,
             platforms,
         })
-    }
-}
-
-// serde passes a reference.
-#[allow(clippy::ref_option)]
-fn serialize_source<S: Serializer>(source: &Option<SourceIndex>, serializer: S) -> Result<S::Ok, S::Error> {
-    source.as_ref().map(source_member).serialize(serializer)
-}
-
-fn serialize_opaque_descriptors<S: Serializer>(opaque: &[OpaqueDescriptor], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(opaque.iter().map(|opaque| OpaqueDescriptorMember {
-        descriptor: &opaque.json,
-        source: opaque.source.to_string(),
-        raw: opaque.raw.as_ref().map(|raw| STANDARD.encode(raw)),
-    }))
-}
-
-fn source_member(source: &SourceIndex) -> SourceMember<'_> {
-    SourceMember {
-        media_type: &source.media_type,
-        digest: source.digest.as_str(),
-        raw: STANDARD.encode(&source.raw),
-        nested: source.nested.iter().map(source_member).collect(),
     }
 }
 
