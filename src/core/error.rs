@@ -7,7 +7,7 @@ use crate::content::LayoutError;
 use crate::core::blob_error::BlobError;
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, incomplete, join_lines, response_text};
 use crate::core::file_error::FileError;
-use crate::core::limit_error::LimitError;
+use crate::core::limits::LimitError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
 use crate::core::shared_draft_error::SharedDraftError;

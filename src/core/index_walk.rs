@@ -9,8 +9,7 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
-use crate::core::limit_error::LimitError;
-use crate::core::limits::IndexBudget;
+use crate::core::limits::{IndexBudget, LimitError};
 
 /// Walks over indexes, one level at a time. `visit_level` gets the number of the level from 1 on and its items, and
 /// returns the items of the next level. `list` names the index that an item is from, and `count` is the number of its

@@ -4,7 +4,6 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::limit_error::LimitError;
 use crate::drafts::docker_dir;
 
 /// The maximum depth of nested indexes.
@@ -16,6 +15,35 @@ pub(crate) const ORDERED_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
 pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
+
+/// A list that exceeds a limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Nested indexes beyond the maximum depth.
+    #[error("{list} has indexes nested more than {max} deep")]
+    Depth {
+        /// The outermost list.
+        list: String,
+        /// The maximum depth.
+        max: usize,
+    },
+    /// More manifests in indexes than the maximum.
+    #[error("{list} brings the manifests taken out of indexes to more than {max}")]
+    Descriptors {
+        /// The list that exceeded it.
+        list: String,
+        /// The maximum number.
+        max: usize,
+    },
+    /// More bytes of manifests in indexes than the maximum.
+    #[error("{list} brings the manifests taken out of indexes to more than {max} bytes")]
+    Bytes {
+        /// The list that exceeded it.
+        list: String,
+        /// The maximum in bytes.
+        max: u64,
+    },
+}
 
 /// Counts what a command takes from indexes, against the limits.
 #[derive(Debug, Default)]

@@ -20,7 +20,6 @@ pub(crate) mod image_source;
 pub(crate) mod index_walk;
 pub mod inspect;
 pub(crate) mod layouts;
-pub mod limit_error;
 pub mod limits;
 pub mod list_conflict;
 pub mod list_metadata;

@@ -15,7 +15,6 @@ use crate::content::oci_layout::directory_writer::{LAYOUT_VERSION, copy_verified
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
 use crate::content::oci_layout::{
     DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutReference, LockWait,
@@ -105,15 +104,19 @@ impl LayoutWriter for ArchiveWriter {
         written
     }
 
-    fn write_index_json(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), LayoutError> {
+    fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        self.existing.as_ref().map_or(Ok(None), |existing| existing.files.read(&blob_path(digest), DOCUMENT_MAX))
+    }
+
+    fn write_index_json(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), ContentError> {
+        let mut index = self.existing.as_ref().map_or_else(LayoutIndex::new, |existing| existing.index.clone());
+        change(&mut index)?;
         let mut slot = lock(&self.archive);
         let archive = self.new_archive(&mut slot)?;
-        let mut index = self.existing.as_ref().map_or_else(LayoutIndex::new, |existing| existing.index.clone());
-        change(&mut index, &mut ArchiveManifests { existing: self.existing.as_ref(), archive })?;
         archive.write_member(INDEX_FILE, &index.encode().map_err(LayoutError::document(&self.path, INDEX_FILE))?)?;
         archive.write_member(LAYOUT_FILE, LAYOUT_VERSION)?;
         match slot.take() {
-            Some(archive) => archive.replace(&self.path, self.identity.as_ref()),
+            Some(archive) => Ok(archive.replace(&self.path, self.identity.as_ref())?),
             None => Ok(()),
         }
     }
@@ -156,28 +159,6 @@ impl FileIdentity {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LayoutError::io("look at", path)(error)),
         }
-    }
-}
-
-/// The manifests of the old archive, and the new one.
-struct ArchiveManifests<'a> {
-    existing: Option<&'a Layout>,
-    archive: &'a mut NewArchive,
-}
-
-impl ManifestStore for ArchiveManifests<'_> {
-    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
-        self.existing.map_or(Ok(None), |existing| existing.files.read(&blob_path(digest), DOCUMENT_MAX))
-    }
-
-    fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
-        let name = blob_path(digest);
-        if self.archive.written.contains(&name) {
-            return Ok(());
-        }
-        self.archive.write_member(&name, bytes)?;
-        self.archive.written.insert(name);
-        Ok(())
     }
 }
 

@@ -12,7 +12,6 @@ use crate::content::oci_layout::files::{LayoutFiles, blob_path, open_in};
 use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::reader::{check_version, decode_index};
-use crate::content::oci_layout::referrers::ManifestStore;
 use crate::content::oci_layout::staged_file::StagedFile;
 use crate::content::oci_layout::{
     DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutReference, LockWait,
@@ -93,13 +92,17 @@ impl LayoutWriter for DirectoryWriter {
         Ok(written)
     }
 
-    fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError> {
+    fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        LayoutFiles::Directory(self.root.clone()).read(&blob_path(digest), DOCUMENT_MAX)
+    }
+
+    fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), ContentError> {
         self.create_folder(&self.root)?;
         let lock = lock_wait.lock(&self.root.join(LOCK_FILE))?;
         let files = LayoutFiles::Directory(self.root.clone());
         let before = files.read(INDEX_FILE, DOCUMENT_MAX)?;
         let mut index = before.as_ref().map_or(Ok(LayoutIndex::new()), |bytes| decode_index(&files, bytes))?;
-        change(&mut index, &mut DirectoryManifests(self))?;
+        change(&mut index)?;
         let bytes = index.encode().map_err(LayoutError::document(&self.root, INDEX_FILE))?;
         if open_in(&self.root, LAYOUT_FILE)?.is_none() {
             self.replace_file(LAYOUT_FILE, LAYOUT_VERSION)?;
@@ -147,19 +150,6 @@ impl DirectoryWriter {
 /// Whether a layout may have a file of this name before its first image is complete.
 fn is_unfinished_layout_file(name: &OsStr) -> bool {
     name == BLOBS_FOLDER || name == LOCK_FILE || name.to_str().is_some_and(|name| name.starts_with(STAGED_PREFIX))
-}
-
-/// The manifests of the directory, under the lock.
-struct DirectoryManifests<'a>(&'a DirectoryWriter);
-
-impl ManifestStore for DirectoryManifests<'_> {
-    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
-        LayoutFiles::Directory(self.0.root.clone()).read(&blob_path(digest), DOCUMENT_MAX)
-    }
-
-    fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
-        self.0.replace_file(&blob_path(digest), bytes)
-    }
 }
 
 /// Reads a blob to its end and verifies it. Returns its size, in bytes.

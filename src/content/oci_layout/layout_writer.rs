@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::{IndexChange, Layout, LockWait};
 use crate::content::registry::{Blob, BlobReader};
+use crate::digest::Digest;
 
 /// Writes the blobs and the `index.json` of a layout.
 pub(super) trait LayoutWriter: Sync {
@@ -25,6 +26,9 @@ pub(super) trait LayoutWriter: Sync {
         progress: &dyn Fn(u64),
     ) -> Result<u64, ContentError>;
 
+    /// The bytes of a manifest as they are now, unverified; `None` if it is not there.
+    fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
+
     /// Applies a change to the current `index.json` and writes it.
-    fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError>;
+    fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), ContentError>;
 }

@@ -25,9 +25,8 @@ pub use lock::LockWait;
 pub use reader::Layout;
 pub use sink::LayoutSink;
 
-use crate::content::error::LayoutError;
+use crate::content::error::ContentError;
 use crate::content::oci_layout::index_document::LayoutIndex;
-use crate::content::oci_layout::referrers::ManifestStore;
 
 /// The maximum size of a manifest and of `index.json`, in bytes: that of registries.
 const DOCUMENT_MAX: u64 = 4 << 20;
@@ -37,4 +36,4 @@ const INDEX_FILE: &str = "index.json";
 const LAYOUT_FILE: &str = "oci-layout";
 
 /// A change of `index.json`.
-type IndexChange<'a> = dyn Fn(&mut LayoutIndex, &mut dyn ManifestStore) -> Result<(), LayoutError> + 'a;
+type IndexChange<'a> = dyn Fn(&mut LayoutIndex) -> Result<(), ContentError> + 'a;

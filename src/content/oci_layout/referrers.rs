@@ -10,10 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::access::Referrer;
-use crate::content::error::LayoutError;
+use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::layout_writer::LayoutWriter;
+use crate::content::oci_layout::sink::MemoryBlob;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, Layout};
+use crate::content::registry::Blob;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -70,15 +73,6 @@ impl Layout {
     }
 }
 
-/// The manifests of a layout, while its `index.json` changes.
-pub(super) trait ManifestStore {
-    /// The bytes of a manifest, unverified; `None` if it is not there.
-    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
-
-    /// Adds a manifest.
-    fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError>;
-}
-
 /// Referrers whose manifests were written and that `index.json` does not list yet.
 #[derive(Default)]
 pub(super) struct UnlistedReferrers {
@@ -108,17 +102,12 @@ impl UnlistedReferrers {
     }
 
     /// Lists them.
-    pub(super) fn add_to_index(
-        &self,
-        path: &std::path::Path,
-        index: &mut LayoutIndex,
-        manifests: &mut dyn ManifestStore,
-    ) -> Result<(), LayoutError> {
+    pub(super) fn add_to_index(&self, index: &mut LayoutIndex, writer: &dyn LayoutWriter) -> Result<(), ContentError> {
         for (tag, entries) in &self.by_tag {
             let member = format!("{tag} of {INDEX_FILE}");
-            let failed = LayoutError::document(path, &member);
+            let failed = LayoutError::document(writer.path(), &member);
             let before = index.with_ref_name(tag).first().map(|entry| entry.digest.clone());
-            let before = before.map_or(Ok(None), |digest| manifests.read(&digest))?;
+            let before = before.map_or(Ok(None), |digest| writer.read_manifest(&digest))?;
             let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed_digests).map_err(&failed)?;
             let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
             let new: Vec<Descriptor> = entries.iter().filter(is_new).cloned().collect();
@@ -128,11 +117,13 @@ impl UnlistedReferrers {
             let bytes = referrers::append(before.as_deref(), &new).map_err(failed)?;
             if bytes.len() as u64 > DOCUMENT_MAX {
                 let why = format!("the list of referrers {tag} in it would be over 4 MiB");
-                return Err(LayoutError::not_a_layout(path, why));
+                return Err(LayoutError::not_a_layout(writer.path(), why).into());
             }
             let digest = Digest::from_bytes(&bytes);
-            manifests.write(&digest, &bytes)?;
-            index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
+            let size = bytes.len() as u64;
+            let blob = Blob { digest: &digest, size: Some(size) };
+            writer.write_blob(&blob, &mut MemoryBlob(&bytes), &|_| ())?;
+            index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, size);
         }
         for (tag, manifest) in &self.tagged {
             index.set_entry(Some(tag), &manifest.media_type, &manifest.digest, manifest.size);

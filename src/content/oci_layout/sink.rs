@@ -9,7 +9,7 @@ use crate::content::oci_layout::archive_writer::ArchiveWriter;
 use crate::content::oci_layout::directory_writer::DirectoryWriter;
 use crate::content::oci_layout::index_document::LayoutIndex;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::referrers::{ManifestStore, UnlistedReferrers};
+use crate::content::oci_layout::referrers::UnlistedReferrers;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
 use crate::digest::Digest;
@@ -55,12 +55,12 @@ impl<'a> LayoutSink<'a> {
     /// Changes `index.json`, and lists the referrers that were written.
     fn update_index(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
         let unlisted = std::mem::take(&mut *lock(&self.unlisted));
-        let change = |index: &mut LayoutIndex, manifests: &mut dyn ManifestStore| {
-            unlisted.add_to_index(self.writer.path(), index, manifests)?;
+        let change = |index: &mut LayoutIndex| {
+            unlisted.add_to_index(index, &*self.writer)?;
             change(index);
             Ok(())
         };
-        Ok(self.writer.write_index_json(&change, self.lock_wait)?)
+        self.writer.write_index_json(&change, self.lock_wait)
     }
 }
 
@@ -150,7 +150,7 @@ impl ContentSink for LayoutSink<'_> {
 }
 
 /// Bytes that are in memory, as a blob.
-pub(super) struct MemoryBlob<'a>(&'a [u8]);
+pub(super) struct MemoryBlob<'a>(pub(super) &'a [u8]);
 
 impl BlobReader for MemoryBlob<'_> {
     fn length(&self) -> Option<u64> {

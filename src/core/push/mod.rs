@@ -6,7 +6,6 @@ pub mod execute;
 pub mod index_diff;
 pub mod options;
 pub mod outcome;
-pub mod overwritten;
 pub mod plan;
 pub mod publish;
 pub(crate) mod read_back;

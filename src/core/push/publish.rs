@@ -8,11 +8,11 @@ use crate::content::registry::ConnectionForecast;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
+use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, SentContent};
-use crate::core::push::overwritten::overwritten_warning;
 use crate::core::push::plan::PushPlan;
-use crate::core::push::remote_state::RemoteState;
+use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::tag_precondition::TagPrecondition;
 use crate::core::push::verify;
@@ -174,4 +174,19 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: true });
     }
+}
+
+/// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
+fn overwritten_warning(draft: &Draft, plan: &PushPlan<'_>, remote: &RemoteState) -> Option<String> {
+    let known = draft.remote_digest.as_ref()?;
+    let own_tag = remote.own_tag(plan).filter(|(_, state)| **state != TagState::Different(known.clone()));
+    let Some((tag, TagState::Different(digest))) = own_tag else {
+        return None;
+    };
+    let after = plan.index().ok()?;
+    let removed = index_diff::compare(remote.index().as_ref(), &after).removed;
+    let removed: Vec<String> = removed.into_iter().map(|entries| entries.platform).collect();
+    let without =
+        if removed.is_empty() { String::new() } else { format!("; this list is without {}", removed.join(", ")) };
+    Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
 }

@@ -86,11 +86,13 @@ pub enum EntryError {
 }
 
 /// Why an image of a draft cannot have an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryCreationError {
     /// Its platform is not known.
+    #[error("{0} has no platform that an entry could be named after")]
     NoPlatform(String),
     /// Another image has the same key.
+    #[error("{key} would have two entries: {first} and {other}")]
     SameKey {
         /// The key.
         key: SharedEntryKey,

@@ -89,7 +89,7 @@ pub enum SharedStoreError {
         source: Box<RegistryError>,
     },
     /// An image that cannot have an entry.
-    #[error("{}", crate::drafts::registry::store::entry_creation_message(.0))]
+    #[error(transparent)]
     EntryCreation(EntryCreationError),
     /// Any other failed request.
     #[error(transparent)]
@@ -122,16 +122,6 @@ impl Deletion {
             Deletion::Deleted | Deletion::AlreadyGone => None,
             Deletion::Refused(reason) => Some(reason),
             Deletion::NotAttempted(reason) => Some(reason),
-        }
-    }
-}
-
-/// The message about an image that cannot have an entry.
-fn entry_creation_message(error: &EntryCreationError) -> String {
-    match error {
-        EntryCreationError::NoPlatform(image) => format!("{image} has no platform that an entry could be named after"),
-        EntryCreationError::SameKey { key, first, other } => {
-            format!("{key} would have two entries: {first} and {other}")
         }
     }
 }
