@@ -143,7 +143,7 @@ fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
 /// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image's own platform may have
 /// more fields.
 fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
-    let platform = descriptor.platform.clone().filter(|_| descriptor.has_platform());
+    let platform = descriptor.stated_platform().cloned();
     let force = platform.as_ref().is_some_and(spec::needs_force);
     let explicitly_empty = match &platform {
         Some(platform) if is_listed && !force => empty_fields(platform),

@@ -183,7 +183,7 @@ impl Listing {
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
             media_type: descriptor.media_type.clone(),
-            platform: platform(descriptor),
+            platform: descriptor.stated_platform().map(ToString::to_string),
             artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
             tags: location.tag().map(str::to_owned).into_iter().collect(),
@@ -232,7 +232,7 @@ impl EntryListing {
     /// One entry of a list.
     pub(crate) fn from_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
         EntryListing {
-            platform: platform(descriptor),
+            platform: descriptor.stated_platform().map(ToString::to_string),
             parts: PlatformListing::from_descriptor(descriptor),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
@@ -264,8 +264,4 @@ impl BlobListing {
             annotations: blob.annotations.clone(),
         }
     }
-}
-
-fn platform(descriptor: &Descriptor) -> Option<String> {
-    descriptor.platform.as_ref().filter(|_| descriptor.has_platform()).map(ToString::to_string)
 }

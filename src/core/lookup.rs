@@ -56,8 +56,7 @@ pub(crate) fn entry<'a>(draft: &'a Draft, selector: &str) -> Result<Option<&'a E
 }
 
 fn with_platform(entry: &Entry) -> String {
-    let platform = entry.descriptor.platform.as_ref().filter(|_| entry.descriptor.has_platform());
-    let platform = platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
+    let platform = entry.descriptor.stated_platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
     format!("{}{platform}", entry.reference)
 }
 

@@ -39,7 +39,7 @@ pub enum NamedBy {
 impl MissingChild {
     /// The error for these descriptors of `list`, which its repository or layout does not have.
     pub(crate) fn new(list: &Location, children: &[Descriptor], named_by: NamedBy) -> MissingChild {
-        let platform = |child: &Descriptor| child.platform.as_ref().filter(|_| child.has_platform()).map(shown);
+        let platform = |child: &Descriptor| child.stated_platform().map(shown);
         let name = |child: &Descriptor| {
             let platform = platform(child).map(|platform| format!(" ({platform})")).unwrap_or_default();
             format!("{}{platform}", list.at_digest(&child.digest))

@@ -59,8 +59,7 @@ pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Ve
 
 /// The platform of a descriptor, if it is not `unknown`.
 pub(crate) fn known_platform(descriptor: &Descriptor) -> Option<&Platform> {
-    let platform = descriptor.platform.as_ref()?;
-    (descriptor.has_platform() && platform.os != UNKNOWN_OS).then_some(platform)
+    descriptor.stated_platform().filter(|platform| platform.os != UNKNOWN_OS)
 }
 
 /// The images that match a platform best. 32-bit ARM without a variant prefers v7, then v6, then v5, as containerd and

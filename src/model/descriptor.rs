@@ -63,9 +63,14 @@ impl Descriptor {
         media_type::is_foreign(&self.media_type) && !self.urls.is_empty()
     }
 
+    /// The platform, unless it is empty.
+    pub fn stated_platform(&self) -> Option<&Platform> {
+        self.platform.as_ref().filter(|platform| **platform != Platform::default())
+    }
+
     /// Whether the descriptor has a platform that is not empty.
     pub fn has_platform(&self) -> bool {
-        self.platform.as_ref().is_some_and(|platform| *platform != Platform::default())
+        self.stated_platform().is_some()
     }
 
     /// Reads a descriptor as docker does. Unknown members are dropped.

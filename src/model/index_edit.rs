@@ -161,7 +161,7 @@ impl<'a> IndexEdit<'a> {
                 }
                 WrittenItem::New(entry) => {
                     let stated = entry.list_descriptor(media_type == OCI_INDEX);
-                    let platform = stated.platform.clone().filter(|_| stated.has_platform());
+                    let platform = stated.stated_platform().cloned();
                     String::from_utf8_lossy(&index::encode_descriptor(&Descriptor { platform, ..stated })?).into_owned()
                 }
                 WrittenItem::Opaque(json) => json.clone(),
@@ -259,8 +259,7 @@ impl<'a> IndexEdit<'a> {
         if descriptor.media_type.is_empty() {
             stated.media_type.clear();
         }
-        let platform = |descriptor: &Descriptor| descriptor.platform.clone().filter(|_| descriptor.has_platform());
-        platform(&stated) == platform(descriptor)
+        stated.stated_platform() == descriptor.stated_platform()
             && Descriptor { platform: descriptor.platform.clone(), ..stated } == *descriptor
     }
 
@@ -314,13 +313,12 @@ fn patch_descriptor(descriptor: &mut RawObject, was: &Descriptor, now: &Descript
     patch_members(descriptor, &old, &new, &["mediaType", "size", "urls"]);
     patch_annotations(descriptor, &was.annotations, &now.annotations)?;
     patch_members(descriptor, &old, &new, &["data", "artifactType"]);
-    let platform = |descriptor: &Descriptor| descriptor.platform.clone().filter(|_| descriptor.has_platform());
-    match (platform(was), platform(now)) {
+    match (was.stated_platform(), now.stated_platform()) {
         (was, now) if was == now => {}
         (Some(was), Some(now)) => {
             let mut platform: RawObject =
                 descriptor.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
-            let (mut old, mut new) = (members(&was)?, members(&now)?);
+            let (mut old, mut new) = (members(was)?, members(now)?);
             // An empty string counts as a missing member: one that stays empty is unchanged, one that becomes empty is
             // removed.
             for members in [&mut old, &mut new] {
@@ -330,7 +328,7 @@ fn patch_descriptor(descriptor: &mut RawObject, was: &Descriptor, now: &Descript
             patch_members(&mut platform, &old, &new, &names);
             descriptor.set("platform", Some(platform.to_string()));
         }
-        (_, now) => descriptor.set("platform", now.as_ref().map(json_text).transpose()?),
+        (_, now) => descriptor.set("platform", now.map(json_text).transpose()?),
     }
     Ok(())
 }

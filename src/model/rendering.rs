@@ -149,8 +149,8 @@ impl Draft {
     /// The descriptor of an entry, without a platform that comes from the configuration of the image.
     pub(super) fn descriptor_as_stated(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
         let own = &entry.descriptor;
-        let states_platform = own.has_platform() && self.config_platforms.get(key) != own.platform.as_ref();
-        Descriptor { platform: own.platform.clone().filter(|_| states_platform), ..own.clone() }
+        let platform = own.stated_platform().filter(|platform| self.config_platforms.get(key) != Some(*platform));
+        Descriptor { platform: platform.cloned(), ..own.clone() }
     }
 
     /// The list as a value. With `omits_empty_platforms`, an entry without a platform has no member `platform`; docker
@@ -161,7 +161,7 @@ impl Draft {
                 ListItem::Entry(_, entry) => entry.list_descriptor(is_oci),
                 ListItem::Opaque(opaque) => opaque.descriptor.clone(),
             };
-            let platform = own.platform.clone().filter(|_| own.has_platform());
+            let platform = own.stated_platform().cloned();
             let platform = if omits_empty_platforms { platform } else { Some(platform.unwrap_or_default()) };
             Descriptor { platform, ..own }
         };

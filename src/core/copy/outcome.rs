@@ -81,7 +81,7 @@ impl BlobCounts {
 impl CopiedManifest {
     pub(super) fn new(walked: &WalkedManifest, sent: bool) -> CopiedManifest {
         let descriptor = &walked.descriptor;
-        let platform = descriptor.platform.as_ref().filter(|_| descriptor.has_platform()).map(ToString::to_string);
+        let platform = descriptor.stated_platform().map(ToString::to_string);
         let media_type = walked.fetched.as_ref().map_or(&descriptor.media_type, |fetched| &fetched.media_type);
         CopiedManifest { digest: descriptor.digest.to_string(), media_type: media_type.clone(), platform, sent }
     }

@@ -88,9 +88,7 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
 fn selected_images(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
     let filter = request.filter;
     let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
-    let platforms = || {
-        images().filter(|descriptor| descriptor.has_platform()).filter_map(|descriptor| descriptor.platform.as_ref())
-    };
+    let platforms = || images().filter_map(Descriptor::stated_platform);
     for pick in &filter.platforms {
         if !platforms().any(|platform| platform.matches(&pick.parsed)) {
             let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();

@@ -128,7 +128,7 @@ impl TemplateSource<'_> {
     fn fetch_child(&self, descriptor: &Descriptor, budget: &IndexBudget) -> Result<ListContent, CommandError> {
         let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
         let attests = attested(descriptor);
-        let known = descriptor.platform.clone().filter(|_| descriptor.has_platform());
+        let known = descriptor.stated_platform().cloned();
         let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
         match (&attests, known) {
             (Some(_), _) if !self.needs_attestations() => return Ok(ListContent::default()),
@@ -158,7 +158,7 @@ impl TemplateSource<'_> {
         if manifest::config(&fetched.bytes).is_ok_and(|config| !media_type::is_image_config(&config.media_type)) {
             return Ok(ListContent::default());
         }
-        let platform = match descriptor.platform.clone().filter(|_| descriptor.has_platform()) {
+        let platform = match descriptor.stated_platform().cloned() {
             Some(platform) => platform,
             None => {
                 ConfigPlatforms::default().read(&self.image_source.at_digest(&descriptor.digest), &fetched.bytes)?

@@ -120,17 +120,12 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         }
         for depth in 0..=DEPTH_MAX {
             let listed = self.list(&level, depth == 0)?;
-            let listed: Vec<ListedReferrer<S::Origin>> =
-                listed.into_iter().filter(|listed| self.may_be_selected(listed)).collect();
             if listed.is_empty() {
                 return Ok(found);
             }
             if depth == DEPTH_MAX {
                 let subject = level.first().map(|subject| subject.digest.to_string()).unwrap_or_default();
-                return Err(CommandError::RefusedReferrers {
-                    subject,
-                    why: format!("they are more than {DEPTH_MAX} levels deep"),
-                });
+                return Err(refused(subject, format!("they are more than {DEPTH_MAX} levels deep")));
             }
             level = self.fetch_new(listed, &mut seen, &mut found, &mut totals)?;
         }
@@ -146,13 +141,12 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         subjects: &[Subject<S::Origin>],
     ) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
         let listed = self.list(subjects, false)?;
-        let listed = listed.into_iter().filter(|listed| self.may_be_selected(listed)).collect();
         let mut found = Vec::new();
         self.fetch_new(listed, &mut BTreeSet::new(), &mut found, &mut SearchTotals::default())?;
         Ok(found)
     }
 
-    /// What refers to these manifests.
+    /// What refers to these manifests and may be selected.
     fn list(
         &self,
         subjects: &[Subject<S::Origin>],
@@ -170,7 +164,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         let mut listed = Vec::new();
         for wave in [first, others] {
             let found = CommandError::collect_parallel(self.jobs, &wave, |query| self.send(query))?;
-            listed.extend(found.into_iter().flatten());
+            listed.extend(found.into_iter().flatten().filter(|listed| self.may_be_selected(listed)));
         }
         Ok(listed)
     }
@@ -220,7 +214,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             |source| CommandError::InvalidDocument { reference: self.origins.display_name(origin, &tag), source };
         let listed = Index::decode(&served.bytes).map_err(wrong)?.manifests;
         if listed.len() > REFERRERS_MAX {
-            return Err(CommandError::RefusedReferrers { subject: digest.to_string(), why: too_many() });
+            return Err(refused(digest, too_many()));
         }
         Ok(listed)
     }
@@ -293,10 +287,9 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         if referrer.is_index() {
             let origin = &referrer.origin;
             let name = self.origins.display_name(origin, &ManifestName::Digest(referrer.digest.clone()));
-            let refused = |why: &str| CommandError::RefusedReferrers { subject: name.clone(), why: why.to_owned() };
             let children = Index::decode(&referrer.bytes).map_err(CommandError::invalid_document(&name))?.manifests;
             if children.len() > REFERRERS_MAX {
-                return Err(refused(&too_many()));
+                return Err(refused(name, too_many()));
             }
             for child in children {
                 let child = Subject { origin: origin.clone(), digest: child.digest };
@@ -305,12 +298,12 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
                 }
                 totals.count(&referrer.digest)?;
                 let Some(manifest) = self.fetch(&child)? else {
-                    return Err(refused(&format!("{} is not there", child.digest)));
+                    return Err(refused(name, format!("{} is not there", child.digest)));
                 };
                 totals.add_bytes(&child.digest, &manifest.bytes)?;
                 let child = FoundReferrer::new(origin.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
-                    return Err(refused("it has an index in an index"));
+                    return Err(refused(name, "it has an index in an index".to_owned()));
                 }
                 found.push(child);
             }
@@ -344,8 +337,7 @@ impl SearchTotals {
         if self.referrers <= TOTAL_MAX {
             return Ok(());
         }
-        let why = format!("there are more than {TOTAL_MAX} in all");
-        Err(CommandError::RefusedReferrers { subject: subject.to_string(), why })
+        Err(refused(subject, format!("there are more than {TOTAL_MAX} in all")))
     }
 
     /// Counts a manifest that is kept.
@@ -354,9 +346,12 @@ impl SearchTotals {
         if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= BYTES_MAX {
             return Ok(());
         }
-        let why = format!("they have more than {BYTES_MAX} bytes in all");
-        Err(CommandError::RefusedReferrers { subject: subject.to_string(), why })
+        Err(refused(subject, format!("they have more than {BYTES_MAX} bytes in all")))
     }
+}
+
+fn refused(subject: impl ToString, why: String) -> CommandError {
+    CommandError::RefusedReferrers { subject: subject.to_string(), why }
 }
 
 fn too_many() -> String {

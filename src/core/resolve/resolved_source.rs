@@ -122,8 +122,7 @@ pub(super) fn into_source_index(fetched: FetchedManifest) -> SourceIndex {
 
 /// The platform of a descriptor. Attestations have none.
 pub(super) fn platform_of(descriptor: &Descriptor) -> Option<String> {
-    let platform = descriptor.platform.as_ref().filter(|_| descriptor.has_platform() && attested(descriptor).is_none());
-    platform.map(ToString::to_string)
+    descriptor.stated_platform().filter(|_| attested(descriptor).is_none()).map(ToString::to_string)
 }
 
 /// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.

@@ -140,8 +140,8 @@ pub(crate) fn close_over<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTre
 
 /// Whether a descriptor names a platform.
 fn has_known_platform(descriptor: &Descriptor) -> bool {
-    let is_unknown = |platform: &Platform| platform.os == "unknown" || platform.architecture == "unknown";
-    descriptor.has_platform() && !descriptor.platform.as_ref().is_some_and(is_unknown)
+    let is_known = |platform: &Platform| platform.os != "unknown" && platform.architecture != "unknown";
+    descriptor.stated_platform().is_some_and(is_known)
 }
 
 /// Whether a descriptor names neither an image nor an index. Without a media type, it may be either.
@@ -156,8 +156,8 @@ pub(crate) fn selects_platform(filter: &SourceFilter, platform: &Platform) -> bo
 
 /// Whether the filter selects the image of a descriptor. A platform is needed to select it by one.
 pub(crate) fn selects_descriptor(filter: &SourceFilter, descriptor: &Descriptor) -> bool {
-    let platform = descriptor.platform.as_ref().filter(|_| descriptor.has_platform());
-    filter.platforms.is_empty() || platform.is_some_and(|platform| selects_platform(filter, platform))
+    let is_selected = |platform: &Platform| selects_platform(filter, platform);
+    filter.platforms.is_empty() || descriptor.stated_platform().is_some_and(is_selected)
 }
 
 /// Whether `platform` matches `pick`. An empty operating system or architecture matches any.

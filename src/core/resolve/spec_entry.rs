@@ -8,6 +8,7 @@ use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection::{self, matches_pick};
 use crate::digest::Digest;
 use crate::model::Entry;
+use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::spec::{EmptyFields, SpecEntry};
 use crate::platform::Platform;
@@ -44,9 +45,11 @@ pub(super) fn select_entries(
     let selected = selected_images(entry, source, pick.as_ref(), &parents);
     // A missing image without a platform may have been for this one.
     let may_be_missing = |pick: &PlatformFilter| {
-        let missing =
-            source.missing.iter().map(|descriptor| descriptor.platform.as_ref().filter(|_| descriptor.has_platform()));
-        missing.into_iter().any(|platform| platform.is_none_or(|platform| matches_pick(platform, &pick.parsed)))
+        source
+            .missing
+            .iter()
+            .map(Descriptor::stated_platform)
+            .any(|platform| platform.is_none_or(|platform| matches_pick(platform, &pick.parsed)))
     };
     if let (true, Some(pick)) = (selected.is_empty(), &pick)
         && !may_be_missing(pick)

@@ -1,6 +1,7 @@
 //! Atomic writes: files are staged outside every directory that docker lists, synced, and renamed, and their directory
 //! is synced. See `store-format.md`, "Writes".
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -19,8 +20,8 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 /// The change of one file. `None` means no file.
 pub(super) struct FileChange<'a> {
     pub(super) name: &'a str,
-    pub(super) before: Option<&'a [u8]>,
-    pub(super) after: Option<&'a [u8]>,
+    pub(super) before: Option<Cow<'a, [u8]>>,
+    pub(super) after: Option<Cow<'a, [u8]>>,
     /// Whether to skip the change if the file has changed: the change contains nothing from the user, and must not
     /// overwrite what docker wrote meanwhile.
     pub(super) if_unchanged: bool,
@@ -28,9 +29,9 @@ pub(super) struct FileChange<'a> {
 
 /// The changes in one directory. Afterwards the directory is synced, and then its parents that may be new.
 pub(super) struct DirectoryChanges<'a> {
-    pub(super) directory: &'a DirectoryHandle,
+    pub(super) directory: DirectoryHandle,
     pub(super) changes: Vec<FileChange<'a>>,
-    pub(super) parents: &'a [PathBuf],
+    pub(super) parents: Vec<PathBuf>,
 }
 
 /// A change that can be applied and reverted by renames alone, which need no space on the disk.
@@ -72,7 +73,7 @@ pub(super) fn apply_changes<'a>(
 }
 
 fn stage<'a>(lock: &Lock, directories: &'a [DirectoryChanges<'a>]) -> Result<Vec<StagedChange<'a>>, StoreError> {
-    let changes = directories.iter().flat_map(|target| target.changes.iter().map(|change| (target.directory, change)));
+    let changes = directories.iter().flat_map(|target| target.changes.iter().map(|change| (&target.directory, change)));
     let staged = changes.enumerate().map(|(number, (directory, change))| {
         let staging = lock.staging()?;
         let (new, old) = (staging.join(number.to_string()), staging.join(format!("{number}.old")));
@@ -85,9 +86,9 @@ fn stage<'a>(lock: &Lock, directories: &'a [DirectoryChanges<'a>]) -> Result<Vec
 
 impl StagedChange<'_> {
     fn prepare(&self) -> Result<(), StoreError> {
-        let (Some(bytes), name) = (self.change.after, self.change.name) else { return Ok(()) };
+        let (Some(bytes), name) = (&self.change.after, self.change.name) else { return Ok(()) };
         write_file(&self.new, bytes)?;
-        let Some(before) = self.change.before else { return Ok(()) };
+        let Some(before) = &self.change.before else { return Ok(()) };
         match self.directory.link_to(name, &self.old) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(StoreError::io(MOVE_INTO_PLACE, &self.directory.file(name))(error))
@@ -123,7 +124,7 @@ impl StagedChange<'_> {
 
     fn is_unchanged(&self, path: &Path) -> Result<bool, StoreError> {
         match checked_access::read(path, checked_access::FILE_LIMIT) {
-            Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.change.before),
+            Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.change.before.as_deref()),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }

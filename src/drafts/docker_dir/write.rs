@@ -2,7 +2,8 @@
 //! written one by one; a new list appears as a whole. See `store-format.md`,
 //! "Writes".
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::Path;
 
 use crate::drafts::docker_dir::atomic::{self, DirectoryChanges, FileChange, Files};
 use crate::drafts::docker_dir::checked_access;
@@ -18,45 +19,21 @@ use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::Draft;
 use crate::reference::Reference;
 
-/// The sidecar that a change writes, and its present content.
-struct SidecarChange {
-    directory: DirectoryHandle,
-    name: String,
-    parents: Vec<PathBuf>,
-    before: Option<Vec<u8>>,
-    after: Vec<u8>,
-}
-
-impl SidecarChange {
-    fn new(paths: &Paths, name: &str, sidecar: &Sidecar) -> Result<SidecarChange, StoreError> {
-        directory::create_checked(paths, &paths.sidecars())?;
-        let path = paths.sidecar(name);
-        let before = match checked_access::read(&path, checked_access::FILE_LIMIT) {
-            Ok((bytes, _)) => Some(bytes),
-            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let after = sidecar.encode().map_err(StoreError::io("write", &path))?;
-        // A killed process may have created the parents without syncing them.
-        let parents = vec![paths.private_dir(), paths.root().to_owned()];
-        Ok(SidecarChange {
-            directory: DirectoryHandle::open(&paths.sidecars())?,
-            name: name.to_owned(),
-            parents,
-            before,
-            after,
-        })
-    }
-
-    fn changes(&self) -> DirectoryChanges<'_> {
-        let change = FileChange {
-            name: &self.name,
-            before: self.before.as_deref(),
-            after: Some(&self.after),
-            if_unchanged: false,
-        };
-        DirectoryChanges { directory: &self.directory, changes: vec![change], parents: &self.parents }
-    }
+/// The change that writes a sidecar over its present content.
+fn sidecar_changes<'a>(paths: &Paths, name: &'a str, sidecar: &Sidecar) -> Result<DirectoryChanges<'a>, StoreError> {
+    directory::create_checked(paths, &paths.sidecars())?;
+    let path = paths.sidecar(name);
+    let before = match checked_access::read(&path, checked_access::FILE_LIMIT) {
+        Ok((bytes, _)) => Some(bytes.into()),
+        Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let after = Some(sidecar.encode().map_err(StoreError::io("write", &path))?.into());
+    let directory = DirectoryHandle::open(&paths.sidecars())?;
+    let changes = vec![FileChange { name, before, after, if_unchanged: false }];
+    // A killed process may have created the parents without syncing them.
+    let parents = vec![paths.private_dir(), paths.root().to_owned()];
+    Ok(DirectoryChanges { directory, changes, parents })
 }
 
 /// Changes the draft `before` into `after`; `None` deletes it.
@@ -84,8 +61,7 @@ fn create(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draf
     let files = read::encode_files(None, after, &target, &sidecar.draft_id)?;
     let staged = atomic::stage_directory(paths, lock, &files)?;
     let sidecar = sidecar.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
-    let sidecar_change = SidecarChange::new(paths, name, &sidecar)?;
-    let directories = [sidecar_change.changes()];
+    let directories = [sidecar_changes(paths, name, &sidecar)?];
     let applied = atomic::apply_changes(lock, &directories)?;
     atomic::move_into_place(paths, &staged, &target).inspect_err(|_| applied.revert(lock))
 }
@@ -108,17 +84,16 @@ fn change_entries(
     let directory = DirectoryHandle::open(&target)?;
     directory.check(&before.seen.identity)?;
     let format_decreases = old_sidecar.is_some_and(|before| before.format > sidecar.format);
-    let sidecar_change =
-        if old_sidecar == Some(&sidecar) { None } else { Some(SidecarChange::new(paths, name, &sidecar)?) };
-    let mut directories: Vec<DirectoryChanges<'_>> = sidecar_change.iter().map(SidecarChange::changes).collect();
+    let is_unchanged = old_sidecar == Some(&sidecar);
+    let mut directories = if is_unchanged { Vec::new() } else { vec![sidecar_changes(paths, name, &sidecar)?] };
     let mut changes = file_changes(&before.seen.files, &files);
     changes.extend(id_changes.iter().map(|(name, bytes)| FileChange {
         name,
-        before: before.seen.files.get(name).map(Vec::as_slice),
-        after: Some(bytes),
+        before: before.seen.files.get(name).map(Cow::from),
+        after: Some(bytes.into()),
         if_unchanged: true,
     }));
-    let entries = DirectoryChanges { directory: &directory, changes, parents: &[] };
+    let entries = DirectoryChanges { directory, changes, parents: Vec::new() };
     directories.insert(if format_decreases { 0 } else { directories.len() }, entries);
     atomic::apply_changes(lock, &directories).map(drop)
 }
@@ -148,13 +123,13 @@ fn id_changes(
 fn file_changes<'a>(before: &'a Files, after: &'a Files) -> Vec<FileChange<'a>> {
     let changed = after.iter().map(|(name, bytes)| FileChange {
         name,
-        before: before.get(name).map(Vec::as_slice),
-        after: Some(bytes),
+        before: before.get(name).map(Cow::from),
+        after: Some(bytes.into()),
         if_unchanged: false,
     });
     let changed = changed.filter(|change| change.before != change.after);
     let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
     let removed =
-        removed.map(|(name, bytes)| FileChange { name, before: Some(bytes), after: None, if_unchanged: false });
+        removed.map(|(name, bytes)| FileChange { name, before: Some(bytes.into()), after: None, if_unchanged: false });
     changed.chain(removed).collect()
 }
