@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::failure_kind::FailureKind;
 use crate::model::DocumentError;
-use crate::net::RegistryError;
+use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::ReferenceError;
 use crate::sanitize::{self, io_error};
 
@@ -22,6 +22,26 @@ pub enum ContentError {
     /// An invalid tag.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+}
+
+impl ContentError {
+    /// Whether the registry or the layout does not have the content.
+    pub(crate) fn is_missing(&self) -> bool {
+        match self {
+            ContentError::Registry(error) => error.kind == RegistryErrorKind::NotFound,
+            ContentError::Layout(error) => matches!(error, LayoutError::NoBlob { .. }),
+            ContentError::Reference(_) => false,
+        }
+    }
+
+    /// Whether the content is another than its digest says.
+    pub(crate) fn is_damaged(&self) -> bool {
+        match self {
+            ContentError::Registry(error) => error.kind == RegistryErrorKind::Verification,
+            ContentError::Layout(error) => matches!(error, LayoutError::Damaged { .. }),
+            ContentError::Reference(_) => false,
+        }
+    }
 }
 
 /// Why an OCI image layout cannot be read or written. Each error names its path.
@@ -159,16 +179,6 @@ impl LayoutError {
     /// For `map_err`: a document that cannot be read.
     pub(super) fn document<'a>(path: &'a Path, member: &'a str) -> impl Fn(DocumentError) -> LayoutError + 'a {
         move |source| LayoutError::Document { path: path.to_owned(), member: member.to_owned(), source }
-    }
-
-    /// Whether a manifest or blob is missing, and nothing else is wrong.
-    pub(crate) fn is_missing(&self) -> bool {
-        matches!(self, LayoutError::NoBlob { .. })
-    }
-
-    /// Whether bytes have another digest than their name.
-    pub(crate) fn is_damaged(&self) -> bool {
-        matches!(self, LayoutError::Damaged { .. })
     }
 
     /// The kind for scripts, and the path that the error concerns.

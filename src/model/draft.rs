@@ -48,12 +48,19 @@ pub enum ListItem<'a> {
     Opaque(&'a OpaqueDescriptor),
 }
 
-impl ListItem<'_> {
+impl<'a> ListItem<'a> {
     /// Its key in [`Draft::order`].
     pub fn key(&self) -> EntryKey {
         match self {
             ListItem::Entry(key, _) => (*key).clone(),
             ListItem::Opaque(opaque) => opaque.key(),
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> &'a Descriptor {
+        match self {
+            ListItem::Entry(_, entry) => &entry.descriptor,
+            ListItem::Opaque(opaque) => &opaque.descriptor,
         }
     }
 

@@ -189,6 +189,10 @@ pub(super) fn encode_descriptor(descriptor: &Descriptor) -> Result<Vec<u8>, Docu
 }
 
 impl EncodedManifest {
+    pub(super) fn new(media_type: &'static str, bytes: Vec<u8>, note: Option<String>) -> EncodedManifest {
+        EncodedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, note }
+    }
+
     /// The list of this index. `format` decides its media type.
     ///
     /// # Errors
@@ -197,8 +201,7 @@ impl EncodedManifest {
         let first = index.manifests.first().map(|descriptor| descriptor.media_type.as_str());
         let media_type = format.media_type(first);
         media_type.clone_into(&mut index.media_type);
-        let bytes = index.encode()?;
-        Ok(EncodedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None })
+        Ok(EncodedManifest::new(media_type, index.encode()?, None))
     }
 }
 

@@ -212,7 +212,7 @@ impl<'a> IndexEdit<'a> {
                     Some(*position)
                 }
                 None => positions
-                    .get(item_digest(item))
+                    .get(&item.descriptor().digest)
                     .and_then(|positions| positions.iter().find(is_equal_and_unused))
                     .copied(),
             };
@@ -225,7 +225,7 @@ impl<'a> IndexEdit<'a> {
             if written_item.is_some() || covered_items.contains(&number) {
                 continue;
             }
-            let positions = positions.get(item_digest(item)).into_iter().flatten();
+            let positions = positions.get(&item.descriptor().digest).into_iter().flatten();
             let position = positions.copied().find(|position| !used.contains(position));
             used.extend(position);
             *written_item = Some(self.written_item(item, position)?);
@@ -276,13 +276,6 @@ impl<'a> IndexEdit<'a> {
             }
         }
         Ok(nested_images)
-    }
-}
-
-fn item_digest<'a>(item: &ListItem<'a>) -> &'a Digest {
-    match item {
-        ListItem::Entry(_, entry) => &entry.descriptor.digest,
-        ListItem::Opaque(opaque) => &opaque.descriptor.digest,
     }
 }
 

@@ -2,7 +2,6 @@
 //! an index keeps the document of that index, with the changes of the draft. See `store-format.md`, "Order and source
 //! index".
 
-use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::{Draft, ListItem};
 use crate::model::entry::Entry;
@@ -12,12 +11,6 @@ use crate::model::index::{EncodedManifest, Index, ListFormat};
 use crate::model::index_edit::IndexEdit;
 use crate::model::media_type;
 use crate::platform::Platform;
-
-/// The format of a list, and a note if it differs from that of its source or from docker's choice.
-struct FormatDecision {
-    media_type: &'static str,
-    note: Option<String>,
-}
 
 impl Draft {
     /// The list that a push of this draft sends; with [`Draft::prefers_bare_image`], the image itself.
@@ -57,27 +50,20 @@ impl Draft {
                 self.index(false, false).oci_only_content()
             }
         };
-        let decision = self.decide_format(format, source_format, Some(source_format), oci_only)?;
-        let is_source = decision.media_type == source.media_type;
+        let (media_type, note) = self.decide_format(format, source_format, Some(source_format), oci_only)?;
+        let is_source = media_type == source.media_type;
         if is_source && edit.is_unchanged() {
-            let (media_type, bytes) = (decision.media_type, source.raw.clone());
-            return Ok(EncodedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, note: None });
+            return Ok(EncodedManifest::new(media_type, source.raw.clone(), None));
         }
-        if !is_source && decision.media_type == media_type::DOCKER_LIST {
+        if !is_source && media_type == media_type::DOCKER_LIST {
             let list = self.render_without_source(ListFormat::Docker, check_platforms)?;
-            return Ok(EncodedManifest { note: decision.note, ..list });
+            return Ok(EncodedManifest { note, ..list });
         }
         if check_platforms {
-            let is_oci = decision.media_type == media_type::OCI_INDEX;
+            let is_oci = media_type == media_type::OCI_INDEX;
             edit.changed_entries().try_for_each(|entry| check_platform(entry, is_oci))?;
         }
-        let bytes = edit.encode(decision.media_type)?;
-        Ok(EncodedManifest {
-            media_type: decision.media_type,
-            digest: Digest::from_bytes(&bytes),
-            bytes,
-            note: decision.note,
-        })
+        Ok(EncodedManifest::new(media_type, edit.encode(media_type)?, note))
     }
 
     /// The list as a new document, as docker would write it.
@@ -90,25 +76,19 @@ impl Draft {
             self.entries().try_for_each(|entry| check_platform(entry, format == ListFormat::Oci))?;
         }
         let items = self.list_items();
-        let first = items.first().map(|item| match item {
-            ListItem::Entry(_, entry) => entry.descriptor.media_type.as_str(),
-            ListItem::Opaque(opaque) => opaque.descriptor.media_type.as_str(),
-        });
+        let first = items.first().map(|item| item.descriptor().media_type.as_str());
         let is_oci = ListFormat::Auto.media_type(first) == media_type::OCI_INDEX;
         let default_format = if is_oci { ListFormat::Oci } else { ListFormat::Docker };
-        let decision =
+        let (media_type, note) =
             self.decide_format(format, default_format, None, || self.index(false, false).oci_only_content())?;
-        let is_oci = decision.media_type == media_type::OCI_INDEX;
+        let is_oci = media_type == media_type::OCI_INDEX;
         // Docker's own rule can make the list an index, too. In that index docker writes empty platforms.
-        let omits_empty_platforms = is_oci && (format == ListFormat::Oci || decision.note.is_some());
-        let list = EncodedManifest::from_index(
-            self.index(is_oci, omits_empty_platforms),
-            if is_oci { ListFormat::Oci } else { ListFormat::Docker },
-        )?;
-        Ok(EncodedManifest { note: decision.note, ..list })
+        let omits_empty_platforms = is_oci && (format == ListFormat::Oci || note.is_some());
+        let index = Index { media_type: media_type.to_owned(), ..self.index(is_oci, omits_empty_platforms) };
+        Ok(EncodedManifest::new(media_type, index.encode()?, note))
     }
 
-    /// Decides the format of the list from the requested one. `default_format` is that of the list without a request or
+    /// Decides the media type of the list from the requested format, with a note for the user. `default_format` is that of the list without a request or
     /// OCI-only content. `oci_only` describes content that a Docker list cannot hold.
     fn decide_format(
         &self,
@@ -116,7 +96,7 @@ impl Draft {
         default_format: ListFormat,
         source_format: Option<ListFormat>,
         oci_only: impl Fn() -> Option<String>,
-    ) -> Result<FormatDecision, DocumentError> {
+    ) -> Result<(&'static str, Option<String>), DocumentError> {
         let list = || self.reference.to_string();
         let format_change = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
         let (media_type, note) = match (format, default_format) {
@@ -143,7 +123,7 @@ impl Draft {
             },
             (ListFormat::Auto, _) => (media_type::OCI_INDEX, None),
         };
-        Ok(FormatDecision { media_type, note })
+        Ok((media_type, note))
     }
 
     /// The descriptor of an entry, without a platform that comes from the configuration of the image.

@@ -7,24 +7,27 @@ use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::error::{RegistryError, ServerNamedBy};
 
 impl RegistryClient {
-    /// The page of a list after this one; `None` after the last page. `seen` are the URLs of the pages so far, of which
-    /// there must not be more than `max`.
-    pub(super) fn next_page(
+    /// Reads all pages of a list, of which `response` is the first; there must not be more than `max`.
+    pub(super) fn read_pages(
         &self,
         request: &ApiRequest<'_>,
-        response: &ApiResponse,
+        mut response: ApiResponse,
         list: &str,
         max: usize,
-        seen: &mut BTreeSet<String>,
-    ) -> Result<Option<ApiResponse>, RegistryError> {
-        let links: Vec<_> = response.http.header_values("Link").collect();
-        let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
-        let unusable = |why| response.protocol_error(format!("a Link to its next page that is unusable: {why}"));
-        let next = self.session.resolve_location(response, next).map_err(unusable)?;
-        if seen.len() >= max || !seen.insert(next.reveal()) {
-            return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));
+        mut read: impl FnMut(&ApiResponse) -> Result<(), RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let mut seen = BTreeSet::new();
+        loop {
+            read(&response)?;
+            let links: Vec<_> = response.http.header_values("Link").collect();
+            let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(()) };
+            let unusable = |why| response.protocol_error(format!("a Link to its next page that is unusable: {why}"));
+            let next = self.session.resolve_location(&response, next).map_err(unusable)?;
+            if seen.len() >= max || !seen.insert(next.reveal()) {
+                return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));
+            }
+            response = self.session.send_at(request, &next, ServerNamedBy::NextPageLink)?;
         }
-        self.session.send_at(request, &next, ServerNamedBy::NextPageLink).map(Some)
     }
 }
 

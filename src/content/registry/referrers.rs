@@ -1,7 +1,5 @@
 //! The referrers of a manifest, as a registry lists them: OCI distribution-spec, "Listing Referrers".
 
-use std::collections::BTreeSet;
-
 use crate::auth::scope::Access;
 use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, RegistryClient};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
@@ -46,9 +44,9 @@ impl RegistryClient {
     ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
         let request = request(repository, digest);
         let first = self.first_page(&request, &[400, 404, 405, 406, 410, 415, 501])?;
-        let Some(mut response) = first else { return Ok(None) };
-        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-        loop {
+        let Some(first) = first else { return Ok(None) };
+        let mut found = Vec::new();
+        self.read_pages(&request, first, "a list of referrers", PAGES_MAX, |response| {
             let index = Index::decode(&response.http.body);
             let unreadable =
                 |error| response.protocol_error(format!("a list of referrers that cannot be read: {error}"));
@@ -56,11 +54,9 @@ impl RegistryClient {
             if found.len() > max {
                 return Err(response.protocol_error(format!("{digest} has more than {max} referrers")));
             }
-            match self.next_page(&request, &response, "a list of referrers", PAGES_MAX, &mut seen)? {
-                Some(next) => response = next,
-                None => return Ok(Some(found)),
-            }
-        }
+            Ok(())
+        })?;
+        Ok(Some(found))
     }
 
     /// `None` where the response is a web page or has one of these statuses.

@@ -1,7 +1,5 @@
 //! The tags of a repository (distribution-spec, "Listing Tags").
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
 use crate::auth::scope::Access;
@@ -30,9 +28,9 @@ impl RegistryClient {
             cap: TAGS_MAX,
             ..ApiRequest::new("GET", repository, "tags/list", Access::Pull)
         };
-        let mut response = self.session.send(&request)?;
-        let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
-        loop {
+        let first = self.session.send(&request)?;
+        let mut tags = Vec::new();
+        self.read_pages(&request, first, "a list of tags", PAGES_MAX, |response| {
             let body = &response.http.body;
             let page: TagPage = json::check_value_count(body)
                 .and_then(|()| serde_json::from_slice(body))
@@ -42,11 +40,9 @@ impl RegistryClient {
             if tags.len() > COUNT_MAX {
                 return Err(response.protocol_error(format!("a list of more than {COUNT_MAX} tags")));
             }
-            match self.next_page(&request, &response, "a list of tags", PAGES_MAX, &mut seen)? {
-                Some(next) => response = next,
-                None => return Ok(tags),
-            }
-        }
+            Ok(())
+        })?;
+        Ok(tags)
     }
 }
 

@@ -16,7 +16,6 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
-use crate::net::RegistryErrorKind;
 
 /// A repository or a layout that was written to.
 pub(crate) struct ReadBack<'a> {
@@ -113,13 +112,7 @@ impl ReadBack<'_> {
 
 /// Whether something is missing or has other bytes, and the source can be read otherwise.
 fn is_content_mismatch(error: &ContentError) -> bool {
-    match error {
-        ContentError::Registry(error) => {
-            matches!(error.kind, RegistryErrorKind::NotFound | RegistryErrorKind::Verification)
-        }
-        ContentError::Layout(error) => error.is_missing() || error.is_damaged(),
-        ContentError::Reference(_) => false,
-    }
+    error.is_missing() || error.is_damaged()
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 //! of `inspect`. `discover` searches them.
 
 use crate::content::registry::{FetchedManifest, ManifestName};
-use crate::content::{ContentError, ContentSource, RegistryRepository};
+use crate::content::{ContentSource, RegistryRepository};
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ContentOrigin, manifest_name_in};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::net::RegistryErrorKind;
 
 /// How many referrers a manifest may have.
 pub(crate) const REFERRERS_MAX: usize = 1_000;
@@ -39,7 +38,7 @@ pub(crate) trait ReferrerOrigins: Sync {
     /// A manifest; `None` if it is not there.
     fn manifest(&self, origin: &Self::Origin, name: &ManifestName) -> Result<Option<FetchedManifest>, CommandError> {
         match self.with_source(origin, |source| source.manifest(name)) {
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if error.is_missing() => Ok(None),
             fetched => Ok(fetched.map(Some)?),
         }
     }
@@ -88,13 +87,5 @@ impl ReferrerOrigins for SingleOrigin<'_> {
 
     fn with_source<T>(&self, (): &(), read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         read(self.source)
-    }
-}
-
-fn is_missing(error: &ContentError) -> bool {
-    match error {
-        ContentError::Registry(error) => error.kind == RegistryErrorKind::NotFound,
-        ContentError::Layout(error) => error.is_missing(),
-        ContentError::Reference(_) => false,
     }
 }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::content::registry::Blob;
-use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::filters::SourceFilter;
 use crate::core::image_source::ImageSource;
@@ -17,7 +16,6 @@ use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::source::OpaqueDescriptor;
 use crate::model::{Entry, EntryKey};
-use crate::net;
 use crate::sanitize;
 
 /// Puts the entries of a source into the order of its index, and adds the opaque descriptors. `is_sent`: their content
@@ -97,12 +95,7 @@ fn fetch_content(
     let owner = if index_source.is_layout() { "layout" } else { "registry" };
     let fetched = match index_source.at_digest(&descriptor.digest).manifest() {
         Ok(fetched) => fetched,
-        Err(ContentError::Registry(error)) if error.kind == net::RegistryErrorKind::NotFound => {
-            return Ok(Err("the registry has no such manifest".to_owned()));
-        }
-        Err(ContentError::Layout(LayoutError::NoBlob { .. })) => {
-            return Ok(Err("the layout has no such manifest".to_owned()));
-        }
+        Err(error) if error.is_missing() => return Ok(Err(format!("the {owner} has no such manifest"))),
         Err(error) => return Err(error.into()),
     };
     let Ok(blobs) = manifest_blobs::blobs(&fetched.bytes) else {
