@@ -1,7 +1,7 @@
 //! The registry client alone, against a registry that records: the requests of each operation and their order.
 
 use docker_manifest::auth::Access;
-use docker_manifest::content::registry::{ManifestName, MountResult};
+use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_MANIFEST};
 use docker_manifest::net::RegistryErrorKind;
 use testkit::image::{Image, sha256};
@@ -84,12 +84,12 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
         let other = digest(&sha256(b"elsewhere"));
         let fixture = Fixture::new();
         let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-        assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
+        assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(true));
         assert!(registry.has_blob("target", blob.as_str()));
         assert_eq!(lines(&registry), [format!("POST /v2/target/blobs/uploads/?mount={blob}&from=source 201")]);
         assert_eq!(registry.requests()[0].header("Content-Length"), Some("0"));
         registry.clear();
-        assert_eq!(fixture.registry.mount(&target, &source, &other), Ok(MountResult::NotMounted));
+        assert_eq!(fixture.registry.mount(&target, &source, &other), Ok(false));
         assert_eq!(registry.open_uploads(), 0);
         let trace_text = lines(&registry);
         assert_eq!(trace_text.len(), 2, "{trace_text:?}");
@@ -132,7 +132,7 @@ fn one_token_covers_all_announced_scopes() {
     fixture.registry.announce(&source, Access::Pull);
     fixture.registry.announce(&target, Access::PullPush);
     fixture.manifest(&registry, "target:1").expect("it is there");
-    assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
+    assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(true));
     let name = ManifestName::Tag("2".to_owned());
     fixture.registry.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
     let trace_text = lines(&registry);

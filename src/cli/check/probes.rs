@@ -15,7 +15,7 @@ use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::samples::{ARTIFACT_TYPE, FormatSamples, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
-use crate::content::registry::{ConnectionForecast, FetchedManifest, ManifestName, MountResult, RegistryClient};
+use crate::content::registry::{ConnectionForecast, FetchedManifest, ManifestName, RegistryClient};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::index::Index;
@@ -244,7 +244,7 @@ impl Prober<'_> {
     fn mount(&self) -> ProbeOutcome {
         let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
         let (digest, target) = (Digest::from_bytes(blob), self.target.mount());
-        if self.registry.mount(target, self.target.main(), &digest)? == MountResult::NotMounted {
+        if !self.registry.mount(target, self.target.main(), &digest)? {
             let why = "it asks for an upload instead: blobs are copied, which takes longer";
             return Ok(ProbeResult::Fails(why.to_owned()));
         }

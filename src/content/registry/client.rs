@@ -51,15 +51,6 @@ pub struct StoredManifest {
     pub subject_processed: bool,
 }
 
-/// The result of a mount request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MountResult {
-    /// The target repository has the blob now.
-    Mounted,
-    /// The registry wants an upload instead. Nothing changed.
-    NotMounted,
-}
-
 /// The tag or digest that a manifest is put under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestName {
@@ -218,26 +209,19 @@ impl RegistryClient {
         Ok(response.http.body)
     }
 
-    /// Mounts a blob of `source` into `target`, both in the same registry. One request. If the registry begins an
-    /// upload instead, a second request cancels it.
+    /// Mounts a blob of `source` into `target`, both in the same registry. Returns whether the target has it now. One
+    /// request. If the registry begins an upload instead, a second request cancels it, and nothing has changed.
     ///
     /// # Errors
     /// Any failure of the request. An upload instead of a mount is no error.
-    pub fn mount(
-        &self,
-        target: &Repository,
-        source: &Repository,
-        digest: &Digest,
-    ) -> Result<MountResult, RegistryError> {
+    pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
         let deadline = self.session.deadline();
         let uploads = Uploads::new(&self.session, target, &deadline);
         match uploads.mount(source, digest)? {
-            UploadStart::Mounted => Ok(MountResult::Mounted),
+            UploadStart::Mounted => Ok(true),
             UploadStart::Upload(upload) => {
-                if let Some(upload) = upload {
-                    uploads.cancel(&upload);
-                }
-                Ok(MountResult::NotMounted)
+                upload.iter().for_each(|upload| uploads.cancel(upload));
+                Ok(false)
             }
         }
     }

@@ -30,5 +30,5 @@ pub mod upload;
 pub use blobs::copy::{Blob, BlobCopy};
 pub(crate) use blobs::is_mount_refused;
 pub use blobs::source::BlobReader;
-pub use client::{FetchedManifest, ManifestName, MountResult, RegistryClient, StoredManifest};
+pub use client::{FetchedManifest, ManifestName, RegistryClient, StoredManifest};
 pub(crate) use connection_forecast::ConnectionForecast;

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::content::registry::{
-    self, BlobCopy, ManifestName, MountResult, RegistryClient, StoredManifest, is_mount_refused,
-};
+use crate::content::registry::{self, BlobCopy, ManifestName, RegistryClient, StoredManifest, is_mount_refused};
 use crate::content::{ContentError, ContentSink, RegistryRepository};
 use crate::core::blob_error::{BlobError, BlobStep};
 use crate::core::error::CommandError;
@@ -182,11 +180,11 @@ impl PushExecutor<'_> {
         let target = self.plan.target.repository();
         for source in &blob.sources {
             match self.context.registry.mount(target, source, &blob.digest) {
-                Ok(MountResult::Mounted) => {
+                Ok(true) => {
                     self.context.reporter.step(format_args!("mounted {target}@{}", blob.digest));
                     return Ok(StepResult::Mounted);
                 }
-                Ok(MountResult::NotMounted) => {}
+                Ok(false) => {}
                 Err(error) if is_mount_refused(&error) => {}
                 Err(error) => return Err(self.blob_failure(blob, error)),
             }

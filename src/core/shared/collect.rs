@@ -14,7 +14,7 @@ use crate::drafts::registry::{
     EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedEntryKey,
     TagParts,
 };
-use crate::net::{Clock, tasks};
+use crate::net::Clock;
 use crate::reference::Reference;
 use crate::sanitize;
 
@@ -200,13 +200,14 @@ impl<'a> EntryCollector<'a> {
     /// The first round: fetches all known names, and lists tags once if some names are not known.
     fn fetch_known_names(&mut self) -> Result<(), CommandError> {
         if self.options.require.is_empty() {
-            return self.fetch_listed();
+            let tags = self.own_tags()?;
+            return self.fetch(tags.into_iter().map(|tag| (tag, None)).collect());
         }
         let own_names = self.own_entries.values().map(|found| found.entry.name.clone());
         let names: BTreeSet<EntryName> = self.derived_names().into_iter().chain(own_names).collect();
         self.fetch(names.into_iter().map(|name| (name.tag(), Some(name))).collect())?;
         if self.needs_listing() {
-            self.list_missing()?;
+            self.keep_missing(self.own_tags()?)?;
         }
         Ok(())
     }
@@ -219,8 +220,8 @@ impl<'a> EntryCollector<'a> {
         let outdated = outdated.map(|(tag, own_entry)| (tag.clone(), own_entry.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
-        let digests = tasks::run_parallel(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.tag_digest(tag));
-        let digests = digests.map_err(combine)?;
+        let digest = |(tag, _): &(String, EntryName)| Ok(self.drafts.tag_digest(tag)?);
+        let digests = CommandError::collect_parallel(self.context.registry.jobs(), &names, digest)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
             digest.as_ref().is_some_and(|digest| known != Some(digest))
@@ -228,7 +229,7 @@ impl<'a> EntryCollector<'a> {
         let new = names.into_iter().zip(digests).filter(|((tag, _), digest)| is_new(tag, digest));
         self.fetch(new.map(|((tag, name), _)| (tag, Some(name))).collect())?;
         if self.needs_listing() && !self.is_complete() {
-            self.list_missing()?;
+            self.keep_missing(self.own_tags()?)?;
         }
         let note = self.context.note;
         let new = self.found.iter().filter(|(tag, _)| !before.contains(*tag));
@@ -261,24 +262,12 @@ impl<'a> EntryCollector<'a> {
         Ok(())
     }
 
-    /// Lists the entries of this list and run, and fetches them.
-    fn fetch_listed(&mut self) -> Result<(), CommandError> {
-        let tags = self.own_tags()?;
-        self.fetch(tags.into_iter().map(|tag| (tag, None)).collect())
-    }
-
     /// The tags of this list and run. One listing.
     fn own_tags(&self) -> Result<Vec<String>, CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
         let of_run = tags.filter(|(_, parts)| parts.belongs_to_list(self.list) && parts.belongs_to_run(run));
         Ok(of_run.map(|(tag, _)| tag).collect())
-    }
-
-    /// One listing for platforms whose tags cannot be computed.
-    fn list_missing(&mut self) -> Result<(), CommandError> {
-        let tags = self.own_tags()?;
-        self.keep_missing(tags)
     }
 
     /// Fetches these entries. Keeps those for required platforms that have no entry yet, or whose tags cannot be
@@ -297,7 +286,10 @@ impl<'a> EntryCollector<'a> {
 
     /// Fetches the content of these tags, and keeps the valid entries.
     fn fetch(&mut self, tags: Vec<(String, Option<EntryName>)>) -> Result<(), CommandError> {
-        let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(combine)?;
+        let looked_up = self
+            .drafts
+            .lookup_all(&tags, self.list)
+            .map_err(|errors| CommandError::combine(errors.into_iter().map(CommandError::from).collect()))?;
         for lookup in looked_up {
             match lookup {
                 EntryLookup::Absent => {}
@@ -390,8 +382,4 @@ impl<'a> EntryCollector<'a> {
 /// Whether an entry matches a required platform.
 fn satisfies(required: &PlatformFilter, found: &FoundEntry) -> bool {
     found.entry.image.platform.as_ref().is_some_and(|platform| platform.matches(&required.parsed))
-}
-
-fn combine(errors: Vec<crate::net::RegistryError>) -> CommandError {
-    CommandError::combine(errors.into_iter().map(CommandError::from).collect())
 }

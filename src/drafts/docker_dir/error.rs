@@ -158,12 +158,6 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
-    /// Docker changed the same list during every attempt.
-    #[error("manifest list {list} is being changed by docker all the time")]
-    ConcurrentChanges {
-        /// The list.
-        list: String,
-    },
 }
 
 fn process(holder: Option<u32>) -> String {
@@ -190,7 +184,6 @@ impl StoreError {
             | StoreError::UnmatchedSidecar { path, .. } => (FailureKind::Conflict, Some(path)),
             StoreError::LockHeld { path, .. } => (FailureKind::Timeout, Some(path)),
             StoreError::NewerFormat { path, .. } => (FailureKind::Unsupported, Some(path)),
-            StoreError::ConcurrentChanges { .. } => (FailureKind::Conflict, None),
         }
     }
 

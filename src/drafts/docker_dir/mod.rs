@@ -25,7 +25,6 @@ mod stored_draft;
 mod sweep;
 mod write;
 
-use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -96,14 +95,13 @@ impl DockerManifestStore {
         if !self.directory_exists(&name)? && change(None)?.is_none() {
             return Ok(());
         }
-        let lock = self.lock(&name, list, notice)?;
-        DockerManifestStore::retry_on_race(list, || {
+        self.with_lock(&name, list, notice, |lock| {
             let before = read::snapshot(&self.paths, &name, list)?;
             let after = match change(before.as_ref().map(|snapshot| &snapshot.draft)) {
                 Ok(after) => after,
                 Err(error) => return Ok(Err(error)),
             };
-            write::write(&self.paths, &lock, &name, list, before.as_ref(), after.as_ref()).map(Ok)
+            write::write(&self.paths, lock, &name, list, before.as_ref(), after.as_ref()).map(Ok)
         })?
     }
 
@@ -141,12 +139,11 @@ impl DockerManifestStore {
     pub fn replace(&self, draft: &Draft, notice: &dyn Fn(&str)) -> Result<(), StoreError> {
         let list = &draft.reference;
         let name = docker_names::docker_name(list);
-        let lock = self.lock(&name, list, notice)?;
-        DockerManifestStore::retry_on_race(list, || {
+        self.with_lock(&name, list, notice, |lock| {
             let before = directory_snapshot::read(&self.paths, &name)?;
             before.as_ref().map_or(Ok(()), |before| before.check(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_empty_draft(list));
-            write::write(&self.paths, &lock, &name, list, before.as_ref(), Some(draft))
+            write::write(&self.paths, lock, &name, list, before.as_ref(), Some(draft))
         })
     }
 
@@ -185,10 +182,9 @@ impl DockerManifestStore {
             return Ok(false);
         }
         let Some((list, _)) = read_snapshot()? else { return Ok(false) };
-        let lock = self.lock(directory, &list, notice)?;
-        DockerManifestStore::retry_on_race(&list, || {
+        self.with_lock(directory, &list, notice, |lock| {
             let Some((_, snapshot)) = read_snapshot()? else { return Ok(false) };
-            atomic::remove_directory(&self.paths, &lock, directory, |hidden| snapshot.is_unchanged(hidden))
+            atomic::remove_directory(&self.paths, lock, directory, |hidden| snapshot.is_unchanged(hidden))
                 .map(|()| true)
         })
     }
@@ -202,20 +198,23 @@ impl DockerManifestStore {
         sweep::sweep(&self.paths)
     }
 
-    fn lock(&self, name: &str, list: &dyn Display, notice: &dyn Fn(&str)) -> Result<Lock, StoreError> {
-        Lock::acquire(&self.paths, name, list, notice, self.lock_timeout)
-    }
-
-    /// Repeats an attempt if docker, which uses no lock, has written meanwhile.
-    fn retry_on_race<T>(list: &Reference, mut attempt: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut last = None;
-        for _ in 0..ATTEMPTS {
-            match attempt() {
-                Err(error) if error.is_race() => last = Some(error),
+    /// Makes an attempt under the lock of `list`, whose directory is `name`. Repeats it if docker, which uses no lock, has
+    /// written meanwhile.
+    fn with_lock<T>(
+        &self,
+        name: &str,
+        list: &Reference,
+        notice: &dyn Fn(&str),
+        mut attempt: impl FnMut(&Lock) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let lock = Lock::acquire(&self.paths, name, list, notice, self.lock_timeout)?;
+        for _ in 1..ATTEMPTS {
+            match attempt(&lock) {
+                Err(error) if error.is_race() => {}
                 done => return done,
             }
         }
-        Err(last.unwrap_or_else(|| StoreError::ConcurrentChanges { list: list.to_string() }))
+        attempt(&lock)
     }
 
     /// Whether the directory `name` exists.
@@ -275,8 +274,7 @@ impl DraftStore for DockerManifestStore {
         if !self.directory_exists(&name)? {
             return Ok(false);
         }
-        let lock = self.lock(&name, list, notice)?;
-        DockerManifestStore::retry_on_race(list, || {
+        self.with_lock(&name, list, notice, |lock| {
             let Some(snapshot) = directory_snapshot::read(&self.paths, &name)? else { return Ok(false) };
             snapshot.check(list, &self.paths.list(&name))?;
             // Entries that docker has added meanwhile belong to the list and are removed, too.
@@ -284,7 +282,7 @@ impl DraftStore for DockerManifestStore {
                 directory_snapshot::check_files(hidden)?;
                 snapshot.is_directory(hidden)
             };
-            atomic::remove_directory(&self.paths, &lock, &name, is_same_directory).map(|()| true)
+            atomic::remove_directory(&self.paths, lock, &name, is_same_directory).map(|()| true)
         })
     }
 }

@@ -181,6 +181,7 @@ fn read_once(
 ) -> Result<Option<Draft>, StoreError> {
     let mut draft = Draft::new(list.clone());
     let exists = read_entries(
+        DRAFT_LIMIT,
         directory,
         |name, entry| draft.insert_with_key(docker_names::entry_key(name, &entry), entry),
         on_file,
@@ -188,17 +189,9 @@ fn read_once(
     Ok(exists.then_some(draft))
 }
 
-/// Reads every file of a directory and passes its entry to `on_entry`, then its bytes to `on_file`. Returns whether the
-/// directory exists.
+/// Reads every file of a directory, up to `limit` bytes in all, and passes its entry to `on_entry`, then its bytes to
+/// `on_file`. Returns whether the directory exists.
 pub(super) fn read_entries(
-    directory: &Path,
-    on_entry: impl FnMut(String, Entry),
-    on_file: impl FnMut(String, Vec<u8>, &Metadata),
-) -> Result<bool, StoreError> {
-    read_entries_within(DRAFT_LIMIT, directory, on_entry, on_file)
-}
-
-fn read_entries_within(
     limit: u64,
     directory: &Path,
     mut on_entry: impl FnMut(String, Entry),
@@ -270,7 +263,7 @@ mod tests {
         let total = 3 * entry.len() as u64;
         let read = |limit| {
             let mut entries = 0;
-            let outcome = read_entries_within(limit, directory.path(), |_, _| entries += 1, |_, _, _| ());
+            let outcome = read_entries(limit, directory.path(), |_, _| entries += 1, |_, _, _| ());
             (entries, outcome.map_err(|error| error.to_string()))
         };
         assert_eq!(read(total), (3, Ok(true)));

@@ -65,7 +65,6 @@ pub(super) fn store_error(error: &StoreError) -> Vec<String> {
             format!("if you trust what is in it, make it yours: chown -R \"$USER\" {}", path.display())
         }
         StoreError::ImpossibleName { .. } => "it is no draft: move the directory out of the store".into(),
-        StoreError::ConcurrentChanges { .. } => "run the command again when docker is done".into(),
         StoreError::Io { source, path, .. } => match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or \
