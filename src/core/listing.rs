@@ -70,7 +70,7 @@ pub(crate) struct EntryListing {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     /// Whether the registry lacks it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) missing: bool,
     /// The entries of a nested index, if they were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,12 +167,6 @@ pub(crate) struct BlobListing {
     pub(crate) media_type: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-}
-
-// serde passes a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Listing {

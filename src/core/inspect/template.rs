@@ -208,11 +208,11 @@ impl TemplateSource<'_> {
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
         let bytes = self.image_source.content(|content| content.small_blob(&config, CONFIG_CAP))?;
-        Ok(Some(
-            json::parse(&bytes)
-                .map_err(DocumentError::from)
-                .map_err(CommandError::invalid_document(self.image_source))?,
-        ))
+        self.parse(&bytes).map(Some)
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<Value, CommandError> {
+        json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source))
     }
 
     fn is_needed(&self, layer: &Descriptor) -> bool {
@@ -229,14 +229,11 @@ impl TemplateSource<'_> {
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
         let bytes = self.image_source.content(|content| content.small_blob(&statement, STATEMENT_CAP))?;
-        let parse = |bytes: &[u8]| {
-            json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source))
-        };
-        let mut document = parse(&bytes)?;
+        let mut document = self.parse(&bytes)?;
         if let Some(pointer) = payload_pointer(&layer.media_type) {
             let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let payload = STANDARD.decode(payload).map_err(|error| DocumentError::InvalidBase64(error.to_string()));
-            document = parse(&payload.map_err(CommandError::invalid_document(self.image_source))?)?;
+            document = self.parse(&payload.map_err(CommandError::invalid_document(self.image_source))?)?;
         }
         Ok(document.get_mut("predicate").map(Value::take).unwrap_or_default())
     }

@@ -170,26 +170,18 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     }
 
     fn send(&self, query: &ReferrerQuery<'_, S::Origin>) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
+        let (ReferrerQuery::Referrers(subject) | ReferrerQuery::Cosign(subject, _)) = query;
+        let listed =
+            |digest, artifact_type, tag| ListedReferrer { subject: (*subject).clone(), digest, artifact_type, tag };
         match query {
-            ReferrerQuery::Referrers(subject) => {
-                let listed = |Descriptor { digest, artifact_type, .. }| ListedReferrer {
-                    subject: (*subject).clone(),
-                    digest,
-                    artifact_type,
-                    tag: None,
-                };
-                Ok(self.referrers_of(subject)?.into_iter().map(listed).collect())
+            ReferrerQuery::Referrers(_) => {
+                let found = self.referrers_of(subject)?.into_iter();
+                Ok(found.map(|found| listed(found.digest, found.artifact_type, None)).collect())
             }
-            ReferrerQuery::Cosign(subject, kind) => {
+            ReferrerQuery::Cosign(_, kind) => {
                 let tag = referrers::cosign_tag(&subject.digest, kind);
                 let found = self.origins.resolve_tag(&subject.origin, &tag)?;
-                let listed = |digest| ListedReferrer {
-                    subject: (*subject).clone(),
-                    digest,
-                    artifact_type: String::new(),
-                    tag: Some(tag),
-                };
-                Ok(found.map(listed).into_iter().collect())
+                Ok(found.map(|digest| listed(digest, String::new(), Some(tag))).into_iter().collect())
             }
         }
     }
@@ -210,9 +202,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         if !ManifestKind::is_list(&served.media_type) {
             return Ok(Vec::new());
         }
-        let wrong =
-            |source| CommandError::InvalidDocument { reference: self.origins.display_name(origin, &tag), source };
-        let listed = Index::decode(&served.bytes).map_err(wrong)?.manifests;
+        let listed = served.decode_index(&self.origins.display_name(origin, &tag))?.manifests;
         if listed.len() > REFERRERS_MAX {
             return Err(refused(digest, too_many()));
         }

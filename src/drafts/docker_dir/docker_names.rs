@@ -54,27 +54,22 @@ pub(super) fn most_likely_list<'a>(
     directory: &str,
     entry_repositories: impl IntoIterator<Item = &'a Repository>,
 ) -> Option<Reference> {
-    guess_in_repositories(directory, entry_repositories).or_else(|| guess_list(directory))
+    let mut repositories = entry_repositories.into_iter();
+    let in_repository = repositories.find_map(|repository| guess_in_repository(directory, &repository.to_string()));
+    in_repository.or_else(|| guess_list(directory))
 }
 
-/// The reference in the first of these repositories that has one with this directory.
-fn guess_in_repositories<'a>(
-    directory: &str,
-    repositories: impl IntoIterator<Item = &'a Repository>,
-) -> Option<Reference> {
-    repositories.into_iter().find_map(|repository| {
-        let repository = repository.to_string();
-        let rest = directory.strip_prefix(&escaped(&repository))?;
-        let (tag, digest) = rest.split_once('@').map_or((rest, None), |(tag, digest)| (tag, Some(digest)));
-        let tag = match tag.strip_prefix('-') {
-            Some(tag) => format!(":{tag}"),
-            None if tag.is_empty() && digest.is_some() => String::new(),
-            None => return None,
-        };
-        let digest =
-            digest.map_or(Some(String::new()), |digest| Some(format!("@{}", with_last_dash_as_colon(digest)?)))?;
-        parse_if_stored_as(directory, &format!("{repository}{tag}{digest}"))
-    })
+/// The reference in this repository that has this directory.
+fn guess_in_repository(directory: &str, repository: &str) -> Option<Reference> {
+    let rest = directory.strip_prefix(&escaped(repository))?;
+    let (tag, digest) = rest.split_once('@').map_or((rest, None), |(tag, digest)| (tag, Some(digest)));
+    let tag = match tag.strip_prefix('-') {
+        Some(tag) => format!(":{tag}"),
+        None if tag.is_empty() && digest.is_some() => String::new(),
+        None => return None,
+    };
+    let digest = digest.map_or(Some(String::new()), |digest| Some(format!("@{}", with_last_dash_as_colon(digest)?)))?;
+    parse_if_stored_as(directory, &format!("{repository}{tag}{digest}"))
 }
 
 /// Reads every `_` before the tag as a `/`, the last `-` that gives a reference as the `:` before the tag, and digits
@@ -155,11 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn guess_in_repositories_uses_the_repositories_of_the_entries() {
+    fn guess_uses_the_repositories_of_the_entries() {
         let guess = |list: &str, repositories: &[&str]| {
             let repository = |text: &&str| Reference::parse(text).unwrap().repository().clone();
             let repositories: Vec<Repository> = repositories.iter().map(repository).collect();
-            guess_in_repositories(&directory(list), &repositories).map(|list| list.to_string())
+            repositories
+                .iter()
+                .find_map(|repository| guess_in_repository(&directory(list), &repository.to_string()))
+                .map(|list| list.to_string())
         };
         let digest = format!("sha256:{}", "ab".repeat(32));
         for list in ["h.x/a_b:1", "h.x/a_b:v1-rc.2_x", &format!("h.x/a_b@{digest}"), &format!("h.x/a_b:t@{digest}")] {

@@ -139,8 +139,7 @@ impl NodeReader<'_> {
         if Reference::is_repository_only(&text) {
             return Ok(reference.repository().clone());
         }
-        let (subject, source) = ("`repository`".to_owned(), ReferenceError::Format.into());
-        Err(self.error_at(id, SpecErrorKind::InvalidReference { subject, text, source }))
+        Err(self.invalid_reference(id, "`repository`", text, ReferenceError::Format.into()))
     }
 
     fn entry(&self, id: NodeId) -> Result<SpecEntry, LocatedError> {
