@@ -1,11 +1,13 @@
 //! Prints what a registry serves, or what a layout has. `core::inspect::published` reads it.
 
+use std::num::NonZeroUsize;
+
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
 use crate::cli::inspect::{INDENTATION, formatted, local, note_other_matches, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
-use crate::core::inspect::published::{Detail, PublishedContent, PublishedReader, VerboseEntry};
+use crate::core::inspect::published::{self, Detail, PublishedContent, VerboseEntry};
 use crate::core::inspect::referrers::add_referrers;
 use crate::core::inspect::template::TemplateSource;
 use crate::core::layouts::Layouts;
@@ -17,7 +19,6 @@ use crate::reference::Reference;
 pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let location = context.image_name(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-    let reader = PublishedReader { jobs: registry.jobs() };
     let access = ContentAccess { registry, layouts: &Layouts::default() };
     let source = &ImageSource::open(access, &location)?;
     source.announce();
@@ -32,7 +33,8 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
             let report_matches = |images: &[ImageSource<'_>]| {
                 note_other_matches(context, filter, &images.iter().map(|image| image as _).collect::<Vec<_>>());
             };
-            PublishedContent::Image(Box::new(reader.with_platform(source, content, filter, &report_matches)?))
+            let image = published::with_platform(registry.jobs(), source, content, filter, &report_matches)?;
+            PublishedContent::Image(Box::new(image))
         }
         None => content,
     };
@@ -40,7 +42,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
     let format = match &args.format {
         Some(InspectOutput::Template(template)) => {
             let (name, needs) = (args.image.typed.as_str(), template.needs());
-            let template_source = TemplateSource { image_source: source, jobs: reader.jobs, name, needs };
+            let template_source = TemplateSource { image_source: source, jobs: registry.jobs(), name, needs };
             let data = match content {
                 PublishedContent::Image(image) => {
                     template_source.of_image(&image.fetched, image.descriptor, list.as_ref())?
@@ -52,12 +54,12 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
         Some(InspectOutput::Format(format)) => *format,
         None if args.referrers => InspectFormat::Tree,
         None if args.check => InspectFormat::Table,
-        None => return docker_output(args, &reader, source, content),
+        None => return docker_output(args, registry.jobs(), source, content),
     };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
     let mut node = match content {
         PublishedContent::Image(image) => image.node()?,
-        PublishedContent::List(fetched) => reader.list_node(source, &fetched, detail)?,
+        PublishedContent::List(fetched) => published::list_node(registry.jobs(), source, &fetched, detail)?,
     };
     if args.referrers {
         source.content(|content| add_referrers(content, registry.jobs(), &mut node))?;
@@ -68,7 +70,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
 /// Docker's output, or with `--raw` the exact bytes.
 fn docker_output(
     args: &Inspect,
-    reader: &PublishedReader,
+    jobs: NonZeroUsize,
     source: &ImageSource<'_>,
     content: PublishedContent<'_>,
 ) -> Result<Vec<u8>, CommandError> {
@@ -80,7 +82,7 @@ fn docker_output(
         PublishedContent::List(fetched) if args.raw => fetched.bytes,
         PublishedContent::List(fetched) if args.verbose => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
-            let entries = reader.verbose_entries(source, &index.manifests)?;
+            let entries = published::verbose_entries(jobs, source, &index.manifests)?;
             local::json_array(entries.into_iter().map(VerboseEntry::encode)).map_err(served)?
         }
         PublishedContent::List(fetched) => {

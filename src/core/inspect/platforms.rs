@@ -3,7 +3,7 @@
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::inspect::node::InspectNode;
-use crate::core::inspect::published::{Detail, PublishedReader};
+use crate::core::inspect::published::{self, Detail};
 use crate::core::listing::{EntryListing, Listing};
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
@@ -29,8 +29,7 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
     let requests_before = access.registry.requests();
     let (is_list, descriptor, platforms) = match fetch::manifest(image)? {
         FetchedContent::List(served) => {
-            let reader = PublishedReader { jobs: access.registry.jobs() };
-            let list = reader.list_node(image, &served, Detail::default())?;
+            let list = published::list_node(access.registry.jobs(), image, &served, Detail::default())?;
             let mut platforms = Vec::new();
             collect_images(list.children(), &mut platforms);
             (true, served.descriptor(), platforms)

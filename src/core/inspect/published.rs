@@ -24,8 +24,9 @@ use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::media_type;
 use crate::platform::Platform;
 
-pub(crate) use children::Detail;
-pub(crate) use verbose::VerboseEntry;
+pub(crate) use children::{Detail, list_node};
+pub(crate) use platform_search::with_platform;
+pub(crate) use verbose::{VerboseEntry, verbose_entries};
 
 /// An image as it is served.
 pub(crate) struct PublishedImage<'a> {
@@ -85,33 +86,25 @@ impl PublishedImage<'_> {
     }
 }
 
-/// Reads lists of one repository or layout.
-pub(crate) struct PublishedReader {
-    /// The maximum of concurrent requests.
-    pub(crate) jobs: NonZeroUsize,
-}
-
-impl PublishedReader {
-    /// Requests the descendants of a list one level at a time, each manifest that `is_selected` selects once.
-    fn fetch_levels<T: Send>(
-        &self,
-        list: &ImageSource<'_>,
-        descriptors: &[Descriptor],
-        is_selected: impl Fn(&Descriptor) -> bool,
-        fetch: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
-        children: impl Fn(&T) -> Vec<Descriptor>,
-    ) -> Result<BTreeMap<Digest, T>, CommandError> {
-        let mut fetched = BTreeMap::new();
-        let select = |descriptors: Vec<Descriptor>| descriptors.into_iter().filter(&is_selected).collect::<Vec<_>>();
-        let add = |_, descriptor: Descriptor, content: T| -> Result<Vec<Descriptor>, CommandError> {
-            let next = select(children(&content));
-            fetched.insert(descriptor.digest, content);
-            Ok(next)
-        };
-        let descent = IndexWalk { list, jobs: self.jobs, levels: DEPTH_MAX };
-        descent.run(select(descriptors.to_vec()), |descriptor| descriptor.digest.clone(), fetch, add)?;
-        Ok(fetched)
-    }
+/// Requests the descendants of a list one level at a time, each manifest that `is_selected` selects once.
+fn fetch_levels<T: Send>(
+    jobs: NonZeroUsize,
+    list: &ImageSource<'_>,
+    descriptors: &[Descriptor],
+    is_selected: impl Fn(&Descriptor) -> bool,
+    fetch: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
+    children: impl Fn(&T) -> Vec<Descriptor>,
+) -> Result<BTreeMap<Digest, T>, CommandError> {
+    let mut fetched = BTreeMap::new();
+    let select = |descriptors: Vec<Descriptor>| descriptors.into_iter().filter(&is_selected).collect::<Vec<_>>();
+    let add = |_, descriptor: Descriptor, content: T| -> Result<Vec<Descriptor>, CommandError> {
+        let next = select(children(&content));
+        fetched.insert(descriptor.digest, content);
+        Ok(next)
+    };
+    let descent = IndexWalk { list, jobs, levels: DEPTH_MAX };
+    descent.run(select(descriptors.to_vec()), |descriptor| descriptor.digest.clone(), fetch, add)?;
+    Ok(fetched)
 }
 
 /// The platform in an image's configuration; `None`, and no request, if the manifest is not an image.

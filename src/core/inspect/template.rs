@@ -16,6 +16,7 @@ use crate::core::index_walk::IndexWalk;
 use crate::core::inspect::node::predicate_type;
 use crate::core::limits::{DEPTH_MAX, IndexBudget, LimitError};
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -136,11 +137,7 @@ impl TemplateSource<'_> {
                 return Ok(ListContent { images: vec![image(platform, None)], ..ListContent::default() });
             }
             // A template shows nothing of other manifests.
-            _ if !descriptor.media_type.is_empty()
-                && ManifestKind::from_media_type(&descriptor.media_type).is_none() =>
-            {
-                return Ok(ListContent::default());
-            }
+            _ if is_opaque(descriptor) => return Ok(ListContent::default()),
             _ => {}
         }
         let fetched = match fetch::child(self.image_source, descriptor)? {

@@ -9,12 +9,8 @@ use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
 use crate::core::layouts::OpenLayout;
 use crate::digest::Digest;
-use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;
-
-/// The operating system whose foreign layers may stay where they are.
-const WINDOWS: &str = "windows";
 
 /// A blob that the target needs.
 pub(crate) struct PlannedBlob<'a> {
@@ -60,19 +56,8 @@ impl<'a> BlobCollector<'a> {
         BlobCollector { blobs, positions, skips_foreign }
     }
 
-    /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from
-    /// another registry; within one registry docker tries to mount them.
-    pub(super) fn add_image(
-        &mut self,
-        entry: &'a Entry,
-        source: &ContentOrigin<'a>,
-        target: &Repository,
-    ) -> Result<BTreeSet<usize>, CommandError> {
-        let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
-        Ok(self.add_blobs(entry.blobs()?, source, target, is_windows))
-    }
-
-    /// Adds blobs of a manifest from `source`.
+    /// Adds blobs of a manifest from `source`, and returns their indexes. Foreign layers are left out if the image comes
+    /// from another registry; within one registry docker tries to mount them.
     pub(super) fn add_blobs(
         &mut self,
         blobs: Vec<Descriptor>,

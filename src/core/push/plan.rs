@@ -17,6 +17,9 @@ use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
+/// The operating system whose foreign layers may stay where they are.
+const WINDOWS: &str = "windows";
+
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
 /// accept more, but clients may not read it.
 const LIST_MAX: u64 = 4 * 1024 * 1024;
@@ -134,7 +137,8 @@ impl<'a> PushPlan<'a> {
                 self.children.push(PlannedChild { entry, manifest: None });
                 continue;
             }
-            let blob_positions = blobs.add_image(entry, &source, self.target.repository())?;
+            let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
+            let blob_positions = blobs.add_blobs(entry.blobs()?, &source, self.target.repository(), is_windows);
             let bytes = entry.verified_bytes()?;
             let position = *positions.entry(digest).or_insert(self.manifests.len());
             if position == self.manifests.len() {

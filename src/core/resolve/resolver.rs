@@ -75,7 +75,7 @@ impl<'r> Resolver<'r> {
         let platforms = ConfigPlatforms::default();
         (self.progress)(FetchEvent::Queued(requests.len()));
         let resolve_request = |request: &SourceRequest<'_>| {
-            let image = valid_location(request.image)?;
+            let image = request.image.as_ref().map_err(Clone::clone)?;
             let found = self.resolve_one(&platforms, image);
             (self.progress)(FetchEvent::Fetched(image));
             match found {
@@ -236,8 +236,4 @@ pub(crate) fn fetch_index(
 pub(crate) fn distinct(images: &[ImageName]) -> Vec<&ImageName> {
     let mut seen: BTreeSet<&Location> = BTreeSet::new();
     images.iter().filter(|image| image.as_ref().map_or(true, |image| seen.insert(image))).collect()
-}
-
-fn valid_location(image: &ImageName) -> Result<&Location, CommandError> {
-    image.as_ref().map_err(|invalid| invalid.clone().into())
 }

@@ -220,10 +220,7 @@ pub fn decode<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, SpecError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let valid = String::from_utf8_lossy(valid);
-        SpecError::new(
-            error::LocatedError { range: valid.len()..valid.len(), kind: SpecErrorKind::NotUtf8 },
-            file,
-            &valid,
-        )
+        let range = valid.len()..valid.len();
+        SpecError::new(error::LocatedError { range, kind: SpecErrorKind::NotUtf8 }, file, &valid)
     })
 }

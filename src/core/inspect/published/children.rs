@@ -1,19 +1,20 @@
 //! The children of a list, in the detail that a command needs.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::inspect::published::{PublishedReader, config_platform, is_list};
+use crate::core::inspect::published::{config_platform, fetch_levels, is_list};
 use crate::core::limits::{DESCRIPTORS_MAX, LimitError};
 use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::manifest::ManifestKind;
 use crate::platform::Platform;
 
 /// What is requested about the children of a list. The platform is always known.
@@ -30,47 +31,45 @@ impl Detail {
     fn is_fetched(self, descriptor: &Descriptor) -> bool {
         let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
         let may_be_list = descriptor.media_type.is_empty() || is_list(descriptor);
-        can_be_shown(descriptor) && (self.contents || !is_stated || self.check && may_be_list)
+        !is_opaque(descriptor) && (self.contents || !is_stated || self.check && may_be_list)
     }
 }
 
-impl PublishedReader {
-    /// A list with its children.
-    ///
-    /// # Errors
-    /// Content that is not a list; a list that is too large; errors of the registry or the layout.
-    pub(crate) fn list_node(
-        &self,
-        list: &ImageSource<'_>,
-        fetched: &FetchedManifest,
-        detail: Detail,
-    ) -> Result<InspectNode, CommandError> {
-        let index = fetched.decode_index(list)?;
-        let known = self.fetch_children(list, &index, detail)?;
-        let mut remaining = DESCRIPTORS_MAX;
-        let children = nodes(list, &index.manifests, &known, &mut remaining)?;
-        let contents = NodeContents::List(children);
-        Ok(InspectNode::from_manifest(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, contents))
-    }
+/// A list with its children.
+///
+/// # Errors
+/// Content that is not a list; a list that is too large; errors of the registry or the layout.
+pub(crate) fn list_node(
+    jobs: NonZeroUsize,
+    list: &ImageSource<'_>,
+    fetched: &FetchedManifest,
+    detail: Detail,
+) -> Result<InspectNode, CommandError> {
+    let index = fetched.decode_index(list)?;
+    let known = fetch_children(jobs, list, &index, detail)?;
+    let mut remaining = DESCRIPTORS_MAX;
+    let children = nodes(list, &index.manifests, &known, &mut remaining)?;
+    let contents = NodeContents::List(children);
+    Ok(InspectNode::from_manifest(list.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, contents))
+}
 
-    /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
-    /// HEAD request.
-    fn fetch_children(
-        &self,
-        list: &ImageSource<'_>,
-        index: &Index,
-        detail: Detail,
-    ) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
-        let is_selected = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
-        let fetch = |descriptor: &Descriptor| {
-            if detail.is_fetched(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
-        };
-        let children = |known: &ChildContent| match known {
-            ChildContent::List(descriptors) => descriptors.clone(),
-            _ => Vec::new(),
-        };
-        self.fetch_levels(list, &index.manifests, is_selected, fetch, children)
-    }
+/// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
+/// HEAD request.
+fn fetch_children(
+    jobs: NonZeroUsize,
+    list: &ImageSource<'_>,
+    index: &Index,
+    detail: Detail,
+) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
+    let is_selected = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
+    let fetch = |descriptor: &Descriptor| {
+        if detail.is_fetched(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
+    };
+    let children = |known: &ChildContent| match known {
+        ChildContent::List(descriptors) => descriptors.clone(),
+        _ => Vec::new(),
+    };
+    fetch_levels(jobs, list, &index.manifests, is_selected, fetch, children)
 }
 
 /// What is known about a child.
@@ -112,11 +111,6 @@ fn nodes(
         nodes.push(node);
     }
     Ok(nodes)
-}
-
-/// Whether a manifest of this type can be requested. A descriptor may lack the type.
-fn can_be_shown(descriptor: &Descriptor) -> bool {
-    descriptor.media_type.is_empty() || ManifestKind::from_media_type(&descriptor.media_type).is_some()
 }
 
 fn head(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {

@@ -1,14 +1,13 @@
 //! Finds the image for a platform in a list and its nested indexes.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
 use crate::core::filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::index_walk;
-use crate::core::inspect::published::{
-    PublishedContent, PublishedImage, PublishedReader, config_platform, distinct, is_list,
-};
+use crate::core::inspect::published::{PublishedContent, PublishedImage, config_platform, distinct, is_list};
 use crate::core::limits::DEPTH_MAX;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
@@ -19,62 +18,59 @@ use crate::platform::Platform;
 /// Receives the images that match a platform, best first.
 pub(crate) type ReportMatches<'a> = dyn Fn(&[ImageSource<'_>]) + 'a;
 
-impl PublishedReader {
-    /// The image for a platform: the first descriptor of the list with that platform, else the first one in nested
-    /// indexes, which are requested one level at a time.
-    ///
-    /// # Errors
-    /// [`CommandError::NoSuchPlatform`]; errors of the registry or the layout.
-    pub(crate) fn with_platform<'a>(
-        &self,
-        source: &ImageSource<'a>,
-        content: PublishedContent<'a>,
-        filter: &PlatformFilter,
-        report_matches: &ReportMatches<'_>,
-    ) -> Result<PublishedImage<'a>, CommandError> {
-        let descriptors = match content {
-            PublishedContent::List(fetched) => fetched.decode_index(source)?.manifests,
-            PublishedContent::Image(image) => {
-                let platform = config_platform(source, &image.fetched.bytes)?;
-                if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
-                    let descriptor = Descriptor { platform, ..image.fetched.descriptor() };
-                    return Ok(PublishedImage { descriptor: Some(descriptor), ..*image });
-                }
-                return Err(CommandError::no_such_platform(
-                    &filter.shown,
-                    source,
-                    platform.iter().map(ToString::to_string),
-                ));
+/// The image for a platform: the first descriptor of the list with that platform, else the first one in nested
+/// indexes, which are requested one level at a time.
+///
+/// # Errors
+/// [`CommandError::NoSuchPlatform`]; errors of the registry or the layout.
+pub(crate) fn with_platform<'a>(
+    jobs: NonZeroUsize,
+    source: &ImageSource<'a>,
+    content: PublishedContent<'a>,
+    filter: &PlatformFilter,
+    report_matches: &ReportMatches<'_>,
+) -> Result<PublishedImage<'a>, CommandError> {
+    let descriptors = match content {
+        PublishedContent::List(fetched) => fetched.decode_index(source)?.manifests,
+        PublishedContent::Image(image) => {
+            let platform = config_platform(source, &image.fetched.bytes)?;
+            if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
+                let descriptor = Descriptor { platform, ..image.fetched.descriptor() };
+                return Ok(PublishedImage { descriptor: Some(descriptor), ..*image });
             }
-        };
-        let mut available = BTreeSet::new();
-        // The descriptor for the platform, or those that must be fetched to find it.
-        let mut search = |mut level: Vec<Descriptor>| {
-            level.retain(|descriptor| attested(descriptor).is_none());
-            available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
-            let found = first_match(source, &level, filter, report_matches).cloned();
-            let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
-            let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
-            (found, deeper.into_iter().cloned().collect::<Vec<_>>())
-        };
-        let (mut found, deeper) = search(descriptors);
-        index_walk::walk_levels(
-            DEPTH_MAX,
-            |_| source.to_string(),
-            |_| 1,
-            deeper,
-            |_, level| {
-                let children =
-                    CommandError::collect_parallel(self.jobs, &level, |descriptor| fetch_deeper(source, descriptor))?;
-                let deeper;
-                (found, deeper) = search(children.into_iter().flatten().collect());
-                Ok(deeper)
-            },
-        )?;
-        match found {
-            Some(descriptor) => fetch_listed(source, descriptor),
-            None => Err(CommandError::no_such_platform(&filter.shown, source, available)),
+            return Err(CommandError::no_such_platform(
+                &filter.shown,
+                source,
+                platform.iter().map(ToString::to_string),
+            ));
         }
+    };
+    let mut available = BTreeSet::new();
+    // The descriptor for the platform, or those that must be fetched to find it.
+    let mut search = |mut level: Vec<Descriptor>| {
+        level.retain(|descriptor| attested(descriptor).is_none());
+        available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
+        let found = first_match(source, &level, filter, report_matches).cloned();
+        let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
+        let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
+        (found, deeper.into_iter().cloned().collect::<Vec<_>>())
+    };
+    let (mut found, deeper) = search(descriptors);
+    index_walk::walk_levels(
+        DEPTH_MAX,
+        |_| source.to_string(),
+        |_| 1,
+        deeper,
+        |_, level| {
+            let children = CommandError::collect_parallel(jobs, &level, |descriptor| fetch_deeper(source, descriptor))?;
+            let deeper;
+            (found, deeper) = search(children.into_iter().flatten().collect());
+            Ok(deeper)
+        },
+    )?;
+    match found {
+        Some(descriptor) => fetch_listed(source, descriptor),
+        None => Err(CommandError::no_such_platform(&filter.shown, source, available)),
     }
 }
 

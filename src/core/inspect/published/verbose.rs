@@ -1,11 +1,12 @@
 //! The images of a list as docker's `inspect -v` prints them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::inspect::published::{PublishedImage, PublishedReader};
+use crate::core::inspect::published::{PublishedImage, fetch_levels};
 use crate::core::limits::IndexBudget;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::digest::Digest;
@@ -32,38 +33,36 @@ impl PublishedImage<'_> {
     }
 }
 
-impl PublishedReader {
-    /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
-    /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
-    /// images.
-    ///
-    /// # Errors
-    /// A manifest that cannot be read; a list that is too large; errors of the registry or the layout.
-    pub(crate) fn verbose_entries(
-        &self,
-        list: &ImageSource<'_>,
-        descriptors: &[Descriptor],
-    ) -> Result<Vec<VerboseEntry>, CommandError> {
-        let (fetch_budget, mut print_budget) = (IndexBudget::default(), IndexBudget::default());
-        let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
-            FetchedContent::Image(image_format, fetched) => {
-                fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
-                Ok(VerboseChild::Image(image_format, Arc::new(fetched.bytes)))
-            }
-            FetchedContent::List(fetched) => {
-                fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
-                Ok(VerboseChild::List(fetched.decode_index(list)?.manifests))
-            }
-        };
-        let nested = |child: &VerboseChild| match child {
-            VerboseChild::List(descriptors) => descriptors.clone(),
-            VerboseChild::Image(..) => Vec::new(),
-        };
-        let children = self.fetch_levels(list, descriptors, |_| true, fetch, nested)?;
-        let mut entries = Vec::new();
-        flatten(list, descriptors, &children, &mut print_budget, &mut entries)?;
-        Ok(entries)
-    }
+/// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
+/// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
+/// images.
+///
+/// # Errors
+/// A manifest that cannot be read; a list that is too large; errors of the registry or the layout.
+pub(crate) fn verbose_entries(
+    jobs: NonZeroUsize,
+    list: &ImageSource<'_>,
+    descriptors: &[Descriptor],
+) -> Result<Vec<VerboseEntry>, CommandError> {
+    let (fetch_budget, mut print_budget) = (IndexBudget::default(), IndexBudget::default());
+    let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
+        FetchedContent::Image(image_format, fetched) => {
+            fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
+            Ok(VerboseChild::Image(image_format, Arc::new(fetched.bytes)))
+        }
+        FetchedContent::List(fetched) => {
+            fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
+            Ok(VerboseChild::List(fetched.decode_index(list)?.manifests))
+        }
+    };
+    let nested = |child: &VerboseChild| match child {
+        VerboseChild::List(descriptors) => descriptors.clone(),
+        VerboseChild::Image(..) => Vec::new(),
+    };
+    let children = fetch_levels(jobs, list, descriptors, |_| true, fetch, nested)?;
+    let mut entries = Vec::new();
+    flatten(list, descriptors, &children, &mut print_budget, &mut entries)?;
+    Ok(entries)
 }
 
 /// What a manifest is for docker's `-v`.
