@@ -107,8 +107,8 @@ fn the_readme_fits_two_screens() {
 #[test]
 fn every_verb_and_flag_has_an_example() {
     let docs = user_docs();
-    let syntax = args::syntax();
-    let verbs: Vec<_> = syntax.get_subcommands().collect();
+    let program = args::clap_command();
+    let verbs: Vec<_> = program.get_subcommands().collect();
     assert!(verbs.len() > 15, "{} verbs", verbs.len());
     let examples: Vec<&str> = docs.lines().filter(|line| line.starts_with("    ")).collect();
     let words: BTreeSet<&str> =
@@ -154,8 +154,8 @@ fn help_examples(help: &str) -> Vec<&str> {
 
 #[test]
 fn every_example_of_the_help_texts_is_a_command_line() {
-    let syntax = args::syntax();
-    let commands = syntax.get_subcommands().map(|command| vec![command.get_name().to_owned()]);
+    let program = args::clap_command();
+    let commands = program.get_subcommands().map(|command| vec![command.get_name().to_owned()]);
     let mut number = 0;
     for command in commands.chain([vec![]]) {
         let line = [command, vec!["--help".to_owned()]].concat();

@@ -41,13 +41,13 @@ fn folder() -> PathBuf {
 /// A new command or format has to be described, and every schema is linked from the page about JSON.
 #[test]
 fn every_command_with_json_has_a_schema() {
-    let syntax = args::syntax();
+    let program = args::clap_command();
     let prints_json = |verb: &&clap::Command| {
         let format = verb.get_arguments().find(|flag| flag.get_long() == Some("format"));
         let values = format.map(clap::Arg::get_possible_values).unwrap_or_default();
         values.iter().any(|value| value.get_name() == "json")
     };
-    let verbs: BTreeSet<&str> = syntax.get_subcommands().filter(prints_json).map(clap::Command::get_name).collect();
+    let verbs: BTreeSet<&str> = program.get_subcommands().filter(prints_json).map(clap::Command::get_name).collect();
     let described: BTreeSet<&str> = SCHEMAS.iter().map(|(verb, _)| *verb).collect();
     assert_eq!(verbs, described, "docs/schema has a file for each, and this table names it");
     let page = std::fs::read_to_string(folder().with_file_name("json.md")).expect("docs/json.md");

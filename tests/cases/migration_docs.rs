@@ -102,7 +102,7 @@ fn every_tool_has_its_commands_on_its_page() {
 
 #[test]
 fn commands_in_the_migration_table_work() {
-    let verbs: Vec<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let verbs: Vec<String> = args::clap_command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let mut number = 0;
     for (theirs, ours) in PAGES.iter().flat_map(|(_, page)| rows(page)) {
         assert!(!ours.is_empty(), "{theirs}");

@@ -29,7 +29,7 @@ impl ManPage {
 
 /// Every page, the program's own first. `date` is the day that the program is from.
 pub fn manual_pages(date: &str) -> Vec<ManPage> {
-    let root = super::syntax();
+    let root = super::clap_command();
     let verbs = root.get_subcommands().map(|verb| command_page(&root, verb, date));
     std::iter::once(program_page(&root, date)).chain(verbs).collect()
 }

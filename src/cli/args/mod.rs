@@ -10,6 +10,7 @@
 //! words the error differently in each command.
 
 mod check;
+mod clap_command;
 mod common_flags;
 mod csv;
 mod error;
@@ -22,13 +23,12 @@ mod manifest_tool;
 mod partial_line;
 mod pflag;
 mod possible_values;
-mod read_only;
+mod queries;
 mod reference_page;
 mod rules;
 mod setup;
 mod shared_drafts;
 mod suggestion;
-mod syntax;
 mod topics;
 pub mod values;
 mod verbs;
@@ -38,6 +38,7 @@ use clap::{FromArgMatches, Parser};
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
 pub use check::Check;
+pub use clap_command::clap_command;
 pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 pub use error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError, Suggestion};
 pub use globals::{Globals, LeadingFlags, leading_flags};
@@ -51,11 +52,10 @@ pub use pflag::{FlagKind, flag_kind};
 pub use possible_values::{
     CompletionShell, Format, InspectFormat, InspectOutput, PlatformsFormat, PublishFormat, RowsFormat, Shell,
 };
-pub use read_only::{Exists, Export, Inspect, Ls, Platforms};
+pub use queries::{Exists, Export, Inspect, Ls, Platforms};
 pub use reference_page::reference_page;
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared_drafts::{SharedDraftFlags, SharedPublishFlags};
-pub use syntax::syntax;
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 
@@ -109,7 +109,7 @@ pub fn last_color(words: &[String]) -> Option<ColorChoice> {
 /// # Errors
 /// A command line that cannot be run, in docker's words.
 pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let root = syntax::syntax_for(words);
+    let root = clap_command::clap_command_for(words);
     let program = help::Program { name, root: &root, is_single_command: false };
     if words == ["--version"] {
         let command = Box::new(Command::Version(Version::default()));
@@ -124,7 +124,7 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
 /// As [`parse`].
 pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
     let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
-    let root = syntax::syntax_for(&words);
+    let root = clap_command::clap_command_for(&words);
     let program = help::Program { name: "mquery", root: &root, is_single_command: true };
     parse_command(&program, &words)
 }

@@ -1,8 +1,8 @@
 //! A command line that is still being typed, for completion.
 
+use super::clap_command;
 use super::error::FlagError;
 use super::pflag::{self, CommandSearch, FlagKind};
-use super::syntax;
 
 /// The position of the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl PartialCommandLine {
 /// # Errors
 /// A flag before the cursor that is unknown or has an invalid value.
 pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandLine, FlagError> {
-    let root = syntax();
+    let root = clap_command();
     let (verb, rest) = match pflag::traverse(&root, before)? {
         CommandSearch::Verb { verb, rest, .. } => (verb, rest),
         CommandSearch::Help([]) => return Ok(at_cursor(None, Cursor::Verb, current)),

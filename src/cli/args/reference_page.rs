@@ -11,7 +11,7 @@ const PROGRAM: &str = "docker-manifest";
 
 /// The whole page; with a command only the section about it. `None` for an unknown command.
 pub fn reference_page(command: Option<&str>) -> Option<String> {
-    let root = super::syntax();
+    let root = super::clap_command();
     match command {
         Some(command) => root.find_subcommand(command).map(|verb| command_section(&root, verb)),
         None => Some(whole_page(&root)),

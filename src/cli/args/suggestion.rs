@@ -55,7 +55,7 @@ fn other_commands_with(
     flag: String,
     is_meant: impl Fn(&clap::Arg) -> bool,
 ) -> Option<Suggestion> {
-    let root = super::syntax();
+    let root = super::clap_command();
     let has_flag = |verb: &&Command| verb.get_arguments().any(&is_meant);
     let mut verbs: Vec<String> =
         root.get_subcommands().filter(has_flag).map(|verb| verb.get_name().to_owned()).collect();

@@ -11,7 +11,7 @@ use super::check::Check;
 use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
 use super::examples;
 use super::possible_values::{Format, REFERRERS, one_of};
-use super::read_only::{Exists, Export, Inspect, Ls, Platforms};
+use super::queries::{Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 use super::values::{self, LocationArg, RefArg};

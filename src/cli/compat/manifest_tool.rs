@@ -5,7 +5,7 @@ use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
 use crate::cli::verbs::apply::{named_lists, publish_all};
-use crate::cli::verbs::publish;
+use crate::cli::verbs::publish_and_report;
 use crate::content::registry::RegistryClient;
 use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
@@ -112,7 +112,7 @@ impl ManifestTool<'_> {
             outcomes.push(outcome.clone());
             Ok(())
         })?;
-        publish::print_warnings(self.context, &outcomes);
+        publish_and_report::print_warnings(self.context, &outcomes);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ pub mod json;
 pub mod markdown;
 mod progress;
 pub mod result_files;
-mod steps;
+mod step_progress;
 mod streams;
 mod style;
 mod table;
@@ -17,7 +17,7 @@ pub mod terminal;
 mod tree;
 
 pub use progress::Progress;
-pub use steps::{FetchProgress, Steps};
+pub use step_progress::{FetchProgress, Steps};
 pub use streams::Streams;
 pub use style::ColorChoice;
 pub use table::Table;

@@ -83,7 +83,7 @@ fn candidates(partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candi
 }
 
 fn verbs(typed: &str) -> Vec<Candidate> {
-    let root = args::syntax();
+    let root = args::clap_command();
     let verbs = root.get_subcommands().filter(|verb| verb.get_name().starts_with(typed));
     let described = verbs.map(|verb| Candidate {
         value: verb.get_name().to_owned(),

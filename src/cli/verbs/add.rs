@@ -10,7 +10,7 @@ use crate::cli::verbs::annotate::{self, apply_entry_flags};
 use crate::cli::verbs::create::{print_source_changes, refuse_layouts};
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::publish::Reporter;
+use crate::cli::verbs::publish_and_report::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;

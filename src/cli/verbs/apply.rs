@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::args::{Apply, PublishFlags, PublishFormat, TagArg};
 use crate::cli::context::Context;
 use crate::cli::spec_files;
-use crate::cli::verbs::publish::{self, DraftOrigin, publish};
+use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish};
 use crate::core::apply::{ApplyRequest, BuiltList};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
@@ -49,14 +49,14 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let lists = request.build(access, &lists)?;
     let is_json = flags.format == Some(PublishFormat::Json);
-    let github = publish::open_github_files(context, flags)?;
+    let github = publish_and_report::open_github_files(context, flags)?;
     let mut outcomes = Vec::new();
     // The files of GitHub Actions are written once, for all lists.
     let list_flags =
         PublishFlags { format: flags.format.filter(|format| *format != PublishFormat::Github), ..flags.clone() };
     let result = publish_all(context, access, &lists, &list_flags, args.network.timeout, |outcome| {
         outcomes.push(outcome.clone());
-        if is_json { Ok(()) } else { publish::print_result(context, outcome, flags) }
+        if is_json { Ok(()) } else { publish_and_report::print_result(context, outcome, flags) }
     });
     // Published lists are printed, even if another list failed.
     let shown = if is_json && !outcomes.is_empty() { context.streams.json(&outcomes) } else { Ok(()) };
@@ -65,10 +65,10 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let reported =
         CommandError::collect([shown.map_err(CommandError::from), appended]).map_err(|error| match flags.dry_run {
             true => error,
-            false => publish::pushed_but_not_reported(&outcomes, error),
+            false => publish_and_report::pushed_but_not_reported(&outcomes, error),
         });
     CommandError::collect([result, reported.map(drop)])?;
-    publish::print_tags_and_warnings(context, &outcomes, flags);
+    publish_and_report::print_tags_and_warnings(context, &outcomes, flags);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::cli::args::{Copy, Format};
 use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::dry_run;
-use crate::cli::verbs::publish::Reporter;
+use crate::cli::verbs::publish_and_report::Reporter;
 use crate::content::oci_layout::{Layout, LayoutReference, LayoutSink, LockWait};
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};

@@ -5,7 +5,7 @@ use crate::cli::args::Create;
 use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::publish::DraftOrigin;
+use crate::cli::verbs::publish_and_report::DraftOrigin;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};

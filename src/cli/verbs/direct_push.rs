@@ -2,7 +2,7 @@
 
 use crate::cli::args::{NetworkFlags, PublishFlags};
 use crate::cli::context::Context;
-use crate::cli::verbs::publish::{self, DraftOrigin, publish};
+use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish};
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -63,8 +63,8 @@ pub(crate) fn publish_and_print(
     flags: &PublishFlags,
     origin: DraftOrigin,
 ) -> Result<(), CommandError> {
-    let print = |published: &_| publish::print_result(context, published, flags);
+    let print = |published: &_| publish_and_report::print_result(context, published, flags);
     let published = publish(context, access, draft, flags, flags.options(), origin, print)?;
-    publish::print_tags_and_warnings(context, std::slice::from_ref(&published), flags);
+    publish_and_report::print_tags_and_warnings(context, std::slice::from_ref(&published), flags);
     Ok(())
 }

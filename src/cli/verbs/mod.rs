@@ -14,7 +14,7 @@ pub mod man;
 mod named_images;
 pub mod platforms;
 pub mod prune;
-pub mod publish;
+pub mod publish_and_report;
 pub mod push;
 pub mod remove;
 pub mod rm;

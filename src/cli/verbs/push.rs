@@ -2,7 +2,7 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::publish::{self, DraftOrigin, publish};
+use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
     let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
-    let print = |published: &PushOutcome| publish::print_result(context, published, &args.publish);
+    let print = |published: &PushOutcome| publish_and_report::print_result(context, published, &args.publish);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, target)?;
@@ -27,11 +27,11 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let published = publish(context, access, &draft, &args.publish, options, DraftOrigin::Stored, print)?;
     if args.purge && !published.dry_run {
         let purged = delete_pushed_draft(context, args, target, stored.as_ref().unwrap_or(&draft));
-        purged.map_err(|error| publish::pushed_but_not_reported(std::slice::from_ref(&published), error))?;
+        purged.map_err(|error| publish_and_report::pushed_but_not_reported(std::slice::from_ref(&published), error))?;
     } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
         store_remote_digest(context, args, target, &published);
     }
-    publish::print_tags_and_warnings(context, std::slice::from_ref(&published), &args.publish);
+    publish_and_report::print_tags_and_warnings(context, std::slice::from_ref(&published), &args.publish);
     Ok(())
 }
 

@@ -52,6 +52,6 @@ fn every_command_is_in_the_matrix_or_sends_no_request() {
     let asking = asking.filter_map(|command| command.words(&fixture).into_iter().next());
     let local = LOCAL.iter().filter_map(|line| line.split(' ').next().map(str::to_owned));
     let covered: BTreeSet<String> = asking.chain(local).filter(|verb| verb != "__complete").collect();
-    let all: BTreeSet<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let all: BTreeSet<String> = args::clap_command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     assert_eq!(covered, all);
 }

@@ -223,7 +223,7 @@ fn a_bad_flag_before_the_command_is_reported_without_usage() {
 
 #[test]
 fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
-    for verb in syntax().get_subcommands() {
+    for verb in clap_command().get_subcommands() {
         let Ok(CliRequest::Help { text, requested: true }) =
             parse("docker manifests", &words(&[verb.get_name(), "--help"]))
         else {

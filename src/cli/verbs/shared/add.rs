@@ -6,8 +6,8 @@ use crate::cli::args::{Add, PublishFormat};
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::apply_entry_flags;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::publish::Reporter;
-use crate::cli::verbs::shared::publish::{self, SharedRequest};
+use crate::cli::verbs::publish_and_report::Reporter;
+use crate::cli::verbs::shared::publish_entries::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_for_new_entries};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     {
         return Err(SharedDraftError::Reserved(reserved.key.clone()).into());
     }
-    let only_from = publish::check_files(context, &args.shared_publish, &args.publish)?;
+    let only_from = publish_entries::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
     let layouts = &Layouts::default();
@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         only_from: only_from.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
-    let published = publish::run(context, &client, &request);
+    let published = publish_entries::run(context, &client, &request);
     CommandError::collect([shown, published]).map(drop)
 }
 

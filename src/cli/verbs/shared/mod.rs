@@ -4,7 +4,7 @@ pub mod add;
 pub mod inspect;
 pub mod ls;
 pub mod prune;
-pub mod publish;
+pub mod publish_entries;
 pub mod push;
 pub mod remove;
 

@@ -8,7 +8,7 @@ use crate::auth::Access;
 use crate::cli::args::{PublishFlags, PublishFormat, SharedPublishFlags};
 use crate::cli::build_files;
 use crate::cli::context::Context;
-use crate::cli::verbs::publish::{self as publishing, Reporter};
+use crate::cli::verbs::publish_and_report::{self, Reporter};
 use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -47,7 +47,7 @@ pub(super) fn check_files(
     shared: &SharedPublishFlags,
     publish: &PublishFlags,
 ) -> Result<Option<AllowedEntries>, CommandError> {
-    publishing::check_result_files(context, publish)?;
+    publish_and_report::check_result_files(context, publish)?;
     shared.only_from.as_deref().map(|file| read_allowed_entries(context, file)).transpose()
 }
 
@@ -79,9 +79,9 @@ pub(super) fn run(
         return Err(incomplete(context, client, request, collected));
     }
     let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.shared_draft_context(), &options, before);
-    let print = |published: &PushOutcome| publishing::print_result(context, published, publish);
+    let print = |published: &PushOutcome| publish_and_report::print_result(context, published, publish);
     let mut entries = Vec::new();
-    let published = publishing::push_and_report(context, publish, print, || {
+    let published = publish_and_report::push_and_report(context, publish, print, || {
         let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
         let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
@@ -93,7 +93,7 @@ pub(super) fn run(
         let cleaned = clean_up::delete(client.shared_draft_context(), list.repository(), run, &entries);
         client.note_remaining(list.repository(), &cleaned.remaining);
     }
-    publishing::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
+    publish_and_report::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
     Ok(())
 }
 

@@ -6,12 +6,12 @@ use clap::CommandFactory;
 use super::CommandLine;
 
 /// Clap's description of all commands. Completion reads it.
-pub fn syntax() -> clap::Command {
+pub fn clap_command() -> clap::Command {
     CommandLine::command().mut_subcommands(with_arguments)
 }
 
 /// The same, but a command that no word names has its name and one line about it alone.
-pub(super) fn syntax_for(words: &[String]) -> clap::Command {
+pub(super) fn clap_command_for(words: &[String]) -> clap::Command {
     let is_named = |verb: &clap::Command| words.iter().any(|word| word == verb.get_name());
     CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { with_arguments(verb) } else { verb })
 }
@@ -30,17 +30,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn syntax_has_the_arguments_that_clap_derives() {
+    fn clap_command_has_the_arguments_that_clap_derives() {
         let mut derived = CommandLine::command();
         derived.build();
-        let all = syntax();
+        let all = clap_command();
         for verb in derived.get_subcommands() {
             let name = verb.get_name();
             let ids = |verb: &clap::Command| verb.get_arguments().map(|flag| flag.get_id().clone()).collect::<Vec<_>>();
             let built = all.find_subcommand(name).unwrap();
             assert_eq!(ids(built), ids(verb), "{name}");
             assert!(built.get_after_help().is_some(), "{name} has no examples");
-            let with_one_built = syntax_for(&[name.to_owned()]);
+            let with_one_built = clap_command_for(&[name.to_owned()]);
             for other in with_one_built.get_subcommands() {
                 let expected = if other.get_name() == name { ids(verb) } else { Vec::new() };
                 assert_eq!(ids(other), expected, "{} beside {name}", other.get_name());
