@@ -49,15 +49,8 @@ impl TokenCache {
     ) {
         let margin = (lifetime / 10).min(EXPIRY_MARGIN_MAX);
         let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
-        let usable_for = requested.union(want);
-        self.tokens.push(CachedToken {
-            header,
-            requested,
-            usable_for,
-            expires,
-            accepted: Vec::new(),
-            refused: Vec::new(),
-        });
+        let (usable_for, accepted, refused) = (requested.union(want), Vec::new(), Vec::new());
+        self.tokens.push(CachedToken { header, requested, usable_for, expires, accepted, refused });
     }
 
     /// A token to send for `want`: it has not expired, was requested for all of `want`, and was not refused for it.

@@ -12,6 +12,8 @@ use crate::cli::stop_handler::StopHandler;
 use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
 use crate::core::filters::ImageName;
+use crate::core::image_source::ContentAccess;
+use crate::core::layouts::Layouts;
 use crate::core::resolve::resolver::FetchEvent;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::{DockerManifestStore, StoreError};
@@ -42,7 +44,7 @@ const REMEMBER_VARIABLE: &str = "DOCKER_MANIFEST_REMEMBER_TOKEN_SERVERS";
 const DEFAULT_RETRIES: u32 = 3;
 
 /// The largest password that is read, in bytes.
-const PASSWORD_MAX: usize = 1024 * 1024;
+const PASSWORD_MAX: u64 = 1024 * 1024;
 
 /// The environment of a command.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Handles docker's request to stop.
     pub stop: StopHandler,
+    /// The layouts that are open.
+    pub(crate) layouts: Arc<Layouts>,
 }
 
 impl Context {
@@ -93,6 +97,11 @@ impl Context {
     ) -> Result<RegistryClient, CommandError> {
         let login = login_repository.into().map(|repository| login(network, repository)).transpose()?.flatten();
         self.client(network, false, login)
+    }
+
+    /// What images are read from: this client, and the layouts of the command.
+    pub(crate) fn access<'a>(&'a self, registry: &'a RegistryClient) -> ContentAccess<'a> {
+        ContentAccess { registry, layouts: &self.layouts }
     }
 
     /// A client with this login, if there is one. `plain_http` forbids TLS.
@@ -168,10 +177,9 @@ impl Context {
 fn login(network: &NetworkFlags, repository: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
-    let most = u64::try_from(PASSWORD_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let read = io::stdin().take(most).read_to_string(&mut password);
+    let read = io::stdin().take(PASSWORD_MAX + 1).read_to_string(&mut password);
     let refuse = |why| CommandError::Password(io::Error::new(io::ErrorKind::InvalidData, why));
-    if password.len() > PASSWORD_MAX {
+    if password.len() as u64 > PASSWORD_MAX {
         return Err(refuse("it is longer than 1 MiB"));
     }
     read.map_err(CommandError::Password)?;

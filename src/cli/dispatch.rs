@@ -33,7 +33,8 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
     let config_dir =
         invocation.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.original_path(dir).to_owned());
     invocation.color.into_iter().for_each(|choice| streams.set_color(choice));
-    let context = Context { env, config_dir, debug: invocation.debug, streams, clock, stop: StopHandler::default() };
+    let (stop, layouts) = (StopHandler::default(), Arc::default());
+    let context = Context { env, config_dir, debug: invocation.debug, streams, clock, stop, layouts };
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &invocation.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),

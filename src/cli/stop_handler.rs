@@ -24,10 +24,7 @@ impl StopHandler {
     /// Passes a request to the handler. Returns whether there is one.
     pub fn handle_request(&self) -> bool {
         let handler = lock(&self.0).take();
-        handler.is_some_and(|handler| {
-            handler();
-            true
-        })
+        handler.map(|handler| handler()).is_some()
     }
 }
 

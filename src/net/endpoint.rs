@@ -88,29 +88,22 @@ impl Endpoints {
 
     /// The state of this registry.
     pub(crate) fn get(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
+        let refuse = |kind, detail: &str| Err(RegistryError::new(kind, registry, detail));
         if registry.is_empty() {
             let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
-            return Err(RegistryError::new(RegistryErrorKind::NoHost, "", detail));
+            return refuse(RegistryErrorKind::NoHost, detail);
         }
         let mut known = lock(&self.known);
         if let Some(endpoint) = known.get(registry) {
             return Ok(Arc::clone(endpoint));
         }
         let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
-            return Err(RegistryError::new(
-                RegistryErrorKind::HostNotFound,
-                registry,
-                "not a host with a port up to 65535",
-            ));
+            return refuse(RegistryErrorKind::HostNotFound, "not a host with a port up to 65535");
         };
         let allows_plain_http = (self.insecure || host::is_loopback(&secure.host)) && !self.plain_http;
-        let endpoint = Arc::new(Endpoint {
-            secure,
-            plain,
-            allows_plain_http,
-            https: if self.plain_http { OnceLock::from(false) } else { OnceLock::new() },
-            probe_is_over: Mutex::default(),
-        });
+        let https = if self.plain_http { OnceLock::from(false) } else { OnceLock::new() };
+        let probe_is_over = Mutex::default();
+        let endpoint = Arc::new(Endpoint { secure, plain, allows_plain_http, https, probe_is_over });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
     }

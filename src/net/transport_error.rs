@@ -184,20 +184,15 @@ fn from_connect_error(error: ConnectError) -> TransportError {
         ConnectError::Resolve { .. } => TransportError::unsent(RegistryErrorKind::HostNotFound, text),
         ConnectError::PrivateAddress(_) => TransportError::unsent(RegistryErrorKind::Protocol, text),
         ConnectError::Tcp(error) => {
-            let transport_error =
-                TransportError::unsent(RegistryErrorKind::Connect, text).with_symptom(Symptom::Unreachable);
-            if may_be_starting(&error) { transport_error.temporary() } else { transport_error }
+            let refused = TransportError::unsent(RegistryErrorKind::Connect, text).with_symptom(Symptom::Unreachable);
+            if may_be_starting(&error) { refused.temporary() } else { refused }
         }
         ConnectError::TimedOut => {
             TransportError::unsent(RegistryErrorKind::Timeout, text).with_symptom(Symptom::Unreachable).temporary()
         }
         ConnectError::Tls(error) => {
-            let transport_error = TransportError { sent: false, ..from_handshake_error(&error) };
-            if transport_error.symptom == Symptom::ClosedInHandshake {
-                transport_error.temporary()
-            } else {
-                transport_error
-            }
+            let failed = TransportError { sent: false, ..from_handshake_error(&error) };
+            if failed.symptom == Symptom::ClosedInHandshake { failed.temporary() } else { failed }
         }
         ConnectError::Proxy(inner) => {
             let TransportError { message, retryable, .. } = from_connect_error(*inner);

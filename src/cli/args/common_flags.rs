@@ -145,12 +145,6 @@ pub struct ListFlags {
     pub prefer_index: bool,
 }
 
-impl Default for ListFlags {
-    fn default() -> ListFlags {
-        ListFlags { annotations: Vec::new(), subject: None, prefer_index: true }
-    }
-}
-
 impl ListFlags {
     /// The same as changes of a list.
     ///

@@ -89,13 +89,8 @@ pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandL
 }
 
 fn at_cursor(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> PartialCommandLine {
-    PartialCommandLine {
-        verb,
-        cursor,
-        typed: typed.to_owned(),
-        positionals: Vec::new(),
-        scanned: pflag::Scanned::default(),
-    }
+    let (positionals, scanned) = Default::default();
+    PartialCommandLine { verb, cursor, typed: typed.to_owned(), positionals, scanned }
 }
 
 /// The long name of the flag with a value that `--name`, `-n` or the last letter of a cluster stands for.

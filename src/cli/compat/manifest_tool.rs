@@ -10,8 +10,6 @@ use crate::content::registry::RegistryClient;
 use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
 use crate::core::spec_names::{SpecNames, Untagged};
 use crate::model::index::ListFormat;
@@ -104,7 +102,7 @@ impl ManifestTool<'_> {
         };
         let lists = named_lists(&request.names, &flags)?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;
-        let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+        let access = self.context.access(&registry);
         let lists = request.build(access, &lists)?;
         let mut outcomes = Vec::new();
         publish_all(self.context, access, &lists, &flags, None, |outcome| {

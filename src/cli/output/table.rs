@@ -14,7 +14,7 @@ const GAP: usize = 3;
 const COLUMN_MIN: usize = 10;
 
 /// A table. With `Display` every line ends in a newline and none in a blank.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
     rows: Vec<Vec<String>>,
     /// The columns that the table may take, if they are limited.
@@ -26,11 +26,7 @@ pub struct Table {
 impl Table {
     /// A table with these headers and no rows.
     pub fn new(headers: &[&str]) -> Table {
-        Table {
-            rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()],
-            max_width: None,
-            has_color: false,
-        }
+        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], ..Table::default() }
     }
 
     /// Limits the width of the table, in columns. Without a limit every cell is shown whole.

@@ -16,7 +16,6 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::requirements;
 use crate::core::resolve::amend;
 use crate::core::resolve::equivalent_entries;
@@ -57,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let existing = store.load(list)?.ok_or_else(missing)?;
     let named = named()?;
     let registry = context.registry(&args.network, list.repository())?;
-    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let access = context.access(&registry);
     let addition = Addition::resolve(context, access, (args, &named), &existing)?;
     let mut added = AdditionResult::default();
     let is_stored = store.add(list, &context.wait_notice(), |draft| {

@@ -10,7 +10,6 @@ use crate::core::apply::{ApplyRequest, BuiltList};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::spec_names::{SpecNames, Untagged};
 use crate::drafts::DraftStore;
@@ -19,11 +18,9 @@ use crate::model::spec::Spec;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
-    let origin = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
-    let mut specs = if origin == SpecOrigin::Flags {
-        spec_files::from_flags(args)?
-    } else {
-        spec_files::read_all(context, &args.file)?
+    let (origin, mut specs) = match args.file.is_empty() {
+        true => (SpecOrigin::Flags, spec_files::from_flags(args)?),
+        false => (SpecOrigin::File, spec_files::read_all(context, &args.file)?),
     };
     specs.iter_mut().for_each(|spec| spec_files::apply_flags(spec, args));
     let build_outputs = spec_files::add_files(context, &args.from, &args.from_targets, &mut specs)?;
@@ -46,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     };
     let lists = named_lists(&request.names, flags)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
-    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let access = context.access(&registry);
     let lists = request.build(access, &lists)?;
     let is_json = flags.format == Some(PublishFormat::Json);
     let github = publish_and_report::open_github_files(context, flags)?;

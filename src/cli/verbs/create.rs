@@ -10,8 +10,6 @@ use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
 use crate::core::filters::ImageName;
-use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::listing::Listing;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
@@ -34,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push && args.publish.to.is_none() {
         direct_push::announce_repositories(&registry, list, &args.publish);
     }
-    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let access = context.access(&registry);
     if !args.push {
         refuse_layouts(&named.arguments)?;
     }

@@ -7,7 +7,6 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::list_conflict::ListConflict;
 use crate::core::requirements;
 use crate::core::resolve::new_draft;
@@ -34,7 +33,7 @@ pub(crate) fn change_published(
     }
     let registry = context.registry(network, list.repository())?;
     announce_repositories(&registry, list, flags);
-    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let access = context.access(&registry);
     let published = new_draft::of_published(&registry, list, &context.fetch_progress())?;
     let draft = change(access, &published)?;
     if draft.is_empty() {

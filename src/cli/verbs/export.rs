@@ -6,8 +6,6 @@ use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::core::error::CommandError;
 use crate::core::export::{self, LAYOUT_LIST_NAME};
-use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::model::spec;
 use crate::reference::Reference;
 
@@ -23,7 +21,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         None if args.local => return Err(CommandError::NotStored(location.to_string())),
         None => {
             let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-            export::spec_of_published(ContentAccess { registry, layouts: &Layouts::default() }, &location)?
+            export::spec_of_published(context.access(registry), &location)?
         }
     };
     let mut text = spec::write(&spec);

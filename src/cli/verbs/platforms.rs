@@ -4,9 +4,7 @@
 use crate::cli::args::{Platforms, PlatformsFormat};
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
-use crate::core::image_source::ContentAccess;
 use crate::core::inspect::platforms::{self, ImagePlatforms};
-use crate::core::layouts::Layouts;
 use crate::core::listing::Listing;
 use crate::reference::Reference;
 use crate::sanitize;
@@ -17,7 +15,7 @@ const UNKNOWN: &str = "unknown";
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
     let location = context.image_name(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-    let access = ContentAccess { registry, layouts: &Layouts::default() };
+    let access = context.access(registry);
     let image = platforms::fetch_platforms(access, &location)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(text(&args.image.typed, &image).as_bytes())?),

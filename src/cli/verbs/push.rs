@@ -4,8 +4,6 @@ use crate::cli::args::Push;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish};
 use crate::core::error::CommandError;
-use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
 use crate::drafts::DraftStore;
@@ -17,7 +15,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
     let print = |published: &PushOutcome| publish_and_report::print_result(context, published, &args.publish);
-    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let access = context.access(&registry);
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, target)?;
     // The flags change only what is published, not the draft that is stored.

@@ -26,12 +26,8 @@ impl SystemRoots {
     /// The authorities that this environment names. Does no I/O.
     pub(crate) fn new(env: &Env) -> SystemRoots {
         let variable = |name| env.get(name).map(str::to_owned);
-        SystemRoots {
-            file: variable("SSL_CERT_FILE"),
-            folders: variable("SSL_CERT_DIR"),
-            from_file: OnceLock::new(),
-            all: OnceLock::new(),
-        }
+        let (from_file, all) = Default::default();
+        SystemRoots { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR"), from_file, all }
     }
 
     /// The certificates of the file alone. Distributions put all of the folders' there too, and reading the hundreds

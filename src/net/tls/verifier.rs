@@ -39,13 +39,8 @@ impl CertificateVerifier {
         certs_d: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> CertificateVerifier {
-        CertificateVerifier {
-            system,
-            certs_d,
-            provider,
-            file_verifier: OnceLock::new(),
-            full_verifier: OnceLock::new(),
-        }
+        let (file_verifier, full_verifier) = Default::default();
+        CertificateVerifier { system, certs_d, provider, file_verifier, full_verifier }
     }
 
     /// Trusts the system's file and certs.d; `None` if there is no authority in them.

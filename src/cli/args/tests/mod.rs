@@ -47,7 +47,7 @@ fn flags_are_read_anywhere_before_two_dashes() {
         image_flags: ImageFlags::default(),
         push: false,
         purge: false,
-        list_flags: ListFlags::default(),
+        list_flags: ListFlags { annotations: Vec::new(), subject: None, prefer_index: true },
         publish: PublishFlags::default(),
         network: network(true),
     });

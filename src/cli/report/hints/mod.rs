@@ -88,15 +88,13 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::DuplicatePlatforms { origin, .. } => match origin {
             SpecOrigin::Draft => {
-                "remove the extra images with remove, or give the images \
-                                  different platforms with annotate"
+                "remove the extra images with remove, or give the images different platforms with annotate"
             }
             SpecOrigin::File => "remove the extra images from the file, or give the images different platforms there",
             SpecOrigin::Images => "name one image for each platform",
             SpecOrigin::Shared => "remove one of them with remove --shared",
             SpecOrigin::Flags => {
-                "name each platform once in --platforms, or give the images \
-                                  different platforms in a file (-f)"
+                "name each platform once in --platforms, or give the images different platforms in a file (-f)"
             }
         }
         .into(),

@@ -11,8 +11,6 @@ use crate::cli::verbs::shared::publish_entries::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_for_new_entries};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
-use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::PreviousDescriptors;
@@ -35,8 +33,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let only_from = publish_entries::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
-    let layouts = &Layouts::default();
-    let draft = draft(&client, layouts, args, list)?;
+    let draft = draft(&client, args, list)?;
     let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
     let entries = shared_add::entries_of(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
@@ -49,7 +46,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     }
     let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
     let (registry, clock) = (&client.registry, &*context.clock);
-    let push = PushContext { registry, layouts, clock, reporter: &reporter };
+    let push = PushContext { registry, layouts: &context.layouts, clock, reporter: &reporter };
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
     let may_publish = args.shared_publish.if_complete;
     // If the list may be published, only that result is printed.
@@ -78,9 +75,9 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 }
 
 /// The images, as the flags describe them.
-fn draft(client: &SharedClient<'_>, layouts: &Layouts, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
+fn draft(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
     let named = NamedImages::read(client.context, &args.images, &args.image_flags, list.repository())?;
-    let access = ContentAccess { registry: &client.registry, layouts };
+    let access = client.context.access(&client.registry);
     let (sources, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
     let mut draft = Draft::new(list.clone());
     for source in &sources {

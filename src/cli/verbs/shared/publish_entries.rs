@@ -12,7 +12,6 @@ use crate::cli::verbs::publish_and_report::{self, Reporter};
 use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
@@ -83,7 +82,7 @@ pub(super) fn run(
     let mut entries = Vec::new();
     let published = publish_and_report::push_and_report(context, publish, print, || {
         let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
-        let (registry, layouts) = (&client.registry, &Layouts::default());
+        let (registry, layouts) = (&client.registry, &*context.layouts);
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
         let outcome = shared::publish(push, list, &publish.options(), collected.entries, &refetch)?;
         entries = outcome.entries;
