@@ -104,16 +104,10 @@ impl Realm {
         identity: Option<&Secret>,
     ) -> TokenRequest {
         let login = credential.login().or_else(|| Some((credential.username.as_str(), identity?)));
-        let mut query = String::new();
-        if let Some((user, _)) = login.filter(|(user, _)| !user.is_empty()) {
-            add_parameter(&mut query, "account", user);
-        }
-        for scope in scopes.scope_strings() {
-            add_parameter(&mut query, "scope", &scope);
-        }
-        if let Some(service) = service {
-            add_parameter(&mut query, "service", service);
-        }
+        let account = login.map(|(user, _)| ("account", user.to_owned())).filter(|(_, user)| !user.is_empty());
+        let scopes = scopes.scope_strings().map(|scope| ("scope", scope));
+        let service = service.map(|service| ("service", service.to_owned()));
+        let query = encode_form(account.into_iter().chain(scopes).chain(service));
         let separator = match self.url.split_once('?') {
             _ if query.is_empty() => "",
             None => "?",
@@ -129,13 +123,14 @@ impl Realm {
 
     /// A POST request with a refresh token (OAuth2 form).
     pub(crate) fn refresh_request(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
-        let mut query = String::new();
-        add_parameter(&mut query, "grant_type", "refresh_token");
-        add_parameter(&mut query, "client_id", CLIENT_ID);
-        add_parameter(&mut query, "service", service.unwrap_or_default());
-        add_parameter(&mut query, "scope", &scopes.to_string());
-        add_parameter(&mut query, "refresh_token", identity.reveal());
-        TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(query)) }
+        let form = encode_form([
+            ("grant_type", "refresh_token"),
+            ("client_id", CLIENT_ID),
+            ("service", service.unwrap_or_default()),
+            ("scope", &scopes.to_string()),
+            ("refresh_token", identity.reveal()),
+        ]);
+        TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(form)) }
     }
 }
 
@@ -146,11 +141,11 @@ pub(crate) fn bearer_header(token: &Secret) -> Option<Secret> {
     fits.then(|| Secret::new(format!("Bearer {text}")))
 }
 
-/// Adds a parameter to a form or a query.
-fn add_parameter(query: &mut String, name: &str, value: &str) {
-    let separator = if query.is_empty() { "" } else { "&" };
-    let value = utf8_percent_encode(value, FORM_ENCODED).to_string().replace(' ', "+");
-    query.push_str(&format!("{separator}{name}={value}"));
+/// The parameters of a form or a query as text.
+fn encode_form<V: AsRef<str>>(parameters: impl IntoIterator<Item = (&'static str, V)>) -> String {
+    let encode = |value: &str| utf8_percent_encode(value, FORM_ENCODED).to_string().replace(' ', "+");
+    let pairs = parameters.into_iter().map(|(name, value)| format!("{name}={}", encode(value.as_ref())));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 /// What the response of a token server says.

@@ -32,10 +32,8 @@ pub(crate) fn follow(
         server = Some(response.redact(&url.origin.to_string()));
     }
     let last = server.unwrap_or_default();
-    Err(TransportError::new(
-        RegistryErrorKind::Protocol,
-        format!("more than {REDIRECTS_MAX} redirects, the last one to {last}"),
-    ))
+    let message = format!("more than {REDIRECTS_MAX} redirects, the last one to {last}");
+    Err(TransportError::new(RegistryErrorKind::Protocol, message))
 }
 
 fn next_url(

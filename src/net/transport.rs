@@ -174,10 +174,8 @@ impl Transport {
             self.redactor.record_authorization(authorization);
         }
         let timeout_error = |total| {
-            TransportError::unsent(
-                RegistryErrorKind::Timeout,
-                format!("no whole answer within {}", format_duration(total)),
-            )
+            let message = format!("no whole answer within {}", format_duration(total));
+            TransportError::unsent(RegistryErrorKind::Timeout, message)
         };
         if let Some(total) = request.deadline.exceeded() {
             return Err(timeout_error(total));
@@ -309,10 +307,8 @@ fn send_request(
     }
     // The error must not repeat a value, which may be the secret.
     let malformed = |_| {
-        TransportError::unsent(
-            RegistryErrorKind::Protocol,
-            "a request that cannot be written: its URL or a header is malformed",
-        )
+        let message = "a request that cannot be written: its URL or a header is malformed";
+        TransportError::unsent(RegistryErrorKind::Protocol, message)
     };
     let left = request.deadline.time_left();
     let response = match (stream, request.body) {
@@ -339,10 +335,8 @@ fn check_content_encoding(response: &HttpResponse) -> Result<(), TransportError>
     let encoding = response.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };
     let encoding: String = response.redact(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
-    Err(TransportError::new(
-        RegistryErrorKind::Protocol,
-        format!("its answer is packed with {encoding}, which was not asked for"),
-    ))
+    let message = format!("its answer is packed with {encoding}, which was not asked for");
+    Err(TransportError::new(RegistryErrorKind::Protocol, message))
 }
 
 #[cfg(test)]

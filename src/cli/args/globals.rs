@@ -4,6 +4,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::error::{ArgsError, FlagError};
 use super::{pflag, possible_values};
+use crate::cli::output::ColorChoice;
 
 /// Docker's flags. All are accepted, because docker passes on all that it got. The first four have an effect here. The
 /// others select an engine, which no command here needs.
@@ -20,8 +21,8 @@ pub struct Globals {
     #[arg(short = 'v', long)]
     pub version: bool,
     /// When to use colour: "auto", "always" or "never" (default "auto")
-    #[arg(long, value_name = "string")]
-    pub color: Option<String>,
+    #[arg(long, value_name = "string", value_enum)]
+    pub color: Option<ColorChoice>,
     /// Name of the context to use to connect to the daemon
     #[arg(short = 'c', long, value_name = "string")]
     pub context: Option<String>,

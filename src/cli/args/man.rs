@@ -34,7 +34,9 @@ pub fn manual_pages(date: &str) -> Vec<ManPage> {
     std::iter::once(program_page(&root, date)).chain(verbs).collect()
 }
 
-fn begin_page(name: String, date: &str, about: &str) -> (String, Roff) {
+/// The beginning of the page of a command, or of the program: name, synopsis and description.
+fn begin_page(root: &Command, verb: Option<&Command>, date: &str, about: &str, description: String) -> (String, Roff) {
+    let name = verb.map_or(PROGRAM.to_owned(), |verb| format!("{PROGRAM}-{}", verb.get_name()));
     let mut roff = Roff::new();
     // A page without a date would have the version in the date's place.
     let date = if date.is_empty() { "undated" } else { date };
@@ -42,6 +44,11 @@ fn begin_page(name: String, date: &str, about: &str) -> (String, Roff) {
     roff.control("TH", [name.to_uppercase().as_str(), SECTION, date, version, "docker-manifest manual"]);
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!("{name} - {}", first_lower(about)))]);
+    let usage = help::Program { name: PROGRAM, root, is_single_command: false }.usage(verb);
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([bold(PROGRAM), roman(usage.strip_prefix(PROGRAM).unwrap_or(&usage))]);
+    roff.control("SH", ["DESCRIPTION"]);
+    roff.text([roman(description)]);
     (name, roff)
 }
 
@@ -53,11 +60,7 @@ fn first_lower(about: &str) -> String {
 
 fn command_page(root: &Command, verb: &Command, date: &str) -> ManPage {
     let about = help::about(verb);
-    let program = help::Program { name: PROGRAM, root, is_single_command: false };
-    let (name, mut roff) = begin_page(format!("{PROGRAM}-{}", verb.get_name()), date, &about);
-    synopsis(&mut roff, &program.usage(Some(verb)));
-    roff.control("SH", ["DESCRIPTION"]);
-    roff.text([roman(format!("{about}."))]);
+    let (name, mut roff) = begin_page(root, Some(verb), date, &about, format!("{about}."));
     help::positional_rows(verb).iter().for_each(|(name, text)| entry(&mut roff, name, text));
     let options = help::option_rows(verb);
     if !options.is_empty() {
@@ -73,11 +76,8 @@ fn command_page(root: &Command, verb: &Command, date: &str) -> ManPage {
 }
 
 fn program_page(root: &Command, date: &str) -> ManPage {
-    let program = help::Program { name: PROGRAM, root, is_single_command: false };
-    let (name, mut roff) = begin_page(PROGRAM.to_owned(), date, "Create, edit, publish and show multi-platform images");
-    synopsis(&mut roff, &program.usage(None));
-    roff.control("SH", ["DESCRIPTION"]);
-    roff.text([roman(help::OVERVIEW.replace('\n', " "))]);
+    let about = "Create, edit, publish and show multi-platform images";
+    let (name, mut roff) = begin_page(root, None, date, about, help::OVERVIEW.replace('\n', " "));
     for (group, verbs) in help::groups(root) {
         roff.control("SS", [group]);
         for verb in verbs {
@@ -92,12 +92,6 @@ fn program_page(root: &Command, date: &str) -> ManPage {
     table(&mut roff, "FILES", topics::FILES);
     see_also(&mut roff, root.get_subcommands().map(|verb| format!("{PROGRAM}-{}", verb.get_name())));
     ManPage { name, text: roff.render() }
-}
-
-fn synopsis(roff: &mut Roff, usage: &str) {
-    let words = usage.strip_prefix(PROGRAM).unwrap_or(usage);
-    roff.control("SH", ["SYNOPSIS"]);
-    roff.text([bold(PROGRAM), roman(words)]);
 }
 
 fn entry(roff: &mut Roff, name: &str, text: &str) {

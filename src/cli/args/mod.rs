@@ -87,11 +87,6 @@ struct CommandLine {
     command: Command,
 }
 
-/// The value of `--color`, if it is one.
-pub fn parse_color(typed: &str) -> Option<ColorChoice> {
-    possible_values::parse_color(typed).ok()
-}
-
 /// The last `--color` of a command line that cannot be run, as far as it can be read.
 pub fn last_color(words: &[String]) -> Option<ColorChoice> {
     let before_end = words.iter().take_while(|word| *word != "--");
@@ -99,7 +94,7 @@ pub fn last_color(words: &[String]) -> Option<ColorChoice> {
         let value = word.strip_prefix("--color")?;
         if value.is_empty() { next.map(String::as_str) } else { value.strip_prefix('=') }
     });
-    typed.filter_map(parse_color).last()
+    typed.filter_map(|typed| possible_values::parse_color(typed).ok()).last()
 }
 
 /// Reads a command line from the command on. `name` is how the program was called (`docker manifest`).

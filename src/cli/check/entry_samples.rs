@@ -26,11 +26,8 @@ impl EntrySamples {
     /// # Errors
     /// An image without a platform.
     pub(crate) fn new(name_prefix: &str, docker: &Descriptor, oci: &Descriptor) -> Result<EntrySamples, DocumentError> {
-        let key = oci
-            .platform
-            .as_ref()
-            .and_then(SharedEntryKey::from_platform)
-            .ok_or(DocumentError::MissingMember("a platform"))?;
+        let key = oci.platform.as_ref().and_then(SharedEntryKey::from_platform);
+        let key = key.ok_or(DocumentError::MissingMember("a platform"))?;
         let name = EntryName { list: name_prefix.to_owned(), run: Some(name_prefix.to_owned()), key };
         let entry = |image: &Descriptor, attempt| SharedEntry {
             name: name.clone(),

@@ -101,7 +101,7 @@ impl Invocation {
     fn set_globals(&mut self, globals: &args::Globals) {
         self.config_dir = globals.config.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from);
         self.debug = globals.debug;
-        self.color = globals.color.as_deref().and_then(args::parse_color);
+        self.color = globals.color;
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::auth::Access;
 use crate::cli::args::{Add, LocationArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::annotate::{self, apply_entry_flags};
+use crate::cli::verbs::annotate::annotate_entries;
 use crate::cli::verbs::create::{print_source_changes, refuse_layouts};
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::named_images::NamedImages;
@@ -134,7 +134,8 @@ impl Addition {
             described.insert(artifact.reference.clone());
             draft.insert(artifact.clone());
         }
-        let notes = apply_flags(draft, &described, args)?;
+        let mut notes = BTreeSet::new();
+        annotate_entries(draft, &described, &args.entry, |note| _ = notes.insert(note))?;
         requirements::check(draft, &args.publish.requirements(SpecOrigin::Images))?;
         Ok(AdditionResult { moves, notes, lines: added_lines(&before, draft, "Added") })
     }
@@ -159,25 +160,6 @@ fn pack_artifact(context: &Context, args: &Add) -> Result<Option<Artifact>, Comm
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
     entry.attests().is_none() && platform.is_none_or(|platform| selection::selects_platform(filter, platform))
-}
-
-/// Applies the flags to these entries. Returns the lines to print.
-fn apply_flags(
-    draft: &mut Draft,
-    references: &BTreeSet<Reference>,
-    args: &Add,
-) -> Result<BTreeSet<String>, CommandError> {
-    let mut notes = BTreeSet::new();
-    if !annotate::changes_entry(&args.entry) {
-        return Ok(notes);
-    }
-    for reference in references {
-        if let Some(mut entry) = draft.get(reference).cloned() {
-            notes.extend(apply_entry_flags(&mut entry, &args.entry)?);
-            draft.insert(entry);
-        }
-    }
-    Ok(notes)
 }
 
 /// A line for each entry that is new.

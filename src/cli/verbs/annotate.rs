@@ -103,9 +103,28 @@ fn changes_platform(flags: &EntryFlags) -> bool {
 }
 
 /// Whether any flag changes the entry.
-pub(crate) fn changes_entry(flags: &EntryFlags) -> bool {
+fn changes_entry(flags: &EntryFlags) -> bool {
     let annotates = !flags.annotations.is_empty() || !flags.unset_annotations.is_empty();
     changes_platform(flags) || annotates || flags.artifact_type.is_some()
+}
+
+/// Applies the flags to entries of a draft. Calls `note` with a line for each value that is not stored as typed.
+///
+/// # Errors
+/// Those of [`apply_entry_flags`].
+pub(crate) fn annotate_entries<'a>(
+    draft: &mut Draft,
+    references: impl IntoIterator<Item = &'a Reference>,
+    flags: &EntryFlags,
+    mut note: impl FnMut(String),
+) -> Result<(), CommandError> {
+    for reference in references.into_iter().filter(|_| changes_entry(flags)) {
+        if let Some(mut entry) = draft.get(reference).cloned() {
+            apply_entry_flags(&mut entry, flags)?.into_iter().for_each(&mut note);
+            draft.insert(entry);
+        }
+    }
+    Ok(())
 }
 
 /// Applies the flags to an entry. A flag that is missing or empty changes nothing. Returns a line for each value that
@@ -113,7 +132,7 @@ pub(crate) fn changes_entry(flags: &EntryFlags) -> bool {
 ///
 /// # Errors
 /// An unknown pair of operating system and architecture, unless `--force` is given.
-pub(crate) fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<String>, CommandError> {
+fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<String>, CommandError> {
     let mut platform = entry.descriptor.platform.take().unwrap_or_default();
     set_platform(&mut platform, flags);
     let notes = Vec::from_iter(add_variant_prefix(&mut platform, flags));

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use crate::cli::args::{Add, PublishFormat};
 use crate::cli::context::Context;
-use crate::cli::verbs::annotate::apply_entry_flags;
+use crate::cli::verbs::annotate::annotate_entries;
+use crate::cli::verbs::create;
 use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish_and_report::Reporter;
 use crate::cli::verbs::shared::publish_entries::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, run_for_new_entries};
-use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
 use crate::core::resolve::amend;
@@ -86,14 +86,7 @@ fn draft(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draf
     create::print_source_changes(client.context, &[], &sources);
     let images: Vec<Reference> =
         draft.entries().filter(|entry| entry.attests().is_none()).map(|entry| entry.reference.clone()).collect();
-    if annotate::changes_entry(&args.entry) {
-        for image in images {
-            if let Some(mut entry) = draft.get(&image).cloned() {
-                apply_entry_flags(&mut entry, &args.entry)?.iter().for_each(|note| client.context.streams.note(note));
-                draft.insert(entry);
-            }
-        }
-    }
+    annotate_entries(&mut draft, &images, &args.entry, |note| client.context.streams.note(note))?;
     Ok(draft)
 }
 

@@ -55,17 +55,11 @@ pub(super) fn run(
     client: &SharedClient<'_>,
     request: &SharedRequest<'_>,
 ) -> Result<(), CommandError> {
-    let SharedRequest { list, run, shared, publish, own_entries, purge, only_from } = request;
+    let SharedRequest { list, run, shared, publish, purge, only_from, .. } = *request;
     let default_wait = if shared.if_complete { IF_COMPLETE_WAIT } else { std::time::Duration::ZERO };
-    let options = CollectOptions {
-        list,
-        run,
-        require: &publish.require,
-        is_fresh: shared.fresh,
-        only_from: *only_from,
-        own_entries: own_entries.clone(),
-        wait: shared.wait.unwrap_or(default_wait),
-    };
+    let (is_fresh, wait) = (shared.fresh, shared.wait.unwrap_or(default_wait));
+    let (require, own_entries) = (publish.require.as_slice(), request.own_entries.clone());
+    let options = CollectOptions { list, run, require, is_fresh, only_from, own_entries, wait };
     client.registry.announce(list.repository(), Access::PullPush);
     let collected = collect::collect(client.shared_draft_context(), &options)?;
     if publish.require.is_empty() {
@@ -88,7 +82,7 @@ pub(super) fn run(
         entries = outcome.entries;
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;
-    if *purge && !published.dry_run {
+    if purge && !published.dry_run {
         let cleaned = clean_up::delete(client.shared_draft_context(), list.repository(), run, &entries);
         client.note_remaining(list.repository(), &cleaned.remaining);
     }
