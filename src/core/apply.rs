@@ -19,7 +19,7 @@ use crate::core::push::tags::TagArg;
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
-use crate::core::resolve::storable;
+use crate::core::resolve::stored_names;
 use crate::core::spec_names::SpecNames;
 use crate::location::Location;
 use crate::model::Draft;
@@ -194,7 +194,7 @@ impl<'a> ApplyRequest<'a> {
         let digest = PushPlans::new(&draft, options.list_format, &options.tags, layouts)?.own.list.digest;
         requirements::check(&draft, &options.requirements(self.origin))?;
         let is_stored = self.keeps_drafts && !self.options.dry_run;
-        let stored = is_stored.then(|| storable::with_stored_names(&draft));
+        let stored = is_stored.then(|| stored_names::with_stored_names(&draft));
         if self.names.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }

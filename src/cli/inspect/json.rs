@@ -4,7 +4,7 @@ use std::io;
 
 use crate::cli::output::json;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::listing::{BlobListing, ContentsListing, EntryListing, Listing, ReferrerListing};
+use crate::core::json_output::{BlobListing, ContentsListing, EntryListing, Listing, ReferrerListing};
 
 /// The text. With `is_verbose` it includes the blobs of images, as far as they are known. `requests` is `None` for a
 /// draft.

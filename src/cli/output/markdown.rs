@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::core::listing::EntryListing;
+use crate::core::json_output::EntryListing;
 use crate::core::push::outcome::PushOutcome;
 use crate::sanitize;
 

@@ -10,7 +10,7 @@ use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
 use crate::core::filters::ImageName;
-use crate::core::listing::Listing;
+use crate::core::json_output::Listing;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
 use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
-use crate::core::listing::{ImageTransfer, TransferMethod};
+use crate::core::json_output::{ImageTransfer, TransferMethod};
 use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
 use crate::reference::Reference;
 

@@ -10,7 +10,7 @@ use crate::cli::args::{Ls, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Table, human};
 use crate::core::error::CommandError;
-use crate::core::listing::Listing;
+use crate::core::json_output::Listing;
 use crate::core::requirements;
 use crate::drafts::docker_dir::{StoredDraft, StoredName};
 use crate::model::Draft;

@@ -5,7 +5,7 @@ use crate::cli::args::{Platforms, PlatformsFormat};
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
 use crate::core::inspect::platforms::{self, ImagePlatforms};
-use crate::core::listing::Listing;
+use crate::core::json_output::Listing;
 use crate::reference::Reference;
 use crate::sanitize;
 

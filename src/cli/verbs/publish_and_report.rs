@@ -15,10 +15,10 @@ use crate::core::error_parts::PartialResult;
 use crate::core::image_source::ContentAccess;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
-use crate::core::push::publish::Push;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::push::repositories;
 use crate::core::push::to_layout::LayoutPush;
+use crate::core::push::to_registries::Push;
 use crate::model::Draft;
 
 /// Where a draft that is published comes from.

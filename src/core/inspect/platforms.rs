@@ -4,7 +4,7 @@ use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::inspect::node::InspectNode;
 use crate::core::inspect::published::{self, Detail};
-use crate::core::listing::{EntryListing, Listing};
+use crate::core::json_output::{EntryListing, Listing};
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::location::Location;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
-use crate::core::listing::{ImageTransfer, TransferMethod};
+use crate::core::json_output::{ImageTransfer, TransferMethod};
 use crate::core::missing_child::NamedBy;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, IndexDiff};

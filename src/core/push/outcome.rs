@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::core::listing::EntryListing;
+use crate::core::json_output::EntryListing;
 use crate::core::push::index_diff::IndexDiff;
 use crate::core::push::plan::PushPlan;
 use crate::core::referrers::outcome::ReferrerOutcome;

@@ -3,10 +3,10 @@
 pub mod amend;
 pub mod assemble;
 mod attestations;
-pub(crate) mod carry_over;
 mod children;
 pub(crate) mod equivalent_entries;
 pub mod fetch;
+pub(crate) mod index_order;
 pub(crate) mod leaves;
 pub(crate) mod list_order;
 pub mod new_draft;
@@ -15,4 +15,4 @@ pub mod resolved_source;
 pub mod resolver;
 pub mod selection;
 pub mod spec_entry;
-pub(crate) mod storable;
+pub(crate) mod stored_names;

@@ -11,9 +11,9 @@ use crate::core::error::CommandError;
 use crate::core::filters::{ImageName, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::resolve::attestations;
-use crate::core::resolve::carry_over;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::index_order;
 use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, into_source_index, platform_of};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
 use crate::core::resolve::selection::remove_unselected;
@@ -118,7 +118,7 @@ impl<'r> Resolver<'r> {
                 source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
             source.platforms.extend(platforms);
             let is_sent = Self::is_sent(image_source, &source.reference, &self.targets);
-            carry_over::carry_over_index(image_source, source, request.filter, is_sent)?;
+            index_order::carry_over_index(image_source, source, request.filter, is_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -228,7 +228,7 @@ pub(crate) fn fetch_index(
     let is_sent = Resolver::is_sent(image_source, &name, targets);
     let source = ResolvedSource::new(image_source.location(), &name, &digest);
     let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
-    carry_over::carry_over_index(image_source, &mut source, &SourceFilter::default(), is_sent)?;
+    index_order::carry_over_index(image_source, &mut source, &SourceFilter::default(), is_sent)?;
     Ok(source)
 }
 
