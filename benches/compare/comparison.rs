@@ -99,8 +99,8 @@ impl<'a> Comparison<'a> {
             if self.begin.elapsed() > self.options.budget && expected > CHEAP {
                 self.results.missing(key, "left out: the time for the whole bench was spent".to_owned());
             } else if expected > limit {
-                let why = format!("left out: it would take over {} s a run", limit.as_secs());
-                self.results.missing(key, why);
+                let reason = format!("left out: it would take over {} s a run", limit.as_secs());
+                self.results.missing(key, reason);
                 if job == Job::Publish {
                     let key = Key { job: Job::Again, images, rtt: link.rtt(), tool: tool.name };
                     self.results.missing(key, "left out with the first push".to_owned());
@@ -170,7 +170,7 @@ impl<'a> Comparison<'a> {
             });
             match usage {
                 Ok(usage) => self.results.add_run(key, Sample::new(usage, &link.take())),
-                Err(why) => return self.results.missing(key, why),
+                Err(reason) => return self.results.missing(key, reason),
             }
         }
     }

@@ -52,7 +52,7 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<Results, Stri
             });
             match usage {
                 Ok(usage) => results.add_run(key, Sample::new(usage, &Counts::default())),
-                Err(why) => results.missing(key, why),
+                Err(reason) => results.missing(key, reason),
             }
         }
     }

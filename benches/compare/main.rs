@@ -47,12 +47,12 @@ fn main() -> ExitCode {
             println!("{}", options::USAGE);
             ExitCode::SUCCESS
         }
-        Ok(CommandLine::Run(options)) => run(&options).unwrap_or_else(|why| {
-            eprintln!("bench: {why}");
+        Ok(CommandLine::Run(options)) => run(&options).unwrap_or_else(|reason| {
+            eprintln!("bench: {reason}");
             ExitCode::FAILURE
         }),
-        Err(why) => {
-            eprintln!("bench: {why}\n\n{}", options::USAGE);
+        Err(reason) => {
+            eprintln!("bench: {reason}\n\n{}", options::USAGE);
             ExitCode::from(125)
         }
     }

@@ -65,8 +65,8 @@ impl Results {
     }
 
     /// Says why there is nothing; runs before a failure are not kept.
-    pub(crate) fn missing(&mut self, key: Key, why: String) {
-        self.outcomes.insert(key, Outcome::Missing(why));
+    pub(crate) fn missing(&mut self, key: Key, reason: String) {
+        self.outcomes.insert(key, Outcome::Missing(reason));
     }
 
     /// The median of a measurement, where there is one.

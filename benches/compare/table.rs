@@ -159,9 +159,9 @@ fn bound_row((bound, sample): &(usize, Sample)) -> Vec<String> {
 fn left_out(all: &[&Results]) -> String {
     let mut text = String::new();
     for (key, outcome) in all.iter().flat_map(|results| &results.outcomes) {
-        if let Outcome::Missing(why) = outcome {
+        if let Outcome::Missing(reason) = outcome {
             let (rtt, job) = (key.rtt.as_millis(), key.job.title());
-            let _ = writeln!(text, "- {}, {job} of {} images at {rtt} ms: {why}", key.tool, key.images);
+            let _ = writeln!(text, "- {}, {job} of {} images at {rtt} ms: {reason}", key.tool, key.images);
         }
     }
     if text.is_empty() { text } else { format!("\n## Not measured\n\n{text}") }

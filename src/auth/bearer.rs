@@ -192,7 +192,7 @@ impl RegistryAuth<'_> {
                 .with_status(response.status)
         };
         if response.is_success() {
-            return response.granted_token().map_err(|why| error(RegistryErrorKind::Protocol, &why));
+            return response.granted_token().map_err(|reason| error(RegistryErrorKind::Protocol, &reason));
         }
         Err(error(response.token_error_kind(), &response.token_error_message(self.redactor)))
     }

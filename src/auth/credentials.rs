@@ -164,20 +164,20 @@ impl CredentialStore {
 
     fn find_by_key(&self, key: &str, time_left: Option<Duration>) -> Result<Credential, String> {
         if let Some(text) = self.env.get(AUTH_CONFIG_VARIABLE) {
-            let named = |why: String| format!("{AUTH_CONFIG_VARIABLE}: {why}");
+            let named = |reason: String| format!("{AUTH_CONFIG_VARIABLE}: {reason}");
             let config = read_object(text.as_bytes()).map_err(named)?;
             if let Some(credential) = from_auths(&config, key).map_err(named)? {
                 return Ok(credential);
             }
         }
         let path = self.config_file();
-        let named = |why: String| format!("{}: {why}", path.display());
+        let named = |reason: String| format!("{}: {reason}", path.display());
         let config = match read_file(&path) {
             Ok(config) => config,
-            Err(ConfigError::Invalid(why)) => return Err(named(why)),
-            Err(ConfigError::Unreadable(why)) => {
+            Err(ConfigError::Invalid(reason)) => return Err(named(reason)),
+            Err(ConfigError::Unreadable(reason)) => {
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
-                    (self.notice)(&format!("warning: {}; going on without logins", named(why)));
+                    (self.notice)(&format!("warning: {}; going on without logins", named(reason)));
                 }
                 return Ok(Credential::default());
             }
@@ -186,7 +186,7 @@ impl CredentialStore {
         match configured_helper(&config, key).map_err(named)? {
             // Beside a helper the file's entry only records that a login exists, so a malformed one is ignored.
             Some(name) => {
-                let helper_credentials = helper::get(&self.env, &name, key, time_left).map_err(|error| error.why)?;
+                let helper_credentials = helper::get(&self.env, &name, key, time_left).map_err(|error| error.reason)?;
                 Ok(merge(stored.ok().flatten(), helper_credentials))
             }
             None if has_no_logins(&config) => self.default_helper(key, time_left),
@@ -200,7 +200,7 @@ impl CredentialStore {
         let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
         match helper::get(&self.env, name, key, time_left) {
             Ok(helper_credentials) => Ok(merge(None, helper_credentials)),
-            Err(HelperError { why, is_timeout: true }) => Err(why),
+            Err(HelperError { reason, is_timeout: true }) => Err(reason),
             Err(_) => Ok(Credential::default()),
         }
     }
@@ -290,7 +290,7 @@ pub(crate) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Optio
     match auth_entry(auths, key) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(Credential::default())),
-        Some(Value::Object(entry)) => read_entry(entry).map(Some).map_err(|why| format!("auths {key:?}: {why}")),
+        Some(Value::Object(entry)) => read_entry(entry).map(Some).map_err(|reason| format!("auths {key:?}: {reason}")),
         Some(_) => Err(format!("auths {key:?}: not an object")),
     }
 }

@@ -70,8 +70,8 @@ pub(crate) fn get(
     let Some(program) = find(env, name) else {
         return Err(HelperError::new(format!("credential helper docker-credential-{name} is not in PATH")));
     };
-    run(&program, server, time_left).map_err(|HelperError { why, is_timeout }| HelperError {
-        why: format!("credential helper docker-credential-{name}: {why}"),
+    run(&program, server, time_left).map_err(|HelperError { reason, is_timeout }| HelperError {
+        reason: format!("credential helper docker-credential-{name}: {reason}"),
         is_timeout,
     })
 }
@@ -80,14 +80,14 @@ pub(crate) fn get(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HelperError {
     /// One line, without secrets.
-    pub(crate) why: String,
+    pub(crate) reason: String,
     /// Whether the deadline passed.
     pub(crate) is_timeout: bool,
 }
 
 impl HelperError {
     fn new(message: impl Into<String>) -> HelperError {
-        HelperError { why: message.into(), is_timeout: false }
+        HelperError { reason: message.into(), is_timeout: false }
     }
 }
 
@@ -112,11 +112,11 @@ fn run(program: &Path, server: &str, time_left: Option<Duration>) -> Result<Opti
     let Some((stdout, stderr)) = outcome else {
         let _ = child.kill();
         let _ = child.wait();
-        let why = format!(
+        let reason = format!(
             "gave no answer within the {} that were left of --timeout",
             format_duration(time_left.unwrap_or_default())
         );
-        return Err(HelperError { why, is_timeout: true });
+        return Err(HelperError { reason, is_timeout: true });
     };
     let status = child.wait().map_err(|error| HelperError::new(io_error(&error)))?;
     if !status.success() {
@@ -229,7 +229,7 @@ pub(crate) mod tests {
 
     fn ask(script: &str) -> Result<Option<HelperCredentials>, String> {
         let (_folder, env) = helper("t", script);
-        get(&env, "t", "h:5000", None).map_err(|unusable| unusable.why)
+        get(&env, "t", "h:5000", None).map_err(|unusable| unusable.reason)
     }
 
     #[test]
@@ -286,9 +286,9 @@ pub(crate) mod tests {
             let (_folder, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
             let unusable = get(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
             assert!(unusable.is_timeout, "{script}");
-            let why =
+            let reason =
                 "credential helper docker-credential-t: gave no answer within the 300 ms that were left of --timeout";
-            assert_eq!(unusable.why, why);
+            assert_eq!(unusable.reason, reason);
         }
         let (_folder, env) = helper("t", r#"printf '{"Username":"u","Secret":"s"}'"#);
         assert!(get(&env, "t", "h", Some(Duration::from_secs(600))).unwrap().is_some());
@@ -297,9 +297,12 @@ pub(crate) mod tests {
     #[test]
     fn missing_helpers_and_invalid_helper_names_are_errors() {
         let (folder, env) = helper("t", "exit 0");
-        assert!(get(&env, "other", "h", None).unwrap_err().why.contains("docker-credential-other is not in PATH"));
+        assert!(get(&env, "other", "h", None).unwrap_err().reason.contains("docker-credential-other is not in PATH"));
         for name in ["", "../t", "a/b", "t ", "t;x", "é", "t\0", "\\t"] {
-            assert!(get(&env, name, "h", None).unwrap_err().why.contains("not a credential helper's name"), "{name:?}");
+            assert!(
+                get(&env, name, "h", None).unwrap_err().reason.contains("not a credential helper's name"),
+                "{name:?}"
+            );
         }
         fs::write(folder.path().join("docker-credential-plain"), "x").unwrap();
         assert_eq!(find(&env, "plain"), None);
@@ -311,6 +314,6 @@ pub(crate) mod tests {
         let (_folder, env) = helper("t", "");
         let file = find(&env, "t").unwrap();
         fs::write(&file, "#!/does/not/exist\n").unwrap();
-        assert!(get(&env, "t", "h", None).unwrap_err().why.contains("cannot be run"));
+        assert!(get(&env, "t", "h", None).unwrap_err().reason.contains("cannot be run"));
     }
 }

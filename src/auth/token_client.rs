@@ -32,8 +32,8 @@ impl TokenClient<'_> {
         request: &TokenRequest,
         deadline: &Deadline,
     ) -> Result<HttpResponse, RegistryError> {
-        let refuse = |why: &str| {
-            RegistryError::new(RegistryErrorKind::Protocol, registry, format!("its token server's address is {why}"))
+        let refuse = |reason: &str| {
+            RegistryError::new(RegistryErrorKind::Protocol, registry, format!("its token server's address is {reason}"))
         };
         let url = Url::parse(&request.url).map_err(refuse)?;
         let form = [("Content-Type", "application/x-www-form-urlencoded")];

@@ -71,7 +71,7 @@ pub(crate) struct GrantedToken {
 impl Realm {
     /// Reads a challenge's `realm`. The error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Realm, String> {
-        let refuse = |why: &str| format!("the realm of its challenge is {why}");
+        let refuse = |reason: &str| format!("the realm of its challenge is {reason}");
         if text.contains(|c: char| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(c)) {
             return Err(refuse("not a URL"));
         }

@@ -142,7 +142,7 @@ impl Context {
         match (flag, self.env.get(name)) {
             (None, Some(text)) => {
                 let read = read(text).map(Some);
-                read.map_err(|why| CommandError::InvalidVariable { name, value: text.to_owned(), why })
+                read.map_err(|reason| CommandError::InvalidVariable { name, value: text.to_owned(), reason })
             }
             (flag, _) => Ok(flag),
         }
@@ -178,7 +178,7 @@ fn login(network: &NetworkFlags, repository: &Repository) -> Result<Option<Login
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
     let read = io::stdin().take(PASSWORD_MAX + 1).read_to_string(&mut password);
-    let refuse = |why| CommandError::Password(io::Error::new(io::ErrorKind::InvalidData, why));
+    let refuse = |reason| CommandError::Password(io::Error::new(io::ErrorKind::InvalidData, reason));
     if password.len() as u64 > PASSWORD_MAX {
         return Err(refuse("it is longer than 1 MiB"));
     }

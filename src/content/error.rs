@@ -58,22 +58,22 @@ pub enum LayoutError {
         source: io::Error,
     },
     /// A path that is no layout, or a layout that does not support the operation.
-    #[error("{} is no OCI image layout that can be used: {why}", path.display())]
+    #[error("{} is no OCI image layout that can be used: {reason}", path.display())]
     NotALayout {
         /// The directory or archive.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// A file or an archive member of a kind that is not read.
-    #[error("{}: refusing {}: {why}", path.display(), sanitize::word(member))]
+    #[error("{}: refusing {}: {reason}", path.display(), sanitize::word(member))]
     Refused {
         /// The layout.
         path: PathBuf,
         /// The file or member in it.
         member: String,
         /// Why.
-        why: &'static str,
+        reason: &'static str,
     },
     /// A document of the layout that cannot be read.
     #[error("{} in {}: {source}", sanitize::word(member), path.display())]
@@ -140,14 +140,14 @@ pub enum LayoutError {
         digest: Digest,
     },
     /// Bytes with another digest than their name.
-    #[error("{digest} in {} is damaged: {why}", path.display())]
+    #[error("{digest} in {} is damaged: {reason}", path.display())]
     Damaged {
         /// The layout.
         path: PathBuf,
         /// The digest that names the bytes.
         digest: Digest,
         /// What is wrong with them.
-        why: String,
+        reason: String,
     },
 }
 
@@ -167,13 +167,13 @@ impl LayoutError {
     }
 
     /// A path that cannot be used as a layout.
-    pub(super) fn not_a_layout(path: &Path, why: impl Into<String>) -> LayoutError {
-        LayoutError::NotALayout { path: path.to_owned(), why: why.into() }
+    pub(super) fn not_a_layout(path: &Path, reason: impl Into<String>) -> LayoutError {
+        LayoutError::NotALayout { path: path.to_owned(), reason: reason.into() }
     }
 
     /// Bytes that are not those of their digest.
-    pub(super) fn damaged(path: &Path, digest: &Digest, why: String) -> LayoutError {
-        LayoutError::Damaged { path: path.to_owned(), digest: digest.clone(), why }
+    pub(super) fn damaged(path: &Path, digest: &Digest, reason: String) -> LayoutError {
+        LayoutError::Damaged { path: path.to_owned(), digest: digest.clone(), reason }
     }
 
     /// For `map_err`: a document that cannot be read.

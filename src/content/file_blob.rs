@@ -81,8 +81,8 @@ impl FileReader<'_> {
         Ok(count)
     }
 
-    fn failed(&self, why: &str) -> RegistryError {
-        let detail = format!("{}: {why}", self.blob.path.display());
+    fn failed(&self, reason: &str) -> RegistryError {
+        let detail = format!("{}: {reason}", self.blob.path.display());
         RegistryError::new(RegistryErrorKind::Verification, String::new(), detail)
     }
 }

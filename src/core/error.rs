@@ -114,20 +114,20 @@ pub enum CommandError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// Published content that the registry does not serve as it was sent.
-    #[error("published, but not served as it was sent: {content}: {why}")]
+    #[error("published, but not served as it was sent: {content}: {reason}")]
     ReadBackMismatch {
         /// The name of the list, a manifest or a blob.
         content: String,
         /// What the registry serves instead.
-        why: String,
+        reason: String,
     },
     /// More referrers than the limits permit.
-    #[error("the referrers of {subject} cannot come along: {why}")]
+    #[error("the referrers of {subject} cannot come along: {reason}")]
     RefusedReferrers {
         /// The subject of the referrers.
         subject: String,
         /// The limit that they exceed.
-        why: String,
+        reason: String,
     },
     /// `inspect --format '{{…}}'`: a template that cannot be used.
     #[error(transparent)]
@@ -287,25 +287,25 @@ pub enum CommandError {
     #[error("{}", join_lines(.0))]
     Several(Vec<CommandError>),
     /// An environment variable with an invalid value.
-    #[error("{name}={value:?} is {why}")]
+    #[error("{name}={value:?} is {reason}")]
     InvalidVariable {
         /// The variable.
         name: &'static str,
         /// Its value.
         value: String,
         /// What is wrong with it.
-        why: &'static str,
+        reason: &'static str,
     },
     /// An OCI image layout that cannot be read or written.
     #[error(transparent)]
     Layout(Box<LayoutError>),
     /// `copy`: an invalid name of a registry or a layout.
-    #[error("{}: {why}", sanitize::word(.typed))]
+    #[error("{}: {reason}", sanitize::word(.typed))]
     InvalidLocation {
         /// As typed.
         typed: String,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// A spec file that cannot be used.
     #[error(transparent)]
@@ -367,12 +367,12 @@ pub enum CommandError {
     #[error("{0} is no manifest list")]
     NotAList(String),
     /// `check`: a text that is neither a registry nor a repository.
-    #[error("cannot check {typed:?}: {why}")]
+    #[error("cannot check {typed:?}: {reason}")]
     InvalidCheckTarget {
         /// As typed.
         typed: String,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// `check`: the registry accepts lists of neither form.
     #[error("{0} takes neither a Docker manifest list nor an OCI image index")]

@@ -22,7 +22,7 @@ impl From<InvalidName> for CommandError {
     fn from(InvalidName { typed, source }: InvalidName) -> CommandError {
         match source {
             InvalidLocation::Reference(source) => CommandError::InvalidName { role: NameRole::Any, typed, source },
-            InvalidLocation::Layout(why) => CommandError::InvalidLocation { typed, why },
+            InvalidLocation::Layout(reason) => CommandError::InvalidLocation { typed, reason },
         }
     }
 }

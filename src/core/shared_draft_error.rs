@@ -38,22 +38,22 @@ pub enum SharedDraftError {
         file: String,
     },
     /// `--only-from`: a line of the file without a digest, or a file without lines.
-    #[error("{file}: {why}")]
+    #[error("{file}: {reason}")]
     AllowedFile {
         /// The file.
         file: String,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// `--entry`: content that is no entry of this list.
-    #[error("{digest} is no entry of {list}: {why}")]
+    #[error("{digest} is no entry of {list}: {reason}")]
     NotAnEntry {
         /// The named digest.
         digest: String,
         /// The list.
         list: String,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// An entry that names an index as an image.
     #[error("{child} is an index, and an entry says that it is an image")]

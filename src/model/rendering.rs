@@ -116,8 +116,8 @@ impl Draft {
             }
             (ListFormat::Auto, ListFormat::Docker) => match oci_only() {
                 Some(what) => {
-                    let why = "a Docker manifest list has no place for";
-                    (media_type::OCI_INDEX, Some(format!("{} becomes an OCI image index: {why} {what}", list())))
+                    let reason = "a Docker manifest list has no place for";
+                    (media_type::OCI_INDEX, Some(format!("{} becomes an OCI image index: {reason} {what}", list())))
                 }
                 None => (media_type::DOCKER_LIST, None),
             },

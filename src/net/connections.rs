@@ -125,7 +125,7 @@ impl ConnectionPool {
         policy: AddressPolicy,
         buffer: usize,
     ) -> Result<OriginConnections, TransportError> {
-        let tls_files_error = |why: String| TransportError::unsent(RegistryErrorKind::TlsFiles, why);
+        let tls_files_error = |reason: String| TransportError::unsent(RegistryErrorKind::TlsFiles, reason);
         let mut connector = OriginConnector { dns_cache: Arc::clone(&self.dns_cache), ..OriginConnector::default() };
         if origin.https {
             let trusted = endpoint::certs_d_name(registry);
@@ -134,7 +134,7 @@ impl ConnectionPool {
             connector.tls = Some(self.tls.for_host(own.as_slice(), trusted.as_slice()).map_err(tls_files_error)?);
         }
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
-        let proxy = found.map_err(|why| TransportError::unsent(RegistryErrorKind::Proxy, why))?;
+        let proxy = found.map_err(|reason| TransportError::unsent(RegistryErrorKind::Proxy, reason))?;
         let proxy_tls = match &proxy {
             Some(proxy) if proxy.scheme == ProxyProtocol::Https => {
                 Some(self.tls.for_host(&[], &[]).map_err(tls_files_error)?)

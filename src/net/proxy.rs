@@ -50,7 +50,7 @@ pub(crate) fn proxy_for(env: &Env, https: bool, host: &str, port: u16) -> Result
             "{name} is not obeyed in a CGI environment (REQUEST_METHOD is set): a client could have set it"
         ));
     }
-    parse_proxy_url(value).map(Some).map_err(|why| format!("{name}: {why}"))
+    parse_proxy_url(value).map(Some).map_err(|reason| format!("{name}: {reason}"))
 }
 
 fn is_exempt(env: &Env, host: &str, port: u16) -> bool {

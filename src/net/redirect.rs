@@ -43,12 +43,13 @@ fn next_url(
     insecure: bool,
 ) -> Result<Url, TransportError> {
     let status = response.status;
-    let refuse = |why: &str| TransportError::new(RegistryErrorKind::Protocol, format!("a redirect ({status}) {why}"));
+    let refuse =
+        |reason: &str| TransportError::new(RegistryErrorKind::Protocol, format!("a redirect ({status}) {reason}"));
     if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
         return Err(refuse("that cannot be followed with the same method"));
     }
     let location = response.location().ok_or_else(|| refuse("without a readable Location"))?;
-    let next = url.join(&location).map_err(|why| refuse(&format!("to somewhere unusable: {why}")))?;
+    let next = url.join(&location).map_err(|reason| refuse(&format!("to somewhere unusable: {reason}")))?;
     if url.origin.https && !next.origin.https && !insecure {
         return Err(refuse(&format!("from https to {}", response.redact(&next.origin.to_string()))));
     }
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn redirect_from_https_to_http_needs_insecure() {
-        assert!(run("GET", false, &[(302, "http://h/b")]).0.is_err_and(|why| why.contains("from https to http://h")));
+        assert!(run("GET", false, &[(302, "http://h/b")]).0.is_err_and(|text| text.contains("from https to http://h")));
         assert_eq!(run("GET", true, &[(302, "http://h/b")]).1, ["+https://h/a", "-http://h/b"]);
     }
 
@@ -120,8 +121,8 @@ mod tests {
     #[test]
     fn redirect_loop_ends() {
         let (outcome, seen) = run("GET", false, &[(302, "/a"); 30]);
-        assert!(outcome.is_err_and(|why| why.contains("more than 10 redirects")));
+        assert!(outcome.is_err_and(|reason| reason.contains("more than 10 redirects")));
         assert_eq!(seen.len(), 11);
-        assert!(run("GET", false, &[(302, "")]).0.is_err_and(|why| why.contains("Location")));
+        assert!(run("GET", false, &[(302, "")]).0.is_err_and(|reason| reason.contains("Location")));
     }
 }

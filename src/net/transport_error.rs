@@ -114,12 +114,12 @@ impl TransportError {
                 TransportError::unsent(RegistryErrorKind::Timeout, timeout_detail(step)).temporary()
             }
             ureq::Error::Timeout(step) => TransportError::new(RegistryErrorKind::Timeout, timeout_detail(step)),
-            ureq::Error::ConnectProxyFailed(why) => {
+            ureq::Error::ConnectProxyFailed(reason) => {
                 // The library has the status in its text only: `proxy server responded 407/407`.
-                let status = why.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
+                let status = reason.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
                 TransportError {
                     status,
-                    ..TransportError::unsent(RegistryErrorKind::Proxy, why)
+                    ..TransportError::unsent(RegistryErrorKind::Proxy, reason)
                         .with_symptom(Symptom::Unreachable)
                         .with_peer_text()
                 }
@@ -255,8 +255,8 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
 fn from_tls_error(error: &rustls::Error) -> TransportError {
     use AlertDescription as Alert;
     match error {
-        rustls::Error::InvalidCertificate(why) => {
-            TransportError::new(certificate_error_kind(why), certificate_detail(why))
+        rustls::Error::InvalidCertificate(reason) => {
+            TransportError::new(certificate_error_kind(reason), certificate_detail(reason))
         }
         rustls::Error::NoCertificatesPresented => {
             TransportError::new(RegistryErrorKind::CertificateInvalid, "it showed none")
@@ -287,16 +287,16 @@ fn from_tls_error(error: &rustls::Error) -> TransportError {
 }
 
 /// Whether a further authority would help.
-fn certificate_error_kind(why: &CertificateError) -> RegistryErrorKind {
-    match why {
+fn certificate_error_kind(reason: &CertificateError) -> RegistryErrorKind {
+    match reason {
         CertificateError::UnknownIssuer => RegistryErrorKind::CertificateUntrusted,
-        _ if is_ca_as_end_entity(why) => RegistryErrorKind::CertificateUntrusted,
+        _ if is_ca_as_end_entity(reason) => RegistryErrorKind::CertificateUntrusted,
         _ => RegistryErrorKind::CertificateInvalid,
     }
 }
 
-fn certificate_detail(why: &CertificateError) -> String {
-    match why {
+fn certificate_detail(reason: &CertificateError) -> String {
+    match reason {
         CertificateError::UnknownIssuer => "it is signed by an unknown authority".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
@@ -307,7 +307,7 @@ fn certificate_detail(why: &CertificateError) -> String {
         }
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
         CertificateError::BadSignature => "its signature is wrong".to_owned(),
-        CertificateError::Other(_) if is_ca_as_end_entity(why) => {
+        CertificateError::Other(_) if is_ca_as_end_entity(reason) => {
             "it is an authority's own, and is not among those that are trusted".to_owned()
         }
         other => other.to_string(),

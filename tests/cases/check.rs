@@ -141,8 +141,8 @@ fn check_reports_that_everything_works_and_leaves_nothing() {
 
 /// The row of a check whose manifest type the registry does not take.
 fn refusal(check: &str, status: u16, media_type: &str) -> String {
-    let why = format!("unsupported manifest media type: \"{media_type}\"");
-    format!("{check} | fails | PUT {status}: manifest invalid: manifest invalid: {why}")
+    let reason = format!("unsupported manifest media type: \"{media_type}\"");
+    format!("{check} | fails | PUT {status}: manifest invalid: manifest invalid: {reason}")
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn image(arch: &str) -> Image {
 
 fn error(output: &Output) -> Value {
     let line = output.err().lines().last().unwrap_or_default().to_owned();
-    serde_json::from_str::<Value>(&line).unwrap_or_else(|why| panic!("{why}: {line}"))["error"].clone()
+    serde_json::from_str::<Value>(&line).unwrap_or_else(|reason| panic!("{reason}: {line}"))["error"].clone()
 }
 
 #[test]

@@ -207,8 +207,8 @@ fn ten_million_tags_are_refused() {
     for (count, words) in [(MANY, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
         registry.clear_faults();
         registry.add_fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));
-        let why = tags().expect_err("too many").message;
-        assert!(why.contains(words), "{why:.200}");
+        let reason = tags().expect_err("too many").message;
+        assert!(reason.contains(words), "{reason:.200}");
     }
     // In pieces that are small enough each.
     registry.clear_faults();
@@ -216,8 +216,8 @@ fn ten_million_tags_are_refused() {
         let answer = Fault::Status(200, page(400_000), vec![next(n)]);
         registry.add_fault(Rule::on("GET", "tags/list").nth(n + 1), answer);
     }
-    let why = tags().expect_err("too many").message;
-    assert!(why.contains("more than 1000000 tags"), "{why:.200}");
+    let reason = tags().expect_err("too many").message;
+    assert!(reason.contains("more than 1000000 tags"), "{reason:.200}");
 }
 
 /// The tests' own premise: a program that takes more is stopped.

@@ -172,7 +172,7 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
                     true => Err(output.err()),
                     false => refusal(&output, &path, &format!("is {found}, where")),
                 };
-                wrong.extend(answer.err().map(|why| format!("{} as a {thing}, {command:?}: {why}", place.path)));
+                wrong.extend(answer.err().map(|reason| format!("{} as a {thing}, {command:?}: {reason}", place.path)));
                 let after = fs::symlink_metadata(&path).map(|metadata| metadata.ino()).ok();
                 assert_eq!(after, before, "{} as a {thing}, {command:?}: it was touched", place.path);
             }
@@ -285,7 +285,8 @@ fn malformed_files_cause_an_error_or_are_read_correctly() {
     for (what, bytes) in &bad {
         fs::write(&entry, bytes).expect("a bad file");
         for command in [READERS[0], WRITERS[0]] {
-            named(&fixture.ours(command).run(), &entry).unwrap_or_else(|why| panic!("{what}, {command:?}: {why}"));
+            named(&fixture.ours(command).run(), &entry)
+                .unwrap_or_else(|reason| panic!("{what}, {command:?}: {reason}"));
         }
         assert_eq!(fs::read(&entry).expect("it is there"), *bytes, "{what}");
     }

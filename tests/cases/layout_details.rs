@@ -61,10 +61,10 @@ fn an_archive_of_an_old_docker_is_refused_with_a_hint() {
         for scheme in ["docker-archive", "oci-archive"] {
             let refused = fixture.copy(&format!("{scheme}:./{file} @new:1"));
             let stderr = refused.err();
-            let why =
+            let reason =
                 format!("./{file} has its images in manifest.json alone, as docker save wrote them before Docker 25");
             assert_eq!(refused.code, 1);
-            assert!(stderr.contains(&format!("{why} (it has app:1, app:2)")), "{stderr}");
+            assert!(stderr.contains(&format!("{reason} (it has app:1, app:2)")), "{stderr}");
             assert!(stderr.contains("save it again with Docker 25 or later"), "{stderr}");
         }
     }

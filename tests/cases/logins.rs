@@ -127,9 +127,10 @@ fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent()
     let name = format!("{}/app:1", registry.host());
     let words = ["inspect", "--username", "me", "--password-stdin", &name];
     let with = |password: &str| sandbox.command(OURS).args(words).stdin(password).run();
-    for (password, why) in [("", "it is empty"), ("\r\n", "it is empty"), (&"x".repeat(2 << 20), "longer than 1 MiB")] {
+    for (password, text) in [("", "it is empty"), ("\r\n", "it is empty"), (&"x".repeat(2 << 20), "longer than 1 MiB")]
+    {
         let output = with(password);
-        assert!(output.code == 1 && output.err().contains(why), "{}", output.err());
+        assert!(output.code == 1 && output.err().contains(text), "{}", output.err());
     }
     assert_eq!(registry.requests().len(), 0);
     let _ = with(&long).success();

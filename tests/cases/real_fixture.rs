@@ -75,8 +75,8 @@ impl Fixture {
         }
         let registry = match RealRegistry::start(&config) {
             Ok(registry) => registry,
-            Err(why) => {
-                skipped("a real registry", &why);
+            Err(reason) => {
+                skipped("a real registry", &reason);
                 return None;
             }
         };

@@ -39,8 +39,8 @@ fn scripts() -> Vec<Script> {
 fn pair(what: &str) -> (Fixture, Fixture) {
     match (Fixture::start(), Fixture::start()) {
         (Ok(first), Ok(second)) => (first, second),
-        (Err(why), _) | (_, Err(why)) => {
-            skipped(&format!("{what} on docker-registry (the test kit's registry is used)"), &why);
+        (Err(reason), _) | (_, Err(reason)) => {
+            skipped(&format!("{what} on docker-registry (the test kit's registry is used)"), &reason);
             (Fixture::start_own(), Fixture::start_own())
         }
     }
@@ -176,7 +176,7 @@ fn docker_sees_no_difference_between_the_registries() {
     let failed = failures(&all, |script| match golden(script) {
         _ if !fixture.can_run(script) => None,
         Ok(then) => report(&then.compare(&fixture.run(script, &[&Tool::Docker]))),
-        Err(why) => Some(why),
+        Err(reason) => Some(reason),
     });
     assert_none(&failed, all.len(), "the test kit's registry is not like docker-registry");
 }
@@ -198,7 +198,7 @@ fn ours_equals_docker() {
         let reference = if live { Ok(first.run(script, &[&Tool::Docker])) } else { golden(script) };
         let mismatches = match reference {
             Ok(reference) => reference.compare(&second.run(script, &[&ours()])),
-            Err(why) => return Some(why),
+            Err(reason) => return Some(reason),
         };
         let (rest, unseen) = undeclared(script.name, mismatches);
         let unseen: Vec<String> =

@@ -44,8 +44,8 @@ fn sampled_errors(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
 
 fn check(case: &'static Case) {
     let check_name = format!("a crash at every step of {}", case.name);
-    if let Some(why) = no_strace() {
-        return skipped(&check_name, &why);
+    if let Some(reason) = no_strace() {
+        return skipped(&check_name, &reason);
     }
     if !on_path("docker") {
         skipped(&format!("{check_name}, read by docker"), "docker is not on the PATH");
@@ -62,7 +62,7 @@ fn check(case: &'static Case) {
     let (mut changes, mut kills, mut errors, mut left_out, mut wrong) = (0, 0, 0, 0, Vec::new());
     for call in &calls {
         let mut note = |how: &str, result: Result<(), String>| {
-            wrong.extend(result.err().map(|why| format!("{how} at {}\n  {why}", call.line)));
+            wrong.extend(result.err().map(|reason| format!("{how} at {}\n  {reason}", call.line)));
         };
         if call.changes() {
             changes += 1;
@@ -215,8 +215,8 @@ fn apply_draft_leaves_every_entry_of_a_replaced_draft_old_or_new() {
 /// on.
 #[test]
 fn a_full_disk_leaves_the_draft_unchanged() {
-    if let Some(why) = no_strace() {
-        return skipped("failures half-way on a full disk", &why);
+    if let Some(reason) = no_strace() {
+        return skipped("failures half-way on a full disk", &reason);
     }
     for case in [&REPLACE, &REPLACE_BACK, &ADD, &TAKE_OUT, &ANNOTATE_THE_LIST] {
         let fixture = Fixture::new(case);
@@ -235,7 +235,7 @@ fn a_full_disk_leaves_the_draft_unchanged() {
             tried += 1;
             let done = fixture.fail((call, &store_paths), InjectedError::OnFullDisk("EIO"), &before, &after);
             let done = done.and_then(|()| fixture.fail_without_room(call));
-            wrong.extend(done.err().map(|why| format!("{}\n  {why}", call.line)));
+            wrong.extend(done.err().map(|reason| format!("{}\n  {reason}", call.line)));
         }
         print_uncaptured(&format!("failures of {} on a full disk: {tried}", case.name));
         assert!(wrong.is_empty(), "{}: {} of {tried} went wrong:\n{}", case.name, wrong.len(), wrong.join("\n"));

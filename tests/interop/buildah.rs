@@ -12,8 +12,8 @@ fn buildah() -> Option<Fixture> {
     let fixture = Fixture::new("buildah", "1.28.2")?;
     let probe = fixture.run("buildah manifest create probe");
     if probe.code != 0 {
-        let why = format!("it needs root or user namespaces: {}", probe.first_err_line());
-        not_possible_here("lists beside buildah", &why);
+        let reason = format!("it needs root or user namespaces: {}", probe.first_err_line());
+        not_possible_here("lists beside buildah", &reason);
         return None;
     }
     Some(fixture)

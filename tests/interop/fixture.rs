@@ -60,7 +60,7 @@ impl Fixture {
             skipped(&check, &format!("{program} is not on the PATH"));
             return None;
         }
-        let registry = RealRegistry::start_plain().map_err(|why| skipped(&check, &why)).ok()?;
+        let registry = RealRegistry::start_plain().map_err(|reason| skipped(&check, &reason)).ok()?;
         let fixture = Self { client: Client::new(registry.host()), registry, sandbox: Sandbox::new() };
         let found = fixture.sandbox.command(program).arg("--version").run().out();
         if !found.contains(version) {

@@ -25,7 +25,7 @@ impl Fixture {
     fn new() -> Option<Self> {
         let check = "docker-registry as docs/registries.md has it";
         let sandbox = Sandbox::new();
-        let registry = RealRegistry::start_plain().map_err(|why| skipped(check, &why)).ok()?;
+        let registry = RealRegistry::start_plain().map_err(|reason| skipped(check, &reason)).ok()?;
         let version = sandbox.command("docker-registry").arg("--version").run().out();
         if !version.contains("2.8.2") {
             not_possible_here(check, &format!("the page is about 2.8.2, and here is {}", version.trim()));

@@ -275,8 +275,8 @@ fn drafts_are_read_on_a_case_insensitive_file_system() {
     "#;
     let probe = versions.shell(mounts);
     if probe.code != 0 {
-        let why = probe.err().lines().last().unwrap_or_default().to_owned();
-        return not_possible_here(check, &format!("ext4 with casefold cannot be mounted: {why}"));
+        let reason = probe.err().lines().last().unwrap_or_default().to_owned();
+        return not_possible_here(check, &format!("ext4 with casefold cannot be mounted: {reason}"));
     }
     let output = versions.shell(&format!(
         r#"{mounts}

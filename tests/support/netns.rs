@@ -58,7 +58,7 @@ impl Netns {
     /// The same. Where none can be made, says that `check` was not checked.
     pub fn create_or_skip(check: &str) -> Option<Self> {
         let skip = if on_path("ip") { not_possible_here } else { skipped };
-        Self::create().inspect_err(|why| skip(check, why)).ok()
+        Self::create().inspect_err(|reason| skip(check, reason)).ok()
     }
 
     /// The namespace's name, as `ip netns list` shows it.

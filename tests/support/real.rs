@@ -170,10 +170,10 @@ impl RealRegistry {
             .map_err(|e| format!("docker-registry cannot be run: {e}"))?;
         match wait_for_port(&mut child, &dir.path().join("log")) {
             Ok(port) => Ok(Self { child, addr: SocketAddr::new(config.addr, port), dir }),
-            Err(why) => {
+            Err(reason) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(why)
+                Err(reason)
             }
         }
     }
@@ -275,7 +275,7 @@ mod tests {
     fn plain_and_htpasswd_registries_start() {
         let plain = match RealRegistry::start_plain() {
             Ok(plain) => plain,
-            Err(why) => return crate::skip::skipped("the real registry", &why),
+            Err(reason) => return crate::skip::skipped("the real registry", &reason),
         };
         assert!(status(plain.addr()).contains("200"), "{}", plain.log());
         let dir = tempfile::tempdir().expect("a directory");

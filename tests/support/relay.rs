@@ -223,7 +223,7 @@ mod tests {
     fn transfers_between_real_registries_can_be_cut() {
         let (first, second) = match (RealRegistry::start_plain(), RealRegistry::start_plain()) {
             (Ok(first), Ok(second)) => (first, second),
-            (Err(why), _) | (_, Err(why)) => return crate::skip::skipped("two real registries", &why),
+            (Err(reason), _) | (_, Err(reason)) => return crate::skip::skipped("two real registries", &reason),
         };
         assert_ne!(first.addr(), second.addr());
         let blob = bytes(&GeneratedBlob::new(3_000_000, 5));

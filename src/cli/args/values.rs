@@ -83,8 +83,8 @@ impl LocationArg {
         match self.location()? {
             Location::Registry(reference) => Ok(reference),
             Location::Layout(_) => {
-                let why = "a layout cannot be used here".to_owned();
-                Err(CommandError::InvalidLocation { typed: self.typed.clone(), why })
+                let reason = "a layout cannot be used here".to_owned();
+                Err(CommandError::InvalidLocation { typed: self.typed.clone(), reason })
             }
         }
     }
@@ -140,7 +140,7 @@ pub(super) fn wait_time(typed: &str) -> Result<Duration, &'static str> {
 
 /// The id of a run.
 pub(super) fn run_id(typed: &str) -> Result<String, String> {
-    run::check_id(typed).map(|()| typed.to_owned()).map_err(|why| format!("it is {why}"))
+    run::check_id(typed).map(|()| typed.to_owned()).map_err(|reason| format!("it is {reason}"))
 }
 
 /// A digest.

@@ -37,8 +37,8 @@ impl Prober<'_> {
             let tags: Vec<String> = self.created().tags.keys().cloned().collect();
             self.delete_each(&tags, delete, |created, tag| _ = created.tags.remove(tag), reasons)?;
         }
-        if let Some(why) = results.failure_reason(Probe::ManifestDeletion) {
-            reasons.insert(why.to_owned());
+        if let Some(reason) = results.failure_reason(Probe::ManifestDeletion) {
+            reasons.insert(reason.to_owned());
             return Ok(());
         }
         self.delete_manifests(results, reasons)?;

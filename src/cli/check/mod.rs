@@ -104,8 +104,8 @@ fn remaining_note(
     let parts = [(target.main(), main), (target.mount(), blobs(target.mount()))];
     let parts = parts.into_iter().filter_map(|(repository, objects)| Some(format!("in {repository}: {}", objects?)));
     let verb = if is_kept { "kept" } else { "left" };
-    let why = join(reasons.iter().cloned().collect(), "; ").map_or(String::new(), |reasons| format!(" ({reasons})"));
-    join(parts.collect(), "; ").map(|parts| format!("{verb} {parts}{why}"))
+    let reason = join(reasons.iter().cloned().collect(), "; ").map_or(String::new(), |reasons| format!(" ({reasons})"));
+    join(parts.collect(), "; ").map(|parts| format!("{verb} {parts}{reason}"))
 }
 
 #[derive(Serialize)]

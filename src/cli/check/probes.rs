@@ -94,7 +94,7 @@ impl Prober<'_> {
                 let work = |check: &Probe| {
                     let result = match earlier_results.unmet_needs(*check) {
                         _ if self.interrupt.was_received() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
-                        Some(why) => Ok(ProbeResult::NotTried(why)),
+                        Some(reason) => Ok(ProbeResult::NotTried(reason)),
                         None => {
                             self.steps.begin(check.title());
                             failure_as_result(self.run_probe(*check, earlier_results))
@@ -245,8 +245,8 @@ impl Prober<'_> {
         let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
         let (digest, target) = (Digest::from_bytes(blob), self.target.mount());
         if !self.registry.mount(target, self.target.main(), &digest)? {
-            let why = "it asks for an upload instead: blobs are copied, which takes longer";
-            return Ok(ProbeResult::Fails(why.to_owned()));
+            let reason = "it asks for an upload instead: blobs are copied, which takes longer";
+            return Ok(ProbeResult::Fails(reason.to_owned()));
         }
         self.created().blobs.insert((target.clone(), digest.clone()));
         let size = u64::try_from(blob.len()).ok();

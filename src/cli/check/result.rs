@@ -143,7 +143,7 @@ impl ProbeResults {
     /// The reason, if the probe was run and the feature fails.
     pub(crate) fn failure_reason(&self, check: Probe) -> Option<&str> {
         match self.0.get(&check) {
-            Some(ProbeResult::Fails(why)) => Some(why),
+            Some(ProbeResult::Fails(reason)) => Some(reason),
             _ => None,
         }
     }

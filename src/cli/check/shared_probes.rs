@@ -37,8 +37,10 @@ impl Prober<'_> {
         let put = self.registry.put_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
         match self.record_put(&name, entry, put) {
             Err(error) if matches!(error.status, Some(400 | 403 | 405 | 409 | 412)) => {
-                let why = error_message(&error);
-                return Ok(ProbeResult::Fails(format!("{why}; a job that builds another image needs another --run")));
+                let reason = error_message(&error);
+                return Ok(ProbeResult::Fails(format!(
+                    "{reason}; a job that builds another image needs another --run"
+                )));
             }
             put => put?,
         };
@@ -74,8 +76,8 @@ impl Prober<'_> {
     pub(super) fn entry_deletion(&self, results: &ProbeResults) -> ProbeOutcome {
         let (repository, name) = (self.target.main(), self.entry_name());
         if !results.works(Probe::OciIndex) {
-            let why = "an entry without annotations is kept: it could also be a published list";
-            return Ok(ProbeResult::NotTried(why.to_owned()));
+            let reason = "an entry without annotations is kept: it could also be a published list";
+            return Ok(ProbeResult::NotTried(reason.to_owned()));
         }
         let [by_digest, by_tag] =
             [Probe::ManifestDeletion, Probe::TagDeletion].map(|probe| results.failure_reason(probe).is_none());
@@ -113,8 +115,8 @@ impl Prober<'_> {
         let Some(image) = self.samples.oci.images.first() else { return Ok(ProbeResult::Works) };
         if !self.is_served(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
             self.created().remove_manifest(&image.digest);
-            let why = "its image is deleted with it, although lists name it: do not use --purge with this registry";
-            return Ok(ProbeResult::Fails(why.to_owned()));
+            let reason = "its image is deleted with it, although lists name it: do not use --purge with this registry";
+            return Ok(ProbeResult::Fails(reason.to_owned()));
         }
         Ok(if is_by_digest { ProbeResult::Works } else { ProbeResult::Remark("only by its tag".to_owned()) })
     }

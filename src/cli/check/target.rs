@@ -24,7 +24,8 @@ impl TargetRepository {
     /// # Errors
     /// [`CommandError::InvalidCheckTarget`] for anything else, for example a tag or a digest.
     pub(crate) fn parse(typed: &str) -> Result<TargetRepository, CommandError> {
-        let invalid = |why: &str| CommandError::InvalidCheckTarget { typed: typed.to_owned(), why: why.to_owned() };
+        let invalid =
+            |reason: &str| CommandError::InvalidCheckTarget { typed: typed.to_owned(), reason: reason.to_owned() };
         if typed.contains("://") {
             return Err(invalid("leave the scheme out"));
         }
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn invalid_check_targets_are_refused_with_a_reason() {
         let digest = format!("h.example/a@sha256:{}", "ab".repeat(32));
-        for (typed, why) in [
+        for (typed, reason) in [
             ("https://h.example", "leave the scheme out"),
             ("example", "a registry's name has a dot or a port, or is localhost"),
             ("docker.io", "docker.io's own images cannot be pushed to: name a repository, docker.io/USER/NAME"),
@@ -97,7 +98,7 @@ mod tests {
             ("h.example/a//b", "invalid reference format"),
         ] {
             let error = TargetRepository::parse(typed).unwrap_err().to_string();
-            assert_eq!(error, format!("cannot check {typed:?}: {why}"));
+            assert_eq!(error, format!("cannot check {typed:?}: {reason}"));
         }
     }
 }

@@ -104,8 +104,8 @@ fn target_tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Resul
             None => Ok(None),
             Some(tag) if reference.repository().at_tag(tag).is_ok() => Ok(Some(tag.to_owned())),
             Some(name) => {
-                let why = format!("the source's name {} is not a tag; add a tag", sanitize::word(name));
-                Err(CommandError::InvalidLocation { typed: args.target.typed.clone(), why })
+                let reason = format!("the source's name {} is not a tag; add a tag", sanitize::word(name));
+                Err(CommandError::InvalidLocation { typed: args.target.typed.clone(), reason })
             }
         },
         Location::Layout(LayoutReference { tag: Some(tag), .. }) => Ok(Some(tag.clone())),

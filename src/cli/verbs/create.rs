@@ -116,7 +116,7 @@ pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
     match images.iter().flatten().find(|image| image.layout().is_some()) {
         Some(layout) => Err(CommandError::InvalidLocation {
             typed: layout.to_string(),
-            why:
+            reason:
                 "a draft names only what a registry has; publish layouts in one step with create --push, or send this \
                   one to a registry with copy"
                     .to_owned(),

@@ -65,8 +65,8 @@ pub(crate) fn publish(
     };
     if let Some(layout) = &flags.to {
         if flags.by_digest && layout.tag.is_some() {
-            let why = "with --by-digest the list gets no name".to_owned();
-            return Err(CommandError::InvalidLocation { typed: layout.to_string(), why });
+            let reason = "with --by-digest the list gets no name".to_owned();
+            return Err(CommandError::InvalidLocation { typed: layout.to_string(), reason });
         }
         let layout = &layout.at(context.env.original_path(&layout.path));
         let push = LayoutPush { context: push_context, draft, options: &options, layout };

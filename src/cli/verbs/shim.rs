@@ -97,8 +97,8 @@ fn print_status(context: &Context, status: &Status) -> Result<(), CommandError> 
     context.streams.line(format_args!("Docker:  {}\n", path(&status.docker)))?;
     let mut table = Table::new(&["CALLER", "SHIM", "WHY"]);
     for caller in &status.callers {
-        let (is_reached, why) = reach_and_reason(caller, status);
-        table.row([caller.name, is_reached, &why]);
+        let (is_reached, reason) = reach_and_reason(caller, status);
+        table.row([caller.name, is_reached, &reason]);
     }
     let table = context.streams.fit_table(table);
     Ok(context.streams.data(table.to_string().as_bytes())?)

@@ -58,8 +58,8 @@ impl Archive {
         let mut cached = is_gzip.then(|| SmallMembers::new(CACHED_MEMBER_MAX, CACHED_TOTAL_MAX));
         let members = tar_reader::members(&mut reader, cached.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
-            TarError::Damaged(why) => LayoutError::not_a_layout(path, why),
-            TarError::Refused(member, why) => LayoutError::Refused { path: path.to_owned(), member, why },
+            TarError::Damaged(reason) => LayoutError::not_a_layout(path, reason),
+            TarError::Refused(member, reason) => LayoutError::Refused { path: path.to_owned(), member, reason },
         })?;
         let gzip = cached.map(|cached| {
             let stream = Mutex::new(SharedStream { expansions: 1, ..SharedStream::default() });

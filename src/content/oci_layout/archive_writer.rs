@@ -187,8 +187,8 @@ impl NewArchive {
             let Some((mut content, size)) = files.open(name)? else { continue };
             self.begin_member(name, size)?;
             if self.staged.append_all(&mut content)? != size {
-                let why = format!("{name} is shorter than its header says");
-                return Err(LayoutError::not_a_layout(files.path(), why));
+                let reason = format!("{name} is shorter than its header says");
+                return Err(LayoutError::not_a_layout(files.path(), reason));
             }
             self.pad_member(size)?;
             self.written.insert(name.clone());

@@ -139,7 +139,7 @@ impl DirectoryWriter {
             let metadata = fs::symlink_metadata(below).map_err(LayoutError::io("look at", below))?;
             if !metadata.is_dir() {
                 let member = below.display().to_string();
-                return Err(LayoutError::Refused { path: self.root.clone(), member, why: "it is a link" });
+                return Err(LayoutError::Refused { path: self.root.clone(), member, reason: "it is a link" });
             }
             below = below.parent().unwrap_or(&self.root);
         }

@@ -70,7 +70,7 @@ impl LayoutFiles {
         let refused = || LayoutError::Refused {
             path: self.path().to_owned(),
             member: name.to_owned(),
-            why: "it is larger than any document of a layout",
+            reason: "it is larger than any document of a layout",
         };
         if size > limit {
             return Err(refused());
@@ -85,7 +85,7 @@ impl LayoutFiles {
 
 /// Opens a regular file below a directory, without following links.
 pub(super) fn open_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, LayoutError> {
-    let refused = |why| LayoutError::Refused { path: root.to_owned(), member: name.to_owned(), why };
+    let refused = |reason| LayoutError::Refused { path: root.to_owned(), member: name.to_owned(), reason };
     let mut path = root.to_owned();
     let mut parts = name.split('/').peekable();
     while let Some(part) = parts.next() {
@@ -151,14 +151,14 @@ mod tests {
         let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
         rustix::fs::mknodat(rustix::fs::CWD, root.join("fifo"), fifo, mode, 0).unwrap();
         let files = LayoutFiles::Directory(root.clone());
-        for (name, why) in [
+        for (name, reason) in [
             ("index.json", "it is a link"),
             ("linked/secret", "it is a link"),
             ("fifo", "it is no regular file"),
             ("blobs", "it is no regular file"),
         ] {
             let error = files.read(name, 10).unwrap_err().to_string();
-            assert!(error.ends_with(why), "{error}");
+            assert!(error.ends_with(reason), "{error}");
         }
         assert!(LayoutFiles::open_archive(&root.join("fifo")).is_err());
         assert!(files.read("blobs/sha256/none", 10).unwrap().is_none());

@@ -135,8 +135,8 @@ impl Layout {
         Ok(entries.into_iter().filter(is_top).collect())
     }
 
-    fn damaged(&self, digest: &Digest, why: String) -> LayoutError {
-        LayoutError::damaged(self.files.path(), digest, why)
+    fn damaged(&self, digest: &Digest, reason: String) -> LayoutError {
+        LayoutError::damaged(self.files.path(), digest, reason)
     }
 
     fn wrong_digest(&self, digest: &Digest, bytes: &[u8]) -> LayoutError {
@@ -171,8 +171,8 @@ pub(super) fn check_version(files: &LayoutFiles) -> Result<(), LayoutError> {
         Some(version) if version.starts_with("1.") => Ok(()),
         version => {
             let version = version.unwrap_or("unknown");
-            let why = format!("its version is {}, and 1 is known", crate::sanitize::word(version));
-            Err(LayoutError::not_a_layout(files.path(), why))
+            let reason = format!("its version is {}, and 1 is known", crate::sanitize::word(version));
+            Err(LayoutError::not_a_layout(files.path(), reason))
         }
     }
 }
@@ -324,7 +324,7 @@ impl BlobReader for LayoutBlobReader<'_> {
         self.read_at(at, buffer).map_err(|error| self.record_error(error))
     }
 
-    fn content_error(&mut self, why: String) -> RegistryError {
-        self.record_error(self.layout.damaged(self.digest, why))
+    fn content_error(&mut self, reason: String) -> RegistryError {
+        self.record_error(self.layout.damaged(self.digest, reason))
     }
 }

@@ -66,8 +66,8 @@ impl Layout {
         let mut seen = BTreeSet::new();
         found.retain(|referrer| seen.insert(referrer.digest.clone()));
         if found.len() > max {
-            let why = format!("{subject} has more than {max} referrers in it");
-            return Err(LayoutError::not_a_layout(self.files.path(), why));
+            let reason = format!("{subject} has more than {max} referrers in it");
+            return Err(LayoutError::not_a_layout(self.files.path(), reason));
         }
         Ok(found)
     }
@@ -116,8 +116,8 @@ impl UnlistedReferrers {
             }
             let bytes = referrers::append(before.as_deref(), &new).map_err(failed)?;
             if bytes.len() as u64 > DOCUMENT_MAX {
-                let why = format!("the list of referrers {tag} in it would be over 4 MiB");
-                return Err(LayoutError::not_a_layout(writer.path(), why).into());
+                let reason = format!("the list of referrers {tag} in it would be over 4 MiB");
+                return Err(LayoutError::not_a_layout(writer.path(), reason).into());
             }
             let digest = Digest::from_bytes(&bytes);
             let size = bytes.len() as u64;

@@ -37,8 +37,8 @@ impl<'a> LayoutSink<'a> {
             LayoutKind::Directory => Box::new(DirectoryWriter::open(name)?),
             LayoutKind::Archive => Box::new(ArchiveWriter::open(name)?),
             LayoutKind::DockerArchive => {
-                let why = "an archive of docker save can only be read; write an oci-archive: instead";
-                return Err(LayoutError::not_a_layout(&name.path, why));
+                let reason = "an archive of docker save can only be read; write an oci-archive: instead";
+                return Err(LayoutError::not_a_layout(&name.path, reason));
             }
         };
         Ok(LayoutSink { name: name.clone(), lock_wait, writer, unlisted: Mutex::default() })
@@ -162,7 +162,7 @@ impl BlobReader for MemoryBlob<'_> {
         rest.read(buffer).map_err(|error| self.content_error(error.to_string()))
     }
 
-    fn content_error(&mut self, why: String) -> RegistryError {
-        RegistryError::new(RegistryErrorKind::Verification, String::new(), why)
+    fn content_error(&mut self, reason: String) -> RegistryError {
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), reason)
     }
 }

@@ -169,7 +169,7 @@ impl Scanner<'_> {
         if self.count > MEMBERS_MAX {
             return Err(TarError::Damaged(format!("it has over {MEMBERS_MAX} members")));
         }
-        let refused = |why| Err(TarError::Refused(shown(), why));
+        let refused = |reason| Err(TarError::Refused(shown(), reason));
         let is_file = match kind {
             EntryType::Regular | EntryType::Continuous => true,
             EntryType::Directory => false,
@@ -255,8 +255,8 @@ mod tests {
         let found = members(&mut &bytes[..], None);
         let found = found.map_err(|error| match error {
             TarError::Io(error) => error.to_string(),
-            TarError::Damaged(why) => why,
-            TarError::Refused(name, why) => format!("{name}: {why}"),
+            TarError::Damaged(reason) => reason,
+            TarError::Refused(name, reason) => format!("{name}: {reason}"),
         })?;
         for (at, size) in found.values() {
             assert!(at + size <= bytes.len() as u64);
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn reader_refuses_members_that_no_layout_has() {
         use EntryType::{Block, Char, Fifo, GNUSparse, Link, Regular, Symlink};
-        for (name, kind, why) in [
+        for (name, kind, reason) in [
             ("index.json", Symlink, "it is a link"),
             ("index.json", Link, "it is a link"),
             ("index.json", Char, "it is a device"),
@@ -309,7 +309,7 @@ mod tests {
             ("a//b", Regular, "its name leads out of the archive, or is none"),
             ("a/../../b", Regular, "its name leads out of the archive, or is none"),
         ] {
-            assert_eq!(read(&archive(&[(name, kind, b"")])).unwrap_err(), format!("{name}: {why}"));
+            assert_eq!(read(&archive(&[(name, kind, b"")])).unwrap_err(), format!("{name}: {reason}"));
         }
         let twice = archive(&[("a", Regular, b"1"), ("./a", Regular, b"2")]);
         assert_eq!(read(&twice).unwrap_err(), "./a: it is there twice");

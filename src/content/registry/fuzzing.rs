@@ -119,7 +119,7 @@ pub(crate) fn token(bytes: &[u8]) {
                 assert!((60..=24 * 60 * 60).contains(&grant.lifetime.as_secs()));
             }
             // The message quotes nothing of the response, because that may be the token.
-            Err(why) => assert!(!why.contains(['"', '{', '`']), "{why:.200}"),
+            Err(reason) => assert!(!reason.contains(['"', '{', '`']), "{reason:.200}"),
         }
     }
 }
@@ -142,15 +142,15 @@ pub(crate) fn error_response(bytes: &[u8]) {
 
 /// The output of a credential helper: credentials, or an error line that repeats no JSON.
 pub(crate) fn helper(bytes: &[u8]) {
-    if let Err(why) = helper::parse_output(bytes) {
-        assert_eq!(why, "its answer is not the JSON of credentials");
+    if let Err(reason) = helper::parse_output(bytes) {
+        assert_eq!(reason, "its answer is not the JSON of credentials");
     }
     for (stdout, stderr) in [(bytes, &b""[..]), (b"", bytes)] {
         match helper::explain_exit(stdout, stderr, "exit status: 1") {
             Ok(held) => assert_eq!(held, None),
-            Err(why) => {
-                check_message(&why);
-                assert!(!why.contains('{'), "{why:.200}");
+            Err(reason) => {
+                check_message(&reason);
+                assert!(!reason.contains('{'), "{reason:.200}");
             }
         }
     }
@@ -160,18 +160,18 @@ pub(crate) fn helper(bytes: &[u8]) {
 pub(crate) fn config(bytes: &[u8]) {
     let config = match credentials::read_object(bytes) {
         Ok(config) => config,
-        Err(why) => return check_message(&why),
+        Err(reason) => return check_message(&reason),
     };
-    if let Err(why) = credentials::configured_helper(&config, KEY) {
-        check_message(&why);
+    if let Err(reason) = credentials::configured_helper(&config, KEY) {
+        check_message(&reason);
     }
     match credentials::from_auths(&config, KEY) {
         Ok(Some(credential)) => check_login_round_trip(&credential),
         Ok(None) => {}
-        Err(why) => {
-            check_message(&why);
+        Err(reason) => {
+            check_message(&reason);
             let words = ["auths", "\"auth", "\"username", "\"password", "\"identitytoken", "\"registrytoken"];
-            assert!(words.iter().any(|word| why.contains(word)), "{why:.200}");
+            assert!(words.iter().any(|word| reason.contains(word)), "{reason:.200}");
         }
     }
 }

@@ -21,7 +21,8 @@ impl RegistryClient {
             read(&response)?;
             let links: Vec<_> = response.http.header_values("Link").collect();
             let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(()) };
-            let unusable = |why| response.protocol_error(format!("a Link to its next page that is unusable: {why}"));
+            let unusable =
+                |reason| response.protocol_error(format!("a Link to its next page that is unusable: {reason}"));
             let next = self.session.resolve_location(&response, next).map_err(unusable)?;
             if seen.len() >= max || !seen.insert(next.reveal()) {
                 return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));

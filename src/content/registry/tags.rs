@@ -35,7 +35,7 @@ impl RegistryClient {
             let page: TagPage = json::check_value_count(body)
                 .and_then(|()| serde_json::from_slice(body))
                 .map_err(|error| response.http.redact(&error.to_string()))
-                .map_err(|why| response.protocol_error(format!("a list of tags that cannot be read: {why}")))?;
+                .map_err(|reason| response.protocol_error(format!("a list of tags that cannot be read: {reason}")))?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > COUNT_MAX {
                 return Err(response.protocol_error(format!("a list of more than {COUNT_MAX} tags")));

@@ -71,7 +71,7 @@ impl<'a> Uploads<'a> {
             let detail = format!("status {} for an upload to begin", response.http.status);
             return Err(response.protocol_error(detail));
         }
-        self.next_location(&response).map_err(|why| response.protocol_error(why))
+        self.next_location(&response).map_err(|reason| response.protocol_error(reason))
     }
 
     /// Sends a body in one PATCH that continues at `offset`. Returns the location of the next step.
@@ -147,7 +147,7 @@ impl<'a> Uploads<'a> {
     fn next_location(&self, response: &ApiResponse) -> Result<Upload, String> {
         let location = response.http.location().ok_or("no Location for an upload")?;
         let url = self.session.resolve_location(response, &location);
-        url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
+        url.map(|url| Upload { url }).map_err(|reason| format!("a Location for an upload that is unusable: {reason}"))
     }
 }
 

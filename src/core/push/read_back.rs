@@ -50,8 +50,8 @@ impl ReadBack<'_> {
             if digest.verifies(&served.bytes) {
                 return Ok(());
             }
-            let why = format!("it serves {}, not {digest}", served.digest);
-            Err(CommandError::ReadBackMismatch { content: self.shown(name), why })
+            let reason = format!("it serves {}, not {digest}", served.digest);
+            Err(CommandError::ReadBackMismatch { content: self.shown(name), reason })
         };
         CommandError::collect_parallel(self.jobs, names, check).map(drop)
     }
@@ -88,11 +88,12 @@ impl ReadBack<'_> {
         let owner = if self.source.repository().is_some() { "registry" } else { "layout" };
         match self.source.has_intact_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
             Ok(true) => Ok(()),
-            Ok(false) => {
-                Err(CommandError::ReadBackMismatch { content: content(), why: format!("the {owner} does not have it") })
-            }
+            Ok(false) => Err(CommandError::ReadBackMismatch {
+                content: content(),
+                reason: format!("the {owner} does not have it"),
+            }),
             Err(error) if is_content_mismatch(&error) => {
-                Err(CommandError::ReadBackMismatch { content: content(), why: error.to_string() })
+                Err(CommandError::ReadBackMismatch { content: content(), reason: error.to_string() })
             }
             Err(error) => Err(error.into()),
         }
@@ -100,7 +101,7 @@ impl ReadBack<'_> {
 
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         self.source.manifest(name).map_err(|error| match is_content_mismatch(&error) {
-            true => CommandError::ReadBackMismatch { content: self.shown(name), why: error.to_string() },
+            true => CommandError::ReadBackMismatch { content: self.shown(name), reason: error.to_string() },
             false => error.into(),
         })
     }

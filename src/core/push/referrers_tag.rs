@@ -149,7 +149,7 @@ impl ReferrersTag {
                 Ok(content) => content,
             };
             let index = match self.extended(&content) {
-                Err(why) => return Ok(self.not_listed(&why)),
+                Err(reason) => return Ok(self.not_listed(&reason)),
                 Ok(index) => index,
             };
             if let Err(error) = self.put(registry, &index) {
@@ -168,7 +168,7 @@ impl ReferrersTag {
     /// The index with the entries that it lacks, or why it cannot be extended.
     fn extended(&self, content: &TagContent) -> Result<Vec<u8>, String> {
         let index = match content {
-            TagContent::Unusable(why) => return Err(why.clone()),
+            TagContent::Unusable(reason) => return Err(reason.clone()),
             TagContent::Absent | TagContent::Complete(_) => referrers::append(None, &self.entries),
             TagContent::Incomplete(served, listed) => {
                 let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
@@ -202,7 +202,7 @@ impl ReferrersTag {
             Ok(TagContent::Absent) => change(TagChangeKind::New, None),
             Ok(TagContent::Complete(now)) => change(TagChangeKind::Unchanged, Some(now)),
             Ok(TagContent::Incomplete(served, _)) => change(TagChangeKind::Moved, Some(served.digest)),
-            Ok(TagContent::Unusable(why)) => Err(not_listed(&self.tag, &self.digests(), &why)),
+            Ok(TagContent::Unusable(reason)) => Err(not_listed(&self.tag, &self.digests(), &reason)),
             Err(error) if remote_state::is_read_refused(&error) => change(TagChangeKind::Unknown, None),
             Err(error) => return Err(error.into()),
         }))
@@ -252,8 +252,8 @@ impl ReferrersTag {
         Err(failure(error))
     }
 
-    fn not_listed(&self, why: &str) -> TagUpdate {
-        Err(not_listed(&self.tag, &self.digests(), why))
+    fn not_listed(&self, reason: &str) -> TagUpdate {
+        Err(not_listed(&self.tag, &self.digests(), reason))
     }
 
     fn digests(&self) -> Vec<String> {
@@ -262,8 +262,8 @@ impl ReferrersTag {
 }
 
 /// The line about manifests that a referrers tag does not list.
-fn not_listed(tag: &Reference, digests: &[String], why: &str) -> String {
-    format!("the referrers tag {tag} does not list {}: {}", digests.join(", "), sanitize::line(why))
+fn not_listed(tag: &Reference, digests: &[String], reason: &str) -> String {
+    format!("the referrers tag {tag} does not list {}: {}", digests.join(", "), sanitize::line(reason))
 }
 
 /// The wait before an update is repeated. `chance` is from 0 to 1.

@@ -31,8 +31,9 @@ impl TagArg {
     /// A message for anything else, and for a reference without a tag or with a digest.
     pub fn parse(typed: &str) -> Result<TagArg, String> {
         if !typed.contains(['/', ':']) {
-            let why = if typed.is_empty() { "must not be empty" } else { "neither a tag nor a reference with a tag" };
-            return if is_tag(typed) { Ok(TagArg::Tag(typed.to_owned())) } else { Err(why.to_owned()) };
+            let reason =
+                if typed.is_empty() { "must not be empty" } else { "neither a tag nor a reference with a tag" };
+            return if is_tag(typed) { Ok(TagArg::Tag(typed.to_owned())) } else { Err(reason.to_owned()) };
         }
         let has_digest = "must not have a digest: a list is published under its own digest anyway";
         if typed.parse::<Digest>().is_ok() {
@@ -192,9 +193,9 @@ mod tests {
             (format!("app@{digest}"), "must not have a digest"),
             (format!("h.x/app:1@{digest}"), "must not have a digest"),
         ];
-        for (typed, why) in refused {
+        for (typed, reason) in refused {
             let message = TagArg::parse(&typed).unwrap_err();
-            assert!(message.starts_with(why), "{typed}: {message}");
+            assert!(message.starts_with(reason), "{typed}: {message}");
         }
     }
 

@@ -105,8 +105,8 @@ impl LayoutPush<'_> {
                 TagArg::Tag(tag) if !names.contains(tag) => names.push(tag.clone()),
                 TagArg::Tag(_) => {}
                 TagArg::Reference(reference) => {
-                    let why = format!("{reference} is in a registry, and --to writes into a layout alone");
-                    return Err(CommandError::InvalidLocation { typed: self.layout.to_string(), why });
+                    let reason = format!("{reference} is in a registry, and --to writes into a layout alone");
+                    return Err(CommandError::InvalidLocation { typed: self.layout.to_string(), reason });
                 }
             }
         }

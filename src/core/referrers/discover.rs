@@ -340,8 +340,8 @@ impl SearchTotals {
     }
 }
 
-fn refused(subject: impl ToString, why: String) -> CommandError {
-    CommandError::RefusedReferrers { subject: subject.to_string(), why }
+fn refused(subject: impl ToString, reason: String) -> CommandError {
+    CommandError::RefusedReferrers { subject: subject.to_string(), reason }
 }
 
 fn too_many() -> String {

@@ -58,12 +58,12 @@ pub(crate) fn carry_over_index(
         }
         let raw = match if is_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
             Ok(raw) => raw,
-            Err(why) => {
+            Err(reason) => {
                 let (name, media_type) = (shown(source), sanitize::word(&descriptor.media_type));
                 let digest = &descriptor.digest;
                 source
                     .omissions
-                    .push(format!("{digest} of {name} is left out: its media type is {media_type}, and {why}"));
+                    .push(format!("{digest} of {name} is left out: its media type is {media_type}, and {reason}"));
                 continue;
             }
         };

@@ -142,7 +142,7 @@ impl<'r> Resolver<'r> {
     fn resolve_one(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<PlacedSource<'r>, CommandError> {
         let image_source = ImageSource::open(self.access, location)?;
         let unnamed =
-            || CommandError::InvalidLocation { typed: location.to_string(), why: "there is no list".to_owned() };
+            || CommandError::InvalidLocation { typed: location.to_string(), reason: "there is no list".to_owned() };
         let image = &image_source.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
         let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
         let found = match fetch::manifest(&image_source)? {

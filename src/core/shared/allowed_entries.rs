@@ -25,7 +25,7 @@ impl AllowedEntries {
     /// [`SharedDraftError::AllowedFile`] for a line or an object without a digest, and a file without lines.
     pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
         let mut digests = BTreeSet::new();
-        let invalid = |why: String| SharedDraftError::AllowedFile { file: file.to_owned(), why };
+        let invalid = |reason: String| SharedDraftError::AllowedFile { file: file.to_owned(), reason };
         if text.trim_start().starts_with('{') {
             for stored in serde_json::Deserializer::from_str(text).into_iter::<StoredDigest>() {
                 let digest = stored.map_err(|error| invalid(error.to_string()))?.digest;

@@ -30,7 +30,7 @@ pub(crate) struct RemainingEntries {
     /// Their tags.
     pub(crate) tags: Vec<String>,
     /// Why they were not deleted.
-    pub(crate) why: String,
+    pub(crate) reason: String,
 }
 
 /// Deletes these entries one after the other, because some registries fail at parallel deletions.
@@ -44,19 +44,19 @@ pub(crate) fn delete(
     let mut result = CleanUpResult::default();
     let mut remaining: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for found in entries {
-        let why = match drafts.delete(found) {
+        let reason = match drafts.delete(found) {
             Ok(Deletion::Deleted) => {
                 result.deleted.push(found.tag.clone());
                 continue;
             }
             Ok(Deletion::AlreadyGone) => continue,
             Ok(Deletion::Refused(words)) => format!("{} does not delete it ({words})", repository.domain()),
-            Ok(Deletion::NotAttempted(why)) => why.to_owned(),
+            Ok(Deletion::NotAttempted(reason)) => reason.to_owned(),
             Err(error) => error.to_string(),
         };
-        remaining.entry(why).or_default().push(found.tag.clone());
+        remaining.entry(reason).or_default().push(found.tag.clone());
     }
-    result.remaining = remaining.into_iter().map(|(why, tags)| RemainingEntries { tags, why }).collect();
+    result.remaining = remaining.into_iter().map(|(reason, tags)| RemainingEntries { tags, reason }).collect();
     result
 }
 

@@ -190,7 +190,7 @@ impl<'a> EntryCollector<'a> {
                 }
                 EntryLookup::Rejected(RejectedEntry { digest, error, .. }) => {
                     let (digest, list) = (digest.to_string(), self.options.list.to_string());
-                    return Err(SharedDraftError::NotAnEntry { digest, list, why: error.to_string() }.into());
+                    return Err(SharedDraftError::NotAnEntry { digest, list, reason: error.to_string() }.into());
                 }
             }
         }
@@ -294,8 +294,8 @@ impl<'a> EntryCollector<'a> {
             match lookup {
                 EntryLookup::Absent => {}
                 EntryLookup::Found(found) if self.is_stale(&found) => {
-                    let why = "it is of an earlier attempt, and --fresh was given".to_owned();
-                    self.reject(found.tag, found.digest, &why);
+                    let reason = "it is of an earlier attempt, and --fresh was given".to_owned();
+                    self.reject(found.tag, found.digest, &reason);
                 }
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
@@ -309,10 +309,10 @@ impl<'a> EntryCollector<'a> {
         Ok(())
     }
 
-    fn reject(&mut self, tag: String, digest: Digest, why: &str) {
+    fn reject(&mut self, tag: String, digest: Digest, reason: &str) {
         if self.rejected.get(&tag) != Some(&digest) {
             let repository = self.options.list.repository();
-            (self.context.note)(&format!("warning: {repository}:{tag} is not used: {}", sanitize::word(why)));
+            (self.context.note)(&format!("warning: {repository}:{tag} is not used: {}", sanitize::word(reason)));
         }
         self.rejected.insert(tag, digest);
     }

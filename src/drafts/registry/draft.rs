@@ -149,7 +149,7 @@ impl DraftStore for RegistryDrafts<'_> {
                 let deletion = self.delete(found).map_err(|error| E::from(error.into()))?;
                 match deletion.reason() {
                     None => removed.push(chosen.clone()),
-                    Some(why) => notice(&format!("{}:{} stays: {why}", self.repository, found.tag)),
+                    Some(reason) => notice(&format!("{}:{} stays: {reason}", self.repository, found.tag)),
                 }
             }
         }
@@ -159,8 +159,8 @@ impl DraftStore for RegistryDrafts<'_> {
     fn remove(&self, list: &Reference, notice: &dyn Fn(&str)) -> Result<bool, SharedStoreError> {
         let entries = self.entries(list)?;
         for found in &entries {
-            if let Some(why) = self.delete(found)?.reason() {
-                notice(&format!("{}:{} stays: {why}", self.repository, found.tag));
+            if let Some(reason) = self.delete(found)?.reason() {
+                notice(&format!("{}:{} stays: {reason}", self.repository, found.tag));
             }
         }
         Ok(!entries.is_empty())

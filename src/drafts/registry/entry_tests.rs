@@ -94,11 +94,11 @@ fn read_refuses_documents_that_are_not_the_entry() {
         ("draft.attempt\":\"2\"", "draft.attempt\":\"x\"", "attempt is no number"),
         ("\"schemaVersion\":2", "\"schemaVersion\":[[", "not valid JSON"),
     ];
-    for (old, new, why) in changes {
+    for (old, new, reason) in changes {
         let changed = text.replacen(old, new, 1);
         assert_ne!(changed, text, "{old}");
         let error = read(changed.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains(why), "{new}: {error}");
+        assert!(error.contains(reason), "{new}: {error}");
     }
     let subject = format!(r#""subject":{{"mediaType":"a","size":1,"digest":"{child}"}},"annotations":{{"org"#);
     let error = read(text.replacen("\"annotations\":{\"org", &subject, 1).as_bytes()).unwrap_err();

@@ -49,21 +49,21 @@ impl PipelineRun {
         let Some((variable, id)) = found else { return Ok(PipelineRun { id: None, attempt }) };
         match check_id(&id) {
             Ok(()) => Ok(PipelineRun { id: Some(id), attempt }),
-            Err(why) => Err(InvalidRunId { variable, id, why }),
+            Err(reason) => Err(InvalidRunId { variable, id, reason }),
         }
     }
 }
 
 /// A run id that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the run id {id:?} cannot be used: it is {why}")]
+#[error("the run id {id:?} cannot be used: it is {reason}")]
 pub struct InvalidRunId {
     /// The variable that has it; `None` if it was given on the command line or joined from several variables.
     pub variable: Option<&'static str>,
     /// The id.
     pub id: String,
     /// What is invalid with it.
-    pub why: &'static str,
+    pub reason: &'static str,
 }
 
 /// Checks a run id.

@@ -237,8 +237,8 @@ impl Checker<'_> {
         };
         let Some(member) = go_struct.members.iter().find(|member| member.name == name) else {
             let names: Vec<&str> = go_struct.members.iter().map(|member| member.name).collect();
-            let why = format!("there is no member {name:?} of {}, which has {}", go_struct.name, names.join(", "));
-            return Err(self.error_at(pos, &why));
+            let reason = format!("there is no member {name:?} of {}, which has {}", go_struct.name, names.join(", "));
+            return Err(self.error_at(pos, &reason));
         };
         if matches!(value_type, StaticType::Root) {
             self.used.insert(member.name);
@@ -256,8 +256,8 @@ impl Checker<'_> {
         }
     }
 
-    fn error_at(&self, pos: Pos, why: &str) -> TemplateError {
-        TemplateError::at(self.text, pos.offset, why)
+    fn error_at(&self, pos: Pos, reason: &str) -> TemplateError {
+        TemplateError::at(self.text, pos.offset, reason)
     }
 }
 

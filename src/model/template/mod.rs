@@ -41,25 +41,25 @@ const OUTPUT_MAX: usize = functions::TEXT_MAX;
 ///
 /// The message has Go's form: `template: LINE:COLUMN: …`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template: {}{}", position.map(|(line, column)| format!("{line}:{column}: ")).unwrap_or_default(), sanitize::line(why))]
+#[error("template: {}{}", position.map(|(line, column)| format!("{line}:{column}: ")).unwrap_or_default(), sanitize::line(reason))]
 pub struct TemplateError {
     /// The line and the column, from 1, if they are known.
     pub position: Option<(usize, usize)>,
     /// What is wrong.
-    pub why: String,
+    pub reason: String,
 }
 
 impl TemplateError {
     /// An error at this byte of the text.
-    fn at(text: &str, offset: usize, why: &str) -> TemplateError {
+    fn at(text: &str, offset: usize, reason: &str) -> TemplateError {
         let before = text.get(..offset).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        TemplateError { position: Some((line, column)), why: why.to_owned() }
+        TemplateError { position: Some((line, column)), reason: reason.to_owned() }
     }
 
-    fn without_position(why: impl Into<String>) -> TemplateError {
-        TemplateError { position: None, why: why.into() }
+    fn without_position(reason: impl Into<String>) -> TemplateError {
+        TemplateError { position: None, reason: reason.into() }
     }
 }
 
@@ -67,9 +67,9 @@ impl From<EngineError> for TemplateError {
     fn from(error: EngineError) -> TemplateError {
         match error {
             EngineError::Parse { line, col, message, .. } | EngineError::Lex { line, col, message, .. } => {
-                TemplateError { position: Some((line, col)).filter(|(line, _)| *line > 0), why: message }
+                TemplateError { position: Some((line, col)).filter(|(line, _)| *line > 0), reason: message }
             }
-            EngineError::Exec(why) => TemplateError::without_position(why),
+            EngineError::Exec(reason) => TemplateError::without_position(reason),
             EngineError::RangeIterLimit => {
                 TemplateError::without_position(format!("it has more than {ITERATIONS_MAX} iterations"))
             }
@@ -204,8 +204,8 @@ fn tree(text: &str) -> Result<ListNode, TemplateError> {
     match tree.nodes.pop() {
         Some(Node::Text(last)) if last.text.ends_with(END_MARKER) => Ok(tree),
         last => {
-            let why = "after this stands an end or else without its beginning";
-            Err(TemplateError::at(text, last.map_or(0, |last| check::position(&last)), why))
+            let reason = "after this stands an end or else without its beginning";
+            Err(TemplateError::at(text, last.map_or(0, |last| check::position(&last)), reason))
         }
     }
 }

@@ -91,7 +91,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let about = |path: &Path, why: &str| format!("{}: {why}", path.display());
+    let about = |path: &Path, reason: &str| format!("{}: {reason}", path.display());
     let bad_cert = || about(cert, "no usable PEM certificate");
     let pem = read(cert)?;
     let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|_| bad_cert())?;

@@ -103,7 +103,7 @@ impl ServerCertVerifier for CertificateVerifier {
         let checked = check(self.full_verifier()?);
         let Err(error) = checked else { return checked };
         // webpki checks the dates before this, so the certificate is in date here.
-        let is_ca = matches!(&error, Error::InvalidCertificate(why) if is_ca_as_end_entity(why));
+        let is_ca = matches!(&error, Error::InvalidCertificate(reason) if is_ca_as_end_entity(reason));
         if is_ca && (self.certs_d.contains(end_entity) || self.system.all().0.contains(end_entity)) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());

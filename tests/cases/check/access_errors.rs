@@ -94,8 +94,8 @@ fn check_of_an_unreachable_registry_is_an_error() {
 fn check_refuses_an_invalid_registry_name_before_any_request() {
     let sandbox = Sandbox::new();
     let output = sandbox.command(OURS).args(["check", "example"]).run();
-    let why = "cannot check \"example\": a registry's name has a dot or a port, or is localhost\n";
-    assert_eq!((output.code, output.err().as_str()), (1, why));
+    let reason = "cannot check \"example\": a registry's name has a dot or a port, or is localhost\n";
+    assert_eq!((output.code, output.err().as_str()), (1, reason));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{MAIN_REPOSITORY, STAND_IN, unusual_rows};
 
 fn start(deletion: bool) -> Option<RealRegistry> {
     let started = RealRegistry::start(&RealConfig { deletion, ..RealConfig::default() });
-    started.map_err(|why| skipped("check against a real registry", &why)).ok()
+    started.map_err(|reason| skipped("check against a real registry", &reason)).ok()
 }
 
 /// Tags and manifests that the registry still knows, by the links that it keeps.

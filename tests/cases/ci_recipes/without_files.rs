@@ -83,8 +83,8 @@ fn recipes_with_a_publishing_job_work() {
     for recipe in &RECIPES {
         let _ = job(&fixture, recipe, "add", Some(1)).success();
         let early = job(&fixture, recipe, "push", None);
-        let why = format!("app:{} is incomplete: linux/amd64 is missing", recipe.tag);
-        assert_eq!((early.code, early.err().contains(&why)), (3, true), "{}: {}", recipe.system, early.err());
+        let reason = format!("app:{} is incomplete: linux/amd64 is missing", recipe.tag);
+        assert_eq!((early.code, early.err().contains(&reason)), (3, true), "{}: {}", recipe.system, early.err());
         assert!(fixture.registry.manifest("app", recipe.tag).is_none());
         let added = job(&fixture, recipe, "add", Some(0)).success();
         assert!(!added.err().contains("no CI system"), "{}: {}", recipe.system, added.err());

@@ -12,7 +12,7 @@ use super::{MIB, copy_blob, noise, retrying_client};
 /// Two of them; `None` and said so where there are none.
 fn two_registries() -> Option<(RealRegistry, RealRegistry)> {
     let started = RealRegistry::start_plain().and_then(|one| RealRegistry::start_plain().map(|other| (one, other)));
-    started.map_err(|why| skipped("a copy between two real registries", &why)).ok()
+    started.map_err(|reason| skipped("a copy between two real registries", &reason)).ok()
 }
 
 /// The requests of a kind that the client has sent, by what was answered.

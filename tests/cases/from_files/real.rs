@@ -24,8 +24,8 @@ impl Real {
                 }
                 Some(Real { registry, sandbox: Sandbox::new(), images })
             }
-            Err(why) => {
-                skipped(what, &why);
+            Err(reason) => {
+                skipped(what, &reason);
                 None
             }
         }

@@ -14,7 +14,7 @@ fn push_copies_an_index_between_real_registries() {
     let started = RealRegistry::start_plain().and_then(|one| RealRegistry::start_plain().map(|other| (one, other)));
     let (from, to) = match started {
         Ok(both) => both,
-        Err(why) => return skipped("a push between two real registries", &why),
+        Err(reason) => return skipped("a push between two real registries", &reason),
     };
     let index = buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]);
     let source = Client::new(from.addr());

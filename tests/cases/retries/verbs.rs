@@ -151,13 +151,13 @@ fn every_command_obeys_the_timeout() {
 #[test]
 fn invalid_variables_are_refused_before_any_request() {
     let fixture = Fixture::new();
-    for (name, value, why) in [
+    for (name, value, reason) in [
         ("DOCKER_MANIFEST_RETRIES", "many", "not a whole number"),
         ("DOCKER_MANIFEST_TIMEOUT", "0", "not a time above zero like 30s, 5m or 1h30m"),
         ("DOCKER_MANIFEST_JOBS", "0", "not a whole number above zero"),
     ] {
         let (code, lines) = fixture.run(VERBS[0], &[], &[(name, value)]);
-        assert_eq!((code, lines), (1, vec![format!("{name}={value:?} is {why}")]));
+        assert_eq!((code, lines), (1, vec![format!("{name}={value:?} is {reason}")]));
         // A flag is not asked what the environment thinks, and an empty one is none.
         let flags = ["--retries", "1", "--timeout", "1m", "--jobs", "1"];
         assert_eq!(fixture.run(VERBS[2], &flags, &[(name, value)]).0, 0);

@@ -36,15 +36,15 @@ fn foreign_tags_are_ignored_with_a_warning() {
         (Box::new(|entry| entry["artifactType"] = json!("a/b")), "an artifact type"),
         (Box::new(|entry| entry["padding"] = json!("x".repeat(300_000))), "bytes, and an entry has up to"),
     ];
-    for (change, why) in changes {
+    for (change, reason) in changes {
         let fixture = Fixture::new();
         change_entry(&fixture, change);
         let failed = fixture.push(&["--require", BOTH]);
-        assert_eq!(failed.code, 3, "{why}: {}", failed.err());
+        assert_eq!(failed.code, 3, "{reason}: {}", failed.err());
         let warning = format!("warning: {}:{} is not used: ", fixture.registry.name("app"), tag("linux-arm64"));
         let stderr = failed.err();
         let stderr: Vec<&str> = stderr.lines().filter(|line| line.starts_with(&warning)).collect();
-        assert!(stderr.len() == 1 && stderr[0].contains(why), "{why}: {stderr:?}");
+        assert!(stderr.len() == 1 && stderr[0].contains(reason), "{reason}: {stderr:?}");
         assert!(fixture.platforms("1").is_empty());
     }
 }
@@ -122,7 +122,7 @@ fn only_from_reads_a_regular_file_alone() {
     let large = std::fs::File::create(root.join("large")).expect("a file");
     large.set_len((4 << 20) + 1).expect("its size");
     let in_root = |name: &str| root.join(name).display().to_string();
-    for (path, why) in [
+    for (path, reason) in [
         (in_root("link"), "is a symbolic link: only a file is read"),
         (in_root("fifo"), "is a FIFO: only a file is read"),
         (in_root("."), "is a directory: only a file is read"),
@@ -133,7 +133,7 @@ fn only_from_reads_a_regular_file_alone() {
         let failed = fixture.push(&["--require", AMD, "--only-from", &path]);
         assert_eq!((failed.code, failed.out().as_str()), (1, ""), "{path}");
         let first = failed.first_err_line();
-        assert!(first.contains(path.trim_end_matches("/.")) && first.ends_with(why), "{path}: {first}");
+        assert!(first.contains(path.trim_end_matches("/.")) && first.ends_with(reason), "{path}: {first}");
     }
     assert!(fixture.platforms("1").is_empty());
     let _ = fixture.push(&["--require", AMD, "--only-from", &in_root("entries.txt")]).success();

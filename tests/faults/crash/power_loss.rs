@@ -110,8 +110,8 @@ impl StoreView {
 }
 
 fn check(case: &'static Case) {
-    if let Some(why) = no_strace() {
-        return skipped(&format!("a power loss at every step of {}", case.name), &why);
+    if let Some(reason) = no_strace() {
+        return skipped(&format!("a power loss at every step of {}", case.name), &reason);
     }
     let fixture = Fixture::new(case);
     let sandbox = fixture.prepare_home();

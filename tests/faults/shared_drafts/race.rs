@@ -136,7 +136,8 @@ fn platforms(number: usize) -> Vec<(&'static str, &'static str)> {
 
 /// A real registry with an image of each platform, where there is one.
 fn real(writers: usize) -> Option<(DockerRegistry, PlatformImages)> {
-    let registry = RealRegistry::start_plain().map_err(|why| skipped("the race on a real registry", &why)).ok()?;
+    let registry =
+        RealRegistry::start_plain().map_err(|reason| skipped("the race on a real registry", &reason)).ok()?;
     let storage = Storage::new(registry.storage());
     let image = |(os, arch)| {
         let digest = storage.put_image(REPOSITORY, &format!("{os}-{arch}"), os, arch).digest;
@@ -187,9 +188,9 @@ impl Round<'_> {
                 return output;
             }
             assert!(matches!(output.code, 1 | 3), "{words:?}: {}", output.err());
-            let why =
+            let reason =
                 output.err().lines().filter(|line| !line.starts_with("waiting")).take(2).collect::<Vec<_>>().join(" ");
-            self.died.lock().unwrap_or_else(PoisonError::into_inner).push(why);
+            self.died.lock().unwrap_or_else(PoisonError::into_inner).push(reason);
         }
         panic!("{words:?} has failed {TRIES} times");
     }
@@ -292,7 +293,10 @@ fn race(
         violations.len(),
     ));
     // Where nothing goes wrong on purpose, it is worth knowing what did.
-    died.iter().filter(|_| !name.contains("failing")).take(SHOWN).for_each(|why| print_uncaptured(&format!("  {why}")));
+    died.iter()
+        .filter(|_| !name.contains("failing"))
+        .take(SHOWN)
+        .for_each(|line| print_uncaptured(&format!("  {line}")));
     assert!(violations.is_empty(), "{violations:#?}");
 }
 

@@ -39,8 +39,8 @@ impl DockerOnPath {
         FOUND.get_or_init(|| {
             let found = DockerOnPath::find(&super::search_path());
             if let DockerOnPath::ShimAlone(shim) = &found {
-                let why = format!("{} is the shim of docker-manifest, and no docker is behind it", shim.display());
-                skipped("everything beside docker", &why);
+                let reason = format!("{} is the shim of docker-manifest, and no docker is behind it", shim.display());
+                skipped("everything beside docker", &reason);
             }
             found
         })
@@ -66,8 +66,8 @@ impl DockerOnPath {
             }
             DockerOnPath::ShimAlone(shim) => {
                 make();
-                let why = format!("the only docker on the PATH is the shim {}", shim.display());
-                super::write_script(&place, &format!("#!/bin/sh\necho '{why}' >&2\nexit 127\n"));
+                let reason = format!("the only docker on the PATH is the shim {}", shim.display());
+                super::write_script(&place, &format!("#!/bin/sh\necho '{reason}' >&2\nexit 127\n"));
             }
         }
         let dirs = [folder.to_owned()].into_iter().chain(std::env::split_paths(&path));

@@ -60,10 +60,10 @@ impl<'a> SharedClient<'a> {
 
     /// Prints which entries remain, and how the registry itself can delete them.
     fn note_remaining(&self, repository: &Repository, remaining: &[RemainingEntries]) {
-        for RemainingEntries { tags, why } in remaining {
+        for RemainingEntries { tags, reason } in remaining {
             let verb = if tags.len() == 1 { "stays" } else { "stay" };
             let (tags, hint) = (tags.join(", "), report::entry_retention(repository.domain()));
-            self.context.streams.note(format_args!("{tags} in {repository} {verb}: {why}; {hint}"));
+            self.context.streams.note(format_args!("{tags} in {repository} {verb}: {reason}; {hint}"));
         }
     }
 

@@ -137,6 +137,6 @@ fn read_allowed_entries(context: &Context, file: &Path) -> Result<AllowedEntries
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),
-        Err(_) => Err(SharedDraftError::AllowedFile { file: shown, why: "it is not UTF-8".to_owned() }.into()),
+        Err(_) => Err(SharedDraftError::AllowedFile { file: shown, reason: "it is not UTF-8".to_owned() }.into()),
     }
 }

@@ -24,7 +24,7 @@ impl BlobCopyError {
     pub(super) fn from_read_error(error: ReadError, source: &mut dyn BlobReader) -> BlobCopyError {
         BlobCopyError::source(match error {
             ReadError::Unreadable(error) => error,
-            ReadError::InvalidContent(why) => source.content_error(why),
+            ReadError::InvalidContent(reason) => source.content_error(reason),
         })
     }
 

@@ -43,7 +43,7 @@ pub trait BlobReader {
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError>;
 
     /// The error that its bytes are wrong.
-    fn content_error(&mut self, why: String) -> RegistryError;
+    fn content_error(&mut self, reason: String) -> RegistryError;
 }
 
 /// A blob in a repository.
@@ -164,7 +164,7 @@ impl BlobReader for BlobSource<'_> {
         })?;
         let stream = self.stream.insert(BlobStream { body, position: 0, request: response.request.clone() });
         let extent = extent(&response, &stream.body, at);
-        let (begins, length) = extent.map_err(|why| self.error(RegistryErrorKind::Protocol, why))?;
+        let (begins, length) = extent.map_err(|reason| self.error(RegistryErrorKind::Protocol, reason))?;
         if let (Some(length), Some(expected)) = (length, self.length)
             && length != expected
         {
@@ -208,8 +208,8 @@ impl BlobReader for BlobSource<'_> {
         }
     }
 
-    fn content_error(&mut self, why: String) -> RegistryError {
-        self.error(RegistryErrorKind::Verification, why)
+    fn content_error(&mut self, reason: String) -> RegistryError {
+        self.error(RegistryErrorKind::Verification, reason)
     }
 }
 
