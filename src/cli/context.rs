@@ -11,7 +11,7 @@ use crate::cli::output::{FetchProgress, Streams};
 use crate::cli::stop_handler::StopHandler;
 use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
-use crate::core::filters::ImageName;
+use crate::core::filters::LocationResult;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::resolve::resolver::FetchEvent;
@@ -159,7 +159,7 @@ impl Context {
 
     /// The image that a word names, or why it names none. A relative path of a layout is relative to the
     /// working directory, as everywhere.
-    pub(crate) fn image_name(&self, word: &LocationArg) -> ImageName {
+    pub(crate) fn image_name(&self, word: &LocationArg) -> LocationResult {
         word.name().map(|location| match location {
             Location::Layout(name) => Location::Layout(name.at(self.env.original_path(&name.path))),
             registry @ Location::Registry(_) => registry,

@@ -70,7 +70,7 @@ pub(crate) fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
     if args.platforms.is_empty() {
         return Ok(vec![Spec { targets, ..Spec::default() }]);
     }
-    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.shown.as_str()).collect();
+    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.text.as_str()).collect();
     let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
     let spec = spec::from_args(&platforms, template, first)?;
     Ok(vec![Spec { targets, ..spec }])

@@ -122,7 +122,8 @@ impl<'a> ApplyRequest<'a> {
         let early_list = self.names.tag_to_prefetch(lists).filter(|_| !self.is_to_layout);
         let check_tag = || early_list.iter().for_each(|list| registry.prefetch_before_push(list));
         let (filter, progress) = (&SourceFilter::default(), self.progress);
-        let resolver = Resolver { access, filter, before: None, targets, concurrent_task: Some(&check_tag), progress };
+        let resolver =
+            Resolver { access, filter, existing: None, targets, concurrent_task: Some(&check_tag), progress };
         let sources = SpecSources::new(self.names.specs).resolve(&resolver, self.ignore_missing);
         let sources = sources.map_err(|error| {
             self.build_outputs.iter().fold(error, |error, outputs| outputs.add_file_to_error(registry, error))
@@ -203,7 +204,7 @@ impl<'a> ApplyRequest<'a> {
 
     /// The options for one list, with further names for it.
     fn list_options(&self, spec: &Spec, references: impl Iterator<Item = TagArg>) -> PushOptions {
-        let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
+        let required = |platform: &Platform| PlatformFilter { text: platform.to_string(), parsed: platform.clone() };
         PushOptions {
             list_format: spec.list_format.unwrap_or_default(),
             tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),

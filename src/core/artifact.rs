@@ -97,13 +97,13 @@ impl Artifact {
                 return Ok(());
             }
             let named = Blob { digest: &blob.digest, size: Some(blob.size) };
-            let sent = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.set_bytes(bytes))?;
-            bar.done(&sent);
+            let copy = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.set_bytes(bytes))?;
+            bar.done(&copy);
             Ok::<_, CommandError>(())
         };
-        let sent = CommandError::collect_parallel(registry.jobs(), &blobs, send);
+        let results = CommandError::collect_parallel(registry.jobs(), &blobs, send);
         transfers.finish();
-        sent?;
+        results?;
         if !registry.has_blob(repository, &Digest::from_bytes(EMPTY_CONFIG))? {
             registry.put_blob(repository, EMPTY_CONFIG)?;
         }

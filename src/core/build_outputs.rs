@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
-use crate::core::filters::ImageName;
+use crate::core::filters::LocationResult;
 use crate::core::requirements::{self, PlatformKey};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::ReusedSource;
@@ -48,7 +48,7 @@ struct StatedSize {
 
 impl FileImage {
     /// The file, and the position in it if it names several images.
-    fn shown_file(&self) -> String {
+    fn display_file(&self) -> String {
         let file = sanitize::word(&self.file);
         if self.position.is_empty() { file } else { format!("{file} ({})", sanitize::word(&self.position)) }
     }
@@ -66,7 +66,7 @@ impl BuildOutputs {
                 let (file, position) = (file.clone(), image.position);
                 let (size, image) = (image.size, FileImage { reference: image.reference, file, position });
                 outputs.sizes.extend(size.map(|bytes| StatedSize {
-                    file: image.shown_file(),
+                    file: image.display_file(),
                     reference: image.reference.clone(),
                     bytes,
                 }));
@@ -85,8 +85,8 @@ impl BuildOutputs {
         };
         self.notes.push(format!(
             "{} and {} name the same image {digest}: it counts once",
-            first.shown_file(),
-            image.shown_file()
+            first.display_file(),
+            image.display_file()
         ));
         if first.reference.repository() != repository && image.reference.repository() == repository {
             first.reference = image.reference;
@@ -99,7 +99,7 @@ impl BuildOutputs {
     }
 
     /// The names of the images.
-    pub(crate) fn names(&self) -> impl Iterator<Item = ImageName> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = LocationResult> {
         self.references().map(|reference| Ok(reference.clone().into()))
     }
 
@@ -125,7 +125,7 @@ impl BuildOutputs {
 
     fn add_file_to_single_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
         let named = match &error {
-            CommandError::NotServed { reference, .. }
+            CommandError::NoSuchManifest { reference, .. }
             | CommandError::DigestMismatch { reference, .. }
             | CommandError::NotAManifest { reference, .. }
             | CommandError::InvalidDocument { reference, .. }
@@ -137,8 +137,8 @@ impl BuildOutputs {
             _ => return error,
         };
         let Some(image) = self.images.iter().find(|image| image.reference.to_string() == named) else { return error };
-        let (file, reference, text) = (image.shown_file(), named, error.to_string());
-        if let CommandError::NotServed { .. } | CommandError::Registry(_) = error
+        let (file, reference, text) = (image.display_file(), named, error.to_string());
+        if let CommandError::NoSuchManifest { .. } | CommandError::Registry(_) = error
             && let Some(digest) = image.reference.digest()
             // If this check fails, the first failure is reported.
             && registry.has_blob(image.reference.repository(), digest).is_ok_and(|is_there| is_there)
@@ -147,7 +147,7 @@ impl BuildOutputs {
         }
         let source = match error {
             CommandError::Registry(_) => return error,
-            CommandError::NotServed { source, .. } | CommandError::DigestMismatch { source, .. } => Some(source),
+            CommandError::NoSuchManifest { source, .. } | CommandError::DigestMismatch { source, .. } => Some(source),
             _ => None,
         };
         FileError::ImageNotFetched { file, reference, error: text, source }.into()
@@ -248,10 +248,10 @@ impl BuildOutputs {
                 if first != digest && !std::ptr::eq(first_image, image) {
                     errors.push(CommandError::from(FileError::TwoImagesForPlatform {
                         platform: platform.normalized().to_string(),
-                        one: first.to_string(),
-                        one_file: first_image.shown_file(),
-                        other: digest.to_string(),
-                        other_file: image.shown_file(),
+                        first: first.to_string(),
+                        first_file: first_image.display_file(),
+                        second: digest.to_string(),
+                        second_file: image.display_file(),
                     }));
                 }
             }

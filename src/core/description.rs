@@ -27,11 +27,11 @@ impl CommandError {
             Error::DuplicatePlatforms { .. } => Description::new(Kind::Conflict),
             Error::NotInList { image: name, .. }
             | Error::NotInDraft { image: name, .. }
-            | Error::NotStored(name)
+            | Error::NoSuchDraft(name)
             | Error::NoImageAvailable(name)
             | Error::NoSuchContent { name, .. } => Description::new(Kind::Missing).reference(name),
             Error::NoSuchPlatform { .. } => Description::new(Kind::Missing),
-            Error::Blob(error) => Description::new(error.kind()).reference(&error.target).exchange(&error.source),
+            Error::Blob(error) => Description::new(error.kind()).reference(&error.target).registry_error(&error.source),
             Error::Incomplete { list, missing, extra, .. } => {
                 Description { missing, extra, ..Description::new(Kind::Incomplete).reference(list) }
             }
@@ -41,7 +41,7 @@ impl CommandError {
             Error::Shared(error) => error.describe(),
             Error::MissingChild(child) => Description {
                 missing: &child.platforms,
-                exchange: child.source.as_ref(),
+                registry_error: child.source.as_ref(),
                 ..Description::new(Kind::Incomplete).reference(&child.list)
             },
             Error::IsList(name) | Error::NotAList(name) | Error::NotAManifest { reference: name, .. } => {
@@ -49,9 +49,9 @@ impl CommandError {
             }
             Error::UnsupportedPlatform { .. }
             | Error::Limit(_)
-            | Error::RefusedReferrers { .. }
-            | Error::Unpublishable(_) => Description::new(Kind::Unsupported),
-            Error::SeveralImages { word: name, .. }
+            | Error::UnusableReferrers { .. }
+            | Error::NoListFormatAccepted(_) => Description::new(Kind::Unsupported),
+            Error::SeveralImages { selector: name, .. }
             | Error::DuplicateTarget(name)
             | Error::SubjectElsewhere { subject: name, .. } => Description::new(Kind::Usage).reference(name),
             Error::TemplateOfDraft(list) => Description::new(Kind::Unsupported).reference(list),
@@ -72,13 +72,13 @@ impl CommandError {
             Error::InvalidDraft(source) | Error::InvalidPreview(source) => Description::new(source.kind(false)),
             Error::InvalidDocument { reference, source } => Description::new(source.kind(true)).reference(reference),
             Error::ReadBackMismatch { content, .. } => Description::new(Kind::Verification).reference(content),
-            Error::DigestMismatch { source, .. } => Description::new(Kind::Verification).exchange(source),
-            Error::NotServed { reference: name, source }
+            Error::DigestMismatch { source, .. } => Description::new(Kind::Verification).registry_error(source),
+            Error::NoSuchManifest { reference: name, source }
             | Error::NoSuchList { list: name, source, .. }
             | Error::Put { reference: name, source, .. } => {
-                Description::new(source.failure_kind()).reference(name).exchange(source)
+                Description::new(source.failure_kind()).reference(name).registry_error(source)
             }
-            Error::Registry(source) => Description::new(source.failure_kind()).exchange(source),
+            Error::Registry(source) => Description::new(source.failure_kind()).registry_error(source),
             Error::Store(source) => Description::with_path(source.describe()),
             Error::Shim(source) => Description::with_path(source.describe()),
             Error::File(source) => source.describe(),

@@ -79,10 +79,10 @@ pub enum CommandError {
     },
     /// No draft, or no such image in it.
     #[error("No such manifest: {0}")]
-    NotStored(String),
+    NoSuchDraft(String),
     /// The registry does not have the manifest.
     #[error("no such manifest: {reference}")]
-    NotServed {
+    NoSuchManifest {
         /// The requested reference.
         reference: String,
         /// The registry's error.
@@ -123,7 +123,7 @@ pub enum CommandError {
     },
     /// More referrers than the limits permit.
     #[error("the referrers of {subject} cannot come along: {reason}")]
-    RefusedReferrers {
+    UnusableReferrers {
         /// The subject of the referrers.
         subject: String,
         /// The limit that they exceed.
@@ -154,22 +154,22 @@ pub enum CommandError {
         available: Vec<String>,
     },
     /// A word that names several images, although one is needed.
-    #[error("{word} is {} images of {list}: {}", .images.len(), .images.join(", "))]
+    #[error("{selector} is {} images of {list}: {}", .images.len(), .images.join(", "))]
     SeveralImages {
         /// As typed.
-        word: String,
+        selector: String,
         /// The draft.
         list: String,
         /// The images, with their platforms.
         images: Vec<String>,
     },
     /// Hexadecimal digits at the beginning of several digests.
-    #[error("{word} may mean any of: {}", .meanings.join(", "))]
+    #[error("{selector} may mean any of: {}", .candidates.join(", "))]
     AmbiguousDigest {
         /// As typed.
-        word: String,
+        selector: String,
         /// The digests.
-        meanings: Vec<String>,
+        candidates: Vec<String>,
     },
     /// `--require` or `--exact` failed. Nothing was sent.
     #[error("{}", incomplete(.list, .missing, .extra))]
@@ -217,12 +217,12 @@ pub enum CommandError {
     #[error("{0:?} is not a tag")]
     InvalidTag(String),
     /// `--strict`: platforms that have several images, one line each.
-    #[error("{}", .lines.join("\n"))]
+    #[error("{}", .messages.join("\n"))]
     DuplicatePlatforms {
         /// Where the list comes from.
         origin: SpecOrigin,
-        /// The lines.
-        lines: Vec<String>,
+        /// The messages.
+        messages: Vec<String>,
     },
     /// A failure after a part of the work was done.
     #[error("{error}")]
@@ -376,7 +376,7 @@ pub enum CommandError {
     },
     /// `check`: the registry accepts lists of neither form.
     #[error("{0} takes neither a Docker manifest list nor an OCI image index")]
-    Unpublishable(String),
+    NoListFormatAccepted(String),
     /// A shared draft that cannot be changed or published.
     #[error(transparent)]
     Shared(Box<SharedDraftError>),

@@ -13,7 +13,7 @@ pub struct Description<'e> {
     /// The manifest that the failure concerns, else the list, as in the text.
     pub reference: Option<&'e str>,
     /// The failed request.
-    pub exchange: Option<&'e RegistryError>,
+    pub registry_error: Option<&'e RegistryError>,
     /// The file or directory that the failure concerns.
     pub path: Option<&'e Path>,
     /// The position in the file at `path`: line and column, counted from 1.
@@ -26,7 +26,8 @@ pub struct Description<'e> {
 
 impl<'e> Description<'e> {
     pub(super) fn new(kind: FailureKind) -> Description<'e> {
-        Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
+        let (reference, registry_error, path, position) = (None, None, None, None);
+        Description { kind, reference, registry_error, path, position, missing: &[], extra: &[] }
     }
 
     pub(super) fn with_path((kind, path): (FailureKind, Option<&'e Path>)) -> Description<'e> {
@@ -37,8 +38,8 @@ impl<'e> Description<'e> {
         Description { reference: Some(reference), ..self }
     }
 
-    pub(super) fn exchange(self, source: &'e RegistryError) -> Description<'e> {
-        Description { exchange: Some(source), ..self }
+    pub(super) fn registry_error(self, source: &'e RegistryError) -> Description<'e> {
+        Description { registry_error: Some(source), ..self }
     }
 
     pub(super) fn path(self, path: &'e Path) -> Description<'e> {
@@ -112,7 +113,7 @@ pub enum PartialResult {
     },
 }
 
-/// Docker's part of the line: the registry's own message if it answered, otherwise what happened.
+/// The text after the colon in docker's line: the registry's message if it sent a response, otherwise our own.
 pub(crate) fn response_text(error: &RegistryError) -> String {
     let is_given = error.contacted_server().is_some_and(ContactedServer::is_from_registry);
     if error.status.is_some() && !is_given { error.message.clone() } else { error.to_string() }

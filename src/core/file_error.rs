@@ -133,18 +133,18 @@ pub enum FileError {
         stated: u64,
     },
     /// Two images of one platform.
-    #[error("two images for {platform}: {one} in {one_file}, and {other} in {other_file}")]
+    #[error("two images for {platform}: {first} in {first_file}, and {second} in {second_file}")]
     TwoImagesForPlatform {
         /// The platform of both.
         platform: String,
         /// The digest of the first image.
-        one: String,
+        first: String,
         /// The file that names the first image.
-        one_file: String,
+        first_file: String,
         /// The digest of the second image.
-        other: String,
+        second: String,
         /// The file that names the second image.
-        other_file: String,
+        second_file: String,
     },
     /// `--target`, although no file has targets.
     #[error("--target {}: no file of --from has targets", sanitize::word(.0))]
@@ -183,7 +183,7 @@ impl FileError {
             FileError::ImageNotFetched { file, reference, source, .. } => {
                 let kind = source.as_ref().map_or(FailureKind::Spec, |source| source.failure_kind());
                 let described = Description::new(kind).path(Path::new(file)).reference(reference);
-                Description { exchange: source.as_deref(), ..described }
+                Description { registry_error: source.as_deref(), ..described }
             }
             FileError::TwoImagesForPlatform { .. } => Description::new(FailureKind::Conflict),
             FileError::NoTargets(_) => Description::new(FailureKind::Usage),

@@ -7,7 +7,7 @@ use crate::model::spec::Attestations;
 use crate::platform::{Platform, PlatformError};
 
 /// An image that the user named, or an invalid name. The error is reported when the image is processed, as in docker.
-pub type ImageName = Result<Location, InvalidName>;
+pub type LocationResult = Result<Location, InvalidName>;
 
 /// A word that names no image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl From<InvalidName> for CommandError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformFilter {
     /// As messages show it: as the user wrote it, if a user did.
-    pub shown: String,
+    pub text: String,
     /// In normal form ([`Platform::parse`]).
     pub parsed: Platform,
 }
@@ -53,7 +53,7 @@ impl PlatformFilter {
     /// An invalid form.
     pub fn parse(text: &str) -> Result<PlatformFilter, PlatformError> {
         let text = text.trim();
-        Ok(PlatformFilter { shown: text.to_owned(), parsed: Platform::parse(text)? })
+        Ok(PlatformFilter { text: text.to_owned(), parsed: Platform::parse(text)? })
     }
 }
 

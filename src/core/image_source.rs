@@ -26,7 +26,7 @@ pub(crate) struct ContentAccess<'a> {
 pub(crate) enum ImageSource<'a> {
     /// In a registry.
     Registry { registry: &'a RegistryClient, reference: Reference },
-    /// In a layout: the name that says so, and the digest that the name selects.
+    /// In a layout: the name that the user typed, and the digest that it selects.
     Layout { layout: Arc<OpenLayout>, name: LayoutReference, digest: Digest },
 }
 
@@ -67,12 +67,12 @@ impl fmt::Display for ContentOrigin<'_> {
 }
 
 /// A manifest of a repository or a layout, as messages name it.
-pub(crate) fn manifest_name_in(place: &dyn fmt::Display, is_repository: bool, name: &ManifestName) -> String {
+pub(crate) fn manifest_name_in(source: &dyn fmt::Display, is_repository: bool, name: &ManifestName) -> String {
     match (name, is_repository) {
-        (ManifestName::Tag(tag), true) => format!("{place}:{tag}"),
-        (ManifestName::Digest(digest), true) => format!("{place}@{digest}"),
-        (ManifestName::Tag(tag), false) => format!("{tag} in {place}"),
-        (ManifestName::Digest(digest), false) => format!("{digest} in {place}"),
+        (ManifestName::Tag(tag), true) => format!("{source}:{tag}"),
+        (ManifestName::Digest(digest), true) => format!("{source}@{digest}"),
+        (ManifestName::Tag(tag), false) => format!("{tag} in {source}"),
+        (ManifestName::Digest(digest), false) => format!("{digest} in {source}"),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::platform::Platform;
 /// A list or an image with its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Listing {
+pub(crate) struct ManifestJson {
     pub(crate) reference: String,
     pub(crate) digest: String,
     /// The size of the manifest, in bytes.
@@ -30,15 +30,15 @@ pub(crate) struct Listing {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<BlobListing>,
+    pub(crate) subject: Option<DescriptorJson>,
     /// The entries of a list in their order; for an image, the image itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) platforms: Option<Vec<EntryListing>>,
+    pub(crate) platforms: Option<Vec<ListEntryJson>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(crate) contents: Option<ContentsListing>,
+    pub(crate) contents: Option<ContentsJson>,
     /// The referrers, if they were requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) referrers: Vec<ReferrerListing>,
+    pub(crate) referrers: Vec<ReferrerJson>,
     /// The tag of the name, if it has one.
     pub(crate) tags: Vec<String>,
     /// The number of HTTP requests that were sent.
@@ -48,12 +48,12 @@ pub(crate) struct Listing {
 /// One entry of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EntryListing {
+pub(crate) struct ListEntryJson {
     /// `linux/arm64/v8`; `None` if it is not known.
     pub(crate) platform: Option<String>,
     /// The fields of the platform.
     #[serde(flatten)]
-    pub(crate) parts: PlatformListing,
+    pub(crate) parts: PlatformJson,
     pub(crate) digest: String,
     /// The size of the manifest, in bytes.
     pub(crate) size: u64,
@@ -74,12 +74,12 @@ pub(crate) struct EntryListing {
     pub(crate) missing: bool,
     /// The entries of a nested index, if they were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) platforms: Option<Vec<EntryListing>>,
+    pub(crate) platforms: Option<Vec<ListEntryJson>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(crate) contents: Option<ContentsListing>,
+    pub(crate) contents: Option<ContentsJson>,
     /// The referrers, if there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) referrers: Vec<ReferrerListing>,
+    pub(crate) referrers: Vec<ReferrerJson>,
     /// The source of the entry, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<ImageTransfer>,
@@ -88,7 +88,7 @@ pub(crate) struct EntryListing {
 /// A manifest that refers to another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReferrerListing {
+pub(crate) struct ReferrerJson {
     pub(crate) digest: String,
     /// The size of the manifest, in bytes.
     pub(crate) size: u64,
@@ -104,10 +104,10 @@ pub(crate) struct ReferrerListing {
     pub(crate) tags: Vec<String>,
     /// Its blobs, with `--verbose`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(crate) contents: Option<ContentsListing>,
+    pub(crate) contents: Option<ContentsJson>,
     /// The referrers of this referrer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) referrers: Vec<ReferrerListing>,
+    pub(crate) referrers: Vec<ReferrerJson>,
 }
 
 /// The source of an image of the list.
@@ -133,7 +133,7 @@ pub(crate) enum TransferMethod {
 /// The fields of a platform. Unknown ones are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PlatformListing {
+pub(crate) struct PlatformJson {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) os: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -149,18 +149,18 @@ pub(crate) struct PlatformListing {
 /// The blobs of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ContentsListing {
+pub(crate) struct ContentsJson {
     /// The size of the configuration and all layers, in bytes.
     pub(crate) total_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) config: Option<BlobListing>,
-    pub(crate) layers: Vec<BlobListing>,
+    pub(crate) config: Option<DescriptorJson>,
+    pub(crate) layers: Vec<DescriptorJson>,
 }
 
 /// A blob, or a manifest without further details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct BlobListing {
+pub(crate) struct DescriptorJson {
     pub(crate) digest: String,
     /// The size in bytes.
     pub(crate) size: u64,
@@ -169,10 +169,10 @@ pub(crate) struct BlobListing {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-impl Listing {
-    /// The listing of a name. The descriptor's annotations and artifact type are the manifest's own.
-    pub(crate) fn new(location: &Location, descriptor: &Descriptor) -> Listing {
-        Listing {
+impl ManifestJson {
+    /// A list or an image of this name. The descriptor's annotations and artifact type are the manifest's own.
+    pub(crate) fn new(location: &Location, descriptor: &Descriptor) -> ManifestJson {
+        ManifestJson {
             reference: location.to_string(),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
@@ -181,53 +181,53 @@ impl Listing {
             artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
             tags: location.tag().map(str::to_owned).into_iter().collect(),
-            ..Listing::default()
+            ..ManifestJson::default()
         }
     }
 
-    /// The listing of a draft. It counts no requests.
+    /// The list of a draft. It counts no requests.
     ///
     /// # Errors
     /// As [`Draft::preview`].
-    pub(crate) fn from_draft(draft: &Draft) -> Result<Listing, DocumentError> {
+    pub(crate) fn from_draft(draft: &Draft) -> Result<ManifestJson, DocumentError> {
         let list = draft.preview()?;
         let descriptor = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
-        Ok(Listing {
+        Ok(ManifestJson {
             local: true,
             artifact_type: draft.artifact_type.clone(),
             annotations: draft.annotations.clone(),
-            subject: draft.subject.as_ref().map(BlobListing::from_descriptor),
-            platforms: Some(draft.entries_in_list_order().map(EntryListing::from_entry).collect()),
-            ..Listing::new(&draft.reference.clone().into(), &descriptor)
+            subject: draft.subject.as_ref().map(DescriptorJson::from_descriptor),
+            platforms: Some(draft.entries_in_list_order().map(ListEntryJson::from_entry).collect()),
+            ..ManifestJson::new(&draft.reference.clone().into(), &descriptor)
         })
     }
 }
 
-impl EntryListing {
+impl ListEntryJson {
     /// One entry of a draft.
-    pub(crate) fn from_entry(entry: &Entry) -> EntryListing {
+    pub(crate) fn from_entry(entry: &Entry) -> ListEntryJson {
         let source = entry.source.as_ref().map(ToString::to_string);
-        EntryListing { source, ..EntryListing::from_descriptor(&entry.reference, &entry.descriptor) }
+        ListEntryJson { source, ..ListEntryJson::from_descriptor(&entry.reference, &entry.descriptor) }
     }
 
     /// An image that is no list, as the only entry.
-    pub(crate) fn single_image(reference: &dyn fmt::Display, image: &Descriptor) -> EntryListing {
-        // The listing itself has the manifest's own annotations.
-        EntryListing::from_descriptor(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
+    pub(crate) fn single_image(reference: &dyn fmt::Display, image: &Descriptor) -> ListEntryJson {
+        // The object around it has the manifest's own annotations.
+        ListEntryJson::from_descriptor(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
     }
 
     /// An entry of a list that is pushed, under the reference to pull it by.
-    pub(crate) fn from_pushed_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
-        let entry = EntryListing::from_descriptor(reference, descriptor);
+    pub(crate) fn from_pushed_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> ListEntryJson {
+        let entry = ListEntryJson::from_descriptor(reference, descriptor);
         let (parts, artifact_type, annotations) = Default::default();
-        EntryListing { parts, artifact_type, annotations, ..entry }
+        ListEntryJson { parts, artifact_type, annotations, ..entry }
     }
 
     /// One entry of a list.
-    pub(crate) fn from_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
-        EntryListing {
+    pub(crate) fn from_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> ListEntryJson {
+        ListEntryJson {
             platform: descriptor.stated_platform().map(ToString::to_string),
-            parts: PlatformListing::from_descriptor(descriptor),
+            parts: PlatformJson::from_descriptor(descriptor),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
             media_type: descriptor.media_type.clone(),
@@ -235,23 +235,23 @@ impl EntryListing {
             attests: attested(descriptor).map(|digest| digest.to_string()),
             artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
-            ..EntryListing::default()
+            ..ListEntryJson::default()
         }
     }
 }
 
-impl PlatformListing {
-    fn from_descriptor(descriptor: &Descriptor) -> PlatformListing {
+impl PlatformJson {
+    fn from_descriptor(descriptor: &Descriptor) -> PlatformJson {
         let Platform { os, architecture, variant, os_version, os_features, .. } =
             descriptor.platform.clone().unwrap_or_default();
-        PlatformListing { os, architecture, variant, os_version, os_features }
+        PlatformJson { os, architecture, variant, os_version, os_features }
     }
 }
 
-impl BlobListing {
+impl DescriptorJson {
     /// A blob, from its descriptor.
-    pub(crate) fn from_descriptor(blob: &Descriptor) -> BlobListing {
-        BlobListing {
+    pub(crate) fn from_descriptor(blob: &Descriptor) -> DescriptorJson {
+        DescriptorJson {
             digest: blob.digest.to_string(),
             size: blob.size,
             media_type: blob.media_type.clone(),

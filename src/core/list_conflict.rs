@@ -12,24 +12,24 @@ pub enum ListConflict {
         list: String,
     },
     /// The tag no longer serves the list that the change was made to.
-    #[error("{list} was changed meanwhile, from {fetched} to {}; nothing was published", served(.now.as_ref()))]
+    #[error("{list} was changed meanwhile, from {fetched} to {}; nothing was published", or_nothing(.current.as_ref()))]
     Moved {
         /// The list.
         list: String,
         /// The digest that the change was made to.
         fetched: Digest,
         /// The digest that it serves now.
-        now: Option<Digest>,
+        current: Option<Digest>,
     },
     /// The tag does not serve the list that was just published.
-    #[error("{list} was published as {digest}, then replaced by {}", served(.now.as_ref()))]
+    #[error("{list} was published as {digest}, then replaced by {}", or_nothing(.current.as_ref()))]
     Replaced {
         /// The list.
         list: String,
         /// The digest of the published list.
         digest: Digest,
         /// The digest that it serves now.
-        now: Option<Digest>,
+        current: Option<Digest>,
     },
     /// A list named by its digest. No other list can be published under it.
     #[error("{list} is a digest, which always names the same list")]
@@ -56,6 +56,6 @@ impl ListConflict {
     }
 }
 
-fn served(now: Option<&Digest>) -> String {
-    now.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+fn or_nothing(current: Option<&Digest>) -> String {
+    current.map_or_else(|| "nothing".to_owned(), ToString::to_string)
 }

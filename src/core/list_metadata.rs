@@ -52,7 +52,7 @@ impl AnnotationArg {
 
     /// Whether a text has one of buildx's prefixes.
     pub fn has_type_prefix(typed: &str) -> bool {
-        split_types(typed.split_once('=').map_or(typed, |(left, _)| left)).0.is_some()
+        split_types(typed.split_once('=').map_or(typed, |(before_equals, _)| before_equals)).0.is_some()
     }
 
     /// Whether it annotates the object of the command.
@@ -67,12 +67,12 @@ impl AnnotationArg {
 }
 
 /// The types before the key, if there are any, and the key.
-fn split_types(left: &str) -> (Option<&str>, &str) {
+fn split_types(before_equals: &str) -> (Option<&str>, &str) {
     const TYPES: [&str; 4] = ["index", "manifest", "index-descriptor", "manifest-descriptor"];
     let is_type = |word: &str| TYPES.contains(&word.split('[').next().unwrap_or_default());
-    match left.split_once(':').filter(|(types, _)| types.split(',').all(is_type)) {
+    match before_equals.split_once(':').filter(|(types, _)| types.split(',').all(is_type)) {
         Some((types, key)) => (Some(types), key),
-        None => (None, left),
+        None => (None, before_equals),
     }
 }
 
@@ -172,7 +172,7 @@ fn annotate_descriptors(
     let selected: Vec<_> = selected.map(|(key, entry)| (key.clone(), entry.clone())).collect();
     if let (Some(platform), true) = (platform, selected.is_empty()) {
         let available = draft.entries().filter_map(|entry| Some(platform_of(&entry.descriptor)?.to_string()));
-        return Err(CommandError::no_such_platform(&platform.shown, &draft.reference, available));
+        return Err(CommandError::no_such_platform(&platform.text, &draft.reference, available));
     }
     for (key, mut entry) in selected {
         entry.descriptor.annotations.extend([annotation.pair()]);

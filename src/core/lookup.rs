@@ -48,7 +48,7 @@ pub(crate) fn entry<'a>(draft: &'a Draft, selector: &str) -> Result<Option<&'a E
         [] => Ok(None),
         [entry] => Ok(Some(entry)),
         several => Err(CommandError::SeveralImages {
-            word: selector.to_owned(),
+            selector: selector.to_owned(),
             list: draft.reference.to_string(),
             images: several.iter().map(|entry| with_platform(entry)).collect(),
         }),
@@ -80,7 +80,7 @@ fn with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, C
         digest == selector
             || (is_hex
                 && digits.len() >= DIGITS_MIN
-                && digest.split_once(':').is_some_and(|(_, own)| own.starts_with(digits)))
+                && digest.split_once(':').is_some_and(|(_, hex)| hex.starts_with(digits)))
     };
     let all: Vec<&Entry> = draft.entries_in_list_order().filter(has_digest).collect();
     let images: Vec<&Entry> = all.iter().copied().filter(|entry| entry.attests().is_none()).collect();
@@ -89,8 +89,8 @@ fn with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, C
     match digests.len() {
         0 | 1 => Ok(found),
         _ => Err(CommandError::AmbiguousDigest {
-            word: selector.to_owned(),
-            meanings: digests.into_iter().map(str::to_owned).collect(),
+            selector: selector.to_owned(),
+            candidates: digests.into_iter().map(str::to_owned).collect(),
         }),
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn suggestion_for(draft: &Draft, selector: &str) -> Option<String> {
     let platform = Platform::parse(selector).ok();
     let is_mistyped = platform.is_some_and(|platform| platform.check_known().is_err());
     let platforms = images(draft, |entry| entry.descriptor.has_platform());
-    let names = |own: &Platform| [format!("{}/{}", own.os, own.architecture), own.to_string()];
+    let names = |candidate: &Platform| [format!("{}/{}", candidate.os, candidate.architecture), candidate.to_string()];
     let platforms: BTreeSet<String> =
         platforms.iter().filter_map(|entry| entry.descriptor.platform.as_ref()).flat_map(names).collect();
     let suggestion = if is_mistyped { nearest(selector, platforms.iter().map(String::as_str)) } else { None };
@@ -118,17 +118,17 @@ fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
     if let Some(suggestion) = nearest_word(tag, tags.into_iter()) {
         return Some(format!("{}:{suggestion}", name.repository()));
     }
-    let (folder, last) = split_last_part(name.repository());
+    let (parent, last) = split_last_part(name.repository());
     let siblings =
-        names.iter().filter(|known| known.tag() == Some(tag) && split_last_part(known.repository()).0 == folder);
+        names.iter().filter(|known| known.tag() == Some(tag) && split_last_part(known.repository()).0 == parent);
     let last_parts: BTreeSet<String> = siblings.map(|known| split_last_part(known.repository()).1).collect();
-    nearest_word(&last, last_parts.iter().map(String::as_str)).map(|suggestion| format!("{folder}/{suggestion}:{tag}"))
+    nearest_word(&last, last_parts.iter().map(String::as_str)).map(|suggestion| format!("{parent}/{suggestion}:{tag}"))
 }
 
-/// The registry and folder of a repository, and the last part of its path.
+/// The registry and the parent path of a repository, and the last part of its path.
 fn split_last_part(repository: &Repository) -> (String, String) {
     let whole = repository.to_string();
-    whole.rsplit_once('/').map_or((String::new(), whole.clone()), |(folder, last)| (folder.into(), last.into()))
+    whole.rsplit_once('/').map_or((String::new(), whole.clone()), |(parent, last)| (parent.into(), last.into()))
 }
 
 /// As [`nearest`], but an architecture is never corrected to another one.
@@ -137,8 +137,8 @@ fn nearest_word<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Op
         let parts: Vec<&str> = word.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
         platform::known_architectures(None).into_iter().filter(|known| parts.contains(known)).collect()
     };
-    let own = architectures(word);
-    nearest(word, candidates.filter(|candidate| own.is_empty() || architectures(candidate) == own))
+    let expected = architectures(word);
+    nearest(word, candidates.filter(|candidate| expected.is_empty() || architectures(candidate) == expected))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Ve
     let Requirements { require, exact, strict, origin } = *requirements;
     let has = |required: &&PlatformFilter| images.iter().any(|(_, platform)| platform.matches(&required.parsed));
     let missing = require.iter().filter(|required| !has(required));
-    let missing: Vec<String> = missing.map(|required| required.shown.clone()).collect();
+    let missing: Vec<String> = missing.map(|required| required.text.clone()).collect();
     let is_extra = |platform: &Platform| exact && !require.iter().any(|required| platform.matches(&required.parsed));
     let extra = images.iter().filter(|(_, platform)| is_extra(platform));
     let extra: Vec<String> = extra.map(|(_, platform)| platform.to_string()).collect();
@@ -52,7 +52,7 @@ pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Ve
     }
     let duplicates = duplicate_platforms(&images);
     if strict && !duplicates.is_empty() {
-        return Err(CommandError::DuplicatePlatforms { origin, lines: duplicates });
+        return Err(CommandError::DuplicatePlatforms { origin, messages: duplicates });
     }
     Ok(duplicates)
 }
@@ -71,7 +71,7 @@ pub(crate) fn preferred<'a, T: Copy>(
 ) -> Vec<T> {
     let rank = |image: &T| match known_platform(descriptor(*image)).map(Platform::normalized).unwrap_or_default() {
         Platform { architecture, .. } if architecture != "arm" || !requested.variant.is_empty() => 0,
-        Platform { variant, .. } => ARM_VARIANTS.iter().position(|own| *own == variant).unwrap_or(ARM_VARIANTS.len()),
+        Platform { variant, .. } => ARM_VARIANTS.iter().position(|arm| *arm == variant).unwrap_or(ARM_VARIANTS.len()),
     };
     let best = matching.iter().map(rank).min();
     matching.into_iter().filter(|image| Some(rank(image)) == best).collect()

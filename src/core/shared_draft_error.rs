@@ -88,12 +88,14 @@ impl SharedDraftError {
         let new = Description::new;
         match self {
             SharedDraftError::Store(SharedStoreError::Conflict { tag, source }) => {
-                new(FailureKind::Conflict).reference(tag).exchange(source)
+                new(FailureKind::Conflict).reference(tag).registry_error(source)
             }
             SharedDraftError::Store(SharedStoreError::Put { tag, source }) => {
-                new(source.failure_kind()).reference(tag).exchange(source)
+                new(source.failure_kind()).reference(tag).registry_error(source)
             }
-            SharedDraftError::Store(SharedStoreError::Registry(source)) => new(source.failure_kind()).exchange(source),
+            SharedDraftError::Store(SharedStoreError::Registry(source)) => {
+                new(source.failure_kind()).registry_error(source)
+            }
             SharedDraftError::Store(SharedStoreError::InvalidEntry { tag, .. }) => {
                 new(FailureKind::Draft).reference(tag)
             }

@@ -13,7 +13,7 @@ const IMAGES_MAX: usize = 20_000;
 
 /// How to publish a target without a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Untagged {
+pub(crate) enum UntaggedPolicy {
     /// By its digest and under the named tags. `latest` does not move.
     ByDigest,
     /// By its digest if tags are named, otherwise as `latest`.
@@ -25,7 +25,7 @@ pub(crate) struct SpecNames<'a> {
     pub(crate) specs: &'a [Spec],
     /// Further full names for the lists.
     pub(crate) references: Vec<&'a Reference>,
-    pub(crate) untagged: Untagged,
+    pub(crate) untagged: UntaggedPolicy,
 }
 
 impl<'a> SpecNames<'a> {
@@ -86,7 +86,7 @@ impl<'a> SpecNames<'a> {
     /// Whether a target is published by its digest and the named tags only.
     pub(crate) fn is_by_digest(&self, spec: &Spec, target: &Target) -> bool {
         let has_tags = !spec.tags.is_empty() || !self.references.is_empty();
-        target.is_untagged && (self.untagged == Untagged::ByDigest || has_tags)
+        target.is_untagged && (self.untagged == UntaggedPolicy::ByDigest || has_tags)
     }
 
     /// The further names of one target of a spec. A name belongs to the first target in its repository, or else to the

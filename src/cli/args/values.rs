@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
-use crate::core::filters::{ImageName, InvalidName};
+use crate::core::filters::{InvalidName, LocationResult};
 use crate::digest::{Digest, DigestError};
 use crate::drafts::registry::run;
 use crate::location::{InvalidLocation, LayoutKind, LayoutReference, Location};
@@ -70,7 +70,7 @@ impl LocationArg {
     }
 
     /// The image's name, or why the text is not a name.
-    pub(crate) fn name(&self) -> ImageName {
+    pub(crate) fn name(&self) -> LocationResult {
         self.parsed.clone().map_err(|source| self.invalid(&source))
     }
 

@@ -74,7 +74,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
         return Ok(INTERRUPTED);
     }
     shown?;
-    if publishable { Ok(0) } else { Err(CommandError::Unpublishable(target.main().to_string())) }
+    if publishable { Ok(0) } else { Err(CommandError::NoListFormatAccepted(target.main().to_string())) }
 }
 
 /// A prefix of names that differs in each run.

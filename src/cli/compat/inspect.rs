@@ -22,7 +22,7 @@ use crate::reference::Reference;
 use crate::sanitize;
 
 /// The largest configuration that is read, in bytes.
-const CONFIG_CAP: u64 = 4 << 20;
+const CONFIG_MAX: u64 = 4 << 20;
 /// The members that are added to a document. Members of these names in the document itself are left out.
 const ADDED_MEMBERS: [&str; 4] = ["name", "digest", "os", "architecture"];
 /// manifest-tool's indentation of JSON.
@@ -91,7 +91,7 @@ fn fetch_config(
 ) -> Result<(Value, Platform), CommandError> {
     let served = CommandError::invalid_document(&image);
     let config = manifest::config(manifest).map_err(served)?;
-    let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
+    let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_MAX)?;
     let read = json::parse(&bytes).map_err(DocumentError::from);
     let read = read.and_then(|value| descriptor::decode_config_platform(&value).map(|platform| (value, platform)));
     match read {

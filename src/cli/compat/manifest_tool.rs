@@ -11,7 +11,7 @@ use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::list_metadata::ListEdits;
-use crate::core::spec_names::{SpecNames, Untagged};
+use crate::core::spec_names::{SpecNames, UntaggedPolicy};
 use crate::model::index::ListFormat;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
             tool.push(spec_files::read(context, &args.file, Dialect::ManifestTool)?, &args.push)
         }
         ToolCommand::FromArgs(args) => {
-            let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.shown.as_str()).collect();
+            let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.text.as_str()).collect();
             let spec = spec::from_args(&platforms, &args.template, &spec_files::parse_target(&args.target)?)?;
             let annotations = args.annotations.iter().cloned().collect();
             tool.push(vec![Spec { tags: args.tags.clone(), annotations, ..spec }], &args.push)
@@ -89,7 +89,7 @@ impl ManifestTool<'_> {
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
         let request = ApplyRequest {
-            names: SpecNames { specs: &specs, references: Vec::new(), untagged: Untagged::ByDigest },
+            names: SpecNames { specs: &specs, references: Vec::new(), untagged: UntaggedPolicy::ByDigest },
             build_outputs: &build_outputs,
             options: flags.options(),
             is_to_layout: false,

@@ -60,7 +60,7 @@ fn find_entry(
         Err(error) => return Err(image.reference().err().unwrap_or(error)),
     };
     let Some(draft) = read_draft(context, store, list)? else {
-        return Err(CommandError::NotStored(image.reference()?.to_string()));
+        return Err(CommandError::NoSuchDraft(image.reference()?.to_string()));
     };
     if let Some(entry) = lookup::entry(&draft, &image.typed)? {
         return Ok(StoredContent::Entry(list.clone(), Box::new(entry.clone())));
@@ -113,7 +113,7 @@ fn with_platform(
         Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
             let available: BTreeSet<String> = images.iter().map(|(_, platform)| platform.to_string()).collect();
-            Err(CommandError::no_such_platform(&filter.shown, list, available))
+            Err(CommandError::no_such_platform(&filter.text, list, available))
         }
     }
 }

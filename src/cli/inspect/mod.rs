@@ -27,7 +27,7 @@ const INDENTATION: &str = "\t";
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
     let text = match local::find(context, args)? {
         Some(content) => local::output(context, args, content)?,
-        None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
+        None if args.local => return Err(CommandError::NoSuchDraft(args.image.reference()?.to_string())),
         None => published::output(context, args)?,
     };
     Ok(context.streams.data(&text)?)
@@ -62,7 +62,7 @@ fn formatted(
 fn note_other_matches(context: &Context, filter: &PlatformFilter, images: &[&dyn fmt::Display]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
-        let typed = &filter.shown;
+        let typed = &filter.text;
         context.streams.note(format_args!(
             "{} images for {typed}: {}; this is the first, {first}",
             images.len(),

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::core::json_output::EntryListing;
+use crate::core::json_output::ListEntryJson;
 use crate::core::push::outcome::PushOutcome;
 use crate::sanitize;
 
@@ -27,7 +27,7 @@ pub(crate) fn table(published: &PushOutcome) -> String {
     table
 }
 
-fn platform(image: &EntryListing) -> String {
+fn platform(image: &ListEntryJson) -> String {
     match (&image.attests, &image.platform) {
         (Some(_), _) => "attestation".to_owned(),
         (None, Some(platform)) => platform.clone(),

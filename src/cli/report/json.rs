@@ -81,8 +81,8 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         }
     }
     let about = error.describe();
-    let exchange = about.exchange;
-    let request = exchange.and_then(|exchange| exchange.request.as_ref());
+    let registry_error = about.registry_error;
+    let request = registry_error.and_then(|error| error.request.as_ref());
     let mut failure = json!({
         "kind": about.kind,
         // The first line of the text form.
@@ -90,8 +90,8 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         "causes": causes,
         "hints": hints,
         "reference": about.reference,
-        "registry": exchange.map(|exchange| &exchange.registry),
-        "status": exchange.and_then(|exchange| exchange.status),
+        "registry": registry_error.map(|error| &error.registry),
+        "status": registry_error.and_then(|error| error.status),
         "request": request.map(ToString::to_string),
         "method": request.map(|request| request.method),
         // The repository's path in its registry.
@@ -100,8 +100,8 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         // The server that was contacted, if the registry's name does not say it.
         "address": request.and_then(|request| request.contacted_server.as_ref()).map(|server| &server.origin),
         // The registry's error codes, and the `detail` of its error.
-        "codes": exchange.map(|exchange| exchange.codes()),
-        "detail": exchange.and_then(|exchange| exchange.body.as_ref()).and_then(|body| body.detail.as_ref()),
+        "codes": registry_error.map(|error| error.codes()),
+        "detail": registry_error.and_then(|error| error.body.as_ref()).and_then(|body| body.detail.as_ref()),
         "path": about.path.map(|path| path.display().to_string()),
         "line": about.position.map(|(line, _)| line),
         "column": about.position.map(|(_, column)| column),

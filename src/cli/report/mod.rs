@@ -95,18 +95,18 @@ fn exit_code(error: &CommandError) -> u8 {
 
 /// The causes that docker's line leaves out.
 fn causes(error: &CommandError) -> Vec<String> {
-    let exchange = || error.describe().exchange.and_then(request_line);
+    let registry_error = || error.describe().registry_error.and_then(request_line);
     match error {
         CommandError::Partial { error: failure, done } => {
             failure.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
         }
-        CommandError::MissingChild(missing) => missing.causes().or_else(exchange).into_iter().collect(),
+        CommandError::MissingChild(missing) => missing.causes().or_else(registry_error).into_iter().collect(),
         CommandError::DigestMismatch { source, .. } => vec![format!("  {source}")],
         CommandError::InvalidDocument { reference, .. } => {
             vec![format!("  in what the registry serves for {reference}")]
         }
         CommandError::Spec(error) => vec![error.excerpt().to_owned()],
-        _ => exchange().into_iter().collect(),
+        _ => registry_error().into_iter().collect(),
     }
 }
 
@@ -131,7 +131,7 @@ fn details(error: &CommandError) -> Vec<String> {
     if let CommandError::Partial { error: failure, .. } = error {
         return failure.each().iter().flat_map(details).collect();
     }
-    let body = error.describe().exchange.and_then(|source| source.body.as_ref());
+    let body = error.describe().registry_error.and_then(|source| source.body.as_ref());
     body.and_then(|body| body.detail.as_deref()).map(sanitize::word).into_iter().collect()
 }
 

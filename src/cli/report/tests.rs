@@ -18,12 +18,12 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn exchange(kind: RegistryErrorKind) -> RegistryError {
+fn error_of(kind: RegistryErrorKind) -> RegistryError {
     RegistryError::new(kind, "h:5000", "the detail")
 }
 
 fn with_status(kind: RegistryErrorKind, status: u16) -> RegistryError {
-    exchange(kind).with_request(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
+    error_of(kind).with_request(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
 }
 
 fn put(source: RegistryError) -> CommandError {
@@ -68,29 +68,29 @@ fn failures() -> Vec<CommandError> {
         CommandError::Reference(reference),
         with_status(RegistryErrorKind::LoginRefused, 401).into(),
         put(with_status(RegistryErrorKind::Forbidden, 403)),
-        CommandError::NotStored("docker.io/library/app:1".to_owned()),
+        CommandError::NoSuchDraft("docker.io/library/app:1".to_owned()),
         incomplete(&["linux/arm64"], &["linux/386"]),
         with_status(RegistryErrorKind::RateLimited, 429).into(),
         name_taken(),
-        exchange(RegistryErrorKind::HostNotFound).with_request(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
-        exchange(RegistryErrorKind::Timeout).into(),
-        exchange(RegistryErrorKind::CertificateUntrusted).into(),
-        exchange(RegistryErrorKind::PlainHttp).into(),
-        exchange(RegistryErrorKind::Proxy).into(),
+        error_of(RegistryErrorKind::HostNotFound).with_request(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
+        error_of(RegistryErrorKind::Timeout).into(),
+        error_of(RegistryErrorKind::CertificateUntrusted).into(),
+        error_of(RegistryErrorKind::PlainHttp).into(),
+        error_of(RegistryErrorKind::Proxy).into(),
         with_status(RegistryErrorKind::Server, 503).into(),
         with_status(RegistryErrorKind::Refused, 400).into(),
-        exchange(RegistryErrorKind::Verification).into(),
+        error_of(RegistryErrorKind::Verification).into(),
         CommandError::InvalidDocument {
             reference: "h:5000/app:1".to_owned(),
             source: DocumentError::MissingMember("mediaType"),
         },
-        exchange(RegistryErrorKind::Credentials).into(),
+        error_of(RegistryErrorKind::Credentials).into(),
         unreadable(),
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
         CommandError::UnsupportedPlatform { os: "dos".to_owned(), arch: "z80".to_owned(), suggestions: Vec::new() },
         io::Error::other("full").into(),
         crate::model::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Native, &|_| None).unwrap_err().into(),
-        CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),
+        CommandError::Several(vec![CommandError::NoSuchDraft("a:1".to_owned()), unreadable()]),
     ]
 }
 
@@ -127,7 +127,7 @@ fn refused_pushes_have_kinds_by_status() {
     ] {
         assert_eq!(put(with_status(RegistryErrorKind::Refused, status)).describe().kind, kind, "{status}");
     }
-    let lost = CommandError::NotServed {
+    let lost = CommandError::NoSuchManifest {
         reference: "a".to_owned(),
         source: Box::new(with_status(RegistryErrorKind::NotFound, 404)),
     };
@@ -201,7 +201,7 @@ fn wants_json_reads_the_last_format_before_two_dashes() {
 #[test]
 fn certs_d_files_without_a_certificate_are_named_in_the_hint() {
     let certificates = tempfile::tempdir().unwrap();
-    let hint = || command(&exchange(RegistryErrorKind::CertificateUntrusted).into(), certificates.path()).text;
+    let hint = || command(&error_of(RegistryErrorKind::CertificateUntrusted).into(), certificates.path()).text;
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 
     let folder = certificates.path().join("h:5000");

@@ -14,7 +14,7 @@ use crate::cli::verbs::publish_and_report::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::filters::{ImageName, SourceFilter};
+use crate::core::filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::requirements;
 use crate::core::resolve::amend;
@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         }
         return Ok(());
     }
-    let missing = || CommandError::NotStored(list.to_string());
+    let missing = || CommandError::NoSuchDraft(list.to_string());
     refuse_layouts(&args.images.iter().map(LocationArg::name).collect::<Vec<_>>())?;
     let store = context.store_with_timeout(args.network.timeout)?;
     let existing = store.load(list)?.ok_or_else(missing)?;
@@ -106,7 +106,7 @@ impl Addition {
             // One token is for the images and the artifact.
             access.registry.announce(existing.reference.repository(), Access::PullPush);
         }
-        let is_requested = |image: &ImageName| {
+        let is_requested = |image: &LocationResult| {
             let reference = image.as_ref().ok().and_then(Location::reference);
             !args.image_flags.offline || !reference.is_some_and(|name| previous::has_source(existing, name))
         };

@@ -82,7 +82,7 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
         None => None,
     };
     apply_change(context, args, list, &mut |existing| {
-        let missing = || CommandError::NotStored(list.to_string());
+        let missing = || CommandError::NoSuchDraft(list.to_string());
         let mut draft: Draft = existing.cloned().ok_or_else(missing)?;
         list_metadata::annotate(&mut draft, &flags.annotations)?;
         draft.annotations.retain(|name, _| !flags.unset_annotations.contains(name));

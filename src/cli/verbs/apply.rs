@@ -11,7 +11,7 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::image_source::ContentAccess;
 use crate::core::push::outcome::PushOutcome;
-use crate::core::spec_names::{SpecNames, Untagged};
+use crate::core::spec_names::{SpecNames, UntaggedPolicy};
 use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::model::spec::Spec;
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
         names: SpecNames {
             specs: &specs,
             references: flags.tags.iter().filter_map(TagArg::reference).collect(),
-            untagged: Untagged::Latest,
+            untagged: UntaggedPolicy::Latest,
         },
         build_outputs: &build_outputs,
         options: flags.options(),

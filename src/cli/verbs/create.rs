@@ -9,8 +9,8 @@ use crate::cli::verbs::publish_and_report::DraftOrigin;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
-use crate::core::filters::ImageName;
-use crate::core::json_output::Listing;
+use crate::core::filters::LocationResult;
+use crate::core::json_output::ManifestJson;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
 use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};
@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if !args.push {
         refuse_layouts(&named.arguments)?;
     }
-    let is_requested = |image: &ImageName| is_requested(args, existing, image);
+    let is_requested = |image: &LocationResult| is_requested(args, existing, image);
     let (sources, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;
     let previous = match existing {
         Some(draft) => PreviousDescriptors::resolve(&registry, draft, &sources)?,
@@ -79,9 +79,9 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         ));
     }
     match args.publish.format {
-        Some(_) => {
-            Ok(context.streams.json(&Listing { requests: registry.requests(), ..Listing::from_draft(&draft)? })?)
-        }
+        Some(_) => Ok(context
+            .streams
+            .json(&ManifestJson { requests: registry.requests(), ..ManifestJson::from_draft(&draft)? })?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
 }
@@ -112,7 +112,7 @@ fn is_served(registry: &RegistryClient, list: &Reference) -> bool {
 ///
 /// # Errors
 /// The first image that is in a layout.
-pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
+pub(crate) fn refuse_layouts(images: &[LocationResult]) -> Result<(), CommandError> {
     match images.iter().flatten().find(|image| image.layout().is_some()) {
         Some(layout) => Err(CommandError::InvalidLocation {
             typed: layout.to_string(),
@@ -127,7 +127,7 @@ pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
 
 /// Whether to request an image from its registry. A draft's entry is reused if its reference cannot have moved, or with
 /// `--offline`.
-fn is_requested(args: &Create, existing: Option<&Draft>, image: &ImageName) -> bool {
+fn is_requested(args: &Create, existing: Option<&Draft>, image: &LocationResult) -> bool {
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
     let is_known = existing.is_some_and(|draft| previous::has_source(draft, image));
     let is_fixed = image.digest().is_some() && existing.is_some_and(|draft| draft.get(image).is_some());

@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     };
     let (spec, losses) = match stored {
         Some(draft) => export::spec_of_draft(&draft)?,
-        None if args.local => return Err(CommandError::NotStored(location.to_string())),
+        None if args.local => return Err(CommandError::NoSuchDraft(location.to_string())),
         None => {
             let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
             export::spec_of_published(context.access(registry), &location)?

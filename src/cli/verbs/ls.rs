@@ -10,7 +10,7 @@ use crate::cli::args::{Ls, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Table, human};
 use crate::core::error::CommandError;
-use crate::core::json_output::Listing;
+use crate::core::json_output::ManifestJson;
 use crate::core::requirements;
 use crate::drafts::docker_dir::{StoredDraft, StoredName};
 use crate::model::Draft;
@@ -75,7 +75,7 @@ impl Row {
         let (guessed, directory) = (self.is_guessed(), name.directory.clone());
         Ok(match self {
             Row::Draft(_, stored) => JsonRow::Draft {
-                listing: Box::new(Listing::from_draft(&stored.draft)?),
+                manifest: Box::new(ManifestJson::from_draft(&stored.draft)?),
                 guessed,
                 directory,
                 entries: stored.draft.entries().count(),
@@ -95,7 +95,7 @@ impl Row {
 enum JsonRow {
     Draft {
         #[serde(flatten)]
-        listing: Box<Listing>,
+        manifest: Box<ManifestJson>,
         guessed: bool,
         directory: String,
         /// The number of manifests, including attestations.

@@ -5,7 +5,7 @@ use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
-use crate::core::filters::{ImageName, SourceFilter};
+use crate::core::filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::resolve::previous;
 use crate::core::resolve::resolved_source::ResolvedSource;
@@ -19,9 +19,9 @@ use crate::reference::Repository;
 pub(crate) struct NamedImages {
     pub(crate) filter: SourceFilter,
     /// The arguments of the command line.
-    pub(crate) arguments: Vec<ImageName>,
+    pub(crate) arguments: Vec<LocationResult>,
     /// The arguments, and then the images of the files.
-    images: Vec<ImageName>,
+    images: Vec<LocationResult>,
     build_outputs: BuildOutputs,
 }
 
@@ -38,7 +38,7 @@ impl NamedImages {
     ) -> Result<NamedImages, CommandError> {
         let from = (flags.from.clone(), flags.targets.clone());
         let build_outputs = build_files::read_all(context, &[from], list)?;
-        let arguments: Vec<ImageName> = arguments.iter().map(|argument| context.image_name(argument)).collect();
+        let arguments: Vec<LocationResult> = arguments.iter().map(|argument| context.image_name(argument)).collect();
         let images = arguments.iter().cloned().chain(build_outputs.names()).collect();
         Ok(NamedImages { filter: flags.sources.filter(), arguments, images, build_outputs })
     }
@@ -53,12 +53,12 @@ impl NamedImages {
         access: ContentAccess<'_>,
         target: &Repository,
         existing: Option<&'a Draft>,
-        is_requested: impl Fn(&ImageName) -> bool,
+        is_requested: impl Fn(&LocationResult) -> bool,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<(Vec<ResolvedSource>, Vec<ReusedSource<'a>>), CommandError> {
         let (requested, reused) = previous::split_known(existing, resolver::distinct(&self.images), is_requested);
         let (filter, targets) = (&self.filter, vec![target]);
-        let resolver = Resolver { access, filter, before: existing, targets, concurrent_task: None, progress };
+        let resolver = Resolver { access, filter, existing, targets, concurrent_task: None, progress };
         let resolved = resolver.resolve(&requested, &reused);
         let mut sources = resolved.map_err(|error| self.build_outputs.add_file_to_error(access.registry, error))?;
         let is_argument = |name: &Location| self.arguments.iter().flatten().any(|argument| argument == name);

@@ -5,7 +5,7 @@ use crate::cli::args::{Platforms, PlatformsFormat};
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
 use crate::core::inspect::platforms::{self, ImagePlatforms};
-use crate::core::json_output::Listing;
+use crate::core::json_output::ManifestJson;
 use crate::reference::Reference;
 use crate::sanitize;
 
@@ -19,13 +19,13 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
     let image = platforms::fetch_platforms(access, &location)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(text(&args.image.typed, &image).as_bytes())?),
-        PlatformsFormat::Json => Ok(context.streams.json(&image.listing)?),
+        PlatformsFormat::Json => Ok(context.streams.json(&image.manifest)?),
     }
 }
 
 /// The platforms of an image as mquery prints them. `typed` is the image as it was typed.
 fn text(typed: &str, image: &ImagePlatforms) -> String {
-    let Listing { digest, media_type, platforms, .. } = &image.listing;
+    let ManifestJson { digest, media_type, platforms, .. } = &image.manifest;
     let media_type = sanitize::word(media_type);
     let (is_list, platforms_begin, platform_begins) =
         if image.is_list { ("Yes", " * Supported platforms:\n", "   - ") } else { ("No", "", " * Supports: ") };

@@ -12,7 +12,7 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
-    let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
+    let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NoSuchDraft(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
     let print = |published: &PushOutcome| publish_and_report::print_result(context, published, &args.publish);
     let access = context.access(&registry);

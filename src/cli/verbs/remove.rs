@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         notes = ambiguous;
         Ok::<_, CommandError>(entries)
     })?;
-    let removed = removed.ok_or_else(|| CommandError::NotStored(list.to_string()))?;
+    let removed = removed.ok_or_else(|| CommandError::NoSuchDraft(list.to_string()))?;
     notes.iter().for_each(|note| context.streams.note(note));
     for entry in &removed {
         context.streams.line(removed_line(entry, "Removed"))?;

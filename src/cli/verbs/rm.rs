@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
 fn remove(context: &Context, store: &DockerManifestStore, list: &RefArg) -> Result<(), CommandError> {
     let list = list.reference()?;
     let is_removed = store.remove(list, &context.wait_notice())?;
-    if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
+    if is_removed { Ok(()) } else { Err(CommandError::NoSuchDraft(list.to_string())) }
 }
 
 /// Deletes what killed processes left. A failure is only a warning, because the drafts are deleted.

@@ -8,18 +8,18 @@ use crate::cli::args::{Shim, ShimAction};
 use crate::cli::context::Context;
 use crate::cli::output::Table;
 use crate::core::error::CommandError;
-use crate::core::shim::{self, Caller, Machine, ShimError, ShimUse, Status};
+use crate::core::shim::{self, Caller, ShimError, ShimHost, ShimStatus, ShimUse};
 use crate::env;
 
 /// Returns true for exit code 0. For `status` that means that this shell reaches the shim.
 pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> {
-    let machine = machine(context);
+    let host = shim_host(context);
     let dir = args.dir.as_deref().map(|dir| context.env.original_path(dir)).map(absolute).transpose()?;
     let (is_done, status) = match args.action {
-        ShimAction::Install => (true, install(context, args, &machine, dir)?),
-        ShimAction::Remove => (true, remove(context, args, &machine, dir.as_deref())?),
+        ShimAction::Install => (true, install(context, args, &host, dir)?),
+        ShimAction::Remove => (true, remove(context, args, &host, dir.as_deref())?),
         ShimAction::Status => {
-            let status = shim::status(&machine, dir.as_deref())?;
+            let status = shim::status(&host, dir.as_deref())?;
             (status.is_used(), status)
         }
     };
@@ -31,8 +31,8 @@ pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> 
     Ok(is_done)
 }
 
-fn machine(context: &Context) -> Machine {
-    Machine {
+fn shim_host(context: &Context) -> ShimHost {
+    ShimHost {
         path: context.env.search_path(),
         home: context.env.home().map(Path::to_owned),
         is_root: is_root(),
@@ -56,10 +56,10 @@ fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
     Ok(std::path::absolute(dir).map_err(failed)?)
 }
 
-fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBuf>) -> Result<Status, CommandError> {
-    let dir = dir.map_or_else(|| machine.install_dir(), Ok)?;
-    let program = env::current_program(&machine.path).map_err(ShimError::Program)?;
-    let status = shim::install(machine, &dir, &program)?;
+fn install(context: &Context, args: &Shim, host: &ShimHost, dir: Option<PathBuf>) -> Result<ShimStatus, CommandError> {
+    let dir = dir.map_or_else(|| host.install_dir(), Ok)?;
+    let program = env::current_program(&host.path).map_err(ShimError::Program)?;
+    let status = shim::install(host, &dir, &program)?;
     if args.format.is_none() {
         context.streams.line(format_args!("Installed {}\n", dir.join("docker").display()))?;
     }
@@ -70,7 +70,7 @@ fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBu
 }
 
 /// The reasons why a shim that was just installed has no effect.
-fn warnings(status: &Status, dir: &Path) -> Vec<String> {
+fn warnings(status: &ShimStatus, dir: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
     if !status.is_used() {
         let dir = dir.display();
@@ -82,15 +82,15 @@ fn warnings(status: &Status, dir: &Path) -> Vec<String> {
     warnings
 }
 
-fn remove(context: &Context, args: &Shim, machine: &Machine, dir: Option<&Path>) -> Result<Status, CommandError> {
-    let file = shim::remove(machine, dir)?;
+fn remove(context: &Context, args: &Shim, host: &ShimHost, dir: Option<&Path>) -> Result<ShimStatus, CommandError> {
+    let file = shim::remove(host, dir)?;
     if args.format.is_none() {
         context.streams.line(format_args!("Removed {}", file.display()))?;
     }
-    Ok(shim::status(machine, dir)?)
+    Ok(shim::status(host, dir)?)
 }
 
-fn print_status(context: &Context, status: &Status) -> Result<(), CommandError> {
+fn print_status(context: &Context, status: &ShimStatus) -> Result<(), CommandError> {
     let none = || "none".to_owned();
     let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(none, |path| path.display().to_string());
     context.streams.line(format_args!("Shim:    {}", path(&status.shim)))?;
@@ -105,7 +105,7 @@ fn print_status(context: &Context, status: &Status) -> Result<(), CommandError> 
 }
 
 /// Whether a caller runs the shim, and why.
-fn reach_and_reason(caller: &Caller, status: &Status) -> (&'static str, String) {
+fn reach_and_reason(caller: &Caller, status: &ShimStatus) -> (&'static str, String) {
     match &caller.shim_use {
         ShimUse::Used => ("yes", "it is the first docker on its PATH".to_owned()),
         ShimUse::OtherFirst(other) => ("no", format!("{} comes first on its PATH", other.display())),
@@ -118,7 +118,7 @@ fn reach_and_reason(caller: &Caller, status: &Status) -> (&'static str, String) 
 }
 
 /// `--format json`. Whether a caller reaches the shim is `null` if it is not known.
-fn status_json(status: &Status) -> Value {
+fn status_json(status: &ShimStatus) -> Value {
     let text = |path: &PathBuf| path.display().to_string();
     let caller = |caller: &Caller| {
         let is_known = !matches!(caller.shim_use, ShimUse::Unknown(_));

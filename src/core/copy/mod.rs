@@ -99,7 +99,7 @@ impl CopyRequest<'_> {
                 self.sink.finish()?;
             } else {
                 let publish = || self.sink.publish(&name, &top.media_type, &top.bytes);
-                self.put(&name, &top.media_type, &top.bytes, &publish)?;
+                self.put_and_retry(&name, &top.media_type, &top.bytes, &publish)?;
             }
             if self.verify {
                 outcome.verified = Some(self.read_back(&name, &top.digest, &referrers)?);
@@ -124,7 +124,7 @@ impl CopyRequest<'_> {
     ///
     /// # Errors
     /// The last failure of `put`.
-    fn put<T>(
+    fn put_and_retry<T>(
         &self,
         name: &ManifestName,
         media_type: &str,
@@ -132,8 +132,8 @@ impl CopyRequest<'_> {
         put: &dyn Fn() -> Result<T, ContentError>,
     ) -> Result<T, CommandError> {
         let lag = LagRetry { registry: self.registry, clock: self.clock, reporter: self.reporter };
-        let put = || put().map_err(|error| self.not_put(name, media_type, error));
-        lag.put_if(&|| self.has_content(media_type, bytes).is_ok_and(|has_content| has_content), &put)
+        let put_once = || put().map_err(|error| self.not_put(name, media_type, error));
+        lag.put_and_retry_if(&|| self.has_content(media_type, bytes).is_ok_and(|has_content| has_content), &put_once)
     }
 
     /// Whether the sink has everything that the manifest names, and it names something.
@@ -146,11 +146,12 @@ impl CopyRequest<'_> {
         };
         let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign()).collect();
         let has = |content: &&Descriptor| {
-            let has = if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&to_blob(content)) };
-            has.map_err(CommandError::from)
+            let is_present =
+                if is_list { self.sink.has_image(content) } else { self.sink.has_blob(&blob_descriptor(content)) };
+            is_present.map_err(CommandError::from)
         };
-        let has = CommandError::collect_parallel(self.registry.jobs(), &named, has)?;
-        Ok(!has.is_empty() && !has.contains(&false))
+        let presence = CommandError::collect_parallel(self.registry.jobs(), &named, has)?;
+        Ok(!presence.is_empty() && !presence.contains(&false))
     }
 
     /// The failure of a manifest that was not put.
@@ -174,7 +175,7 @@ impl CopyRequest<'_> {
 
     /// Counts the blobs that would be copied.
     fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
-        let has_blob = |blob: &Descriptor| self.sink.has_blob(&to_blob(blob)).map_err(CommandError::from);
+        let has_blob = |blob: &Descriptor| self.sink.has_blob(&blob_descriptor(blob)).map_err(CommandError::from);
         let presence = CommandError::collect_parallel(self.registry.jobs(), blobs, has_blob)?;
         for (blob, has_blob) in blobs.iter().zip(presence) {
             if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
@@ -189,9 +190,9 @@ impl CopyRequest<'_> {
         blobs.sort_by_key(|blob| self.source.read_position(&blob.digest));
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
-        let sent = CommandError::collect_parallel(jobs, &blobs, |blob| self.copy_blob(&*progress, blob));
+        let copies = CommandError::collect_parallel(jobs, &blobs, |blob| self.copy_blob(&*progress, blob));
         progress.finish();
-        for (blob, copied) in blobs.iter().zip(sent?) {
+        for (blob, copied) in blobs.iter().zip(copies?) {
             match copied {
                 BlobCopy::Present => outcome.blobs.already_there += 1,
                 BlobCopy::Mounted => outcome.blobs.mounted += 1,
@@ -230,8 +231,9 @@ impl CopyRequest<'_> {
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            let put = CommandError::collect_parallel(self.registry.jobs(), &level, |walked| self.put_child(walked))?;
-            listed.extend(put.into_iter().flatten());
+            let listed_digests =
+                CommandError::collect_parallel(self.registry.jobs(), &level, |walked| self.put_child(walked))?;
+            listed.extend(listed_digests.into_iter().flatten());
         }
         let mut sent: Vec<&FetchedManifest> =
             walk.missing().filter(|walked| walked.depth > 0).filter_map(|walked| walked.fetched.as_ref()).collect();
@@ -248,7 +250,7 @@ impl CopyRequest<'_> {
 
     fn copy_blob(&self, progress: &dyn TransferProgress, blob: &Descriptor) -> Result<BlobCopy, CommandError> {
         let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} -> {}", self.from, self.to));
-        let copied = self.sink.copy_blob(self.source, &to_blob(blob), &|bytes| bar.set_bytes(bytes));
+        let copied = self.sink.copy_blob(self.source, &blob_descriptor(blob), &|bytes| bar.set_bytes(bytes));
         let copied = copied.map_err(CommandError::from)?;
         bar.done(&copied);
         let digest = &blob.digest;
@@ -265,7 +267,8 @@ impl CopyRequest<'_> {
         let Some(fetched) = &walked.fetched else { return Ok(None) };
         let FetchedManifest { digest, media_type, bytes, .. } = fetched;
         let name = ManifestName::Digest(digest.clone());
-        let is_listed = self.put(&name, media_type, bytes, &|| self.sink.put_child(digest, media_type, bytes))?;
+        let is_listed =
+            self.put_and_retry(&name, media_type, bytes, &|| self.sink.put_child(digest, media_type, bytes))?;
         self.reporter.step(format_args!("published: {}", fetched.digest));
         Ok(is_listed.then(|| fetched.digest.clone()))
     }
@@ -293,6 +296,6 @@ fn copied_manifests(walk: &Walk, is_unchanged: bool) -> Vec<CopiedManifest> {
     walk.manifests.iter().map(|walked| CopiedManifest::new(walked, is_sent(walked))).collect()
 }
 
-fn to_blob(blob: &Descriptor) -> Blob<'_> {
+fn blob_descriptor(blob: &Descriptor) -> Blob<'_> {
     Blob { digest: &blob.digest, size: Some(blob.size) }
 }

@@ -116,7 +116,7 @@ impl CopiedReferrers {
     ) -> Result<CopiedReferrers, CommandError> {
         let mut skipped_subjects: BTreeSet<Digest> = replaced.iter().cloned().collect();
         // The children of an index precede it.
-        selection::close_over(&mut skipped_subjects, |skipped_subjects| {
+        selection::extend_transitively(&mut skipped_subjects, |skipped_subjects| {
             let more = found.iter().filter(|referrer| skipped_subjects.contains(&referrer.subject));
             more.map(|referrer| referrer.digest.clone()).collect()
         });
@@ -186,25 +186,25 @@ impl CopiedReferrers {
         outcome.warnings.extend(self.replaced_tags.iter().cloned());
     }
 
-    /// Sends them: what an index among them names before it. Returns the digests that the target lists.
+    /// Sends the referrers, the children of an index before the index. Returns the digests that the target lists.
     pub(super) fn send(&self, request: &CopyRequest<'_>) -> Result<BTreeSet<Digest>, CommandError> {
         let (indexes, manifests): (Vec<&SourceReferrer>, Vec<&SourceReferrer>) =
             self.missing().partition(|found| found.is_index());
         let mut listed = BTreeSet::new();
-        for wave in [manifests, indexes] {
-            let put = |found: &&SourceReferrer| {
+        for batch in [manifests, indexes] {
+            let send_one = |found: &&SourceReferrer| {
                 let name = found
                     .tags
                     .first()
                     .map_or_else(|| ManifestName::Digest(found.digest.clone()), |tag| ManifestName::Tag(tag.clone()));
-                let put = || request.sink.put_referrer(&to_referrer(found));
-                let is_listed = request.put(&name, &found.media_type, &found.bytes, &put)?;
+                let put_once = || request.sink.put_referrer(&to_referrer(found));
+                let is_listed = request.put_and_retry(&name, &found.media_type, &found.bytes, &put_once)?;
                 request.reporter.step(format_args!("published: {}", ReferrerOutcome::from_found(found)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let put = CommandError::collect_parallel(request.registry.jobs(), &wave, put)?;
-            let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
-            listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
+            let is_listed = CommandError::collect_parallel(request.registry.jobs(), &batch, send_one)?;
+            let listed_here = batch.iter().zip(is_listed).filter(|(_, is_listed)| *is_listed);
+            listed.extend(listed_here.map(|(found, _)| found.digest.clone()));
         }
         Ok(listed)
     }

@@ -89,10 +89,10 @@ fn selected_images(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSe
     let filter = request.filter;
     let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
     let platforms = || images().filter_map(Descriptor::stated_platform);
-    for pick in &filter.platforms {
-        if !platforms().any(|platform| platform.matches(&pick.parsed)) {
+    for requested in &filter.platforms {
+        if !platforms().any(|platform| platform.matches(&requested.parsed)) {
             let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();
-            return Err(CommandError::no_such_platform(&pick.shown, &request.from, available));
+            return Err(CommandError::no_such_platform(&requested.text, &request.from, available));
         }
     }
     Ok(images().filter(|image| selects_descriptor(filter, image)).map(|image| image.digest.clone()).collect())
@@ -142,13 +142,13 @@ fn rebuild_index(
     top: &FetchedManifest,
     kept: &[&Leaf],
 ) -> Result<FetchedManifest, CommandError> {
-    let served = CommandError::invalid_document(&request.from);
-    let mut document = json::parse(&top.bytes).map_err(|error| served(error.into()))?;
+    let invalid_document = CommandError::invalid_document(&request.from);
+    let mut document = json::parse(&top.bytes).map_err(|error| invalid_document(error.into()))?;
     if let Some(members) = document.as_object_mut() {
         let name = members.keys().find(|name| name.eq_ignore_ascii_case("manifests")).cloned();
         let kept = kept.iter().map(|leaf| leaf.json.clone()).collect();
         members.insert(name.unwrap_or_else(|| "manifests".to_owned()), Value::Array(kept));
     }
-    let bytes = json::encode(&document).map_err(|error| served(error.into()))?;
+    let bytes = json::encode(&document).map_err(|error| invalid_document(error.into()))?;
     Ok(FetchedManifest { media_type: top.media_type.clone(), digest: Digest::from_bytes(&bytes), bytes })
 }

@@ -17,7 +17,7 @@ use crate::reference::Reference;
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
 /// The prefix of the annotations by which BuildKit marks an attestation.
-const REFERENCE: &str = "vnd.docker.reference.";
+const ATTESTATION_PREFIX: &str = "vnd.docker.reference.";
 
 /// A manifest. At the top level the annotations and artifact type in `descriptor` are the manifest's own; below it they
 /// are those of its descriptor in the list.
@@ -202,7 +202,7 @@ impl InspectNode {
     /// The annotations without BuildKit's marks of attestations, which are shown in another way.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
         let is_shown = self.attests().is_some();
-        self.descriptor.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
+        self.descriptor.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(ATTESTATION_PREFIX)))
     }
 
     /// All digests in the node.

@@ -4,7 +4,7 @@ use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::inspect::node::InspectNode;
 use crate::core::inspect::published::{self, Detail};
-use crate::core::json_output::{EntryListing, Listing};
+use crate::core::json_output::{ListEntryJson, ManifestJson};
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::location::Location;
@@ -16,7 +16,7 @@ pub(crate) struct ImagePlatforms {
     /// Whether it is a list.
     pub(crate) is_list: bool,
     /// The platforms of a list. Attestations and entries of the platform `unknown/unknown` are left out.
-    pub(crate) listing: Listing,
+    pub(crate) manifest: ManifestJson,
 }
 
 /// Reads the platforms. Configurations are read only if the list does not name the platforms.
@@ -28,34 +28,34 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
     image.announce();
     let requests_before = access.registry.requests();
     let (is_list, descriptor, platforms) = match fetch::manifest(image)? {
-        FetchedContent::List(served) => {
-            let list = published::list_node(access.registry.jobs(), image, &served, Detail::default())?;
+        FetchedContent::List(fetched) => {
+            let list = published::list_node(access.registry.jobs(), image, &fetched, Detail::default())?;
             let mut platforms = Vec::new();
             collect_images(list.children(), &mut platforms);
-            (true, served.descriptor(), platforms)
+            (true, fetched.descriptor(), platforms)
         }
-        FetchedContent::Image(_, served) => {
-            let platform = Some(ConfigPlatforms::default().read(image, &served.bytes)?);
-            let descriptor = Descriptor { platform, ..served.descriptor() };
-            let by_digest = location.at_digest(&served.digest);
-            let platforms = vec![EntryListing::single_image(&by_digest, &descriptor)];
+        FetchedContent::Image(_, fetched) => {
+            let platform = Some(ConfigPlatforms::default().read(image, &fetched.bytes)?);
+            let descriptor = Descriptor { platform, ..fetched.descriptor() };
+            let by_digest = location.at_digest(&fetched.digest);
+            let platforms = vec![ListEntryJson::single_image(&by_digest, &descriptor)];
             (false, descriptor, platforms)
         }
     };
     let requests = access.registry.requests().saturating_sub(requests_before);
-    let listing = Listing { platforms: Some(platforms), requests, ..Listing::new(location, &descriptor) };
-    Ok(ImagePlatforms { is_list, listing })
+    let manifest = ManifestJson { platforms: Some(platforms), requests, ..ManifestJson::new(location, &descriptor) };
+    Ok(ImagePlatforms { is_list, manifest })
 }
 
 /// The images of a list, with those of nested indexes in their place. An image without any stated platform is kept; one
 /// of the platform `unknown/unknown` is left out.
-fn collect_images(children: &[InspectNode], platforms: &mut Vec<EntryListing>) {
+fn collect_images(children: &[InspectNode], platforms: &mut Vec<ListEntryJson>) {
     for child in children.iter().filter(|child| child.attests().is_none()) {
         let is_known = requirements::known_platform(&child.descriptor).is_some();
         if !is_known && !child.children().is_empty() {
             collect_images(child.children(), platforms);
         } else if is_known || !child.descriptor.has_platform() {
-            platforms.push(EntryListing::from_descriptor(&child.location, &child.descriptor));
+            platforms.push(ListEntryJson::from_descriptor(&child.location, &child.descriptor));
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::index_walk::IndexWalk;
 use crate::core::inspect::node::predicate_type;
 use crate::core::limits::{DEPTH_MAX, IndexBudget, LimitError};
-use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, CONFIG_MAX, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -26,7 +26,7 @@ use crate::model::{DocumentError, json, media_type};
 use crate::platform::Platform;
 
 /// The largest statement of an attestation that is read, in bytes.
-const STATEMENT_CAP: u64 = 32 << 20;
+const STATEMENT_MAX: u64 = 32 << 20;
 /// The most bytes of all statements that one command reads.
 const STATEMENTS_MAX: u64 = 128 << 20;
 
@@ -179,8 +179,8 @@ impl TemplateSource<'_> {
         }
         let mut statements = Vec::new();
         for (platform, image) in &images {
-            let own = found.attestations.iter().filter(|(subject, _)| *subject == image.digest);
-            for (_, attestation) in own {
+            let attestations = found.attestations.iter().filter(|(subject, _)| *subject == image.digest);
+            for (_, attestation) in attestations {
                 let layers = manifest::blobs(attestation).map_err(CommandError::invalid_document(self.image_source))?;
                 statements.extend(layers.into_iter().map(|layer| (platform, layer)));
             }
@@ -204,7 +204,7 @@ impl TemplateSource<'_> {
         // Docker's oldest manifests have no configuration.
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = self.image_source.content(|content| content.small_blob(&config, CONFIG_CAP))?;
+        let bytes = self.image_source.content(|content| content.small_blob(&config, CONFIG_MAX))?;
         self.parse(&bytes).map(Some)
     }
 
@@ -225,7 +225,7 @@ impl TemplateSource<'_> {
             return Err(LimitError::Bytes { list: self.image_source.to_string(), max }.into());
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
-        let bytes = self.image_source.content(|content| content.small_blob(&statement, STATEMENT_CAP))?;
+        let bytes = self.image_source.content(|content| content.small_blob(&statement, STATEMENT_MAX))?;
         let mut document = self.parse(&bytes)?;
         if let Some(pointer) = payload_pointer(&layer.media_type) {
             let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

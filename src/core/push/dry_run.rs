@@ -76,14 +76,14 @@ pub(crate) fn preview<'p>(
 /// The blobs that manifests that are still to be put need.
 fn needed_blobs<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
     let positions: BTreeSet<usize> =
-        plan.missing(&remote.children).flat_map(|put| put.blob_positions.iter().copied()).collect();
+        plan.missing(&remote.children).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
     positions.into_iter().filter_map(|position| plan.blobs.get(position))
 }
 
 fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
     // Content of layouts has been checked already.
-    let manifests = plan.missing(&remote.children).filter_map(|put| match &put.source {
-        ContentOrigin::Repository(source) => Some(RemoteQuery::ManifestAtSource(source, put.reference.digest()?)),
+    let manifests = plan.missing(&remote.children).filter_map(|manifest| match &manifest.source {
+        ContentOrigin::Repository(source) => Some(RemoteQuery::ManifestAtSource(source, manifest.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
     let sources = needed_blobs(plan, remote)
@@ -139,21 +139,21 @@ fn transfer(
     present: &BTreeSet<&Digest>,
     child: &PlannedChild<'_>,
 ) -> ImageTransfer {
-    let put = child.manifest.and_then(|position| plan.manifests.get(position));
+    let manifest = child.manifest.and_then(|position| plan.manifests.get(position));
     let is_present = remote.children.contains(&child.entry.descriptor.digest);
-    let Some(put) = put.filter(|_| !is_present) else {
+    let Some(manifest) = manifest.filter(|_| !is_present) else {
         return ImageTransfer {
             how: TransferMethod::InPlace,
             repository: plan.target.repository().to_string(),
             bytes: 0,
         };
     };
-    let blobs = put.blob_positions.iter().filter_map(|position| plan.blobs.get(*position));
+    let blobs = manifest.blob_positions.iter().filter_map(|position| plan.blobs.get(*position));
     let blobs = blobs.filter(|blob| !blob.is_optional && !present.contains(&blob.digest));
-    let is_same_registry = put.source.is_in_registry_of(plan.target.repository());
+    let is_same_registry = manifest.source.is_in_registry_of(plan.target.repository());
     ImageTransfer {
         how: if is_same_registry { TransferMethod::Mount } else { TransferMethod::Copy },
-        repository: put.source.to_string(),
+        repository: manifest.source.to_string(),
         bytes: blobs.filter_map(|blob| blob.size).fold(0, u64::saturating_add),
     }
 }
@@ -172,8 +172,8 @@ fn transfer_totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet
 }
 
 fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
-    let change = |(tag, now): (&Reference, &TagState)| {
-        let (change, now) = match now {
+    let change = |(tag, state): (&Reference, &TagState)| {
+        let (change, now) = match state {
             TagState::Unknown => (TagChangeKind::Unknown, None),
             TagState::Absent => (TagChangeKind::New, None),
             TagState::UpToDate => (TagChangeKind::Unchanged, Some(plan.list.digest.to_string())),
@@ -193,6 +193,6 @@ fn changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Result<IndexDiff, Comma
     let before = remote
         .own_manifest
         .as_ref()
-        .map(|served| Index { media_type: served.media_type.clone(), ..remote.index().unwrap_or_default() });
+        .map(|fetched| Index { media_type: fetched.media_type.clone(), ..remote.index().unwrap_or_default() });
     Ok(index_diff::compare(before.as_ref(), &after))
 }

@@ -38,10 +38,10 @@ pub(super) fn send(
 
 /// Copies images of other repositories to the plan's repository, with their blobs. Puts no list.
 pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Result<SentContent, CommandError> {
-    let (remote, mut listed) = (RemoteState::default(), BTreeSet::new());
+    let (remote, mut listed_referrers) = (RemoteState::default(), BTreeSet::new());
     let executor = PushExecutor::new(context, plan, manifests_to_send(plan, &remote));
-    let outcome = executor.send_children(&remote, &mut listed).and_then(|sent| {
-        let warnings = executor.update_referrers_tags(&remote, &listed)?;
+    let outcome = executor.send_children(&remote, &mut listed_referrers).and_then(|sent| {
+        let warnings = executor.update_referrers_tags(&remote, &listed_referrers)?;
         Ok(SentContent { warnings, ..sent })
     });
     executor.progress.finish();
@@ -50,7 +50,9 @@ pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Re
 
 /// The manifests that a run puts before the list.
 fn manifests_to_send<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<NamedContent<'p>> {
-    let named = |put: &'p PlannedManifest<'_>| Some(NamedContent::Manifest(put.reference.digest()?, put.media_type));
+    let named = |manifest: &'p PlannedManifest<'_>| {
+        Some(NamedContent::Manifest(manifest.reference.digest()?, manifest.media_type))
+    };
     plan.missing(&remote.children).filter_map(named).collect()
 }
 
@@ -73,41 +75,46 @@ pub(super) struct PushExecutor<'a> {
     progress: Box<dyn TransferProgress>,
     lag: LagRetry<'a>,
     /// The manifests that this run puts before the list.
-    sent: Vec<NamedContent<'a>>,
+    sent_manifests: Vec<NamedContent<'a>>,
     /// Guards the list's own tag.
     precondition: Option<TagPrecondition<'a>>,
 }
 
 impl<'a> PushExecutor<'a> {
-    /// `sent` are the manifests that are put before the list. Reads of them may be delayed.
+    /// `sent_manifests` are the manifests that are put before the list. Reads of them may be delayed.
     pub(super) fn new(
         context: PushContext<'a>,
         plan: &'a PushPlan<'a>,
-        sent: Vec<NamedContent<'a>>,
+        sent_manifests: Vec<NamedContent<'a>>,
     ) -> PushExecutor<'a> {
         let PushContext { registry, clock, reporter, .. } = context;
         let lag = LagRetry { registry, clock, reporter };
-        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, precondition: None }
+        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent_manifests, precondition: None }
     }
 }
 
 impl PushExecutor<'_> {
     /// Runs all steps.
     fn run_all(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<SentContent, CommandError> {
-        let mut listed = BTreeSet::new();
-        let mut sent = self.send_children(remote, &mut listed)?;
-        self.put_list_by_digest(remote, &mut listed)?;
-        sent.warnings = self.update_referrers_tags(remote, &listed)?;
+        let mut listed_referrers = BTreeSet::new();
+        let mut sent = self.send_children(remote, &mut listed_referrers)?;
+        self.put_list_by_digest(remote, &mut listed_referrers)?;
+        sent.warnings = self.update_referrers_tags(remote, &listed_referrers)?;
         self.put_tags(remote, moved)?;
         Ok(sent)
     }
 
-    /// Sends blobs and manifests that the list names. `listed` receives those that the registry lists as referrers.
-    fn send_children(&self, remote: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<SentContent, CommandError> {
+    /// Sends blobs and manifests that the list names. `listed_referrers` receives those that the registry lists as
+    /// referrers.
+    fn send_children(
+        &self,
+        remote: &RemoteState,
+        listed_referrers: &mut BTreeSet<Digest>,
+    ) -> Result<SentContent, CommandError> {
         let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
-        let present = self.plan.manifests.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
-        for (put, _) in present.filter(|(_, digest)| !remote.has_list && remote.children.contains(*digest)) {
-            self.context.reporter.step(format_args!("already there: {}", put.reference));
+        let present = self.plan.manifests.iter().filter_map(|manifest| Some((manifest, manifest.reference.digest()?)));
+        for (manifest, _) in present.filter(|(_, digest)| !remote.has_list && remote.children.contains(*digest)) {
+            self.context.reporter.step(format_args!("already there: {}", manifest.reference));
         }
         let steps = self.plan.steps(&remote.children);
         let sizes = steps.iter().filter_map(|(step, _)| match step {
@@ -116,13 +123,13 @@ impl PushExecutor<'_> {
         });
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
         self.progress.total(bytes, blobs);
-        let sent = tasks::run_with_dependencies(self.context.registry.jobs(), &steps, |step| self.run_step(step))
+        let results = tasks::run_with_dependencies(self.context.registry.jobs(), &steps, |step| self.run_step(step))
             .map_err(CommandError::combine)?;
-        for sent in sent {
-            match sent {
+        for result in results {
+            match result {
                 StepResult::Mounted => mounted += 1,
                 StepResult::Copied(bytes) => copied.add(bytes),
-                StepResult::Put { listed: referrer } => listed.extend(referrer),
+                StepResult::Put { listed: referrer } => listed_referrers.extend(referrer),
                 StepResult::NotSent => {}
             }
         }
@@ -138,8 +145,8 @@ impl PushExecutor<'_> {
                 let named = if *is_index { self.sent_images() } else { self.named_blobs(blob_positions) };
                 let mut stored = Vec::new();
                 for name in tags.iter().chain(by_digest) {
-                    let put = || put(self.context.registry, name, name, media_type, bytes);
-                    stored.push(self.lag.put(name.repository(), &named, &put)?);
+                    let put_once = || put(self.context.registry, name, name, media_type, bytes);
+                    stored.push(self.lag.put(name.repository(), &named, &put_once)?);
                     self.context.reporter.step(format_args!("put {name}"));
                 }
                 let digest = stored.iter().find(|stored| stored.subject_processed).map(|stored| stored.digest.clone());
@@ -215,35 +222,35 @@ impl PushExecutor<'_> {
         BlobError { step, blob, target, sources, source: error }.into()
     }
 
-    /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry
-    /// lists it as a referrer.
+    /// Puts the list by its digest if it has several names, no tag, or a subject. `listed_referrers` receives it if the
+    /// registry lists it as a referrer.
     pub(super) fn put_list_by_digest(
         &self,
         remote: &RemoteState,
-        listed: &mut BTreeSet<Digest>,
+        listed_referrers: &mut BTreeSet<Digest>,
     ) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
         if !remote.has_list && is_first {
             self.precondition.map_or(Ok(()), |precondition| precondition.before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
-            let shown = if *has_more_tags { &by_digest } else { *target };
-            let stored = self.put_list(&by_digest, shown)?;
+            let name_in_errors = if *has_more_tags { &by_digest } else { *target };
+            let stored = self.put_list(&by_digest, name_in_errors)?;
             self.context.reporter.step(format_args!("put {by_digest}"));
-            listed.extend(Some(stored.digest).filter(|_| stored.subject_processed));
+            listed_referrers.extend(Some(stored.digest).filter(|_| stored.subject_processed));
         }
         Ok(())
     }
 
-    /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
-    /// warnings.
+    /// Adds the manifests of this run to the referrers tags, except the `listed_referrers`, which the registry lists
+    /// itself. Returns the warnings.
     fn update_referrers_tags(
         &self,
         remote: &RemoteState,
-        listed: &BTreeSet<Digest>,
+        listed_referrers: &BTreeSet<Digest>,
     ) -> Result<Vec<String>, CommandError> {
         let mut unlisted = referrers_tag::unlisted_in_plan(self.plan, remote);
-        unlisted.retain(|referrer| !listed.contains(referrer.digest));
+        unlisted.retain(|referrer| !listed_referrers.contains(referrer.digest));
         let (tags, warnings) = referrers_tag::group_by_tag(self.plan.target, &unlisted);
         let updates = referrers_tag::update(self.context.registry, self.context.clock, &tags)?;
         updates
@@ -256,15 +263,15 @@ impl PushExecutor<'_> {
     /// Puts the list under its tags. `moved` receives the tags that were moved.
     pub(super) fn put_tags(&self, remote: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, .. } = self.plan;
-        for (tag, now) in tags.iter().zip(&remote.tags) {
-            if *now == TagState::UpToDate {
+        for (tag, state) in tags.iter().zip(&remote.tags) {
+            if *state == TagState::UpToDate {
                 self.context.reporter.step(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
             let precondition = self.precondition.filter(|_| self.plan.is_own_name(tag));
             precondition.map_or(Ok(()), |precondition| precondition.before_put())?;
-            let shown = if self.plan.is_own_name(tag) { *target } else { tag };
-            if let Err(error) = self.put_list(tag, shown) {
+            let name_in_errors = if self.plan.is_own_name(tag) { *target } else { tag };
+            if let Err(error) = self.put_list(tag, name_in_errors) {
                 let is_refused = matches!(&error, CommandError::Put { source, .. } if source.is_content_refused());
                 if !is_refused || !self.tag_names_list(tag) {
                     return Err(error);
@@ -284,10 +291,10 @@ impl PushExecutor<'_> {
         Ok(())
     }
 
-    fn put_list(&self, name: &Reference, shown: &Reference) -> Result<StoredManifest, CommandError> {
+    fn put_list(&self, name: &Reference, name_in_errors: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
-        let put = || put(self.context.registry, name, shown, list.media_type, &list.bytes);
-        self.lag.put(name.repository(), &self.sent, &put)
+        let put_once = || put(self.context.registry, name, name_in_errors, list.media_type, &list.bytes);
+        self.lag.put(name.repository(), &self.sent_manifests, &put_once)
     }
 
     /// Blobs of the plan, by their indexes.
@@ -299,7 +306,7 @@ impl PushExecutor<'_> {
     /// The manifests that a nested index can name.
     fn sent_images(&self) -> Vec<NamedContent<'_>> {
         let is_image = |content: &NamedContent<'_>| !matches!(content, NamedContent::Manifest(_, content) if ManifestKind::is_list(content));
-        self.sent.iter().copied().filter(is_image).collect()
+        self.sent_manifests.iter().copied().filter(is_image).collect()
     }
 
     /// Whether a tag that could not be put names this list anyway: a registry with immutable tags refuses even a put
@@ -312,14 +319,14 @@ impl PushExecutor<'_> {
     }
 }
 
-/// Puts a manifest under the reference's tag, or by its digest if it has none. An error names `shown`.
+/// Puts a manifest under the reference's tag, or by its digest if it has none. Errors show `name_in_errors`.
 ///
 /// # Errors
 /// [`CommandError::Put`].
 pub(crate) fn put(
     registry: &RegistryClient,
     reference: &Reference,
-    shown: &Reference,
+    name_in_errors: &Reference,
     media_type: &str,
     bytes: &[u8],
 ) -> Result<StoredManifest, CommandError> {
@@ -328,6 +335,6 @@ pub(crate) fn put(
         // With the digest's own algorithm, because the list names the manifest by that digest.
         (None, digest) => ManifestName::Digest(digest.cloned().unwrap_or_else(|| Digest::from_bytes(bytes))),
     };
-    let put = registry.put_manifest(reference.repository(), &name, media_type, bytes);
-    put.map_err(|error| CommandError::put(shown, media_type, error))
+    let stored = registry.put_manifest(reference.repository(), &name, media_type, bytes);
+    stored.map_err(|error| CommandError::put(name_in_errors, media_type, error))
 }

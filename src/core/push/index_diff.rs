@@ -74,12 +74,12 @@ impl IndexDiff {
         let line = |sign: &str, entries: &PlatformEntries| {
             format!("{sign} {} {}", sanitize::word(&entries.platform), entries.digests.join(" "))
         };
-        let moved = |change: &ChangedPlatform| {
+        let changed_line = |change: &ChangedPlatform| {
             format!("~ {} {} -> {}", sanitize::word(&change.platform), change.from.join(" "), change.to.join(" "))
         };
         let added = self.added.iter().map(|added| line("+", added));
         let removed = self.removed.iter().map(|removed| line("-", removed));
-        let changed = self.changed.iter().map(moved);
+        let changed = self.changed.iter().map(changed_line);
         added.chain(removed).chain(changed).chain(self.details.iter().map(ChangedMember::line)).collect()
     }
 }
@@ -89,13 +89,13 @@ impl ChangedMember {
         let value = |value: &Option<String>| {
             value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::shortened(value)))
         };
-        let subject = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
+        let prefix = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
         // A name from a registry must not control the terminal.
         let member = sanitize::shortened(&self.member);
         let member = member.escape_debug();
         match (&self.from, &self.to) {
-            (None, None) => format!("~ {subject}{member}"),
-            (from, to) => format!("~ {subject}{member}: {} -> {}", value(from), value(to)),
+            (None, None) => format!("~ {prefix}{member}"),
+            (from, to) => format!("~ {prefix}{member}: {} -> {}", value(from), value(to)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::core::json_output::EntryListing;
+use crate::core::json_output::ListEntryJson;
 use crate::core::push::index_diff::IndexDiff;
 use crate::core::push::plan::PushPlan;
 use crate::core::referrers::outcome::ReferrerOutcome;
@@ -28,7 +28,7 @@ pub(crate) struct PushOutcome {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     /// The entries of the list, in its order.
-    pub(crate) platforms: Vec<EntryListing>,
+    pub(crate) platforms: Vec<ListEntryJson>,
     /// The tags in the order in which they move.
     pub(crate) tags: Vec<String>,
     /// The number of HTTP requests, in all repositories.
@@ -50,7 +50,7 @@ pub(crate) struct PushOutcome {
     /// The referrers that stay in the repositories of the images. Only a dry run and `--verbose` search for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) left_behind: Vec<ReferrerOutcome>,
-    /// Whether a shared draft was published; only of one.
+    /// Whether the shared draft was published. `None` for a push of a local draft.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<bool>,
     /// The entries of the shared draft that it was made of.
@@ -173,7 +173,7 @@ impl PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
         let image =
-            |entry: &Entry| EntryListing::from_pushed_descriptor(&at(&entry.descriptor.digest), &entry.descriptor);
+            |entry: &Entry| ListEntryJson::from_pushed_descriptor(&at(&entry.descriptor.digest), &entry.descriptor);
         let elsewhere = plan.children.iter().filter(|child| child.manifest.is_some());
         PushOutcome {
             reference: plan.target.to_string(),

@@ -204,8 +204,8 @@ impl<'a> PushPlan<'a> {
             let reference = self.target.repository().at_digest(&inner.digest);
             let bytes = Cow::Borrowed(inner.raw.as_slice());
             let blob_positions = BTreeSet::new();
-            let put = PlannedManifest::new(reference, &inner.media_type, bytes, source, blob_positions);
-            self.manifests.push(PlannedManifest { is_index: true, ..put });
+            let manifest = PlannedManifest::new(reference, &inner.media_type, bytes, source, blob_positions);
+            self.manifests.push(PlannedManifest { is_index: true, ..manifest });
         }
         Ok(())
     }
@@ -218,7 +218,7 @@ impl<'a> PushPlan<'a> {
         let target = self.target.repository();
         let mut blobs = BlobCollector::new(std::mem::take(&mut self.blobs), self.is_for_layout);
         for referrer in found {
-            let is_known = self.manifests.iter().any(|put| put.reference.digest() == Some(&referrer.digest));
+            let is_known = self.manifests.iter().any(|manifest| manifest.reference.digest() == Some(&referrer.digest));
             if is_known || self.target_has(&referrer.origin) {
                 continue;
             }
@@ -227,8 +227,8 @@ impl<'a> PushPlan<'a> {
             let blob_positions = blobs.add_blobs(needed, &source, target, false);
             let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));
             let tags = referrer.tags.iter().filter_map(|tag| tags::with_tag(self.target, tag)).collect();
-            let put = PlannedManifest::new(reference, &referrer.media_type, bytes, source, blob_positions);
-            self.manifests.push(PlannedManifest { is_index: referrer.is_index(), is_referrer: true, tags, ..put });
+            let manifest = PlannedManifest::new(reference, &referrer.media_type, bytes, source, blob_positions);
+            self.manifests.push(PlannedManifest { is_index: referrer.is_index(), is_referrer: true, tags, ..manifest });
         }
         self.blobs = blobs.finish(target);
         self.blobs.iter().try_for_each(PlannedBlob::check_layout)
@@ -236,28 +236,30 @@ impl<'a> PushPlan<'a> {
 
     /// The manifests that refer to the list or its images, and that the list does not name.
     pub(crate) fn referrers(&self) -> impl Iterator<Item = &PlannedManifest<'a>> {
-        self.manifests.iter().filter(|put| put.is_referrer)
+        self.manifests.iter().filter(|manifest| manifest.is_referrer)
     }
 
     /// The manifests to put if these exist.
     pub(crate) fn missing(&self, present: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
-        self.manifests.iter().filter(|put| put.reference.digest().is_none_or(|digest| !present.contains(digest)))
+        self.manifests
+            .iter()
+            .filter(|manifest| manifest.reference.digest().is_none_or(|digest| !present.contains(digest)))
     }
 
     /// The steps that are left if these manifests exist, each with the indexes of the steps that it depends on.
     pub(crate) fn steps(&self, present: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
         let needed: BTreeSet<usize> =
-            self.missing(present).flat_map(|put| put.blob_positions.iter().copied()).collect();
-        let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+            self.missing(present).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
+        let new_positions: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|position| self.blobs.get(*position)).collect();
-        let before = archive_dependencies(&blobs);
-        let blobs = blobs.into_iter().map(PushStep::Blob).zip(before);
-        let puts = self.missing(present).enumerate().map(|(before, put)| {
-            let blobs = put.blob_positions.iter().filter_map(|position| moved.get(position).copied());
-            let manifests = if put.is_index { before } else { 0 };
-            (PushStep::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
+        let dependencies = archive_dependencies(&blobs);
+        let blobs = blobs.into_iter().map(PushStep::Blob).zip(dependencies);
+        let manifests = self.missing(present).enumerate().map(|(before, manifest)| {
+            let blobs = manifest.blob_positions.iter().filter_map(|position| new_positions.get(position).copied());
+            let preceding_manifests = if manifest.is_index { before } else { 0 };
+            (PushStep::Put(manifest), blobs.chain(needed.len()..needed.len() + preceding_manifests).collect())
         });
-        blobs.chain(puts).collect()
+        blobs.chain(manifests).collect()
     }
 
     /// The list as an index. A single image that is published without a list counts as an index of itself.

@@ -46,12 +46,12 @@ impl ReadBack<'_> {
     /// [`CommandError::ReadBackMismatch`] for the first name with other bytes, and a source that cannot be read.
     fn check_names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
         let check = |(name, digest): &(ManifestName, Digest)| {
-            let served = self.fetch(name)?;
-            if digest.verifies(&served.bytes) {
+            let fetched = self.fetch(name)?;
+            if digest.verifies(&fetched.bytes) {
                 return Ok(());
             }
-            let reason = format!("it serves {}, not {digest}", served.digest);
-            Err(CommandError::ReadBackMismatch { content: self.shown(name), reason })
+            let reason = format!("it serves {}, not {digest}", fetched.digest);
+            Err(CommandError::ReadBackMismatch { content: self.display_name(name), reason })
         };
         CommandError::collect_parallel(self.jobs, names, check).map(drop)
     }
@@ -84,13 +84,13 @@ impl ReadBack<'_> {
     }
 
     fn check_blob(&self, blob: &Descriptor) -> Result<(), CommandError> {
-        let content = || format!("the blob {}", self.shown(&ManifestName::Digest(blob.digest.clone())));
-        let owner = if self.source.repository().is_some() { "registry" } else { "layout" };
+        let content = || format!("the blob {}", self.display_name(&ManifestName::Digest(blob.digest.clone())));
+        let kind = if self.source.repository().is_some() { "registry" } else { "layout" };
         match self.source.has_intact_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
             Ok(true) => Ok(()),
             Ok(false) => Err(CommandError::ReadBackMismatch {
                 content: content(),
-                reason: format!("the {owner} does not have it"),
+                reason: format!("the {kind} does not have it"),
             }),
             Err(error) if is_content_mismatch(&error) => {
                 Err(CommandError::ReadBackMismatch { content: content(), reason: error.to_string() })
@@ -101,12 +101,12 @@ impl ReadBack<'_> {
 
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
         self.source.manifest(name).map_err(|error| match is_content_mismatch(&error) {
-            true => CommandError::ReadBackMismatch { content: self.shown(name), reason: error.to_string() },
+            true => CommandError::ReadBackMismatch { content: self.display_name(name), reason: error.to_string() },
             false => error.into(),
         })
     }
 
-    fn shown(&self, name: &ManifestName) -> String {
+    fn display_name(&self, name: &ManifestName) -> String {
         manifest_name_in(&self.source_name, self.source.repository().is_some(), name)
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::content::oci_layout::{Layout, LayoutReference};
 
-    /// Of a layout the blobs are read, because nothing else says that a file has the bytes of its name.
+    /// In a layout every blob is read and hashed: the name of a file does not prove its content.
     #[test]
     fn read_back_verifies_every_blob_of_a_layout() {
         let home = tempfile::tempdir().unwrap();

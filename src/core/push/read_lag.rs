@@ -87,7 +87,7 @@ impl LagRetry<'_> {
         named: &[NamedContent<'_>],
         put: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        self.put_if(&|| self.has_all(repository, named), put)
+        self.put_and_retry_if(&|| self.has_all(repository, named), put)
     }
 
     /// Runs `put`. If the registry does not know what the manifest names, and `has_content` says that it has it, `put`
@@ -95,7 +95,7 @@ impl LagRetry<'_> {
     ///
     /// # Errors
     /// The last failure of `put`.
-    pub(crate) fn put_if<T>(
+    pub(crate) fn put_and_retry_if<T>(
         &self,
         has_content: &dyn Fn() -> bool,
         put: &dyn Fn() -> Result<T, CommandError>,
@@ -123,11 +123,11 @@ impl LagRetry<'_> {
 
     /// Whether the repository has all of it; false if it is nothing, or the check fails.
     fn has_all(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
-        let has = tasks::run_parallel(self.registry.jobs(), named, |content| match *content {
+        let presence = tasks::run_parallel(self.registry.jobs(), named, |content| match *content {
             NamedContent::Blob(digest) => self.registry.has_blob(repository, digest),
             NamedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
         });
-        !named.is_empty() && has.is_ok_and(|has| !has.contains(&false))
+        !named.is_empty() && presence.is_ok_and(|presence| !presence.contains(&false))
     }
 
     fn note_retry(&self, error: &CommandError) {

@@ -58,7 +58,7 @@ pub(crate) struct ReferrersTag {
 }
 
 /// The result for a referrers tag: it lists the manifests now, or a line says why it does not.
-type TagUpdate = Result<Reference, String>;
+type TagUpdateResult = Result<Reference, String>;
 
 /// What a referrers tag names.
 enum TagContent {
@@ -79,9 +79,9 @@ pub(crate) fn has_subject(list: &EncodedManifest) -> bool {
 
 /// The manifests with a subject that a push puts: those that the list names, then the list.
 pub(crate) fn unlisted_in_plan<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
-    let children = plan.missing(&remote.children).filter_map(|put| Some((put, put.reference.digest()?)));
-    let children =
-        children.filter_map(|(put, digest)| UnlistedReferrer::from_manifest(put.media_type, digest, &put.bytes));
+    let children = plan.missing(&remote.children).filter_map(|manifest| Some((manifest, manifest.reference.digest()?)));
+    let children = children
+        .filter_map(|(manifest, digest)| UnlistedReferrer::from_manifest(manifest.media_type, digest, &manifest.bytes));
     let list = Some(&plan.list).filter(|_| !remote.has_list);
     children
         .chain(list.and_then(|list| UnlistedReferrer::from_manifest(list.media_type, &list.digest, &list.bytes)))
@@ -114,7 +114,7 @@ pub(crate) fn update(
     registry: &RegistryClient,
     clock: &dyn Clock,
     tags: &[ReferrersTag],
-) -> Result<Vec<TagUpdate>, CommandError> {
+) -> Result<Vec<TagUpdateResult>, CommandError> {
     CommandError::collect_parallel(registry.jobs(), tags, |tag| tag.update(registry, clock))
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn preview(
 }
 
 impl ReferrersTag {
-    fn update(&self, registry: &RegistryClient, clock: &dyn Clock) -> Result<TagUpdate, CommandError> {
+    fn update(&self, registry: &RegistryClient, clock: &dyn Clock) -> Result<TagUpdateResult, CommandError> {
         for repeat in 0..=REPEATS_MAX {
             if repeat > 0 {
                 clock.sleep(pause(repeat, clock.random_fraction()));
@@ -170,10 +170,10 @@ impl ReferrersTag {
         let index = match content {
             TagContent::Unusable(reason) => return Err(reason.clone()),
             TagContent::Absent | TagContent::Complete(_) => referrers::append(None, &self.entries),
-            TagContent::Incomplete(served, listed) => {
+            TagContent::Incomplete(fetched, listed) => {
                 let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
                 let new: Vec<Descriptor> = self.entries.iter().filter(is_new).cloned().collect();
-                referrers::append(Some(&served.bytes), &new)
+                referrers::append(Some(&fetched.bytes), &new)
             }
         };
         match index {
@@ -201,7 +201,7 @@ impl ReferrersTag {
         Ok(Some(match content {
             Ok(TagContent::Absent) => change(TagChangeKind::New, None),
             Ok(TagContent::Complete(now)) => change(TagChangeKind::Unchanged, Some(now)),
-            Ok(TagContent::Incomplete(served, _)) => change(TagChangeKind::Moved, Some(served.digest)),
+            Ok(TagContent::Incomplete(fetched, _)) => change(TagChangeKind::Moved, Some(fetched.digest)),
             Ok(TagContent::Unusable(reason)) => Err(not_listed(&self.tag, &self.digests(), &reason)),
             Err(error) if remote_state::is_read_refused(&error) => change(TagChangeKind::Unknown, None),
             Err(error) => return Err(error.into()),
@@ -209,23 +209,23 @@ impl ReferrersTag {
     }
 
     fn read_content(&self, registry: &RegistryClient) -> Result<TagContent, RegistryError> {
-        let served = match registry.manifest_before_push(&self.tag) {
-            Ok(served) => served,
+        let fetched = match registry.manifest_before_push(&self.tag) {
+            Ok(fetched) => fetched,
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Absent),
             Err(error) => return Err(error),
         };
-        match manifest::effective_media_type(&served.media_type, &served.bytes) {
+        match manifest::effective_media_type(&fetched.media_type, &fetched.bytes) {
             Ok(Some(media_type::OCI_INDEX)) => {}
             Ok(_) => {
-                return Ok(TagContent::Unusable(format!("it serves {}, which is no OCI index", served.media_type)));
+                return Ok(TagContent::Unusable(format!("it serves {}, which is no OCI index", fetched.media_type)));
             }
             Err(error) => return Ok(TagContent::Unusable(format!("it serves no index: {error}"))),
         }
-        Ok(match referrers::listed_digests(&served.bytes) {
+        Ok(match referrers::listed_digests(&fetched.bytes) {
             Ok(listed) if self.entries.iter().all(|entry| listed.contains(entry.digest.as_str())) => {
-                TagContent::Complete(served.digest)
+                TagContent::Complete(fetched.digest)
             }
-            Ok(listed) => TagContent::Incomplete(served, listed),
+            Ok(listed) => TagContent::Incomplete(fetched, listed),
             Err(error) => TagContent::Unusable(format!("it serves no index: {error}")),
         })
     }
@@ -236,7 +236,7 @@ impl ReferrersTag {
         &self,
         error: RegistryError,
         failure: impl FnOnce(RegistryError) -> CommandError,
-    ) -> Result<TagUpdate, CommandError> {
+    ) -> Result<TagUpdateResult, CommandError> {
         let is_refused = matches!(
             error.kind,
             RegistryErrorKind::Refused
@@ -252,7 +252,7 @@ impl ReferrersTag {
         Err(failure(error))
     }
 
-    fn not_listed(&self, reason: &str) -> TagUpdate {
+    fn not_listed(&self, reason: &str) -> TagUpdateResult {
         Err(not_listed(&self.tag, &self.digests(), reason))
     }
 

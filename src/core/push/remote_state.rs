@@ -78,8 +78,8 @@ impl RemoteState {
 
     /// The manifest under the own name, if it is a list.
     pub(crate) fn index(&self) -> Option<Index> {
-        let served = self.own_manifest.as_ref().filter(|served| ManifestKind::is_list(&served.media_type))?;
-        Index::decode(&served.bytes).ok()
+        let fetched = self.own_manifest.as_ref().filter(|fetched| ManifestKind::is_list(&fetched.media_type))?;
+        Index::decode(&fetched.bytes).ok()
     }
 
     /// The digests that this list names.
@@ -141,8 +141,9 @@ pub(crate) fn read(
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
     index_walk::walk_levels(DEPTH_MAX, list, count, first, |_, queries| {
-        let send =
-            |query: &StateQuery<'_>| reader.send(query).map_err(|error| (matches!(query, StateQuery::OwnName), error));
+        let send = |query: &StateQuery<'_>| {
+            reader.send(query).map_err(|error| QueryError { is_own_name: matches!(query, StateQuery::OwnName), error })
+        };
         let responses = tasks::run_parallel(registry.jobs(), &queries, send).map_err(state_error)?;
         for (query, response) in queries.into_iter().zip(responses) {
             match (query, response) {
@@ -166,12 +167,18 @@ pub(crate) fn read(
     Ok(state)
 }
 
+/// The error of a query.
+struct QueryError {
+    is_own_name: bool,
+    error: CommandError,
+}
+
 /// The error of the own name if it failed, because the others have the same cause then; else all errors.
-fn state_error(mut errors: Vec<(bool, CommandError)>) -> CommandError {
-    if errors.first().is_some_and(|(is_own_name, _)| *is_own_name) {
+fn state_error(mut errors: Vec<QueryError>) -> CommandError {
+    if errors.first().is_some_and(|first| first.is_own_name) {
         errors.truncate(1);
     }
-    CommandError::combine(errors.into_iter().map(|(_, error)| error).collect())
+    CommandError::combine(errors.into_iter().map(|query| query.error).collect())
 }
 
 /// Requests the state of each tag of the plan with a HEAD, in parallel.
@@ -204,10 +211,10 @@ enum ChildPresence {
 /// The descendants of a list, as far as they are known.
 struct Descendants<'a> {
     plan: &'a PushPlan<'a>,
-    puts: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
+    planned_manifests: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
     seen: BTreeSet<Digest>,
     /// Descendants that only the target can have, not checked yet.
-    in_place: Vec<CheckedChild>,
+    target_only: Vec<CheckedChild>,
     /// Descendants that can be sent, not checked yet.
     sendable: Vec<CheckedChild>,
     present: BTreeSet<Digest>,
@@ -217,12 +224,13 @@ struct Descendants<'a> {
 
 impl<'a> Descendants<'a> {
     fn new(plan: &'a PushPlan<'a>) -> Result<Descendants<'a>, CommandError> {
-        let puts = plan.manifests.iter().filter_map(|put| Some((put.reference.digest()?, put))).collect();
+        let planned_manifests =
+            plan.manifests.iter().filter_map(|manifest| Some((manifest.reference.digest()?, manifest))).collect();
         let mut descendants = Descendants {
             plan,
-            puts,
+            planned_manifests,
             seen: BTreeSet::new(),
-            in_place: Vec::new(),
+            target_only: Vec::new(),
             sendable: Vec::new(),
             present: BTreeSet::new(),
             missing: Vec::new(),
@@ -239,12 +247,12 @@ impl<'a> Descendants<'a> {
             if !self.seen.insert(descriptor.digest.clone()) {
                 continue;
             }
-            let put = self.puts.get(&descriptor.digest);
-            if let Some(put) = put.filter(|put| ManifestKind::is_list(put.media_type)) {
-                descriptors.extend(Index::decode(&put.bytes)?.manifests.into_iter().rev());
+            let manifest = self.planned_manifests.get(&descriptor.digest);
+            if let Some(manifest) = manifest.filter(|manifest| ManifestKind::is_list(manifest.media_type)) {
+                descriptors.extend(Index::decode(&manifest.bytes)?.manifests.into_iter().rev());
             }
-            let child = CheckedChild { position: self.seen.len(), descriptor, is_sendable: put.is_some() };
-            if child.is_sendable { self.sendable.push(child) } else { self.in_place.push(child) }
+            let child = CheckedChild { position: self.seen.len(), descriptor, is_sendable: manifest.is_some() };
+            if child.is_sendable { self.sendable.push(child) } else { self.target_only.push(child) }
         }
         Ok(())
     }
@@ -252,7 +260,7 @@ impl<'a> Descendants<'a> {
     /// The children to check now: those that only the target can have, and those that can be sent and `may_be_present`.
     fn take_queries<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
         let sendable = self.sendable.extract_if(.., |child| may_be_present(&child.descriptor.digest));
-        let children: Vec<CheckedChild> = self.in_place.drain(..).chain(sendable).collect();
+        let children: Vec<CheckedChild> = self.target_only.drain(..).chain(sendable).collect();
         children.into_iter().map(|child| StateQuery::Child(Box::new(child))).collect()
     }
 
@@ -262,9 +270,9 @@ impl<'a> Descendants<'a> {
             ChildPresence::Present => {
                 self.present.insert(descriptor.digest);
             }
-            ChildPresence::Index(served) => {
+            ChildPresence::Index(fetched) => {
                 let reference = self.plan.target.repository().at_digest(&descriptor.digest);
-                let descriptors = served.decode_index(&reference)?.manifests;
+                let descriptors = fetched.decode_index(&reference)?.manifests;
                 self.present.insert(descriptor.digest);
                 self.add(descriptors)?;
             }
@@ -317,8 +325,8 @@ impl StateReader<'_> {
         let target = self.plan.target;
         // A name with a tag and a digest would be fetched by its digest; here the tag is of interest.
         let tag = target.tag().and_then(|tag| tags::with_tag(target, tag));
-        let served = match self.registry.manifest_before_push(tag.as_ref().unwrap_or(target)) {
-            Ok(served) => served,
+        let fetched = match self.registry.manifest_before_push(tag.as_ref().unwrap_or(target)) {
+            Ok(fetched) => fetched,
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok((TagState::Absent, None)),
             Err(error) if self.is_tolerated(&error) || error.kind == RegistryErrorKind::Verification => {
                 return Ok((TagState::Unknown, None));
@@ -326,9 +334,9 @@ impl StateReader<'_> {
             Err(error) => return Err(error.into()),
         };
         let list = &self.plan.list;
-        let is_up_to_date = list.digest == served.digest && served.media_type == list.media_type;
-        let state = if is_up_to_date { TagState::UpToDate } else { TagState::Different(served.digest.clone()) };
-        Ok((state, Some(served)))
+        let is_up_to_date = list.digest == fetched.digest && fetched.media_type == list.media_type;
+        let state = if is_up_to_date { TagState::UpToDate } else { TagState::Different(fetched.digest.clone()) };
+        Ok((state, Some(fetched)))
     }
 
     fn read_tag(&self, tag: &Reference) -> Result<TagState, CommandError> {

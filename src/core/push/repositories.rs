@@ -80,9 +80,9 @@ pub(super) struct Pusher<'a> {
 
 impl Pusher<'_> {
     pub(super) fn read_state<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
-        let before = self.registry.requests();
+        let requests_before = self.registry.requests();
         let remote = remote_state::read(self.registry, plan, self.is_dry_run, plan.is_list_expected(self.draft))?;
-        Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(before) })
+        Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(requests_before) })
     }
 
     /// Finds out what a push would send. Reports the errors of all repositories.
@@ -120,9 +120,9 @@ impl Pusher<'_> {
             })
         };
         let others: Result<Vec<PushOutcome>, CommandError> = targets.others.iter().map(&mut send).collect();
-        let sent = others.and_then(|others| Ok(PushOutcome { other_repositories: others, ..send(&targets.own)? }));
+        let outcome = others.and_then(|others| Ok(PushOutcome { other_repositories: others, ..send(&targets.own)? }));
         let has_more_tags = plans.each().any(|plan| plan.has_more_tags);
-        sent.map_err(|error| if has_more_tags { partial_tags(error, targets, &moved) } else { error })
+        outcome.map_err(|error| if has_more_tags { partial_tags(error, targets, &moved) } else { error })
     }
 
     /// The outcome of one repository, with its share of the requests.
@@ -131,9 +131,9 @@ impl Pusher<'_> {
         target: &PushTarget<'_>,
         publish: impl FnOnce() -> Result<PushOutcome, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
-        let before = self.registry.requests();
+        let requests_before = self.registry.requests();
         let published = publish()?;
-        let requests = self.registry.requests().saturating_sub(before).saturating_add(target.requests);
+        let requests = self.registry.requests().saturating_sub(requests_before).saturating_add(target.requests);
         Ok(PushOutcome { requests, unchanged: target.remote.is_complete(target.plan), ..published })
     }
 }
@@ -145,7 +145,7 @@ fn partial_tags(error: CommandError, targets: &PushTargets<'_>, moved: &[Referen
         bare_tag.map_or_else(|| tag.to_string(), str::to_owned)
     };
     let tags = targets.each().flat_map(|target| target.plan.tags.iter().zip(&target.remote.tags));
-    let remaining = tags.filter(|(tag, now)| **now != TagState::UpToDate && !moved.contains(tag));
+    let remaining = tags.filter(|(tag, state)| **state != TagState::UpToDate && !moved.contains(tag));
     let remaining = remaining.map(|(tag, _)| name(tag)).collect();
     let moved = moved.iter().map(name).collect();
     CommandError::Partial { error: Box::new(error), done: PartialResult::Tags { moved, remaining } }

@@ -52,7 +52,7 @@ pub(crate) fn publish(
     mut entries: Vec<FoundEntry>,
     reread: &RereadEntries<'_>,
 ) -> Result<SharedOutcome, CommandError> {
-    let before = context.registry.requests();
+    let requests_before = context.registry.requests();
     let (mut is_second, mut is_announced, mut waits) = (false, false, LagWaits::new(context.registry.deadline()));
     loop {
         let draft = assemble_draft(list, &entries);
@@ -64,7 +64,7 @@ pub(crate) fn publish(
         };
         let missing = match attempt(context, &draft, options)? {
             AttemptResult::Published(published) => {
-                let requests = context.registry.requests().saturating_sub(before);
+                let requests = context.registry.requests().saturating_sub(requests_before);
                 let entries_shown = entries.iter().map(PushedEntry::from_found).collect();
                 let published =
                     PushOutcome { requests, entries: entries_shown, published: Some(!published.dry_run), ..*published };
@@ -167,12 +167,12 @@ fn put_list(
 ) -> Result<Option<MissingChild>, CommandError> {
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
     let children = children.map(|child| NamedContent::Manifest(&child.digest, &child.media_type)).collect();
-    let is_put = PushExecutor::new(context, plan, children).put_list_by_digest(remote, &mut BTreeSet::new());
-    if is_put.as_ref().is_err_and(|error| !read_lag::is_lag(error)) {
-        return is_put.map(|()| None);
+    let put_result = PushExecutor::new(context, plan, children).put_list_by_digest(remote, &mut BTreeSet::new());
+    if put_result.as_ref().is_err_and(|error| !read_lag::is_lag(error)) {
+        return put_result.map(|()| None);
     }
     let missing = missing_children(context.registry, plan)?;
-    match (missing.is_empty(), is_put) {
+    match (missing.is_empty(), put_result) {
         (true, outcome) => outcome.map(|()| None),
         (false, _) => {
             let list = Location::from(plan.target.clone());

@@ -43,8 +43,8 @@ impl TagPrecondition<'_> {
     /// [`ListConflict::Moved`], and a failed request.
     pub(super) fn before_put(&self) -> Result<(), CommandError> {
         let name = ManifestName::Tag(self.list.tag().unwrap_or_default().to_owned());
-        let now = self.registry.manifest_digest(self.list.repository(), &name)?;
-        if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.conflict(now)) }
+        let current = self.registry.manifest_digest(self.list.repository(), &name)?;
+        if current.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.conflict(current)) }
     }
 
     /// Checks the tag just after it was replaced, with a GET request. Returns a warning if the registry still serves
@@ -55,25 +55,25 @@ impl TagPrecondition<'_> {
     pub(super) fn after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
         let tag = self.list.tag().and_then(|tag| tags::with_tag(self.list, tag));
         let list = self.list.to_string();
-        let now = match self.registry.manifest(tag.as_ref().unwrap_or(self.list)) {
-            Ok(served) => Some(served.digest),
+        let current = match self.registry.manifest(tag.as_ref().unwrap_or(self.list)) {
+            Ok(fetched) => Some(fetched.digest),
             Err(error) if error.kind == RegistryErrorKind::NotFound => None,
             Err(error) => {
                 let done = PartialResult::PushedButNotReported { list, digest: digest.to_string() };
                 return Err(CommandError::Partial { error: Box::new(error.into()), done });
             }
         };
-        match now {
-            Some(now) if now == *digest => Ok(None),
-            Some(now) if now == *self.fetched => {
-                Ok(Some(format!("{list} is published as {digest}, but the registry still serves {now}")))
+        match current {
+            Some(current) if current == *digest => Ok(None),
+            Some(current) if current == *self.fetched => {
+                Ok(Some(format!("{list} is published as {digest}, but the registry still serves {current}")))
             }
-            now => Err(ListConflict::Replaced { list, digest: digest.clone(), now }.into()),
+            current => Err(ListConflict::Replaced { list, digest: digest.clone(), current }.into()),
         }
     }
 
-    fn conflict(&self, now: Option<Digest>) -> CommandError {
+    fn conflict(&self, current: Option<Digest>) -> CommandError {
         let (list, fetched) = (self.list.to_string(), self.fetched.clone());
-        ListConflict::Moved { list, fetched, now }.into()
+        ListConflict::Moved { list, fetched, current }.into()
     }
 }

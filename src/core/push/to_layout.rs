@@ -51,7 +51,7 @@ impl LayoutPush<'_> {
     /// A draft that cannot become the requested list; the sources; a layout that cannot be written.
     pub(crate) fn run(&self) -> Result<PushOutcome, CommandError> {
         let PushContext { registry, layouts, reporter, .. } = self.context;
-        let before = registry.requests();
+        let requests_before = registry.requests();
         let warnings = requirements::check(self.draft, &self.options.requirements(SpecOrigin::Draft))?;
         let names = self.names()?;
         // A draft may lack the bytes of opaque manifests that are in its own repository.
@@ -76,7 +76,7 @@ impl LayoutPush<'_> {
             && plan
                 .manifests
                 .iter()
-                .all(|put| put.reference.digest().is_some_and(|digest| state.present.contains(digest)))
+                .all(|manifest| manifest.reference.digest().is_some_and(|digest| state.present.contains(digest)))
             && plan.blobs.iter().all(|blob| state.present.contains(&blob.digest));
         let mut outcome = self.outcome(&draft, &plan, &names);
         outcome.unchanged = is_unchanged;
@@ -91,7 +91,7 @@ impl LayoutPush<'_> {
         }
         let referrers: Vec<&CollectedReferrer<'_>> = referrers.iter().collect();
         report_referrers(self.context, &collector, self.options, &referrers, &mut outcome);
-        outcome.requests = registry.requests().saturating_sub(before);
+        outcome.requests = registry.requests().saturating_sub(requests_before);
         Ok(outcome)
     }
 
@@ -138,18 +138,19 @@ impl LayoutPush<'_> {
             names => names.iter().cloned().map(ManifestName::Tag).collect(),
         };
         let digests = queries.iter().map(|name| sink.current_digest(name)).collect::<Result<_, _>>()?;
-        let puts = plan.manifests.iter().filter(|put| !put.is_referrer);
-        let puts = puts.filter_map(|put| Some((put.reference.digest()?, Some(put.bytes.len() as u64))));
+        let manifests = plan.manifests.iter().filter(|manifest| !manifest.is_referrer);
+        let manifests =
+            manifests.filter_map(|manifest| Some((manifest.reference.digest()?, Some(manifest.bytes.len() as u64))));
         let blobs = plan.blobs.iter().map(|blob| (&blob.digest, blob.size));
-        let needed: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
+        let needed: Vec<Blob<'_>> = manifests.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
         let has = |blob: &Blob<'_>| sink.has_blob(blob).map_err(CommandError::from);
         let found = CommandError::collect_parallel(self.context.registry.jobs(), &needed, has)?;
         let present = needed.iter().zip(found).filter(|(_, is_present)| *is_present);
         let mut present: BTreeSet<Digest> = present.map(|(blob, _)| blob.digest.clone()).collect();
-        for put in plan.referrers() {
-            let Some(digest) = put.reference.digest() else { continue };
-            let tags = put.tag_names();
-            let mut is_present = sink.has_referrer(&to_referrer(put, digest, &tags))?;
+        for referrer in plan.referrers() {
+            let Some(digest) = referrer.reference.digest() else { continue };
+            let tags = referrer.tag_names();
+            let mut is_present = sink.has_referrer(&to_referrer(referrer, digest, &tags))?;
             for tag in tags {
                 is_present &= sink.current_digest(&ManifestName::Tag(tag))?.as_ref() == Some(digest);
             }
@@ -185,12 +186,12 @@ impl LayoutPush<'_> {
         let missing: Vec<&PlannedBlob<'_>> = plan.blobs.iter().filter(is_missing).collect();
         outcome.copied = CopiedBlobs { blobs: missing.len() as u64, bytes: bytes(&mut missing.iter().copied()) };
         for (image, child) in outcome.platforms.iter_mut().zip(&plan.children) {
-            let Some(put) = child.manifest.and_then(|position| plan.manifests.get(position)) else { continue };
+            let Some(manifest) = child.manifest.and_then(|position| plan.manifests.get(position)) else { continue };
             let is_present = state.present.contains(&child.entry.descriptor.digest);
             let how = if is_present { TransferMethod::InPlace } else { TransferMethod::Copy };
             let mut blob_positions =
-                put.blob_positions.iter().filter_map(|position| plan.blobs.get(*position)).filter(is_missing);
-            let origin = if is_present { self.layout.layout().to_owned() } else { put.source.to_string() };
+                manifest.blob_positions.iter().filter_map(|position| plan.blobs.get(*position)).filter(is_missing);
+            let origin = if is_present { self.layout.layout().to_owned() } else { manifest.source.to_string() };
             image.from = Some(ImageTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
         }
         let change = |(tag, now): (&String, &Option<Digest>)| {
@@ -212,9 +213,9 @@ impl LayoutPush<'_> {
 
     /// The index that a name selects now; an empty one for an image.
     fn index(&self, digest: &Digest) -> Result<Index, CommandError> {
-        let served = Layout::open(self.layout)?.manifest(&ManifestName::Digest(digest.clone()))?;
-        let index = Index::decode(&served.bytes).unwrap_or_default();
-        Ok(Index { media_type: served.media_type, ..index })
+        let fetched = Layout::open(self.layout)?.manifest(&ManifestName::Digest(digest.clone()))?;
+        let index = Index::decode(&fetched.bytes).unwrap_or_default();
+        Ok(Index { media_type: fetched.media_type, ..index })
     }
 
     /// Writes the blobs, then the manifests, then the names.
@@ -233,18 +234,18 @@ impl LayoutPush<'_> {
         let bytes = missing.iter().filter_map(|blob| blob.size).fold(0, u64::saturating_add);
         progress.total(bytes, missing.len());
         let steps: Vec<_> = missing.iter().copied().zip(archive_dependencies(&missing)).collect();
-        let sent = tasks::run_with_dependencies(jobs, &steps, |blob| self.copy_blob(&sink, &*progress, blob))
+        let copies = tasks::run_with_dependencies(jobs, &steps, |blob| self.copy_blob(&sink, &*progress, blob))
             .map_err(CommandError::combine);
         progress.finish();
         let mut copied = CopiedBlobs::default();
-        sent?.into_iter().flatten().for_each(|bytes| copied.add(bytes));
-        let listed = plan.manifests.iter().filter(|put| !put.is_referrer);
-        let (indexes, images): (Vec<_>, Vec<_>) = listed.partition(|put| put.is_index);
-        CommandError::collect_parallel(jobs, &images, |put| self.put_manifest(&sink, put))?;
+        copies?.into_iter().flatten().for_each(|bytes| copied.add(bytes));
+        let listed = plan.manifests.iter().filter(|manifest| !manifest.is_referrer);
+        let (indexes, images): (Vec<_>, Vec<_>) = listed.partition(|manifest| manifest.is_index);
+        CommandError::collect_parallel(jobs, &images, |manifest| self.put_manifest(&sink, manifest))?;
         // An index is written after its children.
-        indexes.into_iter().try_for_each(|put| self.put_manifest(&sink, put))?;
-        // What an index among the referrers names is before it.
-        plan.referrers().try_for_each(|put| self.put_referrer(&sink, put, state))?;
+        indexes.into_iter().try_for_each(|manifest| self.put_manifest(&sink, manifest))?;
+        // Referrers are ordered: the children of an index precede it.
+        plan.referrers().try_for_each(|referrer| self.put_referrer(&sink, referrer, state))?;
         let (mut sink, list) = (Some(sink), &plan.list);
         let by_digest = || vec![ManifestName::Digest(list.digest.clone())];
         let tags: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
@@ -304,9 +305,9 @@ impl LayoutPush<'_> {
         Err(first_error.unwrap_or_else(|| crate::content::LayoutError::NoBlob { path, digest }.into()))
     }
 
-    fn put_manifest(&self, sink: &LayoutSink<'_>, put: &PlannedManifest<'_>) -> Result<(), CommandError> {
-        let Some(digest) = put.reference.digest() else { return Ok(()) };
-        sink.put_child(digest, put.media_type, &put.bytes)?;
+    fn put_manifest(&self, sink: &LayoutSink<'_>, manifest: &PlannedManifest<'_>) -> Result<(), CommandError> {
+        let Some(digest) = manifest.reference.digest() else { return Ok(()) };
+        sink.put_child(digest, manifest.media_type, &manifest.bytes)?;
         self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
         Ok(())
     }
@@ -315,17 +316,17 @@ impl LayoutPush<'_> {
     fn put_referrer(
         &self,
         sink: &LayoutSink<'_>,
-        put: &PlannedManifest<'_>,
+        referrer: &PlannedManifest<'_>,
         state: &LayoutState,
     ) -> Result<(), CommandError> {
-        let digest = put.reference.digest().filter(|digest| !state.present.contains(*digest));
+        let digest = referrer.reference.digest().filter(|digest| !state.present.contains(*digest));
         let Some(digest) = digest else { return Ok(()) };
-        sink.put_referrer(&to_referrer(put, digest, &put.tag_names()))?;
+        sink.put_referrer(&to_referrer(referrer, digest, &referrer.tag_names()))?;
         self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
         Ok(())
     }
 }
 
-fn to_referrer<'p>(put: &'p PlannedManifest<'_>, digest: &'p Digest, tags: &'p [String]) -> Referrer<'p> {
-    Referrer { digest, media_type: put.media_type, bytes: &put.bytes, tags }
+fn to_referrer<'p>(referrer: &'p PlannedManifest<'_>, digest: &'p Digest, tags: &'p [String]) -> Referrer<'p> {
+    Referrer { digest, media_type: referrer.media_type, bytes: &referrer.bytes, tags }
 }

@@ -81,7 +81,7 @@ impl<'a> Push<'a> {
         let collector = self.collector();
         let Push { context, draft, options, plans, warnings } = self;
         let PushContext { registry, .. } = context;
-        let before = registry.requests();
+        let requests_before = registry.requests();
         announce_all(context, draft, &plans, options.dry_run);
         let referrers = collector.collect()?;
         let mut plans = plans;
@@ -99,14 +99,15 @@ impl<'a> Push<'a> {
             send(context, plan, remote, precondition.filter(|_| is_own), moved)
         };
         let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
-        // Last, so that it costs nothing if the push fails.
+        // Unsent referrers are searched last: a failed push does not need that request.
         let has = |referrer: &CollectedReferrer<'_>| referrer.origin.is_in(list.repository());
         let sent: Vec<&CollectedReferrer<'_>> = referrers.iter().filter(|referrer| !has(referrer)).collect();
         report_referrers(context, &collector, options, &sent, &mut published);
-        published.requests = registry.requests().saturating_sub(before);
-        let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
+        published.requests = registry.requests().saturating_sub(requests_before);
+        let send_warnings: Vec<String> =
+            published.repositories().flat_map(|outcome| outcome.warnings.clone()).collect();
         published.warnings = warnings;
-        published.warnings.extend(sent);
+        published.warnings.extend(send_warnings);
         published.warnings.extend(targets.each().filter_map(|target| target.remote.unchecked_warning(target.plan)));
         published.warnings.extend(overwritten);
         Ok(published)
@@ -130,10 +131,10 @@ pub(super) fn report_referrers(
     outcome.referrers = sent.map(|referrer| row(referrer)).collect();
     let reports_left_behind = options.dry_run || options.verbose;
     match if reports_left_behind { collector.left_behind() } else { Ok(Vec::new()) } {
-        Ok(left) => outcome.left_behind = left.iter().map(row).collect(),
+        Ok(unsent_referrers) => outcome.left_behind = unsent_referrers.iter().map(row).collect(),
         Err(error) => outcome.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
     }
-    outcome.left_behind.iter().for_each(|left| context.reporter.step(format_args!("not sent along: {left}")));
+    outcome.left_behind.iter().for_each(|referrer| context.reporter.step(format_args!("not sent along: {referrer}")));
 }
 
 /// Sends what the repositories lack by `send`, and reads it back on demand. In a dry run finds out what that would
@@ -166,10 +167,10 @@ pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &Push
         for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
             registry.announce(source, Access::Pull);
         }
-        let in_place = plan.children.iter().filter(|child| child.manifest.is_none()).count();
+        let children_in_target = plan.children.iter().filter(|child| child.manifest.is_none()).count();
         // If the tag probably serves the list already, the list and its children are read, and nothing is written.
         let is_list_expected = plan.is_list_expected(draft);
-        let reads = if is_list_expected { plan.children.len() } else { in_place } + plan.tags.len();
+        let reads = if is_list_expected { plan.children.len() } else { children_in_target } + plan.tags.len();
         let writes = if is_dry_run || is_list_expected { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: true });

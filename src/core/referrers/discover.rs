@@ -19,16 +19,16 @@ use crate::model::{manifest, referrers};
 use crate::sync::lock;
 
 /// How deep referrers of referrers are followed.
-pub(crate) const DEPTH_MAX: usize = 4;
+pub(crate) const REFERRER_DEPTH_MAX: usize = 4;
 /// How many referrers a search takes in all, and how many bytes of their manifests.
-pub(crate) const TOTAL_MAX: usize = 10_000;
-const BYTES_MAX: u64 = 96 << 20;
+pub(crate) const REFERRERS_TOTAL_MAX: usize = 10_000;
+const REFERRER_BYTES_MAX: u64 = 96 << 20;
 
 /// A manifest that refers to another one, with its bytes as they were served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FoundReferrer<P> {
+pub(crate) struct FoundReferrer<Origin> {
     /// Where it is.
-    pub(crate) origin: P,
+    pub(crate) origin: Origin,
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) bytes: Vec<u8>,
@@ -40,8 +40,8 @@ pub(crate) struct FoundReferrer<P> {
     pub(crate) tags: Vec<String>,
 }
 
-impl<P> FoundReferrer<P> {
-    fn new(origin: P, manifest: FetchedManifest, subject: Digest) -> FoundReferrer<P> {
+impl<Origin> FoundReferrer<Origin> {
+    fn new(origin: Origin, manifest: FetchedManifest, subject: Digest) -> FoundReferrer<Origin> {
         let FetchedManifest { media_type, bytes, digest } = manifest;
         let artifact_type = referrers::artifact_type(&bytes);
         FoundReferrer { origin, digest, media_type, bytes, artifact_type, subject, tags: Vec::new() }
@@ -55,9 +55,9 @@ impl<P> FoundReferrer<P> {
 
 /// A manifest whose referrers are searched for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Subject<P> {
+pub(crate) struct Subject<Origin> {
     /// Where it is. Its referrers are there as well.
-    pub(crate) origin: P,
+    pub(crate) origin: Origin,
     pub(crate) digest: Digest,
 }
 
@@ -74,8 +74,8 @@ pub(crate) struct ReferrerDiscovery<'a, S> {
 }
 
 /// Something that refers to `subject`.
-struct ListedReferrer<P> {
-    subject: Subject<P>,
+struct ListedReferrer<Origin> {
+    subject: Subject<Origin>,
     digest: Digest,
     /// The artifact type that the list states; empty if it states none.
     artifact_type: String,
@@ -84,11 +84,11 @@ struct ListedReferrer<P> {
 }
 
 /// A query to the registry.
-enum ReferrerQuery<'q, P> {
+enum ReferrerQuery<'q, Origin> {
     /// What the API, or the referrers tag, lists for this manifest.
-    Referrers(&'q Subject<P>),
+    Referrers(&'q Subject<Origin>),
     /// What a tag of cosign serves.
-    Cosign(&'q Subject<P>, &'static str),
+    Cosign(&'q Subject<Origin>, &'static str),
 }
 
 impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
@@ -102,13 +102,14 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         ReferrerDiscovery { origins, jobs, policy, types, without_api: Mutex::default() }
     }
 
-    /// The referrers of these manifests, those of the referrers too, each once; an index after what it names.
+    /// Finds the referrers of these manifests, and recursively their referrers. Each is returned once, an index after
+    /// its children.
     ///
     /// First the referrers of one manifest in each registry are requested, which shows whether the registry has the
-    /// API. All others are requested in one wave, with a HEAD of each of cosign's three tags.
+    /// API. All others are requested in one batch, with a HEAD of each of cosign's three tags.
     ///
     /// # Errors
-    /// A failed request; more than [`REFERRERS_MAX`] referrers of one manifest, or more than [`DEPTH_MAX`] levels.
+    /// A failed request; more than [`REFERRERS_MAX`] referrers of a manifest, or [`REFERRER_DEPTH_MAX`] levels.
     pub(crate) fn find(&self, subjects: &[Subject<S::Origin>]) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
         let mut seen: BTreeSet<Subject<S::Origin>> = BTreeSet::new();
         let new = |subject: &&Subject<S::Origin>| seen.insert((*subject).clone());
@@ -118,14 +119,14 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         if self.policy == ReferrersPolicy::Drop {
             return Ok(found);
         }
-        for depth in 0..=DEPTH_MAX {
+        for depth in 0..=REFERRER_DEPTH_MAX {
             let listed = self.list(&level, depth == 0)?;
             if listed.is_empty() {
                 return Ok(found);
             }
-            if depth == DEPTH_MAX {
+            if depth == REFERRER_DEPTH_MAX {
                 let subject = level.first().map(|subject| subject.digest.to_string()).unwrap_or_default();
-                return Err(refused(subject, format!("they are more than {DEPTH_MAX} levels deep")));
+                return Err(unusable(subject, format!("they are more than {REFERRER_DEPTH_MAX} levels deep")));
             }
             level = self.fetch_new(listed, &mut seen, &mut found, &mut totals)?;
         }
@@ -162,8 +163,8 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         let others: Vec<ReferrerQuery<'_, _>> =
             others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
-        for wave in [first, others] {
-            let found = CommandError::collect_parallel(self.jobs, &wave, |query| self.send(query))?;
+        for batch in [first, others] {
+            let found = CommandError::collect_parallel(self.jobs, &batch, |query| self.send(query))?;
             listed.extend(found.into_iter().flatten().filter(|listed| self.may_be_selected(listed)));
         }
         Ok(listed)
@@ -197,14 +198,14 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             without_api().insert(server.to_owned());
         }
         let tag = ManifestName::Tag(referrers::tag(digest));
-        let Some(served) = self.origins.manifest(origin, &tag)? else { return Ok(Vec::new()) };
+        let Some(fetched) = self.origins.manifest(origin, &tag)? else { return Ok(Vec::new()) };
         // A tag of this name that serves something else is no list of referrers.
-        if !ManifestKind::is_list(&served.media_type) {
+        if !ManifestKind::is_list(&fetched.media_type) {
             return Ok(Vec::new());
         }
-        let listed = served.decode_index(&self.origins.display_name(origin, &tag))?.manifests;
+        let listed = fetched.decode_index(&self.origins.display_name(origin, &tag))?.manifests;
         if listed.len() > REFERRERS_MAX {
-            return Err(refused(digest, too_many()));
+            return Err(unusable(digest, too_many()));
         }
         Ok(listed)
     }
@@ -279,7 +280,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             let name = self.origins.display_name(origin, &ManifestName::Digest(referrer.digest.clone()));
             let children = Index::decode(&referrer.bytes).map_err(CommandError::invalid_document(&name))?.manifests;
             if children.len() > REFERRERS_MAX {
-                return Err(refused(name, too_many()));
+                return Err(unusable(name, too_many()));
             }
             for child in children {
                 let child = Subject { origin: origin.clone(), digest: child.digest };
@@ -288,12 +289,12 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
                 }
                 totals.count(&referrer.digest)?;
                 let Some(manifest) = self.fetch(&child)? else {
-                    return Err(refused(name, format!("{} is not there", child.digest)));
+                    return Err(unusable(name, format!("{} is not there", child.digest)));
                 };
                 totals.add_bytes(&child.digest, &manifest.bytes)?;
                 let child = FoundReferrer::new(origin.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
-                    return Err(refused(name, "it has an index in an index".to_owned()));
+                    return Err(unusable(name, "it has an index in an index".to_owned()));
                 }
                 found.push(child);
             }
@@ -305,9 +306,11 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     fn fetch(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Option<FetchedManifest>, CommandError> {
         let name = ManifestName::Digest(digest.clone());
         let Some(mut fetched) = self.origins.manifest(origin, &name)? else { return Ok(None) };
-        let served =
+        let invalid_document =
             |source| CommandError::InvalidDocument { reference: self.origins.display_name(origin, &name), source };
-        if let Some(found) = manifest::effective_media_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
+        if let Some(found) =
+            manifest::effective_media_type(&fetched.media_type, &fetched.bytes).map_err(invalid_document)?
+        {
             found.clone_into(&mut fetched.media_type);
         }
         Ok(Some(fetched))
@@ -324,24 +327,24 @@ struct SearchTotals {
 impl SearchTotals {
     fn count(&mut self, subject: &Digest) -> Result<(), CommandError> {
         self.referrers += 1;
-        if self.referrers <= TOTAL_MAX {
+        if self.referrers <= REFERRERS_TOTAL_MAX {
             return Ok(());
         }
-        Err(refused(subject, format!("there are more than {TOTAL_MAX} in all")))
+        Err(unusable(subject, format!("there are more than {REFERRERS_TOTAL_MAX} in all")))
     }
 
     /// Counts a manifest that is kept.
     fn add_bytes(&self, subject: &Digest, bytes: &[u8]) -> Result<(), CommandError> {
         let more = bytes.len() as u64;
-        if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= BYTES_MAX {
+        if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= REFERRER_BYTES_MAX {
             return Ok(());
         }
-        Err(refused(subject, format!("they have more than {BYTES_MAX} bytes in all")))
+        Err(unusable(subject, format!("they have more than {REFERRER_BYTES_MAX} bytes in all")))
     }
 }
 
-fn refused(subject: impl ToString, reason: String) -> CommandError {
-    CommandError::RefusedReferrers { subject: subject.to_string(), reason }
+fn unusable(subject: impl ToString, reason: String) -> CommandError {
+    CommandError::UnusableReferrers { subject: subject.to_string(), reason }
 }
 
 fn too_many() -> String {

@@ -17,19 +17,19 @@ pub(crate) struct ReferrerOutcome {
     pub(crate) artifact_type: String,
     /// The digest of its subject.
     pub(crate) subject: String,
-    /// The repository or the layout that has it; only of a push, whose images may come from several.
+    /// The repository or the layout that has it. Set only for a push, whose images may come from several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<String>,
     /// Cosign's tags for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<String>,
-    /// Whether it was sent, or would be; only of a copy.
+    /// Whether it was sent, or would be. Set only for a copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sent: Option<bool>,
 }
 
 impl ReferrerOutcome {
-    pub(crate) fn from_found<P>(found: &FoundReferrer<P>) -> ReferrerOutcome {
+    pub(crate) fn from_found<Origin>(found: &FoundReferrer<Origin>) -> ReferrerOutcome {
         ReferrerOutcome {
             digest: found.digest.to_string(),
             artifact_type: found.artifact_type.clone(),

@@ -25,9 +25,9 @@ fn keep_user_changes(old: &Entry, original: Option<&Descriptor>, mut new: Entry)
         }
     }
     let empty = Platform::default();
-    let of = |descriptor: &Descriptor| descriptor.platform.clone().unwrap_or_else(|| empty.clone());
-    let (old_platform, first) = (of(&old.descriptor), original.map(of));
-    let (first, mut new_platform) = (first.as_ref(), of(&new.descriptor));
+    let platform_of = |descriptor: &Descriptor| descriptor.platform.clone().unwrap_or_else(|| empty.clone());
+    let (old_platform, first) = (platform_of(&old.descriptor), original.map(platform_of));
+    let (first, mut new_platform) = (first.as_ref(), platform_of(&new.descriptor));
     keep_change(&old_platform.os, first.map(|first| &first.os), &mut new_platform.os);
     keep_change(&old_platform.architecture, first.map(|first| &first.architecture), &mut new_platform.architecture);
     keep_change(&old_platform.variant, first.map(|first| &first.variant), &mut new_platform.variant);
@@ -68,27 +68,27 @@ pub(crate) fn merge(
         draft.set_order([]);
     }
     let previous_entries = previous_entries(&before, &source.reference, previous);
-    let moved = source_change(&previous_entries, source);
+    let change = source_change(&previous_entries, source);
     let mut matched = BTreeSet::new();
     for (new, old) in source.entries.iter().zip(match_entries(&previous_entries, &source.entries, previous)) {
         matched.extend(old.map(|old| &old.reference));
         match old {
-            Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
+            Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && change.is_none() => {}
             Some(old) => {
                 replace(draft, old, keep_user_changes(old, previous.previous_descriptor(old), new.clone()));
-                if moved.is_some() {
-                    record_derived_platform(draft, source, new);
+                if change.is_some() {
+                    record_config_platform(draft, source, new);
                 }
             }
             None => {
                 add_entry(draft, new);
-                record_derived_platform(draft, source, new);
+                record_config_platform(draft, source, new);
             }
         }
     }
     draft
         .opaque_descriptors
-        .retain(|opaque| moved.as_ref().is_none_or(|moved| opaque.source.digest() != Some(&moved.old)));
+        .retain(|opaque| change.as_ref().is_none_or(|change| opaque.source.digest() != Some(&change.old)));
     for opaque in &source.opaque_descriptors {
         if !draft.opaque_descriptors.iter().any(|known| known.descriptor.digest == opaque.descriptor.digest) {
             draft.opaque_descriptors.push(opaque.clone());
@@ -104,37 +104,37 @@ pub(crate) fn merge(
                 true
             }
             // Its image did not change and has new attestations, or its image is gone.
-            Some(digest) => moved.is_some() && (serves(digest.clone()) || !draft.contains_digest(&digest)),
-            None => moved.is_some() && is_selected(filter, old),
+            Some(digest) => change.is_some() && (serves(digest.clone()) || !draft.contains_digest(&digest)),
+            None => change.is_some() && is_selected(filter, old),
         };
         if is_obsolete {
             draft.remove_with_dependents(old);
         }
     }
-    if let Some(old) = moved.as_ref().and_then(|moved| previous.index(&moved.old)) {
+    if let Some(old) = change.as_ref().and_then(|change| previous.index(&change.old)) {
         let is_only_source = previous_entries.len() == before.entries().count();
         follow_index_members(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_only_source);
     }
-    if let Some(moved) = &moved
-        && draft.source.as_ref().is_some_and(|known| known.digest == moved.old)
+    if let Some(change) = &change
+        && draft.source.as_ref().is_some_and(|known| known.digest == change.old)
     {
         draft.source.clone_from(&source.source_index);
         list_order::follow_index_order(draft, source);
     }
-    moved
+    change
 }
 
 /// Records that the platform of a new entry does not come from the index.
-fn record_derived_platform(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
+fn record_config_platform(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
     let key = EntryKey::from_image(&new.reference);
-    match source.derived_platforms.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
+    match source.config_platforms.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
         Some(platform) => drop(draft.config_platforms.insert(key, platform.clone())),
         None => drop(draft.config_platforms.remove(&key)),
     }
 }
 
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
-    let matches = |platform: &Platform| filter.platforms.iter().any(|pick| platform.matches(&pick.parsed));
+    let matches = |platform: &Platform| filter.platforms.iter().any(|requested| platform.matches(&requested.parsed));
     filter.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }
 
@@ -209,8 +209,8 @@ fn replace(draft: &mut Draft, old: &Entry, new: Entry) {
     let is_other_image = *digest != new.descriptor.digest;
     draft.replace(&old.reference, new);
     if is_other_image && !draft.contains_digest(digest) {
-        for belonging in draft.dependents(digest) {
-            draft.remove(&belonging);
+        for dependent in draft.dependents(digest) {
+            draft.remove(&dependent);
         }
     }
 }

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::core::error::CommandError;
-use crate::core::filters::{ImageName, SourceFilter};
+use crate::core::filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::resolve::fetch;
 use crate::core::resolve::list_order;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, Resolver, SourceRequest};
-use crate::core::resolve::spec_entry::{has_attestations, pick, select_entries};
+use crate::core::resolve::spec_entry::{has_attestations, requested_platform, select_entries};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -28,7 +28,7 @@ use crate::sanitize;
 /// The sources of several specs, each once.
 #[derive(Default)]
 pub(crate) struct SpecSources {
-    images: Vec<ImageName>,
+    images: Vec<LocationResult>,
     /// The filter of each source.
     filters: Vec<SourceFilter>,
     positions: BTreeMap<Location, usize>,
@@ -42,7 +42,7 @@ pub(crate) struct ListParts {
     /// The entries, in order.
     entries: Vec<Entry>,
     /// The index that the list is built from, if that is its only source.
-    base: Option<ResolvedSource>,
+    sole_source: Option<ResolvedSource>,
     /// The order of that index, if the list has all of it.
     whole_order: Option<Vec<EntryKey>>,
     /// Descriptors of whole indexes that name neither an image nor an index.
@@ -66,11 +66,11 @@ impl SpecSources {
     }
 
     fn add(&mut self, entry: &SpecEntry, attestations: Attestations, attestation_referrers: bool) {
-        let pick = pick(entry);
+        let requested = requested_platform(entry);
         let position = *self.positions.entry(entry.image.clone()).or_insert(self.images.len());
         if let Some(known) = self.filters.get_mut(position) {
-            match pick {
-                Some(pick) if !known.platforms.is_empty() => known.platforms.push(pick),
+            match requested {
+                Some(requested) if !known.platforms.is_empty() => known.platforms.push(requested),
                 _ => known.platforms.clear(),
             }
             if attestations == Attestations::Keep {
@@ -80,7 +80,7 @@ impl SpecSources {
             return;
         }
         self.images.push(Ok(entry.image.clone()));
-        let platforms = pick.into_iter().collect();
+        let platforms = requested.into_iter().collect();
         self.filters.push(SourceFilter { platforms, attestations, attestation_referrers });
     }
 
@@ -113,12 +113,12 @@ impl ResolvedSources {
 
     /// The missing children of all indexes, one for each error.
     pub(crate) fn missing_children(&self) -> impl Iterator<Item = MissingChild> {
-        let of = |source: &ResolvedSource| {
+        let errors_of = |source: &ResolvedSource| {
             let list = source.location.clone();
             let missing = source.missing.clone().into_iter();
             missing.map(move |child| MissingChild::new(&list, &[child], NamedBy::Published))
         };
-        self.0.values().flatten().flat_map(of)
+        self.0.values().flatten().flat_map(errors_of)
     }
 
     /// The parts of a spec's list.
@@ -147,14 +147,15 @@ impl ResolvedSources {
             return Err(CommandError::NoImageAvailable(target.unwrap_or_default()));
         }
         let entries = merge_entries(entries);
-        let mut base = self.base(spec).cloned();
-        let whole_order = base.as_ref().and_then(|base| list_order::whole_order(base, &entries));
+        let mut sole_source = self.sole_source(spec).cloned();
+        let whole_order = sole_source.as_ref().and_then(|source| list_order::whole_order(source, &entries));
         let opaque_descriptors = self.opaque_descriptors(spec, whole_order.is_some());
         let used: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let used: Vec<&ResolvedSource> = used.into_iter().filter_map(|image| self.get(image)).collect();
         warnings.extend(used.iter().flat_map(|source| source.omissions.clone()));
         if spec.list_format == Some(ListFormat::Docker)
-            && let Some(ResolvedSource { index: Some(index), .. }) = base.take_if(|base| has_oci_only_members(base))
+            && let Some(ResolvedSource { index: Some(index), .. }) =
+                sole_source.take_if(|source| has_oci_only_members(source))
         {
             let names: Vec<String> = index.annotations.keys().map(|name| sanitize::word(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
@@ -171,13 +172,13 @@ impl ResolvedSources {
         let nested = nested.collect();
         let layouts = self.0.values().flatten().filter(|source| source.location.layout().is_some());
         let in_layouts = layouts.map(|source| source.reference.with_digest(&source.digest)).collect();
-        Ok(ListParts { entries, base, whole_order, opaque_descriptors, nested, in_layouts, warnings })
+        Ok(ListParts { entries, sole_source, whole_order, opaque_descriptors, nested, in_layouts, warnings })
     }
 
     /// Opaque descriptors of the indexes that the spec uses without selecting a platform.
     fn opaque_descriptors(&self, spec: &Spec, is_whole: bool) -> Vec<OpaqueDescriptor> {
         let mut opaque: Vec<OpaqueDescriptor> = Vec::new();
-        for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
+        for entry in spec.manifests.iter().filter(|entry| is_whole || requested_platform(entry).is_none()) {
             let descriptors = self.get(&entry.image).into_iter().flat_map(|source| &source.opaque_descriptors);
             for descriptor in descriptors {
                 if !opaque.iter().any(|other| other.descriptor.digest == descriptor.descriptor.digest) {
@@ -189,7 +190,7 @@ impl ResolvedSources {
     }
 
     /// The index, if the list is built from it alone: its own members are taken over.
-    fn base(&self, spec: &Spec) -> Option<&ResolvedSource> {
+    fn sole_source(&self, spec: &Spec) -> Option<&ResolvedSource> {
         let first = spec.manifests.first()?;
         let is_only_source = spec.manifests.iter().all(|entry| entry.image == first.image);
         self.get(&first.image).filter(|source| is_only_source && source.index.is_some() && spec.source.is_none())
@@ -200,7 +201,7 @@ impl ListParts {
     /// The draft to publish as `target`. `source` is the index that the spec names as its source.
     pub(crate) fn draft(&self, spec: &Spec, target: &Reference, source: Option<&ResolvedSource>) -> Draft {
         let mut draft = Draft::new(target.clone());
-        if let Some(ResolvedSource { index: Some(index), source_index, .. }) = &self.base {
+        if let Some(ResolvedSource { index: Some(index), source_index, .. }) = &self.sole_source {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);
@@ -210,11 +211,11 @@ impl ListParts {
         if let Some(artifact_type) = &spec.artifact_type {
             draft.artifact_type.clone_from(artifact_type);
         }
-        let derived = self.base.as_ref().map(|base| &base.derived_platforms);
+        let config_platforms = self.sole_source.as_ref().map(|sole_source| &sole_source.config_platforms);
         let mut keys = BTreeMap::new();
         for (position, entry) in self.entries.iter().enumerate() {
             let key = position_key(position);
-            if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
+            if let Some(platform) = config_platforms.and_then(|known| known.get(&entry.reference)) {
                 draft.config_platforms.insert(key.clone(), platform.clone());
             }
             keys.insert(EntryKey::from_image(&entry.reference), key.clone());
@@ -339,11 +340,11 @@ fn merge_entries(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Whether an OCI index has own members that a Docker manifest list cannot hold.
-fn has_oci_only_members(base: &ResolvedSource) -> bool {
+fn has_oci_only_members(source: &ResolvedSource) -> bool {
     let is_docker =
-        base.source_index.as_ref().is_some_and(|source_index| source_index.media_type == media_type::DOCKER_LIST);
+        source.source_index.as_ref().is_some_and(|source_index| source_index.media_type == media_type::DOCKER_LIST);
     let has_own_members = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
-    !is_docker && base.index.as_ref().is_some_and(has_own_members)
+    !is_docker && source.index.as_ref().is_some_and(has_own_members)
 }
 
 /// Whether attestations are kept. A Docker manifest list cannot mark them, so they are dropped there unless the spec

@@ -29,9 +29,9 @@ pub(super) fn add(
     images: &mut [(&mut ResolvedSource, &ImageSource<'_>)],
 ) -> Result<(), CommandError> {
     let types = [referrers::BUILDKIT_ATTESTATION.to_owned()];
-    let of = |source: &ResolvedSource, origin| Subject { origin, digest: source.digest.clone() };
+    let subject_of = |source: &ResolvedSource, origin| Subject { origin, digest: source.digest.clone() };
     let subjects: Vec<Subject<ContentOrigin<'_>>> =
-        images.iter().map(|(source, image_source)| of(source, image_source.origin())).collect();
+        images.iter().map(|(source, image_source)| subject_of(source, image_source.origin())).collect();
     let discovery = ReferrerDiscovery::new(&access, access.registry.jobs(), ReferrersPolicy::All, &types);
     let mut by_subject: BTreeMap<Digest, Vec<FoundReferrer<ContentOrigin<'_>>>> = BTreeMap::new();
     for attestation in discovery.find_direct(&subjects)? {

@@ -1,4 +1,4 @@
-//! Fetches the children of the sources' indexes: those of all indexes in one wave, then those of the nested indexes.
+//! Fetches the children of the sources' indexes: those of all indexes in one batch, then those of the nested indexes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -8,7 +8,7 @@ use crate::core::index_walk;
 use crate::core::limits::{DEPTH_MAX, IndexBudget};
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::resolved_source::{
-    FetchEvent, PlacedSource, SourceRequest, into_source_index, platform_of, reusable_entry,
+    FetchEvent, SourceRequest, SourceWithOrigin, into_source_index, platform_of, reusable_entry,
 };
 use crate::core::resolve::selection::{self, SelectedChild};
 use crate::model::index::Index;
@@ -21,7 +21,7 @@ use crate::reference::Reference;
 pub(super) struct ChildFetcher<'a> {
     pub(super) jobs: NonZeroUsize,
     /// The draft whose entries need not be fetched again.
-    pub(super) before: Option<&'a Draft>,
+    pub(super) existing: Option<&'a Draft>,
     pub(super) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
     pub(super) platforms: &'a ConfigPlatforms,
     /// The requests, in the order of the sources.
@@ -45,7 +45,7 @@ impl ChildFetcher<'_> {
     ///
     /// # Errors
     /// Failed requests, invalid content, and exceeded limits.
-    pub(super) fn fetch_all(&self, sources: &mut [Option<PlacedSource<'_>>]) -> Result<(), CommandError> {
+    pub(super) fn fetch_all(&self, sources: &mut [Option<SourceWithOrigin<'_>>]) -> Result<(), CommandError> {
         let mut first = Vec::new();
         for (number, source) in sources.iter().enumerate() {
             if let Some((source, _)) = source
@@ -74,13 +74,13 @@ impl ChildFetcher<'_> {
     /// Fetches these children. Returns the children of those that are indexes.
     fn fetch_level(
         &self,
-        sources: &mut [Option<PlacedSource<'_>>],
+        sources: &mut [Option<SourceWithOrigin<'_>>],
         children: &[SelectedChild],
         budget: &IndexBudget,
     ) -> Result<Vec<SelectedChild>, CommandError> {
         let progress = self.progress;
         progress(FetchEvent::Queued(children.len()));
-        let parents: &[Option<PlacedSource<'_>>] = sources;
+        let parents: &[Option<SourceWithOrigin<'_>>] = sources;
         let fetched = CommandError::collect_parallel(self.jobs, children, |child| match parents.get(child.source) {
             Some(Some(source)) => {
                 let fetched = self.fetch(child, source, budget);
@@ -96,9 +96,9 @@ impl ChildFetcher<'_> {
         for (child, fetched) in children.iter().zip(fetched) {
             let Some(Some((source, _))) = sources.get_mut(child.source) else { continue };
             match fetched {
-                ResolvedChild::Entries(entries, derived) => {
+                ResolvedChild::Entries(entries, config_platforms) => {
                     source.entries.extend(entries);
-                    source.derived_platforms.extend(derived);
+                    source.config_platforms.extend(config_platforms);
                 }
                 ResolvedChild::Missing => source.missing.push(child.descriptor.clone()),
                 ResolvedChild::Index(index, nested) => {
@@ -118,13 +118,13 @@ impl ChildFetcher<'_> {
     fn fetch(
         &self,
         child: &SelectedChild,
-        (resolved, list): &PlacedSource<'_>,
+        (resolved, list): &SourceWithOrigin<'_>,
         budget: &IndexBudget,
     ) -> Result<ResolvedChild, CommandError> {
         let child_source = list.at_digest(&child.descriptor.digest);
         let source = &resolved.reference.with_digest(&resolved.digest);
-        let served = CommandError::invalid_document(&child_source);
-        let reused = reusable_entry(self.before, &child.reference);
+        let invalid_document = CommandError::invalid_document(&child_source);
+        let reused = reusable_entry(self.existing, &child.reference);
         let (image_format, bytes) = match reused.and_then(|entry| entry.image_format().zip(entry.verified_bytes().ok()))
         {
             Some((image_format, bytes)) => (image_format, bytes.into_owned()),
@@ -132,13 +132,13 @@ impl ChildFetcher<'_> {
                 FetchedContent::Image(image_format, fetched) => (image_format, fetched.bytes),
                 FetchedContent::List(fetched) => {
                     budget.add_bytes(list, &fetched.bytes, 1)?;
-                    let index = Index::decode(&fetched.bytes).map_err(served)?;
+                    let index = Index::decode(&fetched.bytes).map_err(invalid_document)?;
                     return Ok(ResolvedChild::Index(Box::new(index), into_source_index(fetched)));
                 }
             },
         };
         budget.add_bytes(list, &bytes, child.count())?;
-        let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
+        let (mut entries, mut config_platforms) = (Vec::new(), BTreeMap::new());
         for (reference, listed) in child.descriptors(source) {
             let mut descriptor = listed.clone();
             if descriptor.media_type.is_empty() {
@@ -146,14 +146,14 @@ impl ChildFetcher<'_> {
             }
             if !descriptor.has_platform() {
                 let platform = self.platforms.read(&child_source, &bytes)?;
-                derived.insert(reference.clone(), platform.clone());
+                config_platforms.insert(reference.clone(), platform.clone());
                 descriptor.platform = Some(platform);
             }
             entries.push(
                 Entry::child_of_list(reference, image_format, bytes.clone(), descriptor, source.clone())
-                    .map_err(served)?,
+                    .map_err(invalid_document)?,
             );
         }
-        Ok(ResolvedChild::Entries(entries, derived))
+        Ok(ResolvedChild::Entries(entries, config_platforms))
     }
 }

@@ -11,8 +11,8 @@ pub(crate) fn names_in_draft(draft: &Draft, new: &Entry) -> Vec<Reference> {
     }
 }
 
-/// The entries that stand for a descriptor of an index under other names: those with the same description, or for the
-/// image's first descriptor any entry of the image, because users may describe it differently.
+/// The entries of the same image under other names. If some have the same platform and annotations, or if the index
+/// lists the image again, only those with the same platform and annotations.
 pub(crate) fn equivalent_entries<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     let is_same_description = |entry: &&Entry| {
         let (descriptor, new_descriptor) = (&entry.descriptor, &new.descriptor);

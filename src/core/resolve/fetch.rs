@@ -20,7 +20,7 @@ use crate::sync::lock;
 
 /// The largest configuration that is read, in bytes. Docker's engine has the same limit for manifests; real
 /// configurations have a few kilobytes.
-pub(crate) const CONFIG_CAP: u64 = 4 << 20;
+pub(crate) const CONFIG_MAX: u64 = 4 << 20;
 
 impl FetchedManifest {
     /// The manifest as an index. `name` is its name in an error.
@@ -42,7 +42,7 @@ pub(crate) enum FetchedContent {
 
 /// Fetches a manifest; in a registry with one request.
 pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, CommandError> {
-    let mut fetched = image.manifest().map_err(|error| not_served(image, error))?;
+    let mut fetched = image.manifest().map_err(|error| fetch_error(image, error))?;
     let served_type = manifest::effective_media_type(&fetched.media_type, &fetched.bytes)
         .map_err(CommandError::invalid_document(&image))?;
     if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
@@ -65,7 +65,7 @@ pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<F
         MissingChild { source, ..missing }.into()
     };
     manifest(&list.at_digest(&descriptor.digest)).map_err(|error| match error {
-        CommandError::NotServed { source, .. } => missing(Some(*source)),
+        CommandError::NoSuchManifest { source, .. } => missing(Some(*source)),
         error if is_missing(&error) => missing(None),
         error => error,
     })
@@ -74,7 +74,7 @@ pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<F
 /// Whether the only failure is that the manifest is not in its registry or layout.
 pub(crate) fn is_missing(error: &CommandError) -> bool {
     match error {
-        CommandError::NotServed { .. } => true,
+        CommandError::NoSuchManifest { .. } => true,
         CommandError::Layout(error) => {
             matches!(**error, LayoutError::NoSuchName { .. } | LayoutError::NoBlob { .. })
         }
@@ -91,8 +91,8 @@ pub(crate) struct ConfigPlatforms {
 impl ConfigPlatforms {
     /// The platform of the image with this manifest.
     pub(crate) fn read(&self, image: &ImageSource<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
-        let served = CommandError::invalid_document(&image);
-        let config = manifest::config(manifest).map_err(served)?;
+        let invalid_document = CommandError::invalid_document(&image);
+        let config = manifest::config(manifest).map_err(invalid_document)?;
         let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
         // A second thread that needs the same configuration waits here for the first.
         let mut slot = lock(&slot);
@@ -101,15 +101,15 @@ impl ConfigPlatforms {
         }
         // The configuration of an artifact, for example a Helm chart, need not name a platform.
         let is_image = media_type::is_image_config(&config.media_type);
-        if !is_image && config.size > CONFIG_CAP {
+        if !is_image && config.size > CONFIG_MAX {
             return Ok(Platform::default());
         }
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = image.content(|content| content.small_blob(&config, CONFIG_CAP))?;
+        let bytes = image.content(|content| content.small_blob(&config, CONFIG_MAX))?;
         let value = json::parse(&bytes).map_err(DocumentError::from);
         let platform = match value.and_then(|value| descriptor::decode_config_platform(&value)) {
             Err(_) if !is_image => Platform::default(),
-            found => found.map_err(served)?,
+            found => found.map_err(invalid_document)?,
         };
         *slot = Some(platform.clone());
         Ok(platform)
@@ -117,14 +117,14 @@ impl ConfigPlatforms {
 }
 
 /// Docker's line if the registry does not have it; our own message for any other failure.
-fn not_served(image: &ImageSource<'_>, error: ContentError) -> CommandError {
+fn fetch_error(image: &ImageSource<'_>, error: ContentError) -> CommandError {
     let (reference, error) = match (image, error) {
         (ImageSource::Registry { reference, .. }, ContentError::Registry(error)) => (reference, error),
         (_, error) => return error.into(),
     };
     match error.kind {
         net::RegistryErrorKind::NotFound => {
-            CommandError::NotServed { reference: reference.to_string(), source: Box::new(error) }
+            CommandError::NoSuchManifest { reference: reference.to_string(), source: Box::new(error) }
         }
         net::RegistryErrorKind::Verification => match reference.digest() {
             Some(digest) => CommandError::DigestMismatch {

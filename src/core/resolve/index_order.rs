@@ -1,5 +1,5 @@
-//! Carries over the order of an index, and its descriptors that name neither an image nor an index. Those are published
-//! unchanged (image-spec, "OCI Image Index": implementations must ignore unknown media types).
+//! Gives a source the order of its index, and adds the descriptors that name neither an image nor an index. Those are
+//! published unchanged (image-spec, "OCI Image Index": implementations must ignore unknown media types).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,16 +18,16 @@ use crate::model::source::OpaqueDescriptor;
 use crate::model::{Entry, EntryKey};
 use crate::sanitize;
 
-/// Puts the entries of a source into the order of its index, and adds the opaque descriptors. `is_sent`: their content
-/// must be sent to another repository than that of `index_source`.
+/// Puts the entries of a source into the order of its index, and adds the opaque descriptors. `must_be_sent`: their
+/// content must be sent to another repository than that of `index_source`.
 ///
 /// # Errors
 /// Errors of the registry or the layout.
-pub(crate) fn carry_over_index(
+pub(crate) fn apply_index_order(
     index_source: &ImageSource<'_>,
     source: &mut ResolvedSource,
     filter: &SourceFilter,
-    is_sent: bool,
+    must_be_sent: bool,
 ) -> Result<(), CommandError> {
     let Some(source_index) = &source.source_index else { return Ok(()) };
     let nested = |digest: &Digest| {
@@ -56,10 +56,10 @@ pub(crate) fn carry_over_index(
         {
             continue;
         }
-        let raw = match if is_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
+        let raw = match if must_be_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
             Ok(raw) => raw,
             Err(reason) => {
-                let (name, media_type) = (shown(source), sanitize::word(&descriptor.media_type));
+                let (name, media_type) = (display_name(source), sanitize::word(&descriptor.media_type));
                 let digest = &descriptor.digest;
                 source
                     .omissions
@@ -68,7 +68,7 @@ pub(crate) fn carry_over_index(
             }
         };
         let opaque = OpaqueDescriptor::new(json, index_name.clone(), raw)
-            .map_err(|error| CommandError::InvalidDocument { reference: shown(source), source: error })?;
+            .map_err(|error| CommandError::InvalidDocument { reference: display_name(source), source: error })?;
         source.order.push(opaque.key());
         source.opaque_descriptors.push(opaque);
     }
@@ -80,7 +80,7 @@ pub(crate) fn carry_over_index(
 }
 
 /// The index in messages: with its digest in a registry, where a tag may move.
-fn shown(source: &ResolvedSource) -> String {
+fn display_name(source: &ResolvedSource) -> String {
     match &source.location {
         Location::Registry(reference) => reference.with_digest(&source.digest).to_string(),
         layout @ Location::Layout(_) => layout.to_string(),
@@ -92,10 +92,10 @@ fn fetch_content(
     index_source: &ImageSource<'_>,
     descriptor: &Descriptor,
 ) -> Result<Result<Vec<u8>, String>, CommandError> {
-    let owner = if index_source.is_layout() { "layout" } else { "registry" };
+    let source_kind = if index_source.is_layout() { "layout" } else { "registry" };
     let fetched = match index_source.at_digest(&descriptor.digest).manifest() {
         Ok(fetched) => fetched,
-        Err(error) if error.is_missing() => return Ok(Err(format!("the {owner} has no such manifest"))),
+        Err(error) if error.is_missing() => return Ok(Err(format!("the {source_kind} has no such manifest"))),
         Err(error) => return Err(error.into()),
     };
     let Ok(blobs) = manifest_blobs::blobs(&fetched.bytes) else {
@@ -104,7 +104,7 @@ fn fetch_content(
     for blob in blobs {
         let named = Blob { digest: &blob.digest, size: Some(blob.size) };
         if !index_source.content(|content| content.serves_blob(&named))? {
-            return Ok(Err(format!("the {owner} has no blob {}", blob.digest)));
+            return Ok(Err(format!("the {source_kind} has no blob {}", blob.digest)));
         }
     }
     Ok(Ok(fetched.bytes))

@@ -43,10 +43,10 @@ pub(crate) fn follow_index_order(draft: &mut Draft, source: &ResolvedSource) {
 }
 
 /// The order of an index, if these entries are all of it.
-pub(crate) fn whole_order(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
+pub(crate) fn whole_order(source: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
     let used: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
-    let is_whole = base.is_complete
-        && base.entries.len() == used.len()
-        && base.entries.iter().all(|entry| used.contains(&entry.reference));
-    is_whole.then(|| base.order.clone())
+    let is_whole = source.is_complete
+        && source.entries.len() == used.len()
+        && source.entries.iter().all(|entry| used.contains(&entry.reference));
+    is_whole.then(|| source.order.clone())
 }

@@ -45,8 +45,8 @@ impl DraftSources<'_> {
     fn empty(&self, list: &Reference) -> Draft {
         let mut draft = Draft::new(list.clone());
         let replaced = self.sources.iter().find(|source| source.reference == *list);
-        let sole = self.sources.first().filter(|_| self.sources.len() == 1);
-        if let Some(ResolvedSource { index: Some(index), source_index, .. }) = sole.or(replaced) {
+        let sole_source = self.sources.first().filter(|_| self.sources.len() == 1);
+        if let Some(ResolvedSource { index: Some(index), source_index, .. }) = sole_source.or(replaced) {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);
@@ -67,10 +67,10 @@ pub(crate) fn of_published(
 ) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
     let access = ContentAccess { registry, layouts: &Layouts::default() };
-    let (filter, before, concurrent_task) = (&filter, None, None);
-    let resolver = Resolver { access, filter, before, targets, concurrent_task, progress };
+    let (filter, existing, concurrent_task) = (&filter, None, None);
+    let resolver = Resolver { access, filter, existing, targets, concurrent_task, progress };
     let sources = resolver.resolve(&[&Ok(list.clone().into())], &[]).map_err(|error| match error {
-        CommandError::NotServed { source, .. } => {
+        CommandError::NoSuchManifest { source, .. } => {
             let may_be_hidden = !registry.may_have_login(list.repository());
             CommandError::NoSuchList { list: list.to_string(), may_be_hidden, source }
         }

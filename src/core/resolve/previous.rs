@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::filters::ImageName;
+use crate::core::filters::LocationResult;
 use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::resolved_source::ResolvedSource;
@@ -70,18 +70,18 @@ impl PreviousDescriptors {
         let mut previous = PreviousDescriptors::default();
         let platforms = ConfigPlatforms::default();
         for source in sources {
-            let known = previous_entries(draft, &source.reference, &previous);
-            if source_change(&known, source).is_none() {
+            let old_entries = previous_entries(draft, &source.reference, &previous);
+            if source_change(&old_entries, source).is_none() {
                 continue;
             }
-            if needs_index(draft, &known, source, &previous) {
-                let lists: BTreeSet<&Reference> = known.iter().filter_map(|old| old.source.as_ref()).collect();
+            if needs_index(draft, &old_entries, source, &previous) {
+                let lists: BTreeSet<&Reference> = old_entries.iter().filter_map(|old| old.source.as_ref()).collect();
                 for list in lists {
                     previous.fetch_index(registry, list)?;
                 }
             }
-            let known = previous_entries(draft, &source.reference, &previous);
-            let pairs = match_entries(&known, &source.entries, &previous);
+            let old_entries = previous_entries(draft, &source.reference, &previous);
+            let pairs = match_entries(&old_entries, &source.entries, &previous);
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
                     && previous.previous_descriptor(old).is_none()
@@ -139,9 +139,9 @@ pub(crate) fn has_source(draft: &Draft, name: &Reference) -> bool {
 /// Splits the images into those to request, and those to reuse with the draft's entries.
 pub(crate) fn split_known<'a>(
     before: Option<&'a Draft>,
-    images: Vec<&'a ImageName>,
-    is_requested: impl Fn(&ImageName) -> bool,
-) -> (Vec<&'a ImageName>, Vec<ReusedSource<'a>>) {
+    images: Vec<&'a LocationResult>,
+    is_requested: impl Fn(&LocationResult) -> bool,
+) -> (Vec<&'a LocationResult>, Vec<ReusedSource<'a>>) {
     let (requested, known): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_requested(image));
     let reused = known.into_iter().filter_map(|image| {
         let (reference, draft) = (image.as_ref().ok()?.reference()?, before?);
@@ -216,15 +216,15 @@ fn descriptor_of<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> 
 
 /// Whether the previous index must be fetched: the user may have described one of its entries or the list, or docker
 /// may have removed an entry's source.
-fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousDescriptors) -> bool {
-    let pairs = match_entries(known, &source.entries, previous);
+fn needs_index(draft: &Draft, old_entries: &[&Entry], source: &ResolvedSource, previous: &PreviousDescriptors) -> bool {
+    let pairs = match_entries(old_entries, &source.entries, previous);
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
     let is_unmatched = |old: &&Entry| old.attests().is_none() && !is_paired(old);
     draft.has_oci_only_members()
         || source.index.as_ref().is_some_and(has_oci_only_members)
         || pairs.iter().zip(&source.entries).any(differs)
-        || known.iter().any(is_unmatched)
+        || old_entries.iter().any(is_unmatched)
         || draft.entries().any(|entry| may_lack_source(entry, &source.reference))
 }
 
@@ -254,7 +254,7 @@ fn previous_image(
 /// `None` for content that the registry no longer has.
 fn if_exists<T>(found: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
     match found {
-        Err(CommandError::NotServed { .. }) => Ok(None),
+        Err(CommandError::NoSuchManifest { .. }) => Ok(None),
         Err(CommandError::Registry(error)) if error.kind == RegistryErrorKind::NotFound => Ok(None),
         found => found.map(Some),
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::FetchedManifest;
-use crate::core::filters::{ImageName, SourceFilter};
+use crate::core::filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ImageSource;
 use crate::digest::Digest;
 use crate::location::Location;
@@ -36,7 +36,7 @@ pub(crate) struct ResolvedSource {
     /// Descriptors of the index that name neither an image nor an index.
     pub(crate) opaque_descriptors: Vec<OpaqueDescriptor>,
     /// Platforms that the index does not state, read from the images' configurations.
-    pub(crate) derived_platforms: BTreeMap<Reference, Platform>,
+    pub(crate) config_platforms: BTreeMap<Reference, Platform>,
     /// The order of the entries, as keys of a draft.
     pub(crate) order: Vec<EntryKey>,
     /// Whether every descriptor of the index is among the entries and the opaque descriptors.
@@ -48,15 +48,15 @@ pub(crate) struct ResolvedSource {
 }
 
 impl ResolvedSource {
-    /// The digest of the parent for each entry that belongs to another manifest of this source: an attestation, or a
+    /// The digest of the subject for each entry that is about another manifest of this source: an attestation, or a
     /// referrer.
-    pub(crate) fn parents(&self) -> BTreeMap<Reference, Digest> {
+    pub(crate) fn subjects(&self) -> BTreeMap<Reference, Digest> {
         let digests: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
-        let parent = |entry: &Entry| {
+        let subject_of = |entry: &Entry| {
             let subject = || entry.subject().filter(|subject| digests.contains(subject));
             Some((entry.reference.clone(), entry.attests().or_else(subject)?))
         };
-        self.entries.iter().filter_map(parent).collect()
+        self.entries.iter().filter_map(subject_of).collect()
     }
 
     /// Removes the attestations and referrers of missing images, and the referrers of those.
@@ -64,7 +64,7 @@ impl ResolvedSource {
         let mut missing: BTreeSet<Digest> = self.missing.iter().map(|descriptor| descriptor.digest.clone()).collect();
         loop {
             let is_orphan = |entry: &mut Entry| {
-                entry.attests().or_else(|| entry.subject()).is_some_and(|parent| missing.contains(&parent))
+                entry.attests().or_else(|| entry.subject()).is_some_and(|subject| missing.contains(&subject))
             };
             let orphans: Vec<Entry> = self.entries.extract_if(.., is_orphan).collect();
             if orphans.is_empty() {
@@ -85,7 +85,7 @@ impl ResolvedSource {
             platforms: BTreeSet::new(),
             source_index: None,
             opaque_descriptors: Vec::new(),
-            derived_platforms: BTreeMap::new(),
+            config_platforms: BTreeMap::new(),
             order: Vec::new(),
             is_complete: true,
             omissions: Vec::new(),
@@ -105,14 +105,14 @@ pub(crate) enum FetchEvent<'a> {
 /// One source with its filter.
 pub(crate) struct SourceRequest<'a> {
     /// The source.
-    pub(crate) image: &'a ImageName,
+    pub(crate) image: &'a LocationResult,
     /// Which platforms of an index are used, and whether attestations are kept. An empty field of a platform matches
     /// any value.
     pub(crate) filter: &'a SourceFilter,
 }
 
 /// A source, and the repository or layout that it was read from.
-pub(super) type PlacedSource<'a> = (ResolvedSource, ImageSource<'a>);
+pub(super) type SourceWithOrigin<'a> = (ResolvedSource, ImageSource<'a>);
 
 /// The bytes of an index, to be kept with a draft.
 pub(super) fn into_source_index(fetched: FetchedManifest) -> SourceIndex {
@@ -126,6 +126,6 @@ pub(super) fn platform_of(descriptor: &Descriptor) -> Option<String> {
 }
 
 /// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.
-pub(super) fn reusable_entry<'d>(before: Option<&'d Draft>, image: &Reference) -> Option<&'d Entry> {
-    before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw())
+pub(super) fn reusable_entry<'d>(existing: Option<&'d Draft>, image: &Reference) -> Option<&'d Entry> {
+    existing.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw())
 }

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::ConnectionForecast;
 use crate::core::error::CommandError;
-use crate::core::filters::{ImageName, SourceFilter};
+use crate::core::filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::resolve::attestations;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::index_order;
-use crate::core::resolve::resolved_source::{self, PlacedSource, ResolvedSource, into_source_index, platform_of};
+use crate::core::resolve::resolved_source::{self, ResolvedSource, SourceWithOrigin, into_source_index, platform_of};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
 use crate::core::resolve::selection::remove_unselected;
 use crate::digest::Digest;
@@ -30,10 +30,10 @@ pub(crate) struct Resolver<'a> {
     /// Which platforms are used, and whether attestations are kept.
     pub(crate) filter: &'a SourceFilter,
     /// The draft whose entries need not be fetched again.
-    pub(crate) before: Option<&'a Draft>,
+    pub(crate) existing: Option<&'a Draft>,
     /// The repositories of the lists that are built. Images of layouts get references in the first one.
     pub(crate) targets: Vec<&'a Repository>,
-    /// A further task that runs while the sources are fetched: the last one of the first wave of requests.
+    /// A further task that runs while the sources are fetched: the last one of the first batch of requests.
     pub(crate) concurrent_task: Option<&'a (dyn Fn() + Sync)>,
     /// Called while the sources are fetched, by several threads.
     pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
@@ -52,7 +52,7 @@ impl<'r> Resolver<'r> {
     /// the reused entries in `reused`.
     pub(crate) fn resolve(
         &self,
-        images: &[&ImageName],
+        images: &[&LocationResult],
         reused: &[ReusedSource<'_>],
     ) -> Result<Vec<ResolvedSource>, CommandError> {
         let requests: Vec<SourceRequest<'_>> =
@@ -84,15 +84,16 @@ impl<'r> Resolver<'r> {
             }
         };
         // The concurrent task is the last one.
-        let wave: Vec<Option<&SourceRequest<'_>>> =
+        let first_batch: Vec<Option<&SourceRequest<'_>>> =
             requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
-        let found = CommandError::collect_parallel(self.access.registry.jobs(), &wave, |request| match request {
-            Some(request) => resolve_request(request),
-            None => {
-                self.concurrent_task.inspect(|task| task());
-                Ok(None)
-            }
-        });
+        let found =
+            CommandError::collect_parallel(self.access.registry.jobs(), &first_batch, |request| match request {
+                Some(request) => resolve_request(request),
+                None => {
+                    self.concurrent_task.inspect(|task| task());
+                    Ok(None)
+                }
+            });
         let mut sources = found?;
         sources.truncate(requests.len());
         let images = sources.iter_mut().zip(requests).filter_map(|(source, request)| {
@@ -104,7 +105,7 @@ impl<'r> Resolver<'r> {
         attestations::add(self.access, &mut images)?;
         let fetcher = ChildFetcher {
             jobs: self.access.registry.jobs(),
-            before: self.before,
+            existing: self.existing,
             progress: self.progress,
             platforms: &platforms,
             requests,
@@ -117,8 +118,8 @@ impl<'r> Resolver<'r> {
             let platforms: Vec<String> =
                 source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
             source.platforms.extend(platforms);
-            let is_sent = Self::is_sent(image_source, &source.reference, &self.targets);
-            index_order::carry_over_index(image_source, source, request.filter, is_sent)?;
+            let must_be_sent = Self::must_be_sent(image_source, &source.reference, &self.targets);
+            index_order::apply_index_order(image_source, source, request.filter, must_be_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -139,7 +140,11 @@ impl<'r> Resolver<'r> {
         }
     }
 
-    fn resolve_one(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<PlacedSource<'r>, CommandError> {
+    fn resolve_one(
+        &self,
+        platforms: &ConfigPlatforms,
+        location: &Location,
+    ) -> Result<SourceWithOrigin<'r>, CommandError> {
         let image_source = ImageSource::open(self.access, location)?;
         let unnamed =
             || CommandError::InvalidLocation { typed: location.to_string(), reason: "there is no list".to_owned() };
@@ -148,7 +153,7 @@ impl<'r> Resolver<'r> {
         let found = match fetch::manifest(&image_source)? {
             FetchedContent::Image(image_format, fetched) => {
                 let digest = fetched.digest.clone();
-                let entry = match resolved_source::reusable_entry(self.before, image)
+                let entry = match resolved_source::reusable_entry(self.existing, image)
                     .filter(|entry| entry.descriptor.digest == digest)
                 {
                     Some(entry) => entry.clone(),
@@ -175,33 +180,35 @@ impl<'r> Resolver<'r> {
     }
 
     /// Whether the content of a list's source must be sent to a repository of the list.
-    fn is_sent(image_source: &ImageSource<'_>, name: &Reference, targets: &[&Repository]) -> bool {
+    fn must_be_sent(image_source: &ImageSource<'_>, name: &Reference, targets: &[&Repository]) -> bool {
         image_source.is_layout() || targets.iter().any(|target| *target != name.repository())
     }
 
     /// Checks that every selected platform exists, and that every requested source has at least one entry.
     fn check_platforms(&self, sources: &[ResolvedSource], reused: &[ReusedSource<'_>]) -> Result<(), CommandError> {
-        let picks = &self.filter.platforms;
+        let requested = &self.filter.platforms;
         let resolved = sources.iter().flat_map(|source| &source.entries);
         let found: Vec<&Platform> = resolved
             .chain(reused.iter().flat_map(|reused| reused.entries.iter().copied()))
             .filter(|entry| entry.attests().is_none())
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
-        if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|platform| platform.matches(&pick.parsed))) {
+        if let Some(filter) =
+            requested.iter().find(|filter| !found.iter().any(|platform| platform.matches(&filter.parsed)))
+        {
             let names = sources.iter().map(|source| source.location.to_string());
             let names: Vec<String> = names.chain(reused.iter().map(|reused| reused.reference.to_string())).collect();
             let reused =
                 reused.iter().flat_map(|reused| &reused.entries).filter_map(|entry| platform_of(&entry.descriptor));
             let resolved = sources.iter().flat_map(|source| source.platforms.iter().cloned());
             let available: BTreeSet<String> = resolved.chain(reused).collect();
-            return Err(CommandError::no_such_platform(&pick.shown, &names.join(", "), available));
+            return Err(CommandError::no_such_platform(&filter.text, &names.join(", "), available));
         }
         match sources.iter().find(|source| source.entries.is_empty() && source.opaque_descriptors.is_empty()) {
-            Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.location.to_string())),
+            Some(source) if requested.is_empty() => Err(CommandError::EmptyList(source.location.to_string())),
             Some(source) => {
-                let picks: Vec<&str> = picks.iter().map(|pick| pick.shown.as_str()).collect();
-                Err(CommandError::no_such_platform(&picks.join(","), &source.location, source.platforms.clone()))
+                let names: Vec<&str> = requested.iter().map(|filter| filter.text.as_str()).collect();
+                Err(CommandError::no_such_platform(&names.join(","), &source.location, source.platforms.clone()))
             }
             None => Ok(()),
         }
@@ -225,15 +232,15 @@ pub(crate) fn fetch_index(
     let Some(name) = image_source.reference_in(targets.first().copied()) else {
         return Err(CommandError::NotAList(image_source.to_string()));
     };
-    let is_sent = Resolver::is_sent(image_source, &name, targets);
+    let must_be_sent = Resolver::must_be_sent(image_source, &name, targets);
     let source = ResolvedSource::new(image_source.location(), &name, &digest);
     let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
-    index_order::carry_over_index(image_source, &mut source, &SourceFilter::default(), is_sent)?;
+    index_order::apply_index_order(image_source, &mut source, &SourceFilter::default(), must_be_sent)?;
     Ok(source)
 }
 
 /// The first mention of each image. Invalid names are kept, so that their errors are reported.
-pub(crate) fn distinct(images: &[ImageName]) -> Vec<&ImageName> {
+pub(crate) fn distinct(images: &[LocationResult]) -> Vec<&LocationResult> {
     let mut seen: BTreeSet<&Location> = BTreeSet::new();
     images.iter().filter(|image| image.as_ref().map_or(true, |image| seen.insert(image))).collect()
 }

@@ -109,18 +109,18 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
     if filter.platforms.is_empty() && !drops_attestations {
         return;
     }
-    let parents = source.parents();
+    let subjects = source.subjects();
     let is_image = |entry: &Entry| {
         let is_in_filter = entry.descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform));
-        !parents.contains_key(&entry.reference) && is_in_filter
+        !subjects.contains_key(&entry.reference) && is_in_filter
     };
     let images = source.entries.iter().filter(|entry| is_image(entry));
     let mut selected: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
     let belongs = |entry: &Entry, selected: &BTreeSet<Digest>| {
-        parents.get(&entry.reference).is_some_and(|parent| !drops_attestations && selected.contains(parent))
+        subjects.get(&entry.reference).is_some_and(|subject| !drops_attestations && selected.contains(subject))
     };
     // A signature may refer to an attestation.
-    close_over(&mut selected, |selected| {
+    extend_transitively(&mut selected, |selected| {
         let more = source.entries.iter().filter(|entry| belongs(entry, selected));
         more.map(|entry| entry.descriptor.digest.clone()).collect()
     });
@@ -129,12 +129,12 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
     source.is_complete &= source.entries.len() == before;
 }
 
-/// Adds to a set the members that `belonging` finds for it, until it finds no more.
-pub(crate) fn close_over<T: Ord>(set: &mut BTreeSet<T>, belonging: impl Fn(&BTreeSet<T>) -> Vec<T>) {
+/// Adds to a set the members that `find_dependents` finds for it, until it finds no more.
+pub(crate) fn extend_transitively<T: Ord>(set: &mut BTreeSet<T>, find_dependents: impl Fn(&BTreeSet<T>) -> Vec<T>) {
     let mut before = None;
     while before != Some(set.len()) {
         before = Some(set.len());
-        set.extend(belonging(set));
+        set.extend(find_dependents(set));
     }
 }
 
@@ -151,19 +151,21 @@ pub(crate) fn is_opaque(descriptor: &Descriptor) -> bool {
 
 /// Whether the filter selects `platform`.
 pub(crate) fn selects_platform(filter: &SourceFilter, platform: &Platform) -> bool {
-    filter.platforms.is_empty() || filter.platforms.iter().any(|pick| matches_pick(platform, &pick.parsed))
+    filter.platforms.is_empty()
+        || filter.platforms.iter().any(|requested| matches_requested(platform, &requested.parsed))
 }
 
-/// Whether the filter selects the image of a descriptor. A platform is needed to select it by one.
+/// Whether the filter selects the image of a descriptor. A descriptor without a platform is selected only if the filter
+/// names no platform.
 pub(crate) fn selects_descriptor(filter: &SourceFilter, descriptor: &Descriptor) -> bool {
     let is_selected = |platform: &Platform| selects_platform(filter, platform);
     filter.platforms.is_empty() || descriptor.stated_platform().is_some_and(is_selected)
 }
 
-/// Whether `platform` matches `pick`. An empty operating system or architecture matches any.
-pub(crate) fn matches_pick(platform: &Platform, pick: &Platform) -> bool {
-    let or_own = |pick: &String, other: &String| if pick.is_empty() { other.clone() } else { pick.clone() };
-    let os = or_own(&pick.os, &platform.os);
-    let architecture = or_own(&pick.architecture, &platform.architecture);
-    platform.matches(&Platform { os, architecture, ..pick.clone() })
+/// Whether `platform` matches `requested`. An empty operating system or architecture matches any.
+pub(crate) fn matches_requested(platform: &Platform, requested: &Platform) -> bool {
+    let or_own = |text: &String, other: &String| if text.is_empty() { other.clone() } else { text.clone() };
+    let os = or_own(&requested.os, &platform.os);
+    let architecture = or_own(&requested.architecture, &platform.architecture);
+    platform.matches(&Platform { os, architecture, ..requested.clone() })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::filters::PlatformFilter;
 use crate::core::resolve::resolved_source::ResolvedSource;
-use crate::core::resolve::selection::{self, matches_pick};
+use crate::core::resolve::selection::{self, matches_requested};
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
@@ -16,10 +16,10 @@ use crate::reference::Reference;
 
 /// The platform that an entry selects from an index. CPU features are left out, because they usually describe the
 /// image.
-pub(super) fn pick(entry: &SpecEntry) -> Option<PlatformFilter> {
+pub(super) fn requested_platform(entry: &SpecEntry) -> Option<PlatformFilter> {
     let given = entry.platform.as_ref()?;
     let parsed = Platform { os_features: Vec::new(), features: Vec::new(), ..given.clone() };
-    (parsed != Platform::default()).then(|| PlatformFilter { shown: given.to_string(), parsed })
+    (parsed != Platform::default()).then(|| PlatformFilter { text: given.to_string(), parsed })
 }
 
 pub(super) fn has_attestations(source: &ResolvedSource) -> bool {
@@ -33,7 +33,7 @@ pub(super) fn select_entries(
     source: &ResolvedSource,
     keeps_attestations: bool,
 ) -> Result<Vec<Entry>, CommandError> {
-    let parents = source.parents();
+    let subjects = source.subjects();
     if source.index.is_none() {
         let describe = |source_entry: &Entry| {
             if source_entry.attests().is_some() { source_entry.clone() } else { described(source_entry, entry) }
@@ -41,34 +41,34 @@ pub(super) fn select_entries(
         let entries = source.entries.iter().map(describe);
         return Ok(entries.filter(|source_entry| keeps_attestations || source_entry.attests().is_none()).collect());
     }
-    let pick = pick(entry);
-    let selected = selected_images(entry, source, pick.as_ref(), &parents);
+    let requested = requested_platform(entry);
+    let selected = selected_images(entry, source, requested.as_ref(), &subjects);
     // A missing image without a platform may have been for this one.
-    let may_be_missing = |pick: &PlatformFilter| {
+    let may_be_missing = |requested: &PlatformFilter| {
         source
             .missing
             .iter()
             .map(Descriptor::stated_platform)
-            .any(|platform| platform.is_none_or(|platform| matches_pick(platform, &pick.parsed)))
+            .any(|platform| platform.is_none_or(|platform| matches_requested(platform, &requested.parsed)))
     };
-    if let (true, Some(pick)) = (selected.is_empty(), &pick)
-        && !may_be_missing(pick)
+    if let (true, Some(requested)) = (selected.is_empty(), &requested)
+        && !may_be_missing(requested)
     {
-        return Err(CommandError::no_such_platform(&pick.shown, &source.location, source.platforms.clone()));
+        return Err(CommandError::no_such_platform(&requested.text, &source.location, source.platforms.clone()));
     }
     let mut digests: BTreeSet<&Digest> = selected.values().copied().collect();
     // A signature may refer to an attestation.
-    selection::close_over(&mut digests, |digests| {
+    selection::extend_transitively(&mut digests, |digests| {
         let belongs =
-            |source_entry: &&Entry| parents.get(&source_entry.reference).is_some_and(|parent| digests.contains(parent));
+            |source_entry: &&Entry| subjects.get(&source_entry.reference).is_some_and(|image| digests.contains(image));
         source.entries.iter().filter(belongs).map(|source_entry| &source_entry.descriptor.digest).collect()
     });
-    let is_selected = |source_entry: &&Entry| match parents.get(&source_entry.reference) {
-        Some(parent) => keeps_attestations && (pick.is_none() || digests.contains(parent)),
+    let is_selected = |source_entry: &&Entry| match subjects.get(&source_entry.reference) {
+        Some(subject) => keeps_attestations && (requested.is_none() || digests.contains(subject)),
         None => selected.contains_key(&source_entry.reference),
     };
     let describe = |source_entry: &Entry| {
-        if parents.contains_key(&source_entry.reference) {
+        if subjects.contains_key(&source_entry.reference) {
             source_entry.clone()
         } else {
             described(source_entry, entry)
@@ -81,20 +81,20 @@ pub(super) fn select_entries(
 fn selected_images<'a>(
     entry: &SpecEntry,
     source: &'a ResolvedSource,
-    pick: Option<&PlatformFilter>,
-    parents: &BTreeMap<Reference, Digest>,
+    requested: Option<&PlatformFilter>,
+    subjects: &BTreeMap<Reference, Digest>,
 ) -> BTreeMap<&'a Reference, &'a Digest> {
-    let images = source.entries.iter().filter(|source_entry| !parents.contains_key(&source_entry.reference));
+    let images = source.entries.iter().filter(|source_entry| !subjects.contains_key(&source_entry.reference));
     let named = |source_entry: &'a Entry| (&source_entry.reference, &source_entry.descriptor.digest);
-    let of = |platform: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
+    let images_for = |platform: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
         let matches = |source_entry: &&Entry| {
-            source_entry.descriptor.platform.as_ref().is_some_and(|own| matches_pick(own, platform))
+            source_entry.descriptor.platform.as_ref().is_some_and(|image| matches_requested(image, platform))
         };
         images.clone().filter(matches).map(named).collect()
     };
-    let Some(pick) = pick else { return images.map(named).collect() };
-    let exact = entry.platform.as_ref().map(&of).unwrap_or_default();
-    if exact.is_empty() { of(&pick.parsed) } else { exact }
+    let Some(requested) = requested else { return images.map(named).collect() };
+    let exact = entry.platform.as_ref().map(&images_for).unwrap_or_default();
+    if exact.is_empty() { images_for(&requested.parsed) } else { exact }
 }
 
 /// An image with the spec's description.

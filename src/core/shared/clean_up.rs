@@ -92,10 +92,9 @@ fn descriptors_of(
 ) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&ImageSource::in_registry(context.registry, &reference)) {
-        Ok(FetchedContent::List(served)) => Ok(served.decode_index(&reference)?.manifests),
-        Ok(FetchedContent::Image(..)) | Err(CommandError::NotServed { .. } | CommandError::NotAManifest { .. }) => {
-            Ok(Vec::new())
-        }
+        Ok(FetchedContent::List(fetched)) => Ok(fetched.decode_index(&reference)?.manifests),
+        Ok(FetchedContent::Image(..))
+        | Err(CommandError::NoSuchManifest { .. } | CommandError::NotAManifest { .. }) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
@@ -107,10 +106,10 @@ pub(crate) fn possibly_published_digest(
     list: &Reference,
     require: &[PlatformFilter],
 ) -> Option<Digest> {
-    let served = fetch::manifest(&ImageSource::in_registry(context.registry, list)).ok()?;
-    let FetchedContent::List(served) = served else { return None };
-    let descriptors = Index::decode(&served.bytes).ok()?.manifests;
+    let fetched = fetch::manifest(&ImageSource::in_registry(context.registry, list)).ok()?;
+    let FetchedContent::List(fetched) = fetched else { return None };
+    let descriptors = Index::decode(&fetched.bytes).ok()?.manifests;
     let platforms: Vec<&Platform> = descriptors.iter().filter_map(requirements::known_platform).collect();
     let has = |required: &PlatformFilter| platforms.iter().any(|platform| platform.matches(&required.parsed));
-    require.iter().all(has).then_some(served.digest)
+    require.iter().all(has).then_some(fetched.digest)
 }

@@ -35,13 +35,13 @@ const OTHERS_MAX: usize = 8;
 
 /// An entry that this job has stored itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OwnEntry {
+pub(crate) struct JobEntry {
     pub(crate) digest: Digest,
     /// Its name, if that is known.
     pub(crate) name: Option<EntryName>,
 }
 
-impl OwnEntry {
+impl JobEntry {
     fn shown(&self) -> String {
         self.name.as_ref().map_or_else(|| self.digest.to_string(), |name| name.key.to_string())
     }
@@ -57,7 +57,7 @@ pub(crate) struct CollectOptions<'a> {
     pub(crate) is_fresh: bool,
     pub(crate) only_from: Option<&'a AllowedEntries>,
     /// The entries that this job has stored. It must see them before it decides what is missing.
-    pub(crate) own_entries: Vec<OwnEntry>,
+    pub(crate) job_entries: Vec<JobEntry>,
     /// The maximum wait for missing entries.
     pub(crate) wait: Duration,
 }
@@ -122,7 +122,7 @@ struct EntryCollector<'a> {
     list: &'a str,
     found: BTreeMap<String, FoundEntry>,
     /// The entries that this job has stored, as far as the registry serves them.
-    own_entries: BTreeMap<String, FoundEntry>,
+    job_entries: BTreeMap<String, FoundEntry>,
     /// The digests of tags that are not used, so that each is fetched and reported once.
     rejected: BTreeMap<String, Digest>,
 }
@@ -131,16 +131,16 @@ impl<'a> EntryCollector<'a> {
     fn new(context: SharedDraftContext<'a>, options: &'a CollectOptions<'a>) -> EntryCollector<'a> {
         let drafts = RegistryDrafts::new(context.registry, options.list.repository(), options.run);
         let list = options.list.tag().unwrap_or_default();
-        let (found, own_entries, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        EntryCollector { context, options, drafts, list, found, own_entries, rejected }
+        let (found, job_entries, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        EntryCollector { context, options, drafts, list, found, job_entries, rejected }
     }
 
     fn poll_until_complete(&mut self) -> Result<CollectedEntries, CommandError> {
         let start = self.context.clock.now();
-        let mut sees_own_entries = self.serves_own()?;
+        let mut sees_job_entries = self.fetch_job_entries()?;
         self.fetch_known_names()?;
         let (mut pause, mut last_note) = (WAIT_FIRST, start);
-        while !(sees_own_entries && self.is_own_current() && self.is_complete()) {
+        while !(sees_job_entries && self.job_entries_are_current() && self.is_complete()) {
             let now = self.context.clock.now();
             let remaining = self.options.wait.saturating_sub(now.saturating_duration_since(start));
             if remaining.is_zero() {
@@ -150,33 +150,33 @@ impl<'a> EntryCollector<'a> {
             let jitter = 1.0 + JITTER * (2.0 * self.context.clock.random_fraction() - 1.0);
             self.context.clock.sleep(pause.mul_f64(jitter).min(remaining));
             pause = pause.mul_f64(1.5).min(WAIT_LONGEST);
-            sees_own_entries = sees_own_entries || self.serves_own()?;
+            sees_job_entries = sees_job_entries || self.fetch_job_entries()?;
             self.poll_once()?;
         }
         if !self.is_complete() && !self.options.require.is_empty() {
             self.final_listing()?;
         }
-        let unseen = self.options.own_entries.iter().filter(|_| !sees_own_entries).map(OwnEntry::shown);
-        let missing = self.missing().map(|required| required.shown.clone()).chain(unseen).collect();
+        let unseen = self.options.job_entries.iter().filter(|_| !sees_job_entries).map(JobEntry::shown);
+        let missing = self.missing().map(|required| required.text.clone()).chain(unseen).collect();
         Ok(CollectedEntries { entries: self.found.values().cloned().collect(), missing })
     }
 
     /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read. A
     /// tag that another job has overwritten never becomes current.
-    fn is_own_current(&self) -> bool {
-        self.own_entries.iter().all(|(tag, own_entry)| self.is_current(tag, own_entry))
+    fn job_entries_are_current(&self) -> bool {
+        self.job_entries.iter().all(|(tag, job_entry)| self.is_current(tag, job_entry))
     }
 
-    fn is_current(&self, tag: &str, own_entry: &FoundEntry) -> bool {
-        let is_own =
-            |found: &FoundEntry| found.digest == own_entry.digest || found.entry.attempt > own_entry.entry.attempt;
-        self.found.get(tag).is_some_and(is_own)
+    fn is_current(&self, tag: &str, job_entry: &FoundEntry) -> bool {
+        let is_job_entry =
+            |found: &FoundEntry| found.digest == job_entry.digest || found.entry.attempt > job_entry.entry.attempt;
+        self.found.get(tag).is_some_and(is_job_entry)
     }
 
     /// Whether the registry serves the entries of this job by their digests.
-    fn serves_own(&mut self) -> Result<bool, CommandError> {
-        for own_entry in &self.options.own_entries {
-            match self.drafts.lookup_by_digest(&own_entry.digest, self.list, own_entry.name.as_ref())? {
+    fn fetch_job_entries(&mut self) -> Result<bool, CommandError> {
+        for job_entry in &self.options.job_entries {
+            match self.drafts.lookup_by_digest(&job_entry.digest, self.list, job_entry.name.as_ref())? {
                 EntryLookup::Absent => return Ok(false),
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
@@ -186,7 +186,7 @@ impl<'a> EntryCollector<'a> {
                         return Err(SharedDraftError::NotRequired { key: key.to_string() }.into());
                     }
                     self.found.insert(found.tag.clone(), (*found).clone());
-                    self.own_entries.insert(found.tag.clone(), *found);
+                    self.job_entries.insert(found.tag.clone(), *found);
                 }
                 EntryLookup::Rejected(RejectedEntry { digest, error, .. }) => {
                     let (digest, list) = (digest.to_string(), self.options.list.to_string());
@@ -200,14 +200,14 @@ impl<'a> EntryCollector<'a> {
     /// The first round: fetches all known names, and lists tags once if some names are not known.
     fn fetch_known_names(&mut self) -> Result<(), CommandError> {
         if self.options.require.is_empty() {
-            let tags = self.own_tags()?;
+            let tags = self.tags_of_run()?;
             return self.fetch(tags.into_iter().map(|tag| (tag, None)).collect());
         }
-        let own_names = self.own_entries.values().map(|found| found.entry.name.clone());
-        let names: BTreeSet<EntryName> = self.derived_names().into_iter().chain(own_names).collect();
+        let job_names = self.job_entries.values().map(|found| found.entry.name.clone());
+        let names: BTreeSet<EntryName> = self.derived_names().into_iter().chain(job_names).collect();
         self.fetch(names.into_iter().map(|name| (name.tag(), Some(name))).collect())?;
         if self.needs_listing() {
-            self.keep_missing(self.own_tags()?)?;
+            self.fetch_for_missing_platforms(self.tags_of_run()?)?;
         }
         Ok(())
     }
@@ -216,8 +216,8 @@ impl<'a> EntryCollector<'a> {
     fn poll_once(&mut self) -> Result<(), CommandError> {
         let before: BTreeSet<String> = self.found.keys().cloned().collect();
         let names = self.derived_names().into_iter().map(|name| (name.tag(), name));
-        let outdated = self.own_entries.iter().filter(|(tag, own_entry)| !self.is_current(tag, own_entry));
-        let outdated = outdated.map(|(tag, own_entry)| (tag.clone(), own_entry.entry.name.clone()));
+        let outdated = self.job_entries.iter().filter(|(tag, job_entry)| !self.is_current(tag, job_entry));
+        let outdated = outdated.map(|(tag, job_entry)| (tag.clone(), job_entry.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
         let digest = |(tag, _): &(String, EntryName)| Ok(self.drafts.tag_digest(tag)?);
@@ -229,7 +229,7 @@ impl<'a> EntryCollector<'a> {
         let new = names.into_iter().zip(digests).filter(|((tag, _), digest)| is_new(tag, digest));
         self.fetch(new.map(|((tag, name), _)| (tag, Some(name))).collect())?;
         if self.needs_listing() && !self.is_complete() {
-            self.keep_missing(self.own_tags()?)?;
+            self.fetch_for_missing_platforms(self.tags_of_run()?)?;
         }
         let note = self.context.note;
         let new = self.found.iter().filter(|(tag, _)| !before.contains(*tag));
@@ -245,7 +245,7 @@ impl<'a> EntryCollector<'a> {
             tags.iter().filter(|(_, parts)| parts.belongs_to_list(self.list)).collect();
         let run = self.options.run.id.as_deref();
         let (of_run, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.belongs_to_run(run));
-        self.keep_missing(of_run.iter().map(|(tag, _)| tag.clone()).collect())?;
+        self.fetch_for_missing_platforms(of_run.iter().map(|(tag, _)| tag.clone()).collect())?;
         let keys: BTreeSet<String> = self
             .missing()
             .filter_map(|required| SharedEntryKey::from_platform(&required.parsed))
@@ -263,7 +263,7 @@ impl<'a> EntryCollector<'a> {
     }
 
     /// The tags of this list and run. One listing.
-    fn own_tags(&self) -> Result<Vec<String>, CommandError> {
+    fn tags_of_run(&self) -> Result<Vec<String>, CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
         let of_run = tags.filter(|(_, parts)| parts.belongs_to_list(self.list) && parts.belongs_to_run(run));
@@ -272,7 +272,7 @@ impl<'a> EntryCollector<'a> {
 
     /// Fetches these entries. Keeps those for required platforms that have no entry yet, or whose tags cannot be
     /// computed.
-    fn keep_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
+    fn fetch_for_missing_platforms(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
         let is_underivable = |required: &&PlatformFilter| !SharedEntryKey::is_derivable(&required.parsed);
         let underivable = self.options.require.iter().filter(is_underivable);
@@ -343,9 +343,9 @@ impl<'a> EntryCollector<'a> {
     /// Whether the tag of a required entry cannot be computed: for a Windows platform without its build, and if this
     /// job has stored an entry under a key of the user.
     fn needs_listing(&self) -> bool {
-        let has_user_key = |entry: &OwnEntry| entry.name.as_ref().is_some_and(|name| !name.key.is_platform());
+        let has_user_key = |entry: &JobEntry| entry.name.as_ref().is_some_and(|name| !name.key.is_platform());
         self.options.require.iter().any(|required| !SharedEntryKey::is_derivable(&required.parsed))
-            || self.options.own_entries.iter().any(has_user_key)
+            || self.options.job_entries.iter().any(has_user_key)
     }
 
     fn missing(&self) -> impl Iterator<Item = &PlatformFilter> {
@@ -362,7 +362,7 @@ impl<'a> EntryCollector<'a> {
             return;
         }
         *last_note = now;
-        let missing: Vec<&str> = self.missing().map(|required| required.shown.as_str()).collect();
+        let missing: Vec<&str> = self.missing().map(|required| required.text.as_str()).collect();
         if missing.is_empty() {
             return (self.context.note)("waiting until the registry serves the entry that this job has stored");
         }

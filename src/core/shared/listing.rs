@@ -7,9 +7,9 @@ use crate::drafts::registry::{
 };
 use crate::reference::Repository;
 
-/// A labelled entry. Other content of an entry's tag with the parts of the tag: an entry as a Docker manifest list,
-/// which has no labels, or no entry.
-pub(crate) type ListedEntry = Result<FoundEntry, (RejectedEntry, TagParts)>;
+/// An entry with annotations. Otherwise the rejected content and the parts of its tag, for example an entry in the
+/// format of a Docker manifest list.
+pub(crate) type ListedEntryResult = Result<FoundEntry, (RejectedEntry, TagParts)>;
 
 /// Lists the entries of a repository; those of one list if its tag is given. One listing and a GET for each entry.
 ///
@@ -19,7 +19,7 @@ pub(crate) fn entries(
     context: SharedDraftContext<'_>,
     repository: &Repository,
     list: Option<&str>,
-) -> Result<Vec<ListedEntry>, CommandError> {
+) -> Result<Vec<ListedEntryResult>, CommandError> {
     let run = PipelineRun::default();
     let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.belongs_to_list(list)));

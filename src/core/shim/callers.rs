@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{DOCKER, Machine, is_shim};
+use super::{DOCKER, ShimHost, is_shim};
 
 /// The PATH of a service that systemd starts (systemd.exec(5), "Environment Variables Set or Propagated").
 const SYSTEMD: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
@@ -36,18 +36,18 @@ pub enum ShimUse {
 }
 
 /// All callers, the shell of this command first.
-pub(super) fn callers(machine: &Machine, shim: Option<&Path>) -> Vec<Caller> {
+pub(super) fn callers(host: &ShimHost, shim: Option<&Path>) -> Vec<Caller> {
     let known = |name, path: Vec<PathBuf>| {
         let shim_use = shim_use(&path, shim);
         Caller { name, path: Some(path), shim_use }
     };
-    let mut callers = vec![known("this shell", machine.path.clone())];
-    callers.push(match sudo(machine) {
+    let mut callers = vec![known("this shell", host.path.clone())];
+    callers.push(match sudo(host) {
         Ok(path) => known("sudo", path),
         Err(file) => Caller { name: "sudo", path: None, shim_use: ShimUse::Unknown(file) },
     });
     callers.push(known("crontab jobs", split_path(CRONTAB)));
-    let crontab = fs::read_to_string(machine.root.join("etc/crontab")).ok();
+    let crontab = fs::read_to_string(host.root.join("etc/crontab")).ok();
     let system = crontab.as_deref().and_then(|text| text.lines().rev().find_map(|line| line.strip_prefix("PATH=")));
     callers.push(known("/etc/crontab jobs", split_path(system.unwrap_or(CRONTAB))));
     callers.push(known("systemd services", split_path(SYSTEMD)));
@@ -62,15 +62,15 @@ fn split_path(path: &str) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// The file that cannot be read.
-fn sudo(machine: &Machine) -> Result<Vec<PathBuf>, PathBuf> {
-    let main = machine.root.join("etc/sudoers");
+fn sudo(host: &ShimHost) -> Result<Vec<PathBuf>, PathBuf> {
+    let main = host.root.join("etc/sudoers");
     if !main.exists() {
-        return Ok(machine.path.clone());
+        return Ok(host.path.clone());
     }
-    let folder = machine.root.join("etc/sudoers.d");
+    let directory = host.root.join("etc/sudoers.d");
     let mut files = vec![main];
-    if folder.exists() {
-        let listed = fs::read_dir(&folder).map_err(|_| folder)?;
+    if directory.exists() {
+        let listed = fs::read_dir(&directory).map_err(|_| directory)?;
         // sudo reads no file with a dot in its name, nor a backup.
         let is_read =
             |file: &PathBuf| file.is_file() && !file.to_string_lossy().ends_with('~') && file.extension().is_none();
@@ -83,7 +83,7 @@ fn sudo(machine: &Machine) -> Result<Vec<PathBuf>, PathBuf> {
         let text = fs::read_to_string(&file).map_err(|_| file)?;
         found = text.lines().filter_map(secure_path).next_back().or(found);
     }
-    Ok(found.unwrap_or_else(|| machine.path.clone()))
+    Ok(found.unwrap_or_else(|| host.path.clone()))
 }
 
 /// What a line of sudoers sets `secure_path` to (sudoers(5)).

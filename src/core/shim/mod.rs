@@ -33,7 +33,7 @@ pub enum ShimError {
         /// The file.
         path: PathBuf,
         /// The writable directories that precede it on the PATH.
-        before: Vec<PathBuf>,
+        writable_dirs: Vec<PathBuf>,
     },
     /// There is no shim to remove.
     #[error("there is no shim in {}", .0.display())]
@@ -70,7 +70,7 @@ impl ShimError {
 
 /// The properties of the machine and of the user that matter for a shim.
 #[derive(Debug, Clone, Default)]
-pub struct Machine {
+pub struct ShimHost {
     /// The directories of the caller's PATH, in order.
     pub path: Vec<PathBuf>,
     /// The user's home directory.
@@ -83,7 +83,7 @@ pub struct Machine {
 
 /// A shim, and what calls of `docker` on this machine run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
+pub struct ShimStatus {
     /// The file of the shim; `None` if it is not installed.
     pub shim: Option<PathBuf>,
     /// The docker that runs all other commands; `None` if no docker follows on the PATH.
@@ -92,14 +92,14 @@ pub struct Status {
     pub callers: Vec<Caller>,
 }
 
-impl Status {
+impl ShimStatus {
     /// Whether a call of `docker` from the shell of this command runs the shim.
     pub fn is_used(&self) -> bool {
         self.callers.first().is_some_and(|caller| caller.shim_use == ShimUse::Used)
     }
 }
 
-impl Machine {
+impl ShimHost {
     /// Where a shim goes if no directory is named: `/usr/local/bin` for root, else `~/.local/bin`.
     ///
     /// # Errors
@@ -111,11 +111,11 @@ impl Machine {
         Ok(self.home.as_ref().ok_or(ShimError::NoHome)?.join(".local/bin"))
     }
 
-    /// Where `install` puts a shim if no directory is named: the [default](Machine::default_dir). If docker itself is
+    /// Where `install` puts a shim if no directory is named: the [default](ShimHost::default_dir). If docker itself is
     /// there, the nearest directory before it on the PATH that can be written to.
     ///
     /// # Errors
-    /// As [`Machine::default_dir`].
+    /// As [`ShimHost::default_dir`].
     pub fn install_dir(&self) -> Result<PathBuf, ShimError> {
         let dir = self.default_dir()?;
         let file = dir.join(DOCKER);
@@ -155,10 +155,10 @@ impl Machine {
 ///
 /// # Errors
 /// [`ShimError::Foreign`] if `dir` has another `docker`, and failures of the system.
-pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, ShimError> {
+pub fn install(host: &ShimHost, dir: &Path, program: &Path) -> Result<ShimStatus, ShimError> {
     fs::create_dir_all(dir).map_err(failed("make", dir))?;
     let file = dir.join(DOCKER);
-    let foreign = || ShimError::Foreign { path: file.clone(), before: machine.writable_dirs_before(&file) };
+    let foreign = || ShimError::Foreign { path: file.clone(), writable_dirs: host.writable_dirs_before(&file) };
     let outcome = if is_shim(&file) {
         let staged = dir.join(format!(".{DOCKER}.{}", process::id()));
         link(program, &staged).and_then(|()| fs::rename(&staged, &file))
@@ -169,23 +169,23 @@ pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, 
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(foreign()),
         outcome => outcome.map_err(failed("write", &file))?,
     }
-    Ok(status_of(machine, Some(file)))
+    Ok(status_of(host, Some(file)))
 }
 
 /// Removes the shim in `dir`; without a directory the first one on the PATH. Returns the removed file.
 ///
 /// # Errors
 /// [`ShimError::Foreign`] for another `docker`, [`ShimError::Absent`] without any.
-pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimError> {
-    let Some(file) = machine.find_shim(dir)? else {
+pub fn remove(host: &ShimHost, dir: Option<&Path>) -> Result<PathBuf, ShimError> {
+    let Some(file) = host.find_shim(dir)? else {
         let dir = match dir {
             Some(dir) => dir.to_owned(),
-            None => machine.default_dir()?,
+            None => host.default_dir()?,
         };
         let file = dir.join(DOCKER);
         let exists = file.symlink_metadata().is_ok();
         return Err(if exists {
-            ShimError::Foreign { path: file, before: Vec::new() }
+            ShimError::Foreign { path: file, writable_dirs: Vec::new() }
         } else {
             ShimError::Absent(dir)
         });
@@ -198,14 +198,14 @@ pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimErro
 ///
 /// # Errors
 /// A directory that cannot be read.
-pub fn status(machine: &Machine, dir: Option<&Path>) -> Result<Status, ShimError> {
-    Ok(status_of(machine, machine.find_shim(dir)?))
+pub fn status(host: &ShimHost, dir: Option<&Path>) -> Result<ShimStatus, ShimError> {
+    Ok(status_of(host, host.find_shim(dir)?))
 }
 
-fn status_of(machine: &Machine, shim: Option<PathBuf>) -> Status {
-    let docker = callers::next_docker(&machine.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
-    let callers = callers::callers(machine, shim.as_deref());
-    Status { shim, docker, callers }
+fn status_of(host: &ShimHost, shim: Option<PathBuf>) -> ShimStatus {
+    let docker = callers::next_docker(&host.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
+    let callers = callers::callers(host, shim.as_deref());
+    ShimStatus { shim, docker, callers }
 }
 
 #[cfg(unix)]

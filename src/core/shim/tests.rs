@@ -4,7 +4,7 @@ use super::*;
 
 struct Fixture {
     dir: tempfile::TempDir,
-    machine: Machine,
+    host: ShimHost,
 }
 
 impl Fixture {
@@ -15,13 +15,13 @@ impl Fixture {
         for name in ["front", "usr/bin", "etc/sudoers.d", "home"] {
             fs::create_dir_all(at(name)).unwrap();
         }
-        let machine = Machine {
+        let host = ShimHost {
             path: vec![at("front"), at("usr/bin")],
             home: Some(at("home")),
             is_root: false,
             root: dir.path().to_owned(),
         };
-        let fixture = Fixture { dir, machine };
+        let fixture = Fixture { dir, host };
         fixture.program("usr/bin/docker");
         fixture.program("docker-manifest");
         fixture
@@ -36,12 +36,12 @@ impl Fixture {
         fs::set_permissions(self.at(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn install(&self, dir: &str) -> Result<Status, ShimError> {
-        install(&self.machine, &self.at(dir), &self.at("docker-manifest"))
+    fn install(&self, dir: &str) -> Result<ShimStatus, ShimError> {
+        install(&self.host, &self.at(dir), &self.at("docker-manifest"))
     }
 
     fn shim_use(&self, name: &str) -> ShimUse {
-        let status = status(&self.machine, None).unwrap();
+        let status = status(&self.host, None).unwrap();
         status.callers.into_iter().find(|caller| caller.name == name).unwrap().shim_use
     }
 }
@@ -57,9 +57,9 @@ fn shim_can_be_installed_again_and_removed() {
         assert_eq!(fs::read_link(&file).unwrap(), fixture.at("docker-manifest"));
     }
     assert_eq!(fs::read_dir(fixture.at("front")).unwrap().count(), 1, "nothing is left beside it");
-    assert_eq!(remove(&fixture.machine, None).unwrap(), file);
-    assert!(matches!(remove(&fixture.machine, Some(&fixture.at("front"))), Err(ShimError::Absent(_))));
-    assert_eq!(status(&fixture.machine, None).unwrap().shim, None);
+    assert_eq!(remove(&fixture.host, None).unwrap(), file);
+    assert!(matches!(remove(&fixture.host, Some(&fixture.at("front"))), Err(ShimError::Absent(_))));
+    assert_eq!(status(&fixture.host, None).unwrap().shim, None);
     // A directory that is not there yet is made.
     assert!(fixture.install("new/bin").unwrap().shim.is_some());
 }
@@ -67,21 +67,21 @@ fn shim_can_be_installed_again_and_removed() {
 #[test]
 fn install_refuses_to_replace_another_docker() {
     let fixture = Fixture::new();
-    let dirs_before = |result: Result<Status, ShimError>| match result {
-        Err(ShimError::Foreign { before, .. }) => before,
+    let dirs_before = |result: Result<ShimStatus, ShimError>| match result {
+        Err(ShimError::Foreign { writable_dirs, .. }) => writable_dirs,
         other => panic!("{other:?}"),
     };
     assert_eq!(dirs_before(fixture.install("usr/bin")), [fixture.at("front")]);
     assert_eq!(fs::read(fixture.at("usr/bin/docker")).unwrap(), b"#!/bin/sh\n");
     for (name, make) in [
         ("dangling", (|path| symlink("nowhere", path).unwrap()) as fn(&Path)),
-        ("folder", |path| fs::create_dir(path).unwrap()),
+        ("directory", |path| fs::create_dir(path).unwrap()),
         ("empty", |path| fs::write(path, "").unwrap()),
     ] {
         fs::create_dir(fixture.at(name)).unwrap();
         make(&fixture.at(name).join("docker"));
         let _ = dirs_before(fixture.install(name));
-        assert!(matches!(remove(&fixture.machine, Some(&fixture.at(name))), Err(ShimError::Foreign { .. })), "{name}");
+        assert!(matches!(remove(&fixture.host, Some(&fixture.at(name))), Err(ShimError::Foreign { .. })), "{name}");
         assert!(fixture.at(name).join("docker").symlink_metadata().is_ok(), "{name}");
     }
 }
@@ -94,13 +94,13 @@ fn install_dir_precedes_a_docker_in_the_default_directory() {
     fs::create_dir_all(&default).unwrap();
     fs::create_dir(fixture.at("near")).unwrap();
     let dirs = ["front", "near", "missing", "home/.local/bin", "usr/bin"];
-    fixture.machine.path = dirs.iter().map(|dir| fixture.at(dir)).collect();
-    assert_eq!(fixture.machine.install_dir().unwrap(), default);
+    fixture.host.path = dirs.iter().map(|dir| fixture.at(dir)).collect();
+    assert_eq!(fixture.host.install_dir().unwrap(), default);
     fixture.program("home/.local/bin/docker");
-    assert_eq!(fixture.machine.install_dir().unwrap(), fixture.at("near"));
+    assert_eq!(fixture.host.install_dir().unwrap(), fixture.at("near"));
     // With nothing before it, the default stays, and is refused.
-    fixture.machine.path.drain(..3);
-    assert_eq!(fixture.machine.install_dir().unwrap(), default);
+    fixture.host.path.drain(..3);
+    assert_eq!(fixture.host.install_dir().unwrap(), default);
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn callers_find_the_shim_on_their_own_path() {
 
 #[test]
 fn default_directory_depends_on_the_user() {
-    let machine = Machine { home: Some("/h".into()), ..Machine::default() };
-    assert_eq!(machine.default_dir().unwrap(), Path::new("/h/.local/bin"));
-    assert_eq!(Machine { is_root: true, ..machine }.default_dir().unwrap(), Path::new("/usr/local/bin"));
-    assert!(matches!(Machine::default().default_dir(), Err(ShimError::NoHome)));
+    let host = ShimHost { home: Some("/h".into()), ..ShimHost::default() };
+    assert_eq!(host.default_dir().unwrap(), Path::new("/h/.local/bin"));
+    assert_eq!(ShimHost { is_root: true, ..host }.default_dir().unwrap(), Path::new("/usr/local/bin"));
+    assert!(matches!(ShimHost::default().default_dir(), Err(ShimError::NoHome)));
 }

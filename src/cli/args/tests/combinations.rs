@@ -25,7 +25,7 @@ fn apply(line: &[&str]) -> Apply {
 }
 
 fn platform_names(platforms: &[PlatformFilter]) -> Vec<&str> {
-    platforms.iter().map(|platform| platform.shown.as_str()).collect()
+    platforms.iter().map(|platform| platform.text.as_str()).collect()
 }
 
 #[test]

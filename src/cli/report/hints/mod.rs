@@ -63,7 +63,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
                 .into()
         }
         CommandError::EmptyDraft(list) => format!("the draft has no images: add some with add {list} …"),
-        CommandError::NotStored(_) => "create makes a draft; rm or push --purge deletes it".into(),
+        CommandError::NoSuchDraft(_) => "create makes a draft; rm or push --purge deletes it".into(),
         CommandError::IsList(reference) => {
             format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")
         }
@@ -73,7 +73,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::NoSuchPlatform { available, .. } => format!("available: {}", available.join(", ")),
         CommandError::Limit(_) => "name the images that you want, as REPOSITORY@DIGEST".into(),
         CommandError::TemplateOfDraft(_) => "inspect --remote shows what is published".into(),
-        CommandError::RefusedReferrers { .. } => "--referrers drop publishes the list without them".into(),
+        CommandError::UnusableReferrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::AmbiguousDigest { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
         CommandError::Blob(failure) if failure.is_gone() => format!(
@@ -129,7 +129,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             ListConflict::NamedByDigest { .. } => "name a tag, under which any list can be published".into(),
         },
         CommandError::File(source) => return files::file_error(source).into_iter().collect(),
-        CommandError::NotServed { reference, source } => return registry::not_served(reference, source),
+        CommandError::NoSuchManifest { reference, source } => return registry::not_served(reference, source),
         CommandError::NoSuchList { list, may_be_hidden, source } => {
             return registry::no_list(list, *may_be_hidden, source);
         }
@@ -137,7 +137,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Put { media_type, source, .. } => {
             return registry::refused_manifest(media_type, source, certificates);
         }
-        CommandError::Unpublishable(_) => {
+        CommandError::NoListFormatAccepted(_) => {
             "the table has the registry's own messages; its operators may be able to allow lists".into()
         }
         CommandError::Incomplete { list, origin, missing, extra } => {
@@ -147,7 +147,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
-        _ => match error.describe().exchange {
+        _ => match error.describe().registry_error {
             Some(source) => return registry::failed_request(source, certificates),
             None => return Vec::new(),
         },
@@ -158,7 +158,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
 /// The hints about a shim that cannot be installed or removed.
 fn shim(error: &ShimError) -> Vec<String> {
     let hint = match error {
-        ShimError::Foreign { before, .. } => match before.last().map(|dir| dir.display()) {
+        ShimError::Foreign { writable_dirs, .. } => match writable_dirs.last().map(|dir| dir.display()) {
             Some(dir) => format!("{dir} comes before it on the PATH: shim install --dir {dir}"),
             None => "name another directory with --dir, one that comes before it on the PATH".into(),
         },

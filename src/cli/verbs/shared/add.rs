@@ -15,7 +15,7 @@ use crate::core::push::options::PushContext;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::PreviousDescriptors;
 use crate::core::shared::add::{self as shared_add, NewEntry};
-use crate::core::shared::collect::OwnEntry;
+use crate::core::shared::collect::JobEntry;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::digest::Digest;
 use crate::drafts::registry::entry::RESERVED_PREFIX;
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if !may_publish {
         return shown;
     }
-    let own_entry = |(new, stored): (&NewEntry, &StoredEntry)| OwnEntry {
+    let job_entry = |(new, stored): (&NewEntry, &StoredEntry)| JobEntry {
         digest: stored.digest.clone(),
         name: Some(new.entry.name.clone()),
     };
@@ -65,7 +65,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         run: &run,
         shared: &args.shared_publish,
         publish: &args.publish,
-        own_entries: entries.iter().zip(&stored).map(own_entry).collect(),
+        job_entries: entries.iter().zip(&stored).map(job_entry).collect(),
         purge: args.purge,
         only_from: only_from.as_ref(),
     };

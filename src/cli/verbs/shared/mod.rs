@@ -53,8 +53,8 @@ impl<'a> SharedClient<'a> {
         run: &PipelineRun,
         require: &[PlatformFilter],
     ) -> Result<CollectedEntries, CommandError> {
-        let (own_entries, wait) = (Vec::new(), Duration::ZERO);
-        let options = CollectOptions { list, run, require, is_fresh: false, only_from: None, own_entries, wait };
+        let (job_entries, wait) = (Vec::new(), Duration::ZERO);
+        let options = CollectOptions { list, run, require, is_fresh: false, only_from: None, job_entries, wait };
         collect::collect(self.shared_draft_context(), &options)
     }
 

@@ -17,7 +17,7 @@ use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
 use crate::core::shared::allowed_entries::AllowedEntries;
 use crate::core::shared::clean_up;
-use crate::core::shared::collect::{self, CollectOptions, CollectedEntries, OwnEntry};
+use crate::core::shared::collect::{self, CollectOptions, CollectedEntries, JobEntry};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Reference;
@@ -34,7 +34,7 @@ pub(super) struct SharedRequest<'a> {
     pub(super) run: &'a PipelineRun,
     pub(super) shared: &'a SharedPublishFlags,
     pub(super) publish: &'a PublishFlags,
-    pub(super) own_entries: Vec<OwnEntry>,
+    pub(super) job_entries: Vec<JobEntry>,
     pub(super) purge: bool,
     pub(super) only_from: Option<&'a AllowedEntries>,
 }
@@ -58,8 +58,8 @@ pub(super) fn run(
     let SharedRequest { list, run, shared, publish, purge, only_from, .. } = *request;
     let default_wait = if shared.if_complete { IF_COMPLETE_WAIT } else { std::time::Duration::ZERO };
     let (is_fresh, wait) = (shared.fresh, shared.wait.unwrap_or(default_wait));
-    let (require, own_entries) = (publish.require.as_slice(), request.own_entries.clone());
-    let options = CollectOptions { list, run, require, is_fresh, only_from, own_entries, wait };
+    let (require, job_entries) = (publish.require.as_slice(), request.job_entries.clone());
+    let options = CollectOptions { list, run, require, is_fresh, only_from, job_entries, wait };
     client.registry.announce(list.repository(), Access::PullPush);
     let collected = collect::collect(client.shared_draft_context(), &options)?;
     if publish.require.is_empty() {
@@ -97,7 +97,7 @@ fn print_unpublished(
     collected: &CollectedEntries,
 ) -> Result<(), CommandError> {
     let (all, missing) = (request.publish.require.len(), &collected.missing);
-    let present = request.publish.require.iter().filter(|platform| !missing.contains(&platform.shown)).count();
+    let present = request.publish.require.iter().filter(|platform| !missing.contains(&platform.text)).count();
     let list = request.list;
     context
         .streams

@@ -5,20 +5,20 @@ use crate::cli::context::Context;
 use crate::cli::verbs::shared::publish_entries::{self, SharedRequest};
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
-use crate::core::shared::collect::OwnEntry;
+use crate::core::shared::collect::JobEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let only_from = publish_entries::check_files(context, &args.shared_publish, &args.publish)?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let own_entries = args.entries.iter().map(|digest| OwnEntry { digest: digest.clone(), name: None });
+    let job_entries = args.entries.iter().map(|digest| JobEntry { digest: digest.clone(), name: None });
     let request = SharedRequest {
         list,
         run: &run,
         shared: &args.shared_publish,
         publish: &args.publish,
-        own_entries: own_entries.collect(),
+        job_entries: job_entries.collect(),
         purge: args.purge,
         only_from: only_from.as_ref(),
     };

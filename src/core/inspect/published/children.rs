@@ -28,7 +28,7 @@ pub(crate) struct Detail {
 
 impl Detail {
     /// Whether the manifest itself must be fetched. With a check that includes a nested index, because it has children.
-    fn is_fetched(self, descriptor: &Descriptor) -> bool {
+    fn needs_fetch(self, descriptor: &Descriptor) -> bool {
         let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
         let may_be_list = descriptor.media_type.is_empty() || is_list(descriptor);
         !is_opaque(descriptor) && (self.contents || !is_stated || self.check && may_be_list)
@@ -61,9 +61,9 @@ fn fetch_children(
     index: &Index,
     detail: Detail,
 ) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
-    let is_selected = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
+    let is_selected = |descriptor: &Descriptor| detail.check || detail.needs_fetch(descriptor);
     let fetch = |descriptor: &Descriptor| {
-        if detail.is_fetched(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
+        if detail.needs_fetch(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
     };
     let children = |known: &ChildContent| match known {
         ChildContent::List(descriptors) => descriptors.clone(),

@@ -38,11 +38,7 @@ pub(crate) fn with_platform<'a>(
                 let descriptor = Descriptor { platform, ..image.fetched.descriptor() };
                 return Ok(PublishedImage { descriptor: Some(descriptor), ..*image });
             }
-            return Err(CommandError::no_such_platform(
-                &filter.shown,
-                source,
-                platform.iter().map(ToString::to_string),
-            ));
+            return Err(CommandError::no_such_platform(&filter.text, source, platform.iter().map(ToString::to_string)));
         }
     };
     let mut available = BTreeSet::new();
@@ -70,7 +66,7 @@ pub(crate) fn with_platform<'a>(
     )?;
     match found {
         Some(descriptor) => fetch_listed(source, descriptor),
-        None => Err(CommandError::no_such_platform(&filter.shown, source, available)),
+        None => Err(CommandError::no_such_platform(&filter.text, source, available)),
     }
 }
 
