@@ -10,7 +10,7 @@ use testkit::certs::{Authority, client_config};
 use testkit::client::Client;
 use testkit::latency_link::LatencyLink;
 use testkit::real::{Auth, RealConfig, RealRegistry, Tls};
-use testkit::token::{TokenConfig, TokenServer};
+use testkit::token_server::{TokenConfig, TokenServer};
 
 use crate::comparison::{Comparison, Setup};
 use crate::jobs;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
 use testkit::sandbox::write_script;
-use testkit::token::{Grant, TokenConfig, TokenRequest, TokenUser};
+use testkit::token_server::{Grant, TokenConfig, TokenRequest, TokenUser};
 
 use super::real_fixture::{ClientAuth, Fixture, assert_first_line, assert_refused};
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Serializer, Value, json};
 use testkit::certs::{Authority, Pair};
 use testkit::real::{Auth, RealConfig, RealRegistry, Tls, write_htpasswd};
+use testkit::registry_filesystem::{self, IMAGE_MANIFEST, MANIFEST_LIST, Manifest, Storage};
 use testkit::sandbox::{Output, Sandbox};
 use testkit::skip::skipped;
-use testkit::storage::{self, IMAGE_MANIFEST, MANIFEST_LIST, Manifest, Storage};
-use testkit::token::{TokenConfig, TokenServer};
+use testkit::token_server::{TokenConfig, TokenServer};
 
 /// The binary under test.
 pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
@@ -136,7 +136,7 @@ impl Fixture {
         let repository = self.name("team/app");
         let child = |image: &Manifest| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest);
         let children: String = self.images.iter().map(child).collect();
-        format!("{children}{}\n", storage::digest(&self.list_bytes()))
+        format!("{children}{}\n", registry_filesystem::digest(&self.list_bytes()))
     }
 
     /// The list lies in the registry, byte for byte, and its images beside it.

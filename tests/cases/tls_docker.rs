@@ -6,9 +6,9 @@ use serde_json::json;
 use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
 use testkit::netns::{HOST, Netns, OTHER_HOST};
 use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
+use testkit::registry_filesystem::Manifest;
 use testkit::sandbox::{Output, on_path};
 use testkit::skip::skipped;
-use testkit::storage::Manifest;
 
 use super::real_fixture::{ClientAuth, Fixture, OURS, assert_first_line, tls_files};
 

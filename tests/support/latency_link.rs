@@ -12,7 +12,7 @@
 //! Requests are counted as they reach the link, in plain HTTP only: a connection that opens with a TLS hello is one
 //! probe, and nothing inside it is looked at.
 
-mod meter;
+mod request_parser;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +24,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use meter::Request;
+pub use request_parser::Request;
 
 use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
-use meter::{Event, Meter};
+use request_parser::{Event, Meter};
 
 /// What crossed a link since it was started or last asked by [`LatencyLink::take`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

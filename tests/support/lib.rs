@@ -12,12 +12,12 @@ pub mod loopback;
 pub mod memory;
 pub mod netns;
 pub mod real;
+pub mod registry_filesystem;
 pub mod relay;
 pub mod sandbox;
 pub mod schema;
 pub mod skip;
 pub mod stderr;
-pub mod storage;
 mod tcp_proxy;
 #[cfg(feature = "certificates")]
-pub mod token;
+pub mod token_server;

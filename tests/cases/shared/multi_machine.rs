@@ -5,7 +5,7 @@ use std::process::Stdio;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use testkit::sandbox::Sandbox;
-use testkit::token::TokenConfig;
+use testkit::token_server::TokenConfig;
 
 use super::super::real_fixture::{ClientAuth, Fixture, OURS};
 

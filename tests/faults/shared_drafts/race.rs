@@ -17,10 +17,10 @@ use serde_json::Value;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, RandomFaults, Registry};
 use testkit::real::RealRegistry;
+use testkit::registry_filesystem::Storage;
 use testkit::sandbox::Output;
 use testkit::skip::skipped;
 use testkit::stderr::print_uncaptured;
-use testkit::storage::Storage;
 
 use crate::{in_process, is_whole, variable};
 

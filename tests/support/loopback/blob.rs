@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::distribution_api::State;
 use super::generated_blob::{GeneratedBlob, GeneratedBody};
 use super::http::{Head, Response};
-use super::storage::State;
 
 /// What a registry has of a blob.
 #[derive(Clone, Debug)]

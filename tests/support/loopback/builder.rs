@@ -7,11 +7,11 @@ use rustls::ServerConfig;
 
 use super::auth::AccessControl;
 use super::auth_config::{Auth, Bearer};
+use super::distribution_api::Storage;
 use super::habits::{Habits, Puts};
 use super::http::{Connection, Head};
 use super::rate_limit::RateLimit;
 use super::serve::Server;
-use super::storage::Storage;
 use super::{Faults, Gate, Registry, Shared};
 
 /// How a registry is to be, before it runs.

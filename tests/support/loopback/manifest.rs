@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::distribution_api::{Repo, State};
 use super::habits::Habits;
 use super::http::{Head, Response};
-use super::storage::{Repo, State};
 use crate::image::{DOCKER_FOREIGN_LAYER, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256, sha512};
 
 /// GET and HEAD by tag or digest.

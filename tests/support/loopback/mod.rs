@@ -7,6 +7,7 @@ mod auth;
 mod auth_config;
 mod blob;
 mod builder;
+mod distribution_api;
 mod faults;
 mod gate;
 mod generated_blob;
@@ -21,7 +22,6 @@ mod redirect_target;
 mod route;
 mod rule;
 mod serve;
-mod storage;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -42,6 +42,7 @@ pub use rule::Rule;
 use crate::image::{Image, Index};
 use auth::AccessControl;
 use blob::Blob;
+use distribution_api::Storage;
 use gate::Gate;
 use habits::{HidesFrom, Puts};
 use http::{Connection, Head, Request, Response};
@@ -50,7 +51,6 @@ use record::RequestLog;
 use route::Route;
 use rule::Faults;
 use serve::{AfterResponse, Server};
-use storage::Storage;
 
 /// A running registry.
 pub struct Registry {
@@ -357,7 +357,7 @@ impl Shared {
             HidesFrom::All => true,
         };
         match Route::parse(head.path()).repo().filter(|_| hidden) {
-            Some(repo) => storage::name_unknown(repo),
+            Some(repo) => distribution_api::name_unknown(repo),
             None => refusal,
         }
     }

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::blob::Blob;
+use super::distribution_api::State;
 use super::generated_blob::hex;
 use super::habits::Habits;
 use super::http::{Head, Request, Response};
-use super::storage::State;
 use crate::image::{sha256, sha512};
 
 /// An upload under way.

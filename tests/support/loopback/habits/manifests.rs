@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::super::Builder;
+use super::super::distribution_api::State;
 use super::super::faults::Fault;
 use super::super::http::{Head, Response};
 use super::super::route::Route;
-use super::super::storage::State;
 use crate::image::{DOCKER_LIST, DOCKER_MANIFEST, sha256};
 
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";

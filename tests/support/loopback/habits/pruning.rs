@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::super::Builder;
+use super::super::distribution_api::State;
 use super::super::http::Response;
 use super::super::manifest;
-use super::super::storage::State;
 use super::manifests::Manifests;
 
 impl Manifests {

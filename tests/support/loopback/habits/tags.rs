@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::Builder;
+use super::super::distribution_api::{State, name_unknown};
 use super::super::http::{Head, Response};
-use super::super::storage::{State, name_unknown};
 
 /// How it differs in tags.
 #[derive(Clone, Debug, Default)]
