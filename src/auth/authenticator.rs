@@ -109,7 +109,7 @@ impl Authenticator {
         self.credential(&registry_state, registry, time_left).is_ok_and(|credential| !credential.is_anonymous())
     }
 
-    /// The header to send after a 401. `sent` is the header that was refused, if there was one.
+    /// The header to send after a 401. `refused_header` is the one that was sent, if there was one.
     ///
     /// `Some` means: repeat the request with this header. `None` means that the 401 is final. Each thread gets at most
     /// three headers for one request. One thread at a time fetches tokens for a registry; the others wait and use its
@@ -123,7 +123,7 @@ impl Authenticator {
         challenged: &ChallengedRequest<'_>,
         challenges: &[Challenge],
         needed: &Scopes,
-        sent: Option<&Secret>,
+        refused_header: Option<&Secret>,
         send: SendTokenRequest<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
         let by_scheme = |scheme| challenges.iter().find(|challenge| challenge.scheme == scheme);
@@ -132,10 +132,10 @@ impl Authenticator {
             return Ok(None);
         }
         let registry_state = self.registry_state(challenged.registry);
-        let arrival = registry_state.lock_requests.fetch_add(1, Ordering::Relaxed);
+        let ticket = registry_state.token_lock_tickets.fetch_add(1, Ordering::Relaxed);
         let token_lock = lock(&registry_state.token_lock);
         if let Some((_, error)) =
-            lock(&registry_state.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived)
+            lock(&registry_state.state).unanswered.as_ref().filter(|(tickets, _)| ticket < *tickets)
         {
             return Err(error.clone());
         }
@@ -143,7 +143,7 @@ impl Authenticator {
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| Secret::basic(user, password.reveal()));
             drop(token_lock);
-            return offer_static_header(&registry_state, challenged, header, sent);
+            return offer_static_header(&registry_state, challenged, header, refused_header);
         };
         if let Some(token) = &credential.registry_token {
             let unfit = || {
@@ -152,7 +152,7 @@ impl Authenticator {
             };
             let header = token_messages::bearer_header(token).ok_or_else(unfit)?;
             drop(token_lock);
-            return offer_static_header(&registry_state, challenged, Some(header), sent);
+            return offer_static_header(&registry_state, challenged, Some(header), refused_header);
         }
         let realm = bearer::usable_realm(challenged, challenge, &credential, &self.redactor)?;
         let auth = RegistryAuth {
@@ -164,7 +164,7 @@ impl Authenticator {
             send,
             redactor: &self.redactor,
         };
-        auth.respond(needed, sent)
+        auth.respond(needed, refused_header)
     }
 
     fn registry_state(&self, registry: &str) -> Arc<RegistryState> {
@@ -195,10 +195,10 @@ fn offer_static_header(
     registry_state: &RegistryState,
     challenged: &ChallengedRequest<'_>,
     header: Option<Secret>,
-    sent: Option<&Secret>,
+    refused_header: Option<&Secret>,
 ) -> Result<Option<Secret>, RegistryError> {
     let Some(header) = header else { return Ok(None) };
-    if sent == Some(&header) {
+    if refused_header == Some(&header) {
         registry_state.static_auth.refuse(challenged.is_check_before_push);
         return Ok(None);
     }

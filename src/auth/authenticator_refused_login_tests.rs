@@ -67,9 +67,9 @@ fn error_kind_distinguishes_a_refused_command_line_login() {
         [("h", RegistryErrorKind::CommandLineLoginRefused), ("other", RegistryErrorKind::LoginRefused)]
     {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());
-        let origin = ChallengedRequest { registry, ..TLS_REQUEST };
+        let challenged = ChallengedRequest { registry, ..TLS_REQUEST };
         let respond = |sent: Option<&Secret>| {
-            authenticator.respond_to_challenge(&origin, &challenges, &Scopes::default(), sent, &|_| unreachable!())
+            authenticator.respond_to_challenge(&challenged, &challenges, &Scopes::default(), sent, &|_| unreachable!())
         };
         let sent = respond(None).unwrap();
         assert_eq!(respond(sent.as_ref()), Ok(None));

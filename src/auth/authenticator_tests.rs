@@ -87,7 +87,7 @@ fn pull(path: &str) -> Scopes {
 impl Fixture {
     fn respond<F: Fn(&TokenRequest, usize) -> (u16, String)>(
         &self,
-        origin: &ChallengedRequest<'_>,
+        challenged: &ChallengedRequest<'_>,
         challenge: &str,
         needed: &Scopes,
         sent: Option<&str>,
@@ -96,7 +96,7 @@ impl Fixture {
         let challenges = Challenge::parse_all([challenge].into_iter());
         let sent = sent.map(Secret::new);
         let header =
-            self.authenticator.respond_to_challenge(origin, &challenges, needed, sent.as_ref(), &|request| {
+            self.authenticator.respond_to_challenge(challenged, &challenges, needed, sent.as_ref(), &|request| {
                 // As the transport does.
                 request
                     .authorization
@@ -294,7 +294,7 @@ fn bearer_is_preferred_to_basic_and_invalid_challenges_are_errors() {
 fn authenticator_sends_no_credentials_over_plain_http() {
     let plain = CHALLENGE.replace("https:", "http:");
     let local = plain.replace("auth.example", "127.0.0.1:5001");
-    let origin = |registry, https, insecure| ChallengedRequest {
+    let challenged = |registry, https, insecure| ChallengedRequest {
         registry,
         https,
         insecure,
@@ -303,27 +303,27 @@ fn authenticator_sends_no_credentials_over_plain_http() {
     };
     // Who asks, by what, whether there is a login, and whether it is followed.
     let rows = [
-        (origin("h", true, false), plain.as_str(), true, false),
-        (origin("h", true, false), plain.as_str(), false, false),
-        (origin("h", true, false), local.as_str(), true, false),
-        (origin("h", true, true), plain.as_str(), true, true),
-        (origin("localhost:5000", false, false), plain.as_str(), true, false),
-        (origin("localhost:5000", false, false), plain.as_str(), false, true),
-        (origin("localhost:5000", false, false), local.as_str(), true, true),
-        (origin("localhost:5000", false, false), CHALLENGE, true, true),
-        (origin("h", false, false), "Basic realm=x", true, false),
-        (origin("h", false, true), "Basic realm=x", true, true),
-        (origin("localhost:5000", false, false), "Basic realm=x", true, true),
+        (challenged("h", true, false), plain.as_str(), true, false),
+        (challenged("h", true, false), plain.as_str(), false, false),
+        (challenged("h", true, false), local.as_str(), true, false),
+        (challenged("h", true, true), plain.as_str(), true, true),
+        (challenged("localhost:5000", false, false), plain.as_str(), true, false),
+        (challenged("localhost:5000", false, false), plain.as_str(), false, true),
+        (challenged("localhost:5000", false, false), local.as_str(), true, true),
+        (challenged("localhost:5000", false, false), CHALLENGE, true, true),
+        (challenged("h", false, false), "Basic realm=x", true, false),
+        (challenged("h", false, true), "Basic realm=x", true, true),
+        (challenged("localhost:5000", false, false), "Basic realm=x", true, true),
     ];
-    for (origin, challenge, login, followed) in rows {
+    for (challenged, challenge, login, followed) in rows {
         let entry = r#"{"username":"u","password":"hunter22"}"#;
         let config = format!(r#"{{"auths":{{"h":{entry},"localhost:5000":{entry}}}}}"#);
         let (auth, server) = (with_config(if login { &config } else { "{}" }), granting_server());
-        let result = auth.respond(&origin, challenge, &Scopes::default(), None, &server);
+        let result = auth.respond(&challenged, challenge, &Scopes::default(), None, &server);
         match followed {
-            true => assert!(result.unwrap().is_some(), "{origin:?} {challenge}"),
+            true => assert!(result.unwrap().is_some(), "{challenged:?} {challenge}"),
             false => {
-                assert_eq!(result.unwrap_err().kind, RegistryErrorKind::Protocol, "{origin:?} {challenge}");
+                assert_eq!(result.unwrap_err().kind, RegistryErrorKind::Protocol, "{challenged:?} {challenge}");
                 assert_eq!(server.count(), 0);
             }
         }

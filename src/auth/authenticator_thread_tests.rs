@@ -32,7 +32,7 @@ fn waiting_threads_share_the_timeout_of_one_token_request() {
         let send = |_: &TokenRequest| {
             asked.fetch_add(1, Ordering::Relaxed);
             // The time runs out when all the others have come.
-            while auth.authenticator.registry_state("h").lock_requests.load(Ordering::Relaxed) < waiting {
+            while auth.authenticator.registry_state("h").token_lock_tickets.load(Ordering::Relaxed) < waiting {
                 std::thread::yield_now();
             }
             Err(RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer"))

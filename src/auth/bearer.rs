@@ -53,52 +53,56 @@ pub(crate) struct RegistryAuth<'a> {
 
 impl RegistryAuth<'_> {
     /// The header for the next attempt; `None` if no other token could help.
-    pub(crate) fn respond(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
-        let challenged = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
-        let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
-        let exact = challenged.unwrap_or_else(|| needed.clone());
+    pub(crate) fn respond(
+        &self,
+        needed: &Scopes,
+        refused_header: Option<&Secret>,
+    ) -> Result<Option<Secret>, RegistryError> {
+        let challenge_scopes = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
+        let challenge_scopes = challenge_scopes.unwrap_or_else(|| needed.clone());
+        let to_cover = challenge_scopes.union(needed);
         let plan = {
             let mut state = lock(&self.registry_state.state);
-            if let Some(sent) = sent {
+            if let Some(refused_header) = refused_header {
                 let invalid = self.challenge.parameter("error") == Some("invalid_token");
-                state.cache.refuse(sent, needed, &want, invalid);
+                state.cache.refuse(refused_header, needed, &to_cover, invalid);
             }
-            if let Some(header) = state.cache.find(&want, Instant::now()) {
+            if let Some(header) = state.cache.find(&to_cover, Instant::now()) {
                 return Ok(Some(header.clone()));
             }
             let announced =
-                if state.one_repository_per_token { want.clone() } else { self.scopes_that_fit(&state, &want) };
-            state.cache.scopes_to_request(&announced, &want, &exact)
+                if state.one_repository_per_token { to_cover.clone() } else { self.scopes_that_fit(&state, &to_cover) };
+            state.cache.scopes_to_request(&announced, &to_cover, &challenge_scopes)
         };
         let Some((last, wider)) = plan.split_last() else {
             return Ok(None);
         };
         for scopes in wider {
-            match self.obtain_token(scopes, &want) {
+            match self.obtain_token(scopes, &to_cover) {
                 Err(error) if self.is_about_scopes(&error) => {
                     lock(&self.registry_state.state).one_repository_per_token = true
                 }
                 other => return other.map(Some),
             }
         }
-        self.obtain_token(last, &want).map(Some)
+        self.obtain_token(last, &to_cover).map(Some)
     }
 
-    /// The wanted scopes and as many announced scopes as one request holds. If not all fit, scopes that a cached token
-    /// covers are left out.
-    fn scopes_that_fit(&self, state: &AuthState, want: &Scopes) -> Scopes {
+    /// The scopes to cover and as many announced scopes as one request holds. If not all fit, scopes that a cached
+    /// token covers are left out.
+    fn scopes_that_fit(&self, state: &AuthState, to_cover: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
             scopes.len() <= SCOPES_MAX
-                && self.realm.get_request(service, scopes, &self.credential, None).url.len() <= URL_MAX
+                && self.realm.build_get_request(service, scopes, &self.credential, None).url.len() <= URL_MAX
         };
-        let all = state.announced.union(want);
+        let all = state.announced.union(to_cover);
         if fits(&all) {
             return all;
         }
         let now = Instant::now();
         let missing = state.announced.per_resource().filter(|scopes| state.cache.find(scopes, now).is_none());
-        let mut scopes = want.clone();
+        let mut scopes = to_cover.clone();
         for more in missing {
             let more = scopes.union(&more);
             if !fits(&more) {
@@ -120,7 +124,7 @@ impl RegistryAuth<'_> {
     }
 
     /// Requests a token with these scopes, unless the server has refused them or the login. Records the outcome.
-    fn obtain_token(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
+    fn obtain_token(&self, scopes: &Scopes, to_cover: &Scopes) -> Result<Secret, RegistryError> {
         let known = |state: &AuthState| {
             let same = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
             same.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()
@@ -135,7 +139,7 @@ impl RegistryAuth<'_> {
             Ok(GrantedToken { header, lifetime, refresh_token }) => {
                 state.refresh_token = refresh_token.or_else(|| state.refresh_token.take());
                 state.servers_that_granted.insert(self.realm.host.clone());
-                state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
+                state.cache.insert(header.clone(), scopes.clone(), to_cover, asked_at, lifetime);
                 Ok(header)
             }
             Err(error) => {
@@ -155,8 +159,8 @@ impl RegistryAuth<'_> {
     /// Sends a request to the token server. Records a missing answer for the threads that wait for the token lock.
     fn send_request(&self, request: &TokenRequest) -> Result<HttpResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
-            let arrived = self.registry_state.lock_requests.load(Ordering::Relaxed);
-            lock(&self.registry_state.state).unanswered = Some((arrived, error.clone()));
+            let tickets = self.registry_state.token_lock_tickets.load(Ordering::Relaxed);
+            lock(&self.registry_state.state).unanswered = Some((tickets, error.clone()));
         })
     }
 
@@ -166,15 +170,15 @@ impl RegistryAuth<'_> {
         let service = self.challenge.parameter("service");
         let refreshed = lock(&self.registry_state.state).refresh_token.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
-            let request = self.realm.get_request(service, scopes, &self.credential, None);
+            let request = self.realm.build_get_request(service, scopes, &self.credential, None);
             return self.parse_grant(&request, &self.send_request(&request)?);
         };
-        let request = self.realm.refresh_request(service, scopes, &identity);
+        let request = self.realm.build_post_request(service, scopes, &identity);
         let response = self.send_request(&request)?;
         if !matches!(response.status, 401 | 404 | 405) {
             return self.parse_grant(&request, &response);
         }
-        let second = self.realm.get_request(service, scopes, &self.credential, Some(&identity));
+        let second = self.realm.build_get_request(service, scopes, &self.credential, Some(&identity));
         let fallback = self.send_request(&second)?;
         // After a 401 the first answer says more: it is about the identity token that the user logged in with.
         if response.status == 401 && !fallback.is_success() {

@@ -79,7 +79,7 @@ pub(crate) struct CredentialStore {
 
 impl fmt::Debug for CredentialStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("config_dir", &self.config_dir).finish_non_exhaustive()
+        f.debug_struct("CredentialStore").field("config_dir", &self.config_dir).finish_non_exhaustive()
     }
 }
 

@@ -37,8 +37,8 @@ pub(crate) struct ChallengedRequest<'a> {
 pub(crate) struct RegistryState {
     /// Held while a token is fetched: threads that are refused together cause one token request.
     pub(crate) token_lock: Mutex<()>,
-    /// How many threads have asked for the token lock so far.
-    pub(crate) lock_requests: AtomicUsize,
+    /// The number of threads that have asked for the token lock so far. Each takes the next ticket.
+    pub(crate) token_lock_tickets: AtomicUsize,
     /// A header that does not depend on the scope: Basic, or the registry token of the configuration.
     pub(crate) static_auth: StaticAuth,
     /// Never held while a request is sent.

@@ -32,8 +32,8 @@ struct CachedToken {
 }
 
 impl CachedToken {
-    fn is_refused_for(&self, want: &Scopes) -> bool {
-        self.refused.iter().any(|refused| want.covers(refused))
+    fn is_refused_for(&self, scopes: &Scopes) -> bool {
+        self.refused.iter().any(|refused| scopes.covers(refused))
     }
 }
 
@@ -43,44 +43,46 @@ impl TokenCache {
         &mut self,
         header: Secret,
         requested: Scopes,
-        want: &Scopes,
+        to_cover: &Scopes,
         now: Instant,
         lifetime: Duration,
     ) {
         let margin = (lifetime / 10).min(EXPIRY_MARGIN_MAX);
         let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
-        let (usable_for, accepted, refused) = (requested.union(want), Vec::new(), Vec::new());
+        let (usable_for, accepted, refused) = (requested.union(to_cover), Vec::new(), Vec::new());
         self.tokens.push(CachedToken { header, requested, usable_for, expires, accepted, refused });
     }
 
-    /// A token to send for `want`: it has not expired, was requested for all of `want`, and was not refused for it.
-    pub(crate) fn find(&self, want: &Scopes, now: Instant) -> Option<&Secret> {
-        let good =
-            |token: &&CachedToken| token.usable_for.covers(want) && now < token.expires && !token.is_refused_for(want);
+    /// A token to send for `scopes`: it has not expired, was requested for all of `scopes`, and was not refused for it.
+    pub(crate) fn find(&self, scopes: &Scopes, now: Instant) -> Option<&Secret> {
+        let good = |token: &&CachedToken| {
+            token.usable_for.covers(scopes) && now < token.expires && !token.is_refused_for(scopes)
+        };
         self.tokens.iter().rev().find(good).map(|token| &token.header)
     }
 
-    /// Records that a token was accepted for `want`.
-    pub(crate) fn accept(&mut self, header: &Secret, want: &Scopes) {
+    /// Records that a token was accepted for `scopes`.
+    pub(crate) fn accept(&mut self, header: &Secret, scopes: &Scopes) {
         let Some(token) = self.tokens.iter_mut().find(|token| token.header == *header) else { return };
-        if !token.accepted.iter().any(|accepted| accepted.covers(want)) {
-            token.accepted.push(want.clone());
+        if !token.accepted.iter().any(|accepted| accepted.covers(scopes)) {
+            token.accepted.push(scopes.clone());
         }
     }
 
-    /// Records that a token was refused for `want`.
+    /// Records that a token was refused for `to_cover`.
     ///
-    /// `needed` are the scopes of the request, `want` these and those of the challenge. A token that was accepted for
-    /// `needed` before has expired. A token that was accepted for anything before and is now refused as `invalid`
-    /// counts as expired, too. An expired token is removed, so that the same scopes can be requested again.
-    pub(crate) fn refuse(&mut self, header: &Secret, needed: &Scopes, want: &Scopes, invalid: bool) {
+    /// `needed` are the scopes of the request, `to_cover` these and those of the challenge, all of which a token has to
+    /// cover. A token that was accepted for `needed` before has expired. A token that was accepted for anything before
+    /// and is now refused as `invalid` counts as expired, too. An expired token is removed, so that the same scopes can
+    /// be requested again.
+    pub(crate) fn refuse(&mut self, header: &Secret, needed: &Scopes, to_cover: &Scopes, invalid: bool) {
         let Some(at) = self.tokens.iter().position(|token| token.header == *header) else { return };
         let Some(token) = self.tokens.get_mut(at) else { return };
         let was_good = token.accepted.iter().any(|accepted| accepted.covers(needed));
         if was_good || (invalid && !token.accepted.is_empty()) {
             self.tokens.remove(at);
         } else {
-            token.refused.push(want.clone());
+            token.refused.push(to_cover.clone());
         }
     }
 
@@ -90,19 +92,25 @@ impl TokenCache {
         self.tokens.extract_if(.., is_wide).map(|token| token.header).collect()
     }
 
-    /// The sets of scopes to request in turn to get `want`; empty if all were tried.
+    /// The sets of scopes to request in turn to get `to_cover`; empty if all were tried.
     ///
-    /// First all announced scopes together, unless a token that was requested for `exact` and more was refused for
-    /// `want`. Then exactly the challenge's scopes, unless a token for those was refused, too.
-    pub(crate) fn scopes_to_request(&self, announced: &Scopes, want: &Scopes, exact: &Scopes) -> Vec<Scopes> {
+    /// First all announced scopes together, unless a token that was requested for `challenge_scopes` and more was
+    /// refused for `to_cover`. Then exactly the challenge's scopes, unless a token for those was refused, too.
+    pub(crate) fn scopes_to_request(
+        &self,
+        announced: &Scopes,
+        to_cover: &Scopes,
+        challenge_scopes: &Scopes,
+    ) -> Vec<Scopes> {
         let refused = |scopes: &Scopes| {
-            self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested.covers(scopes))
+            self.tokens.iter().any(|token| token.is_refused_for(to_cover) && token.requested.covers(scopes))
         };
-        if self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested == *exact) {
+        if self.tokens.iter().any(|token| token.is_refused_for(to_cover) && token.requested == *challenge_scopes) {
             return Vec::new();
         }
-        let wide = Some(announced.union(want)).filter(|wide| wide != exact && !refused(exact));
-        wide.into_iter().chain([exact.clone()]).collect()
+        let wide =
+            Some(announced.union(to_cover)).filter(|wide| wide != challenge_scopes && !refused(challenge_scopes));
+        wide.into_iter().chain([challenge_scopes.clone()]).collect()
     }
 }
 
@@ -131,8 +139,8 @@ mod tests {
         (cache, now)
     }
 
-    fn plan(cache: &TokenCache, announced: &str, want: &str) -> Vec<String> {
-        cache.scopes_to_request(&set(announced), &set(want), &set(want)).iter().map(Scopes::to_string).collect()
+    fn plan(cache: &TokenCache, announced: &str, scopes: &str) -> Vec<String> {
+        cache.scopes_to_request(&set(announced), &set(scopes), &set(scopes)).iter().map(Scopes::to_string).collect()
     }
 
     #[test]

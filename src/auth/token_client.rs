@@ -7,7 +7,7 @@ use crate::net::error_response;
 use crate::net::redirect;
 use crate::net::response::HttpResponse;
 use crate::net::retry::RetryPolicy;
-use crate::net::transport::{OutgoingRequest, Transport};
+use crate::net::transport::{HttpTransport, OutgoingRequest};
 use crate::net::transport_error::TransportError;
 use crate::net::url::Url;
 
@@ -15,7 +15,7 @@ const TOKEN_MAX: u64 = 1024 * 1024;
 
 /// Sends requests to the token servers that registries name.
 pub(crate) struct TokenClient<'a> {
-    pub(crate) transport: &'a Transport,
+    pub(crate) transport: &'a HttpTransport,
     pub(crate) policy: &'a RetryPolicy,
     /// Whether `--insecure` was given.
     pub(crate) insecure: bool,

@@ -96,7 +96,7 @@ impl Realm {
 
     /// A GET request, with the credential's user and password if it has them. Otherwise the password is the `identity`
     /// token, for servers without the OAuth2 form.
-    pub(crate) fn get_request(
+    pub(crate) fn build_get_request(
         &self,
         service: Option<&str>,
         scopes: &Scopes,
@@ -122,7 +122,7 @@ impl Realm {
     }
 
     /// A POST request with a refresh token (OAuth2 form).
-    pub(crate) fn refresh_request(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
+    pub(crate) fn build_post_request(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
         let form = encode_form([
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT_ID),

@@ -40,9 +40,9 @@ fn realm_must_be_an_absolute_url() {
 }
 
 #[test]
-fn get_request_names_account_scopes_and_service_and_keeps_the_query() {
+fn token_get_request_names_account_scopes_and_service_and_keeps_the_query() {
     let scopes = Scopes::parse("repository:a/b:pull,push repository:c:pull");
-    let asked = realm("https://h/t").get_request(Some("reg.example"), &scopes, &user(), None);
+    let asked = realm("https://h/t").build_get_request(Some("reg.example"), &scopes, &user(), None);
     assert_eq!(
         asked.url,
         "https://h/t?account=a+b&scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Ac%3Apull&service=reg.example"
@@ -50,26 +50,26 @@ fn get_request_names_account_scopes_and_service_and_keeps_the_query() {
     assert_eq!(asked.authorization, Some(Secret::new("Basic YSBiOnAmdw==")));
     assert_eq!(asked.form, None);
     let anonymous = Credential::default();
-    let asked = realm("https://h/t?x=y").get_request(Some("s"), &Scopes::default(), &anonymous, None);
+    let asked = realm("https://h/t?x=y").build_get_request(Some("s"), &Scopes::default(), &anonymous, None);
     assert_eq!((asked.url.as_str(), asked.authorization), ("https://h/t?x=y&service=s", None));
     assert_eq!(
-        realm("https://h/t?").get_request(Some("s"), &Scopes::default(), &anonymous, None).url,
+        realm("https://h/t?").build_get_request(Some("s"), &Scopes::default(), &anonymous, None).url,
         "https://h/t?service=s"
     );
-    assert_eq!(realm("https://h/t").get_request(None, &Scopes::default(), &anonymous, None).url, "https://h/t");
+    assert_eq!(realm("https://h/t").build_get_request(None, &Scopes::default(), &anonymous, None).url, "https://h/t");
 }
 
 #[test]
-fn refresh_request_has_the_token_in_its_body_only() {
+fn token_post_request_has_the_refresh_token_in_its_body_only() {
     let scopes = Scopes::parse("repository:a:pull repository:c:pull");
-    let asked = realm("https://h/t").refresh_request(Some("s"), &scopes, &Secret::new("r=t"));
+    let asked = realm("https://h/t").build_post_request(Some("s"), &scopes, &Secret::new("r=t"));
     assert_eq!((asked.url.as_str(), &asked.authorization), ("https://h/t", &None));
     assert_eq!(
         asked.form.as_ref().unwrap().reveal(),
         "grant_type=refresh_token&client_id=docker&service=s&scope=repository%3Aa%3Apull+repository%3Ac%3Apull&refresh_token=r%3Dt"
     );
     assert!(!format!("{asked:?}").contains("r%3Dt"));
-    let asked = realm("https://h/t").get_request(None, &scopes, &Credential::default(), Some(&Secret::new("id")));
+    let asked = realm("https://h/t").build_get_request(None, &scopes, &Credential::default(), Some(&Secret::new("id")));
     assert_eq!(asked.authorization, Some(Secret::basic("", "id")));
     assert!(!asked.url.contains("account"));
 }

@@ -42,7 +42,8 @@ struct CachedTokenServer {
     /// Scheme, host and port.
     token_server: String,
     /// When the registry named it, in seconds since 1970.
-    named: u64,
+    #[serde(rename = "named")]
+    named_at: u64,
 }
 
 /// The token servers that registries have named, in this run and within a day before it.
@@ -52,14 +53,14 @@ pub(crate) struct TokenServerCache {
     path: Option<PathBuf>,
     is_enabled: bool,
     stored: OnceLock<TokenServerFile>,
-    named: Mutex<BTreeMap<String, CachedTokenServer>>,
+    named_in_this_run: Mutex<BTreeMap<String, CachedTokenServer>>,
 }
 
 impl TokenServerCache {
     /// Reads nothing yet. With `is_enabled` false nothing is read or written at all.
     pub(crate) fn new(env: &Env, is_enabled: bool) -> TokenServerCache {
         let path = env.cache_dir().filter(|_| is_enabled).map(|folder| folder.join(FOLDER).join(FILE));
-        TokenServerCache { path, is_enabled, stored: OnceLock::new(), named: Mutex::default() }
+        TokenServerCache { path, is_enabled, stored: OnceLock::new(), named_in_this_run: Mutex::default() }
     }
 
     /// The token server that a registry named within a day, or Docker Hub's own; https only.
@@ -73,9 +74,9 @@ impl TokenServerCache {
 
     /// Records that a registry has named a token server, over verified TLS, and that the server returned a token.
     pub(crate) fn record(&self, registry: &str, server: &Origin, now: SystemTime) {
-        let named = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let known = CachedTokenServer { token_server: server.to_string(), named };
-        lock(&self.named).insert(registry.to_owned(), known);
+        let named_at = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let known = CachedTokenServer { token_server: server.to_string(), named_at };
+        lock(&self.named_in_this_run).insert(registry.to_owned(), known);
     }
 
     /// Writes new entries, if there are any.
@@ -84,7 +85,7 @@ impl TokenServerCache {
     /// A file that cannot be written. It is not changed then.
     pub(crate) fn save(&self, now: SystemTime) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let named = std::mem::take(&mut *lock(&self.named));
+        let named = std::mem::take(&mut *lock(&self.named_in_this_run));
         let stored = self.stored();
         let is_kept = |registry: &String, known: &CachedTokenServer| {
             stored.registries.get(registry).is_some_and(|kept| {
@@ -99,7 +100,7 @@ impl TokenServerCache {
         file.registries.retain(|_, known| known.age(now).is_some_and(|age| age < LIFETIME));
         file.registries.extend(named);
         while file.registries.len() > ENTRIES_MAX {
-            let oldest = file.registries.iter().min_by_key(|(_, known)| known.named).map(|(name, _)| name.clone());
+            let oldest = file.registries.iter().min_by_key(|(_, known)| known.named_at).map(|(name, _)| name.clone());
             oldest.and_then(|oldest| file.registries.remove(&oldest));
         }
         write(path, &serde_json::to_vec(&file)?)
@@ -113,7 +114,7 @@ impl TokenServerCache {
 impl CachedTokenServer {
     /// `None` for an entry from the future.
     fn age(&self, now: SystemTime) -> Option<Duration> {
-        now.duration_since(UNIX_EPOCH.checked_add(Duration::from_secs(self.named))?).ok()
+        now.duration_since(UNIX_EPOCH.checked_add(Duration::from_secs(self.named_at))?).ok()
     }
 }
 

@@ -27,8 +27,8 @@ pub(crate) const STDIN: &str = "-";
 /// The file that makes a directory an OCI image layout.
 const LAYOUT_MARKER: &str = "oci-layout";
 
-/// The images that groups of files of `--from` name. The targets of a group select images in each of its files. A digest
-/// without a repository is in that of `--repository`, or else in `list`.
+/// The images that groups of files of `--from` name. The targets of a group select images in each of its files. A
+/// digest without a repository is in that of `--repository`, or else in `list`.
 ///
 /// # Errors
 /// The errors of all files.

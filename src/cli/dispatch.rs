@@ -62,7 +62,7 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            let certificates = net::certificates_folder(env);
+            let certificates = net::certs_d_directory(env);
             let report = if asks_for_json(&invocation.action) { report::json } else { report::command };
             print_failure(streams, &report(&error, &certificates))
         }

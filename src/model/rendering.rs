@@ -88,8 +88,8 @@ impl Draft {
         Ok(EncodedManifest::new(media_type, index.encode()?, note))
     }
 
-    /// Decides the media type of the list from the requested format, with a note for the user. `default_format` is that of the list without a request or
-    /// OCI-only content. `oci_only` describes content that a Docker list cannot hold.
+    /// Decides the media type of the list from the requested format, with a note for the user. `default_format` is that
+    /// of the list without a request or OCI-only content. `oci_only` describes content that a Docker list cannot hold.
     fn decide_format(
         &self,
         format: ListFormat,

@@ -62,18 +62,18 @@ mod tests {
     #[test]
     fn private_addresses_are_refused_only_for_public_registries() {
         let public = PublicRegistries::default();
-        let guarded = AddressPolicy::NamedByRegistry(public.flag("h"));
-        let inside = addresses(&["10.0.0.1"]);
-        assert_eq!(guarded.forbidden(&inside), None, "nothing is known of h");
-        let home = AddressPolicy::RegistryHost(public.flag("h"));
-        assert_eq!(home.forbidden(&addresses(&["192.168.0.9"])), None);
-        assert_eq!(guarded.forbidden(&inside), None, "h is inside itself");
-        assert_eq!(home.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
-        assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()));
-        assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34", "::1"])), Some("::1".parse().unwrap()));
-        assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34"])), None);
-        assert_eq!(home.forbidden(&inside), None);
-        assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()), "its name server has changed its mind");
-        assert_eq!(AddressPolicy::NamedByRegistry(public.flag("other")).forbidden(&inside), None);
+        let named_by_registry = AddressPolicy::NamedByRegistry(public.flag("h"));
+        let private = addresses(&["10.0.0.1"]);
+        assert_eq!(named_by_registry.forbidden(&private), None, "nothing is known of h");
+        let registry_host = AddressPolicy::RegistryHost(public.flag("h"));
+        assert_eq!(registry_host.forbidden(&addresses(&["192.168.0.9"])), None);
+        assert_eq!(named_by_registry.forbidden(&private), None, "h is in a private network itself");
+        assert_eq!(registry_host.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
+        assert_eq!(named_by_registry.forbidden(&private), Some(private[0].ip()));
+        assert_eq!(named_by_registry.forbidden(&addresses(&["93.184.216.34", "::1"])), Some("::1".parse().unwrap()));
+        assert_eq!(named_by_registry.forbidden(&addresses(&["93.184.216.34"])), None);
+        assert_eq!(registry_host.forbidden(&private), None);
+        assert_eq!(named_by_registry.forbidden(&private), Some(private[0].ip()), "its name server has changed");
+        assert_eq!(AddressPolicy::NamedByRegistry(public.flag("other")).forbidden(&private), None);
     }
 }

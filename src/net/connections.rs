@@ -47,7 +47,7 @@ pub(crate) struct ConnectionPool {
     env: Env,
     user_agent: String,
     tls: TlsSetups,
-    open: Mutex<BTreeMap<PoolKey, Arc<OriginConnections>>>,
+    by_origin: Mutex<BTreeMap<PoolKey, Arc<OriginConnections>>>,
     /// By registry, host and port: before the protocol of an origin is known, both schemes share one pool.
     preconnected: Mutex<BTreeMap<(String, String, u16), Arc<PreconnectPool>>>,
     dns_cache: Arc<DnsCache>,
@@ -77,7 +77,7 @@ impl ConnectionPool {
             env,
             user_agent,
             tls,
-            open: Mutex::default(),
+            by_origin: Mutex::default(),
             preconnected: Mutex::default(),
             dns_cache: Arc::default(),
             public: PublicRegistries::default(),
@@ -108,17 +108,17 @@ impl ConnectionPool {
             forbids_private_addresses && !is_registry_origin,
             longest_line > LINE_MAX,
         );
-        let mut open = lock(&self.open);
-        if let Some(connections) = open.get(&key) {
+        let mut by_origin = lock(&self.by_origin);
+        if let Some(connections) = by_origin.get(&key) {
             return Ok(Arc::clone(connections));
         }
-        let connections = Arc::new(self.open(registry, origin, policy, buffer)?);
-        open.insert(key, Arc::clone(&connections));
+        let connections = Arc::new(self.set_up(registry, origin, policy, buffer)?);
+        by_origin.insert(key, Arc::clone(&connections));
         Ok(connections)
     }
 
     /// Sets up the connections to an origin, without opening one.
-    fn open(
+    fn set_up(
         &self,
         registry: &str,
         origin: &Origin,
@@ -128,10 +128,12 @@ impl ConnectionPool {
         let tls_files_error = |reason: String| TransportError::unsent(RegistryErrorKind::TlsFiles, reason);
         let mut connector = OriginConnector { dns_cache: Arc::clone(&self.dns_cache), ..OriginConnector::default() };
         if origin.https {
-            let trusted = endpoint::certs_d_name(registry);
+            let registry_dir = endpoint::certs_d_name(registry);
             let is_registry_origin = endpoint::origin(registry, true).as_ref() == Some(origin);
-            let own = if is_registry_origin { trusted.clone() } else { endpoint::certs_d_name(&origin.authority()) };
-            connector.tls = Some(self.tls.for_host(own.as_slice(), trusted.as_slice()).map_err(tls_files_error)?);
+            let other_name = (!is_registry_origin).then(|| origin.authority());
+            let host_dir = endpoint::certs_d_name(other_name.as_deref().unwrap_or(registry));
+            let setup = self.tls.for_host(host_dir.as_slice(), registry_dir.as_slice());
+            connector.tls = Some(setup.map_err(tls_files_error)?);
         }
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
         let proxy = found.map_err(|reason| TransportError::unsent(RegistryErrorKind::Proxy, reason))?;

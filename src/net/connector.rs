@@ -24,7 +24,7 @@ use crate::net::absolute_form::AbsoluteFormRewriter;
 use crate::net::address_policy::AddressPolicy;
 use crate::net::buffers::GrowingBuffers;
 use crate::net::dns_cache::DnsCache;
-use crate::net::preconnect::{PreconnectPool, PreconnectedSocket};
+use crate::net::preconnect::{PreconnectPool, PreconnectedSocket, TakenConnection};
 use crate::net::socket::{Socket, connect_to_first};
 use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::TlsSocket;
@@ -105,11 +105,11 @@ impl Connector<()> for OriginConnector {
             })
         };
         let transport: Box<dyn Transport> = match self.take_preconnected(details) {
-            Some((PreconnectedSocket::Tls(secured), _)) if details.needs_tls() => {
+            Some(TakenConnection { socket: PreconnectedSocket::Tls(tls_socket), .. }) if details.needs_tls() => {
                 SOURCE.set(ConnectionSource::Preconnected);
-                return Ok(Some(tls_transport(*secured, details)));
+                return Ok(Some(tls_transport(*tls_socket, details)));
             }
-            Some((PreconnectedSocket::Tcp(socket), is_fresh)) => {
+            Some(TakenConnection { socket: PreconnectedSocket::Tcp(socket), is_fresh }) => {
                 SOURCE.set(if is_fresh { ConnectionSource::New } else { ConnectionSource::PreconnectedStale });
                 Box::new(Socket::new(socket, buffers(details)))
             }
@@ -139,7 +139,7 @@ impl Connector<()> for OriginConnector {
 }
 
 impl OriginConnector {
-    fn take_preconnected(&self, details: &ConnectionDetails) -> Option<(PreconnectedSocket, bool)> {
+    fn take_preconnected(&self, details: &ConnectionDetails) -> Option<TakenConnection> {
         let max_wait = details.timeout.not_zero().map(|left| *left);
         self.preconnected.as_ref()?.take(max_wait, ONLY_FRESH.get())
     }
@@ -161,8 +161,8 @@ fn without_brackets(host: &str) -> &str {
 }
 
 /// A connection whose handshake was done ahead.
-fn tls_transport(secured: TlsSocket, details: &ConnectionDetails) -> Box<dyn Transport> {
-    let TlsSocket { connection, socket } = secured;
+fn tls_transport(tls_socket: TlsSocket, details: &ConnectionDetails) -> Box<dyn Transport> {
+    let TlsSocket { connection, socket } = tls_socket;
     let socket: Box<dyn Transport> = Box::new(Socket::new(socket, buffers(details)));
     let socket = TransportAdapter::new(socket, details.current_time.clone());
     Box::new(TlsTransport::new(connection, socket, buffers(details)))

@@ -49,7 +49,7 @@ impl Deadline {
     }
 
     /// The total time that the operation had, if it has passed.
-    pub(crate) fn exceeded(&self) -> Option<Duration> {
+    pub(crate) fn exceeded_limit(&self) -> Option<Duration> {
         self.time_left().filter(Duration::is_zero)?;
         self.0.as_ref().map(|limit| limit.total)
     }
@@ -74,15 +74,18 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(FakeClock::new(0.0));
         let deadline = Deadline::after(Duration::from_secs(3), &clock);
         clock.sleep(Duration::from_secs(2));
-        assert_eq!((deadline.time_left(), deadline.exceeded()), (Some(Duration::from_secs(1)), None));
+        assert_eq!((deadline.time_left(), deadline.exceeded_limit()), (Some(Duration::from_secs(1)), None));
         clock.sleep(Duration::from_millis(995));
-        assert_eq!((deadline.time_left(), deadline.exceeded()), (Some(Duration::ZERO), Some(Duration::from_secs(3))));
+        assert_eq!(
+            (deadline.time_left(), deadline.exceeded_limit()),
+            (Some(Duration::ZERO), Some(Duration::from_secs(3)))
+        );
         let earlier = Deadline::after(Duration::from_secs(2), &clock);
         for (one, other) in [(&deadline, &earlier), (&deadline, &Deadline::NONE), (&Deadline::NONE, &deadline)] {
             let sooner = one.earlier(other).time_left().min(other.earlier(one).time_left());
             assert_eq!(sooner, one.time_left().into_iter().chain(other.time_left()).min());
         }
-        assert_eq!((Deadline::NONE.time_left(), Deadline::NONE.exceeded()), (None, None));
+        assert_eq!((Deadline::NONE.time_left(), Deadline::NONE.exceeded_limit()), (None, None));
         assert_eq!(Deadline::after(Duration::MAX, &clock).time_left(), None);
     }
 

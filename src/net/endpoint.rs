@@ -71,8 +71,8 @@ pub(crate) struct Endpoints {
 /// The origins of one registry, and its protocol once it is known.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    secure: Origin,
-    plain: Origin,
+    https_origin: Origin,
+    http_origin: Origin,
     /// Whether plain HTTP may be tried.
     allows_plain_http: bool,
     https: OnceLock<bool>,
@@ -97,13 +97,13 @@ impl Endpoints {
         if let Some(endpoint) = known.get(registry) {
             return Ok(Arc::clone(endpoint));
         }
-        let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
+        let (Some(https_origin), Some(http_origin)) = (origin(registry, true), origin(registry, false)) else {
             return refuse(RegistryErrorKind::HostNotFound, "not a host with a port up to 65535");
         };
-        let allows_plain_http = (self.insecure || host::is_loopback(&secure.host)) && !self.plain_http;
+        let allows_plain_http = (self.insecure || host::is_loopback(&https_origin.host)) && !self.plain_http;
         let https = if self.plain_http { OnceLock::from(false) } else { OnceLock::new() };
         let probe_is_over = Mutex::default();
-        let endpoint = Arc::new(Endpoint { secure, plain, allows_plain_http, https, probe_is_over });
+        let endpoint = Arc::new(Endpoint { https_origin, http_origin, allows_plain_http, https, probe_is_over });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
     }
@@ -120,9 +120,9 @@ impl Endpoint {
     /// How connections can be opened ahead.
     pub(crate) fn preconnect_info(&self) -> PreconnectInfo<'_> {
         let is_tls = self.https.get().copied().unwrap_or(!self.allows_plain_http);
-        let is_shared = self.allows_plain_http && self.secure.port == self.plain.port;
+        let is_shared = self.allows_plain_http && self.https_origin.port == self.http_origin.port;
         let failing_handshakes = usize::from(is_shared && self.https.get() != Some(&true));
-        let origin = if self.https.get() == Some(&false) { &self.plain } else { &self.secure };
+        let origin = if self.https.get() == Some(&false) { &self.http_origin } else { &self.https_origin };
         PreconnectInfo { origin, failing_handshakes, is_tls }
     }
 
@@ -133,13 +133,13 @@ impl Endpoint {
     /// cost each parallel thread one request.
     pub(crate) fn with_protocol<T>(
         &self,
-        first: &mut Option<ProtocolProbeGuard<'_>>,
+        probe_guard: &mut Option<ProtocolProbeGuard<'_>>,
         attempt: impl Fn(&Origin) -> Result<T, TransportError>,
     ) -> Result<T, TransportError> {
         if let Some(https) = self.https.get() {
             return attempt(self.origin_for(*https));
         }
-        let secure = match attempt(&self.secure) {
+        let tls_error = match attempt(&self.https_origin) {
             Ok(done) => {
                 let _ = self.https.set(true);
                 return Ok(done);
@@ -147,14 +147,14 @@ impl Endpoint {
             Err(error) => error,
         };
         // An untrusted certificate is never a reason to use plain HTTP.
-        if !(self.allows_plain_http && secure.symptom.may_speak_plain_http()) {
-            return Err(secure);
+        if !(self.allows_plain_http && tls_error.symptom.may_speak_plain_http()) {
+            return Err(tls_error);
         }
-        if secure.symptom == Symptom::NotTls {
+        if tls_error.symptom == Symptom::NotTls {
             let _ = self.https.set(false);
-            *first = None;
+            *probe_guard = None;
         }
-        let done = attempt(&self.plain).map_err(|plain| plain.or_tls_error_if_unreachable(secure))?;
+        let done = attempt(&self.http_origin).map_err(|error| error.or_tls_error_if_unreachable(tls_error))?;
         let _ = self.https.set(false);
         Ok(done)
     }
@@ -170,7 +170,7 @@ impl Endpoint {
     }
 
     fn origin_for(&self, https: bool) -> &Origin {
-        if https { &self.secure } else { &self.plain }
+        if https { &self.https_origin } else { &self.http_origin }
     }
 }
 
@@ -252,12 +252,12 @@ mod tests {
     #[test]
     fn protocol_probe_ends_even_if_its_request_fails() {
         let endpoint = Endpoints::new(false, false).get("h").expect("a good name");
-        let mut first = endpoint.begin_probe();
-        assert!(first.is_some());
+        let mut probe_guard = endpoint.begin_probe();
+        assert!(probe_guard.is_some());
         let fails = |_: &Origin| Err::<(), _>(TransportError::new(RegistryErrorKind::Timeout, ""));
-        assert!(endpoint.with_protocol(&mut first, fails).is_err());
-        assert!(first.is_some(), "it lasts until the exchange is over");
-        drop(first);
+        assert!(endpoint.with_protocol(&mut probe_guard, fails).is_err());
+        assert!(probe_guard.is_some(), "it lasts until the exchange is over");
+        drop(probe_guard);
         assert!(endpoint.begin_probe().is_none(), "no thread waits for the next request");
     }
 

@@ -81,7 +81,7 @@ pub struct RegistryError {
     /// system, the TLS library or the helper. Never empty.
     pub message: String,
     /// The number of attempts. More than one only if a retry might have helped.
-    pub tries: u32,
+    pub attempts: u32,
     /// Whether a retry may help.
     pub(crate) retryable: Retryable,
 }
@@ -192,7 +192,7 @@ impl RegistryError {
             status: None,
             body: None,
             message: message.into(),
-            tries: 1,
+            attempts: 1,
             retryable: Retryable::Never,
         }
     }
@@ -283,7 +283,7 @@ impl fmt::Display for RegistryError {
             (None, Some((before, after))) => write!(f, "{before}{}{after}: {message}", self.registry)?,
             (None, None) => f.write_str(&message)?,
         }
-        if self.tries > 1 { write!(f, " (tried {} times)", self.tries) } else { Ok(()) }
+        if self.attempts > 1 { write!(f, " (tried {} times)", self.attempts) } else { Ok(()) }
     }
 }
 

@@ -17,9 +17,9 @@ pub(crate) fn describe(path: &Path, error: &io::Error) -> String {
         _ => return sanitize::io_error(error),
     }
     // The last path that exists is the one that cannot be read or entered.
-    let in_the_way = path.ancestors().find_map(|path| Some((path, owner(path)?)));
-    match in_the_way {
-        Some((at, owner)) => format!("permission denied: {} belongs to {owner}", at.display()),
+    let denied_path = path.ancestors().find_map(|path| Some((path, owner(path)?)));
+    match denied_path {
+        Some((path, owner)) => format!("permission denied: {} belongs to {owner}", path.display()),
         None => "permission denied".to_owned(),
     }
 }

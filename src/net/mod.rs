@@ -33,5 +33,5 @@ pub use clock::{Clock, SystemClock};
 pub use endpoint::certs_d_name;
 pub use error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, ServerNamedBy};
 pub use options::{ClientOptions, Login};
-pub use tls::certs_d::folder as certificates_folder;
+pub use tls::certs_d::directory as certs_d_directory;
 pub use transport::LineSink;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::net::rate_limit::RateLimits;
-use crate::net::socket::{connect_to_first, is_silent};
+use crate::net::socket::{connect_to_first, is_idle};
 use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::TlsSocket;
 use crate::sync::{lock, wait};
@@ -51,6 +51,14 @@ pub(crate) enum PreconnectedSocket {
     Tls(Box<TlsSocket>),
 }
 
+/// A connection that a request takes from the pool.
+#[derive(Debug)]
+pub(crate) struct TakenConnection {
+    pub(crate) socket: PreconnectedSocket,
+    /// Whether it is so young that no server closes it. A failure on an older one may be due to its age.
+    pub(crate) is_fresh: bool,
+}
+
 /// The preconnected connections to one host and port for one registry.
 pub(crate) struct PreconnectPool {
     target: PreconnectTarget,
@@ -86,8 +94,8 @@ impl ReadyConnection {
     fn is_usable(&mut self) -> bool {
         self.opened.elapsed() < AGE_MAX
             && match &mut self.connection {
-                PreconnectedSocket::Tcp(socket) => is_silent(socket),
-                PreconnectedSocket::Tls(secured) => secured.is_unused(),
+                PreconnectedSocket::Tcp(socket) => is_idle(socket),
+                PreconnectedSocket::Tls(tls_socket) => tls_socket.is_unused(),
             }
     }
 }
@@ -134,18 +142,18 @@ impl PreconnectPool {
     }
 
     /// Does the TLS handshake on each connection from now on, and in the background on those that are open.
-    pub(crate) fn secure(self: &Arc<PreconnectPool>, setup: &TlsSetup) {
-        let bare = {
+    pub(crate) fn start_tls(self: &Arc<PreconnectPool>, setup: &TlsSetup) {
+        let tcp_connections = {
             let mut state = lock(&self.state);
             if state.tls.replace(setup.clone()).is_some() {
                 return;
             }
             let is_tcp = |ready: &mut ReadyConnection| matches!(ready.connection, PreconnectedSocket::Tcp(_));
-            let bare: Vec<ReadyConnection> = state.ready.extract_if(.., is_tcp).collect();
-            state.pending += bare.len();
-            bare
+            let tcp_connections: Vec<ReadyConnection> = state.ready.extract_if(.., is_tcp).collect();
+            state.pending += tcp_connections.len();
+            tcp_connections
         };
-        for ready in bare {
+        for ready in tcp_connections {
             let PreconnectedSocket::Tcp(socket) = ready.connection else { continue };
             self.spawn_attempt(move |pool| pool.handshake(socket, Instant::now() + HANDSHAKE_TIMEOUT));
         }
@@ -175,8 +183,8 @@ impl PreconnectPool {
     /// The connection with TLS, where that is wanted.
     fn handshake(&self, socket: TcpStream, deadline: Instant) -> Option<PreconnectedSocket> {
         let Some(setup) = lock(&self.state).tls.clone() else { return Some(PreconnectedSocket::Tcp(socket)) };
-        let secured = TlsSocket::handshake(socket, &setup, &self.target.host, deadline);
-        secured.ok().map(|secured| PreconnectedSocket::Tls(Box::new(secured)))
+        let tls_socket = TlsSocket::handshake(socket, &setup, &self.target.host, deadline);
+        tls_socket.ok().map(|tls_socket| PreconnectedSocket::Tls(Box::new(tls_socket)))
     }
 
     /// Records the end of an attempt to open a connection. `None` is a failure.
@@ -196,15 +204,13 @@ impl PreconnectPool {
         drop(state);
         self.changed.notify_all();
         if let Some((limits, registry)) = self.target.limits.as_ref().filter(|_| is_limited) {
-            limits.cap_connections(registry, accepted);
+            limits.cap_concurrency(registry, accepted);
         }
     }
 
     /// A usable connection. Waits for one that is being opened, for at most `max_wait`. `None` if there is neither.
-    ///
-    /// Returns also whether the connection is fresh. A failure on an older one may be due to its age. With `only_fresh`
-    /// only a fresh one is returned.
-    pub(crate) fn take(&self, max_wait: Option<Duration>, only_fresh: bool) -> Option<(PreconnectedSocket, bool)> {
+    /// With `only_fresh` only a fresh one is returned.
+    pub(crate) fn take(&self, max_wait: Option<Duration>, only_fresh: bool) -> Option<TakenConnection> {
         let mut state = lock(&self.state);
         let is_first = !std::mem::replace(&mut state.had_request, true);
         let end = max_wait.and_then(|max_wait| Instant::now().checked_add(max_wait));
@@ -215,8 +221,7 @@ impl PreconnectPool {
             state.ready.retain_mut(ReadyConnection::is_usable);
             let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_MAX;
             if let Some(ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {
-                let is_fresh = is_fresh(&ready);
-                return Some((ready.connection, is_fresh));
+                return Some(TakenConnection { is_fresh: is_fresh(&ready), socket: ready.connection });
             }
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             if state.pending <= state.waiting || left.is_some_and(|left| left.is_zero()) {

@@ -23,7 +23,7 @@ impl PreconnectPool {
 
     fn take_tcp(&self) -> Option<TcpStream> {
         match self.take(None, false) {
-            Some((PreconnectedSocket::Tcp(socket), _)) => Some(socket),
+            Some(TakenConnection { socket: PreconnectedSocket::Tcp(socket), .. }) => Some(socket),
             _ => None,
         }
     }

@@ -123,8 +123,8 @@ impl RateLimits {
 
     /// Caps the number of concurrent requests. The cap rises by one after [`ROUNDS_AT_CEILING`] full rounds of
     /// successes.
-    pub(crate) fn cap_connections(&self, registry: &str, connections: usize) {
-        lock(&self.for_registry(registry).state).cap(connections);
+    pub(crate) fn cap_concurrency(&self, registry: &str, max_requests: usize) {
+        lock(&self.for_registry(registry).state).cap(max_requests);
     }
 
     /// Records that the registry refused a connection of a request that has ended. If the registry has answered before
@@ -289,7 +289,7 @@ mod tests {
             (Some(4), Some(4)),
             "one more is tried"
         );
-        limits.cap_connections("a", 2);
+        limits.cap_concurrency("a", 2);
         assert_eq!(state(|state| state.concurrency_limit), Some(2));
     }
 

@@ -1,5 +1,5 @@
-//! Retries: exponential backoff with jitter, and `Retry-After` (RFC 9110, section 10.2.3), within a number of tries and
-//! a deadline.
+//! Retries: exponential backoff with jitter, and `Retry-After` (RFC 9110, section 10.2.3), within a number of attempts
+//! and a deadline.
 //!
 //! The error says whether a retry may help (`Retryable`); the caller says whether it does harm. Errors of certificates
 //! and names are not retried, because they would not change.
@@ -50,7 +50,7 @@ impl RetryPolicy {
             repeatable,
             deadline,
             attempts: 0,
-            tries: 0,
+            counted_attempts: 0,
             rate_limited_attempts: 0,
             rate_limit_wait: Duration::ZERO,
         }
@@ -93,7 +93,7 @@ pub(crate) struct Attempts<'a> {
     /// The number of failed attempts, whatever the reason.
     attempts: u32,
     /// The number of attempts that count: not those that a rate limit refused.
-    tries: u32,
+    counted_attempts: u32,
     /// The number of attempts that a rate limit refused.
     rate_limited_attempts: u32,
     /// The total of this operation's pauses for rate limits.
@@ -112,17 +112,17 @@ impl Attempts<'_> {
     /// Waits before the next attempt after this error, or returns the error if no attempt may follow. A returned error
     /// is marked so that no caller retries it again.
     ///
-    /// Waits for a rate limit do not count as tries. They end with the deadline.
+    /// Waits for a rate limit do not count as attempts. They end with the deadline.
     pub(crate) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.attempts += 1;
-        let error = RegistryError { tries: error.tries.max(self.attempts), ..error };
+        let error = RegistryError { attempts: error.attempts.max(self.attempts), ..error };
         if error.is_rate_limit() && error.retryable != Retryable::Never && self.policy.retries > 0 {
             return self.wait_for_rate_limit(error);
         }
         if error.kind == RegistryErrorKind::Connect && error.retryable == Retryable::Unsent {
             self.policy.limits.record_connection_refused(self.registry);
         }
-        self.tries += 1;
+        self.counted_attempts += 1;
         let may_help = match error.retryable {
             Retryable::Never => false,
             Retryable::Unsent => true,
@@ -132,13 +132,13 @@ impl Attempts<'_> {
             return Err(error);
         }
         let requested = self.requested_wait(&error);
-        let wait = self.backoff(self.tries, WAIT_MAX).max(requested.unwrap_or_default());
-        if self.tries > self.policy.retries {
+        let wait = self.backoff(self.counted_attempts, WAIT_MAX).max(requested.unwrap_or_default());
+        if self.counted_attempts > self.policy.retries {
             return Err(error.with_retryable(Retryable::Never));
         }
         let left = self.deadline.time_left().unwrap_or(PAUSE_MAX);
-        let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
-        self.sleep(error, wait, requested, left, format_args!("before attempt {next} of {most}"))
+        let (next_attempt, attempts_max) = (self.counted_attempts + 1, self.policy.retries.saturating_add(1));
+        self.sleep(error, wait, requested, left, format_args!("before attempt {next_attempt} of {attempts_max}"))
     }
 
     /// Waits as long as a rate limit requests, and makes all other threads wait that send to that registry.
@@ -188,14 +188,14 @@ impl Attempts<'_> {
         Ok(())
     }
 
-    /// Records that the last attempt made progress although it failed: the tries are counted from zero again.
+    /// Records that the last attempt made progress although it failed: the attempts are counted from zero again.
     pub(crate) fn record_progress(&mut self) {
-        (self.tries, self.rate_limited_attempts, self.rate_limit_wait) = (0, 0, Duration::ZERO);
+        (self.counted_attempts, self.rate_limited_attempts, self.rate_limit_wait) = (0, 0, Duration::ZERO);
     }
 
     /// At most twice the last wait, and at least half of it: requests that failed together are not repeated together.
-    fn backoff(&self, tries: u32, longest: Duration) -> Duration {
-        let doublings = tries.saturating_sub(1).min(16);
+    fn backoff(&self, attempts: u32, longest: Duration) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(16);
         let longest = FIRST_WAIT_MAX.saturating_mul(1 << doublings).min(longest);
         longest.mul_f64(0.5 + self.policy.clock.random_fraction().clamp(0.0, 1.0) / 2.0)
     }
@@ -208,7 +208,7 @@ fn no_time_left_error(
     left: Duration,
     deadline: &Deadline,
 ) -> RegistryError {
-    let message = match (requested, deadline.exceeded()) {
+    let message = match (requested, deadline.exceeded_limit()) {
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.message, format_duration(total)),
         (Some(requested), None) if requested.saturating_add(TIME_LEFT_MIN) >= left => {

@@ -9,7 +9,7 @@ use super::*;
 /// The result of an operation whose attempts all fail, the number of attempts, the sleeps and the messages.
 struct Run {
     error: RegistryError,
-    tries: u32,
+    attempts: u32,
     slept: Vec<u128>,
     notices: Vec<String>,
 }
@@ -22,14 +22,14 @@ fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryE
     let as_clock: Arc<dyn Clock> = clock.clone();
     let deadline = total.map_or(Deadline::NONE, |seconds| Deadline::after(Duration::from_secs(seconds), &as_clock));
     let policy = RetryPolicy::new(retries, notice, as_clock);
-    let mut tries = 0;
+    let mut attempts = 0;
     let outcome = policy.run("h:5000", repeatable, &deadline, |number| {
-        tries += 1;
-        assert_eq!(number, tries);
+        attempts += 1;
+        assert_eq!(number, attempts);
         Err::<(), _>(error.clone())
     });
     let notices = notices.lock().unwrap().clone();
-    Run { error: outcome.unwrap_err(), tries, slept: clock.slept(), notices }
+    Run { error: outcome.unwrap_err(), attempts, slept: clock.slept(), notices }
 }
 
 fn error(retryable: Retryable) -> RegistryError {
@@ -48,13 +48,13 @@ fn refused(status: u16, after: Option<RetryAfter>) -> RegistryError {
 fn retry_waits_double_up_to_a_maximum() {
     let run = failing(8, None, true, &error(Retryable::IfRepeatable));
     assert_eq!(run.slept, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
-    assert_eq!((run.tries, run.error.tries), (9, 9));
+    assert_eq!((run.attempts, run.error.attempts), (9, 9));
     assert!(run.error.to_string().ends_with("gone (tried 9 times)"), "{}", run.error);
 }
 
 #[test]
 fn unrepeatable_request_is_retried_only_if_nothing_was_sent() {
-    for (retryable, repeatable, tries) in [
+    for (retryable, repeatable, attempts) in [
         (Retryable::Never, true, 1),
         (Retryable::Unsent, true, 4),
         (Retryable::Unsent, false, 4),
@@ -63,8 +63,8 @@ fn unrepeatable_request_is_retried_only_if_nothing_was_sent() {
         (Retryable::Later(None), true, 4),
         (Retryable::Later(None), false, 1),
     ] {
-        assert_eq!(failing(3, None, repeatable, &error(retryable)).tries, tries, "{retryable:?} {repeatable}");
-        assert_eq!(failing(0, None, repeatable, &error(retryable)).tries, 1, "{retryable:?} {repeatable}");
+        assert_eq!(failing(3, None, repeatable, &error(retryable)).attempts, attempts, "{retryable:?} {repeatable}");
+        assert_eq!(failing(0, None, repeatable, &error(retryable)).attempts, 1, "{retryable:?} {repeatable}");
     }
     assert!(!failing(3, None, true, &error(Retryable::Never)).error.to_string().contains("tried"));
 }
@@ -87,7 +87,7 @@ fn retry_after_is_obeyed_and_printed() {
 #[test]
 fn a_retry_after_beyond_the_deadline_fails_immediately() {
     let run = failing(3, Some(60), true, &refused(429, Some(RetryAfter::Seconds(3600))));
-    assert_eq!((run.tries, run.slept), (1, vec![]));
+    assert_eq!((run.attempts, run.slept), (1, vec![]));
     assert_eq!(run.error.message, "busy; it asks to wait for 3600 s, and only 60 s are left");
     let run = failing(30, Some(2), true, &error(Retryable::IfRepeatable));
     assert_eq!(run.slept, [250, 500, 1000]);

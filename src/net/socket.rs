@@ -1,5 +1,5 @@
-//! A TCP connection as the HTTP library wants one. The library's own type can only hold sockets that the library opened,
-//! and allocates its buffers whole.
+//! A TCP connection as the HTTP library wants one. The library's own type can only hold sockets that the library
+//! opened, and allocates its buffers whole.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -60,7 +60,7 @@ pub(crate) fn without_blocking<T>(stream: &TcpStream, operation: impl FnOnce(&Tc
 
 /// Whether nothing has come on a connection on which nothing was requested. The end of the connection counts as
 /// something.
-pub(crate) fn is_silent(stream: &TcpStream) -> bool {
+pub(crate) fn is_idle(stream: &TcpStream) -> bool {
     let peek =
         |stream: &TcpStream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
     without_blocking(stream, peek).unwrap_or(false)
@@ -117,7 +117,7 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        is_silent(&self.stream)
+        is_idle(&self.stream)
     }
 }
 

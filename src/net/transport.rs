@@ -89,15 +89,15 @@ impl<'a> OutgoingRequest<'a> {
 }
 
 /// All connections of a command.
-pub(crate) struct Transport {
+pub(crate) struct HttpTransport {
     trace: Option<LineSink>,
     pool: ConnectionPool,
     /// Redacts all secrets that were sent.
     pub(crate) redactor: Arc<Redactor>,
-    sent: AtomicU64,
+    requests_sent: AtomicU64,
 }
 
-impl Transport {
+impl HttpTransport {
     /// Without connections. Records in `limits` how many connections each registry accepts. Does no I/O.
     pub(crate) fn new(
         env: Env,
@@ -105,9 +105,9 @@ impl Transport {
         user_agent: &str,
         trace: Option<LineSink>,
         limits: Option<Arc<RateLimits>>,
-    ) -> Transport {
+    ) -> HttpTransport {
         let pool = ConnectionPool::new(env, insecure, user_agent, limits);
-        Transport { trace, pool, redactor: Arc::default(), sent: AtomicU64::new(0) }
+        HttpTransport { trace, pool, redactor: Arc::default(), requests_sent: AtomicU64::new(0) }
     }
 
     /// Prints a line with `--debug`.
@@ -119,7 +119,7 @@ impl Transport {
 
     /// The number of requests sent so far.
     pub(crate) fn request_count(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.requests_sent.load(Ordering::Relaxed)
     }
 
     /// Sends a request and reads the response.
@@ -127,9 +127,9 @@ impl Transport {
     /// A closed connection of the pool is replaced if the request may be repeated.
     pub(crate) fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportError> {
         let connections = self.connections(request)?;
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
-            tries += 1;
+            attempts += 1;
             begin_request(request.repeatable);
             let outcome = self
                 .send_once(request, || self.read_response(send_request(&connections.agent, request, None)?, request));
@@ -142,7 +142,7 @@ impl Transport {
                 Symptom::ClosedInHandshake => source == ConnectionSource::PreconnectedStale,
                 _ => return Err(error),
             };
-            if may_repeat && tries < ATTEMPTS_MAX {
+            if may_repeat && attempts < ATTEMPTS_MAX {
                 continue;
             }
             return Err(if error.symptom == Symptom::NoResponse {
@@ -177,21 +177,22 @@ impl Transport {
             let message = format!("no whole answer within {}", format_duration(total));
             TransportError::unsent(RegistryErrorKind::Timeout, message)
         };
-        if let Some(total) = request.deadline.exceeded() {
+        if let Some(total) = request.deadline.exceeded_limit() {
             return Err(timeout_error(total));
         }
         let begun = Instant::now();
         let mut outcome = send();
         if let Err(error) = &mut outcome {
-            if let Some(total) = request.deadline.exceeded().filter(|_| error.kind == RegistryErrorKind::Timeout) {
-                *error = TransportError { sent: error.sent, ..timeout_error(total) };
+            if let Some(total) = request.deadline.exceeded_limit().filter(|_| error.kind == RegistryErrorKind::Timeout)
+            {
+                *error = TransportError { maybe_sent: error.maybe_sent, ..timeout_error(total) };
             }
             if error.message_may_hold_secret || request.url.is_from_server {
                 error.message = self.redactor.redact(&error.message);
             }
         }
-        if outcome.as_ref().map_or_else(|error| error.sent, |_| true) {
-            self.sent.fetch_add(1, Ordering::Relaxed);
+        if outcome.as_ref().map_or_else(|error| error.maybe_sent, |_| true) {
+            self.requests_sent.fetch_add(1, Ordering::Relaxed);
         }
         self.trace_exchange(request, &outcome, begun);
         outcome
@@ -205,7 +206,7 @@ impl Transport {
         let Ok(connections) = self.pool.get(registry, origin, false, 0) else { return };
         let Some(preconnected) = &connections.preconnected else { return };
         if let Some(setup) = connections.tls.as_ref().filter(|_| with_handshake) {
-            preconnected.secure(setup);
+            preconnected.start_tls(setup);
         }
         preconnected.open_up_to(total);
     }
@@ -215,17 +216,19 @@ impl Transport {
     /// sent.
     ///
     /// No connection is opened to a server that would get a client certificate: the registry has to name it first.
-    pub(crate) fn preconnect_token_server(&self, registry: &str, home: &Origin, server: &Origin) {
+    pub(crate) fn preconnect_token_server(&self, registry: &str, registry_origin: &Origin, server: &Origin) {
         let direct =
             |origin, forbids_private_addresses| self.pool.get(registry, origin, forbids_private_addresses, 0).ok();
-        if home == server || direct(home, false).is_none_or(|home| home.preconnected.is_none()) {
+        if registry_origin == server
+            || direct(registry_origin, false).is_none_or(|connections| connections.preconnected.is_none())
+        {
             return;
         }
         let Some(connections) = direct(server, true) else { return };
         if let (Some(pool), Some(setup)) = (&connections.preconnected, &connections.tls)
             && setup.identity.client_pairs.is_empty()
         {
-            pool.secure(setup);
+            pool.start_tls(setup);
             pool.open_up_to(1);
         }
     }

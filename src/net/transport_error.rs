@@ -24,7 +24,7 @@ pub(crate) struct TransportError {
     /// Whether the same request may succeed later.
     pub(crate) retryable: Retryable,
     /// Whether a byte of a request was, or may have been, sent.
-    pub(crate) sent: bool,
+    pub(crate) maybe_sent: bool,
     /// Whether the message contains text of the peer, which may repeat a secret.
     pub(crate) message_may_hold_secret: bool,
     /// The status with which a proxy refused to connect.
@@ -63,7 +63,7 @@ impl TransportError {
             message: message.into(),
             symptom: Symptom::Other,
             retryable: Retryable::Never,
-            sent: true,
+            maybe_sent: true,
             message_may_hold_secret: false,
             status: None,
             contacted_server: None,
@@ -72,12 +72,12 @@ impl TransportError {
 
     /// A failure before anything was sent.
     pub(crate) fn unsent(kind: RegistryErrorKind, message: impl Into<String>) -> TransportError {
-        TransportError { sent: false, ..TransportError::new(kind, message) }
+        TransportError { maybe_sent: false, ..TransportError::new(kind, message) }
     }
 
     /// Marks the failure as temporary.
     fn temporary(self) -> TransportError {
-        TransportError { retryable: if self.sent { Retryable::IfRepeatable } else { Retryable::Unsent }, ..self }
+        TransportError { retryable: if self.maybe_sent { Retryable::IfRepeatable } else { Retryable::Unsent }, ..self }
     }
 
     fn with_symptom(self, symptom: Symptom) -> TransportError {
@@ -98,8 +98,8 @@ impl TransportError {
     }
 
     /// This failure over plain HTTP, or the previous one over TLS if no process listens for plain HTTP.
-    pub(crate) fn or_tls_error_if_unreachable(self, secure: TransportError) -> TransportError {
-        if self.symptom == Symptom::Unreachable && secure.symptom != Symptom::NotTls { secure } else { self }
+    pub(crate) fn or_tls_error_if_unreachable(self, tls_error: TransportError) -> TransportError {
+        if self.symptom == Symptom::Unreachable && tls_error.symptom != Symptom::NotTls { tls_error } else { self }
     }
 
     /// Sorts an error of a request.
@@ -191,7 +191,7 @@ fn from_connect_error(error: ConnectError) -> TransportError {
             TransportError::unsent(RegistryErrorKind::Timeout, text).with_symptom(Symptom::Unreachable).temporary()
         }
         ConnectError::Tls(error) => {
-            let failed = TransportError { sent: false, ..from_handshake_error(&error) };
+            let failed = TransportError { maybe_sent: false, ..from_handshake_error(&error) };
             if failed.symptom == Symptom::ClosedInHandshake { failed.temporary() } else { failed }
         }
         ConnectError::Proxy(inner) => {

@@ -12,7 +12,7 @@ fn symptom_after_a_closed_preconnection(age: Duration) -> Symptom {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
-    let transport = Transport::new(Env::default(), false, "test/1", None, None);
+    let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
     let pool = PreconnectPool::with_connection(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
     transport.pool.insert_preconnected("127.0.0.1", &url.origin, pool);
     let server = thread::spawn(move || {
@@ -43,7 +43,7 @@ fn only_a_stale_connection_is_replaced_after_a_closed_handshake() {
 fn public_registry_cannot_name_private_addresses() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let transport = Transport::new(Env::default(), false, "test/1", None, None);
+    let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
     transport.pool.set_public("registry.example", true);
     let ask = |url: &str, forbids_private_addresses| {
         let url = Url::parse(url).unwrap();
@@ -56,7 +56,7 @@ fn public_registry_cannot_name_private_addresses() {
     for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
         for scheme in ["http", "https"] {
             let error = ask(&format!("{scheme}://{host}:{port}/token"), true);
-            assert!(error.kind == RegistryErrorKind::Protocol && !error.sent, "{host}: {}", error.message);
+            assert!(error.kind == RegistryErrorKind::Protocol && !error.maybe_sent, "{host}: {}", error.message);
             assert!(error.message.starts_with("the private address "), "{host}: {}", error.message);
         }
     }
@@ -76,7 +76,7 @@ fn remembered_private_token_server_gets_no_connection_for_a_public_registry() {
     let origin =
         |listener: &TcpListener| Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin;
     let preconnect = |is_public| {
-        let transport = Transport::new(Env::default(), false, "test/1", None, None);
+        let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
         transport.pool.set_public(&registry, is_public);
         transport.preconnect_token_server(&registry, &origin(&home), &origin(&server));
         let (count, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));

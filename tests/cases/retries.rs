@@ -82,7 +82,7 @@ fn retries_end_and_are_reported() {
     registry.add_fault(Rule::any(), Fault::status(503));
     let clock = RecordingClock::new();
     let error = client_with_three_retries(&clock).manifest(&registry, "a:1").expect_err("it never answers");
-    assert_eq!((error.kind, error.tries, error.status), (RegistryErrorKind::Server, 4, Some(503)));
+    assert_eq!((error.kind, error.attempts, error.status), (RegistryErrorKind::Server, 4, Some(503)));
     assert!(error.to_string().ends_with("503 Service Unavailable (tried 4 times)"), "{error}");
     assert_eq!((registry.requests().len(), clock.slept_ms()), (4, vec![250, 500, 1000]));
 }
@@ -93,7 +93,7 @@ fn zero_retries_try_everything_once() {
         let (registry, _) = seeded();
         registry.add_fault(Rule::any(), fault);
         let error = Fixture::new().manifest(&registry, "a:1").expect_err("it does not answer");
-        assert_eq!((error.tries, registry.requests().len()), (1, 1), "{error}");
+        assert_eq!((error.attempts, registry.requests().len()), (1, 1), "{error}");
         assert!(!error.to_string().contains("tried"), "{error}");
     }
 }
@@ -103,9 +103,9 @@ fn a_refused_connection_is_retried_and_an_unknown_host_is_not() {
     let clock = RecordingClock::new();
     let error =
         client_with_three_retries(&clock).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
-    assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::Connect, 4, 3));
+    assert_eq!((error.kind, error.attempts, clock.slept_ms().len()), (RegistryErrorKind::Connect, 4, 3));
     let error = client_with_three_retries(&clock).manifest_of("nowhere.invalid/x").expect_err("no such name");
-    assert_eq!((error.kind, error.tries, clock.slept_ms().len()), (RegistryErrorKind::HostNotFound, 1, 3));
+    assert_eq!((error.kind, error.attempts, clock.slept_ms().len()), (RegistryErrorKind::HostNotFound, 1, 3));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn certificate_errors_are_not_retried() {
     let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
     let clock = RecordingClock::new();
     let error = client_with_three_retries(&clock).manifest(&registry, "a:1").expect_err("nobody stands for it");
-    assert_eq!((error.kind, error.tries, clock.slept_ms()), (RegistryErrorKind::CertificateUntrusted, 1, vec![]));
+    assert_eq!((error.kind, error.attempts, clock.slept_ms()), (RegistryErrorKind::CertificateUntrusted, 1, vec![]));
     assert!(registry.requests().is_empty());
 }
 
@@ -269,7 +269,7 @@ fn an_unreachable_token_server_is_not_asked_for_each_retry() {
     registry.add_fault(Rule::on("GET", "/token").times(3), retry_after(503, "2"));
     registry.add_fault(Rule::on("GET", "/token").from(4), Fault::status(503));
     let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
-    assert_eq!((error.kind, error.tries), (RegistryErrorKind::Server, 7));
+    assert_eq!((error.kind, error.attempts), (RegistryErrorKind::Server, 7));
     assert!(error.message.starts_with("token server "), "{error}");
     assert_eq!((registry.requests().len(), clock.slept_ms()), (1 + 7, vec![2000, 2000, 2000, 250, 500, 1000]));
     let notices = fixture.notices();
@@ -284,7 +284,7 @@ fn a_refresh_token_is_sent_once() {
         let (registry, fixture) = with_tokens(IDENTITY, &clock);
         registry.add_fault(Rule::on("POST", "/token"), fault.clone());
         let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
-        assert_eq!((error.tries, clock.slept_ms()), (1, vec![]), "{fault:?}: {error}");
+        assert_eq!((error.attempts, clock.slept_ms()), (1, vec![]), "{fault:?}: {error}");
         let posts = registry.requests().iter().filter(|request| request.method == "POST").count();
         assert_eq!(posts, 1, "{fault:?}");
     }

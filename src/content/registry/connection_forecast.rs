@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use crate::net::endpoint::Endpoint;
-use crate::net::transport::Transport;
+use crate::net::transport::HttpTransport;
 use crate::sync::lock;
 
 /// How many requests to a registry a command will send in parallel, and so how many connections they need.
@@ -51,7 +51,7 @@ impl ConnectionForecasts {
     ///
     /// As long as it is not known whether the registry speaks TLS, they are bare TCP and cheap. Then they include those
     /// for writes that follow the first response, because there is no other time to open them.
-    pub(crate) fn open_first(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
+    pub(crate) fn open_first(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
         let (forecast, info) = (self.for_registry(registry), endpoint.preconnect_info());
         let opens_for_writes = forecast.writes_follow && !info.is_tls;
         let connections = if opens_for_writes { forecast.peak() } else { forecast.reads };
@@ -61,7 +61,7 @@ impl ConnectionForecasts {
 
     /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
     /// that the forecast has.
-    pub(crate) fn open_all(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
+    pub(crate) fn open_all(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
         let (forecast, info) = (self.for_registry(registry), endpoint.preconnect_info());
         transport.preconnect(registry, info.origin, forecast.peak() + info.failing_handshakes, info.is_tls);
     }

@@ -15,7 +15,7 @@ impl RegistryClient {
     pub fn delete_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<(), RegistryError> {
         match self.session.send(&ApiRequest::manifest("DELETE", repository, name.as_str(), Access::PullPush)) {
             // The response to the first attempt was lost.
-            Err(error) if error.status == Some(404) && error.tries > 1 => Ok(()),
+            Err(error) if error.status == Some(404) && error.attempts > 1 => Ok(()),
             outcome => check_deleted(&outcome?, "a manifest"),
         }
     }

@@ -39,7 +39,8 @@ pub(crate) fn challenge(bytes: &[u8]) {
         let scopes = Scopes::parse(challenge.parameter("scope").unwrap_or_default());
         assert_eq!(Scopes::parse(&scopes.to_string()).to_string(), scopes.to_string());
         if let Some(Ok(realm)) = challenge.parameter("realm").map(Realm::parse) {
-            let request = realm.get_request(challenge.parameter("service"), &scopes, &Credential::default(), None);
+            let request =
+                realm.build_get_request(challenge.parameter("service"), &scopes, &Credential::default(), None);
             check_destination(&realm, &request.url);
         }
     }

@@ -136,7 +136,7 @@ impl Session {
         };
         let has_no_tls = error.symptom.may_speak_plain_http();
         let is_plain = self.endpoints.get(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
-        if !(has_no_tls && !error.sent && self.insecure && url.origin.https && is_plain) {
+        if !(has_no_tls && !error.maybe_sent && self.insecure && url.origin.https && is_plain) {
             return Err(error);
         }
         let port = if url.origin.port == 443 { 80 } else { url.origin.port };

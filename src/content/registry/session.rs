@@ -19,7 +19,7 @@ use crate::net::error_response;
 use crate::net::options::ClientOptions;
 use crate::net::redirect;
 use crate::net::retry::RetryPolicy;
-use crate::net::transport::{OutgoingRequest, Transport};
+use crate::net::transport::{HttpTransport, OutgoingRequest};
 use crate::net::transport_error::TransportError;
 use crate::net::url::Url;
 use crate::secret::Secret;
@@ -41,7 +41,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The state that all requests of a command share.
 pub(crate) struct Session {
-    pub(crate) transport: Transport,
+    pub(crate) transport: HttpTransport,
     pub(crate) endpoints: Endpoints,
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: RetryPolicy,
@@ -104,7 +104,7 @@ impl Session {
         let credentials =
             CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).with_command_line_login(login);
         let policy = RetryPolicy::new(retries, notice, Arc::clone(&clock));
-        let transport = Transport::new(env, insecure, &user_agent, trace, Some(Arc::clone(&policy.limits)));
+        let transport = HttpTransport::new(env, insecure, &user_agent, trace, Some(Arc::clone(&policy.limits)));
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
             authenticator: Authenticator::new(credentials, Arc::clone(&transport.redactor)),

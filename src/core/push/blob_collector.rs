@@ -56,8 +56,8 @@ impl<'a> BlobCollector<'a> {
         BlobCollector { blobs, positions, skips_foreign }
     }
 
-    /// Adds blobs of a manifest from `source`, and returns their indexes. Foreign layers are left out if the image comes
-    /// from another registry; within one registry docker tries to mount them.
+    /// Adds blobs of a manifest from `source`, and returns their indexes. Foreign layers are left out if the image
+    /// comes from another registry; within one registry docker tries to mount them.
     pub(super) fn add_blobs(
         &mut self,
         blobs: Vec<Descriptor>,

@@ -198,8 +198,8 @@ impl DockerManifestStore {
         sweep::sweep(&self.paths)
     }
 
-    /// Makes an attempt under the lock of `list`, whose directory is `name`. Repeats it if docker, which uses no lock, has
-    /// written meanwhile.
+    /// Makes an attempt under the lock of `list`, whose directory is `name`. Repeats it if docker, which uses no lock,
+    /// has written meanwhile.
     fn with_lock<T>(
         &self,
         name: &str,

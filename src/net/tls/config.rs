@@ -47,18 +47,18 @@ impl TlsSetups {
         }
     }
 
-    /// The setup for one host. `own` are the names of its folders in certs.d, `trusted` those of the registry that
-    /// named it. With `--insecure` no folder is opened. The error names the file.
-    pub(crate) fn for_host(&self, own: &[String], trusted: &[String]) -> Result<TlsSetup, String> {
+    /// The setup for one host. `host_dirs` are the names of its directories in certs.d, `registry_dirs` those of the
+    /// registry that named it. With `--insecure` no folder is opened. The error names the file.
+    pub(crate) fn for_host(&self, host_dirs: &[String], registry_dirs: &[String]) -> Result<TlsSetup, String> {
         let mut authorities = Vec::new();
         let mut client_pairs = Vec::new();
-        let (own, trusted) = if self.insecure { (&[][..], &[][..]) } else { (own, trusted) };
-        for name in own {
+        for name in host_dirs.iter().filter(|_| !self.insecure) {
             let files = HostCertificates::read(&self.folder.join(name), &self.provider)?;
             authorities.extend(files.authorities);
             client_pairs.extend(files.client_pairs);
         }
-        for name in trusted.iter().filter(|name| !own.contains(name)) {
+        let others = registry_dirs.iter().filter(|name| !self.insecure && !host_dirs.contains(name));
+        for name in others {
             authorities.extend(HostCertificates::read(&self.folder.join(name), &self.provider)?.authorities);
         }
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {

@@ -30,17 +30,17 @@ impl SystemRoots {
         SystemRoots { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR"), from_file, all }
     }
 
-    /// The certificates of the file alone. Distributions put all of the folders' there too, and reading the hundreds
-    /// of files of a folder takes longer than all else that a command does before its first request.
+    /// The certificates of the file alone. Distributions put the certificates of the directories into it too. Reading
+    /// a directory takes longer than the rest of a command's start.
     pub(crate) fn file_certificates(&self) -> &[CertificateDer<'static>] {
-        &self.from_file.get_or_init(|| platform::read_file(self.file.as_deref())).0
+        &self.from_file.get_or_init(|| os_roots::read_file(self.file.as_deref())).0
     }
 
     /// All certificates, and a message about what could not be read.
     pub(crate) fn all(&self) -> &LoadedRoots {
         self.all.get_or_init(|| {
-            let of_file = self.from_file.get_or_init(|| platform::read_file(self.file.as_deref()));
-            platform::add_folders(of_file.clone(), self.folders.as_deref())
+            let of_file = self.from_file.get_or_init(|| os_roots::read_file(self.file.as_deref()));
+            os_roots::add_folders(of_file.clone(), self.folders.as_deref())
         })
     }
 
@@ -51,7 +51,7 @@ impl SystemRoots {
 }
 
 #[cfg(any(windows, target_os = "macos"))]
-mod platform {
+mod os_roots {
     use super::LoadedRoots;
 
     /// On these systems Go uses the certificates of the system and ignores the variables.
@@ -67,7 +67,7 @@ mod platform {
 }
 
 #[cfg(not(any(windows, target_os = "macos")))]
-mod platform {
+mod os_roots {
     use std::fs::{self, File};
     use std::io::{self, ErrorKind, Read};
     use std::path::Path;
@@ -164,8 +164,8 @@ mod platform {
             fs::write(path("one/rubbish"), "rubbish").unwrap();
             fs::write(path("two/y"), pem("QUFB")).unwrap();
             let found = |file: &str, folders: &str| {
-                let (found, trouble) = load(Some(file), Some(folders));
-                assert_eq!(trouble, "", "{file} {folders}");
+                let (found, read_errors) = load(Some(file), Some(folders));
+                assert_eq!(read_errors, "", "{file} {folders}");
                 found.iter().map(|der| String::from_utf8(der.to_vec()).unwrap()).collect::<Vec<_>>().join(" ")
             };
             let (both, none) = (format!("{}:{}", path("one"), path("two")), path("none"));
@@ -173,8 +173,8 @@ mod platform {
             assert_eq!(found(&none, &both), "AAA CCC");
             assert_eq!(found(&path("file"), &both), "AAA BBB CCC");
             assert_eq!(found(&none, &none), "");
-            let trouble = load(Some(&none), Some(&path("file"))).1;
-            assert!(trouble.starts_with(&format!("{}: ", path("file"))), "{trouble}");
+            let read_errors = load(Some(&none), Some(&path("file"))).1;
+            assert!(read_errors.starts_with(&format!("{}: ", path("file"))), "{read_errors}");
             // One variable leaves the other half to the system's default.
             let of_folders = load(Some(&none), None).0;
             let with_file = load(Some(&path("file")), None).0;

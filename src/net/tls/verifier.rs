@@ -51,10 +51,10 @@ impl CertificateVerifier {
     /// Trusts the system's folders too.
     fn full_verifier(&self) -> Result<&WebPkiServerVerifier, Error> {
         let verifier = self.full_verifier.get_or_init(|| {
-            let (system, trouble) = self.system.all();
+            let (system, read_errors) = self.system.all();
             self.build_verifier(system).map_err(|_| {
-                let separator = if trouble.is_empty() { "" } else { ": " };
-                let text = format!("no certificate authorities were found on this system{separator}{trouble}");
+                let separator = if read_errors.is_empty() { "" } else { ": " };
+                let text = format!("no certificate authorities were found on this system{separator}{read_errors}");
                 Error::Other(OtherError(Arc::new(NoTrustAnchors(text))))
             })
         });

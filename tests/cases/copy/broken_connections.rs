@@ -228,7 +228,7 @@ fn zero_retries_resume_nothing() {
         let pair = CopyFixture::of(Registry::start(), Registry::start(), FixtureBuilder::new().build(), size);
         pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
         let error = pair.copy_blob().expect_err("it broke");
-        assert_eq!((error.kind, error.tries, &error.registry), (RegistryErrorKind::Connect, 1, &pair.from.host()));
+        assert_eq!((error.kind, error.attempts, &error.registry), (RegistryErrorKind::Connect, 1, &pair.from.host()));
         assert_eq!(pair.from.requests().len(), 1);
         assert_eq!(pair.to.open_uploads(), 0);
     }

@@ -1,4 +1,4 @@
-//! The number of tries of each operation: as many as requested, however many requests it consists of.
+//! The number of attempts of each operation: as many as requested, however many requests it consists of.
 
 use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::DOCKER_MANIFEST;

@@ -120,7 +120,7 @@ impl<'a> BlobSource<'a> {
     }
 
     fn interruption(&self, error: TransportError) -> RegistryError {
-        if let Some(total) = self.deadline.exceeded() {
+        if let Some(total) = self.deadline.exceeded_limit() {
             return self
                 .error(RegistryErrorKind::Timeout, format!("not all of it came within {}", format_duration(total)));
         }
