@@ -1,5 +1,5 @@
-//! The picture in the house rules, executable: imports go down only, the modules of a folder have no cycle, and every
-//! top-level module has its place.
+//! The picture in the house rules, executable: imports go down only, the modules of a directory have no cycle, and
+//! every top-level module has its place.
 //!
 //! ```text
 //! main → lib (and fuzzing)
@@ -39,7 +39,7 @@ const PICTURE: [&[&str]; 12] = [
     &["digest", "secret", "env", "sanitize", "suggest", "sync", "failure_kind", "file_kind"],
 ];
 
-/// How many folders deep a file may lie below src.
+/// How many directories deep a file may lie below src.
 const LEVELS: usize = 3;
 
 const CRATE: &str = "docker_manifest";
@@ -82,7 +82,7 @@ fn collect(dir: &Path, path: &mut Vec<String>, sources: &mut Vec<Source>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap().path();
         let stem = entry.file_stem().unwrap().to_string_lossy().into_owned();
-        // Tests in a file or a folder of their own; `#[cfg(test)]` is on their declaration.
+        // Tests in a file or a directory of their own; `#[cfg(test)]` is on their declaration.
         if stem == "tests" {
             continue;
         }
@@ -101,7 +101,7 @@ fn collect(dir: &Path, path: &mut Vec<String>, sources: &mut Vec<Source>) {
 fn violations(sources: &[Source]) -> Vec<String> {
     let modules: BTreeSet<&[String]> = sources.iter().map(|source| source.module.as_slice()).collect();
     let mut violations = Vec::new();
-    // Per folder: from child to the siblings that it imports.
+    // Per directory: from child to the siblings that it imports.
     let mut siblings: BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for source in sources {
         let top = &source.module[0];
@@ -125,15 +125,15 @@ fn violations(sources: &[Source]) -> Vec<String> {
                 }
                 let is_module = modules.iter().any(|module| module.starts_with(&path[..=depth]));
                 if child != sibling && is_module {
-                    let folder = siblings.entry(path[..depth].to_vec()).or_default();
-                    folder.entry(child.clone()).or_default().insert(sibling.clone());
+                    let directory = siblings.entry(path[..depth].to_vec()).or_default();
+                    directory.entry(child.clone()).or_default().insert(sibling.clone());
                 }
             }
         }
     }
-    for (folder, imports) in siblings {
+    for (directory, imports) in siblings {
         if let Some(cycle) = cycle(&imports) {
-            violations.push(format!("{}: {} is a cycle", folder.join("/"), cycle.join(" → ")));
+            violations.push(format!("{}: {} is a cycle", directory.join("/"), cycle.join(" → ")));
         }
     }
     violations
@@ -392,7 +392,7 @@ mod the_check_itself {
     }
 
     #[test]
-    fn import_cycles_in_a_folder_are_refused() {
+    fn import_cycles_in_a_directory_are_refused() {
         let cycle = [
             ("drafts", "mod a; mod b; mod c;"),
             ("drafts/a", "use super::b::B;"),
@@ -401,7 +401,7 @@ mod the_check_itself {
         ];
         assert_eq!(check(&cycle), ["drafts: a → b → c → a is a cycle"]);
         assert_eq!(check(&cycle[..3]), Vec::<String>::new());
-        // The folder's own file is the way in; what it shows of its modules is theirs to use.
+        // The directory's own file is the way in; what it shows of its modules is theirs to use.
         assert_eq!(
             check(&[("drafts", "mod a; pub use a::A;"), ("drafts/a", "use super::Drafts;")]),
             Vec::<String>::new()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 const COLUMNS: usize = 120;
 
-/// The files of a folder and of those in it.
+/// The files of a directory and of those in it.
 fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
         let path = entry.expect("an entry").path();

@@ -56,12 +56,12 @@ fn token_server_gets_a_refused_login_only_once() {
 
 #[test]
 fn error_kind_distinguishes_a_refused_command_line_login() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let entry = r#"{"username":"u","password":"hunter2"}"#;
-    fs::write(folder.path().join("config.json"), format!(r#"{{"auths":{{"h":{entry},"other":{entry}}}}}"#)).unwrap();
+    fs::write(directory.path().join("config.json"), format!(r#"{{"auths":{{"h":{entry},"other":{entry}}}}}"#)).unwrap();
     let login = Login { registry: "h".to_owned(), username: "u".to_owned(), password: Secret::new("p") };
     let credentials =
-        CredentialStore::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
+        CredentialStore::new(Env::from_pairs::<&str, &str>([]), directory.path().to_owned(), Arc::new(|_| ()));
     let authenticator = Authenticator::new(credentials.with_command_line_login(Some(login)), Arc::default());
     for (registry, kind) in
         [("h", RegistryErrorKind::CommandLineLoginRefused), ("other", RegistryErrorKind::LoginRefused)]

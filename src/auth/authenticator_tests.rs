@@ -57,16 +57,16 @@ fn granting_server() -> FakeTokenServer<impl Fn(&TokenRequest, usize) -> (u16, S
 }
 
 struct Fixture {
-    _folder: tempfile::TempDir,
+    _directory: tempfile::TempDir,
     authenticator: Authenticator,
 }
 
 fn with_config(config: &str) -> Fixture {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.json"), config).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("config.json"), config).unwrap();
     let credentials =
-        CredentialStore::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
-    Fixture { _folder: folder, authenticator: Authenticator::new(credentials, Arc::default()) }
+        CredentialStore::new(Env::from_pairs::<&str, &str>([]), directory.path().to_owned(), Arc::new(|_| ()));
+    Fixture { _directory: directory, authenticator: Authenticator::new(credentials, Arc::default()) }
 }
 
 fn with_login() -> Fixture {
@@ -333,12 +333,12 @@ fn authenticator_sends_no_credentials_over_plain_http() {
 #[test]
 fn helper_runs_once_per_registry_even_if_it_fails() {
     use crate::auth::helper::tests::helper;
-    let (folder, env) = helper("t", "echo x >>\"${0%/*}/calls\"; echo no keychain; exit 1");
-    fs::write(folder.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
+    let (directory, env) = helper("t", "echo x >>\"${0%/*}/calls\"; echo no keychain; exit 1");
+    fs::write(directory.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
     let authenticator =
-        Authenticator::new(CredentialStore::new(env, folder.path().to_owned(), Arc::new(|_| ())), Arc::default());
+        Authenticator::new(CredentialStore::new(env, directory.path().to_owned(), Arc::new(|_| ())), Arc::default());
     assert_eq!(authenticator.header("h", &Scopes::default()), None);
-    assert!(!folder.path().join("calls").exists());
+    assert!(!directory.path().join("calls").exists());
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
     for _ in 0..2 {
         let error = authenticator
@@ -346,7 +346,7 @@ fn helper_runs_once_per_registry_even_if_it_fails() {
             .unwrap_err();
         assert_eq!(error.kind, RegistryErrorKind::Credentials);
     }
-    assert_eq!(fs::read_to_string(folder.path().join("calls")).unwrap(), "x\n");
+    assert_eq!(fs::read_to_string(directory.path().join("calls")).unwrap(), "x\n");
 }
 
 #[test]

@@ -11,9 +11,9 @@ const PRINT_CREDENTIALS: &str =
     r#"read -r server || true; printf '{"Username":"%s","Secret":"pw-%s"}' helped "$server""#;
 
 fn config(text: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.json"), text).unwrap();
-    folder
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("config.json"), text).unwrap();
+    directory
 }
 
 fn no_env() -> Env {
@@ -21,12 +21,12 @@ fn no_env() -> Env {
 }
 
 fn lookup(env: Env, text: &str, registry: &str) -> Result<Credential, RegistryError> {
-    let folder = config(text);
-    quiet(env, folder.path()).lookup(registry, None)
+    let directory = config(text);
+    quiet(env, directory.path()).lookup(registry, None)
 }
 
-fn quiet(env: Env, folder: &Path) -> CredentialStore {
-    CredentialStore::new(env, folder.to_owned(), Arc::new(|line| panic!("{line}")))
+fn quiet(env: Env, directory: &Path) -> CredentialStore {
+    CredentialStore::new(env, directory.to_owned(), Arc::new(|line| panic!("{line}")))
 }
 
 fn login(username: &str, password: &str) -> Credential {
@@ -39,8 +39,8 @@ fn auth(username: &str, password: &str) -> String {
 
 #[test]
 fn missing_or_empty_config_means_anonymous() {
-    let folder = tempfile::tempdir().unwrap();
-    let credentials = quiet(no_env(), &folder.path().join("none"));
+    let directory = tempfile::tempdir().unwrap();
+    let credentials = quiet(no_env(), &directory.path().join("none"));
     assert!(credentials.lookup("h", None).unwrap().is_anonymous());
     for text in ["", " \n", "null", "{}", r#"{"auths":null}"#, r#"{"auths":{"h":null}}"#, r#"{"auths":{"h":{}}}"#] {
         assert!(lookup(no_env(), text, "h").unwrap().is_anonymous(), "{text}");
@@ -125,9 +125,9 @@ fn invalid_config_is_an_error_that_names_the_file_and_no_secret() {
         assert!(error.message.contains("config.json: "), "{error}");
         assert!(!error.to_string().contains("hunter2") && !error.to_string().contains("aHVu"), "{error}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("config.json")).unwrap();
-    let error = quiet(no_env(), folder.path()).lookup("h", None).unwrap_err();
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("config.json")).unwrap();
+    let error = quiet(no_env(), directory.path()).lookup("h", None).unwrap_err();
     assert!(error.message.ends_with("config.json: not a file"), "{error}");
 }
 
@@ -140,8 +140,8 @@ fn invalid_entry_of_another_registry_is_ignored() {
 
 #[test]
 fn helpers_are_preferred_to_the_file_and_a_registrys_own_to_the_default() {
-    let (folder, env) = helper("own", PRINT_CREDENTIALS);
-    add_helper(folder.path(), "all", r#"printf '{"Username":"<token>","Secret":"id"}'"#);
+    let (directory, env) = helper("own", PRINT_CREDENTIALS);
+    add_helper(directory.path(), "all", r#"printf '{"Username":"<token>","Secret":"id"}'"#);
     let file = auth("file", "p");
     let text = format!(
         r#"{{"credsStore":"all","credHelpers":{{"h":"own","f":""}},
@@ -157,15 +157,15 @@ fn helpers_are_preferred_to_the_file_and_a_registrys_own_to_the_default() {
 
 #[test]
 fn docker_hubs_key_is_passed_to_helpers() {
-    let (_folder, env) = helper("own", PRINT_CREDENTIALS);
+    let (_directory, env) = helper("own", PRINT_CREDENTIALS);
     let text = r#"{"credHelpers":{"https://index.docker.io/v1/":"own"}}"#;
     assert_eq!(lookup(env, text, "docker.io").unwrap(), login("helped", "pw-https://index.docker.io/v1/"));
 }
 
 #[test]
 fn helper_without_credentials_means_anonymous_and_a_failed_helper_is_an_error() {
-    let (folder, env) = helper("none", "echo credentials not found in native keychain; exit 1");
-    add_helper(folder.path(), "broken", "echo no keychain; exit 1");
+    let (directory, env) = helper("none", "echo credentials not found in native keychain; exit 1");
+    add_helper(directory.path(), "broken", "echo no keychain; exit 1");
     let stored = auth("file", "p");
     let text = |name: &str| format!(r#"{{"credsStore":"{name}","auths":{{"h":{{"auth":"{stored}"}}}}}}"#);
     assert!(lookup(env.clone(), &text("none"), "h").unwrap().is_anonymous());
@@ -180,9 +180,9 @@ fn helper_without_credentials_means_anonymous_and_a_failed_helper_is_an_error() 
 
 #[test]
 fn docker_auth_config_is_preferred_for_the_hosts_that_it_lists() {
-    let (folder, _) = helper("own", PRINT_CREDENTIALS);
+    let (directory, _) = helper("own", PRINT_CREDENTIALS);
     let variable = format!(r#"{{"auths":{{"h":{{"auth":"{}"}}}}}}"#, auth("env", "p"));
-    let env = Env::from_pairs([("PATH", folder.path().to_str().unwrap()), ("DOCKER_AUTH_CONFIG", &variable)]);
+    let env = Env::from_pairs([("PATH", directory.path().to_str().unwrap()), ("DOCKER_AUTH_CONFIG", &variable)]);
     let text = r#"{"credsStore":"own"}"#;
     assert_eq!(lookup(env.clone(), text, "h").unwrap(), login("env", "p"));
     assert_eq!(lookup(env, text, "other").unwrap(), login("helped", "pw-other"));
@@ -195,10 +195,10 @@ fn docker_auth_config_is_preferred_for_the_hosts_that_it_lists() {
 #[test]
 #[cfg(target_os = "linux")]
 fn platform_helper_runs_if_there_are_no_logins_and_may_fail() {
-    let (folder, env) = helper("secretservice", PRINT_CREDENTIALS);
+    let (directory, env) = helper("secretservice", PRINT_CREDENTIALS);
     assert_eq!(lookup(env.clone(), "{}", "h").unwrap(), login("helped", "pw-h"));
     assert!(lookup(env.clone(), r#"{"auths":{"x":{}}}"#, "h").unwrap().is_anonymous());
-    add_helper(folder.path(), "secretservice", "echo no bus; exit 1");
+    add_helper(directory.path(), "secretservice", "echo no bus; exit 1");
     assert!(lookup(env, "{}", "h").unwrap().is_anonymous());
 }
 
@@ -227,9 +227,9 @@ fn duplicate_members_are_merged_as_in_go() {
 
 #[test]
 fn unreadable_config_causes_one_warning_and_means_anonymous() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     // A name that is too long is as unreadable as a file without rights, for root as well.
-    let path = folder.path().join("x".repeat(300));
+    let path = directory.path().join("x".repeat(300));
     let notices = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&notices);
     let notice = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
@@ -246,11 +246,11 @@ fn unreadable_config_causes_one_warning_and_means_anonymous() {
 
 #[test]
 fn platform_helper_is_an_error_only_after_its_timeout() {
-    let (folder, env) = helper("secretservice", "PATH=/usr/bin:/bin; exec sleep 600");
+    let (directory, env) = helper("secretservice", "PATH=/usr/bin:/bin; exec sleep 600");
     if !cfg!(target_os = "linux") {
         return;
     }
-    let error = quiet(env, folder.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
+    let error = quiet(env, directory.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
     assert_eq!(error.kind, RegistryErrorKind::Credentials);
     assert!(error.message.contains("docker-credential-secretservice: gave no answer within"), "{}", error.message);
 }

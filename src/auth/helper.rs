@@ -34,12 +34,12 @@ pub(crate) fn find(env: &Env, name: &str) -> Option<PathBuf> {
     find_program(env, &format!("docker-credential-{name}"))
 }
 
-/// The path of an executable by the environment's `PATH`. Relative folders in `PATH` are ignored, as in Go.
+/// The path of an executable by the environment's `PATH`. Relative directories in `PATH` are ignored, as in Go.
 pub(crate) fn find_program(env: &Env, name: &str) -> Option<PathBuf> {
     let path = env.get("PATH").unwrap_or_default();
     std::env::split_paths(path)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
         .find(|file| is_executable(file))
 }
 
@@ -209,26 +209,26 @@ pub(crate) fn parse_output(stdout: &[u8]) -> Result<HelperCredentials, String> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A folder with one helper in it (a shell script), and an environment whose `PATH` is that folder.
+    /// A directory with one helper in it (a shell script), and an environment whose `PATH` is that directory.
     pub(crate) fn helper(name: &str, script: &str) -> (tempfile::TempDir, Env) {
-        let folder = tempfile::tempdir().unwrap();
-        add_helper(folder.path(), name, script);
-        let env = Env::from_pairs([("PATH", folder.path().to_str().unwrap())]);
-        (folder, env)
+        let directory = tempfile::tempdir().unwrap();
+        add_helper(directory.path(), name, script);
+        let env = Env::from_pairs([("PATH", directory.path().to_str().unwrap())]);
+        (directory, env)
     }
 
     /// Adds one more program. Another process writes it: while this process has the file open for writing, a fork in a
     /// parallel test would keep it from being executed.
-    pub(crate) fn add_helper(folder: &Path, name: &str, script: &str) {
+    pub(crate) fn add_helper(directory: &Path, name: &str, script: &str) {
         let text = format!("#!/bin/sh\n{script}\n");
-        let file = folder.join(format!("docker-credential-{name}"));
+        let file = directory.join(format!("docker-credential-{name}"));
         let mut writer = Command::new("/bin/sh");
         writer.args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh"]).arg(text).arg(file);
         assert!(writer.status().unwrap().success());
     }
 
     fn ask(script: &str) -> Result<Option<HelperCredentials>, String> {
-        let (_folder, env) = helper("t", script);
+        let (_directory, env) = helper("t", script);
         get(&env, "t", "h:5000", None).map_err(|unusable| unusable.reason)
     }
 
@@ -283,20 +283,20 @@ pub(crate) mod tests {
     #[test]
     fn helper_is_killed_after_its_timeout_even_if_its_child_survives() {
         for script in ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exec sleep 600"] {
-            let (_folder, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
+            let (_directory, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
             let unusable = get(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
             assert!(unusable.is_timeout, "{script}");
             let reason =
                 "credential helper docker-credential-t: gave no answer within the 300 ms that were left of --timeout";
             assert_eq!(unusable.reason, reason);
         }
-        let (_folder, env) = helper("t", r#"printf '{"Username":"u","Secret":"s"}'"#);
+        let (_directory, env) = helper("t", r#"printf '{"Username":"u","Secret":"s"}'"#);
         assert!(get(&env, "t", "h", Some(Duration::from_secs(600))).unwrap().is_some());
     }
 
     #[test]
     fn missing_helpers_and_invalid_helper_names_are_errors() {
-        let (folder, env) = helper("t", "exit 0");
+        let (directory, env) = helper("t", "exit 0");
         assert!(get(&env, "other", "h", None).unwrap_err().reason.contains("docker-credential-other is not in PATH"));
         for name in ["", "../t", "a/b", "t ", "t;x", "é", "t\0", "\\t"] {
             assert!(
@@ -304,14 +304,14 @@ pub(crate) mod tests {
                 "{name:?}"
             );
         }
-        fs::write(folder.path().join("docker-credential-plain"), "x").unwrap();
+        fs::write(directory.path().join("docker-credential-plain"), "x").unwrap();
         assert_eq!(find(&env, "plain"), None);
         assert_eq!(find(&Env::from_pairs([("PATH", "relative:.")]), "t"), None);
     }
 
     #[test]
     fn helper_that_cannot_be_executed_is_an_error() {
-        let (_folder, env) = helper("t", "");
+        let (_directory, env) = helper("t", "");
         let file = find(&env, "t").unwrap();
         fs::write(&file, "#!/does/not/exist\n").unwrap();
         assert!(get(&env, "t", "h", None).unwrap_err().reason.contains("cannot be run"));

@@ -1,4 +1,4 @@
-//! Which token server each registry named, kept for a day in the user's cache folder.
+//! Which token server each registry named, kept for a day in the user's cache directory.
 //!
 //! It is used for one thing: the connection to the token server is opened at the start, beside the first request.
 //! Nothing is sent on it before the registry's challenge of this run has named that server (see SECURITY.md). So no
@@ -18,7 +18,7 @@ use crate::file_kind::no_follow;
 use crate::net::url::{Origin, Url};
 use crate::sync::lock;
 
-const FOLDER: &str = "docker-manifest";
+const DIRECTORY: &str = "docker-manifest";
 const FILE: &str = "token-servers.json";
 /// How long an entry is valid.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,7 +59,7 @@ pub(crate) struct TokenServerCache {
 impl TokenServerCache {
     /// Reads nothing yet. With `is_enabled` false nothing is read or written at all.
     pub(crate) fn new(env: &Env, is_enabled: bool) -> TokenServerCache {
-        let path = env.cache_dir().filter(|_| is_enabled).map(|folder| folder.join(FOLDER).join(FILE));
+        let path = env.cache_dir().filter(|_| is_enabled).map(|directory| directory.join(DIRECTORY).join(FILE));
         TokenServerCache { path, is_enabled, stored: OnceLock::new(), named_in_this_run: Mutex::default() }
     }
 
@@ -146,18 +146,18 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Replaces the file as a whole, readable and writable by the user alone.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let (mut folders, mut options) = (fs::DirBuilder::new(), OpenOptions::new());
-    folders.recursive(true);
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let (mut builder, mut options) = (fs::DirBuilder::new(), OpenOptions::new());
+    builder.recursive(true);
     options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        folders.mode(0o700);
+        builder.mode(0o700);
         options.mode(0o600);
     }
-    folders.create(folder)?;
-    let temporary = folder.join(format!("{FILE}.{}.tmp", std::process::id()));
+    builder.create(directory)?;
+    let temporary = directory.join(format!("{FILE}.{}.tmp", std::process::id()));
     // A process with the same ID may have left it when it was killed.
     let _ = fs::remove_file(&temporary);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(bytes));
@@ -178,38 +178,38 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
     }
 
-    fn servers(folder: &Path) -> TokenServerCache {
-        TokenServerCache::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.to_str().unwrap())]), true)
+    fn servers(directory: &Path) -> TokenServerCache {
+        TokenServerCache::new(&Env::from_pairs([("XDG_CACHE_HOME", directory.to_str().unwrap())]), true)
     }
 
     fn origin(url: &str) -> Origin {
         Url::parse(url).unwrap().origin
     }
 
-    fn known(folder: &Path, registry: &str, seconds: u64) -> Option<String> {
-        servers(folder).get(registry, at(seconds)).map(|origin| origin.to_string())
+    fn known(directory: &Path, registry: &str, seconds: u64) -> Option<String> {
+        servers(directory).get(registry, at(seconds)).map(|origin| origin.to_string())
     }
 
     #[test]
     fn token_server_is_remembered_for_a_day() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = servers(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let run = servers(directory.path());
         run.record("r.example", &origin("https://auth.example/token"), at(0));
-        assert_eq!(known(folder.path(), "r.example", 1), None, "nothing is written before the end of the run");
+        assert_eq!(known(directory.path(), "r.example", 1), None, "nothing is written before the end of the run");
         run.save(at(0)).unwrap();
-        assert_eq!(known(folder.path(), "r.example", DAY - 1).as_deref(), Some("https://auth.example"));
-        assert_eq!(known(folder.path(), "r.example", DAY), None);
-        assert_eq!(servers(folder.path()).get("r.example", at(0) - Duration::from_secs(1)), None, "from the future");
-        assert_eq!(known(folder.path(), "other.example", 1), None);
+        assert_eq!(known(directory.path(), "r.example", DAY - 1).as_deref(), Some("https://auth.example"));
+        assert_eq!(known(directory.path(), "r.example", DAY), None);
+        assert_eq!(servers(directory.path()).get("r.example", at(0) - Duration::from_secs(1)), None, "from the future");
+        assert_eq!(known(directory.path(), "other.example", 1), None);
     }
 
     #[test]
     fn token_server_file_is_private_and_replaced_atomically() {
         use std::os::unix::fs::{PermissionsExt, symlink};
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FOLDER).join(FILE);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DIRECTORY).join(FILE);
         let run = |registry: &str, seconds| {
-            let run = servers(folder.path());
+            let run = servers(directory.path());
             run.record(registry, &origin("https://auth.example"), at(seconds));
             run.save(at(seconds)).unwrap();
         };
@@ -224,16 +224,18 @@ mod tests {
         run("a.example", 60);
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before, "known already");
         run("b.example", 61);
-        assert!(known(folder.path(), "a.example", 62).is_some() && known(folder.path(), "b.example", 62).is_some());
+        assert!(
+            known(directory.path(), "a.example", 62).is_some() && known(directory.path(), "b.example", 62).is_some()
+        );
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
         // What others can write, and what is not a regular file, says nothing.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-        assert_eq!(known(folder.path(), "a.example", 62), None);
-        let elsewhere = folder.path().join("elsewhere");
+        assert_eq!(known(directory.path(), "a.example", 62), None);
+        let elsewhere = directory.path().join("elsewhere");
         fs::rename(&path, &elsewhere).unwrap();
         fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
         symlink(&elsewhere, &path).unwrap();
-        assert_eq!(known(folder.path(), "a.example", 62), None);
+        assert_eq!(known(directory.path(), "a.example", 62), None);
         run("c.example", 63);
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
         assert!(!fs::read_to_string(&elsewhere).unwrap().contains("c.example"));
@@ -241,41 +243,42 @@ mod tests {
 
     #[test]
     fn invalid_token_server_files_and_plain_http_are_ignored() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FOLDER).join(FILE);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DIRECTORY).join(FILE);
         write(&path, b"").unwrap();
         let long = "x".repeat(100_000);
         for text in ["", "{", "[]", r#"{"registries":{"r":{"named":1}}}"#, &long] {
             write(&path, text.as_bytes()).unwrap();
-            assert_eq!(known(folder.path(), "r", 0), None, "{text:.40}");
+            assert_eq!(known(directory.path(), "r", 0), None, "{text:.40}");
         }
         for server in ["http://auth.example", "ftp://x", "no URL", ""] {
             let text = format!(r#"{{"registries":{{"r":{{"token_server":"{server}","named":1700000000}}}}}}"#);
             write(&path, text.as_bytes()).unwrap();
-            assert_eq!(known(folder.path(), "r", 0), None, "{server}");
+            assert_eq!(known(directory.path(), "r", 0), None, "{server}");
         }
     }
 
     #[test]
     fn docker_hubs_token_server_is_built_in_and_the_setting_disables_the_cache() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(known(folder.path(), "docker.io", 0).as_deref(), Some("https://auth.docker.io"));
-        let off = TokenServerCache::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.path().to_str().unwrap())]), false);
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(known(directory.path(), "docker.io", 0).as_deref(), Some("https://auth.docker.io"));
+        let off =
+            TokenServerCache::new(&Env::from_pairs([("XDG_CACHE_HOME", directory.path().to_str().unwrap())]), false);
         off.record("r.example", &origin("https://auth.example"), at(0));
         off.save(at(0)).unwrap();
         assert_eq!(off.get("docker.io", at(0)), None);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn oldest_token_servers_are_removed_beyond_the_maximum() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = servers(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let run = servers(directory.path());
         for number in 0..=ENTRIES_MAX as u64 {
             run.record(&format!("r{number}.example"), &origin("https://auth.example"), at(number));
         }
         run.save(at(200)).unwrap();
-        assert_eq!(known(folder.path(), "r0.example", 200), None);
-        assert!(known(folder.path(), "r1.example", 200).is_some());
+        assert_eq!(known(directory.path(), "r0.example", 200), None);
+        assert!(known(directory.path(), "r1.example", 200).is_some());
     }
 }

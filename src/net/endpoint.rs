@@ -32,7 +32,7 @@ pub(crate) fn contacted_server(registry: &str, origin: &Origin) -> Option<Contac
     has_other_name.then(|| ContactedServer { origin: origin.to_string(), named_by: ServerNamedBy::RegistryName })
 }
 
-/// The name of a registry's folder in certs.d; `None` if docker has none: for Docker Hub and loopback names.
+/// The name of a registry's directory in certs.d; `None` if docker has none: for Docker Hub and loopback names.
 pub fn certs_d_name(registry: &str) -> Option<String> {
     let is_hub = registry == DOCKER_HUB || registry == DOCKER_HUB_HOST;
     (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::file_kind::innermost_existing;
 use crate::sanitize;
 
-/// The error. If a permission is missing, it names the owner of the file or folder that denies access. If a file is in
-/// the place of a folder, it names the file.
+/// The error. If a permission is missing, it names the owner of the file or directory that denies access. If a file is
+/// in the place of a directory, it names the file.
 pub(crate) fn describe(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => {}
@@ -47,8 +47,8 @@ mod tests {
         let path = Path::new("/etc/passwd/none");
         let denied = io::Error::from(ErrorKind::PermissionDenied);
         assert_eq!(describe(path, &denied), "permission denied: /etc/passwd belongs to root");
-        let no_folder = io::Error::from(ErrorKind::NotADirectory);
-        assert_eq!(describe(path, &no_folder), "/etc/passwd is not a directory");
+        let no_directory = io::Error::from(ErrorKind::NotADirectory);
+        assert_eq!(describe(path, &no_directory), "/etc/passwd is not a directory");
         let missing = io::Error::from(ErrorKind::NotFound);
         assert_eq!(describe(path, &missing), missing.to_string());
     }

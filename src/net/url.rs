@@ -40,7 +40,7 @@ impl Origin {
         Some(Origin { https, host: host.to_ascii_lowercase(), port })
     }
 
-    /// `host`, or `host:port` if the port is not the scheme's default. It is also the name of the folder in certs.d.
+    /// `host`, or `host:port` if the port is not the scheme's default. It is also the name of the directory in certs.d.
     pub(crate) fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == if self.https { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
@@ -161,11 +161,11 @@ impl fmt::Display for Url {
     }
 }
 
-/// Resolves a relative path against the folder of the request's path, and removes dot segments.
+/// Resolves a relative path against the directory of the request's path, and removes dot segments.
 fn merge_paths(path: &str, relative: &str) -> String {
     let (relative, query) = relative.split_once('?').map_or((relative, None), |(r, q)| (r, Some(q)));
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut segments: Vec<&str> = folder.split('/').skip(1).collect();
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let mut segments: Vec<&str> = directory.split('/').skip(1).collect();
     let mut rest = relative.split('/').peekable();
     while let Some(segment) = rest.next() {
         let last = rest.peek().is_none();

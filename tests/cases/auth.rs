@@ -43,7 +43,7 @@ fn auths(fixture: &Fixture, entry: Value) -> String {
 /// what it was asked goes to `helper_calls`.
 fn install_helper(fixture: &mut Fixture, script: &str) {
     let bin = fixture.sandbox.path().join("bin");
-    std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
+    std::fs::create_dir_all(&bin).expect("a directory in the sandbox");
     let helper_calls = fixture.sandbox.path().join("asked");
     let text = format!("#!/bin/sh\nserver=$(cat)\necho \"$* $server\" >>'{}'\n{script}\n", helper_calls.display());
     write_script(&bin.join("docker-credential-test"), &text);

@@ -53,7 +53,7 @@ impl Fixture {
 
 /// Runs commands in a shell, with these variables, our program and the sandbox's own scripts.
 fn shell(sandbox: &Sandbox, commands: &[String], variables: &[(&str, String)]) -> Output {
-    let program = Path::new(OURS).parent().expect("a folder").display().to_string();
+    let program = Path::new(OURS).parent().expect("a directory").display().to_string();
     let path = format!("PATH={}:{program}:$PATH\n", sandbox.path().display());
     let script = format!("{path}{}", commands.join("\n"));
     let run = sandbox.command("sh").args(["-euc", &script]);
@@ -119,9 +119,9 @@ fn the_github_actions_recipes_work() {
 fn the_gitlab_jenkins_and_circleci_recipes_work() {
     let fixture = Fixture::new();
     let [amd64, arm64] = fixture.digests();
-    for folder in ["", "digests/"] {
-        fixture.sandbox.write(format!("{folder}d-amd64"), &amd64);
-        fixture.sandbox.write(format!("{folder}d-arm64"), &arm64);
+    for directory in ["", "digests/"] {
+        fixture.sandbox.write(format!("{directory}d-amd64"), &amd64);
+        fixture.sandbox.write(format!("{directory}d-arm64"), &arm64);
     }
     let image = fixture.registry.name("app");
     fixture.run(

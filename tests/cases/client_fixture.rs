@@ -14,7 +14,7 @@ use docker_manifest::secret::Secret;
 use testkit::image::Image;
 use testkit::loopback::Registry;
 
-/// A client and the folder that its files are in.
+/// A client and the directory that its files are in.
 pub(super) struct Fixture {
     pub(super) registry: registry::RegistryClient,
     trace: Lines,
@@ -37,7 +37,7 @@ pub(super) struct FixtureBuilder {
 impl FixtureBuilder {
     /// Nothing set, rootless so that certs.d is the test's own.
     pub(super) fn new() -> FixtureBuilder {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
         let env = vec![
             ("ROOTLESSKIT_STATE_DIR".to_owned(), text(dir.path())),
@@ -92,7 +92,7 @@ impl FixtureBuilder {
         self
     }
 
-    /// The host's folder in certs.d.
+    /// The host's directory in certs.d.
     pub(super) fn certs_d(&self, host: &str) -> PathBuf {
         self.dir.path().join("docker/certs.d").join(host)
     }

@@ -34,7 +34,7 @@ fn plain() -> Registry {
     registry
 }
 
-/// The client with these files in the registry's folder of certs.d.
+/// The client with these files in the registry's directory of certs.d.
 fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Fixture {
     let builder = FixtureBuilder::new();
     write(&builder.certs_d(&host(registry)));
@@ -56,10 +56,10 @@ fn an_authority_of_certs_d_is_trusted_for_its_host_alone() {
     let builder = FixtureBuilder::new();
     authority.write(&builder.certs_d("0.0.0.0:1"), "ca.crt");
     assert_eq!(refused(&builder.build(), &registry).0, RegistryErrorKind::CertificateUntrusted);
-    let fixture = with_files(&registry, |folder| {
-        write_pem(folder, "a.crt", "rubbish");
-        write_pem(folder, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
-        authority.write(folder, "c.crt");
+    let fixture = with_files(&registry, |directory| {
+        write_pem(directory, "a.crt", "rubbish");
+        write_pem(directory, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
+        authority.write(directory, "c.crt");
     });
     for _ in 0..2 {
         fixture.manifest_of(&remote_name(&registry)).expect("the authority is known");
@@ -71,7 +71,7 @@ fn an_authority_of_certs_d_is_trusted_for_its_host_alone() {
 fn a_self_signed_certificate_in_certs_d_is_trusted_with_name_and_dates_checked() {
     let trust = |pair: &Pair, other: &Pair| {
         let registry = serve(pair, None);
-        let fixture = with_files(&registry, |folder| drop(write_pem(folder, "ca.crt", &other.cert)));
+        let fixture = with_files(&registry, |directory| drop(write_pem(directory, "ca.crt", &other.cert)));
         (fixture, registry)
     };
     let good = self_signed_docs(LOOPBACK_NAMES);
@@ -99,7 +99,7 @@ fn tls_names_and_dates_are_checked() {
         (authority.server(&["elsewhere.test"]), "elsewhere.test"),
     ] {
         let registry = serve(&pair, None);
-        let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+        let fixture = with_files(&registry, |directory| drop(authority.write(directory, "ca.crt")));
         let (kind, text) = refused(&fixture, &registry);
         assert_eq!(kind, RegistryErrorKind::CertificateInvalid, "{text}");
         assert!(text.contains(word), "{text}");
@@ -116,10 +116,10 @@ fn a_client_certificate_is_sent_on_request() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let registry = serve(&servers.server(LOOPBACK_NAMES), Some(&clients));
     let with_pairs = |pairs: &[(&str, Pair)]| {
-        with_files(&registry, |folder| {
-            servers.write(folder, "ca.crt");
+        with_files(&registry, |directory| {
+            servers.write(directory, "ca.crt");
             for (name, pair) in pairs {
-                pair.write(folder, &format!("{name}.cert"), &format!("{name}.key"));
+                pair.write(directory, &format!("{name}.cert"), &format!("{name}.key"));
             }
         })
     };
@@ -149,9 +149,9 @@ fn an_invalid_or_incomplete_client_certificate_names_its_file() {
         (Some(good.key.clone()), Some(good.cert.clone()), "me.cert: "),
         (Some(good.cert.clone()), Some(other.key.clone()), "not a pair"),
     ] {
-        let fixture = with_files(&registry, |folder| {
+        let fixture = with_files(&registry, |directory| {
             for (name, text) in [("me.cert", cert), ("me.key", key)] {
-                text.map(|text| write_pem(folder, name, &text));
+                text.map(|text| write_pem(directory, name, &text));
             }
         });
         let (kind, text) = refused(&fixture, &registry);
@@ -191,7 +191,7 @@ fn a_redirect_from_https_to_http_is_for_insecure_only() {
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     let location = format!("http://{}{{path}}", redirect_target.host());
     registry.add_fault(Rule::any(), Fault::Redirect { status: 302, location });
-    let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+    let fixture = with_files(&registry, |directory| drop(authority.write(directory, "ca.crt")));
     assert_eq!(
         fixture.manifest_of(&remote_name(&registry)).map_err(|error| error.kind),
         Err(RegistryErrorKind::Protocol)
@@ -211,7 +211,7 @@ fn the_authorities_of_a_registry_apply_to_its_redirects() {
         Rule::any(),
         Fault::Redirect { status: 302, location: format!("https://{}{{path}}", redirect_target.host()) },
     );
-    let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+    let fixture = with_files(&registry, |directory| drop(authority.write(directory, "ca.crt")));
     fixture.manifest_of(&remote_name(&registry)).expect("one authority for the house");
 }
 

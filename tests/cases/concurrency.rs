@@ -62,8 +62,8 @@ impl Fixture {
 
     /// The variant of an image in list 1, straight from its entry.
     fn entry_variant(&self, number: usize) -> String {
-        let folder = |name: &str| self.name(name).replace(':', "-").replace('/', "_");
-        let path = self.sandbox.store().join(folder("list:1")).join(folder(&format!("app:{number}")));
+        let directory = |name: &str| self.name(name).replace(':', "-").replace('/', "_");
+        let path = self.sandbox.store().join(directory("list:1")).join(directory(&format!("app:{number}")));
         let entry: Value = serde_json::from_slice(&std::fs::read(path).expect("an entry")).expect("whole JSON");
         entry["Descriptor"]["platform"]["variant"].as_str().unwrap_or_default().to_owned()
     }

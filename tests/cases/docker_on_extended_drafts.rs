@@ -167,7 +167,7 @@ fn losing_list_annotations_is_reported_when_docker_recreates_the_draft() {
     // Looking is allowed, and says so.
     let shown = store.load_for_display(&list).expect("a draft that reads");
     assert!(matches!(shown, Some((draft, Some(StoreError::UnmatchedSidecar { .. }))) if !draft.has_oci_only_members()));
-    // Docker's folder goes on as docker's once the user has decided.
+    // Docker's directory goes on as docker's once the user has decided.
     store.remove(&list, &|_| ()).expect("a draft that can be removed");
     fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
     fixture.change(|_| ());

@@ -21,8 +21,8 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn markdown_in(folder: &Path, pages: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
+fn markdown_in(directory: &Path, pages: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             markdown_in(&path, pages);
@@ -39,8 +39,8 @@ fn pages() -> Vec<PathBuf> {
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
-    for folder in ["docs", "findings", "tests/support"] {
-        markdown_in(&root().join(folder), &mut pages);
+    for directory in ["docs", "findings", "tests/support"] {
+        markdown_in(&root().join(directory), &mut pages);
     }
     pages.sort();
     pages
@@ -75,7 +75,7 @@ fn every_link_leads_somewhere() {
         for link in links(&read(&page)).into_iter().filter(|link| !link.contains("://")) {
             number += 1;
             let (path, section) = link.split_once('#').unwrap_or((link, ""));
-            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a folder").join(path) };
+            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a directory").join(path) };
             let has_section = || read(&target).lines().any(|line| line.starts_with('#') && anchor(line) == section);
             if !target.exists() || !(section.is_empty() || has_section()) {
                 broken.push(format!("{}: {link}", page.display()));
@@ -204,7 +204,7 @@ fn the_readme_s_recipe_prints_what_it_shows() {
     let readme = read(&root().join("README.md"));
     let with_test_host = |text: &str| text.replace("registry.example.com", &registry.host());
     let shell = |script: &str| {
-        let program = Path::new(OURS).parent().expect("a folder").display().to_string();
+        let program = Path::new(OURS).parent().expect("a directory").display().to_string();
         let script = format!("PATH={program}:$PATH\n{}", with_test_host(script));
         let run = sandbox.command("sh").args(["-euc", &script]).run().success();
         run.out().replace(&registry.host(), "registry.example.com")

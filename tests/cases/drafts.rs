@@ -38,7 +38,7 @@ impl Fixture {
     /// A draft with a file in it that is no entry.
     fn create_broken_draft(&self, list: &str) -> PathBuf {
         self.create_draft(&format!("@{list}"), "@app:s390x");
-        let file = self.draft_folder(list).join("zzz");
+        let file = self.draft_directory(list).join("zzz");
         fs::write(&file, "{").expect("a file in the draft");
         file
     }
@@ -46,9 +46,9 @@ impl Fixture {
     /// Makes all of a draft as old as that, as if nobody had changed it since.
     fn set_age(&self, list: &str, age: Duration) {
         let then = SystemTime::now() - age;
-        let (folder, sidecar) = (self.draft_folder(list), self.sidecar(list));
-        let entries = fs::read_dir(&folder).expect("the draft").map(|entry| entry.expect("an entry").path());
-        for path in entries.chain([folder.clone()]).chain(sidecar.exists().then_some(sidecar)) {
+        let (directory, sidecar) = (self.draft_directory(list), self.sidecar(list));
+        let entries = fs::read_dir(&directory).expect("the draft").map(|entry| entry.expect("an entry").path());
+        for path in entries.chain([directory.clone()]).chain(sidecar.exists().then_some(sidecar)) {
             fs::File::open(&path).and_then(|file| file.set_modified(then)).expect("a time is set");
         }
     }
@@ -95,7 +95,7 @@ fn ls_prints_a_row_for_each_draft() {
     assert_eq!(header, ["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);
     let rows = fixture.rows();
     let stored = |list: &str| -> u64 {
-        let files = fs::read_dir(fixture.draft_folder(list)).expect("the draft");
+        let files = fs::read_dir(fixture.draft_directory(list)).expect("the draft");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     };
     // Between 1000 and 9999 bytes, and ten times that.
@@ -125,9 +125,9 @@ fn ls_json_has_the_members_of_inspect_and_more() {
     assert_eq!((&row["entries"], &row["guessed"]), (&json!(4), &json!(false)));
     let modified = row["modified"].as_str().expect("a time");
     assert!(modified.starts_with("1970-04-1") && modified.ends_with('Z') && modified.len() == 20, "{modified}");
-    let folder = fixture.draft_folder("list:1");
-    assert_eq!(row["directory"], folder.file_name().unwrap().to_str().unwrap());
-    let bytes: u64 = fs::read_dir(folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let directory = fixture.draft_directory("list:1");
+    assert_eq!(row["directory"], directory.file_name().unwrap().to_str().unwrap());
+    let bytes: u64 = fs::read_dir(directory).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert_eq!(row["storedBytes"], bytes);
 }
 
@@ -137,7 +137,7 @@ fn ls_lists_a_broken_draft_and_all_others() {
     fixture.create_draft("@list:1", "@app:s390x");
     let file = fixture.create_broken_draft("list:2");
     fixture.create_draft("@list:3", "@app:multi");
-    fs::create_dir(fixture.sandbox.store().join("Nobody's")).expect("a folder that no list has");
+    fs::create_dir(fixture.sandbox.store().join("Nobody's")).expect("a directory that no list has");
     let shown = fixture.run(&["ls"]);
     assert_eq!(shown.code, 1);
     let rows = fixture.rows();
@@ -204,7 +204,7 @@ fn exists_reports_by_exit_code_only() {
         let output = fixture.run(&["exists", list]);
         assert_eq!((output.code, output.out(), output.err()), (code, String::new(), String::new()), "{list}");
     }
-    // The folder is there and holds another list.
+    // The directory is there and holds another list.
     fixture.create_draft("@a_b/list:1", "@app:s390x");
     let other = fixture.run(&["exists", "@a/b/list:1"]);
     assert_eq!((other.code, other.err()), (1, String::new()));

@@ -115,15 +115,15 @@ impl Fixture {
         self.command(&["exists", list]).run().code == 0
     }
 
-    /// The folder of a draft in the store. The name is without the registry's host.
-    pub(super) fn draft_folder(&self, list: &str) -> PathBuf {
+    /// The directory of a draft in the store. The name is without the registry's host.
+    pub(super) fn draft_directory(&self, list: &str) -> PathBuf {
         self.sandbox.store().join(self.name(list).replace(':', "-").replace('/', "_"))
     }
 
     /// The file beside a draft, which has what docker's format cannot have.
     pub(super) fn sidecar(&self, list: &str) -> PathBuf {
-        let folder = self.draft_folder(list);
-        self.sandbox.store().join(".docker-manifest/lists").join(folder.file_name().expect("a name"))
+        let directory = self.draft_directory(list);
+        self.sandbox.store().join(".docker-manifest/lists").join(directory.file_name().expect("a name"))
     }
 
     /// The bytes that the registry serves under a tag.

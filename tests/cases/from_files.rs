@@ -1,4 +1,4 @@
-//! `--from`: the files that build tools write about their images, read from folders, files and standard input.
+//! `--from`: the files that build tools write about their images, read from directories, files and standard input.
 
 use testkit::image::{Image, Index};
 use testkit::loopback::{RecordedRequest, Registry};
@@ -70,8 +70,8 @@ impl Fixture {
         self.run(&["exists", list]).code == 0
     }
 
-    /// A folder of digests, as CI brings it together.
-    fn folder(&self, name: &str, images: &[&Image]) {
+    /// A directory of digests, as CI brings it together.
+    fn directory(&self, name: &str, images: &[&Image]) {
         for image in images {
             self.sandbox.write(format!("{name}/{}", hex(&image.digest())), "");
         }
@@ -85,9 +85,9 @@ fn sorted(images: &[&Image]) -> Vec<String> {
 }
 
 #[test]
-fn create_from_lists_a_folder_of_digests() {
+fn create_from_lists_a_directory_of_digests() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
+    fixture.directory("d", &[&fixture.amd64, &fixture.arm64]);
     let created = fixture.run(&["create", "--from", "d", "--require", "linux/amd64,linux/arm64", "@app:1"]).success();
     assert_eq!(
         (created.out(), created.err()),
@@ -96,7 +96,7 @@ fn create_from_lists_a_folder_of_digests() {
     // A GET of each manifest and of each configuration.
     assert_eq!(fixture.requests().len(), 4, "{:?}", fixture.requests());
     assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
-    // The forms of a name, and a folder for each artifact, as actions/download-artifact makes them.
+    // The forms of a name, and a directory for each artifact, as actions/download-artifact makes them.
     let (amd64, arm64) = (fixture.amd64.digest(), fixture.arm64.digest());
     fixture.sandbox.write(format!("e/leg-amd64/{amd64}"), "");
     fixture.sandbox.write(format!("e/leg-arm64/{}", arm64.replace(':', "-")), "");
@@ -107,7 +107,7 @@ fn create_from_lists_a_folder_of_digests() {
 #[test]
 fn create_from_makes_no_draft_if_a_platform_is_missing() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64]);
+    fixture.directory("d", &[&fixture.amd64]);
     let refused = fixture.run(&["create", "--from=d", "--require=linux/amd64,linux/arm64", "@app:1"]);
     assert_eq!(refused.code, 3, "{}", refused.err());
     assert!(
@@ -118,7 +118,7 @@ fn create_from_makes_no_draft_if_a_platform_is_missing() {
     assert!(!fixture.has_draft("@app:1"));
     // What add refuses is not added.
     let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
-    fixture.folder("more", &[&fixture.arm64]);
+    fixture.directory("more", &[&fixture.arm64]);
     let refused = fixture.run(&["add", "--from=more", "--require=linux/s390x", "@app:1"]);
     assert_eq!((refused.code, fixture.drafted("@app:1")), (3, sorted(&[&fixture.amd64])));
     let _ = fixture.run(&["add", "--from=more", "--require=linux/amd64,linux/arm64", "@app:1"]).success();
@@ -139,7 +139,7 @@ fn create_from_a_layout_hints_at_its_use_as_an_image() {
 #[test]
 fn create_from_names_both_files_of_one_platform() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
+    fixture.directory("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
     let refused = fixture.run(&["create", "--from=d", "@app:1"]);
     assert_eq!(refused.code, 1);
     let mut files = sorted(&[&fixture.arm64, &fixture.stale]);
@@ -166,7 +166,7 @@ fn create_from_names_both_files_of_one_platform() {
 #[test]
 fn create_from_merges_one_image_of_two_files_with_a_notice() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
+    fixture.directory("d", &[&fixture.amd64, &fixture.arm64]);
     fixture.sandbox.write("digest", fixture.amd64.digest());
     let created = fixture.run(&["create", "--from=d", "--from=digest", "@app:1"]).success();
     let digest = fixture.amd64.digest();

@@ -314,7 +314,7 @@ fn a_missing_manifest_costs_one_ping_if_there_is_a_login() {
 fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
     let mut fixture = Fixture::new(|habits| habits);
     let bin = fixture.sandbox.path().join("bin");
-    std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
+    std::fs::create_dir_all(&bin).expect("a directory in the sandbox");
     let request_lines = fixture.sandbox.path().join("asked");
     let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", request_lines.display());
     testkit::sandbox::write_script(&bin.join("docker-credential-test"), &script);

@@ -118,7 +118,7 @@ fn hints_name_no_file_that_is_never_opened() {
 
 /// `DOCKER_CONFIG=~/.docker/config.json` is a common mistake.
 #[test]
-fn a_file_in_place_of_dockers_folder_has_a_hint() {
+fn a_file_in_place_of_dockers_directory_has_a_hint() {
     let (registry, mut sandbox) = (Registry::start(), Sandbox::new());
     registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
     let file = sandbox.write("config.json", "{}");

@@ -39,20 +39,20 @@ fn repeated(item: &str, count: usize) -> String {
     text
 }
 
-/// A draft of one image; its list and the folder of its entries.
+/// A draft of one image; its list and the directory of its entries.
 fn drafted(registry: &Registry, sandbox: &Sandbox) -> (String, std::path::PathBuf) {
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let list = format!("{}/list:1", registry.host());
     let _ = sandbox.command(OURS).args(["create", &list, &format!("{}/app:1", registry.host())]).run().success();
-    let folder = format!("{}_list-1", registry.host().replace(':', "-"));
-    (list, sandbox.store().join(folder))
+    let directory = format!("{}_list-1", registry.host().replace(':', "-"));
+    (list, sandbox.store().join(directory))
 }
 
 #[test]
 fn ten_million_values_in_the_store_take_little_memory() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
-    let (list, folder) = drafted(&registry, &sandbox);
-    let entry = fs::read_dir(&folder).expect("a folder").next().expect("an entry").expect("an entry").path();
+    let (list, directory) = drafted(&registry, &sandbox);
+    let entry = fs::read_dir(&directory).expect("a directory").next().expect("an entry").expect("an entry").path();
     let good = fs::read_to_string(&entry).expect("an entry");
     for item in ["\"\"", "{\"\":0}"] {
         let bad =
@@ -63,7 +63,7 @@ fn ten_million_values_in_the_store_take_little_memory() {
     }
     fs::write(&entry, good).expect("the entry");
 
-    let side = sandbox.store().join(".docker-manifest/lists").join(folder.file_name().expect("a name"));
+    let side = sandbox.store().join(".docker-manifest/lists").join(directory.file_name().expect("a name"));
     let sidecar = fs::read_to_string(&side).expect("a sidecar");
     let bad = sidecar.replacen('{', &format!("{{\"x\":[{}],", repeated("0", MANY)), 1);
     fs::write(&side, bad).expect("a large sidecar");

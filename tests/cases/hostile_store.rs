@@ -78,7 +78,7 @@ impl Fixture {
 
     /// As a killed holder of the lock leaves it; the next holder clears it.
     fn leave_staged_file(&self) {
-        fs::create_dir_all(self.path(".docker-manifest/staging/{L}")).expect("a staging folder");
+        fs::create_dir_all(self.path(".docker-manifest/staging/{L}")).expect("a staging directory");
     }
 
     fn ours(&self, args: &[&str]) -> SandboxCommand {
@@ -90,13 +90,13 @@ impl Fixture {
         args.iter().map(|word| word.replace("{LIST}", "{HOST}/list:1").replace("{HOST}", &host)).collect()
     }
 
-    fn folder(&self) -> String {
+    fn directory(&self) -> String {
         format!("{}_list-1", self.registry.host().replace(':', "-"))
     }
 
     fn path(&self, path: &str) -> PathBuf {
         let entry = format!("{}_app-0", self.registry.host().replace(':', "-"));
-        self.sandbox.store().join(path.replace("{L}", &self.folder()).replace("{E}", &entry))
+        self.sandbox.store().join(path.replace("{L}", &self.directory()).replace("{E}", &entry))
     }
 }
 

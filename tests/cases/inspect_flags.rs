@@ -181,8 +181,8 @@ fn inspect_local_and_remote_select_draft_or_registry() {
         (125, "conflicting flags: --remote and MANIFEST_LIST".to_owned())
     );
     // A draft that is broken is in nobody's way who does not ask for it.
-    let folder = fixture.sandbox.store().join(fixture.name("app:1").replace(':', "-").replace('/', "_"));
-    std::fs::write(folder.join("x"), "{").expect("a file in the draft");
+    let directory = fixture.sandbox.store().join(fixture.name("app:1").replace(':', "-").replace('/', "_"));
+    std::fs::write(directory.join("x"), "{").expect("a file in the draft");
     assert_eq!(fixture.run_recorded(&["inspect", "@app:1"]).code, 1);
     let _ = fixture.run_recorded(&["inspect", "--remote", "@app:1"]).success();
 }

@@ -34,7 +34,7 @@ const SCHEMAS: &[(&str, &[&str])] = &[
 /// The schemas of no command's own.
 const OTHERS: [&str; 2] = ["common", "error"];
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema")
 }
 
@@ -50,8 +50,8 @@ fn every_command_with_json_has_a_schema() {
     let verbs: BTreeSet<&str> = program.get_subcommands().filter(prints_json).map(clap::Command::get_name).collect();
     let described: BTreeSet<&str> = SCHEMAS.iter().map(|(verb, _)| *verb).collect();
     assert_eq!(verbs, described, "docs/schema has a file for each, and this table names it");
-    let page = std::fs::read_to_string(folder().with_file_name("json.md")).expect("docs/json.md");
-    let schemas = Schemas::in_folder(&folder());
+    let page = std::fs::read_to_string(directory().with_file_name("json.md")).expect("docs/json.md");
+    let schemas = Schemas::in_directory(&directory());
     let named: BTreeSet<&str> = SCHEMAS.iter().flat_map(|(_, schemas)| *schemas).copied().chain(OTHERS).collect();
     let files: BTreeSet<&str> = schemas.names().filter_map(|name| name.strip_suffix(".schema.json")).collect();
     assert_eq!(files, named);
@@ -70,7 +70,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Fixture {
         let fixture = Fixture {
-            schemas: Schemas::in_folder(&folder()),
+            schemas: Schemas::in_directory(&directory()),
             found: Found::default(),
             registries: two_registries::Fixture::with_registries(
                 Registry::start(),

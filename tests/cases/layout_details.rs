@@ -75,7 +75,7 @@ fn the_lock_of_a_layout_is_waited_for_until_the_timeout() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "1", &buildx_image("linux/amd64"));
     fixture.copy_ok("@app:1 oci:./dir");
-    fs::create_dir(fixture.sandbox.path().join("new")).expect("a folder");
+    fs::create_dir(fixture.sandbox.path().join("new")).expect("a directory");
     let lock = File::create(fixture.sandbox.path().join("dir/index.json.lock")).expect("a lock");
     fs2::FileExt::lock_exclusive(&lock).expect("nobody has it");
     let refused = fixture.copy("--timeout 30ms oci:./dir oci:./dir:2");

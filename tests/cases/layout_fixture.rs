@@ -1,4 +1,4 @@
-//! What tests of layouts need beside a registry: lines that run in the sandbox's folder, where the layouts are.
+//! What tests of layouts need beside a registry: lines that run in the sandbox's directory, where the layouts are.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use super::OURS;
 use super::fixture::Fixture;
 
 impl Fixture {
-    /// Runs the words of a line in the sandbox's folder; `@` stands for the registry's host. The record is of this run
-    /// alone.
+    /// Runs the words of a line in the sandbox's directory; `@` stands for the registry's host. The record is of this
+    /// run alone.
     pub(super) fn run_line(&self, line: &str) -> Output {
         self.registry.clear();
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -41,7 +41,7 @@ impl Fixture {
         self.run_line_ok(&format!("copy {line}"))
     }
 
-    /// The path of a file in the sandbox's folder.
+    /// The path of a file in the sandbox's directory.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.sandbox.path().join(name)
     }

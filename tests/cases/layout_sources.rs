@@ -108,7 +108,7 @@ fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
 fn specs_name_layouts_relative_to_their_file() {
     let fixture = Fixture::new();
     let images = ["linux/amd64", "linux/arm64"].map(buildx_image);
-    fs::create_dir(fixture.path("specs")).expect("a folder");
+    fs::create_dir(fixture.path("specs")).expect("a directory");
     fixture.layout(&images[0], "oci:./specs/amd64");
     fixture.layout(&images[1], "oci:./specs/arm64");
     let spec = format!(

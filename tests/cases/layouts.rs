@@ -175,7 +175,7 @@ fn copy_refuses_unknown_and_ambiguous_layout_names() {
     for tag in ["1", "2"] {
         fixture.copy_ok(&format!("@app:{tag} oci:./dir"));
     }
-    fs::create_dir(fixture.path("other")).expect("a folder");
+    fs::create_dir(fixture.path("other")).expect("a directory");
     fs::write(fixture.path("other/file"), "x").expect("a file");
     for (line, error) in [
         ("oci:./dir @new:1", "./dir has 2 images, and none was named (it has 1, 2)"),

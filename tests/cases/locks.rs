@@ -28,8 +28,8 @@ impl Fixture {
 
     /// The file of a draft's lock.
     fn lock_file(&self, tag: &str) -> File {
-        let folder = self.draft_folder(&format!("app:{tag}"));
-        let path = self.sandbox.store().join(".docker-manifest/locks").join(folder.file_name().expect("a name"));
+        let directory = self.draft_directory(&format!("app:{tag}"));
+        let path = self.sandbox.store().join(".docker-manifest/locks").join(directory.file_name().expect("a name"));
         OpenOptions::new().read(true).write(true).open(path).expect("the lock of a draft")
     }
 
@@ -84,8 +84,8 @@ fn apply_waits_for_a_locked_draft_until_the_timeout() {
 fn apply_replaces_a_draft_that_cannot_be_read() {
     let fixture = Fixture::with_drafts(&["1"]);
     let name = format!("{}_app-1", fixture.registry.host().replace(':', "-"));
-    let folder = fixture.sandbox.store().join(name);
-    let entry = std::fs::read_dir(&folder).expect("the draft").next().expect("an entry").expect("an entry").path();
+    let directory = fixture.sandbox.store().join(name);
+    let entry = std::fs::read_dir(&directory).expect("the draft").next().expect("an entry").expect("an entry").path();
     std::fs::write(&entry, "{").expect("a damaged entry");
     assert_eq!(fixture.command(&["inspect", "--local", "@app:1"]).run().code, 1);
     let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);

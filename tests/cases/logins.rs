@@ -179,9 +179,9 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
     let remote_host = format!("0.0.0.0:{}", registry.port());
     let builder = |host: &str| {
         let builder = FixtureBuilder::new();
-        let folder = builder.certs_d(host);
-        std::fs::create_dir_all(folder.parent().expect("certs.d")).expect("a folder");
-        std::os::unix::fs::symlink(folder.file_name().expect("a name"), &folder).expect("a link to itself");
+        let directory = builder.certs_d(host);
+        std::fs::create_dir_all(directory.parent().expect("certs.d")).expect("a directory");
+        std::os::unix::fs::symlink(directory.file_name().expect("a name"), &directory).expect("a link to itself");
         builder
     };
     assert!(builder(&registry.host()).build().manifest(&registry, "app:1").is_ok());

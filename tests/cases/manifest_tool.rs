@@ -285,8 +285,8 @@ fn manifest_tool_logins_come_from_flags_or_a_named_configuration() {
     // "me:s3cret"
     let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6czNjcmV0\"}}}}}}", fixture.registry.host());
     let file = fixture.sandbox.write("own/auth.json", &config);
-    let folder = fixture.sandbox.write("folder/config.json", &config).parent().expect("its folder").to_owned();
-    for place in [file, folder] {
+    let directory = fixture.sandbox.write("directory/config.json", &config).parent().expect("its directory").to_owned();
+    for place in [file, directory] {
         let _ =
             fixture.manifest_tool(&[&["--docker-cfg", &place.display().to_string()], &inspect[..]].concat()).success();
     }

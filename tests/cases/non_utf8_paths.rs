@@ -25,8 +25,8 @@ impl Fixture {
 }
 
 /// The drafts in a configuration directory.
-fn drafts(folder: &Path) -> usize {
-    let names = fs::read_dir(folder.join("manifests")).map(|entries| entries.flatten().count());
+fn drafts(directory: &Path) -> usize {
+    let names = fs::read_dir(directory.join("manifests")).map(|entries| entries.flatten().count());
     names.unwrap_or_default()
 }
 
@@ -40,20 +40,20 @@ fn assert_no_double(path: &Path) {
 fn the_configuration_directory_may_have_any_name() {
     for by_flag in [false, true] {
         let fixture = fixture();
-        let folder = fixture.path_of_bytes(b"conf\xff");
-        fs::create_dir(&folder).expect("a directory");
+        let directory = fixture.path_of_bytes(b"conf\xff");
+        fs::create_dir(&directory).expect("a directory");
         let create = ["create", "@app:1", "@app:amd64"];
         let run = if by_flag {
-            let flags = [OsString::from("--config"), folder.clone().into_os_string()];
+            let flags = [OsString::from("--config"), directory.clone().into_os_string()];
             fixture.sandbox.command(OURS).args(flags).args(fixture.registry.words(&create))
         } else {
-            fixture.command(&create).env("DOCKER_CONFIG", &folder)
+            fixture.command(&create).env("DOCKER_CONFIG", &directory)
         };
         let _ = run.run().success();
-        // The draft, and our own folder.
-        assert_eq!(drafts(&folder), 2);
-        assert_no_double(&folder);
-        let shown = fixture.command(&["inspect", "--local", "@app:1"]).env("DOCKER_CONFIG", &folder).run();
+        // The draft, and our own directory.
+        assert_eq!(drafts(&directory), 2);
+        assert_no_double(&directory);
+        let shown = fixture.command(&["inspect", "--local", "@app:1"]).env("DOCKER_CONFIG", &directory).run();
         let _ = shown.success();
     }
 }

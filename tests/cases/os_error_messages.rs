@@ -19,11 +19,11 @@ fn system_errors_are_printed_without_numbers() {
     let closed_address = unused.local_addr().expect("it is bound").to_string();
     drop(unused);
     let file = sandbox.write("file", "");
-    let (file, folder) = (file.display().to_string(), sandbox.path().display().to_string());
+    let (file, directory) = (file.display().to_string(), sandbox.path().display().to_string());
     for (run, words) in [
         (run(&["apply", "-f", "/no/such/file"]), "No such file or directory"),
-        (run(&["apply", "-f", &folder]), "Is a directory"),
-        (run(&["push", "--digest-file", "/no/such/folder/file", "@app:1"]), "No such file or directory"),
+        (run(&["apply", "-f", &directory]), "Is a directory"),
+        (run(&["push", "--digest-file", "/no/such/directory/file", "@app:1"]), "No such file or directory"),
         (run(&["inspect", "--retries", "0", &format!("{closed_address}/app:1")]), "Connection refused"),
         (run(&["create", "@app:2", "@app:amd64"]).env("DOCKER_CONFIG", &file), "Not a directory"),
     ] {

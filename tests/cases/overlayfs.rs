@@ -32,7 +32,7 @@ impl Fixture {
     /// can be mounted.
     pub(super) fn with_mounts(check: &str) -> Option<Fixture> {
         let fixture = Fixture::new().with_images("app", &["amd64", "arm64"]);
-        std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a folder");
+        std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a directory");
         let probe = fixture.run_in_namespace("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
         if probe.code != 0 {
             not_possible_here(
@@ -47,7 +47,7 @@ impl Fixture {
     /// With five drafts in `lower`.
     fn with_lower_layer(check: &str) -> Option<Fixture> {
         let fixture = Fixture::with_mounts(check)?;
-        std::fs::create_dir(fixture.sandbox.path().join("lower")).expect("a folder");
+        std::fs::create_dir(fixture.sandbox.path().join("lower")).expect("a directory");
         let created = fixture.run_in_namespace(LOWER_DRAFTS);
         assert_eq!(created.code, 0, "{}", created.err());
         Some(fixture)

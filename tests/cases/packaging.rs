@@ -1,4 +1,4 @@
-//! What packagers and CI use: `make install` into a folder, the step of the action with a local tarball, release
+//! What packagers and CI use: `make install` into a directory, the step of the action with a local tarball, release
 //! notes.
 
 use std::path::Path;
@@ -19,7 +19,7 @@ fn script(sandbox: &Sandbox, name: &str) -> SandboxCommand {
 #[test]
 fn everything_is_installed_below_destdir_and_no_link_leads_there() {
     let sandbox = Sandbox::new();
-    let destdir = sandbox.path().join("a folder");
+    let destdir = sandbox.path().join("a directory");
     let stage = script(&sandbox, "stage").args([OURS, "/usr", "/usr/libexec/docker/cli-plugins"]).arg(&destdir);
     // Installed again, over what is there.
     for _ in 0..2 {
@@ -40,7 +40,7 @@ fn everything_is_installed_below_destdir_and_no_link_leads_there() {
     ] {
         assert!(std::fs::metadata(installed(file)).is_ok_and(|found| found.len() > 100), "{file}");
     }
-    // A plugin folder outside the prefix, such as that of a home.
+    // A plugin directory outside the prefix, such as that of a home.
     let home = script(&sandbox, "stage").args([OURS, "/opt/x", "/home/me/.docker/cli-plugins"]).arg(&destdir);
     let _ = home.run().success();
     let link = std::fs::read_link(destdir.join("home/me/.docker/cli-plugins/docker-manifests")).unwrap();

@@ -171,14 +171,14 @@ impl Fixture {
         bytes
     }
 
-    /// The folder for this registry's certificates in the rootless place, which the sandbox is told of.
+    /// The directory for this registry's certificates in the rootless place, which the sandbox is told of.
     pub(crate) fn certs_d(&mut self) -> PathBuf {
         let config = self.sandbox.path().join("xdg");
         self.sandbox.set("XDG_CONFIG_HOME", &config);
         self.sandbox.set("ROOTLESSKIT_STATE_DIR", self.sandbox.path().join("rootless"));
-        let folder = config.join("docker/certs.d").join(&self.host);
-        std::fs::create_dir_all(&folder).expect("a folder in the sandbox");
-        folder
+        let directory = config.join("docker/certs.d").join(&self.host);
+        std::fs::create_dir_all(&directory).expect("a directory in the sandbox");
+        directory
     }
 }
 

@@ -178,7 +178,7 @@ fn no_secret_stays_behind_in_a_file() {
     registry.put_image("a", "1", &amd64_image());
     let sandbox = Sandbox::new();
     let temporary = sandbox.path().join("tmp");
-    std::fs::create_dir(&temporary).expect("a folder");
+    std::fs::create_dir(&temporary).expect("a directory");
     let host = registry.host();
     let (list, image) = (format!("{host}/a:list"), format!("{host}/a:1"));
     for words in [["create", &list, &image].as_slice(), &["push", &list], &["create", "--replace", &list, &image]] {

@@ -44,7 +44,7 @@ impl Fixture {
     }
 }
 
-/// A PATH with these folders of the sandbox before the machine's own, but none that has a docker.
+/// A PATH with these directories of the sandbox before the machine's own, but none that has a docker.
 fn path(sandbox: &Sandbox, dirs: &[&str]) -> String {
     let own_dirs = dirs.iter().map(|dir| sandbox.path().join(dir).display().to_string());
     let system = ["/usr/bin", "/bin"].map(str::to_owned);
@@ -203,12 +203,12 @@ fn the_shim_never_calls_itself() {
     let sandbox = &fixture.sandbox;
     let _ = fixture.shim(&["install", "--dir", "other"]).success();
     symlink("front", sandbox.path().join("link")).unwrap();
-    std::fs::create_dir_all(sandbox.path().join("folder/docker")).unwrap();
+    std::fs::create_dir_all(sandbox.path().join("directory/docker")).unwrap();
     std::fs::create_dir(sandbox.path().join("plain")).unwrap();
     sandbox.write("plain/docker", "no program");
     let run = |dirs: &[&str], program: &str| sandbox.command(program).arg("ps").env("PATH", path(sandbox, dirs)).run();
     for dirs in [
-        &["front", "other", "link", "front", "folder", "plain", "real", "front"][..],
+        &["front", "other", "link", "front", "directory", "plain", "real", "front"][..],
         &["other", "front", "missing", "real"],
         &["link", "real"],
         &["real"],
@@ -224,7 +224,7 @@ fn the_shim_never_calls_itself() {
             );
         }
     }
-    // A PATH of relative and of empty folders.
+    // A PATH of relative and of empty directories.
     let output = sandbox.command("sh").args(["-c", "cd front; PATH=:../real:/usr/bin:/bin; docker ps"]).run();
     assert_eq!((output.code, output.out().as_str()), (42, "docker[ps]\n"), "{}", output.err());
 
@@ -312,7 +312,7 @@ fn shim_install_and_status_report_who_reaches_the_shim() {
     let aside =
         format!("\nsystemd services    no        {}/front is not on its PATH\n", fixture.sandbox.path().display());
     assert!(status.contains(&aside), "{status}");
-    // A folder that is not on the PATH is of little use, and that is said.
+    // A directory that is not on the PATH is of little use, and that is said.
     let _ = fixture.shim(&["remove"]).success();
     let aside = fixture.shim(&["install", "--dir", "aside"]).success();
     assert!(

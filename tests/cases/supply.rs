@@ -81,8 +81,8 @@ fn no_code_of_ours_is_unsafe() {
     assert!(read("fuzz/Cargo.toml").contains("[lints.rust]\nunsafe_code = \"deny\"\n"));
     // What `deny` leaves open, nobody has opened.
     let mut sources = String::new();
-    for folder in ["src", "tests", "benches", "examples", "fuzz/fuzz_targets"] {
-        collect(&root().join(folder), &mut sources);
+    for directory in ["src", "tests", "benches", "examples", "fuzz/fuzz_targets"] {
+        collect(&root().join(directory), &mut sources);
     }
     for (what, open) in [("a block", "unsafe {"), ("a lint", "unsafe_code)"), ("a function", "unsafe fn")] {
         // This line has each of them once itself.
@@ -109,8 +109,8 @@ fn the_lock_files_are_committed() {
 fn the_tests_that_security_md_names_exist() {
     let text = std::fs::read_to_string(root().join("SECURITY.md")).expect("SECURITY.md");
     let mut sources = String::new();
-    for folder in ["src", "tests"] {
-        collect(&root().join(folder), &mut sources);
+    for directory in ["src", "tests"] {
+        collect(&root().join(directory), &mut sources);
     }
     let promises: Vec<&str> = text.lines().filter(|line| line.starts_with("- **")).collect();
     assert!(promises.len() > 20, "only {} promises", promises.len());
@@ -138,8 +138,8 @@ fn is_test(sources: &str, name: &str) -> bool {
     })
 }
 
-fn collect(folder: &Path, sources: &mut String) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
+fn collect(directory: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(&path, sources);

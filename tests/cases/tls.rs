@@ -31,10 +31,10 @@ fn an_unknown_authority_is_named_in_the_error() {
 }
 
 #[test]
-fn the_hint_names_the_folder_that_would_be_read() {
+fn the_hint_names_the_directory_that_would_be_read() {
     let Some(mut fixture) = Fixture::https(&Authority::new("nobody").server(LOOPBACK_NAMES), None) else { return };
-    let folder = fixture.certs_d();
-    assert_refused(&fixture.create(), &[&folder.display().to_string()]);
+    let directory = fixture.certs_d();
+    assert_refused(&fixture.create(), &[&directory.display().to_string()]);
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn an_authority_in_certs_d_is_trusted() {
 fn an_authority_in_certs_d_of_another_port_is_not_trusted() {
     let authority = Authority::new("house");
     let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
-    let folder = fixture.certs_d();
-    authority.write(&folder.with_file_name("0.0.0.0:1"), "ca.crt");
+    let directory = fixture.certs_d();
+    authority.write(&directory.with_file_name("0.0.0.0:1"), "ca.crt");
     assert_first_line(&fixture.create(), &["certificate"]);
 }
 
@@ -65,10 +65,10 @@ fn only_crt_files_are_authorities() {
 fn several_authorities_are_trusted_from_one_or_more_files() {
     let (first, second) = (Authority::new("one"), Authority::new("two"));
     let Some(mut fixture) = Fixture::https(&second.server(LOOPBACK_NAMES), None) else { return };
-    let folder = fixture.certs_d();
+    let directory = fixture.certs_d();
     let two_certificates = format!("A remark, as openssl -text writes it\n{}{}", first.cert_pem(), second.cert_pem());
-    write_pem(&folder, "bundle.crt", &two_certificates);
-    Authority::new("three").write(&folder, "another.crt");
+    write_pem(&directory, "bundle.crt", &two_certificates);
+    Authority::new("three").write(&directory, "another.crt");
     fixture.create_and_push();
 }
 
@@ -76,9 +76,9 @@ fn several_authorities_are_trusted_from_one_or_more_files() {
 fn the_certificate_of_dockers_documentation_works() {
     let pair = self_signed_docs(LOOPBACK_NAMES);
     let Some(mut fixture) = Fixture::https(&pair, None) else { return };
-    let folder = fixture.certs_d();
+    let directory = fixture.certs_d();
     assert_first_line(&fixture.create(), &["certificate"]);
-    write_pem(&folder, "ca.crt", &pair.cert);
+    write_pem(&directory, "ca.crt", &pair.cert);
     fixture.create_and_push();
 }
 
@@ -144,10 +144,10 @@ fn a_client_certificate_of_another_authority_is_refused() {
 fn an_incomplete_client_certificate_names_its_file() {
     let authority = Authority::new("house");
     let Some(mut fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
-    let folder = fixture.certs_d();
+    let directory = fixture.certs_d();
     let pair = authority.client("me");
     for (name, pem) in [("mine.cert", &pair.cert), ("mine.key", &pair.key)] {
-        let path = write_pem(&folder, name, pem);
+        let path = write_pem(&directory, name, pem);
         assert_first_line(&fixture.create(), &["mine.cert", "mine.key"]);
         fs::remove_file(path).expect("the file just written");
     }
@@ -158,7 +158,7 @@ fn an_incomplete_client_certificate_names_its_file() {
 fn an_invalid_client_certificate_names_its_file() {
     let authority = Authority::new("house");
     let Some(mut fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
-    let folder = fixture.certs_d();
+    let directory = fixture.certs_d();
     let (good, other) = (authority.client("me"), authority.client("other"));
     let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
     let cases = [
@@ -173,8 +173,8 @@ fn an_invalid_client_certificate_names_its_file() {
         ("the key of another", good.cert.clone(), other.key.clone(), "mine."),
     ];
     for (what, cert, key, named) in cases {
-        write_pem(&folder, "mine.cert", &cert);
-        write_pem(&folder, "mine.key", &key);
+        write_pem(&directory, "mine.cert", &cert);
+        write_pem(&directory, "mine.key", &key);
         let output = fixture.create();
         assert!(output.err().contains(named), "{what}: {}", output.err());
         assert_first_line(&output, &[named]);
@@ -209,12 +209,12 @@ fn ssl_cert_file_names_the_systems_roots() {
 
 /// As in Go: each variable stands for its half of the system's authorities, and one that is empty is not set.
 #[test]
-fn ssl_cert_dir_names_the_systems_folders_and_leaves_the_file() {
+fn ssl_cert_dir_names_the_systems_directories_and_leaves_the_file() {
     let authority = Authority::new("house");
     let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
-    let folder = fixture.sandbox.path().join("roots");
-    let file = authority.write(&folder, "any-name");
-    fixture.sandbox.set("SSL_CERT_DIR", format!("/none:{}", folder.display()));
+    let directory = fixture.sandbox.path().join("roots");
+    let file = authority.write(&directory, "any-name");
+    fixture.sandbox.set("SSL_CERT_DIR", format!("/none:{}", directory.display()));
     for missing in ["", "/none/of/it"] {
         fixture.sandbox.set("SSL_CERT_FILE", missing);
         let _ = fixture.create().success();
@@ -265,9 +265,9 @@ fn files_made_by_openssl_as_documented_work() {
     let Some(mut fixture) = Fixture::start(ClientAuth::Open, Some(tls), None).map(Fixture::by_remote_name) else {
         return;
     };
-    let folder = fixture.certs_d();
+    let directory = fixture.certs_d();
     for (from, to) in [("domain.crt", "ca.crt"), ("client.cert", "client.cert"), ("client.key", "client.key")] {
-        fs::copy(file(from), folder.join(to)).expect("a copy");
+        fs::copy(file(from), directory.join(to)).expect("a copy");
     }
     fixture.create_and_push();
 }

@@ -131,18 +131,18 @@ fn client_certificates_need_their_key() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let started = DockerFixture::start(ClientAuth::Open, Some(&servers.server(HOSTS)), Some(&clients));
     let Some(mut docker_fixture) = started else { return };
-    let folder = docker_fixture.fixture.certs_d();
-    servers.write(&folder, "ca.crt");
+    let directory = docker_fixture.fixture.certs_d();
+    servers.write(&directory, "ca.crt");
     docker_fixture.assert_both_fail(&["certificate"]);
     let pair = clients.client("me");
-    pair.write(&folder, "client.cert", "client.key");
+    pair.write(&directory, "client.cert", "client.key");
     docker_fixture.assert_both_succeed(&[]);
-    write_pem(&folder, "client.key", &clients.client("other").key);
+    write_pem(&directory, "client.key", &clients.client("other").key);
     docker_fixture.assert_both_fail(&["client."]);
-    std::fs::remove_file(folder.join("client.key")).expect("the file just written");
+    std::fs::remove_file(directory.join("client.key")).expect("the file just written");
     docker_fixture.assert_both_fail(&["client.key", "client.cert"]);
-    write_pem(&folder, "client.key", &pair.key);
-    std::fs::remove_file(folder.join("client.cert")).expect("the file just written");
+    write_pem(&directory, "client.key", &pair.key);
+    std::fs::remove_file(directory.join("client.cert")).expect("the file just written");
     docker_fixture.assert_both_fail(&["client.key", "client.cert"]);
 }
 
@@ -150,12 +150,12 @@ fn client_certificates_need_their_key() {
 fn an_invalid_file_in_certs_d_is_ignored() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
-    let folder = docker_fixture.fixture.certs_d();
-    authority.write(&folder, "ca.crt");
+    let directory = docker_fixture.fixture.certs_d();
+    authority.write(&directory, "ca.crt");
     // Docker passes over what is no certificate, whatever it is called.
-    write_pem(&folder, "readme.txt", "not for machines");
-    write_pem(&folder, "a.crt", "rubbish");
-    write_pem(&folder, "z.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
+    write_pem(&directory, "readme.txt", "not for machines");
+    write_pem(&directory, "a.crt", "rubbish");
+    write_pem(&directory, "z.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
     docker_fixture.assert_both_succeed(&[]);
 }
 
@@ -210,12 +210,12 @@ fn insecure_push_ignores_half_a_client_pair() {
 }
 
 #[test]
-fn a_folder_in_place_of_an_authority_file_fails_as_in_docker() {
+fn a_directory_in_place_of_an_authority_file_fails_as_in_docker() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
-    let folder = docker_fixture.fixture.certs_d();
-    authority.write(&folder, "ca.crt");
-    std::fs::create_dir(folder.join("old.crt")).expect("a folder in the sandbox");
+    let directory = docker_fixture.fixture.certs_d();
+    authority.write(&directory, "ca.crt");
+    std::fs::create_dir(directory.join("old.crt")).expect("a directory in the sandbox");
     docker_fixture.assert_both_fail(&["old.crt"]);
 }
 

@@ -31,7 +31,7 @@ impl Fixture {
         self.sandbox.command(OURS).args(args.iter().map(|word| self.word(word))).run()
     }
 
-    /// Runs the words of a line, in the sandbox's folder. The records of both registries are of this run alone.
+    /// Runs the words of a line, in the sandbox's directory. The records of both registries are of this run alone.
     pub(super) fn run_line(&self, line: &str) -> Output {
         self.to.clear();
         self.from.clear();

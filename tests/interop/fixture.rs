@@ -80,7 +80,7 @@ impl Fixture {
         }
     }
 
-    /// What the tools read: this registry speaks plain HTTP, images are stored as plain folders below the sandbox.
+    /// What the tools read: this registry speaks plain HTTP, images are stored as plain directories below the sandbox.
     fn with_settings(mut self) -> Self {
         let root = self.sandbox.path().display().to_string();
         let host = self.registry.host();

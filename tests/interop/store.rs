@@ -13,15 +13,15 @@ use crate::fixture::Fixture;
 /// The drafts, each by the tag of its list.
 const DRAFTS: [&str; 6] = ["current", "noraw", "old", "annotated", "edited", "mixed"];
 
-/// The registry, and what each draft publishes from the folder that it was made in.
+/// The registry, and what each draft publishes from the directory that it was made in.
 struct StoreVersions {
     fixture: Fixture,
     digests: Vec<String>,
 }
 
 /// Changes an entry of a draft as older versions of docker had it.
-fn rewrite(folder: &Path, change: impl Fn(&mut Value)) {
-    for entry in std::fs::read_dir(folder).expect("a draft") {
+fn rewrite(directory: &Path, change: impl Fn(&mut Value)) {
+    for entry in std::fs::read_dir(directory).expect("a draft") {
         let path = entry.expect("an entry").path();
         let mut value: Value = serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
         change(&mut value);
@@ -55,7 +55,7 @@ impl StoreVersions {
         ] {
             fixture.run_ok(&format!("docker manifest create --insecure {{R}}/l:{draft} {images}"));
         }
-        rewrite(&folder(&fixture, "noraw"), without_raw);
+        rewrite(&directory(&fixture, "noraw"), without_raw);
         // Compact manifests, so that the file has the registry's own bytes.
         for architecture in ["amd64", "arm64"] {
             let image = parse_compact(&fixture.served(&format!("app:{architecture}")));
@@ -63,7 +63,7 @@ impl StoreVersions {
             fixture.client.push_manifest("app", &format!("{architecture}-compact"), media_type, &image);
         }
         fixture.run_ok("docker manifest create --insecure {R}/l:old {R}/app:amd64-compact {R}/app:arm64-compact");
-        rewrite(&folder(&fixture, "old"), before_descriptors);
+        rewrite(&directory(&fixture, "old"), before_descriptors);
         // Ours: an annotation of the list (format 2), and an index that was edited (format 3).
         fixture.ours("create {R}/l:annotated {R}/oci:amd64 {R}/oci:arm64");
         fixture.ours("annotate {R}/l:annotated --annotation k=v");
@@ -82,7 +82,7 @@ impl StoreVersions {
         pushed.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// Whether each draft in this folder of docker's configuration publishes what it did, and docker shows it.
+    /// Whether each draft in this directory of docker's configuration publishes what it did, and docker shows it.
     fn assert_read(&self, config: &Path, how: &str) {
         for (draft, digest) in DRAFTS.iter().zip(&self.digests) {
             let list = format!("{}/l:{draft}", self.fixture.registry.host());
@@ -101,18 +101,19 @@ impl StoreVersions {
         }
     }
 
-    /// A folder for docker's configuration with nothing in it.
+    /// A directory for docker's configuration with nothing in it.
     fn config(&self, name: &str) -> PathBuf {
         let config = self.fixture.dir().join(name);
-        std::fs::create_dir_all(&config).expect("a folder");
+        std::fs::create_dir_all(&config).expect("a directory");
         std::fs::write(config.join("config.json"), "{}").expect("a file");
         config
     }
 
-    /// Runs a script in a mount namespace of its own, with the store in `$STORE` and a folder to mount on in `$DISK`.
+    /// Runs a script in a mount namespace of its own, with the store in `$STORE` and a directory to mount on in
+    /// `$DISK`.
     fn shell(&self, script: &str) -> Output {
         let disk = self.fixture.dir().join("disk");
-        std::fs::create_dir_all(&disk).expect("a folder");
+        std::fs::create_dir_all(&disk).expect("a directory");
         let host = self.fixture.registry.host();
         let digests = DRAFTS.iter().zip(&self.digests).map(|(draft, digest)| format!("check {draft} {digest}\n"));
         let checks: String = digests.collect();
@@ -131,7 +132,7 @@ fn parse_compact(bytes: &[u8]) -> Vec<u8> {
     crate::compare::parse(bytes).to_string().into_bytes()
 }
 
-fn folder(fixture: &Fixture, draft: &str) -> PathBuf {
+fn directory(fixture: &Fixture, draft: &str) -> PathBuf {
     fixture.sandbox.store().join(format!("{}_l-{draft}", fixture.registry.host().replace(':', "-")))
 }
 

@@ -81,7 +81,7 @@ impl Sandbox {
     pub fn set_first_on_path(&mut self, dir: &Path) {
         let path = self.env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
         let dirs = [dir.to_owned()].into_iter().chain(std::env::split_paths(&path));
-        self.set("PATH", std::env::join_paths(dirs).expect("folders without colons"));
+        self.set("PATH", std::env::join_paths(dirs).expect("directories without colons"));
     }
 
     /// Takes an environment variable away, DOCKER_CONFIG for instance.

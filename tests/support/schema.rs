@@ -75,12 +75,12 @@ impl Schemas {
         schemas
     }
 
-    /// Every `*.schema.json` of a folder.
+    /// Every `*.schema.json` of a directory.
     ///
     /// # Panics
     /// When one cannot be read, and as [`Schemas::new`].
-    pub fn in_folder(folder: &Path) -> Schemas {
-        let files = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    pub fn in_directory(directory: &Path) -> Schemas {
+        let files = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         let paths = files.map(|file| file.expect("an entry").path());
         let documents = paths.filter_map(|path| {
             let name = path.file_name()?.to_str()?.to_owned();

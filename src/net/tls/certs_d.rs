@@ -1,6 +1,6 @@
 //! Certificates for each host, as docker keeps them: `/etc/docker/certs.d/HOST[:PORT]/`.
 //!
-//! As in docker, the folder is not opened for Docker Hub, for loopback names, and with `--insecure`.
+//! As in docker, the directory is not opened for Docker Hub, for loopback names, and with `--insecure`.
 //!
 //! `*.crt` are authorities. Content that is not a certificate is ignored, as in docker. `NAME.cert` and `NAME.key` are
 //! a client's pair: a missing half, or a file that cannot be used, is an error that names the file.
@@ -20,7 +20,7 @@ use crate::env::Env;
 use crate::net::file_access_error;
 use crate::net::tls::identity::issuer;
 
-/// The content of one host's folder.
+/// The content of one host's directory.
 #[derive(Debug, Default)]
 pub(crate) struct HostCertificates {
     /// The authorities.
@@ -29,8 +29,8 @@ pub(crate) struct HostCertificates {
     pub(crate) client_pairs: Vec<Arc<CertifiedKey>>,
 }
 
-/// The folder of all hosts: docker's, or in rootless mode the user's.
-pub fn folder(env: &Env) -> PathBuf {
+/// The directory of all hosts: docker's, or in rootless mode the user's.
+pub fn directory(env: &Env) -> PathBuf {
     let rootless = env.get("ROOTLESSKIT_STATE_DIR").and_then(|_| {
         let home = || env.get("HOME").map(|home| Path::new(home).join(".config"));
         env.get("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)
@@ -39,20 +39,20 @@ pub fn folder(env: &Env) -> PathBuf {
 }
 
 impl HostCertificates {
-    /// Reads one host's folder. A missing folder is empty. The error names the file.
-    pub(crate) fn read(folder: &Path, provider: &CryptoProvider) -> Result<HostCertificates, String> {
-        let names = match file_names(folder) {
+    /// Reads one host's directory. A missing directory is empty. The error names the file.
+    pub(crate) fn read(dir: &Path, provider: &CryptoProvider) -> Result<HostCertificates, String> {
+        let names = match file_names(dir) {
             Ok(names) => names,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(HostCertificates::default());
             }
-            Err(error) => return Err(format!("{}: {}", folder.display(), file_access_error::describe(folder, &error))),
+            Err(error) => return Err(format!("{}: {}", dir.display(), file_access_error::describe(dir, &error))),
         };
         let mut files = HostCertificates::default();
         for name in &names {
             match name.rsplit_once('.') {
                 Some((_, "crt")) => {
-                    files.authorities.extend(CertificateDer::pem_slice_iter(&read(&folder.join(name))?).flatten())
+                    files.authorities.extend(CertificateDer::pem_slice_iter(&read(&dir.join(name))?).flatten())
                 }
                 Some((stem, "cert")) => {
                     let key = format!("{stem}.key");
@@ -60,14 +60,14 @@ impl HostCertificates {
                         return Err(format!(
                             "missing key {key} for client certificate {name}. CA certificates must use the extension \
                              .crt (in {})",
-                            folder.display()
+                            dir.display()
                         ));
                     }
-                    files.client_pairs.push(Arc::new(read_pair(&folder.join(name), &folder.join(key), provider)?));
+                    files.client_pairs.push(Arc::new(read_pair(&dir.join(name), &dir.join(key), provider)?));
                 }
                 Some((stem, "key")) if !names.contains(&format!("{stem}.cert")) => {
-                    let folder = folder.display();
-                    return Err(format!("missing client certificate {stem}.cert for key {name} (in {folder})"));
+                    let dir = dir.display();
+                    return Err(format!("missing client certificate {stem}.cert for key {name} (in {dir})"));
                 }
                 _ => {}
             }
@@ -76,9 +76,9 @@ impl HostCertificates {
     }
 }
 
-fn file_names(folder: &Path) -> io::Result<Vec<String>> {
+fn file_names(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(dir)? {
         // A name that is not UTF-8 cannot have a usable counterpart.
         names.extend(entry?.file_name().into_string());
     }

@@ -3,8 +3,8 @@
 //! Uses rustls with ring directly. The HTTP library's own TLS code panics on an unusable client pair, and cannot add
 //! authorities to those of the system.
 //!
-//! The authorities in a registry's folder also apply to hosts that the registry names (token server, blob store), as in
-//! docker. A client pair is sent only to the host of its folder; docker would send it to those other hosts, too.
+//! The authorities in a registry's directory also apply to hosts that the registry names (token server, blob store), as
+//! in docker. A client pair is sent only to the host of its directory; docker would send it to those other hosts, too.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::net::tls::verifier::{CertificateVerifier, NoVerification};
 
 /// Makes TLS configurations. Reads nothing before the first one.
 pub(crate) struct TlsSetups {
-    folder: PathBuf,
+    directory: PathBuf,
     insecure: bool,
     system: Arc<SystemRoots>,
     provider: Arc<CryptoProvider>,
@@ -37,10 +37,10 @@ pub(crate) struct TlsSetup {
 }
 
 impl TlsSetups {
-    /// Uses the certs.d folder of this environment.
+    /// Uses the certs.d directory of this environment.
     pub(crate) fn new(env: &Env, insecure: bool) -> TlsSetups {
         TlsSetups {
-            folder: certs_d::folder(env),
+            directory: certs_d::directory(env),
             insecure,
             system: Arc::new(SystemRoots::new(env)),
             provider: Arc::new(rustls::crypto::ring::default_provider()),
@@ -48,18 +48,18 @@ impl TlsSetups {
     }
 
     /// The setup for one host. `host_dirs` are the names of its directories in certs.d, `registry_dirs` those of the
-    /// registry that named it. With `--insecure` no folder is opened. The error names the file.
+    /// registry that named it. With `--insecure` no directory is opened. The error names the file.
     pub(crate) fn for_host(&self, host_dirs: &[String], registry_dirs: &[String]) -> Result<TlsSetup, String> {
         let mut authorities = Vec::new();
         let mut client_pairs = Vec::new();
         for name in host_dirs.iter().filter(|_| !self.insecure) {
-            let files = HostCertificates::read(&self.folder.join(name), &self.provider)?;
+            let files = HostCertificates::read(&self.directory.join(name), &self.provider)?;
             authorities.extend(files.authorities);
             client_pairs.extend(files.client_pairs);
         }
         let others = registry_dirs.iter().filter(|name| !self.insecure && !host_dirs.contains(name));
         for name in others {
-            authorities.extend(HostCertificates::read(&self.folder.join(name), &self.provider)?.authorities);
+            authorities.extend(HostCertificates::read(&self.directory.join(name), &self.provider)?.authorities);
         }
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
             Arc::new(NoVerification { provider: Arc::clone(&self.provider) })

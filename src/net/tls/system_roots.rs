@@ -1,7 +1,7 @@
 //! The system's certificate authorities, by the rules of Go's `crypto/x509`, as in docker.
 //!
-//! On Linux and other Unix systems they are the first of several files that exists, and the files of some folders.
-//! `SSL_CERT_FILE` replaces the file, and `SSL_CERT_DIR` the folders. Missing files are no error, and neither are
+//! On Linux and other Unix systems they are the first of several files that exists, and the files of some directories.
+//! `SSL_CERT_FILE` replaces the file, and `SSL_CERT_DIR` the directories. Missing files are no error, and neither are
 //! unreadable ones, as long as there is any authority.
 
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ type LoadedRoots = (Vec<CertificateDer<'static>>, String);
 #[derive(Debug)]
 pub(crate) struct SystemRoots {
     file: Option<String>,
-    folders: Option<String>,
+    directories: Option<String>,
     from_file: OnceLock<LoadedRoots>,
     all: OnceLock<LoadedRoots>,
 }
@@ -27,7 +27,7 @@ impl SystemRoots {
     pub(crate) fn new(env: &Env) -> SystemRoots {
         let variable = |name| env.get(name).map(str::to_owned);
         let (from_file, all) = Default::default();
-        SystemRoots { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR"), from_file, all }
+        SystemRoots { file: variable("SSL_CERT_FILE"), directories: variable("SSL_CERT_DIR"), from_file, all }
     }
 
     /// The certificates of the file alone. Distributions put the certificates of the directories into it too. Reading
@@ -40,12 +40,12 @@ impl SystemRoots {
     pub(crate) fn all(&self) -> &LoadedRoots {
         self.all.get_or_init(|| {
             let of_file = self.from_file.get_or_init(|| os_roots::read_file(self.file.as_deref()));
-            os_roots::add_folders(of_file.clone(), self.folders.as_deref())
+            os_roots::add_directories(of_file.clone(), self.directories.as_deref())
         })
     }
 
     #[cfg(test)]
-    pub(crate) fn has_read_folders(&self) -> bool {
+    pub(crate) fn has_read_directories(&self) -> bool {
         self.all.get().is_some()
     }
 }
@@ -61,7 +61,7 @@ mod os_roots {
         (found.certs, errors.join("; "))
     }
 
-    pub(crate) fn add_folders(all: LoadedRoots, _: Option<&str>) -> LoadedRoots {
+    pub(crate) fn add_directories(all: LoadedRoots, _: Option<&str>) -> LoadedRoots {
         all
     }
 }
@@ -87,7 +87,7 @@ mod os_roots {
         "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
         "/etc/ssl/cert.pem",
     ];
-    const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+    const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
     /// The largest file that is read, in bytes.
     const FILE_MAX: u64 = 64 << 20;
 
@@ -103,23 +103,22 @@ mod os_roots {
         (Vec::new(), errors.join("; "))
     }
 
-    /// Adds the certificates of the folders to those of the file.
-    pub(crate) fn add_folders((mut found, of_file): LoadedRoots, folders: Option<&str>) -> LoadedRoots {
+    /// Adds the certificates of the directories to those of the file.
+    pub(crate) fn add_directories((mut found, of_file): LoadedRoots, directories: Option<&str>) -> LoadedRoots {
         let mut errors = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
-        for folder in
-            folders.map_or(FOLDERS.to_vec(), |folders| folders.split(':').collect()).into_iter().map(Path::new)
-        {
-            match fs::read_dir(folder) {
+        let directories = directories.map_or(DIRECTORIES.to_vec(), |directories| directories.split(':').collect());
+        for directory in directories.into_iter().map(Path::new) {
+            match fs::read_dir(directory) {
                 // Files that cannot be read are ignored. Opening a FIFO would block.
                 Ok(entries) => {
                     entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).for_each(|path| {
                         found.extend(read(&path).iter().flat_map(|bytes| certificates(bytes)));
                     })
                 }
-                Err(error) => errors.extend(read_error(folder, &error)),
+                Err(error) => errors.extend(read_error(directory, &error)),
             }
         }
-        // Most files of a folder are links to certificates of the file too.
+        // Most files of a directory are links to certificates of the file too.
         found.sort_unstable_by(|one: &CertificateDer<'_>, other| one.as_ref().cmp(other.as_ref()));
         found.dedup();
         (found, errors.join("; "))
@@ -145,8 +144,8 @@ mod os_roots {
     mod tests {
         use super::*;
 
-        fn load(file: Option<&str>, folders: Option<&str>) -> LoadedRoots {
-            add_folders(read_file(file), folders)
+        fn load(file: Option<&str>, directories: Option<&str>) -> LoadedRoots {
+            add_directories(read_file(file), directories)
         }
 
         fn pem(content: &str) -> String {
@@ -154,18 +153,18 @@ mod os_roots {
         }
 
         #[test]
-        fn ssl_cert_variables_replace_the_file_and_the_folders_separately() {
-            let folder = tempfile::tempdir().unwrap();
-            let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        fn ssl_cert_variables_replace_the_file_and_the_directories_separately() {
+            let directory = tempfile::tempdir().unwrap();
+            let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
             fs::create_dir(path("one")).unwrap();
             fs::create_dir(path("two")).unwrap();
             fs::write(path("file"), format!("a remark\n{}{}", pem("QUFB"), pem("QkJC"))).unwrap();
             fs::write(path("one/x"), pem("Q0ND")).unwrap();
             fs::write(path("one/rubbish"), "rubbish").unwrap();
             fs::write(path("two/y"), pem("QUFB")).unwrap();
-            let found = |file: &str, folders: &str| {
-                let (found, read_errors) = load(Some(file), Some(folders));
-                assert_eq!(read_errors, "", "{file} {folders}");
+            let found = |file: &str, directories: &str| {
+                let (found, read_errors) = load(Some(file), Some(directories));
+                assert_eq!(read_errors, "", "{file} {directories}");
                 found.iter().map(|der| String::from_utf8(der.to_vec()).unwrap()).collect::<Vec<_>>().join(" ")
             };
             let (both, none) = (format!("{}:{}", path("one"), path("two")), path("none"));
@@ -176,10 +175,10 @@ mod os_roots {
             let read_errors = load(Some(&none), Some(&path("file"))).1;
             assert!(read_errors.starts_with(&format!("{}: ", path("file"))), "{read_errors}");
             // One variable leaves the other half to the system's default.
-            let of_folders = load(Some(&none), None).0;
+            let of_directories = load(Some(&none), None).0;
             let with_file = load(Some(&path("file")), None).0;
-            assert_eq!(with_file.len(), of_folders.len() + 2);
-            assert!(of_folders.iter().all(|certificate| with_file.contains(certificate)));
+            assert_eq!(with_file.len(), of_directories.len() + 2);
+            assert!(of_directories.iter().all(|certificate| with_file.contains(certificate)));
         }
     }
 }

@@ -48,7 +48,7 @@ impl CertificateVerifier {
         self.file_verifier.get_or_init(|| self.build_verifier(self.system.file_certificates()).ok()).as_deref()
     }
 
-    /// Trusts the system's folders too.
+    /// Trusts the system's directories too.
     fn full_verifier(&self) -> Result<&WebPkiServerVerifier, Error> {
         let verifier = self.full_verifier.get_or_init(|| {
             let (system, read_errors) = self.system.all();
@@ -175,11 +175,11 @@ mod tests {
     use crate::env::Env;
 
     #[test]
-    fn root_folders_are_read_only_if_the_root_file_does_not_suffice() {
-        let folder = tempfile::tempdir().unwrap();
-        let (of_file, of_folder) = (Authority::new("file"), Authority::new("folder"));
-        let file = of_file.write(folder.path(), "file.pem");
-        let other = of_folder.write(&folder.path().join("roots"), "other.pem");
+    fn root_directories_are_read_only_if_the_root_file_does_not_suffice() {
+        let directory = tempfile::tempdir().unwrap();
+        let (of_file, of_directory) = (Authority::new("file"), Authority::new("directory"));
+        let file = of_file.write(directory.path(), "file.pem");
+        let other = of_directory.write(&directory.path().join("roots"), "other.pem");
         let settings = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", other.parent().unwrap().to_owned())];
         let env = Env::from_pairs(settings.map(|(name, path)| (name, path.to_str().unwrap().to_owned())));
         let system = Arc::new(SystemRoots::new(&env));
@@ -192,9 +192,9 @@ mod tests {
             verifier.verify_server_cert(&certificate, &[], &name, &[], UnixTime::now())
         };
         verify(&of_file).unwrap();
-        assert!(!system.has_read_folders());
-        verify(&of_folder).unwrap();
-        assert!(system.has_read_folders());
+        assert!(!system.has_read_directories());
+        verify(&of_directory).unwrap();
+        assert!(system.has_read_directories());
         let unknown = verify(&Authority::new("nobody's")).unwrap_err();
         assert_eq!(unknown, Error::InvalidCertificate(CertificateError::UnknownIssuer));
     }

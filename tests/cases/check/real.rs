@@ -15,12 +15,12 @@ fn start(deletion: bool) -> Option<RealRegistry> {
 /// Tags and manifests that the registry still knows, by the links that it keeps.
 fn links(registry: &RealRegistry) -> Vec<String> {
     let mut found = Vec::new();
-    let mut folders = vec![registry.storage()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+    let mut directories = vec![registry.storage()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else if path.ends_with("link") && !path.to_string_lossy().contains("/index/") {
                 found.push(path.display().to_string());
             }

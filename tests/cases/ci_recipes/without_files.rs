@@ -52,7 +52,7 @@ fn lines(fixture: &Fixture, system: &str, verb: &str) -> Vec<String> {
     lines
 }
 
-/// A job with a home, a folder and variables of its own.
+/// A job with a home, a directory and variables of its own.
 fn job(fixture: &Fixture, recipe: &Recipe, verb: &str, leg: Option<usize>) -> Output {
     let sandbox = Sandbox::new();
     let mut variables: Vec<(&str, String)> =

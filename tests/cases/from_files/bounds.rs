@@ -19,32 +19,32 @@ fn links_devices_and_fifos_are_refused_and_nothing_is_waited_for() {
     let only = "only files and directories are read";
     let root = fixture.sandbox.path();
     fixture.sandbox.write("digest", fixture.amd64.digest());
-    fixture.folder("d", &[&fixture.amd64]);
+    fixture.directory("d", &[&fixture.amd64]);
     symlink("digest", root.join("link")).expect("a link");
-    symlink("d", root.join("folder-link")).expect("a link");
+    symlink("d", root.join("directory-link")).expect("a link");
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
     let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).expect("a socket");
     for (path, found) in [
         ("link", "a symbolic link"),
-        ("folder-link", "a symbolic link"),
+        ("directory-link", "a symbolic link"),
         ("fifo", "a FIFO"),
         ("socket", "a socket"),
         ("/dev/null", "a device"),
     ] {
         assert_eq!(refusal(&fixture, path), format!("{path} is {found}: {only}"));
     }
-    // The same within a folder, where a link could lead anywhere.
+    // The same within a directory, where a link could lead anywhere.
     symlink("/etc/hostname", root.join("d/inside")).expect("a link");
     assert_eq!(refusal(&fixture, "d"), format!("d/inside is a symbolic link: {only}"));
 }
 
 #[test]
-fn a_folder_has_digests_and_nothing_else() {
+fn a_directory_has_digests_and_nothing_else() {
     let fixture = Fixture::new();
-    std::fs::create_dir(fixture.sandbox.path().join("empty")).expect("a folder");
+    std::fs::create_dir(fixture.sandbox.path().join("empty")).expect("a directory");
     assert_eq!(refusal(&fixture, "empty"), "empty is an empty directory: it should have a file named by a digest");
-    fixture.folder("d", &[&fixture.amd64]);
-    std::fs::create_dir(fixture.sandbox.path().join("d/leg")).expect("a folder");
+    fixture.directory("d", &[&fixture.amd64]);
+    std::fs::create_dir(fixture.sandbox.path().join("d/leg")).expect("a directory");
     assert_eq!(refusal(&fixture, "d"), "d/leg is an empty directory: it should have a file named by a digest");
     let stray = "is not an empty file named by a digest, as all files of the directory have to be";
     for (name, content) in [("README", ""), (hex(&fixture.arm64.digest()), "not empty"), (".hidden", "")] {
@@ -58,11 +58,11 @@ fn a_folder_has_digests_and_nothing_else() {
 
 /// `--from .` in a working directory.
 #[test]
-fn a_folder_of_other_files_is_one_message() {
+fn a_directory_of_other_files_is_one_message() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64]);
+    fixture.directory("d", &[&fixture.amd64]);
     (1..=12).for_each(|number| drop(fixture.sandbox.write(format!("d/file{number:02}"), "x")));
-    std::fs::create_dir(fixture.sandbox.path().join("d/out")).expect("a folder");
+    std::fs::create_dir(fixture.sandbox.path().join("d/out")).expect("a directory");
     let refused = fixture.run(&["create", "--from=d", "@app:1"]).err();
     let lines = [
         "d is not a directory of digests: 13 of its 14 files are not empty files named by a digest: out (an empty \

@@ -168,7 +168,7 @@ fn targets_are_selected_and_repositories_are_printed() {
 #[test]
 fn from_reads_files_that_we_wrote() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
+    fixture.directory("d", &[&fixture.amd64, &fixture.arm64]);
     let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
     let pushed = fixture
         .run(&["push", "--format=json", "--digest-file=digest", "--metadata-file=meta.json", "@app:1"])

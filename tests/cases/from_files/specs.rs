@@ -17,7 +17,7 @@ fn a_spec_names_files_beside_its_images() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let digest = image("s390x", "c").digest();
-    fixture.folder("ci/digests", &[&fixture.amd64]);
+    fixture.directory("ci/digests", &[&fixture.amd64]);
     let bake = format!(
         r#"{{"web":{{"containerimage.digest":"{}"}},"db":{{"containerimage.digest":"{}"}}}}"#,
         fixture.arm64.digest(),
@@ -43,7 +43,7 @@ fn a_spec_names_files_beside_its_images() {
 #[test]
 fn apply_takes_files_by_flags() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64, &fixture.arm64]);
+    fixture.directory("d", &[&fixture.amd64, &fixture.arm64]);
     let _ = fixture.run(&["apply", "--from=d", "--target", "@app:1", "--target", "@app:2"]).success();
     let mut served = fixture.served("1");
     served.sort();
@@ -70,7 +70,7 @@ fn apply_takes_files_by_flags() {
 #[test]
 fn apply_reports_invalid_files_before_any_request() {
     let fixture = Fixture::new();
-    fixture.folder("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
+    fixture.directory("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
     let refused = fixture.run(&["apply", "--from=d", "--target", "@app:1"]);
     assert_eq!(refused.code, 1);
     assert!(refused.err().starts_with("two images for linux/arm64: "), "{}", refused.err());

@@ -1,4 +1,4 @@
-//! Files and folders of other users in the store of a program that is not root.
+//! Files and directories of other users in the store of a program that is not root.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -95,7 +95,7 @@ fn another_users_files_are_refused_and_roots_are_not() {
     }
 }
 
-/// `sudo docker manifest annotate` leaves a root's file in a user's folder: it is an entry like any other, also to
+/// `sudo docker manifest annotate` leaves a root's file in a user's directory: it is an entry like any other, also to
 /// change.
 #[test]
 fn an_entry_that_sudo_docker_wrote_can_be_changed_by_its_user() {

@@ -133,13 +133,13 @@ fn an_unwritable_result_file_does_not_prevent_the_others() {
     assert_eq!(serde_json::from_slice::<Value>(&json.stdout).expect("JSON")["digest"], digest);
 }
 
-/// The draft cannot be removed, as where docker's folder is read-only.
+/// The draft cannot be removed, as where docker's directory is read-only.
 #[test]
 fn a_draft_that_cannot_be_purged_does_not_hide_that_its_list_is_published() {
     let fixture = fixture();
     let locks = fixture.sandbox.store().join(".docker-manifest/locks");
     std::fs::remove_dir_all(&locks).expect("no process holds a lock");
-    fs::write(&locks, "").expect("a file in the place of the folder");
+    fs::write(&locks, "").expect("a file in the place of the directory");
     let failed = fixture.push(&["--purge"]);
     let (_, digest) = fixture.served("1");
     assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());

@@ -70,7 +70,7 @@ impl Fixture {
             registry.put_image("app", tag, &amd64_image());
         }
         let mut sandbox = Sandbox::new();
-        std::fs::create_dir(sandbox.path().join("tmp")).expect("a folder");
+        std::fs::create_dir(sandbox.path().join("tmp")).expect("a directory");
         sandbox.set("TMPDIR", sandbox.path().join("tmp"));
         let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
         let config = format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host());

@@ -169,7 +169,7 @@ fn features_are_asked_for_by_name() {
 #[test]
 fn every_dependency_is_used() {
     for (ours, dependency) in dependencies() {
-        let folders: &[&str] = match (ours.as_str(), dependency["kind"].as_str()) {
+        let directories: &[&str] = match (ours.as_str(), dependency["kind"].as_str()) {
             ("docker-manifest", Some(_)) => &["src", "tests/cases", "benches"],
             ("docker-manifest", None) => &["src"],
             ("testkit", _) => &["tests/support"],
@@ -177,12 +177,12 @@ fn every_dependency_is_used() {
             _ => &["fuzz/fuzz_targets"],
         };
         let mut sources = String::new();
-        folders.iter().for_each(|folder| collect(&root().join(folder), &mut sources));
+        directories.iter().for_each(|directory| collect(&root().join(directory), &mut sources));
         let name = dependency["name"].as_str().expect("a name").replace('-', "_");
         let is_used = sources
             .match_indices(&format!("{name}::"))
             .any(|(at, _)| !sources[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_'));
-        assert!(is_used, "nothing in {folders:?} uses {name}");
+        assert!(is_used, "nothing in {directories:?} uses {name}");
     }
 }
 

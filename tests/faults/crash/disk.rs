@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A file or a folder, whatever its name is.
+/// A file or a directory, whatever its name is.
 pub(super) type Node = usize;
 
 /// A name that came, went, or passed to another node.
 #[derive(Debug, Clone)]
 pub(super) struct NameChange {
-    pub(super) folder: Node,
+    pub(super) directory: Node,
     name: String,
     node: Option<Node>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
-    Folder,
+    Directory,
     /// Bytes that are on the disk.
     Whole(Vec<u8>),
     /// Bytes that nobody synced: whatever is read there is wrong.
@@ -38,20 +38,21 @@ pub(super) const ROOT: Node = 0;
 
 impl Disk {
     /// A disk that holds what is below `path`, all of it synced.
-    pub(super) fn from_folder(path: &Path) -> Disk {
-        let mut disk = Disk { contents: vec![Content::Folder], ..Disk::default() };
+    pub(super) fn from_directory(path: &Path) -> Disk {
+        let mut disk = Disk { contents: vec![Content::Directory], ..Disk::default() };
         disk.load(path, ROOT);
         disk
     }
 
-    fn load(&mut self, path: &Path, folder: Node) {
+    fn load(&mut self, path: &Path, directory: Node) {
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            let is_folder = path.is_dir();
-            let content = if is_folder { Content::Folder } else { Content::Whole(fs::read(&path).unwrap_or_default()) };
+            let is_directory = path.is_dir();
+            let content =
+                if is_directory { Content::Directory } else { Content::Whole(fs::read(&path).unwrap_or_default()) };
             let node = self.add(content);
-            self.kept.insert((folder, name), node);
-            if is_folder {
+            self.kept.insert((directory, name), node);
+            if is_directory {
                 self.load(&path, node);
             }
         }
@@ -65,14 +66,15 @@ impl Disk {
     /// What programs see, which is all that was asked for.
     pub(super) fn find(&self, path: &Path) -> Option<Node> {
         let seen = self.with(|_| true);
-        path.iter().try_fold(ROOT, |folder, name| seen.get(&(folder, name.to_string_lossy().into_owned())).copied())
+        path.iter()
+            .try_fold(ROOT, |directory, name| seen.get(&(directory, name.to_string_lossy().into_owned())).copied())
     }
 
     /// The names that are there if, of what is not certain, these came true.
     pub(super) fn with(&self, came_true: impl Fn(usize) -> bool) -> BTreeMap<(Node, String), Node> {
         let mut names = self.kept.clone();
         for (_, naming) in self.pending.iter().enumerate().filter(|(number, _)| came_true(*number)) {
-            let place = (naming.folder, naming.name.clone());
+            let place = (naming.directory, naming.name.clone());
             match naming.node {
                 Some(node) => drop(names.insert(place, node)),
                 None => drop(names.remove(&place)),
@@ -83,8 +85,8 @@ impl Disk {
 
     fn request(&mut self, path: &Path, node: Option<Node>) {
         let (above, name) = (path.parent().expect("a parent"), path.file_name().expect("a name"));
-        let folder = self.find(above).unwrap_or_else(|| panic!("no folder {}", above.display()));
-        self.pending.push(NameChange { folder, name: name.to_string_lossy().into_owned(), node });
+        let directory = self.find(above).unwrap_or_else(|| panic!("no directory {}", above.display()));
+        self.pending.push(NameChange { directory, name: name.to_string_lossy().into_owned(), node });
     }
 
     fn sync(&mut self, path: &Path) {
@@ -92,10 +94,10 @@ impl Disk {
         if let Content::Torn(bytes) = &self.contents[node] {
             self.contents[node] = Content::Whole(bytes.clone());
         }
-        let sure = self.pending.iter().filter(|naming| naming.folder == node).cloned().collect::<Vec<_>>();
-        self.pending.retain(|naming| naming.folder != node);
+        let sure = self.pending.iter().filter(|naming| naming.directory == node).cloned().collect::<Vec<_>>();
+        self.pending.retain(|naming| naming.directory != node);
         for naming in sure {
-            let place = (naming.folder, naming.name);
+            let place = (naming.directory, naming.name);
             match naming.node {
                 Some(node) => drop(self.kept.insert(place, node)),
                 None => drop(self.kept.remove(&place)),
@@ -112,7 +114,7 @@ impl Disk {
                 self.request(&path(0), Some(node));
             }
             "mkdir" | "mkdirat" => {
-                let node = self.add(Content::Folder);
+                let node = self.add(Content::Directory);
                 self.request(&path(0), Some(node));
             }
             "rename" | "renameat" | "renameat2" => {
@@ -129,7 +131,7 @@ impl Disk {
                 let node = self.find(&path(0)).expect("an open file");
                 let mut bytes = match &self.contents[node] {
                     Content::Whole(bytes) | Content::Torn(bytes) => bytes.clone(),
-                    Content::Folder => Vec::new(),
+                    Content::Directory => Vec::new(),
                 };
                 bytes.extend(call.bytes());
                 self.contents[node] = Content::Torn(bytes);
@@ -164,7 +166,7 @@ impl LoggedCall {
             "write" | "fsync" | "fdatasync" => described.expect("a descriptor with its path"),
             _ => {
                 let path = PathBuf::from(text(quoted.get(number).expect("a path")));
-                if path.is_absolute() { path } else { described.expect("a folder's descriptor").join(path) }
+                if path.is_absolute() { path } else { described.expect("a directory's descriptor").join(path) }
             }
         };
         path.strip_prefix(&self.home).expect("only calls below the home are played").to_owned()

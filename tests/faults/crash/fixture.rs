@@ -107,8 +107,8 @@ impl InjectedError {
     }
 }
 
-/// Files below docker's folder that a call named, so that strace counts no others: what else a program looks at, and in
-/// which order, depends on which of its threads is faster.
+/// Files below docker's directory that a call named, so that strace counts no others: what else a program looks at, and
+/// in which order, depends on which of its threads is faster.
 pub(super) type StorePaths = BTreeSet<String>;
 
 /// The environment of every run: no parallel requests.
@@ -143,8 +143,8 @@ impl Fixture {
         format!("{}/list:1", self.registry.host())
     }
 
-    /// The list's folder in the store.
-    pub(super) fn folder(&self) -> String {
+    /// The list's directory in the store.
+    pub(super) fn directory(&self) -> String {
         self.list().replace(':', "-").replace('/', "_")
     }
 
@@ -201,7 +201,7 @@ impl Fixture {
     /// The files of the store, and under [`SIDECAR_CONTENT`] what the sidecar contains.
     pub(super) fn state(&self, sandbox: &Sandbox) -> Tree {
         let mut state = tree(&sandbox.store());
-        let (list, name) = (self.list(), self.folder());
+        let (list, name) = (self.list(), self.directory());
         if state.contains_key(&(name.clone() + "/")) {
             let side = std::fs::read(sandbox.store().join(".docker-manifest/lists").join(name)).unwrap_or_default();
             let side: Value = serde_json::from_slice(&side).unwrap_or_default();
@@ -234,13 +234,13 @@ impl Fixture {
 
     fn check_reader(&self, tool: &str, run: &dyn Fn(&[String]) -> Output, tree: &Tree) -> Result<(), String> {
         let list = self.list();
-        let folder = self.folder() + "/";
+        let directory = self.directory() + "/";
         let say = |what: &str, output: &Output| format!("{tool}: {what}: {} {}", output.code, output.err());
         let run = |words: &[&str]| run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         for number in 0..IMAGES {
             let image = self.image(number);
             let shown = run(&["inspect", &list, &image]);
-            let file = folder.clone() + &image.replace(':', "-").replace('/', "_");
+            let file = directory.clone() + &image.replace(':', "-").replace('/', "_");
             let fits = match tree.contains_key(&file) {
                 true => shown.code == 0,
                 false => (shown.code, shown.first_err_line()) == (1, format!("No such manifest: {image}")),
@@ -249,10 +249,10 @@ impl Fixture {
                 return Err(say(&format!("inspect of {image}"), &shown));
             }
         }
-        if tree.contains_key(&folder) {
+        if tree.contains_key(&directory) {
             let shown = run(&["inspect", "-v", &list]);
             let count = serde_json::from_slice::<Vec<serde_json::Value>>(&shown.stdout).map_or(0, |array| array.len());
-            let entries = tree.keys().filter(|name| name.starts_with(&folder) && **name != folder).count();
+            let entries = tree.keys().filter(|name| name.starts_with(&directory) && **name != directory).count();
             if shown.code != 0 || count != entries {
                 return Err(say(&format!("inspect of the list shows {count} of {tree:?}"), &shown));
             }
@@ -363,8 +363,8 @@ impl Fixture {
         injected: impl Fn(&[Call]) -> Option<usize>,
     ) -> Result<(Sandbox, Output), String> {
         let sandbox = self.prepare_home();
-        let folder = sandbox.docker_config();
-        options.extend(store_paths.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", folder.display())]));
+        let directory = sandbox.docker_config();
+        options.extend(store_paths.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", directory.display())]));
         let (output, log) = self.traced(&sandbox, &options);
         let calls = calls(&log, &sandbox.store());
         match injected(&calls) {
@@ -393,10 +393,10 @@ pub(super) fn calls(log: &str, store: &Path) -> Vec<Call> {
     calls
 }
 
-/// The files of the store that the calls name, as they stand below docker's folder.
-pub(super) fn store_paths(calls: &[Call], folder: &Path) -> StorePaths {
-    let folder = folder.display().to_string();
+/// The files of the store that the calls name, as they stand below docker's directory.
+pub(super) fn store_paths(calls: &[Call], directory: &Path) -> StorePaths {
+    let directory = directory.display().to_string();
     let named = calls.iter().flat_map(|call| call.line.split(['"', '<', '>']));
-    let named = named.filter_map(|text| text.strip_prefix(&folder)).filter(|rest| rest.starts_with("/manifests"));
+    let named = named.filter_map(|text| text.strip_prefix(&directory)).filter(|rest| rest.starts_with("/manifests"));
     named.map(str::to_owned).collect()
 }

@@ -2,7 +2,7 @@
 //! what was synced, and any subset of the rest. See `store-format.md`, "What a crash leaves".
 //!
 //! The model follows POSIX and is harsher than any journal: a file's bytes are kept once the file was synced, a name
-//! once its folder was. Names that were not synced may be kept or lost independently.
+//! once its directory was. Names that were not synced may be kept or lost independently.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,27 +23,27 @@ type FoundDraft = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
 
 /// What the test knows of the store that it looks into.
 struct StoreView {
-    folder: String,
-    /// What the sidecar calls each folder that the list ever had.
+    directory: String,
+    /// What the sidecar calls each directory that the list ever had.
     identities: BTreeMap<Node, String>,
 }
 
 impl StoreView {
     fn found(&self, disk: &Disk, names: &BTreeMap<(Node, String), Node>) -> Result<FoundDraft, String> {
-        let below = |folder: Node, name: &str| names.get(&(folder, name.to_owned())).copied();
+        let below = |directory: Node, name: &str| names.get(&(directory, name.to_owned())).copied();
         let Some(store) = below(ROOT, "manifests") else { return Ok(None) };
-        let Some(folder) = below(store, &self.folder) else { return Ok(None) };
+        let Some(directory) = below(store, &self.directory) else { return Ok(None) };
         let whole = |node: Node| match &disk.contents[node] {
             Content::Whole(bytes) => Ok(bytes.clone()),
             other => Err(format!("{other:?} is in sight")),
         };
-        let entries = names.iter().filter(|((above, _), _)| *above == folder);
+        let entries = names.iter().filter(|((above, _), _)| *above == directory);
         let entries: Result<BTreeMap<_, _>, String> =
             entries.map(|((_, name), node)| Ok((name.clone(), whole(*node)?))).collect();
         let side = below(store, ".docker-manifest").and_then(|ours| below(ours, "lists"));
-        let side = side.and_then(|lists| below(lists, &self.folder)).map(whole).transpose()?;
+        let side = side.and_then(|lists| below(lists, &self.directory)).map(whole).transpose()?;
         let side: Option<Value> = side.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let speaks = |side: &Value| side["directory"].as_str() == self.identities.get(&folder).map(String::as_str);
+        let speaks = |side: &Value| side["directory"].as_str() == self.identities.get(&directory).map(String::as_str);
         let side = side.filter(speaks).map(|mut side| {
             side["directory"].take();
             side
@@ -52,7 +52,7 @@ impl StoreView {
     }
 }
 
-/// How the store names a folder in a sidecar.
+/// How the store names a directory in a sidecar.
 fn identity(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let born =
@@ -75,14 +75,14 @@ fn is_allowed(found: &FoundDraft, old: &FoundDraft, new: &FoundDraft, by_entry: 
 }
 
 impl StoreView {
-    /// At the store in this home, and with this folder for the list.
+    /// At the store in this home, and with this directory for the list.
     fn new(fixture: &Fixture) -> StoreView {
-        StoreView { folder: fixture.folder(), identities: BTreeMap::new() }
+        StoreView { directory: fixture.directory(), identities: BTreeMap::new() }
     }
 
-    /// Notes what the list's folder is called now.
-    fn record_folder(&mut self, disk: &Disk, home: &Path) {
-        let list = Path::new("manifests").join(&self.folder);
+    /// Notes what the list's directory is called now.
+    fn record_directory(&mut self, disk: &Disk, home: &Path) {
+        let list = Path::new("manifests").join(&self.directory);
         if let (Some(node), Some(identity)) = (disk.find(&list), identity(&home.join(&list))) {
             self.identities.insert(node, identity);
         }
@@ -100,7 +100,7 @@ impl StoreView {
             matter.extend(disk.find(Path::new(path)));
         }
         let open: Vec<usize> =
-            (0..disk.pending.len()).filter(|at| matter.contains(&disk.pending[*at].folder)).collect();
+            (0..disk.pending.len()).filter(|at| matter.contains(&disk.pending[*at].directory)).collect();
         assert!(open.len() <= 16, "too many names in the air to try them all: {}", open.len());
         let subsets = 0..1_u32 << open.len();
         let came_true =
@@ -116,9 +116,9 @@ fn check(case: &'static Case) {
     let fixture = Fixture::new(case);
     let sandbox = fixture.prepare_home();
     let home = sandbox.docker_config();
-    let mut disk = Disk::from_folder(&home);
+    let mut disk = Disk::from_directory(&home);
     let mut snapshot = StoreView::new(&fixture);
-    snapshot.record_folder(&disk, &home);
+    snapshot.record_directory(&disk, &home);
     let old = snapshot.visible_draft(&disk);
     let (output, log) = fixture.traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
     assert_eq!(output.code, 0, "{}", output.err());
@@ -128,11 +128,11 @@ fn check(case: &'static Case) {
     for call in &calls {
         last.replay(call);
     }
-    snapshot.record_folder(&last, &home);
+    snapshot.record_directory(&last, &home);
     let new = snapshot.visible_draft(&last);
     assert_ne!(old, new);
-    let (real, mut look_at_real) = (Disk::from_folder(&home), StoreView::new(&fixture));
-    look_at_real.record_folder(&real, &home);
+    let (real, mut look_at_real) = (Disk::from_directory(&home), StoreView::new(&fixture));
+    look_at_real.record_directory(&real, &home);
     assert_eq!(look_at_real.visible_draft(&real), new, "the model came out elsewhere than the disk");
 
     let (mut played, mut tried, mut wrong, mut states) = (0, 0, Vec::new(), BTreeSet::new());
@@ -224,8 +224,8 @@ fn a_removed_draft_is_complete_or_absent_after_a_power_loss() {
 fn the_disk_model_loses_unsynced_changes() {
     let call =
         |line: &str| LoggedCall { name: line.split('(').next().unwrap().into(), line: line.into(), home: "/h".into() };
-    let mut disk = Disk { contents: vec![Content::Folder], ..Disk::default() };
-    let snapshot = StoreView { folder: "l".into(), identities: BTreeMap::new() };
+    let mut disk = Disk { contents: vec![Content::Directory], ..Disk::default() };
+    let snapshot = StoreView { directory: "l".into(), identities: BTreeMap::new() };
     for line in [
         r#"mkdir("/h/manifests", 0755) = 0"#,
         r#"fsync(3</h>) = 0"#,
@@ -240,7 +240,7 @@ fn the_disk_model_loses_unsynced_changes() {
     assert!(disk.replay(&call(r#"fsync(3</h/manifests/l/e>) = 0"#)));
     let whole = names(&disk, &snapshot).unwrap().unwrap().0;
     assert_eq!(whole, BTreeMap::from([("e".to_owned(), b"ab".to_vec())]));
-    // The folder's name and the file's are in the air, each for itself.
+    // The directory's name and the file's are in the air, each for itself.
     assert_eq!(snapshot.found(&disk, &disk.kept).unwrap(), None);
     assert_eq!(disk.pending.len(), 2);
     assert!(disk.replay(&call(r#"fsync(3</h/manifests>) = 0"#)));

@@ -178,8 +178,8 @@ impl Fixture {
 
     pub(super) fn state(&self) -> State {
         let mut drafts = BTreeMap::new();
-        for (name, folder) in [("docker", ""), ("ours", ".docker-manifest/lists")] {
-            for (path, (mode, bytes)) in tree(&self.sandbox.store().join(folder)) {
+        for (name, directory) in [("docker", ""), ("ours", ".docker-manifest/lists")] {
+            for (path, (mode, bytes)) in tree(&self.sandbox.store().join(directory)) {
                 let text = self.anonymous(&String::from_utf8_lossy(&bytes));
                 let text = if name == "ours" { without_directory(&text) } else { text };
                 drafts.insert(self.anonymous(&format!("{name} {path} {mode:o}")), text);

@@ -24,7 +24,7 @@ pub struct SandboxCommand {
 }
 
 impl SandboxCommand {
-    /// The program without arguments, in this environment and this folder, given nothing to read.
+    /// The program without arguments, in this environment and this directory, given nothing to read.
     pub(super) fn new(program: OsString, env: BTreeMap<OsString, OsString>, dir: PathBuf) -> Self {
         Self { program, args: Vec::new(), env, dir, stdin: Vec::new(), time_limit: HANG_TIMEOUT }
     }

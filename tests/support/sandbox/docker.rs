@@ -54,10 +54,10 @@ impl DockerOnPath {
         }
     }
 
-    /// A PATH on which `docker` is the client, or fails loudly. `folder` is made where one has to stand in front.
-    pub(super) fn path(&self, path: OsString, folder: &Path) -> OsString {
-        let place = folder.join("docker");
-        let make = || std::fs::create_dir_all(folder).expect("a folder in front of the PATH");
+    /// A PATH on which `docker` is the client, or fails loudly. `directory` is made where one has to stand in front.
+    pub(super) fn path(&self, path: OsString, directory: &Path) -> OsString {
+        let place = directory.join("docker");
+        let make = || std::fs::create_dir_all(directory).expect("a directory in front of the PATH");
         match self {
             DockerOnPath::Missing | DockerOnPath::WithoutShim(_) => return path,
             DockerOnPath::BehindShim(client) => {
@@ -70,8 +70,8 @@ impl DockerOnPath {
                 super::write_script(&place, &format!("#!/bin/sh\necho '{reason}' >&2\nexit 127\n"));
             }
         }
-        let dirs = [folder.to_owned()].into_iter().chain(std::env::split_paths(&path));
-        std::env::join_paths(dirs).expect("folders without colons")
+        let dirs = [directory.to_owned()].into_iter().chain(std::env::split_paths(&path));
+        std::env::join_paths(dirs).expect("directories without colons")
     }
 }
 
