@@ -135,7 +135,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn task(&self, link: &LatencyLink, images: usize) -> Task<'a> {
-        let host = link.host();
+        let host = link.proxy.host();
         Task {
             target: format!("{host}/made/{}-{}:1", self.series, self.made),
             sources: &self.setup.stock.sources[..images],

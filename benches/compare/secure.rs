@@ -83,7 +83,7 @@ impl TlsRegistry {
         let rootcertbundle = files.path().join("tokens.crt");
         std::fs::write(&rootcertbundle, tokens.certificate_pem()).map_err(text)?;
         let auth = Auth::Token {
-            realm: tokens.realm_at(token_link.addr()),
+            realm: tokens.realm_at(token_link.proxy.addr()),
             service: tokens.service().to_owned(),
             issuer: tokens.issuer().to_owned(),
             rootcertbundle,

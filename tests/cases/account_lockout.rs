@@ -62,7 +62,7 @@ fn a_wrong_registry_token_is_sent_by_one_of_many_concurrent_requests() {
     let fixture = FixtureBuilder::new().config(&config).build();
     assert_eq!(fetch_concurrently(&registry, &fixture), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
     let authorized = registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
-    assert_eq!((authorized, registry.requests().iter().filter(|request| request.is_token()).count()), (1, 0));
+    assert_eq!((authorized, registry.requests().iter().filter(|request| request.is_token_request()).count()), (1, 0));
 }
 
 #[test]

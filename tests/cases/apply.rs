@@ -18,7 +18,7 @@ impl Fixture {
         for architecture in architectures {
             fixture.registry.put_image(&format!("src/{architecture}"), "1", &image(architecture));
         }
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         fixture
     }
 

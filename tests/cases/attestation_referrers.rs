@@ -37,19 +37,19 @@ impl Fixture {
         }
         let list = Index::oci().image(&sbom).image(&statement).build();
         from.put_index("src", &images[0].digest().replace(':', "-"), &list);
-        from.clear();
+        from.clear_requests();
         let registries = two_registries::Fixture::with_registries(from, Registry::start());
         Fixture { registries, images, attestation: statement }
     }
 
     /// How often the registry of the images was asked for something of this name.
     fn count_requests(&self, part: &str) -> usize {
-        self.registries.from.requests().iter().filter(|request| request.path.contains(part)).count()
+        self.registries.source.requests().iter().filter(|request| request.path.contains(part)).count()
     }
 
     /// The descriptors of the published list.
     fn published(&self, tag: &str) -> Vec<Value> {
-        let (_, bytes) = self.registries.to.manifest("app", tag).expect("the list");
+        let (_, bytes) = self.registries.target.manifest("app", tag).expect("the list");
         let list: Value = serde_json::from_slice(&bytes).expect("JSON");
         list["manifests"].as_array().expect("manifests").clone()
     }
@@ -70,10 +70,10 @@ impl Fixture {
             "vnd.docker.reference.type": "attestation-manifest",
         });
         assert_eq!(listed["annotations"], marks);
-        let (_, bytes) = self.registries.to.manifest("app", &self.attestation.digest()).expect("the attestation");
+        let (_, bytes) = self.registries.target.manifest("app", &self.attestation.digest()).expect("the attestation");
         assert_eq!(bytes, self.attestation.manifest);
         for blob in self.attestation.blobs() {
-            assert!(self.registries.to.has_blob("app", &testkit::image::sha256(blob)));
+            assert!(self.registries.target.has_blob("app", &testkit::image::sha256(blob)));
         }
     }
 }
@@ -101,10 +101,10 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
         fixture.registries.run_line_ok("push @app:3");
         fixture.assert_attested("3");
         let spec = |name: &str| {
-            let [amd64, arm64] = ["amd64", "arm64"].map(|tag| fixture.registries.from.name(&format!("src:{tag}")));
+            let [amd64, arm64] = ["amd64", "arm64"].map(|tag| fixture.registries.source.name(&format!("src:{tag}")));
             format!(
                 "image: {}\nmanifests: [{{image: {amd64}}}, {{image: {arm64}}}]\n",
-                fixture.registries.to.name(name)
+                fixture.registries.target.name(name)
             )
         };
         fixture.registries.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
 use testkit::sandbox::write_script;
-use testkit::token_server::{Grant, TokenConfig, TokenRequest, TokenUser};
+use testkit::token_server::{Grant, RecordedTokenRequest, TokenConfig, TokenUser};
 
 use super::real_fixture::{ClientAuth, Fixture, assert_first_line, assert_refused};
 
@@ -61,7 +61,7 @@ fn helper_calls(fixture: &Fixture) -> String {
 }
 
 /// No more than one a command, each for what its command needs.
-fn assert_two_requests(requests: &[TokenRequest]) {
+fn assert_two_requests(requests: &[RecordedTokenRequest]) {
     assert_eq!(requests.len(), 2, "{requests:#?}");
     let mut scopes = requests.iter().map(|request| {
         let mut scopes = request.scopes.clone();

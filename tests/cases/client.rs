@@ -88,7 +88,7 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
         assert!(registry.has_blob("target", blob.as_str()));
         assert_eq!(lines(&registry), [format!("POST /v2/target/blobs/uploads/?mount={blob}&from=source 201")]);
         assert_eq!(registry.requests()[0].header("Content-Length"), Some("0"));
-        registry.clear();
+        registry.clear_requests();
         assert_eq!(fixture.registry.mount(&target, &source, &other), Ok(false));
         assert_eq!(registry.open_uploads(), 0);
         let trace_text = lines(&registry);
@@ -104,7 +104,7 @@ fn a_manifest_is_put_byte_for_byte_in_one_request() {
     let registry = Registry::start();
     let image = amd64_image();
     registry.put_image("a", "1", &image);
-    registry.clear();
+    registry.clear_requests();
     let fixture = Fixture::new();
     let repo = repository(&registry, "a");
     let by_digest = ManifestName::Digest(digest(&image.digest()));
@@ -169,7 +169,7 @@ fn an_expired_token_is_replaced() {
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     fixture.manifest(&registry, "a:1").expect("the login is right");
     registry.expire_tokens();
-    registry.clear();
+    registry.clear_requests();
     fixture.manifest(&registry, "a:1").expect("a new token is asked for");
     let statuses: Vec<_> = registry.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [401, 200, 200]);

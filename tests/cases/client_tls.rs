@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use docker_manifest::net::RegistryErrorKind;
-use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
+use testkit::certs::{Authority, Pair, expired_self_signed_ca, self_signed_ca, write_pem};
 use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 
 use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
@@ -74,11 +74,11 @@ fn a_self_signed_certificate_in_certs_d_is_trusted_with_name_and_dates_checked()
         let fixture = with_files(&registry, |directory| drop(write_pem(directory, "ca.crt", &other.cert)));
         (fixture, registry)
     };
-    let good = self_signed_docs(LOOPBACK_NAMES);
+    let good = self_signed_ca(LOOPBACK_NAMES);
     let (fixture, registry) = trust(&good, &good);
     fixture.manifest_of(&remote_name(&registry)).expect("the certificate itself lies in certs.d");
-    let expired = expired_self_signed_docs(LOOPBACK_NAMES);
-    let other_name = self_signed_docs(&["elsewhere.test"]);
+    let expired = expired_self_signed_ca(LOOPBACK_NAMES);
+    let other_name = self_signed_ca(&["elsewhere.test"]);
     for (served, known, expected, word) in [
         (&expired, &expired, RegistryErrorKind::CertificateInvalid, "expired"),
         (&other_name, &other_name, RegistryErrorKind::CertificateInvalid, "name"),

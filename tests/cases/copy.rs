@@ -157,7 +157,7 @@ fn a_refused_mount_continues_as_the_upload_that_it_began() {
         format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
     ];
     assert_eq!(lines(&registry), expected);
-    registry.clear();
+    registry.clear_requests();
     assert_eq!(copy_blob(&fixture, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
     assert_eq!(lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
     assert_eq!(registry.open_uploads(), 0, "also where the blob is there after all");
@@ -248,7 +248,7 @@ fn a_blob_is_read_from_the_first_source_that_has_it() {
     let sources = [&other, &source, &pair.source];
     assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.copied());
     assert_eq!(lines(&pair.to).len(), 3, "one upload serves for all of them");
-    pair.to.clear();
+    pair.to.clear_requests();
     let missing = digest(&testkit::image::sha256(b"nowhere"));
     let error = copy_blob(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
     assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::NotFound, pair.from.host().as_str()));

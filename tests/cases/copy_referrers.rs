@@ -87,7 +87,7 @@ impl Signed {
             registry.put_image(repo, &referrer.digest(), referrer);
         }
         registry.put_image(repo, &self.cosign_tag(), &self.cosign);
-        registry.clear();
+        registry.clear_requests();
     }
 
     /// Everything is there with its bytes, its tags and no other ones, and is found by its subject.
@@ -157,7 +157,7 @@ pub(super) fn has_written(registry: &Registry) -> bool {
 fn a_signed_image_survives_copies_through_registries_and_layouts() {
     let fixture = Fixture::with_registries(Registry::start(), Registry::builder().without_referrers().start());
     let signed = Signed::new();
-    signed.put(&fixture.from, "app");
+    signed.put(&fixture.source, "app");
     let has_api = |place: &str| place.starts_with('%');
     for (from, to, repo) in [
         ("%app:1", "oci-layout://dir", None),
@@ -168,7 +168,7 @@ fn a_signed_image_survives_copies_through_registries_and_layouts() {
         ("%back:1", "@last", Some("last")),
     ] {
         fixture.copy_ok(&format!("--referrers all {from} {to}"));
-        let registry = if has_api(to) { &fixture.from } else { &fixture.to };
+        let registry = if has_api(to) { &fixture.source } else { &fixture.target };
         if let Some(repo) = repo {
             signed.assert_in(registry, repo, has_api(to));
         }
@@ -178,7 +178,7 @@ fn a_signed_image_survives_copies_through_registries_and_layouts() {
         let is_sent = |referrer: &Value| referrer["sent"] == json!(true);
         assert_eq!(printed["referrers"].as_array().map(|all| all.iter().filter(|own| is_sent(own)).count()), Some(0));
         assert!(repo.is_none() || printed["unchanged"] == json!(true), "{from} {to}: {printed}");
-        assert!(!has_written(&fixture.from) && !has_written(&fixture.to), "{from} {to}");
+        assert!(!has_written(&fixture.source) && !has_written(&fixture.target), "{from} {to}");
     }
     // Both layouts have the same names, those of the tags of a registry without the API.
     let mut expected: BTreeSet<String> = signed.by_subject().iter().map(|(subject, _)| tag_of(subject)).collect();
@@ -204,14 +204,14 @@ fn referrer_flags_select_what_is_copied() {
     ] {
         let fixture = Fixture::new();
         let signed = Signed::new();
-        signed.put(&fixture.from, "app");
+        signed.put(&fixture.source, "app");
         let dry = fixture.copy_ok(&format!("{flags} --dry-run %app:1 @app")).out();
-        assert!(!has_written(&fixture.to));
+        assert!(!has_written(&fixture.target));
         fixture.copy_ok(&format!("{flags} %app:1 @app"));
-        let is_there = |image: &&Image| fixture.to.manifest("app", &image.digest()).is_some();
+        let is_there = |image: &&Image| fixture.target.manifest("app", &image.digest()).is_some();
         let copied_referrers: Vec<bool> = signed.referrers().iter().map(is_there).collect();
         assert_eq!(copied_referrers, expected, "{flags}");
-        assert_eq!(fixture.to.manifest("app", &signed.cosign_tag()).is_some(), has_cosign, "{flags}");
+        assert_eq!(fixture.target.manifest("app", &signed.cosign_tag()).is_some(), has_cosign, "{flags}");
         for (referrer, is_expected) in signed.referrers().iter().zip(expected) {
             assert_eq!(dry.contains(&referrer.digest()), is_expected, "{flags}: {dry}");
         }
@@ -225,22 +225,22 @@ fn referrers_are_found_with_few_requests() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
         let fixture = Fixture::with_registries(from, Registry::start());
-        fixture.from.put_index("app", "1", &buildx_index(&PLATFORMS));
+        fixture.source.put_index("app", "1", &buildx_index(&PLATFORMS));
         fixture.copy_ok("%app:1 @app");
-        let requests = lines(&fixture.from);
+        let requests = lines(&fixture.source);
         let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
         let by_tag =
             requests.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
         assert_eq!((count("/referrers/"), by_tag), if has_api { (3, 0) } else { (1, 3) }, "{requests:#?}");
         assert_eq!((count(".sig "), count(".att "), count(".sbom "), count("/tags/list")), (3, 3, 3, 0));
         // Nothing was found, so the target was not asked about it.
-        let target_requests = lines(&fixture.to);
+        let target_requests = lines(&fixture.target);
         assert!(
             target_requests.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")),
             "{target_requests:#?}"
         );
         fixture.copy_ok("%app:1 %app:2");
-        let requests = lines(&fixture.from);
+        let requests = lines(&fixture.source);
         assert!(requests.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{requests:#?}");
     }
 }
@@ -250,7 +250,7 @@ fn referrers_are_found_with_few_requests() {
 fn layouts_of_other_tools_have_referrers_in_other_places() {
     let fixture = Fixture::new();
     let signed = Signed::new();
-    signed.put(&fixture.from, "app");
+    signed.put(&fixture.source, "app");
     fixture.copy_ok("--referrers all %app:1 oci-layout://dir");
     let written = fixture.index_json("dir");
     let top = &written["manifests"].as_array().expect("entries").last().expect("an entry").clone();
@@ -272,7 +272,7 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
         fixture.set_index_json("dir", &json!({"schemaVersion": 2, "manifests": entries}));
         fixture.copy_ok(&format!("oci-layout://dir @{target}"));
         for referrer in [&signed.signature, &signed.countersignature] {
-            assert!(fixture.to.manifest(target, &referrer.digest()).is_some(), "{tool}");
+            assert!(fixture.target.manifest(target, &referrer.digest()).is_some(), "{tool}");
         }
         // They stay where they are: a second copy into the layout lists nothing twice.
         fixture.copy_ok("%app:1 oci-layout://dir");
@@ -289,16 +289,16 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
 fn copying_part_of_an_index_reports_that_its_referrers_are_not_copied() {
     let fixture = Fixture::new();
     let signed = Signed::new();
-    signed.put(&fixture.from, "app");
+    signed.put(&fixture.source, "app");
     let copied = fixture.copy_ok("--platform linux/amd64 --format json %app:1 @app");
     assert!(copied.err().contains("referrers of what is not copied stay behind: 1"), "{}", copied.err());
     let json: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
     assert_eq!(json["leftBehind"][0]["digest"], signed.index_signature.digest());
     assert_eq!(json["referrers"].as_array().map(Vec::len), Some(2), "{json:#}");
-    let is_there = |image: &Image| fixture.to.manifest("app", &image.digest()).is_some();
+    let is_there = |image: &Image| fixture.target.manifest("app", &image.digest()).is_some();
     assert!(is_there(&signed.signature) && is_there(&signed.countersignature));
     assert!(!is_there(&signed.index_signature));
-    assert_eq!(fixture.to.tags("app"), ["1"], "cosign has signed another platform");
+    assert_eq!(fixture.target.tags("app"), ["1"], "cosign has signed another platform");
 }
 
 /// A copy that was interrupted between a referrer and its tag is completed by the next one.
@@ -306,13 +306,13 @@ fn copying_part_of_an_index_reports_that_its_referrers_are_not_copied() {
 fn a_referrer_that_its_tag_does_not_list_is_listed() {
     let fixture = Fixture::with_registries(Registry::start(), Registry::builder().without_referrers().start());
     let signed = Signed::new();
-    signed.put(&fixture.from, "app");
-    fixture.to.add_fault(Rule::on("PUT", "/manifests/sha256-"), Fault::status(500));
+    signed.put(&fixture.source, "app");
+    fixture.target.add_fault(Rule::on("PUT", "/manifests/sha256-"), Fault::status(500));
     assert_eq!(fixture.copy("--retries 0 --referrers all %app:1 @app").code, 1);
-    assert_eq!(fixture.to.manifest("app", "1"), None, "no tag has moved");
-    fixture.to.clear_faults();
+    assert_eq!(fixture.target.manifest("app", "1"), None, "no tag has moved");
+    fixture.target.clear_faults();
     fixture.copy_ok("--referrers all %app:1 @app");
-    signed.assert_in(&fixture.to, "app", false);
+    signed.assert_in(&fixture.target, "app", false);
 }
 
 /// An artifact that names its subject itself is listed too.
@@ -321,9 +321,9 @@ fn a_copied_artifact_is_listed_under_its_subject() {
     let fixture = Fixture::with_registries(Registry::start(), Registry::builder().without_referrers().start());
     let image = buildx_image("linux/amd64");
     let sbom = artifact(SBOM, "sbom", &image);
-    fixture.from.put_image("app", "sbom", &sbom);
+    fixture.source.put_image("app", "sbom", &sbom);
     fixture.copy_ok("%app:sbom @app");
-    let (_, list) = fixture.to.manifest("app", &tag_of(&image.digest())).expect("the referrers tag");
+    let (_, list) = fixture.target.manifest("app", &tag_of(&image.digest())).expect("the referrers tag");
     let list: Value = serde_json::from_slice(&list).expect("JSON");
     assert_eq!(list["manifests"][0]["digest"], sbom.digest());
 }
@@ -332,12 +332,12 @@ fn a_copied_artifact_is_listed_under_its_subject() {
 fn a_cosign_tag_of_another_image_is_reported() {
     let fixture = Fixture::new();
     let signed = Signed::new();
-    signed.put(&fixture.from, "app");
-    fixture.to.put_image("app", &signed.cosign_tag(), &signed.sbom);
+    signed.put(&fixture.source, "app");
+    fixture.target.put_image("app", &signed.cosign_tag(), &signed.sbom);
     let copied = fixture.copy_ok("%app:1 @app");
     let expected = format!("warning: the tag {} of the target named {}", signed.cosign_tag(), signed.sbom.digest());
     assert!(copied.err().contains(&expected), "{}", copied.err());
-    let (_, now) = fixture.to.manifest("app", &signed.cosign_tag()).expect("the tag");
+    let (_, now) = fixture.target.manifest("app", &signed.cosign_tag()).expect("the tag");
     assert_eq!(now, signed.cosign.manifest);
 }
 
@@ -345,7 +345,7 @@ fn a_cosign_tag_of_another_image_is_reported() {
 fn a_layout_with_too_many_referrers_is_refused() {
     let fixture = Fixture::new();
     let image = buildx_image("linux/amd64");
-    fixture.from.put_image("app", "1", &image);
+    fixture.source.put_image("app", "1", &image);
     fixture.copy_ok("%app:1 oci-layout://dir");
     let mut index = fixture.index_json("dir");
     let entry = |number: usize| {
@@ -358,7 +358,7 @@ fn a_layout_with_too_many_referrers_is_refused() {
     let refused = fixture.copy("oci-layout://dir:1 @app");
     assert_eq!(refused.code, 1);
     assert!(refused.err().contains("has more than 1000 referrers"), "{}", refused.err());
-    assert!(!has_written(&fixture.to));
+    assert!(!has_written(&fixture.target));
     fixture.copy_ok("--referrers drop oci-layout://dir:1 @app");
 }
 
@@ -367,7 +367,7 @@ fn a_layout_with_too_many_referrers_is_refused() {
 fn verify_reads_back_what_was_copied() {
     let fixture = Fixture::new();
     let signed = Signed::new();
-    signed.put(&fixture.from, "app");
+    signed.put(&fixture.source, "app");
     // The index and cosign's tag; five manifests of the index, four referrers and cosign's manifest; each image has a
     // configuration and two layers, attestations too, and the referrers share one configuration with cosign.
     let verified = json!({"names": 2, "manifests": 10, "blobs": 18});
@@ -377,15 +377,15 @@ fn verify_reads_back_what_was_copied() {
         assert_eq!(printed["verified"], verified, "{target}");
         assert!(copied.err().contains("verified: 2 names, 10 manifests, 18 blobs"), "{}", copied.err());
     }
-    let all = lines(&fixture.to);
+    let all = lines(&fixture.target);
     let after = all.iter().rposition(|line| line.starts_with("PUT ")).expect("a push") + 1;
     let heads = all[after..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
     let gets = all[after..].iter().filter(|line| line.starts_with("GET ")).count();
     assert_eq!((gets, heads, all.len() - after), (12, 18, 30), "{all:#?}");
     let blob = testkit::image::sha256(b"signature");
-    fixture.to.add_fault(Rule::on("HEAD", &format!("/blobs/{blob}")).always(), Fault::status(404));
+    fixture.target.add_fault(Rule::on("HEAD", &format!("/blobs/{blob}")).always(), Fault::status(404));
     let failed = fixture.copy("--referrers all --verify %app:1 @app");
     assert_eq!(failed.code, 1);
-    let expected = format!("published, but not served as it was sent: the blob {}@{blob}", fixture.to.name("app"));
+    let expected = format!("published, but not served as it was sent: the blob {}@{blob}", fixture.target.name("app"));
     assert!(failed.err().contains(&expected), "{}", failed.err());
 }

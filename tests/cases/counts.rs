@@ -78,7 +78,7 @@ impl Fixture {
     /// Makes the draft; the record is empty afterwards.
     fn created(self) -> Fixture {
         let _ = self.create_command(&[]).run().success();
-        self.registry.clear();
+        self.registry.clear_requests();
         self
     }
 
@@ -129,7 +129,7 @@ impl Fixture {
     /// What was recorded, in order of arrival; the record is empty afterwards.
     fn take_lines(&self) -> Vec<String> {
         let lines = self.registry.requests().iter().map(RecordedRequest::line).collect();
-        self.registry.clear();
+        self.registry.clear_requests();
         lines
     }
 }

@@ -186,7 +186,7 @@ fn one_step_changes_of_a_missing_list_hint_at_create() {
 fn run_during_another_change(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output {
     let (method, path) = held.split_once(' ').expect("a method");
     fixture.registry.add_fault(Rule::on(method, path).nth(nth), Fault::Hang);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     std::thread::scope(|scope| {
         let run = scope.spawn(|| fixture.run(args));
         let is_held = |requests: &[RecordedRequest]| {

@@ -89,7 +89,7 @@ fn ls_prints_a_row_for_each_draft() {
     fixture.create_draft("@list:b", "@app:multi");
     fixture.create_draft("@list:a", "@app:s390x");
     fixture.set_age("list:a", 3 * DAY);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let shown = fixture.run(&["ls"]).success();
     let header = shown.out().lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(header, ["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);

@@ -111,8 +111,8 @@ fn an_https_upload_address_of_a_registry_without_tls_falls_back_to_http() {
     // At its own port it is known to speak plain HTTP; at another one that is found out.
     for (host, is_tried) in [(to.host(), false), (elsewhere.host(), true)] {
         to.clear_faults();
-        to.clear();
-        elsewhere.clear();
+        to.clear_requests();
+        elsewhere.clear_requests();
         let location = vec![("Location".to_owned(), format!("https://{host}/v2/app/blobs/uploads/1"))];
         to.add_fault(Rule::on("POST", "/uploads/"), Fault::Status(202, String::new(), location));
         let stored = Fault::status(201);

@@ -61,7 +61,7 @@ impl Fixture {
 
     /// The same; the registry's record is of this run alone.
     pub(super) fn run_recorded(&self, args: &[&str]) -> Output {
-        self.registry.clear();
+        self.registry.clear_requests();
         self.run(args)
     }
 
@@ -152,7 +152,7 @@ impl Fixture {
     /// The same; the record is empty afterwards.
     pub(super) fn take_requests(&self) -> Vec<String> {
         let requests = self.requests();
-        self.registry.clear();
+        self.registry.clear_requests();
         requests
     }
 

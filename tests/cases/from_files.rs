@@ -37,7 +37,7 @@ impl Fixture {
         for image in [&amd64, &arm64, &stale] {
             registry.put_image("app", &image.digest(), image);
         }
-        registry.clear();
+        registry.clear_requests();
         Fixture { registry, sandbox, amd64, arm64, stale }
     }
 
@@ -47,7 +47,7 @@ impl Fixture {
     }
 
     fn run_with(&self, args: &[&str], stdin: &str) -> Output {
-        self.registry.clear();
+        self.registry.clear_requests();
         self.sandbox.command(OURS).args(self.registry.words(args)).stdin(stdin).run()
     }
 

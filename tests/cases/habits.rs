@@ -131,11 +131,11 @@ fn a_mount_answered_with_an_upload_continues_as_upload() {
 #[test]
 fn a_large_blob_is_uploaded_with_a_minimum_chunk_length() {
     let fixture = Fixture::new(|habits| habits.chunk_min_length(5 << 20).relative_locations());
-    let big = GeneratedBlob::new(12 << 20, 7);
-    let layer = fixture.standard.put_generated_blob("big", &big);
+    let blob = GeneratedBlob::new(12 << 20, 7);
+    let layer = fixture.standard.put_generated_blob("big", &blob);
     let base = image(Image::docker, "amd64", "base");
     let mut manifest: serde_json::Value = serde_json::from_slice(&base.manifest).expect("a manifest");
-    (manifest["layers"][0]["digest"], manifest["layers"][0]["size"]) = (layer.as_str().into(), big.size().into());
+    (manifest["layers"][0]["digest"], manifest["layers"][0]["size"]) = (layer.as_str().into(), blob.size().into());
     fixture.standard.put_blob("big", &base.config);
     fixture.standard.put_manifest("big", "1", &base.media_type, manifest.to_string().as_bytes());
     let _ = fixture.run("create @dst:1 %big:1").success();
@@ -263,22 +263,22 @@ fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
                 .all(|request| !request.path.starts_with("/v2/ ") && request.status == 404)
         );
         // Whoever is logged in gets in, as with docker, which asks at the door first.
-        fixture.with_habit.clear();
+        fixture.with_habit.clear_requests();
         let login = serde_json::json!({"auths": {fixture.with_habit.host(): {"username": "me", "password": "pw"}}});
         fixture.sandbox.write_config(&login.to_string());
         fixture.assert_works();
         let doors = |requests: &[RecordedRequest]| requests.iter().filter(|request| request.path == "/v2/").count();
-        fixture.with_habit.clear();
+        fixture.with_habit.clear_requests();
         let _ = fixture.run("create @two:1 @amd64:docker @arm64:docker").success();
         assert!(doors(&fixture.with_habit.requests()) <= 2, "{:#?}", request_lines(&fixture.with_habit));
         // What is really not there is a second question, not more.
-        fixture.with_habit.clear();
+        fixture.with_habit.clear_requests();
         fixture.assert_fails("inspect @amd64:none", "no such manifest: @/amd64:none", read);
         let lines: Vec<String> = fixture
             .with_habit
             .requests()
             .iter()
-            .filter(|request| !request.is_token())
+            .filter(|request| !request.is_token_request())
             .map(RecordedRequest::line)
             .collect();
         assert_eq!(lines, ["GET /v2/amd64/manifests/none 404", "GET /v2/ 401", "GET /v2/amd64/manifests/none 404"]);
@@ -293,14 +293,14 @@ fn a_missing_manifest_costs_one_ping_if_there_is_a_login() {
     // Nor where it is another registry that somebody logged in to, or a configuration that is broken: nobody needs it.
     for config in [r#"{"auths": {"other.test": {}}, "credsStore": "none"}"#, "{ not JSON"] {
         fixture.sandbox.write_config(config);
-        fixture.with_habit.clear();
+        fixture.with_habit.clear_requests();
         assert_eq!(fixture.run("inspect @amd64:none").code, 1);
         assert_eq!(request_lines(&fixture.with_habit), ["GET /v2/amd64/manifests/none"], "{config}");
     }
     // One look, however many are missing.
     fixture.sandbox.write_config(&serde_json::json!({"auths": {fixture.standard.host(): {}}}).to_string());
     for jobs in ["1", "8"] {
-        fixture.standard.clear();
+        fixture.standard.clear_requests();
         assert_eq!(
             fixture.run(&format!("create @dst:1 %amd64:none %arm64:none %amd64:no %arm64:no --jobs {jobs}")).code,
             1
@@ -327,8 +327,8 @@ fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
 
 #[test]
 fn an_insufficient_login_answered_with_404_gets_a_hint() {
-    let bearer = Bearer::new().user("me", "pw").refuse("repository:amd64");
-    let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_from_known());
+    let bearer = Bearer::new().user("me", "pw").omit_scope("repository:amd64");
+    let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_from_authenticated());
     let login = serde_json::json!({"auths": {fixture.with_habit.host(): {"username": "me", "password": "pw"}}});
     fixture.sandbox.write_config(&login.to_string());
     let hint = "check the name; if it is private, log in first with: docker login @";

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
-use testkit::certs::self_signed_docs;
+use testkit::certs::self_signed_ca;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
@@ -103,7 +103,7 @@ fn a_digest_that_the_tag_no_longer_has_gets_a_hint_at_the_tag() {
 
 #[test]
 fn hints_name_no_file_that_is_never_opened() {
-    let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
+    let registry = Registry::builder().tls(self_signed_ca(&["127.0.0.1"]).server_config(None)).start();
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let sandbox = Sandbox::new();
     let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:1"])).run();

@@ -38,13 +38,13 @@ fn fixture(registry: Registry) -> Fixture {
         // Where the registry has no API, and elsewhere just a tag.
         registry.put_index("app", &subject.replace(':', "-"), &Index::oci().image(own).build());
     }
-    registry.clear();
+    registry.clear_requests();
     Fixture { registry, sandbox: Sandbox::new(), index, signature, countersignature, sbom }
 }
 
 impl Fixture {
     fn inspect(&self, flags: &[&str]) -> Output {
-        self.registry.clear();
+        self.registry.clear_requests();
         let name = self.registry.name("app:1");
         self.sandbox.command(OURS).args(["inspect", "--referrers", &name]).args(flags.iter().copied()).run().success()
     }

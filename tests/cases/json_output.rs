@@ -10,7 +10,7 @@ use testkit::image::fixtures::{artifact, buildx_index, referrer, windows_image};
 use testkit::image::{Image, Index, OCI_INDEX, OCI_MANIFEST, sha256};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Output;
-use testkit::schema::{Found, Schemas};
+use testkit::schema::{Schemas, Validation};
 
 use super::{OURS, two_registries};
 
@@ -62,7 +62,7 @@ fn every_command_with_json_has_a_schema() {
 
 struct Fixture {
     schemas: Schemas,
-    found: Found,
+    result: Validation,
     /// The registry of lists has no API for referrers.
     registries: two_registries::Fixture,
 }
@@ -71,7 +71,7 @@ impl Fixture {
     fn new() -> Fixture {
         let fixture = Fixture {
             schemas: Schemas::in_directory(&directory()),
-            found: Found::default(),
+            result: Validation::default(),
             registries: two_registries::Fixture::with_registries(
                 Registry::start(),
                 Registry::builder().without_referrers().start(),
@@ -95,40 +95,40 @@ impl Fixture {
         let all = all.image_with(&chart, Value::Null, &[("k", "v")]).annotation("list", "1");
         let all = all.artifact_type("application/x.list").subject(&base);
         for image in [&amd64, &arm64, &sbom, &base] {
-            self.registries.from.put_image("app", &image.digest(), image);
+            self.registries.source.put_image("app", &image.digest(), image);
         }
-        self.registries.from.put_image("app", "amd64", &amd64);
-        self.registries.from.put_image("app", "arm64", &arm64);
-        self.registries.from.put_image("app", "sbom", &sbom);
+        self.registries.source.put_image("app", "amd64", &amd64);
+        self.registries.source.put_image("app", "arm64", &arm64);
+        self.registries.source.put_image("app", "sbom", &sbom);
         let cosign = Image::oci().layer_of_type("application/vnd.dev.cosign.simplesigning.v1+json", "signed").build();
-        self.registries.from.put_image("app", &format!("{}.sig", amd64.digest().replace(':', "-")), &cosign);
-        self.registries.from.put_index("app", "all", &all.clone().build());
-        self.registries.from.put_index("app", "nested", &all.index(&inner).child(lost).build());
+        self.registries.source.put_image("app", &format!("{}.sig", amd64.digest().replace(':', "-")), &cosign);
+        self.registries.source.put_index("app", "all", &all.clone().build());
+        self.registries.source.put_index("app", "nested", &all.index(&inner).child(lost).build());
         let two = buildx_index(&["linux/amd64", "linux/arm64"]);
-        self.registries.from.put_index("app", "two", &two);
+        self.registries.source.put_index("app", "two", &two);
         let two = Image { manifest: two.manifest, media_type: two.media_type, ..amd64.clone() };
         let signed = referrer(&two, "application/x.sig");
         let of_sbom = Image::oci().config_raw("{}").artifact_type("application/x.sig").annotation("k", "v");
         let of_sbom = of_sbom.subject(&sbom).build();
         for image in [&signed, &of_sbom] {
-            self.registries.from.put_image("app", &image.digest(), image);
+            self.registries.source.put_image("app", &image.digest(), image);
         }
         // Cosign has signed something else in the target.
-        self.registries.to.put_image("copy", &format!("{}.sig", amd64.digest().replace(':', "-")), &base);
+        self.registries.target.put_image("copy", &format!("{}.sig", amd64.digest().replace(':', "-")), &base);
     }
 
     /// Runs a command line with `--format json`; `@` is the registry of lists, `%` that of images.
     fn run(&self, line: &str) -> Output {
         let Fixture { registries, .. } = self;
-        let word = |word: &str| registries.word(word).replace(",@", &format!(",{}", registries.to.name("")));
+        let word = |word: &str| registries.word(word).replace(",@", &format!(",{}", registries.target.name("")));
         registries.sandbox.command(OURS).args(line.split(' ').map(word)).args(["--format", "json"]).run()
     }
 
     #[track_caller]
     fn check(&mut self, schema: &str, line: &str, value: &Value) {
-        let found = self.schemas.check(&format!("{schema}.schema.json"), value);
-        assert!(found.violations.is_empty(), "{line}: {:#?}\n{value:#}", found.violations);
-        self.found.add(found);
+        let result = self.schemas.check(&format!("{schema}.schema.json"), value);
+        assert!(result.violations.is_empty(), "{line}: {:#?}\n{value:#}", result.violations);
+        self.result.add(result);
     }
 
     /// Runs a command line that ends with this code and prints values of this schema.
@@ -161,7 +161,7 @@ fn every_output_is_as_its_schema_says() {
     check_publishing(&mut fixture);
     check_shared(&mut fixture);
     check_failures(&mut fixture);
-    let (open, unused) = fixture.schemas.open_and_unused(&fixture.found);
+    let (open, unused) = fixture.schemas.open_and_unused(&fixture.result);
     assert!(open.is_empty(), "these objects allow members that they do not name: {open:#?}");
     assert!(unused.is_empty(), "nothing here has these members: {unused:#?}");
 }
@@ -201,10 +201,10 @@ fn check_publishing(fixture: &mut Fixture) {
     fixture.check_output("publish", "push --dry-run @list:1", 0);
     // An image brings no referrers along that it is not asked for.
     fixture.check_output("publish", "create --push --dry-run @left:1 %app:amd64", 0);
-    let image = fixture.registries.from.name("app:amd64");
+    let image = fixture.registries.source.name("app:amd64");
     fixture.registries.sandbox.write(
         "lists.yaml",
-        format!("image: {}\nmanifests: [{{image: {image}}}]\n", fixture.registries.to.name("list:4")),
+        format!("image: {}\nmanifests: [{{image: {image}}}]\n", fixture.registries.target.name("list:4")),
     );
     fixture.check_output("apply", "apply -f lists.yaml", 0);
     fixture.check_output("copy", "copy --referrers all --platform linux/amd64 %app:two @copy:1", 0);
@@ -219,9 +219,9 @@ fn check_shared(fixture: &mut Fixture) {
     fixture.check_output("add-shared", "add --shared @shared:2 %app:amd64", 0);
     fixture.check_output("push-shared", "push --shared --run 7 --require linux/amd64 @shared:1", 0);
     // Something else under the tag of an entry.
-    let tag = fixture.registries.to.tags("shared").into_iter().find(|tag| tag.len() > 1).expect("an entry");
+    let tag = fixture.registries.target.tags("shared").into_iter().find(|tag| tag.len() > 1).expect("an entry");
     let other = Index::oci().build();
-    fixture.registries.to.put_manifest("shared", &tag, OCI_INDEX, &other.manifest);
+    fixture.registries.target.put_manifest("shared", &tag, OCI_INDEX, &other.manifest);
     fixture.check_output("ls-shared", "ls --shared @shared", 0);
 }
 
@@ -239,15 +239,15 @@ fn check_failures(fixture: &mut Fixture) {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"no","detail":"the reason"}}]}}"#);
         Fault::Status(400, body, vec![])
     };
-    fixture.registries.to.add_fault(Rule::on("PUT", "/manifests/6").always(), refused("MANIFEST_INVALID"));
+    fixture.registries.target.add_fault(Rule::on("PUT", "/manifests/6").always(), refused("MANIFEST_INVALID"));
     fixture.check_failure("detail", "push @list:6");
     fixture.check_failure("tags", "push -t 7 @list:6");
-    fixture.registries.to.clear_faults();
+    fixture.registries.target.clear_faults();
     // A registry that sends an upload to where nobody listens.
     let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let closed_address = format!("http://{}/v2/fresh/blobs/uploads/1", unused.local_addr().expect("it is bound"));
     drop(unused);
-    fixture.registries.to.add_fault(
+    fixture.registries.target.add_fault(
         Rule::on("POST", "/uploads/").always(),
         Fault::Status(202, String::new(), vec![("Location".to_owned(), closed_address)]),
     );

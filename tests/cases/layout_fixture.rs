@@ -12,7 +12,7 @@ impl Fixture {
     /// Runs the words of a line in the sandbox's directory; `@` stands for the registry's host. The record is of this
     /// run alone.
     pub(super) fn run_line(&self, line: &str) -> Output {
-        self.registry.clear();
+        self.registry.clear_requests();
         let words: Vec<&str> = line.split_whitespace().collect();
         self.sandbox.command(OURS).dir(self.sandbox.path()).args(self.registry.words(&words)).run()
     }

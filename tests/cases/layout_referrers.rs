@@ -15,7 +15,7 @@ impl Fixture {
     /// The signed index and what belongs to it, in a layout.
     fn with_layout(to: Registry) -> (Fixture, Signed) {
         let (fixture, signed) = (Fixture::with_registries(Registry::start(), to), Signed::new());
-        signed.put(&fixture.from, "app");
+        signed.put(&fixture.source, "app");
         fixture.copy_ok("--referrers all %app:1 oci-layout://dir");
         (fixture, signed)
     }
@@ -26,7 +26,7 @@ impl Fixture {
     }
 
     fn has(&self, repo: &str, image: &Image) -> bool {
-        self.to.manifest(repo, &image.digest()).is_some()
+        self.target.manifest(repo, &image.digest()).is_some()
     }
 }
 
@@ -45,12 +45,12 @@ fn an_index_of_a_layout_is_published_with_its_referrers() {
         assert_eq!(number(&value, "referrers"), 5, "{value:#}");
         assert_eq!(value["referrers"][0]["repository"], "oci-layout://dir");
         assert_eq!(value["verified"], json!({"names": 2, "manifests": 9, "blobs": 18}));
-        signed.assert_in(&fixture.to, "app", has_api);
+        signed.assert_in(&fixture.target, "app", has_api);
         let repeated = fixture.json(line);
-        assert_eq!((&repeated["unchanged"], has_written(&fixture.to)), (&json!(true), false), "{repeated:#}");
+        assert_eq!((&repeated["unchanged"], has_written(&fixture.target)), (&json!(true), false), "{repeated:#}");
         // An index that is carried unchanged keeps what signs and attests it.
         let dry = fixture.json("create --push --format json --dry-run @usual:1 oci-layout://dir:1");
-        assert!(!has_written(&fixture.to));
+        assert!(!has_written(&fixture.target));
         let printed = fixture.json("create --push --format json @usual:1 oci-layout://dir:1");
         assert_eq!((number(&dry, "referrers"), &printed["referrers"]), (4, &dry["referrers"]));
         assert!(fixture.has("usual", &signed.index_signature) && !fixture.has("usual", &signed.sbom));
@@ -66,8 +66,8 @@ fn lists_of_several_layouts_report_referrers_and_copy_them_on_request() {
     let (fixture, signed) = Fixture::with_layout(Registry::start());
     let image = buildx_image("linux/s390x");
     let sbom = artifact(SBOM, "of another", &image);
-    fixture.from.put_image("other", "1", &image);
-    fixture.from.put_image("other", &sbom.digest(), &sbom);
+    fixture.source.put_image("other", "1", &image);
+    fixture.source.put_image("other", &sbom.digest(), &sbom);
     fixture.copy_ok("--referrers all %other:1 oci-archive:./other.tar");
     let line = "create --push --platform linux/amd64 --platform linux/s390x --format json";
     let sources = "oci-layout://dir:1 oci-archive:./other.tar:1";
@@ -91,7 +91,8 @@ fn lists_of_several_layouts_report_referrers_and_copy_them_on_request() {
     fixture.run_line_ok(&format!("create --push @more:1 {}", "oci-archive:./other.tar:1"));
     fixture.run_line_ok("add --push --referrers keep --platform linux/amd64 @more:1 oci-layout://dir:1");
     assert!(fixture.has("more", &signed.countersignature) && !fixture.has("more", &signed.sbom));
-    let spec = format!("image: {}\nmanifests: [{{image: \"oci-archive:./other.tar\"}}]\n", fixture.to.name("spec:1"));
+    let spec =
+        format!("image: {}\nmanifests: [{{image: \"oci-archive:./other.tar\"}}]\n", fixture.target.name("spec:1"));
     fixture.sandbox.write("list.yaml", spec);
     fixture.run_line_ok("apply -f list.yaml --referrers all");
     assert!(fixture.has("spec", &sbom));
@@ -101,7 +102,7 @@ fn lists_of_several_layouts_report_referrers_and_copy_them_on_request() {
     fs::remove_file(path).expect("a blob");
     let failed = fixture.run_line("create --push --referrers keep @lacking:1 oci-layout://dir:1");
     assert_eq!((failed.code, failed.first_err_line()), (1, format!("dir does not have {blob}")));
-    assert!(!has_written(&fixture.to));
+    assert!(!has_written(&fixture.target));
 }
 
 /// Into a layout they go as `copy` writes them, from registries and from layouts.
@@ -120,7 +121,7 @@ fn a_list_is_written_into_a_layout_with_its_referrers() {
             assert_eq!(repeated["unchanged"], true, "{target}: {repeated:#}");
             let repo = format!("{name}{}", target.len());
             fixture.copy_ok(&format!("--referrers all {target}:1 @{repo}"));
-            signed.assert_in(&fixture.to, &repo, false);
+            signed.assert_in(&fixture.target, &repo, false);
         }
     }
     // What was left out is added to a list that is there.
@@ -137,7 +138,7 @@ fn a_list_is_written_into_a_layout_with_its_referrers() {
 fn a_damaged_file_of_a_layout_is_named_and_no_tag_moves() {
     let (fixture, signed) = Fixture::with_layout(Registry::start());
     fixture.copy_ok("--referrers all %app:1 oci-archive:./a.tar");
-    let before = fixture.to.put_image("app", "1", &buildx_image("linux/riscv64"));
+    let before = fixture.target.put_image("app", "1", &buildx_image("linux/riscv64"));
     let blob = testkit::image::sha256(b"signature");
     let path = fixture.sandbox.path().join("dir/blobs/sha256").join(blob.trim_start_matches("sha256:"));
     fs::write(path, "SIGNATURE").expect("a blob");
@@ -159,11 +160,11 @@ fn a_damaged_file_of_a_layout_is_named_and_no_tag_moves() {
             let failed = fixture.run_line(&line);
             assert!(failed.code == 1 && failed.err().contains(&error), "{line}: {}", failed.err());
         }
-        let (_, now) = fixture.to.manifest("app", "1").expect("what it was");
+        let (_, now) = fixture.target.manifest("app", "1").expect("what it was");
         assert_eq!(testkit::image::sha256(&now), before);
         assert!(!fixture.sandbox.path().join("new/index.json").exists());
         // Without the signature nothing is damaged.
         fixture.run_line_ok(&format!("create --push --referrers drop @whole:1 {layout}"));
-        assert_eq!(fixture.to.manifest("whole", "1").expect("the index").1, signed.index.manifest);
+        assert_eq!(fixture.target.manifest("whole", "1").expect("the index").1, signed.index.manifest);
     }
 }

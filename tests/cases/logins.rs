@@ -168,7 +168,7 @@ fn an_unreadable_config_json_is_a_warning_and_means_anonymous() {
         let warnings = output.err().lines().filter(|line| line.contains("going on without logins")).count();
         assert_eq!(warnings, 1, "{}", output.err());
         assert_eq!(code == 1, output.err().contains("wants a login"), "{}", output.err());
-        assert_eq!(requests_with_login(registry).iter().filter(|request| request.is_token()).count(), 0);
+        assert_eq!(requests_with_login(registry).iter().filter(|request| request.is_token_request()).count(), 0);
     }
 }
 
@@ -209,7 +209,7 @@ fn fetch_all(registry: &Registry, count: usize) {
 }
 
 fn tokens(registry: &Registry) -> Vec<RecordedRequest> {
-    registry.requests().into_iter().filter(RecordedRequest::is_token).collect()
+    registry.requests().into_iter().filter(RecordedRequest::is_token_request).collect()
 }
 
 #[test]

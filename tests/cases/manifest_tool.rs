@@ -207,7 +207,7 @@ fn manifest_tool_inspect_of_an_index_equals_the_original() {
         .build();
     let index = Index::oci().image(&arm).image(&windows).attestation(&arm).build();
     fixture.registry.put_index("t/app", "x", &index);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let shown = fixture.manifest_tool(&["inspect", "@t/app:x"]).success();
     let [arm, windows, attestation] = [&index.images[0], &index.images[1], &index.images[2]];
     let layer = |number: usize, bytes: &[u8]| {
@@ -298,7 +298,7 @@ fn manifest_tool_logins_come_from_flags_or_a_named_configuration() {
 fn manifest_tool_plain_http_makes_no_tls_attempt() {
     let fixture = fixture();
     fixture.put_image("app", "1", "amd64");
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.manifest_tool(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
     assert_eq!(fixture.take_requests().len(), 2);
     let none = fixture.manifest_tool(&["inspect", "@none:1"]);

@@ -116,7 +116,7 @@ fn entries_of_unknown_type_are_published_unchanged() {
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, descriptor]});
     let bytes = index.to_string().into_bytes();
     fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, &bytes);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     // In its own repository nobody asks for it.
     let created = fixture.run(&["create", "@dev/app:2", "@dev/app:1"]).success();
     assert_eq!(created.err(), "");

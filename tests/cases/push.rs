@@ -25,15 +25,15 @@ use super::two_registries::Fixture;
 const TARGET: &str = "dst/app";
 
 impl Fixture {
-    fn with_registry(to: Registry) -> Fixture {
-        Fixture::with_registries(Registry::start(), to)
+    fn with_registry(target: Registry) -> Fixture {
+        Fixture::with_registries(Registry::start(), target)
     }
 
     /// Makes the draft `@dst/app:1` of these images; the records are empty afterwards.
     fn created(&self, images: &[&str]) {
         let _ = self.run(&[&["create", "@dst/app:1"], images].concat()).success();
-        self.to.clear();
-        self.from.clear();
+        self.target.clear_requests();
+        self.source.clear_requests();
     }
 
     /// `push`, these flags and the draft.
@@ -49,7 +49,7 @@ impl Fixture {
 
     /// The bytes and the digest of what a tag serves.
     fn served(&self, tag: &str) -> (Vec<u8>, String) {
-        let (_, bytes) = self.to.manifest(TARGET, tag).unwrap_or_else(|| panic!("{tag} serves nothing"));
+        let (_, bytes) = self.target.manifest(TARGET, tag).unwrap_or_else(|| panic!("{tag} serves nothing"));
         let digest = sha256(&bytes);
         (bytes, digest)
     }
@@ -64,10 +64,10 @@ impl Fixture {
     /// Whether the target has the image, with all that it needs.
     #[track_caller]
     fn assert_whole(&self, image: &Image) {
-        let (_, bytes) = self.to.manifest(TARGET, &image.digest()).expect("the manifest is there");
+        let (_, bytes) = self.target.manifest(TARGET, &image.digest()).expect("the manifest is there");
         assert_eq!(bytes, image.manifest);
         for blob in image.blobs() {
-            assert!(self.to.has_blob(TARGET, &sha256(blob)), "{} is missing", sha256(blob));
+            assert!(self.target.has_blob(TARGET, &sha256(blob)), "{} is missing", sha256(blob));
         }
     }
 }

@@ -34,7 +34,7 @@ fn default_limits_copy_five_images_within_docker_hubs_rate_limit() {
         create.push(from.name(&format!("app:{arch}")));
     }
     let _ = run_without_waiting(&sandbox, "docker-manifest", &create, &clock).success();
-    from.clear();
+    from.clear_requests();
     let _ = run_without_waiting(&sandbox, "docker-manifest", &["push".to_owned(), to.name("app:1")], &clock).success();
     let (_, list) = to.manifest("app", "1").expect("it was pushed");
     assert!(String::from_utf8_lossy(&list).contains("ppc64le"));
@@ -61,8 +61,8 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
         let builder = FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
         let fixture = builder.build();
         let (target, source) = (repository(&to, &format!("{}-{size}", method.to_lowercase())), repository(&from, "b"));
-        to.clear();
-        from.clear();
+        to.clear_requests();
+        from.clear_requests();
         let blob = Blob { digest: &blob, size: None };
         let brought = fixture.registry.copy_blob(&target, &[&source], &blob, &|_| {});
         assert_eq!(brought, Ok(BlobCopy::Copied(size as u64)), "{method} {size}");
@@ -88,7 +88,7 @@ fn rate_limit_waits_count_no_retry_and_end_at_the_timeout() {
     let doubled = [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].map(Duration::from_millis);
     assert_eq!((registry.requests().len(), clock.passed()), (10, doubled.iter().sum()));
 
-    registry.clear();
+    registry.clear_requests();
     registry.clear_faults();
     registry.add_fault(Rule::any(), Fault::status(429));
     let error =

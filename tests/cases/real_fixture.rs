@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Serializer, Value, json};
 use testkit::certs::{Authority, Pair};
+use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, sha256};
 use testkit::real::{Auth, RealConfig, RealRegistry, Tls, write_htpasswd};
-use testkit::registry_filesystem::{self, IMAGE_MANIFEST, MANIFEST_LIST, Manifest, Storage};
+use testkit::registry_filesystem::{Manifest, RegistryFilesystem};
 use testkit::sandbox::{Output, Sandbox};
 use testkit::skip::skipped;
 use testkit::token_server::{TokenConfig, TokenServer};
@@ -14,7 +15,7 @@ use testkit::token_server::{TokenConfig, TokenServer};
 /// The binary under test.
 pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
 
-/// Who may come in.
+/// The authentication that the registry requires.
 pub(crate) enum ClientAuth {
     Open,
     Htpasswd,
@@ -24,7 +25,7 @@ pub(crate) enum ClientAuth {
 /// A registry with the two images in it, and a sandbox to run the client in.
 pub(crate) struct Fixture {
     _registry: RealRegistry,
-    pub(crate) storage: Storage,
+    pub(crate) storage: RegistryFilesystem,
     pub(crate) sandbox: Sandbox,
     tokens: Option<TokenServer>,
     images: Vec<Manifest>,
@@ -33,7 +34,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Over plain HTTP on 127.0.0.1; None, said loudly, where there is no docker-registry.
+    /// Over plain HTTP on 127.0.0.1; None, and a SKIPPED line, where there is no docker-registry.
     pub(crate) fn plain(auth: ClientAuth) -> Option<Self> {
         Self::start(auth, None, None)
     }
@@ -80,7 +81,7 @@ impl Fixture {
                 return None;
             }
         };
-        let storage = Storage::new(registry.storage());
+        let storage = RegistryFilesystem::new(registry.storage());
         let images = vec![
             storage.put_image("team/amd", "1", "linux", "amd64"),
             storage.put_image("team/arm", "1", "linux", "arm64"),
@@ -92,9 +93,9 @@ impl Fixture {
         Some(Self { _registry: registry, storage, sandbox, tokens, images, host })
     }
 
-    /// The token server; only for a scene with one.
+    /// The token server; only with `ClientAuth::Token`.
     pub(crate) fn tokens(&self) -> &TokenServer {
-        self.tokens.as_ref().expect("a scene with Door::Token")
+        self.tokens.as_ref().expect("ClientAuth::Token")
     }
 
     /// Runs `docker-manifest ARGS`.
@@ -136,7 +137,7 @@ impl Fixture {
         let repository = self.name("team/app");
         let child = |image: &Manifest| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest);
         let children: String = self.images.iter().map(child).collect();
-        format!("{children}{}\n", registry_filesystem::digest(&self.list_bytes()))
+        format!("{children}{}\n", sha256(&self.list_bytes()))
     }
 
     /// The list lies in the registry, byte for byte, and its images beside it.
@@ -156,14 +157,14 @@ impl Fixture {
     fn list_bytes(&self) -> Vec<u8> {
         let entry = |(image, architecture): (&Manifest, &str)| -> Value {
             json!({
-                "mediaType": IMAGE_MANIFEST,
+                "mediaType": DOCKER_MANIFEST,
                 "size": image.bytes.len(),
                 "digest": image.digest,
                 "platform": { "architecture": architecture, "os": "linux" },
             })
         };
         let entries: Vec<_> = self.images.iter().zip(["amd64", "arm64"]).map(entry).collect();
-        let list = json!({ "schemaVersion": 2, "mediaType": MANIFEST_LIST, "manifests": entries });
+        let list = json!({ "schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": entries });
         let mut bytes = Vec::new();
         let three = serde_json::ser::PrettyFormatter::with_indent(b"   ");
         let mut serializer = Serializer::with_formatter(&mut bytes, three);
@@ -188,7 +189,8 @@ pub(crate) fn tls_files(dir: &Path, pair: &Pair, clients: Option<&Authority>) ->
     Tls { cert, key, client_ca: clients.map(|authority| authority.write(dir, "clients.crt")) }
 }
 
-/// A failure told as one: exit code 1, nothing on stdout, no panic, no debug text, and every word in what was said.
+/// Asserts a reported failure: exit code 1, nothing on stdout, no panic, no debug text, and every word in what was
+/// said.
 #[track_caller]
 pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
     let stderr = output.err();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
 use docker_manifest::net::{Clock, RegistryErrorKind};
-use testkit::certs::self_signed_docs;
+use testkit::certs::self_signed_ca;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
@@ -110,7 +110,7 @@ fn a_refused_connection_is_retried_and_an_unknown_host_is_not() {
 
 #[test]
 fn certificate_errors_are_not_retried() {
-    let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
+    let registry = Registry::builder().tls(self_signed_ca(&["127.0.0.1"]).server_config(None)).start();
     let clock = RecordingClock::new();
     let error = client_with_three_retries(&clock).manifest(&registry, "a:1").expect_err("nobody stands for it");
     assert_eq!((error.kind, error.attempts, clock.slept_ms()), (RegistryErrorKind::CertificateUntrusted, 1, vec![]));
@@ -186,7 +186,7 @@ fn a_429_reduces_the_number_of_concurrent_requests() {
     fixture.manifest(&registry, "a:1").expect("it is there");
     registry.add_fault(Rule::any().times(1), retry_after(429, "5"));
     fixture.manifest(&registry, "a:1").expect("it answers the second time");
-    registry.clear();
+    registry.clear_requests();
     // One request at a time after the 429, and one more after the success of the retry.
     registry.add_fault(Rule::any().times(2), Fault::Hang);
     let requests = thread::scope(|scope| {
@@ -257,7 +257,7 @@ fn token_requests_are_retried() {
         let (registry, fixture) = with_tokens(PASSWORD, &clock);
         registry.add_fault(Rule::on("GET", "/token").times(2), fault.clone());
         fixture.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
-        let tokens = registry.requests().iter().filter(|request| request.is_token()).count();
+        let tokens = registry.requests().iter().filter(|request| request.is_token_request()).count();
         assert_eq!((tokens, registry.requests().len(), clock.slept_ms()), (3, 5, slept), "{fault:?}");
     }
 }

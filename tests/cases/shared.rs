@@ -89,7 +89,7 @@ impl Fixture {
         let requests = self.registry.requests();
         let lines = requests.iter().map(|request| format!("{} {}", request.method, request.path));
         let lines = lines.map(|line| line.replace("/v2/app/manifests/", "")).collect();
-        self.registry.clear();
+        self.registry.clear_requests();
         lines
     }
 

@@ -36,7 +36,7 @@ fn an_index_is_taken_apart_and_its_attestations_come_along() {
     let index =
         Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).annotation("k", "v").build();
     fixture.registry.put_index("app", "multi", &index);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let created = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     assert_eq!(created.out(), format!("Created manifest list {}\n", fixture.name("app:1")));
     // One request for the index and one for each child: the index says what they run on.
@@ -72,7 +72,7 @@ fn platforms_are_picked_and_attestations_dropped() {
     let (amd64, arm64, s390x) = (image("amd64", "a"), image("arm64", "b"), image("s390x", "c"));
     let index = Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation(&amd64).attestation(&s390x).build();
     fixture.registry.put_index("app", "multi", &index);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let flags = ["create", "--platform", "linux/amd64,linux/aarch64", "@app:1", "@app:multi"];
     let _ = fixture.run(&flags).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64, &index.images[3]]));
@@ -98,7 +98,7 @@ fn amend_refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let _ = fixture.run(&["create", "@app:1", "@app:arm", "@app:amd"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "@app:arm", "--variant", "v8", "--annotation", "k=v"]).success();
     fixture.registry.put_image("app", "arm", &new);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let offline = fixture.run(&["create", "--amend", "--offline", "@app:1", "@app:arm"]).success();
     assert_eq!((offline.err(), fixture.take_requests()), (String::new(), Vec::new()));
     let amended = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
@@ -108,7 +108,7 @@ fn amend_refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let line = lines.iter().find(|line| text(&line["digest"]) == new.digest()).expect("the new image");
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v8".into(), "v".into()));
     assert_eq!(lines.len(), 2);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let repeated = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
     assert_eq!(repeated.err(), "");
     // A look at each tag, and no configuration.
@@ -137,7 +137,7 @@ fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
     let lines = fixture.entries("@app:1");
     let line = lines.iter().find(|line| text(&line["digest"]) == amd64.digest()).expect("the new image");
     assert_eq!(text(&line["platform"]["os.version"]), "9");
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
     assert_eq!(fixture.take_requests().len(), 1, "what the draft has is not fetched again");
 }

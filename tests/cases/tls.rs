@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
+use testkit::certs::{Authority, Pair, expired_self_signed_ca, self_signed_ca, write_pem};
 use testkit::sandbox::on_path;
 use testkit::skip::skipped;
 
@@ -74,7 +74,7 @@ fn several_authorities_are_trusted_from_one_or_more_files() {
 
 #[test]
 fn the_certificate_of_dockers_documentation_works() {
-    let pair = self_signed_docs(LOOPBACK_NAMES);
+    let pair = self_signed_ca(LOOPBACK_NAMES);
     let Some(mut fixture) = Fixture::https(&pair, None) else { return };
     let directory = fixture.certs_d();
     assert_first_line(&fixture.create(), &["certificate"]);
@@ -84,15 +84,15 @@ fn the_certificate_of_dockers_documentation_works() {
 
 #[test]
 fn a_self_signed_certificate_other_than_the_one_in_certs_d_is_refused() {
-    let Some(mut fixture) = Fixture::https(&self_signed_docs(LOOPBACK_NAMES), None) else { return };
-    write_pem(&fixture.certs_d(), "ca.crt", &self_signed_docs(LOOPBACK_NAMES).cert);
+    let Some(mut fixture) = Fixture::https(&self_signed_ca(LOOPBACK_NAMES), None) else { return };
+    write_pem(&fixture.certs_d(), "ca.crt", &self_signed_ca(LOOPBACK_NAMES).cert);
     assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_self_signed_certificate_is_still_checked_for_dates_and_name() {
     for (pair, word) in
-        [(expired_self_signed_docs(LOOPBACK_NAMES), "expired"), (self_signed_docs(&["elsewhere.test"]), "name")]
+        [(expired_self_signed_ca(LOOPBACK_NAMES), "expired"), (self_signed_ca(&["elsewhere.test"]), "name")]
     {
         let Some(mut fixture) = Fixture::https(&pair, None) else { return };
         write_pem(&fixture.certs_d(), "ca.crt", &pair.cert);

@@ -3,7 +3,7 @@
 //! Exit code, stdout and what then lies in the registry must be the same; the words on stderr are ours.
 
 use serde_json::json;
-use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
+use testkit::certs::{Authority, Pair, expired_self_signed_ca, self_signed_ca, write_pem};
 use testkit::netns::{HOST, Netns, OTHER_HOST};
 use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
 use testkit::registry_filesystem::Manifest;
@@ -111,7 +111,7 @@ fn a_private_authority_is_refused_unless_it_is_in_certs_d_or_insecure_is_set() {
 
 #[test]
 fn a_self_signed_certificate_is_accepted_once_it_is_in_certs_d() {
-    let pair = self_signed_docs(HOSTS);
+    let pair = self_signed_ca(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     docker_fixture.assert_both_fail(&["certificate"]);
     write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
@@ -120,7 +120,7 @@ fn a_self_signed_certificate_is_accepted_once_it_is_in_certs_d() {
 
 #[test]
 fn an_expired_self_signed_certificate_is_refused() {
-    let pair = expired_self_signed_docs(HOSTS);
+    let pair = expired_self_signed_ca(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
     docker_fixture.assert_both_fail(&["certificate"]);
@@ -189,7 +189,7 @@ fn authorities_in_ssl_cert_file_are_trusted() {
 /// As docker's page has it for those who trust a self-signed certificate in the whole system.
 #[test]
 fn a_self_signed_certificate_is_accepted_among_the_systems_roots() {
-    let pair = self_signed_docs(HOSTS);
+    let pair = self_signed_ca(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     let roots = write_pem(docker_fixture.fixture.sandbox.path(), "roots.pem", &pair.cert);
     docker_fixture.fixture.sandbox.set("SSL_CERT_FILE", roots);

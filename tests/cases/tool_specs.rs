@@ -10,7 +10,7 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new().with_links().with_images("app", &["amd64", "arm64"]);
     let release = Image::oci().platform("linux", "s390x").layer("the release").build();
     fixture.registry.put_image("app", "latest", &release);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     fixture
 }
 
@@ -27,7 +27,7 @@ impl Fixture {
     /// What was put, and under which names; the record is empty afterwards.
     fn take_puts(&self) -> Vec<String> {
         let requests = self.registry.requests();
-        self.registry.clear();
+        self.registry.clear_requests();
         requests.iter().filter(|request| request.method == "PUT").map(|put| format!("PUT {}", put.path)).collect()
     }
 }

@@ -7,8 +7,8 @@ use testkit::sandbox::{Output, Sandbox};
 use super::OURS;
 
 pub(super) struct Fixture {
-    pub(super) to: Registry,
-    pub(super) from: Registry,
+    pub(super) target: Registry,
+    pub(super) source: Registry,
     pub(super) sandbox: Sandbox,
 }
 
@@ -17,13 +17,13 @@ impl Fixture {
         Fixture::with_registries(Registry::start(), Registry::start())
     }
 
-    pub(super) fn with_registries(from: Registry, to: Registry) -> Fixture {
-        Fixture { to, from, sandbox: Sandbox::new() }
+    pub(super) fn with_registries(source: Registry, target: Registry) -> Fixture {
+        Fixture { target, source, sandbox: Sandbox::new() }
     }
 
     /// A word of a command line: `@x` is x in the registry of lists, `%x` is x in that of images.
     pub(super) fn word(&self, word: &str) -> String {
-        full_name(word, &self.to, &self.from)
+        full_name(word, &self.target, &self.source)
     }
 
     /// Runs the program with these words.
@@ -33,8 +33,8 @@ impl Fixture {
 
     /// Runs the words of a line, in the sandbox's directory. The records of both registries are of this run alone.
     pub(super) fn run_line(&self, line: &str) -> Output {
-        self.to.clear();
-        self.from.clear();
+        self.target.clear_requests();
+        self.source.clear_requests();
         let words = line.split_whitespace().map(|word| self.word(word));
         self.sandbox.command(OURS).dir(self.sandbox.path()).args(words).run()
     }

@@ -38,8 +38,8 @@ fn sampled_errors(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
         return errors;
     }
     let every = if call.changes() { 2 } else { 5 };
-    let is_chosen = call.place.is_multiple_of(every);
-    errors.iter().copied().skip(call.place / every % errors.len()).take(usize::from(is_chosen)).collect()
+    let is_chosen = call.index.is_multiple_of(every);
+    errors.iter().copied().skip(call.index / every % errors.len()).take(usize::from(is_chosen)).collect()
 }
 
 fn check(case: &'static Case) {

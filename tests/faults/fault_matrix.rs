@@ -101,7 +101,7 @@ fn each_request_without_a_response_ends_at_the_timeout() {
 fn each_command_reports_an_unreachable_token_server() {
     let mut cases = Vec::new();
     for command in COMMANDS {
-        for (auth, retries) in [(ClientAuth::Bearer, 0), (ClientAuth::Bearer, 2), (ClientAuth::Identity, 0)] {
+        for (auth, retries) in [(ClientAuth::Bearer, 0), (ClientAuth::Bearer, 2), (ClientAuth::RefreshToken, 0)] {
             let down = Side::BOTH.map(|side| Case::new(command, auth, Plan::TokensDown(side)).retries(retries));
             cases.extend(down);
         }

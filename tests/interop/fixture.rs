@@ -53,7 +53,7 @@ fn oci_image(platform: &str) -> Image {
 }
 
 impl Fixture {
-    /// `None`, said loudly, where this version of the tool or a registry is not to be had.
+    /// `None`, and a SKIPPED line, where this version of the tool or a registry is not to be had.
     pub(super) fn new(program: &str, version: &str) -> Option<Self> {
         let check = format!("lists beside {program}");
         if !on_path(program) {
@@ -213,12 +213,12 @@ fn index(kind: &str) -> Index {
         "attested" => {
             let image = oci_image(amd64);
             let digest = image.digest();
-            let notes = [
+            let annotations = [
                 ("vnd.docker.reference.digest", digest.as_str()),
                 ("vnd.docker.reference.type", "attestation-manifest"),
             ];
             let unknown_platform = json!({"architecture": "unknown", "os": "unknown"});
-            Index::oci().image(&image).image_with(&attestation_of(&image), unknown_platform, &notes).build()
+            Index::oci().image(&image).image_with(&attestation_of(&image), unknown_platform, &annotations).build()
         }
         "arms" => {
             let arm_image = |variant: &str| docker_image(&format!("linux/arm/{variant}"));

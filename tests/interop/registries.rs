@@ -1,7 +1,7 @@
 //! docker-registry 2.8.2 (Debian 12) as `docs/registries.md` has it, and what `check` prints for each habit.
 
 use serde_json::{Value, json};
-use testkit::client::{Client, Reply};
+use testkit::client::{Client, ClientResponse};
 use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_MANIFEST, sha256, sha512};
 use testkit::loopback::{Builder, Registry};
 use testkit::real::RealRegistry;
@@ -41,11 +41,11 @@ impl Fixture {
         Some(Self { registry, client, sandbox, images, list })
     }
 
-    fn get(&self, path: &str, accept: &str) -> Reply {
+    fn get(&self, path: &str, accept: &str) -> ClientResponse {
         self.client.request("GET", &format!("/v2/{path}"), &[("Accept", accept)], b"")
     }
 
-    fn put(&self, path: &str, media_type: &str, bytes: &[u8]) -> Reply {
+    fn put(&self, path: &str, media_type: &str, bytes: &[u8]) -> ClientResponse {
         self.client.request("PUT", &format!("/v2/{path}"), &[("Content-Type", media_type)], bytes)
     }
 
@@ -56,7 +56,7 @@ impl Fixture {
     }
 }
 
-fn json_of(reply: &Reply) -> Value {
+fn json_of(reply: &ClientResponse) -> Value {
     serde_json::from_slice(&reply.body).unwrap_or_else(|error| panic!("{error}: {}", reply.text()))
 }
 
@@ -221,7 +221,7 @@ fn check_reports_each_habit_of_docker_registry() {
         Builder::without_referrers,
         |habits| habits.without_docker(415),
         |habits| habits.without_oci(400).reasons_in_detail(),
-        Builder::without_foreign_mounts,
+        Builder::without_cross_project_mounts,
         |habits| habits.read_lag(1),
         Builder::deletes_children,
         Builder::read_only,

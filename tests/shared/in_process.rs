@@ -12,7 +12,7 @@ use testkit::sandbox::{Output, Sandbox};
 
 /// Runs it by this name, in this environment; retries wait by this clock. A panic is code 101.
 pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Clock>) -> Output {
-    let (out, err) = (Tape::default(), Tape::default());
+    let (out, err) = (OutputBuffer::default(), OutputBuffer::default());
     let streams = Arc::new(Streams::new(out.clone(), err.clone()));
     let argv: Vec<String> = [program.to_owned()].into_iter().chain(words.iter().cloned()).collect();
     let run = AssertUnwindSafe(|| docker_manifest::run_with_clock(&argv, env, streams, clock));
@@ -35,15 +35,15 @@ pub(super) fn variables(sandbox: &Sandbox) -> [(&'static str, String); 4] {
 
 /// A writer whose content can be read back.
 #[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
+struct OutputBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Tape {
+impl OutputBuffer {
     fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Write for Tape {
+impl Write for OutputBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }

@@ -1,4 +1,4 @@
-//! Certificates made on the spot: authorities, server and client pairs, and the odd ones that users really have.
+//! Certificates made on the spot: authorities, server and client pairs, and unusual ones that users have.
 //!
 //! Keys are ECDSA P-256. Dates are fixed years rather than offsets from now, so that no clock is read.
 
@@ -9,12 +9,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate and its private key, both PEM.
 #[derive(Clone, Debug)]
@@ -111,13 +110,13 @@ impl Authority {
 
 /// A self-signed server certificate that says CA:TRUE and names no usage: what `openssl req -x509` makes in docker's
 /// documentation, accepted by Go where it is trusted itself, and by rustls only with a verifier of one's own.
-pub fn self_signed_docs(hosts: &[&str]) -> Pair {
-    docs_params(hosts, 2049)
+pub fn self_signed_ca(hosts: &[&str]) -> Pair {
+    self_signed_ca_until(hosts, 2049)
 }
 
-/// [`self_signed_docs`], but its last day was in 2021.
-pub fn expired_self_signed_docs(hosts: &[&str]) -> Pair {
-    docs_params(hosts, 2021)
+/// [`self_signed_ca`], but its last day was in 2021.
+pub fn expired_self_signed_ca(hosts: &[&str]) -> Pair {
+    self_signed_ca_until(hosts, 2021)
 }
 
 /// A TLS client that trusts these PEM certificates alone, with a client certificate where one is given.
@@ -125,17 +124,6 @@ pub fn client_config(trusted: &[&str], identity: Option<&Pair>) -> Arc<ClientCon
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().expect("ring has the default versions");
     let builder = builder.with_root_certificates(roots(trusted));
-    Arc::new(match identity {
-        None => builder.with_no_client_auth(),
-        Some(pair) => builder.with_client_auth_cert(pair.chain(), pair.private_key()).expect("the pair fits together"),
-    })
-}
-
-/// A TLS client that believes any certificate: for seeding a registry whose certificate is the thing under test.
-pub fn trusting_client_config(identity: Option<&Pair>) -> Arc<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(provider());
-    let builder = builder.with_safe_default_protocol_versions().expect("ring has the default versions");
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Trusting(provider())));
     Arc::new(match identity {
         None => builder.with_no_client_auth(),
         Some(pair) => builder.with_client_auth_cert(pair.chain(), pair.private_key()).expect("the pair fits together"),
@@ -150,7 +138,7 @@ pub fn write_pem(dir: &Path, name: &str, pem: &str) -> PathBuf {
     path
 }
 
-fn docs_params(hosts: &[&str], last_year: i32) -> Pair {
+fn self_signed_ca_until(hosts: &[&str], last_year: i32) -> Pair {
     let mut params = params(hosts.first().copied().unwrap_or("localhost"), hosts);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.not_after = date_time_ymd(last_year, 1, 1);
@@ -193,45 +181,6 @@ fn roots(pems: &[&str]) -> RootCertStore {
     store
 }
 
-/// Believes any server certificate; the handshake's signatures are still checked.
-#[derive(Debug)]
-struct Trusting(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,7 +191,7 @@ mod tests {
         let server = authority.server(&["localhost", "127.0.0.1", "::1"]);
         server.server_config(Some(&authority));
         client_config(&[&authority.cert_pem()], Some(&authority.client("alice")));
-        self_signed_docs(&["registry.test"]).server_config(None);
+        self_signed_ca(&["registry.test"]).server_config(None);
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = server.write(&dir.path().join("host:5000"), "client.cert", "client.key");
         assert!(std::fs::read_to_string(cert).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));

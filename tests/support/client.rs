@@ -17,7 +17,7 @@ use crate::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_MA
 
 /// What a server answered.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct ClientResponse {
     /// The status code.
     pub status: u16,
     /// The headers as sent, in order.
@@ -26,7 +26,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl ClientResponse {
     /// The first header of this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -76,13 +76,19 @@ impl Client {
     }
 
     /// Sends one request and gives the answer; panics when there is none.
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> ClientResponse {
         let reply = self.try_request(method, path, headers, body);
         reply.unwrap_or_else(|error| panic!("{method} {}{path}: {error}", self.addr))
     }
 
     /// Sends one request; an error when there is no connection or no whole answer (30 seconds of silence included).
-    pub fn try_request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+    pub fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<ClientResponse> {
         let socket = TcpStream::connect(&self.addr)?;
         socket.set_read_timeout(Some(Duration::from_secs(30)))?;
         socket.set_nodelay(true)?;
@@ -180,7 +186,7 @@ fn path_of(location: &str) -> &str {
     }
 }
 
-fn exchange(mut stream: impl Read + Write, method: &str, message: &[u8]) -> io::Result<Reply> {
+fn exchange(mut stream: impl Read + Write, method: &str, message: &[u8]) -> io::Result<ClientResponse> {
     // A server may answer and close before it has read everything: its answer counts, not our broken pipe.
     let sent = stream.write_all(message).and_then(|()| stream.flush());
     let mut bytes = Vec::new();
@@ -200,7 +206,7 @@ fn read_to_end(stream: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-fn parse(method: &str, mut bytes: &[u8]) -> io::Result<Reply> {
+fn parse(method: &str, mut bytes: &[u8]) -> io::Result<ClientResponse> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 128];
         let mut head = httparse::Response::new(&mut headers);
@@ -214,7 +220,7 @@ fn parse(method: &str, mut bytes: &[u8]) -> io::Result<Reply> {
         }
         let text = |header: &httparse::Header<'_>| String::from_utf8_lossy(header.value).into_owned();
         let headers = head.headers.iter().map(|header| (header.name.to_owned(), text(header))).collect();
-        let mut reply = Reply { status, headers, body: Vec::new() };
+        let mut reply = ClientResponse { status, headers, body: Vec::new() };
         if method != "HEAD" && status != 204 && status != 304 {
             reply.body = body(&reply, bytes)?;
         }
@@ -222,7 +228,7 @@ fn parse(method: &str, mut bytes: &[u8]) -> io::Result<Reply> {
     }
 }
 
-fn body(reply: &Reply, bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn body(reply: &ClientResponse, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let short = || io::Error::new(io::ErrorKind::UnexpectedEof, "the body is shorter than was said");
     if reply.header("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
         return dechunk(bytes).ok_or_else(short);

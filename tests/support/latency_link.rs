@@ -1,8 +1,8 @@
 //! A link with a given round-trip time between a client and a server on loopback, that counts what crosses it.
 //!
-//! The client talks to [`LatencyLink::addr`], the link to the server. Every chunk is held for half a round trip in each
-//! direction, in a queue of its own: order is kept, and throughput is not limited, since a chunk's time runs from its
-//! arrival and not from the departure of the one before it.
+//! The client talks to [`LatencyLink::proxy`], the link to the server. Every chunk is held for half a round trip in
+//! each direction, in a queue of its own: order is kept, and throughput is not limited, since a chunk's time runs from
+//! its arrival and not from the departure of the one before it.
 //!
 //! A TCP connect costs one round trip before the client may send. Here the kernel connects at once, so the link takes
 //! a connection as open one round trip after it was accepted: whatever the client sends earlier counts as sent at that
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 pub use request_parser::Request;
 
 use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
-use request_parser::{Event, Meter};
+use request_parser::{Event, RequestParser};
 
 /// What crossed a link since it was started or last asked by [`LatencyLink::take`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,8 @@ impl Counts {
 /// A running link; dropping it closes every connection that goes through it.
 #[derive(Debug)]
 pub struct LatencyLink {
-    proxy: TcpProxy,
+    /// Where clients connect.
+    pub proxy: TcpProxy,
     shared: Arc<Shared>,
 }
 
@@ -98,18 +99,6 @@ impl LatencyLink {
         Ok(LatencyLink { proxy, shared })
     }
 
-    /// Where clients connect.
-    #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        self.proxy.addr()
-    }
-
-    /// The address as it stands in an image name.
-    #[must_use]
-    pub fn host(&self) -> String {
-        self.addr().to_string()
-    }
-
     /// The time from a client's byte to the first byte that can answer it, the server's own time left out.
     #[must_use]
     pub fn rtt(&self) -> Duration {
@@ -136,11 +125,11 @@ fn forward(pair: &SocketPair, accepted: Instant, shared: &Shared) {
         let (to_server, from_client) = channel();
         let (to_client, from_server) = channel();
         scope.spawn(move || {
-            let mut meter = Meter::default();
+            let mut parser = RequestParser::default();
             read(&pair.client, open, shared.rtt / 2, &to_server, |bytes| {
                 let mut counts = lock(&shared.counts);
                 counts.sent += bytes.len() as u64;
-                meter.feed(bytes, |event| match event {
+                parser.feed(bytes, |event| match event {
                     Event::TlsHello => counts.tls_hellos += 1,
                     Event::Request(request) => counts.requests.push(request),
                 });

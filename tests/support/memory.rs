@@ -3,7 +3,7 @@
 use std::process::Child;
 
 /// The most memory that a running process has held so far, in kB, without the pages of files that are mapped: those are
-/// the program itself, which is many times as large in a build for tests, and anybody's to have back.
+/// the program itself, which is many times as large in a build for tests, and can be reclaimed by the kernel.
 ///
 /// # Panics
 /// When the process has ended, or this is not Linux.

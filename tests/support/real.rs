@@ -17,10 +17,10 @@ pub const HTPASSWD_LINE: &str = "kit:$2y$05$1BiXTIPO/HSxiniaazJhielkOcC62GRJQEUD
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// How a registry asks who is there.
+/// The authentication that a registry requires.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Auth {
-    /// It does not.
+    /// None.
     #[default]
     None,
     /// Basic, from a file of bcrypt lines (see [`write_htpasswd`]).
@@ -55,7 +55,7 @@ pub struct Tls {
 /// What kind of registry to start; the default is plain HTTP on 127.0.0.1 with no auth.
 #[derive(Debug, Clone)]
 pub struct RealConfig {
-    /// Who may come in.
+    /// The authentication that it requires.
     pub auth: Auth,
     /// HTTPS, or plain HTTP.
     pub tls: Option<Tls>,

@@ -8,23 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-/// What `docker build` calls an image manifest.
-pub const IMAGE_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// What `docker manifest push` calls a list of such images.
-pub const MANIFEST_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-
-/// `sha256:` and the hash of the bytes.
-#[must_use]
-pub fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
-}
+use crate::image::{DOCKER_MANIFEST, sha256};
 
 /// A root directory as in docker-registry's `storage.filesystem.rootdirectory`.
 #[derive(Debug, Clone)]
-pub struct Storage {
+pub struct RegistryFilesystem {
     root: PathBuf,
 }
 
@@ -37,7 +26,7 @@ pub struct Manifest {
     pub bytes: Vec<u8>,
 }
 
-impl Storage {
+impl RegistryFilesystem {
     /// The storage of a registry; the directory need not exist yet.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -53,24 +42,24 @@ impl Storage {
         let config = json!({
             "architecture": architecture,
             "os": os,
-            "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+            "rootfs": { "type": "layers", "diff_ids": [sha256(&layer)] },
         });
         let config = config.to_string().into_bytes();
         let part = |media_type: &str, bytes: &[u8]| -> Value {
-            json!({ "mediaType": media_type, "size": bytes.len(), "digest": digest(bytes) })
+            json!({ "mediaType": media_type, "size": bytes.len(), "digest": sha256(bytes) })
         };
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": IMAGE_MANIFEST,
+            "mediaType": DOCKER_MANIFEST,
             "config": part("application/vnd.docker.container.image.v1+json", &config),
             "layers": [part("application/vnd.docker.image.rootfs.diff.tar.gzip", &layer)],
         });
         for write_blob in [&layer, &config] {
             self.write_blob(write_blob);
-            self.write_link(&format!("{repository}/_layers"), &digest(write_blob));
+            self.write_link(&format!("{repository}/_layers"), &sha256(write_blob));
         }
         let bytes = serde_json::to_vec_pretty(&manifest).expect("a value is JSON");
-        let digest = digest(&bytes);
+        let digest = sha256(&bytes);
         self.write_blob(&bytes);
         self.write_link(&format!("{repository}/_manifests/revisions"), &digest);
         self.write_link(&format!("{repository}/_manifests/tags/{tag}/index"), &digest);
@@ -111,7 +100,7 @@ impl Storage {
     }
 
     fn write_blob(&self, bytes: &[u8]) {
-        self.write(&self.blob_path(&digest(bytes)), bytes);
+        self.write(&self.blob_path(&sha256(bytes)), bytes);
     }
 
     fn write_link(&self, place: &str, digest: &str) {

@@ -44,7 +44,8 @@ pub struct ConnectionTraffic {
 /// A running relay; dropping it ends every connection that goes through it.
 #[derive(Debug)]
 pub struct Relay {
-    proxy: TcpProxy,
+    /// Where clients connect.
+    pub proxy: TcpProxy,
     shared: Arc<Shared>,
 }
 
@@ -75,18 +76,6 @@ impl Relay {
             });
         };
         Relay { proxy: TcpProxy::start(target, on_accept, forward).expect("loopback has a free port"), shared }
-    }
-
-    /// Where clients connect.
-    #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        self.proxy.addr()
-    }
-
-    /// The address as it stands in an image name.
-    #[must_use]
-    pub fn host(&self) -> String {
-        self.addr().to_string()
     }
 
     /// Cuts the n-th connection (counted from 1 over the relay's life) once `after` bytes have gone in this direction,
@@ -175,9 +164,9 @@ mod tests {
     use crate::loopback::{GeneratedBlob, Registry};
     use crate::real::RealRegistry;
 
-    fn bytes(big: &GeneratedBlob) -> Vec<u8> {
+    fn bytes(blob: &GeneratedBlob) -> Vec<u8> {
         let mut all = Vec::new();
-        let whole = big.for_each_piece(0, u64::MAX, |piece| {
+        let whole = blob.for_each_piece(0, u64::MAX, |piece| {
             all.extend_from_slice(piece);
             Ok(())
         });
@@ -190,7 +179,7 @@ mod tests {
         let registry = Registry::start();
         let digest = registry.put_generated_blob("app", &GeneratedBlob::new(1_000_000, 1));
         let relay = Relay::start(registry.addr());
-        let client = Client::new(relay.host());
+        let client = Client::new(relay.proxy.host());
         let get = || client.try_request("GET", &format!("/v2/app/blobs/{digest}"), &[], b"");
         relay.cut_connection(2, Direction::ToClient, 100_000);
         assert_eq!(get().unwrap().body.len(), 1_000_000);
@@ -208,9 +197,9 @@ mod tests {
     fn an_upload_is_cut_and_the_registry_has_what_passed() {
         let registry = Registry::start();
         let relay = Relay::start(registry.addr());
-        let client = Client::new(relay.host());
+        let client = Client::new(relay.proxy.host());
         let start = client.request("POST", "/v2/app/blobs/uploads/", &[], b"");
-        let path = start.header("Location").unwrap().strip_prefix(&format!("http://{}", relay.host())).unwrap();
+        let path = start.header("Location").unwrap().strip_prefix(&format!("http://{}", relay.proxy.host())).unwrap();
         relay.cut_next(1, Direction::ToServer, 50_000);
         assert!(client.try_request("PATCH", path, &[], &vec![1; 200_000]).is_err());
         registry.wait_until(|requests| requests.last().is_some_and(|request| request.body_len > 49_000));
@@ -233,12 +222,12 @@ mod tests {
         assert_eq!(Client::new(second.addr()).request("HEAD", &path, &[], b"").status, 404);
         let relay = Relay::start(first.addr());
         relay.cut_next(1, Direction::ToClient, 1_000_000);
-        let client = Client::new(relay.host());
+        let client = Client::new(relay.proxy.host());
         assert!(client.try_request("GET", &path, &[], b"").is_err());
         let rest = client.request("GET", &path, &[("Range", "bytes=1000000-")], b"");
         assert_eq!((rest.status, rest.body == blob[1_000_000..]), (206, true));
         let to_other = Relay::start(second.addr());
-        let writer = Client::new(to_other.host());
+        let writer = Client::new(to_other.proxy.host());
         let start = writer.request("POST", "/v2/app/blobs/uploads/", &[], b"");
         let path = start.header("Location").unwrap().split_once("/v2/").map(|(_, rest)| format!("/v2/{rest}")).unwrap();
         to_other.cut_next(1, Direction::ToServer, 1_000_000);

@@ -214,11 +214,11 @@ fn walk(dir: &Path, prefix: &str, found: &mut BTreeMap<String, (u32, Vec<u8>)>) 
 /// # Panics
 /// When it cannot be written.
 pub fn write_script(path: &Path, text: &str) {
-    let draft = path.with_extension("draft");
-    std::fs::write(&draft, text).expect("the script is written");
-    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).expect("the script is made executable");
-    copy_program(&draft, path);
-    std::fs::remove_file(&draft).expect("the draft is removed");
+    let staged = path.with_extension("staged");
+    std::fs::write(&staged, text).expect("the script is written");
+    std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o755)).expect("the script is made executable");
+    copy_program(&staged, path);
+    std::fs::remove_file(&staged).expect("the staged file is removed");
 }
 
 /// Copies a program that will be run.

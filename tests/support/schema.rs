@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// Keywords that say nothing about a value.
-const NOTES: &[&str] = &["$schema", "title", "description", "examples", "$defs"];
+/// Keywords that assert nothing about a value (annotations).
+const ANNOTATION_KEYWORDS: &[&str] = &["$schema", "title", "description", "examples", "$defs"];
 
 /// A rule about a text.
 type TextRule = fn(&str) -> bool;
@@ -32,31 +32,31 @@ pub struct Schemas {
     documents: BTreeMap<String, Value>,
 }
 
-/// What a check found.
+/// The result of a validation.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Validation {
     /// Why the value is not as the schema says; empty if it is.
     pub violations: Vec<String>,
     /// The members of the schemas that were used, by their addresses there.
     used: BTreeSet<*const Value>,
 }
 
-/// Where in a value something is.
-struct Place<'a> {
-    above: Option<&'a Place<'a>>,
+/// The location of a value in the document.
+struct Location<'a> {
+    parent: Option<&'a Location<'a>>,
     name: &'a dyn fmt::Display,
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.above.map_or(Ok(()), |above| write!(f, "{above}/"))?;
+        self.parent.map_or(Ok(()), |parent| write!(f, "{parent}/"))?;
         write!(f, "{}", self.name)
     }
 }
 
-impl Found {
+impl Validation {
     /// Adds what another check used.
-    pub fn add(&mut self, other: Found) {
+    pub fn add(&mut self, other: Validation) {
         self.violations.extend(other.violations);
         self.used.extend(other.used);
     }
@@ -99,15 +99,15 @@ impl Schemas {
     ///
     /// # Panics
     /// When there is no such schema.
-    pub fn check(&self, name: &str, value: &Value) -> Found {
+    pub fn check(&self, name: &str, value: &Value) -> Validation {
         let document = self.documents.get(name).unwrap_or_else(|| panic!("no schema {name}"));
-        let mut found = Found::default();
-        self.apply(document, document, value, &Place { above: None, name: &name }, &mut found);
-        found
+        let mut result = Validation::default();
+        self.apply(document, document, value, &Location { parent: None, name: &name }, &mut result);
+        result
     }
 
     /// The objects that allow members which they do not name, and the members that no check used.
-    pub fn open_and_unused(&self, found: &Found) -> (Vec<String>, Vec<String>) {
+    pub fn open_and_unused(&self, result: &Validation) -> (Vec<String>, Vec<String>) {
         let (mut open, mut unused) = (Vec::new(), Vec::new());
         for (name, document) in &self.documents {
             each_schema(document, &mut |schema| {
@@ -116,7 +116,7 @@ impl Schemas {
                 if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
                     open.push(format!("{name}: {}", keys.join(", ")));
                 }
-                let is_unused = |member: &&Value| !found.used.contains(&std::ptr::from_ref(*member));
+                let is_unused = |member: &&Value| !result.used.contains(&std::ptr::from_ref(*member));
                 let names = members.iter().filter(|(_, member)| is_unused(member)).map(|(key, _)| key);
                 unused.extend(names.map(|key| format!("{name}: {key} (of {})", keys.join(", "))));
             });
@@ -136,7 +136,7 @@ impl Schemas {
                 "minLength" | "minItems" | "minimum" => rule.is_u64(),
                 "properties" => rule.is_object(),
                 "type" | "const" | "not" | "items" | "propertyNames" | "additionalProperties" => true,
-                other => NOTES.contains(&other),
+                other => ANNOTATION_KEYWORDS.contains(&other),
             };
             assert!(is_known, "{name}: this checker does not know {keyword}: {rule}");
         }
@@ -149,23 +149,23 @@ impl Schemas {
         Some((document, document.pointer(pointer)?))
     }
 
-    fn apply(&self, document: &Value, schema: &Value, value: &Value, at: &Place<'_>, found: &mut Found) {
+    fn apply(&self, document: &Value, schema: &Value, value: &Value, at: &Location<'_>, result: &mut Validation) {
         match schema {
             Value::Bool(true) => {}
             Value::Object(keywords) => {
                 for (keyword, rule) in keywords {
-                    self.keyword(document, keywords, (keyword, rule), value, at, found);
+                    self.keyword(document, keywords, (keyword, rule), value, at, result);
                 }
             }
-            _ => found.violations.push(format!("{at} must not be there")),
+            _ => result.violations.push(format!("{at} must not be there")),
         }
     }
 
     /// The result of a rule that need not hold.
-    fn trial(&self, document: &Value, schema: &Value, value: &Value, at: &Place<'_>) -> Found {
-        let mut found = Found::default();
-        self.apply(document, schema, value, at, &mut found);
-        found
+    fn evaluate(&self, document: &Value, schema: &Value, value: &Value, at: &Location<'_>) -> Validation {
+        let mut result = Validation::default();
+        self.apply(document, schema, value, at, &mut result);
+        result
     }
 
     fn keyword(
@@ -174,14 +174,14 @@ impl Schemas {
         schema: &Map<String, Value>,
         (keyword, rule): (&str, &Value),
         value: &Value,
-        at: &Place<'_>,
-        found: &mut Found,
+        at: &Location<'_>,
+        result: &mut Validation,
     ) {
         let rules = || rule.as_array().into_iter().flatten();
         let number = || rule.as_u64().unwrap_or_default();
         let mut require = |holds: bool| {
             if !holds {
-                found.violations.push(format!("{at}: {value} is not {keyword} {rule}"));
+                result.violations.push(format!("{at}: {value} is not {keyword} {rule}"));
             }
         };
         match keyword {
@@ -191,7 +191,7 @@ impl Schemas {
             }),
             "enum" => require(rules().any(|one| one == value)),
             "const" => require(rule == value),
-            "not" => require(!self.trial(document, rule, value, at).violations.is_empty()),
+            "not" => require(!self.evaluate(document, rule, value, at).violations.is_empty()),
             "pattern" => {
                 let holds = rule.as_str().and_then(text_rule);
                 require(value.as_str().is_none_or(|text| holds.is_some_and(|holds| holds(text))));
@@ -204,35 +204,36 @@ impl Schemas {
                 require(!value.is_object() || rules().all(is_there));
             }
             "$ref" => match rule.as_str().and_then(|to| self.target(document, to)) {
-                Some((document, schema)) => self.apply(document, schema, value, at, found),
+                Some((document, schema)) => self.apply(document, schema, value, at, result),
                 None => require(false),
             },
             "anyOf" | "oneOf" => {
-                let trials: Vec<Found> = rules().map(|one| self.trial(document, one, value, at)).collect();
-                let good = trials.iter().filter(|trial| trial.violations.is_empty()).count();
+                let alternatives: Vec<Validation> =
+                    rules().map(|one| self.evaluate(document, one, value, at)).collect();
+                let good = alternatives.iter().filter(|one| one.violations.is_empty()).count();
                 if good == 0 {
-                    let violations: Vec<String> = trials.into_iter().flat_map(|trial| trial.violations).collect();
-                    found.violations.push(format!("{at}: none of {keyword} holds: {violations:?}"));
+                    let violations: Vec<String> = alternatives.into_iter().flat_map(|one| one.violations).collect();
+                    result.violations.push(format!("{at}: none of {keyword} holds: {violations:?}"));
                 } else if keyword == "oneOf" && good > 1 {
                     require(false);
                 } else {
-                    trials.into_iter().filter(|trial| trial.violations.is_empty()).for_each(|trial| found.add(trial));
+                    alternatives.into_iter().filter(|one| one.violations.is_empty()).for_each(|one| result.add(one));
                 }
             }
             "items" => {
-                for (place, item) in value.as_array().into_iter().flatten().enumerate() {
-                    self.apply(document, rule, item, &Place { above: Some(at), name: &place }, found);
+                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                    self.apply(document, rule, item, &Location { parent: Some(at), name: &index }, result);
                 }
             }
             "propertyNames" | "properties" | "patternProperties" | "additionalProperties" => {
                 for (key, member) in value.as_object().into_iter().flatten() {
-                    let at = Place { above: Some(at), name: key };
+                    let at = Location { parent: Some(at), name: key };
                     if keyword == "propertyNames" {
-                        self.apply(document, rule, &Value::String(key.clone()), &at, found);
+                        self.apply(document, rule, &Value::String(key.clone()), &at, result);
                     }
                     for rule in rules_of(schema, keyword, rule, key) {
-                        found.used.insert(std::ptr::from_ref(rule));
-                        self.apply(document, rule, member, &at, found);
+                        result.used.insert(std::ptr::from_ref(rule));
+                        self.apply(document, rule, member, &at, result);
                     }
                 }
             }
@@ -319,8 +320,8 @@ mod tests {
     fn unused_members_and_open_objects_are_reported() {
         let schema = json!({"properties": {"a": {}, "b": {"properties": {}, "additionalProperties": false}}});
         let schemas = Schemas::new([("s".to_owned(), schema)]);
-        let found = schemas.check("s", &json!({"a": 1}));
-        let (open, unused) = schemas.open_and_unused(&found);
+        let result = schemas.check("s", &json!({"a": 1}));
+        let (open, unused) = schemas.open_and_unused(&result);
         assert_eq!((open, unused), (vec!["s: a, b".to_owned()], vec!["s: b (of a, b)".to_owned()]));
     }
 

@@ -28,10 +28,10 @@ impl SocketPair {
 
 /// A running listener; dropping it ends every connection that goes through it.
 #[derive(Debug)]
-pub(crate) struct TcpProxy {
+pub struct TcpProxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -58,23 +58,30 @@ impl TcpProxy {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared { target, ended: AtomicBool::new(false), open: Mutex::default() });
         let accepting = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &accepting, &on_accept, &Arc::new(forward)));
-        Ok(TcpProxy { addr, shared, acceptor: Some(acceptor) })
+        let accept_thread = thread::spawn(move || accept(&listener, &accepting, &on_accept, &Arc::new(forward)));
+        Ok(TcpProxy { addr, shared, accept_thread: Some(accept_thread) })
     }
 
     /// Where clients connect.
-    pub(crate) fn addr(&self) -> SocketAddr {
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The address as it stands in an image name.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.addr.to_string()
     }
 }
 
 impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
-        // The acceptor looks up when somebody comes.
+        // A connection wakes the accepting thread.
         drop(TcpStream::connect(self.addr));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
+        if let Some(accept_thread) = self.accept_thread.take() {
+            let _ = accept_thread.join();
         }
         for pair in lock(&self.shared.open).values() {
             pair.close();

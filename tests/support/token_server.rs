@@ -106,7 +106,7 @@ impl Default for TokenConfig {
 
 /// One request as the server got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenRequest {
+pub struct RecordedTokenRequest {
     /// `GET` or `POST`.
     pub method: String,
     /// The service that was named, empty if none was.
@@ -127,7 +127,7 @@ struct Shared {
     config: TokenConfig,
     signer: Signer,
     issued: Mutex<usize>,
-    requests: Mutex<Vec<TokenRequest>>,
+    requests: Mutex<Vec<RecordedTokenRequest>>,
     stop: AtomicBool,
 }
 
@@ -205,7 +205,7 @@ impl TokenServer {
     }
 
     /// Every request so far, in order.
-    pub fn requests(&self) -> Vec<TokenRequest> {
+    pub fn requests(&self) -> Vec<RecordedTokenRequest> {
         self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -252,7 +252,7 @@ enum Requester<'a> {
 
 impl Shared {
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        let mut record = TokenRequest {
+        let mut record = RecordedTokenRequest {
             method: request.method.clone(),
             service: String::new(),
             scopes: Vec::new(),
@@ -267,7 +267,7 @@ impl Shared {
         answer
     }
 
-    fn decide(&self, request: &HttpRequest, record: &mut TokenRequest) -> HttpResponse {
+    fn decide(&self, request: &HttpRequest, record: &mut RecordedTokenRequest) -> HttpResponse {
         if request.path != "/token" {
             return error_response(404, "NOT_FOUND", "only /token is served here");
         }
@@ -302,7 +302,7 @@ impl Shared {
         self.grant(&who, record, offline)
     }
 
-    fn grant(&self, who: &Requester<'_>, record: &TokenRequest, offline: bool) -> HttpResponse {
+    fn grant(&self, who: &Requester<'_>, record: &RecordedTokenRequest, offline: bool) -> HttpResponse {
         let (subject, grants) = match who {
             Requester::Known(user) => (user.name.as_str(), &user.grants),
             Requester::Anonymous if !self.config.anonymous.is_empty() => ("", &self.config.anonymous),
@@ -335,7 +335,7 @@ impl Shared {
         HttpResponse { status: 200, body }
     }
 
-    fn by_basic(&self, header: Option<&str>, record: &mut TokenRequest) -> Requester<'_> {
+    fn by_basic(&self, header: Option<&str>, record: &mut RecordedTokenRequest) -> Requester<'_> {
         let Some(header) = header else { return Requester::Anonymous };
         let decoded = header.strip_prefix("Basic ").and_then(|text| STANDARD.decode(text).ok());
         let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Requester::Wrong };

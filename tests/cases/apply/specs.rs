@@ -49,7 +49,7 @@ fn apply_selects_a_platform_from_an_index() {
     let (amd64, arm64, s390x) = (image("amd64"), image("arm64"), image("s390x"));
     let index = Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation(&amd64).attestation(&arm64).build();
     fixture.registry.put_index("multi", "1", &index);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let spec = "image: '@app:1'\nmanifests:\n- image: '@multi:1'\n  platform: {os: linux, architecture: aarch64}\n";
     let _ = fixture.apply(spec, &[]).success();
     let attested = index.images[4].digest();

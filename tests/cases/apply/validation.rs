@@ -123,7 +123,7 @@ fn ignore_missing_leaves_out_missing_images_alone() {
     assert_eq!(applied.err(), format!("warning: no such manifest: {}; it is left out\n", fixture.name("src/none:1")));
     assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
     for status in [401, 403, 500] {
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         fixture.registry.add_fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
         let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0"]);
         assert_eq!((failed.code, fixture.take_put_requests()), (1, vec![]), "{status}");
@@ -295,7 +295,7 @@ fn a_target_with_a_digest_must_name_the_digest_of_the_list() {
     let _ = fixture.apply(spec, &[]).success();
     let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     let digest = testkit::image::sha256(&bytes);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let pinned = |target: &str, digest: &str| {
         let spec = fixture.expand(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
         fixture.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()

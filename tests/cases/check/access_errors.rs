@@ -27,7 +27,7 @@ fn check_fails_without_a_login() {
     let wrong = fixture.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
     let expected_hint = "check --username, and the password that goes with it";
     assert_plain_error(&wrong, &format!("unauthorized: {host} refuses the login that was given: "), expected_hint);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let right = fixture.command(&["--username", "me", "--password-stdin"]).stdin("open sesame\n").run();
     assert_eq!((right.code, right.err().as_str(), unusual_rows(&right)), (0, "", vec![]));
     let refused = fixture.registry.requests().iter().filter(|request| request.status == 401).count();
@@ -42,14 +42,14 @@ fn check_reports_what_a_token_does_not_allow() {
     let output = login(&fixture);
     assert_eq!((output.code, output.err().as_str(), unusual_rows(&output)), (0, "", vec![]));
     fixture.assert_clean();
-    let narrow = Bearer::new().user("me", "pw").refuse(&format!("repository:{MOUNT_REPOSITORY}:push"));
+    let narrow = Bearer::new().user("me", "pw").omit_scope(&format!("repository:{MOUNT_REPOSITORY}:push"));
     let fixture = Fixture::new(|habits| habits.bearer(narrow));
     let output = login(&fixture);
     let [row] = unusual_rows(&output).try_into().expect("one row");
     assert!(row.starts_with("cross-repository mount | fails | POST 401: "), "{row}");
     assert_eq!(output.code, 0);
     fixture.assert_clean();
-    let denied = Bearer::new().user("me", "pw").deny(&format!("repository:{MAIN_REPOSITORY}:push"));
+    let denied = Bearer::new().user("me", "pw").deny_scope(&format!("repository:{MAIN_REPOSITORY}:push"));
     let fixture = Fixture::new(|habits| habits.bearer(denied));
     let output = login(&fixture);
     assert_eq!((output.code, output.out().as_str()), (1, ""));

@@ -37,9 +37,9 @@ fn child() {
 
 /// The most memory that a process holds that copies a blob of this size, in kB.
 fn peak_of_copy(size: u64) -> u64 {
-    let (from, to) = (Registry::start(), Registry::builder().sink_above(0).start());
-    let big = GeneratedBlob::new(size, 1);
-    from.put_generated_blob("source", &big);
+    let (from, to) = (Registry::start(), Registry::builder().discard_above(0).start());
+    let blob = GeneratedBlob::new(size, 1);
+    from.put_generated_blob("source", &blob);
     // Held at its last request, the client has done all its work and can be looked at.
     to.add_fault(Rule::on("PUT", ""), Fault::Hang);
     let mut child = Command::new(std::env::current_exe().expect("this test has a file"))
@@ -48,13 +48,13 @@ fn peak_of_copy(size: u64) -> u64 {
         .stdout(Stdio::null())
         .spawn()
         .expect("it starts");
-    let words = format!("{}/source {}/target {} {size}\n", from.host(), to.host(), big.digest());
+    let words = format!("{}/source {}/target {} {size}\n", from.host(), to.host(), blob.digest());
     child.stdin.take().expect("a pipe").write_all(words.as_bytes()).expect("it reads");
     to.wait_until(|requests| requests.iter().any(|request| request.method == "PUT"));
     let found = peak_kb(&child);
     to.release();
     assert!(child.wait().expect("it ends").success());
-    assert_eq!(to.blob_size("target", &big.digest()), Some(size));
+    assert_eq!(to.blob_size("target", &blob.digest()), Some(size));
     found
 }
 

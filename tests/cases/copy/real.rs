@@ -59,7 +59,8 @@ fn a_copy_resumes_after_cut_connections() {
         let cut = if way == Direction::ToServer { &before_target } else { &before_source };
         cut.cut_next(2, way, 6 * MIB as u64);
         let fixture = retrying_client().build();
-        let repo = |relay: &Relay, path: String| reference(&format!("{}/{path}", relay.host())).repository().clone();
+        let repo =
+            |relay: &Relay, path: String| reference(&format!("{}/{path}", relay.proxy.host())).repository().clone();
         let (source, target) =
             (repo(&before_source, "source".to_owned()), repo(&before_target, format!("target{number}")));
         let copied = copy_blob(&fixture, &target, &[&source], &blob, Some(size));

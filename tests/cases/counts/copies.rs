@@ -55,7 +55,7 @@ fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
             .collect();
         let fixture = Fixture::new(0);
         let _ = fixture.create_command(&[]).args(named).run().success();
-        from.clear();
+        from.clear_requests();
         assert_eq!(fixture.take_lines(), [""; 0]);
         let _ = fixture.push_command(&["--quiet"]).run().success();
         let own_layers = (0..number).map(|number| sha256(&own_layer(number)));
@@ -84,7 +84,7 @@ fn push_dry_run_sends_one_request_for_each_manifest_and_blob() {
     }
     assert_same(lines(&fixture), expected.clone());
     // To say which referrers stay behind takes four more for each image.
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.push_command(&["--dry-run"]).run().success();
     for (number, image) in fixture.images.iter().enumerate() {
         let (source, digest) = (source(number), image.digest());

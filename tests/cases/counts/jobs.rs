@@ -13,7 +13,7 @@ const SCHEME_SEARCH_CONNECTIONS: usize = 1;
 /// Holds back the first `number` requests of this kind and lets them go once so many are under way, so as many were
 /// at once; gives how many connections the whole command took.
 fn connections(fixture: &Fixture, command: &SandboxCommand, kind: (&str, &str), number: usize) -> usize {
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     fixture.registry.add_fault(Rule::on(kind.0, kind.1).times(number), Fault::Hang);
     let output = fixture.while_running(command, |registry: &Registry| {
         registry.wait_until(|requests| have_arrived(requests, kind.1, number));
@@ -65,7 +65,7 @@ fn one_job_is_one_connection() {
     fixture.registry.put_index("dst/other", "1", &index(&fixture.images));
     let inspect = fixture.command(&["inspect", "-v", "--jobs", "1"]).arg(fixture.name("dst/other:1"));
     for command in [fixture.create_command(&["--jobs", "1"]), fixture.push_command(&["--jobs", "1"]), inspect] {
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         let _ = command.run().success();
         let requests = fixture.registry.requests();
         assert!(requests.len() > 5 && requests.iter().all(|request| request.connection == requests[0].connection));

@@ -30,7 +30,7 @@ fn write_known_server(fixture: &Fixture, server: &str) {
 }
 
 fn is_token(request: &&RecordedRequest) -> bool {
-    request.is_token()
+    request.is_token_request()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn nothing_is_sent_to_a_remembered_token_server_before_the_registry_names_it() {
     assert_eq!(fs::metadata(file(&fixture)).expect("it was written").permissions().mode() & 0o777, 0o600);
     let text = fs::read_to_string(file(&fixture)).expect("it was written");
     assert!(!text.contains("password") && !text.contains("Bearer"), "{text}");
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     // The 401 is held back.
     fixture.registry.add_fault(Rule::on("GET", "/manifests/").nth(1), Fault::Hang);
     let inspected = fixture.while_running(&inspect(&fixture), |registry| {
@@ -63,7 +63,7 @@ fn a_remembered_token_server_that_the_registry_does_not_name_gets_nothing() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     for server in [other.url(), format!("https://{closed}"), "https://no-such-name.invalid".to_owned()] {
         write_known_server(&fixture, &server);
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         let _ = inspect(&fixture).run().success();
         let requests: Vec<String> = fixture.registry.requests().iter().map(|request| request.method.clone()).collect();
         assert_eq!(requests.len(), 3, "{server}");

@@ -87,7 +87,7 @@ fn output_of_create_and_push_does_not_depend_on_response_order() {
             registry.release();
         });
         assert_eq!(created.success().out(), format!("Created manifest list {}\n", fixture.list()));
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
         hold(&fixture.registry, "PUT", &fixture.images[later].digest());
         let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {

@@ -68,7 +68,7 @@ fn apply_needs_five_waves_after_the_token() {
 fn push_of_a_known_list_looks_for_its_tag_and_its_images_in_one_wave() {
     let fixture = tls_fixture(IMAGES).created();
     let first = fixture.push_command(&[]).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     fixture.registry.add_fault(Rule::on("GET", "/manifests/1").authorized(), Fault::Hang);
     fixture.registry.add_fault(Rule::on("HEAD", "/manifests/sha256:").times(IMAGES), Fault::Hang);
     let repeated = fixture.while_running(&fixture.push_command(&["--jobs", "16"]), |registry| {
@@ -95,7 +95,7 @@ fn push_of_a_known_list_reports_a_registry_that_is_down_once() {
 fn push_of_a_known_list_asks_another_repository_for_no_image_that_it_sends() {
     let fixture = Fixture::new(IMAGES).created();
     let _ = fixture.push_command(&[]).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.push_command(&["--tag", &fixture.name("other/app:1")]).run().success();
     let checks = fixture.take_lines().into_iter().filter(|line| line.starts_with("HEAD /v2/other/app/")).count();
     assert_eq!(checks, 0);

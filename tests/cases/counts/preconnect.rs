@@ -42,7 +42,7 @@ pub(super) fn apply(fixture: &Fixture, flags: &[&str]) -> SandboxCommand {
 }
 
 fn tokens(requests: &[RecordedRequest]) -> usize {
-    requests.iter().filter(|request| request.is_token()).count()
+    requests.iter().filter(|request| request.is_token_request()).count()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
     let _ = created.success();
     let opened = fixture.registry.registry_connections();
     assert!((IMAGES..=IMAGES + SCHEME_SEARCH_CONNECTIONS).contains(&opened), "{opened}");
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     fixture.registry.clear_faults();
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
     let previewed = fixture.while_running(&apply(&fixture, &["--dry-run"]), |registry| {
@@ -90,7 +90,7 @@ fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
         registry.release();
     });
     let _ = previewed.success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.command(&["inspect"]).arg(fixture.name(&format!("{}:1", source(0)))).run().success();
     let opened = fixture.registry.registry_connections();
     assert!((1..=1 + SCHEME_SEARCH_CONNECTIONS).contains(&opened), "{opened}");
@@ -116,13 +116,13 @@ fn a_push_of_an_unchanged_list_connects_once_for_each_image_and_the_tag() {
     let fixture = Fixture::new(IMAGES);
     let most = IMAGES + 1 + SCHEME_SEARCH_CONNECTIONS;
     let _ = apply(&fixture, &[]).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let repeated = apply(&fixture, &["--format", "json"]).run().success();
     assert!(repeated.out().contains(r#""unchanged": true"#), "{}", repeated.out());
     assert!(fixture.registry.connections() <= most, "apply: {}", fixture.registry.connections());
     let _ = fixture.create_command(&[]).run().success();
     let _ = fixture.push_command(&[]).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     // The draft knows by now what it was pushed as.
     let _ = fixture.push_command(&[]).run().success();
     assert!(fixture.registry.connections() <= most, "push: {}", fixture.registry.connections());
@@ -148,7 +148,7 @@ fn preconnected_connections_that_the_registry_closes_are_replaced() {
 #[test]
 fn parallel_requests_are_limited_to_the_connections_that_the_registry_accepts() {
     const MAX_CONNECTIONS: usize = 4;
-    let fixture = tls_fixture_with(12, |builder| builder.most_connections(MAX_CONNECTIONS));
+    let fixture = tls_fixture_with(12, |builder| builder.max_connections(MAX_CONNECTIONS));
     let applied = apply(&fixture, &["--retries", "5"]).run().success();
     assert_eq!(applied.out(), fixture.pushed());
     let refused = fixture.registry.registry_connections() - MAX_CONNECTIONS;

@@ -50,7 +50,7 @@ fn unchanged_lines(fixture: &Fixture) -> Vec<String> {
 fn a_repeated_push_sends_one_request_for_the_tag_and_each_image() {
     let fixture = Fixture::new(5).created();
     let first = fixture.push_command(&[]).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let second = fixture.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(second, first);
     assert_eq!(fixture.take_lines(), unchanged_lines(&fixture));
@@ -63,7 +63,7 @@ fn a_repeated_push_sends_one_request_for_the_tag_and_each_image() {
 fn delete(fixture: &Fixture, digest: &str) {
     let path = format!("/v2/{TARGET}/manifests/{digest}");
     assert_eq!(Client::new(fixture.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
 }
 
 /// What sending the image in `missing` alone takes where the others are there.
@@ -121,7 +121,7 @@ fn a_push_to_a_new_tag_checks_every_child() {
     let other = fixture.name("dst/app:2");
     let images = [fixture.name("src/i0000:1"), fixture.name("src/i0001:1")];
     let _ = fixture.command(&["create", &other]).args(images).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.command(&["push", &other]).run().success();
     let expected: Vec<String> =
         fixture.push_lines(404, &[0, 1]).iter().map(|line| line.replace("/manifests/1 ", "/manifests/2 ")).collect();
@@ -185,7 +185,7 @@ fn push_sends_an_image_of_two_repositories_once_and_prints_it_twice() {
     let fixture = Fixture::with_registry(registry, 0);
     let images = [0, 1].map(|number| fixture.name(&format!("{}:1", source(number))));
     let _ = fixture.create_command(&[]).args(images).run().success();
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     let mounts = [image.config_digest(), sha256(b"one"), sha256(b"two")].map(|blob| mount_line(&blob, &source(0)));
     let tag_request = format!("GET /v2/{TARGET}/manifests/1 404");

@@ -16,8 +16,8 @@ fn fixture(bearer: Bearer, images: usize) -> Fixture {
 /// What was recorded: token requests, refusals, and the lines of all else. The record is empty afterwards.
 fn take(fixture: &Fixture) -> (Vec<RecordedRequest>, usize, Vec<String>) {
     let requests = fixture.registry.requests();
-    fixture.registry.clear();
-    let (tokens, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(RecordedRequest::is_token);
+    fixture.registry.clear_requests();
+    let (tokens, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(RecordedRequest::is_token_request);
     let (refused, successful): (Vec<_>, Vec<_>) = others.into_iter().partition(|request| request.status == 401);
     (tokens, refused.len(), successful.iter().map(RecordedRequest::line).collect())
 }
@@ -128,7 +128,7 @@ fn a_token_that_expires_during_a_command_is_replaced_once() {
 
 #[test]
 fn one_forbidden_source_costs_no_token_for_the_others() {
-    let fixture = fixture(Bearer::new().deny("repository:src/i0001"), 5);
+    let fixture = fixture(Bearer::new().deny_scope("repository:src/i0001"), 5);
     let output = fixture.create_command(&["--jobs", "1"]).run();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     let (tokens, refused, successful) = take(&fixture);

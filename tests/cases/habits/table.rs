@@ -108,7 +108,7 @@ const HARMLESS: &[Row] = &[
     row("500 for two PUTs at once", |h, _| h.no_overlapping_puts(), &[NONE]),
     row("one answer of 404 after a PUT", |h, _| h.read_lag(1), &[NONE]),
     row("three answers of 404 after a PUT", |h, _| h.read_lag(3), &[NONE]),
-    row("images that are known late", |h, _| h.knows_images_late(1), &[NONE]),
+    row("images that are known late", |h, _| h.refuses_first_lists(1), &[NONE]),
     row("20 requests a second", |h, clock| h.rate_limited(20, move || clock.now()), &[NONE]),
     row("405 for tag deletion", |h, _| h.no_tag_deletion(405), &[NONE]),
     row("400 for tag deletion", |h, _| h.no_tag_deletion(400), &[NONE]),
@@ -117,7 +117,7 @@ const HARMLESS: &[Row] = &[
     row("images go with what names them, as in zot", |h, _| h.prunes_children(), &[NONE]),
     row("If-None-Match: * on a PUT", |h, _| h.conditional_puts(), &[NONE]),
     row("a web page for referrers", |h, _| h.referrers_as_html(), &[NONE]),
-    row("401 for a mount", |h, _| h.without_foreign_mounts(), &[NONE]),
+    row("401 for a mount", |h, _| h.without_cross_project_mounts(), &[NONE]),
     row("https in the Location of plain HTTP", |h, _| h.https_locations(), &[NONE]),
     row("403 for a tag that is not there", |h, _| h.missing_tags(403), &[(&["missing"], "denied: @ refuses access", "check the name")]),
 ];
@@ -129,7 +129,7 @@ const HARMFUL: &[Row] = &[
     row("immutable, 409", |h, _| h.immutable_tags(409, "CONFLICT"), &[NONE, KEPT_TAG]),
     row("immutable, as Harbor", |h, _| h.immutable_tags(412, "PRECONDITION"), &[NONE, KEPT_TAG]),
     row("immutable, 403", |h, _| h.immutable_tags(403, "DENIED"), &[NONE, KEPT_TAG]),
-    row("one type a tag, as zot", |h, _| h.one_type_a_tag(), &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")]),
+    row("one type a tag, as zot", |h, _| h.fixed_tag_media_type(), &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")]),
     row("reasons in detail alone, as Quay", |h, _| h.without_oci(400).reasons_in_detail(), &[
         NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if the registry refuses this format"),
     ]),
@@ -137,7 +137,7 @@ const HARMFUL: &[Row] = &[
     row("manifests too large, in detail alone", |h, _| h.manifest_limit(300, 400).reasons_in_detail(), &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS]),
     row("manifests too large, 413", |h, _| h.manifest_limit(300, 413), &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS]),
     row("read-only", |h, _| h.read_only(), &[NONE, READ_ONLY_COPY, (PUSHES, "failed to ", "@ may be read-only"), NO_ENTRIES, NO_LISTS]),
-    row("images that are never known", |h, _| h.knows_images_late(usize::MAX), &[
+    row("images that are never known", |h, _| h.refuses_first_lists(usize::MAX), &[
         NONE,
         (&["entry", "other entry"], "failed to put entry @/", "the registry does not have the image"),
         (PUSHES, "failed to put manifest @/", "the repository does not have all that the manifest names"),
@@ -237,7 +237,7 @@ fn a_concurrent_put_that_is_refused_is_retried() {
     let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.no_overlapping_puts(), &clock);
     let _ = run(&fixture, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
-    fixture.with_habit.clear();
+    fixture.with_habit.clear_requests();
     fixture.with_habit.add_fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
     let puts = |requests: &[testkit::loopback::RecordedRequest]| {
         requests.iter().filter(|request| request.method == "PUT" && request.path.contains("/manifests/")).count()
@@ -274,7 +274,7 @@ fn vanished_images_are_reported_and_pushed_again() {
     let _ = run(&fixture, &clock, "push @copy:1").success();
     let checked = run(&fixture, &clock, "inspect --check --remote @copy:1");
     assert_eq!(checked.out().matches("not in the registry").count(), 2, "{}", checked.out());
-    fixture.with_habit.clear();
+    fixture.with_habit.clear_requests();
     let _ = run(&fixture, &clock, "push @copy:1").success();
     let sent = fixture.with_habit.requests();
     let images = sent.iter().filter(|it| it.method == "PUT" && it.path.contains("/manifests/sha256:")).count();

@@ -16,7 +16,7 @@ fn apply(fixture: &Fixture, flags: &[&str], spec: String) -> Output {
 #[test]
 fn push_refuses_an_oversized_list_before_any_request() {
     let fixture = Fixture::new();
-    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     let filling = "x".repeat(4 << 20);
     let spec = |filling: &str| {
         let (list, image) = (fixture.word("@dst/app:1"), fixture.word("@dst/app:amd"));
@@ -29,7 +29,7 @@ fn push_refuses_an_oversized_list_before_any_request() {
         let line = refused.first_err_line();
         assert!(line.starts_with(&start) && line.contains("4194304 bytes (4 MiB)"), "{line}");
     }
-    assert_eq!(writes(&fixture.to), [""; 0]);
+    assert_eq!(writes(&fixture.target), [""; 0]);
     let _ = apply(&fixture, &["--type", "oci"], spec(&filling[..3 << 20])).success();
 }
 
@@ -40,7 +40,7 @@ fn apply_refuses_too_many_images_before_any_request() {
     let spec = |number| format!("image: '{}'\nmanifests:\n{}", fixture.word("@dst/app:1"), image.repeat(number));
     let refused = apply(&fixture, &[], spec(20_001));
     let line = format!("{} has 20001 images, and a list may have up to 20000", fixture.word("@dst/app:1"));
-    assert_eq!((refused.code, refused.first_err_line(), lines(&fixture.to)), (1, line, vec![]));
+    assert_eq!((refused.code, refused.first_err_line(), lines(&fixture.target)), (1, line, vec![]));
     let most = apply(&fixture, &[], spec(20_000));
     assert!(most.first_err_line().starts_with("no such manifest: "), "{}", most.err());
 }
@@ -50,21 +50,21 @@ fn push_succeeds_if_a_refused_tag_serves_the_list() {
     // As ECR, Harbor and others refuse to move a tag; another run has put the same list in the meantime.
     for status in [400, 403, 409, 412] {
         let fixture = Fixture::new();
-        fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-        fixture.from.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
+        fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+        fixture.source.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
         fixture.created(&["@dst/app:amd", "%src/arm:1"]);
         let _ = fixture.push(&["-t", "2"]).success();
         let (_, digest) = fixture.served("1");
         for tag in ["1", "2"] {
-            fixture.to.add_fault(Rule::on("PUT", &format!("/manifests/{tag}")).always(), Fault::status(status));
+            fixture.target.add_fault(Rule::on("PUT", &format!("/manifests/{tag}")).always(), Fault::status(status));
         }
         // The look before the push does not see it.
-        fixture.to.add_fault(Rule::on("GET", "/manifests/1").nth(1), Fault::status(404));
-        fixture.to.clear();
+        fixture.target.add_fault(Rule::on("GET", "/manifests/1").nth(1), Fault::status(404));
+        fixture.target.clear_requests();
         let repeated = fixture.push(&["--verbose"]).success();
         assert_eq!(repeated.out().lines().last(), Some(digest.as_str()), "{status}");
         assert!(repeated.err().contains(&format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1"))));
-        assert!(puts(&fixture.to).contains(&"1".to_owned()), "{:#?}", puts(&fixture.to));
+        assert!(puts(&fixture.target).contains(&"1".to_owned()), "{:#?}", puts(&fixture.target));
         // Another list is refused as before.
         let _ = fixture.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--os-version", "1"]).success();
         let refused = fixture.push(&[]);
@@ -78,9 +78,9 @@ fn push_names_an_image_that_a_published_list_has_lost() {
     let fixture = Fixture::new();
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).build();
-    fixture.to.put_index("src/app", "list", &index);
+    fixture.target.put_index("src/app", "list", &index);
     let path = format!("/v2/src/app/manifests/{}", images[1].digest());
-    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &path, &[], b"").status, 202);
+    assert_eq!(Client::new(fixture.target.addr()).request("DELETE", &path, &[], b"").status, 202);
     let spec =
         format!("image: '{}'\nmanifests:\n- image: '{}'\n", fixture.word("@dst/app:1"), fixture.word("@src/app:list"));
     let outputs = [

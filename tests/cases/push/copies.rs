@@ -20,8 +20,8 @@ fn line(output: &str, part: &str) -> usize {
 fn push_copies_each_blob_of_another_registry_once() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
-    fixture.from.put_image("src/amd", "1", &amd64);
-    fixture.from.put_image("src/arm", "1", &arm64);
+    fixture.source.put_image("src/amd", "1", &amd64);
+    fixture.source.put_image("src/arm", "1", &arm64);
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
     let pushed = fixture.push(&[]).success();
     fixture.assert_whole(&amd64);
@@ -32,113 +32,113 @@ fn push_copies_each_blob_of_another_registry_once() {
     assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd64), child(&arm64), fixture.served("1").1));
     // Five distinct blobs, a line each, as stderr is no terminal.
     assert_eq!((line(&pushed.err(), "copied "), pushed.err().lines().count()), (5, 5), "{}", pushed.err());
-    let gets = lines(&fixture.from);
+    let gets = lines(&fixture.source);
     assert_eq!((gets.len(), line(&gets.join("\n"), "GET /v2/src/")), (5, 5), "{gets:#?}");
     // The look; whether it is there, a POST and a PUT for each blob; two children and the list.
-    assert_eq!(lines(&fixture.to).len(), 1 + 3 * 5 + 3);
-    assert_eq!(fixture.to.open_uploads(), 0);
+    assert_eq!(lines(&fixture.target).len(), 1 + 3 * 5 + 3);
+    assert_eq!(fixture.target.open_uploads(), 0);
 }
 
 #[test]
 fn a_second_push_sends_nothing_to_the_source() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[BASE]);
-    fixture.from.put_image("src/amd", "1", &amd64);
+    fixture.source.put_image("src/amd", "1", &amd64);
     fixture.created(&["%src/amd:1"]);
     let first = fixture.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
-    fixture.to.clear();
-    fixture.from.clear();
+    fixture.target.clear_requests();
+    fixture.source.clear_requests();
     let second = fixture.push(&[]).success();
     assert!(second.out().ends_with(&format!("\n{}", first.out())), "{}", second.out());
     assert_eq!(second.err(), "");
     let check_requests = [("GET", "1"), ("HEAD", &amd64.digest())]
         .map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
     // Both are sent together.
-    let mut sent = lines(&fixture.to);
+    let mut sent = lines(&fixture.target);
     sent.sort();
-    assert_eq!((sent, lines(&fixture.from)), (check_requests.to_vec(), vec![]));
+    assert_eq!((sent, lines(&fixture.source)), (check_requests.to_vec(), vec![]));
 }
 
 #[test]
 fn existing_blobs_are_not_copied() {
     let fixture = Fixture::new();
-    fixture.from.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
-    fixture.to.put_blob(TARGET, BASE);
+    fixture.source.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
+    fixture.target.put_blob(TARGET, BASE);
     fixture.created(&["%src/amd:1"]);
     let pushed = fixture.pushed(&["--quiet"]);
     assert_eq!((&pushed["copied"]["blobs"], &pushed["mounted"]), (&2.into(), &0.into()));
-    assert_eq!(pushed["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
-    assert!(!lines(&fixture.from).iter().any(|line| line.contains(&sha256(BASE))));
+    assert_eq!(pushed["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
+    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE))));
 }
 
 #[test]
 fn a_repository_of_the_same_registry_is_tried_first() {
     let fixture = Fixture::new();
     let (near, far) = (image("amd64", &[BASE]), image("arm64", &[BASE]));
-    fixture.to.put_image("src/near", "1", &near);
-    fixture.from.put_image("src/far", "1", &far);
+    fixture.target.put_image("src/near", "1", &near);
+    fixture.source.put_image("src/far", "1", &far);
     fixture.created(&["%src/far:1", "@src/near:1"]);
     let pushed = fixture.pushed(&["--quiet"]);
     fixture.assert_whole(&far);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&2.into(), &1.into()));
-    assert!(!lines(&fixture.from).iter().any(|line| line.contains(&sha256(BASE))));
+    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE))));
 }
 
 #[test]
 fn a_refused_mount_falls_back_to_a_copy() {
     let fixture = Fixture::with_registry(Registry::builder().without_mounts().start());
     let near = image("amd64", &[BASE]);
-    fixture.to.put_image("src/near", "1", &near);
+    fixture.target.put_image("src/near", "1", &near);
     fixture.created(&["@src/near:1"]);
     let pushed = fixture.pushed(&[]);
     fixture.assert_whole(&near);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&0.into(), &2.into()));
-    assert_eq!(fixture.to.open_uploads(), 0);
+    assert_eq!(fixture.target.open_uploads(), 0);
 }
 
 #[test]
 fn an_interrupted_blob_is_resumed() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[&[7; 100_000]]);
-    fixture.from.put_image("src/amd", "1", &amd64);
+    fixture.source.put_image("src/amd", "1", &amd64);
     fixture.created(&["%src/amd:1"]);
     let layer = sha256(&[7; 100_000]);
-    fixture.from.add_fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
+    fixture.source.add_fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
     fixture
-        .to
+        .target
         .add_fault(Rule::on("PUT", &format!("digest={}", amd64.config_digest())).nth(1), Fault::CutRequestAfter(10));
     let _ = fixture.push(&["--retries", "3"]).success();
     fixture.assert_whole(&amd64);
-    assert_eq!(fixture.to.open_uploads(), 0);
+    assert_eq!(fixture.target.open_uploads(), 0);
 }
 
 #[test]
 fn a_child_is_put_after_its_blobs() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
-    fixture.from.put_image("src/amd", "1", &amd64);
-    fixture.from.put_image("src/arm", "1", &arm64);
+    fixture.source.put_image("src/amd", "1", &amd64);
+    fixture.source.put_image("src/arm", "1", &arm64);
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
-    fixture.from.add_fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
+    fixture.source.add_fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
     thread::scope(|scope| {
         let pushing = scope.spawn(|| fixture.push(&["--jobs", "8"]));
         let amd_put = format!("/manifests/{}", amd64.digest());
-        fixture.to.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
-        fixture.from.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
-        assert_eq!(puts(&fixture.to), [amd64.digest()]);
-        fixture.from.release();
+        fixture.target.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
+        fixture.source.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
+        assert_eq!(puts(&fixture.target), [amd64.digest()]);
+        fixture.source.release();
         let _ = pushing.join().expect("it ends").success();
     });
-    assert_eq!(puts(&fixture.to), [amd64.digest(), arm64.digest(), "1".to_owned()]);
+    assert_eq!(puts(&fixture.target), [amd64.digest(), arm64.digest(), "1".to_owned()]);
 }
 
 #[test]
 fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[b"lost"]);
-    fixture.from.put_blob("src/amd", &amd64.config);
-    fixture.from.put_manifest("src/amd", "1", &amd64.media_type, &amd64.manifest);
+    fixture.source.put_blob("src/amd", &amd64.config);
+    fixture.source.put_manifest("src/amd", "1", &amd64.media_type, &amd64.manifest);
     fixture.created(&["%src/amd:1"]);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
@@ -147,34 +147,37 @@ fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
     let first_line = failed.err().lines().find(|line| !line.starts_with("copied ")).unwrap_or_default().to_owned();
     assert!(first_line.starts_with(&first), "{}", failed.err());
     assert!(failed.err().contains(&format!("hint: the blob is not in {source} any more: push")), "{}", failed.err());
-    assert_eq!((puts(&fixture.to), fixture.to.tags(TARGET), fixture.to.open_uploads()), (vec![], vec![], 0));
+    assert_eq!(
+        (puts(&fixture.target), fixture.target.tags(TARGET), fixture.target.open_uploads()),
+        (vec![], vec![], 0)
+    );
 }
 
 #[test]
 fn push_does_not_copy_foreign_layers() {
     let fixture = Fixture::new();
     let windows = windows_image("10.0.20348.1");
-    fixture.from.put_image("win/far", "1", &windows);
-    fixture.to.put_image("win/near", "1", &windows);
+    fixture.source.put_image("win/far", "1", &windows);
+    fixture.target.put_image("win/near", "1", &windows);
     let foreign = sha256(b"windows 10.0.20348.1");
     fixture.created(&["%win/far:1"]);
     let _ = fixture.push(&[]).success();
     fixture.assert_whole(&windows);
-    assert!(!lines(&fixture.to).iter().chain(&lines(&fixture.from)).any(|line| line.contains(&foreign)));
+    assert!(!lines(&fixture.target).iter().chain(&lines(&fixture.source)).any(|line| line.contains(&foreign)));
     // Within one registry it is tried, as docker does, and let go.
     let _ = fixture.run(&["create", "@dst/near:1", "@win/near:1"]).success();
-    fixture.to.clear();
+    fixture.target.clear_requests();
     let _ = fixture.run(&["push", "@dst/near:1"]).success();
-    let tried: Vec<String> = lines(&fixture.to).into_iter().filter(|line| line.contains(&foreign)).collect();
+    let tried: Vec<String> = lines(&fixture.target).into_iter().filter(|line| line.contains(&foreign)).collect();
     assert_eq!(tried, [format!("POST /v2/dst/near/blobs/uploads/?mount={foreign}&from=win/near 202")]);
-    assert_eq!(fixture.to.open_uploads(), 0);
+    assert_eq!(fixture.target.open_uploads(), 0);
 }
 
 #[test]
 fn an_index_with_attestations_is_published_whole() {
     let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
-    fixture.from.put_index("src/app", "1", &index);
+    fixture.source.put_index("src/app", "1", &index);
     fixture.created(&["%src/app:1"]);
     let pushed = fixture.pushed(&["-q", "--type", "oci"]);
     index.images.iter().for_each(|image| fixture.assert_whole(image));
@@ -185,7 +188,7 @@ fn an_index_with_attestations_is_published_whole() {
     assert_eq!(found, digests);
     let attesting = pushed["platforms"].as_array().expect("entries").iter().filter(|line| !line["attests"].is_null());
     assert_eq!(attesting.count(), 2);
-    assert_eq!(writes(&fixture.from), [""; 0]);
+    assert_eq!(writes(&fixture.source), [""; 0]);
 }
 
 /// Who may push but not pull gets no answer to whether a blob is there.
@@ -194,17 +197,17 @@ fn a_blob_is_sent_if_head_is_forbidden() {
     for status in [401, 403] {
         let fixture = Fixture::new();
         let amd64 = image("amd64", &[b"amd"]);
-        fixture.from.put_image("src/amd", "1", &amd64);
+        fixture.source.put_image("src/amd", "1", &amd64);
         fixture.created(&["%src/amd:1"]);
-        fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
+        fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.target.host()));
         for method in ["HEAD", "GET"] {
             let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
             let refusal = Fault::Status(status, String::new(), challenge);
-            fixture.to.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+            fixture.target.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
         }
         // Cut off in its last request as well, where it is asked after once more.
         let config = format!("digest={}", amd64.config_digest());
-        fixture.to.add_fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
+        fixture.target.add_fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
         let pushed = fixture.push(&["--quiet", "--retries", "2"]).success();
         assert_eq!(pushed.out().lines().last(), Some(fixture.served("1").1.as_str()), "{status}");
         fixture.assert_whole(&amd64);
@@ -216,16 +219,16 @@ fn an_image_is_put_by_the_digest_in_the_list() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[b"amd"]);
     let digest = sha512(&amd64.manifest);
-    fixture.from.put_image("src/app", &digest, &amd64);
+    fixture.source.put_image("src/app", &digest, &amd64);
     let platform = json!({ "os": "linux", "architecture": "amd64" });
     let size = amd64.manifest.len();
     let child = json!({ "mediaType": amd64.media_type, "digest": digest, "size": size, "platform": platform });
-    fixture.from.put_index("src/app", "1", &Index::oci().child(child).build());
+    fixture.source.put_index("src/app", "1", &Index::oci().child(child).build());
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert_eq!(fixture.children("1"), std::slice::from_ref(&digest));
-    assert_eq!(fixture.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd64.manifest);
-    assert_eq!(puts(&fixture.to), [digest, "1".to_owned()]);
+    assert_eq!(fixture.target.manifest(TARGET, &digest).expect("the image is there by that name").1, amd64.manifest);
+    assert_eq!(puts(&fixture.target), [digest, "1".to_owned()]);
 }
 
 #[test]
@@ -234,19 +237,19 @@ fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     let bytes: &[u8] = b"a layer";
     let digest = sha512(bytes);
     let upload = format!("/v2/src/app/blobs/uploads/?digest={digest}");
-    assert_eq!(Client::new(fixture.from.addr()).request("POST", &upload, &[], bytes).status, 201);
+    assert_eq!(Client::new(fixture.source.addr()).request("POST", &upload, &[], bytes).status, 201);
     let amd64 = Image::oci().platform("linux", "amd64").layer_by_digest(&digest, bytes.len() as u64).build();
-    fixture.from.put_image("src/app", "1", &amd64);
+    fixture.source.put_image("src/app", "1", &amd64);
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
-    assert!(fixture.to.has_blob(TARGET, &digest));
-    assert_eq!(fixture.to.manifest(TARGET, &amd64.digest()).expect("the image").1, amd64.manifest);
+    assert!(fixture.target.has_blob(TARGET, &digest));
+    assert_eq!(fixture.target.manifest(TARGET, &amd64.digest()).expect("the image").1, amd64.manifest);
     // Another digest of the same algorithm is a blob that is not ours.
     let fixture = Fixture::new();
     let plain = image("amd64", &[b"amd"]);
-    fixture.from.put_image("src/app", "1", &plain);
+    fixture.source.put_image("src/app", "1", &plain);
     fixture.created(&["%src/app:1"]);
-    fixture.to.add_fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
+    fixture.target.add_fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&["--retries", "0"]);
-    assert_eq!((failed.code, fixture.to.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
+    assert_eq!((failed.code, fixture.target.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
 }

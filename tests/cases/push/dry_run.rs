@@ -10,10 +10,10 @@ use super::{Fixture, TARGET, image, lines, puts, writes};
 /// A draft of an image in place, one to mount and one to copy.
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
-    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    fixture.to.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
-    fixture.from.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
-    fixture.to.put_blob(TARGET, b"there");
+    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
+    fixture.source.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
+    fixture.target.put_blob(TARGET, b"there");
     fixture.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
     fixture
 }
@@ -26,7 +26,7 @@ fn line<'o>(output: &'o str, start: &str) -> &'o str {
 fn dry_run_prints_the_requests_and_sends_none() {
     let fixture = fixture();
     let dry = fixture.push(&["--dry-run", "-t", "latest"]).success();
-    assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
+    assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
     let stdout = dry.out();
     assert_eq!(stdout.lines().next(), Some(format!("Would push {}", fixture.word("@dst/app:1")).as_str()));
     assert_eq!(stdout.matches("(new)").count(), 2, "{stdout}");
@@ -42,10 +42,10 @@ fn dry_run_prints_the_requests_and_sends_none() {
     let pushed = fixture.pushed(&["-q", "-t", "latest"]);
     assert_eq!((&pushed["digest"], &pushed["mounted"]), (&json!(digest), &json!(2)));
     assert_eq!(pushed["copied"]["blobs"], 2);
-    fixture.to.clear();
+    fixture.target.clear_requests();
     let repeated = fixture.push(&["--dry-run"]).success();
     assert!(repeated.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", repeated.out());
-    let mut requests = lines(&fixture.to);
+    let mut requests = lines(&fixture.target);
     // The image from another repository could have referrers, which stay behind.
     let referrers: Vec<String> = requests.extract_if(.., |line| line.contains("/v2/src/arm/")).collect();
     assert_eq!(referrers.len(), 1 + 3, "{referrers:#?}");
@@ -59,8 +59,8 @@ fn dry_run_prints_the_requests_and_sends_none() {
 fn dry_run_json_has_the_same_content() {
     let fixture = fixture();
     let old = image("386", &[b"old"]);
-    fixture.to.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
-    fixture.to.clear();
+    fixture.target.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
+    fixture.target.clear_requests();
     let dry = fixture.pushed(&["--dry-run", "-t", "2"]);
     assert_eq!((&dry["dryRun"], &dry["unchanged"], &dry["mounted"]), (&json!(true), &json!(false), &json!(2)));
     let config = image("s390x", &[b"s390x", b"there"]).config;
@@ -81,14 +81,14 @@ fn dry_run_json_has_the_same_content() {
         { "tag": "2", "change": "new", "now": null },
     ]);
     assert_eq!(dry["tagChanges"], expected);
-    assert_eq!(dry["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
-    assert_eq!(puts(&fixture.to), [""; 0]);
+    assert_eq!(dry["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
+    assert_eq!(puts(&fixture.target), [""; 0]);
 }
 
 #[test]
 fn dry_run_compares_annotations_too() {
     let fixture = Fixture::new();
-    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     fixture.created(&["@dst/app:amd"]);
     let _ = fixture.push(&[]).success();
     let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
@@ -106,7 +106,7 @@ fn dry_run_compares_annotations_too() {
     assert!(dry.ends_with(&format!("\n{} serves this list now\n", fixture.word("@dst/app:1"))), "{dry}");
     // An image under the name is no list, and bytes in another layout are no other list.
     let image = image("amd64", &[b"amd"]);
-    fixture.to.put_image(TARGET, "1", &image);
+    fixture.target.put_image(TARGET, "1", &image);
     let dry = fixture.push(&["--dry-run"]).success().out();
     let types = format!("~ mediaType: {:?} -> {:?}\n", image.media_type, testkit::image::OCI_INDEX);
     assert!(dry.contains("\n+ linux/amd64 sha256:") && dry.ends_with(&types), "{dry}");
@@ -116,12 +116,12 @@ fn dry_run_compares_annotations_too() {
 fn dry_run_reports_an_equal_list_in_other_bytes() {
     let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
-    fixture.to.put_index(TARGET, "1", &index);
+    fixture.target.put_index(TARGET, "1", &index);
     fixture.created(&["@dst/app:1"]);
     // A draft of that index is that index; one of its image is not.
     let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&index.digest()) && !dry.contains("(moves here from "), "{dry}");
-    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     fixture.created(&["--replace", "@dst/app:amd"]);
     let dry = fixture.push(&["--dry-run"]).success().out();
     let expected = format!("\n{} serves the same list now in other bytes\n", fixture.word("@dst/app:1"));
@@ -132,12 +132,12 @@ fn dry_run_reports_an_equal_list_in_other_bytes() {
 fn dry_run_reports_all_missing_images_together() {
     let fixture = fixture();
     let lost = image("ppc64le", &[b"lost"]);
-    fixture.from.put_blob("src/ppc", &lost.config);
-    fixture.from.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
+    fixture.source.put_blob("src/ppc", &lost.config);
+    fixture.source.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
     let _ = fixture.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
     // A registry without the child in place.
-    fixture.to.add_fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
-    fixture.to.clear();
+    fixture.target.add_fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
+    fixture.target.clear_requests();
     let failed = fixture.push(&["--dry-run"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     let manifest = format!("{}@{}", fixture.word("@dst/app"), image("amd64", &[b"amd"]).digest());
@@ -148,7 +148,7 @@ fn dry_run_reports_all_missing_images_together() {
         first_lines,
         [format!("no such manifest: {manifest} (linux/amd64), which {list} names"), format!("no such blob: {blob}")]
     );
-    assert_eq!(writes(&fixture.to), [""; 0]);
+    assert_eq!(writes(&fixture.target), [""; 0]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn dry_run_names_attestations() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&amd64).attestation(&amd64).build();
-    fixture.from.put_index("src/built", "1", &index);
+    fixture.source.put_index("src/built", "1", &index);
     fixture.created(&["%src/built:1"]);
     let stdout = fixture.push(&["--dry-run"]).success().out();
     let rows: Vec<&str> = stdout.lines().filter(|line| line.contains(" copy from ")).collect();
@@ -182,16 +182,16 @@ fn dry_run_purges_and_writes_nothing() {
 #[test]
 fn dry_run_asks_the_next_source_if_one_cannot_be_read() {
     let fixture = Fixture::new();
-    fixture.from.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
-    fixture.from.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
+    fixture.source.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
+    fixture.source.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
     fixture.created(&["%src/amd:1", "%src/arm:1"]);
     let shared = sha256(b"shared");
     let locked = format!("/v2/src/amd/blobs/{shared}");
-    fixture.from.add_fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
+    fixture.source.add_fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
     let dry = fixture.push(&["--dry-run"]).success();
     line(&dry.out(), "Blobs to mount: 0, to copy: 5 (");
     // Where the other one does not have it, that one gives no answer is what there is to say.
-    fixture.from.add_fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
+    fixture.source.add_fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
     let failed = fixture.push(&["--dry-run"]);
     assert!(failed.code == 1 && failed.err().contains(&locked), "{}", failed.err());
 }

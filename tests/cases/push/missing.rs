@@ -13,19 +13,19 @@ fn published() -> (Fixture, [Image; 3]) {
     let fixture = Fixture::new();
     let images = [("amd64", b"amd"), ("arm64", b"arm"), ("s390x", b"z_z")];
     let images = images.map(|(architecture, layer)| image(architecture, &[layer]));
-    fixture.to.put_image(TARGET, "amd", &images[0]);
-    fixture.to.put_image("src/arm", "1", &images[1]);
-    fixture.from.put_image("src/s390x", "1", &images[2]);
+    fixture.target.put_image(TARGET, "amd", &images[0]);
+    fixture.target.put_image("src/arm", "1", &images[1]);
+    fixture.source.put_image("src/s390x", "1", &images[2]);
     fixture.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
     let _ = fixture.push(&[]).success();
-    fixture.to.clear();
+    fixture.target.clear_requests();
     (fixture, images)
 }
 
 fn delete(fixture: &Fixture, image: &Image) {
     let path = format!("/v2/{TARGET}/manifests/{}", image.digest());
-    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &path, &[], b"").status, 202);
-    fixture.to.clear();
+    assert_eq!(Client::new(fixture.target.addr()).request("DELETE", &path, &[], b"").status, 202);
+    fixture.target.clear_requests();
 }
 
 #[track_caller]
@@ -42,7 +42,7 @@ fn assert_named(fixture: &Fixture, output: &Output, image: &Image, platform: &st
     assert!([pushed, previewed].iter().any(|expected| output.err().starts_with(expected)), "{}", output.err());
     let hint = "\nhint: push the image there again, or remove it from the list\n";
     assert!(output.err().contains(hint), "{}", output.err());
-    assert_eq!(writes(&fixture.to), [""; 0]);
+    assert_eq!(writes(&fixture.target), [""; 0]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn push_sends_missing_children_even_if_the_tag_is_current() {
         let dry = fixture.push(&[&["--dry-run"], tags].concat()).success();
         assert!(dry.out().contains("\nBlobs to mount: 2, to copy: 0 ("), "{}", dry.out());
         assert!(!dry.out().contains("nothing would be sent"), "{}", dry.out());
-        assert_eq!(writes(&fixture.to), [""; 0]);
+        assert_eq!(writes(&fixture.target), [""; 0]);
         let pushed = fixture.push(tags).success();
         assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
         images.iter().for_each(|image| fixture.assert_whole(image));
@@ -81,7 +81,7 @@ fn push_fails_when_a_child_is_missing() {
     // Another list, and a new name for it.
     let _ = fixture.run(&["annotate", "@dst/app:1", "@src/arm:1", "--os-version", "1"]).success();
     assert_named(&fixture, &fixture.push(&["-t", "new"]), &images[0], "linux/amd64");
-    assert!(fixture.to.manifest(TARGET, "new").is_none());
+    assert!(fixture.target.manifest(TARGET, "new").is_none());
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn apply_checks_children_as_push_does() {
     fixture.assert_whole(&images[1]);
     // It has the manifest when it is fetched by its tag, and not any more when it is looked for.
     let digest = images[0].digest();
-    fixture.to.add_fault(Rule::on("HEAD", &digest).always(), Fault::status(404));
-    fixture.to.clear();
+    fixture.target.add_fault(Rule::on("HEAD", &digest).always(), Fault::status(404));
+    fixture.target.clear_requests();
     for flags in [&[][..], &["--dry-run"]] {
         assert_named(&fixture, &apply(flags), &images[0], "linux/amd64");
     }
@@ -114,25 +114,25 @@ fn push_does_not_trust_a_list_under_another_tag() {
     let _ = fixture.push(&["-t", "2"]).success();
     let tag = format!("/v2/{TARGET}/manifests/1");
     let list = fixture.served("1").1;
-    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &tag, &[], b"").status, 202);
-    assert!(fixture.to.manifest(TARGET, &list).is_some(), "the list itself stays");
+    assert_eq!(Client::new(fixture.target.addr()).request("DELETE", &tag, &[], b"").status, 202);
+    assert!(fixture.target.manifest(TARGET, &list).is_some(), "the list itself stays");
     delete(&fixture, &images[2]);
     let _ = fixture.push(&["-t", "2"]).success();
     fixture.assert_whole(&images[2]);
-    assert_eq!(puts(&fixture.to), [images[2].digest(), "1".to_owned()]);
+    assert_eq!(puts(&fixture.target), [images[2].digest(), "1".to_owned()]);
 }
 
 #[test]
 fn push_does_not_claim_completeness_of_an_unreadable_registry() {
     let (fixture, images) = published();
-    fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
+    fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.target.host()));
     for method in ["HEAD", "GET"] {
         let refusal = Fault::status(403);
-        fixture.to.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+        fixture.target.add_fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
     }
     let pushed = fixture.push(&["--quiet"]).success();
     // What can be sent is sent; of what is in place nobody can tell.
-    let mut sent = puts(&fixture.to);
+    let mut sent = puts(&fixture.target);
     let last = sent.pop();
     sent.sort();
     let mut expected = [images[1].digest(), images[2].digest()];
@@ -149,7 +149,7 @@ fn push_does_not_claim_completeness_of_an_unreadable_registry() {
 #[test]
 fn a_child_with_a_wrong_digest_counts_as_missing() {
     let (fixture, images) = published();
-    fixture.to.add_fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
+    fixture.target.add_fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     assert!(failed.err().contains(&images[0].digest()), "{}", failed.err());
@@ -158,10 +158,10 @@ fn a_child_with_a_wrong_digest_counts_as_missing() {
 #[test]
 fn push_uses_get_where_head_is_refused() {
     let (fixture, _) = published();
-    fixture.to.add_fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
+    fixture.target.add_fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
     let json = fixture.pushed(&[]);
     assert_eq!((&json["unchanged"], &json["requests"]), (&true.into(), &(1 + 3 * 2).into()));
-    let requests = lines(&fixture.to);
+    let requests = lines(&fixture.target);
     assert_eq!(requests.iter().filter(|line| line.starts_with("GET ")).count(), 4, "{requests:#?}");
 }
 
@@ -170,11 +170,11 @@ fn push_checks_each_child_of_an_index_that_was_built_in_place() {
     let fixture = Fixture::new();
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[0]).build();
-    fixture.to.put_index(TARGET, "built", &index);
+    fixture.target.put_index(TARGET, "built", &index);
     fixture.created(&["@dst/app:built"]);
     let attestation = index.images.last().expect("an attestation");
     delete(&fixture, attestation);
     let failed = fixture.push(&["--type", "oci"]);
     assert!(failed.err().contains(&attestation.digest()), "{}", failed.err());
-    assert_eq!((failed.code, writes(&fixture.to)), (1, vec![]));
+    assert_eq!((failed.code, writes(&fixture.target)), (1, vec![]));
 }

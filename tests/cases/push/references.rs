@@ -18,8 +18,8 @@ fn fixture() -> Fixture {
 
 fn seeded(fixture: Fixture) -> Fixture {
     let [amd64, arm64] = images();
-    fixture.to.put_image(TARGET, "amd", &amd64);
-    fixture.from.put_image("src/arm", "1", &arm64);
+    fixture.target.put_image(TARGET, "amd", &amd64);
+    fixture.source.put_image("src/arm", "1", &arm64);
     fixture.created(&["@dst/app:amd", "%src/arm:1"]);
     fixture
 }
@@ -63,22 +63,22 @@ fn push_publishes_other_repositories_first_and_completely() {
     let pushed = fixture.push(&["-t", &names(&fixture)]).success();
     let (list, digest) = fixture.served("1");
     let [amd64, arm64] = images().map(|image| image.digest());
-    assert_whole(&fixture.from, "other/app", &["1.2.3", "latest"], &list);
-    assert_whole(&fixture.to, "second/app", &["edge"], &list);
-    assert_whole(&fixture.to, TARGET, &["1", "latest"], &list);
+    assert_whole(&fixture.source, "other/app", &["1.2.3", "latest"], &list);
+    assert_whole(&fixture.target, "second/app", &["edge"], &list);
+    assert_whole(&fixture.target, TARGET, &["1", "latest"], &list);
     // The children, the list by its digest, the tags; then the next repository.
-    let mut far = puts(&fixture.from);
+    let mut far = puts(&fixture.source);
     far[..2].sort();
     let mut children = [amd64.as_str(), arm64.as_str()];
     children.sort_unstable();
     assert_eq!(far, put("other/app", &[children[0], children[1], &digest, "1.2.3", "latest"]));
-    let mut near = puts(&fixture.to);
+    let mut near = puts(&fixture.target);
     near[..2].sort();
     let second = put("second/app", &[children[0], children[1], &digest, "edge"]);
     assert_eq!(near, [second, put(TARGET, &[&arm64, &digest, "1", "latest"])].concat());
     // Blobs of the same registry are mounted there.
     let mounts = |registry: &Registry| lines(registry).iter().filter(|line| line.contains("?mount=")).count();
-    assert_eq!((mounts(&fixture.from), mounts(&fixture.to)), (2, 2));
+    assert_eq!((mounts(&fixture.source), mounts(&fixture.target)), (2, 2));
     let stdout = pushed.out();
     let mut sent: Vec<&str> = stdout.lines().collect();
     assert_eq!(sent.pop(), Some(digest.as_str()));
@@ -98,28 +98,28 @@ fn push_publishes_other_repositories_first_and_completely() {
 fn push_checks_each_repository_and_sends_nothing_twice() {
     let fixture = fixture();
     let _ = fixture.push(&["-t", &names(&fixture)]).success();
-    fixture.to.clear();
-    fixture.from.clear();
+    fixture.target.clear_requests();
+    fixture.source.clear_requests();
     let repeated = fixture.push(&["-t", &names(&fixture), "--verbose"]).success();
-    assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
+    assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
     // A look at each tag and at each image, in every repository.
     let of_referrers = ["/referrers/", ".sig 404", ".att 404", ".sbom 404"];
     let is_look = |line: &String| of_referrers.iter().all(|part| !line.contains(part));
     let count_checks = |registry| lines(registry).into_iter().filter(is_look).count();
-    assert_eq!((count_checks(&fixture.from), count_checks(&fixture.to)), (2 + 2, 1 + 2 + 2 + 2));
+    assert_eq!((count_checks(&fixture.source), count_checks(&fixture.target)), (2 + 2, 1 + 2 + 2 + 2));
     // And at what could stay behind of each image from elsewhere.
-    assert_eq!((lines(&fixture.from).len(), lines(&fixture.to).len()), (4 + 4, 7 + 4));
+    assert_eq!((lines(&fixture.source).len(), lines(&fixture.target).len()), (4 + 4, 7 + 4));
     let unchanged = repeated.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
     assert_eq!((unchanged, repeated.err().lines().count()), (5, 5), "{}", repeated.err());
     // One more tag is one PUT; an image that is gone is sent again.
     let missing = format!("/v2/second/app/manifests/{}", images()[1].digest());
-    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &missing, &[], b"").status, 202);
-    fixture.to.clear();
-    fixture.from.clear();
+    assert_eq!(Client::new(fixture.target.addr()).request("DELETE", &missing, &[], b"").status, 202);
+    fixture.target.clear_requests();
+    fixture.source.clear_requests();
     let tags = format!("{},{}", names(&fixture), fixture.word("%other/app:1.2"));
     let pushed = fixture.push(&["-q", "-t", &tags]).success();
-    assert_eq!(puts(&fixture.from), put("other/app", &["1.2"]));
-    assert_eq!(puts(&fixture.to), put("second/app", &[&images()[1].digest()]));
+    assert_eq!(puts(&fixture.source), put("other/app", &["1.2"]));
+    assert_eq!(puts(&fixture.target), put("second/app", &[&images()[1].digest()]));
     let stderr = pushed.err();
     assert!(stderr.contains(&format!("published: {}\n", fixture.word("%other/app:1.2"))), "{stderr}");
     assert!(stderr.contains(&format!("already there: {}\n", fixture.word("@second/app:edge"))), "{stderr}");
@@ -132,21 +132,21 @@ fn push_moves_no_tag_after_a_failure_in_one_repository() {
     let _ = fixture.run(&["create", "@new/app:1", "%src/arm:1"]).success();
     let arm64 = images()[1].digest();
     let missing = format!("/v2/src/arm/manifests/{arm64}");
-    assert_eq!(Client::new(fixture.from.addr()).request("DELETE", &missing, &[], b"").status, 202);
-    fixture.to.clear();
-    fixture.from.clear();
+    assert_eq!(Client::new(fixture.source.addr()).request("DELETE", &missing, &[], b"").status, 202);
+    fixture.target.clear_requests();
+    fixture.source.clear_requests();
     for flags in [&[][..], &["--dry-run"]] {
         let failed = fixture.run(&[&["push", "-t", &fixture.word("%src/arm:2")], flags, &["@new/app:1"]].concat());
         assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
         assert!(failed.err().contains(&format!("{}@{arm64}", fixture.word("%src/arm"))), "{}", failed.err());
-        assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
+        assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
     }
 }
 
 #[test]
 fn a_failed_push_reports_moved_tags_with_their_repositories() {
     let fixture = fixture();
-    fixture.to.add_fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
+    fixture.target.add_fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
     let failed = fixture.push(&["-q", "-t", &names(&fixture)]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
     let first = format!("failed to put manifest {}: ", fixture.word("@second/app:edge"));
@@ -158,7 +158,7 @@ fn a_failed_push_reports_moved_tags_with_their_repositories() {
     .map(|names| names.iter().map(|name| fixture.word(name)).collect::<Vec<_>>());
     let expected = format!("  tags that moved: {}; tags that did not: {}", moved.join(", "), left.join(", "));
     assert!(failed.err().lines().any(|line| line == expected), "{}", failed.err());
-    assert_eq!(fixture.to.tags(TARGET), ["amd"]);
+    assert_eq!(fixture.target.tags(TARGET), ["amd"]);
     // The first repository has got all of it already.
     let json = fixture.push(&["-t", &names(&fixture), "--format", "json"]);
     let error: Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
@@ -177,24 +177,24 @@ fn push_refuses_an_invalid_name_before_any_request() {
             assert!(refused.err().contains("invalid argument"), "{}", refused.err());
         }
     }
-    assert_eq!((lines(&fixture.to), lines(&fixture.from)), (vec![], vec![]));
+    assert_eq!((lines(&fixture.target), lines(&fixture.source)), (vec![], vec![]));
 }
 
 #[test]
 fn push_dry_run_reports_each_repository() {
     let fixture = fixture();
     let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
-    assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
+    assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
     let heads: Vec<&str> = dry.lines().filter_map(|line| line.strip_prefix("Would push ")).collect();
     let expected = ["%other/app:1.2.3", "@second/app:edge", "@dst/app:1"].map(|name| fixture.word(name));
     assert_eq!(heads, expected, "{dry}");
     assert_eq!(dry.matches("(new)").count(), 5, "{dry}");
     assert!(dry.contains(&format!("copy from {}", fixture.word("@dst/app"))), "{dry}");
     assert!(dry.contains(&format!("mount from {}", fixture.word("@dst/app"))), "{dry}");
-    fixture.to.clear();
-    fixture.from.clear();
+    fixture.target.clear_requests();
+    fixture.source.clear_requests();
     let printed = fixture.pushed(&["--dry-run", "-t", &names(&fixture)]);
-    assert_eq!(printed["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
+    assert_eq!(printed["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
     let others = printed["otherRepositories"].as_array().expect("the others");
     let tags: Vec<&Value> = others.iter().map(|other| &other["tags"]).collect();
     assert_eq!(tags, [&json!(["1.2.3", "latest"]), &json!(["edge"])]);
@@ -219,7 +219,7 @@ fn push_json_has_each_repository() {
     assert!(
         others.iter().chain([&printed]).all(|each| each["digest"] == printed["digest"] && each["unchanged"] == false)
     );
-    let all = lines(&fixture.to).len() + lines(&fixture.from).len();
+    let all = lines(&fixture.target).len() + lines(&fixture.source).len();
     assert_eq!(printed["requests"], all);
     let metadata: Value = serde_json::from_slice(&fs::read(file).expect("it is there")).expect("JSON");
     let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
@@ -227,7 +227,7 @@ fn push_json_has_each_repository() {
     // A repository that lags behind keeps the whole from being unchanged.
     let more = fixture.pushed(&[
         "-t",
-        &fixture.word("@second/app:edge,@second/app:new").replace(",@", &format!(",{}/", fixture.to.host())),
+        &fixture.word("@second/app:edge,@second/app:new").replace(",@", &format!(",{}/", fixture.target.host())),
     ]);
     assert_eq!((&more["unchanged"], &more["otherRepositories"][0]["unchanged"]), (&json!(false), &json!(false)));
     let same = fixture.pushed(&["-t", &fixture.word("@second/app:new")]);
@@ -239,7 +239,7 @@ fn a_reference_in_the_lists_repository_is_a_tag() {
     let fixture = fixture();
     let _ = fixture.push(&["-q", "-t", &fixture.word("@dst/app:1")]).success();
     let [_, arm64] = images().map(|image| image.digest());
-    assert_eq!(puts(&fixture.to), put(TARGET, &[&arm64, "1"]), "docker's push: no PUT by digest");
+    assert_eq!(puts(&fixture.target), put(TARGET, &[&arm64, "1"]), "docker's push: no PUT by digest");
     let printed = fixture.pushed(&["-t", &fixture.word("@dst/app:2")]);
     assert_eq!((&printed["tags"], printed.get("otherRepositories")), (&json!(["1", "2"]), None));
 }
@@ -247,14 +247,14 @@ fn a_reference_in_the_lists_repository_is_a_tag() {
 #[test]
 fn one_token_covers_all_repositories_of_a_registry() {
     let registry = Registry::builder().bearer(Bearer::new().user("user", "password")).start();
-    let fixture = Fixture { to: registry, from: Registry::start(), sandbox: Sandbox::new() };
+    let fixture = Fixture { target: registry, source: Registry::start(), sandbox: Sandbox::new() };
     // user:password
-    let login = format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#, fixture.to.host());
+    let login = format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#, fixture.target.host());
     fixture.sandbox.write_config(&login);
     let fixture = seeded(fixture);
     let _ = fixture.push(&["-t", &names(&fixture)]).success();
-    let requests = fixture.to.requests();
-    let tokens: Vec<&RecordedRequest> = requests.iter().filter(|request| request.is_token()).collect();
+    let requests = fixture.target.requests();
+    let tokens: Vec<&RecordedRequest> = requests.iter().filter(|request| request.is_token_request()).collect();
     assert_eq!(tokens.len(), 1, "{tokens:#?}");
     for scope in ["dst%2Fapp%3Apull%2Cpush", "second%2Fapp%3Apull%2Cpush"] {
         assert!(tokens[0].path.contains(scope), "{}", tokens[0].path);

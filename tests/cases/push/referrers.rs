@@ -46,7 +46,7 @@ fn tag_index(entries: &[String]) -> String {
 
 /// What the referrers tag of an image serves.
 fn served(fixture: &Fixture, subject: &Image) -> Option<String> {
-    let (media_type, bytes) = fixture.to.manifest(TARGET, &tag(&subject.digest()))?;
+    let (media_type, bytes) = fixture.target.manifest(TARGET, &tag(&subject.digest()))?;
     assert_eq!(media_type, OCI_INDEX);
     Some(String::from_utf8(bytes).expect("text"))
 }
@@ -55,7 +55,7 @@ fn served(fixture: &Fixture, subject: &Image) -> Option<String> {
 fn draft_of(fixture: &Fixture, artifacts: &[&Image]) {
     let index =
         artifacts.iter().fold(Index::oci().image(&amd64_image()), |index, artifact| index.image(artifact)).build();
-    fixture.from.put_index("src/app", "1", &index);
+    fixture.source.put_index("src/app", "1", &index);
     fixture.created(&["--replace", "%src/app:1"]);
 }
 
@@ -69,7 +69,7 @@ fn the_referrers_index_is_put_between_the_children_and_the_tag() {
     // One update for both.
     assert_eq!(served(&fixture, &amd64_image()), Some(tag_index(&[entry(&first), entry(&second)])));
     let path = format!("/v2/{TARGET}/manifests/{}", tag(&amd64_image().digest()));
-    let all = lines(&fixture.to);
+    let all = lines(&fixture.target);
     let expected = [
         format!("GET {path} 404"),
         format!("PUT {path} 201"),
@@ -78,9 +78,9 @@ fn the_referrers_index_is_put_between_the_children_and_the_tag() {
     ];
     assert_eq!(all[all.len() - 4..], expected);
     // Where nothing is sent, nothing is asked of it either.
-    fixture.to.clear();
+    fixture.target.clear_requests();
     let _ = fixture.push(&[]).success();
-    assert!(lines(&fixture.to).iter().all(|line| !line.contains(&path)), "{:#?}", lines(&fixture.to));
+    assert!(lines(&fixture.target).iter().all(|line| !line.contains(&path)), "{:#?}", lines(&fixture.target));
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn no_referrers_index_is_put_if_the_registry_has_the_referrers_api() {
     let _ = fixture.push(&[]).success();
     assert_eq!(served(&fixture, &amd64_image()), None);
     assert!(
-        lines(&fixture.to).iter().all(|line| !line.contains(&tag(&amd64_image().digest()))),
+        lines(&fixture.target).iter().all(|line| !line.contains(&tag(&amd64_image().digest()))),
         "{:#?}",
-        lines(&fixture.to)
+        lines(&fixture.target)
     );
 }
 
@@ -102,10 +102,10 @@ fn no_referrers_index_is_put_if_the_registry_has_the_referrers_api() {
 fn existing_referrer_descriptors_keep_their_bytes() {
     let fixture = fixture();
     let theirs = sbom("theirs", &amd64_image());
-    fixture.to.put_image(TARGET, "theirs", &theirs);
+    fixture.target.put_image(TARGET, "theirs", &theirs);
     let line = format!("{{ \"x\": [1,  2], \"digest\": \"{}\",\n\"size\": 1e1 }}", theirs.digest());
     let before = format!("{{\"manifests\":[ {line}\n],\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}");
-    fixture.to.put_manifest(TARGET, &tag(&amd64_image().digest()), OCI_INDEX, before.as_bytes());
+    fixture.target.put_manifest(TARGET, &tag(&amd64_image().digest()), OCI_INDEX, before.as_bytes());
     let ours = sbom("ours", &amd64_image());
     draft_of(&fixture, &[&ours]);
     let _ = fixture.push(&[]).success();
@@ -115,33 +115,33 @@ fn existing_referrer_descriptors_keep_their_bytes() {
         Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}"))
     );
     // What it lists is not added again, where the image is sent again.
-    fixture.to.add_fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
-    fixture.to.add_fault(Rule::on("HEAD", "/manifests/sha256:").always(), Fault::status(404));
-    fixture.to.clear();
+    fixture.target.add_fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
+    fixture.target.add_fault(Rule::on("HEAD", "/manifests/sha256:").always(), Fault::status(404));
+    fixture.target.clear_requests();
     let _ = fixture.push(&[]).success();
-    let puts = puts(&fixture.to);
+    let puts = puts(&fixture.target);
     assert!(puts.contains(&ours.digest()) && !puts.contains(&tag(&amd64_image().digest())), "{puts:#?}");
 }
 
 #[test]
 fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
     let fixture = fixture();
-    fixture.to.put_image(TARGET, "amd", &amd64_image());
+    fixture.target.put_image(TARGET, "amd", &amd64_image());
     let base = image("386", &[b"base"]);
     let index =
         Index::oci().image(&amd64_image()).artifact_type(SBOM).annotation("kind", "list").subject(&base).build();
-    fixture.from.put_index("src/app", "1", &index);
+    fixture.source.put_index("src/app", "1", &index);
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
-    assert_eq!(puts(&fixture.to), [amd64_image().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
+    assert_eq!(puts(&fixture.target), [amd64_image().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
     // An edit in place is another manifest with that subject.
     let _ = fixture.run(&["create", "--replace", "@dst/app:1", "@dst/app:1"]).success();
     let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "kind=edited"]).success();
-    fixture.to.clear();
+    fixture.target.clear_requests();
     let _ = fixture.push(&[]).success();
     let (_, edited) = fixture.served("1");
     assert_ne!(edited, index.digest());
-    assert_eq!(puts(&fixture.to), [edited.as_str(), tag(&base.digest()).as_str(), "1"]);
+    assert_eq!(puts(&fixture.target), [edited.as_str(), tag(&base.digest()).as_str(), "1"]);
     let found: Value = serde_json::from_str(&served(&fixture, &base).expect("the tag")).expect("an index");
     let member_of = |at: usize, member: &str| found["manifests"][at][member].clone();
     assert_eq!([member_of(0, "digest"), member_of(1, "digest")], [json!(index.digest()), json!(edited)]);
@@ -160,18 +160,18 @@ fn push_repeats_a_lost_update_of_the_referrers_index() {
     let name = tag(&amd64_image().digest());
     // Taken, and replaced by somebody else at once.
     let lost = Fault::Status(201, String::new(), Vec::new());
-    fixture.to.add_fault(Rule::on("PUT", &name).times(2), lost.clone());
+    fixture.target.add_fault(Rule::on("PUT", &name).times(2), lost.clone());
     let pushed = fixture.push(&[]).success();
     assert!(!pushed.err().contains("warning"), "{}", pushed.err());
     assert_eq!(served(&fixture, &amd64_image()), Some(tag_index(&[entry(&ours)])));
     let of_tag = |method: &str| {
         let matches = |line: &&String| line.starts_with(method) && line.contains(&name);
-        lines(&fixture.to).iter().filter(matches).count()
+        lines(&fixture.target).iter().filter(matches).count()
     };
     assert_eq!((of_tag("PUT "), of_tag("GET ")), (3, 6));
     let another = sbom("another", &amd64_image());
     draft_of(&fixture, &[&another]);
-    fixture.to.add_fault(Rule::on("PUT", &name).always(), lost);
+    fixture.target.add_fault(Rule::on("PUT", &name).always(), lost);
     let pushed = fixture.push(&[]).success();
     let full = fixture.word(&format!("@dst/app:{name}"));
     let warning =
@@ -185,7 +185,7 @@ fn push_repeats_a_lost_update_of_the_referrers_index() {
 fn push_warns_of_a_referrers_tag_that_is_no_index_or_is_refused() {
     let name = tag(&amd64_image().digest());
     let fixture = fixture();
-    fixture.to.put_image(TARGET, &name, &amd64_image());
+    fixture.target.put_image(TARGET, &name, &amd64_image());
     draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success();
     let pushed = fixture.push(&[]).success();
@@ -193,15 +193,15 @@ fn push_warns_of_a_referrers_tag_that_is_no_index_or_is_refused() {
         assert!(err.contains(&format!("{name} does not list sha256:")), "{err}");
         assert!(err.contains(&format!("it serves {}, which is no OCI index\n", amd64_image().media_type)), "{err}");
     }
-    assert_eq!(fixture.to.manifest(TARGET, &name), Some((amd64_image().media_type, amd64_image().manifest)));
+    assert_eq!(fixture.target.manifest(TARGET, &name), Some((amd64_image().media_type, amd64_image().manifest)));
     for (fault, code) in [(Fault::status(400), 0), (Fault::status(403), 0), (Fault::status(500), 1)] {
         let fixture = self::fixture();
         draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
-        fixture.to.add_fault(Rule::on("PUT", &name).always(), fault);
+        fixture.target.add_fault(Rule::on("PUT", &name).always(), fault);
         let pushed = fixture.push(&["--retries", "0"]);
         assert_eq!((pushed.code, pushed.err().contains(&name)), (code, true), "{}", pushed.err());
         // A failure comes before the list's tag, so that the same push can be done again.
-        assert_eq!(fixture.to.manifest(TARGET, "1").is_some(), code == 0);
+        assert_eq!(fixture.target.manifest(TARGET, "1").is_some(), code == 0);
     }
 }
 
@@ -210,7 +210,7 @@ fn push_refuses_a_referrers_index_over_4_mib() {
     let fixture = fixture();
     let name = tag(&amd64_image().digest());
     let before = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(4 * 1024 * 1024 - 64));
-    fixture.to.put_manifest(TARGET, &name, OCI_INDEX, before.as_bytes());
+    fixture.target.put_manifest(TARGET, &name, OCI_INDEX, before.as_bytes());
     draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
     let pushed = fixture.push(&[]).success();
     assert!(pushed.err().ends_with("its index would be over 4 MiB\n"), "{}", pushed.err());
@@ -224,7 +224,7 @@ fn dry_run_names_the_referrers_index() {
     draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&format!("referrers:  {name} (new)\n")), "{dry}");
-    assert_eq!(writes(&fixture.to), [""; 0]);
+    assert_eq!(writes(&fixture.target), [""; 0]);
     let _ = fixture.push(&[]).success();
     draft_of(&fixture, &[&sbom("another", &amd64_image())]);
     let dry = fixture.push(&["--dry-run"]).success().out();
@@ -244,6 +244,6 @@ fn a_sha512_subject_has_a_tag_of_64_digits() {
     let ours = Image { manifest: manifest.to_string().into_bytes(), ..ours };
     draft_of(&fixture, &[&ours]);
     let _ = fixture.push(&[]).success();
-    let (_, bytes) = fixture.to.manifest(TARGET, &tag(&subject)[..7 + 64]).expect("the tag");
+    let (_, bytes) = fixture.target.manifest(TARGET, &tag(&subject)[..7 + 64]).expect("the tag");
     assert_eq!(String::from_utf8(bytes).expect("text"), tag_index(&[entry(&ours)]));
 }

@@ -10,7 +10,7 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
     let index = testkit::image::Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build();
-    fixture.to.put_index(TARGET, "built", &index);
+    fixture.target.put_index(TARGET, "built", &index);
     fixture.created(&["@dst/app:built"]);
     fixture
 }
@@ -20,7 +20,7 @@ fn assert_refused(fixture: &Fixture, flags: &[&str], code: i32, line: &str) {
     let refused = fixture.push(flags);
     assert_eq!((refused.code, refused.out()), (code, String::new()), "{}", refused.err());
     assert_eq!(refused.first_err_line(), line.replace("LIST", &fixture.word("@dst/app:1")), "{}", refused.err());
-    assert_eq!(lines(&fixture.to), [""; 0]);
+    assert_eq!(lines(&fixture.target), [""; 0]);
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn push_of_a_missing_platform_is_exit_code_3() {
 #[test]
 fn push_warns_of_a_duplicate_platform() {
     let fixture = Fixture::new();
-    fixture.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
-    fixture.to.put_image(TARGET, "b", &image("amd64", &[b"b"]));
+    fixture.target.put_image(TARGET, "a", &image("amd64", &[b"a"]));
+    fixture.target.put_image(TARGET, "b", &image("amd64", &[b"b"]));
     fixture.created(&["@dst/app:a", "@dst/app:b"]);
     let (first, second) = (fixture.word("@dst/app:a"), fixture.word("@dst/app:b"));
     let words = format!("2 images for linux/amd64: {first}, {second}");
@@ -71,15 +71,15 @@ fn push_refuses_a_type_that_cannot_express_the_draft() {
     let fixture = fixture();
     let refused = fixture.push(&["--type", "docker"]);
     assert!(refused.err().contains("hint: ") && refused.err().contains("--type oci"), "{}", refused.err());
-    assert_eq!((refused.code, lines(&fixture.to)), (1, vec![]));
+    assert_eq!((refused.code, lines(&fixture.target)), (1, vec![]));
     let _ = fixture.push(&["--type", "oci"]).success();
-    let (media_type, _) = fixture.to.manifest(TARGET, "1").expect("it is there");
+    let (media_type, _) = fixture.target.manifest(TARGET, "1").expect("it is there");
     assert_eq!(media_type, testkit::image::OCI_INDEX);
     let plain = Fixture::new();
-    plain.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
+    plain.target.put_image(TARGET, "a", &image("amd64", &[b"a"]));
     plain.created(&["@dst/app:a"]);
     let _ = plain.push(&["--type", "docker"]).success();
-    let (media_type, _) = plain.to.manifest(TARGET, "1").expect("it is there");
+    let (media_type, _) = plain.target.manifest(TARGET, "1").expect("it is there");
     assert_eq!(media_type, testkit::image::DOCKER_LIST);
 }
 
@@ -88,19 +88,19 @@ fn push_refuses_an_invalid_tag() {
     let fixture = fixture();
     let refused = fixture.push(&["-t", "fine,not/a/tag"]);
     assert!(refused.code != 0 && refused.err().contains("not/a/tag"), "{}", refused.err());
-    assert_eq!(lines(&fixture.to), [""; 0]);
+    assert_eq!(lines(&fixture.target), [""; 0]);
 }
 
 #[test]
 fn a_missing_login_is_reported_before_any_upload() {
     let fixture = Fixture::with_registry(Registry::builder().basic("me", "secret").start());
-    fixture.from.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
+    fixture.source.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
     fixture.created(&["%src/amd:1"]);
     let refused = fixture.push(&["--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
     assert_eq!((refused.code, &error["error"]["kind"]), (1, &"auth".into()), "{error}");
-    assert_eq!(lines(&fixture.to), [format!("GET /v2/{TARGET}/manifests/1 401")]);
-    assert_eq!(lines(&fixture.from), [""; 0]);
+    assert_eq!(lines(&fixture.target), [format!("GET /v2/{TARGET}/manifests/1 401")]);
+    assert_eq!(lines(&fixture.source), [""; 0]);
 }
 
 #[test]
@@ -108,13 +108,13 @@ fn several_failures_of_one_kind_have_that_kind() {
     let fixture = Fixture::new();
     // Held until both have been asked for: after a failure nothing new is begun.
     for tag in ["1", "2"] {
-        fixture.from.add_fault(Rule::on("GET", &format!("src/none/manifests/{tag}")).nth(1), Fault::Hang);
+        fixture.source.add_fault(Rule::on("GET", &format!("src/none/manifests/{tag}")).nth(1), Fault::Hang);
     }
     let create = ["create", "--format", "json", "@dst/app:1", "%src/none:1", "%src/none:2"];
     let refused = std::thread::scope(|scope| {
         let running = scope.spawn(|| fixture.run(&create));
-        fixture.from.wait_until(|requests| requests.len() == 2);
-        fixture.from.release();
+        fixture.source.wait_until(|requests| requests.len() == 2);
+        fixture.source.release();
         running.join().expect("the command was run")
     });
     let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");

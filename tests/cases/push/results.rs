@@ -12,8 +12,8 @@ use super::{Fixture, TARGET, image, lines, puts};
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
-    fixture.to.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
-    fixture.to.put_image(TARGET, "arm", &image("arm64", &[b"arm"]));
+    fixture.target.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET, "arm", &image("arm64", &[b"arm"]));
     fixture.created(&["@src/amd:1", "@dst/app:arm"]);
     fixture
 }
@@ -40,7 +40,7 @@ fn push_json_replaces_dockers_lines() {
         "mediaType": testkit::image::OCI_INDEX,
         "platforms": [line("arm64", b"arm"), line("amd64", b"amd")],
         "tags": ["2.0.0", "1"],
-        "requests": lines(&fixture.to).len(),
+        "requests": lines(&fixture.target).len(),
         "unchanged": false,
         "mounted": 2,
         "copied": { "blobs": 0, "bytes": 0 },
@@ -85,10 +85,10 @@ fn push_writes_result_files_after_success() {
     fs::write(&digest_file, "before").expect("it is written");
     let names = [&digest_file, &metadata_file].map(|file| file.display().to_string());
     let flags = ["--digest-file", names[0].as_str(), "--metadata-file", &names[1], "-t", "2"];
-    fixture.to.add_fault(Rule::on("PUT", "/manifests/2"), Fault::status(403));
+    fixture.target.add_fault(Rule::on("PUT", "/manifests/2"), Fault::status(403));
     assert_eq!(fixture.push(&flags).code, 1);
     assert_eq!((fs::read(&digest_file).expect("it stays"), metadata_file.exists()), (b"before".to_vec(), false));
-    fixture.to.clear_faults();
+    fixture.target.clear_faults();
     let _ = fixture.push(&flags).success();
     let (bytes, digest) = fixture.served("1");
     assert_eq!(fs::read_to_string(&digest_file).expect("it is there"), digest);
@@ -151,12 +151,12 @@ fn a_draft_that_cannot_be_purged_does_not_hide_that_its_list_is_published() {
 #[test]
 fn a_full_disk_does_not_hide_what_is_published() {
     let fixture = fixture();
-    let (host, list) = (fixture.to.host(), fixture.word("@dst/app:1"));
+    let (host, list) = (fixture.target.host(), fixture.word("@dst/app:1"));
     let _ = fixture.push(&["--format=json"]).success();
     let spec = |target: &str| format!("image: {host}/dst/app:{target}\nmanifests:\n  - image: {host}/dst/app:1\n");
     fixture.sandbox.write("two.yaml", format!("{}---\n{}", spec("2"), spec("3")));
     fixture.sandbox.write("half.yaml", format!("{}---\n{}", spec("4"), spec("5")));
-    fixture.to.add_fault(Rule::on("PUT", "/manifests/5"), Fault::status(403));
+    fixture.target.add_fault(Rule::on("PUT", "/manifests/5"), Fault::status(403));
     let full = |words: &str| {
         let script = format!("exec \"$0\" {words} >/dev/full");
         fixture.sandbox.command("/bin/sh").args(["-c", &script, OURS]).run()
@@ -185,7 +185,7 @@ fn an_unwritable_result_file_is_reported_before_any_request() {
         let refused = fixture.push(&[flag, &unwritable]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
         assert!(refused.first_err_line().starts_with(&format!("cannot write {unwritable}: ")), "{}", refused.err());
-        assert_eq!(lines(&fixture.to), [""; 0]);
+        assert_eq!(lines(&fixture.target), [""; 0]);
     }
 }
 
@@ -194,10 +194,10 @@ fn a_repeated_push_has_the_same_bytes_and_reports_unchanged() {
     let fixture = fixture();
     let _ = fixture.push(&[]).success();
     let (bytes, digest) = fixture.served("1");
-    fixture.to.clear();
+    fixture.target.clear_requests();
     let repeated = fixture.push(&["--verbose"]).success();
     assert_eq!(repeated.err(), format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1")));
-    assert_eq!(puts(&fixture.to), [""; 0]);
+    assert_eq!(puts(&fixture.target), [""; 0]);
     let other = self::fixture();
     let _ = other.push(&["--jobs", "1"]).success();
     assert_eq!((other.served("1").0, sha256(&bytes)), (bytes, digest));
@@ -225,7 +225,7 @@ fn push_verbose_reports_each_step() {
 #[test]
 fn platforms_are_printed_in_list_order() {
     let fixture = Fixture::new();
-    fixture.from.put_index("src/multi", "1", &buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]));
+    fixture.source.put_index("src/multi", "1", &buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]));
     fixture.created(&["%src/multi:1"]);
     let pushed: Value =
         serde_json::from_str(&fixture.push(&["--type", "oci", "--format", "json"]).success().out()).unwrap();

@@ -51,14 +51,14 @@ fn signed(fixture: &Fixture, names: &[&str]) -> Signed {
         index,
         signature,
     };
-    fixture.from.put_index("src/app", "1", &signed.index);
+    fixture.source.put_index("src/app", "1", &signed.index);
     for (tag, image) in ["amd64", "arm64"].iter().zip(&images) {
-        fixture.from.put_image("src/app", tag, image);
+        fixture.source.put_image("src/app", tag, image);
     }
     for artifact in [&signed.index_signature, &signed.signature, &signed.countersignature, &signed.sbom] {
-        fixture.from.put_image("src/app", &artifact.digest(), artifact);
+        fixture.source.put_image("src/app", &artifact.digest(), artifact);
     }
-    fixture.from.put_image("src/app", &signed.cosign_tag, &signed.cosign);
+    fixture.source.put_image("src/app", &signed.cosign_tag, &signed.cosign);
     fixture.created(names);
     signed
 }
@@ -70,7 +70,7 @@ impl Signed {
 
     /// Which of them the target has with their blobs: by their place in [`Signed::all`].
     fn copied(&self, fixture: &Fixture) -> Vec<usize> {
-        let is_there = |place: &usize| fixture.to.manifest(TARGET, &self.all()[*place].digest()).is_some();
+        let is_there = |place: &usize| fixture.target.manifest(TARGET, &self.all()[*place].digest()).is_some();
         let copied: Vec<usize> = (0..5).filter(is_there).collect();
         copied.iter().for_each(|place| fixture.assert_whole(self.all()[*place]));
         copied
@@ -85,17 +85,17 @@ fn an_unchanged_index_keeps_its_signatures() {
     assert_eq!(pushed["digest"], signed.index.digest());
     // The signatures of all levels and cosign's tag, but no SBOM.
     assert_eq!(signed.copied(&fixture), [0, 1, 2, 4]);
-    let (_, bytes) = fixture.to.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
+    let (_, bytes) = fixture.target.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
     assert_eq!(bytes, signed.cosign.manifest);
     let printed: Vec<&str> = pushed["referrers"].as_array().expect("referrers").iter().map(digest).collect();
     assert_eq!(printed.len(), 4);
     assert!(printed.contains(&signed.countersignature.digest().as_str()), "{printed:?}");
     // All of them come before the tag moves.
-    assert_eq!(puts(&fixture.to).last().map(String::as_str), Some("1"));
+    assert_eq!(puts(&fixture.target).last().map(String::as_str), Some("1"));
     // A second push finds all of it there.
-    fixture.to.clear();
+    fixture.target.clear_requests();
     let repeated = fixture.pushed(&[]);
-    assert_eq!((&repeated["unchanged"], writes(&fixture.to).len()), (&Value::Bool(true), 0));
+    assert_eq!((&repeated["unchanged"], writes(&fixture.target).len()), (&Value::Bool(true), 0));
 }
 
 fn digest(referrer: &Value) -> &str {
@@ -128,11 +128,12 @@ fn a_combined_list_drops_referrers_and_dry_run_names_them() {
         assert!(left_behind.contains(&artifact.digest()), "{left_behind}");
     }
     assert!(!left_behind.contains(&signed.index_signature.digest()), "{left_behind}");
-    fixture.from.clear();
+    fixture.source.clear_requests();
     let _ = fixture.push(&[]).success();
     assert_eq!(signed.copied(&fixture), [0_usize; 0]);
     // Without a dry run nobody looks for them.
-    let requests = lines(&fixture.from).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
+    let requests =
+        lines(&fixture.source).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
     assert_eq!(requests.count(), 0);
     let stderr = fixture.push(&["--verbose"]).success().err();
     assert!(stderr.contains(&format!("not sent along: {}", fixture.word("%src/app"))), "{stderr}");
@@ -147,13 +148,13 @@ fn a_combined_list_drops_referrers_and_dry_run_names_them() {
 fn referrers_are_found_with_few_requests() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
-        let fixture = Fixture { from, ..Fixture::new() };
+        let fixture = Fixture { source: from, ..Fixture::new() };
         let index = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
         let index = index.iter().fold(Index::oci(), |index, image| index.image(image)).build();
-        fixture.from.put_index("src/app", "1", &index);
+        fixture.source.put_index("src/app", "1", &index);
         fixture.created(&["%src/app:1"]);
         let _ = fixture.push(&[]).success();
-        let requests = lines(&fixture.from);
+        let requests = lines(&fixture.source);
         let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
         let by_tag =
             requests.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
@@ -168,19 +169,19 @@ fn referrers_are_found_with_few_requests() {
 #[test]
 fn referrers_are_copied_through_tags_without_the_api() {
     let without = || Registry::builder().without_referrers().start();
-    let fixture = Fixture { from: without(), ..Fixture::with_registry(without()) };
+    let fixture = Fixture { source: without(), ..Fixture::with_registry(without()) };
     let image = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&image).build();
     let signature = artifact(SIGNATURE, "signature", &image);
     let tag = image.digest().replace(':', "-");
     let listing = Index::oci().image(&signature).build();
-    fixture.from.put_index("src/app", "1", &index);
-    fixture.from.put_image("src/app", &signature.digest(), &signature);
-    fixture.from.put_index("src/app", &tag, &listing);
+    fixture.source.put_index("src/app", "1", &index);
+    fixture.source.put_image("src/app", &signature.digest(), &signature);
+    fixture.source.put_index("src/app", &tag, &listing);
     fixture.created(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     fixture.assert_whole(&signature);
-    let (_, bytes) = fixture.to.manifest(TARGET, &tag).expect("the referrers tag");
+    let (_, bytes) = fixture.target.manifest(TARGET, &tag).expect("the referrers tag");
     let listed: Value = serde_json::from_slice(&bytes).expect("an index");
     assert_eq!(listed["manifests"][0]["digest"], signature.digest());
     assert_eq!(listed["manifests"][0]["artifactType"], SIGNATURE);
@@ -191,19 +192,19 @@ fn the_number_of_referrers_is_bounded() {
     let fixture = Fixture::new();
     let image = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&image).build();
-    fixture.from.put_index("src/app", "1", &index);
+    fixture.source.put_index("src/app", "1", &index);
     // Each signature is signed in turn.
     let mut subject = image;
     for level in 0..5 {
         subject = artifact(SIGNATURE, &format!("level {level}"), &subject);
-        fixture.from.put_image("src/app", &subject.digest(), &subject);
+        fixture.source.put_image("src/app", &subject.digest(), &subject);
     }
     fixture.created(&["%src/app:1"]);
     let refused = fixture.push(&[]);
     assert_eq!(refused.code, 1);
     assert!(refused.err().contains("more than 4 levels deep"), "{}", refused.err());
     assert!(refused.err().contains("--referrers drop"), "{}", refused.err());
-    assert_eq!(writes(&fixture.to), [""; 0]);
+    assert_eq!(writes(&fixture.target), [""; 0]);
     let _ = fixture.push(&["--referrers", "drop"]).success();
 }
 
@@ -212,10 +213,10 @@ fn the_number_of_referrers_is_bounded() {
 fn a_failing_source_is_not_a_source_without_referrers() {
     let fixture = Fixture::new();
     let signed = signed(&fixture, &["%src/app:1"]);
-    fixture.from.add_fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
+    fixture.source.add_fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
     let refused = fixture.push(&["--retries", "0"]);
     assert_eq!(refused.code, 1, "{}", refused.err());
-    assert_eq!((writes(&fixture.to), signed.copied(&fixture)), (Vec::new(), Vec::new()));
+    assert_eq!((writes(&fixture.target), signed.copied(&fixture)), (Vec::new(), Vec::new()));
     let _ = fixture.push(&["--retries", "0", "--referrers", "drop", "--verbose"]).success();
     let _ = fixture.run(&["create", "--replace", "@dst/app:1", "%src/app:amd64"]).success();
     let stderr = fixture.push(&["--retries", "0", "--verbose"]).success().err();

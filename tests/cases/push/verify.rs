@@ -8,8 +8,8 @@ use super::{Fixture, TARGET, image, lines, puts};
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
-    fixture.from.put_image("src/app", "amd64", &image("amd64", &[b"shared", b"amd"]));
-    fixture.from.put_image("src/app", "arm64", &image("arm64", &[b"shared", b"arm"]));
+    fixture.source.put_image("src/app", "amd64", &image("amd64", &[b"shared", b"amd"]));
+    fixture.source.put_image("src/app", "arm64", &image("arm64", &[b"shared", b"arm"]));
     fixture.created(&["%src/app:amd64", "%src/app:arm64"]);
     fixture
 }
@@ -20,7 +20,7 @@ fn verify_gets_every_manifest_and_looks_for_every_blob() {
     let pushed = fixture.pushed(&["--verify", "-t", "2"]);
     // Two configurations, the shared layer, and one of each image.
     assert_eq!(pushed["verified"], json!({ "names": 2, "manifests": 2, "blobs": 5 }));
-    let all = lines(&fixture.to);
+    let all = lines(&fixture.target);
     let after = all.iter().rposition(|line| line.starts_with("PUT ")).expect("a push");
     let gets = all[after + 1..].iter().filter(|line| line.starts_with("GET ")).count();
     let heads = all[after + 1..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
@@ -33,15 +33,15 @@ fn verify_gets_every_manifest_and_looks_for_every_blob() {
 fn push_verify_names_what_is_not_served() {
     let fixture = fixture();
     let digest = sha256(b"shared");
-    fixture.to.add_fault(Rule::on("HEAD", &format!("/blobs/{digest}")).always(), Fault::status(404));
+    fixture.target.add_fault(Rule::on("HEAD", &format!("/blobs/{digest}")).always(), Fault::status(404));
     let failed = fixture.push(&["--verify"]);
     assert_eq!(failed.code, 1);
     let expected =
-        format!("published, but not served as it was sent: the blob {}/{TARGET}@{digest}", fixture.to.host());
+        format!("published, but not served as it was sent: the blob {}/{TARGET}@{digest}", fixture.target.host());
     assert!(failed.err().contains(&expected), "{}", failed.err());
     // A tag that another client has moved meanwhile.
-    fixture.to.clear_faults();
-    fixture.to.add_fault(Rule::on("GET", "/manifests/1").from(2), Fault::status(404));
+    fixture.target.clear_faults();
+    fixture.target.add_fault(Rule::on("GET", "/manifests/1").from(2), Fault::status(404));
     let failed = fixture.run(&["push", "--verify", "--format", "json", "@dst/app:1"]);
     let error: Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!((failed.code, &error["error"]["kind"]), (1, &json!("verification")), "{}", failed.err());
@@ -54,9 +54,9 @@ fn push_by_digest_moves_no_tag_and_prints_the_digest() {
     let reference = pushed.out().trim_end().to_owned();
     let (repository, digest) = reference.split_once('@').expect("a reference by digest");
     assert_eq!(repository, fixture.word(&format!("@{TARGET}")));
-    let (_, bytes) = fixture.to.manifest(TARGET, digest).expect("the list");
-    assert_eq!((sha256(&bytes).as_str(), fixture.to.tags(TARGET).len()), (digest, 0));
-    assert_eq!(puts(&fixture.to).last().map(String::as_str), Some(digest));
+    let (_, bytes) = fixture.target.manifest(TARGET, digest).expect("the list");
+    assert_eq!((sha256(&bytes).as_str(), fixture.target.tags(TARGET).len()), (digest, 0));
+    assert_eq!(puts(&fixture.target).last().map(String::as_str), Some(digest));
     // The draft does not say that its tag serves this.
     let _ = fixture.push(&["--by-digest", "--verify", "--purge"]).success();
     assert_eq!(fixture.run(&["exists", "@dst/app:1"]).code, 1);

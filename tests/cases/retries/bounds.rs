@@ -44,7 +44,7 @@ fn each_operation_has_a_bounded_number_of_tries() {
     for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::ResetAfterRead] {
         let (registry, image) = seeded();
         for (name, operation) in operations(&registry, &image) {
-            registry.clear();
+            registry.clear_requests();
             registry.clear_faults();
             registry.add_fault(Rule::any(), fault.clone());
             let clock = RecordingClock::new();
@@ -54,7 +54,7 @@ fn each_operation_has_a_bounded_number_of_tries() {
             assert_eq!((sent, slept), (4, vec![250, 500, 1000]), "{name}, {fault:?}: {:?}", lines(&registry));
         }
         for (name, operation) in operations(&registry, &image) {
-            registry.clear();
+            registry.clear_requests();
             registry.clear_faults();
             registry.add_fault(Rule::any().times(3), fault.clone());
             assert!(

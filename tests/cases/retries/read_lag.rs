@@ -38,7 +38,7 @@ impl Fixture {
         let host = self.registry.host();
         let create = ["create".to_owned(), format!("{host}/new:1"), format!("{host}/{image}")];
         let _ = self.sandbox.command(OURS).args(create).run().success();
-        self.registry.clear();
+        self.registry.clear_requests();
         self
     }
 

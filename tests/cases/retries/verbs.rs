@@ -53,7 +53,7 @@ impl Fixture {
         fixture.sandbox.write("list.yaml", format!("image: {host}/new:1\nmanifests: [{{image: '{host}/a:1'}}]\n"));
         let create = ["create".to_owned(), format!("{host}/draft:1"), format!("{host}/a:1")];
         let _ = fixture.sandbox.command(OURS).args(create).run().success();
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         fixture
     }
 

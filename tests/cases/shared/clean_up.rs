@@ -64,7 +64,7 @@ fn a_digest_that_cannot_be_deleted_is_deleted_by_its_tag_if_it_is_still_there() 
         let fixture = Fixture::new();
         fixture.add(&[AMD]);
         fixture.registry.add_fault(Rule::on("DELETE", "sha256:"), Fault::status(status));
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         let _ = fixture.push(&["--purge", "--require", AMD]).success();
         let lines = fixture.lines();
         let deletion: Vec<&String> = lines.iter().skip_while(|line| !line.starts_with("DELETE")).collect();
@@ -106,7 +106,7 @@ fn purge_deletes_nothing_on_artifactory() {
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let answer = Fault::Status(200, String::from_utf8(bytes).expect("text"), headers);
         fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")), answer);
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         let pushed = fixture.push(&["--purge", "--require", AMD]).success();
         assert!(!fixture.lines().iter().any(|line| line.starts_with("DELETE")));
         assert!(pushed.err().contains("Artifactory"), "{}", pushed.err());
@@ -166,7 +166,7 @@ fn the_delete_scope_is_requested_only_for_a_deletion() {
             .registry
             .requests()
             .iter()
-            .filter(|request| request.is_token())
+            .filter(|request| request.is_token_request())
             .map(|request| request.path.clone())
             .collect()
     };

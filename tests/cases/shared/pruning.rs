@@ -46,7 +46,7 @@ fn push_does_not_tag_a_list_with_a_pruned_image() {
     fixture.add(&[AMD, ARM]);
     let (old, new) = (image(ARM, "").digest(), fixture.another_image(ARM, "new"));
     let repeated = fixture.sandbox.command(OURS).args(["add", "--shared", "--run", "r", &fixture.list(), &new]);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = std::thread::scope(|scope| {
         let image_check = testkit::loopback::Rule::on("HEAD", "/manifests/1").nth(1);
         fixture.registry.add_fault(image_check, testkit::loopback::Fault::Hang);

@@ -87,7 +87,7 @@ fn push_moves_no_tag_to_a_list_with_an_absent_child() {
     fixture.add(&[AMD, ARM]);
     let missing = image(ARM, "").digest();
     fixture.registry.add_fault(Rule::on("HEAD", &missing), Fault::status(404));
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let clock = RecordingClock::with(0.5, |_| {});
     let words = ["push", "--shared", "--require", BOTH, "--format", "json", &fixture.list()];
     let failed = fixture.run_with_clock(clock.clone(), &words);
@@ -161,7 +161,7 @@ fn push_checks_again_for_a_child_that_is_visible_late() {
 /// The same for an entry, which must not become a Docker manifest list because of that.
 #[test]
 fn add_puts_an_entry_again_until_the_registry_knows_its_image() {
-    let fixture = Fixture::with_registry(Registry::builder().knows_images_late(3).start());
+    let fixture = Fixture::with_registry(Registry::builder().refuses_first_lists(3).start());
     let clock = RecordingClock::with(0.5, |_| {});
     let (list, name) = (fixture.list(), fixture.image(AMD));
     let added = fixture.run_with_clock(clock.clone(), &["add", "--shared", &list, &name]).success();

@@ -191,7 +191,7 @@ fn offline_sends_no_request_for_entries_of_the_draft() {
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     fixture.registry.put_index("app", "multi", &Index::oci().image(&image("amd64", "b")).build());
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let offline = ["create", "--amend", "--offline", "@app:1", "@app:multi", "@app:s390x"];
     assert_eq!(fixture.run(&offline).success().err(), "");
     assert!(fixture.take_requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
@@ -232,7 +232,7 @@ fn flags_of_add_apply_to_existing_entries_by_any_name() {
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
     let annotation = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
     assert_eq!([annotation(&amd64), annotation(&arm64), annotation(&index.images[2])], ["v", "v", ""]);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
     let _ = fixture.run(&offline).success();
     assert_eq!(fixture.take_requests(), [""; 0]);

@@ -53,7 +53,7 @@ fn an_oversized_index_is_refused_before_its_children_are_requested() {
     };
     let wide = (0..10_001).fold(Index::oci(), |index, n| index.child(line(n))).build();
     fixture.registry.put_manifest("app", "wide", &wide.media_type, &wide.manifest);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let refused = fixture.run(&["create", "@app:1", "@app:wide"]);
     let line = format!("{} brings the manifests taken out of indexes to more than 10000\n", fixture.name("app:wide"));
     assert!(refused.err().starts_with(&line), "{}", refused.err());
@@ -74,7 +74,7 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
         .attestation(&amd64)
         .build();
     fixture.registry.put_index("app", "many", &index);
-    fixture.registry.clear();
+    fixture.registry.clear_requests();
     let _ = fixture.run(&["create", "@app:1", "@app:many"]).success();
     // The index, two images and an attestation: each is asked for once.
     assert_eq!(fixture.take_requests().len(), 4);

@@ -49,7 +49,7 @@ pub(super) struct Call {
     pub(super) name: String,
     count: usize,
     /// Its number among all calls.
-    pub(super) place: usize,
+    pub(super) index: usize,
     /// How many writes to the store came before it.
     writes: usize,
     pub(super) line: String,
@@ -203,18 +203,18 @@ impl Fixture {
         let mut state = tree(&sandbox.store());
         let (list, name) = (self.list(), self.directory());
         if state.contains_key(&(name.clone() + "/")) {
-            let side = std::fs::read(sandbox.store().join(".docker-manifest/lists").join(name)).unwrap_or_default();
-            let side: Value = serde_json::from_slice(&side).unwrap_or_default();
+            let sidecar = std::fs::read(sandbox.store().join(".docker-manifest/lists").join(name)).unwrap_or_default();
+            let sidecar: Value = serde_json::from_slice(&sidecar).unwrap_or_default();
             let list = Reference::parse(&list).expect("a reference");
             let draft = DockerManifestStore::new(&sandbox.docker_config()).load(&list);
             let content = draft.map(|draft| draft.map(|d| (d.annotations, d.artifact_type, d.subject)));
             // Random, and so another one in every run; in an entry it counts only where it is the draft's.
-            if let Some(mark) = side["mark"].as_str() {
+            if let Some(mark) = sidecar["mark"].as_str() {
                 for (_, bytes) in state.values_mut() {
                     *bytes = String::from_utf8_lossy(bytes).replace(mark, "(the mark)").into_bytes();
                 }
             }
-            state.insert(SIDECAR_CONTENT.to_owned(), (0, format!("{} {content:?}", side["format"]).into_bytes()));
+            state.insert(SIDECAR_CONTENT.to_owned(), (0, format!("{} {content:?}", sidecar["format"]).into_bytes()));
         }
         state
     }
@@ -341,8 +341,8 @@ impl Fixture {
         let store = sandbox.store().display().to_string();
         let calls = calls(&log, &sandbox.store());
         let injected = calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
-        if injected != Some(call.place) {
-            return Err(format!("strace hit {injected:?}, and not the call, which is number {}", call.place));
+        if injected != Some(call.index) {
+            return Err(format!("strace hit {injected:?}, and not the call, which is number {}", call.index));
         }
         let asks = |later: &&Call| match later.name.as_str() {
             "openat" => later.changes(),
@@ -350,7 +350,7 @@ impl Fixture {
             "write" | "writev" | "pwrite64" => later.line.contains(&format!("<{store}")),
             name => name.starts_with("link") || name.starts_with("mkdir"),
         };
-        let later = calls.get(call.place + 1..).unwrap_or_default();
+        let later = calls.get(call.index + 1..).unwrap_or_default();
         later.iter().find(asks).map_or(Ok(()), |later| Err(format!("and then it needs {}", later.line)))
     }
 
@@ -368,8 +368,8 @@ impl Fixture {
         let (output, log) = self.traced(&sandbox, &options);
         let calls = calls(&log, &sandbox.store());
         match injected(&calls) {
-            Some(place) if place == call.place && calls[place].name == call.name => Ok((sandbox, output)),
-            place => Err(format!("strace hit {place:?}, and not the call, which is number {}", call.place)),
+            Some(index) if index == call.index && calls[index].name == call.name => Ok((sandbox, output)),
+            index => Err(format!("strace hit {index:?}, and not the call, which is number {}", call.index)),
         }
     }
 }
@@ -388,7 +388,7 @@ pub(super) fn calls(log: &str, store: &Path) -> Vec<Call> {
         let writes = counts.get("write").copied().unwrap_or_default();
         let count = counts.entry(name).or_default();
         *count += 1;
-        calls.push(Call { name: name.to_owned(), count: *count, place: calls.len(), writes, line: line.to_owned() });
+        calls.push(Call { name: name.to_owned(), count: *count, index: calls.len(), writes, line: line.to_owned() });
     }
     calls
 }

@@ -40,15 +40,16 @@ impl StoreView {
         let entries = names.iter().filter(|((above, _), _)| *above == directory);
         let entries: Result<BTreeMap<_, _>, String> =
             entries.map(|((_, name), node)| Ok((name.clone(), whole(*node)?))).collect();
-        let side = below(store, ".docker-manifest").and_then(|ours| below(ours, "lists"));
-        let side = side.and_then(|lists| below(lists, &self.directory)).map(whole).transpose()?;
-        let side: Option<Value> = side.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let speaks = |side: &Value| side["directory"].as_str() == self.identities.get(&directory).map(String::as_str);
-        let side = side.filter(speaks).map(|mut side| {
-            side["directory"].take();
-            side
+        let sidecar = below(store, ".docker-manifest").and_then(|ours| below(ours, "lists"));
+        let sidecar = sidecar.and_then(|lists| below(lists, &self.directory)).map(whole).transpose()?;
+        let sidecar: Option<Value> = sidecar.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let speaks =
+            |sidecar: &Value| sidecar["directory"].as_str() == self.identities.get(&directory).map(String::as_str);
+        let sidecar = sidecar.filter(speaks).map(|mut sidecar| {
+            sidecar["directory"].take();
+            sidecar
         });
-        Ok(Some((entries?, side)))
+        Ok(Some((entries?, sidecar)))
     }
 }
 
@@ -65,12 +66,12 @@ fn is_allowed(found: &FoundDraft, old: &FoundDraft, new: &FoundDraft, by_entry: 
     if found == old || found == new {
         return true;
     }
-    let (Some((entries, side)), Some(old), Some(new), true) = (found, old, new, by_entry) else { return false };
+    let (Some((entries, sidecar)), Some(old), Some(new), true) = (found, old, new, by_entry) else { return false };
     let mut names = old.0.keys().chain(new.0.keys()).chain(entries.keys());
     let is_beyond = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"Source\":");
-    let format = side.as_ref().map_or(0, |side| side["format"].as_u64().unwrap_or_default());
+    let format = sidecar.as_ref().map_or(0, |sidecar| sidecar["format"].as_u64().unwrap_or_default());
     names.all(|name| [old.0.get(name), new.0.get(name)].contains(&entries.get(name)))
-        && (*side == old.1 || *side == new.1)
+        && (*sidecar == old.1 || *sidecar == new.1)
         && (format >= 2 || !entries.values().any(|bytes| is_beyond(bytes)))
 }
 

@@ -105,11 +105,11 @@ pub(super) fn clean(command: &'static Command, auth: ClientAuth) -> Arc<CleanRun
     Arc::clone(known.or_insert_with(|| {
         let fixture = Fixture::new(auth);
         command.prepare(&fixture);
-        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear());
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_requests());
         let case = Case::new(command, auth, Plan::Nothing);
         let output = fixture.run(command.program, &case.words(&fixture, None), case.limits).success();
         let requests = Side::BOTH.map(|side| fixture.registry(side).requests().len());
-        Arc::new(CleanRun { stdout: fixture.anonymous(&output.out()), state: fixture.state(), requests })
+        Arc::new(CleanRun { stdout: fixture.anonymous(&output.out()), state: fixture.snapshot(), requests })
     }))
 }
 
@@ -218,7 +218,7 @@ impl Case {
         let clean = clean(self.command, self.auth);
         let fixture = Fixture::new(self.auth);
         self.command.prepare(&fixture);
-        let before = fixture.state();
+        let before = fixture.snapshot();
         Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_faults());
         self.inject_faults(&fixture);
         let words = self.words(&fixture, timeout.map(|(typed, _)| typed));
@@ -269,7 +269,7 @@ impl Case {
             return None;
         }
         if injected.is_empty() {
-            return Some("nothing struck".to_owned());
+            return Some("no fault was injected".to_owned());
         }
         let (_, shown) = timeout.filter(|_| output.code != 0 && self.command.output_kind != OutputKind::Findings)?;
         let in_time = format!("within {shown}");

@@ -15,34 +15,39 @@ use testkit::sandbox::{Output, Sandbox, tree};
 use crate::{OURS, in_process};
 
 pub(super) const PASSWORD: &str = "tops3cret-of-the-matrix";
-pub(super) const REFRESH: &str = "refresh-token-of-the-matrix-long-enough";
-pub(super) const HELD: &str = "registry-token-of-the-matrix-long-enough";
+pub(super) const REFRESH_TOKEN: &str = "refresh-token-of-the-matrix-long-enough";
+pub(super) const REGISTRY_TOKEN: &str = "registry-token-of-the-matrix-long-enough";
 
 /// How a client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ClientAuth {
-    /// Without anything.
-    Open,
+    /// Without credentials.
+    Anonymous,
     /// With a password on every request.
     Basic,
     /// With tokens that a password gets.
     Bearer,
     /// With tokens that a refresh token gets.
-    Identity,
-    /// With a token that the user has.
-    Held,
+    RefreshToken,
+    /// With the `registrytoken` of config.json.
+    RegistryToken,
 }
 
 impl ClientAuth {
-    pub(super) const ALL: [ClientAuth; 5] =
-        [ClientAuth::Open, ClientAuth::Basic, ClientAuth::Bearer, ClientAuth::Identity, ClientAuth::Held];
+    pub(super) const ALL: [ClientAuth; 5] = [
+        ClientAuth::Anonymous,
+        ClientAuth::Basic,
+        ClientAuth::Bearer,
+        ClientAuth::RefreshToken,
+        ClientAuth::RegistryToken,
+    ];
 
     fn registry(self) -> Registry {
-        let tokens = Bearer::new().user("me", PASSWORD).refresh_token(REFRESH).registry_token(HELD);
+        let tokens = Bearer::new().user("me", PASSWORD).refresh_token(REFRESH_TOKEN).registry_token(REGISTRY_TOKEN);
         match self {
-            ClientAuth::Open => Registry::start(),
+            ClientAuth::Anonymous => Registry::start(),
             ClientAuth::Basic => Registry::builder().basic("me", PASSWORD).start(),
-            ClientAuth::Bearer | ClientAuth::Identity | ClientAuth::Held => {
+            ClientAuth::Bearer | ClientAuth::RefreshToken | ClientAuth::RegistryToken => {
                 Registry::builder().bearer(tokens.on_own_port()).start()
             }
         }
@@ -51,9 +56,9 @@ impl ClientAuth {
     /// What `config.json` has for a registry.
     fn entry(self) -> String {
         match self {
-            ClientAuth::Open | ClientAuth::Basic | ClientAuth::Bearer => format!(r#"{{"auth":"{}"}}"#, login()),
-            ClientAuth::Identity => format!(r#"{{"identitytoken":"{REFRESH}"}}"#),
-            ClientAuth::Held => format!(r#"{{"registrytoken":"{HELD}"}}"#),
+            ClientAuth::Anonymous | ClientAuth::Basic | ClientAuth::Bearer => format!(r#"{{"auth":"{}"}}"#, login()),
+            ClientAuth::RefreshToken => format!(r#"{{"identitytoken":"{REFRESH_TOKEN}"}}"#),
+            ClientAuth::RegistryToken => format!(r#"{{"registrytoken":"{REGISTRY_TOKEN}"}}"#),
         }
     }
 }
@@ -93,7 +98,7 @@ pub(super) struct Limits {
 
 /// What the store and the registries contain, without the names of the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct Snapshot {
     /// The drafts, docker's files and ours, without the identities of the directories.
     pub(super) drafts: BTreeMap<String, String>,
     /// The digest of each tag of the relevant repositories.
@@ -176,7 +181,7 @@ impl Fixture {
         without_marks(text)
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let mut drafts = BTreeMap::new();
         for (name, directory) in [("docker", ""), ("ours", ".docker-manifest/lists")] {
             for (path, (mode, bytes)) in tree(&self.sandbox.store().join(directory)) {
@@ -195,7 +200,7 @@ impl Fixture {
                 }
             }
         }
-        State { drafts, tags }
+        Snapshot { drafts, tags }
     }
 
     /// Staged files that should not be left.
@@ -205,7 +210,13 @@ impl Fixture {
 
     /// All secrets that must not be printed.
     pub(super) fn secrets(&self) -> Vec<String> {
-        let given = [PASSWORD.to_owned(), login(), BASE64_STANDARD.encode(PASSWORD), REFRESH.into(), HELD.into()];
+        let given = [
+            PASSWORD.to_owned(),
+            login(),
+            BASE64_STANDARD.encode(PASSWORD),
+            REFRESH_TOKEN.into(),
+            REGISTRY_TOKEN.into(),
+        ];
         let issued = Side::BOTH.into_iter().flat_map(|side| self.registry(side).issued_tokens());
         given.into_iter().chain(issued).collect()
     }

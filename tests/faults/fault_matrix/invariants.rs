@@ -7,7 +7,7 @@ use testkit::loopback::Registry;
 use testkit::sandbox::Output;
 
 use super::commands::{Command, OutputKind};
-use super::fixture::{Fixture, Side, State};
+use super::fixture::{Fixture, Side, Snapshot};
 use super::setups::PROBE_REPOSITORY;
 
 type Texts = BTreeMap<String, String>;
@@ -16,7 +16,7 @@ type Texts = BTreeMap<String, String>;
 #[derive(Clone, Debug)]
 pub(super) struct CleanRun {
     pub(super) stdout: String,
-    pub(super) state: State,
+    pub(super) state: Snapshot,
     pub(super) requests: [usize; 2],
 }
 
@@ -27,16 +27,26 @@ impl CleanRun {
     }
 }
 
+/// A run that has ended, and what it is compared with.
+struct EndedRun<'a> {
+    fixture: &'a Fixture,
+    command: &'a Command,
+    before: &'a Snapshot,
+    after: &'a Snapshot,
+    clean: &'a CleanRun,
+    output: &'a Output,
+}
+
 /// Every violation of an invariant by the result of a run.
 pub(super) fn check_invariants(
     fixture: &Fixture,
     command: &Command,
-    before: &State,
+    before: &Snapshot,
     clean: &CleanRun,
     output: &Output,
     is_debug: bool,
 ) -> Vec<String> {
-    let after = fixture.state();
+    let after = fixture.snapshot();
     let mut violations = check_secrets(fixture, output);
     violations.extend(check_tags(fixture, before, clean, &after));
     violations.extend(fixture.leftovers().into_iter().map(|path| format!("left behind: {path}")));
@@ -44,26 +54,21 @@ pub(super) fn check_invariants(
     if output.err().contains("panicked") {
         violations.push("a panic".to_owned());
     }
+    let run = EndedRun { fixture, command, before, after: &after, clean, output };
     match output.code {
-        0 => violations.extend(check_success(fixture, command, before, clean, output, &after)),
+        0 => violations.extend(check_success(&run)),
         // An entry that was not seen is a platform that is missing.
         3 if command.output_kind == OutputKind::Purges => {
-            violations.extend(check_error(fixture, command, before, clean, output, &after, is_debug));
+            violations.extend(check_error(&run, is_debug));
         }
-        1 => violations.extend(check_error(fixture, command, before, clean, output, &after, is_debug)),
+        1 => violations.extend(check_error(&run, is_debug)),
         code => violations.push(format!("exit code {code}")),
     }
     violations
 }
 
-fn check_success(
-    fixture: &Fixture,
-    command: &Command,
-    before: &State,
-    clean: &CleanRun,
-    output: &Output,
-    after: &State,
-) -> Vec<String> {
+fn check_success(run: &EndedRun<'_>) -> Vec<String> {
+    let EndedRun { fixture, command, before, after, clean, output } = run;
     let mut violations = Vec::new();
     let stdout = fixture.anonymous(&output.out());
     if command.output_kind == OutputKind::IfComplete && output.err().contains("is not published: waiting for") {
@@ -123,15 +128,8 @@ fn has_same_rows(expected: &str, actual: &str) -> bool {
     titles(expected) == actual
 }
 
-fn check_error(
-    fixture: &Fixture,
-    command: &Command,
-    before: &State,
-    clean: &CleanRun,
-    output: &Output,
-    after: &State,
-    is_debug: bool,
-) -> Vec<String> {
+fn check_error(run: &EndedRun<'_>, is_debug: bool) -> Vec<String> {
+    let EndedRun { fixture, command, before, after, clean, output } = run;
     let mut violations = Vec::new();
     let stdout = fixture.anonymous(&output.out());
     let may_say = match command.output_kind {
@@ -145,7 +143,7 @@ fn check_error(
         violations.push(format!("a failure, and {stdout:?} on stdout"));
     }
     // Where several lists are published, those before the failure are kept as they should be.
-    let differs = |state: &State| -> BTreeSet<String> { differing(&state.drafts, &after.drafts).cloned().collect() };
+    let differs = |state: &Snapshot| -> BTreeSet<String> { differing(&state.drafts, &after.drafts).cloned().collect() };
     let (not_old, not_new) = (differs(before), differs(&clean.state));
     let is_wrong = |name: &&String| command.output_kind != OutputKind::EachList || not_new.contains(*name);
     violations.extend(not_old.iter().filter(is_wrong).map(|name| format!("a failure, and another draft: {name}")));
@@ -194,7 +192,7 @@ fn check_secrets(fixture: &Fixture, output: &Output) -> Vec<String> {
 }
 
 /// A tag names the manifest that it named before, or the new one, and then everything that it names exists.
-fn check_tags(fixture: &Fixture, before: &State, clean: &CleanRun, after: &State) -> Vec<String> {
+fn check_tags(fixture: &Fixture, before: &Snapshot, clean: &CleanRun, after: &Snapshot) -> Vec<String> {
     let mut violations = Vec::new();
     for (tag, digest) in &after.tags {
         if before.tags.get(tag) == Some(digest) {

@@ -57,7 +57,7 @@ impl Totals {
         self.slowest = self.slowest.max(outcome.elapsed);
         if !outcome.violations.is_empty() {
             let Outcome { injected, violations, text, code, .. } = outcome;
-            self.findings.push(format!("{case}\n{violations:#?}\nstruck: {injected:?}\nexit {code}: {text}"));
+            self.findings.push(format!("{case}\n{violations:#?}\ninjected: {injected:?}\nexit {code}: {text}"));
         }
     }
 
@@ -71,7 +71,7 @@ impl Totals {
     pub(super) fn show(&self) {
         print_uncaptured(&format!(
             "fault matrix, {}: {} runs of {} commands in {:.1} s ({} worked, {} failed as they should), {} faults \
-             struck",
+             injected",
             self.title,
             self.runs,
             self.commands.len(),

@@ -20,7 +20,7 @@ struct Material {
     newer: Image,
     index: Index,
     old: Index,
-    big: GeneratedBlob,
+    blob: GeneratedBlob,
     large: Image,
 }
 
@@ -33,9 +33,9 @@ static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
     let newer = Image::docker().platform("linux", "amd64").layer("shared").layer("newer").build();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
     let old = Index::docker().image(&Image::docker().platform("linux", "s390x").layer("old").build()).build();
-    let big = GeneratedBlob::new(LARGE, 1);
-    let large = Image::oci().platform("linux", "amd64").layer_by_digest(&big.digest(), big.size()).build();
-    Material { amd64, arm64, newer, index, old, big, large }
+    let blob = GeneratedBlob::new(LARGE, 1);
+    let large = Image::oci().platform("linux", "amd64").layer_by_digest(&blob.digest(), blob.size()).build();
+    Material { amd64, arm64, newer, index, old, blob, large }
 });
 
 /// No content.
@@ -123,7 +123,7 @@ pub(super) fn draft_of_large_layer(fixture: &Fixture) {
     old_list(fixture);
     let source = fixture.registry(Side::Source);
     source.put_image("team/amd", "1", &MATERIAL.large);
-    source.put_generated_blob("team/amd", &MATERIAL.big);
+    source.put_generated_blob("team/amd", &MATERIAL.blob);
     draft_of(fixture, &[fixture.source_name("team/amd:1")]);
 }
 

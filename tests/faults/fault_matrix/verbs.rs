@@ -37,7 +37,7 @@ fn every_command_is_in_the_matrix_or_sends_no_request() {
     for line in LOCAL {
         let fixture = Fixture::new(ClientAuth::Bearer);
         setups::draft_of_one(&fixture);
-        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear());
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_requests());
         let (list, image) = (fixture.list(), fixture.name("team/amd:1"));
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace("{L}", &list).replace("{I}", &image)).collect();
@@ -47,7 +47,7 @@ fn every_command_is_in_the_matrix_or_sends_no_request() {
         let connections = Side::BOTH.map(|side| fixture.registry(side).connections());
         assert_eq!(connections, [0, 0], "{line}");
     }
-    let fixture = Fixture::new(ClientAuth::Open);
+    let fixture = Fixture::new(ClientAuth::Anonymous);
     let asking = COMMANDS.iter().filter(|command| command.is_ours());
     let asking = asking.filter_map(|command| command.words(&fixture).into_iter().next());
     let local = LOCAL.iter().filter_map(|line| line.split(' ').next().map(str::to_owned));

@@ -81,7 +81,7 @@ impl Fixture {
         for line in command.before {
             let _ = fixture.command(line).run().success();
         }
-        fixture.registry.clear();
+        fixture.registry.clear_requests();
         fixture
     }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, RandomFaults, Registry};
 use testkit::real::RealRegistry;
-use testkit::registry_filesystem::Storage;
+use testkit::registry_filesystem::RegistryFilesystem;
 use testkit::sandbox::Output;
 use testkit::skip::skipped;
 use testkit::stderr::print_uncaptured;
@@ -96,7 +96,7 @@ trait RaceRegistry: Sync {
 
 struct DockerRegistry {
     registry: RealRegistry,
-    storage: Storage,
+    storage: RegistryFilesystem,
 }
 
 impl RaceRegistry for DockerRegistry {
@@ -138,7 +138,7 @@ fn platforms(number: usize) -> Vec<(&'static str, &'static str)> {
 fn real(writers: usize) -> Option<(DockerRegistry, PlatformImages)> {
     let registry =
         RealRegistry::start_plain().map_err(|reason| skipped("the race on a real registry", &reason)).ok()?;
-    let storage = Storage::new(registry.storage());
+    let storage = RegistryFilesystem::new(registry.storage());
     let image = |(os, arch)| {
         let digest = storage.put_image(REPOSITORY, &format!("{os}-{arch}"), os, arch).digest;
         (format!("{os}/{arch}"), digest)
@@ -348,7 +348,7 @@ fn legs_and_publishers_with_random_faults_publish_one_list() {
             registry.inject_randomly(RandomFaults::new(seed).one_in(one_in).among(request_faults()));
             let reported = round.legs_and_publishers(size.publishers);
             registry.clear_faults();
-            registry.clear();
+            registry.clear_requests();
             reported
         });
     }
@@ -364,7 +364,7 @@ fn legs_alone_publish_one_list() {
         let built = loopback(&registry, size.writers);
         race(&format!("legs alone, {lag} late reads"), &registry, &built, size, &[3], |_, round| {
             let reported = round.legs_alone();
-            registry.clear();
+            registry.clear_requests();
             reported
         });
     }

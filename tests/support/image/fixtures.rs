@@ -35,8 +35,8 @@ pub fn attestation_of(image: &Image) -> Image {
         ("https://slsa.dev/provenance/v0.2", json!({"buildType": "https://mobyproject.org/buildkit@v1"})),
         ("https://spdx.dev/Document", json!({"spdxVersion": "SPDX-2.3", "name": "app"})),
     ] {
-        let notes = [("in-toto.io/predicate-type", predicate)];
-        builder = builder.layer_annotated(IN_TOTO, statement(predicate, body), &notes);
+        let annotations = [("in-toto.io/predicate-type", predicate)];
+        builder = builder.layer_annotated(IN_TOTO, statement(predicate, body), &annotations);
     }
     builder.build()
 }
@@ -51,10 +51,10 @@ pub fn buildx_index(platforms: &[&str]) -> Index {
     }
     for image in &images {
         let digest = image.digest();
-        let notes =
+        let annotations =
             [("vnd.docker.reference.digest", digest.as_str()), ("vnd.docker.reference.type", "attestation-manifest")];
         let unknown_platform = json!({"architecture": "unknown", "os": "unknown"});
-        builder = builder.image_with(&attestation_of(image), unknown_platform, &notes);
+        builder = builder.image_with(&attestation_of(image), unknown_platform, &annotations);
     }
     builder.build()
 }
@@ -74,12 +74,12 @@ pub fn helm_chart(name: &str, version: &str) -> Image {
 
 /// An OCI artifact as `oras push` makes it: an `artifactType`, and `{}` for a config.
 pub fn artifact(artifact_type: &str, content: &[u8]) -> Image {
-    let notes = [("org.opencontainers.image.title", "content")];
+    let annotations = [("org.opencontainers.image.title", "content")];
     Image::oci()
         .artifact_type(artifact_type)
         .config_raw(b"{}")
         .config_media_type(EMPTY_CONFIG)
-        .layer_annotated("application/octet-stream", content, &notes)
+        .layer_annotated("application/octet-stream", content, &annotations)
         .indent(None)
         .build()
 }
@@ -196,18 +196,18 @@ mod tests {
 
     #[test]
     fn a_generated_layer_is_put_in_place_separately() {
-        let big = GeneratedBlob::new(2_000_000, 1);
+        let blob = GeneratedBlob::new(2_000_000, 1);
         let image = Image::docker()
             .platform("linux", "amd64")
             .layer(b"small")
-            .layer_by_digest(&big.digest(), big.size())
+            .layer_by_digest(&blob.digest(), blob.size())
             .build();
         let layer = &json_of(&image.manifest)["layers"][1];
-        assert_eq!((layer["size"].as_u64(), layer["digest"].as_str()), (Some(2_000_000), Some(&*big.digest())));
+        assert_eq!((layer["size"].as_u64(), layer["digest"].as_str()), (Some(2_000_000), Some(&*blob.digest())));
         let registry = Registry::start();
         registry.put_image("app", "1", &image);
-        assert!(!registry.has_blob("app", &big.digest()));
-        registry.put_generated_blob("app", &big);
-        assert_eq!(registry.blob_size("app", &big.digest()), Some(2_000_000));
+        assert!(!registry.has_blob("app", &blob.digest()));
+        registry.put_generated_blob("app", &blob);
+        assert_eq!(registry.blob_size("app", &blob.digest()), Some(2_000_000));
     }
 }

@@ -120,9 +120,9 @@ impl IndexBuilder {
             .layer_of_type("application/vnd.in-toto+json", to_json(&statement, None))
             .build();
         let platform = json!({"architecture": "unknown", "os": "unknown"});
-        let notes =
+        let annotations =
             [("vnd.docker.reference.digest", digest.as_str()), ("vnd.docker.reference.type", "attestation-manifest")];
-        self.image_with(&attestation, platform, &notes)
+        self.image_with(&attestation, platform, &annotations)
     }
 
     /// An annotation of the index itself.
@@ -187,8 +187,8 @@ mod tests {
         let value: Value = serde_json::from_slice(&index.manifest).unwrap();
         assert_eq!(value["manifests"][0]["digest"], image.digest());
         assert_eq!(value["manifests"][0]["platform"]["architecture"], "amd64");
-        let notes = &value["manifests"][1]["annotations"];
-        assert_eq!(notes["vnd.docker.reference.digest"], image.digest());
+        let annotations = &value["manifests"][1]["annotations"];
+        assert_eq!(annotations["vnd.docker.reference.digest"], image.digest());
         assert_eq!(value["manifests"][1]["platform"]["os"], "unknown");
         assert_eq!(index.images.len(), 2);
     }

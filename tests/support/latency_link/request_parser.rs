@@ -26,7 +26,7 @@ const MOST_HEADERS: usize = 128;
 
 /// Where in the stream the next byte stands.
 #[derive(Debug)]
-enum State {
+enum ParserState {
     /// Before or in a head.
     Head(Vec<u8>),
     /// So many bytes of a body still to come.
@@ -43,29 +43,29 @@ enum State {
 
 /// The reader of one connection.
 #[derive(Debug)]
-pub(super) struct Meter {
-    state: State,
+pub(super) struct RequestParser {
+    state: ParserState,
     at_start: bool,
 }
 
-impl Default for Meter {
+impl Default for RequestParser {
     fn default() -> Self {
-        Self { state: State::Head(Vec::new()), at_start: true }
+        Self { state: ParserState::Head(Vec::new()), at_start: true }
     }
 }
 
-impl Meter {
+impl RequestParser {
     /// Takes the next bytes, and tells what they completed.
     pub(super) fn feed(&mut self, mut bytes: &[u8], mut emit: impl FnMut(Event)) {
         if self.at_start && bytes.first() == Some(&HANDSHAKE) {
-            self.state = State::Opaque;
+            self.state = ParserState::Opaque;
             emit(Event::TlsHello);
         }
         self.at_start &= bytes.is_empty();
         while let Some((&byte, rest)) = bytes.split_first() {
             match &mut self.state {
-                State::Opaque => return,
-                State::Body(left) | State::Chunk(left) => {
+                ParserState::Opaque => return,
+                ParserState::Body(left) | ParserState::Chunk(left) => {
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                     *left -= taken as u64;
                     bytes = &bytes[taken..];
@@ -74,7 +74,7 @@ impl Meter {
                     }
                     continue;
                 }
-                State::Head(line) | State::ChunkSize(line) | State::Trailer(line) => line.push(byte),
+                ParserState::Head(line) | ParserState::ChunkSize(line) | ParserState::Trailer(line) => line.push(byte),
             }
             bytes = rest;
             if byte == b'\n' {
@@ -85,39 +85,41 @@ impl Meter {
 
     fn end_of_line(&mut self, emit: &mut impl FnMut(Event)) {
         let next = match &self.state {
-            State::Head(head) if head.ends_with(b"\r\n\r\n") => match parse(head) {
+            ParserState::Head(head) if head.ends_with(b"\r\n\r\n") => match parse(head) {
                 Some((request, body)) => {
                     emit(Event::Request(request));
                     body
                 }
-                None => State::Opaque,
+                None => ParserState::Opaque,
             },
-            State::Head(head) if head.len() > HEAD_LIMIT => State::Opaque,
+            ParserState::Head(head) if head.len() > HEAD_LIMIT => ParserState::Opaque,
             // Servers take empty lines before a request (RFC 9112, section 2.2).
-            State::Head(head) if head == b"\r\n" => State::Head(Vec::new()),
-            State::ChunkSize(line) => match httparse::parse_chunk_size(line) {
-                Ok(httparse::Status::Complete((_, 0))) => State::Trailer(Vec::new()),
-                Ok(httparse::Status::Complete((_, size))) => State::Chunk(size.saturating_add(2)),
-                _ => State::Opaque,
+            ParserState::Head(head) if head == b"\r\n" => ParserState::Head(Vec::new()),
+            ParserState::ChunkSize(line) => match httparse::parse_chunk_size(line) {
+                Ok(httparse::Status::Complete((_, 0))) => ParserState::Trailer(Vec::new()),
+                Ok(httparse::Status::Complete((_, size))) => ParserState::Chunk(size.saturating_add(2)),
+                _ => ParserState::Opaque,
             },
-            State::Trailer(lines) if lines == b"\r\n" || lines.ends_with(b"\r\n\r\n") => State::Head(Vec::new()),
+            ParserState::Trailer(lines) if lines == b"\r\n" || lines.ends_with(b"\r\n\r\n") => {
+                ParserState::Head(Vec::new())
+            }
             _ => return,
         };
         self.state = next;
     }
 }
 
-impl State {
-    fn after_bytes(&self) -> State {
+impl ParserState {
+    fn after_bytes(&self) -> ParserState {
         match self {
-            State::Chunk(_) => State::ChunkSize(Vec::new()),
-            _ => State::Head(Vec::new()),
+            ParserState::Chunk(_) => ParserState::ChunkSize(Vec::new()),
+            _ => ParserState::Head(Vec::new()),
         }
     }
 }
 
 /// A head, and what follows it; `None` where it is no HTTP.
-fn parse(head: &[u8]) -> Option<(Request, State)> {
+fn parse(head: &[u8]) -> Option<(Request, ParserState)> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     request.parse(head).ok()?;
@@ -127,12 +129,12 @@ fn parse(head: &[u8]) -> Option<(Request, State)> {
         std::str::from_utf8(header.value).ok()
     };
     let state = match (header("Transfer-Encoding"), header("Content-Length")) {
-        (Some(_), _) => State::ChunkSize(Vec::new()),
+        (Some(_), _) => ParserState::ChunkSize(Vec::new()),
         (None, Some(length)) => match length.trim().parse().ok()? {
-            0 => State::Head(Vec::new()),
-            length => State::Body(length),
+            0 => ParserState::Head(Vec::new()),
+            length => ParserState::Body(length),
         },
-        (None, None) => State::Head(Vec::new()),
+        (None, None) => ParserState::Head(Vec::new()),
     };
     Some((found, state))
 }
@@ -148,9 +150,9 @@ mod tests {
         \r\nHEAD /z HTTP/1.1\r\nContent-Length: 0\r\n\r\nDELETE /z HTTP/1.1\r\n\r\n";
 
     fn seen(stream: &[u8], step: usize) -> Vec<String> {
-        let (mut meter, mut all) = (Meter::default(), Vec::new());
+        let (mut parser, mut all) = (RequestParser::default(), Vec::new());
         for chunk in stream.chunks(step) {
-            meter.feed(chunk, |seen| {
+            parser.feed(chunk, |seen| {
                 all.push(match seen {
                     Event::TlsHello => "hello".to_owned(),
                     Event::Request(request) => format!("{} {}", request.method, request.target),

@@ -36,7 +36,7 @@ fn exchange(addr: SocketAddr, message: &[u8]) -> Vec<u8> {
 fn a_link_delivers_all_bytes_in_order() {
     let link = LatencyLink::start(echo(), Duration::from_millis(4)).expect("a link");
     let message: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
-    assert!(exchange(link.addr(), &message) == message, "the bytes are others");
+    assert!(exchange(link.proxy.addr(), &message) == message, "the bytes are others");
     let counts = link.counts();
     assert_eq!((counts.connections, counts.sent, counts.received), (1, 3_000_000, 3_000_000));
 }
@@ -46,7 +46,7 @@ fn many_connections_at_once_are_counted_each() {
     let link = LatencyLink::start(echo(), Duration::from_millis(2)).expect("a link");
     thread::scope(|scope| {
         for number in 0..60 {
-            let addr = link.addr();
+            let addr = link.proxy.addr();
             scope.spawn(move || {
                 let message = format!("GET /{number} HTTP/1.1\r\n\r\nPOST /{number} HTTP/1.1\r\n\r\n").into_bytes();
                 assert_eq!(exchange(addr, &message), message);
@@ -67,8 +67,8 @@ fn many_connections_at_once_are_counted_each() {
 #[test]
 fn requests_are_listed_in_order_and_hellos_apart() {
     let link = LatencyLink::start(echo(), Duration::ZERO).expect("a link");
-    assert_eq!(exchange(link.addr(), b"\x16\x03\x01"), b"\x16\x03\x01");
-    let _ = exchange(link.addr(), b"PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcHEAD /b HTTP/1.1\r\n\r\n");
+    assert_eq!(exchange(link.proxy.addr(), b"\x16\x03\x01"), b"\x16\x03\x01");
+    let _ = exchange(link.proxy.addr(), b"PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcHEAD /b HTTP/1.1\r\n\r\n");
     let counts = link.counts();
     let lines: Vec<String> = counts.requests.iter().map(|r| format!("{} {}", r.method, r.target)).collect();
     assert_eq!((counts.connections, counts.tls_hellos, lines), (2, 1, vec!["PUT /a".to_owned(), "HEAD /b".to_owned()]));
@@ -78,7 +78,7 @@ fn requests_are_listed_in_order_and_hellos_apart() {
 fn a_server_that_is_not_there_is_a_closed_connection() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr()).expect("a port");
     let link = LatencyLink::start(nobody, Duration::ZERO).expect("a link");
-    let mut stream = TcpStream::connect(link.addr()).expect("the link is there");
+    let mut stream = TcpStream::connect(link.proxy.addr()).expect("the link is there");
     assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
     assert_eq!(link.counts().connections, 1);
 }
@@ -86,7 +86,7 @@ fn a_server_that_is_not_there_is_a_closed_connection() {
 #[test]
 fn dropping_a_link_ends_what_goes_through_it() {
     let link = LatencyLink::start(echo(), Duration::from_millis(2)).expect("a link");
-    let mut stream = TcpStream::connect(link.addr()).expect("a connection");
+    let mut stream = TcpStream::connect(link.proxy.addr()).expect("a connection");
     stream.write_all(b"x").expect("it is sent");
     let mut byte = [0; 1];
     stream.read_exact(&mut byte).expect("it came back");

@@ -27,7 +27,7 @@ struct Issued {
     refresh: Vec<String>,
 }
 
-/// The guard at the door, and the token endpoint.
+/// Checks credentials and issues tokens.
 pub(crate) struct AccessControl {
     auth: Auth,
     /// The registry's own token endpoint.
@@ -35,7 +35,7 @@ pub(crate) struct AccessControl {
     issued: Mutex<Issued>,
 }
 
-/// What a request that was let in may do beyond itself.
+/// The rights of an authorized request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     pub(crate) may_mount: bool,
@@ -56,7 +56,7 @@ impl AccessControl {
         lock(&self.issued).tokens.values_mut().for_each(|token| token.expired = true);
     }
 
-    /// Lets a request in, or gives the 401 that it gets.
+    /// The rights of a request, or its 401.
     pub(crate) fn check(&self, head: &Head) -> Result<Access, Box<Response>> {
         let authorization = head.header("Authorization");
         match &self.auth {
@@ -122,7 +122,7 @@ impl AccessControl {
 
     fn token_by_get(&self, bearer: &Bearer, head: &Head) -> Result<Response, Response> {
         check_service(bearer, &head.query("service"))?;
-        let known = match head.header("Authorization") {
+        let is_authenticated = match head.header("Authorization") {
             None => false,
             Some(value) => {
                 let (user, password) = basic(value).ok_or_else(unauthorized)?;
@@ -130,12 +130,12 @@ impl AccessControl {
                 true
             }
         };
-        let token = self.grant(bearer, known, &head.query("scope"))?;
+        let token = self.grant(bearer, is_authenticated, &head.query("scope"))?;
         let mut answer = json!({"token": token, "access_token": token});
         if let Some(field) = &bearer.field {
             answer = json!({field: token});
         }
-        if known && head.query("offline_token") == ["true"] {
+        if is_authenticated && head.query("offline_token") == ["true"] {
             answer["refresh_token"] = self.new_refresh_token().into();
         }
         Ok(finish(bearer, answer))
@@ -172,17 +172,17 @@ impl AccessControl {
     }
 
     /// A new token for as much of the scopes as this client may have.
-    fn grant(&self, bearer: &Bearer, known: bool, scopes: &[String]) -> Result<String, Response> {
-        if !known && !bearer.anonymous_pull {
+    fn grant(&self, bearer: &Bearer, is_authenticated: bool, scopes: &[String]) -> Result<String, Response> {
+        if !is_authenticated && !bearer.anonymous_pull {
             return Err(unauthorized());
         }
         let mut granted = BTreeSet::new();
         for scope in scopes.iter().flat_map(|scopes| scopes.split(' ')).flat_map(single_scopes) {
-            if bearer.denied.iter().any(|pattern| covers(pattern, &scope)) {
+            if bearer.denied_scopes.iter().any(|pattern| covers(pattern, &scope)) {
                 return Err(Response::error(403, "DENIED", "access to the resource is denied", Value::Null));
             }
-            let allowed = known || scope.ends_with(":pull");
-            if allowed && !bearer.refused.iter().any(|pattern| covers(pattern, &scope)) {
+            let allowed = is_authenticated || scope.ends_with(":pull");
+            if allowed && !bearer.omitted_scopes.iter().any(|pattern| covers(pattern, &scope)) {
                 granted.insert(scope);
             }
         }

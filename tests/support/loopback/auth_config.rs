@@ -30,8 +30,8 @@ pub struct Bearer {
     pub(super) users: Vec<(String, String)>,
     pub(super) refresh_tokens: Vec<String>,
     pub(super) registry_tokens: Vec<String>,
-    pub(super) refused: Vec<String>,
-    pub(super) denied: Vec<String>,
+    pub(super) omitted_scopes: Vec<String>,
+    pub(super) denied_scopes: Vec<String>,
     pub(super) expires_in: Option<u64>,
     pub(super) post_status: Option<u16>,
     pub(super) anonymous_pull: bool,
@@ -56,8 +56,8 @@ impl Bearer {
             users: Vec::new(),
             refresh_tokens: Vec::new(),
             registry_tokens: Vec::new(),
-            refused: Vec::new(),
-            denied: Vec::new(),
+            omitted_scopes: Vec::new(),
+            denied_scopes: Vec::new(),
             expires_in: None,
             post_status: None,
             anonymous_pull: false,
@@ -107,14 +107,14 @@ impl Bearer {
     }
 
     /// Tokens never include this scope: `repository:NAME:ACTION`, or `repository:NAME` for all its actions.
-    pub fn refuse(mut self, scope: &str) -> Bearer {
-        self.refused.push(scope.into());
+    pub fn omit_scope(mut self, scope: &str) -> Bearer {
+        self.omitted_scopes.push(scope.into());
         self
     }
 
-    /// Asking for this scope is answered 403 DENIED by the token endpoint.
-    pub fn deny(mut self, scope: &str) -> Bearer {
-        self.denied.push(scope.into());
+    /// The token endpoint answers a request for this scope with 403 DENIED.
+    pub fn deny_scope(mut self, scope: &str) -> Bearer {
+        self.denied_scopes.push(scope.into());
         self
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::distribution_api::State;
+use super::distribution_api::ApiState;
 use super::generated_blob::{GeneratedBlob, GeneratedBody};
 use super::http::{Head, Response};
 
@@ -15,22 +15,22 @@ pub(crate) enum Blob {
     Stored(Arc<Vec<u8>>),
     /// The rule that they are made by.
     Generated(GeneratedBlob),
-    /// Their number alone: they were hashed and let go.
-    Sunk(u64),
+    /// Their number alone: they were hashed and discarded.
+    Discarded(u64),
 }
 
 impl Blob {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Blob::Stored(bytes) => bytes.len() as u64,
-            Blob::Generated(big) => big.size(),
-            Blob::Sunk(size) => *size,
+            Blob::Generated(generated) => generated.size(),
+            Blob::Discarded(size) => *size,
         }
     }
 }
 
-/// GET and HEAD. What was sunk can be asked for, but not had.
-pub(crate) fn get(state: &State, head: &Head, repo: &str, digest: &str, ranges: bool) -> Response {
+/// GET and HEAD. HEAD of a discarded blob works; GET is a 500.
+pub(crate) fn get(state: &ApiState, head: &Head, repo: &str, digest: &str, ranges: bool) -> Response {
     let Some(blob) = state.blobs.get(digest).filter(|_| state.has_blob(repo, digest)) else { return unknown(digest) };
     let size = blob.size();
     let mut response =
@@ -51,12 +51,12 @@ pub(crate) fn get(state: &State, head: &Head, repo: &str, digest: &str, ranges: 
     }
     match blob {
         Blob::Stored(bytes) => response.body = bytes[from as usize..to as usize].to_vec(),
-        Blob::Generated(big) => response.generated = Some(GeneratedBody::new(big, from, to)),
+        Blob::Generated(generated) => response.generated = Some(GeneratedBody::new(generated, from, to)),
         // Its length is known, which is all that a HEAD tells.
-        Blob::Sunk(_) if head.method == "HEAD" => {
+        Blob::Discarded(_) if head.method == "HEAD" => {
             response.generated = Some(GeneratedBody::new(&GeneratedBlob::zeros(size), from, to))
         }
-        Blob::Sunk(_) => return Response::error(500, "UNKNOWN", "this blob was hashed and let go", json!(digest)),
+        Blob::Discarded(_) => return Response::error(500, "UNKNOWN", "this blob was discarded", json!(digest)),
     }
     response
 }
@@ -75,7 +75,7 @@ fn part(value: &str, size: u64) -> Option<Result<(u64, u64), ()>> {
 }
 
 /// DELETE.
-pub(crate) fn delete(state: &mut State, repo: &str, digest: &str) -> Response {
+pub(crate) fn delete(state: &mut ApiState, repo: &str, digest: &str) -> Response {
     match state.repos.get_mut(repo).is_some_and(|repo| repo.blobs.remove(digest)) {
         true => Response::new(202),
         false => unknown(digest),

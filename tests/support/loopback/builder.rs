@@ -7,8 +7,8 @@ use rustls::ServerConfig;
 
 use super::auth::AccessControl;
 use super::auth_config::{Auth, Bearer};
-use super::distribution_api::Storage;
-use super::habits::{Habits, Puts};
+use super::distribution_api::DistributionApi;
+use super::habits::{Habits, PutsInFlight};
 use super::http::{Connection, Head};
 use super::rate_limit::RateLimit;
 use super::serve::Server;
@@ -19,7 +19,7 @@ pub struct Builder {
     auth: Auth,
     tls: Option<Arc<ServerConfig>>,
     address: &'static str,
-    most: usize,
+    max_connections: usize,
     pub(super) habits: Habits,
     pub(super) rate_limit: Option<RateLimit>,
 }
@@ -27,7 +27,7 @@ pub struct Builder {
 impl Builder {
     pub(super) fn new() -> Builder {
         let (auth, habits) = (Auth::None, Habits::default());
-        Builder { auth, tls: None, address: "127.0.0.1:0", most: usize::MAX, habits, rate_limit: None }
+        Builder { auth, tls: None, address: "127.0.0.1:0", max_connections: usize::MAX, habits, rate_limit: None }
     }
 
     /// Demands this of clients.
@@ -60,8 +60,8 @@ impl Builder {
     }
 
     /// Accepts so many connections at once. Those beyond that are closed without a word.
-    pub fn most_connections(mut self, most: usize) -> Builder {
-        self.most = most;
+    pub fn max_connections(mut self, max_connections: usize) -> Builder {
+        self.max_connections = max_connections;
         self
     }
 
@@ -77,16 +77,16 @@ impl Builder {
         let shared = Arc::new(Shared {
             log: Arc::default(),
             access_control: AccessControl::new(self.auth.clone(), own_realm),
-            storage: Storage { habits: self.habits.clone(), state: Mutex::default() },
+            api: DistributionApi { habits: self.habits.clone(), state: Mutex::default() },
             faults: Faults::default(),
             gate: Gate::default(),
             rate_limit: self.rate_limit.clone(),
-            puts: Puts::default(),
+            puts_in_flight: PutsInFlight::default(),
         });
         let serve = |listener| {
             let handling = Arc::clone(&shared);
             let handler = move |connection: &mut Connection, head: Head| handling.handle(connection, head);
-            Server::start(listener, self.tls.clone(), self.most, Arc::clone(&shared.log), Arc::new(handler))
+            Server::start(listener, self.tls.clone(), self.max_connections, Arc::clone(&shared.log), Arc::new(handler))
         };
         let (server, tokens) = (serve(listener), token_listener.map(serve));
         Registry { shared, server, tokens: Mutex::new(tokens) }

@@ -1,4 +1,4 @@
-//! The content of the registry: manifests, tags and blobs by repository, as in the OCI distribution spec 1.1.
+//! The OCI distribution API 1.1, and the content that it serves: manifests, tags and blobs by repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -36,7 +36,7 @@ impl Repo {
 
 /// Everything that is stored, of all repositories.
 #[derive(Default)]
-pub(crate) struct State {
+pub(crate) struct ApiState {
     pub(crate) repos: BTreeMap<String, Repo>,
     pub(crate) blobs: BTreeMap<String, Blob>,
     pub(crate) uploads: BTreeMap<String, Upload>,
@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) pruned: BTreeSet<String>,
 }
 
-impl State {
+impl ApiState {
     pub(crate) fn add_blob(&mut self, repo: &str, bytes: &[u8]) -> String {
         let digest = sha256(bytes);
         self.link_blob(repo, &digest, Blob::Stored(Arc::new(bytes.to_vec())));
@@ -77,15 +77,15 @@ impl State {
     }
 }
 
-/// The store behind the door.
+/// Handles authorized requests of the distribution API.
 #[derive(Default)]
-pub(crate) struct Storage {
+pub(crate) struct DistributionApi {
     pub(crate) habits: Habits,
-    pub(crate) state: Mutex<State>,
+    pub(crate) state: Mutex<ApiState>,
 }
 
-impl Storage {
-    /// Answers a request that was let in.
+impl DistributionApi {
+    /// Responds to an authorized request.
     pub(crate) fn answer(&self, request: &Request, access: Access) -> Response {
         let mut state = lock(&self.state);
         let state = &mut *state;
@@ -143,7 +143,7 @@ impl Storage {
         format!("{scheme}://{}{path}", head.header("Host").unwrap_or("localhost"))
     }
 
-    fn get_manifest(&self, state: &mut State, head: &Head, repo: &str, reference: &str) -> Response {
+    fn get_manifest(&self, state: &mut ApiState, head: &Head, repo: &str, reference: &str) -> Response {
         let manifests = &self.habits.manifests;
         let special = manifests.not_yet(state, repo, reference);
         let special = special.or_else(|| manifests.converted(state, head, repo, reference));
@@ -156,7 +156,7 @@ impl Storage {
         }
     }
 
-    fn put_manifest(&self, state: &mut State, request: &Request, repo: &str, reference: &str) -> Response {
+    fn put_manifest(&self, state: &mut ApiState, request: &Request, repo: &str, reference: &str) -> Response {
         let media_type = request.head.header("Content-Type").unwrap_or_default();
         let repo_now = state.repos.get(repo);
         let subject = match manifest::check(repo_now, &self.habits, &state.pruned, reference, media_type, &request.body)
@@ -182,11 +182,11 @@ impl Storage {
         }
     }
 
-    fn start_upload(&self, state: &mut State, request: &Request, repo: &str, access: Access) -> Response {
+    fn start_upload(&self, state: &mut ApiState, request: &Request, repo: &str, access: Access) -> Response {
         let head = &request.head;
         let parameter = |name: &str| head.query(name).into_iter().next();
         if let (Some(_), Some(from)) = (parameter("mount"), parameter("from"))
-            && self.habits.no_foreign_mounts
+            && self.habits.no_cross_project_mounts
             && from != repo
         {
             let refusal = Response::error(401, "UNAUTHORIZED", "unauthorized to access repository", Value::Null);
@@ -206,7 +206,7 @@ impl Storage {
         upload::start(state, repo, &self.habits, |path| self.url(head, path))
     }
 
-    fn tags(&self, state: &State, head: &Head, name: &str) -> Response {
+    fn tags(&self, state: &ApiState, head: &Head, name: &str) -> Response {
         if let Some(special) = self.habits.tags.list(state, name) {
             return special;
         }
@@ -236,7 +236,7 @@ fn unsupported() -> Response {
     Response::error(405, "UNSUPPORTED", "The operation is unsupported.", Value::Null)
 }
 
-fn referrers(state: &State, head: &Head, repo: &str, digest: &str) -> Response {
+fn referrers(state: &ApiState, head: &Head, repo: &str, digest: &str) -> Response {
     let artifact_type = head.query("artifactType").into_iter().next();
     let manifests = state.repos.get(repo).map(|repo| &repo.manifests).into_iter().flatten();
     let descriptors: Vec<Value> = manifests

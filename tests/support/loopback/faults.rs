@@ -273,7 +273,7 @@ impl Fault {
     }
 }
 
-/// The page of a hotel's network.
+/// The page of a captive portal.
 pub(crate) fn web_page() -> Response {
     let page = "<!DOCTYPE html>\n<html><body>Please sign in to this network.</body></html>\n";
     Response::new(200).body("text/html; charset=utf-8", page)

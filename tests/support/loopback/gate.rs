@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex};
 use super::lock;
 
 #[derive(Default)]
-struct State {
+struct GateState {
     /// How often it was opened.
     opened: usize,
     /// How many bytes were let through for each answer that drips.
@@ -16,7 +16,7 @@ struct State {
 /// What holds requests back.
 #[derive(Default)]
 pub(crate) struct Gate {
-    state: Mutex<State>,
+    state: Mutex<GateState>,
     changed: Condvar,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct HeldRequest<'a> {
 }
 
 impl Gate {
-    /// A request that has come; to be called before it is announced to anybody.
+    /// Registers a request. Call it before the request is recorded in the log.
     pub(crate) fn hold(&self) -> HeldRequest<'_> {
         let state = lock(&self.state);
         HeldRequest { gate: self, opened: state.opened, dripped: state.dripped }
@@ -52,7 +52,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    fn wait_while(&self, waiting: impl Fn(&State) -> bool) -> bool {
+    fn wait_while(&self, waiting: impl Fn(&GateState) -> bool) -> bool {
         let state = lock(&self.state);
         let state = self.changed.wait_while(state, |state| waiting(state) && !state.ended);
         !state.unwrap_or_else(|poisoned| poisoned.into_inner()).ended
@@ -60,7 +60,7 @@ impl Gate {
 }
 
 impl HeldRequest<'_> {
-    /// Waits for an opening since the visit began; false when there will be none.
+    /// Waits until the gate was opened after this request arrived. False after [`Gate::shut_down`].
     pub(crate) fn wait(&self) -> bool {
         self.gate.wait_while(|state| state.opened == self.opened)
     }

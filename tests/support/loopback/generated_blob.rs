@@ -24,15 +24,15 @@ impl GeneratedBlob {
         let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
         let noise = std::iter::repeat_with(|| random(&mut state).to_le_bytes());
         let noise = Arc::new(noise.take((BLOCK / 8) as usize).flatten().collect::<Vec<u8>>());
-        let mut big = GeneratedBlob { size, digest: String::new(), noise };
+        let mut blob = GeneratedBlob { size, digest: String::new(), noise };
         let mut hash = Sha256::new();
-        let whole = big.for_each_piece(0, size, |piece| {
+        let whole = blob.for_each_piece(0, size, |piece| {
             hash.update(piece);
             Ok(())
         });
         whole.expect("nothing here fails");
-        big.digest = hex(hash);
-        big
+        blob.digest = hex(hash);
+        blob
     }
 
     /// Something of this size that is not to be read: it has no digest, and is zeros.
@@ -70,14 +70,14 @@ impl GeneratedBlob {
 
 impl fmt::Debug for GeneratedBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Big({} bytes, {})", self.size, self.digest)
+        write!(f, "GeneratedBlob({} bytes, {})", self.size, self.digest)
     }
 }
 
 /// The part of a large blob that is the body of an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct GeneratedBody {
-    big: GeneratedBlob,
+    blob: GeneratedBlob,
     from: u64,
     to: u64,
     /// Whether its first byte is another one.
@@ -85,8 +85,8 @@ pub(crate) struct GeneratedBody {
 }
 
 impl GeneratedBody {
-    pub(crate) fn new(big: &GeneratedBlob, from: u64, to: u64) -> GeneratedBody {
-        GeneratedBody { big: big.clone(), from, to: to.min(big.size), corrupt: false }
+    pub(crate) fn new(blob: &GeneratedBlob, from: u64, to: u64) -> GeneratedBody {
+        GeneratedBody { blob: blob.clone(), from, to: to.min(blob.size), corrupt: false }
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -96,7 +96,7 @@ impl GeneratedBody {
     /// The first `limit` bytes, piece by piece.
     pub(crate) fn for_each_piece(&self, limit: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut first = self.corrupt;
-        self.big.for_each_piece(self.from, self.to.min(self.from.saturating_add(limit)), |piece| {
+        self.blob.for_each_piece(self.from, self.to.min(self.from.saturating_add(limit)), |piece| {
             if std::mem::take(&mut first) {
                 let mut piece = piece.to_vec();
                 piece[0] ^= 1;
@@ -126,9 +126,9 @@ mod tests {
     use super::*;
     use crate::image::sha256;
 
-    fn bytes(big: &GeneratedBlob, from: u64, to: u64) -> Vec<u8> {
+    fn bytes(blob: &GeneratedBlob, from: u64, to: u64) -> Vec<u8> {
         let mut all = Vec::new();
-        big.for_each_piece(from, to, |piece| {
+        blob.for_each_piece(from, to, |piece| {
             all.extend_from_slice(piece);
             Ok(())
         })
@@ -138,12 +138,12 @@ mod tests {
 
     #[test]
     fn a_generated_blob_is_the_same_at_every_read() {
-        let big = GeneratedBlob::new(3 * BLOCK + 17, 1);
-        let whole = bytes(&big, 0, u64::MAX);
-        assert_eq!((whole.len() as u64, sha256(&whole)), (big.size(), big.digest()));
-        assert_eq!(bytes(&big, BLOCK - 3, 2 * BLOCK + 5), whole[65533..131_077]);
-        assert_eq!(bytes(&big, big.size(), u64::MAX), b"");
+        let blob = GeneratedBlob::new(3 * BLOCK + 17, 1);
+        let whole = bytes(&blob, 0, u64::MAX);
+        assert_eq!((whole.len() as u64, sha256(&whole)), (blob.size(), blob.digest()));
+        assert_eq!(bytes(&blob, BLOCK - 3, 2 * BLOCK + 5), whole[65533..131_077]);
+        assert_eq!(bytes(&blob, blob.size(), u64::MAX), b"");
         assert_ne!(whole[..65536], whole[65536..131_072]);
-        assert_ne!(GeneratedBlob::new(3 * BLOCK + 17, 2).digest(), big.digest());
+        assert_ne!(GeneratedBlob::new(3 * BLOCK + 17, 2).digest(), blob.digest());
     }
 }

@@ -6,7 +6,7 @@ mod manifests;
 mod pruning;
 mod tags;
 
-pub(crate) use manifests::{LagState, Puts};
+pub(crate) use manifests::{LagState, PutsInFlight};
 
 use super::Builder;
 use super::http::{Head, Response};
@@ -31,9 +31,9 @@ pub(crate) struct Habits {
     pub(crate) no_deletion: bool,
     pub(crate) no_ranges: bool,
     pub(crate) loses_broken_uploads: bool,
-    pub(crate) sink_above: Option<u64>,
+    pub(crate) discard_above: Option<u64>,
     pub(crate) canonical_blobs: bool,
-    pub(crate) no_foreign_mounts: bool,
+    pub(crate) no_cross_project_mounts: bool,
     pub(crate) https_locations: bool,
     pub(crate) reasons_in_detail: bool,
     pub(crate) limits: limits::Limits,
@@ -55,9 +55,9 @@ pub(crate) enum Referrers {
 pub(crate) enum HidesFrom {
     #[default]
     Nobody,
-    /// Those who showed who they are.
-    Known,
-    /// Everybody: the challenge is to be had at `/v2/` alone.
+    /// Clients with credentials.
+    Authenticated,
+    /// Everybody: only `/v2/` sends the challenge.
     All,
 }
 
@@ -139,12 +139,12 @@ impl Builder {
     }
 
     /// 404 `NAME_UNKNOWN` where credentials were shown that are not enough; without any it is the usual 401.
-    pub fn hides_from_known(mut self) -> Builder {
-        self.habits.hides = HidesFrom::Known;
+    pub fn hides_from_authenticated(mut self) -> Builder {
+        self.habits.hides = HidesFrom::Authenticated;
         self
     }
 
-    /// 404 `NAME_UNKNOWN` in place of every 401, but for `/v2/` itself: the challenge is to be had there alone.
+    /// 404 `NAME_UNKNOWN` in place of every 401, but for `/v2/` itself: only that sends the challenge.
     pub fn hides_from_all(mut self) -> Builder {
         self.habits.hides = HidesFrom::All;
         self
@@ -201,9 +201,9 @@ impl Builder {
         self
     }
 
-    /// Hashes blobs of more than so many bytes and lets them go: they can be asked for (HEAD, mount), but not had.
-    pub fn sink_above(mut self, bytes: u64) -> Builder {
-        self.habits.sink_above = Some(bytes);
+    /// Hashes blobs of more than so many bytes and discards them: HEAD and mount work, GET does not.
+    pub fn discard_above(mut self, bytes: u64) -> Builder {
+        self.habits.discard_above = Some(bytes);
         self
     }
 
@@ -214,8 +214,8 @@ impl Builder {
     }
 
     /// Answers a mount from another repository with 401, as Harbor does between projects.
-    pub fn without_foreign_mounts(mut self) -> Builder {
-        self.habits.no_foreign_mounts = true;
+    pub fn without_cross_project_mounts(mut self) -> Builder {
+        self.habits.no_cross_project_mounts = true;
         self
     }
 

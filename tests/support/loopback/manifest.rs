@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::distribution_api::{Repo, State};
+use super::distribution_api::{ApiState, Repo};
 use super::habits::Habits;
 use super::http::{Head, Response};
 use crate::image::{DOCKER_FOREIGN_LAYER, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256, sha512};
 
 /// GET and HEAD by tag or digest.
-pub(crate) fn get(state: &State, head: &Head, repo: &str, reference: &str) -> Response {
+pub(crate) fn get(state: &ApiState, head: &Head, repo: &str, reference: &str) -> Response {
     let found = state.repos.get(repo).and_then(|repo| {
         let digest = repo.resolve(reference)?;
         repo.manifests.get(&digest).map(|(media_type, bytes)| (digest, media_type, bytes))
@@ -35,7 +35,7 @@ fn accepts(head: &Head, media_type: &str) -> bool {
 }
 
 /// DELETE: a digest with all its tags, or a tag alone.
-pub(crate) fn delete(state: &mut State, name: &str, reference: &str) -> Response {
+pub(crate) fn delete(state: &mut ApiState, name: &str, reference: &str) -> Response {
     let Some(repo) = state.repos.get_mut(name) else { return unknown(name, reference) };
     let is_deleted = if reference.contains(':') {
         repo.tags.retain(|_, digest| digest != reference);
@@ -54,12 +54,12 @@ fn unknown(repo: &str, reference: &str) -> Response {
     Response::error(404, "MANIFEST_UNKNOWN", "manifest unknown", detail)
 }
 
-/// Whether a PUT is to be let in: JSON of the type that it says, the digest that it says, everything it names there.
-/// Gives the digest of its subject, if it has one. Nothing is said of digests that are `forgiven`.
+/// Validates a PUT: JSON of the stated type, the stated digest, all referenced content present but `ignored_digests`.
+/// Returns the digest of its subject, if it has one.
 pub(crate) fn check(
     repo: Option<&Repo>,
     habits: &Habits,
-    forgiven: &BTreeSet<String>,
+    ignored_digests: &BTreeSet<String>,
     reference: &str,
     media_type: &str,
     bytes: &[u8],
@@ -93,7 +93,7 @@ pub(crate) fn check(
         return Err(invalid("an index in an index"));
     }
     let mut missing = missing(repo, media_type, &manifest).ok_or_else(|| invalid("a descriptor is malformed"))?;
-    missing.retain(|digest| !forgiven.contains(digest));
+    missing.retain(|digest| !ignored_digests.contains(digest));
     if !missing.is_empty() {
         let errors: Vec<Value> = missing.iter().map(|digest| blob_unknown(digest)).collect();
         return Err(Box::new(Response::new(400).json(&json!({"errors": errors}))));

@@ -42,9 +42,9 @@ pub use rule::Rule;
 use crate::image::{Image, Index};
 use auth::AccessControl;
 use blob::Blob;
-use distribution_api::Storage;
+use distribution_api::DistributionApi;
 use gate::Gate;
-use habits::{HidesFrom, Puts};
+use habits::{HidesFrom, PutsInFlight};
 use http::{Connection, Head, Request, Response};
 use rate_limit::RateLimit;
 use record::RequestLog;
@@ -64,11 +64,11 @@ pub struct Registry {
 struct Shared {
     log: Arc<RequestLog>,
     access_control: AccessControl,
-    storage: Storage,
+    api: DistributionApi,
     faults: Faults,
     gate: Gate,
     rate_limit: Option<RateLimit>,
-    puts: Puts,
+    puts_in_flight: PutsInFlight,
 }
 
 impl Registry {
@@ -110,13 +110,13 @@ impl Registry {
 
     /// `http://…` or `https://…`, without a path.
     pub fn url(&self) -> String {
-        let scheme = if self.shared.storage.habits.https { "https" } else { "http" };
+        let scheme = if self.shared.api.habits.https { "https" } else { "http" };
         format!("{scheme}://{}", self.addr())
     }
 
     /// Puts an image and its blobs in place, under a tag or its digest; gives the digest.
     pub fn put_image(&self, repo: &str, reference: &str, image: &Image) -> String {
-        let mut state = lock(&self.shared.storage.state);
+        let mut state = lock(&self.shared.api.state);
         for blob in image.blobs() {
             state.add_blob(repo, blob);
         }
@@ -136,34 +136,34 @@ impl Registry {
 
     /// Puts any bytes in place as a manifest, unchecked; gives their digest.
     pub fn put_manifest(&self, repo: &str, reference: &str, media_type: &str, bytes: &[u8]) -> String {
-        lock(&self.shared.storage.state).add_manifest(repo, reference, media_type, bytes)
+        lock(&self.shared.api.state).add_manifest(repo, reference, media_type, bytes)
     }
 
     /// Puts a blob in place; gives its digest.
     pub fn put_blob(&self, repo: &str, bytes: &[u8]) -> String {
-        lock(&self.shared.storage.state).add_blob(repo, bytes)
+        lock(&self.shared.api.state).add_blob(repo, bytes)
     }
 
     /// Puts a blob in place under this digest of it.
     pub fn put_blob_as(&self, repo: &str, digest: &str, bytes: &[u8]) {
-        lock(&self.shared.storage.state).link_blob(repo, digest, Blob::Stored(Arc::new(bytes.to_vec())));
+        lock(&self.shared.api.state).link_blob(repo, digest, Blob::Stored(Arc::new(bytes.to_vec())));
     }
 
     /// Puts a blob in place that is made anew whenever it is asked for; gives its digest.
-    pub fn put_generated_blob(&self, repo: &str, big: &GeneratedBlob) -> String {
-        lock(&self.shared.storage.state).link_blob(repo, &big.digest(), Blob::Generated(big.clone()));
-        big.digest()
+    pub fn put_generated_blob(&self, repo: &str, blob: &GeneratedBlob) -> String {
+        lock(&self.shared.api.state).link_blob(repo, &blob.digest(), Blob::Generated(blob.clone()));
+        blob.digest()
     }
 
     /// The size of a blob, if the repository has it.
     pub fn blob_size(&self, repo: &str, digest: &str) -> Option<u64> {
-        let state = lock(&self.shared.storage.state);
+        let state = lock(&self.shared.api.state);
         state.blobs.get(digest).filter(|_| state.has_blob(repo, digest)).map(Blob::size)
     }
 
     /// The Content-Type and bytes held under a tag or digest.
     pub fn manifest(&self, repo: &str, reference: &str) -> Option<(String, Vec<u8>)> {
-        let state = lock(&self.shared.storage.state);
+        let state = lock(&self.shared.api.state);
         let repo = state.repos.get(repo)?;
         let (media_type, bytes) = repo.manifests.get(&repo.resolve(reference)?)?;
         Some((media_type.clone(), bytes.to_vec()))
@@ -171,26 +171,26 @@ impl Registry {
 
     /// The tags of a repository, sorted.
     pub fn tags(&self, repo: &str) -> Vec<String> {
-        let state = lock(&self.shared.storage.state);
+        let state = lock(&self.shared.api.state);
         state.repos.get(repo).map_or_else(Vec::new, |repo| repo.tags.keys().cloned().collect())
     }
 
     /// Whether the repository has a blob.
     pub fn has_blob(&self, repo: &str, digest: &str) -> bool {
-        lock(&self.shared.storage.state).has_blob(repo, digest)
+        lock(&self.shared.api.state).has_blob(repo, digest)
     }
 
     /// Uploads that were begun and neither finished nor cancelled.
     pub fn open_uploads(&self) -> usize {
-        lock(&self.shared.storage.state).uploads.len()
+        lock(&self.shared.api.state).uploads.len()
     }
 
     /// Forgets what was recorded; what is stored, the faults and the tokens stay.
-    pub fn clear(&self) {
+    pub fn clear_requests(&self) {
         self.shared.log.clear();
     }
 
-    /// From now on, this goes wrong. The first rule that strikes wins; each counts for itself.
+    /// From now on, this goes wrong. The first rule that applies wins; each counts for itself.
     pub fn add_fault(&self, rule: Rule, fault: Fault) {
         self.shared.faults.add(rule, fault);
     }
@@ -201,13 +201,13 @@ impl Registry {
         self.add_fault(Rule::any().nth(n), fault);
     }
 
-    /// From now on, requests that no rule strikes are left to chance. Should the test fail, the seed and what struck
-    /// are printed when the registry is dropped.
+    /// From now on, requests that no rule applies to get random faults. If the test fails, the seed and the faults
+    /// applied are printed when the registry is dropped.
     pub fn inject_randomly(&self, random_faults: RandomFaults) {
         self.shared.faults.inject_randomly(random_faults);
     }
 
-    /// What struck since the faults were last cleared: the number of the request since then, from 1, and its fault.
+    /// The faults applied since they were last cleared: the number of the request since then, from 1, and its fault.
     pub fn injected(&self) -> Vec<(usize, Fault)> {
         self.shared.faults.injected()
     }
@@ -248,7 +248,7 @@ impl Drop for Registry {
     fn drop(&mut self) {
         if let (true, Some(seed)) = (std::thread::panicking(), self.shared.faults.seed()) {
             let line = format!("faults of {} by seed {seed}: {:?}\n", self.host(), self.injected());
-            // There is nobody to tell that it cannot be told.
+            // A failed write to stderr cannot be reported.
             let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
         }
         // The servers' own drop then joins the threads that this lets go.
@@ -259,8 +259,8 @@ impl Drop for Registry {
 impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<AfterResponse> {
         let held = self.gate.hold();
-        // Before it is announced: whoever waits for it may let others come, which must not be struck in its place.
-        let (_put, overlap) = self.puts.enter(&self.storage.habits.manifests, &head);
+        // Before it is announced: a test that waits for it may send others, which must not get its fault.
+        let (_put, overlap) = self.puts_in_flight.enter(&self.api.habits.manifests, &head);
         let fault =
             self.faults.pick(&head).or_else(|| self.rate_limit.as_ref().and_then(RateLimit::refusal)).or(overlap);
         let serial = self.log.record_arrival(&head, connection);
@@ -305,7 +305,7 @@ impl Shared {
         serial: usize,
         fault: Option<&Fault>,
     ) -> io::Result<Request> {
-        let Storage { habits, state } = &self.storage;
+        let DistributionApi { habits, state } = &self.api;
         let effect = fault.is_none_or(Fault::has_effect);
         let upload = match Route::parse(head.path()) {
             Route::Upload { repo, id } => Some((repo, id)),
@@ -335,12 +335,12 @@ impl Shared {
             return self.access_control.token(request);
         }
         match self.access_control.check(&request.head) {
-            Ok(access) => self.storage.answer(request, access),
+            Ok(access) => self.api.answer(request, access),
             Err(refusal) => self.hide(&request.head, *refusal),
         }
     }
 
-    /// What a request is answered that is not let in.
+    /// The response to an unauthorized request.
     fn refusal(&self, head: &Head) -> Option<Response> {
         if head.path() == "/token" {
             None
@@ -351,9 +351,9 @@ impl Shared {
 
     /// The refusal, or what a registry says instead that does not tell what it has.
     fn hide(&self, head: &Head, refusal: Response) -> Response {
-        let hidden = match self.storage.habits.hides {
+        let hidden = match self.api.habits.hides {
             HidesFrom::Nobody => false,
-            HidesFrom::Known => head.header("Authorization").is_some(),
+            HidesFrom::Authenticated => head.header("Authorization").is_some(),
             HidesFrom::All => true,
         };
         match Route::parse(head.path()).repo().filter(|_| hidden) {

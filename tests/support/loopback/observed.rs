@@ -3,12 +3,12 @@
 use super::{RecordedRequest, Registry, lock};
 
 impl Registry {
-    /// Every request since the start or the last [`Registry::clear`], in order of arrival.
+    /// Every request since the start or the last [`Registry::clear_requests`], in order of arrival.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.log.requests()
     }
 
-    /// Connections accepted since the start or the last [`Registry::clear`].
+    /// Connections accepted since the start or the last [`Registry::clear_requests`].
     pub fn connections(&self) -> usize {
         self.shared.log.connections()
     }

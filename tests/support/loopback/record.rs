@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::http::{Connection, Head};
 use super::lock;
 
-const KEPT_BODY: usize = 1 << 20;
+const RECORDED_BODY_MAX: usize = 1 << 20;
 
 /// One request as it arrived, and what was answered.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl RecordedRequest {
     }
 
     /// Whether this asked for a token.
-    pub fn is_token(&self) -> bool {
+    pub fn is_token_request(&self) -> bool {
         self.path.starts_with("/token")
     }
 
@@ -105,7 +105,7 @@ impl RequestLog {
     pub(crate) fn read(&self, serial: usize, bytes: &[u8]) {
         self.update(serial, |request| {
             request.body_len += bytes.len();
-            if request.body_len <= KEPT_BODY {
+            if request.body_len <= RECORDED_BODY_MAX {
                 request.body.extend_from_slice(bytes);
             } else {
                 request.body = Vec::new();

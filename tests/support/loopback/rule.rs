@@ -1,4 +1,4 @@
-//! Which requests a fault strikes.
+//! Which requests a fault applies to.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use super::http::Head;
 use super::lock;
 use super::random_faults::RandomFaults;
 
-/// When a fault strikes: which requests, and which of those.
+/// When a fault applies: to which requests, and to which of those.
 #[derive(Clone, Debug)]
 pub struct Rule {
     method: Option<String>,
@@ -86,7 +86,7 @@ struct Plan {
     injected: Vec<(usize, Fault)>,
 }
 
-/// The rules in force, how often each has matched, and what struck so far.
+/// The rules in force, how often each has matched, and the faults applied so far.
 #[derive(Default)]
 pub(crate) struct Faults(Mutex<Plan>);
 
@@ -104,18 +104,18 @@ impl Faults {
         *lock(&self.0) = Plan::default();
     }
 
-    /// The seed that chance goes by, if it was left to chance.
+    /// The seed of the random faults, if there are any.
     pub(crate) fn seed(&self) -> Option<u64> {
         lock(&self.0).random_faults.as_ref().map(RandomFaults::seed)
     }
 
-    /// What struck since the faults were last cleared, with the number of the request since then.
+    /// The faults applied since they were last cleared, with the number of the request since then.
     pub(crate) fn injected(&self) -> Vec<(usize, Fault)> {
         lock(&self.0).injected.clone()
     }
 
-    /// The fault of the first rule that strikes, else what chance has for this request; every rule counts what it
-    /// matches, struck or not.
+    /// The fault of the first rule that applies, or else the random fault of this request. Every rule counts what it
+    /// matches, applied or not.
     pub(crate) fn pick(&self, head: &Head) -> Option<Fault> {
         let mut plan = lock(&self.0);
         plan.requests += 1;

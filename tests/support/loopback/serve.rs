@@ -29,16 +29,16 @@ pub(crate) type Handler = dyn Fn(&mut Connection, Head) -> io::Result<AfterRespo
 pub(crate) struct Server {
     addr: SocketAddr,
     inner: Arc<Inner>,
-    accepting: Option<JoinHandle<()>>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
 struct Inner {
     stopping: AtomicBool,
-    live: Mutex<BTreeMap<usize, TcpStream>>,
+    open: Mutex<BTreeMap<usize, TcpStream>>,
     /// Connections by which a request has come.
     used: Mutex<BTreeSet<usize>>,
     /// How many connections are accepted at once.
-    most: usize,
+    max_connections: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tls: Option<Arc<ServerConfig>>,
     log: Arc<RequestLog>,
@@ -50,16 +50,17 @@ impl Server {
     pub(crate) fn start(
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
-        most: usize,
+        max_connections: usize,
         log: Arc<RequestLog>,
         handler: Arc<Handler>,
     ) -> Server {
         let addr = listener.local_addr().expect("a bound listener has an address");
-        let (stopping, live, threads) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        let inner = Arc::new(Inner { stopping, live, used: Mutex::default(), most, threads, tls, log, handler });
+        let (stopping, open, threads) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let inner =
+            Arc::new(Inner { stopping, open, used: Mutex::default(), max_connections, threads, tls, log, handler });
         let accepting = Arc::clone(&inner);
-        let accepting = thread::spawn(move || accept(&accepting, &listener, addr.port()));
-        Server { addr, inner, accepting: Some(accepting) }
+        let accept_thread = thread::spawn(move || accept(&accepting, &listener, addr.port()));
+        Server { addr, inner, accept_thread: Some(accept_thread) }
     }
 
     /// Where it listens.
@@ -69,9 +70,9 @@ impl Server {
 
     /// Ends every connection by which no request has come, after these bytes; gives how many that were.
     pub(crate) fn close_unused(&self, goodbye: &[u8]) -> usize {
-        let (live, used) = (lock(&self.inner.live), lock(&self.inner.used));
+        let (open, used) = (lock(&self.inner.open), lock(&self.inner.used));
         let mut unused: Vec<&TcpStream> =
-            live.iter().filter(|(number, _)| !used.contains(number)).map(|(_, socket)| socket).collect();
+            open.iter().filter(|(number, _)| !used.contains(number)).map(|(_, socket)| socket).collect();
         for socket in &mut unused {
             socket.write_all(goodbye).ok();
             socket.shutdown(Shutdown::Both).ok();
@@ -85,10 +86,10 @@ impl Drop for Server {
         self.inner.stopping.store(true, Ordering::SeqCst);
         // Wakes the accepting thread, which waits in accept(); if it is past that, nobody needs waking.
         drop(TcpStream::connect(self.addr));
-        if let Some(accepting) = self.accepting.take() {
-            accepting.join().ok();
+        if let Some(accept_thread) = self.accept_thread.take() {
+            accept_thread.join().ok();
         }
-        for socket in lock(&self.inner.live).values() {
+        for socket in lock(&self.inner.open).values() {
             socket.shutdown(Shutdown::Both).ok();
         }
         let threads = std::mem::take(&mut *lock(&self.inner.threads));
@@ -106,15 +107,15 @@ fn accept(inner: &Arc<Inner>, listener: &TcpListener, port: u16) {
         let Ok(socket) = socket else { continue };
         let Ok(handle) = socket.try_clone() else { continue };
         let number = inner.log.record_connection(port);
-        if lock(&inner.live).len() >= inner.most {
+        if lock(&inner.open).len() >= inner.max_connections {
             continue;
         }
-        lock(&inner.live).insert(number, handle);
+        lock(&inner.open).insert(number, handle);
         let connection_inner = Arc::clone(inner);
         let thread = thread::spawn(move || {
-            // A client that hangs up or speaks nonsense is no news here; the log shows what was asked.
-            converse(&connection_inner, socket, number, port).ok();
-            lock(&connection_inner.live).remove(&number);
+            // Errors of the client's connection are ignored; the log shows what was requested.
+            serve_connection(&connection_inner, socket, number, port).ok();
+            lock(&connection_inner.open).remove(&number);
         });
         let mut threads = lock(&inner.threads);
         threads.retain(|thread| !thread.is_finished());
@@ -122,7 +123,7 @@ fn accept(inner: &Arc<Inner>, listener: &TcpListener, port: u16) {
     }
 }
 
-fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::Result<()> {
+fn serve_connection(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let stream = match &inner.tls {
         None => Stream::Plain(socket),
@@ -145,7 +146,7 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
         match (inner.handler)(&mut connection, head)? {
             AfterResponse::KeepAlive => {}
             AfterResponse::Close => break,
-            // What is in the way of it, a goodbye, is left out; the last handle's end then sends it.
+            // No close_notify is sent. Closing the last handle sends the reset.
             AfterResponse::Reset => return connection.reset_at_end(),
         }
     }

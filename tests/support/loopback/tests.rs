@@ -12,18 +12,18 @@ use serde_json::Value;
 
 use super::*;
 use crate::certs::{Authority, client_config};
-use crate::client::{Client, Reply};
+use crate::client::{Client, ClientResponse};
 use crate::image::{DOCKER_LIST, DOCKER_MANIFEST, sha256};
 
 fn image(arch: &str) -> Image {
     Image::docker().platform("linux", arch).layer(b"shared").layer(arch).build()
 }
 
-fn get(client: &Client, path: &str) -> Reply {
+fn get(client: &Client, path: &str) -> ClientResponse {
     client.request("GET", path, &[("Accept", "*/*")], b"")
 }
 
-fn code(reply: &Reply) -> String {
+fn code(reply: &ClientResponse) -> String {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|error| panic!("{error}: {}", reply.text()));
     body["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
 }
@@ -106,7 +106,8 @@ fn uploads_go_in_chunks_or_at_once() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
     let start = client.request("POST", "/v2/app/blobs/uploads/", &[], b"");
-    let follow = |reply: &Reply| reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned();
+    let follow =
+        |reply: &ClientResponse| reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned();
     let first = client.request("PATCH", &follow(&start), &[("Content-Range", "0-2")], b"abc");
     assert_eq!((first.status, first.header("Range")), (202, Some("0-2")));
     let wrong = client.request("PATCH", &follow(&first), &[("Content-Range", "9-9")], b"d");
@@ -160,7 +161,7 @@ fn basic_auth_requires_the_password() {
 
 #[test]
 fn bearer_tokens_hold_what_was_granted() {
-    let bearer = Bearer::new().user("alice", "wonder").anonymous_pull().refuse("repository:app:push");
+    let bearer = Bearer::new().user("alice", "wonder").anonymous_pull().omit_scope("repository:app:push");
     let registry = Registry::builder().bearer(bearer).start();
     registry.put_image("app", "1", &image("amd64"));
     let client = Client::new(registry.host());
@@ -193,7 +194,7 @@ fn bearer_tokens_hold_what_was_granted() {
     let wrong = get(&client.basic("alice", "no"), "/token?service=loopback+registry");
     assert_eq!(wrong.status, 401);
     assert_eq!(registry.issued_tokens().len(), 3);
-    assert!(registry.requests().iter().filter(|request| request.is_token()).count() == 4);
+    assert!(registry.requests().iter().filter(|request| request.is_token_request()).count() == 4);
 }
 
 #[test]
@@ -362,7 +363,7 @@ fn a_connection_is_kept_and_expectations_are_met() {
     assert_eq!(socket.read(&mut [0; 1]).unwrap(), 0);
     let connections: Vec<usize> = registry.requests().iter().map(|request| request.connection).collect();
     assert_eq!((connections, registry.connections()), (vec![1, 1, 1, 1], 1));
-    registry.clear();
+    registry.clear_requests();
     assert!(registry.requests().is_empty() && registry.connections() == 0);
 }
 

@@ -1,4 +1,4 @@
-//! Blob uploads: begun, gone on with, finished, cancelled.
+//! Blob uploads: start, chunks, completion, cancellation.
 //!
 //! The Location of an upload carries a `_state` that changes with every step, as docker-registry's does, and a
 //! request with another one is refused: a client has to use what it was given. A body goes into its upload as it
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::blob::Blob;
-use super::distribution_api::State;
+use super::distribution_api::ApiState;
 use super::generated_blob::hex;
 use super::habits::Habits;
 use super::http::{Head, Request, Response};
@@ -23,7 +23,7 @@ pub(crate) struct Upload {
     size: u64,
     hash: Sha256,
     /// What has come; None once it is more than this registry keeps.
-    kept: Option<Vec<u8>>,
+    content: Option<Vec<u8>>,
     step: usize,
     /// A connection broke, and this registry does not go on after that.
     lost: bool,
@@ -33,8 +33,8 @@ pub(crate) struct Upload {
 
 impl Upload {
     fn new(repo: &str) -> Upload {
-        let (hash, kept) = (Sha256::new(), Some(Vec::new()));
-        Upload { repo: repo.into(), size: 0, hash, kept, step: 0, lost: false, short_chunk: false }
+        let (hash, content) = (Sha256::new(), Some(Vec::new()));
+        Upload { repo: repo.into(), size: 0, hash, content, step: 0, lost: false, short_chunk: false }
     }
 
     fn state(&self, id: &str) -> String {
@@ -56,17 +56,17 @@ impl Upload {
     fn receive(&mut self, bytes: &[u8], habits: &Habits) {
         self.size += bytes.len() as u64;
         self.hash.update(bytes);
-        if habits.sink_above.is_some_and(|most| self.size > most) {
-            self.kept = None;
+        if habits.discard_above.is_some_and(|max_bytes| self.size > max_bytes) {
+            self.content = None;
         }
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(bytes);
+        if let Some(content) = &mut self.content {
+            content.extend_from_slice(bytes);
         }
     }
 }
 
 /// POST that begins an upload.
-pub(crate) fn start(state: &mut State, repo: &str, habits: &Habits, url: impl Fn(&str) -> String) -> Response {
+pub(crate) fn start(state: &mut ApiState, repo: &str, habits: &Habits, url: impl Fn(&str) -> String) -> Response {
     state.uploads_started += 1;
     let id = format!("00000000-0000-4000-8000-{:012x}", state.uploads_started);
     let upload = Upload::new(repo);
@@ -80,7 +80,7 @@ pub(crate) fn start(state: &mut State, repo: &str, habits: &Habits, url: impl Fn
 
 /// POST with a digest and the whole blob.
 pub(crate) fn monolithic(
-    state: &mut State,
+    state: &mut ApiState,
     repo: &str,
     digest: &str,
     bytes: &[u8],
@@ -100,7 +100,7 @@ pub(crate) fn created(location: String, digest: &str) -> Response {
 }
 
 /// Whether the body of a request is to go into this upload.
-pub(crate) fn receives(state: &State, head: &Head, repo: &str, id: &str) -> bool {
+pub(crate) fn receives(state: &ApiState, head: &Head, repo: &str, id: &str) -> bool {
     let Some(upload) = state.uploads.get(id).filter(|upload| upload.repo == repo) else { return false };
     let right_state = !upload.lost && head.query("_state") == [upload.state(id)];
     let right_place = starts_at(head).is_none_or(|start| start == upload.size);
@@ -109,14 +109,14 @@ pub(crate) fn receives(state: &State, head: &Head, repo: &str, id: &str) -> bool
 }
 
 /// Some more of the body of a request that [`receives`] let.
-pub(crate) fn receive(state: &mut State, id: &str, bytes: &[u8], habits: &Habits) {
+pub(crate) fn receive(state: &mut ApiState, id: &str, bytes: &[u8], habits: &Habits) {
     if let Some(upload) = state.uploads.get_mut(id) {
         upload.receive(bytes, habits);
     }
 }
 
 /// The connection that such a body came by has broken.
-pub(crate) fn connection_broke(state: &mut State, id: &str, habits: &Habits) {
+pub(crate) fn connection_broke(state: &mut ApiState, id: &str, habits: &Habits) {
     if let Some(upload) = state.uploads.get_mut(id) {
         upload.lost |= habits.loses_broken_uploads;
     }
@@ -124,7 +124,7 @@ pub(crate) fn connection_broke(state: &mut State, id: &str, habits: &Habits) {
 
 /// GET, PATCH, PUT and DELETE of an upload.
 pub(crate) fn handle(
-    state: &mut State,
+    state: &mut ApiState,
     request: &Request,
     repo: &str,
     id: &str,
@@ -164,7 +164,7 @@ fn refused(upload: &Upload, id: &str, url: impl Fn(&str) -> String) -> Response 
 }
 
 fn finish(
-    state: &mut State,
+    state: &mut ApiState,
     head: &Head,
     repo: &str,
     id: &str,
@@ -175,10 +175,10 @@ fn finish(
     let Some(upload) = state.uploads.remove(id) else { return digest_invalid(&digest) };
     let canonical = hex(upload.hash);
     // As distribution has it: whatever the algorithm of the request, the answer has its own.
-    if digest != canonical && upload.kept.as_ref().is_none_or(|bytes| sha512(bytes) != digest) {
+    if digest != canonical && upload.content.as_ref().is_none_or(|bytes| sha512(bytes) != digest) {
         return digest_invalid(&digest);
     }
-    let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Stored(bytes.into()));
+    let blob = upload.content.map_or(Blob::Discarded(upload.size), |bytes| Blob::Stored(bytes.into()));
     if habits.canonical_blobs {
         state.link_blob(repo, &canonical, blob.clone());
     }

@@ -89,7 +89,7 @@ fn the_token_server_can_refuse_post_and_scopes() {
     assert_eq!(body.as_object().unwrap().len(), 1);
 }
 
-/// A docker-registry launched by hand; `real.rs` has the comfortable one.
+/// Starts docker-registry directly; `real.rs` has the full helper.
 struct Registry(Child, String);
 
 impl Drop for Registry {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::super::Builder;
-use super::super::distribution_api::State;
+use super::super::distribution_api::ApiState;
 use super::super::faults::Fault;
 use super::super::http::{Head, Response};
 use super::super::route::Route;
@@ -24,14 +24,14 @@ pub(crate) struct Manifests {
     /// So many questions for a manifest are answered with 404 after it was put.
     pub(crate) read_lag: usize,
     /// So many lists are refused whose images are there.
-    pub(crate) knows_images_late: usize,
+    pub(crate) refuses_first_lists: usize,
     pub(crate) no_overlap: bool,
     pub(crate) write_only: bool,
     pub(crate) prunes: bool,
     pub(crate) deletes_children: bool,
 }
 
-/// What the registry remembers for `read_lag` and `knows_images_late`.
+/// What the registry remembers for `read_lag` and `refuses_first_lists`.
 #[derive(Default)]
 pub(crate) struct LagState {
     /// By repository and digest: how many questions have been answered with 404.
@@ -42,7 +42,7 @@ pub(crate) struct LagState {
 
 impl Manifests {
     /// What is served in the place of this one: an image of a list, or a manifest of schema 1 with its own digest.
-    pub(crate) fn converted(&self, state: &State, head: &Head, repo: &str, reference: &str) -> Option<Response> {
+    pub(crate) fn converted(&self, state: &ApiState, head: &Head, repo: &str, reference: &str) -> Option<Response> {
         let stored = state.repos.get(repo)?;
         let (media_type, bytes) = stored.manifests.get(&stored.resolve(reference)?)?;
         if let Some(status) = self.strict_accept.filter(|_| !accepts(head, media_type)) {
@@ -66,7 +66,7 @@ impl Manifests {
     }
 
     /// The 404 for what it does not know yet, or the refusal to let anybody read.
-    pub(crate) fn not_yet(&self, state: &mut State, repo: &str, reference: &str) -> Option<Response> {
+    pub(crate) fn not_yet(&self, state: &mut ApiState, repo: &str, reference: &str) -> Option<Response> {
         if self.write_only {
             return Some(Response::error(403, "DENIED", "requested access to the resource is denied", Value::Null));
         }
@@ -78,10 +78,10 @@ impl Manifests {
     }
 
     /// The refusal of a list whose images are there, as Nexus has it for a second.
-    pub(crate) fn refuse_list(&self, state: &mut State, bytes: &[u8]) -> Option<Response> {
+    pub(crate) fn refuse_list(&self, state: &mut ApiState, bytes: &[u8]) -> Option<Response> {
         let list: Value = serde_json::from_slice(bytes).ok()?;
         let child = list["manifests"][0]["digest"].as_str()?.to_owned();
-        if state.lag.lists >= self.knows_images_late {
+        if state.lag.lists >= self.refuses_first_lists {
             return None;
         }
         state.lag.lists += 1;
@@ -89,7 +89,7 @@ impl Manifests {
     }
 
     /// After a manifest was taken: it is not to be read at once, or what it names goes.
-    pub(crate) fn after_put(&self, state: &mut State, repo: &str, digest: &str, bytes: &[u8]) {
+    pub(crate) fn after_put(&self, state: &mut ApiState, repo: &str, digest: &str, bytes: &[u8]) {
         if self.read_lag > 0 {
             state.lag.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
         }
@@ -106,31 +106,31 @@ impl Manifests {
 
 /// The manifests that are being taken.
 #[derive(Default)]
-pub(crate) struct Puts(AtomicUsize);
+pub(crate) struct PutsInFlight(AtomicUsize);
 
 /// One of them, until it is dropped.
-pub(crate) struct Put<'a>(&'a Puts);
+pub(crate) struct PutGuard<'a>(&'a PutsInFlight);
 
-impl Puts {
+impl PutsInFlight {
     /// Counts a request in where it puts a manifest; the refusal, where that overlaps with another and must not.
-    pub(crate) fn enter(&self, manifests: &Manifests, head: &Head) -> (Option<Put<'_>>, Option<Fault>) {
+    pub(crate) fn enter(&self, manifests: &Manifests, head: &Head) -> (Option<PutGuard<'_>>, Option<Fault>) {
         if head.method != "PUT" || !matches!(Route::parse(head.path()), Route::Manifest { .. }) {
             return (None, None);
         }
         let others = self.0.fetch_add(1, Ordering::SeqCst);
         let body = r#"{"errors":[{"code":"UNKNOWN","message":"package version already exists"}]}"#.to_owned();
         let refused = manifests.no_overlap && others > 0;
-        (Some(Put(self)), refused.then(|| Fault::Status(500, body, Vec::new())))
+        (Some(PutGuard(self)), refused.then(|| Fault::Status(500, body, Vec::new())))
     }
 }
 
-impl Drop for Put<'_> {
+impl Drop for PutGuard<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// As docker-registry: no `*/*`, which it takes for a client of the old days.
+/// `*/*` does not count: docker-registry treats such a client as one that only knows schema 1.
 fn accepts(head: &Head, media_type: &str) -> bool {
     let accept = head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Accept"));
     accept.flat_map(|(_, value)| value.split(',')).any(|accepted| accepted.trim() == media_type)
@@ -173,8 +173,8 @@ impl Builder {
     }
 
     /// Refuses so many lists with `MANIFEST_BLOB_UNKNOWN` though their images are there.
-    pub fn knows_images_late(mut self, lists: usize) -> Builder {
-        self.habits.manifests.knows_images_late = lists;
+    pub fn refuses_first_lists(mut self, lists: usize) -> Builder {
+        self.habits.manifests.refuses_first_lists = lists;
         self
     }
 

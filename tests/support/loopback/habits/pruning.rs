@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::super::Builder;
-use super::super::distribution_api::State;
+use super::super::distribution_api::ApiState;
 use super::super::http::Response;
 use super::super::manifest;
 use super::manifests::Manifests;
 
 impl Manifests {
     /// DELETE of a manifest or a tag, with what goes with it.
-    pub(crate) fn delete(&self, state: &mut State, name: &str, reference: &str) -> Response {
+    pub(crate) fn delete(&self, state: &mut ApiState, name: &str, reference: &str) -> Response {
         let found = state.repos.get(name).and_then(|repo| {
             let digest = repo.resolve(reference)?;
             let (_, bytes) = repo.manifests.get(&digest)?;
@@ -34,7 +34,7 @@ impl Manifests {
     }
 
     /// After a tag was put: what it named before is perhaps not named any more.
-    pub(crate) fn after_move(&self, state: &mut State, name: &str, before: Option<String>, now: &str) {
+    pub(crate) fn after_move(&self, state: &mut ApiState, name: &str, before: Option<String>, now: &str) {
         if let Some(before) = before.filter(|before| self.prunes && before != now) {
             prune(state, name, vec![before]);
         }
@@ -42,7 +42,7 @@ impl Manifests {
 }
 
 /// Takes those of these manifests away that neither a tag nor an index names, then what they named, and so on.
-fn prune(state: &mut State, name: &str, mut open: Vec<String>) {
+fn prune(state: &mut ApiState, name: &str, mut open: Vec<String>) {
     while let Some(digest) = open.pop() {
         if is_named(state, name, &digest) {
             continue;
@@ -56,7 +56,7 @@ fn prune(state: &mut State, name: &str, mut open: Vec<String>) {
     }
 }
 
-fn is_named(state: &State, name: &str, digest: &str) -> bool {
+fn is_named(state: &ApiState, name: &str, digest: &str) -> bool {
     let manifests = state.repos.get(name).map(|repo| repo.manifests.values());
     manifests.into_iter().flatten().any(|(_, bytes)| children(bytes).iter().any(|child| child == digest))
 }

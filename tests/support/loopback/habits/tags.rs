@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::Builder;
-use super::super::distribution_api::{State, name_unknown};
+use super::super::distribution_api::{ApiState, name_unknown};
 use super::super::http::{Head, Response};
 
 /// How it differs in tags.
@@ -16,7 +16,7 @@ pub(crate) struct Tags {
     pub(crate) immutable: Option<(u16, &'static str)>,
     /// The status with which it refuses to delete a tag.
     pub(crate) no_deletion: Option<u16>,
-    pub(crate) one_type: bool,
+    pub(crate) fixed_media_type: bool,
     /// The status for a tag that is not there, where it is not 404.
     pub(crate) missing: Option<u16>,
     pub(crate) conditional: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Tags {
 
 impl Tags {
     /// The whole answer to a question for tags, where it is not the usual one.
-    pub(crate) fn list(&self, state: &State, name: &str) -> Option<Response> {
+    pub(crate) fn list(&self, state: &ApiState, name: &str) -> Option<Response> {
         let tags = &state.repos.get(name)?.tags;
         let answer = |tags: Value| Response::new(200).json(&json!({"name": name, "tags": tags}));
         match tags.is_empty() {
@@ -37,19 +37,25 @@ impl Tags {
     }
 
     /// The refusal of a manifest under a tag that is taken.
-    pub(crate) fn refuse_put(&self, state: &State, name: &str, tag: &str, media_type: &str) -> Option<Response> {
+    pub(crate) fn refuse_put(&self, state: &ApiState, name: &str, tag: &str, media_type: &str) -> Option<Response> {
         let repo = state.repos.get(name)?;
         let (taken, _) = repo.manifests.get(repo.tags.get(tag)?)?;
         if let Some((status, code)) = self.immutable {
             let message = format!("The tag '{tag}' already exists and cannot be overwritten because it is immutable.");
             return Some(Response::error(status, code, &message, Value::Null));
         }
-        let other = self.one_type && taken != media_type;
+        let other = self.fixed_media_type && taken != media_type;
         other.then(|| Response::error(400, "MANIFEST_INVALID", "the tag has another media type", Value::Null))
     }
 
     /// The refusal of a manifest that is to be the first of its name, and is not.
-    pub(crate) fn refuse_condition(&self, state: &State, name: &str, reference: &str, head: &Head) -> Option<Response> {
+    pub(crate) fn refuse_condition(
+        &self,
+        state: &ApiState,
+        name: &str,
+        reference: &str,
+        head: &Head,
+    ) -> Option<Response> {
         let is_there = state.repos.get(name).is_some_and(|repo| repo.resolve(reference).is_some());
         let is_refused = self.conditional && is_there && head.header("If-None-Match") == Some("*");
         is_refused.then(|| Response::error(412, "PRECONDITION_FAILED", "it is there already", Value::Null))
@@ -100,8 +106,8 @@ impl Builder {
     }
 
     /// A tag keeps the media type that it was first put with, as in zot.
-    pub fn one_type_a_tag(mut self) -> Builder {
-        self.habits.tags.one_type = true;
+    pub fn fixed_tag_media_type(mut self) -> Builder {
+        self.habits.tags.fixed_media_type = true;
         self
     }
 

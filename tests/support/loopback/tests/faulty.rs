@@ -15,7 +15,7 @@ fn responses_drip_as_the_test_releases_them() {
     let (registry, client, image) = stocked();
     for fault in [Fault::Drip, Fault::StallAfter(4)] {
         registry.clear_faults();
-        registry.clear();
+        registry.clear_requests();
         registry.add_fault(Rule::any(), fault.clone());
         let mut socket = TcpStream::connect(registry.addr()).unwrap();
         write!(socket, "GET /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -131,7 +131,7 @@ fn the_registry_survives_every_fault() {
             ("PUT", "/v2/app/manifests/2".to_owned()),
         ] {
             registry.clear_faults();
-            registry.clear();
+            registry.clear_requests();
             registry.fail_request(1, fault.clone());
             let mut socket = TcpStream::connect(registry.addr()).unwrap();
             let head =

@@ -3,7 +3,7 @@
 use super::*;
 use crate::image::{OCI_INDEX, OCI_MANIFEST};
 
-fn put(client: &Client, reference: &str, media_type: &str, bytes: &[u8]) -> Reply {
+fn put(client: &Client, reference: &str, media_type: &str, bytes: &[u8]) -> ClientResponse {
     client.request("PUT", &format!("/v2/app/manifests/{reference}"), &[("Content-Type", media_type)], bytes)
 }
 
@@ -90,7 +90,8 @@ fn chunks_have_a_least_length() {
     let client = Client::new(registry.host());
     let start = client.request("POST", "/v2/app/blobs/uploads/", &[], b"");
     assert_eq!(start.header("OCI-Chunk-Min-Length"), Some("10"));
-    let follow = |reply: &Reply| reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned();
+    let follow =
+        |reply: &ClientResponse| reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned();
     let first = client.request("PATCH", &follow(&start), &[], b"0123456789");
     let last = client.request("PATCH", &follow(&first), &[], b"abc");
     assert_eq!((first.status, last.status), (202, 202));
@@ -104,9 +105,9 @@ fn chunks_have_a_least_length() {
 #[test]
 fn hidden_repositories_are_404() {
     for hides_all in [false, true] {
-        let bearer = Bearer::new().user("alice", "wonder").refuse("repository:app");
+        let bearer = Bearer::new().user("alice", "wonder").omit_scope("repository:app");
         let builder = Registry::builder().bearer(bearer);
-        let builder = if hides_all { builder.hides_from_all() } else { builder.hides_from_known() };
+        let builder = if hides_all { builder.hides_from_all() } else { builder.hides_from_authenticated() };
         let (_registry, client, _) = stocked(builder);
         assert_eq!(get(&client, "/v2/").status, 401);
         let stranger = get(&client, "/v2/app/manifests/1");

@@ -11,7 +11,7 @@ fn begin(registry: &Registry, client: &Client) -> String {
     follow(registry, &reply)
 }
 
-fn follow(registry: &Registry, reply: &Reply) -> String {
+fn follow(registry: &Registry, reply: &ClientResponse) -> String {
     reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned()
 }
 
@@ -104,9 +104,9 @@ fn parts_of_blobs_are_served() {
 
 #[test]
 fn generated_blobs_are_served_and_discarded() {
-    let (from, to) = (Registry::start(), Registry::builder().sink_above(1 << 20).start());
-    let big = GeneratedBlob::new(5_000_000, 3);
-    let digest = from.put_generated_blob("app", &big);
+    let (from, to) = (Registry::start(), Registry::builder().discard_above(1 << 20).start());
+    let blob = GeneratedBlob::new(5_000_000, 3);
+    let digest = from.put_generated_blob("app", &blob);
     let (reader, writer) = (Client::new(from.host()), Client::new(to.host()));
     let blob = reader.request("GET", &format!("/v2/app/blobs/{digest}"), &[], b"").body;
     assert_eq!((blob.len(), sha256(&blob)), (5_000_000, digest.clone()));
