@@ -18,7 +18,7 @@
 //! model                                               documents and specs as values
 //! location                                            where an image is: in a registry or in a layout
 //! reference, platform                                 leaves that parse names
-//! digest, secret, env, sanitize, suggest, sync, failure_kind, file_kind  leaves
+//! digest, secret, env, sanitize, suggest, sync, failure_kind, file_kind, io_message  leaves
 //! ```
 
 // No input may end the program: `make lint` refuses what could panic, and what truncates with it.
@@ -50,6 +50,7 @@ pub mod file_kind;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod io_message;
 pub mod location;
 pub mod model;
 pub mod net;

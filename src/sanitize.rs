@@ -1,8 +1,6 @@
 //! Sanitizes text that may come from a registry: characters that move a terminal's cursor, change colours, end the line
 //! or change the direction of writing (UAX #9) become `?`, and long text is cut.
 
-use std::io;
-
 /// The maximum length of a foreign word, in characters.
 const WORD_MAX: usize = 1000;
 /// The maximum length of a line of messages, in characters. Ours are far shorter.
@@ -18,16 +16,6 @@ pub fn is_printable(character: char) -> bool {
 
 fn printable_or_mark(character: char) -> char {
     if is_printable(character) { character } else { '?' }
-}
-
-/// The system's message for an error, without its number.
-pub fn io_error(error: &io::Error) -> String {
-    let text = error.to_string();
-    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
-    match number.and_then(|number| text.strip_suffix(&number)) {
-        Some(words) => words.to_owned(),
-        None => text,
-    }
 }
 
 /// The text on one line.

@@ -12,8 +12,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::env::Env;
+use crate::io_message::io_message;
 use crate::net::deadline::format_duration;
-use crate::sanitize::io_error;
 use crate::secret::Secret;
 
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -102,7 +102,7 @@ fn run(program: &Path, server: &str, time_left: Option<Duration>) -> Result<Opti
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| HelperError::new(format!("cannot be run: {}", io_error(&error))))?;
+        .map_err(|error| HelperError::new(format!("cannot be run: {}", io_message(&error))))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
     // Reads both pipes at once, because a helper blocks once a pipe that is not read is full. The threads are detached:
     // a process that the helper started may keep a pipe open after the helper was killed.
@@ -118,14 +118,14 @@ fn run(program: &Path, server: &str, time_left: Option<Duration>) -> Result<Opti
         );
         return Err(HelperError { reason, is_timeout: true });
     };
-    let status = child.wait().map_err(|error| HelperError::new(io_error(&error)))?;
+    let status = child.wait().map_err(|error| HelperError::new(io_message(&error)))?;
     if !status.success() {
         return explain_exit(&stdout, &stderr, &status.to_string()).map_err(HelperError::new);
     }
     match written {
         // A helper that answers without reading has closed the pipe. Its answer counts.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(HelperError::new(format!("does not take the server's name: {}", io_error(&error))))
+            Err(HelperError::new(format!("does not take the server's name: {}", io_message(&error))))
         }
         _ => parse_output(&stdout).map(Some).map_err(HelperError::new),
     }

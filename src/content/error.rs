@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 use crate::failure_kind::FailureKind;
+use crate::io_message::io_message;
 use crate::model::DocumentError;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::ReferenceError;
-use crate::sanitize::{self, io_error};
+use crate::sanitize;
 
 /// The error of a source or a sink.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,7 @@ impl ContentError {
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// An error of the operating system.
-    #[error("cannot {verb} {}: {}", path.display(), io_error(source))]
+    #[error("cannot {verb} {}: {}", path.display(), io_message(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
         verb: &'static str,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::content::registry::BlobReader;
 use crate::digest::{Digest, Hasher};
 use crate::file_kind::{FileKind, open_regular};
+use crate::io_message::io_message;
 use crate::net::{RegistryError, RegistryErrorKind};
-use crate::sanitize::io_error;
 
 /// A file whose digest and size are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl BlobReader for FileReader<'_> {
     }
 
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
-        self.read_at(at, buffer).map_err(|error| self.failed(&io_error(&error)))
+        self.read_at(at, buffer).map_err(|error| self.failed(&io_message(&error)))
     }
 
     fn content_error(&mut self, _: String) -> RegistryError {

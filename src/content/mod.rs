@@ -3,14 +3,14 @@
 //! [`ContentSource`] and [`ContentSink`] have the operations of both. Operations that only a registry has, such as
 //! uploads that continue after a break, mounts and tag listings, belong to [`registry::RegistryClient`].
 
-mod access;
 mod error;
 pub mod file_blob;
 pub mod oci_layout;
 pub mod registry;
 mod repository;
+mod source_and_sink;
 
 pub use crate::location::Location;
-pub use access::{ContentSink, ContentSource, Referrer};
 pub use error::{ContentError, LayoutError};
 pub use repository::RegistryRepository;
+pub use source_and_sink::{ContentSink, ContentSource, Referrer};

@@ -1,8 +1,8 @@
 //! A repository of a registry as the source or the target of a copy.
 
-use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::ContentError;
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName, RegistryClient};
+use crate::content::source_and_sink::{ContentSink, ContentSource, Referrer};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;

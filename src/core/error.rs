@@ -14,12 +14,13 @@ use crate::core::shared_draft_error::SharedDraftError;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
+use crate::io_message::io_message;
 use crate::model::DocumentError;
 use crate::model::spec::{ArgumentsError, SpecError};
 use crate::model::template::TemplateError;
 use crate::net::RegistryError;
 use crate::reference::ReferenceError;
-use crate::sanitize::{self, io_error};
+use crate::sanitize;
 
 /// The failure of a command. References are normalised strings, unless docker prints what was typed.
 #[derive(Debug, thiserror::Error)]
@@ -233,7 +234,7 @@ pub enum CommandError {
         done: PartialResult,
     },
     /// `--digest-file`, `--metadata-file`: a file that cannot be written.
-    #[error("cannot write {}: {}", .path.display(), io_error(.source))]
+    #[error("cannot write {}: {}", .path.display(), io_message(.source))]
     ResultFile {
         /// The file.
         path: PathBuf,
@@ -314,7 +315,7 @@ pub enum CommandError {
     #[error(transparent)]
     SpecArguments(#[from] ArgumentsError),
     /// A file that the user named and that cannot be read.
-    #[error("cannot read {}: {}", .path.display(), io_error(.source))]
+    #[error("cannot read {}: {}", .path.display(), io_message(.source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -381,7 +382,7 @@ pub enum CommandError {
     #[error(transparent)]
     Shared(Box<SharedDraftError>),
     /// `--password-stdin`: stdin contains no valid password.
-    #[error("cannot read the password from standard input: {}", io_error(.0))]
+    #[error("cannot read the password from standard input: {}", io_message(.0))]
     Password(#[source] io::Error),
     /// `man`: an unknown command.
     #[error("there is no command {0:?}")]
@@ -390,6 +391,6 @@ pub enum CommandError {
     #[error(transparent)]
     Shim(#[from] ShimError),
     /// stdout cannot be written.
-    #[error("cannot write the output: {}", io_error(.0))]
+    #[error("cannot write the output: {}", io_message(.0))]
     Output(#[from] io::Error),
 }

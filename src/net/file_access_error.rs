@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::file_kind::innermost_existing;
-use crate::sanitize;
+use crate::io_message::io_message;
 
 /// The error. If a permission is missing, it names the owner of the file or directory that denies access. If a file is
 /// in the place of a directory, it names the file.
@@ -14,7 +14,7 @@ pub(crate) fn describe(path: &Path, error: &io::Error) -> String {
         ErrorKind::NotADirectory => {
             return format!("{} is not a directory", innermost_existing(path).unwrap_or(path).display());
         }
-        _ => return sanitize::io_error(error),
+        _ => return io_message(error),
     }
     // The last path that exists is the one that cannot be read or entered.
     let denied_path = path.ancestors().find_map(|path| Some((path, owner(path)?)));

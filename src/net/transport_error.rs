@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
+use crate::io_message::io_message;
 use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
 use crate::net::tls::verifier::{NoTrustAnchors, is_ca_as_end_entity};
-use crate::sanitize::io_error;
 
 /// The error of a request without a response.
 #[derive(Debug)]
@@ -153,16 +153,16 @@ impl TransportError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// The name does not resolve.
-    #[error("{host}: {}", io_error(error))]
+    #[error("{host}: {}", io_message(error))]
     Resolve { host: String, error: Arc<io::Error> },
     /// The TCP connection failed.
-    #[error("{}", io_error(.0))]
+    #[error("{}", io_message(.0))]
     Tcp(io::Error),
     /// The TCP connection was not made in time.
     #[error("no connection in time")]
     TimedOut,
     /// The TLS handshake failed.
-    #[error("{}", io_error(.0))]
+    #[error("{}", io_message(.0))]
     Tls(io::Error),
     /// An address that the registry must not name.
     #[error("the private address {0} was named by a registry that is at a public one")]
@@ -222,7 +222,7 @@ fn from_handshake_error(error: &io::Error) -> TransportError {
             TransportError::new(RegistryErrorKind::Connect, "the connection was closed during the TLS handshake")
                 .with_symptom(Symptom::ClosedInHandshake)
         }
-        None => TransportError::new(RegistryErrorKind::Connect, format!("TLS handshake: {}", io_error(error))),
+        None => TransportError::new(RegistryErrorKind::Connect, format!("TLS handshake: {}", io_message(error))),
     }
 }
 
@@ -233,13 +233,13 @@ fn from_io_error(error: &io::Error) -> TransportError {
     if is_disconnect(error) {
         let detail = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the connection was closed before an answer came".to_owned(),
-            _ => io_error(error),
+            _ => io_message(error),
         };
         return TransportError::new(RegistryErrorKind::Connect, detail).with_symptom(Symptom::NoResponse).temporary();
     }
     match error.kind() {
-        io::ErrorKind::TimedOut => TransportError::new(RegistryErrorKind::Timeout, io_error(error)),
-        _ => TransportError::new(RegistryErrorKind::Connect, io_error(error)),
+        io::ErrorKind::TimedOut => TransportError::new(RegistryErrorKind::Timeout, io_message(error)),
+        _ => TransportError::new(RegistryErrorKind::Connect, io_message(error)),
     }
 }
 

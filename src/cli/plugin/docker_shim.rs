@@ -9,7 +9,7 @@ use crate::cli::args;
 use crate::cli::report::Report;
 use crate::core::shim;
 use crate::env::{Env, lossy_strings};
-use crate::sanitize::io_error;
+use crate::io_message::io_message;
 
 /// The name by which the program is the shim.
 pub(super) const DOCKER: &str = "docker";
@@ -33,7 +33,7 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
         Ok(docker) => {
             let error = exec(&docker, words);
             let exit_code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED };
-            Report { text: format!("docker: cannot run {}: {}", docker.display(), io_error(&error)), exit_code }
+            Report { text: format!("docker: cannot run {}: {}", docker.display(), io_message(&error)), exit_code }
         }
         Err(earlier) => {
             let mut text = format!("docker: there is no other docker after {} on the PATH", called.display());

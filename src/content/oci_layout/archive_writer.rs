@@ -13,7 +13,7 @@ use tar::{EntryType, Header};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::directory_writer::{LAYOUT_VERSION, copy_verified};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
-use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
 use crate::content::oci_layout::{
@@ -109,7 +109,7 @@ impl LayoutWriter for ArchiveWriter {
     }
 
     fn write_index_json(&self, change: &IndexChange<'_>, _: LockWait<'_>) -> Result<(), ContentError> {
-        let mut index = self.existing.as_ref().map_or_else(LayoutIndex::new, |existing| existing.index.clone());
+        let mut index = self.existing.as_ref().map_or_else(IndexJson::new, |existing| existing.index.clone());
         change(&mut index)?;
         let mut slot = lock(&self.archive);
         let archive = self.new_archive(&mut slot)?;

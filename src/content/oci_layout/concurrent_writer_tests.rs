@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::content::access::ContentSink;
 use crate::content::oci_layout::LockWait;
 use crate::content::oci_layout::sink::LayoutSink;
 use crate::content::registry::ManifestName;
+use crate::content::source_and_sink::ContentSink;
 
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const LOCK_WAIT: LockWait<'static> = LockWait { limit: Some(Duration::from_secs(5)), notice: &|_| () };

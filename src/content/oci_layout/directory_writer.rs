@@ -9,9 +9,9 @@ use std::{fs, io};
 
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path, open_in};
-use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::index_json::IndexJson;
+use crate::content::oci_layout::layout::{check_version, decode_index};
 use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::reader::{check_version, decode_index};
 use crate::content::oci_layout::staged_file::StagedFile;
 use crate::content::oci_layout::{
     DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutReference, LockWait,
@@ -101,7 +101,7 @@ impl LayoutWriter for DirectoryWriter {
         let lock = lock_wait.lock(&self.root.join(LOCK_FILE))?;
         let files = LayoutFiles::Directory(self.root.clone());
         let before = files.read(INDEX_FILE, DOCUMENT_MAX)?;
-        let mut index = before.as_ref().map_or(Ok(LayoutIndex::new()), |bytes| decode_index(&files, bytes))?;
+        let mut index = before.as_ref().map_or(Ok(IndexJson::new()), |bytes| decode_index(&files, bytes))?;
         change(&mut index)?;
         let bytes = index.encode().map_err(LayoutError::document(&self.root, INDEX_FILE))?;
         if open_in(&self.root, LAYOUT_FILE)?.is_none() {

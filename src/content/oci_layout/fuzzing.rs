@@ -1,7 +1,7 @@
 //! Fuzz target for layouts; see [`crate::fuzzing`].
 
 use crate::content::oci_layout::LayoutReference;
-use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::tar_reader;
 use crate::digest::Digest;
 
@@ -14,12 +14,12 @@ pub(crate) fn layout(bytes: &[u8]) {
             assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."), "{name:.200}");
         }
     }
-    if let Ok(mut index) = LayoutIndex::decode(bytes) {
+    if let Ok(mut index) = IndexJson::decode(bytes) {
         let digest = Digest::from_bytes(bytes);
         index.set_entry(Some("1"), "a/b", &digest, 1);
         assert_eq!(index.find_by_name("1").first().map(|entry| &entry.digest), Some(&digest));
         let written = index.encode().expect("an index can be written");
-        assert_eq!(LayoutIndex::decode(&written).as_ref(), Ok(&index));
+        assert_eq!(IndexJson::decode(&written).as_ref(), Ok(&index));
     }
     if let Some(Ok(name)) = std::str::from_utf8(bytes).ok().and_then(LayoutReference::parse) {
         assert_eq!(name.to_string().as_bytes(), bytes);

@@ -9,14 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::content::access::Referrer;
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
-use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::sink::MemoryBlob;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, Layout};
 use crate::content::registry::Blob;
+use crate::content::source_and_sink::Referrer;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -28,10 +28,10 @@ pub(super) type EntriesBySubject = BTreeMap<Digest, Vec<Descriptor>>;
 
 /// Reads the entries that are referrers themselves. An entry that cannot be read is skipped; its digest is verified
 /// when it is used.
-pub(super) fn by_subject(files: &LayoutFiles, index: &LayoutIndex) -> Result<EntriesBySubject, LayoutError> {
+pub(super) fn by_subject(files: &LayoutFiles, index: &IndexJson) -> Result<EntriesBySubject, LayoutError> {
     let mut found = EntriesBySubject::new();
     for entry in index.entries() {
-        let subject = match LayoutIndex::annotated_subject(entry) {
+        let subject = match IndexJson::annotated_subject(entry) {
             Some(subject) => Some(subject),
             None => match files.read(&blob_path(&entry.digest), DOCUMENT_MAX) {
                 Ok(bytes) => bytes.and_then(|bytes| referrers::subject(&entry.media_type, &bytes)),
@@ -102,7 +102,7 @@ impl UnlistedReferrers {
     }
 
     /// Lists them.
-    pub(super) fn add_to_index(&self, index: &mut LayoutIndex, writer: &dyn LayoutWriter) -> Result<(), ContentError> {
+    pub(super) fn add_to_index(&self, index: &mut IndexJson, writer: &dyn LayoutWriter) -> Result<(), ContentError> {
         for (tag, entries) in &self.by_tag {
             let member = format!("{tag} of {INDEX_FILE}");
             let failed = LayoutError::document(writer.path(), &member);

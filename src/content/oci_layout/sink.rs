@@ -3,15 +3,15 @@
 use std::io::Read;
 use std::sync::Mutex;
 
-use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive_writer::ArchiveWriter;
 use crate::content::oci_layout::directory_writer::DirectoryWriter;
-use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::UnlistedReferrers;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
+use crate::content::source_and_sink::{ContentSink, ContentSource, Referrer};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::net::{RegistryError, RegistryErrorKind};
@@ -53,9 +53,9 @@ impl<'a> LayoutSink<'a> {
     }
 
     /// Changes `index.json`, and lists the referrers that were written.
-    fn update_index(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
+    fn update_index(&self, change: impl Fn(&mut IndexJson)) -> Result<(), ContentError> {
         let unlisted = std::mem::take(&mut *lock(&self.unlisted));
-        let change = |index: &mut LayoutIndex| {
+        let change = |index: &mut IndexJson| {
             unlisted.add_to_index(index, &*self.writer)?;
             change(index);
             Ok(())

@@ -9,10 +9,10 @@ use crate::auth::token_client::TokenClient;
 use crate::auth::token_messages::TokenRequest;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::{Exchange, Session};
+use crate::io_message::io_message;
 use crate::net::deadline::Deadline;
 use crate::net::error::RegistryError;
 use crate::net::url::Url;
-use crate::sanitize::io_error;
 use crate::secret::Secret;
 use crate::sync::lock;
 
@@ -124,7 +124,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         // The next run works without it.
         if let Err(error) = self.token_server_cache.save(self.clock.system_time()) {
-            self.transport.trace_line(&format!("the token servers cannot be remembered: {}", io_error(&error)));
+            self.transport.trace_line(&format!("the token servers cannot be remembered: {}", io_message(&error)));
         }
     }
 }

@@ -16,7 +16,7 @@ use std::process;
 pub use callers::{Caller, ShimUse, next_docker};
 
 use crate::failure_kind::FailureKind;
-use crate::sanitize::io_error;
+use crate::io_message::io_message;
 
 /// The name that callers use.
 const DOCKER: &str = "docker";
@@ -42,10 +42,10 @@ pub enum ShimError {
     #[error("there is no home directory to install the shim in")]
     NoHome,
     /// This program cannot be found, so nothing can run it.
-    #[error("the path of this program cannot be found: {}", io_error(.0))]
+    #[error("the path of this program cannot be found: {}", io_message(.0))]
     Program(io::Error),
     /// A file or a directory cannot be read or written.
-    #[error("cannot {verb} {}: {}", path.display(), io_error(source))]
+    #[error("cannot {verb} {}: {}", path.display(), io_message(source))]
     Io {
         /// The verb: `write`.
         verb: &'static str,

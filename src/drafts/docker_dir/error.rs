@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::failure_kind::FailureKind;
 use crate::file_kind::FileKind;
+use crate::io_message::io_message;
 use crate::model::DocumentError;
-use crate::sanitize::io_error;
 
 /// Why a draft cannot be read or changed. The draft itself has not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An error of the operating system.
-    #[error("cannot {verb} {}: {}", path.display(), io_error(source))]
+    #[error("cannot {verb} {}: {}", path.display(), io_message(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
         verb: &'static str,
@@ -30,7 +30,7 @@ pub enum StoreError {
         source: DocumentError,
     },
     /// A filesystem without locks.
-    #[error("cannot lock {}: its filesystem has no file locks ({})", path.display(), io_error(source))]
+    #[error("cannot lock {}: its filesystem has no file locks ({})", path.display(), io_message(source))]
     LocksUnsupported {
         /// The lock file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A lock file that may not be opened.
-    #[error("cannot open {}, which belongs to user number {user}: {}", path.display(), io_error(source))]
+    #[error("cannot open {}, which belongs to user number {user}: {}", path.display(), io_message(source))]
     LockFileDenied {
         /// The lock file.
         path: PathBuf,

@@ -10,7 +10,6 @@ mod atomic;
 mod checked_access;
 mod directory;
 mod directory_handle;
-mod directory_snapshot;
 mod docker_names;
 mod draft_id;
 mod error;
@@ -19,6 +18,7 @@ pub(crate) mod fuzzing;
 mod lock;
 mod paths;
 mod read;
+mod removable_directory;
 mod sidecar;
 mod sidecar_v3;
 mod stored_draft;
@@ -32,12 +32,12 @@ use crate::drafts::DraftStore;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-pub use directory_snapshot::RemovableDraft;
 pub use docker_names::StoredName;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use docker_names::docker_name;
 pub use error::StoreError;
 pub use read::DRAFT_LIMIT;
+pub use removable_directory::RemovableDraft;
 pub use stored_draft::StoredDraft;
 
 use lock::Lock;
@@ -140,7 +140,7 @@ impl DockerManifestStore {
         let list = &draft.reference;
         let name = docker_names::docker_name(list);
         self.with_lock(&name, list, notice, |lock| {
-            let before = directory_snapshot::read(&self.paths, &name)?;
+            let before = removable_directory::read(&self.paths, &name)?;
             before.as_ref().map_or(Ok(()), |before| before.check(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_empty_draft(list));
             write::write(&self.paths, lock, &name, list, before.as_ref(), Some(draft))
@@ -155,7 +155,7 @@ impl DockerManifestStore {
         if !name.is_single_component() {
             return Ok(None);
         }
-        let snapshot = directory_snapshot::read(&self.paths, &name.directory)?;
+        let snapshot = removable_directory::read(&self.paths, &name.directory)?;
         snapshot.map(|snapshot| snapshot.removable_draft(&self.paths, name)).transpose()
     }
 
@@ -173,7 +173,7 @@ impl DockerManifestStore {
     ) -> Result<bool, StoreError> {
         let directory = &name.directory;
         let read_snapshot = || {
-            let snapshot = directory_snapshot::read(&self.paths, directory)?
+            let snapshot = removable_directory::read(&self.paths, directory)?
                 .filter(|snapshot| snapshot.is_removable(name, older_than));
             snapshot.map(|snapshot| Ok((snapshot.removable_draft(&self.paths, name)?.list, snapshot))).transpose()
         };
@@ -275,11 +275,11 @@ impl DraftStore for DockerManifestStore {
             return Ok(false);
         }
         self.with_lock(&name, list, notice, |lock| {
-            let Some(snapshot) = directory_snapshot::read(&self.paths, &name)? else { return Ok(false) };
+            let Some(snapshot) = removable_directory::read(&self.paths, &name)? else { return Ok(false) };
             snapshot.check(list, &self.paths.list(&name))?;
             // Entries that docker has added meanwhile belong to the list and are removed, too.
             let is_same_directory = |hidden: &Path| {
-                directory_snapshot::check_files(hidden)?;
+                removable_directory::check_files(hidden)?;
                 snapshot.is_directory(hidden)
             };
             atomic::remove_directory(&self.paths, lock, &name, is_same_directory).map(|()| true)

@@ -141,7 +141,7 @@ fn removal_by_directory_keeps_what_docker_wrote_meanwhile() {
     add_annotated_draft(&store);
     let list = reference("h.x/l");
     let name = store.stored_names().unwrap().remove(0);
-    let snapshot = directory_snapshot::read(&store.paths, NAME).unwrap().unwrap();
+    let snapshot = removable_directory::read(&store.paths, NAME).unwrap().unwrap();
     docker_removes(&home);
     docker_writes(&home, "h.x/other", "arm64");
     let files_after = files_visible_to_docker(&home.path().join("manifests"));

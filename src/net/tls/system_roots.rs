@@ -76,7 +76,7 @@ mod os_roots {
     use rustls::pki_types::pem::PemObject;
 
     use super::LoadedRoots;
-    use crate::sanitize;
+    use crate::io_message::io_message;
 
     /// The first file that can be read counts.
     const FILES: [&str; 6] = [
@@ -126,7 +126,7 @@ mod os_roots {
 
     fn read_error(path: &Path, error: &io::Error) -> Option<String> {
         let is_error = error.kind() != ErrorKind::NotFound;
-        is_error.then(|| format!("{}: {}", path.display(), sanitize::io_error(error)))
+        is_error.then(|| format!("{}: {}", path.display(), io_message(error)))
     }
 
     fn read(path: &Path) -> io::Result<Vec<u8>> {

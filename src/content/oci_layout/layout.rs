@@ -3,14 +3,14 @@
 use std::io::Read;
 use std::sync::Mutex;
 
-use crate::content::access::ContentSource;
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive::OpenFile;
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
-use crate::content::oci_layout::index_document::LayoutIndex;
+use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::referrers::EntriesBySubject;
 use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX_FILE, LAYOUT_FILE, LayoutKind, LayoutReference};
 use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
+use crate::content::source_and_sink::ContentSource;
 use crate::digest::{Digest, Hasher};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -25,7 +25,7 @@ const NAMES_MAX: usize = 20;
 /// A layout to read from.
 pub struct Layout {
     pub(super) files: LayoutFiles,
-    pub(super) index: LayoutIndex,
+    pub(super) index: IndexJson,
     /// The referrers by subject, read on first use.
     pub(super) by_subject: Mutex<Option<EntriesBySubject>>,
 }
@@ -80,13 +80,13 @@ impl Layout {
         if let Some(requested) = &tag {
             let found = self.index.find_by_name(requested);
             let entry = self.single_entry(&found, Some(requested))?;
-            return Ok((entry.digest.clone(), LayoutIndex::tag(entry).or(tag)));
+            return Ok((entry.digest.clone(), IndexJson::tag(entry).or(tag)));
         }
         let top_level = self.top_level_entries()?;
         let latest = self.index.find_by_name(DEFAULT_TAG);
         let several = count_digests(&top_level) > 1 && count_digests(&latest) == 1;
         let entry = self.single_entry(if several { &latest } else { &top_level }, None)?;
-        Ok((entry.digest.clone(), LayoutIndex::tag(entry)))
+        Ok((entry.digest.clone(), IndexJson::tag(entry)))
     }
 
     /// The first of these entries, if all have one digest.
@@ -109,7 +109,7 @@ impl Layout {
     /// The images that no other entry contains. Some tools list the children of an index too.
     fn top_level_entries(&self) -> Result<Vec<&Descriptor>, LayoutError> {
         let entries: Vec<&Descriptor> =
-            self.index.entries().iter().filter(|entry| !LayoutIndex::is_referrer(entry)).collect();
+            self.index.entries().iter().filter(|entry| !IndexJson::is_referrer(entry)).collect();
         if count_digests(&entries) < 2 {
             return Ok(entries);
         }
@@ -188,8 +188,8 @@ fn docker_archive_names(files: &LayoutFiles) -> Result<Option<Vec<String>>, Layo
     Ok((!images.is_empty()).then(|| tags.take(NAMES_MAX).collect()))
 }
 
-pub(super) fn decode_index(files: &LayoutFiles, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {
-    LayoutIndex::decode(bytes).map_err(LayoutError::document(files.path(), INDEX_FILE))
+pub(super) fn decode_index(files: &LayoutFiles, bytes: &[u8]) -> Result<IndexJson, LayoutError> {
+    IndexJson::decode(bytes).map_err(LayoutError::document(files.path(), INDEX_FILE))
 }
 
 impl ContentSource for Layout {

@@ -18,25 +18,25 @@ const SUBJECT: &str = "io.containerd.manifest.subject";
 
 /// The document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct LayoutIndex {
+pub(super) struct IndexJson {
     value: Map<String, Value>,
     entries: Vec<Descriptor>,
 }
 
-impl LayoutIndex {
+impl IndexJson {
     /// The index of a new layout.
-    pub(super) fn new() -> LayoutIndex {
+    pub(super) fn new() -> IndexJson {
         let value = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": []});
-        LayoutIndex { value: value.as_object().cloned().unwrap_or_default(), entries: Vec::new() }
+        IndexJson { value: value.as_object().cloned().unwrap_or_default(), entries: Vec::new() }
     }
 
     /// Reads the document.
-    pub(super) fn decode(bytes: &[u8]) -> Result<LayoutIndex, DocumentError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<IndexJson, DocumentError> {
         let document = json::parse(bytes)?;
         let members = json::Members::parse("Index", &document)?;
         let entries = members.array("manifests")?.iter().map(Descriptor::decode).collect::<Result<_, _>>()?;
         let Value::Object(value) = document else { return Err(DocumentError::MissingMember("manifests")) };
-        Ok(LayoutIndex { value, entries })
+        Ok(IndexJson { value, entries })
     }
 
     /// The document as text.
@@ -89,7 +89,7 @@ impl LayoutIndex {
             let (short, full) = (annotation(entry, REF_NAME), annotation(entry, IMAGE_NAME));
             short.filter(|short| full.is_none() || is_unambiguous(short)).or(full).map(str::to_owned)
         };
-        self.entries.iter().filter(|entry| !LayoutIndex::is_referrer(entry)).filter_map(name).collect()
+        self.entries.iter().filter(|entry| !IndexJson::is_referrer(entry)).filter_map(name).collect()
     }
 
     /// The tag of an entry, as a registry would have it.
@@ -168,7 +168,7 @@ mod tests {
         Digest::from_bytes(of.as_bytes())
     }
 
-    fn index(entries: &[(&str, &[(&str, &str)])]) -> LayoutIndex {
+    fn index(entries: &[(&str, &[(&str, &str)])]) -> IndexJson {
         let entry = |(of, notes): &(&str, &[(&str, &str)])| {
             let notes: Map<String, Value> =
                 notes.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
@@ -176,10 +176,10 @@ mod tests {
         };
         let manifests: Vec<Value> = entries.iter().map(entry).collect();
         let value = json!({"schemaVersion": 2, "x-kept": {"a": 1}, "manifests": manifests, "annotations": {"k": "v"}});
-        LayoutIndex::decode(&serde_json::to_vec(&value).unwrap()).unwrap()
+        IndexJson::decode(&serde_json::to_vec(&value).unwrap()).unwrap()
     }
 
-    fn found(index: &LayoutIndex, name: &str) -> Vec<Digest> {
+    fn found(index: &IndexJson, name: &str) -> Vec<Digest> {
         index.find_by_name(name).iter().map(|entry| entry.digest.clone()).collect()
     }
 
@@ -205,7 +205,7 @@ mod tests {
         for name in ["3", "app", "h.x/app", "latest"] {
             assert_eq!(found(&index, name), [], "{name}");
         }
-        let tags: Vec<Option<String>> = index.entries().iter().map(LayoutIndex::tag).collect();
+        let tags: Vec<Option<String>> = index.entries().iter().map(IndexJson::tag).collect();
         assert_eq!(tags.iter().flatten().collect::<Vec<_>>(), ["1", "2", "three", "1"]);
     }
 
@@ -226,6 +226,6 @@ mod tests {
         index.set_entry(None, "n", &digest("other"), 7);
         index.set_entry(Some("9"), "n", &digest("other"), 7);
         assert_eq!(index.entries().len(), 5);
-        assert_eq!(LayoutIndex::decode(&index.encode().unwrap()).unwrap(), index);
+        assert_eq!(IndexJson::decode(&index.encode().unwrap()).unwrap(), index);
     }
 }
