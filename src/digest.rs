@@ -145,12 +145,12 @@ enum HasherState {
 }
 
 impl Hasher {
-    /// The digest of all that is read, by the algorithm of `like`, and the number of bytes.
+    /// The digest of all that is read, by the algorithm of `expected`, and the number of bytes.
     ///
     /// # Errors
     /// A failed read.
-    pub fn read_all(mut reader: impl Read, like: &Digest) -> io::Result<(Digest, u64)> {
-        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(like), 0_u64, vec![0; BUFFER_SIZE]);
+    pub fn read_all(mut reader: impl Read, expected: &Digest) -> io::Result<(Digest, u64)> {
+        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(expected), 0_u64, vec![0; BUFFER_SIZE]);
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok((hasher.finish(), size)),
@@ -222,9 +222,9 @@ mod tests {
 
     #[test]
     fn read_all_continues_after_an_interrupt() {
-        let like: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
-        let (found, size) = Hasher::read_all(Interrupted(b"abc", false), &like).unwrap();
-        assert!(found.verifies(b"abc") && found.has_same_algorithm(&like) && size == 3);
+        let expected: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
+        let (found, size) = Hasher::read_all(Interrupted(b"abc", false), &expected).unwrap();
+        assert!(found.verifies(b"abc") && found.has_same_algorithm(&expected) && size == 3);
     }
 
     #[test]

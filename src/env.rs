@@ -76,8 +76,8 @@ impl Env {
     }
 
     /// A path of the command line as it was typed. [`lossy_strings`] reads it lossily if it is not UTF-8.
-    pub fn original_path<'a>(&'a self, read: &'a Path) -> &'a Path {
-        read.to_str().and_then(|text| self.non_utf8_arguments.get(text)).map_or(read, Path::new)
+    pub fn original_path<'a>(&'a self, lossy_path: &'a Path) -> &'a Path {
+        lossy_path.to_str().and_then(|text| self.non_utf8_arguments.get(text)).map_or(lossy_path, Path::new)
     }
 
     /// Docker's configuration directory: `DOCKER_CONFIG`, else `.docker` in the home directory.
@@ -90,11 +90,10 @@ impl Env {
         }
     }
 
-    /// Where programs keep what they can do without: `XDG_CACHE_HOME`, else `.cache` in the home directory (XDG Base
-    /// Directory Specification). `None` if there is no home. A relative path does not count, as the specification
-    /// has it.
+    /// The cache directory: `XDG_CACHE_HOME`, else `.cache` in the home directory (XDG Base Directory Specification).
+    /// `None` if there is no home. A relative path does not count, as the specification has it.
     pub fn cache_dir(&self) -> Option<PathBuf> {
-        let named = self.path("XDG_CACHE_HOME").filter(|folder| folder.is_absolute());
+        let named = self.path("XDG_CACHE_HOME").filter(|directory| directory.is_absolute());
         named.or_else(|| Some(self.home.as_ref()?.join(".cache")))
     }
 }
@@ -115,13 +114,13 @@ pub fn current_program(path: &[PathBuf]) -> io::Result<PathBuf> {
 /// The parts of these words that are not UTF-8, by their lossy text: a word, or the value in `--flag=value` or
 /// `-fvalue`.
 fn non_utf8_parts(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> {
-    let mut odd = BTreeMap::new();
+    let mut non_utf8 = BTreeMap::new();
     for word in words.into_iter().filter(|word| word.to_str().is_none()) {
         for value in flag_values(&word).into_iter().chain([word.as_os_str()]) {
-            odd.insert(value.to_string_lossy().into_owned(), value.to_owned());
+            non_utf8.insert(value.to_string_lossy().into_owned(), value.to_owned());
         }
     }
-    odd
+    non_utf8
 }
 
 /// The possible values inside of a flag's word.

@@ -1,4 +1,4 @@
-//! Files that may be anything: how to open one without surprises, and what it is.
+//! Opens regular files safely, and names the kinds of other files.
 
 use std::fmt;
 use std::fs::{File, FileType, OpenOptions};

@@ -23,7 +23,7 @@ use crate::reference::Reference;
 /// A function that takes foreign bytes.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a folder of that name.
+/// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a directory of that name.
 pub const TARGETS: [(&str, Target); 18] = [
     ("build_output", build_output),
     ("challenge", registry::challenge),
@@ -99,11 +99,15 @@ fn spec(bytes: &[u8]) {
         Err(error) => return assert!(error.line > 0),
     };
     let variable = |name: &str| (name.len() % 2 == 1).then(|| "value".to_owned());
-    let theirs = spec::parse(text, "f", Dialect::ManifestTool, &variable);
+    let manifest_tool = spec::parse(text, "f", Dialect::ManifestTool, &variable);
     match spec::parse(text, "f", Dialect::Native, &variable) {
         Ok(ParsedSpecs { specs, .. }) => {
             assert!(!specs.is_empty());
-            assert_eq!(theirs.map(|read| read.specs.len()), Ok(specs.len()), "manifest-tool's rules refuse no more");
+            assert_eq!(
+                manifest_tool.map(|read| read.specs.len()),
+                Ok(specs.len()),
+                "manifest-tool's rules refuse no more"
+            );
             for spec in specs {
                 let written = spec::write(&spec);
                 let again = spec::parse(&written, "f", Dialect::Native, &|_| None).map(|read| read.specs);
@@ -156,11 +160,11 @@ fn index(bytes: &[u8]) {
             assert!(list.digest.verifies(&list.bytes));
         }
     }
-    let Ok(laid) = index::pretty_printed(bytes) else { return };
+    let Ok(pretty) = index::pretty_printed(bytes) else { return };
     let before = json::parse(bytes).expect("it was read before");
-    let again = json::parse(&laid).expect("what is laid out is JSON");
+    let again = json::parse(&pretty).expect("what was printed is JSON");
     assert_eq!(without_fractions(&again), without_fractions(&before));
-    assert!(without_fractions(&before) != before || index::pretty_printed(&laid).is_ok_and(|again| again == laid));
+    assert!(without_fractions(&before) != before || index::pretty_printed(&pretty).is_ok_and(|again| again == pretty));
 }
 
 /// Documents have no fractions, and displayed ones are approximate.
@@ -207,7 +211,7 @@ fn entry(bytes: &[u8]) {
     if let Ok(bytes) = entry.verified_bytes() {
         assert!(entry.descriptor.digest.verifies(&bytes));
     }
-    let _ = (entry.blobs(), entry.attests());
+    let _ = (entry.blobs(), entry.attested_digest());
 }
 
 #[cfg(test)]
@@ -222,12 +226,12 @@ mod tests {
 
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
+    fn directory(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
     }
 
-    fn names(folder: &Path) -> BTreeSet<String> {
-        let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    fn names(directory: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         let name = |entry: fs::DirEntry| entry.path().file_stem().unwrap().to_str().unwrap().to_owned();
         entries.map(|entry| name(entry.unwrap())).collect()
     }
@@ -237,11 +241,11 @@ mod tests {
     fn every_target_has_its_program_and_its_corpus() {
         let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(targets.len(), TARGETS.len());
-        assert_eq!(names(&folder("fuzz_targets")), targets);
-        assert_eq!(names(&folder("corpus")), targets);
-        let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
+        assert_eq!(names(&directory("fuzz_targets")), targets);
+        assert_eq!(names(&directory("corpus")), targets);
+        let manifest = fs::read_to_string(directory("Cargo.toml")).unwrap();
         for name in &targets {
-            let program = fs::read_to_string(folder("fuzz_targets").join(format!("{name}.rs"))).unwrap();
+            let program = fs::read_to_string(directory("fuzz_targets").join(format!("{name}.rs"))).unwrap();
             assert!(program.contains(&format!("fuzzing::run(\"{name}\", bytes)")), "{name}");
             assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
         }
@@ -251,7 +255,7 @@ mod tests {
     fn every_target_accepts_its_corpus() {
         for (name, target) in TARGETS {
             let mut files: Vec<PathBuf> =
-                fs::read_dir(folder("corpus").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+                fs::read_dir(directory("corpus").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
             files.sort();
             assert!(files.len() >= 8, "{name} has {} files", files.len());
             for file in files {

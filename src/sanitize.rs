@@ -1,8 +1,8 @@
 //! Sanitizes text that may come from a registry: characters that move a terminal's cursor, change colours, end the line
 //! or change the direction of writing (UAX #9) become `?`, and long text is cut.
 
-/// The maximum length of a foreign word, in characters.
-const WORD_MAX: usize = 1000;
+/// The maximum length of a name or value in a message, in characters.
+const SHORT_LINE_MAX: usize = 1000;
 /// The maximum length of a line of messages, in characters. Ours are far shorter.
 const LINE_MAX: usize = 10_000;
 
@@ -23,14 +23,14 @@ pub fn line(text: &str) -> String {
     text.chars().map(printable_or_mark).collect()
 }
 
-/// The text on one line, cut to the maximum length of a word.
-pub fn word(text: &str) -> String {
-    line(&cut(text, WORD_MAX))
+/// The text on one line, cut after 1000 characters.
+pub fn short_line(text: &str) -> String {
+    line(&cut(text, SHORT_LINE_MAX))
 }
 
-/// The text, cut to the maximum length of a word, with its characters unchanged.
-pub fn shortened(text: &str) -> String {
-    cut(text, WORD_MAX)
+/// The text, cut after 1000 characters and not sanitized.
+pub fn truncated(text: &str) -> String {
+    cut(text, SHORT_LINE_MAX)
 }
 
 /// Messages: newlines and tabs stay, and long lines are cut.
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn long_text_is_cut_between_characters() {
         let long = "é".repeat(20_000);
-        assert_eq!(word(&long).chars().count(), WORD_MAX + 1);
-        assert!(word(&long).ends_with("é…") && word("é…") == "é…" && shortened("\n") == "\n");
+        assert_eq!(short_line(&long).chars().count(), SHORT_LINE_MAX + 1);
+        assert!(short_line(&long).ends_with("é…") && short_line("é…") == "é…" && truncated("\n") == "\n");
         assert_eq!(message(&format!("{long}\nb")).chars().count(), LINE_MAX + 3);
     }
 

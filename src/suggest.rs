@@ -12,7 +12,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let mut prefixed = Vec::new();
     for candidate in candidates {
         let distance = strsim::damerau_levenshtein(&word, candidate);
-        // A distance as long as the candidate means that nothing is shared.
+        // If the distance equals the length of the candidate, no letter matches.
         let near = distance <= bound && distance < candidate.chars().count();
         let rank = (distance, letters(&word) != letters(candidate));
         if near && best.is_none_or(|(least, _)| rank < least) {

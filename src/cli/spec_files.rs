@@ -12,7 +12,7 @@ use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::location::Location;
 use crate::model::index::ListFormat;
-use crate::model::spec::{self, Dialect, ParsedSpecs, Spec, SpecEntry, SpecFrom, Target};
+use crate::model::spec::{self, BuildOutputSource, Dialect, ParsedSpecs, Spec, SpecEntry, Target};
 
 /// One byte more than the largest spec.
 const READ_MAX: u64 = (16 << 20) + 1;
@@ -60,7 +60,7 @@ pub(crate) fn add_files(
 }
 
 /// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
-fn as_flags(from: &SpecFrom) -> (FromFiles, Vec<String>) {
+fn as_flags(from: &BuildOutputSource) -> (FromFiles, Vec<String>) {
     (FromFiles { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
 }
 

@@ -67,7 +67,7 @@ pub enum LayoutError {
         reason: String,
     },
     /// A file or an archive member of a kind that is not read.
-    #[error("{}: refusing {}: {reason}", path.display(), sanitize::word(member))]
+    #[error("{}: refusing {}: {reason}", path.display(), sanitize::short_line(member))]
     Refused {
         /// The layout.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum LayoutError {
         reason: &'static str,
     },
     /// A document of the layout that cannot be read.
-    #[error("{} in {}: {source}", sanitize::word(member), path.display())]
+    #[error("{} in {}: {source}", sanitize::short_line(member), path.display())]
     Document {
         /// The layout.
         path: PathBuf,
@@ -111,7 +111,7 @@ pub enum LayoutError {
         path: PathBuf,
     },
     /// No image of that name.
-    #[error("{} has no image named {}{}", path.display(), sanitize::word(name), existing_names(.names))]
+    #[error("{} has no image named {}{}", path.display(), sanitize::short_line(name), existing_names(.names))]
     NoSuchName {
         /// The layout.
         path: PathBuf,
@@ -153,12 +153,13 @@ pub enum LayoutError {
 }
 
 fn existing_names(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().take(20).map(|name| sanitize::word(name)).collect();
+    let names: Vec<String> = names.iter().take(20).map(|name| sanitize::short_line(name)).collect();
     if names.is_empty() { String::new() } else { format!(" (it has {})", names.join(", ")) }
 }
 
 fn requested_name(name: &Option<String>) -> String {
-    name.as_ref().map_or_else(|| ", and none was named".to_owned(), |name| format!(" named {}", sanitize::word(name)))
+    name.as_ref()
+        .map_or_else(|| ", and none was named".to_owned(), |name| format!(" named {}", sanitize::short_line(name)))
 }
 
 impl LayoutError {

@@ -84,7 +84,7 @@ impl ContentSink for RegistryRepository<'_> {
     }
 
     /// One request (HEAD). A registry that serves an image has its blobs, because it refuses a manifest without them.
-    fn has_image(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+    fn has_complete_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
         self.serves_manifest(manifest)
     }
 

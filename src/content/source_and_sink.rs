@@ -100,7 +100,7 @@ pub trait ContentSink: Sync {
     ///
     /// # Errors
     /// A target that cannot be read.
-    fn has_image(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
+    fn has_complete_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
 
     /// Whether the target has the blob.
     ///

@@ -49,8 +49,8 @@ struct StatedSize {
 impl FileImage {
     /// The file, and the position in it if it names several images.
     fn display_file(&self) -> String {
-        let file = sanitize::word(&self.file);
-        if self.position.is_empty() { file } else { format!("{file} ({})", sanitize::word(&self.position)) }
+        let file = sanitize::short_line(&self.file);
+        if self.position.is_empty() { file } else { format!("{file} ({})", sanitize::short_line(&self.position)) }
     }
 }
 
@@ -60,7 +60,7 @@ impl BuildOutputs {
     pub(crate) fn new(files: Vec<(String, BuildOutput)>, repository: &Repository) -> BuildOutputs {
         let (mut outputs, mut positions) = (BuildOutputs::default(), BTreeMap::<Digest, usize>::new());
         for (file, output) in files {
-            let note = |note: &String| format!("{}: {}", sanitize::word(&file), sanitize::word(note));
+            let note = |note: &String| format!("{}: {}", sanitize::short_line(&file), sanitize::short_line(note));
             outputs.notes.extend(output.notes.iter().map(note));
             for image in output.images {
                 let (file, position) = (file.clone(), image.position);
@@ -239,7 +239,7 @@ impl BuildOutputs {
         let mut errors = Vec::new();
         for image in &self.images {
             for entry in entries.get(&image.reference).into_iter().flatten() {
-                let platform = requirements::known_platform(&entry.descriptor).filter(|_| entry.attests().is_none());
+                let platform = requirements::known_platform(&entry.descriptor).filter(|_| !entry.is_attestation());
                 let Some(platform) = platform.filter(|platform| is_selected(platform)) else { continue };
                 let digest = &entry.descriptor.digest;
                 let (first, first_image) =

@@ -188,7 +188,7 @@ pub enum CommandError {
     #[error("{0} is a manifest list")]
     IsList(String),
     /// A media type of neither an image manifest nor a list.
-    #[error("{reference} is not an image manifest or a manifest list: {}", sanitize::word(media_type))]
+    #[error("{reference} is not an image manifest or a manifest list: {}", sanitize::short_line(media_type))]
     NotAManifest {
         /// The requested reference.
         reference: String,
@@ -196,7 +196,7 @@ pub enum CommandError {
         media_type: String,
     },
     /// The registry serves content that is not the expected document.
-    #[error("{}", sanitize::word(&source.to_string()))]
+    #[error("{}", sanitize::short_line(&source.to_string()))]
     InvalidDocument {
         /// The requested reference.
         reference: String,
@@ -279,10 +279,10 @@ pub enum CommandError {
     #[error(transparent)]
     Store(Box<StoreError>),
     /// A draft that cannot become a list.
-    #[error("{}", sanitize::word(&.0.to_string()))]
+    #[error("{}", sanitize::short_line(&.0.to_string()))]
     InvalidDraft(Box<DocumentError>),
     /// A draft that cannot be shown as a list.
-    #[error("failed to assemble ManifestDescriptor: {}", sanitize::word(&.0.to_string()))]
+    #[error("failed to assemble ManifestDescriptor: {}", sanitize::short_line(&.0.to_string()))]
     InvalidPreview(Box<DocumentError>),
     /// Several failures of one command, in the order of its arguments; never empty.
     #[error("{}", join_lines(.0))]
@@ -301,7 +301,7 @@ pub enum CommandError {
     #[error(transparent)]
     Layout(Box<LayoutError>),
     /// `copy`: an invalid name of a registry or a layout.
-    #[error("{}: {reason}", sanitize::word(.typed))]
+    #[error("{}: {reason}", sanitize::short_line(.typed))]
     InvalidLocation {
         /// As typed.
         typed: String,

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::ListItem;
-use crate::model::entry::attested;
+use crate::model::entry::is_attestation;
 use crate::model::index::{Index, ListFormat};
 use crate::model::manifest::ManifestKind;
 use crate::model::spec::{self, Dialect, EmptyFields, Spec, SpecEntry};
@@ -103,7 +103,7 @@ pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) 
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
     let mut losses = LossWarnings { has_source: true, warnings: Vec::new() };
     losses.list(index.subject.as_ref());
-    let has_attestations = index.manifests.iter().any(|descriptor| attested(descriptor).is_some());
+    let has_attestations = index.manifests.iter().any(is_attestation);
     let source = needs_source(&index, &fetched.bytes, is_docker);
     let source = source.then(|| location.at_digest(&fetched.digest));
     let mut manifests = Vec::new();
@@ -198,7 +198,7 @@ impl LossWarnings {
             None => {
                 self.warnings.push(format!(
                     "{digest} is left out: apply does not support {}",
-                    sanitize::word(&descriptor.media_type)
+                    sanitize::short_line(&descriptor.media_type)
                 ));
                 return false;
             }

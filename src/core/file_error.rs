@@ -38,7 +38,7 @@ pub enum FileError {
         found: FileKind,
     },
     /// Two files of an artifact with one name.
-    #[error("{} would be the second file named {}", shown(path), sanitize::word(title))]
+    #[error("{} would be the second file named {}", shown(path), sanitize::short_line(title))]
     DuplicateTitle {
         /// The second file.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum FileError {
         others: Vec<String>,
     },
     /// A file with invalid content.
-    #[error("{}: {source}", sanitize::word(file))]
+    #[error("{}: {source}", sanitize::short_line(file))]
     InvalidContent {
         /// The file.
         file: String,
@@ -147,7 +147,7 @@ pub enum FileError {
         second_file: String,
     },
     /// `--target`, although no file has targets.
-    #[error("--target {}: no file of --from has targets", sanitize::word(.0))]
+    #[error("--target {}: no file of --from has targets", sanitize::short_line(.0))]
     NoTargets(String),
 }
 

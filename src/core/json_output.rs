@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::attested_digest;
 use crate::model::{DocumentError, Draft, Entry};
 use crate::platform::Platform;
 
@@ -232,7 +232,7 @@ impl ListEntryJson {
             size: descriptor.size,
             media_type: descriptor.media_type.clone(),
             reference: reference.to_string(),
-            attests: attested(descriptor).map(|digest| digest.to_string()),
+            attests: attested_digest(descriptor).map(|digest| digest.to_string()),
             artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
             ..ListEntryJson::default()

@@ -14,7 +14,7 @@ pub(crate) const DESCRIPTORS_MAX: usize = 10_000;
 pub(crate) const ORDERED_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
-pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
+pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_MAX / 8 * 3;
 
 /// A list that exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -105,13 +105,13 @@ pub(crate) struct ListEdits<'a> {
     /// The subject that the list gets.
     pub(crate) subject: Option<&'a Reference>,
     /// Whether a list of one image is published as that image.
-    pub(crate) prefers_bare_image: bool,
+    pub(crate) omits_index_for_single_image: bool,
 }
 
 impl ListEdits<'_> {
     /// Whether they change nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.subject.is_none() && self.annotations.is_empty() && !self.prefers_bare_image
+        self.subject.is_none() && self.annotations.is_empty() && !self.omits_index_for_single_image
     }
 
     /// Requests the subject, for a list of this name.
@@ -135,7 +135,7 @@ impl ListEdits<'_> {
         if let Some(subject) = subject {
             draft.subject = Some(subject.clone());
         }
-        draft.prefers_bare_image = self.prefers_bare_image;
+        draft.omits_index_for_single_image = self.omits_index_for_single_image;
         Ok(())
     }
 }

@@ -61,7 +61,7 @@ fn with_platform(entry: &Entry) -> String {
 }
 
 fn images(draft: &Draft, is_selected: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
-    draft.entries_in_list_order().filter(|entry| entry.attests().is_none() && is_selected(entry)).collect()
+    draft.entries_in_list_order().filter(|entry| !entry.is_attestation() && is_selected(entry)).collect()
 }
 
 /// Whether `name` names this index. The index has the tag and digest of the time when its entries were taken.
@@ -83,7 +83,7 @@ fn with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, C
                 && digest.split_once(':').is_some_and(|(_, hex)| hex.starts_with(digits)))
     };
     let all: Vec<&Entry> = draft.entries_in_list_order().filter(has_digest).collect();
-    let images: Vec<&Entry> = all.iter().copied().filter(|entry| entry.attests().is_none()).collect();
+    let images: Vec<&Entry> = all.iter().copied().filter(|entry| !entry.is_attestation()).collect();
     let found = if images.is_empty() { all } else { images };
     let digests: BTreeSet<&str> = found.iter().map(|entry| entry.descriptor.digest.as_str()).collect();
     match digests.len() {

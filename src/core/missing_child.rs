@@ -62,7 +62,7 @@ impl MissingChild {
 }
 
 fn shown(platform: &impl ToString) -> String {
-    sanitize::word(&platform.to_string())
+    sanitize::short_line(&platform.to_string())
 }
 
 impl fmt::Display for MissingChild {

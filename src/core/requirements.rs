@@ -37,7 +37,7 @@ pub(crate) struct Requirements<'a> {
 /// with several images, if that is an error.
 pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
     // Attestations and artifacts have no platform.
-    let images = draft.entries().filter(|entry| entry.attests().is_none());
+    let images = draft.entries().filter(|entry| !entry.is_attestation());
     let images: Vec<(&Entry, &Platform)> =
         images.filter_map(|entry| Some((entry, known_platform(&entry.descriptor)?))).collect();
     let Requirements { require, exact, strict, origin } = *requirements;

@@ -56,13 +56,13 @@ fn parser_inputs_exist_for_every_target() {
 }
 
 /// Whether to give every parser every shape (`make faults`), or a third of the shapes in turn.
-fn is_whole() -> bool {
+fn uses_all_shapes() -> bool {
     Env::from_process().get("FAULTS_WHOLE").is_some_and(|value| value != "0")
 }
 
 #[test]
 fn each_parser_keeps_within_its_memory() {
-    if !is_whole() {
+    if !uses_all_shapes() {
         testkit::stderr::print_uncaptured(
             "memory of the parsers: 3 of 9 shapes for each; make faults gives each all of them",
         );
@@ -93,7 +93,7 @@ fn run_one_parser() {
     // If it is run by hand with all ignored tests, it has nothing to do.
     let Some((name, most, begin, end)) = PARSER_INPUTS.into_iter().find(|input| input.0 == name) else { return };
     let number = PARSER_INPUTS.iter().position(|input| input.0 == name).unwrap_or_default();
-    let is_chosen = |shape: usize| is_whole() || shape % 3 == number % 3;
+    let is_chosen = |shape: usize| uses_all_shapes() || shape % 3 == number % 3;
     for (_, (first, unit, last)) in SHAPES.into_iter().enumerate().filter(|(shape, _)| is_chosen(*shape)) {
         for (begin, end) in [("", ""), (begin, end)] {
             let room = most - begin.len() - end.len() - first.len() - last.len();

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_the_tools_read_them() {
+    fn layout_reference_follows_buildx_and_containers_image() {
         use LayoutKind::{Archive, Directory, DockerArchive};
         let digest = format!("sha256:{}", "ab".repeat(32));
         for (text, kind, path, tag, has_digest) in [
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_of_a_layout_has_a_name_that_can_be_typed() {
+    fn at_digest_gives_a_layout_reference_that_parses() {
         let digest: Digest = format!("sha256:{}", "ab".repeat(32)).parse().unwrap();
         let other = format!("sha256:{}", "cd".repeat(32));
         for (text, layout) in [
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn references_stay_references() {
+    fn docker_references_are_not_layouts() {
         for text in ["oci:x", "oci:1", "oci-archive:x.tar", "docker-archive:1", "h.x/oci:1", "oci-layout:1", "alpine"] {
             assert_eq!(parts(text), None, "{text}");
         }

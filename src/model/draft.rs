@@ -35,7 +35,7 @@ pub struct Draft {
     /// The digest that the list's tag named when the draft was made from that list, or was pushed.
     pub remote_digest: Option<Digest>,
     /// Whether a single image is published without a list, if a list would add nothing. It is not stored.
-    pub prefers_bare_image: bool,
+    pub omits_index_for_single_image: bool,
     pub(super) entries: BTreeMap<EntryKey, Entry>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> ListItem<'a> {
     }
 
     pub(super) fn is_image(&self) -> bool {
-        matches!(self, ListItem::Entry(_, entry) if entry.attests().is_none())
+        matches!(self, ListItem::Entry(_, entry) if !entry.is_attestation())
     }
 }
 
@@ -82,7 +82,7 @@ impl Draft {
             opaque_descriptors: Vec::new(),
             config_platforms: BTreeMap::new(),
             remote_digest: None,
-            prefers_bare_image: false,
+            omits_index_for_single_image: false,
             entries: BTreeMap::new(),
         }
     }
@@ -133,9 +133,9 @@ impl Draft {
         let key = EntryKey::from_image(&entry.reference);
         if !self.order.is_empty() && !self.entries.contains_key(&key) {
             self.order.retain(|other| *other != key);
-            let is_image = |key: &EntryKey| self.entries.get(key).is_some_and(|entry| entry.attests().is_none());
+            let is_image = |key: &EntryKey| self.entries.get(key).is_some_and(|entry| !entry.is_attestation());
             let last_image = self.order.iter().rposition(is_image).map_or(0, |position| position + 1);
-            let position = if entry.attests().is_none() { last_image } else { self.order.len() };
+            let position = if entry.is_attestation() { self.order.len() } else { last_image };
             self.order.insert(position, key.clone());
         }
         self.entries.insert(key, entry);
@@ -203,8 +203,9 @@ impl Draft {
 
     /// The attestations and referrers of the manifest with this digest.
     pub fn dependents(&self, digest: &Digest) -> Vec<Reference> {
-        let depends_on_digest =
-            |entry: &&Entry| entry.attests().as_ref() == Some(digest) || entry.subject().as_ref() == Some(digest);
+        let depends_on_digest = |entry: &&Entry| {
+            entry.attested_digest().as_ref() == Some(digest) || entry.subject().as_ref() == Some(digest)
+        };
         let dependents = self.entries().filter(depends_on_digest);
         dependents.map(|entry| entry.reference.clone()).collect()
     }

@@ -80,9 +80,14 @@ impl Entry {
         Ok(entry)
     }
 
+    /// Whether it is an attestation of BuildKit.
+    pub fn is_attestation(&self) -> bool {
+        is_attestation(&self.descriptor)
+    }
+
     /// The digest of the image that it attests, if it is an attestation of BuildKit.
-    pub fn attests(&self) -> Option<Digest> {
-        attested(&self.descriptor)
+    pub fn attested_digest(&self) -> Option<Digest> {
+        attested_digest(&self.descriptor)
     }
 
     /// The digest of the manifest's subject.
@@ -290,8 +295,13 @@ pub fn annotate_as_attestation(descriptor: &mut Descriptor, image: &Digest) {
     descriptor.annotations.insert(REFERENCE_DIGEST.to_owned(), image.to_string());
 }
 
+/// Whether the descriptor is that of an attestation of BuildKit.
+pub fn is_attestation(descriptor: &Descriptor) -> bool {
+    attested_digest(descriptor).is_some()
+}
+
 /// The digest of the manifest that an attestation with this descriptor describes.
-pub fn attested(descriptor: &Descriptor) -> Option<Digest> {
+pub fn attested_digest(descriptor: &Descriptor) -> Option<Digest> {
     let annotation = |name| descriptor.annotations.get(name).map(String::as_str);
     let digest = annotation(REFERENCE_DIGEST).filter(|_| annotation(REFERENCE_TYPE) == Some(ATTESTATION));
     digest?.parse().ok()

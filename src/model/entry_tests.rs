@@ -69,7 +69,7 @@ fn child_of_list_keeps_the_descriptor_of_the_list() {
     let bytes = MANIFEST.as_bytes().to_vec();
     let child =
         Entry::child_of_list(reference.clone(), ImageFormat::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
-    assert_eq!(child.attests(), Some(Digest::from_bytes(b"x")));
+    assert_eq!(child.attested_digest(), Some(Digest::from_bytes(b"x")));
     let file = child.encode().unwrap();
     let text = String::from_utf8(file.clone()).unwrap();
     assert!(text.ends_with(&format!(r#","Source":"{source}"}}"#)), "{text}");

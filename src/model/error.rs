@@ -78,12 +78,12 @@ pub enum DocumentError {
     #[error("manifest {0} must have an OS and Architecture to be pushed to a registry")]
     NoPlatform(String),
     /// Content that a Docker manifest list cannot hold.
-    #[error("{list} would be a Docker manifest list, which has no place for {what}")]
+    #[error("{list} would be a Docker manifest list, which has no place for {content}")]
     OciOnlyContent {
         /// The list.
         list: String,
-        /// The content, as in "no place for WHAT".
-        what: String,
+        /// The content, as in "no place for CONTENT".
+        content: String,
     },
 }
 

@@ -101,18 +101,18 @@ impl<'a> IndexEdit<'a> {
                     additions.manifests.push(Descriptor { platform, ..descriptor });
                 }
                 WrittenItem::Edited(position, _, descriptor) => {
-                    let was = index.manifests.get(*position);
+                    let before = index.manifests.get(*position);
                     let mut descriptor = descriptor.clone();
-                    if let Some(was) = was {
-                        descriptor.annotations.retain(|name, value| was.annotations.get(name) != Some(value));
-                        if descriptor.artifact_type == was.artifact_type {
+                    if let Some(before) = before {
+                        descriptor.annotations.retain(|name, value| before.annotations.get(name) != Some(value));
+                        if descriptor.artifact_type == before.artifact_type {
                             descriptor.artifact_type.clear();
                         }
-                        if descriptor.data == was.data {
+                        if descriptor.data == before.data {
                             descriptor.data.clear();
                         }
                         descriptor.platform =
-                            descriptor.platform.or_else(|| was.platform.is_none().then(Platform::default));
+                            descriptor.platform.or_else(|| before.platform.is_none().then(Platform::default));
                     }
                     additions.manifests.push(*descriptor);
                 }
@@ -154,8 +154,8 @@ impl<'a> IndexEdit<'a> {
                 WrittenItem::Unchanged(position) => descriptor(*position).to_string(),
                 WrittenItem::Edited(position, _, stated) => {
                     let mut descriptor = descriptor(*position);
-                    if let Some(was) = index.manifests.get(*position) {
-                        patch_descriptor(&mut descriptor, was, stated)?;
+                    if let Some(before) = index.manifests.get(*position) {
+                        patch_descriptor(&mut descriptor, before, stated)?;
                     }
                     descriptor.to_string()
                 }
@@ -195,11 +195,11 @@ impl<'a> IndexEdit<'a> {
                 continue;
             }
             let nested_index = nested_images.iter().find(|(position, nested_images)| {
-                let rest = items.get(number..number + nested_images.len());
+                let following_items = items.get(number..number + nested_images.len());
                 !used.contains(*position)
                     && !nested_images.is_empty()
-                    && rest.is_some_and(|rest| {
-                        rest.iter().zip(*nested_images).all(|(item, image)| self.matches(item, image))
+                    && following_items.is_some_and(|following_items| {
+                        following_items.iter().zip(*nested_images).all(|(item, image)| self.matches(item, image))
                     })
             });
             let is_equal_and_unused = |position: &&usize| {
@@ -237,8 +237,8 @@ impl<'a> IndexEdit<'a> {
         Ok(match (item, position) {
             (ListItem::Entry(key, entry), Some(position)) => {
                 let mut stated = self.draft.descriptor_as_stated(key, entry);
-                if let Some(was) = self.index.manifests.get(position).filter(|was| was.media_type.is_empty()) {
-                    stated.media_type.clone_from(&was.media_type);
+                if let Some(before) = self.index.manifests.get(position).filter(|before| before.media_type.is_empty()) {
+                    stated.media_type.clone_from(&before.media_type);
                 }
                 WrittenItem::Edited(position, entry, Box::new(stated))
             }
@@ -300,18 +300,18 @@ fn collect_images(
     Ok(())
 }
 
-/// Changes the members of a descriptor that differ between `was` and `now`.
-fn patch_descriptor(descriptor: &mut RawObject, was: &Descriptor, now: &Descriptor) -> Result<(), DocumentError> {
-    let (old, new) = (members(was)?, members(now)?);
+/// Changes the members of a descriptor that differ between `before` and `after`.
+fn patch_descriptor(descriptor: &mut RawObject, before: &Descriptor, after: &Descriptor) -> Result<(), DocumentError> {
+    let (old, new) = (members(before)?, members(after)?);
     patch_members(descriptor, &old, &new, &["mediaType", "size", "urls"]);
-    patch_annotations(descriptor, &was.annotations, &now.annotations)?;
+    patch_annotations(descriptor, &before.annotations, &after.annotations)?;
     patch_members(descriptor, &old, &new, &["data", "artifactType"]);
-    match (was.stated_platform(), now.stated_platform()) {
-        (was, now) if was == now => {}
-        (Some(was), Some(now)) => {
+    match (before.stated_platform(), after.stated_platform()) {
+        (before, after) if before == after => {}
+        (Some(before), Some(after)) => {
             let mut platform: RawObject =
                 descriptor.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
-            let (mut old, mut new) = (members(was)?, members(now)?);
+            let (mut old, mut new) = (members(before)?, members(after)?);
             // An empty string counts as a missing member: one that stays empty is unchanged, one that becomes empty is
             // removed.
             for members in [&mut old, &mut new] {
@@ -321,7 +321,7 @@ fn patch_descriptor(descriptor: &mut RawObject, was: &Descriptor, now: &Descript
             patch_members(&mut platform, &old, &new, &names);
             descriptor.set("platform", Some(platform.to_string()));
         }
-        (_, now) => descriptor.set("platform", now.map(json_text).transpose()?),
+        (_, after) => descriptor.set("platform", after.map(json_text).transpose()?),
     }
     Ok(())
 }
@@ -332,29 +332,29 @@ fn members<T: serde::Serialize>(value: &T) -> Result<RawObject, DocumentError> {
 }
 
 /// Changes the members with these names that differ.
-fn patch_members(object: &mut RawObject, was: &RawObject, now: &RawObject, names: &[&str]) {
-    for name in names.iter().filter(|name| was.get(name) != now.get(name)) {
-        object.set(name, now.get(name).map(str::to_owned));
+fn patch_members(object: &mut RawObject, before: &RawObject, after: &RawObject, names: &[&str]) {
+    for name in names.iter().filter(|name| before.get(name) != after.get(name)) {
+        object.set(name, after.get(name).map(str::to_owned));
     }
 }
 
 /// Changes the `annotations` that differ.
 fn patch_annotations(
     object: &mut RawObject,
-    was: &BTreeMap<String, String>,
-    now: &BTreeMap<String, String>,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
 ) -> Result<(), DocumentError> {
-    if was == now {
+    if before == after {
         return Ok(());
     }
     let members = object.get("annotations").map(serde_json::from_str::<Option<RawObject>>).transpose()?;
     let mut members = members.flatten().unwrap_or_default();
-    members.0.retain(|(name, _)| now.contains_key(name));
-    for (name, value) in now.iter().filter(|(name, value)| was.get(*name) != Some(value)) {
+    members.0.retain(|(name, _)| after.contains_key(name));
+    for (name, value) in after.iter().filter(|(name, value)| before.get(*name) != Some(value)) {
         members.0.retain(|(other, _)| other != name);
         members.0.push((name.clone(), json_string(value)?));
     }
-    object.set("annotations", (!now.is_empty()).then(|| members.to_string()));
+    object.set("annotations", (!after.is_empty()).then(|| members.to_string()));
     Ok(())
 }
 
@@ -387,11 +387,11 @@ mod tests {
             r#"{"mediaType":"m","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","#;
         let text = format!(r#"{text}"size":1,"platform":{{"architecture":"arm64","os":""}}}}"#);
         let index = Index::decode(format!(r#"{{"schemaVersion":2,"manifests":[{text}]}}"#).as_bytes()).unwrap();
-        let was = &index.manifests[0];
-        let mut now = was.clone();
-        now.platform.as_mut().unwrap().variant = "v8".to_owned();
+        let before = &index.manifests[0];
+        let mut after = before.clone();
+        after.platform.as_mut().unwrap().variant = "v8".to_owned();
         let mut descriptor: RawObject = serde_json::from_str(&text).unwrap();
-        patch_descriptor(&mut descriptor, was, &now).unwrap();
+        patch_descriptor(&mut descriptor, before, &after).unwrap();
         let expected = text.replace(r#""os":"""#, r#""os":"","variant":"v8""#);
         assert_eq!(descriptor.to_string(), expected);
     }

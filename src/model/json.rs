@@ -278,7 +278,7 @@ impl<'a> Members<'a> {
 impl WrongType {
     /// The error for a member of a struct that is not of the type `expected`. Both have Go's names.
     pub(super) fn new((go_type, name): (&str, &str), found: &Value, expected: &'static str) -> WrongType {
-        let expectation = format!("struct field {go_type}.{} of type {expected}", sanitize::word(name));
+        let expectation = format!("struct field {go_type}.{} of type {expected}", sanitize::short_line(name));
         WrongType { found: type_name(found), expectation }
     }
 }

@@ -13,14 +13,14 @@ use crate::model::media_type;
 use crate::platform::Platform;
 
 impl Draft {
-    /// The list that a push of this draft sends; with [`Draft::prefers_bare_image`], the image itself.
+    /// The list that a push of this draft sends; with [`Draft::omits_index_for_single_image`], the image itself.
     ///
     /// # Errors
     /// An entry without a platform where docker needs one; an incomplete platform; bytes that do not match their entry;
     /// content that a requested Docker list cannot hold.
     pub fn encode(&self, format: ListFormat) -> Result<EncodedManifest, DocumentError> {
         self.entries().try_for_each(Entry::verify)?;
-        let image = self.sole_plain_image().filter(|_| self.prefers_bare_image);
+        let image = self.sole_plain_image().filter(|_| self.omits_index_for_single_image);
         match image.and_then(|image| Some((image, media_type::known(image.media_type())?))) {
             Some((image, media_type)) => {
                 let (bytes, digest) = (image.verified_bytes()?.into_owned(), image.descriptor.digest.clone());
@@ -101,8 +101,8 @@ impl Draft {
         let format_change = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
         let (media_type, note) = match (format, default_format) {
             (ListFormat::Docker, _) => {
-                if let Some(what) = oci_only() {
-                    return Err(DocumentError::OciOnlyContent { list: list(), what });
+                if let Some(content) = oci_only() {
+                    return Err(DocumentError::OciOnlyContent { list: list(), content });
                 }
                 let changed = source_format == Some(ListFormat::Oci);
                 (
@@ -115,9 +115,9 @@ impl Draft {
                 (media_type::OCI_INDEX, changed.then(|| format_change("an OCI image index", "a Docker manifest list")))
             }
             (ListFormat::Auto, ListFormat::Docker) => match oci_only() {
-                Some(what) => {
+                Some(content) => {
                     let reason = "a Docker manifest list has no place for";
-                    (media_type::OCI_INDEX, Some(format!("{} becomes an OCI image index: {reason} {what}", list())))
+                    (media_type::OCI_INDEX, Some(format!("{} becomes an OCI image index: {reason} {content}", list())))
                 }
                 None => (media_type::DOCKER_LIST, None),
             },
@@ -128,27 +128,28 @@ impl Draft {
 
     /// The descriptor of an entry, without a platform that comes from the configuration of the image.
     pub(super) fn descriptor_as_stated(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
-        let own = &entry.descriptor;
-        let platform = own.stated_platform().filter(|platform| self.config_platforms.get(key) != Some(*platform));
-        Descriptor { platform: platform.cloned(), ..own.clone() }
+        let descriptor = &entry.descriptor;
+        let platform =
+            descriptor.stated_platform().filter(|platform| self.config_platforms.get(key) != Some(*platform));
+        Descriptor { platform: platform.cloned(), ..descriptor.clone() }
     }
 
     /// The list as a value. With `omits_empty_platforms`, an entry without a platform has no member `platform`; docker
     /// writes an empty one.
     fn index(&self, is_oci: bool, omits_empty_platforms: bool) -> Index {
-        let descriptor = |item: &ListItem<'_>| {
-            let own = match item {
+        let list_descriptor = |item: &ListItem<'_>| {
+            let descriptor = match item {
                 ListItem::Entry(_, entry) => entry.list_descriptor(is_oci),
                 ListItem::Opaque(opaque) => opaque.descriptor.clone(),
             };
-            let platform = own.stated_platform().cloned();
+            let platform = descriptor.stated_platform().cloned();
             let platform = if omits_empty_platforms { platform } else { Some(platform.unwrap_or_default()) };
-            Descriptor { platform, ..own }
+            Descriptor { platform, ..descriptor }
         };
         Index {
             media_type: String::new(),
             artifact_type: self.artifact_type.clone(),
-            manifests: self.list_items().iter().map(descriptor).collect(),
+            manifests: self.list_items().iter().map(list_descriptor).collect(),
             subject: self.subject.clone(),
             annotations: self.annotations.clone(),
         }

@@ -276,7 +276,7 @@ impl RegistryError {
 impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the message. `report` adds what to do next.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = sanitize::word(&self.message);
+        let message = sanitize::short_line(&self.message);
         let (_, template) = self.kind.description();
         match (template.split_once("SERVER"), template.split_once("REGISTRY")) {
             (Some((before, after)), _) => write!(f, "{before}{}{after}: {message}", self.server())?,

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn known_pairs_depend_on_both_words() {
+    fn os_and_architecture_are_known_only_together() {
         for (os, architecture) in [
             ("linux", "riscv64"),
             ("linux", "loong64"),

@@ -130,16 +130,16 @@ impl Platform {
     /// A variant or version that was not typed matches any. A version matches if it equals the image's or is its
     /// beginning: `10.0.17763` matches any of its builds. All typed features must be present.
     pub fn matches(&self, wanted: &Platform) -> bool {
-        let (own, other) = (self.normalized(), wanted.normalized());
-        let has_all = |own: &[String], other: &[String]| other.iter().all(|feature| own.contains(feature));
+        let (image, requested) = (self.normalized(), wanted.normalized());
+        let has_all = |image: &[String], requested: &[String]| requested.iter().all(|feature| image.contains(feature));
         // Checked before a default is filled in. An alias may include a variant.
         let (_, typed) = names::normalize(&wanted.architecture, &wanted.variant);
-        own.os == other.os
-            && own.architecture == other.architecture
-            && (typed.is_empty() || own.variant == other.variant)
-            && version_matches(&own.os_version, &other.os_version)
-            && has_all(&own.os_features, &other.os_features)
-            && has_all(&own.features, &other.features)
+        image.os == requested.os
+            && image.architecture == requested.architecture
+            && (typed.is_empty() || image.variant == requested.variant)
+            && version_matches(&image.os_version, &requested.os_version)
+            && has_all(&image.os_features, &requested.os_features)
+            && has_all(&image.features, &requested.features)
     }
 
     /// Whether the pair of operating system and architecture is known.
@@ -148,8 +148,8 @@ impl Platform {
     }
 }
 
-fn version_matches(own: &str, wanted: &str) -> bool {
-    wanted.is_empty() || own.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+fn version_matches(image: &str, requested: &str) -> bool {
+    requested.is_empty() || image.strip_prefix(requested).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// `linux/arm64/v8`, `windows/amd64:10.0.17763.2300`. An empty word is `-`, and so is an empty platform. Control
@@ -172,7 +172,7 @@ impl fmt::Display for Platform {
 }
 
 fn parse_platform(text: &str) -> Option<Platform> {
-    let (body, behind) = match text.split_once(':') {
+    let (body, version_suffix) = match text.split_once(':') {
         Some((body, version)) => (body, Some(version)),
         None => (text, None),
     };
@@ -182,20 +182,20 @@ fn parse_platform(text: &str) -> Option<Platform> {
         [os, architecture, variant] => (os, architecture, Some(variant)),
         _ => return None,
     };
-    let (os, inside) = match os.split_once('(') {
-        Some((os, inside)) => (os, Some(inside.strip_suffix(')')?)),
+    let (os, parenthesized) = match os.split_once('(') {
+        Some((os, parenthesized)) => (os, Some(parenthesized.strip_suffix(')')?)),
         None => (os, None),
     };
-    let (version, features) = match (behind, inside) {
+    let (version, features) = match (version_suffix, parenthesized) {
         (Some(_), Some(_)) => return None,
         (Some(version), None) => (version, Vec::new()),
-        (None, Some(inside)) => {
-            let mut parts = inside.split('+');
+        (None, Some(parenthesized)) => {
+            let mut parts = parenthesized.split('+');
             (parts.next().unwrap_or_default(), parts.collect())
         }
         (None, None) => ("", Vec::new()),
     };
-    let is_version_valid = is_platform_component(version) || (version.is_empty() && behind.is_none());
+    let is_version_valid = is_platform_component(version) || (version.is_empty() && version_suffix.is_none());
     let words = [os, architecture].into_iter().chain(variant).chain(features.iter().copied());
     if !is_version_valid || !words.into_iter().all(is_platform_component) {
         return None;

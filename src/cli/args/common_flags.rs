@@ -152,7 +152,7 @@ impl ListFlags {
     /// A subject that is not a reference.
     pub(crate) fn edits(&self) -> Result<ListEdits<'_>, CommandError> {
         let subject = self.subject.as_ref().map(RefArg::reference).transpose()?;
-        Ok(ListEdits { annotations: &self.annotations, subject, prefers_bare_image: !self.prefer_index })
+        Ok(ListEdits { annotations: &self.annotations, subject, omits_index_for_single_image: !self.prefer_index })
     }
 }
 

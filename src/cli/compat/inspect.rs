@@ -12,7 +12,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
-use crate::model::entry::attested;
+use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::index::Index;
 use crate::model::manifest::{self, ManifestKind};
 use crate::model::{DocumentError, json, media_type};
@@ -116,10 +116,10 @@ impl InspectedImage<'_> {
 
     fn list_text(&self, index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<String, DocumentError> {
         let descriptors = &index.manifests;
-        let attestations = descriptors.iter().filter(|descriptor| attested(descriptor).is_some()).count();
+        let attestations = descriptors.iter().filter(|descriptor| is_attestation(descriptor)).count();
         let images = descriptors.len() - attestations;
         let (image, attestation) = (plural(images, "image"), plural(attestations, "attestation"));
-        let mut text = format!("Name:   {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
+        let mut text = format!("Name:   {} (Type: {})\n", self.name, sanitize::short_line(&self.fetched.media_type));
         let _ = writeln!(text, "Digest: {}", self.fetched.digest);
         let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", descriptors.len());
         for (number, descriptor) in descriptors.iter().enumerate() {
@@ -130,12 +130,12 @@ impl InspectedImage<'_> {
 
     fn image_text(&self, platform: &Platform) -> Result<String, DocumentError> {
         let layers = manifest::layers(&self.fetched.bytes)?;
-        let mut text = format!("Name: {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
+        let mut text = format!("Name: {} (Type: {})\n", self.name, sanitize::short_line(&self.fetched.media_type));
         for (label, value) in [
             ("Digest", self.fetched.digest.to_string()),
             ("Size", self.fetched.bytes.len().to_string()),
-            ("OS", sanitize::word(&platform.os)),
-            ("Arch", sanitize::word(&platform.architecture)),
+            ("OS", sanitize::short_line(&platform.os)),
+            ("Arch", sanitize::short_line(&platform.architecture)),
             ("# Layers", layers.len().to_string()),
         ] {
             let _ = writeln!(text, "{label:>12}: {value}");
@@ -203,8 +203,8 @@ fn write_entry(
     descriptor: &Descriptor,
     bytes: Option<&[u8]>,
 ) -> Result<(), DocumentError> {
-    let attested = attested(descriptor);
-    let media_type = sanitize::word(&descriptor.media_type);
+    let attested = attested_digest(descriptor);
+    let media_type = sanitize::short_line(&descriptor.media_type);
     let kind = if attested.is_some() { " (vnd.docker.reference.type=attestation-manifest)" } else { "" };
     let _ = writeln!(text, "[{number}]     Type: {media_type}{kind}");
     let _ = writeln!(text, "[{number}]   Digest: {}", descriptor.digest);
@@ -222,7 +222,7 @@ fn write_entry(
     let _ = writeln!(text, "[{number}] # Layers: {}", layers.len());
     for (index, layer) in layers.iter().enumerate() {
         let _ = writeln!(text, "     layer {:02}: digest = {}", index + 1, layer.digest);
-        let _ = writeln!(text, "                 type = {}", sanitize::word(&layer.media_type));
+        let _ = writeln!(text, "                 type = {}", sanitize::short_line(&layer.media_type));
     }
     text.push('\n');
     Ok(())
@@ -244,7 +244,7 @@ fn write_platform(text: &mut String, number: usize, platform: Option<&Platform>)
         ("Variant", &platform.variant, !platform.variant.is_empty()),
     ] {
         if is_printed {
-            let _ = writeln!(text, "[{number}]    - {label:>7}: {}", sanitize::word(value));
+            let _ = writeln!(text, "[{number}]    - {label:>7}: {}", sanitize::short_line(value));
         }
     }
 }

@@ -102,7 +102,7 @@ fn with_platform(
         StoredContent::Draft(draft) => (&draft.reference, draft.entries().collect()),
         StoredContent::Entry(list, entry) => (list, vec![entry]),
     };
-    let images = entries.into_iter().filter(|entry| entry.attests().is_none());
+    let images = entries.into_iter().filter(|entry| !entry.is_attestation());
     let images: Vec<(&Entry, _)> =
         images.filter_map(|entry| Some((entry, requirements::known_platform(&entry.descriptor)?))).collect();
     let matching = images.iter().filter(|(_, platform)| platform.matches(&filter.parsed));

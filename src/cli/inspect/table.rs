@@ -25,7 +25,7 @@ pub(crate) fn header_lines(node: &InspectNode) -> String {
     }
     lines.extend(node.subject.as_ref().map(|subject| format!("subject  {}", subject.digest)));
     lines.extend((!lines.is_empty()).then(String::new));
-    lines.iter().map(|line| format!("{}\n", sanitize::word(line))).collect()
+    lines.iter().map(|line| format!("{}\n", sanitize::short_line(line))).collect()
 }
 
 /// Whether the column of annotations would have any content.

@@ -60,7 +60,7 @@ fn align(margin: &str, lines: &[(&str, String)]) -> String {
     let mut text = String::new();
     for (name, value) in lines {
         // A string takes all that is written.
-        let _ = writeln!(text, "{margin}{:width$} {}", format!("{name}:"), sanitize::word(value));
+        let _ = writeln!(text, "{margin}{:width$} {}", format!("{name}:"), sanitize::short_line(value));
     }
     text
 }

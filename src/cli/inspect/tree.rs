@@ -31,7 +31,7 @@ struct TreeBuilder {
 impl TreeBuilder {
     /// One manifest of a list with its attestations.
     fn child(&self, node: &InspectNode, attestations: &[&InspectNode]) -> Tree {
-        let kind = match (node.platform(), node.attests()) {
+        let kind = match (node.platform(), node.attested_digest()) {
             (_, Some(image)) => format!("attestation of {}", self.short.shorten(&image)),
             (Some(platform), _) if node.children().is_empty() => platform,
             (Some(platform), _) => format!("{} for {platform}", node.kind()),

@@ -43,7 +43,7 @@ fn code(text: &str) -> String {
 
 /// Text in which nothing is markup, a link, a mention or another cell of a table.
 pub(crate) fn text(text: &str) -> String {
-    let shown = sanitize::word(text);
+    let shown = sanitize::short_line(text);
     let characters: Vec<char> = shown.chars().collect();
     let mut escaped = String::with_capacity(shown.len());
     for (at, character) in characters.iter().enumerate() {

@@ -83,7 +83,7 @@ impl TransferProgress for Progress {
             state: Arc::clone(&self.state),
             digest: hex.chars().take(DIGEST_DIGITS).collect(),
             size,
-            route: sanitize::word(route),
+            route: sanitize::short_line(route),
             position: AtomicU64::new(0),
             drawn: OnceLock::new(),
             is_finished: false,

@@ -91,7 +91,7 @@ impl FetchProgress {
         if let Some((_, bar)) = &steps.line {
             bar.set_length(total as u64);
             bar.set_position(fetched as u64);
-            bar.set_message(sanitize::word(image));
+            bar.set_message(sanitize::short_line(image));
         }
     }
 }

@@ -44,7 +44,7 @@ impl Table {
     /// Appends a row. Missing cells are empty. Control characters are shown as `?`, because a registry's text must not
     /// control the terminal.
     pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(|cell| sanitize::word(cell.as_ref())).collect());
+        self.rows.push(cells.into_iter().map(|cell| sanitize::short_line(cell.as_ref())).collect());
     }
 
     fn widths(&self) -> Vec<usize> {

@@ -21,7 +21,7 @@ impl Tree {
     /// A tree of one line. Control characters are shown as `?`, because a registry's text must not control the
     /// terminal.
     pub fn new(label: impl AsRef<str>) -> Tree {
-        Tree { label: sanitize::word(label.as_ref()), branches: Vec::new() }
+        Tree { label: sanitize::short_line(label.as_ref()), branches: Vec::new() }
     }
 
     /// Adds a branch below the others.

@@ -132,11 +132,11 @@ fn details(error: &CommandError) -> Vec<String> {
         return failure.each().iter().flat_map(details).collect();
     }
     let body = error.describe().registry_error.and_then(|source| source.body.as_ref());
-    body.and_then(|body| body.detail.as_deref()).map(sanitize::word).into_iter().collect()
+    body.and_then(|body| body.detail.as_deref()).map(sanitize::short_line).into_iter().collect()
 }
 
 fn request_line(error: &RegistryError) -> Option<String> {
-    let request = sanitize::word(&error.request.as_ref()?.to_string());
+    let request = sanitize::short_line(&error.request.as_ref()?.to_string());
     Some(match error.status {
         Some(status) => format!("  {request} was answered with status {status}"),
         None => format!("  at {request}"),

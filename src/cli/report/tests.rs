@@ -37,7 +37,7 @@ fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
 }
 
 fn name_taken() -> CommandError {
-    StoreError::NameTaken { requested: "a/b".to_owned(), holder: "a_b".to_owned(), path: PathBuf::from("/m/a_b") }
+    StoreError::NameTaken { requested: "a/b".to_owned(), existing: "a_b".to_owned(), path: PathBuf::from("/m/a_b") }
         .into()
 }
 

@@ -159,14 +159,14 @@ fn pack_artifact(context: &Context, args: &Add) -> Result<Option<Artifact>, Comm
 /// Whether the flags apply to an entry. They do not apply to attestations and to images that the filter leaves out.
 fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
-    entry.attests().is_none() && platform.is_none_or(|platform| selection::selects_platform(filter, platform))
+    !entry.is_attestation() && platform.is_none_or(|platform| selection::selects_platform(filter, platform))
 }
 
 /// A line for each entry that is new.
 fn added_lines(before: &Draft, after: &Draft, verb: &str) -> Vec<String> {
     let is_new = |reference| before.get(reference).is_none();
     let new = after.entries().filter(|entry| is_new(&entry.reference));
-    new.map(|entry| match (entry.attests(), &entry.descriptor.platform) {
+    new.map(|entry| match (entry.attested_digest(), &entry.descriptor.platform) {
         (Some(digest), _) => format!("{verb} {} (attestation of {digest})", entry.reference),
         (None, Some(platform)) if entry.descriptor.has_platform() => format!("{verb} {} ({platform})", entry.reference),
         (None, _) => format!("{verb} {}", entry.reference),

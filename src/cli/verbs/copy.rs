@@ -104,7 +104,7 @@ fn target_tag(args: &Copy, target: &Location, source_tag: Option<&str>) -> Resul
             None => Ok(None),
             Some(tag) if reference.repository().at_tag(tag).is_ok() => Ok(Some(tag.to_owned())),
             Some(name) => {
-                let reason = format!("the source's name {} is not a tag; add a tag", sanitize::word(name));
+                let reason = format!("the source's name {} is not a tag; add a tag", sanitize::short_line(name));
                 Err(CommandError::InvalidLocation { typed: args.target.typed.clone(), reason })
             }
         },

@@ -144,7 +144,7 @@ const PLATFORMS_MAX: usize = 16;
 /// The platforms of the images, each once. Attestations have none.
 fn platforms(draft: &Draft) -> String {
     let mut names: Vec<String> = Vec::new();
-    let images = draft.entries().filter(|entry| entry.attests().is_none());
+    let images = draft.entries().filter(|entry| !entry.is_attestation());
     for name in images.filter_map(|entry| requirements::known_platform(&entry.descriptor)).map(ToString::to_string) {
         if !names.contains(&name) {
             names.push(name);

@@ -26,13 +26,13 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
 /// The platforms of an image as mquery prints them. `typed` is the image as it was typed.
 fn text(typed: &str, image: &ImagePlatforms) -> String {
     let ManifestJson { digest, media_type, platforms, .. } = &image.manifest;
-    let media_type = sanitize::word(media_type);
+    let media_type = sanitize::short_line(media_type);
     let (is_list, platforms_begin, platform_begins) =
         if image.is_list { ("Yes", " * Supported platforms:\n", "   - ") } else { ("No", "", " * Supports: ") };
     let mut text = format!("Image: {typed} (digest: {digest})\n");
     text.push_str(&format!(" * Manifest List: {is_list} (Image type: {media_type})\n{platforms_begin}"));
     for image in platforms.iter().flatten() {
-        let name = sanitize::word(image.platform.as_deref().unwrap_or(UNKNOWN));
+        let name = sanitize::short_line(image.platform.as_deref().unwrap_or(UNKNOWN));
         text.push_str(&format!("{platform_begins}{name}\n"));
     }
     text

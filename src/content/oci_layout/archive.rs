@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use flate2::read::MultiGzDecoder;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::tar_reader::{self, Members, SmallMembers, TarError};
+use crate::content::oci_layout::tar_reader::{self, ArchiveMembers, SmallMembers, TarError};
 use crate::file_kind::open_regular;
 use crate::sync::{lock, wait};
 
@@ -28,7 +28,7 @@ const CACHED_TOTAL_MAX: u64 = 32 << 20;
 /// An archive.
 pub(super) struct Archive {
     pub(super) path: PathBuf,
-    pub(super) members: Members,
+    pub(super) members: ArchiveMembers,
     gzip: Option<Arc<Gzip>>,
 }
 

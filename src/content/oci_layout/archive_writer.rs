@@ -15,7 +15,7 @@ use crate::content::oci_layout::directory_writer::{LAYOUT_VERSION, copy_verified
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::layout_writer::LayoutWriter;
-use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_folder};
+use crate::content::oci_layout::staged_file::{StagedFile, device_and_inode, parent_directory};
 use crate::content::oci_layout::{
     DOCUMENT_MAX, INDEX_FILE, IndexChange, LAYOUT_FILE, Layout, LayoutReference, LockWait,
 };
@@ -172,8 +172,8 @@ struct NewArchive {
 impl NewArchive {
     fn create(target: &Path) -> Result<NewArchive, LayoutError> {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let folder = target.parent().unwrap_or(Path::new(""));
-        let staged = StagedFile::create(folder, &format!(".{name}.docker-manifest-"))?;
+        let directory = target.parent().unwrap_or(Path::new(""));
+        let staged = StagedFile::create(directory, &format!(".{name}.docker-manifest-"))?;
         Ok(NewArchive { staged, written: BTreeSet::new(), is_broken: false })
     }
 
@@ -248,10 +248,10 @@ impl NewArchive {
     fn replace(mut self, target: &Path, before: Option<&FileIdentity>) -> Result<(), LayoutError> {
         self.append(&[0; 1024])?;
         self.staged.sync(target)?;
-        // The folder is locked, so that two processes do not both find the old archive. A lock on a folder leaves no
-        // file behind. On filesystems without locks only the check protects the archive.
-        let folder = File::open(parent_folder(target)).map_err(LayoutError::io("open", target))?;
-        let _ = fs2::FileExt::lock_exclusive(&folder);
+        // The directory is locked, so that two processes do not both find the old archive. Such a lock leaves no file
+        // behind. On filesystems without locks only the check protects the archive.
+        let directory = File::open(parent_directory(target)).map_err(LayoutError::io("open", target))?;
+        let _ = fs2::FileExt::lock_exclusive(&directory);
         if FileIdentity::read(target)?.as_ref() != before {
             return Err(LayoutError::Replaced { path: target.to_owned() });
         }
@@ -261,10 +261,10 @@ impl NewArchive {
 
 /// A pax record. Its length counts its own digits.
 fn pax_record(key: &str, value: &str) -> String {
-    let rest = key.len() + value.len() + 3;
-    let mut length = rest;
-    while length != rest + length.to_string().len() {
-        length = rest + length.to_string().len();
+    let length_without_digits = key.len() + value.len() + 3;
+    let mut length = length_without_digits;
+    while length != length_without_digits + length.to_string().len() {
+        length = length_without_digits + length.to_string().len();
     }
     format!("{length} {key}={value}\n")
 }

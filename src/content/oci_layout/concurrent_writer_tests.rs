@@ -27,8 +27,8 @@ fn tags(name: &LayoutReference) -> Vec<bool> {
 
 #[test]
 fn archive_writer_refuses_to_replace_an_archive_that_changed() {
-    let folder = tempfile::tempdir().unwrap();
-    let name = named("oci-archive", &folder.path().join("a.tar"));
+    let directory = tempfile::tempdir().unwrap();
+    let name = named("oci-archive", &directory.path().join("a.tar"));
     let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
     // The first round creates the archive, the second one adds to it.
     for (first, second, expected) in [("1", "2", [true, false, false]), ("3", "2", [true, false, true])] {
@@ -38,7 +38,7 @@ fn archive_writer_refuses_to_replace_an_archive_that_changed() {
         assert!(matches!(refused, ContentError::Layout(LayoutError::Replaced { .. })), "{refused}");
         drop(slower);
         assert_eq!(tags(&name), expected);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file stays");
     }
     publish(&open(), "2").unwrap();
     assert_eq!(tags(&name), [true; 3]);
@@ -46,8 +46,8 @@ fn archive_writer_refuses_to_replace_an_archive_that_changed() {
 
 #[test]
 fn directory_writers_share_a_directory_that_a_killed_writer_left() {
-    let folder = tempfile::tempdir().unwrap();
-    let name = named("oci", &folder.path().join("dir"));
+    let directory = tempfile::tempdir().unwrap();
+    let name = named("oci", &directory.path().join("dir"));
     let open = || LayoutSink::open(&name, LOCK_WAIT).unwrap();
     // A process was killed before the directory became a layout.
     fs::create_dir(&name.path).unwrap();

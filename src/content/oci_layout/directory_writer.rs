@@ -22,7 +22,7 @@ use crate::digest::{Digest, Hasher};
 /// The content of the file `oci-layout`.
 pub(super) const LAYOUT_VERSION: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const LOCK_FILE: &str = "index.json.lock";
-const BLOBS_FOLDER: &str = "blobs";
+const BLOBS_DIRECTORY: &str = "blobs";
 /// How the names of temporary files begin.
 const STAGED_PREFIX: &str = ".docker-manifest-";
 const BUFFER: usize = 64 * 1024;
@@ -97,7 +97,7 @@ impl LayoutWriter for DirectoryWriter {
     }
 
     fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), ContentError> {
-        self.create_folder(&self.root)?;
+        self.create_directory_without_links(&self.root)?;
         let lock = lock_wait.lock(&self.root.join(LOCK_FILE))?;
         let files = LayoutFiles::Directory(self.root.clone());
         let before = files.read(INDEX_FILE, DOCUMENT_MAX)?;
@@ -124,17 +124,17 @@ impl DirectoryWriter {
         staged.persist(&target)
     }
 
-    /// A temporary file in the folder of this file. Creates the folder if it is missing.
+    /// A temporary file in the directory of this file. Creates the directory if it is missing.
     fn stage(&self, target: &Path) -> Result<StagedFile, LayoutError> {
-        let folder = target.parent().unwrap_or(&self.root);
-        self.create_folder(folder)?;
-        StagedFile::create(folder, STAGED_PREFIX)
+        let directory = target.parent().unwrap_or(&self.root);
+        self.create_directory_without_links(directory)?;
+        StagedFile::create(directory, STAGED_PREFIX)
     }
 
-    /// Creates the folder and its parents. None of them below the layout may be a link.
-    fn create_folder(&self, folder: &Path) -> Result<(), LayoutError> {
-        fs::create_dir_all(folder).map_err(LayoutError::io("create", folder))?;
-        let mut below = folder;
+    /// Creates the directory and its parents. None of them below the layout may be a link.
+    fn create_directory_without_links(&self, directory: &Path) -> Result<(), LayoutError> {
+        fs::create_dir_all(directory).map_err(LayoutError::io("create", directory))?;
+        let mut below = directory;
         while below != self.root {
             let metadata = fs::symlink_metadata(below).map_err(LayoutError::io("look at", below))?;
             if !metadata.is_dir() {
@@ -149,7 +149,7 @@ impl DirectoryWriter {
 
 /// Whether a layout may have a file of this name before its first image is complete.
 fn is_unfinished_layout_file(name: &OsStr) -> bool {
-    name == BLOBS_FOLDER || name == LOCK_FILE || name.to_str().is_some_and(|name| name.starts_with(STAGED_PREFIX))
+    name == BLOBS_DIRECTORY || name == LOCK_FILE || name.to_str().is_some_and(|name| name.starts_with(STAGED_PREFIX))
 }
 
 /// Reads a blob to its end and verifies it. Returns its size, in bytes.

@@ -1,5 +1,8 @@
-//! The content of `index.json` as a value: the images of a layout, and their names. It keeps the entries, annotations
-//! and unknown members that other tools have written. `directory_writer` and `archive_writer` write it to the disk.
+//! The document `index.json` as a value: the images of a layout, and their names. It keeps the entries, annotations and
+//! unknown members that other tools have written.
+//!
+//! The bytes go to disk in `write_index_json`, in `directory_writer.rs` for a directory, `archive_writer.rs`
+//! for an archive.
 
 use serde_json::{Map, Value, json};
 
@@ -164,15 +167,15 @@ fn tag_of(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn digest(of: &str) -> Digest {
-        Digest::from_bytes(of.as_bytes())
+    fn digest(text: &str) -> Digest {
+        Digest::from_bytes(text.as_bytes())
     }
 
     fn index(entries: &[(&str, &[(&str, &str)])]) -> IndexJson {
-        let entry = |(of, notes): &(&str, &[(&str, &str)])| {
+        let entry = |(text, notes): &(&str, &[(&str, &str)])| {
             let notes: Map<String, Value> =
                 notes.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-            json!({"mediaType": "m", "digest": digest(of).as_str(), "size": 1, "annotations": notes, "x-own": of})
+            json!({"mediaType": "m", "digest": digest(text).as_str(), "size": 1, "annotations": notes, "x-own": text})
         };
         let manifests: Vec<Value> = entries.iter().map(entry).collect();
         let value = json!({"schemaVersion": 2, "x-kept": {"a": 1}, "manifests": manifests, "annotations": {"k": "v"}});
@@ -192,7 +195,7 @@ mod tests {
             ("d", &[]),
             ("e", &[(REF_NAME, "h.x/other:1")]),
         ]);
-        for (name, of) in [
+        for (name, text) in [
             ("1", "a"),
             ("2", "b"),
             ("h.x/app:2", "b"),
@@ -200,7 +203,7 @@ mod tests {
             ("docker.io/library/app:3", "c"),
             ("three", "c"),
         ] {
-            assert_eq!(found(&index, name), [digest(of)], "{name}");
+            assert_eq!(found(&index, name), [digest(text)], "{name}");
         }
         for name in ["3", "app", "h.x/app", "latest"] {
             assert_eq!(found(&index, name), [], "{name}");

@@ -20,7 +20,7 @@ use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
 
 /// The maximum number of names of an old docker archive that are shown.
-const NAMES_MAX: usize = 20;
+const SHOWN_NAMES_MAX: usize = 20;
 
 /// A layout to read from.
 pub struct Layout {
@@ -171,7 +171,7 @@ pub(super) fn check_version(files: &LayoutFiles) -> Result<(), LayoutError> {
         Some(version) if version.starts_with("1.") => Ok(()),
         version => {
             let version = version.unwrap_or("unknown");
-            let reason = format!("its version is {}, and 1 is known", crate::sanitize::word(version));
+            let reason = format!("its version is {}, and 1 is known", crate::sanitize::short_line(version));
             Err(LayoutError::not_a_layout(files.path(), reason))
         }
     }
@@ -185,7 +185,7 @@ fn docker_archive_names(files: &LayoutFiles) -> Result<Option<Vec<String>>, Layo
     let images = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let tags = images.iter().filter_map(|image| image.get("RepoTags")?.as_array());
     let tags = tags.flatten().filter_map(|tag| tag.as_str().map(str::to_owned));
-    Ok((!images.is_empty()).then(|| tags.take(NAMES_MAX).collect()))
+    Ok((!images.is_empty()).then(|| tags.take(SHOWN_NAMES_MAX).collect()))
 }
 
 pub(super) fn decode_index(files: &LayoutFiles, bytes: &[u8]) -> Result<IndexJson, LayoutError> {
@@ -193,7 +193,7 @@ pub(super) fn decode_index(files: &LayoutFiles, bytes: &[u8]) -> Result<IndexJso
 }
 
 impl ContentSource for Layout {
-    /// The name is a digest: [`Layout::select`] gives that of a tag.
+    /// A tag is a name in `index.json`. [`Layout::select`] selects an image by what a user typed.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
         let digest = match name {
             ManifestName::Digest(digest) => digest.clone(),
@@ -202,8 +202,8 @@ impl ContentSource for Layout {
         let bytes = self.read_manifest(&digest)?.ok_or_else(|| self.no_blob(&digest))?;
         let stated = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
         let stated = stated.map(String::as_str).unwrap_or_default();
-        let unreadable = LayoutError::document(self.files.path(), digest.as_str());
-        let served = manifest::effective_media_type(stated, &bytes).map_err(unreadable)?;
+        let invalid_document = LayoutError::document(self.files.path(), digest.as_str());
+        let served = manifest::effective_media_type(stated, &bytes).map_err(invalid_document)?;
         let media_type = served.unwrap_or(media_type::essence(stated)).to_owned();
         Ok(FetchedManifest { media_type, bytes, digest })
     }

@@ -53,8 +53,8 @@ impl Layout {
         for list in self.index.with_ref_name(&referrers::tag(subject)) {
             let Some(bytes) = self.read_manifest(&list.digest)? else { continue };
             if ManifestKind::is_list(&list.media_type) {
-                let unreadable = LayoutError::document(self.files.path(), list.digest.as_str());
-                found.extend(Index::decode(&bytes).map_err(unreadable)?.manifests);
+                let invalid_document = LayoutError::document(self.files.path(), list.digest.as_str());
+                found.extend(Index::decode(&bytes).map_err(invalid_document)?.manifests);
             }
         }
         let mut known = crate::sync::lock(&self.by_subject);

@@ -84,7 +84,7 @@ impl ContentSink for LayoutSink<'_> {
     }
 
     /// A layout does not guarantee that it has the blobs of an image, so each blob is checked.
-    fn has_image(&self, _: &Descriptor) -> Result<bool, ContentError> {
+    fn has_complete_manifest(&self, _: &Descriptor) -> Result<bool, ContentError> {
         Ok(false)
     }
 

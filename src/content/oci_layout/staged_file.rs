@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::content::error::LayoutError;
 
 /// The number of names that are tried. Killed processes leave files behind, and in containers process ids repeat.
-const NAMES_MAX: u32 = 1_000_000;
+const ATTEMPTS_MAX: u32 = 1_000_000;
 
 /// A temporary file. It is deleted unless it gets its final name.
 pub(super) struct StagedFile {
@@ -17,10 +17,10 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
-    /// Creates an empty file in a folder. Its name begins with `prefix`.
-    pub(super) fn create(folder: &Path, prefix: &str) -> Result<StagedFile, LayoutError> {
-        for number in 0..NAMES_MAX {
-            let path = folder.join(format!("{prefix}{}-{number}", std::process::id()));
+    /// Creates an empty file in a directory. Its name begins with `prefix`.
+    pub(super) fn create(directory: &Path, prefix: &str) -> Result<StagedFile, LayoutError> {
+        for number in 0..ATTEMPTS_MAX {
+            let path = directory.join(format!("{prefix}{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok(StagedFile { path, file: BufWriter::new(file), is_persisted: false }),
                 // Another thread has that one, or a killed process had the same number.
@@ -28,7 +28,7 @@ impl StagedFile {
                 Err(error) => return Err(LayoutError::io("create", &path)(error)),
             }
         }
-        Err(LayoutError::io("create", folder)(io::ErrorKind::AlreadyExists.into()))
+        Err(LayoutError::io("create", directory)(io::ErrorKind::AlreadyExists.into()))
     }
 
     /// The temporary name.
@@ -62,7 +62,7 @@ impl StagedFile {
     pub(super) fn rename(mut self, target: &Path) -> Result<(), LayoutError> {
         fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
         self.is_persisted = true;
-        sync_folder(target)
+        sync_parent(target)
     }
 }
 
@@ -74,17 +74,17 @@ impl Drop for StagedFile {
     }
 }
 
-/// The folder that a file is in.
-pub(super) fn parent_folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The directory that a file is in.
+pub(super) fn parent_directory(file: &Path) -> &Path {
+    file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Syncs the folder of a file. Filesystems that cannot do so do not need it.
-fn sync_folder(file: &Path) -> Result<(), LayoutError> {
-    let folder = parent_folder(file);
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
+/// Syncs the directory of a file. Filesystems that cannot do so do not need it.
+fn sync_parent(file: &Path) -> Result<(), LayoutError> {
+    let directory = parent_directory(file);
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        done => done.map_err(LayoutError::io("sync", folder)),
+        done => done.map_err(LayoutError::io("sync", directory)),
     }
 }
 

@@ -17,7 +17,7 @@ const EXTENSION_MAX: u64 = 64 * 1024;
 const NAME_MAX: usize = 4096;
 
 /// The regular files of an archive: by name the position of their content, and its size, in bytes.
-pub(super) type Members = BTreeMap<String, (u64, u64)>;
+pub(super) type ArchiveMembers = BTreeMap<String, (u64, u64)>;
 
 /// Why an archive is not read.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl SmallMembers {
 }
 
 /// Reads all headers, and the content of small members if they are to be `cached`.
-pub(super) fn members(reader: &mut dyn Read, cached: Option<&mut SmallMembers>) -> Result<Members, TarError> {
-    let mut scan = Scanner { reader, at: 0, members: Members::new(), count: 0, cached, link: None };
+pub(super) fn members(reader: &mut dyn Read, cached: Option<&mut SmallMembers>) -> Result<ArchiveMembers, TarError> {
+    let mut scan = Scanner { reader, at: 0, members: ArchiveMembers::new(), count: 0, cached, link: None };
     let mut extension = Extension::default();
     while let Some(header) = scan.header()? {
         let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
@@ -113,7 +113,7 @@ impl Extension {
 struct Scanner<'a> {
     reader: &'a mut dyn Read,
     at: u64,
-    members: Members,
+    members: ArchiveMembers,
     count: usize,
     cached: Option<&'a mut SmallMembers>,
     /// The first link.

@@ -71,7 +71,7 @@ fn check_url(url: &Url) {
     assert!(Url::parse(&text).as_ref() == Ok(url), "{text:.200}");
     let authority = url.origin.authority();
     assert_eq!(Origin::parse_authority(url.origin.https, &authority).as_ref(), Some(&url.origin));
-    // The authority is the name of a folder in certs.d.
+    // The authority is the name of a directory in certs.d.
     assert!(!authority.starts_with('.') && !authority.contains(['/', '\\']), "{authority:.200}");
 }
 

@@ -8,7 +8,7 @@ use crate::auth::registry_state::ChallengedRequest;
 use crate::auth::token_client::TokenClient;
 use crate::auth::token_messages::TokenRequest;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::session::{Exchange, Session};
+use crate::content::registry::session::{RequestState, Session};
 use crate::io_message::io_message;
 use crate::net::deadline::Deadline;
 use crate::net::error::RegistryError;
@@ -19,9 +19,9 @@ use crate::sync::lock;
 impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
-    pub(super) fn end_exclusive_first_request(&self, exchange: &mut Exchange<'_>, request: &ApiRequest<'_>) {
+    pub(super) fn end_exclusive_first_request(&self, state: &mut RequestState<'_>, request: &ApiRequest<'_>) {
         if self.authenticator.header(request.registry, &request.scopes).is_some() {
-            exchange.first_request = None;
+            state.first_request = None;
         }
     }
 
@@ -29,7 +29,7 @@ impl Session {
     /// hide their content from anonymous users, and require a login only at their API root.
     pub(super) fn login_for_hidden_content(
         &self,
-        exchange: &mut Exchange<'_>,
+        state: &mut RequestState<'_>,
         request: &ApiRequest<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = request.registry;
@@ -46,15 +46,15 @@ impl Session {
             return Ok(Some(header));
         }
         // No login is looked up before the registry has sent a challenge.
-        let response = self.attempt(exchange, &request.ping(), None)?;
+        let response = self.attempt(state, &request.ping(), None)?;
         *is_final = response.http.status != 401
             || !response.is_registry_origin
-            || !self.authenticator.has_login(registry, self.remaining_timeout(exchange.deadline));
+            || !self.authenticator.has_login(registry, self.remaining_timeout(state.deadline));
         if *is_final {
             return Ok(None);
         }
         drop(is_final);
-        self.login(exchange, request, None, &response)
+        self.login(state, request, None, &response)
     }
 
     /// Whether the registry has accepted an anonymous write.
@@ -86,12 +86,12 @@ impl Session {
     /// The header for a second attempt after a 401; `None` if the 401 is final.
     pub(super) fn login(
         &self,
-        exchange: &Exchange<'_>,
+        state: &RequestState<'_>,
         request: &ApiRequest<'_>,
         sent: Option<&Secret>,
         response: &ApiResponse,
     ) -> Result<Option<Secret>, RegistryError> {
-        let Exchange { endpoint, deadline, .. } = *exchange;
+        let RequestState { endpoint, deadline, .. } = *state;
         let challenged = ChallengedRequest {
             registry: request.registry,
             https: endpoint.is_https(),

@@ -39,7 +39,7 @@ impl Session {
         let failed = self.failed_at_named_url(request, url, named_by);
         self.policy.run(request.registry, at_url.is_repeatable, &deadline, |_| {
             let followed = self.with_plain_http_fallback(request, url, None, |url, header| {
-                self.follow(&at_url, url.clone(), header, &deadline)
+                self.send_following_redirects(&at_url, url.clone(), header, &deadline)
             });
             let response = followed.map(|response| {
                 let contacted_server =

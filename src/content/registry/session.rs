@@ -63,7 +63,7 @@ pub(crate) struct Session {
 }
 
 /// The state of one request while it is sent.
-pub(super) struct Exchange<'a> {
+pub(super) struct RequestState<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Held as long as other requests to the registry must wait for this one.
     pub(super) first_request: Option<ProtocolProbeGuard<'a>>,
@@ -141,8 +141,8 @@ impl Session {
         let own_deadline = if request.is_streamed { self.open_ended_deadline() } else { self.deadline() };
         let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.earlier(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
-            let mut exchange = Exchange { endpoint: &endpoint, first_request: first.take(), deadline: &deadline };
-            self.require_success(request, self.send_authorized(&mut exchange, request))
+            let mut state = RequestState { endpoint: &endpoint, first_request: first.take(), deadline: &deadline };
+            self.require_success(request, self.send_authorized(&mut state, request))
         })
     }
 
@@ -184,33 +184,33 @@ impl Session {
 
     fn send_authorized(
         &self,
-        exchange: &mut Exchange<'_>,
+        state: &mut RequestState<'_>,
         request: &ApiRequest<'_>,
     ) -> Result<ApiResponse, RegistryError> {
-        let outcome = self.send_with_login(exchange, request);
+        let outcome = self.send_with_login(state, request);
         self.authenticator.release_login_probe(request.registry, outcome.as_ref().err());
         outcome
     }
 
     fn send_with_login(
         &self,
-        exchange: &mut Exchange<'_>,
+        state: &mut RequestState<'_>,
         request: &ApiRequest<'_>,
     ) -> Result<ApiResponse, RegistryError> {
         let mut authorization = self.authenticator.header(request.registry, &request.scopes);
         let is_login_unknown = authorization.is_none() && !self.accepts_anonymous_writes(request.registry);
         if is_login_unknown && request.body.is_some_and(|body| body.len() > BODY_BEFORE_LOGIN_MAX) {
-            self.send_authorized(exchange, &request.ping())?;
+            self.send_authorized(state, &request.ping())?;
             authorization = self.authenticator.header(request.registry, &request.scopes);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let response = self.attempt(exchange, request, authorization.as_ref())?;
+            let response = self.attempt(state, request, authorization.as_ref())?;
             if authorization.is_none() && response.http.status == 404 && response.is_registry_origin {
-                authorization = self.login_for_hidden_content(exchange, request)?;
+                authorization = self.login_for_hidden_content(state, request)?;
                 if authorization.is_some() {
-                    self.end_exclusive_first_request(exchange, request);
+                    self.end_exclusive_first_request(state, request);
                     continue;
                 }
             }
@@ -228,10 +228,10 @@ impl Session {
             if rounds >= LOGIN_ROUNDS_MAX {
                 return Ok(response);
             }
-            match self.login(exchange, request, authorization.as_ref(), &response)? {
+            match self.login(state, request, authorization.as_ref(), &response)? {
                 Some(header) => {
                     authorization = Some(header);
-                    self.end_exclusive_first_request(exchange, request);
+                    self.end_exclusive_first_request(state, request);
                 }
                 None => return Ok(response),
             }
@@ -240,17 +240,17 @@ impl Session {
 
     pub(super) fn attempt(
         &self,
-        exchange: &mut Exchange<'_>,
+        state: &mut RequestState<'_>,
         request: &ApiRequest<'_>,
         authorization: Option<&Secret>,
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
-        let deadline = exchange.deadline;
-        let attempt = exchange.endpoint.with_protocol(&mut exchange.first_request, |origin| {
+        let deadline = state.deadline;
+        let attempt = state.endpoint.with_protocol(&mut state.first_request, |origin| {
             let url = Url::new(origin.clone(), &*request.target);
             let contacted_server = endpoint::contacted_server(request.registry, origin);
             last.replace(Some(FailedRequest { contacted_server, ..request.failed_request(self.redacted(&url)) }));
-            self.follow(request, url, authorization, deadline)
+            self.send_following_redirects(request, url, authorization, deadline)
         });
         attempt.map_err(|error| {
             let unsent = || FailedRequest::new(request.method, &request.target);
@@ -259,7 +259,7 @@ impl Session {
     }
 
     /// Sends once, following redirects. The credentials stay with the first origin.
-    pub(crate) fn follow(
+    pub(crate) fn send_following_redirects(
         &self,
         request: &ApiRequest<'_>,
         url: Url,

@@ -18,7 +18,7 @@ use crate::core::referrers::origins::SingleOrigin;
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::resolve::selection;
 use crate::digest::Digest;
-use crate::model::entry::attested;
+use crate::model::entry::is_attestation;
 use crate::model::manifest::ManifestKind;
 
 /// A referrer in the source.
@@ -62,7 +62,7 @@ pub(super) fn walk_and_find(
         }
         _ => {
             let walk = walk(request, top, request.registry.jobs())?;
-            let walked = walk.manifests.iter().filter(|walked| attested(&walked.descriptor).is_none());
+            let walked = walk.manifests.iter().filter(|walked| !is_attestation(&walked.descriptor));
             let subjects = walked.map(|walked| walked.descriptor.digest.clone());
             let subjects: Vec<Digest> = subjects.chain(replaced.iter().cloned()).collect();
             let found = find_referrers(request, &subjects, request.registry.jobs())?;
@@ -90,7 +90,7 @@ fn subjects_of_flat_index(
         if children.iter().any(|child| ManifestKind::is_list(&child.media_type) || child.media_type.is_empty()) {
             return Ok(None);
         }
-        let images = children.into_iter().filter(|child| attested(child).is_none());
+        let images = children.into_iter().filter(|child| !is_attestation(child));
         subjects.extend(images.map(|child| child.digest));
     }
     Ok(Some(subjects))

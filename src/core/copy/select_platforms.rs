@@ -14,7 +14,7 @@ use crate::core::resolve::leaves::{Leaf, leaves};
 use crate::core::resolve::selection::selects_descriptor;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::json;
 use crate::model::manifest::ManifestKind;
 use crate::model::spec::Attestations;
@@ -52,7 +52,7 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
     let leaves = collect_leaves(request, &top, &nested)?;
     let selected = selected_images(request, &leaves)?;
     let keeps_attestations = filter.attestations == Attestations::Keep;
-    let is_kept = |leaf: &&Leaf| match attested(&leaf.descriptor) {
+    let is_kept = |leaf: &&Leaf| match attested_digest(&leaf.descriptor) {
         Some(image) => keeps_attestations && selected.contains(&image),
         None => selected.contains(&leaf.descriptor.digest),
     };
@@ -60,7 +60,7 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
     if kept.len() == leaves.len() {
         return Ok(SelectedSubset::all(top, Vec::new()));
     }
-    let images = kept.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
+    let images = kept.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| !is_attestation(descriptor));
     let images: Vec<&Descriptor> = images.collect();
     let shown: Vec<String> =
         images.iter().filter_map(|image| image.platform.as_ref()).map(ToString::to_string).collect();
@@ -87,7 +87,7 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
 /// The digests of the images that the filter selects. Every selected platform must be there.
 fn selected_images(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
     let filter = request.filter;
-    let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| attested(descriptor).is_none());
+    let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| !is_attestation(descriptor));
     let platforms = || images().filter_map(Descriptor::stated_platform);
     for requested in &filter.platforms {
         if !platforms().any(|platform| platform.matches(&requested.parsed)) {

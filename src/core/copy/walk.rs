@@ -43,7 +43,7 @@ impl Walk {
 pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZeroUsize) -> Result<Walk, CommandError> {
     let top_descriptor = top.descriptor();
     let is_list = ManifestKind::is_list(&top.media_type);
-    let is_present = !is_list && request.sink.has_image(&top_descriptor).map_err(CommandError::from)?;
+    let is_present = !is_list && request.sink.has_complete_manifest(&top_descriptor).map_err(CommandError::from)?;
     let mut budget = IndexBudget::default();
     budget.add_bytes(&request.from, &top.bytes, 1)?;
     let first = WalkedManifest { descriptor: top_descriptor, depth: 0, is_list, is_present, fetched: None };
@@ -72,7 +72,7 @@ fn fetch_if_needed(
     request: &CopyRequest<'_>,
     child: &Descriptor,
 ) -> Result<(Option<FetchedManifest>, bool), CommandError> {
-    let is_present = request.sink.has_image(child).map_err(CommandError::from)?;
+    let is_present = request.sink.has_complete_manifest(child).map_err(CommandError::from)?;
     if is_present && ManifestKind::from_media_type(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
         return Ok((None, true));
     }

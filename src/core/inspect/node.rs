@@ -7,7 +7,7 @@ use crate::core::requirements;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::index::Index;
 use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::{DocumentError, Draft, Entry, media_type};
@@ -154,9 +154,14 @@ impl InspectNode {
         }
     }
 
+    /// Whether it is an attestation of BuildKit.
+    pub(crate) fn is_attestation(&self) -> bool {
+        is_attestation(&self.descriptor)
+    }
+
     /// The digest of the image that an attestation describes.
-    pub(crate) fn attests(&self) -> Option<Digest> {
-        attested(&self.descriptor)
+    pub(crate) fn attested_digest(&self) -> Option<Digest> {
+        attested_digest(&self.descriptor)
     }
 
     /// Marks it as missing.
@@ -174,7 +179,7 @@ impl InspectNode {
         let artifact = Some(self.descriptor.artifact_type.as_str()).filter(|kind| !kind.is_empty());
         let artifact = artifact.or(self.image_contents().and_then(ImageContents::kind));
         match (ManifestKind::from_media_type(&self.descriptor.media_type), artifact) {
-            _ if self.attests().is_some() => "attestation".to_owned(),
+            _ if self.is_attestation() => "attestation".to_owned(),
             (Some(ManifestKind::List), _)
                 if media_type::essence(&self.descriptor.media_type) == media_type::DOCKER_LIST =>
             {
@@ -201,7 +206,7 @@ impl InspectNode {
 
     /// The annotations without BuildKit's marks of attestations, which are shown in another way.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
-        let is_shown = self.attests().is_some();
+        let is_shown = self.is_attestation();
         self.descriptor.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(ATTESTATION_PREFIX)))
     }
 
@@ -218,7 +223,7 @@ impl InspectNode {
 
 /// The manifests of a list in its order. Attestations follow their image, or stand alone if the list does not have it.
 pub(crate) fn with_attestations(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&InspectNode>)> {
-    let attested: Vec<Option<Digest>> = children.iter().map(InspectNode::attests).collect();
+    let attested: Vec<Option<Digest>> = children.iter().map(InspectNode::attested_digest).collect();
     let pairs = || children.iter().zip(&attested);
     let images: BTreeSet<&Digest> =
         pairs().filter(|(_, subject)| subject.is_none()).map(|(child, _)| &child.descriptor.digest).collect();

@@ -50,7 +50,7 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
 /// The images of a list, with those of nested indexes in their place. An image without any stated platform is kept; one
 /// of the platform `unknown/unknown` is left out.
 fn collect_images(children: &[InspectNode], platforms: &mut Vec<ListEntryJson>) {
-    for child in children.iter().filter(|child| child.attests().is_none()) {
+    for child in children.iter().filter(|child| !child.is_attestation()) {
         let is_known = requirements::known_platform(&child.descriptor).is_some();
         if !is_known && !child.children().is_empty() {
             collect_images(child.children(), platforms);

@@ -40,7 +40,7 @@ pub(crate) fn add_referrers(
 
 /// The manifest and the images in it. Attestations of BuildKit are not images.
 fn collect_subjects(node: &InspectNode, subjects: &mut Vec<Subject<()>>) {
-    if node.attests().is_none() {
+    if !node.is_attestation() {
         subjects.push(Subject { origin: (), digest: node.descriptor.digest.clone() });
         node.children().iter().for_each(|child| collect_subjects(child, subjects));
     }

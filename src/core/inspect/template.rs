@@ -19,7 +19,7 @@ use crate::core::resolve::fetch::{self, CONFIG_MAX, ConfigPlatforms, FetchedCont
 use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::attested_digest;
 use crate::model::manifest::{self, ManifestKind};
 use crate::model::template::{TemplateData, TemplateManifest, TemplateNeeds};
 use crate::model::{DocumentError, json, media_type};
@@ -83,7 +83,7 @@ impl TemplateSource<'_> {
             found.images.push(FoundImage { digest, platform, manifest });
         }
         if let Some(list) = list.filter(|_| self.needs_attestations()) {
-            let attests_image = |descriptor: &Descriptor| attested(descriptor).as_ref() == Some(&image.digest);
+            let attests_image = |descriptor: &Descriptor| attested_digest(descriptor).as_ref() == Some(&image.digest);
             found.attestations = self.walk(list, attests_image)?.attestations;
         }
         self.fetch_data(TemplateManifest::Image(descriptor), found)
@@ -128,7 +128,7 @@ impl TemplateSource<'_> {
 
     fn fetch_child(&self, descriptor: &Descriptor, budget: &IndexBudget) -> Result<ListContent, CommandError> {
         let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
-        let attests = attested(descriptor);
+        let attests = attested_digest(descriptor);
         let known = descriptor.stated_platform().cloned();
         let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
         match (&attests, known) {

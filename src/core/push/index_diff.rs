@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::core::requirements;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::index::Index;
 use crate::sanitize;
 
@@ -72,10 +72,10 @@ impl IndexDiff {
     /// A line for each difference, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let line = |sign: &str, entries: &PlatformEntries| {
-            format!("{sign} {} {}", sanitize::word(&entries.platform), entries.digests.join(" "))
+            format!("{sign} {} {}", sanitize::short_line(&entries.platform), entries.digests.join(" "))
         };
         let changed_line = |change: &ChangedPlatform| {
-            format!("~ {} {} -> {}", sanitize::word(&change.platform), change.from.join(" "), change.to.join(" "))
+            format!("~ {} {} -> {}", sanitize::short_line(&change.platform), change.from.join(" "), change.to.join(" "))
         };
         let added = self.added.iter().map(|added| line("+", added));
         let removed = self.removed.iter().map(|removed| line("-", removed));
@@ -87,11 +87,11 @@ impl IndexDiff {
 impl ChangedMember {
     fn line(&self) -> String {
         let value = |value: &Option<String>| {
-            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::shortened(value)))
+            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::truncated(value)))
         };
         let prefix = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
         // A name from a registry must not control the terminal.
-        let member = sanitize::shortened(&self.member);
+        let member = sanitize::truncated(&self.member);
         let member = member.escape_debug();
         match (&self.from, &self.to) {
             (None, None) => format!("~ {prefix}{member}"),
@@ -147,8 +147,7 @@ fn unshared_image_members(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
     let reported_members =
         |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {
-            let images =
-                descriptors.get(digest).into_iter().flatten().filter(|descriptor| attested(descriptor).is_none());
+            let images = descriptors.get(digest).into_iter().flatten().filter(|descriptor| !is_attestation(descriptor));
             let is_reported =
                 |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
             let mut members: MemberValues =
@@ -209,7 +208,7 @@ fn members_of<'n>(
 
 /// The attestations of an image.
 fn attestations(index: &Index, image: &Digest) -> MemberValues {
-    let attesting = index.manifests.iter().filter(|descriptor| attested(descriptor).as_ref() == Some(image));
+    let attesting = index.manifests.iter().filter(|descriptor| attested_digest(descriptor).as_ref() == Some(image));
     let digests: BTreeSet<String> = attesting.map(|descriptor| descriptor.digest.to_string()).collect();
     let digests = digests.into_iter().collect::<Vec<_>>().join(" ");
     members_of([("attestations", digests)].into_iter(), &BTreeMap::new())

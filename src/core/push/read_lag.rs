@@ -132,7 +132,7 @@ impl LagRetry<'_> {
 
     fn note_retry(&self, error: &CommandError) {
         let Some((name, registry_error)) = refused_put(error) else { return };
-        let (registry, reason) = (&registry_error.registry, sanitize::word(&registry_error.message));
+        let (registry, reason) = (&registry_error.registry, sanitize::short_line(&registry_error.message));
         let seconds = TOTAL_WAIT.as_secs();
         self.reporter.note(&format!(
             "{registry} does not know yet what it has just accepted ({reason}): \

@@ -69,7 +69,7 @@ impl<'a> ReferrerCollector<'a> {
         let is_index = |source: &&Reference| source.digest().is_some() && source.digest() == self.unchanged_index;
         let index = self.draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_index);
         let index = index.and_then(|index| Some((index.repository(), index.digest()?)));
-        let images = self.draft.entries_in_list_order().filter(|entry| entry.attests().is_none());
+        let images = self.draft.entries_in_list_order().filter(|entry| !entry.is_attestation());
         let images = images.map(|entry| (entry.reference.repository(), &entry.descriptor.digest));
         let subject = |(repository, digest): (&'a Repository, &Digest)| Subject {
             origin: ContentOrigin::find(repository, digest, self.access.layouts),

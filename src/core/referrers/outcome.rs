@@ -49,7 +49,7 @@ impl fmt::Display for ReferrerOutcome {
         }
         f.write_str(&self.digest)?;
         if !self.artifact_type.is_empty() {
-            write!(f, " {}", sanitize::word(&self.artifact_type))?;
+            write!(f, " {}", sanitize::short_line(&self.artifact_type))?;
         }
         write!(f, " of {}", self.subject)
     }

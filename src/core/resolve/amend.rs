@@ -96,7 +96,7 @@ pub(crate) fn merge(
     }
     for old in previous_entries.iter().filter(|old| !matched.contains(&old.reference)) {
         let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
-        let is_obsolete = match old.attests() {
+        let is_obsolete = match old.attested_digest() {
             Some(_) if filter.attestations == Attestations::Drop => true,
             None if filter.attestations == Attestations::Drop
                 && old.subject().is_some_and(|subject| draft.contains_digest(&subject)) =>

@@ -157,7 +157,7 @@ impl ResolvedSources {
             && let Some(ResolvedSource { index: Some(index), .. }) =
                 sole_source.take_if(|source| has_oci_only_members(source))
         {
-            let names: Vec<String> = index.annotations.keys().map(|name| sanitize::word(name)).collect();
+            let names: Vec<String> = index.annotations.keys().map(|name| sanitize::short_line(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
             warnings.push(format!(
                 "what the index says of itself is left out, a Docker manifest list has no place for it: {}{subject}",

@@ -59,7 +59,7 @@ pub(crate) fn apply_index_order(
         let raw = match if must_be_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
             Ok(raw) => raw,
             Err(reason) => {
-                let (name, media_type) = (display_name(source), sanitize::word(&descriptor.media_type));
+                let (name, media_type) = (display_name(source), sanitize::short_line(&descriptor.media_type));
                 let digest = &descriptor.digest;
                 source
                     .omissions

@@ -180,7 +180,7 @@ pub(crate) fn match_entries<'a>(
     };
     let images: Vec<(&Entry, Platform)> = previous_entries
         .iter()
-        .filter(|old| old.attests().is_none())
+        .filter(|old| !old.is_attestation())
         .map(|old| (*old, platform(Some(previous.previous_descriptor(old).unwrap_or(&old.descriptor)))))
         .collect();
     let machine_of =
@@ -196,7 +196,7 @@ pub(crate) fn match_entries<'a>(
     let mut pairs: Vec<Option<&Entry>> = new.iter().map(named).collect();
     let mut matched: BTreeSet<&Reference> = pairs.iter().flatten().map(|old| &old.reference).collect();
     for level in 0..3 {
-        for (pair, new) in pairs.iter_mut().zip(new).filter(|(pair, new)| pair.is_none() && new.attests().is_none()) {
+        for (pair, new) in pairs.iter_mut().zip(new).filter(|(pair, new)| pair.is_none() && !new.is_attestation()) {
             let new_platform = platform(Some(&new.descriptor));
             let is_match = |(old, old_platform): &&(&Entry, Platform)| {
                 !matched.contains(&old.reference) && is_match_at(level, old_platform, &new_platform)
@@ -220,7 +220,7 @@ fn needs_index(draft: &Draft, old_entries: &[&Entry], source: &ResolvedSource, p
     let pairs = match_entries(old_entries, &source.entries, previous);
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
-    let is_unmatched = |old: &&Entry| old.attests().is_none() && !is_paired(old);
+    let is_unmatched = |old: &&Entry| !old.is_attestation() && !is_paired(old);
     draft.has_oci_only_members()
         || source.index.as_ref().is_some_and(has_oci_only_members)
         || pairs.iter().zip(&source.entries).any(differs)

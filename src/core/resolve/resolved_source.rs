@@ -8,7 +8,7 @@ use crate::core::image_source::ImageSource;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::is_attestation;
 use crate::model::index::Index;
 use crate::model::source::{OpaqueDescriptor, SourceIndex};
 use crate::model::{Draft, Entry, EntryKey, media_type};
@@ -54,7 +54,7 @@ impl ResolvedSource {
         let digests: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
         let subject_of = |entry: &Entry| {
             let subject = || entry.subject().filter(|subject| digests.contains(subject));
-            Some((entry.reference.clone(), entry.attests().or_else(subject)?))
+            Some((entry.reference.clone(), entry.attested_digest().or_else(subject)?))
         };
         self.entries.iter().filter_map(subject_of).collect()
     }
@@ -64,7 +64,7 @@ impl ResolvedSource {
         let mut missing: BTreeSet<Digest> = self.missing.iter().map(|descriptor| descriptor.digest.clone()).collect();
         loop {
             let is_orphan = |entry: &mut Entry| {
-                entry.attests().or_else(|| entry.subject()).is_some_and(|subject| missing.contains(&subject))
+                entry.attested_digest().or_else(|| entry.subject()).is_some_and(|subject| missing.contains(&subject))
             };
             let orphans: Vec<Entry> = self.entries.extract_if(.., is_orphan).collect();
             if orphans.is_empty() {
@@ -122,7 +122,7 @@ pub(super) fn into_source_index(fetched: FetchedManifest) -> SourceIndex {
 
 /// The platform of a descriptor. Attestations have none.
 pub(super) fn platform_of(descriptor: &Descriptor) -> Option<String> {
-    descriptor.stated_platform().filter(|_| attested(descriptor).is_none()).map(ToString::to_string)
+    descriptor.stated_platform().filter(|_| !is_attestation(descriptor)).map(ToString::to_string)
 }
 
 /// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.

@@ -190,7 +190,7 @@ impl<'r> Resolver<'r> {
         let resolved = sources.iter().flat_map(|source| &source.entries);
         let found: Vec<&Platform> = resolved
             .chain(reused.iter().flat_map(|reused| reused.entries.iter().copied()))
-            .filter(|entry| entry.attests().is_none())
+            .filter(|entry| !entry.is_attestation())
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
         if let Some(filter) =

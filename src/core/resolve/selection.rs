@@ -8,7 +8,7 @@ use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::model::spec::Attestations;
@@ -89,12 +89,12 @@ fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
             || descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform))
     };
     let known = || index.manifests.iter().filter(|descriptor| !is_opaque(descriptor));
-    let images = known().filter(|descriptor| attested(descriptor).is_none() && is_selected(descriptor));
+    let images = known().filter(|descriptor| !is_attestation(descriptor) && is_selected(descriptor));
     let selected: BTreeSet<&Digest> = images.map(|descriptor| &descriptor.digest).collect();
     let has_index = index.manifests.iter().any(is_index);
     let listed: BTreeSet<&Digest> = index.manifests.iter().map(|descriptor| &descriptor.digest).collect();
     let may_be_nested = |image: &Digest| has_index && !listed.contains(image);
-    let is_needed = |descriptor: &&Descriptor| match attested(descriptor) {
+    let is_needed = |descriptor: &&Descriptor| match attested_digest(descriptor) {
         Some(_) if filter.attestations == Attestations::Drop => false,
         Some(image) => filter.platforms.is_empty() || selected.contains(&image) || may_be_nested(&image),
         None => selected.contains(&descriptor.digest),

@@ -9,7 +9,7 @@ use crate::core::resolve::selection::{self, matches_requested};
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::attested_digest;
 use crate::model::spec::{EmptyFields, SpecEntry};
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -24,7 +24,7 @@ pub(super) fn requested_platform(entry: &SpecEntry) -> Option<PlatformFilter> {
 
 pub(super) fn has_attestations(source: &ResolvedSource) -> bool {
     let descriptors = source.index.iter().flat_map(|index| &index.manifests);
-    descriptors.filter_map(attested).next().is_some()
+    descriptors.filter_map(attested_digest).next().is_some()
 }
 
 /// The entries that a spec entry takes from its source, with the spec's description.
@@ -36,10 +36,10 @@ pub(super) fn select_entries(
     let subjects = source.subjects();
     if source.index.is_none() {
         let describe = |source_entry: &Entry| {
-            if source_entry.attests().is_some() { source_entry.clone() } else { described(source_entry, entry) }
+            if source_entry.is_attestation() { source_entry.clone() } else { described(source_entry, entry) }
         };
         let entries = source.entries.iter().map(describe);
-        return Ok(entries.filter(|source_entry| keeps_attestations || source_entry.attests().is_none()).collect());
+        return Ok(entries.filter(|source_entry| keeps_attestations || !source_entry.is_attestation()).collect());
     }
     let requested = requested_platform(entry);
     let selected = selected_images(entry, source, requested.as_ref(), &subjects);

@@ -36,7 +36,7 @@ pub(crate) fn entries_of(
         return Err(SharedDraftError::ManyImages(images.len()).into());
     }
     let is_left_out =
-        |entry: &&Entry| entry.attests().is_none() && !images.iter().any(|image| image.reference == entry.reference);
+        |entry: &&Entry| !entry.is_attestation() && !images.iter().any(|image| image.reference == entry.reference);
     let refers = draft
         .entries_in_list_order()
         .filter(is_left_out)

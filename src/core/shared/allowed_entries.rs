@@ -36,7 +36,9 @@ impl AllowedEntries {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
             let Some(digest) = line.split_whitespace().rev().find_map(last) else {
-                return Err(invalid(format!("line {} has no digest: {}", number + 1, sanitize::word(line))).into());
+                return Err(
+                    invalid(format!("line {} has no digest: {}", number + 1, sanitize::short_line(line))).into()
+                );
             };
             digests.insert(digest);
         }

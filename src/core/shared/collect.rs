@@ -255,7 +255,7 @@ impl<'a> EntryCollector<'a> {
         for (tag, _) in others {
             if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, ExpectedEntry::Any) {
                 let (key, run) = (&other.entry.name.key, other.entry.name.run.as_deref());
-                let run = run.map_or_else(|| "no run".to_owned(), |run| format!("run {}", sanitize::word(run)));
+                let run = run.map_or_else(|| "no run".to_owned(), |run| format!("run {}", sanitize::short_line(run)));
                 (self.context.note)(&format!("{run} has {key}: was --run meant?"));
             }
         }
@@ -312,7 +312,7 @@ impl<'a> EntryCollector<'a> {
     fn reject(&mut self, tag: String, digest: Digest, reason: &str) {
         if self.rejected.get(&tag) != Some(&digest) {
             let repository = self.options.list.repository();
-            (self.context.note)(&format!("warning: {repository}:{tag} is not used: {}", sanitize::word(reason)));
+            (self.context.note)(&format!("warning: {repository}:{tag} is not used: {}", sanitize::short_line(reason)));
         }
         self.rejected.insert(tag, digest);
     }

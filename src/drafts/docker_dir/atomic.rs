@@ -123,7 +123,7 @@ impl StagedChange<'_> {
     }
 
     fn is_unchanged(&self, path: &Path) -> Result<bool, StoreError> {
-        match checked_access::read(path, checked_access::FILE_LIMIT) {
+        match checked_access::read(path, checked_access::FILE_MAX) {
             Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.change.before.as_deref()),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -244,7 +244,7 @@ fn remove_file_by_file(
 fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, StoreError> {
     let names = directory::names(directory)?.unwrap_or_default();
     let read = |name: &String| {
-        checked_access::read(&directory.join(name), checked_access::FILE_LIMIT).ok().map(|(bytes, _)| bytes)
+        checked_access::read(&directory.join(name), checked_access::FILE_MAX).ok().map(|(bytes, _)| bytes)
     };
     Ok(names.into_iter().map(|name| (name.clone(), read(&name))).collect())
 }

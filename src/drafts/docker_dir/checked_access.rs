@@ -9,7 +9,7 @@ use crate::drafts::docker_dir::error::StoreError;
 use crate::file_kind::{FileKind, no_follow};
 
 /// The maximum size of a file that is read, in bytes. An entry has a few thousand.
-pub(super) const FILE_LIMIT: u64 = 64 << 20;
+pub(super) const FILE_MAX: u64 = 64 << 20;
 
 /// Reads a regular file of ours of at most `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), StoreError> {

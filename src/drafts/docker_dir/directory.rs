@@ -11,7 +11,7 @@ use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 
 /// The maximum number of files in a directory. Docker takes seconds for a list of a thousand.
-const NAMES_LIMIT: usize = 100_000;
+const NAMES_MAX: usize = 100_000;
 
 /// Creates a directory that this program manages, and its parents. Checks those that exist.
 pub(super) fn create_checked(paths: &Paths, path: &Path) -> Result<(), StoreError> {
@@ -100,10 +100,10 @@ pub(super) fn names(directory: &Path) -> Result<Option<Vec<String>>, StoreError>
         Err(error) => return Err(StoreError::io("read", directory)(error)),
     };
     let name = |entry: io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let names: io::Result<Vec<String>> = entries.map(name).take(NAMES_LIMIT + 1).collect();
+    let names: io::Result<Vec<String>> = entries.map(name).take(NAMES_MAX + 1).collect();
     let mut names = names.map_err(StoreError::io("read", directory))?;
-    if names.len() > NAMES_LIMIT {
-        return Err(StoreError::TooManyFiles { path: directory.to_owned(), limit: NAMES_LIMIT });
+    if names.len() > NAMES_MAX {
+        return Err(StoreError::TooManyFiles { path: directory.to_owned(), limit: NAMES_MAX });
     }
     names.sort_unstable();
     Ok(Some(names))

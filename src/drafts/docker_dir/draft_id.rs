@@ -52,7 +52,7 @@ pub(super) fn read(file: &[u8]) -> String {
 pub(super) fn is_in_directory(directory: &Path, id: &str) -> bool {
     let names = directory::names(directory).ok().flatten().unwrap_or_default();
     let files =
-        names.iter().filter_map(|name| checked_access::read(&directory.join(name), checked_access::FILE_LIMIT).ok());
+        names.iter().filter_map(|name| checked_access::read(&directory.join(name), checked_access::FILE_MAX).ok());
     !id.is_empty() && files.map(|(bytes, _)| read(&bytes)).any(|found| found == id)
 }
 

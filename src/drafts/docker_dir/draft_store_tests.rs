@@ -60,10 +60,10 @@ fn change_refuses_two_images_with_one_file_name() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a/b:1", "amd64")]).unwrap();
     let changed = add(&store, "h.x/l", &[entry("h.x/a_b:1", "arm64")]);
-    let Err(ChangeError::Store(StoreError::FileTaken { requested, holder, .. })) = changed else {
+    let Err(ChangeError::Store(StoreError::FileTaken { requested, existing, .. })) = changed else {
         panic!("{changed:?}")
     };
-    assert_eq!((requested.as_str(), holder.as_str()), ("h.x/a_b:1", "h.x/a/b:1"));
+    assert_eq!((requested.as_str(), existing.as_str()), ("h.x/a_b:1", "h.x/a/b:1"));
     assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/a/b:1"]);
     // A new draft with both is changed, too.
     assert!(add(&store, "h.x/m", &[entry("h.x/a/b:1", "amd64"), entry("h.x/a_b:1", "arm64")]).is_err());

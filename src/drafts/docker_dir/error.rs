@@ -64,26 +64,26 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another list has the same directory name.
-    #[error("manifest list {requested} cannot be kept beside {holder}: docker's store has one directory for both, \
+    #[error("manifest list {requested} cannot be kept beside {existing}: docker's store has one directory for both, \
         {}", path.display())]
     NameTaken {
         /// The requested list.
         requested: String,
         /// The list that owns the directory.
-        holder: String,
+        existing: String,
         /// The directory.
         path: PathBuf,
     },
     /// Two images of one draft have the same file name.
     #[error(
-        "image {requested} cannot stand beside {holder} in one manifest list: docker's store has one file for \
+        "image {requested} cannot stand beside {existing} in one manifest list: docker's store has one file for \
         both"
     )]
     FileTaken {
         /// The image to be added.
         requested: String,
         /// The image that owns the file.
-        holder: String,
+        existing: String,
         /// The file.
         path: PathBuf,
     },

@@ -36,7 +36,7 @@ pub use docker_names::StoredName;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use docker_names::docker_name;
 pub use error::StoreError;
-pub use read::DRAFT_LIMIT;
+pub use read::DRAFT_MAX;
 pub use removable_directory::RemovableDraft;
 pub use stored_draft::StoredDraft;
 
@@ -96,8 +96,8 @@ impl DockerManifestStore {
             return Ok(());
         }
         self.with_lock(&name, list, notice, |lock| {
-            let before = read::snapshot(&self.paths, &name, list)?;
-            let after = match change(before.as_ref().map(|snapshot| &snapshot.draft)) {
+            let before = read::with_contents(&self.paths, &name, list)?;
+            let after = match change(before.as_ref().map(|loaded| &loaded.draft)) {
                 Ok(after) => after,
                 Err(error) => return Ok(Err(error)),
             };
@@ -113,7 +113,7 @@ impl DockerManifestStore {
     /// # Errors
     /// A store that cannot be read.
     pub fn stored_names(&self) -> Result<Vec<StoredName>, StoreError> {
-        let names = stored_draft::visible(&self.paths)?.into_iter().map(|directory| {
+        let names = stored_draft::directory_names(&self.paths)?.into_iter().map(|directory| {
             let recorded_list = sidecar::read_state(&self.paths, &directory)
                 .ok()
                 .and_then(|state| state.sidecar)
@@ -155,8 +155,8 @@ impl DockerManifestStore {
         if !name.is_single_component() {
             return Ok(None);
         }
-        let snapshot = removable_directory::read(&self.paths, &name.directory)?;
-        snapshot.map(|snapshot| snapshot.removable_draft(&self.paths, name)).transpose()
+        let removable = removable_directory::read(&self.paths, &name.directory)?;
+        removable.map(|removable| removable.removable_draft(&self.paths, name)).transpose()
     }
 
     /// Removes the draft of a directory, readable or not, under its lock. The draft stays if its list is no longer that
@@ -172,19 +172,19 @@ impl DockerManifestStore {
         notice: &dyn Fn(&str),
     ) -> Result<bool, StoreError> {
         let directory = &name.directory;
-        let read_snapshot = || {
-            let snapshot = removable_directory::read(&self.paths, directory)?
-                .filter(|snapshot| snapshot.is_removable(name, older_than));
-            snapshot.map(|snapshot| Ok((snapshot.removable_draft(&self.paths, name)?.list, snapshot))).transpose()
+        let read_removable = || {
+            let removable = removable_directory::read(&self.paths, directory)?
+                .filter(|removable| removable.is_removable(name, older_than));
+            removable.map(|removable| Ok((removable.removable_draft(&self.paths, name)?.list, removable))).transpose()
         };
         // For a draft that stays, no lock is taken, and no directory is created for one.
         if !name.is_single_component() {
             return Ok(false);
         }
-        let Some((list, _)) = read_snapshot()? else { return Ok(false) };
+        let Some((list, _)) = read_removable()? else { return Ok(false) };
         self.with_lock(directory, &list, notice, |lock| {
-            let Some((_, snapshot)) = read_snapshot()? else { return Ok(false) };
-            atomic::remove_directory(&self.paths, lock, directory, |hidden| snapshot.is_unchanged(hidden))
+            let Some((_, removable)) = read_removable()? else { return Ok(false) };
+            atomic::remove_directory(&self.paths, lock, directory, |hidden| removable.is_unchanged(hidden))
                 .map(|()| true)
         })
     }
@@ -275,12 +275,12 @@ impl DraftStore for DockerManifestStore {
             return Ok(false);
         }
         self.with_lock(&name, list, notice, |lock| {
-            let Some(snapshot) = removable_directory::read(&self.paths, &name)? else { return Ok(false) };
-            snapshot.check(list, &self.paths.list(&name))?;
+            let Some(removable) = removable_directory::read(&self.paths, &name)? else { return Ok(false) };
+            removable.check(list, &self.paths.list(&name))?;
             // Entries that docker has added meanwhile belong to the list and are removed, too.
             let is_same_directory = |hidden: &Path| {
                 removable_directory::check_files(hidden)?;
-                snapshot.is_directory(hidden)
+                removable.is_directory(hidden)
             };
             atomic::remove_directory(&self.paths, lock, &name, is_same_directory).map(|()| true)
         })

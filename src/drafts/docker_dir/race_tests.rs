@@ -141,14 +141,14 @@ fn removal_by_directory_keeps_what_docker_wrote_meanwhile() {
     add_annotated_draft(&store);
     let list = reference("h.x/l");
     let name = store.stored_names().unwrap().remove(0);
-    let snapshot = removable_directory::read(&store.paths, NAME).unwrap().unwrap();
+    let removable = removable_directory::read(&store.paths, NAME).unwrap().unwrap();
     docker_removes(&home);
     docker_writes(&home, "h.x/other", "arm64");
     let files_after = files_visible_to_docker(&home.path().join("manifests"));
     {
         let lock = Lock::acquire(&store.paths, NAME, &list, &no_notice, None).unwrap();
         let error =
-            atomic::remove_directory(&store.paths, &lock, NAME, |hidden| snapshot.is_unchanged(hidden)).unwrap_err();
+            atomic::remove_directory(&store.paths, &lock, NAME, |hidden| removable.is_unchanged(hidden)).unwrap_err();
         assert!(error.is_race(), "{error}");
     }
     assert_eq!(files_visible_to_docker(&home.path().join("manifests")), files_after);

@@ -26,22 +26,22 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt begins after this time: a slow read does not become complete by a repetition.
 const RETRY_LIMIT: Duration = Duration::from_secs(1);
 /// The maximum size of one draft, in bytes of its files.
-pub const DRAFT_LIMIT: u64 = 256 << 20;
+pub const DRAFT_MAX: u64 = 256 << 20;
 
 /// A draft at one moment, and the files that it was read from.
-pub(super) struct DraftSnapshot {
+pub(super) struct LoadedDraft {
     pub(super) draft: Draft,
     pub(super) sidecar: Option<Sidecar>,
-    pub(super) seen: SeenFiles,
+    pub(super) contents: DirectoryContents,
 }
 
 /// The directory and the bytes of the files that were read, to find out later whether they have changed.
-pub(super) struct SeenFiles {
+pub(super) struct DirectoryContents {
     pub(super) identity: String,
     pub(super) files: Files,
 }
 
-impl SeenFiles {
+impl DirectoryContents {
     /// Whether the directory at this path is the one that was read, with unchanged content. It may have been moved.
     pub(super) fn is_unchanged(&self, directory: &Path) -> Result<bool, StoreError> {
         let names = directory::names(directory)?.unwrap_or_default();
@@ -49,7 +49,7 @@ impl SeenFiles {
             return Ok(false);
         }
         let mut files = self.files.iter().map(|(name, bytes)| {
-            let (found, _) = checked_access::read(&directory.join(name), checked_access::FILE_LIMIT)?;
+            let (found, _) = checked_access::read(&directory.join(name), checked_access::FILE_MAX)?;
             Ok(found == *bytes)
         });
         files.try_fold(true, |unchanged, file| Ok(unchanged && file?))
@@ -57,7 +57,7 @@ impl SeenFiles {
 }
 
 /// The list in directory `name`; `None` if it does not exist.
-pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<DraftSnapshot>, StoreError> {
+pub(super) fn with_contents(paths: &Paths, name: &str, list: &Reference) -> Result<Option<LoadedDraft>, StoreError> {
     let found = read_consistent(
         paths,
         name,
@@ -71,12 +71,12 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
         },
     )?;
     Ok(found.map(|(DirectoryState { identity, sidecar, .. }, (draft, files))| {
-        let seen = SeenFiles { identity: identity.unwrap_or_default(), files };
-        DraftSnapshot { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, seen }
+        let contents = DirectoryContents { identity: identity.unwrap_or_default(), files };
+        LoadedDraft { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, contents }
     }))
 }
 
-/// As [`snapshot`], without the bytes of the files, which take much memory for a large list.
+/// As [`with_contents`], without the bytes of the files, which take much memory for a large list.
 pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let found = read_consistent(
         paths,
@@ -181,7 +181,7 @@ fn read_once(
 ) -> Result<Option<Draft>, StoreError> {
     let mut draft = Draft::new(list.clone());
     let exists = read_entries(
-        DRAFT_LIMIT,
+        DRAFT_MAX,
         directory,
         |name, entry| draft.insert_with_key(docker_names::entry_key(name, &entry), entry),
         on_file,
@@ -204,7 +204,7 @@ pub(super) fn read_entries(
     let mut remaining = limit;
     for name in names {
         let path = directory.join(&name);
-        let (bytes, metadata) = checked_access::read(&path, checked_access::FILE_LIMIT)?;
+        let (bytes, metadata) = checked_access::read(&path, checked_access::FILE_MAX)?;
         remaining = remaining
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit })?;
@@ -219,23 +219,23 @@ pub(super) fn read_entries(
 ///
 /// Two images whose files would have the same name are refused.
 pub(super) fn encode_files(
-    before: Option<&DraftSnapshot>,
+    before: Option<&LoadedDraft>,
     after: &Draft,
     target: &Path,
     draft_id: &str,
 ) -> Result<Files, StoreError> {
     let mut files = Files::new();
-    let mut holders: BTreeMap<String, &Entry> = BTreeMap::new();
+    let mut by_file_name: BTreeMap<String, &Entry> = BTreeMap::new();
     for (key, entry) in after.entries_by_key() {
         let name = docker_names::file_name(key);
-        if let Some(other) = holders.insert(name.clone(), entry) {
+        if let Some(other) = by_file_name.insert(name.clone(), entry) {
             let exists = before.is_some_and(|before| before.draft.entries_by_key().contains_key(key));
-            let (requested, holder) = if exists { (other, entry) } else { (entry, other) };
-            let (requested, holder) = (requested.reference.to_string(), holder.reference.to_string());
-            return Err(StoreError::FileTaken { requested, holder, path: target.join(name) });
+            let (requested, existing) = if exists { (other, entry) } else { (entry, other) };
+            let (requested, existing) = (requested.reference.to_string(), existing.reference.to_string());
+            return Err(StoreError::FileTaken { requested, existing, path: target.join(name) });
         }
         let unchanged = before.filter(|before| before.draft.entries_by_key().get(key) == Some(entry));
-        let bytes = match unchanged.and_then(|before| before.seen.files.get(&name)) {
+        let bytes = match unchanged.and_then(|before| before.contents.files.get(&name)) {
             Some(bytes) => bytes.clone(),
             None => draft_id::with_id(encode_entry(entry, target, &name)?, draft_id),
         };

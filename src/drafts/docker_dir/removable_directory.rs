@@ -12,31 +12,31 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::docker_names::{self, StoredName};
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{DRAFT_LIMIT, DraftSnapshot, SeenFiles};
+use crate::drafts::docker_dir::read::{DRAFT_MAX, DirectoryContents, LoadedDraft};
 use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
 /// The directory of a list and its files, all of which may be deleted.
-pub(super) struct DirectorySnapshot {
+pub(super) struct RemovableDirectory {
     identity: String,
     /// The sidecar of the directory: only the members of format 1 are read.
     sidecar: Option<Sidecar>,
-    files: BTreeMap<String, SnapshotFile>,
+    files: BTreeMap<String, RemovableFile>,
     /// The time of the last change of the directory, its files or the sidecar.
     modified: SystemTime,
 }
 
 /// One file of the directory.
-struct SnapshotFile {
+struct RemovableFile {
     /// `None` for a file that cannot be read.
     bytes: Option<Vec<u8>>,
     length: u64,
     modified: Option<SystemTime>,
 }
 
-impl PartialEq for SnapshotFile {
-    fn eq(&self, other: &SnapshotFile) -> bool {
+impl PartialEq for RemovableFile {
+    fn eq(&self, other: &RemovableFile) -> bool {
         match (&self.bytes, &other.bytes) {
             (Some(bytes), Some(other_bytes)) => bytes == other_bytes,
             _ => (self.length, self.modified) == (other.length, other.modified),
@@ -56,7 +56,7 @@ pub struct RemovableDraft {
 }
 
 /// Reads the directory `name`; `None` if it does not exist.
-pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<DirectorySnapshot>, StoreError> {
+pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<RemovableDirectory>, StoreError> {
     let path = paths.list(name);
     let Some(metadata) = checked_access::directory_metadata(&path)? else { return Ok(None) };
     let (identity, sidecar) = sidecar::read_state_for_removal(paths, name)?;
@@ -67,13 +67,13 @@ pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<DirectorySnapshot
     if sidecar.is_some() {
         modified = sidecar::modified(paths, name).map_or(modified, |sidecar_modified| modified.max(sidecar_modified));
     }
-    Ok(Some(DirectorySnapshot { identity, sidecar, files, modified }))
+    Ok(Some(RemovableDirectory { identity, sidecar, files, modified }))
 }
 
 /// Reads the files of a directory. Refuses a file that is not known to be an entry.
-fn read_files(directory: &Path) -> Result<Option<BTreeMap<String, SnapshotFile>>, StoreError> {
+fn read_files(directory: &Path) -> Result<Option<BTreeMap<String, RemovableFile>>, StoreError> {
     let Some(names) = directory::names(directory)? else { return Ok(None) };
-    let mut remaining = DRAFT_LIMIT;
+    let mut remaining = DRAFT_MAX;
     let mut files = BTreeMap::new();
     for name in names {
         let path = directory.join(&name);
@@ -87,8 +87,8 @@ fn read_files(directory: &Path) -> Result<Option<BTreeMap<String, SnapshotFile>>
 
 /// Reads a file. If a reference can give its name, it counts as an entry, readable or not. Otherwise its content must
 /// be that of an entry.
-fn read_file(path: &Path, name: &str, metadata: &Metadata, remaining: u64) -> Result<SnapshotFile, StoreError> {
-    let read = checked_access::read(path, checked_access::FILE_LIMIT.min(remaining));
+fn read_file(path: &Path, name: &str, metadata: &Metadata, remaining: u64) -> Result<RemovableFile, StoreError> {
+    let read = checked_access::read(path, checked_access::FILE_MAX.min(remaining));
     let bytes = match read {
         read if docker_names::guess_list(name).is_some() => read.ok().map(|(bytes, _)| bytes),
         read => {
@@ -97,7 +97,7 @@ fn read_file(path: &Path, name: &str, metadata: &Metadata, remaining: u64) -> Re
             Some(bytes)
         }
     };
-    Ok(SnapshotFile { bytes, length: metadata.len(), modified: metadata.modified().ok() })
+    Ok(RemovableFile { bytes, length: metadata.len(), modified: metadata.modified().ok() })
 }
 
 /// Refuses a directory with a file that is not known to be an entry.
@@ -105,7 +105,7 @@ pub(super) fn check_files(directory: &Path) -> Result<(), StoreError> {
     read_files(directory).map(drop)
 }
 
-impl DirectorySnapshot {
+impl RemovableDirectory {
     /// Refuses a list that does not own this directory.
     pub(super) fn check(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
         self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, path))
@@ -143,12 +143,12 @@ impl DirectorySnapshot {
     }
 
     /// An empty draft with the files of the directory: the base of a change that replaces all entries.
-    pub(super) fn into_empty_draft(self, list: &Reference) -> DraftSnapshot {
+    pub(super) fn into_empty_draft(self, list: &Reference) -> LoadedDraft {
         let files: Files = self.files.into_iter().map(|(name, file)| (name, file.bytes.unwrap_or_default())).collect();
-        DraftSnapshot {
+        LoadedDraft {
             draft: Draft::new(list.clone()),
             sidecar: self.sidecar,
-            seen: SeenFiles { identity: self.identity, files },
+            contents: DirectoryContents { identity: self.identity, files },
         }
     }
 }

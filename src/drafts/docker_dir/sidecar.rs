@@ -121,7 +121,7 @@ fn read_sidecar(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar
             return Ok(None);
         }
     }
-    let bytes = match checked_access::read(&path, checked_access::FILE_LIMIT) {
+    let bytes = match checked_access::read(&path, checked_access::FILE_MAX) {
         Ok((bytes, _)) => bytes,
         // If the name exceeds the limit of the filesystem, there is no directory either. Its creation reports the
         // error.
@@ -234,8 +234,8 @@ impl Sidecar {
         if self.list == *requested {
             return Ok(());
         }
-        let (requested, holder) = (requested.to_string(), self.list.to_string());
-        Err(StoreError::NameTaken { requested, holder, path: path.to_owned() })
+        let (requested, existing) = (requested.to_string(), self.list.to_string());
+        Err(StoreError::NameTaken { requested, existing, path: path.to_owned() })
     }
 
     /// The bytes of the sidecar.

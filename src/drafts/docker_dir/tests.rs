@@ -163,7 +163,7 @@ fn failed_change_reverts_its_renames() {
     let before = files_visible_to_docker(&root);
     let sidecar = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
     let list = reference("h.x/l");
-    let snapshot = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
+    let loaded = read::with_contents(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
     // A directory in the place of the last entry makes its rename fail, and nothing else.
     fs::create_dir_all(root.join("h.x_l-latest/h.x_z-latest/x")).unwrap();
     let attempt = {
@@ -173,7 +173,7 @@ fn failed_change_reverts_its_renames() {
             after.insert(entry);
         }
         after.annotations.insert("k".into(), "v".into());
-        write::write(&store.paths, &lock, "h.x_l-latest", &list, Some(&snapshot), Some(&after))
+        write::write(&store.paths, &lock, "h.x_l-latest", &list, Some(&loaded), Some(&after))
     };
     assert!(matches!(attempt, Err(StoreError::Io { .. })));
     fs::remove_dir_all(root.join("h.x_l-latest/h.x_z-latest")).unwrap();
@@ -199,7 +199,7 @@ fn sidecar_distinguishes_two_lists_with_one_directory() {
     add(&store, "h.x/a_b:1", &[entry("h.x/i", "amd64")]).unwrap();
     let error = add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap_err();
     assert!(
-        matches!(&error, ChangeError::Store(StoreError::NameTaken { holder, .. }) if holder == "h.x/a_b:1"),
+        matches!(&error, ChangeError::Store(StoreError::NameTaken { existing, .. }) if existing == "h.x/a_b:1"),
         "{error}"
     );
     assert!(matches!(store.load(&reference("h.x/a/b:1")), Err(StoreError::NameTaken { .. })));

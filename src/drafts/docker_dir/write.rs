@@ -14,7 +14,7 @@ use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{self, DraftSnapshot};
+use crate::drafts::docker_dir::read::{self, LoadedDraft};
 use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::Draft;
 use crate::reference::Reference;
@@ -23,7 +23,7 @@ use crate::reference::Reference;
 fn sidecar_changes<'a>(paths: &Paths, name: &'a str, sidecar: &Sidecar) -> Result<DirectoryChanges<'a>, StoreError> {
     directory::create_checked(paths, &paths.sidecars())?;
     let path = paths.sidecar(name);
-    let before = match checked_access::read(&path, checked_access::FILE_LIMIT) {
+    let before = match checked_access::read(&path, checked_access::FILE_MAX) {
         Ok((bytes, _)) => Some(bytes.into()),
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -42,12 +42,14 @@ pub(super) fn write(
     lock: &Lock,
     name: &str,
     list: &Reference,
-    before: Option<&DraftSnapshot>,
+    before: Option<&LoadedDraft>,
     after: Option<&Draft>,
 ) -> Result<(), StoreError> {
     match (before, after) {
         (None, None) => Ok(()),
-        (Some(before), None) => atomic::remove_directory(paths, lock, name, |hidden| before.seen.is_unchanged(hidden)),
+        (Some(before), None) => {
+            atomic::remove_directory(paths, lock, name, |hidden| before.contents.is_unchanged(hidden))
+        }
         (None, Some(after)) => create(paths, lock, name, list, after),
         (Some(before), Some(after)) => change_entries(paths, lock, name, list, before, after),
     }
@@ -72,24 +74,24 @@ fn change_entries(
     lock: &Lock,
     name: &str,
     list: &Reference,
-    before: &DraftSnapshot,
+    before: &LoadedDraft,
     after: &Draft,
 ) -> Result<(), StoreError> {
     let target = paths.list(name);
     let old_sidecar = before.sidecar.as_ref();
-    let sidecar = Sidecar::for_draft(list, after, before.seen.identity.clone(), old_sidecar);
+    let sidecar = Sidecar::for_draft(list, after, before.contents.identity.clone(), old_sidecar);
     let files = read::encode_files(Some(before), after, &target, &sidecar.draft_id)?;
     let id_changes = id_changes(before, after, &files, &sidecar.draft_id, &target)?;
     // The change applies to the directory that was read, even if another one has its name by now.
     let directory = DirectoryHandle::open(&target)?;
-    directory.check(&before.seen.identity)?;
+    directory.check(&before.contents.identity)?;
     let format_decreases = old_sidecar.is_some_and(|before| before.format > sidecar.format);
     let is_unchanged = old_sidecar == Some(&sidecar);
     let mut directories = if is_unchanged { Vec::new() } else { vec![sidecar_changes(paths, name, &sidecar)?] };
-    let mut changes = file_changes(&before.seen.files, &files);
+    let mut changes = file_changes(&before.contents.files, &files);
     changes.extend(id_changes.iter().map(|(name, bytes)| FileChange {
         name,
-        before: before.seen.files.get(name).map(Cow::from),
+        before: before.contents.files.get(name).map(Cow::from),
         after: Some(bytes.into()),
         if_unchanged: true,
     }));
@@ -100,7 +102,7 @@ fn change_entries(
 
 /// The files of unchanged entries that get or lose the draft id.
 fn id_changes(
-    before: &DraftSnapshot,
+    before: &LoadedDraft,
     after: &Draft,
     files: &Files,
     draft_id: &str,
@@ -110,7 +112,7 @@ fn id_changes(
     let mut id_changes = Files::new();
     for (key, entry) in after.entries_by_key().iter().filter(|_| has_ids) {
         let name = docker_names::file_name(key);
-        let (old, new) = (before.seen.files.get(&name), files.get(&name));
+        let (old, new) = (before.contents.files.get(&name), files.get(&name));
         if old.is_some_and(|old| new == Some(old) && draft_id::read(old) != draft_id) {
             let bytes = read::encode_entry(entry, target, &name)?;
             id_changes.insert(name, draft_id::with_id(bytes, draft_id));

@@ -20,8 +20,8 @@ pub fn assemble_draft(list: &Reference, entries: &[FoundEntry]) -> Draft {
     let images = sorted.iter().map(|found| &found.entry.image);
     let attestations = sorted.iter().flat_map(|found| &found.entry.attestations);
     let mut draft = Draft::new(list.clone());
-    for (place, descriptor) in images.chain(attestations).enumerate() {
-        let key = EntryKey::from_text(format!("{place:08}"));
+    for (position, descriptor) in images.chain(attestations).enumerate() {
+        let key = EntryKey::from_text(format!("{position:08}"));
         let reference = list.repository().at_digest(&descriptor.digest);
         draft.order.push(key.clone());
         draft.insert_with_key(key, Entry::from_descriptor(reference, descriptor.clone()));
@@ -48,7 +48,8 @@ impl RegistryDrafts<'_> {
             let key =
                 key.cloned().or_else(derived).ok_or_else(|| EntryCreationError::NoPlatform(image_name.clone()))?;
             let digest = &image.descriptor.digest;
-            let attestations = draft.entries_in_list_order().filter(|entry| entry.attests().as_ref() == Some(digest));
+            let attestations =
+                draft.entries_in_list_order().filter(|entry| entry.attested_digest().as_ref() == Some(digest));
             let entry = SharedEntry {
                 name: EntryName { list: list.to_owned(), run: self.run.id.clone(), key },
                 attempt: self.run.attempt,
@@ -90,7 +91,7 @@ pub fn images_with_entries(draft: &Draft) -> impl Iterator<Item = &Entry> {
     let digests: BTreeSet<String> =
         draft.entries_in_list_order().map(|entry| entry.descriptor.digest.to_string()).collect();
     let belongs = move |entry: &Entry| entry.subject().is_some_and(|subject| digests.contains(subject.as_str()));
-    draft.entries_in_list_order().filter(move |entry| entry.attests().is_none() && !belongs(entry))
+    draft.entries_in_list_order().filter(move |entry| !entry.is_attestation() && !belongs(entry))
 }
 
 fn first_error(errors: Vec<crate::net::RegistryError>) -> SharedStoreError {

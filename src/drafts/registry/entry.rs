@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::drafts::registry::entry_tag::{EntryName, SharedEntryKey, TagParts};
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::index::Index;
 use crate::model::{DocumentError, media_type};
 
@@ -55,7 +55,7 @@ pub enum EntryError {
     #[error("{0}")]
     InvalidDocument(#[from] DocumentError),
     /// A media type of neither an OCI index nor a Docker manifest list.
-    #[error("it is served as {:?}, not as an index", crate::sanitize::word(.0))]
+    #[error("it is served as {:?}, not as an index", crate::sanitize::short_line(.0))]
     NotAnIndex(String),
     /// A document over the maximum size, in bytes.
     #[error("it has {0} bytes, and an entry has up to {ENTRY_MAX}")]
@@ -64,7 +64,7 @@ pub enum EntryError {
     #[error("it is an index of somebody else: it has no annotation {DRAFT}")]
     NotAnnotated,
     /// A later version.
-    #[error("its format is {:?}; this program knows format {FORMAT_VERSION}", crate::sanitize::word(.0))]
+    #[error("its format is {:?}; this program knows format {FORMAT_VERSION}", crate::sanitize::short_line(.0))]
     UnknownVersion(String),
     /// Annotations that name another list, run or key than the tag.
     #[error("its annotations name another list, run or platform than its tag")]
@@ -228,8 +228,11 @@ fn name_from_tag(tag: &str, expected: ExpectedEntry<'_>, image: &Descriptor) -> 
         ExpectedEntry::Any => Err(EntryError::NotAnnotated),
         ExpectedEntry::Run(list, run) => {
             let TagParts { key, .. } = TagParts::parse(tag).ok_or(EntryError::NameMismatch)?;
-            let derived =
-                image.platform.as_ref().and_then(SharedEntryKey::from_platform).filter(|own| own.tag_part() == key);
+            let derived = image
+                .platform
+                .as_ref()
+                .and_then(SharedEntryKey::from_platform)
+                .filter(|platform_key| platform_key.tag_part() == key);
             let key = derived.unwrap_or_else(|| SharedEntryKey::unchecked(key));
             Ok(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key })
         }
@@ -256,16 +259,16 @@ fn name_from_annotations(annotations: &BTreeMap<String, String>) -> Result<(Entr
 
 /// The image and its attestations.
 fn split_image_and_attestations(manifests: &[Descriptor]) -> Result<(Descriptor, Vec<Descriptor>), EntryError> {
-    let images: Vec<&Descriptor> = manifests.iter().filter(|descriptor| attested(descriptor).is_none()).collect();
+    let images: Vec<&Descriptor> = manifests.iter().filter(|descriptor| !is_attestation(descriptor)).collect();
     let [image] = images.as_slice() else {
         return Err(EntryError::InvalidContents("it does not have exactly one image"));
     };
     let attestations: Vec<Descriptor> =
-        manifests.iter().filter(|descriptor| attested(descriptor).is_some()).cloned().collect();
+        manifests.iter().filter(|descriptor| is_attestation(descriptor)).cloned().collect();
     if attestations.len() > ATTESTATIONS_MAX {
         return Err(EntryError::InvalidContents("it has more than 64 attestations"));
     }
-    if attestations.iter().any(|descriptor| attested(descriptor).as_ref() != Some(&image.digest)) {
+    if attestations.iter().any(|descriptor| attested_digest(descriptor).as_ref() != Some(&image.digest)) {
         return Err(EntryError::InvalidContents("it has an attestation of another image"));
     }
     manifests.iter().try_for_each(check_descriptor)?;
@@ -294,8 +297,8 @@ fn check_descriptor(descriptor: &Descriptor) -> Result<(), EntryError> {
 
 /// Checks that an image is for the platform of a key. A key that a user chose may have any image.
 fn check_key(key: &SharedEntryKey, image: &Descriptor) -> Result<(), EntryError> {
-    let own = image.platform.as_ref().and_then(SharedEntryKey::from_platform);
-    if !key.is_platform() || own.as_ref() == Some(key) {
+    let platform_key = image.platform.as_ref().and_then(SharedEntryKey::from_platform);
+    if !key.is_platform() || platform_key.as_ref() == Some(key) {
         return Ok(());
     }
     let platform = image.platform.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".to_owned());

@@ -107,7 +107,7 @@ impl SharedEntryKey {
 
 impl fmt::Display for SharedEntryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::sanitize::word(&self.0))
+        f.write_str(&crate::sanitize::short_line(&self.0))
     }
 }
 
@@ -299,7 +299,7 @@ mod tests {
     proptest! {
         /// A tag has at most 128 characters, and there is one way to split it into its parts.
         #[test]
-        fn entry_tags_are_short_and_split_in_one_way(
+        fn entry_tag_has_at_most_128_characters_and_parses_uniquely(
             list in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
             run in prop::option::of("[ -~]{1,60}"),
             named in "[a-zA-Z0-9_-]{1,64}",

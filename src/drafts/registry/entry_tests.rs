@@ -160,9 +160,9 @@ proptest! {
     ) {
         let mut bytes = entry().encode().unwrap();
         bytes.truncate(bytes.len() - cut % bytes.len());
-        for (place, byte) in flips {
-            let place = place % bytes.len();
-            bytes[place] = byte;
+        for (position, byte) in flips {
+            let position = position % bytes.len();
+            bytes[position] = byte;
         }
         let name = entry().name;
         if let Ok(found) = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), ExpectedEntry::Any) {

@@ -311,7 +311,7 @@ impl<'a> RegistryDrafts<'a> {
 /// Why a registry does not delete an entry, on one line.
 fn refusal_reason(error: &RegistryError) -> String {
     let status = error.status.map(|status| format!("status {status}: ")).unwrap_or_default();
-    format!("{status}{}", crate::sanitize::word(&error.message))
+    format!("{status}{}", crate::sanitize::short_line(&error.message))
 }
 
 fn read(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {

@@ -18,7 +18,7 @@ pub enum BuildOutputError {
         line: usize,
     },
     /// A line that names no image.
-    #[error("line {line} is neither a digest nor a reference with a digest: {}", sanitize::word(text))]
+    #[error("line {line} is neither a digest nor a reference with a digest: {}", sanitize::short_line(text))]
     InvalidLine {
         /// Counted from 1.
         line: usize,
@@ -26,7 +26,7 @@ pub enum BuildOutputError {
         text: String,
     },
     /// An image without its digest. A tag is refused, because a later build can move it.
-    #[error("{position} names an image without its digest: {}", sanitize::word(name))]
+    #[error("{position} names an image without its digest: {}", sanitize::short_line(name))]
     MissingDigest {
         /// Where in the file.
         position: String,
@@ -34,13 +34,13 @@ pub enum BuildOutputError {
         name: String,
     },
     /// The file begins like JSON, but is not JSON.
-    #[error("the file is not JSON: {}", sanitize::word(.0))]
+    #[error("the file is not JSON: {}", sanitize::short_line(.0))]
     InvalidJson(String),
     /// JSON of an unknown kind.
     #[error("the JSON is of no kind that is known{}", in_parentheses(.0))]
     UnknownJson(String),
     /// A value that should be a digest, but is not.
-    #[error("{} is not a digest: {}", sanitize::word(member), sanitize::word(text))]
+    #[error("{} is not a digest: {}", sanitize::short_line(member), sanitize::short_line(text))]
     InvalidDigest {
         /// The member, and where in the file.
         member: String,
@@ -48,7 +48,7 @@ pub enum BuildOutputError {
         text: String,
     },
     /// A value that should be the size of a manifest, but is not.
-    #[error("{} is not a number of bytes: {}", sanitize::word(member), shortened(text))]
+    #[error("{} is not a number of bytes: {}", sanitize::short_line(member), shortened(text))]
     InvalidSize {
         /// The member, and where in the file.
         member: String,
@@ -56,7 +56,7 @@ pub enum BuildOutputError {
         text: String,
     },
     /// A value that should be the name of an image, but is not.
-    #[error("{} is not a reference: {}", sanitize::word(member), sanitize::word(text))]
+    #[error("{} is not a reference: {}", sanitize::short_line(member), sanitize::short_line(text))]
     InvalidReference {
         /// The member, and where in the file.
         member: String,
@@ -72,27 +72,27 @@ pub enum BuildOutputError {
         second: String,
     },
     /// The output states that the image was not pushed.
-    #[error("the image {} was not pushed", sanitize::word(.0))]
+    #[error("the image {} was not pushed", sanitize::short_line(.0))]
     NotPushed(String),
     /// The result of a dry run, or a draft.
-    #[error("{} is {what}: nothing was published", sanitize::word(name))]
+    #[error("{} is {found}: nothing was published", sanitize::short_line(name))]
     NotPublished {
         /// The list.
         name: String,
         /// The kind of output, as in "NAME is WHAT".
-        what: &'static str,
+        found: &'static str,
     },
     /// The JSON error of one of our commands.
-    #[error("the file is the error of a command that failed: {}", sanitize::word(.0))]
+    #[error("the file is the error of a command that failed: {}", sanitize::short_line(.0))]
     FailedCommand(String),
     /// Content of a registry, such as a manifest, instead of the output of a build.
-    #[error("the file is {what}: push it first, then give its digest")]
+    #[error("the file is {found}: push it first, then give its digest")]
     NotBuildOutput {
         /// An image manifest, or a part of a layout.
-        what: &'static str,
+        found: &'static str,
     },
     /// A spec file that cannot be read.
-    #[error("the file describes a list and cannot be read: {}", sanitize::word(.0))]
+    #[error("the file describes a list and cannot be read: {}", sanitize::short_line(.0))]
     InvalidSpec(String),
     /// A file without images.
     #[error("the file names no image")]
@@ -101,7 +101,7 @@ pub enum BuildOutputError {
     #[error("no target has a digest: {}", listed_names(.0))]
     TargetsWithoutDigest(Vec<String>),
     /// A target that the file does not have, or only without a digest.
-    #[error("no target {} with a digest; there is: {}", sanitize::word(target), listed_names(available))]
+    #[error("no target {} with a digest; there is: {}", sanitize::short_line(target), listed_names(available))]
     UnknownTarget {
         /// As typed.
         target: String,

@@ -50,10 +50,10 @@ impl JsonReader<'_> {
             return Err(BuildOutputError::FailedCommand(string(error, "message").unwrap_or_default().to_owned()));
         }
         if members.contains_key("imageLayoutVersion") {
-            return Err(BuildOutputError::NotBuildOutput { what: "a part of an OCI layout" });
+            return Err(BuildOutputError::NotBuildOutput { found: "a part of an OCI layout" });
         }
         if members.contains_key("schemaVersion") {
-            return Err(BuildOutputError::NotBuildOutput { what: "a manifest" });
+            return Err(BuildOutputError::NotBuildOutput { found: "a manifest" });
         }
         if members.contains_key("manifests") {
             self.output = text::read_spec(text)?;
@@ -115,12 +115,12 @@ impl JsonReader<'_> {
     /// Refuses our own JSON of a list that is not published.
     fn check_published(&self, members: &Members) -> BuildOutputResult<()> {
         let is_true = |member: &str| members.get(member) == Some(&Value::Bool(true));
-        let what = match () {
+        let found = match () {
             () if is_true("dryRun") => "the result of a dry run",
             () if is_true("local") => "a draft",
             () => return Ok(()),
         };
-        Err(BuildOutputError::NotPublished { name: string(members, "reference").unwrap_or_default().to_owned(), what })
+        Err(BuildOutputError::NotPublished { name: string(members, "reference").unwrap_or_default().to_owned(), found })
     }
 
     /// The name of the image. If it has several, the one in the repository of the list.

@@ -58,11 +58,11 @@ pub fn from_args(platforms: &[&str], template: &str, target: &Target) -> Result<
 }
 
 fn parse_platform(typed: &str) -> Result<Platform, SpecErrorKind> {
-    const SUBJECT: &str = "platform";
+    const VALUE_NAME: &str = "platform";
     let Ok(platform) = Platform::parse(typed) else {
-        return Err(SpecErrorKind::PlatformSyntax { subject: SUBJECT.to_owned(), text: typed.to_owned() });
+        return Err(SpecErrorKind::PlatformSyntax { name: VALUE_NAME.to_owned(), text: typed.to_owned() });
     };
-    platform::check(&platform, SUBJECT).map_err(|(_, kind)| kind)?;
+    platform::check(&platform, VALUE_NAME).map_err(|(_, kind)| kind)?;
     Ok(platform)
 }
 

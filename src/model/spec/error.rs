@@ -51,7 +51,7 @@ impl SpecError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecErrorKind {
     /// Neither YAML nor JSON. The message is that of the YAML parser.
-    #[error("{}", clipped_to(.0, 300))]
+    #[error("{}", truncated_to(.0, 300))]
     Syntax(String),
     /// Not UTF-8.
     #[error("not UTF-8")]
@@ -66,7 +66,7 @@ pub enum SpecErrorKind {
     #[error("an alias inside of what it stands for")]
     RecursiveAlias,
     /// A YAML tag other than `!!str`, `!!seq` and `!!map` where they fit.
-    #[error("the YAML tag {} has no meaning here", clipped(.0))]
+    #[error("the YAML tag {} has no meaning here", truncated(.0))]
     YamlTag(String),
     /// `<<` with a value that has no keys.
     #[error("`<<` takes a mapping or a list of mappings")]
@@ -75,7 +75,7 @@ pub enum SpecErrorKind {
     #[error("a key has to be a word")]
     InvalidKey,
     /// A key that is unknown in this mapping.
-    #[error("unknown key `{}` in {mapping}{suggestion}", clipped(.key))]
+    #[error("unknown key `{}` in {mapping}{suggestion}", truncated(.key))]
     UnknownKey {
         /// The key.
         key: String,
@@ -85,7 +85,7 @@ pub enum SpecErrorKind {
         suggestion: Suggestion,
     },
     /// A key that occurs twice in one mapping, in whatever spelling.
-    #[error("`{}` is here a second time; line {first_line} has it as `{}`", clipped(.key), clipped(.first_key))]
+    #[error("`{}` is here a second time; line {first_line} has it as `{}`", truncated(.key), truncated(.first_key))]
     DuplicateKey {
         /// The second key.
         key: String,
@@ -105,10 +105,10 @@ pub enum SpecErrorKind {
         mapping: &'static str,
     },
     /// A value of another type than the key takes.
-    #[error("{subject} has to be {expected}, not {found}")]
+    #[error("{name} has to be {expected}, not {found}")]
     WrongType {
         /// The name of the value, for messages.
-        subject: String,
+        name: String,
         /// The type that it should have.
         expected: &'static str,
         /// The type that it has.
@@ -118,10 +118,10 @@ pub enum SpecErrorKind {
     #[error("`{0}` is empty")]
     Empty(&'static str),
     /// A value that is not a reference.
-    #[error("{subject}: {} is no reference: {}", quoted(.text), clipped_to(&.source.to_string(), 200))]
+    #[error("{name}: {} is no reference: {}", quoted(.text), truncated_to(&.source.to_string(), 200))]
     InvalidReference {
         /// The name of the value.
-        subject: String,
+        name: String,
         /// The text, with variables expanded.
         text: String,
         /// Why it is none.
@@ -131,10 +131,10 @@ pub enum SpecErrorKind {
     #[error("{} is no tag", quoted(.0))]
     InvalidTag(String),
     /// A word outside the set of allowed words.
-    #[error("{subject}: unknown {noun} {}{suggestion}", quoted(.text))]
+    #[error("{name}: unknown {noun} {}{suggestion}", quoted(.text))]
     UnknownWord {
         /// The name of the value.
-        subject: String,
+        name: String,
         /// What the word should be: `architecture`.
         noun: &'static str,
         /// The text, with variables expanded.
@@ -153,10 +153,10 @@ pub enum SpecErrorKind {
         suggestion: Suggestion,
     },
     /// A text that is not a platform.
-    #[error("{subject}: {} is no platform; write it as OS/ARCH or OS/ARCH/VARIANT", quoted(.text))]
+    #[error("{name}: {} is no platform; write it as OS/ARCH or OS/ARCH/VARIANT", quoted(.text))]
     PlatformSyntax {
         /// The name of the value.
-        subject: String,
+        name: String,
         /// The text, with variables expanded.
         text: String,
     },
@@ -234,20 +234,20 @@ impl fmt::Display for Suggestion {
 
 /// A user's text in a message: in quotes, without control characters, and cut after 100 characters.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", clipped(text))
+    format!("\"{}\"", truncated(text))
 }
 
-fn clipped(text: &str) -> String {
-    clipped_to(text, 100)
+fn truncated(text: &str) -> String {
+    truncated_to(text, 100)
 }
 
 /// A text without control characters, cut after so many characters.
-fn clipped_to(text: &str, length: usize) -> String {
-    let mut clipped: String = text.chars().take(length).flat_map(positions::printable).collect();
+fn truncated_to(text: &str, length: usize) -> String {
+    let mut truncated: String = text.chars().take(length).flat_map(positions::printable).collect();
     if text.chars().nth(length).is_some() {
-        clipped.push('…');
+        truncated.push('…');
     }
-    clipped
+    truncated
 }
 
 /// The maximum length of a word for which a similar one is suggested. A longer one is not a typing error, and a

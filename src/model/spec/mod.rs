@@ -62,12 +62,12 @@ pub struct Spec {
     /// The entries of the list, in order; at least one after parsing, unless `from` names files.
     pub manifests: Vec<SpecEntry>,
     /// Files that name more images, in order.
-    pub from: Vec<SpecFrom>,
+    pub from: Vec<BuildOutputSource>,
 }
 
 /// A file that names images, as a build tool writes it, or a directory of such files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpecFrom {
+pub struct BuildOutputSource {
     /// The file or the directory. A relative path begins at the directory of the spec file.
     pub path: String,
     /// The requested targets, names or ids in the file; all if it is empty.

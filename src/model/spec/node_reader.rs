@@ -70,7 +70,7 @@ impl<'t> NodeReader<'t> {
         key: &'static str,
         item: impl Fn(&Self, NodeId) -> Result<T, LocatedError>,
     ) -> Result<Vec<T>, LocatedError> {
-        if let NodeContent::Text { .. } = self.tree.node(id).content {
+        if let NodeContent::Scalar { .. } = self.tree.node(id).content {
             return Ok(vec![item(self, id)?]);
         }
         if let NodeContent::Mapping(_) = self.tree.node(id).content {
@@ -93,21 +93,21 @@ impl<'t> NodeReader<'t> {
     pub(super) fn list<T>(
         &self,
         id: NodeId,
-        subject: &str,
+        name: &str,
         item: impl Fn(&Self, NodeId) -> Result<T, LocatedError>,
     ) -> Result<Vec<T>, LocatedError> {
-        let NodeContent::List(items) = &self.tree.node(id).content else {
-            return Err(self.wrong_type(id, subject, "a list"));
+        let NodeContent::Sequence(items) = &self.tree.node(id).content else {
+            return Err(self.wrong_type(id, name, "a list"));
         };
         items.iter().map(|id| self.count_size(*id, NODE_COST).and_then(|()| item(self, *id))).collect()
     }
 
     /// A scalar's text with its variables expanded.
-    pub(super) fn text(&self, id: NodeId, subject: &str) -> Result<String, LocatedError> {
+    pub(super) fn text(&self, id: NodeId, name: &str) -> Result<String, LocatedError> {
         let node = self.tree.node(id);
-        let NodeContent::Text { text, .. } = &node.content else { return Err(self.wrong_type(id, subject, "a text")) };
+        let NodeContent::Scalar { text, .. } = &node.content else { return Err(self.wrong_type(id, name, "a text")) };
         if node.is_null() {
-            return Err(self.wrong_type(id, subject, "a text, \"\" for an empty one"));
+            return Err(self.wrong_type(id, name, "a text, \"\" for an empty one"));
         }
         let expanded = variables::expand(text, self.env);
         let expanded = expanded
@@ -186,9 +186,9 @@ impl<'t> NodeReader<'t> {
     }
 
     /// The pairs of a mapping, each key once: those of the mapping, then those that `<<` adds.
-    pub(super) fn pairs(&self, id: NodeId, subject: &str) -> Result<Vec<Pair<'t>>, LocatedError> {
+    pub(super) fn pairs(&self, id: NodeId, name: &str) -> Result<Vec<Pair<'t>>, LocatedError> {
         let NodeContent::Mapping(_) = self.tree.node(id).content else {
-            return Err(self.wrong_type(id, subject, "a mapping"));
+            return Err(self.wrong_type(id, name, "a mapping"));
         };
         let mut pairs = Vec::new();
         self.merge(id, 0, &mut HashSet::new(), &mut pairs)?;
@@ -226,7 +226,9 @@ impl<'t> NodeReader<'t> {
         }
         let Some(merged) = merged else { return Ok(()) };
         match &self.tree.node(merged).content {
-            NodeContent::List(mappings) => mappings.iter().try_for_each(|id| self.merge(*id, depth + 1, known, pairs)),
+            NodeContent::Sequence(mappings) => {
+                mappings.iter().try_for_each(|id| self.merge(*id, depth + 1, known, pairs))
+            }
             _ => self.merge(merged, depth + 1, known, pairs),
         }
     }
@@ -234,8 +236,8 @@ impl<'t> NodeReader<'t> {
     /// A key's text, and whether it is `<<`.
     fn key(&self, id: NodeId) -> Result<(&'t str, bool), LocatedError> {
         match &self.tree.node(id).content {
-            NodeContent::Text { text, is_plain: true } if !matches!(&**text, "" | "~") => Ok((text, text == "<<")),
-            NodeContent::Text { text, is_plain: false } if !text.is_empty() => Ok((text, false)),
+            NodeContent::Scalar { text, is_plain: true } if !matches!(&**text, "" | "~") => Ok((text, text == "<<")),
+            NodeContent::Scalar { text, is_plain: false } if !text.is_empty() => Ok((text, false)),
             _ => Err(self.error_at(id, SpecErrorKind::InvalidKey)),
         }
     }
@@ -247,9 +249,9 @@ impl<'t> NodeReader<'t> {
         Ok(())
     }
 
-    pub(super) fn wrong_type(&self, id: NodeId, subject: &str, expected: &'static str) -> LocatedError {
+    pub(super) fn wrong_type(&self, id: NodeId, name: &str, expected: &'static str) -> LocatedError {
         let found = self.tree.node(id).type_name();
-        self.error_at(id, SpecErrorKind::WrongType { subject: subject.to_owned(), expected, found })
+        self.error_at(id, SpecErrorKind::WrongType { name: name.to_owned(), expected, found })
     }
 
     pub(super) fn error_at(&self, id: NodeId, kind: SpecErrorKind) -> LocatedError {

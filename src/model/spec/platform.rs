@@ -65,11 +65,11 @@ fn is_variant(architecture: &str, variant: &str) -> bool {
 }
 
 /// Checks that the fields of a platform are known. Empty fields are not checked.
-pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (&'static str, SpecErrorKind)> {
+pub(super) fn check(platform: &Platform, name: &str) -> Result<(), (&'static str, SpecErrorKind)> {
     let Platform { os, architecture, variant, .. } = platform;
     let unknown = |noun: &'static str, text: &str, known: &[&'static str]| {
         let suggestion = Suggestion::for_word(text, known);
-        SpecErrorKind::UnknownWord { subject: subject.to_owned(), noun, text: text.to_owned(), suggestion }
+        SpecErrorKind::UnknownWord { name: name.to_owned(), noun, text: text.to_owned(), suggestion }
     };
     if os == UNKNOWN && architecture == UNKNOWN {
         return Ok(());

@@ -29,15 +29,15 @@ fn any_platform() -> impl Strategy<Value = Platform> {
         Just(("windows", "amd64", ["", "v1", "v4"])),
         Just(("unknown", "unknown", ["", "", "v8"]))
     ];
-    (pair, 0..3usize, "([0-9]{1,3}\\.[0-9]{1,3})?").prop_map(|((os, architecture, variants), place, os_version)| {
-        Platform {
+    (pair, 0..3usize, "([0-9]{1,3}\\.[0-9]{1,3})?").prop_map(
+        |((os, architecture, variants), variant_index, os_version)| Platform {
             os: os.to_owned(),
             architecture: architecture.to_owned(),
-            variant: variants[place].to_owned(),
+            variant: variants[variant_index].to_owned(),
             os_version,
             ..Platform::default()
-        }
-    })
+        },
+    )
 }
 
 /// A platform as the parser returns it.
@@ -110,14 +110,11 @@ fn any_entry() -> impl Strategy<Value = SpecEntry> {
     )
 }
 
-fn any_build_output() -> impl Strategy<Value = SpecFrom> {
+fn any_build_output() -> impl Strategy<Value = BuildOutputSource> {
     let path = any_word().prop_filter("no path", |path| !path.is_empty());
     let repository = proptest::option::of(any_reference().prop_map(|reference| reference.repository().clone()));
-    (path, proptest::collection::vec(any_word(), 0..3), repository).prop_map(|(path, targets, repository)| SpecFrom {
-        path,
-        targets,
-        repository,
-    })
+    (path, proptest::collection::vec(any_word(), 0..3), repository)
+        .prop_map(|(path, targets, repository)| BuildOutputSource { path, targets, repository })
 }
 
 fn any_spec() -> impl Strategy<Value = Spec> {

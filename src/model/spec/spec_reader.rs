@@ -6,7 +6,7 @@ use super::error::{LocatedError, SpecErrorKind, Suggestion};
 use super::node_reader::{MappingKind, NodeReader};
 use super::platform;
 use super::yaml_tree::{NodeContent, NodeId, Tree};
-use super::{Attestations, Dialect, EmptyFields, Spec, SpecEntry, SpecFrom, Target};
+use super::{Attestations, BuildOutputSource, Dialect, EmptyFields, Spec, SpecEntry, Target};
 use crate::location::{InvalidLocation, Location};
 use crate::model::index::ListFormat;
 use crate::model::media_type;
@@ -107,21 +107,21 @@ impl NodeReader<'_> {
     }
 
     /// The value of `from`: a path, or a list of paths and mappings.
-    fn build_outputs(&self, id: NodeId) -> Result<Vec<SpecFrom>, LocatedError> {
-        if let NodeContent::Text { .. } = self.tree.node(id).content {
+    fn build_outputs(&self, id: NodeId) -> Result<Vec<BuildOutputSource>, LocatedError> {
+        if let NodeContent::Scalar { .. } = self.tree.node(id).content {
             return Ok(vec![self.build_output(id)?]);
         }
         self.list(id, "`from`", NodeReader::build_output)
     }
 
-    fn build_output(&self, id: NodeId) -> Result<SpecFrom, LocatedError> {
-        if let NodeContent::Text { .. } = self.tree.node(id).content {
-            return Ok(SpecFrom { path: self.path(id)?, targets: Vec::new(), repository: None });
+    fn build_output(&self, id: NodeId) -> Result<BuildOutputSource, LocatedError> {
+        if let NodeContent::Scalar { .. } = self.tree.node(id).content {
+            return Ok(BuildOutputSource { path: self.path(id)?, targets: Vec::new(), repository: None });
         }
         let members = self.members(id, &FROM)?;
         let path = self.required(&members, "path", id, FROM.name)?;
         let target = |reader: &Self, id| reader.text(id, "`target`");
-        Ok(SpecFrom {
+        Ok(BuildOutputSource {
             path: self.path(path)?,
             targets: self.optional(&members, "target", |reader, id| reader.one_or_more(id, "target", target))?,
             repository: self.optional(&members, "repository", |reader, id| reader.repository(id).map(Some))?,
@@ -157,7 +157,7 @@ impl NodeReader<'_> {
     }
 
     fn platform(&self, id: NodeId) -> Result<(Option<Platform>, EmptyFields, bool), LocatedError> {
-        if let NodeContent::Text { .. } = self.tree.node(id).content {
+        if let NodeContent::Scalar { .. } = self.tree.node(id).content {
             return Ok((Some(self.platform_text(id, "`platform`")?), EmptyFields::default(), false));
         }
         let members = self.members(id, &PLATFORM)?;
@@ -204,12 +204,12 @@ impl NodeReader<'_> {
         Ok(((platform != Platform::default()).then_some(platform), explicitly_empty, false))
     }
 
-    fn platform_text(&self, id: NodeId, subject: &str) -> Result<Platform, LocatedError> {
-        let text = self.text(id, subject)?;
+    fn platform_text(&self, id: NodeId, name: &str) -> Result<Platform, LocatedError> {
+        let text = self.text(id, name)?;
         let Ok(platform) = Platform::parse(&text) else {
-            return Err(self.error_at(id, SpecErrorKind::PlatformSyntax { subject: subject.to_owned(), text }));
+            return Err(self.error_at(id, SpecErrorKind::PlatformSyntax { name: name.to_owned(), text }));
         };
-        platform::check(&platform, subject).map_err(|(_, kind)| self.error_at(id, kind))?;
+        platform::check(&platform, name).map_err(|(_, kind)| self.error_at(id, kind))?;
         self.check_os_version(id, &platform);
         Ok(platform)
     }
@@ -227,19 +227,19 @@ impl NodeReader<'_> {
         Target::parse(&text).map_err(|source| self.invalid_reference(id, "`image`", text, source.into()))
     }
 
-    fn reference(&self, id: NodeId, subject: &str) -> Result<Reference, LocatedError> {
-        let text = self.text(id, subject)?;
-        Reference::parse(&text).map_err(|source| self.invalid_reference(id, subject, text, source.into()))
+    fn reference(&self, id: NodeId, name: &str) -> Result<Reference, LocatedError> {
+        let text = self.text(id, name)?;
+        Reference::parse(&text).map_err(|source| self.invalid_reference(id, name, text, source.into()))
     }
 
     /// The location of an image in a registry or in a layout.
-    fn location(&self, id: NodeId, subject: &str) -> Result<Location, LocatedError> {
-        let text = self.text(id, subject)?;
-        Location::parse(&text).map_err(|source| self.invalid_reference(id, subject, text, source))
+    fn location(&self, id: NodeId, name: &str) -> Result<Location, LocatedError> {
+        let text = self.text(id, name)?;
+        Location::parse(&text).map_err(|source| self.invalid_reference(id, name, text, source))
     }
 
-    fn invalid_reference(&self, id: NodeId, subject: &str, text: String, source: InvalidLocation) -> LocatedError {
-        self.error_at(id, SpecErrorKind::InvalidReference { subject: subject.to_owned(), text, source })
+    fn invalid_reference(&self, id: NodeId, name: &str, text: String, source: InvalidLocation) -> LocatedError {
+        self.error_at(id, SpecErrorKind::InvalidReference { name: name.to_owned(), text, source })
     }
 
     fn tag(&self, id: NodeId) -> Result<String, LocatedError> {
@@ -275,12 +275,12 @@ impl NodeReader<'_> {
         noun: &'static str,
         words: &[(&'static str, T)],
     ) -> Result<T, LocatedError> {
-        let subject = format!("`{key}`");
-        let text = self.text(id, &subject)?;
+        let name = format!("`{key}`");
+        let text = self.text(id, &name)?;
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let suggestion = Suggestion::for_word(&text, &known);
-            self.error_at(id, SpecErrorKind::UnknownWord { subject, noun, text, suggestion })
+            self.error_at(id, SpecErrorKind::UnknownWord { name, noun, text, suggestion })
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{ATTESTATIONS, EmptyFields, LIST_FORMATS, Spec, SpecEntry, SpecFrom, platform};
+use super::{ATTESTATIONS, BuildOutputSource, EmptyFields, LIST_FORMATS, Spec, SpecEntry, platform};
 use crate::platform::Platform;
 
 /// The YAML of a spec. [`super::parse`] reads it back as the same value, and the same spec gives the same text.
@@ -45,7 +45,7 @@ pub fn write(spec: &Spec) -> String {
     text
 }
 
-fn build_output(text: &mut String, from: &SpecFrom) {
+fn build_output(text: &mut String, from: &BuildOutputSource) {
     line(text, "  - ", "path", &scalar(&from.path));
     list(text, "    ", "target", from.targets.iter().cloned());
     if let Some(repository) = &from.repository {

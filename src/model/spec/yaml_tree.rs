@@ -24,9 +24,9 @@ pub(super) type NodeId = usize;
 #[derive(Debug)]
 pub(super) enum NodeContent<'t> {
     /// A scalar, and whether it is plain (YAML, "Plain Style"): without quotes, and not a block.
-    Text { text: Cow<'t, str>, is_plain: bool },
+    Scalar { text: Cow<'t, str>, is_plain: bool },
     /// The items.
-    List(Vec<NodeId>),
+    Sequence(Vec<NodeId>),
     /// Keys and values, in order, with duplicates.
     Mapping(Vec<(NodeId, NodeId)>),
     /// A list or mapping whose end has not been read.
@@ -45,7 +45,7 @@ impl Node<'_> {
     /// Whether the node is empty or a null of YAML.
     pub(super) fn is_null(&self) -> bool {
         match &self.content {
-            NodeContent::Text { text, is_plain: true } => matches!(&**text, "" | "~" | "null" | "Null" | "NULL"),
+            NodeContent::Scalar { text, is_plain: true } => matches!(&**text, "" | "~" | "null" | "Null" | "NULL"),
             _ => false,
         }
     }
@@ -54,8 +54,8 @@ impl Node<'_> {
     /// of its variables does not count.
     pub(super) fn is_written_empty(&self) -> bool {
         match &self.content {
-            NodeContent::Text { text, is_plain: false } => text.is_empty(),
-            NodeContent::List(items) => items.is_empty(),
+            NodeContent::Scalar { text, is_plain: false } => text.is_empty(),
+            NodeContent::Sequence(items) => items.is_empty(),
             _ => false,
         }
     }
@@ -64,8 +64,8 @@ impl Node<'_> {
     pub(super) fn type_name(&self) -> &'static str {
         match self.content {
             _ if self.is_null() => "nothing",
-            NodeContent::Text { .. } => "a text",
-            NodeContent::List(_) => "a list",
+            NodeContent::Scalar { .. } => "a text",
+            NodeContent::Sequence(_) => "a list",
             NodeContent::Mapping(_) | NodeContent::Open => "a mapping",
         }
     }
@@ -102,8 +102,8 @@ impl<'t> Tree<'t> {
 
     /// A node of this tree.
     pub(super) fn node(&self, id: NodeId) -> &Node<'t> {
-        const NO_NODE: &Node<'static> = &Node { range: 0..0, content: NodeContent::Open };
-        self.nodes.get(id).unwrap_or(NO_NODE)
+        const MISSING_NODE: &Node<'static> = &Node { range: 0..0, content: NodeContent::Open };
+        self.nodes.get(id).unwrap_or(MISSING_NODE)
     }
 
     /// The text of the file in a range.
@@ -126,7 +126,7 @@ impl<'t> Builder<'t> {
             Event::Scalar(text, style, anchor, tag) => {
                 check_tag(tag.as_deref(), "str", &range)?;
                 let is_plain = style == ScalarStyle::Plain && tag.is_none();
-                let id = self.add(Node { range, content: NodeContent::Text { text, is_plain } }, anchor)?;
+                let id = self.add(Node { range, content: NodeContent::Scalar { text, is_plain } }, anchor)?;
                 self.attach(id);
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -175,7 +175,7 @@ impl<'t> Builder<'t> {
             let pairs = parts.chunks_exact(2);
             NodeContent::Mapping(pairs.filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect())
         } else {
-            NodeContent::List(parts)
+            NodeContent::Sequence(parts)
         };
         if let Some(node) = self.tree.nodes.get_mut(id) {
             node.content = content;

@@ -12,7 +12,7 @@ pub(super) enum GoType {
     /// A whole number.
     Number,
     /// True or false.
-    Flag,
+    Bool,
     /// A value of this type, or none.
     Pointer(&'static GoType),
     /// A list of values of one type.
@@ -43,7 +43,7 @@ pub(super) struct GoMember {
     pub(super) is_optional: bool,
 }
 
-const fn always(name: &'static str, json: &'static str, go_type: &'static GoType) -> GoMember {
+const fn required(name: &'static str, json: &'static str, go_type: &'static GoType) -> GoMember {
     GoMember { name, json, go_type, is_optional: false }
 }
 
@@ -59,7 +59,7 @@ const fn method(name: &'static str, go_type: &'static GoType) -> GoMember {
 pub(super) static ANY: GoType = GoType::Any;
 pub(super) static TEXT: GoType = GoType::Text;
 pub(super) static NUMBER: GoType = GoType::Number;
-static FLAG: GoType = GoType::Flag;
+static BOOL: GoType = GoType::Bool;
 static TIME: GoType = GoType::Pointer(&TEXT);
 static TEXTS: GoType = GoType::List(&TEXT);
 static TEXT_MAP: GoType = GoType::Map(&TEXT);
@@ -70,8 +70,8 @@ static NAMES: GoType = GoType::Map(&EMPTY_STRUCT);
 static PLATFORM: GoType = GoType::Struct(&GoStruct {
     name: "Platform",
     members: &[
-        always("Architecture", "architecture", &TEXT),
-        always("OS", "os", &TEXT),
+        required("Architecture", "architecture", &TEXT),
+        required("OS", "os", &TEXT),
         optional("OSVersion", "os.version", &TEXT),
         optional("OSFeatures", "os.features", &TEXTS),
         optional("Variant", "variant", &TEXT),
@@ -82,9 +82,9 @@ static PLATFORM_POINTER: GoType = GoType::Pointer(&PLATFORM);
 pub(super) static DESCRIPTOR: GoType = GoType::Struct(&GoStruct {
     name: "Descriptor",
     members: &[
-        always("MediaType", "mediaType", &TEXT),
-        always("Digest", "digest", &TEXT),
-        always("Size", "size", &NUMBER),
+        required("MediaType", "mediaType", &TEXT),
+        required("Digest", "digest", &TEXT),
+        required("Size", "size", &NUMBER),
         optional("URLs", "urls", &TEXTS),
         optional("Annotations", "annotations", &TEXT_MAP),
         optional("Data", "data", &TEXT),
@@ -97,11 +97,11 @@ static DESCRIPTORS: GoType = GoType::List(&DESCRIPTOR);
 pub(super) static INDEX: GoType = GoType::Struct(&GoStruct {
     name: "Index",
     members: &[
-        always("SchemaVersion", "schemaVersion", &NUMBER),
+        required("SchemaVersion", "schemaVersion", &NUMBER),
         optional("MediaType", "mediaType", &TEXT),
-        always("Digest", "digest", &TEXT),
-        always("Size", "size", &NUMBER),
-        always("Manifests", "manifests", &DESCRIPTORS),
+        required("Digest", "digest", &TEXT),
+        required("Size", "size", &NUMBER),
+        required("Manifests", "manifests", &DESCRIPTORS),
         optional("Annotations", "annotations", &TEXT_MAP),
     ],
 });
@@ -118,12 +118,12 @@ static CONFIG: GoType = GoType::Struct(&GoStruct {
         optional("WorkingDir", "WorkingDir", &TEXT),
         optional("Labels", "Labels", &TEXT_MAP),
         optional("StopSignal", "StopSignal", &TEXT),
-        optional("ArgsEscaped", "ArgsEscaped", &FLAG),
+        optional("ArgsEscaped", "ArgsEscaped", &BOOL),
     ],
 });
 static ROOT_FILESYSTEM: GoType = GoType::Struct(&GoStruct {
     name: "RootFS",
-    members: &[always("Type", "type", &TEXT), always("DiffIDs", "diff_ids", &TEXTS)],
+    members: &[required("Type", "type", &TEXT), required("DiffIDs", "diff_ids", &TEXTS)],
 });
 static HISTORY: GoType = GoType::List(&GoType::Struct(&GoStruct {
     name: "History",
@@ -132,7 +132,7 @@ static HISTORY: GoType = GoType::List(&GoType::Struct(&GoStruct {
         optional("CreatedBy", "created_by", &TEXT),
         optional("Author", "author", &TEXT),
         optional("Comment", "comment", &TEXT),
-        optional("EmptyLayer", "empty_layer", &FLAG),
+        optional("EmptyLayer", "empty_layer", &BOOL),
     ],
 }));
 static IMAGE: GoType = GoType::Struct(&GoStruct {
@@ -140,13 +140,13 @@ static IMAGE: GoType = GoType::Struct(&GoStruct {
     members: &[
         optional("Created", "created", &TIME),
         optional("Author", "author", &TEXT),
-        always("Architecture", "architecture", &TEXT),
-        always("OS", "os", &TEXT),
+        required("Architecture", "architecture", &TEXT),
+        required("OS", "os", &TEXT),
         optional("OSVersion", "os.version", &TEXT),
         optional("OSFeatures", "os.features", &TEXTS),
         optional("Variant", "variant", &TEXT),
         optional("Config", "config", &CONFIG),
-        always("RootFS", "rootfs", &ROOT_FILESYSTEM),
+        required("RootFS", "rootfs", &ROOT_FILESYSTEM),
         optional("History", "history", &HISTORY),
     ],
 });

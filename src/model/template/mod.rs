@@ -214,11 +214,11 @@ fn tree(text: &str) -> Result<ListNode, TemplateError> {
 fn values(types: &mut MapTypes, data: &TemplateData) -> Result<Vec<(&'static str, Value)>, DocumentError> {
     let (go_type, manifest) = match &data.manifest {
         TemplateManifest::Image(descriptor) => (&go_types::DESCRIPTOR, serde_json::to_value(descriptor)?),
-        TemplateManifest::List(bytes, own) => {
+        TemplateManifest::List(bytes, list_descriptor) => {
             let mut index = json::parse(bytes)?;
             if let serde_json::Value::Object(members) = &mut index {
-                members.insert("digest".to_owned(), own.digest.as_str().into());
-                members.insert("size".to_owned(), own.size.into());
+                members.insert("digest".to_owned(), list_descriptor.digest.as_str().into());
+                members.insert("size".to_owned(), list_descriptor.size.into());
             }
             (&go_types::INDEX, index)
         }

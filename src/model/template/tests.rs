@@ -16,7 +16,7 @@ fn list(architectures: &[&str]) -> TemplateData {
     let descriptors: Vec<_> = architectures.iter().map(|architecture| descriptor(architecture)).collect();
     let bytes =
         json!({ "manifests": descriptors, "mediaType": "m", "schemaVersion": 2, "own": 1 }).to_string().into_bytes();
-    let own = Descriptor::for_content("m", &bytes);
+    let list_descriptor = Descriptor::for_content("m", &bytes);
     let image = |architecture: &&str| {
         let config = json!({ "User": "me", "Env": ["A=1", "B=2"], "Labels": { "k": "v" } });
         let image = json!({ "architecture": architecture, "os": "linux", "config": config, "history": [{}] });
@@ -27,7 +27,7 @@ fn list(architectures: &[&str]) -> TemplateData {
         images: architectures.iter().map(image).collect(),
         provenance: [("linux/amd64".to_owned(), json!({ "b": 1, "a": 1e21, "c": 1.5 }))].into(),
         sbom: [("linux/amd64".to_owned(), vec![json!({ "SPDXID": "x" }), json!({ "SPDXID": "y" })])].into(),
-        ..TemplateData::new("app:1", TemplateManifest::List(bytes, own))
+        ..TemplateData::new("app:1", TemplateManifest::List(bytes, list_descriptor))
     }
 }
 
@@ -84,15 +84,15 @@ fn execute_prints_the_members_that_scripts_use() {
 }
 
 fn digest_length(data: &TemplateData) -> usize {
-    let TemplateManifest::List(_, own) = &data.manifest else { return 0 };
-    own.digest.as_str().len()
+    let TemplateManifest::List(_, list_descriptor) = &data.manifest else { return 0 };
+    list_descriptor.digest.as_str().len()
 }
 
 /// The JSON has the order and the names of Go's members, two spaces a level, and no unknown members.
 #[test]
 fn json_function_prints_what_buildx_prints() {
     let data = list(&["amd64"]);
-    let TemplateManifest::List(_, own) = &data.manifest else { panic!("no list") };
+    let TemplateManifest::List(_, list_descriptor) = &data.manifest else { panic!("no list") };
     let expected = format!(
         r#"{{
   "schemaVersion": 2,
@@ -115,7 +115,7 @@ fn json_function_prints_what_buildx_prints() {
     }}
   ]
 }}"#,
-        own.digest, own.size
+        list_descriptor.digest, list_descriptor.size
     );
     assert_eq!(run("{{json .Manifest}}", &data).unwrap(), expected);
     let without_spaces = |text: &str| run(text, &data).unwrap().split_whitespace().collect::<String>();

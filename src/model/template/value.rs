@@ -65,8 +65,8 @@ impl MapTypes {
                 Some(number) => Value::Int(number),
                 None => return Err(WrongType::new(path, found, "int64")),
             },
-            (GoType::Flag, None) => Value::Bool(false),
-            (GoType::Flag, Some(Json::Bool(found))) => Value::Bool(*found),
+            (GoType::Bool, None) => Value::Bool(false),
+            (GoType::Bool, Some(Json::Bool(found))) => Value::Bool(*found),
             (GoType::List(_), None) => Value::List(Arc::new([])),
             (GoType::List(go_type), Some(Json::Array(items))) => {
                 let items = items.iter().map(|item| self.member(go_type, path, non_null(item)));
@@ -179,7 +179,7 @@ fn untyped(found: &serde_json::Value) -> Value {
 fn json_type(go_type: &GoType) -> &'static str {
     match go_type {
         GoType::Text => "string",
-        GoType::Flag => "bool",
+        GoType::Bool => "bool",
         GoType::List(_) => "array",
         GoType::Map(_) => "map",
         _ => "object",

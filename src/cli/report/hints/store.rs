@@ -32,8 +32,8 @@ pub(super) fn store_error(error: &StoreError) -> Vec<String> {
         StoreError::LocksUnsupported { .. } => {
             "keep drafts on a local disk: set DOCKER_CONFIG, or --config, to a directory there".into()
         }
-        StoreError::NameTaken { holder, .. } => {
-            format!("finish {holder} first, with push --purge or rm, or choose another name")
+        StoreError::NameTaken { existing, .. } => {
+            format!("finish {existing} first, with push --purge or rm, or choose another name")
         }
         StoreError::FileTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),

@@ -85,7 +85,7 @@ fn draft(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draf
     }
     create::print_source_changes(client.context, &[], &sources);
     let images: Vec<Reference> =
-        draft.entries().filter(|entry| entry.attests().is_none()).map(|entry| entry.reference.clone()).collect();
+        draft.entries().filter(|entry| !entry.is_attestation()).map(|entry| entry.reference.clone()).collect();
     annotate_entries(&mut draft, &images, &args.entry, |note| client.context.streams.note(note))?;
     Ok(draft)
 }

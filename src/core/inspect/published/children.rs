@@ -13,7 +13,7 @@ use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::is_attestation;
 use crate::model::index::Index;
 use crate::platform::Platform;
 
@@ -29,7 +29,7 @@ pub(crate) struct Detail {
 impl Detail {
     /// Whether the manifest itself must be fetched. With a check that includes a nested index, because it has children.
     fn needs_fetch(self, descriptor: &Descriptor) -> bool {
-        let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
+        let is_stated = descriptor.has_platform() || is_attestation(descriptor);
         let may_be_list = descriptor.media_type.is_empty() || is_list(descriptor);
         !is_opaque(descriptor) && (self.contents || !is_stated || self.check && may_be_list)
     }
@@ -128,7 +128,7 @@ fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildC
         Ok(FetchedContent::Image(_, fetched)) => {
             let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&child))?;
             // An attestation has no platform.
-            let is_stated = descriptor.has_platform() || attested(descriptor).is_some();
+            let is_stated = descriptor.has_platform() || is_attestation(descriptor);
             let platform = if is_stated { None } else { config_platform(&child, &fetched.bytes)? };
             Ok(ChildContent::Image(Box::new(contents), platform))
         }

@@ -12,7 +12,7 @@ use crate::core::limits::DEPTH_MAX;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::descriptor::Descriptor;
-use crate::model::entry::attested;
+use crate::model::entry::is_attestation;
 use crate::platform::Platform;
 
 /// Receives the images that match a platform, best first.
@@ -44,7 +44,7 @@ pub(crate) fn with_platform<'a>(
     let mut available = BTreeSet::new();
     // The descriptor for the platform, or those that must be fetched to find it.
     let mut search = |mut level: Vec<Descriptor>| {
-        level.retain(|descriptor| attested(descriptor).is_none());
+        level.retain(|descriptor| !is_attestation(descriptor));
         available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
         let found = first_match(source, &level, filter, report_matches).cloned();
         let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
