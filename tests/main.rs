@@ -192,6 +192,7 @@ mod cases {
     mod direct_push;
     mod docker_on_extended_drafts;
     mod docs;
+    mod draft_stores;
     mod drafts;
     mod error_data;
     mod fixture;
