@@ -172,6 +172,7 @@ fn any_value(key: &'static str) -> impl Strategy<Value = Value> {
         "require" | "platform" => json!("linux/arm"),
         "architecture" => json!("arm"),
         "os" => json!("linux"),
+        "variant" => json!("v7"),
         "force" => json!(true),
         _ => json!("a1"),
     };
