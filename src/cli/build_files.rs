@@ -5,7 +5,7 @@ use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::FromFiles;
+use crate::cli::args::BuildFileFlags;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
@@ -34,16 +34,16 @@ const LAYOUT_MARKER: &str = "oci-layout";
 /// The errors of all files.
 pub(crate) fn read_all(
     context: &Context,
-    from: &[(FromFiles, Vec<String>)],
+    groups: &[(BuildFileFlags, Vec<String>)],
     list: &Repository,
 ) -> Result<BuildOutputs, CommandError> {
     let (mut files, mut errors, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
-    for (from, targets) in from {
-        let repository = from.repository.as_ref().unwrap_or(list);
+    for (flags, targets) in groups {
+        let repository = flags.repository.as_ref().unwrap_or(list);
         let mut reader =
             BuildFileReader { selection: ImageSelection { repository, targets }, remaining, files: Vec::new() };
         let errors_before = errors.len();
-        errors.extend(from.from.iter().filter_map(|path| reader.read_path(context.env.original_path(path)).err()));
+        errors.extend(flags.from.iter().filter_map(|path| reader.read_path(context.env.original_path(path)).err()));
         remaining = reader.remaining;
         let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
         if let (Some(target), false) = (targets.first(), has_targets || errors.len() > errors_before) {
@@ -104,7 +104,7 @@ impl BuildFileReader<'_> {
         let number = files.len() + errors.len();
         let (files, wrong): (Vec<_>, Vec<_>) = files.into_iter().partition(Result::is_ok);
         errors.extend(wrong.into_iter().filter_map(Result::err));
-        CommandError::fail_if_any(merge_stray_errors(path, number, errors))?;
+        CommandError::fail_if_any(merge_not_a_digest_errors(path, number, errors))?;
         if files.is_empty() {
             return Err(FileError::EmptyDirectory { path: path.to_owned() }.into());
         }
@@ -130,18 +130,18 @@ impl BuildFileReader<'_> {
 }
 
 /// The failures of a directory of digests. Several entries that are no digests are one failure.
-fn merge_stray_errors(directory: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
-    let stray = |error: &CommandError| match error {
+fn merge_not_a_digest_errors(directory: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
+    let not_digest = |error: &CommandError| match error {
         CommandError::File(source) => source.described_in_directory(directory),
         _ => None,
     };
-    let strays: Vec<String> = errors.iter().filter_map(stray).collect();
-    if strays.len() < 2 {
+    let not_digests: Vec<String> = errors.iter().filter_map(not_digest).collect();
+    if not_digests.len() < 2 {
         return errors;
     }
-    let other = errors.into_iter().filter(|error| stray(error).is_none());
-    let strays = FileError::NotADigestDirectory { directory: directory.to_owned(), number, others: strays };
-    std::iter::once(strays.into()).chain(other).collect()
+    let other = errors.into_iter().filter(|error| not_digest(error).is_none());
+    let not_digests = FileError::NotADigestDirectory { directory: directory.to_owned(), number, others: not_digests };
+    std::iter::once(not_digests.into()).chain(other).collect()
 }
 
 /// The digest that is the name of an empty file.
@@ -171,23 +171,23 @@ fn check_kind(path: &Path, kind: FileType, may_be_directory: bool) -> Result<(),
     }
 }
 
-/// The bytes of standard input, if `path` is `-`, or else those of [`regular_file`].
+/// The bytes of standard input, if `path` is `-`, or else those of [`read_regular_file`].
 ///
 /// # Errors
-/// Those of [`regular_file`].
-pub(crate) fn read_input(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+/// Those of [`read_regular_file`].
+pub(crate) fn read_input(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CommandError> {
     match path == Path::new(STDIN) {
-        true => read_bounded(io::stdin(), path, most),
-        false => read_regular_file(path, most),
+        true => read_bounded(io::stdin(), path, max_bytes),
+        false => read_regular_file(path, max_bytes),
     }
 }
 
-/// The bytes of a regular file of at most `most` bytes. Refuses a link, a directory, a device or a FIFO, also if it
+/// The bytes of a regular file of at most `max_bytes`. Refuses a link, a directory, a device or a FIFO, also if it
 /// replaced the file after the first check.
 ///
 /// # Errors
 /// A file that cannot be opened, is not a regular file, or is larger.
-pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn read_regular_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CommandError> {
     let only_file = |kind: FileType| match FileKind::from_file_type(kind) {
         FileKind::File => Ok(()),
         found => Err(FileError::NotAFile { path: path.to_owned(), found }),
@@ -195,14 +195,14 @@ pub(crate) fn read_regular_file(path: &Path, most: u64) -> Result<Vec<u8>, Comma
     only_file(fs::symlink_metadata(path).map_err(unreadable(path))?.file_type())?;
     let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable(path))?;
     only_file(file.metadata().map_err(unreadable(path))?.file_type())?;
-    read_bounded(file, path, most)
+    read_bounded(file, path, max_bytes)
 }
 
-fn read_bounded(from: impl Read, path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+fn read_bounded(from: impl Read, path: &Path, max_bytes: u64) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
-    if bytes.len() as u64 > most {
-        Err(FileError::TooLarge { path: path.to_owned(), max: most }.into())
+    from.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
+    if bytes.len() as u64 > max_bytes {
+        Err(FileError::TooLarge { path: path.to_owned(), max: max_bytes }.into())
     } else {
         Ok(bytes)
     }

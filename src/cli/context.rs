@@ -159,7 +159,7 @@ impl Context {
 
     /// The image that a word names, or why it names none. A relative path of a layout is relative to the
     /// working directory, as everywhere.
-    pub(crate) fn image_name(&self, word: &LocationArg) -> LocationResult {
+    pub(crate) fn location(&self, word: &LocationArg) -> LocationResult {
         word.name().map(|location| match location {
             Location::Layout(name) => Location::Layout(name.at(self.env.original_path(&name.path))),
             registry @ Location::Registry(_) => registry,

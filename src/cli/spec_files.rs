@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{Apply, FromFiles, RefArg, TagArg};
+use crate::cli::args::{Apply, BuildFileFlags, RefArg, TagArg};
 use crate::cli::build_files::{self, STDIN};
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
@@ -37,18 +37,18 @@ pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
 /// The errors of all files.
 pub(crate) fn add_files(
     context: &Context,
-    from: &FromFiles,
+    flags: &BuildFileFlags,
     targets: &[String],
     specs: &mut [Spec],
 ) -> Result<Vec<BuildOutputs>, CommandError> {
-    if !from.from.is_empty() && specs.len() > 1 {
+    if !flags.from.is_empty() && specs.len() > 1 {
         return Err(CommandError::OneListOnly { flag: "--from", number: specs.len() });
     }
     let add = |spec: &mut Spec| {
         let list = spec.targets.first()?.reference.repository().clone();
-        let mut sources: Vec<(FromFiles, Vec<String>)> = spec.from.iter().map(as_flags).collect();
-        if !from.from.is_empty() {
-            sources.push((from.clone(), targets.to_vec()));
+        let mut sources: Vec<(BuildFileFlags, Vec<String>)> = spec.from.iter().map(as_flags).collect();
+        if !flags.from.is_empty() {
+            sources.push((flags.clone(), targets.to_vec()));
         }
         let read = build_files::read_all(context, &sources, &list);
         if let Ok(read) = &read {
@@ -60,8 +60,8 @@ pub(crate) fn add_files(
 }
 
 /// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
-fn as_flags(from: &BuildOutputSource) -> (FromFiles, Vec<String>) {
-    (FromFiles { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
+fn as_flags(from: &BuildOutputSource) -> (BuildFileFlags, Vec<String>) {
+    (BuildFileFlags { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
 }
 
 /// The specs that `--platforms`, `--template` and `--target` describe.
@@ -104,15 +104,15 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     let variable = |name: &str| context.env.get_even_empty(name).map(str::to_owned);
     let ParsedSpecs { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
     // A path in a file is relative to the directory of the file.
-    if let Some(folder) = file.parent().filter(|_| name != STDIN) {
+    if let Some(directory) = file.parent().filter(|_| name != STDIN) {
         let from = specs.iter_mut().flat_map(|spec| &mut spec.from);
-        from.for_each(|from| from.path = folder.join(&from.path).to_string_lossy().into_owned());
+        from.for_each(|from| from.path = directory.join(&from.path).to_string_lossy().into_owned());
         let named = specs
             .iter_mut()
             .flat_map(|spec| spec.manifests.iter_mut().map(|entry| &mut entry.image).chain(&mut spec.source));
         for location in named {
             if let Location::Layout(name) = location {
-                *name = name.at(&folder.join(&name.path));
+                *name = name.at(&directory.join(&name.path));
             }
         }
     }

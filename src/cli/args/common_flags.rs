@@ -44,7 +44,7 @@ pub struct NetworkFlags {
 
 /// Which parts of an index are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct SourceFlags {
+pub struct SourceFilterFlags {
     /// Only use these platforms of the images
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::parse_known)]
     pub platforms: Vec<PlatformFilter>,
@@ -54,7 +54,7 @@ pub struct SourceFlags {
     pub attestations: Option<Attestations>,
 }
 
-impl SourceFlags {
+impl SourceFilterFlags {
     /// The same as a request of `core`.
     pub(crate) fn filter(&self) -> SourceFilter {
         SourceFilter {
@@ -65,26 +65,26 @@ impl SourceFlags {
     }
 }
 
-/// Flags that name images, and flags that select parts of all images.
+/// Where the images of a list come from, and which parts of them are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct ImageFlags {
+pub struct ImageSourceFlags {
     /// Do not request images that are already in the list
     #[arg(long)]
     pub offline: bool,
-    /// Files that name images.
+    /// Files that builds wrote, which name images.
     #[command(flatten)]
-    pub from: FromFiles,
+    pub build_files: BuildFileFlags,
     /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub targets: Vec<String>,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: SourceFlags,
+    pub sources: SourceFilterFlags,
 }
 
-/// Files in which build tools name images.
+/// Files that builds wrote, which name images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct FromFiles {
+pub struct BuildFileFlags {
     /// Read images from files that a build wrote: a directory whose file names are digests, or a file with
     /// digests, references or JSON; "-" is standard input
     #[arg(long, value_name = "stringArray", value_parser = values::non_empty_path)]

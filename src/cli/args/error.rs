@@ -6,8 +6,8 @@ use super::go_quote::{quote, quote_byte};
 
 /// A command line that cannot be run. `Display` prints docker's first line.
 ///
-/// Docker prints that line, an empty line, the usage, an empty line and a hint. `report` joins them from
-/// [`ArgsError::usage`] and [`ArgsError::hint`].
+/// Docker prints that line, an empty line, the usage, an empty line and where to find help. `report` joins them from
+/// [`ArgsError::usage`] and [`ArgsError::help_line`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ArgsError {
@@ -50,9 +50,9 @@ pub enum ArgsErrorKind {
     /// `help WORD` for a word that is not a command.
     #[error("unknown help topic: {0}")]
     UnknownTopic(String),
-    /// A word outside the set of allowed words.
+    /// An invalid positional argument.
     #[error("{0}")]
-    Word(String),
+    InvalidPositional(String),
 }
 
 /// A suggestion for a mistyped command line.
@@ -60,8 +60,8 @@ pub enum ArgsErrorKind {
 pub enum Suggestion {
     /// The nearest flag or command.
     Name(String),
-    /// What to use instead.
-    Advice(&'static str),
+    /// How `create` makes a list of no named images.
+    CreateWithoutImages,
     /// The flag exists, but for other commands.
     FlagOfOtherCommands {
         /// The flag as typed: `--purge`, `-p`.
@@ -163,7 +163,7 @@ fn plural(count: usize) -> &'static str {
 }
 
 impl ArgsError {
-    /// An error that docker finds before the command. It is printed without usage and hint; the exit code is 1.
+    /// An error that docker finds before the command. It is printed without usage and help line; the exit code is 1.
     pub(super) fn without_usage(flag: FlagError) -> ArgsError {
         ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None, suggestion: None }
     }
@@ -188,7 +188,7 @@ impl ArgsError {
     }
 
     /// The last line, which names the help. Only errors with a usage have one.
-    pub fn hint(&self) -> Option<String> {
+    pub fn help_line(&self) -> Option<String> {
         self.usage.as_ref()?;
         // Docker has two wordings; its check for a minimum alone uses the other one.
         let verb = match &*self.kind {

@@ -55,7 +55,7 @@ pub struct LeadingFlags {
     /// Docker's flags.
     pub globals: Globals,
     /// Whether `--help` was among them.
-    pub help: bool,
+    pub wants_help: bool,
     /// The rest, from the first word that is not a flag.
     pub rest: Vec<String>,
 }
@@ -71,9 +71,9 @@ pub fn leading_flags(name: &str, words: &[String]) -> Result<LeadingFlags, ArgsE
     if let Some(typed) = scanned.value("color") {
         possible_values::parse_color(typed).map_err(refused)?;
     }
-    let (help, rest) = (scanned.help, std::mem::take(&mut scanned.positionals));
+    let (wants_help, rest) = (scanned.wants_help, std::mem::take(&mut scanned.positionals));
     // The arguments were scanned with this same description, so parsing them cannot fail.
     let matches = command.try_get_matches_from(scanned.flags());
     let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches)).unwrap_or_default();
-    Ok(LeadingFlags { globals, help, rest })
+    Ok(LeadingFlags { globals, wants_help, rest })
 }

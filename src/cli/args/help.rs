@@ -153,7 +153,7 @@ pub(super) fn invalid_value(verb: &Command, error: &clap::Error) -> ArgsErrorKin
     let flag = long.and_then(|long| verb.get_arguments().find(|flag| flag.get_long() == Some(long)));
     match flag {
         Some(flag) => FlagError::Value { value, flag: pflag::pflag_name(flag), reason }.into(),
-        None => ArgsErrorKind::Word(format!("invalid argument \"{value}\": {reason}")),
+        None => ArgsErrorKind::InvalidPositional(format!("invalid argument \"{value}\": {reason}")),
     }
 }
 
@@ -208,7 +208,7 @@ pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
             None => "    ".to_owned(),
         };
         let _ = write!(option, "--{}", flag.get_long().unwrap_or_default());
-        if pflag::flag_kind(flag) != pflag::FlagKind::Switch {
+        if pflag::flag_kind(flag) != pflag::FlagKind::Bool {
             let names = flag.get_value_names().unwrap_or_default();
             option.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
         }

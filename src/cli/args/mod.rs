@@ -39,7 +39,9 @@ pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
 pub use check::Check;
 pub use clap_command::clap_command;
-pub use common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+pub use common_flags::{
+    BuildFileFlags, EntryFlags, ImageSourceFlags, ListFlags, NetworkFlags, PublishFlags, SourceFilterFlags,
+};
 pub use error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError, Suggestion};
 pub use globals::{Globals, LeadingFlags, leading_flags};
 pub use man::{ManPage, manual_pages};
@@ -127,7 +129,7 @@ pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
 fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = program.root;
     let (verb, rest, wants_help) = match pflag::traverse(root, words).map_err(ArgsError::without_usage)? {
-        pflag::CommandSearch::Verb { verb, rest, help } => (verb, rest, help),
+        pflag::CommandSearch::Verb { verb, rest, wants_help } => (verb, rest, wants_help),
         pflag::CommandSearch::Help(topic) => return program.help_topic(topic),
         pflag::CommandSearch::NoCommand => return without_command(program, words),
     };
@@ -137,7 +139,7 @@ fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliReq
     let color = scanned.value(COLOR).map(possible_values::parse_color).transpose();
     [DEBUG, COLOR].iter().for_each(|flag| scanned.remove(flag));
     let color = color.map_err(|flag| program.error(Some(verb), flag))?;
-    if scanned.help {
+    if scanned.wants_help {
         return Ok(CliRequest::Help { text: program.command_help(verb), requested: true });
     }
     let count = rules::argument_count(verb, &scanned);
@@ -166,7 +168,7 @@ fn with_globals(verb: &clap::Command) -> clap::Command {
 fn without_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let scanned = pflag::scan(program.root, words, false).map_err(|flag| program.error(None, flag))?;
     match scanned.positionals.first() {
-        _ if scanned.help => Ok(CliRequest::Help { text: program.overview(), requested: true }),
+        _ if scanned.wants_help => Ok(CliRequest::Help { text: program.overview(), requested: true }),
         Some(word) => Err(program.unknown_command(word)),
         None => Ok(CliRequest::Help { text: program.overview(), requested: false }),
     }

@@ -102,5 +102,5 @@ fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
             verb.get_arguments().find(|flag| flag.get_short() == Some(letter))?
         }
     };
-    (pflag::flag_kind(flag) != FlagKind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
+    (pflag::flag_kind(flag) != FlagKind::Bool).then(|| flag.get_long().unwrap_or_default().to_owned())
 }

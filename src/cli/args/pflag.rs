@@ -19,27 +19,27 @@ const NEVER_EMPTY: [&str; 3] = ["platform", "require", "tag"];
 /// List flags that docker has, too. Spaces stay, as in pflag.
 const UNTRIMMED_LISTS: [&str; 1] = ["os-features"];
 
-/// How a flag takes its value.
+/// How a flag takes its value: pflag's types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlagKind {
     /// On or off. A value must follow `=`.
-    Switch,
+    Bool,
     /// One text. The last one counts.
-    Text,
+    String,
     /// Any number of texts, each unchanged.
-    Texts,
+    StringArray,
     /// A CSV list. Repeated flags add up. The clap argument has pflag's name for the type, `strings`.
-    List,
+    StringSlice,
 }
 
 /// How this flag takes its value.
 pub fn flag_kind(flag: &Arg) -> FlagKind {
     let is_list = || flag.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "strings"));
     match flag.get_action() {
-        ArgAction::SetTrue | ArgAction::SetFalse => FlagKind::Switch,
-        ArgAction::Append if is_list() => FlagKind::List,
-        ArgAction::Append => FlagKind::Texts,
-        _ => FlagKind::Text,
+        ArgAction::SetTrue | ArgAction::SetFalse => FlagKind::Bool,
+        ArgAction::Append if is_list() => FlagKind::StringSlice,
+        ArgAction::Append => FlagKind::StringArray,
+        _ => FlagKind::String,
     }
 }
 
@@ -51,12 +51,12 @@ pub(super) struct Scanned {
     /// The positional arguments, in order.
     pub(super) positionals: Vec<String>,
     /// Whether help was requested. A later `--help=false` takes `--help` back.
-    pub(super) help: bool,
+    pub(super) wants_help: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Setting {
-    Switch(bool),
+    Bool(bool),
     Values(Vec<String>),
 }
 
@@ -68,7 +68,7 @@ pub(super) enum CommandSearch<'a> {
         /// The arguments after the command.
         rest: &'a [String],
         /// Whether `--help` stood before it.
-        help: bool,
+        wants_help: bool,
     },
     /// `help`, with the words after it.
     Help(&'a [String]),
@@ -95,16 +95,16 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
             return Ok(CommandSearch::Help(rest));
         } else {
             let Some(verb) = root.find_subcommand(word) else { return Ok(CommandSearch::NoCommand) };
-            let help = scan(root, before, false)?.help;
-            return Ok(CommandSearch::Verb { verb, rest, help });
+            let wants_help = scan(root, before, false)?.wants_help;
+            return Ok(CommandSearch::Verb { verb, rest, wants_help });
         }
     }
     Ok(CommandSearch::NoCommand)
 }
 
-/// Splits the arguments of a command. `help` is whether help was requested before the command.
-pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) -> Result<Scanned, FlagError> {
-    Scanned { help, ..Scanned::default() }.read_arguments(command, arguments, false)
+/// Splits the arguments of a command. `wants_help` is whether help was requested before the command.
+pub(super) fn scan(command: &clap::Command, arguments: &[String], wants_help: bool) -> Result<Scanned, FlagError> {
+    Scanned { wants_help, ..Scanned::default() }.read_arguments(command, arguments, false)
 }
 
 /// Splits off the flags at the start of `arguments`. The positional arguments begin with the first argument that is not
@@ -161,7 +161,7 @@ impl Scanned {
         };
         match (value, flag_kind(flag)) {
             (Some(value), _) => self.set(flag, value),
-            (None, FlagKind::Switch) => self.set(flag, "true"),
+            (None, FlagKind::Bool) => self.set(flag, "true"),
             (None, _) => {
                 let value = rest.next().ok_or_else(|| FlagError::NeedsValue(name.to_owned()))?;
                 self.set(flag, value)
@@ -183,10 +183,10 @@ impl Scanned {
             }
             // The letter is ASCII here, so the next character begins right after it.
             let after = cluster.get(1..).unwrap_or_default();
-            let is_switch = flag.is_none_or(|flag| flag_kind(flag) == FlagKind::Switch);
+            let is_bool = flag.is_none_or(|flag| flag_kind(flag) == FlagKind::Bool);
             let (value, remaining) = match after.strip_prefix('=').filter(|value| !value.is_empty()) {
                 Some(value) => (value, ""),
-                None if is_switch => ("true", after),
+                None if is_bool => ("true", after),
                 None if !after.is_empty() => (after, ""),
                 None => match rest.next() {
                     Some(value) => (value.as_str(), ""),
@@ -203,7 +203,7 @@ impl Scanned {
     }
 
     fn set_help(&mut self, value: &str, flag: &str) -> Result<(), FlagError> {
-        self.help = parse_bool(value, flag)?;
+        self.wants_help = parse_bool(value, flag)?;
         Ok(())
     }
 
@@ -212,17 +212,17 @@ impl Scanned {
         let old = self.flags.iter_mut().find(|(old, _)| old == name).map(|(_, setting)| setting);
         let setting = match flag_kind(flag) {
             // One whose default is true is on, for clap too, where it was set to false.
-            FlagKind::Switch => {
+            FlagKind::Bool => {
                 let is_off = matches!(flag.get_action(), ArgAction::SetFalse);
-                Setting::Switch(parse_bool(value, &pflag_name(flag))? != is_off)
+                Setting::Bool(parse_bool(value, &pflag_name(flag))? != is_off)
             }
-            FlagKind::Text | FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
-            FlagKind::List => Setting::Values(
+            FlagKind::String | FlagKind::StringArray => Setting::Values(vec![value.to_owned()]),
+            FlagKind::StringSlice => Setting::Values(
                 list_values(name, value).map_err(|reason| invalid_value(value, &pflag_name(flag), reason))?,
             ),
         };
         match (old, setting, flag_kind(flag)) {
-            (Some(Setting::Values(values)), Setting::Values(more), FlagKind::Texts | FlagKind::List) => {
+            (Some(Setting::Values(values)), Setting::Values(more), FlagKind::StringArray | FlagKind::StringSlice) => {
                 values.extend(more)
             }
             (Some(old), setting, _) => *old = setting,
@@ -251,8 +251,8 @@ impl Scanned {
         let mut arguments = Vec::new();
         for (name, setting) in &self.flags {
             match setting {
-                Setting::Switch(true) => arguments.push(format!("--{name}")),
-                Setting::Switch(false) => {}
+                Setting::Bool(true) => arguments.push(format!("--{name}")),
+                Setting::Bool(false) => {}
                 Setting::Values(values) => arguments.extend(values.iter().map(|value| format!("--{name}={value}"))),
             }
         }
@@ -274,7 +274,7 @@ impl Scanned {
 
     /// Whether a flag was set to anything but false.
     pub(super) fn is_on(&self, name: &str) -> bool {
-        self.flags.iter().any(|(set, setting)| set == name && !matches!(setting, Setting::Switch(false)))
+        self.flags.iter().any(|(set, setting)| set == name && !matches!(setting, Setting::Bool(false)))
     }
 
     /// Removes a flag from the command's flags.

@@ -188,7 +188,7 @@ pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagE
         // A subject is requested.
         let is_needed = |flag: &&&str| is_on("subject") && REGISTRY_FLAGS.contains(flag);
         let mut of_push = PUBLISH_FLAGS.iter().chain(*flags).filter(|flag| !is_needed(flag));
-        let format = || has_list_format(scanned).then_some(&"format");
+        let format = || has_published_list_format(scanned).then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
             return Err(FlagError::Needs { flag: dashed(flag), needed: dashed("push") });
         }
@@ -226,12 +226,12 @@ fn is_same_file(first: &Path, second: &Path) -> bool {
         let parts = path.components().filter(|part| *part != Component::CurDir);
         parts.map(|part| part.as_os_str().to_owned()).collect()
     };
-    let is_stream = |path: &Path| ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    let is_stream = |path: &Path| ["/dev", "/proc"].iter().any(|directory| path.starts_with(directory));
     !is_stream(first) && !parts(first).is_empty() && parts(first) == parts(second)
 }
 
 /// Whether `--format` is one that describes a published list.
-fn has_list_format(scanned: &Scanned) -> bool {
+fn has_published_list_format(scanned: &Scanned) -> bool {
     scanned.values("format").last().is_some_and(|format| format != "json")
 }
 
@@ -258,7 +258,7 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "add" if is_on("shared") && !is_on("if-complete") && first_on(ADD_PUBLISHING_FLAGS).is_some() => {
             needs(first_on(ADD_PUBLISHING_FLAGS).unwrap_or_default(), "if-complete")
         }
-        "add" if is_on("shared") && !is_on("if-complete") && has_list_format(scanned) => {
+        "add" if is_on("shared") && !is_on("if-complete") && has_published_list_format(scanned) => {
             let value = scanned.value("format").unwrap_or_default();
             needs(&format!("format {value}"), "if-complete")
         }

@@ -30,11 +30,9 @@ pub(super) fn find(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind)
             let verbs = || nearest(word, root.get_subcommands().map(Command::get_name));
             other.or_else(verbs).map(|name| Suggestion::Name(name.to_owned()))
         }
-        // podman makes an empty list so.
+        // podman creates an empty list with `manifest create LIST`.
         ArgsErrorKind::ArgumentCount { .. } if verb.is_some_and(|verb| verb.get_name() == "create") => {
-            Some(Suggestion::Advice(
-                "create --empty LIST creates a draft without images; --from reads what a build wrote about its images",
-            ))
+            Some(Suggestion::CreateWithoutImages)
         }
         _ => None,
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::check::Check;
-use super::common_flags::{EntryFlags, FromFiles, ImageFlags, ListFlags, NetworkFlags, PublishFlags, SourceFlags};
+use super::common_flags::{
+    BuildFileFlags, EntryFlags, ImageSourceFlags, ListFlags, NetworkFlags, PublishFlags, SourceFilterFlags,
+};
 use super::examples;
 use super::possible_values::{Format, REFERRERS, one_of};
 use super::queries::{Exists, Export, Inspect, Ls, Platforms};
@@ -44,7 +46,7 @@ pub struct Create {
     pub empty: bool,
     /// Other images, and which parts of images are used.
     #[command(flatten)]
-    pub image_flags: ImageFlags,
+    pub image_flags: ImageSourceFlags,
     /// Publish the list in the same step, without a draft
     #[arg(long)]
     pub push: bool,
@@ -74,7 +76,7 @@ pub struct Add {
     pub images: Vec<LocationArg>,
     /// Other images, and which parts of images are used.
     #[command(flatten)]
-    pub image_flags: ImageFlags,
+    pub image_flags: ImageSourceFlags,
     /// Pack this file as an artifact (OCI, --artifact-type) in the list's repository, and add it
     #[arg(long = "artifact", value_name = "stringArray", value_parser = values::non_empty_path)]
     pub artifacts: Vec<PathBuf>,
@@ -184,7 +186,7 @@ pub struct Copy {
     pub target: LocationArg,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: SourceFlags,
+    pub sources: SourceFilterFlags,
     /// Referrers to copy along: "keep" (signatures and attestations), "drop" or "all" (default "keep")
     #[arg(long, value_name = "string", value_parser = one_of(REFERRERS))]
     pub referrers: Option<ReferrersPolicy>,
@@ -305,9 +307,9 @@ pub struct Apply {
     /// List to publish
     #[arg(long = "target", value_name = "stringArray", value_parser = RefArg::from_clap)]
     pub targets: Vec<RefArg>,
-    /// Files that name images.
+    /// Files that builds wrote, which name images.
     #[command(flatten)]
-    pub from: FromFiles,
+    pub build_files: BuildFileFlags,
     /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "from-target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub from_targets: Vec<String>,

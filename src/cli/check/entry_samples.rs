@@ -46,7 +46,7 @@ impl EntrySamples {
             let bytes = bytes.ok_or(DocumentError::MissingMember("a Docker list"))?;
             Ok::<_, DocumentError>(SampleManifest::new(media_type::DOCKER_LIST, bytes, DELETION_RANK))
         };
-        let platform = docker.platform.as_ref().map(|own| Platform { variant: "v1".to_owned(), ..own.clone() });
+        let platform = docker.platform.clone().map(|platform| Platform { variant: "v1".to_owned(), ..platform });
         let replacement = Descriptor { platform, ..docker.clone() };
         Ok(EntrySamples {
             tag: name.tag(),

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{Check as CheckFlags, RowsFormat};
 use crate::cli::context::Context;
-use crate::cli::output::{Steps, Table};
+use crate::cli::output::{StepProgress, Table};
 use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::reference::Repository;
@@ -34,15 +34,15 @@ use interrupt::{INTERRUPTED, Interrupt};
 use probes::{PROBE_COUNT, Prober};
 use result::{Probe, ProbeResult, ProbeResults};
 use samples::Samples;
-use target::TargetRepository;
+use target::TargetRepositories;
 
 /// Returns the exit code of a success: 0, or that of an interrupted program.
 pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandError> {
-    let target = &TargetRepository::parse(&args.target)?;
+    let target = &TargetRepositories::parse(&args.target)?;
     let registry = &context.registry(&args.network, target.main())?;
     let samples = &Samples::new(&random_name_prefix())?;
     let interrupt = &Interrupt::listen(&context.streams, &context.stop);
-    let steps = Steps::new(&context.streams, PROBE_COUNT);
+    let steps = StepProgress::new(&context.streams, PROBE_COUNT);
     let (clock, created) = (&*context.clock, Mutex::default());
     let prober = Prober { registry, target, samples, interrupt, steps: &steps, clock, created };
     let mut results = ProbeResults::default();
@@ -59,7 +59,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
                 "repository": target.main().to_string(),
                 "mountRepository": target.mount().to_string(),
                 "publishable": publishable,
-                "checks": results.iter().map(|(check, result)| CheckRow { check, result }).collect::<Vec<_>>(),
+                "checks": results.iter().map(|(probe, result)| CheckRow { check: probe, result }).collect::<Vec<_>>(),
                 "left": remaining_objects(&remaining, &reasons),
                 "requests": registry.requests(),
             });
@@ -88,7 +88,7 @@ fn remaining_note(
     remaining: &CreatedObjects,
     reasons: &Reasons,
     is_kept: bool,
-    target: &TargetRepository,
+    target: &TargetRepositories,
 ) -> Option<String> {
     let counted = |number: usize, noun: &str| match number {
         0 => None,
@@ -128,8 +128,8 @@ fn remaining_objects(remaining: &CreatedObjects, reasons: &Reasons) -> Value {
 
 fn print_table(context: &Context, results: &ProbeResults) -> Result<(), CommandError> {
     let mut table = Table::new(&["check", "result", "remark"]);
-    for (check, result) in results.iter() {
-        table.row([check.title(), result.title(), result.remark().unwrap_or_default()]);
+    for (probe, result) in results.iter() {
+        table.row([probe.title(), result.title(), result.remark().unwrap_or_default()]);
     }
     Ok(context.streams.data(context.streams.fit_table(table).to_string().as_bytes())?)
 }

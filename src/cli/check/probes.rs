@@ -13,8 +13,8 @@ use crate::cli::check::result::{
 };
 use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::samples::{ARTIFACT_TYPE, FormatSamples, Samples};
-use crate::cli::check::target::TargetRepository;
-use crate::cli::output::Steps;
+use crate::cli::check::target::TargetRepositories;
+use crate::cli::output::StepProgress;
 use crate::content::registry::{ConnectionForecast, FetchedManifest, ManifestName, RegistryClient};
 use crate::core::push::tags;
 use crate::digest::Digest;
@@ -58,13 +58,13 @@ pub(crate) struct Prober<'a> {
     /// The client.
     pub(crate) registry: &'a RegistryClient,
     /// The repositories to use.
-    pub(crate) target: &'a TargetRepository,
+    pub(crate) target: &'a TargetRepositories,
     /// What is pushed.
     pub(crate) samples: &'a Samples,
     /// What ends the probes early.
     pub(crate) interrupt: &'a Interrupt,
     /// Shows the current probe.
-    pub(crate) steps: &'a Steps,
+    pub(crate) steps: &'a StepProgress,
     /// The clock for waits for a registry with delayed reads.
     pub(crate) clock: &'a dyn Clock,
     /// The objects that are in the registry now.
@@ -91,13 +91,13 @@ impl Prober<'_> {
         for round in ROUNDS {
             let round_results = {
                 let earlier_results = &*results;
-                let work = |check: &Probe| {
-                    let result = match earlier_results.unmet_needs(*check) {
+                let work = |probe: &Probe| {
+                    let result = match earlier_results.unmet_needs(*probe) {
                         _ if self.interrupt.was_received() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
                         Some(reason) => Ok(ProbeResult::NotTried(reason)),
                         None => {
-                            self.steps.begin(check.title());
-                            failure_as_result(self.run_probe(*check, earlier_results))
+                            self.steps.begin(probe.title());
+                            failure_as_result(self.run_probe(*probe, earlier_results))
                         }
                     };
                     self.steps.finish();
@@ -133,9 +133,9 @@ impl Prober<'_> {
         tasks::run_parallel(self.registry.jobs(), others, put).map(|_| ()).map_err(first_error)
     }
 
-    fn run_probe(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
+    fn run_probe(&self, probe: Probe, results: &ProbeResults) -> ProbeOutcome {
         let samples = self.samples;
-        match check {
+        match probe {
             Probe::Upload => self.upload().map(|()| ProbeResult::Works),
             Probe::DockerImages => self.images(&samples.docker),
             Probe::OciImages => self.images(&samples.oci),

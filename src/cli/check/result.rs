@@ -132,28 +132,28 @@ impl ProbeResults {
 
     /// All results, in the order of the output.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Probe, &ProbeResult)> {
-        self.0.iter().map(|(check, result)| (*check, result))
+        self.0.iter().map(|(probe, result)| (*probe, result))
     }
 
     /// Whether the probe was run and the feature works.
-    pub(crate) fn works(&self, check: Probe) -> bool {
-        self.0.get(&check).is_some_and(ProbeResult::is_success)
+    pub(crate) fn works(&self, probe: Probe) -> bool {
+        self.0.get(&probe).is_some_and(ProbeResult::is_success)
     }
 
     /// The reason, if the probe was run and the feature fails.
-    pub(crate) fn failure_reason(&self, check: Probe) -> Option<&str> {
-        match self.0.get(&check) {
+    pub(crate) fn failure_reason(&self, probe: Probe) -> Option<&str> {
+        match self.0.get(&probe) {
             Some(ProbeResult::Fails(reason)) => Some(reason),
             _ => None,
         }
     }
 
     /// Why a probe cannot be run, if its dependencies failed.
-    pub(crate) fn unmet_needs(&self, check: Probe) -> Option<String> {
+    pub(crate) fn unmet_needs(&self, probe: Probe) -> Option<String> {
         if self.failure_reason(Probe::Upload).is_some() {
             return Some(format!("needs: {}", Probe::Upload.title()));
         }
-        let (_, needs) = check.title_and_needs();
+        let (_, needs) = probe.title_and_needs();
         if needs.is_empty() || needs.iter().any(|need| self.works(*need)) {
             return None;
         }

@@ -86,7 +86,7 @@ impl Samples {
         let list = descriptors(&parts, &oci.images);
         let annotations = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{name_prefix} {text}"))]);
         let annotated_list =
-            list.iter().cloned().map(|own| Descriptor { annotations: annotations("a line"), ..own }).collect();
+            list.iter().cloned().map(|entry| Descriptor { annotations: annotations("a line"), ..entry }).collect();
         let annotated = Index { annotations: annotations("the index"), manifests: annotated_list, ..Index::default() };
         let artifact_type = ARTIFACT_TYPE.to_owned();
         let with_artifact_type = Index { artifact_type, manifests: list, ..Index::default() };

@@ -11,19 +11,19 @@ const MOUNT: &str = "-mount";
 
 /// The two repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TargetRepository {
+pub(crate) struct TargetRepositories {
     /// The repository that everything is pushed to. The tag has no meaning.
     main: Reference,
     /// The repository that a blob of the first is mounted into.
     mount: Reference,
 }
 
-impl TargetRepository {
+impl TargetRepositories {
     /// Reads `REGISTRY` or `REGISTRY/REPOSITORY`.
     ///
     /// # Errors
     /// [`CommandError::InvalidCheckTarget`] for anything else, for example a tag or a digest.
-    pub(crate) fn parse(typed: &str) -> Result<TargetRepository, CommandError> {
+    pub(crate) fn parse(typed: &str) -> Result<TargetRepositories, CommandError> {
         let invalid =
             |reason: &str| CommandError::InvalidCheckTarget { typed: typed.to_owned(), reason: reason.to_owned() };
         if typed.contains("://") {
@@ -44,7 +44,7 @@ impl TargetRepository {
         if main.repository().domain() == "docker.io" && main.repository().path().starts_with("library/") {
             return Err(invalid("docker.io's own images cannot be pushed to: name a repository, docker.io/USER/NAME"));
         }
-        Ok(TargetRepository { main, mount })
+        Ok(TargetRepositories { main, mount })
     }
 
     /// The repository that everything is pushed to.
@@ -78,7 +78,7 @@ mod tests {
             ("docker.io/me/scratch", "docker.io/me/scratch"),
             ("me/scratch", "docker.io/me/scratch"),
         ] {
-            let target = TargetRepository::parse(typed).unwrap();
+            let target = TargetRepositories::parse(typed).unwrap();
             assert_eq!(target.main().to_string(), main, "{typed}");
             assert_eq!(target.mount().to_string(), format!("{main}-mount"), "{typed}");
         }
@@ -97,7 +97,7 @@ mod tests {
             ("h.example/a b", "invalid reference format"),
             ("h.example/a//b", "invalid reference format"),
         ] {
-            let error = TargetRepository::parse(typed).unwrap_err().to_string();
+            let error = TargetRepositories::parse(typed).unwrap_err().to_string();
             assert_eq!(error, format!("cannot check {typed:?}: {reason}"));
         }
     }

@@ -147,15 +147,15 @@ impl InspectedImage<'_> {
     }
 
     /// The JSON: the manifest with name and digest added. In a list, manifests replace the descriptors of images. If
-    /// `expanded`, an image's configuration replaces its descriptor.
-    pub(crate) fn json(&self, expanded: bool) -> Result<Vec<u8>, CommandError> {
-        let document = self.json_document(expanded).map_err(|error| self.served_error(error))?;
+    /// `expand_config`, an image's configuration replaces its descriptor.
+    pub(crate) fn json(&self, expand_config: bool) -> Result<Vec<u8>, CommandError> {
+        let document = self.json_document(expand_config).map_err(|error| self.served_error(error))?;
         let compact = json::encode(&document).map_err(|error| self.served_error(error.into()))?;
         let text = json::indent(&compact, INDENTATION);
         Ok(format!("{}\n", sanitize::json(&String::from_utf8_lossy(&text))).into_bytes())
     }
 
-    fn json_document(&self, expanded: bool) -> Result<Value, DocumentError> {
+    fn json_document(&self, expand_config: bool) -> Result<Value, DocumentError> {
         let mut document = Map::new();
         document.insert("name".to_owned(), json!(self.name));
         document.insert("digest".to_owned(), json!(self.fetched.digest.to_string()));
@@ -168,7 +168,7 @@ impl InspectedImage<'_> {
         for (name, value) in members.into_iter().filter(|(name, _)| !ADDED_MEMBERS.contains(&name.as_str())) {
             let value = match &self.content {
                 InspectedContent::List(index, manifests) if name == "manifests" => children_json(index, manifests)?,
-                InspectedContent::Image(config, _) if name == "config" && expanded => config.clone(),
+                InspectedContent::Image(config, _) if name == "config" && expand_config => config.clone(),
                 _ => value,
             };
             document.insert(name, value);

@@ -1,6 +1,6 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use crate::cli::args::{FromFiles, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush};
+use crate::cli::args::{BuildFileFlags, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
@@ -87,7 +87,7 @@ impl ManifestTool<'_> {
             });
         }
         let flags = PublishFlags::default();
-        let build_outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
+        let build_outputs = spec_files::add_files(self.context, &BuildFileFlags::default(), &[], &mut specs)?;
         let request = ApplyRequest {
             names: SpecNames { specs: &specs, references: Vec::new(), untagged: UntaggedPolicy::ByDigest },
             build_outputs: &build_outputs,

@@ -16,7 +16,7 @@ use crate::reference::Reference;
 
 /// The text to print.
 pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
-    let location = context.image_name(&args.image)?;
+    let location = context.location(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = context.access(registry);
     let source = &ImageSource::open(access, &location)?;

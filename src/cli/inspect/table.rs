@@ -19,8 +19,8 @@ pub(crate) fn header_lines(node: &InspectNode) -> String {
         lines.push(format!("draft  {}  {}", node.location, node.descriptor.digest));
     }
     if matches!(node.contents, NodeContents::List(_)) {
-        let artifact_type = Some(&node.descriptor.artifact_type).filter(|own| !own.is_empty());
-        lines.extend(artifact_type.map(|own| format!("artifact type  {own}")));
+        let artifact_type = Some(&node.descriptor.artifact_type).filter(|text| !text.is_empty());
+        lines.extend(artifact_type.map(|text| format!("artifact type  {text}")));
         lines.extend(node.annotations().map(|(name, value)| format!("annotation  {name}={value}")));
     }
     lines.extend(node.subject.as_ref().map(|subject| format!("subject  {}", subject.digest)));

@@ -21,21 +21,18 @@ pub(crate) fn text(template: &Template, name: &Location, data: &TemplateData) ->
 
 /// The manifest as lines, and below it what a list names.
 fn manifest_lines(name: &Location, data: &TemplateData) -> Result<String, CommandError> {
-    let (own, children) = match &data.manifest {
-        TemplateManifest::Image(own) => (own, None),
-        TemplateManifest::List(bytes, own) => (own, Some(Index::decode(bytes)?.manifests)),
+    let (descriptor, children) = match &data.manifest {
+        TemplateManifest::Image(descriptor) => (descriptor, None),
+        TemplateManifest::List(bytes, descriptor) => (descriptor, Some(Index::decode(bytes)?.manifests)),
     };
-    let mut text = align("", &[("Name", name.to_string()), ("MediaType", own.media_type.clone()), digest_line(own)]);
+    let digest = ("Digest", descriptor.digest.to_string());
+    let mut text = align("", &[("Name", name.to_string()), ("MediaType", descriptor.media_type.clone()), digest]);
     if let Some(children) = children {
         text.push_str("\nManifests:\n");
         let blocks: Vec<String> = children.iter().map(|child| align("  ", &child_lines(name, child))).collect();
         text.push_str(&blocks.join("\n"));
     }
     Ok(text)
-}
-
-fn digest_line(own: &Descriptor) -> (&'static str, String) {
-    ("Digest", own.digest.to_string())
 }
 
 fn child_lines(list: &Location, child: &Descriptor) -> Vec<(&'static str, String)> {

@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn appended_text_begins_on_its_own_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("output");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("output");
         std::fs::write(&path, "left=open").unwrap();
         let env = Env::from_pairs([(OUTPUT, path.to_str().unwrap())]);
         for text in ["a=1\n", "b=2\n"] {

@@ -8,20 +8,20 @@ use crate::core::push::outcome::PushOutcome;
 use crate::sanitize;
 
 /// The table of a list, with its names and its digest above it.
-pub(crate) fn table(published: &PushOutcome) -> String {
-    let mut table = format!("### {}\n\n", code(&published.reference));
-    let state = match (published.dry_run, published.unchanged) {
+pub(crate) fn table(outcome: &PushOutcome) -> String {
+    let mut table = format!("### {}\n\n", code(&outcome.reference));
+    let state = match (outcome.dry_run, outcome.unchanged) {
         (true, _) => "Would be published as",
         (false, true) => "Unchanged:",
         (false, false) => "Published as",
     };
     // Writing to a text cannot fail.
-    let _ = writeln!(table, "{state} {}\n", code(&published.digest));
-    for name in published.names() {
+    let _ = writeln!(table, "{state} {}\n", code(&outcome.digest));
+    for name in outcome.names() {
         let _ = writeln!(table, "- {}", code(&name));
     }
     table.push_str("\n| Platform | Digest |\n| --- | --- |\n");
-    for image in &published.platforms {
+    for image in &outcome.platforms {
         let _ = writeln!(table, "| {} | {} |", text(&platform(image)), code(&image.digest));
     }
     table

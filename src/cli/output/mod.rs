@@ -16,8 +16,8 @@ mod table;
 pub mod terminal;
 mod tree;
 
-pub use progress::Progress;
-pub use step_progress::{FetchProgress, Steps};
+pub use progress::CopyProgress;
+pub use step_progress::{FetchProgress, StepProgress};
 pub use streams::Streams;
 pub use style::ColorChoice;
 pub use table::Table;

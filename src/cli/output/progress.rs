@@ -28,7 +28,7 @@ const TOTAL: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_by
 const UNKNOWN_SIZE: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
 
 /// The progress of one push. Every method may be called on any thread at any time. Dropping it removes all bars.
-pub struct Progress {
+pub struct CopyProgress {
     state: Arc<ProgressState>,
 }
 
@@ -56,17 +56,17 @@ struct Bars {
     blobs: AtomicU64,
 }
 
-impl Progress {
+impl CopyProgress {
     /// The progress of a push that begins now: none if `quiet`, bars if stderr is a terminal, otherwise lines.
-    pub fn new(streams: &Arc<Streams>, quiet: bool) -> Progress {
+    pub fn new(streams: &Arc<Streams>, quiet: bool) -> CopyProgress {
         let bars = (!quiet && streams.stderr_is_terminal()).then(|| Bars::new(streams));
         let (streams, prints_lines) = (Arc::clone(streams), !quiet && bars.is_none());
         let (finished, copied, copied_bytes) = Default::default();
-        Progress { state: Arc::new(ProgressState { streams, bars, prints_lines, finished, copied, copied_bytes }) }
+        CopyProgress { state: Arc::new(ProgressState { streams, bars, prints_lines, finished, copied, copied_bytes }) }
     }
 }
 
-impl TransferProgress for Progress {
+impl TransferProgress for CopyProgress {
     fn total(&self, bytes: u64, blobs: usize) {
         if let Some(bars) = &self.state.bars {
             bars.overall.set_style(style(TOTAL));
@@ -104,7 +104,7 @@ impl TransferProgress for Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for CopyProgress {
     fn drop(&mut self) {
         if let Some(bars) = &self.state.bars {
             bars.clear(&self.state.streams);

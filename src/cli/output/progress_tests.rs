@@ -77,8 +77,8 @@ fn short() -> String {
 }
 
 /// One blob copied, one present, one failed.
-fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<Progress> {
-    let progress = Box::new(Progress::new(streams, quiet));
+fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<CopyProgress> {
+    let progress = Box::new(CopyProgress::new(streams, quiet));
     progress.total(3000, 3);
     let bar = progress.blob(&digest(), Some(1500), "a/app → b/app");
     bar.set_bytes(700);
@@ -102,7 +102,7 @@ fn without_a_terminal_each_copied_blob_is_a_line() {
 #[test]
 fn a_blob_of_unknown_size_is_reported_with_the_bytes_received() {
     let (screen, streams) = screen(false);
-    let progress = Progress::new(&streams, false);
+    let progress = CopyProgress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "a → b\u{1b}[2J");
     bar.set_bytes(42);
     bar.copied();
@@ -142,7 +142,7 @@ fn bars_on_a_terminal_end_as_one_line() {
 #[test]
 fn no_bar_is_drawn_if_nothing_is_copied() {
     let (screen, streams) = screen(true);
-    let progress = Progress::new(&streams, false);
+    let progress = CopyProgress::new(&streams, false);
     progress.total(10, 1);
     let bar = progress.blob(&digest(), Some(10), "x");
     bar.set_bytes(0);
@@ -154,7 +154,7 @@ fn no_bar_is_drawn_if_nothing_is_copied() {
 #[test]
 fn an_abandoned_copy_leaves_no_bar() {
     let (screen, streams) = screen(true);
-    let progress = Progress::new(&streams, false);
+    let progress = CopyProgress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "x");
     bar.set_bytes(1);
     streams.note("a note");
@@ -169,7 +169,7 @@ fn an_abandoned_copy_leaves_no_bar() {
 #[test]
 fn notes_of_many_threads_stay_whole() {
     let (screen, streams) = screen(true);
-    let progress = Progress::new(&streams, false);
+    let progress = CopyProgress::new(&streams, false);
     progress.total(8 * 1000, 8);
     std::thread::scope(|scope| {
         for thread in 0..8 {

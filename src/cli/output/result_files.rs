@@ -79,7 +79,7 @@ impl Drop for ResultFile {
 }
 
 fn prepare(path: &Path) -> io::Result<WriteTarget> {
-    if let Some(name) = own_descriptor(path) {
+    if let Some(name) = own_fd(path) {
         return Ok(WriteTarget::Stream(open_stream(&name, path)?));
     }
     // A symbolic link stays: its target is replaced, or created if it is missing.
@@ -103,9 +103,9 @@ fn prepare(path: &Path) -> io::Result<WriteTarget> {
 /// Makes something beside a file under the first free name. Returns it, and the name.
 fn create_sibling<T>(target: &Path, mut create: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let folder = target.parent().unwrap_or(Path::new(""));
+    let directory = target.parent().unwrap_or(Path::new(""));
     for number in 0_u32.. {
-        let staged = folder.join(format!(".{}.{}-{number}", name.to_string_lossy(), process::id()));
+        let staged = directory.join(format!(".{}.{}-{number}", name.to_string_lossy(), process::id()));
         match create(&staged) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             created => return Ok((created?, staged)),
@@ -119,10 +119,10 @@ fn create_sibling<T>(target: &Path, mut create: impl FnMut(&Path) -> io::Result<
 fn open_unnamed(target: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;
     target.file_name()?;
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = target.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The bits are an `int` of the system's C header.
     let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
-    let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o666).open(folder).ok()?;
+    let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o666).open(directory).ok()?;
     opened_path(&file).exists().then_some(file)
 }
 
@@ -162,15 +162,15 @@ fn dangling_link_target(path: &Path) -> PathBuf {
 
 /// The number of our own open file that a path leads to (`/dev/stdout`, `/dev/fd/3`). Replacing the file behind it
 /// would discard what is printed there.
-fn own_descriptor(path: &Path) -> Option<OsString> {
-    let folders = ["/proc/self/fd", "/dev/fd"].map(fs::canonicalize);
+fn own_fd(path: &Path) -> Option<OsString> {
+    let fd_directories = ["/proc/self/fd", "/dev/fd"].map(fs::canonicalize);
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
-        let folder = fs::canonicalize(path.parent()?).ok()?;
-        if folders.iter().flatten().any(|descriptors| *descriptors == folder) {
+        let directory = fs::canonicalize(path.parent()?).ok()?;
+        if fd_directories.iter().flatten().any(|fd_directory| *fd_directory == directory) {
             return path.file_name().map(ToOwned::to_owned);
         }
-        path = folder.join(fs::read_link(&path).ok()?);
+        path = directory.join(fs::read_link(&path).ok()?);
     }
     None
 }
@@ -197,8 +197,8 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> CommandError {
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
         names.sort();
         names
@@ -206,38 +206,38 @@ mod tests {
 
     #[test]
     fn result_files_are_written_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("digest");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("digest");
         fs::write(&path, "before, and longer").unwrap();
         let file = ResultFile::prepare(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before, and longer");
         // Nothing is left behind, however the process ends.
         if cfg!(target_os = "linux") {
-            assert_eq!(names(folder.path()), ["digest"]);
+            assert_eq!(names(directory.path()), ["digest"]);
         }
         drop(file);
-        assert_eq!((names(folder.path()), fs::read_to_string(&path).unwrap().len()), (vec!["digest".into()], 18));
+        assert_eq!((names(directory.path()), fs::read_to_string(&path).unwrap().len()), (vec!["digest".into()], 18));
         ResultFile::prepare(&path).unwrap().write(b"sha256:ab").unwrap();
-        assert_eq!((names(folder.path()), fs::read(&path).unwrap()), (vec!["digest".into()], b"sha256:ab".to_vec()));
+        assert_eq!((names(directory.path()), fs::read(&path).unwrap()), (vec!["digest".into()], b"sha256:ab".to_vec()));
     }
 
     #[test]
     fn unwritable_result_files_are_refused_before_the_push() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("none/digest"), PathBuf::from("/dev/null/x")] {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [directory.path().to_owned(), directory.path().join("none/digest"), PathBuf::from("/dev/null/x")] {
             let refused = ResultFile::prepare(&path).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(refused.starts_with(&format!("cannot write {}: ", path.display())), "{refused}");
         }
-        assert_eq!(names(folder.path()), [""; 0]);
+        assert_eq!(names(directory.path()), [""; 0]);
     }
 
     #[cfg(unix)]
     #[test]
     fn result_files_keep_links_and_devices() {
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path().join("file"), &link).unwrap();
-        fs::write(folder.path().join("file"), "x").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(directory.path().join("file"), &link).unwrap();
+        fs::write(directory.path().join("file"), "x").unwrap();
         ResultFile::prepare(&link).unwrap().write(b"y").unwrap();
         assert!(link.is_symlink() && fs::read(&link).unwrap() == b"y");
         ResultFile::prepare(Path::new("/dev/null")).unwrap().write(b"y").unwrap();
@@ -249,8 +249,8 @@ mod tests {
     fn result_files_keep_links_to_missing_targets() {
         use std::os::unix::fs::symlink;
 
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("results")).unwrap();
         symlink("results/digest", at("near")).unwrap();
         symlink(at("near"), at("far")).unwrap();
@@ -270,15 +270,15 @@ mod tests {
     fn result_files_append_to_our_own_open_files() {
         use std::os::fd::AsRawFd;
 
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
         fs::write(&path, "before\n").unwrap();
         let open = File::open(&path).unwrap();
-        let link = folder.path().join("link");
+        let link = directory.path().join("link");
         std::os::unix::fs::symlink(format!("/dev/fd/{}", open.as_raw_fd()), &link).unwrap();
         ResultFile::prepare(&link).unwrap().write(b"after").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before\nafter");
-        assert_eq!(own_descriptor(Path::new("/dev/stdout")).as_deref(), Some(OsStr::new("1")));
-        assert_eq!((own_descriptor(&path), own_descriptor(Path::new("/dev/null"))), (None, None));
+        assert_eq!(own_fd(Path::new("/dev/stdout")).as_deref(), Some(OsStr::new("1")));
+        assert_eq!((own_fd(&path), own_fd(Path::new("/dev/null"))), (None, None));
     }
 }

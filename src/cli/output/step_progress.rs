@@ -10,14 +10,14 @@ use super::{Streams, terminal};
 use crate::sanitize;
 
 /// The steps of a command. Every method may be called on any thread at any time. Dropping it removes the line.
-pub struct Steps {
+pub struct StepProgress {
     streams: Arc<Streams>,
     line: Option<(MultiProgress, ProgressBar)>,
 }
 
-impl Steps {
+impl StepProgress {
     /// A line for this number of steps, if stderr is a terminal.
-    pub fn new(streams: &Arc<Streams>, number: usize) -> Steps {
+    pub fn new(streams: &Arc<Streams>, number: usize) -> StepProgress {
         let line = streams.stderr_is_terminal().then(|| {
             let multi = terminal::bars(streams.stderr());
             streams.set_bars(Some(multi.clone()));
@@ -26,7 +26,7 @@ impl Steps {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             (multi, bar)
         });
-        Steps { streams: Arc::clone(streams), line }
+        StepProgress { streams: Arc::clone(streams), line }
     }
 
     /// Shows the current step.
@@ -44,7 +44,7 @@ impl Steps {
     }
 }
 
-impl Drop for Steps {
+impl Drop for StepProgress {
     fn drop(&mut self) {
         if let Some((multi, bar)) = &self.line {
             self.streams.set_bars(None);
@@ -62,7 +62,7 @@ pub struct FetchProgress {
     since: Instant,
     total: AtomicUsize,
     fetched: AtomicUsize,
-    steps: OnceLock<Steps>,
+    steps: OnceLock<StepProgress>,
 }
 
 /// A shorter command shows no line.
@@ -87,7 +87,7 @@ impl FetchProgress {
             return;
         }
         let total = self.total.load(Relaxed);
-        let steps = self.steps.get_or_init(|| Steps::new(&self.streams, total));
+        let steps = self.steps.get_or_init(|| StepProgress::new(&self.streams, total));
         if let Some((_, bar)) = &steps.line {
             bar.set_length(total as u64);
             bar.set_position(fetched as u64);
@@ -108,7 +108,7 @@ mod tests {
         for is_terminal in [true, false] {
             let screen = Screen::default();
             let streams = Arc::new(Streams::new(io::sink(), screen.clone()).with_terminal(is_terminal));
-            let steps = Steps::new(&streams, 13);
+            let steps = StepProgress::new(&streams, 13);
             steps.begin("OCI images");
             assert_eq!(screen.text().contains("[0/13] OCI images"), is_terminal, "{:?}", screen.text());
             steps.finish();

@@ -1,6 +1,6 @@
 //! stdout and stderr behind locks, so that several threads do not mix their lines.
 //!
-//! While bars are drawn ([`super::Progress`]), every write removes them first and redraws them after it.
+//! While bars are drawn ([`super::CopyProgress`]), every write removes them first and redraws them after it.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -99,7 +99,7 @@ fn flags(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for flag in flags {
         let long = flag.get_long().unwrap_or_default();
-        if partial.is_set(long) && !matches!(args::flag_kind(flag), FlagKind::List | FlagKind::Texts) {
+        if partial.is_set(long) && !matches!(args::flag_kind(flag), FlagKind::StringSlice | FlagKind::StringArray) {
             continue;
         }
         let names = std::iter::once(format!("--{long}")).chain(flag.get_short().map(|short| format!("-{short}")));
@@ -117,7 +117,7 @@ fn flags(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Candidate> {
 fn values(flag: &str, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
     let argument =
         partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
-    let is_list = argument.is_some_and(|flag| args::flag_kind(flag) == FlagKind::List);
+    let is_list = argument.is_some_and(|flag| args::flag_kind(flag) == FlagKind::StringSlice);
     let choices = argument.map(clap::Arg::get_possible_values).unwrap_or_default();
     if !choices.is_empty() {
         let choices = choices.iter().map(clap::builder::PossibleValue::get_name).collect();

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::cli::args;
-use crate::cli::report::Report;
+use crate::cli::report::{self, Report};
 use crate::core::shim;
 use crate::env::{Env, lossy_strings};
 use crate::io_message::io_message;
@@ -38,7 +38,7 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
         Err(earlier) => {
             let mut text = format!("docker: there is no other docker after {} on the PATH", called.display());
             if let Some(earlier) = earlier {
-                text.push_str(&format!("\nhint: {} comes before it on the PATH", earlier.display()));
+                text.push_str(&format!("\nhint: {}", report::earlier_docker(&earlier)));
             }
             Report { text, exit_code: NOT_FOUND }
         }

@@ -89,7 +89,7 @@ pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
         if leading.globals.version && verb.is_empty() {
             verb.push("version".to_owned());
         }
-        if leading.help {
+        if leading.wants_help {
             verb.insert(0, "--help".to_owned());
         }
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Report, causes, exit_code, hints};
+use super::exit_code::exit_code;
+use super::{Report, causes, hints};
 use crate::cli::args::ArgsError;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
@@ -20,7 +21,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 /// A command line that cannot be run; [`super::arguments`] is the same as text.
 pub fn arguments(error: &ArgsError) -> Report {
     let suggestion = error.suggestion.as_ref().map(super::hints::suggestion);
-    let hints: Vec<String> = [error.usage(), error.hint(), suggestion].into_iter().flatten().collect();
+    let hints: Vec<String> = [error.usage(), error.help_line(), suggestion].into_iter().flatten().collect();
     let text = error.to_string();
     let (message, causes) = message_and_causes(&text);
     let failure = json!({
@@ -72,11 +73,11 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         CommandError::Spec(_) => causes.clear(),
         _ => causes.extend(self::causes(error).iter().flat_map(|cause| trimmed(cause.lines()))),
     }
-    if let CommandError::Partial { error: failure, done } = error {
+    if let CommandError::Partial { error: cause, done } = error {
         if let PartialResult::Tags { moved, remaining } = done {
             tags = json!({ "moved": moved, "left": remaining });
         }
-        if let CommandError::Several(several) = &**failure {
+        if let CommandError::Several(several) = &**cause {
             errors = each(several);
         }
     }

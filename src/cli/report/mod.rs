@@ -3,6 +3,7 @@
 //!
 //! Only this module knows every error, and only it words hints.
 
+mod exit_code;
 mod hints;
 mod json;
 
@@ -11,14 +12,14 @@ use std::path::Path;
 use crate::cli::args::{ArgsError, ToolError};
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::shared_draft_error::SharedDraftError;
 use crate::net::RegistryError;
 use crate::sanitize;
 
 pub use json::{arguments as arguments_json, command as json, wants_json};
 
-pub(crate) use hints::entry_retention;
+use exit_code::{EXIT_FAILURE, exit_code};
 use hints::hints;
+pub(crate) use hints::{earlier_docker, entry_retention};
 
 /// The text for stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +30,9 @@ pub struct Report {
     pub exit_code: u8,
 }
 
-/// Docker's exit code for every failure but a malformed command line.
-const EXIT_FAILURE: u8 = 1;
-
-/// `--require` or `--exact` failed.
-const EXIT_INCOMPLETE: u8 = 3;
-
-/// Another client has changed the list meanwhile.
-const EXIT_CONFLICT: u8 = 4;
-
 /// A command line that cannot be run: docker's line, the usage, and where to find help.
 pub fn arguments(error: &ArgsError) -> Report {
-    let blocks = [Some(error.to_string()), error.usage(), error.hint()];
+    let blocks = [Some(error.to_string()), error.usage(), error.help_line()];
     let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     if let Some(suggestion) = &error.suggestion {
         text.push_str(&format!("\nhint: {}", hints::suggestion(suggestion)));
@@ -50,9 +42,9 @@ pub fn arguments(error: &ArgsError) -> Report {
 
 /// A command line of manifest-tool that cannot be run. The exit code is manifest-tool's.
 pub fn tool_arguments(error: &ToolError) -> Report {
-    let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
+    let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.help_line());
     if let Some(suggestion) = &error.suggestion {
-        text.push_str(&format!("\nhint: did you mean '{suggestion}'?"));
+        text.push_str(&format!("\nhint: {}", hints::suggestion(suggestion)));
     }
     Report { text, exit_code: EXIT_FAILURE }
 }
@@ -62,51 +54,36 @@ pub fn tool_arguments(error: &ToolError) -> Report {
 /// `certificates` is the directory of certificates for registries.
 pub fn command(error: &CommandError, certificates: &Path) -> Report {
     let mut lines = Vec::new();
-    let mut advice: Vec<String> = Vec::new();
+    let mut all_hints: Vec<String> = Vec::new();
     for error in error.each() {
         lines.push(error.to_string());
         lines.extend(causes(error));
         lines.extend(details(error).into_iter().map(|detail| format!("  detail: {detail}")));
         for hint in hints(error, certificates) {
             // Each hint once, even if several failures have it.
-            if !advice.contains(&hint) {
-                advice.push(hint);
+            if !all_hints.contains(&hint) {
+                all_hints.push(hint);
             }
         }
     }
-    lines.extend(advice.into_iter().map(|hint| format!("hint: {hint}")));
+    lines.extend(all_hints.into_iter().map(|hint| format!("hint: {hint}")));
     Report { text: sanitize::message(&lines.join("\n")), exit_code: exit_code(error) }
-}
-
-/// Several failures have their common exit code, or else the general one.
-fn exit_code(error: &CommandError) -> u8 {
-    let mut codes = error.each().iter().map(|error| match error {
-        CommandError::Incomplete { .. } => EXIT_INCOMPLETE,
-        CommandError::Shared(failure) if matches!(**failure, SharedDraftError::NoEntries { .. }) => EXIT_INCOMPLETE,
-        CommandError::Conflict(conflict) if conflict.is_race() => EXIT_CONFLICT,
-        CommandError::Partial { error: failure, done: PartialResult::Batch { .. } | PartialResult::Tags { .. } } => {
-            exit_code(failure)
-        }
-        _ => EXIT_FAILURE,
-    });
-    let first = codes.next().unwrap_or(EXIT_FAILURE);
-    if codes.all(|code| code == first) { first } else { EXIT_FAILURE }
 }
 
 /// The causes that docker's line leaves out.
 fn causes(error: &CommandError) -> Vec<String> {
-    let registry_error = || error.describe().registry_error.and_then(request_line);
+    let request = || error.describe().registry_error.and_then(request_line);
     match error {
-        CommandError::Partial { error: failure, done } => {
-            failure.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
+        CommandError::Partial { error: cause, done } => {
+            cause.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
         }
-        CommandError::MissingChild(missing) => missing.causes().or_else(registry_error).into_iter().collect(),
+        CommandError::MissingChild(missing) => missing.causes().or_else(request).into_iter().collect(),
         CommandError::DigestMismatch { source, .. } => vec![format!("  {source}")],
         CommandError::InvalidDocument { reference, .. } => {
             vec![format!("  in what the registry serves for {reference}")]
         }
         CommandError::Spec(error) => vec![error.excerpt().to_owned()],
-        _ => registry_error().into_iter().collect(),
+        _ => request().into_iter().collect(),
     }
 }
 
@@ -128,8 +105,8 @@ fn partial_result(done: &PartialResult) -> String {
 
 /// The `detail` of each registry error.
 fn details(error: &CommandError) -> Vec<String> {
-    if let CommandError::Partial { error: failure, .. } = error {
-        return failure.each().iter().flat_map(details).collect();
+    if let CommandError::Partial { error: cause, .. } = error {
+        return cause.each().iter().flat_map(details).collect();
     }
     let body = error.describe().registry_error.and_then(|source| source.body.as_ref());
     body.and_then(|body| body.detail.as_deref()).map(sanitize::short_line).into_iter().collect()

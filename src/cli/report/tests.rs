@@ -148,11 +148,6 @@ fn incomplete_lists_have_exit_code_3_and_a_hint() {
     let text = "h:5000/app:1 has more than was required: extra: linux/386, darwin/arm64\n\
                 hint: remove what is extra with: remove h:5000/app:1 linux/386 darwin/arm64";
     assert_eq!((report.text.as_str(), report.exit_code), (text, 3));
-
-    let both = CommandError::Several(vec![incomplete(&["a/b"], &[]), incomplete(&["c/d"], &[])]);
-    assert_eq!(command(&both, certificates).exit_code, 3);
-    let mixed = CommandError::Several(vec![incomplete(&["a/b"], &[]), name_taken()]);
-    assert_eq!(command(&mixed, certificates).exit_code, 1);
 }
 
 /// The data of a failure does not depend on its context.
@@ -204,18 +199,18 @@ fn certs_d_files_without_a_certificate_are_named_in_the_hint() {
     let hint = || command(&error_of(RegistryErrorKind::CertificateUntrusted).into(), certificates.path()).text;
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 
-    let folder = certificates.path().join("h:5000");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("readme.txt"), "junk").unwrap();
+    let directory = certificates.path().join("h:5000");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("readme.txt"), "junk").unwrap();
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 
-    fs::write(folder.join("b.crt"), "junk").unwrap();
-    fs::write(folder.join("a.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-    let named = format!("hint: {} holds no certificate", folder.join("a.crt").display());
+    fs::write(directory.join("b.crt"), "junk").unwrap();
+    fs::write(directory.join("a.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let named = format!("hint: {} holds no certificate", directory.join("a.crt").display());
     assert!(hint().contains(&named), "{}", hint());
 
     // Beside a valid certificate the invalid file is not the cause.
     let authority = testkit::certs::Authority::new("ca");
-    fs::write(folder.join("c.crt"), authority.cert_pem()).unwrap();
+    fs::write(directory.join("c.crt"), authority.cert_pem()).unwrap();
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 }

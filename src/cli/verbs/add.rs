@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         })?;
         // Not before: the first line of a failure must be the failure.
         if let Some((addition, added)) = &applied {
-            print_source_changes(context, &added.moves, &addition.sources);
+            print_source_changes(context, &added.source_changes, &addition.sources);
             added.notes.iter().chain(&added.lines).for_each(|line| context.streams.note(line));
         }
         return Ok(());
@@ -66,7 +66,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if !is_stored {
         return Err(missing());
     }
-    print_source_changes(context, &added.moves, &addition.sources);
+    print_source_changes(context, &added.source_changes, &addition.sources);
     added.notes.iter().for_each(|note| context.streams.note(note));
     for line in added.lines {
         context.streams.line(line)?;
@@ -88,7 +88,7 @@ struct Addition {
 /// What an addition changes.
 #[derive(Default)]
 struct AdditionResult {
-    moves: Vec<SourceChange>,
+    source_changes: Vec<SourceChange>,
     notes: BTreeSet<String>,
     /// A line for each entry that is new.
     lines: Vec<String>,
@@ -124,9 +124,9 @@ impl Addition {
     }
 
     fn apply(&self, draft: &mut Draft, args: &Add) -> Result<AdditionResult, CommandError> {
-        let (before, mut moves, mut described) = (draft.clone(), Vec::new(), self.reused.clone());
+        let (before, mut source_changes, mut described) = (draft.clone(), Vec::new(), self.reused.clone());
         for source in &self.sources {
-            moves.extend(amend::merge(draft, source, &self.filter, &self.previous));
+            source_changes.extend(amend::merge(draft, source, &self.filter, &self.previous));
             let images = source.entries.iter().filter(|entry| is_selected(&self.filter, entry));
             described.extend(images.flat_map(|image| equivalent_entries::names_in_draft(draft, image)));
         }
@@ -137,7 +137,7 @@ impl Addition {
         let mut notes = BTreeSet::new();
         annotate_entries(draft, &described, &args.entry, |note| _ = notes.insert(note))?;
         requirements::check(draft, &args.publish.requirements(SpecOrigin::Images))?;
-        Ok(AdditionResult { moves, notes, lines: added_lines(&before, draft, "Added") })
+        Ok(AdditionResult { source_changes, notes, lines: added_lines(&before, draft, "Added") })
     }
 }
 

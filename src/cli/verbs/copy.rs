@@ -18,7 +18,7 @@ use crate::reference::Reference;
 use crate::sanitize;
 
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
-    let (source, target) = (context.image_name(&args.source)?, context.image_name(&args.target)?);
+    let (source, target) = (context.location(&args.source)?, context.location(&args.target)?);
     // A login is for the registry of the target, or else for that of the source.
     let login_repository = target.reference().or(source.reference()).map(Reference::repository);
     let registry = context.registry(&args.network, login_repository)?;

@@ -48,10 +48,10 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, list)?;
     let build = |existing: Option<&Draft>| {
-        let (mut draft, moves) = draft_sources.build(list, existing);
+        let (mut draft, source_changes) = draft_sources.build(list, existing);
         edits.apply(subject.as_ref(), &mut draft)?;
         requirements::check(&draft, &args.publish.requirements(SpecOrigin::Images))?;
-        Ok::<_, CommandError>((draft, moves))
+        Ok::<_, CommandError>((draft, source_changes))
     };
     if args.push {
         let (draft, _) = build(None)?;
@@ -70,8 +70,8 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
             Ok::<_, CommandError>(Some(draft.clone()))
         })?;
     }
-    let Some((draft, moves)) = built else { return Ok(()) };
-    print_source_changes(context, &moves, &sources);
+    let Some((draft, source_changes)) = built else { return Ok(()) };
+    print_source_changes(context, &source_changes, &sources);
     if is_published {
         context.streams.note(format_args!(
             "{list} is published, but there was no draft of it to amend: the new draft has only the images that were \
@@ -135,9 +135,9 @@ fn is_requested(args: &Create, existing: Option<&Draft>, image: &LocationResult)
 }
 
 /// Prints which tags have moved since the draft was made, and what the draft cannot contain.
-pub(crate) fn print_source_changes(context: &Context, moves: &[SourceChange], sources: &[ResolvedSource]) {
+pub(crate) fn print_source_changes(context: &Context, source_changes: &[SourceChange], sources: &[ResolvedSource]) {
     sources.iter().flat_map(|source| &source.omissions).for_each(|omission| context.streams.warning(omission));
-    for SourceChange { reference, old, new } in moves {
+    for SourceChange { reference, old, new } in source_changes {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
     }
 }

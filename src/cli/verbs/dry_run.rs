@@ -8,22 +8,22 @@ use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, Ta
 use crate::reference::Reference;
 
 /// The text of a dry run.
-pub(crate) fn text(published: &PushOutcome, width: Option<usize>) -> String {
-    published.repositories().map(|published| repository(published, width)).collect::<Vec<_>>().join("\n")
+pub(crate) fn text(outcome: &PushOutcome, width: Option<usize>) -> String {
+    outcome.repositories().map(|outcome| repository(outcome, width)).collect::<Vec<_>>().join("\n")
 }
 
 /// The part about one repository.
-fn repository(published: &PushOutcome, width: Option<usize>) -> String {
-    let mut text = format!("Would push {}\n", published.reference);
+fn repository(outcome: &PushOutcome, width: Option<usize>) -> String {
+    let mut text = format!("Would push {}\n", outcome.reference);
     for (name, value) in [
-        ("digest", published.digest.clone()),
-        ("media type", published.media_type.clone()),
-        ("size", human::size(published.size)),
+        ("digest", outcome.digest.clone()),
+        ("media type", outcome.media_type.clone()),
+        ("size", human::size(outcome.size)),
     ] {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
     }
-    let Some(preview) = &published.preview else { return text };
+    let Some(preview) = &outcome.preview else { return text };
     for TagChange { tag, change, now } in &preview.tag_changes {
         let moves = format!("moves here from {}", now.as_deref().unwrap_or("unknown"));
         let _ = writeln!(text, "{:<12}{tag} ({})", "tag:", tag_state(*change, &moves));
@@ -31,15 +31,15 @@ fn repository(published: &PushOutcome, width: Option<usize>) -> String {
     for TagChange { tag, change, .. } in &preview.referrers_tags {
         let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", tag_state(*change, "gets more entries"));
     }
-    let _ = write!(text, "\n{}", table(published).within(width));
-    text.push_str(&referrers(&published.referrers, &published.left_behind));
-    let CopiedBlobs { blobs, bytes } = published.copied;
+    let _ = write!(text, "\n{}", table(outcome).within(width));
+    text.push_str(&referrers(&outcome.referrers, &outcome.left_behind));
+    let CopiedBlobs { blobs, bytes } = outcome.copied;
     let _ = writeln!(
         text,
         "\nBlobs to mount: {}, to copy: {blobs} ({})\n\n{}",
-        published.mounted,
+        outcome.mounted,
         human::size(bytes),
-        differences(published, preview)
+        differences(outcome, preview)
     );
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -70,9 +70,9 @@ fn tag_state(change: TagChangeKind, moves: &str) -> &str {
     }
 }
 
-fn table(published: &PushOutcome) -> Table {
+fn table(outcome: &PushOutcome) -> Table {
     let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
-    for image in &published.platforms {
+    for image in &outcome.platforms {
         let (from, bytes) = match &image.from {
             Some(ImageTransfer { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
             Some(ImageTransfer { how, repository, bytes }) => {
@@ -87,11 +87,11 @@ fn table(published: &PushOutcome) -> Table {
 }
 
 /// The differences from the list that the registry serves now, one line each.
-fn differences(published: &PushOutcome, preview: &DryRun) -> String {
-    if published.unchanged {
+fn differences(outcome: &PushOutcome, preview: &DryRun) -> String {
+    if outcome.unchanged {
         return "unchanged: nothing would be sent".to_owned();
     }
-    let list = &published.reference;
+    let list = &outcome.reference;
     let reference = Reference::parse(list).ok();
     let own_tag = reference.as_ref().and_then(Reference::tag);
     let mut changes = preview.tag_changes.iter();

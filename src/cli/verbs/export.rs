@@ -10,7 +10,7 @@ use crate::model::spec;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
-    let location = context.image_name(&args.image)?;
+    let location = context.location(&args.image)?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.original_path(path))).transpose()?;
     let stored = match location.reference().filter(|_| !args.remote) {
         Some(list) => context.draft(list)?,

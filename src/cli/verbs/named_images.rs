@@ -1,6 +1,6 @@
 //! The images that a command names: by its arguments, and by files that builds wrote (`--from`).
 
-use crate::cli::args::{ImageFlags, LocationArg};
+use crate::cli::args::{ImageSourceFlags, LocationArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
@@ -33,12 +33,12 @@ impl NamedImages {
     pub(crate) fn read(
         context: &Context,
         arguments: &[LocationArg],
-        flags: &ImageFlags,
+        flags: &ImageSourceFlags,
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
-        let from = (flags.from.clone(), flags.targets.clone());
+        let from = (flags.build_files.clone(), flags.targets.clone());
         let build_outputs = build_files::read_all(context, &[from], list)?;
-        let arguments: Vec<LocationResult> = arguments.iter().map(|argument| context.image_name(argument)).collect();
+        let arguments: Vec<LocationResult> = arguments.iter().map(|argument| context.location(argument)).collect();
         let images = arguments.iter().cloned().chain(build_outputs.names()).collect();
         Ok(NamedImages { filter: flags.sources.filter(), arguments, images, build_outputs })
     }

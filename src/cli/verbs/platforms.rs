@@ -13,7 +13,7 @@ use crate::sanitize;
 const UNKNOWN: &str = "unknown";
 
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
-    let location = context.image_name(&args.image)?;
+    let location = context.location(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = context.access(registry);
     let image = platforms::fetch_platforms(access, &location)?;

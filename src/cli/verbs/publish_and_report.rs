@@ -8,7 +8,7 @@ use crate::cli::args::{PublishFlags, PublishFormat};
 use crate::cli::context::Context;
 use crate::cli::output::github::GithubFiles;
 use crate::cli::output::result_files::ResultFile;
-use crate::cli::output::{Progress, json, markdown};
+use crate::cli::output::{CopyProgress, json, markdown};
 use crate::cli::verbs::dry_run;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
@@ -59,9 +59,9 @@ pub(crate) fn publish(
     let draft = by_digest.as_ref().unwrap_or(draft);
     let ContentAccess { registry, layouts } = access;
     let push_context = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
-    let count = |published: PushOutcome| {
-        let requests = if origin == DraftOrigin::Stored { published.requests } else { registry.requests() };
-        PushOutcome { requests, ..published }
+    let count = |outcome: PushOutcome| {
+        let requests = if origin == DraftOrigin::Stored { outcome.requests } else { registry.requests() };
+        PushOutcome { requests, ..outcome }
     };
     if let Some(layout) = &flags.to {
         if flags.by_digest && layout.tag.is_some() {
@@ -91,17 +91,17 @@ pub(crate) fn push_and_report(
     };
     let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
     let github = open_github_files(context, flags)?;
-    let published = push()?;
+    let outcome = push()?;
     if flags.dry_run {
-        return report(&published).map(|()| published);
+        return report(&outcome).map(|()| outcome);
     }
-    let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
+    let metadata = || write(metadata_file, json::text(&outcome.metadata())?.as_bytes());
     // A failed report does not prevent the other reports.
-    let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
+    let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&outcome), &outcome);
     let github = || github.map_or(Ok(()), append);
-    let reports = [report(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
-    CommandError::collect(reports).map_err(|error| pushed_but_not_reported(std::slice::from_ref(&published), error))?;
-    Ok(published)
+    let reports = [report(&outcome), write(digest_file, outcome.digest.as_bytes()), metadata(), github()];
+    CommandError::collect(reports).map_err(|error| pushed_but_not_reported(std::slice::from_ref(&outcome), error))?;
+    Ok(outcome)
 }
 
 /// The files for `--format github`, opened before anything is sent.
@@ -156,26 +156,22 @@ impl PushReporter for Reporter<'_> {
     }
 
     fn transfers(&self) -> Box<dyn TransferProgress> {
-        Box::new(Progress::new(&self.context.streams, self.is_quiet))
+        Box::new(CopyProgress::new(&self.context.streams, self.is_quiet))
     }
 }
 
 /// Prints the result on stdout: docker's lines, JSON, the dry run, or with `--quiet` the digest alone.
-pub(crate) fn print_result(
-    context: &Context,
-    published: &PushOutcome,
-    options: &PublishFlags,
-) -> Result<(), CommandError> {
-    match options.format {
-        Some(PublishFormat::Json) => Ok(context.streams.json(published)?),
-        Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
-        _ if options.quiet => Ok(context.streams.line(&published.digest)?),
-        _ if published.dry_run => Ok(context.streams.diff(&dry_run::text(published, context.streams.width()))?),
-        _ if options.to.is_some() => {
-            Ok(context.streams.line(format_args!("{}@{}", published.reference, published.digest))?)
+pub(crate) fn print_result(context: &Context, outcome: &PushOutcome, flags: &PublishFlags) -> Result<(), CommandError> {
+    match flags.format {
+        Some(PublishFormat::Json) => Ok(context.streams.json(outcome)?),
+        Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(outcome).as_bytes())?),
+        _ if flags.quiet => Ok(context.streams.line(&outcome.digest)?),
+        _ if outcome.dry_run => Ok(context.streams.diff(&dry_run::text(outcome, context.streams.width()))?),
+        _ if flags.to.is_some() => {
+            Ok(context.streams.line(format_args!("{}@{}", outcome.reference, outcome.digest))?)
         }
-        _ if options.by_digest => Ok(context.streams.line(&published.reference)?),
-        _ => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
+        _ if flags.by_digest => Ok(context.streams.line(&outcome.reference)?),
+        _ => Ok(outcome.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }
 }
 

@@ -8,7 +8,7 @@ mod arguments;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 
-use super::error::{ArgsErrorKind, FlagError};
+use super::error::{ArgsErrorKind, FlagError, Suggestion};
 use super::help::{about, invalid_value, option_table, usage_positionals};
 use super::pflag::{self, FlagKind};
 use crate::suggest::nearest;
@@ -27,7 +27,7 @@ pub struct ToolError {
     /// The usage line of the command that it concerns.
     pub usage: String,
     /// A suggestion for a mistyped command line.
-    pub suggestion: Option<String>,
+    pub suggestion: Option<Suggestion>,
 }
 
 /// The kinds of errors of a command line.
@@ -45,9 +45,9 @@ pub enum ToolErrorKind {
     /// A missing flag or word that the command needs.
     #[error("{0} is missing")]
     Missing(String),
-    /// An invalid word.
+    /// An invalid positional argument.
     #[error("{0}")]
-    Word(String),
+    InvalidPositional(String),
     /// An extra word.
     #[error("unexpected argument: {0}")]
     Extra(String),
@@ -109,7 +109,7 @@ fn with_two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> 
         let known = find_flag(commands, long).filter(|_| !is_value && !flags_ended);
         let is_help = ["help", "version"].contains(&long) && !is_value && !flags_ended;
         normalized.push(if known.is_some() || is_help { format!("--{name}") } else { word.clone() });
-        is_value = known.is_some_and(|flag| value.is_none() && pflag::flag_kind(flag) != FlagKind::Switch);
+        is_value = known.is_some_and(|flag| value.is_none() && pflag::flag_kind(flag) != FlagKind::Bool);
     }
     normalized
 }
@@ -126,7 +126,7 @@ fn command_path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
         }
         match word.strip_prefix("--") {
             Some(name) => {
-                is_value = find_flag(commands, name).is_some_and(|flag| pflag::flag_kind(flag) != FlagKind::Switch)
+                is_value = find_flag(commands, name).is_some_and(|flag| pflag::flag_kind(flag) != FlagKind::Bool)
             }
             None if word.starts_with('-') => {}
             None => path.push(word.clone()),
@@ -160,7 +160,7 @@ fn parse_command(
     let name = command.get_name();
     let refused = |kind: ToolErrorKind| tool_error(commands, name, kind);
     let mut scanned = pflag::scan(command, words, false).map_err(|flag| refused(flag.into()))?;
-    if scanned.help {
+    if scanned.wants_help {
         return Ok(ToolRequest::Help(command_help(command)));
     }
     scanned.positionals.drain(..name.split(' ').count().min(scanned.positionals.len()));
@@ -186,7 +186,7 @@ fn parse_command(
     typed_request(command, scanned.normal_form(command)).map_err(|error| {
         refused(match invalid_value(command, &error) {
             ArgsErrorKind::Flag(flag) => flag.into(),
-            other => ToolErrorKind::Word(other.to_string()),
+            other => ToolErrorKind::InvalidPositional(other.to_string()),
         })
     })
 }
@@ -221,12 +221,12 @@ fn tool_error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> To
         None if name == "push" => format!("{NAME} push [OPTIONS] from-spec|from-args ..."),
         None => format!("{NAME} [OPTIONS] COMMAND"),
     };
-    ToolError { kind, usage, suggestion }
+    ToolError { kind, usage, suggestion: suggestion.map(Suggestion::Name) }
 }
 
 impl ToolError {
     /// Where to find more help.
-    pub fn hint(&self) -> String {
+    pub fn help_line(&self) -> String {
         format!("Run '{NAME} --help' for more information")
     }
 }

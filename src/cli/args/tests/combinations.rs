@@ -221,7 +221,7 @@ fn conflicting_flags_are_refused() {
     for (line, expected) in cases {
         let error = parse_error(line);
         assert_eq!((error.to_string().as_str(), error.exit_code()), (expected, 125), "{line:?}");
-        assert!(error.usage().is_some() && error.hint().is_some(), "{line:?}");
+        assert!(error.usage().is_some() && error.help_line().is_some(), "{line:?}");
     }
     // What is set to false was not given; `-f -` reads the password's place only where there is a password.
     for line in [

@@ -44,7 +44,7 @@ fn flags_are_read_anywhere_before_two_dashes() {
         amend: true,
         replace: false,
         empty: false,
-        image_flags: ImageFlags::default(),
+        image_flags: ImageSourceFlags::default(),
         push: false,
         purge: false,
         list_flags: ListFlags { annotations: Vec::new(), subject: None, prefer_index: true },
@@ -205,12 +205,12 @@ fn argument_errors_are_docker_s() {
             "Run",
         ),
     ];
-    for (line, code, first, usage, hint) in cases {
+    for (line, code, first, usage, verb) in cases {
         let error = parse_error(line);
         assert_eq!(error.to_string(), first, "{line:?}");
         assert_eq!(error.exit_code(), code, "{line:?}");
         assert_eq!(error.usage().as_deref(), Some(usage), "{line:?}");
-        assert!(error.hint().is_some_and(|text| text.starts_with(hint)), "{line:?}: {:?}", error.hint());
+        assert!(error.help_line().is_some_and(|text| text.starts_with(verb)), "{line:?}: {:?}", error.help_line());
     }
 }
 
@@ -218,7 +218,7 @@ fn argument_errors_are_docker_s() {
 fn a_bad_flag_before_the_command_is_reported_without_usage() {
     let error = parse_error(&["-hx", "create"]);
     assert_eq!((error.to_string().as_str(), error.exit_code()), ("unknown shorthand flag: 'x' in -x", 1));
-    assert_eq!((error.usage(), error.hint()), (None, None));
+    assert_eq!((error.usage(), error.help_line()), (None, None));
 }
 
 #[test]

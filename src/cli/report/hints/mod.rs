@@ -24,7 +24,10 @@ use crate::location::LayoutReference;
 pub(super) fn suggestion(suggestion: &Suggestion) -> String {
     match suggestion {
         Suggestion::Name(word) => format!("did you mean '{word}'?"),
-        Suggestion::Advice(advice) => (*advice).to_owned(),
+        Suggestion::CreateWithoutImages => {
+            "create --empty LIST creates a draft without images; --from reads what a build wrote about its images"
+                .into()
+        }
         Suggestion::FlagOfOtherCommands { flag, verbs, before_verb } => {
             let place = if *before_verb { "; put it after the command" } else { "" };
             format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
@@ -76,9 +79,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::UnusableReferrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::AmbiguousDigest { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
-        CommandError::Blob(failure) if failure.is_gone() => format!(
+        CommandError::Blob(source) if source.is_gone() => format!(
             "the blob is not in {} any more: push the image there again, or remove it from the list",
-            failure.sources.join(" and ")
+            source.sources.join(" and ")
         ),
         CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
@@ -105,8 +108,8 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             format!("publish a list of it with: create --push LIST {image}")
         }
         CommandError::NotAList(image) => format!("make a list of it with: create LIST {image}"),
-        CommandError::Partial { error: failure, .. } => {
-            return failure.each().iter().flat_map(|error| hints(error, certificates)).collect();
+        CommandError::Partial { error: cause, .. } => {
+            return cause.each().iter().flat_map(|error| hints(error, certificates)).collect();
         }
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
         CommandError::InvalidDraft(source) | CommandError::InvalidPreview(source) => {
@@ -144,7 +147,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             return incomplete_list(list, *origin, missing, extra);
         }
         CommandError::NoManPage(_) => "help lists the commands".into(),
-        CommandError::Shared(failure) => return shared::shared_failure(failure, certificates),
+        CommandError::Shared(source) => return shared::shared_draft_error(source, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
         _ => match error.describe().registry_error {
@@ -153,6 +156,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         },
     };
     vec![hint]
+}
+
+/// The hint that the shim cannot run docker, because docker comes before it.
+pub(crate) fn earlier_docker(docker: &Path) -> String {
+    format!("{} comes before it on the PATH", docker.display())
 }
 
 /// The hints about a shim that cannot be installed or removed.

@@ -1,4 +1,4 @@
-//! Advice on shared drafts.
+//! Hints about shared drafts.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::EntryCreationError;
 
-pub(super) fn shared_failure(failure: &SharedDraftError, certificates: &Path) -> Vec<String> {
-    let hint = match failure {
+pub(super) fn shared_draft_error(error: &SharedDraftError, certificates: &Path) -> Vec<String> {
+    let hint = match error {
         SharedDraftError::Store(SharedStoreError::Conflict { .. }) => {
             "entries of other runs are kept apart: name this run with --run".to_owned()
         }

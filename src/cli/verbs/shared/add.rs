@@ -8,7 +8,7 @@ use crate::cli::verbs::annotate::annotate_entries;
 use crate::cli::verbs::create;
 use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish_and_report::Reporter;
-use crate::cli::verbs::shared::publish_entries::{self, SharedRequest};
+use crate::cli::verbs::shared::publish_entries::{self, SharedPush};
 use crate::cli::verbs::shared::{SharedClient, run_for_new_entries};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         digest: stored.digest.clone(),
         name: Some(new.entry.name.clone()),
     };
-    let request = SharedRequest {
+    let shared_push = SharedPush {
         list,
         run: &run,
         shared: &args.shared_publish,
@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         only_from: only_from.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
-    let published = publish_entries::run(context, &client, &request);
+    let published = publish_entries::run(context, &client, &shared_push);
     CommandError::collect([shown, published]).map(drop)
 }
 

@@ -29,7 +29,7 @@ const IF_COMPLETE_WAIT: std::time::Duration = std::time::Duration::from_secs(30)
 const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
 
 /// A push of a shared draft.
-pub(super) struct SharedRequest<'a> {
+pub(super) struct SharedPush<'a> {
     pub(super) list: &'a Reference,
     pub(super) run: &'a PipelineRun,
     pub(super) shared: &'a SharedPublishFlags,
@@ -53,12 +53,12 @@ pub(super) fn check_files(
 pub(super) fn run(
     context: &Context,
     client: &SharedClient<'_>,
-    request: &SharedRequest<'_>,
+    shared_push: &SharedPush<'_>,
 ) -> Result<(), CommandError> {
-    let SharedRequest { list, run, shared, publish, purge, only_from, .. } = *request;
+    let SharedPush { list, run, shared, publish, purge, only_from, .. } = *shared_push;
     let default_wait = if shared.if_complete { IF_COMPLETE_WAIT } else { std::time::Duration::ZERO };
     let (is_fresh, wait) = (shared.fresh, shared.wait.unwrap_or(default_wait));
-    let (require, job_entries) = (publish.require.as_slice(), request.job_entries.clone());
+    let (require, job_entries) = (publish.require.as_slice(), shared_push.job_entries.clone());
     let options = CollectOptions { list, run, require, is_fresh, only_from, job_entries, wait };
     client.registry.announce(list.repository(), Access::PullPush);
     let collected = collect::collect(client.shared_draft_context(), &options)?;
@@ -66,10 +66,10 @@ pub(super) fn run(
         context.streams.note("warning: without --require it is not known whether an entry is missing");
     }
     if !collected.missing.is_empty() && shared.if_complete {
-        return print_unpublished(context, request, &collected);
+        return print_unpublished(context, shared_push, &collected);
     }
     if !collected.missing.is_empty() || collected.entries.is_empty() {
-        return Err(incomplete(context, client, request, collected));
+        return Err(incomplete(context, client, shared_push, collected));
     }
     let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.shared_draft_context(), &options, before);
     let print = |published: &PushOutcome| publish_and_report::print_result(context, published, publish);
@@ -93,16 +93,16 @@ pub(super) fn run(
 /// Prints which entries are missing. This is not a failure.
 fn print_unpublished(
     context: &Context,
-    request: &SharedRequest<'_>,
+    shared_push: &SharedPush<'_>,
     collected: &CollectedEntries,
 ) -> Result<(), CommandError> {
-    let (all, missing) = (request.publish.require.len(), &collected.missing);
-    let present = request.publish.require.iter().filter(|platform| !missing.contains(&platform.text)).count();
-    let list = request.list;
+    let (all, missing) = (shared_push.publish.require.len(), &collected.missing);
+    let present = shared_push.publish.require.iter().filter(|platform| !missing.contains(&platform.text)).count();
+    let list = shared_push.list;
     context
         .streams
         .note(format_args!("{list} is not published: waiting for {} ({present} of {all} there)", missing.join(", ")));
-    if request.publish.format == Some(PublishFormat::Json) {
+    if shared_push.publish.format == Some(PublishFormat::Json) {
         context.streams.json(&json!({ "published": false, "missing": missing }))?;
     }
     Ok(())
@@ -113,19 +113,19 @@ fn print_unpublished(
 fn incomplete(
     context: &Context,
     client: &SharedClient<'_>,
-    request: &SharedRequest<'_>,
+    shared_push: &SharedPush<'_>,
     collected: CollectedEntries,
 ) -> CommandError {
-    let list = request.list;
+    let list = shared_push.list;
     if let Some(digest) =
-        clean_up::possibly_published_digest(client.shared_draft_context(), list, &request.publish.require)
+        clean_up::possibly_published_digest(client.shared_draft_context(), list, &shared_push.publish.require)
     {
         context.streams.note(format_args!(
             "{list} ({digest}) has all required platforms; it may have been published already and its entries purged"
         ));
     }
     if collected.missing.is_empty() {
-        return SharedDraftError::NoEntries { list: list.to_string(), run: request.run.id.clone() }.into();
+        return SharedDraftError::NoEntries { list: list.to_string(), run: shared_push.run.id.clone() }.into();
     }
     let (list, missing) = (list.to_string(), collected.missing);
     CommandError::Incomplete { list, origin: SpecOrigin::Shared, missing, extra: Vec::new() }

@@ -2,7 +2,7 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::publish_entries::{self, SharedRequest};
+use crate::cli::verbs::shared::publish_entries::{self, SharedPush};
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::shared::collect::JobEntry;
@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let job_entries = args.entries.iter().map(|digest| JobEntry { digest: digest.clone(), name: None });
-    let request = SharedRequest {
+    let shared_push = SharedPush {
         list,
         run: &run,
         shared: &args.shared_publish,
@@ -22,5 +22,5 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
         purge: args.purge,
         only_from: only_from.as_ref(),
     };
-    publish_entries::run(context, &client, &request)
+    publish_entries::run(context, &client, &shared_push)
 }
