@@ -1,11 +1,13 @@
 //! The operations of [`LayoutSink`](super::LayoutSink) on files: a directory or an archive implements them.
 
+use std::io::Read;
 use std::path::Path;
 
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::{IndexChange, Layout, LockWait};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::Digest;
+use crate::net::{RegistryError, RegistryErrorKind};
 
 /// Writes the blobs and the `index.json` of a layout.
 pub(super) trait LayoutWriter: Sync {
@@ -31,4 +33,22 @@ pub(super) trait LayoutWriter: Sync {
 
     /// Applies a change to the current `index.json` and writes it.
     fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), ContentError>;
+}
+
+/// Bytes that are in memory, as a blob.
+pub(super) struct MemoryBlob<'a>(pub(super) &'a [u8]);
+
+impl BlobReader for MemoryBlob<'_> {
+    fn length(&self) -> Option<u64> {
+        Some(self.0.len() as u64)
+    }
+
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        let mut rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+        rest.read(buffer).map_err(|error| self.content_error(error.to_string()))
+    }
+
+    fn content_error(&mut self, reason: String) -> RegistryError {
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), reason)
+    }
 }

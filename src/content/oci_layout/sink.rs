@@ -1,20 +1,18 @@
 //! Writes images to a layout, in a directory or in an archive.
 
-use std::io::Read;
 use std::sync::Mutex;
 
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive_writer::ArchiveWriter;
 use crate::content::oci_layout::directory_writer::DirectoryWriter;
 use crate::content::oci_layout::index_json::IndexJson;
-use crate::content::oci_layout::layout_writer::LayoutWriter;
+use crate::content::oci_layout::layout_writer::{LayoutWriter, MemoryBlob};
 use crate::content::oci_layout::referrers::UnlistedReferrers;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
-use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
+use crate::content::registry::{Blob, BlobCopy, ManifestName};
 use crate::content::source_and_sink::{ContentSink, ContentSource, Referrer};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
 use crate::sync::lock;
 
@@ -146,23 +144,5 @@ impl ContentSink for LayoutSink<'_> {
         };
         self.write_bytes(&digest, bytes)?;
         self.update_index(|index| index.set_entry(tag, media_type, &digest, bytes.len() as u64))
-    }
-}
-
-/// Bytes that are in memory, as a blob.
-pub(super) struct MemoryBlob<'a>(pub(super) &'a [u8]);
-
-impl BlobReader for MemoryBlob<'_> {
-    fn length(&self) -> Option<u64> {
-        Some(self.0.len() as u64)
-    }
-
-    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
-        let mut rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
-        rest.read(buffer).map_err(|error| self.content_error(error.to_string()))
-    }
-
-    fn content_error(&mut self, reason: String) -> RegistryError {
-        RegistryError::new(RegistryErrorKind::Verification, String::new(), reason)
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::node_reader::canonical_key;
 use super::positions;
 use crate::location::InvalidLocation;
 use crate::suggest;
@@ -256,6 +255,16 @@ const WORD_MAX: usize = 40;
 
 fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     if word.len() > WORD_MAX { None } else { suggest::nearest(word, known) }
+}
+
+/// The name of a key that a user may write in several ways.
+pub(super) fn canonical_key(key: &'static str) -> &'static str {
+    match key {
+        "images" => "image",
+        "osversion" | "osVersion" | "os_version" => "os.version",
+        "osfeatures" | "osFeatures" | "os_features" => "os.features",
+        _ => key,
+    }
 }
 
 /// The mapping that a misplaced key belongs to, for messages.

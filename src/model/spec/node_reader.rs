@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
-use super::error::{LocatedError, SpecErrorKind, Suggestion};
+use super::error::{LocatedError, SpecErrorKind, Suggestion, canonical_key};
 use super::yaml_tree::{NodeContent, NodeId, Tree};
 use super::{Dialect, variables};
 
@@ -256,16 +256,6 @@ impl<'t> NodeReader<'t> {
 
     pub(super) fn error_at(&self, id: NodeId, kind: SpecErrorKind) -> LocatedError {
         LocatedError { range: self.tree.node(id).range.clone(), kind }
-    }
-}
-
-/// The name of a key that a user may write in several ways.
-pub(super) fn canonical_key(key: &'static str) -> &'static str {
-    match key {
-        "images" => "image",
-        "osversion" | "osVersion" | "os_version" => "os.version",
-        "osfeatures" | "osFeatures" | "os_features" => "os.features",
-        _ => key,
     }
 }
 
