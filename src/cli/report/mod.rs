@@ -9,7 +9,7 @@ mod json;
 
 use std::path::Path;
 
-use crate::cli::args::{ArgsError, ToolError};
+use crate::cli::args::{ArgsError, Suggestion, ToolError};
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::net::RegistryError;
@@ -43,8 +43,8 @@ pub fn arguments(error: &ArgsError) -> Report {
 /// A command line of manifest-tool that cannot be run. The exit code is manifest-tool's.
 pub fn tool_arguments(error: &ToolError) -> Report {
     let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.help_line());
-    if let Some(suggestion) = &error.suggestion {
-        text.push_str(&format!("\nhint: {}", hints::suggestion(suggestion)));
+    if let Some(word) = &error.suggestion {
+        text.push_str(&format!("\nhint: {}", hints::suggestion(&Suggestion::Name(word.clone()))));
     }
     Report { text, exit_code: EXIT_FAILURE }
 }

@@ -8,7 +8,7 @@ mod arguments;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 
-use super::error::{ArgsErrorKind, FlagError, Suggestion};
+use super::error::{ArgsErrorKind, FlagError};
 use super::help::{about, invalid_value, option_table, usage_positionals};
 use super::pflag::{self, FlagKind};
 use crate::suggest::nearest;
@@ -27,7 +27,7 @@ pub struct ToolError {
     /// The usage line of the command that it concerns.
     pub usage: String,
     /// A suggestion for a mistyped command line.
-    pub suggestion: Option<Suggestion>,
+    pub suggestion: Option<String>,
 }
 
 /// The kinds of errors of a command line.
@@ -221,7 +221,7 @@ fn tool_error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> To
         None if name == "push" => format!("{NAME} push [OPTIONS] from-spec|from-args ..."),
         None => format!("{NAME} [OPTIONS] COMMAND"),
     };
-    ToolError { kind, usage, suggestion: suggestion.map(Suggestion::Name) }
+    ToolError { kind, usage, suggestion }
 }
 
 impl ToolError {

@@ -162,8 +162,7 @@ fn arguments_that_manifest_tool_ignores_are_refused() {
     ];
     for (line, expected, suggestion) in cases {
         let error = parse_error(&line);
-        let suggestion = suggestion.map(|word| Suggestion::Name(word.to_owned()));
-        assert_eq!((error.to_string().as_str(), &error.suggestion), (expected, &suggestion), "{line:?}");
+        assert_eq!((error.to_string().as_str(), error.suggestion.as_deref()), (expected, suggestion), "{line:?}");
         let report = report::tool_arguments(&error);
         assert_eq!(report.exit_code, 1, "{line:?}");
         assert!(
