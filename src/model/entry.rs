@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
-use crate::model::entry_file;
+use crate::model::docker_entry_file;
 use crate::model::error::DocumentError;
 use crate::model::json;
 use crate::model::manifest::{self, ImageFormat};
@@ -212,7 +212,7 @@ impl Entry {
         let json = self.json();
         let manifest = json.as_ref().map(|(image_format, json)| (*image_format, &**json));
         let source = self.source.as_ref().map(Reference::to_string);
-        entry_file::encode(&self.reference, &self.descriptor, self.raw.as_deref(), manifest, source)
+        docker_entry_file::encode(&self.reference, &self.descriptor, self.raw.as_deref(), manifest, source)
     }
 
     /// Reads an entry's file: docker's, ours, or one from before docker had descriptors.

@@ -5,15 +5,15 @@
 
 pub mod build_output;
 pub mod descriptor;
+pub mod docker_entry_file;
 pub mod draft;
-mod draft_order;
 pub mod entry;
-pub mod entry_file;
 mod entry_key;
 pub mod error;
 pub mod index;
 mod index_edit;
 pub mod json;
+mod list_items;
 pub mod manifest;
 pub mod media_type;
 mod raw_object;

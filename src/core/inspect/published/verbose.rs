@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::DocumentError;
 use crate::model::descriptor::Descriptor;
-use crate::model::entry_file::encode_fetched;
+use crate::model::docker_entry_file::encode_fetched;
 use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
