@@ -190,7 +190,7 @@ impl RegistryAuth<'_> {
     fn parse_grant(&self, request: &TokenRequest, response: &HttpResponse) -> Result<GrantedToken, RegistryError> {
         let error = |kind, words: &str| {
             let host = self.redactor.redact(&self.realm.host);
-            let url = self.redactor.redact(self.realm.shown());
+            let url = self.redactor.redact(self.realm.url_without_query());
             RegistryError::new(kind, self.challenged.registry, format!("token server {host}: {words}"))
                 .with_request(FailedRequest::new(request.method(), url))
                 .with_status(response.status)

@@ -90,7 +90,7 @@ impl Realm {
     }
 
     /// The URL without its query, for error messages.
-    pub(crate) fn shown(&self) -> &str {
+    pub(crate) fn url_without_query(&self) -> &str {
         self.url.split('?').next().unwrap_or_default()
     }
 

@@ -18,7 +18,7 @@ fn user() -> Credential {
 fn realm_must_be_an_absolute_url() {
     let read = realm("https://auth.example:8443/token?x=y#part");
     assert_eq!((read.host.as_str(), read.https), ("auth.example:8443", true));
-    assert_eq!(read.shown(), "https://auth.example:8443/token");
+    assert_eq!(read.url_without_query(), "https://auth.example:8443/token");
     assert!(realm("http://[::1]:5001/t").is_loopback());
     assert!(!realm("HTTP://h/t").https);
     for wrong in [

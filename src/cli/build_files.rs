@@ -70,7 +70,7 @@ impl BuildFileReader<'_> {
         if path == Path::new(STDIN) {
             return self.read_content("standard input".to_owned(), &read_input(path, FILE_MAX)?);
         }
-        if file_type(path)?.is_dir() {
+        if checked_file_type(path)?.is_dir() {
             return self.read_directory(path);
         }
         self.read_content(path.display().to_string(), &read_regular_file(path, FILE_MAX)?)
@@ -91,7 +91,7 @@ impl BuildFileReader<'_> {
         }
         let (mut files, mut errors) = (Vec::new(), Vec::new());
         for entry in self.entries(path)? {
-            match file_type(&entry) {
+            match checked_file_type(&entry) {
                 Ok(kind) if kind.is_dir() => match self.entries(&entry) {
                     Err(error) => errors.push(error),
                     Ok(inner) if inner.is_empty() => errors.push(FileError::EmptyDirectory { path: entry }.into()),
@@ -156,7 +156,7 @@ fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
 }
 
 /// The type of a file or a directory. Anything else is refused.
-fn file_type(path: &Path) -> Result<FileType, CommandError> {
+fn checked_file_type(path: &Path) -> Result<FileType, CommandError> {
     let kind = fs::symlink_metadata(path).map_err(unreadable(path))?.file_type();
     check_kind(path, kind, true)?;
     Ok(kind)

@@ -90,7 +90,7 @@ impl<'a> ApplyRequest<'a> {
             parts.warnings.iter().for_each(|warning| (self.warn)(warning));
             for target in &spec.targets {
                 let draft = parts.draft(spec, &self.names.name(spec, target), source_index.as_ref());
-                let draft = self.edited(access.registry, draft);
+                let draft = self.with_list_edits(access.registry, draft);
                 match draft.and_then(|draft| self.built_list(access.layouts, spec, target, draft)) {
                     Ok(list) => built.push(list),
                     Err(error) => errors.push(error),
@@ -176,7 +176,7 @@ impl<'a> ApplyRequest<'a> {
     }
 
     /// The draft with the changes of the list itself.
-    fn edited(&self, registry: &RegistryClient, mut draft: Draft) -> Result<Draft, CommandError> {
+    fn with_list_edits(&self, registry: &RegistryClient, mut draft: Draft) -> Result<Draft, CommandError> {
         let subject = self.edits.fetch_subject(registry, &draft.reference)?;
         self.edits.apply(subject.as_ref(), &mut draft)?;
         Ok(draft)
@@ -189,7 +189,7 @@ impl<'a> ApplyRequest<'a> {
         target: &Target,
         mut draft: Draft,
     ) -> Result<BuiltList, CommandError> {
-        let references = self.names.references_of(spec, target).cloned().map(TagArg::Reference);
+        let references = self.names.further_names_of(spec, target).cloned().map(TagArg::Reference);
         let options = self.list_options(spec, references);
         // The push checks the same for one list. All lists must be checked before the first is sent.
         let digest = PushPlans::new(&draft, options.list_format, &options.tags, layouts)?.own.list.digest;

@@ -13,7 +13,7 @@ const IMAGES_MAX: usize = 20_000;
 
 /// How to publish a target without a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UntaggedPolicy {
+pub(crate) enum UntaggedTarget {
     /// By its digest and under the named tags. `latest` does not move.
     ByDigest,
     /// By its digest if tags are named, otherwise as `latest`.
@@ -24,8 +24,8 @@ pub(crate) enum UntaggedPolicy {
 pub(crate) struct SpecNames<'a> {
     pub(crate) specs: &'a [Spec],
     /// Further full names for the lists.
-    pub(crate) references: Vec<&'a Reference>,
-    pub(crate) untagged: UntaggedPolicy,
+    pub(crate) further_names: Vec<&'a Reference>,
+    pub(crate) untagged: UntaggedTarget,
 }
 
 impl<'a> SpecNames<'a> {
@@ -80,19 +80,19 @@ impl<'a> SpecNames<'a> {
     /// The repositories of the lists and of the further names.
     pub(crate) fn repositories(&self, lists: &[(&'a Spec, &'a Reference)]) -> Vec<&'a Repository> {
         let targets = lists.iter().map(|(_, target)| target.repository());
-        targets.chain(self.references.iter().map(|reference| reference.repository())).collect()
+        targets.chain(self.further_names.iter().map(|reference| reference.repository())).collect()
     }
 
     /// Whether a target is published by its digest and the named tags only.
     pub(crate) fn is_by_digest(&self, spec: &Spec, target: &Target) -> bool {
-        let has_tags = !spec.tags.is_empty() || !self.references.is_empty();
-        target.is_untagged && (self.untagged == UntaggedPolicy::ByDigest || has_tags)
+        let has_tags = !spec.tags.is_empty() || !self.further_names.is_empty();
+        target.is_untagged && (self.untagged == UntaggedTarget::ByDigest || has_tags)
     }
 
     /// The further names of one target of a spec. A name belongs to the first target in its repository, or else to the
     /// first target. So each name is published once.
-    pub(crate) fn references_of(&self, spec: &Spec, target: &Target) -> impl Iterator<Item = &'a Reference> {
-        self.references.iter().copied().filter(move |reference| {
+    pub(crate) fn further_names_of(&self, spec: &Spec, target: &Target) -> impl Iterator<Item = &'a Reference> {
+        self.further_names.iter().copied().filter(move |reference| {
             let is_same_repository = |target: &&Target| target.reference.repository() == reference.repository();
             let owner = spec.targets.iter().find(is_same_repository).or(spec.targets.first());
             owner.is_some_and(|owner| std::ptr::eq(owner, target))
@@ -106,7 +106,7 @@ impl<'a> SpecNames<'a> {
         }
         let repository = target.reference.repository();
         let tagged = spec.tags.first().and_then(|tag| tags::with_tag(&target.reference, tag));
-        let other_name = || self.references.iter().find(|other| other.repository() == repository).copied().cloned();
+        let other_name = || self.further_names.iter().find(|other| other.repository() == repository).copied().cloned();
         tagged.or_else(other_name).unwrap_or_else(|| target.reference.clone())
     }
 
@@ -120,7 +120,7 @@ impl<'a> SpecNames<'a> {
 
     /// The tags that a spec publishes, each with its repository.
     fn tags<'s>(&'s self, spec: &'s Spec) -> impl Iterator<Item = (&'s Repository, &'s str)> {
-        let references = self.references.iter().filter_map(|name| Some((name.repository(), name.tag()?)));
+        let references = self.further_names.iter().filter_map(|name| Some((name.repository(), name.tag()?)));
         let tags = spec.targets.iter().flat_map(move |target| {
             let own_tag = target.reference.tag().filter(|_| !self.is_by_digest(spec, target));
             let tags = own_tag.into_iter().chain(spec.tags.iter().map(String::as_str));

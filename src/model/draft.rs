@@ -284,7 +284,7 @@ mod tests {
         draft.insert(attestation("h.x/0:1"));
         assert_eq!(list_order(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
         // Entries that docker adds are not in the order, and an entry that replaces another takes its position.
-        draft.insert_with_key(EntryKey::from_text("h.x_c-1"), entry("h.x/c:1", "linux"));
+        draft.insert_with_key(EntryKey::not_of_an_image("h.x_c-1"), entry("h.x/c:1", "linux"));
         draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux"));
         assert_eq!(list_order(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");
         draft.replace(&Reference::parse("h.x/y:1").unwrap(), entry("h.x/y:1", "linux"));

@@ -21,7 +21,7 @@ impl EntryKey {
     }
 
     /// Any other key: a position in a list, a digest, or the file name of an entry that is not named after its image.
-    pub fn from_text(name: impl Into<String>) -> EntryKey {
+    pub fn not_of_an_image(name: impl Into<String>) -> EntryKey {
         EntryKey { text: name.into(), is_image: false }
     }
 
@@ -67,12 +67,12 @@ mod tests {
         let image_key = |text: &str| EntryKey::from_image(&Reference::parse(text).unwrap());
         let mut keys =
             ["h.x/a:2", "h.x/a/b:1", "h.x/a.b:1", "h.x/a:10", "h.x/a_b:1", "h.x:5/a:1"].map(image_key).to_vec();
-        keys.push(EntryKey::from_text("h.x_a-1"));
+        keys.push(EntryKey::not_of_an_image("h.x_a-1"));
         keys.sort();
         let sorted: Vec<&str> = keys.iter().map(EntryKey::as_str).collect();
         // The byte order is `-`, `.`, `_`.
         assert_eq!(sorted, ["h.x:5/a:1", "h.x_a-1", "h.x/a:10", "h.x/a:2", "h.x/a.b:1", "h.x/a/b:1", "h.x/a_b:1"]);
         assert_eq!(image_key("h.x/a:1").image(), Some("h.x/a:1"));
-        assert_ne!(image_key("h.x/a:1"), EntryKey::from_text("h.x/a:1"));
+        assert_ne!(image_key("h.x/a:1"), EntryKey::not_of_an_image("h.x/a:1"));
     }
 }

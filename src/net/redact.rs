@@ -23,7 +23,7 @@ use crate::sync::lock;
 const PLACEHOLDER: &str = "[secret]";
 /// A secret of at least this many bytes is also recognised by its beginning, because servers cut texts. The beginning
 /// of a shorter one could be a word.
-const PREFIX_MATCH_MIN: usize = 20;
+const SECRET_MIN_FOR_PREFIX_MATCH: usize = 20;
 const PREFIX_LENGTH: usize = 12;
 
 /// A secret of at least this many bytes is redacted anywhere.
@@ -165,7 +165,7 @@ fn ends_with_authorization_field(before: &str, ends_with: impl Fn(&str, &str) ->
 /// The length in bytes of the secret at the start of the text, in any encoding; 0 if the text does not begin with it.
 /// The beginning of a long secret suffices.
 fn match_length(text: &str, secret: &str) -> usize {
-    let least = if secret.len() >= PREFIX_MATCH_MIN { PREFIX_LENGTH } else { usize::MAX };
+    let least = if secret.len() >= SECRET_MIN_FOR_PREFIX_MATCH { PREFIX_LENGTH } else { usize::MAX };
     if secret.chars().next().is_none_or(|first| encodings(text, first).next().is_none()) {
         return 0;
     }

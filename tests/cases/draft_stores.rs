@@ -49,7 +49,7 @@ fn assert_store_adds_and_removes_entries<S: DraftStore>(registry: &Registry, sto
         };
         assert!(store.add(&list, &no_notice, add).unwrap());
     }
-    assert_eq!(store.lists().unwrap(), [list.clone()]);
+    assert_eq!(store.lists().unwrap(), std::slice::from_ref(&list));
     assert_eq!(platforms(), Some(vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()]));
 
     let choose_amd64 = |draft: &Draft| -> Result<Vec<Entry>, S::Error> {

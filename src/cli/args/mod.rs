@@ -142,7 +142,7 @@ fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliReq
     if scanned.wants_help {
         return Ok(CliRequest::Help { text: program.command_help(verb), requested: true });
     }
-    let count = rules::argument_count(verb, &scanned);
+    let count = rules::permitted_argument_count(verb, &scanned);
     if !count.permits(scanned.positionals.len()) {
         return Err(program.count_error(verb, count));
     }

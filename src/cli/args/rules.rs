@@ -156,7 +156,7 @@ fn replacing_flags(verb: &Command, positional: &Arg) -> Option<&'static [&'stati
 }
 
 /// The number of arguments that the command takes with these flags.
-pub(super) fn argument_count(verb: &Command, scanned: &Scanned) -> ArgumentCount {
+pub(super) fn permitted_argument_count(verb: &Command, scanned: &Scanned) -> ArgumentCount {
     let mut count = ArgumentCount { min: 0, max: Some(0) };
     for positional in verb.get_positionals() {
         let is_replaced =
@@ -211,7 +211,7 @@ fn check_values(scanned: &Scanned) -> Result<(), FlagError> {
     }
     let [digest, metadata] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
     if let (Some(digest), Some(metadata)) = (digest, metadata)
-        && is_same_file(Path::new(digest), Path::new(metadata))
+        && is_same_path(Path::new(digest), Path::new(metadata))
     {
         let (first, second) = (format!("--digest-file {digest}"), format!("--metadata-file {metadata}"));
         return Err(FlagError::Conflict { first, second });
@@ -221,7 +221,7 @@ fn check_values(scanned: &Scanned) -> Result<(), FlagError> {
 
 /// Whether two paths name the same file, so that the second result would replace the first. A device or a pipe, such as
 /// `/dev/stdout`, takes both.
-fn is_same_file(first: &Path, second: &Path) -> bool {
+fn is_same_path(first: &Path, second: &Path) -> bool {
     let parts = |path: &Path| -> Vec<_> {
         let parts = path.components().filter(|part| *part != Component::CurDir);
         parts.map(|part| part.as_os_str().to_owned()).collect()

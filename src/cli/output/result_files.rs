@@ -46,10 +46,11 @@ impl ResultFile {
     /// # Errors
     /// [`CommandError::ResultFile`].
     pub(crate) fn write(mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        self.write_bytes(bytes).map_err(failed(&self.path))
+        self.write_and_rename(bytes).map_err(failed(&self.path))
     }
 
-    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes the bytes to the disk and gives the file its name. It is called once.
+    fn write_and_rename(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.target {
             WriteTarget::Staged { file, staged, target } => {
                 file.write_all(bytes)?;

@@ -11,7 +11,7 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::image_source::ContentAccess;
 use crate::core::push::outcome::PushOutcome;
-use crate::core::spec_names::{SpecNames, UntaggedPolicy};
+use crate::core::spec_names::{SpecNames, UntaggedTarget};
 use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::model::spec::Spec;
@@ -28,8 +28,8 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let request = ApplyRequest {
         names: SpecNames {
             specs: &specs,
-            references: flags.tags.iter().filter_map(TagArg::reference).collect(),
-            untagged: UntaggedPolicy::Latest,
+            further_names: flags.tags.iter().filter_map(TagArg::reference).collect(),
+            untagged: UntaggedTarget::Latest,
         },
         build_outputs: &build_outputs,
         options: flags.options(),

@@ -37,7 +37,7 @@ const ARTIFACTORY_HEADERS: [&str; 2] = ["X-JFrog-Version", "X-Artifactory-Id"];
 /// The time limit of a request whose result is ignored.
 const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default time limit of an operation.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_OPERATION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The state that all requests of a command share.
 pub(crate) struct Session {
@@ -125,7 +125,7 @@ impl Session {
 
     /// The deadline of an operation that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::after(self.timeout.unwrap_or(DEFAULT_TIMEOUT), &self.clock)
+        Deadline::after(self.timeout.unwrap_or(DEFAULT_OPERATION_TIMEOUT), &self.clock)
     }
 
     /// The deadline of an operation without a default limit, such as a blob while data arrives.

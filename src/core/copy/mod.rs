@@ -133,11 +133,14 @@ impl CopyRequest<'_> {
     ) -> Result<T, CommandError> {
         let lag = LagRetry { registry: self.registry, clock: self.clock, reporter: self.reporter };
         let put_once = || put().map_err(|error| self.not_put(name, media_type, error));
-        lag.put_and_retry_if(&|| self.has_content(media_type, bytes).is_ok_and(|has_content| has_content), &put_once)
+        lag.put_and_retry_if(
+            &|| self.sink_has_content(media_type, bytes).is_ok_and(|has_content| has_content),
+            &put_once,
+        )
     }
 
     /// Whether the sink has everything that the manifest names, and it names something.
-    fn has_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
+    fn sink_has_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
         let is_list = ManifestKind::from_media_type(media_type) == Some(ManifestKind::List);
         let named = if is_list {
             Index::decode(bytes).map_err(CommandError::invalid_document(&self.from))?.manifests

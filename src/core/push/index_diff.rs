@@ -64,7 +64,7 @@ pub(crate) fn compare(before: Option<&Index>, after: &Index) -> IndexDiff {
     let changed = shared.filter(|(_, from, to)| from != to);
     let changed = changed.map(|(platform, from, to)| ChangedPlatform { platform, from: texts(from), to: texts(to) });
     let mut details = before.map(|before| details(before, after)).unwrap_or_default();
-    details.extend(unshared_image_members(before.unwrap_or(&Index::default()), after));
+    details.extend(members_of_added_and_removed_images(before.unwrap_or(&Index::default()), after));
     IndexDiff { added: only(&new, &old), removed: only(&old, &new), changed: changed.collect(), details }
 }
 
@@ -143,7 +143,7 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
 }
 
 /// Members of images that only one of the lists names: annotations, artifact type, attestations.
-fn unshared_image_members(before: &Index, after: &Index) -> Vec<ChangedMember> {
+fn members_of_added_and_removed_images(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
     let reported_members =
         |index: &Index, descriptors: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> MemberValues {

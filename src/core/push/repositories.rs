@@ -72,6 +72,7 @@ pub(super) struct PushTarget<'p> {
     pub(super) requests: u64,
 }
 
+/// Publishes the list in all its repositories, or previews that.
 pub(super) struct Pusher<'a> {
     pub(super) registry: &'a RegistryClient,
     pub(super) draft: &'a Draft,
@@ -102,7 +103,7 @@ impl Pusher<'_> {
 
     /// Publishes in one repository after the other, once all are known to have the images that cannot be sent. `send`
     /// sends what a repository lacks, and adds the tags that it moves to its last argument.
-    pub(super) fn send_all(
+    pub(super) fn send_in_turn(
         &self,
         plans: &PushPlans<'_>,
         targets: &PushTargets<'_>,

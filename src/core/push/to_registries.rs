@@ -130,7 +130,7 @@ pub(super) fn report_referrers(
     };
     outcome.referrers = sent.map(|referrer| row(referrer)).collect();
     let reports_left_behind = options.dry_run || options.verbose;
-    match if reports_left_behind { collector.left_behind() } else { Ok(Vec::new()) } {
+    match if reports_left_behind { collector.find_unsent() } else { Ok(Vec::new()) } {
         Ok(unsent_referrers) => outcome.left_behind = unsent_referrers.iter().map(row).collect(),
         Err(error) => outcome.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
     }
@@ -141,7 +141,7 @@ pub(super) fn report_referrers(
 /// send.
 ///
 /// # Errors
-/// Those of [`Pusher::send_all`], [`Pusher::preview`] and [`verify::verify_all`].
+/// Those of [`Pusher::send_in_turn`], [`Pusher::preview`] and [`verify::verify_all`].
 pub(super) fn send_or_preview(
     context: PushContext<'_>,
     pusher: &Pusher<'_>,
@@ -150,7 +150,7 @@ pub(super) fn send_or_preview(
     send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
 ) -> Result<PushOutcome, CommandError> {
     let mut published =
-        if options.dry_run { pusher.preview(targets)? } else { pusher.send_all(plans, targets, send)? };
+        if options.dry_run { pusher.preview(targets)? } else { pusher.send_in_turn(plans, targets, send)? };
     if options.verify && !options.dry_run {
         published.verified = Some(verify::verify_all(context, plans)?);
     }

@@ -49,7 +49,7 @@ impl<'a> ReferrerCollector<'a> {
     ///
     /// # Errors
     /// Those of [`ReferrerDiscovery::find`].
-    pub(crate) fn left_behind(&self) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
+    pub(crate) fn find_unsent(&self) -> Result<Vec<CollectedReferrer<'a>>, CommandError> {
         let drops_all = self.filter.policy(self.unchanged_index.is_some()) == ReferrersPolicy::Drop;
         if !drops_all || self.filter.policy.is_some() {
             return Ok(Vec::new());

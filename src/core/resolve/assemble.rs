@@ -319,7 +319,7 @@ pub(crate) fn named_source_index(
 
 /// The key of an entry by its position in the list.
 fn position_key(position: usize) -> EntryKey {
-    EntryKey::from_text(format!("{position:08}"))
+    EntryKey::not_of_an_image(format!("{position:08}"))
 }
 
 /// Merges entries of one image for one platform.

@@ -78,14 +78,14 @@ fn stage<'a>(lock: &Lock, directories: &'a [DirectoryChanges<'a>]) -> Result<Vec
         let staging = lock.staging()?;
         let (new, old) = (staging.join(number.to_string()), staging.join(format!("{number}.old")));
         let staged = StagedChange { directory, change, new, old };
-        staged.prepare()?;
+        staged.write_new_and_keep_old()?;
         Ok(staged)
     });
     staged.collect()
 }
 
 impl StagedChange<'_> {
-    fn prepare(&self) -> Result<(), StoreError> {
+    fn write_new_and_keep_old(&self) -> Result<(), StoreError> {
         let (Some(bytes), name) = (&self.change.after, self.change.name) else { return Ok(()) };
         write_file(&self.new, bytes)?;
         let Some(before) = &self.change.before else { return Ok(()) };

@@ -22,7 +22,7 @@ pub(super) fn entry_key(file: String, entry: &Entry) -> EntryKey {
     if docker_name(&entry.reference) == file {
         EntryKey::from_image(&entry.reference)
     } else {
-        EntryKey::from_text(file)
+        EntryKey::not_of_an_image(file)
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn guess_list(directory: &str) -> Option<Reference> {
         None => (directory, String::new()),
     };
     let (host, rest) = name.split_once('_')?;
-    let host = host_and_port(host);
+    let host = unescape_host(host);
     // A path cannot have two `/` in a row, but it can have two `_`.
     let path = |path: &str| path.replace("__", "\0").replace('_', "/").replace('\0', "__");
     let splits = rest.rmatch_indices('-').filter_map(|(dash, _)| Some((rest.get(..dash)?, rest.get(dash + 1..)?)));
@@ -89,7 +89,7 @@ pub(super) fn guess_list(directory: &str) -> Option<Reference> {
     tagged.chain(untagged).find_map(|name| parse_if_stored_as(directory, &format!("{host}/{name}{digest}")))
 }
 
-fn host_and_port(host: &str) -> String {
+fn unescape_host(host: &str) -> String {
     // Within the brackets of an IPv6 address every `-` was a `:`.
     let (address, rest) = match host.split_once(']') {
         Some((address, rest)) => (format!("{}]", address.replace('-', ":")), rest),

@@ -15,7 +15,7 @@ use crate::drafts::docker_dir::docker_names;
 use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::sidecar::{self, DirectoryState, Sidecar};
+use crate::drafts::docker_dir::sidecar::{self, DirectoryAndSidecar, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -70,7 +70,7 @@ pub(super) fn with_contents(paths: &Paths, name: &str, list: &Reference) -> Resu
             Ok(draft.map(|draft| (draft, files)))
         },
     )?;
-    Ok(found.map(|(DirectoryState { identity, sidecar, .. }, (draft, files))| {
+    Ok(found.map(|(DirectoryAndSidecar { identity, sidecar, .. }, (draft, files))| {
         let contents = DirectoryContents { identity: identity.unwrap_or_default(), files };
         LoadedDraft { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, contents }
     }))
@@ -94,7 +94,7 @@ pub(super) fn for_display(
     name: &str,
     list: &Reference,
 ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
-    let check_owner = |state: &DirectoryState| {
+    let check_owner = |state: &DirectoryAndSidecar| {
         state.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, &paths.list(name)))
     };
     let found = read_consistent(paths, name, check_owner, || read_once(&paths.list(name), list, |_, _, _| ()))?;
@@ -103,7 +103,7 @@ pub(super) fn for_display(
 }
 
 /// Refuses a list that does not own this directory, and a list whose sidecar may belong to another directory.
-fn check(paths: &Paths, name: &str, list: &Reference, state: &DirectoryState) -> Result<(), StoreError> {
+fn check(paths: &Paths, name: &str, list: &Reference, state: &DirectoryAndSidecar) -> Result<(), StoreError> {
     if let Some(sidecar) = &state.sidecar {
         return sidecar.check(list, &paths.list(name));
     }
@@ -129,9 +129,9 @@ fn with_sidecar(sidecar: Option<&Sidecar>, mut draft: Draft) -> Draft {
 pub(super) fn read_consistent<T>(
     paths: &Paths,
     name: &str,
-    check: impl Fn(&DirectoryState) -> Result<(), StoreError>,
+    check: impl Fn(&DirectoryAndSidecar) -> Result<(), StoreError>,
     mut read: impl FnMut() -> Result<Option<T>, StoreError>,
-) -> Result<Option<(DirectoryState, T)>, StoreError> {
+) -> Result<Option<(DirectoryAndSidecar, T)>, StoreError> {
     let mut before = sidecar::read_state(paths, name)?;
     check(&before)?;
     let mut attempt = 0;
@@ -141,7 +141,7 @@ pub(super) fn read_consistent<T>(
         check(&after)?;
         if after == before || attempt == ATTEMPTS {
             // If the identities still differ, the first one counts, so that a change of this directory is refused.
-            return Ok(Some((DirectoryState { identity: before.identity, ..after }, found)));
+            return Ok(Some((DirectoryAndSidecar { identity: before.identity, ..after }, found)));
         }
         before = after;
         attempt += 1;

@@ -59,7 +59,7 @@ struct Format1Members {
 
 /// The directory of a list, and its sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DirectoryState {
+pub(super) struct DirectoryAndSidecar {
     /// The identity of the directory, if it exists.
     pub(super) identity: Option<String>,
     /// The sidecar of the directory.
@@ -71,23 +71,23 @@ pub(super) struct DirectoryState {
 /// Reads the identity of directory `name`, if it exists, and its sidecar.
 ///
 /// A sidecar of format 1 that records another directory is ignored: that directory was removed, or this one is a copy.
-pub(super) fn read_state(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
+pub(super) fn read_state(paths: &Paths, name: &str) -> Result<DirectoryAndSidecar, StoreError> {
     let sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
     let (Some(present), Some((format, value, format_1))) = (&identity, sidecar) else {
-        return Ok(DirectoryState { identity, sidecar: None, unmatched_list: None });
+        return Ok(DirectoryAndSidecar { identity, sidecar: None, unmatched_list: None });
     };
     let is_its_directory = format_1.directory == *present;
     if !is_its_directory && format == FORMAT_1 {
-        return Ok(DirectoryState { identity, sidecar: None, unmatched_list: None });
+        return Ok(DirectoryAndSidecar { identity, sidecar: None, unmatched_list: None });
     }
     let list = format_1.list.clone();
     let sidecar = if format > FORMAT_1 { format_1.decode_further_members(format, &value) } else { Ok(format_1) };
     let sidecar = sidecar.map_err(|source| StoreError::InvalidSidecar { path: paths.sidecar(name), source })?;
     if is_its_directory || draft_id::is_in_directory(&paths.list(name), &sidecar.draft_id) {
-        Ok(DirectoryState { identity, sidecar: Some(sidecar), unmatched_list: None })
+        Ok(DirectoryAndSidecar { identity, sidecar: Some(sidecar), unmatched_list: None })
     } else {
-        Ok(DirectoryState { identity, sidecar: None, unmatched_list: Some(list) })
+        Ok(DirectoryAndSidecar { identity, sidecar: None, unmatched_list: Some(list) })
     }
 }
 

@@ -239,8 +239,10 @@ fn make_format_3_draft(draft: &mut Draft) {
     draft.opaque_descriptors = vec![OpaqueDescriptor::new(descriptor, source, Some(b"d".to_vec())).unwrap()];
     draft.config_platforms =
         [(EntryKey::from_image(&reference("h.x/b")), Platform::parse("linux/arm").unwrap())].into();
-    draft
-        .set_order([EntryKey::from_image(&reference("h.x/b")), EntryKey::from_text(Digest::from_bytes(b"d").as_str())]);
+    draft.set_order([
+        EntryKey::from_image(&reference("h.x/b")),
+        EntryKey::not_of_an_image(Digest::from_bytes(b"d").as_str()),
+    ]);
 }
 
 #[test]

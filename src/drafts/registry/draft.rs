@@ -21,7 +21,7 @@ pub fn assemble_draft(list: &Reference, entries: &[FoundEntry]) -> Draft {
     let attestations = sorted.iter().flat_map(|found| &found.entry.attestations);
     let mut draft = Draft::new(list.clone());
     for (position, descriptor) in images.chain(attestations).enumerate() {
-        let key = EntryKey::from_text(format!("{position:08}"));
+        let key = EntryKey::not_of_an_image(format!("{position:08}"));
         let reference = list.repository().at_digest(&descriptor.digest);
         draft.order.push(key.clone());
         draft.insert_with_key(key, Entry::from_descriptor(reference, descriptor.clone()));

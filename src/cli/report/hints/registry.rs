@@ -38,7 +38,7 @@ fn may_be_private(registry: &str) -> String {
 }
 
 /// Error codes (distribution-spec, "Error Codes") that do not mean an unsupported media type.
-const OTHER_CODES: [&str; 18] = [
+const CODES_NOT_ABOUT_MEDIA_TYPES: [&str; 18] = [
     "BLOB_UNKNOWN",
     "BLOB_UPLOAD_INVALID",
     "BLOB_UPLOAD_UNKNOWN",
@@ -62,7 +62,7 @@ const OTHER_CODES: [&str; 18] = [
 /// Whether a registry may have refused a manifest because of its media type.
 fn may_be_media_type(media_type: &str, error: &RegistryError) -> bool {
     let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
-    if error.kind != Kind::Refused || has(&OTHER_CODES) {
+    if error.kind != Kind::Refused || has(&CODES_NOT_ABOUT_MEDIA_TYPES) {
         return false;
     }
     match error.status {
