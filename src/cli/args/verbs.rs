@@ -71,7 +71,7 @@ pub struct Add {
     /// The list to add to
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
-    /// The images to add; with --push also images in OCI layouts
+    /// The images to add; with --push or --shared also images in OCI layouts
     #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::from_clap)]
     pub images: Vec<LocationArg>,
     /// Other images, and which parts of images are used.

@@ -36,6 +36,25 @@ fn add_stores_one_entry_for_each_platform_of_an_index() {
     assert_eq!(fixture.platforms("1"), [AMD, ARM, "unknown/unknown"]);
 }
 
+/// The image is in the list's repository when the list is published, also in the command that brings it.
+#[test]
+fn add_of_a_layout_completes_the_list() {
+    let fixture = Fixture::new();
+    fixture.registry.put_image("built", "1", &image(ARM, ""));
+    let _ = fixture.run(&["copy", "--quiet", &fixture.registry.name("built:1"), "oci:./built:1"]).success();
+    let (list, mirror) = (fixture.add(&[AMD]).list(), fixture.registry.name("mirror:1"));
+    fixture.registry.clear_requests();
+    let complete = ["add", "--shared", "--if-complete", "--require", BOTH, "-t", &mirror, &list, "oci:./built:1"];
+    let _ = fixture.run(&complete).success();
+    assert_eq!(fixture.platforms("1"), [AMD, ARM]);
+    let requests = fixture.registry.requests();
+    let count = |method: &str, start: &str| {
+        requests.iter().filter(|request| request.method == method && request.path.starts_with(start)).count()
+    };
+    assert_eq!(count("PUT", "/v2/mirror/blobs/"), 0, "they are mounted from the list's repository");
+    assert_eq!(count("PUT", "/v2/mirror/manifests/"), 4, "two images, the list, and its tag");
+}
+
 /// Flags describe the image, and decide the entry.
 #[test]
 fn add_flags_set_the_platform_of_an_entry() {

@@ -12,6 +12,7 @@ use crate::cli::verbs::publish_and_report::{self, Reporter};
 use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
@@ -76,7 +77,8 @@ pub(super) fn run(
     let mut entries = Vec::new();
     let published = publish_and_report::push_and_report(context, publish, print, || {
         let reporter = Reporter { context, is_quiet: publish.quiet, is_verbose: publish.verbose };
-        let (registry, layouts) = (&client.registry, &*context.layouts);
+        // The images of all entries are in the registry, also those that this command has read from a layout.
+        let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
         let outcome = shared::publish(push, list, &publish.options(), collected.entries, &refetch)?;
         entries = outcome.entries;
