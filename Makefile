@@ -83,7 +83,7 @@ uninstall: ## Take all of it away again
 dist: ## Build what a release consists of into dist/: tarball, .deb, .rpm, SBOM, SHA256SUMS; TARGET=aarch64-unknown-linux-musl
 	@scripts/dist $(TARGET)
 
-dist-test: ## Build it twice, run it in an empty folder, install it in an older Debian; skips loudly what it cannot
+dist-test: ## Build it twice, run it in an empty directory, install it in an older Debian; skips loudly what it cannot
 	@scripts/dist-test
 
 lint: ## Check formatting, clippy and the documentation

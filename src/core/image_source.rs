@@ -26,7 +26,7 @@ pub(crate) struct ContentAccess<'a> {
 pub(crate) enum ImageSource<'a> {
     /// In a registry.
     Registry { registry: &'a RegistryClient, reference: Reference },
-    /// In a layout: the name that the user typed, and the digest that it selects.
+    /// In a layout: the name in the layout, and the digest that it selects.
     Layout { layout: Arc<OpenLayout>, name: LayoutReference, digest: Digest },
 }
 

@@ -112,7 +112,7 @@ impl Attempts<'_> {
     /// Waits before the next attempt after this error, or returns the error if no attempt may follow. A returned error
     /// is marked so that no caller retries it again.
     ///
-    /// Waits for a rate limit do not count as attempts. They end with the deadline.
+    /// Waits for a rate limit are not among the counted attempts. They end with the deadline.
     pub(crate) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.attempts += 1;
         let error = RegistryError { attempts: error.attempts.max(self.attempts), ..error };
@@ -188,7 +188,7 @@ impl Attempts<'_> {
         Ok(())
     }
 
-    /// Records that the last attempt made progress although it failed: the attempts are counted from zero again.
+    /// Records that the last attempt made progress although it failed: the counted attempts begin at zero again.
     pub(crate) fn record_progress(&mut self) {
         (self.counted_attempts, self.rate_limited_attempts, self.rate_limit_wait) = (0, 0, Duration::ZERO);
     }

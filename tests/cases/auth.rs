@@ -107,12 +107,12 @@ fn htpasswd_with_a_helper_for_the_host() {
 
 #[test]
 fn credentials_are_read_from_docker_auth_config() {
-    for door in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
-        let (name, password) = match door {
+    for client_auth in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
+        let (name, password) = match client_auth {
             ClientAuth::Htpasswd => (HTPASSWD_USER, HTPASSWD_PASSWORD),
             _ => ("alice", "secret"),
         };
-        let Some(mut fixture) = Fixture::plain(door) else { return };
+        let Some(mut fixture) = Fixture::plain(client_auth) else { return };
         let config = auths(&fixture, json!({ "auth": basic(name, password) }));
         fixture.sandbox.set("DOCKER_AUTH_CONFIG", config);
         fixture.create_and_push();
@@ -258,8 +258,8 @@ fn a_helper_for_another_host_is_not_run() {
 
 #[test]
 fn a_wrong_password_is_unauthorized() {
-    for door in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
-        let Some(fixture) = Fixture::plain(door) else { return };
+    for client_auth in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
+        let Some(fixture) = Fixture::plain(client_auth) else { return };
         login(&fixture, json!({ "auth": basic("alice", "hunter2") }));
         let image = fixture.name("team/amd:1");
         for output in [fixture.create(), fixture.ours(&["inspect", &image])] {
@@ -273,8 +273,8 @@ fn a_wrong_password_is_unauthorized() {
 
 #[test]
 fn no_credentials_is_unauthorized_with_a_hint_to_log_in() {
-    for door in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
-        let Some(fixture) = Fixture::plain(door) else { return };
+    for client_auth in [ClientAuth::Htpasswd, ClientAuth::Token(TokenConfig::default())] {
+        let Some(fixture) = Fixture::plain(client_auth) else { return };
         let output = fixture.create();
         assert_first_line(&output, &["unauthorized"]);
         assert_refused(&output, &["docker login"]);

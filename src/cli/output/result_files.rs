@@ -49,7 +49,7 @@ impl ResultFile {
         self.write_and_rename(bytes).map_err(failed(&self.path))
     }
 
-    /// Writes the bytes to the disk and gives the file its name. It is called once.
+    /// Writes the bytes to the disk and gives the file its name; to a stream they are only written. It is called once.
     fn write_and_rename(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.target {
             WriteTarget::Staged { file, staged, target } => {

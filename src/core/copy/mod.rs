@@ -149,12 +149,12 @@ impl CopyRequest<'_> {
         };
         let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign()).collect();
         let has = |content: &&Descriptor| {
-            let is_present = if is_list {
+            let presence = if is_list {
                 self.sink.has_complete_manifest(content)
             } else {
                 self.sink.has_blob(&blob_descriptor(content))
             };
-            is_present.map_err(CommandError::from)
+            presence.map_err(CommandError::from)
         };
         let presence = CommandError::collect_parallel(self.registry.jobs(), &named, has)?;
         Ok(!presence.is_empty() && !presence.contains(&false))

@@ -202,8 +202,8 @@ impl CopiedReferrers {
                 request.reporter.step(format_args!("published: {}", ReferrerOutcome::from_found(found)));
                 Ok::<_, CommandError>(is_listed)
             };
-            let is_listed = CommandError::collect_parallel(request.registry.jobs(), &batch, send_one)?;
-            let listed_here = batch.iter().zip(is_listed).filter(|(_, is_listed)| *is_listed);
+            let listings = CommandError::collect_parallel(request.registry.jobs(), &batch, send_one)?;
+            let listed_here = batch.iter().zip(listings).filter(|(_, is_listed)| *is_listed);
             listed.extend(listed_here.map(|(found, _)| found.digest.clone()));
         }
         Ok(listed)

@@ -27,9 +27,9 @@ impl DraftSources<'_> {
     /// The draft, and the sources that moved since `before` was made.
     pub(crate) fn build(&self, list: &Reference, before: Option<&Draft>) -> (Draft, Vec<SourceChange>) {
         let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
-        let mut moves = Vec::new();
+        let mut source_changes = Vec::new();
         for source in self.sources {
-            moves.extend(amend::merge(&mut draft, source, self.filter, self.previous));
+            source_changes.extend(amend::merge(&mut draft, source, self.filter, self.previous));
             if source.reference == *list && list.tag().is_some() {
                 draft.remote_digest = Some(source.digest.clone());
             }
@@ -37,7 +37,7 @@ impl DraftSources<'_> {
         if before.is_none() {
             list_order::set_source_order(&mut draft, self.sources);
         }
-        (draft, moves)
+        (draft, source_changes)
     }
 
     /// A new draft. If it is made from one index, or from the index that it replaces, it takes over that index's own

@@ -59,8 +59,9 @@ pub(super) fn select_entries(
     let mut digests: BTreeSet<&Digest> = selected.values().copied().collect();
     // A signature may refer to an attestation.
     selection::extend_transitively(&mut digests, |digests| {
-        let belongs =
-            |source_entry: &&Entry| subjects.get(&source_entry.reference).is_some_and(|image| digests.contains(image));
+        let belongs = |source_entry: &&Entry| {
+            subjects.get(&source_entry.reference).is_some_and(|subject| digests.contains(subject))
+        };
         source.entries.iter().filter(belongs).map(|source_entry| &source_entry.descriptor.digest).collect()
     });
     let is_selected = |source_entry: &&Entry| match subjects.get(&source_entry.reference) {

@@ -113,7 +113,7 @@ impl DockerManifestStore {
     /// # Errors
     /// A store that cannot be read.
     pub fn stored_names(&self) -> Result<Vec<StoredName>, StoreError> {
-        let names = stored_draft::directory_names(&self.paths)?.into_iter().map(|directory| {
+        let names = stored_draft::visible_names(&self.paths)?.into_iter().map(|directory| {
             let recorded_list = sidecar::read_state(&self.paths, &directory)
                 .ok()
                 .and_then(|state| state.sidecar)

@@ -60,7 +60,7 @@ pub(super) fn read(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
 }
 
 /// The names of the directories and files below the root, except ours.
-pub(super) fn directory_names(paths: &Paths) -> Result<Vec<String>, StoreError> {
+pub(super) fn visible_names(paths: &Paths) -> Result<Vec<String>, StoreError> {
     let mut names = directory::names(paths.root())?.unwrap_or_default();
     names.retain(|name| !name.starts_with('.'));
     Ok(names)

@@ -79,7 +79,7 @@ pub enum BuildOutputError {
     NotPublished {
         /// The list.
         name: String,
-        /// The kind of output, as in "NAME is WHAT".
+        /// The kind of output, as in "NAME is FOUND".
         found: &'static str,
     },
     /// The JSON error of one of our commands.

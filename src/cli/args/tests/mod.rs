@@ -205,12 +205,16 @@ fn argument_errors_are_docker_s() {
             "Run",
         ),
     ];
-    for (line, code, first, usage, verb) in cases {
+    for (line, code, first, usage, help_line_start) in cases {
         let error = parse_error(line);
         assert_eq!(error.to_string(), first, "{line:?}");
         assert_eq!(error.exit_code(), code, "{line:?}");
         assert_eq!(error.usage().as_deref(), Some(usage), "{line:?}");
-        assert!(error.help_line().is_some_and(|text| text.starts_with(verb)), "{line:?}: {:?}", error.help_line());
+        assert!(
+            error.help_line().is_some_and(|text| text.starts_with(help_line_start)),
+            "{line:?}: {:?}",
+            error.help_line()
+        );
     }
 }
 

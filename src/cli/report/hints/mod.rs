@@ -158,7 +158,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     vec![hint]
 }
 
-/// The hint that the shim cannot run docker, because docker comes before it.
+/// The hint of a shim that finds no docker after itself on the PATH: this one comes before it.
 pub(crate) fn earlier_docker(docker: &Path) -> String {
     format!("{} comes before it on the PATH", docker.display())
 }
