@@ -15,10 +15,11 @@ const MOST_CPU_GROWTH: f64 = 2.0;
 /// The list that growth is counted from, where it was measured.
 const GROWTH_FROM: usize = 50;
 
-/// The bars of the issue that asked for this bench, at 40 ms: job, images, requests, round trips.
+/// The bars of the issue that asked for this bench, at 40 ms: job, images, requests, round trips. A push of what is
+/// there looks for the tag and for each image.
 const TARGETS: [(Job, usize, usize, f64); 5] = [
     (Job::Publish, 5, 30, 13.0),
-    (Job::Again, 5, 4, 6.0),
+    (Job::Again, 5, 6, 4.0),
     (Job::Publish, 50, 260, 36.0),
     (Job::Inspect, 50, 2, 4.0),
     (Job::Verbose, 50, 53, 11.0),
