@@ -108,7 +108,7 @@ fn run(program: &Path, server: &str, time_left: Option<Duration>) -> Result<Opti
     // a process that the helper started may keep a pipe open after the helper was killed.
     let (stdout, stderr) = (spawn_reader(child.stdout.take()), spawn_reader(child.stderr.take()));
     let until = time_left.and_then(|left| Instant::now().checked_add(left));
-    let outcome = receive_until(&stdout, until).and_then(|stdout| Some((stdout, receive_until(&stderr, until)?)));
+    let outcome = receive_output(&stdout, until).and_then(|stdout| Some((stdout, receive_output(&stderr, until)?)));
     let Some((stdout, stderr)) = outcome else {
         let _ = child.kill();
         let _ = child.wait();
@@ -144,7 +144,7 @@ fn spawn_reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 }
 
 /// The bytes that a reader has read; empty if it could not start. `None` after the deadline.
-fn receive_until(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
+fn receive_output(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
     let Some(until) = until else { return Some(reader.recv().unwrap_or_default()) };
     match reader.recv_timeout(until.saturating_duration_since(Instant::now())) {
         Ok(bytes) => Some(bytes),

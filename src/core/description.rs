@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::core::error::CommandError;
 pub use crate::core::error_parts::Description;
-use crate::core::missing_child::NamedBy;
+use crate::core::missing_child::NamingList;
 use crate::failure_kind::FailureKind;
 
 impl CommandError {
@@ -35,7 +35,7 @@ impl CommandError {
             Error::Incomplete { list, missing, extra, .. } => {
                 Description { missing, extra, ..Description::new(Kind::Incomplete).reference(list) }
             }
-            Error::MissingChild(child) if child.named_by == NamedBy::SharedDraft => {
+            Error::MissingChild(child) if child.named_by == NamingList::SharedDraft => {
                 Description { missing: &child.platforms, ..Description::new(Kind::Missing).reference(&child.list) }
             }
             Error::Shared(error) => error.describe(),

@@ -18,14 +18,14 @@ pub struct MissingChild {
     /// Their platforms, as the list states them.
     pub platforms: Vec<String>,
     /// Which list names them.
-    pub named_by: NamedBy,
+    pub named_by: NamingList,
     /// The registry's error, unless it only answered that they are missing.
     pub source: Option<RegistryError>,
 }
 
 /// The list that names a missing image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamedBy {
+pub enum NamingList {
     /// A list that a registry serves.
     Published,
     /// A list that is being published.
@@ -38,7 +38,7 @@ pub enum NamedBy {
 
 impl MissingChild {
     /// The error for these descriptors of `list`, which its repository or layout does not have.
-    pub(crate) fn new(list: &Location, children: &[Descriptor], named_by: NamedBy) -> MissingChild {
+    pub(crate) fn new(list: &Location, children: &[Descriptor], named_by: NamingList) -> MissingChild {
         let platform = |child: &Descriptor| child.stated_platform().map(shown);
         let name = |child: &Descriptor| {
             let platform = platform(child).map(|platform| format!(" ({platform})")).unwrap_or_default();
@@ -57,7 +57,7 @@ impl MissingChild {
     pub fn causes(&self) -> Option<String> {
         let line = |child: &String| format!("  the registry does not have {child}");
         let lines = || self.children.iter().map(line).collect::<Vec<_>>().join("\n");
-        (self.named_by == NamedBy::Pushed).then(lines)
+        (self.named_by == NamingList::Pushed).then(lines)
     }
 }
 
@@ -70,10 +70,10 @@ impl fmt::Display for MissingChild {
         let MissingChild { list, children, named_by, .. } = self;
         match named_by {
             // Docker's line, from a registry that checks lists.
-            NamedBy::Pushed => {
+            NamingList::Pushed => {
                 write!(f, "failed to put manifest {list}: manifest blob unknown: blob unknown to registry")
             }
-            NamedBy::Published | NamedBy::Previewed | NamedBy::SharedDraft => {
+            NamingList::Published | NamingList::Previewed | NamingList::SharedDraft => {
                 let line = |child: &String| format!("no such manifest: {child}, which {list} names");
                 f.write_str(&children.iter().map(line).collect::<Vec<_>>().join("\n"))
             }

@@ -34,8 +34,9 @@ pub(crate) enum AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// The address that must not be contacted, if there is one.
-    pub(crate) fn forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
+    /// Returns the address that must not be contacted, if there is one. Records whether the addresses of the registry's
+    /// own host are public.
+    pub(crate) fn check_and_record(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
         match self {
             AddressPolicy::Unrestricted => None,
             AddressPolicy::RegistryHost(is_public) => {
@@ -64,16 +65,19 @@ mod tests {
         let public = PublicRegistries::default();
         let named_by_registry = AddressPolicy::NamedByRegistry(public.flag("h"));
         let private = addresses(&["10.0.0.1"]);
-        assert_eq!(named_by_registry.forbidden(&private), None, "nothing is known of h");
+        assert_eq!(named_by_registry.check_and_record(&private), None, "nothing is known of h");
         let registry_host = AddressPolicy::RegistryHost(public.flag("h"));
-        assert_eq!(registry_host.forbidden(&addresses(&["192.168.0.9"])), None);
-        assert_eq!(named_by_registry.forbidden(&private), None, "h is in a private network itself");
-        assert_eq!(registry_host.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
-        assert_eq!(named_by_registry.forbidden(&private), Some(private[0].ip()));
-        assert_eq!(named_by_registry.forbidden(&addresses(&["93.184.216.34", "::1"])), Some("::1".parse().unwrap()));
-        assert_eq!(named_by_registry.forbidden(&addresses(&["93.184.216.34"])), None);
-        assert_eq!(registry_host.forbidden(&private), None);
-        assert_eq!(named_by_registry.forbidden(&private), Some(private[0].ip()), "its name server has changed");
-        assert_eq!(AddressPolicy::NamedByRegistry(public.flag("other")).forbidden(&private), None);
+        assert_eq!(registry_host.check_and_record(&addresses(&["192.168.0.9"])), None);
+        assert_eq!(named_by_registry.check_and_record(&private), None, "h is in a private network itself");
+        assert_eq!(registry_host.check_and_record(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
+        assert_eq!(named_by_registry.check_and_record(&private), Some(private[0].ip()));
+        assert_eq!(
+            named_by_registry.check_and_record(&addresses(&["93.184.216.34", "::1"])),
+            Some("::1".parse().unwrap())
+        );
+        assert_eq!(named_by_registry.check_and_record(&addresses(&["93.184.216.34"])), None);
+        assert_eq!(registry_host.check_and_record(&private), None);
+        assert_eq!(named_by_registry.check_and_record(&private), Some(private[0].ip()), "its name server has changed");
+        assert_eq!(AddressPolicy::NamedByRegistry(public.flag("other")).check_and_record(&private), None);
     }
 }

@@ -220,7 +220,7 @@ impl NameResolver {
     pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         let found = self.dns_cache.addresses(host, port);
         let found = found.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
-        match self.policy.forbidden(&found) {
+        match self.policy.check_and_record(&found) {
             Some(address) => Err(ConnectError::PrivateAddress(address)),
             None => Ok(found),
         }

@@ -6,7 +6,7 @@ use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
 use crate::core::json_output::{ImageTransfer, TransferMethod};
-use crate::core::missing_child::NamedBy;
+use crate::core::missing_child::NamingList;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, IndexDiff};
 use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
@@ -48,7 +48,7 @@ pub(crate) fn preview<'p>(
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
     let responses = CommandError::collect_parallel(registry.jobs(), &queries, |query| send(registry, plan, query))?;
-    let mut missing: Vec<CommandError> = remote.missing_error(plan, NamedBy::Previewed).into_iter().collect();
+    let mut missing: Vec<CommandError> = remote.missing_error(plan, NamingList::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for response in responses {
         match response {
@@ -74,7 +74,10 @@ pub(crate) fn preview<'p>(
 }
 
 /// The blobs that manifests that are still to be put need.
-fn needed_blobs<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
+fn blobs_of_missing_manifests<'p>(
+    plan: &'p PushPlan<'p>,
+    remote: &'p RemoteState,
+) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
     let positions: BTreeSet<usize> =
         plan.missing(&remote.children).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
     positions.into_iter().filter_map(|position| plan.blobs.get(position))
@@ -86,11 +89,13 @@ fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQue
         ContentOrigin::Repository(source) => Some(RemoteQuery::ManifestAtSource(source, manifest.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
-    let sources = needed_blobs(plan, remote)
+    let sources = blobs_of_missing_manifests(plan, remote)
         .filter(|blob| !blob.is_optional && blob.layout.is_none())
         .map(RemoteQuery::BlobAtSource);
     let target = plan.target.repository();
-    let targets = needed_blobs(plan, remote).filter(|blob| !blob.is_mountable(target)).map(RemoteQuery::BlobAtTarget);
+    let targets = blobs_of_missing_manifests(plan, remote)
+        .filter(|blob| !blob.is_mountable(target))
+        .map(RemoteQuery::BlobAtTarget);
     manifests.chain(sources).chain(targets).collect()
 }
 
@@ -161,7 +166,9 @@ fn transfer(
 /// The number of blobs that would be mounted, and the number and size of those that would be copied.
 fn transfer_totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
     let (mut mounted, mut copied) = (0, CopiedBlobs::default());
-    for blob in needed_blobs(plan, remote).filter(|blob| !blob.is_optional && !present.contains(&blob.digest)) {
+    for blob in
+        blobs_of_missing_manifests(plan, remote).filter(|blob| !blob.is_optional && !present.contains(&blob.digest))
+    {
         if blob.is_mountable(plan.target.repository()) {
             mounted += 1;
         } else {

@@ -11,7 +11,7 @@ use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::index_walk;
 use crate::core::limits::DEPTH_MAX;
-use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::missing_child::{MissingChild, NamingList};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::tags;
 use crate::digest::Digest;
@@ -89,7 +89,7 @@ impl RemoteState {
     }
 
     /// The missing children as an error.
-    pub(crate) fn missing_error(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
+    pub(crate) fn missing_error(&self, plan: &PushPlan<'_>, named_by: NamingList) -> Option<CommandError> {
         let missing = || MissingChild::new(&plan.target.clone().into(), &self.missing, named_by);
         (!self.missing.is_empty()).then(|| missing().into())
     }

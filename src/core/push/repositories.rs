@@ -5,7 +5,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::core::layouts::Layouts;
-use crate::core::missing_child::NamedBy;
+use crate::core::missing_child::NamingList;
 use crate::core::push::dry_run;
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::PushPlan;
@@ -109,7 +109,7 @@ impl Pusher<'_> {
         targets: &PushTargets<'_>,
         send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
-        let missing = targets.each().filter_map(|target| target.remote.missing_error(target.plan, NamedBy::Pushed));
+        let missing = targets.each().filter_map(|target| target.remote.missing_error(target.plan, NamingList::Pushed));
         CommandError::fail_if_any(missing.collect())?;
         let mut moved = Vec::new();
         let mut send = |target: &PushTarget<'_>| {

@@ -10,7 +10,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ImageSource;
-use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::missing_child::{MissingChild, NamingList};
 use crate::core::push::execute::{self, PushExecutor};
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry, SentContent};
@@ -176,7 +176,7 @@ fn put_list(
         (true, outcome) => outcome.map(|()| None),
         (false, _) => {
             let list = Location::from(plan.target.clone());
-            Ok(Some(MissingChild::new(&list, &missing, NamedBy::SharedDraft)))
+            Ok(Some(MissingChild::new(&list, &missing, NamingList::SharedDraft)))
         }
     }
 }

@@ -55,7 +55,7 @@ impl LayoutPush<'_> {
         let warnings = requirements::check(self.draft, &self.options.requirements(SpecOrigin::Draft))?;
         let names = self.names()?;
         // A draft may lack the bytes of opaque manifests that are in its own repository.
-        let draft = self.with_opaque_content()?;
+        let draft = self.fetch_opaque_manifests()?;
         let mut plan = PushPlan::for_target(&draft, &draft.reference, self.options.list_format, &[], (layouts, true))?;
         if let Some(note) = &plan.list.note {
             reporter.note(&sanitize::line(note).to_string());
@@ -114,7 +114,7 @@ impl LayoutPush<'_> {
     }
 
     /// The draft with the bytes of the manifests of all opaque descriptors.
-    fn with_opaque_content(&self) -> Result<Cow<'_, Draft>, CommandError> {
+    fn fetch_opaque_manifests(&self) -> Result<Cow<'_, Draft>, CommandError> {
         if self.draft.opaque_descriptors.iter().all(|opaque| opaque.raw.is_some()) {
             return Ok(Cow::Borrowed(self.draft));
         }

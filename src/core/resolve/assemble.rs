@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use crate::core::error::CommandError;
 use crate::core::filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
-use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::missing_child::{MissingChild, NamingList};
 use crate::core::resolve::fetch;
 use crate::core::resolve::list_order;
 use crate::core::resolve::resolved_source::ResolvedSource;
@@ -116,7 +116,7 @@ impl ResolvedSources {
         let errors_of = |source: &ResolvedSource| {
             let list = source.location.clone();
             let missing = source.missing.clone().into_iter();
-            missing.map(move |child| MissingChild::new(&list, &[child], NamedBy::Published))
+            missing.map(move |child| MissingChild::new(&list, &[child], NamingList::Published))
         };
         self.0.values().flatten().flat_map(errors_of)
     }

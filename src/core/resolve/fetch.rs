@@ -8,7 +8,7 @@ use crate::content::registry::{Blob, FetchedManifest};
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::missing_child::{MissingChild, NamingList};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
 use crate::model::index::Index;
@@ -61,7 +61,7 @@ pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, Comman
 /// [`CommandError::MissingChild`] if the list is there and this manifest is not.
 pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
     let missing = |source| {
-        let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamedBy::Published);
+        let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamingList::Published);
         MissingChild { source, ..missing }.into()
     };
     manifest(&list.at_digest(&descriptor.digest)).map_err(|error| match error {

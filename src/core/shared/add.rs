@@ -21,18 +21,18 @@ pub(crate) struct NewEntry {
     pub(crate) image: String,
 }
 
-/// Makes an entry of each image of a draft, with its attestations. `notes` receives a line for everything else.
+/// Makes an entry of each image of a draft, with its attestations. `left_out` receives a line for everything else.
 ///
 /// # Errors
-/// An image without a platform, or two of one platform; more than one image for a `key`.
-pub(crate) fn entries_of(
+/// An image without a platform, or two of one platform; more than one image for an `explicit_key`.
+pub(crate) fn make_entries(
     drafts: &RegistryDrafts<'_>,
     draft: &Draft,
-    key: Option<&SharedEntryKey>,
-    notes: &mut Vec<String>,
+    explicit_key: Option<&SharedEntryKey>,
+    left_out: &mut Vec<String>,
 ) -> Result<Vec<NewEntry>, CommandError> {
     let images: Vec<&Entry> = images_with_entries(draft).collect();
-    if key.is_some() && images.len() > 1 {
+    if explicit_key.is_some() && images.len() > 1 {
         return Err(SharedDraftError::ManyImages(images.len()).into());
     }
     let is_left_out =
@@ -41,9 +41,9 @@ pub(crate) fn entries_of(
         .entries_in_list_order()
         .filter(is_left_out)
         .map(|entry| format!("{} refers to another image", entry.reference));
-    notes.extend(refers);
-    notes.extend(draft.opaque_descriptors.iter().map(|opaque| format!("{} is no image", opaque.descriptor.digest)));
-    let entries = drafts.entries_from_draft(draft, key).map_err(SharedStoreError::EntryCreation)?;
+    left_out.extend(refers);
+    left_out.extend(draft.opaque_descriptors.iter().map(|opaque| format!("{} is no image", opaque.descriptor.digest)));
+    let entries = drafts.entries_from_draft(draft, explicit_key).map_err(SharedStoreError::EntryCreation)?;
     Ok(entries.into_iter().map(|(entry, image)| NewEntry { entry, image }).collect())
 }
 

@@ -119,7 +119,7 @@ fn check(paths: &Paths, name: &str, list: &Reference, state: &DirectoryAndSideca
 
 fn with_sidecar(sidecar: Option<&Sidecar>, mut draft: Draft) -> Draft {
     if let Some(sidecar) = sidecar {
-        sidecar.apply_to(&mut draft);
+        sidecar.restore_list_fields(&mut draft);
     }
     draft
 }

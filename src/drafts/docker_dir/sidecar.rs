@@ -221,12 +221,12 @@ impl Sidecar {
     }
 
     /// Copies the list's own members from the sidecar to the draft.
-    pub(super) fn apply_to(&self, draft: &mut Draft) {
+    pub(super) fn restore_list_fields(&self, draft: &mut Draft) {
         draft.annotations.clone_from(&self.annotations);
         draft.artifact_type.clone_from(&self.artifact_type);
         draft.subject.clone_from(&self.subject);
         draft.remote_digest.clone_from(&self.remote_digest);
-        self.v3.apply_to(draft);
+        self.v3.restore_list_fields(draft);
     }
 
     /// Refuses a list that does not own the directory.

@@ -45,7 +45,7 @@ impl SidecarV3 {
     }
 
     /// Copies the members to the draft. Names of missing files are skipped.
-    pub(super) fn apply_to(&self, draft: &mut Draft) {
+    pub(super) fn restore_list_fields(&self, draft: &mut Draft) {
         draft.source.clone_from(&self.source);
         draft.opaque_descriptors.clone_from(&self.opaque_descriptors);
         let entries = draft.entries_by_key().keys().map(|key| (docker_names::file_name(key), key.clone()));

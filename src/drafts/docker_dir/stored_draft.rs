@@ -51,7 +51,7 @@ pub(super) fn read(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
     entries.into_iter().for_each(|(name, entry)| draft.insert_with_key(docker_names::entry_key(name, &entry), entry));
     let modified = match sidecar {
         Some(sidecar) => {
-            sidecar.apply_to(&mut draft);
+            sidecar.restore_list_fields(&mut draft);
             modified.max(sidecar::modified(paths, &name.directory).unwrap_or(modified))
         }
         None => modified,

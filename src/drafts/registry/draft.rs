@@ -102,6 +102,7 @@ fn first_error(errors: Vec<crate::net::RegistryError>) -> SharedStoreError {
 impl DraftStore for RegistryDrafts<'_> {
     type Error = SharedStoreError;
 
+    /// The lists that have entries of this run.
     fn lists(&self) -> Result<Vec<Reference>, SharedStoreError> {
         let run = self.run.id.as_deref();
         let tags = self.tags()?.into_iter().filter(|(_, parts)| parts.belongs_to_run(run));

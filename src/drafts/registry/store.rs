@@ -254,7 +254,8 @@ impl<'a> RegistryDrafts<'a> {
         Ok(tags.into_iter().filter_map(|tag| TagParts::parse(&tag).map(|parts| (tag, parts))).collect())
     }
 
-    /// Fetches the content of these tags in parallel, in their order.
+    /// Fetches the content of these tags in parallel, in their order. A tag without a name may have any entry of `list`
+    /// and the run.
     ///
     /// # Errors
     /// A failed request.

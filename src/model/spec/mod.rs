@@ -154,7 +154,7 @@ impl SpecEntry {
 
 /// Whether a platform needs `force` to be published as it is: it is unknown, or has another canonical spelling.
 pub fn needs_force(given: &Platform) -> bool {
-    platform::check(given, "").is_err() || platform::canonical(given.clone()) != *given
+    platform::check(given, "").is_err() || platform::with_canonical_spelling(given.clone()) != *given
 }
 
 /// Whether the attestations of an index are kept.

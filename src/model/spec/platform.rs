@@ -24,18 +24,18 @@ pub(super) fn format_platform(platform: &Platform) -> String {
 
 /// A platform with the names of Go for its operating system and architecture. A variant in the name of the architecture
 /// (`armhf`) counts if the platform has none.
-pub(super) fn canonical(platform: Platform) -> Platform {
+pub(super) fn with_canonical_spelling(platform: Platform) -> Platform {
     let (architecture, implied) = resolve_architecture_alias(&platform.architecture.to_lowercase());
     let variant = match platform.variant.as_str() {
         "" => implied,
-        given => canonical_variant(&architecture, given),
+        given => variant_spelling(&architecture, given),
     };
     let os = platform.normalized().os;
     Platform { os, architecture, variant, ..platform }
 }
 
 /// The canonical spelling of a variant: `v8` for `8` and `V8`.
-fn canonical_variant(architecture: &str, given: &str) -> String {
+fn variant_spelling(architecture: &str, given: &str) -> String {
     let is_known = |variant: &str| variants(architecture).contains(&variant);
     let lower = given.to_lowercase();
     let with_letter = format!("v{lower}");
@@ -128,7 +128,7 @@ mod tests {
             let mut parts = text.split('/').map(str::to_owned);
             let mut part = || parts.next().unwrap_or_default();
             let fields = Platform { os: part(), architecture: part(), variant: part(), ..Platform::default() };
-            assert_eq!(Ok(canonical(fields)), Platform::parse(text), "{text}");
+            assert_eq!(Ok(with_canonical_spelling(fields)), Platform::parse(text), "{text}");
         }
     }
 }

@@ -184,7 +184,7 @@ impl NodeReader<'_> {
         if force {
             return Ok(((platform != Platform::default()).then_some(platform), EmptyFields::default(), true));
         }
-        let platform = platform::canonical(platform);
+        let platform = platform::with_canonical_spelling(platform);
         platform::check(&platform, "`platform`")
             .map_err(|(key, kind)| self.error_at(members.get(key).copied().unwrap_or(id), kind))?;
         if let Some(id) = members.get("os.version") {

@@ -16,7 +16,7 @@ use crate::content::LayoutError;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::list_conflict::ListConflict;
-use crate::core::missing_child::NamedBy;
+use crate::core::missing_child::NamingList;
 use crate::core::shim::ShimError;
 use crate::location::LayoutReference;
 
@@ -83,7 +83,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             "the blob is not in {} any more: push the image there again, or remove it from the list",
             source.sources.join(" and ")
         ),
-        CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
+        CommandError::MissingChild(missing) if missing.named_by == NamingList::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }
         CommandError::NoSuchContent { .. } | CommandError::MissingChild(_) => {
@@ -113,7 +113,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
         CommandError::InvalidDraft(source) | CommandError::InvalidPreview(source) => {
-            return store::document_error(source);
+            return store::unusable_draft(source);
         }
         CommandError::Store(source) => return store::store_error(source),
         CommandError::Layout(source) => match &**source {

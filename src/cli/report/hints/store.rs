@@ -8,7 +8,7 @@ use crate::file_kind::innermost_existing;
 use crate::model::DocumentError;
 
 /// Hints about a draft that cannot become a list.
-pub(super) fn document_error(error: &DocumentError) -> Vec<String> {
+pub(super) fn unusable_draft(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
             "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index \

@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let draft = draft(&client, args, list)?;
     let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
-    let entries = shared_add::entries_of(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
+    let entries = shared_add::make_entries(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
     check_required(args, &entries)?;
     for left_out in left_out {
         context.streams.warning(format_args!("{left_out}; no entry contains it"));

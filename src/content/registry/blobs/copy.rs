@@ -248,7 +248,7 @@ impl BlobTransfer<'_> {
                 continue;
             }
             let before = self.uploaded;
-            if self.sync_with_target(client).map_err(BlobCopyError::target)? {
+            if self.target_has_all_after_break(client).map_err(BlobCopyError::target)? {
                 return Ok(());
             }
             if self.uploaded >= before.saturating_add(PROGRESS_MIN) {
@@ -276,7 +276,7 @@ impl BlobTransfer<'_> {
     }
 
     /// Finds out after a break where to continue. True if the target has the whole blob.
-    fn sync_with_target(&mut self, client: &RegistryClient) -> Result<bool, RegistryError> {
+    fn target_has_all_after_break(&mut self, client: &RegistryClient) -> Result<bool, RegistryError> {
         let state = std::mem::replace(&mut self.state, StreamState::Idle);
         if matches!(state, StreamState::Monolithic | StreamState::Commit) && self.target_has_blob(client)? {
             self.upload = None;

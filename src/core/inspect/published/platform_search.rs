@@ -46,7 +46,7 @@ pub(crate) fn with_platform<'a>(
     let mut search = |mut level: Vec<Descriptor>| {
         level.retain(|descriptor| !is_attestation(descriptor));
         available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
-        let found = first_match(source, &level, filter, report_matches).cloned();
+        let found = first_match_in_descriptors(source, &level, filter, report_matches).cloned();
         let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
         let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
         (found, deeper.into_iter().cloned().collect::<Vec<_>>())
@@ -99,7 +99,7 @@ fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<Pu
 }
 
 /// The first descriptor for a platform.
-fn first_match<'a>(
+fn first_match_in_descriptors<'a>(
     list: &ImageSource<'_>,
     descriptors: &'a [Descriptor],
     filter: &PlatformFilter,
