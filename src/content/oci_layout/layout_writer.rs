@@ -28,6 +28,12 @@ pub(super) trait LayoutWriter: Sync {
         progress: &dyn Fn(u64),
     ) -> Result<u64, ContentError>;
 
+    /// Writes a blob that is in memory, such as a manifest.
+    fn write_bytes(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ContentError> {
+        let blob = Blob { digest, size: Some(bytes.len() as u64) };
+        self.write_blob(&blob, &mut MemoryBlob(bytes), &|_| ()).map(drop)
+    }
+
     /// The bytes of a manifest as they are now, unverified; `None` if it is not there.
     fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
 
@@ -36,7 +42,7 @@ pub(super) trait LayoutWriter: Sync {
 }
 
 /// Bytes that are in memory, as a blob.
-pub(super) struct MemoryBlob<'a>(pub(super) &'a [u8]);
+struct MemoryBlob<'a>(&'a [u8]);
 
 impl BlobReader for MemoryBlob<'_> {
     fn length(&self) -> Option<u64> {

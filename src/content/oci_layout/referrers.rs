@@ -12,9 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::IndexJson;
-use crate::content::oci_layout::layout_writer::{LayoutWriter, MemoryBlob};
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX_FILE, Layout};
-use crate::content::registry::Blob;
 use crate::content::source_and_sink::Referrer;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -119,10 +118,8 @@ impl UnlistedReferrers {
                 return Err(LayoutError::not_a_layout(writer.path(), reason).into());
             }
             let digest = Digest::from_bytes(&bytes);
-            let size = bytes.len() as u64;
-            let blob = Blob { digest: &digest, size: Some(size) };
-            writer.write_blob(&blob, &mut MemoryBlob(&bytes), &|_| ())?;
-            index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, size);
+            writer.write_bytes(&digest, &bytes)?;
+            index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
         }
         for (tag, manifest) in &self.tagged {
             index.set_entry(Some(tag), &manifest.media_type, &manifest.digest, manifest.size);

@@ -6,7 +6,7 @@ use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::archive_writer::ArchiveWriter;
 use crate::content::oci_layout::directory_writer::DirectoryWriter;
 use crate::content::oci_layout::index_json::IndexJson;
-use crate::content::oci_layout::layout_writer::{LayoutWriter, MemoryBlob};
+use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::UnlistedReferrers;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
 use crate::content::registry::{Blob, BlobCopy, ManifestName};
@@ -43,11 +43,10 @@ impl<'a> LayoutSink<'a> {
     }
 
     fn write_bytes(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ContentError> {
-        let blob = Blob { digest, size: Some(bytes.len() as u64) };
-        if self.has_blob(&blob)? {
+        if self.has_blob(&Blob { digest, size: Some(bytes.len() as u64) })? {
             return Ok(());
         }
-        self.writer.write_blob(&blob, &mut MemoryBlob(bytes), &|_| ()).map(drop)
+        self.writer.write_bytes(digest, bytes)
     }
 
     /// Changes `index.json`, and lists the referrers that were written.
