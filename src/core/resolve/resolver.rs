@@ -13,7 +13,7 @@ use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::resolve::attestations;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::index_order;
+use crate::core::resolve::opaque_descriptors;
 use crate::core::resolve::resolved_source::{self, ResolvedSource, SourceWithOrigin, into_source_index, platform_of};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
 use crate::core::resolve::selection::remove_unselected;
@@ -119,7 +119,7 @@ impl<'r> Resolver<'r> {
                 source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
             source.platforms.extend(platforms);
             let must_be_sent = Self::must_be_sent(image_source, &source.reference, &self.targets);
-            index_order::apply_index_order(image_source, source, request.filter, must_be_sent)?;
+            opaque_descriptors::apply_index_order(image_source, source, request.filter, must_be_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -235,7 +235,7 @@ pub(crate) fn fetch_index(
     let must_be_sent = Resolver::must_be_sent(image_source, &name, targets);
     let source = ResolvedSource::new(image_source.location(), &name, &digest);
     let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
-    index_order::apply_index_order(image_source, &mut source, &SourceFilter::default(), must_be_sent)?;
+    opaque_descriptors::apply_index_order(image_source, &mut source, &SourceFilter::default(), must_be_sent)?;
     Ok(source)
 }
 
