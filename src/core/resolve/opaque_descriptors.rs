@@ -1,5 +1,5 @@
-//! Gives a source the order of its index, and adds the descriptors that name neither an image nor an index. Those are
-//! published unchanged (image-spec, "OCI Image Index": implementations must ignore unknown media types).
+//! Adds the descriptors that name neither an image nor an index to a source. They are published unchanged (image-spec,
+//! "OCI Image Index": implementations must ignore unknown media types), at their places in the index.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,12 +18,12 @@ use crate::model::source::OpaqueDescriptor;
 use crate::model::{Entry, EntryKey};
 use crate::sanitize;
 
-/// Puts the entries of a source into the order of its index, and adds the opaque descriptors. `must_be_sent`: their
-/// content must be sent to another repository than that of `index_source`.
+/// Adds the opaque descriptors of a source's index, and puts all entries of the source into the order of the index.
+/// `must_be_sent`: the content of the opaque ones must be sent to another repository than that of `index_source`.
 ///
 /// # Errors
 /// Errors of the registry or the layout.
-pub(crate) fn apply_index_order(
+pub(crate) fn add_opaque_descriptors(
     index_source: &ImageSource<'_>,
     source: &mut ResolvedSource,
     filter: &SourceFilter,

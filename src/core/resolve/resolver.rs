@@ -119,7 +119,7 @@ impl<'r> Resolver<'r> {
                 source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
             source.platforms.extend(platforms);
             let must_be_sent = Self::must_be_sent(image_source, &source.reference, &self.targets);
-            opaque_descriptors::apply_index_order(image_source, source, request.filter, must_be_sent)?;
+            opaque_descriptors::add_opaque_descriptors(image_source, source, request.filter, must_be_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -235,7 +235,7 @@ pub(crate) fn fetch_index(
     let must_be_sent = Resolver::must_be_sent(image_source, &name, targets);
     let source = ResolvedSource::new(image_source.location(), &name, &digest);
     let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
-    opaque_descriptors::apply_index_order(image_source, &mut source, &SourceFilter::default(), must_be_sent)?;
+    opaque_descriptors::add_opaque_descriptors(image_source, &mut source, &SourceFilter::default(), must_be_sent)?;
     Ok(source)
 }
 
