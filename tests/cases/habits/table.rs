@@ -173,7 +173,7 @@ fn run(fixture: &Fixture, clock: &Arc<SharedClock>, line: &str) -> Output {
 /// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each
 /// time.
 fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
-    let seed_image = |(repository, tag): &(&str, &str)| {
+    let entries_of = |(repository, tag): &(&str, &str)| {
         let (media_type, bytes) = fixture.with_habit.manifest(repository, tag).unwrap_or_default();
         let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let entries = list["manifests"].as_array().into_iter().flatten();
@@ -181,14 +181,14 @@ fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
         entries.sort();
         (media_type, entries)
     };
-    PUBLISHED.iter().map(seed_image).collect()
+    PUBLISHED.iter().map(entries_of).collect()
 }
 
 /// Runs all commands; gives what is not as the row has it.
 fn differences_from(row: &Row) -> (Fixture, Vec<String>) {
     let clock = SharedClock::new();
     let fixture = fixture(row.habit, &clock);
-    let mut differences_from = Vec::new();
+    let mut differences = Vec::new();
     for (name, line) in COMMANDS {
         let output = run(&fixture, &clock, line);
         // Progress, warnings and what was waited for come before the failure.
@@ -204,10 +204,10 @@ fn differences_from(row: &Row) -> (Fixture, Vec<String>) {
             }
         };
         if !is_right {
-            differences_from.push(format!("{}: {name}: {}: {stderr}{}", row.name, output.code, output.out()));
+            differences.push(format!("{}: {name}: {}: {stderr}{}", row.name, output.code, output.out()));
         }
     }
-    (fixture, differences_from)
+    (fixture, differences)
 }
 
 #[test]
@@ -216,8 +216,8 @@ fn harmless_habits_do_not_change_what_is_published() {
     let expected = published(&ordinary);
     assert!(expected.iter().all(|(_, entries)| entries.len() >= 2), "everything is published: {expected:#?}");
     for row in HARMLESS {
-        let (fixture, differences_from) = differences_from(row);
-        all.extend(differences_from);
+        let (fixture, differences) = differences_from(row);
+        all.extend(differences);
         if published(&fixture) != expected {
             all.push(format!("{}: other lists are published", row.name));
         }

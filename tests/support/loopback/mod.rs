@@ -260,7 +260,7 @@ impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<AfterResponse> {
         let held = self.gate.hold();
         // Before it is announced: a test that waits for it may send others, which must not get its fault.
-        let (_put, overlap) = self.puts_in_flight.enter(&self.api.habits.manifests, &head);
+        let (put, overlap) = self.puts_in_flight.enter(&self.api.habits.manifests, &head);
         let fault =
             self.faults.pick(&head).or_else(|| self.rate_limit.as_ref().and_then(RateLimit::refusal)).or(overlap);
         let serial = self.log.record_arrival(&head, connection);
@@ -290,6 +290,8 @@ impl Shared {
         if let Some(fault) = &fault {
             fault.alter(&mut response);
         }
+        // Who gets the response may send the next one.
+        drop(put);
         self.log.record_status(serial, response.status);
         match fault {
             Some(fault) => fault.send(connection, &request.head, &response, &held),

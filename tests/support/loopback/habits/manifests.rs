@@ -1,7 +1,7 @@
 //! Habits about manifests: what is served in place of one, and when one is visible.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use super::super::Builder;
 use super::super::distribution_api::ApiState;
 use super::super::faults::Fault;
 use super::super::http::{Head, Response};
+use super::super::lock;
 use super::super::route::Route;
 use crate::image::{DOCKER_LIST, DOCKER_MANIFEST, sha256};
 
@@ -106,9 +107,17 @@ impl Manifests {
 
 /// The manifests that are being taken.
 #[derive(Default)]
-pub(crate) struct PutsInFlight(AtomicUsize);
+pub(crate) struct PutsInFlight(Mutex<PutState>);
 
-/// One of them, until it is dropped.
+#[derive(Default)]
+struct PutState {
+    in_flight: usize,
+    /// The paths of those that were refused. Each is refused once: a client whose clock does not wait would otherwise
+    /// use up its attempts while another one is being taken.
+    refused: BTreeSet<String>,
+}
+
+/// A manifest that is being taken, until it is dropped.
 pub(crate) struct PutGuard<'a>(&'a PutsInFlight);
 
 impl PutsInFlight {
@@ -117,16 +126,19 @@ impl PutsInFlight {
         if head.method != "PUT" || !matches!(Route::parse(head.path()), Route::Manifest { .. }) {
             return (None, None);
         }
-        let others = self.0.fetch_add(1, Ordering::SeqCst);
-        let body = r#"{"errors":[{"code":"UNKNOWN","message":"package version already exists"}]}"#.to_owned();
-        let refused = manifests.no_overlap && others > 0;
-        (Some(PutGuard(self)), refused.then(|| Fault::Status(500, body, Vec::new())))
+        let mut state = lock(&self.0);
+        if manifests.no_overlap && state.in_flight > 0 && state.refused.insert(head.path().to_owned()) {
+            let body = r#"{"errors":[{"code":"UNKNOWN","message":"package version already exists"}]}"#.to_owned();
+            return (None, Some(Fault::Status(500, body, Vec::new())));
+        }
+        state.in_flight += 1;
+        (Some(PutGuard(self)), None)
     }
 }
 
 impl Drop for PutGuard<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::SeqCst);
+        lock(&self.0.0).in_flight -= 1;
     }
 }
 
@@ -178,7 +190,7 @@ impl Builder {
         self
     }
 
-    /// 500 for a manifest that comes while another is being taken, as Gitea does.
+    /// 500 for a manifest, once, if it comes while another is being taken, as Gitea does.
     pub fn no_overlapping_puts(mut self) -> Builder {
         self.habits.manifests.no_overlap = true;
         self
