@@ -145,7 +145,7 @@ impl OriginConnector {
     }
 
     fn connect_tcp(&self, details: &ConnectionDetails) -> Result<Socket, ConnectError> {
-        let max_wait = details.timeout.not_zero().map(|left| *left);
+        let max_wait = time_left(details).not_zero().map(|left| *left);
         let failure = match connect_to_first(&details.addrs, max_wait) {
             Ok(stream) => return Ok(Socket::new(stream, buffers(details))),
             Err(error) if error.kind() == ErrorKind::TimedOut => ConnectError::TimedOut,
@@ -191,7 +191,7 @@ fn start_tls(
     Ok(Box::new(TlsTransport::new(connection, socket, buffers(details))))
 }
 
-/// The time that is left to connect: the TCP connection has used some of it.
+/// The time that is left to connect: the wait for a preconnected connection and the TCP connection use some of it.
 fn time_left(details: &ConnectionDetails) -> NextTimeout {
     let time::Duration::Exact(all) = details.timeout.after else { return details.timeout };
     let spent = match ((details.current_time)(), details.now) {
