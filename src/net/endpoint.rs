@@ -120,8 +120,8 @@ impl Endpoint {
     /// How connections can be opened ahead.
     pub(crate) fn preconnect_info(&self) -> PreconnectInfo<'_> {
         let is_tls = self.https.get().copied().unwrap_or(!self.allows_plain_http);
-        let is_shared = self.allows_plain_http && self.https_origin.port == self.http_origin.port;
-        let failing_handshakes = usize::from(is_shared && self.https.get() != Some(&true));
+        let may_fail = self.allows_plain_http && self.shares_port();
+        let failing_handshakes = usize::from(may_fail && self.https.get() != Some(&true));
         let origin = if self.https.get() == Some(&false) { &self.http_origin } else { &self.https_origin };
         PreconnectInfo { origin, failing_handshakes, is_tls }
     }
@@ -131,10 +131,14 @@ impl Endpoint {
     ///
     /// If the peer speaks plain HTTP, the first request stops being exclusive at once: a login is rare there, and would
     /// cost each parallel thread one request.
+    ///
+    /// `is_bad_request` says whether a response has the status 400. This is how TLS servers answer plain HTTP on their
+    /// port, so it proves nothing about a server that did not complete the handshake, being busy for instance.
     pub(crate) fn with_protocol<T>(
         &self,
         probe_guard: &mut Option<ProtocolProbeGuard<'_>>,
         attempt: impl Fn(&Origin) -> Result<T, TransportError>,
+        is_bad_request: impl Fn(&T) -> bool,
     ) -> Result<T, TransportError> {
         if let Some(https) = self.https.get() {
             return attempt(self.origin_for(*https));
@@ -154,9 +158,21 @@ impl Endpoint {
             let _ = self.https.set(false);
             *probe_guard = None;
         }
-        let done = attempt(&self.http_origin).map_err(|error| error.or_tls_error_if_unreachable(tls_error))?;
-        let _ = self.https.set(false);
-        Ok(done)
+        match attempt(&self.http_origin) {
+            Ok(response) if self.https.get().is_none() && self.shares_port() && is_bad_request(&response) => {
+                Err(tls_error)
+            }
+            Ok(response) => {
+                let _ = self.https.set(false);
+                Ok(response)
+            }
+            Err(error) => Err(error.or_tls_error_if_unreachable(tls_error)),
+        }
+    }
+
+    /// Whether TLS and plain HTTP are expected on the same port.
+    fn shares_port(&self) -> bool {
+        self.https_origin.port == self.http_origin.port
     }
 
     /// Whether the registry was found to speak TLS.
@@ -183,14 +199,18 @@ mod tests {
     fn try_both(insecure: bool, registry: &str, symptom: Symptom) -> (Result<(), RegistryErrorKind>, Vec<bool>) {
         let endpoint = Endpoints::new(insecure, false).get(registry).expect("a good name");
         let tried = RefCell::new(Vec::new());
-        let outcome = endpoint.with_protocol(&mut None, |origin| {
-            tried.borrow_mut().push(origin.https);
-            if origin.https {
-                Err(TransportError { symptom, ..TransportError::new(RegistryErrorKind::Connect, "") })
-            } else {
-                Ok(())
-            }
-        });
+        let outcome = endpoint.with_protocol(
+            &mut None,
+            |origin| {
+                tried.borrow_mut().push(origin.https);
+                if origin.https {
+                    Err(TransportError { symptom, ..TransportError::new(RegistryErrorKind::Connect, "") })
+                } else {
+                    Ok(())
+                }
+            },
+            |()| false,
+        );
         (outcome.map_err(|error| error.kind), tried.into_inner())
     }
 
@@ -207,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn bad_request_over_plain_http_proves_plain_http_only_if_the_peer_has_no_tls() {
+        let decide = |name: &str, symptom: Symptom| {
+            let endpoint = Endpoints::new(true, false).get(name).expect("a good name");
+            let attempt = |origin: &Origin| {
+                let error = TransportError { symptom, ..TransportError::new(RegistryErrorKind::Connect, "") };
+                if origin.https { Err(error) } else { Ok(400) }
+            };
+            let outcome = endpoint.with_protocol(&mut None, attempt, |status| *status == 400);
+            (outcome.map_err(|error| error.symptom), endpoint.https.get().copied())
+        };
+        assert_eq!(decide("h:5000", Symptom::NotTls), (Ok(400), Some(false)));
+        for symptom in [Symptom::ClosedInHandshake, Symptom::Unreachable] {
+            assert_eq!(decide("h:5000", symptom), (Err(symptom), None));
+            assert_eq!(decide("h", symptom), (Ok(400), Some(false)), "port 80 is not the port of TLS");
+        }
+    }
+
+    #[test]
     fn endpoint_remembers_its_protocol() {
         let endpoints = Endpoints::new(true, false);
         let endpoint = endpoints.get("h").expect("a good name");
@@ -215,16 +253,16 @@ mod tests {
                 TransportError { symptom: Symptom::NotTls, ..TransportError::new(RegistryErrorKind::PlainHttp, "") };
             if origin.https { Err(no_tls) } else { Ok(origin.port) }
         };
-        assert_eq!(endpoint.with_protocol(&mut None, plain_only).ok(), Some(80));
+        assert_eq!(endpoint.with_protocol(&mut None, plain_only, |_| false).ok(), Some(80));
         assert!(!endpoints.get("h").expect("a good name").is_https());
-        assert_eq!(endpoint.with_protocol(&mut None, |origin| Ok(origin.https)).ok(), Some(false));
+        assert_eq!(endpoint.with_protocol(&mut None, |origin| Ok(origin.https), |_| false).ok(), Some(false));
     }
 
     #[test]
     fn plain_http_option_never_tries_tls() {
         let endpoint = Endpoints::new(false, true).get("h.example").expect("a good name");
         assert!(!endpoint.is_https());
-        let asked = endpoint.with_protocol(&mut None, |origin| Ok(origin.to_string()));
+        let asked = endpoint.with_protocol(&mut None, |origin| Ok(origin.to_string()), |_| false);
         assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
         let ahead = endpoint.preconnect_info();
         assert_eq!(
@@ -255,7 +293,7 @@ mod tests {
         let mut probe_guard = endpoint.begin_probe();
         assert!(probe_guard.is_some());
         let fails = |_: &Origin| Err::<(), _>(TransportError::new(RegistryErrorKind::Timeout, ""));
-        assert!(endpoint.with_protocol(&mut probe_guard, fails).is_err());
+        assert!(endpoint.with_protocol(&mut probe_guard, fails, |()| false).is_err());
         assert!(probe_guard.is_some(), "it lasts until the exchange is over");
         drop(probe_guard);
         assert!(endpoint.begin_probe().is_none(), "no thread waits for the next request");

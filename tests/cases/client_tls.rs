@@ -8,8 +8,10 @@ use std::path::Path;
 use docker_manifest::net::RegistryErrorKind;
 use testkit::certs::{Authority, Pair, expired_self_signed_ca, self_signed_ca, write_pem};
 use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
+use testkit::relay::{Direction, Relay};
 
 use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
+use super::clocks::RecordingClock;
 
 const LOOPBACK_NAMES: &[&str] = &["127.0.0.1", "0.0.0.0"];
 
@@ -180,6 +182,22 @@ fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
     let registry = serve(&Authority::new("nobody").server(LOOPBACK_NAMES), None);
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::CertificateUntrusted, 0));
+}
+
+/// It would answer plain HTTP with 400 from then on.
+#[test]
+fn a_handshake_that_a_busy_tls_server_ends_is_repeated_with_tls() {
+    let registry = serve(&Authority::new("house").server(LOOPBACK_NAMES), None);
+    let relay = Relay::start(registry.addr());
+    relay.cut_next(1, Direction::ToServer, 0);
+    let name = format!("{}/a:1", relay.proxy.host());
+    let fixture = FixtureBuilder::new().insecure().retries(1, RecordingClock::new()).build();
+    fixture.manifest_of(&name).expect("the second handshake is completed");
+    assert_eq!((relay.cuts(), registry.requests().len()), (1, 1));
+    relay.cut_next(1, Direction::ToServer, 0);
+    let fixture = FixtureBuilder::new().insecure().build();
+    let error = fixture.manifest_of(&name).expect_err("without another attempt it fails");
+    assert!(error.to_string().contains("closed during the TLS handshake"), "{error}");
 }
 
 #[test]

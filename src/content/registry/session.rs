@@ -21,7 +21,7 @@ use crate::net::redirect;
 use crate::net::retry::RetryPolicy;
 use crate::net::transport::{HttpTransport, OutgoingRequest};
 use crate::net::transport_error::TransportError;
-use crate::net::url::Url;
+use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 use crate::sync::lock;
 
@@ -246,13 +246,15 @@ impl Session {
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
         let deadline = state.deadline;
-        let attempt = state.endpoint.with_protocol(&mut state.first_request, |origin| {
+        let send = |origin: &Origin| {
             let url = Url::new(origin.clone(), &*request.target);
             let contacted_server = endpoint::contacted_server(request.registry, origin);
             last.replace(Some(FailedRequest { contacted_server, ..request.failed_request(self.redacted(&url)) }));
             self.send_following_redirects(request, url, authorization, deadline)
-        });
-        attempt.map_err(|error| {
+        };
+        let is_bad_request = |response: &ApiResponse| response.http.status == 400;
+        let sent = state.endpoint.with_protocol(&mut state.first_request, send, is_bad_request);
+        sent.map_err(|error| {
             let unsent = || FailedRequest::new(request.method, &request.target);
             error.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))
         })
