@@ -201,8 +201,10 @@ impl PreconnectPool {
         // The connection of the first request is one more.
         let accepted = state.opened + usize::from(!self.target.serves_first_request);
         let is_limited = state.has_failed && state.opened > 0;
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
         drop(state);
-        self.changed.notify_all();
         if let Some((limits, registry)) = self.target.limits.as_ref().filter(|_| is_limited) {
             limits.cap_concurrency(registry, accepted);
         }
@@ -218,10 +220,11 @@ impl PreconnectPool {
             if is_first {
                 break;
             }
-            state.ready.retain_mut(ReadyConnection::is_usable);
             let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_MAX;
-            if let Some(ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {
-                return Some(TakenConnection { is_fresh: is_fresh(&ready), socket: ready.connection });
+            while let Some(mut ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {
+                if ready.is_usable() {
+                    return Some(TakenConnection { is_fresh: is_fresh(&ready), socket: ready.connection });
+                }
             }
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             if state.pending <= state.waiting || left.is_some_and(|left| left.is_zero()) {

@@ -194,7 +194,10 @@ impl Drop for Permit {
         IN_REQUEST.set(false);
         let mut state = lock(&rate.state);
         state.in_flight = state.in_flight.saturating_sub(1);
-        rate.changed.notify_all();
+        // Without a limit nothing waits.
+        if state.concurrency_limit.is_some() {
+            rate.changed.notify_all();
+        }
     }
 }
 

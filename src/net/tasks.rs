@@ -68,6 +68,8 @@ struct QueueState<R, E> {
     missing: Vec<usize>,
     waiters: Vec<Vec<usize>>,
     running: usize,
+    /// How many workers wait for a task.
+    waiting: usize,
     results: Vec<Option<R>>,
     errors: Vec<(usize, E)>,
 }
@@ -88,6 +90,7 @@ impl<R, E> QueueState<R, E> {
             missing: tasks.iter().map(|(_, needs)| needs.len()).collect(),
             waiters,
             running: 0,
+            waiting: 0,
             results: tasks.iter().map(|_| None).collect(),
             errors: Vec::new(),
         }
@@ -117,10 +120,13 @@ impl<R, E> TaskQueue<R, E> {
             if state.running == 0 {
                 return None;
             }
+            state.waiting += 1;
             state = wait(&self.changed, state);
+            state.waiting -= 1;
         }
     }
 
+    /// Records a result. Wakes as many waiting workers as have a task now; this one takes the next task itself.
     fn finish(&self, index: usize, result: Result<R, E>) {
         let mut state = lock(&self.state);
         state.running -= 1;
@@ -141,7 +147,12 @@ impl<R, E> TaskQueue<R, E> {
                 }
             }
         }
-        self.changed.notify_all();
+        let startable = state.released.len() + state.ready.len();
+        if !state.errors.is_empty() || startable == 0 && state.running == 0 {
+            self.changed.notify_all();
+        } else {
+            (1..startable.min(state.waiting + 1)).for_each(|_| self.changed.notify_one());
+        }
     }
 }
 
@@ -174,6 +185,30 @@ mod tests {
             Ok::<_, ()>(())
         });
         assert!(met.is_ok());
+    }
+
+    #[test]
+    fn tasks_released_together_run_in_parallel() {
+        let together = Barrier::new(4);
+        let mut tasks = vec![(false, vec![]), (false, vec![0])];
+        tasks.extend((0..4).map(|_| (true, vec![1])));
+        let met = run_with_dependencies(jobs(4), &tasks, |waits| {
+            if *waits {
+                together.wait();
+            }
+            Ok::<_, ()>(())
+        });
+        assert!(met.is_ok());
+    }
+
+    #[test]
+    fn every_task_of_a_wide_graph_is_done() {
+        let needs = |task: usize| [task / 2, task / 3].into_iter().filter(|need| *need < task).collect();
+        let tasks: Vec<(usize, Vec<usize>)> = (0..300).map(|task| (task, needs(task))).collect();
+        for number in [1, 2, 24] {
+            let done = run_with_dependencies(jobs(number), &tasks, |task| Ok::<_, ()>(*task));
+            assert_eq!(done, Ok((0..300).collect()));
+        }
     }
 
     #[test]
