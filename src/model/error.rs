@@ -8,9 +8,12 @@ use crate::reference::ReferenceError;
 /// An error in a document. The caller adds the file or the reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Content that is not JSON, or is cut short.
+    /// Content that is not JSON.
     #[error("not valid JSON: {0}")]
     InvalidJson(String),
+    /// JSON that ends too early, or no content at all.
+    #[error("not valid JSON: {0}")]
+    IncompleteJson(String),
     /// JSON of another structure.
     #[error(transparent)]
     WrongType(#[from] WrongType),
@@ -98,6 +101,7 @@ impl DocumentError {
             | DocumentError::DigestMismatch { .. }
             | DocumentError::SizeMismatch { .. } => FailureKind::Verification,
             DocumentError::InvalidJson(_)
+            | DocumentError::IncompleteJson(_)
             | DocumentError::WrongType(_)
             | DocumentError::MissingMember(_)
             | DocumentError::IndexAsManifest
@@ -114,6 +118,10 @@ impl DocumentError {
 
 impl From<serde_json::Error> for DocumentError {
     fn from(error: serde_json::Error) -> DocumentError {
-        DocumentError::InvalidJson(error.to_string())
+        if error.is_eof() {
+            DocumentError::IncompleteJson(error.to_string())
+        } else {
+            DocumentError::InvalidJson(error.to_string())
+        }
     }
 }

@@ -16,15 +16,19 @@ use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::sidecar::{self, DirectoryAndSidecar, Sidecar};
-use crate::model::{Draft, Entry};
+
+use crate::model::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 
-/// The number of further attempts to read an invalid file, and the pause between them. Docker writes a file in a far
-/// shorter time.
+/// The number of further attempts to read an invalid file, and the pause between them.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt begins after this time: a slow read does not become complete by a repetition.
 const RETRY_LIMIT: Duration = Duration::from_secs(1);
+/// The same for a file that ends too early. Docker empties a file and then writes it in one call; on a busy machine
+/// some time passes in between.
+const INCOMPLETE_ATTEMPTS: u32 = 200;
+const INCOMPLETE_RETRY_LIMIT: Duration = Duration::from_secs(5);
 /// The maximum size of one draft, in bytes of its files.
 pub const DRAFT_MAX: u64 = 256 << 20;
 
@@ -154,21 +158,24 @@ fn retry_incomplete<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Resul
     let mut attempt = 0;
     loop {
         match read() {
-            Err(error) if attempt < ATTEMPTS && is_transient(&error) && started.elapsed() < RETRY_LIMIT => {
-                thread::sleep(PAUSE)
-            }
+            Err(error) if may_end(&error, attempt, started.elapsed()) => thread::sleep(PAUSE),
             done => return done,
         }
         attempt += 1;
     }
 }
 
-/// Whether the cause may be a concurrent write of docker: a file is incomplete while docker writes it, and missing if
-/// docker removes it before it is opened.
-fn is_transient(error: &StoreError) -> bool {
+/// Whether an error may be due to a concurrent write of docker, and end with it: a file is incomplete while docker
+/// writes it, and missing if docker removes it before it is opened.
+fn may_end(error: &StoreError, attempt: u32, elapsed: Duration) -> bool {
     match error {
-        StoreError::InvalidEntry { .. } => true,
-        StoreError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        StoreError::InvalidEntry { source: DocumentError::IncompleteJson(_), .. } => {
+            attempt < INCOMPLETE_ATTEMPTS && elapsed < INCOMPLETE_RETRY_LIMIT
+        }
+        StoreError::InvalidEntry { .. } => attempt < ATTEMPTS && elapsed < RETRY_LIMIT,
+        StoreError::Io { source, .. } => {
+            source.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS && elapsed < RETRY_LIMIT
+        }
         _ => false,
     }
 }
@@ -253,6 +260,25 @@ pub(super) fn encode_entry(entry: &Entry, target: &Path, name: &str) -> Result<V
 mod tests {
     use super::*;
     use crate::model::manifest::ImageFormat;
+
+    /// Section "Readers".
+    #[test]
+    fn file_that_ends_too_early_is_read_again_more_often_than_an_invalid_one() {
+        let reads = |content: &[u8], failing: u32| {
+            let mut reads = 0;
+            let outcome = retry_incomplete(|| {
+                reads += 1;
+                let content = if reads > failing { b"{}".as_slice() } else { content };
+                serde_json::from_slice::<serde_json::Value>(content)
+                    .map_err(|error| StoreError::InvalidEntry { path: "entry".into(), source: error.into() })
+            });
+            (outcome.is_ok(), reads)
+        };
+        assert_eq!(reads(b"", 15), (true, 16));
+        assert_eq!(reads(b"{\"Ref\":", 15), (true, 16));
+        assert_eq!(reads(b"]", 5), (true, 6));
+        assert_eq!(reads(b"]", 15), (false, 11));
+    }
 
     #[test]
     fn read_ends_at_the_size_limit_of_a_draft() {

@@ -244,18 +244,13 @@ fn partial_entry_is_read_again_and_then_reported() {
         Err(StoreError::InvalidEntry { path, .. }) => assert_eq!(path, file),
         other => panic!("{other:?}"),
     }
-    // A writer that has finished when the reader reads again.
-    let (start, started) = mpsc::channel();
-    let writer = thread::spawn({
-        let (file, whole) = (file.clone(), whole.clone());
-        move || {
-            start.send(()).unwrap();
-            fs::write(&file, whole).unwrap();
-        }
+    // A writer that is interrupted for a moment.
+    let writer = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        fs::write(&file, whole).unwrap();
     });
-    started.recv().unwrap();
-    writer.join().unwrap();
     assert_eq!(images(&store, "h.x/l").unwrap().len(), 1);
+    writer.join().unwrap();
 }
 
 /// Section "Locks": a waiting process prints one line and then gets the lock; files of a killed holder are cleared.
