@@ -11,7 +11,7 @@ use crate::cli::output::{FetchProgress, Streams};
 use crate::cli::stop_handler::StopHandler;
 use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
-use crate::core::filters::LocationResult;
+use crate::core::image_filters::LocationResult;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::resolve::resolver::FetchEvent;

@@ -9,18 +9,18 @@ use crate::content::registry::{ConnectionForecast, RegistryClient};
 use crate::core::build_outputs::{BuildOutputs, manifest_size};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::filters::{PlatformFilter, SourceFilter};
+use crate::core::image_filters::{PlatformFilter, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
+use crate::core::list_names::SpecNames;
 use crate::core::push::options::PushOptions;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags::TagArg;
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
-use crate::core::resolve::stored_names;
-use crate::core::spec_names::SpecNames;
+use crate::core::resolve::unique_entry_names;
 use crate::location::Location;
 use crate::model::Draft;
 use crate::model::spec::{Spec, SpecEntry, Target};
@@ -195,7 +195,7 @@ impl<'a> ApplyRequest<'a> {
         let digest = PushPlans::new(&draft, options.list_format, &options.tags, layouts)?.own.list.digest;
         requirements::check(&draft, &options.requirements(self.origin))?;
         let is_stored = self.keeps_drafts && !self.options.dry_run;
-        let stored = is_stored.then(|| stored_names::with_stored_names(&draft));
+        let stored = is_stored.then(|| unique_entry_names::with_stored_names(&draft));
         if self.names.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
-use crate::core::filters::LocationResult;
+use crate::core::image_filters::LocationResult;
 use crate::core::requirements::{self, PlatformKey};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::ReusedSource;

@@ -2,7 +2,7 @@
 
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};

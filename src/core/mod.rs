@@ -1,7 +1,7 @@
 //! What each command does, as functions of plain requests: no argv, no terminal, no environment.
 //!
 //! `resolve` turns references into the entries of a draft, `push` publishes a draft, `copy` copies an image, `inspect`
-//! describes one, `shared` builds a list on several machines, and `referrers` finds signatures and attestations.
+//! describes one, `shared_drafts` builds a list on several machines, and `referrers` finds signatures and attestations.
 
 pub(crate) mod apply;
 pub(crate) mod artifact;
@@ -9,13 +9,14 @@ pub mod blob_error;
 pub(crate) mod build_outputs;
 mod combined_errors;
 pub mod copy;
-pub mod description;
+pub mod entry_lookup;
 pub mod error;
 mod error_conversions;
+pub mod error_description;
 pub mod error_parts;
 pub(crate) mod export;
 pub mod file_error;
-pub mod filters;
+pub mod image_filters;
 pub(crate) mod image_source;
 pub(crate) mod index_walk;
 pub mod inspect;
@@ -24,16 +25,15 @@ pub(crate) mod layouts;
 pub mod limits;
 pub mod list_conflict;
 pub mod list_metadata;
-pub mod lookup;
+pub(crate) mod list_names;
 pub(crate) mod manifest_blobs;
 pub mod missing_child;
 pub mod push;
 pub mod referrers;
 pub mod requirements;
 pub mod resolve;
-pub mod shared;
 pub mod shared_draft_error;
+pub mod shared_drafts;
 pub mod shim;
-pub(crate) mod spec_names;
 
 pub use error::CommandError;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::model::descriptor::Descriptor;
 use crate::model::{Draft, Entry};
 use crate::platform::Platform;

@@ -3,7 +3,7 @@
 use crate::core::error_parts::Description;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::EntryCreationError;
-use crate::drafts::registry::run::InvalidRunId;
+use crate::drafts::registry::pipeline_run::InvalidRunId;
 use crate::failure_kind::FailureKind;
 
 /// A failure that only shared drafts have.

@@ -9,7 +9,7 @@ use super::values::{self, RefArg};
 use crate::auth::Access;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::filters::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
+use crate::core::image_filters::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
 use crate::core::list_metadata::{AnnotationArg, ListEdits};
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;

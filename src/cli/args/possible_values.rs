@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::error::FlagError;
 use crate::cli::output::ColorChoice;
-use crate::core::filters::ReferrersPolicy;
+use crate::core::image_filters::ReferrersPolicy;
 use crate::model::template::Template;
 
 /// The words of `--referrers`.

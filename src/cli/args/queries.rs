@@ -7,7 +7,7 @@ use super::examples;
 use super::possible_values::{InspectOutput, InspectOutputParser, PlatformsFormat, RowsFormat};
 use super::shared_drafts::SharedDraftFlags;
 use super::values::{self, LocationArg, RefArg};
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 
 /// `inspect`: shows a draft, one image of it, or a published image or list.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

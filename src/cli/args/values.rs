@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
-use crate::core::filters::{InvalidName, LocationResult};
+use crate::core::image_filters::{InvalidName, LocationResult};
 use crate::digest::{Digest, DigestError};
-use crate::drafts::registry::run;
+use crate::drafts::registry::pipeline_run;
 use crate::location::{InvalidLocation, LayoutKind, LayoutReference, Location};
 use crate::model::media_type;
 use crate::reference::{self, Reference, ReferenceError, Repository};
@@ -140,7 +140,7 @@ pub(super) fn wait_time(typed: &str) -> Result<Duration, &'static str> {
 
 /// The id of a run.
 pub(super) fn run_id(typed: &str) -> Result<String, String> {
-    run::check_id(typed).map(|()| typed.to_owned()).map_err(|reason| format!("it is {reason}"))
+    pipeline_run::check_id(typed).map(|()| typed.to_owned()).map_err(|reason| format!("it is {reason}"))
 }
 
 /// A digest.

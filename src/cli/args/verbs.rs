@@ -17,7 +17,7 @@ use super::queries::{Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 use super::values::{self, LocationArg, RefArg};
-use crate::core::filters::{PlatformFilter, ReferrersPolicy};
+use crate::core::image_filters::{PlatformFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::drafts::registry::SharedEntryKey;
 use crate::model::spec::{ATTESTATIONS, Attestations};

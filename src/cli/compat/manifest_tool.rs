@@ -11,7 +11,7 @@ use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::list_metadata::ListEdits;
-use crate::core::spec_names::{SpecNames, UntaggedTarget};
+use crate::core::list_names::{SpecNames, UntaggedTarget};
 use crate::model::index::ListFormat;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use crate::cli::args::{Inspect, InspectOutput, LocationArg, RefArg};
 use crate::cli::context::Context;
 use crate::cli::inspect::{INDENTATION, formatted, note_other_matches, template, with_newline};
+use crate::core::entry_lookup;
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::inspect::node::InspectNode;
-use crate::core::lookup;
 use crate::core::requirements;
 use crate::drafts::docker_dir::{DockerManifestStore, StoreError};
 use crate::model::descriptor::Descriptor;
@@ -62,13 +62,13 @@ fn find_entry(
     let Some(draft) = read_draft(context, store, list)? else {
         return Err(CommandError::NoSuchDraft(image.reference()?.to_string()));
     };
-    if let Some(entry) = lookup::entry(&draft, &image.typed)? {
+    if let Some(entry) = entry_lookup::entry(&draft, &image.typed)? {
         return Ok(StoredContent::Entry(list.clone(), Box::new(entry.clone())));
     }
     Err(CommandError::NotInDraft {
         image: image.reference()?.to_string(),
         list: list.to_string(),
-        suggestion: lookup::suggestion_for(&draft, &image.typed),
+        suggestion: entry_lookup::suggestion_for(&draft, &image.typed),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
 use crate::cli::output::terminal;
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::inspect::node::InspectNode;
 use crate::model::Draft;
 

@@ -14,12 +14,12 @@ use crate::cli::verbs::publish_and_report::Reporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::filters::{LocationResult, SourceFilter};
+use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::requirements;
 use crate::core::resolve::amend;
-use crate::core::resolve::equivalent_entries;
-use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};
+use crate::core::resolve::entries_of_same_image;
+use crate::core::resolve::previous_entries::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection;
 use crate::drafts::DraftStore;
@@ -108,7 +108,7 @@ impl Addition {
         }
         let is_requested = |image: &LocationResult| {
             let reference = image.as_ref().ok().and_then(Location::reference);
-            !args.image_flags.offline || !reference.is_some_and(|name| previous::has_source(existing, name))
+            !args.image_flags.offline || !reference.is_some_and(|name| previous_entries::has_source(existing, name))
         };
         let target = existing.reference.repository();
         let (sources, reused) =
@@ -128,7 +128,7 @@ impl Addition {
         for source in &self.sources {
             source_changes.extend(amend::merge(draft, source, &self.filter, &self.previous));
             let images = source.entries.iter().filter(|entry| is_selected(&self.filter, entry));
-            described.extend(images.flat_map(|image| equivalent_entries::names_in_draft(draft, image)));
+            described.extend(images.flat_map(|image| entries_of_same_image::names_in_draft(draft, image)));
         }
         if let Some(artifact) = &self.artifact {
             described.insert(artifact.reference.clone());

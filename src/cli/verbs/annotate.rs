@@ -3,11 +3,11 @@
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
+use crate::core::entry_lookup;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::image_source::ContentAccess;
 use crate::core::list_metadata::{self, AnnotationArg};
-use crate::core::lookup;
 use crate::model::{Draft, Entry};
 use crate::platform::{self, Platform};
 use crate::reference::Reference;
@@ -60,7 +60,7 @@ fn apply_change(
 
 /// The entry that an image's name selects.
 fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
-    if let Some(entry) = existing.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
+    if let Some(entry) = existing.map(|draft| entry_lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
         return Ok(entry);
     }
     typed.reference_as(NameRole::AnnotateImage)?;
@@ -68,7 +68,7 @@ fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, typed: &RefArg)
         image: typed.typed.clone(),
         list: args.list.typed.clone(),
         has_draft: existing.is_some(),
-        suggestion: existing.and_then(|draft| lookup::suggestion_for(draft, &typed.typed)),
+        suggestion: existing.and_then(|draft| entry_lookup::suggestion_for(draft, &typed.typed)),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::filters::ReferrerFilter;
+use crate::core::image_filters::ReferrerFilter;
 use crate::digest::Digest;
 use crate::reference::Reference;
 use crate::sanitize;

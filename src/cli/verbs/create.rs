@@ -9,11 +9,11 @@ use crate::cli::verbs::publish_and_report::DraftOrigin;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
-use crate::core::filters::LocationResult;
+use crate::core::image_filters::LocationResult;
 use crate::core::json_output::ManifestJson;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
-use crate::core::resolve::previous::{self, PreviousDescriptors, SourceChange};
+use crate::core::resolve::previous_entries::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::drafts::DraftStore;
 use crate::location::Location;
@@ -129,7 +129,7 @@ pub(crate) fn refuse_layouts(images: &[LocationResult]) -> Result<(), CommandErr
 /// `--offline`.
 fn is_requested(args: &Create, existing: Option<&Draft>, image: &LocationResult) -> bool {
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
-    let is_known = existing.is_some_and(|draft| previous::has_source(draft, image));
+    let is_known = existing.is_some_and(|draft| previous_entries::has_source(draft, image));
     let is_fixed = image.digest().is_some() && existing.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.image_flags.offline || is_fixed))
 }

@@ -5,9 +5,9 @@ use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
-use crate::core::filters::{LocationResult, SourceFilter};
+use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ContentAccess;
-use crate::core::resolve::previous;
+use crate::core::resolve::previous_entries;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{self, FetchEvent, Resolver, ReusedSource};
 use crate::core::resolve::selection;
@@ -56,7 +56,8 @@ impl NamedImages {
         is_requested: impl Fn(&LocationResult) -> bool,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<(Vec<ResolvedSource>, Vec<ReusedSource<'a>>), CommandError> {
-        let (requested, reused) = previous::split_known(existing, resolver::distinct(&self.images), is_requested);
+        let (requested, reused) =
+            previous_entries::split_known(existing, resolver::distinct(&self.images), is_requested);
         let (filter, targets) = (&self.filter, vec![target]);
         let resolver = Resolver { access, filter, existing, targets, concurrent_task: None, progress };
         let resolved = resolver.resolve(&requested, &reused);

@@ -3,8 +3,8 @@
 use crate::cli::args::Remove;
 use crate::cli::context::Context;
 use crate::cli::verbs::direct_push;
+use crate::core::entry_lookup;
 use crate::core::error::CommandError;
-use crate::core::lookup;
 use crate::drafts::DraftStore;
 use crate::model::{Draft, Entry};
 
@@ -58,14 +58,14 @@ fn select(draft: &Draft, selectors: &[String]) -> Result<Selection, CommandError
 
 /// The entries that a selector selects.
 fn entries_of(draft: &Draft, selector: &str) -> Result<Vec<Entry>, CommandError> {
-    let found = lookup::entries(draft, selector)?;
+    let found = entry_lookup::entries(draft, selector)?;
     if found.is_empty() {
         let (image, list) = (selector.to_owned(), draft.reference.to_string());
         return Err(CommandError::NotInList {
             image,
             list,
             has_draft: true,
-            suggestion: lookup::suggestion_for(draft, selector),
+            suggestion: entry_lookup::suggestion_for(draft, selector),
         });
     }
     Ok(found.into_iter().cloned().collect())

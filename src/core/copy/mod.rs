@@ -17,7 +17,7 @@ use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
 use crate::core::copy::referrers::CopiedReferrers;
 use crate::core::copy::walk::{Walk, WalkedManifest};
 use crate::core::error::CommandError;
-use crate::core::filters::{ReferrerFilter, SourceFilter};
+use crate::core::image_filters::{ReferrerFilter, SourceFilter};
 use crate::core::image_source::manifest_name_in;
 use crate::core::manifest_blobs;
 use crate::core::push::outcome::ReadBackCounts;

@@ -10,7 +10,7 @@ use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::copy::walk::{Walk, walk};
 use crate::core::error::CommandError;
-use crate::core::filters::ReferrersPolicy;
+use crate::core::image_filters::ReferrersPolicy;
 use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};

@@ -10,7 +10,7 @@ use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
 use crate::core::index_walk::IndexWalk;
 use crate::core::limits::{DEPTH_MAX, IndexBudget};
-use crate::core::resolve::leaves::{Leaf, leaves};
+use crate::core::resolve::index_leaves::{Leaf, leaves};
 use crate::core::resolve::selection::selects_descriptor;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use crate::content::ContentSource;
 use crate::core::error::CommandError;
-use crate::core::filters::ReferrersPolicy;
+use crate::core::image_filters::ReferrersPolicy;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};

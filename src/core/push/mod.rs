@@ -13,7 +13,7 @@ pub mod referrers_tag;
 pub mod remote_state;
 pub mod reporter;
 pub mod repositories;
-pub mod shared;
+pub mod shared_draft;
 mod tag_precondition;
 pub mod tags;
 pub(crate) mod to_layout;

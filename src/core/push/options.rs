@@ -2,7 +2,7 @@
 
 use crate::content::registry::RegistryClient;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::filters::{PlatformFilter, ReferrerFilter};
+use crate::core::image_filters::{PlatformFilter, ReferrerFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::push::reporter::PushReporter;

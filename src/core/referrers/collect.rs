@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
-use crate::core::filters::{ReferrerFilter, ReferrersPolicy};
+use crate::core::image_filters::{ReferrerFilter, ReferrersPolicy};
 use crate::core::image_source::{ContentAccess, ContentOrigin};
 use crate::core::referrers::discover::{FoundReferrer, ReferrerDiscovery, Subject};
 use crate::digest::Digest;

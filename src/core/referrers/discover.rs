@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::error::CommandError;
-use crate::core::filters::ReferrersPolicy;
+use crate::core::image_filters::ReferrersPolicy;
 use crate::core::referrers::origins::{REFERRERS_MAX, ReferrerOrigins};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::filters::SourceFilter;
-use crate::core::resolve::equivalent_entries::{entries_of_same_image, equivalent_entries};
+use crate::core::image_filters::SourceFilter;
+use crate::core::resolve::entries_of_same_image::{entries_of_same_image, equivalent_entries};
 use crate::core::resolve::list_order;
-use crate::core::resolve::previous::{
+use crate::core::resolve::previous_entries::{
     PreviousDescriptors, SourceChange, match_entries, previous_entries, source_change,
 };
 use crate::core::resolve::resolved_source::ResolvedSource;

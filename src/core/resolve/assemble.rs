@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::core::error::CommandError;
-use crate::core::filters::{LocationResult, SourceFilter};
+use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::missing_child::{MissingChild, NamingList};
 use crate::core::resolve::fetch;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::error::CommandError;
-use crate::core::filters::ReferrersPolicy;
+use crate::core::image_filters::ReferrersPolicy;
 use crate::core::image_source::{ContentAccess, ContentOrigin, ImageSource};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};

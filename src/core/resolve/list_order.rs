@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::resolve::equivalent_entries::names_in_draft;
+use crate::core::resolve::entries_of_same_image::names_in_draft;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::model::{Draft, Entry, EntryKey};
 use crate::reference::Reference;

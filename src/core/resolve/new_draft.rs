@@ -2,12 +2,12 @@
 
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::filters::SourceFilter;
+use crate::core::image_filters::SourceFilter;
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::resolve::amend;
 use crate::core::resolve::list_order;
-use crate::core::resolve::previous::{PreviousDescriptors, SourceChange};
+use crate::core::resolve::previous_entries::{PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
 use crate::model::Draft;

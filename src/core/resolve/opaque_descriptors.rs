@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::content::registry::Blob;
 use crate::core::error::CommandError;
-use crate::core::filters::SourceFilter;
+use crate::core::image_filters::SourceFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::manifest_blobs;
-use crate::core::resolve::leaves::{Leaf, leaves};
+use crate::core::resolve::index_leaves::{Leaf, leaves};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection::{is_opaque, selects_descriptor};
 use crate::digest::Digest;

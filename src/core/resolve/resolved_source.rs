@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::FetchedManifest;
-use crate::core::filters::{LocationResult, SourceFilter};
+use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ImageSource;
 use crate::digest::Digest;
 use crate::location::Location;

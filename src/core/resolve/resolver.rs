@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::ConnectionForecast;
 use crate::core::error::CommandError;
-use crate::core::filters::{LocationResult, SourceFilter};
+use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::resolve::attestations;
 use crate::core::resolve::children::ChildFetcher;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection::{self, matches_requested};
 use crate::digest::Digest;

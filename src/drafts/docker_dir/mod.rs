@@ -288,4 +288,5 @@ impl DraftStore for DockerManifestStore {
 }
 
 #[cfg(test)]
+#[path = "store_format_tests.rs"]
 mod tests;

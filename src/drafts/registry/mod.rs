@@ -6,10 +6,10 @@ pub mod entry;
 pub mod entry_tag;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-pub mod run;
+pub mod pipeline_run;
 pub mod store;
 
 pub use entry::{EntryError, ExpectedEntry, SharedEntry};
 pub use entry_tag::{EntryName, SharedEntryKey, TagParts};
-pub use run::PipelineRun;
+pub use pipeline_run::PipelineRun;
 pub use store::{Deletion, EntryLookup, FoundEntry, RegistryDrafts, RejectedEntry, SharedStoreError, StoredEntry};

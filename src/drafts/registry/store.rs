@@ -7,7 +7,7 @@ use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::digest::Digest;
 use crate::drafts::registry::entry::{EntryCreationError, EntryError, ExpectedEntry, SharedEntry};
 use crate::drafts::registry::entry_tag::{EntryName, TagParts};
-use crate::drafts::registry::run::PipelineRun;
+use crate::drafts::registry::pipeline_run::PipelineRun;
 use crate::model::media_type;
 use crate::net::{RegistryError, RegistryErrorKind, tasks};
 use crate::reference::{Reference, Repository};

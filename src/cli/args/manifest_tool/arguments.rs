@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::args::possible_values::one_of;
 use crate::cli::args::values::{self, RefArg};
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::model::index::ListFormat;
 use crate::secret::Secret;
 

@@ -1,6 +1,6 @@
 //! The flags that docker does not have: their values, which go together, and what a slip of the finger is answered.
 
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::list_metadata::AnnotationArg;
 use crate::model::spec::Attestations;
 use std::path::PathBuf;

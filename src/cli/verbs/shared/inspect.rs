@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::inspect;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
-use crate::core::push::shared;
+use crate::core::push::shared_draft;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::draft::assemble_draft;
 use crate::model::Draft;
@@ -26,5 +26,5 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     if collected.entries.is_empty() {
         return Err(SharedDraftError::NoEntries { list: list.to_string(), run: run.id }.into());
     }
-    shared::with_manifests(&client.registry, assemble_draft(list, &collected.entries))
+    shared_draft::with_manifests(&client.registry, assemble_draft(list, &collected.entries))
 }

@@ -7,8 +7,8 @@ use crate::cli::context::Context;
 use crate::cli::output::Table;
 use crate::cli::verbs::shared::SharedClient;
 use crate::core::error::CommandError;
-use crate::core::shared::clean_up;
-use crate::core::shared::listing;
+use crate::core::shared_drafts::clean_up;
+use crate::core::shared_drafts::listing;
 use crate::drafts::registry::FoundEntry;
 use crate::reference::Reference;
 

@@ -15,10 +15,10 @@ use crate::cli::context::Context;
 use crate::cli::report;
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
-use crate::core::shared::clean_up::{self, RemainingEntries};
-use crate::core::shared::collect::{self, CollectOptions, CollectedEntries, SharedDraftContext};
+use crate::core::image_filters::PlatformFilter;
 use crate::core::shared_draft_error::SharedDraftError;
+use crate::core::shared_drafts::clean_up::{self, RemainingEntries};
+use crate::core::shared_drafts::collect::{self, CollectOptions, CollectedEntries, SharedDraftContext};
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::{Reference, Repository};
 

@@ -4,8 +4,8 @@ use crate::cli::args::{Prune, RefArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
-use crate::core::shared::clean_up;
-use crate::core::shared::listing;
+use crate::core::shared_drafts::clean_up;
+use crate::core::shared_drafts::listing;
 use crate::drafts::registry::FoundEntry;
 
 pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Result<(), CommandError> {

@@ -15,11 +15,11 @@ use crate::core::error_parts::SpecOrigin;
 use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::PushOutcome;
-use crate::core::push::shared;
-use crate::core::shared::allowed_entries::AllowedEntries;
-use crate::core::shared::clean_up;
-use crate::core::shared::collect::{self, CollectOptions, CollectedEntries, JobEntry};
+use crate::core::push::shared_draft;
 use crate::core::shared_draft_error::SharedDraftError;
+use crate::core::shared_drafts::allowed_entries::AllowedEntries;
+use crate::core::shared_drafts::clean_up;
+use crate::core::shared_drafts::collect::{self, CollectOptions, CollectedEntries, JobEntry};
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::Reference;
 
@@ -80,7 +80,7 @@ pub(super) fn run(
         // The images of all entries are in the registry, also those that this command has read from a layout.
         let (registry, layouts) = (&client.registry, &Layouts::default());
         let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
-        let outcome = shared::publish(push, list, &publish.options(), collected.entries, &refetch)?;
+        let outcome = shared_draft::publish(push, list, &publish.options(), collected.entries, &refetch)?;
         entries = outcome.entries;
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
     })?;

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::verbs::shared::publish_entries::{self, SharedPush};
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
-use crate::core::shared::collect::JobEntry;
+use crate::core::shared_drafts::collect::JobEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;

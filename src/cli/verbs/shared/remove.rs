@@ -6,7 +6,7 @@ use crate::cli::args::Remove;
 use crate::cli::context::Context;
 use crate::cli::verbs::shared::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
 

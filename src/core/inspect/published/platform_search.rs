@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::index_walk;
 use crate::core::inspect::published::{PublishedContent, PublishedImage, config_platform, distinct, is_list};

@@ -1,7 +1,7 @@
 //! All entries that a repository has, of any list and run.
 
 use crate::core::error::CommandError;
-use crate::core::shared::collect::SharedDraftContext;
+use crate::core::shared_drafts::collect::SharedDraftContext;
 use crate::drafts::registry::{
     EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
 };

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
-use crate::core::shared::collect::SharedDraftContext;
+use crate::core::shared_drafts::collect::SharedDraftContext;
 use crate::digest::Digest;
 use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
 use crate::model::descriptor::Descriptor;

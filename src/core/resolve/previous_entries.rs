@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::filters::LocationResult;
+use crate::core::image_filters::LocationResult;
 use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::resolved_source::ResolvedSource;

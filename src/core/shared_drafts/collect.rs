@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::filters::PlatformFilter;
-use crate::core::shared::allowed_entries::AllowedEntries;
+use crate::core::image_filters::PlatformFilter;
 use crate::core::shared_draft_error::SharedDraftError;
+use crate::core::shared_drafts::allowed_entries::AllowedEntries;
 use crate::digest::Digest;
 use crate::drafts::registry::{
     EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedEntryKey,

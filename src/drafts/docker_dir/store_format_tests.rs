@@ -12,13 +12,13 @@ use crate::model::DocumentError;
 use crate::model::manifest::ImageFormat;
 use crate::platform::Platform;
 
-#[path = "draft_store_tests.rs"]
-mod draft_store;
+#[path = "entry_change_tests.rs"]
+mod entry_changes;
 #[path = "race_tests.rs"]
 mod races;
 #[path = "sidecar_tests.rs"]
 mod sidecar_members;
-#[path = "stored_tests.rs"]
+#[path = "stored_draft_tests.rs"]
 mod stored_drafts;
 
 #[derive(Debug, thiserror::Error)]
