@@ -13,7 +13,7 @@ use crate::core::image_filters::{PlatformFilter, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
-use crate::core::list_names::SpecNames;
+use crate::core::list_names::ListNames;
 use crate::core::push::options::PushOptions;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags::TagArg;
@@ -30,7 +30,7 @@ use crate::reference::{Reference, Repository};
 /// The lists to build, and how to publish them.
 pub(crate) struct ApplyRequest<'a> {
     /// The specs, with the flags applied to them, and the names of their lists.
-    pub(crate) names: SpecNames<'a>,
+    pub(crate) names: ListNames<'a>,
     /// For each spec, the images that files name (`--from`). They are among the spec's images too.
     pub(crate) build_outputs: &'a [BuildOutputs],
     /// How to publish the lists, if their specs do not say otherwise.
@@ -70,7 +70,7 @@ impl<'a> ApplyRequest<'a> {
         lists: &[(&'a Spec, &'a Reference)],
     ) -> Result<Vec<BuiltList>, CommandError> {
         let targets = self.names.repositories(lists);
-        self.announce(access.registry, &targets, lists);
+        self.announce_targets(access.registry, &targets, lists);
         let sources = self.resolve(access, targets, lists)?;
         let (mut built, mut errors) = (Vec::new(), Vec::new());
         for (number, spec) in self.names.specs.iter().enumerate() {
@@ -102,7 +102,7 @@ impl<'a> ApplyRequest<'a> {
     }
 
     /// Announces all repositories, so that one token serves the whole command, and the number of requests.
-    fn announce(&self, registry: &RegistryClient, targets: &[&Repository], lists: &[(&Spec, &Reference)]) {
+    fn announce_targets(&self, registry: &RegistryClient, targets: &[&Repository], lists: &[(&Spec, &Reference)]) {
         let access = if self.options.dry_run || self.is_to_layout { Access::Pull } else { Access::PullPush };
         targets.iter().for_each(|repository| registry.announce(repository, access));
         // A list that goes into a layout needs no request to its registry.
@@ -161,7 +161,7 @@ impl<'a> ApplyRequest<'a> {
     /// Announces how many requests the registry of the first list will get at once: first one for each image and one
     /// for the tag, then those for the blobs of images from other repositories (a configuration and two layers each).
     fn announce_parallel_requests(&self, registry: &RegistryClient, lists: &[(&Spec, &Reference)]) {
-        const BLOBS: usize = 3;
+        const BLOBS_PER_IMAGE: usize = 3;
         let Some((spec, list)) = lists.first() else { return };
         let target = list.repository();
         let images: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
@@ -170,7 +170,7 @@ impl<'a> ApplyRequest<'a> {
         let same_registry = repositories.iter().filter(|repository| repository.domain() == target.domain()).count();
         let same_repository = repositories.iter().filter(|repository| **repository == target).count();
         let to_copy = images.len() - same_repository;
-        let writes = if self.options.dry_run { 0 } else { to_copy.saturating_mul(BLOBS).saturating_add(1) };
+        let writes = if self.options.dry_run { 0 } else { to_copy.saturating_mul(BLOBS_PER_IMAGE).saturating_add(1) };
         let (reads, writes) = ((same_registry + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: false });
     }
@@ -195,7 +195,7 @@ impl<'a> ApplyRequest<'a> {
         let digest = PushPlans::new(&draft, options.list_format, &options.tags, layouts)?.own.list.digest;
         requirements::check(&draft, &options.requirements(self.origin))?;
         let is_stored = self.keeps_drafts && !self.options.dry_run;
-        let stored = is_stored.then(|| unique_entry_names::with_stored_names(&draft));
+        let stored = is_stored.then(|| unique_entry_names::with_unique_entry_names(&draft));
         if self.names.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }

@@ -11,7 +11,7 @@ use crate::content::registry::{Blob, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::push::execute;
-use crate::core::push::read_lag::{LagRetry, NamedContent};
+use crate::core::push::read_lag::{LagRetry, ReferencedContent};
 use crate::core::push::reporter::PushReporter;
 use crate::digest::Digest;
 use crate::model::manifest::ImageFormat;
@@ -20,12 +20,12 @@ use crate::net::Clock;
 use crate::reference::Repository;
 
 /// The largest file, in bytes.
-const FILE_MAX: u64 = 4 << 30;
+const FILE_BYTES_MAX: u64 = 4 << 30;
 /// The most files.
 const FILES_MAX: usize = 1_000;
 /// The annotation that names a file.
-const TITLE: &str = "org.opencontainers.image.title";
-const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+const TITLE_ANNOTATION: &str = "org.opencontainers.image.title";
+const EMPTY_MEDIA_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_CONFIG: &[u8] = b"{}";
 
 /// A file to pack.
@@ -61,7 +61,7 @@ impl Artifact {
         let layer = |(file, blob): (&ArtifactFile, &FileBlob)| {
             json!({
                 "mediaType": file_type, "digest": blob.digest.as_str(), "size": blob.size,
-                "annotations": { TITLE: file.title },
+                "annotations": { TITLE_ANNOTATION: file.title },
             })
         };
         let layers: Vec<_> = files.iter().zip(&blobs).map(layer).collect();
@@ -69,7 +69,7 @@ impl Artifact {
             "schemaVersion": 2,
             "mediaType": media_type::OCI_MANIFEST,
             "artifactType": artifact_type,
-            "config": { "mediaType": EMPTY_TYPE, "digest": Digest::from_bytes(EMPTY_CONFIG).as_str(), "size": EMPTY_CONFIG.len() },
+            "config": { "mediaType": EMPTY_MEDIA_TYPE, "digest": Digest::from_bytes(EMPTY_CONFIG).as_str(), "size": EMPTY_CONFIG.len() },
             "layers": layers,
         });
         Ok(Artifact { blobs, artifact_type: artifact_type.to_owned(), bytes: manifest.to_string().into_bytes() })
@@ -96,8 +96,8 @@ impl Artifact {
                 bar.skipped();
                 return Ok(());
             }
-            let named = Blob { digest: &blob.digest, size: Some(blob.size) };
-            let copy = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.set_bytes(bytes))?;
+            let needed = Blob { digest: &blob.digest, size: Some(blob.size) };
+            let copy = registry.upload_blob(repository, &needed, &mut blob.reader(), &|bytes| bar.set_bytes(bytes))?;
             bar.done(&copy);
             Ok::<_, CommandError>(())
         };
@@ -108,10 +108,10 @@ impl Artifact {
             registry.put_blob(repository, EMPTY_CONFIG)?;
         }
         let reference = repository.at_digest(&Digest::from_bytes(&self.bytes));
-        let blobs: Vec<NamedContent<'_>> = seen.into_iter().map(NamedContent::Blob).collect();
+        let blobs: Vec<ReferencedContent<'_>> = seen.into_iter().map(ReferencedContent::Blob).collect();
         let lag = LagRetry { registry, clock, reporter };
-        let put = || execute::put(registry, &reference, &reference, media_type::OCI_MANIFEST, &self.bytes);
-        lag.put(repository, &blobs, &put)?;
+        let put_once = || execute::put(registry, &reference, &reference, media_type::OCI_MANIFEST, &self.bytes);
+        lag.put_and_retry(repository, &blobs, &put_once)?;
         let mut entry = Entry::fetched(reference, ImageFormat::Oci, self.bytes.clone(), None);
         entry.descriptor.artifact_type.clone_from(&self.artifact_type);
         Ok(entry)
@@ -120,9 +120,9 @@ impl Artifact {
 
 fn hash_file(path: &Path) -> Result<FileBlob, CommandError> {
     let path_of = || path.to_owned();
-    FileBlob::hash(path, FILE_MAX).map_err(|error| match error {
+    FileBlob::hash(path, FILE_BYTES_MAX).map_err(|error| match error {
         FileBlobError::Io(source) => CommandError::Unreadable { path: path_of(), source },
         FileBlobError::Kind(found) => FileError::NotAnArtifactFile { path: path_of(), found }.into(),
-        FileBlobError::TooLarge => FileError::TooLarge { path: path_of(), max: FILE_MAX }.into(),
+        FileBlobError::TooLarge => FileError::TooLarge { path: path_of(), max: FILE_BYTES_MAX }.into(),
     })
 }

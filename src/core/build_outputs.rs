@@ -56,10 +56,10 @@ impl FileImage {
 
 impl BuildOutputs {
     /// Joins the images of these files, each with its name. An image that several files name counts once; if one of
-    /// them names it in `repository`, it is read from there.
-    pub(crate) fn new(files: Vec<(String, BuildOutput)>, repository: &Repository) -> BuildOutputs {
+    /// them names it in the list's repository, it is read from there.
+    pub(crate) fn new(outputs_by_file: Vec<(String, BuildOutput)>, list_repository: &Repository) -> BuildOutputs {
         let (mut outputs, mut positions) = (BuildOutputs::default(), BTreeMap::<Digest, usize>::new());
-        for (file, output) in files {
+        for (file, output) in outputs_by_file {
             let note = |note: &String| format!("{}: {}", sanitize::short_line(&file), sanitize::short_line(note));
             outputs.notes.extend(output.notes.iter().map(note));
             for image in output.images {
@@ -70,13 +70,13 @@ impl BuildOutputs {
                     reference: image.reference.clone(),
                     bytes,
                 }));
-                outputs.add(image, &mut positions, repository);
+                outputs.add(image, &mut positions, list_repository);
             }
         }
         outputs
     }
 
-    fn add(&mut self, image: FileImage, positions: &mut BTreeMap<Digest, usize>, repository: &Repository) {
+    fn add(&mut self, image: FileImage, positions: &mut BTreeMap<Digest, usize>, list_repository: &Repository) {
         let Some(digest) = image.reference.digest().cloned() else { return };
         let position = *positions.entry(digest.clone()).or_insert(self.images.len());
         let Some(first) = self.images.get_mut(position) else {
@@ -88,7 +88,7 @@ impl BuildOutputs {
             first.display_file(),
             image.display_file()
         ));
-        if first.reference.repository() != repository && image.reference.repository() == repository {
+        if first.reference.repository() != list_repository && image.reference.repository() == list_repository {
             first.reference = image.reference;
         }
     }

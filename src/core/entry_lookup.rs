@@ -12,7 +12,7 @@ use crate::reference::{Reference, Repository};
 use crate::suggest::nearest;
 
 /// The minimum number of hexadecimal digits that are read as the beginning of a digest.
-const DIGITS_MIN: usize = 7;
+const DIGEST_DIGITS_MIN: usize = 7;
 
 /// The entries that a selector names.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn entries<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a En
         return Ok(vec![entry]);
     }
     if let Some(name) = &name {
-        let found = images(draft, |entry| entry.source.as_ref().is_some_and(|index| names_index(name, index)));
+        let found = images(draft, |entry| entry.source.as_ref().is_some_and(|index| is_name_of_index(name, index)));
         if !found.is_empty() {
             return Ok(found);
         }
@@ -36,7 +36,7 @@ pub(crate) fn entries<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a En
             return Ok(found);
         }
     }
-    with_digest(draft, selector)
+    entries_with_digest(draft, selector)
 }
 
 /// The entry that a selector names; `None` if it names no entry.
@@ -50,12 +50,12 @@ pub(crate) fn entry<'a>(draft: &'a Draft, selector: &str) -> Result<Option<&'a E
         several => Err(CommandError::SeveralImages {
             selector: selector.to_owned(),
             list: draft.reference.to_string(),
-            images: several.iter().map(|entry| with_platform(entry)).collect(),
+            images: several.iter().map(|entry| reference_and_platform(entry)).collect(),
         }),
     }
 }
 
-fn with_platform(entry: &Entry) -> String {
+fn reference_and_platform(entry: &Entry) -> String {
     let platform = entry.descriptor.stated_platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
     format!("{}{platform}", entry.reference)
 }
@@ -65,21 +65,21 @@ fn images(draft: &Draft, is_selected: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
 }
 
 /// Whether `name` names this index. The index has the tag and digest of the time when its entries were taken.
-fn names_index(name: &Reference, index: &Reference) -> bool {
+fn is_name_of_index(name: &Reference, index: &Reference) -> bool {
     index.repository() == name.repository()
         && name.tag().is_none_or(|tag| index.tag() == Some(tag))
         && name.digest().is_none_or(|digest| index.digest() == Some(digest))
 }
 
 /// The entries with a digest, given in full or by its first digits. An image may have several entries.
-fn with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, CommandError> {
+fn entries_with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a Entry>, CommandError> {
     let digits = selector.strip_prefix("sha256:").unwrap_or(selector);
     let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let has_digest = |entry: &&Entry| {
         let digest = entry.descriptor.digest.as_str();
         digest == selector
             || (is_hex
-                && digits.len() >= DIGITS_MIN
+                && digits.len() >= DIGEST_DIGITS_MIN
                 && digest.split_once(':').is_some_and(|(_, hex)| hex.starts_with(digits)))
     };
     let all: Vec<&Entry> = draft.entries_in_list_order().filter(has_digest).collect();

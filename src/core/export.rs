@@ -2,10 +2,11 @@
 //!
 //! Each image is named by its digest, so that the spec does not change its meaning when tags move.
 
+use crate::core::Warnings;
 use crate::core::error::CommandError;
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::push::tags;
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -26,7 +27,10 @@ const WINDOWS: &str = "windows";
 pub(crate) const LAYOUT_LIST_NAME: &str = "layout.invalid/image:latest";
 
 /// A spec, and warnings about what it cannot express.
-pub(crate) type ExportedSpec = (Spec, Vec<String>);
+pub(crate) struct ExportedSpec {
+    pub(crate) spec: Spec,
+    pub(crate) warnings: Warnings,
+}
 
 /// The name that `apply` publishes the list under. A digest is left out, because a rebuilt list would need the same
 /// bytes.
@@ -81,7 +85,7 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
         manifests: manifests.collect(),
         ..Spec::default()
     };
-    Ok((spec, losses.warnings))
+    Ok(ExportedSpec { spec, warnings: losses.warnings })
 }
 
 /// The spec of a list in a registry or a layout.
@@ -90,10 +94,10 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
 /// An image that is not a list; a list without images; errors of the registry or the layout.
 pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) -> Result<ExportedSpec, CommandError> {
     let list = &ImageSource::open(access, location)?;
-    list.announce();
+    list.announce_pull();
     let fetched = match fetch::manifest(list)? {
-        FetchedContent::List(fetched) => fetched,
-        FetchedContent::Image(..) => return Err(CommandError::NotAList(list.to_string())),
+        ImageOrList::List(fetched) => fetched,
+        ImageOrList::Image(..) => return Err(CommandError::NotAList(list.to_string())),
     };
     let name = match location.reference() {
         Some(list) => published_name(list),
@@ -118,14 +122,14 @@ pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) 
     let spec = Spec {
         targets: vec![name.into()],
         source,
-        attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
+        attestations: (is_docker && has_attestations).then_some(spec::AttestationsPolicy::Keep),
         annotations: index.annotations,
         artifact_type: Some(index.artifact_type).filter(|artifact_type| !artifact_type.is_empty()),
         list_format: Some(if is_docker { ListFormat::Docker } else { ListFormat::Oci }),
         manifests,
         ..Spec::default()
     };
-    Ok((spec, losses.warnings))
+    Ok(ExportedSpec { spec, warnings: losses.warnings })
 }
 
 /// Whether the spec needs a `source` to build the same list: its document is formatted differently, or it contains what

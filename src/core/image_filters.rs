@@ -3,7 +3,7 @@
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::location::{InvalidLocation, Location};
-use crate::model::spec::Attestations;
+use crate::model::spec::AttestationsPolicy;
 use crate::platform::{Platform, PlatformError};
 
 /// An image that the user named, or an invalid name. The error is reported when the image is processed, as in docker.
@@ -63,7 +63,7 @@ pub struct SourceFilter {
     /// The selected platforms; all if empty.
     pub platforms: Vec<PlatformFilter>,
     /// Whether attestations are kept.
-    pub attestations: Attestations,
+    pub attestations: AttestationsPolicy,
     /// Whether the attestation of an image without an index is searched for among its referrers.
     pub attestation_referrers: bool,
 }

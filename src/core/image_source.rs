@@ -141,7 +141,7 @@ impl<'a> ImageSource<'a> {
     }
 
     /// Announces the access to read it, if it is in a registry. See [`RegistryClient::announce`].
-    pub(crate) fn announce(&self) {
+    pub(crate) fn announce_pull(&self) {
         if let ImageSource::Registry { registry, reference } = self {
             registry.announce(reference.repository(), Access::Pull);
         }
@@ -168,11 +168,11 @@ impl<'a> ImageSource<'a> {
     /// # Errors
     /// Those of [`ContentSource::serves_manifest`].
     pub(crate) fn serves(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        self.content(|content| content.serves_manifest(manifest))
+        self.with_content(|content| content.serves_manifest(manifest))
     }
 
     /// Calls `read` with what reads the repository or the layout.
-    pub(crate) fn content<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
+    pub(crate) fn with_content<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         match self {
             ImageSource::Registry { registry, reference } => {
                 read(&RegistryRepository::new(registry, reference.repository()))

@@ -82,7 +82,7 @@ pub(crate) struct ListEntryJson {
     pub(crate) referrers: Vec<ReferrerJson>,
     /// The source of the entry, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<ImageTransfer>,
+    pub(crate) from: Option<PlannedTransfer>,
 }
 
 /// A manifest that refers to another one.
@@ -112,7 +112,7 @@ pub(crate) struct ReferrerJson {
 
 /// The source of an image of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct ImageTransfer {
+pub(crate) struct PlannedTransfer {
     pub(crate) how: TransferMethod,
     pub(crate) repository: String,
     /// The bytes of the blobs that must be mounted or copied for it.

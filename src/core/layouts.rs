@@ -52,7 +52,7 @@ impl Layouts {
 
 impl OpenLayout {
     /// Its name, as the user wrote it.
-    pub(crate) fn typed_name(&self) -> &str {
+    pub(crate) fn name_as_typed(&self) -> &str {
         self.name.layout()
     }
 
@@ -114,7 +114,7 @@ impl Eq for OpenLayout {}
 /// As the user named it.
 impl fmt::Display for OpenLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.typed_name())
+        f.write_str(self.name_as_typed())
     }
 }
 

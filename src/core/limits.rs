@@ -11,10 +11,10 @@ pub(crate) const DEPTH_MAX: usize = 8;
 /// The maximum number of descriptors that one command reads from indexes.
 pub(crate) const DESCRIPTORS_MAX: usize = 10_000;
 /// The maximum number of descriptors of an index and its nested indexes whose order is kept, selected or not.
-pub(crate) const ORDERED_MAX: usize = 100_000;
+pub(crate) const ORDERED_DESCRIPTORS_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
-pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_MAX / 8 * 3;
+pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_BYTES_MAX / 8 * 3;
 
 /// A list that exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

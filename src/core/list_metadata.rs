@@ -5,7 +5,7 @@ use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::requirements;
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::model::Draft;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Reference;
@@ -194,7 +194,7 @@ pub(crate) fn resolve_subject(
         let (subject, list) = (subject.to_string(), list.repository().to_string());
         return Err(CommandError::SubjectElsewhere { subject, list });
     }
-    let (FetchedContent::Image(_, found) | FetchedContent::List(found)) =
+    let (ImageOrList::Image(_, found) | ImageOrList::List(found)) =
         fetch::manifest(&ImageSource::in_registry(registry, subject))?;
     Ok(found.descriptor())
 }

@@ -37,3 +37,6 @@ pub mod shared_drafts;
 pub mod shim;
 
 pub use error::CommandError;
+
+/// Warnings for the user, one line each.
+pub(crate) type Warnings = Vec<String>;

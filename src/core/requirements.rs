@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::Warnings;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_filters::PlatformFilter;
@@ -35,7 +36,7 @@ pub(crate) struct Requirements<'a> {
 /// # Errors
 /// [`CommandError::Incomplete`] for missing or additional platforms; [`CommandError::DuplicatePlatforms`] for platforms
 /// with several images, if that is an error.
-pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
+pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Warnings, CommandError> {
     // Attestations and artifacts have no platform.
     let images = draft.entries().filter(|entry| !entry.is_attestation());
     let images: Vec<(&Entry, &Platform)> =
@@ -78,7 +79,7 @@ pub(crate) fn preferred<'a, T: Copy>(
 }
 
 /// A line for each platform that has several images.
-fn duplicate_platforms(entries: &[(&Entry, &Platform)]) -> Vec<String> {
+fn duplicate_platforms(entries: &[(&Entry, &Platform)]) -> Warnings {
     let mut images: BTreeMap<PlatformKey, (String, Vec<String>)> = BTreeMap::new();
     for (entry, platform) in entries {
         let shown = || (platform.normalized().to_string(), Vec::new());

@@ -34,7 +34,7 @@ pub struct LayoutReference {
 }
 
 /// Schemes that cannot begin a reference. The tag is behind the last colon, as in buildx and regctl.
-const URLS: [&str; 2] = ["oci-layout://", "ocidir://"];
+const URL_SCHEMES: [&str; 2] = ["oci-layout://", "ocidir://"];
 
 /// Schemes of containers/image. The tag is behind the first colon.
 const TRANSPORTS: [(&str, LayoutKind); 3] = [
@@ -46,7 +46,7 @@ const TRANSPORTS: [(&str, LayoutKind); 3] = [
 impl LayoutReference {
     /// Reads a reference; `None` for a text that refers to no layout, and `Some` error for an invalid reference to one.
     pub fn parse(text: &str) -> Option<Result<LayoutReference, String>> {
-        if let Some(rest) = URLS.iter().find_map(|scheme| text.strip_prefix(scheme)) {
+        if let Some(rest) = URL_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)) {
             return Some(parse_url(text, rest));
         }
         let (kind, rest) = TRANSPORTS.iter().find_map(|(scheme, kind)| Some((*kind, text.strip_prefix(scheme)?)))?;
@@ -137,8 +137,9 @@ mod tests {
     type Parts = (LayoutKind, String, Option<String>, bool);
 
     fn parts(text: &str) -> Option<Result<Parts, String>> {
-        let of = |name: LayoutReference| (name.kind, name.path.display().to_string(), name.tag, name.digest.is_some());
-        LayoutReference::parse(text).map(|name| name.map(of))
+        let parts_of =
+            |name: LayoutReference| (name.kind, name.path.display().to_string(), name.tag, name.digest.is_some());
+        LayoutReference::parse(text).map(|name| name.map(parts_of))
     }
 
     #[test]

@@ -87,8 +87,8 @@ impl Draft {
         }
     }
 
-    /// Whether the list has members of its own, which a Docker manifest list and docker's store cannot hold.
-    pub fn has_oci_only_members(&self) -> bool {
+    /// Whether the list has fields of its own, which a Docker manifest list and docker's store cannot hold.
+    pub fn has_oci_only_fields(&self) -> bool {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
 
@@ -97,7 +97,7 @@ impl Draft {
         let mut entries = self.entries();
         let image = entries.next().filter(|_| entries.next().is_none() && self.source.is_none())?;
         let is_plain = image.descriptor.annotations.is_empty() && image.explicit_artifact_type().is_empty();
-        Some(image).filter(|_| is_plain && self.opaque_descriptors.is_empty() && !self.has_oci_only_members())
+        Some(image).filter(|_| is_plain && self.opaque_descriptors.is_empty() && !self.has_oci_only_fields())
     }
 
     /// The entries in the order of their keys, as docker shows them.

@@ -132,7 +132,7 @@ impl Entry {
     pub fn verify(&self) -> Result<(), DocumentError> {
         let Some(raw) = &self.raw else { return Ok(()) };
         if !self.descriptor.digest.verifies(raw) {
-            return Err(self.mismatch(raw));
+            return Err(self.digest_mismatch_error(raw));
         }
         if self.descriptor.size != raw.len() as u64 {
             return Err(DocumentError::SizeMismatch {
@@ -154,15 +154,15 @@ impl Entry {
             self.verify()?;
             return Ok(Cow::Borrowed(raw));
         }
-        let (image_format, json) = self.json().ok_or_else(|| self.no_payload())?;
+        let (image_format, json) = self.json().ok_or_else(|| self.no_payload_error())?;
         if digest.verifies(&json) {
             return Ok(json);
         }
         let docker_indented = json::indent(&json, image_format.indentation());
         let other_indentations = ["   ", "  "].map(|unit| json::indent(&json, unit));
-        let mismatch = self.mismatch(&docker_indented);
+        let mismatch_error = self.digest_mismatch_error(&docker_indented);
         let candidates = std::iter::once(docker_indented).chain(other_indentations);
-        candidates.map(Cow::Owned).find(|candidate| digest.verifies(candidate)).ok_or(mismatch)
+        candidates.map(Cow::Owned).find(|candidate| digest.verifies(candidate)).ok_or(mismatch_error)
     }
 
     /// The manifest as JSON, to show or to parse: the original bytes, or the JSON that docker stored. Its digest may be
@@ -172,7 +172,7 @@ impl Entry {
     /// An entry without a manifest.
     pub fn manifest_json(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let json = self.json().map(|(_, json)| json);
-        json.or(self.raw.as_deref().map(Cow::Borrowed)).ok_or_else(|| self.no_payload())
+        json.or(self.raw.as_deref().map(Cow::Borrowed)).ok_or_else(|| self.no_payload_error())
     }
 
     fn json(&self) -> Option<(ImageFormat, Cow<'_, [u8]>)> {
@@ -254,11 +254,11 @@ impl Entry {
         Ok(Entry { reference, descriptor, source, raw, manifest })
     }
 
-    fn no_payload(&self) -> DocumentError {
+    fn no_payload_error(&self) -> DocumentError {
         DocumentError::NoPayload(self.reference.to_string())
     }
 
-    fn mismatch(&self, bytes: &[u8]) -> DocumentError {
+    fn digest_mismatch_error(&self, bytes: &[u8]) -> DocumentError {
         DocumentError::DigestMismatch {
             reference: self.reference.to_string(),
             expected: self.descriptor.digest.clone(),

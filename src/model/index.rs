@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn index_decodes_the_oci_only_members_that_it_encodes() {
+    fn index_decodes_the_oci_only_fields_that_it_encodes() {
         let mut oci_only = descriptor(media_type::OCI_MANIFEST);
         oci_only.annotations.insert("k".into(), "v".into());
         oci_only.artifact_type = "application/x".into();

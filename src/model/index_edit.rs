@@ -50,7 +50,7 @@ impl<'a> IndexEdit<'a> {
         let text = json::replace_lone_surrogates(&source.raw);
         let raw_index: RawObject = serde_json::from_slice(&text)?;
         let index = Index::decode(&source.raw)?;
-        let raw_descriptors = match raw_index.get("manifests") {
+        let raw_descriptors = match raw_index.raw_value("manifests") {
             Some(text) => serde_json::from_str::<Option<Vec<RawObject>>>(text)?.unwrap_or_default(),
             None => Vec::new(),
         };
@@ -83,9 +83,9 @@ impl<'a> IndexEdit<'a> {
     /// The first thing that the draft adds to this index and that a Docker list cannot hold, as words for a message.
     pub(super) fn oci_only_content(&self) -> Option<String> {
         let (draft, index) = (self.draft, &self.index);
-        let new = |(name, value): &(&String, &String)| index.annotations.get(*name) != Some(value);
+        let is_new = |(name, value): &(&String, &String)| index.annotations.get(*name) != Some(value);
         let mut additions = Index {
-            annotations: draft.annotations.iter().filter(new).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            annotations: draft.annotations.iter().filter(is_new).map(|(k, v)| (k.clone(), v.clone())).collect(),
             subject: draft.subject.clone().filter(|_| draft.subject != index.subject),
             ..Index::default()
         };
@@ -137,14 +137,14 @@ impl<'a> IndexEdit<'a> {
         let (draft, index) = (self.draft, &self.index);
         let mut raw_index = std::mem::take(&mut self.raw_index);
         if self.source.media_type != media_type || !index.media_type.is_empty() {
-            raw_index.set("mediaType", Some(json_string(media_type)?));
+            raw_index.set_raw_value("mediaType", Some(json_string(media_type)?));
         }
         if draft.artifact_type != index.artifact_type {
             let artifact_type = Some(&draft.artifact_type).filter(|text| !text.is_empty());
-            raw_index.set("artifactType", artifact_type.map(|text| json_string(text)).transpose()?);
+            raw_index.set_raw_value("artifactType", artifact_type.map(|text| json_string(text)).transpose()?);
         }
         if draft.subject != index.subject {
-            raw_index.set("subject", draft.subject.as_ref().map(json_text).transpose()?);
+            raw_index.set_raw_value("subject", draft.subject.as_ref().map(json_text).transpose()?);
         }
         patch_annotations(&mut raw_index, &index.annotations, &draft.annotations)?;
         let mut descriptors = Vec::new();
@@ -167,7 +167,7 @@ impl<'a> IndexEdit<'a> {
                 WrittenItem::Opaque(json) => json.clone(),
             });
         }
-        raw_index.set("manifests", Some(format!("[{}]", descriptors.join(","))));
+        raw_index.set_raw_value("manifests", Some(format!("[{}]", descriptors.join(","))));
         let document = raw_index.to_string().into_bytes();
         Ok(match indentation(&self.source.raw) {
             Some(unit) => json::indent(&document, &unit),
@@ -310,7 +310,7 @@ fn patch_descriptor(descriptor: &mut RawObject, before: &Descriptor, after: &Des
         (before, after) if before == after => {}
         (Some(before), Some(after)) => {
             let mut platform: RawObject =
-                descriptor.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
+                descriptor.raw_value("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
             let (mut old, mut new) = (members(before)?, members(after)?);
             // An empty string counts as a missing member: one that stays empty is unchanged, one that becomes empty is
             // removed.
@@ -319,9 +319,9 @@ fn patch_descriptor(descriptor: &mut RawObject, before: &Descriptor, after: &Des
             }
             let names = ["architecture", "os", "os.version", "variant", "os.features", "features"];
             patch_members(&mut platform, &old, &new, &names);
-            descriptor.set("platform", Some(platform.to_string()));
+            descriptor.set_raw_value("platform", Some(platform.to_string()));
         }
-        (_, after) => descriptor.set("platform", after.map(json_text).transpose()?),
+        (_, after) => descriptor.set_raw_value("platform", after.map(json_text).transpose()?),
     }
     Ok(())
 }
@@ -333,8 +333,8 @@ fn members<T: serde::Serialize>(value: &T) -> Result<RawObject, DocumentError> {
 
 /// Changes the members with these names that differ.
 fn patch_members(object: &mut RawObject, before: &RawObject, after: &RawObject, names: &[&str]) {
-    for name in names.iter().filter(|name| before.get(name) != after.get(name)) {
-        object.set(name, after.get(name).map(str::to_owned));
+    for name in names.iter().filter(|name| before.raw_value(name) != after.raw_value(name)) {
+        object.set_raw_value(name, after.raw_value(name).map(str::to_owned));
     }
 }
 
@@ -347,14 +347,14 @@ fn patch_annotations(
     if before == after {
         return Ok(());
     }
-    let members = object.get("annotations").map(serde_json::from_str::<Option<RawObject>>).transpose()?;
+    let members = object.raw_value("annotations").map(serde_json::from_str::<Option<RawObject>>).transpose()?;
     let mut members = members.flatten().unwrap_or_default();
     members.0.retain(|(name, _)| after.contains_key(name));
     for (name, value) in after.iter().filter(|(name, value)| before.get(*name) != Some(value)) {
         members.0.retain(|(other, _)| other != name);
         members.0.push((name.clone(), json_string(value)?));
     }
-    object.set("annotations", (!after.is_empty()).then(|| members.to_string()));
+    object.set_raw_value("annotations", (!after.is_empty()).then(|| members.to_string()));
     Ok(())
 }
 

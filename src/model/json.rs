@@ -33,10 +33,10 @@ pub fn check_value_count(json: &[u8]) -> Result<(), serde_json::Error> {
     if json.len() / 2 < VALUES_MAX {
         return Ok(());
     }
-    let mut scanner = Scanner::default();
+    let mut tracker = StringTracker::default();
     let is_separator = |byte: &u8| {
-        scanner.read(*byte);
-        !scanner.in_string && matches!(byte, b',' | b'[' | b'{')
+        tracker.advance(*byte);
+        !tracker.in_string && matches!(byte, b',' | b'[' | b'{')
     };
     if json.iter().copied().filter(is_separator).count() < VALUES_MAX {
         return Ok(());
@@ -88,14 +88,14 @@ fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
 /// text that is not JSON; callers have parsed the document before.
 pub fn compact(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
-    let mut scanner = Scanner::default();
+    let mut tracker = StringTracker::default();
     let mut rest = json;
     while let Some((&byte, tail)) = rest.split_first() {
-        if !scanner.in_string && is_space(byte) {
+        if !tracker.in_string && is_space(byte) {
             rest = tail;
             continue;
         }
-        scanner.read(byte);
+        tracker.advance(byte);
         match (byte, tail) {
             (b'<', _) => out.extend_from_slice(b"\\u003c"),
             (b'>', _) => out.extend_from_slice(b"\\u003e"),
@@ -116,15 +116,15 @@ pub fn compact(json: &[u8]) -> Vec<u8> {
 pub fn indent(json: &[u8], unit: &str) -> Vec<u8> {
     let body = json.trim_ascii_end();
     let mut out = Vec::with_capacity(json.len() * 2);
-    let mut scanner = Scanner::default();
+    let mut tracker = StringTracker::default();
     let mut depth = 0usize;
     let mut opened = false;
     for &byte in body {
-        if !scanner.in_string && is_space(byte) {
+        if !tracker.in_string && is_space(byte) {
             continue;
         }
-        let was_in_string = scanner.in_string;
-        scanner.read(byte);
+        let was_in_string = tracker.in_string;
+        tracker.advance(byte);
         let closes = !was_in_string && matches!(byte, b'}' | b']');
         if opened && !closes {
             depth += 1;
@@ -159,13 +159,13 @@ fn is_space(byte: u8) -> bool {
 
 /// Tracks whether the bytes that are read are inside a string.
 #[derive(Default)]
-struct Scanner {
+struct StringTracker {
     in_string: bool,
     escaped: bool,
 }
 
-impl Scanner {
-    fn read(&mut self, byte: u8) {
+impl StringTracker {
+    fn advance(&mut self, byte: u8) {
         match byte {
             _ if self.escaped => self.escaped = false,
             b'\\' if self.in_string => self.escaped = true,

@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 pub(super) struct RawObject(pub(super) Vec<(String, String)>);
 
 impl RawObject {
-    /// The text of a member. If the member is repeated, the last one counts, as in all JSON that is read here.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    /// The JSON text of a member. If the member is repeated, the last one counts, as in all JSON that is read here.
+    pub(super) fn raw_value(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, text)| text.as_str())
     }
 
-    /// Sets a member in its position or at the end, or removes it.
-    pub(super) fn set(&mut self, name: &str, value: Option<String>) {
+    /// Sets the JSON text of a member in its position or at the end, or removes it.
+    pub(super) fn set_raw_value(&mut self, name: &str, value: Option<String>) {
         let position = self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name));
         self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         if let Some(value) = value {

@@ -14,8 +14,8 @@ use crate::model::media_type;
 use crate::model::raw_object::RawObject;
 
 /// The maximum number of characters that a referrers tag has of a digest's algorithm, and of its encoded part.
-const ALGORITHM_MAX: usize = 32;
-const ENCODED_MAX: usize = 64;
+const ALGORITHM_LENGTH_MAX: usize = 32;
+const ENCODED_LENGTH_MAX: usize = 64;
 
 /// The tag that lists the referrers of a manifest: `sha256-<hex>`.
 pub fn tag(subject: &Digest) -> String {
@@ -23,7 +23,7 @@ pub fn tag(subject: &Digest) -> String {
         |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
     let tag_part = |text: &str, most: usize| text.chars().take(most).map(tag_character).collect::<String>();
     let (algorithm, encoded) = subject.as_str().split_once(':').unwrap_or_default();
-    format!("{}-{}", tag_part(algorithm, ALGORITHM_MAX), tag_part(encoded, ENCODED_MAX))
+    format!("{}-{}", tag_part(algorithm, ALGORITHM_LENGTH_MAX), tag_part(encoded, ENCODED_LENGTH_MAX))
 }
 
 /// The subject of a manifest. Manifests of docker's formats have none.
@@ -104,13 +104,13 @@ pub fn append(index: Option<&[u8]>, new: &[Descriptor]) -> Result<Vec<u8>, Docum
     };
     json::check_value_count(index)?;
     let mut object: RawObject = serde_json::from_slice(index)?;
-    let present = object.get("manifests").unwrap_or("[]");
+    let present = object.raw_value("manifests").unwrap_or("[]");
     let is_empty = serde_json::from_str::<Option<Vec<&RawValue>>>(present)?.is_none_or(|present| present.is_empty());
     let manifests = match present.trim_end().strip_suffix(']').filter(|_| !is_empty) {
         Some(present) => format!("{},{new}]", present.trim_end()),
         None => format!("[{new}]"),
     };
-    object.set("manifests", Some(manifests));
+    object.set_raw_value("manifests", Some(manifests));
     Ok(object.to_string().into_bytes())
 }
 

@@ -47,7 +47,7 @@ impl Draft {
             if source_format == ListFormat::Docker {
                 edit.oci_only_content()
             } else {
-                self.index(false, false).oci_only_content()
+                self.to_index(media_type::DOCKER_LIST, false).oci_only_content()
             }
         };
         let (media_type, note) = self.decide_format(format, source_format, Some(source_format), oci_only)?;
@@ -79,12 +79,13 @@ impl Draft {
         let first = items.first().map(|item| item.descriptor().media_type.as_str());
         let is_oci = ListFormat::Auto.media_type(first) == media_type::OCI_INDEX;
         let default_format = if is_oci { ListFormat::Oci } else { ListFormat::Docker };
-        let (media_type, note) =
-            self.decide_format(format, default_format, None, || self.index(false, false).oci_only_content())?;
+        let (media_type, note) = self.decide_format(format, default_format, None, || {
+            self.to_index(media_type::DOCKER_LIST, false).oci_only_content()
+        })?;
         let is_oci = media_type == media_type::OCI_INDEX;
         // Docker's own rule can make the list an index, too. In that index docker writes empty platforms.
         let omits_empty_platforms = is_oci && (format == ListFormat::Oci || note.is_some());
-        let index = Index { media_type: media_type.to_owned(), ..self.index(is_oci, omits_empty_platforms) };
+        let index = self.to_index(media_type, omits_empty_platforms);
         Ok(EncodedManifest::new(media_type, index.encode()?, note))
     }
 
@@ -136,7 +137,8 @@ impl Draft {
 
     /// The list as a value. With `omits_empty_platforms`, an entry without a platform has no member `platform`; docker
     /// writes an empty one.
-    fn index(&self, is_oci: bool, omits_empty_platforms: bool) -> Index {
+    fn to_index(&self, media_type: &str, omits_empty_platforms: bool) -> Index {
+        let is_oci = media_type == media_type::OCI_INDEX;
         let list_descriptor = |item: &ListItem<'_>| {
             let descriptor = match item {
                 ListItem::Entry(_, entry) => entry.list_descriptor(is_oci),
@@ -147,7 +149,7 @@ impl Draft {
             Descriptor { platform, ..descriptor }
         };
         Index {
-            media_type: String::new(),
+            media_type: media_type.to_owned(),
             artifact_type: self.artifact_type.clone(),
             manifests: self.list_items().iter().map(list_descriptor).collect(),
             subject: self.subject.clone(),

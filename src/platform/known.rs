@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 ///
 /// Docker's own table of 2017, `go tool dist list` of Go 1.25, and `wasi/wasm`, which containers used before Go had
 /// `wasip1`.
-const KNOWN: [(&str, &[&str]); 16] = [
+const KNOWN_ARCHITECTURES: [(&str, &[&str]); 16] = [
     ("aix", &["ppc64"]),
     ("android", &["386", "amd64", "arm", "arm64"]),
     ("darwin", &["386", "amd64", "arm", "arm64"]),
@@ -15,7 +15,7 @@ const KNOWN: [(&str, &[&str]); 16] = [
     ("illumos", &["amd64"]),
     ("ios", &["amd64", "arm64"]),
     ("js", &["wasm"]),
-    ("linux", LINUX),
+    ("linux", LINUX_ARCHITECTURES),
     ("netbsd", &["386", "amd64", "arm", "arm64"]),
     ("openbsd", &["386", "amd64", "arm", "arm64", "ppc64", "riscv64"]),
     ("plan9", &["386", "amd64", "arm"]),
@@ -25,33 +25,33 @@ const KNOWN: [(&str, &[&str]); 16] = [
     ("windows", &["386", "amd64", "arm", "arm64"]),
 ];
 
-const LINUX: &[&str] = &[
+const LINUX_ARCHITECTURES: &[&str] = &[
     "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
     "s390x",
 ];
 
 /// The variants of architectures, the most common architectures first.
-const VARIANTS: [(&str, &[&str]); 3] =
+const KNOWN_VARIANTS: [(&str, &[&str]); 3] =
     [("amd64", &["v2", "v3", "v4"]), ("arm64", &["v8", "v9"]), ("arm", &["v5", "v6", "v7", "v8"])];
 
 /// Whether this pair is in the table.
 pub(super) fn is_known_os_arch(os: &str, architecture: &str) -> bool {
-    KNOWN.iter().any(|(known, architectures)| os == *known && architectures.contains(&architecture))
+    KNOWN_ARCHITECTURES.iter().any(|(known, architectures)| os == *known && architectures.contains(&architecture))
 }
 
 /// The operating systems of the table, for completion and hints.
 pub fn known_operating_systems() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|(os, _)| *os)
+    KNOWN_ARCHITECTURES.iter().map(|(os, _)| *os)
 }
 
 /// The architectures of `os`, or all if it is `None`; sorted, each once.
 pub fn known_architectures(os: Option<&str>) -> Vec<&'static str> {
-    words(&KNOWN, os)
+    words(&KNOWN_ARCHITECTURES, os)
 }
 
 /// The variants of `architecture`, or all if it is `None`; sorted, each once.
 pub fn known_variants(architecture: Option<&str>) -> Vec<&'static str> {
-    words(&VARIANTS, architecture)
+    words(&KNOWN_VARIANTS, architecture)
 }
 
 /// The words of the row of this name, or of all rows if it is `None`; sorted, each once.
@@ -62,8 +62,8 @@ fn words(table: &[(&'static str, &[&'static str])], name: Option<&str>) -> Vec<&
 
 /// Every platform of the table as it is typed, `linux/…` first, with the variants on linux.
 pub fn known_platforms() -> Vec<String> {
-    let linux = KNOWN.iter().filter(|(os, _)| *os == "linux");
-    let others = KNOWN.iter().filter(|(os, _)| *os != "linux");
+    let linux = KNOWN_ARCHITECTURES.iter().filter(|(os, _)| *os == "linux");
+    let others = KNOWN_ARCHITECTURES.iter().filter(|(os, _)| *os != "linux");
     let mut found = Vec::new();
     for (os, architectures) in linux.chain(others) {
         for architecture in *architectures {

@@ -122,7 +122,7 @@ impl Platform {
     /// `arm` with `v7` if it has none.
     pub fn normalized(&self) -> Platform {
         let (architecture, variant) = names::normalize_for_comparison(&self.architecture, &self.variant);
-        Platform { os: names::operating_system(&self.os), architecture, variant, ..self.clone() }
+        Platform { os: names::normalize_operating_system(&self.os), architecture, variant, ..self.clone() }
     }
 
     /// Whether this platform of an image matches the `wanted` one.
@@ -133,7 +133,7 @@ impl Platform {
         let (image, requested) = (self.normalized(), wanted.normalized());
         let has_all = |image: &[String], requested: &[String]| requested.iter().all(|feature| image.contains(feature));
         // Checked before a default is filled in. An alias may include a variant.
-        let (_, typed) = names::normalize(&wanted.architecture, &wanted.variant);
+        let (_, typed) = names::normalize_architecture(&wanted.architecture, &wanted.variant);
         image.os == requested.os
             && image.architecture == requested.architecture
             && (typed.is_empty() || image.variant == requested.variant)
@@ -200,9 +200,9 @@ fn parse_platform(text: &str) -> Option<Platform> {
     if !is_version_valid || !words.into_iter().all(is_platform_component) {
         return None;
     }
-    let (architecture, variant) = names::normalize(architecture, variant.unwrap_or_default());
+    let (architecture, variant) = names::normalize_architecture(architecture, variant.unwrap_or_default());
     Some(Platform {
-        os: names::operating_system(os),
+        os: names::normalize_operating_system(os),
         architecture,
         variant,
         os_version: version.to_owned(),

@@ -2,7 +2,7 @@
 //! -m`) that containerd does not know.
 
 /// The architecture that `word` is another name of, and the variant in that name; `None` if it is not an alias.
-fn alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
+fn architecture_of_alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match word {
         "x86_64" | "x86-64" => ("amd64", None),
         "i386" | "i486" | "i586" | "i686" | "x86" => ("386", None),
@@ -22,7 +22,7 @@ fn alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
 }
 
 /// The operating system in its normal name: lower case, `darwin` for `macos`.
-pub(super) fn operating_system(word: &str) -> String {
+pub(super) fn normalize_operating_system(word: &str) -> String {
     let word = word.to_lowercase();
     match word.as_str() {
         "macos" => "darwin".to_owned(),
@@ -31,9 +31,9 @@ pub(super) fn operating_system(word: &str) -> String {
 }
 
 /// Architecture and variant in their normal names. A default variant is neither added nor removed.
-pub(super) fn normalize(architecture: &str, variant: &str) -> (String, String) {
+pub(super) fn normalize_architecture(architecture: &str, variant: &str) -> (String, String) {
     let (architecture, variant) = (architecture.to_lowercase(), variant.to_lowercase());
-    let (architecture, implied) = match alias(&architecture) {
+    let (architecture, implied) = match architecture_of_alias(&architecture) {
         Some((name, implied)) => (name.to_owned(), implied),
         None => (architecture, None),
     };
@@ -59,7 +59,7 @@ fn normalize_variant(architecture: &str, variant: String) -> String {
 
 /// Architecture and variant for comparisons: default variants are normalised.
 pub(super) fn normalize_for_comparison(architecture: &str, variant: &str) -> (String, String) {
-    let (architecture, variant) = normalize(architecture, variant);
+    let (architecture, variant) = normalize_architecture(architecture, variant);
     let variant = match (architecture.as_str(), variant.as_str()) {
         ("arm64", "v8") | ("amd64", "v1") => String::new(),
         ("arm", "") => "v7".to_owned(),
@@ -74,14 +74,14 @@ pub(super) fn normalize_for_comparison(architecture: &str, variant: &str) -> (St
 /// as in docker; its case is not corrected.
 pub fn resolve_architecture_alias(word: &str) -> (String, String) {
     if let Some((architecture, variant)) = word.split_once('/') {
-        return match normalize(architecture, variant) {
+        return match normalize_architecture(architecture, variant) {
             (architecture, variant) if is_platform_component(&architecture) && is_platform_component(&variant) => {
                 (architecture, variant)
             }
             _ => (word.to_owned(), String::new()),
         };
     }
-    match alias(word) {
+    match architecture_of_alias(word) {
         Some((architecture, implied)) => (architecture.to_owned(), implied.unwrap_or_default().to_owned()),
         None => (word.to_owned(), String::new()),
     }

@@ -166,12 +166,12 @@ fn losing_list_annotations_is_reported_when_docker_recreates_the_draft() {
     assert!(matches!(refused, Err(StoreError::UnmatchedSidecar { .. })), "{refused:?}");
     // Looking is allowed, and says so.
     let shown = store.load_for_display(&list).expect("a draft that reads");
-    assert!(matches!(shown, Some((draft, Some(StoreError::UnmatchedSidecar { .. }))) if !draft.has_oci_only_members()));
+    assert!(matches!(shown, Some((draft, Some(StoreError::UnmatchedSidecar { .. }))) if !draft.has_oci_only_fields()));
     // Docker's directory goes on as docker's once the user has decided.
     store.remove(&list, &|_| ()).expect("a draft that can be removed");
     fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
     fixture.change(|_| ());
-    assert!(fixture.draft().is_some_and(|draft| !draft.has_oci_only_members()));
+    assert!(fixture.draft().is_some_and(|draft| !draft.has_oci_only_fields()));
     let (side, _) = fixture.kept("0");
     assert!(side.starts_with("{\"format\":1,"), "{side}");
 }

@@ -16,7 +16,7 @@ use crate::core::push::tags::TagArg;
 use crate::core::requirements::Requirements;
 use crate::location::LayoutReference;
 use crate::model::index::ListFormat;
-use crate::model::spec::{ATTESTATIONS, Attestations, LIST_FORMATS};
+use crate::model::spec::{ATTESTATIONS_POLICIES, AttestationsPolicy, LIST_FORMATS};
 use crate::reference::Repository;
 
 /// How requests are sent to registries.
@@ -50,8 +50,8 @@ pub struct SourceFilterFlags {
     pub platforms: Vec<PlatformFilter>,
     /// Attestations of the images: "drop"; or "keep", which also searches the referrers of single images (default: keep
     /// those that are in an index)
-    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
-    pub attestations: Option<Attestations>,
+    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS_POLICIES))]
+    pub attestations: Option<AttestationsPolicy>,
 }
 
 impl SourceFilterFlags {
@@ -60,7 +60,7 @@ impl SourceFilterFlags {
         SourceFilter {
             platforms: self.platforms.clone(),
             attestations: self.attestations.unwrap_or_default(),
-            attestation_referrers: self.attestations == Some(Attestations::Keep),
+            attestation_referrers: self.attestations == Some(AttestationsPolicy::Keep),
         }
     }
 }

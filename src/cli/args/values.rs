@@ -140,7 +140,7 @@ pub(super) fn wait_time(typed: &str) -> Result<Duration, &'static str> {
 
 /// The id of a run.
 pub(super) fn run_id(typed: &str) -> Result<String, String> {
-    pipeline_run::check_id(typed).map(|()| typed.to_owned()).map_err(|reason| format!("it is {reason}"))
+    pipeline_run::check_run_id(typed).map(|()| typed.to_owned()).map_err(|reason| format!("it is {reason}"))
 }
 
 /// A digest.

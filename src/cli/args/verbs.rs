@@ -20,7 +20,7 @@ use super::values::{self, LocationArg, RefArg};
 use crate::core::image_filters::{PlatformFilter, ReferrersPolicy};
 use crate::digest::Digest;
 use crate::drafts::registry::SharedEntryKey;
-use crate::model::spec::{ATTESTATIONS, Attestations};
+use crate::model::spec::{ATTESTATIONS_POLICIES, AttestationsPolicy};
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
 const TIMEOUT_HELP: &str = "Stop waiting for another docker-manifest process, or a request, after this time (30s, 5m)";
@@ -324,8 +324,8 @@ pub struct Apply {
     pub list_flags: ListFlags,
     /// Attestations of the images: "drop"; or "keep", which also searches the referrers of single images (default: keep
     /// those that are in an index)
-    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS))]
-    pub attestations: Option<Attestations>,
+    #[arg(long, value_name = "string", value_parser = one_of(ATTESTATIONS_POLICIES))]
+    pub attestations: Option<AttestationsPolicy>,
     /// How the lists are published, and how the results are printed.
     #[command(flatten)]
     pub publish: PublishFlags,

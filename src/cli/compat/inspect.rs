@@ -9,7 +9,7 @@ use crate::auth::Access;
 use crate::content::registry::{ConnectionForecast, FetchedManifest, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
 use crate::model::entry::{attested_digest, is_attestation};
@@ -55,11 +55,11 @@ pub(crate) fn fetch_image<'a>(
     registry.announce(image.repository(), Access::Pull);
     let source = ImageSource::in_registry(registry, image);
     match fetch::manifest(&source)? {
-        FetchedContent::Image(_, fetched) => {
+        ImageOrList::Image(_, fetched) => {
             let (config, platform) = fetch_config(registry, image, &fetched.bytes)?;
             Ok(InspectedImage { name, fetched, content: InspectedContent::Image(config, platform) })
         }
-        FetchedContent::List(fetched) => {
+        ImageOrList::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image))?;
             let is_image = |descriptor: &&Descriptor| {
                 matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)))
@@ -72,7 +72,7 @@ pub(crate) fn fetch_image<'a>(
                 ConnectionForecast::reads(images.len().min(registry.jobs().get())),
             );
             let child = |descriptor: &&Descriptor| match fetch::child(&source, descriptor)? {
-                FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
+                ImageOrList::Image(_, fetched) | ImageOrList::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }
             };

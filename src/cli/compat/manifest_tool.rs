@@ -11,7 +11,7 @@ use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::list_metadata::ListEdits;
-use crate::core::list_names::{SpecNames, UntaggedTarget};
+use crate::core::list_names::{ListNames, UntaggedTarget};
 use crate::model::index::ListFormat;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -89,7 +89,7 @@ impl ManifestTool<'_> {
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_files(self.context, &BuildFileFlags::default(), &[], &mut specs)?;
         let request = ApplyRequest {
-            names: SpecNames { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
+            names: ListNames { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
             build_outputs: &build_outputs,
             options: flags.options(),
             is_to_layout: false,

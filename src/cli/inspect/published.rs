@@ -9,7 +9,7 @@ use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::published::{self, Detail, PublishedContent, VerboseEntry};
 use crate::core::inspect::referrers::add_referrers;
-use crate::core::inspect::template::TemplateSource;
+use crate::core::inspect::template::TemplateDataFetcher;
 use crate::model::index::{self, Index};
 use crate::model::json;
 use crate::reference::Reference;
@@ -20,7 +20,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = context.access(registry);
     let source = &ImageSource::open(access, &location)?;
-    source.announce();
+    source.announce_pull();
     let content = PublishedContent::fetch(source)?;
     // The attestations of an image are in its list.
     let list = match (&content, &args.platform, &args.format) {
@@ -32,7 +32,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
             let report_matches = |images: &[ImageSource<'_>]| {
                 note_other_matches(context, filter, &images.iter().map(|image| image as _).collect::<Vec<_>>());
             };
-            let image = published::with_platform(registry.jobs(), source, content, filter, &report_matches)?;
+            let image = published::find_image_for_platform(registry.jobs(), source, content, filter, &report_matches)?;
             PublishedContent::Image(Box::new(image))
         }
         None => content,
@@ -41,12 +41,12 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
     let format = match &args.format {
         Some(InspectOutput::Template(template)) => {
             let (name, needs) = (args.image.typed.as_str(), template.needs());
-            let template_source = TemplateSource { image_source: source, jobs: registry.jobs(), name, needs };
+            let data_fetcher = TemplateDataFetcher { image_source: source, jobs: registry.jobs(), name, needs };
             let data = match content {
                 PublishedContent::Image(image) => {
-                    template_source.of_image(&image.fetched, image.descriptor, list.as_ref())?
+                    data_fetcher.image_data(&image.fetched, image.descriptor, list.as_ref())?
                 }
-                PublishedContent::List(fetched) => template_source.of_list(&fetched)?,
+                PublishedContent::List(fetched) => data_fetcher.list_data(&fetched)?,
             };
             return template::text(template, &location, &data);
         }
@@ -61,7 +61,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
         PublishedContent::List(fetched) => published::list_node(registry.jobs(), source, &fetched, detail)?,
     };
     if args.referrers {
-        source.content(|content| add_referrers(content, registry.jobs(), &mut node))?;
+        source.with_content(|content| add_referrers(content, registry.jobs(), &mut node))?;
     }
     formatted(context, format, args.verbose, &node, Some(registry.requests()))
 }

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
-use crate::core::json_output::{ImageTransfer, TransferMethod};
+use crate::core::json_output::{PlannedTransfer, TransferMethod};
 use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
 use crate::reference::Reference;
 
@@ -74,8 +74,8 @@ fn table(outcome: &PushOutcome) -> Table {
     let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
     for image in &outcome.platforms {
         let (from, bytes) = match &image.from {
-            Some(ImageTransfer { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
-            Some(ImageTransfer { how, repository, bytes }) => {
+            Some(PlannedTransfer { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
+            Some(PlannedTransfer { how, repository, bytes }) => {
                 let how = if *how == TransferMethod::Mount { "mount" } else { "copy" };
                 (format!("{how} from {repository}"), human::size(*bytes))
             }

@@ -5,7 +5,7 @@ use crate::cli::args::Export;
 use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::core::error::CommandError;
-use crate::core::export::{self, LAYOUT_LIST_NAME};
+use crate::core::export::{self, ExportedSpec, LAYOUT_LIST_NAME};
 use crate::model::spec;
 use crate::reference::Reference;
 
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         Some(list) => context.draft(list)?,
         None => None,
     };
-    let (spec, losses) = match stored {
+    let ExportedSpec { spec, warnings } = match stored {
         Some(draft) => export::spec_of_draft(&draft)?,
         None if args.local => return Err(CommandError::NoSuchDraft(location.to_string())),
         None => {
@@ -40,8 +40,8 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
              environment; the path of the layout is relative to the file"
         ));
     }
-    for loss in losses.into_iter().chain(unnamed).chain(refused) {
-        context.streams.warning(loss);
+    for warning in warnings.into_iter().chain(unnamed).chain(refused) {
+        context.streams.warning(warning);
     }
     match file {
         Some(file) => file.write(text.as_bytes()),

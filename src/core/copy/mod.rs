@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 
 use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName, RegistryClient};
 use crate::content::{ContentError, ContentSink, ContentSource};
+use crate::core::Warnings;
 use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
 use crate::core::copy::referrers::CopiedReferrers;
 use crate::core::copy::walk::{Walk, WalkedManifest};
@@ -132,7 +133,7 @@ impl CopyRequest<'_> {
         put: &dyn Fn() -> Result<T, ContentError>,
     ) -> Result<T, CommandError> {
         let lag = LagRetry { registry: self.registry, clock: self.clock, reporter: self.reporter };
-        let put_once = || put().map_err(|error| self.not_put(name, media_type, error));
+        let put_once = || put().map_err(|error| self.put_error(name, media_type, error));
         lag.put_and_retry_if(
             &|| self.sink_has_content(media_type, bytes).is_ok_and(|has_content| has_content),
             &put_once,
@@ -160,8 +161,8 @@ impl CopyRequest<'_> {
         Ok(!presence.is_empty() && !presence.contains(&false))
     }
 
-    /// The failure of a manifest that was not put.
-    fn not_put(&self, name: &ManifestName, media_type: &str, error: ContentError) -> CommandError {
+    /// The error of a manifest that was not put.
+    fn put_error(&self, name: &ManifestName, media_type: &str, error: ContentError) -> CommandError {
         match (error, self.sink.repository()) {
             (ContentError::Registry(source), Some(repository)) => {
                 CommandError::put(&manifest_name_in(repository, true, name), media_type, source)
@@ -225,14 +226,14 @@ impl CopyRequest<'_> {
         Ok(verified)
     }
 
-    /// Sends the manifests that others name, then what refers to them. Returns warnings.
+    /// Sends the manifests that others name, then what refers to them.
     fn send_manifests(
         &self,
         top: &FetchedManifest,
         walk: &Walk,
         referrers: &CopiedReferrers,
         is_up_to_date: bool,
-    ) -> Result<Vec<String>, CommandError> {
+    ) -> Result<Warnings, CommandError> {
         let mut listed = BTreeSet::new();
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {

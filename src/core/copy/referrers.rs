@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::content::Referrer;
 use crate::content::registry::{FetchedManifest, ManifestName};
+use crate::core::Warnings;
 use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::copy::walk::{Walk, walk};
@@ -33,8 +34,14 @@ pub(super) struct CopiedReferrers {
     skipped: Vec<SourceReferrer>,
     /// The digests of the referrers that the target has and lists.
     present: BTreeSet<Digest>,
-    /// Tags of cosign that name other content in the target.
-    replaced_tags: Vec<String>,
+    /// Warnings about tags of cosign that name other content in the target.
+    replaced_tags: Warnings,
+}
+
+/// Whether the target has a referrer under all its names, and warnings about tags that name other content there.
+struct ReferrerPresence {
+    is_present: bool,
+    replaced_tags: Warnings,
 }
 
 /// Walks the manifests, and searches for referrers of them and of the `replaced` manifests, which are not copied. Both
@@ -124,37 +131,36 @@ impl CopiedReferrers {
             found.into_iter().partition(|referrer| skipped_subjects.contains(&referrer.digest));
         let mut copied = CopiedReferrers { found, skipped, ..CopiedReferrers::default() };
         let presence = CommandError::collect_parallel(request.registry.jobs(), &copied.found, |referrer| {
-            copied.is_present(request, referrer)
+            copied.check_presence(request, referrer)
         })?;
-        for (referrer, (is_present, replaced)) in copied.found.iter().zip(presence) {
+        for (referrer, ReferrerPresence { is_present, replaced_tags }) in copied.found.iter().zip(presence) {
             if is_present {
                 copied.present.insert(referrer.digest.clone());
             }
-            copied.replaced_tags.extend(replaced);
+            copied.replaced_tags.extend(replaced_tags);
         }
         Ok(copied)
     }
 
-    /// Whether the target has a referrer under all its names, and what its tags named there before.
-    fn is_present(
+    fn check_presence(
         &self,
         request: &CopyRequest<'_>,
         found: &SourceReferrer,
-    ) -> Result<(bool, Vec<String>), CommandError> {
+    ) -> Result<ReferrerPresence, CommandError> {
+        let (mut is_present, mut replaced_tags) = (true, Vec::new());
         if found.tags.is_empty() {
-            return Ok((request.sink.has_referrer(&to_referrer(found))?, Vec::new()));
+            is_present = request.sink.has_referrer(&to_referrer(found))?;
         }
-        let (mut is_present, mut replaced) = (true, Vec::new());
         for tag in &found.tags {
             let current = request.current_digest(&ManifestName::Tag(tag.clone()))?;
             is_present &= current.as_ref() == Some(&found.digest);
-            replaced.extend(
+            replaced_tags.extend(
                 current.filter(|current| *current != found.digest).map(|current| {
                     format!("the tag {tag} of the target named {current}, which is not {}", found.digest)
                 }),
             );
         }
-        Ok((is_present, replaced))
+        Ok(ReferrerPresence { is_present, replaced_tags })
     }
 
     /// The referrers that the target lacks.
@@ -210,21 +216,21 @@ impl CopiedReferrers {
     }
 
     /// Adds manifests with a subject to the referrers tags of a registry without a referrers API: `sent` beside the
-    /// referrers. `listed` are those that the registry lists itself. Returns warnings.
+    /// referrers. `listed_by_registry` are those that the registry lists itself.
     pub(super) fn update_referrers_tags(
         &self,
         request: &CopyRequest<'_>,
         sent: &[&FetchedManifest],
-        listed: &BTreeSet<Digest>,
-    ) -> Result<Vec<String>, CommandError> {
+        listed_by_registry: &BTreeSet<Digest>,
+    ) -> Result<Warnings, CommandError> {
         let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
         let sent = sent.iter().filter_map(|manifest| {
             referrers_tag::UnlistedReferrer::from_manifest(&manifest.media_type, &manifest.digest, &manifest.bytes)
         });
         let mut unlisted: Vec<referrers_tag::UnlistedReferrer<'_>> =
             sent.chain(self.missing().filter_map(as_unlisted)).collect();
-        unlisted.retain(|manifest| !listed.contains(manifest.digest));
-        if listed.is_empty() {
+        unlisted.retain(|manifest| !listed_by_registry.contains(manifest.digest));
+        if listed_by_registry.is_empty() {
             // An earlier run may have ended before it listed the present referrers.
             let present = self.found.iter().filter(|found| self.present.contains(&found.digest));
             let present: Vec<referrers_tag::UnlistedReferrer<'_>> = present.filter_map(as_unlisted).collect();

@@ -17,7 +17,7 @@ use crate::model::descriptor::Descriptor;
 use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::json;
 use crate::model::manifest::ManifestKind;
-use crate::model::spec::Attestations;
+use crate::model::spec::AttestationsPolicy;
 
 /// What is copied, and how it differs from the source.
 pub(super) struct SelectedSubset {
@@ -38,7 +38,7 @@ impl SelectedSubset {
 /// The part that the filter selects; all of it if the filter selects everything.
 pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<SelectedSubset, CommandError> {
     let filter = request.filter;
-    if filter.platforms.is_empty() && filter.attestations == Attestations::Keep {
+    if filter.platforms.is_empty() && filter.attestations == AttestationsPolicy::Keep {
         return Ok(SelectedSubset::all(top, Vec::new()));
     }
     if !ManifestKind::is_list(&top.media_type) {
@@ -51,7 +51,7 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
     let replaced = std::iter::once(&top).chain(nested.values()).map(|index| index.digest.clone()).collect();
     let leaves = collect_leaves(request, &top, &nested)?;
     let selected = selected_images(request, &leaves)?;
-    let keeps_attestations = filter.attestations == Attestations::Keep;
+    let keeps_attestations = filter.attestations == AttestationsPolicy::Keep;
     let is_kept = |leaf: &&Leaf| match attested_digest(&leaf.descriptor) {
         Some(image) => keeps_attestations && selected.contains(&image),
         None => selected.contains(&leaf.descriptor.digest),
@@ -146,8 +146,8 @@ fn rebuild_index(
     let mut document = json::parse(&top.bytes).map_err(|error| invalid_document(error.into()))?;
     if let Some(members) = document.as_object_mut() {
         let name = members.keys().find(|name| name.eq_ignore_ascii_case("manifests")).cloned();
-        let kept = kept.iter().map(|leaf| leaf.json.clone()).collect();
-        members.insert(name.unwrap_or_else(|| "manifests".to_owned()), Value::Array(kept));
+        let kept_json = kept.iter().map(|leaf| leaf.json.clone()).collect();
+        members.insert(name.unwrap_or_else(|| "manifests".to_owned()), Value::Array(kept_json));
     }
     let bytes = json::encode(&document).map_err(|error| invalid_document(error.into()))?;
     Ok(FetchedManifest { media_type: top.media_type.clone(), digest: Digest::from_bytes(&bytes), bytes })

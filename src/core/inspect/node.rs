@@ -14,7 +14,7 @@ use crate::model::{DocumentError, Draft, Entry, media_type};
 use crate::reference::Reference;
 
 /// The annotation by which BuildKit names the predicate of an attestation's layer.
-const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+const PREDICATE_TYPE_ANNOTATION: &str = "in-toto.io/predicate-type";
 
 /// The prefix of the annotations by which BuildKit marks an attestation.
 const ATTESTATION_PREFIX: &str = "vnd.docker.reference.";
@@ -80,7 +80,7 @@ impl ImageContents {
 
 /// The predicate type of an attestation's layer.
 pub(crate) fn predicate_type(layer: &Descriptor) -> Option<&str> {
-    layer.annotations.get(PREDICATE_TYPE).map(String::as_str)
+    layer.annotations.get(PREDICATE_TYPE_ANNOTATION).map(String::as_str)
 }
 
 impl InspectNode {

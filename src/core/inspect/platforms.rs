@@ -6,7 +6,7 @@ use crate::core::inspect::node::InspectNode;
 use crate::core::inspect::published::{self, Detail};
 use crate::core::json_output::{ListEntryJson, ManifestJson};
 use crate::core::requirements;
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 
@@ -25,16 +25,16 @@ pub(crate) struct ImagePlatforms {
 /// An error of the registry or the layout, or content that is not a manifest.
 pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) -> Result<ImagePlatforms, CommandError> {
     let image = &ImageSource::open(access, location)?;
-    image.announce();
+    image.announce_pull();
     let requests_before = access.registry.requests();
     let (is_list, descriptor, platforms) = match fetch::manifest(image)? {
-        FetchedContent::List(fetched) => {
+        ImageOrList::List(fetched) => {
             let list = published::list_node(access.registry.jobs(), image, &fetched, Detail::default())?;
             let mut platforms = Vec::new();
             collect_images(list.children(), &mut platforms);
             (true, fetched.descriptor(), platforms)
         }
-        FetchedContent::Image(_, fetched) => {
+        ImageOrList::Image(_, fetched) => {
             let platform = Some(ConfigPlatforms::default().read(image, &fetched.bytes)?);
             let descriptor = Descriptor { platform, ..fetched.descriptor() };
             let by_digest = location.at_digest(&fetched.digest);

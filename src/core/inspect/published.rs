@@ -17,7 +17,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::index_walk::IndexWalk;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::limits::DEPTH_MAX;
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::manifest::{self, ImageFormat, ManifestKind};
@@ -25,7 +25,7 @@ use crate::model::media_type;
 use crate::platform::Platform;
 
 pub(crate) use children::{Detail, list_node};
-pub(crate) use platform_search::with_platform;
+pub(crate) use platform_search::find_image_for_platform;
 pub(crate) use verbose::{VerboseEntry, verbose_entries};
 
 /// An image as it is served.
@@ -52,11 +52,11 @@ impl<'a> PublishedContent<'a> {
     /// Those of [`fetch::manifest`].
     pub(crate) fn fetch(source: &ImageSource<'a>) -> Result<PublishedContent<'a>, CommandError> {
         Ok(match fetch::manifest(source)? {
-            FetchedContent::Image(image_format, fetched) => {
+            ImageOrList::Image(image_format, fetched) => {
                 let source = source.clone();
                 PublishedContent::Image(Box::new(PublishedImage { source, image_format, fetched, descriptor: None }))
             }
-            FetchedContent::List(fetched) => PublishedContent::List(fetched),
+            ImageOrList::List(fetched) => PublishedContent::List(fetched),
         })
     }
 }
@@ -71,7 +71,7 @@ impl PublishedImage<'_> {
         let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&source))?;
         let platform = match descriptor.and_then(|descriptor| descriptor.platform) {
             Some(platform) => Some(platform),
-            None => config_platform(&source, &fetched.bytes)?,
+            None => fetch_config_platform(&source, &fetched.bytes)?,
         };
         let contents = NodeContents::Image(Box::new(contents));
         let mut node = InspectNode::from_manifest(
@@ -108,7 +108,7 @@ fn fetch_levels<T: Send>(
 }
 
 /// The platform in an image's configuration; `None`, and no request, if the manifest is not an image.
-fn config_platform(image: &ImageSource<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
+fn fetch_config_platform(image: &ImageSource<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
     let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
     config.map(|_| ConfigPlatforms::default().read(image, bytes)).transpose()
 }

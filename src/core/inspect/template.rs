@@ -15,7 +15,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::index_walk::IndexWalk;
 use crate::core::inspect::node::predicate_type;
 use crate::core::limits::{DEPTH_MAX, IndexBudget, LimitError};
-use crate::core::resolve::fetch::{self, CONFIG_MAX, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, CONFIG_BYTES_MAX, ConfigPlatforms, ImageOrList};
 use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -26,9 +26,9 @@ use crate::model::{DocumentError, json, media_type};
 use crate::platform::Platform;
 
 /// The largest statement of an attestation that is read, in bytes.
-const STATEMENT_MAX: u64 = 32 << 20;
+const STATEMENT_BYTES_MAX: u64 = 32 << 20;
 /// The most bytes of all statements that one command reads.
-const STATEMENTS_MAX: u64 = 128 << 20;
+const STATEMENTS_TOTAL_BYTES_MAX: u64 = 128 << 20;
 
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
@@ -37,7 +37,7 @@ const PROVENANCE: &str = "https://slsa.dev/provenance/";
 const SPDX: &str = "https://spdx.dev/Document";
 
 /// The list or image that a template describes.
-pub(crate) struct TemplateSource<'a> {
+pub(crate) struct TemplateDataFetcher<'a> {
     /// The list or the image.
     pub(crate) image_source: &'a ImageSource<'a>,
     /// The maximum of concurrent requests.
@@ -64,12 +64,12 @@ struct FoundImage {
     manifest: Option<Vec<u8>>,
 }
 
-impl TemplateSource<'_> {
+impl TemplateDataFetcher<'_> {
     /// The data of one image. Its attestations are in the list that it was taken from.
     ///
     /// # Errors
     /// Errors of the registry, and documents that cannot be read.
-    pub(crate) fn of_image(
+    pub(crate) fn image_data(
         &self,
         image: &FetchedManifest,
         listed: Option<Descriptor>,
@@ -77,12 +77,12 @@ impl TemplateSource<'_> {
     ) -> Result<TemplateData, CommandError> {
         let descriptor = listed.unwrap_or_else(|| image.descriptor());
         let mut found = ListContent::default();
-        if self.needs_images() {
+        if self.template_uses_images() {
             let platform = descriptor.platform.clone().unwrap_or_default();
             let (digest, manifest) = (image.digest.clone(), Some(image.bytes.clone()));
             found.images.push(FoundImage { digest, platform, manifest });
         }
-        if let Some(list) = list.filter(|_| self.needs_attestations()) {
+        if let Some(list) = list.filter(|_| self.template_uses_attestations()) {
             let attests_image = |descriptor: &Descriptor| attested_digest(descriptor).as_ref() == Some(&image.digest);
             found.attestations = self.walk(list, attests_image)?.attestations;
         }
@@ -92,18 +92,18 @@ impl TemplateSource<'_> {
     /// The data of a list.
     ///
     /// # Errors
-    /// As [`TemplateSource::of_image`], and lists beyond the limits.
-    pub(crate) fn of_list(&self, list: &FetchedManifest) -> Result<TemplateData, CommandError> {
-        let found = if self.needs_images() { self.walk(list, |_| true)? } else { ListContent::default() };
+    /// As [`TemplateDataFetcher::image_data`], and lists beyond the limits.
+    pub(crate) fn list_data(&self, list: &FetchedManifest) -> Result<TemplateData, CommandError> {
+        let found = if self.template_uses_images() { self.walk(list, |_| true)? } else { ListContent::default() };
         self.fetch_data(TemplateManifest::List(list.bytes.clone(), list.descriptor()), found)
     }
 
-    fn needs_attestations(&self) -> bool {
+    fn template_uses_attestations(&self) -> bool {
         self.needs.provenance || self.needs.sbom
     }
 
-    fn needs_images(&self) -> bool {
-        self.needs.image || self.needs_attestations()
+    fn template_uses_images(&self) -> bool {
+        self.needs.image || self.template_uses_attestations()
     }
 
     /// Fetches the descendants of a list, one level at a time.
@@ -132,7 +132,7 @@ impl TemplateSource<'_> {
         let known = descriptor.stated_platform().cloned();
         let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
         match (&attests, known) {
-            (Some(_), _) if !self.needs_attestations() => return Ok(ListContent::default()),
+            (Some(_), _) if !self.template_uses_attestations() => return Ok(ListContent::default()),
             (None, Some(platform)) if is_image && !self.needs.image => {
                 return Ok(ListContent { images: vec![image(platform, None)], ..ListContent::default() });
             }
@@ -141,8 +141,8 @@ impl TemplateSource<'_> {
             _ => {}
         }
         let fetched = match fetch::child(self.image_source, descriptor)? {
-            FetchedContent::Image(_, fetched) => fetched,
-            FetchedContent::List(fetched) => {
+            ImageOrList::Image(_, fetched) => fetched,
+            ImageOrList::List(fetched) => {
                 budget.add_bytes(self.image_source, &fetched.bytes, 1)?;
                 let nested = fetched.decode_index(self.image_source)?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
@@ -185,7 +185,7 @@ impl TemplateSource<'_> {
                 statements.extend(layers.into_iter().map(|layer| (platform, layer)));
             }
         }
-        statements.retain(|(_, layer)| self.is_needed(layer));
+        statements.retain(|(_, layer)| self.needs_statement(layer));
         let read = AtomicU64::new(0);
         let predicate = |(_, layer): &(&String, Descriptor)| self.fetch_predicate(layer, &read);
         let predicates = CommandError::collect_parallel(self.jobs, &statements, predicate)?;
@@ -204,7 +204,7 @@ impl TemplateSource<'_> {
         // Docker's oldest manifests have no configuration.
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = self.image_source.content(|content| content.small_blob(&config, CONFIG_MAX))?;
+        let bytes = self.image_source.with_content(|content| content.small_blob(&config, CONFIG_BYTES_MAX))?;
         self.parse(&bytes).map(Some)
     }
 
@@ -212,7 +212,7 @@ impl TemplateSource<'_> {
         json::parse(bytes).map_err(DocumentError::from).map_err(CommandError::invalid_document(self.image_source))
     }
 
-    fn is_needed(&self, layer: &Descriptor) -> bool {
+    fn needs_statement(&self, layer: &Descriptor) -> bool {
         let is_statement = layer.media_type == IN_TOTO || payload_pointer(&layer.media_type).is_some();
         let is_sbom = predicate_type(layer) == Some(SPDX);
         is_statement && (is_provenance(layer) && self.needs.provenance || is_sbom && self.needs.sbom)
@@ -220,12 +220,12 @@ impl TemplateSource<'_> {
 
     /// The predicate of an in-toto statement, which a DSSE envelope may contain.
     fn fetch_predicate(&self, layer: &Descriptor, read: &AtomicU64) -> Result<Value, CommandError> {
-        let max = STATEMENTS_MAX;
+        let max = STATEMENTS_TOTAL_BYTES_MAX;
         if read.fetch_add(layer.size, Ordering::Relaxed).saturating_add(layer.size) > max {
             return Err(LimitError::Bytes { list: self.image_source.to_string(), max }.into());
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
-        let bytes = self.image_source.content(|content| content.small_blob(&statement, STATEMENT_MAX))?;
+        let bytes = self.image_source.with_content(|content| content.small_blob(&statement, STATEMENT_BYTES_MAX))?;
         let mut document = self.parse(&bytes)?;
         if let Some(pointer) = payload_pointer(&layer.media_type) {
             let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

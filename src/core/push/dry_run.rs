@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
-use crate::core::json_output::{ImageTransfer, TransferMethod};
+use crate::core::json_output::{PlannedTransfer, TransferMethod};
 use crate::core::missing_child::NamingList;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, IndexDiff};
@@ -47,7 +47,8 @@ pub(crate) fn preview<'p>(
     remote: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, remote);
-    let responses = CommandError::collect_parallel(registry.jobs(), &queries, |query| send(registry, plan, query))?;
+    let responses =
+        CommandError::collect_parallel(registry.jobs(), &queries, |query| query_registry(registry, plan, query))?;
     let mut missing: Vec<CommandError> = remote.missing_error(plan, NamingList::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for response in responses {
@@ -99,7 +100,7 @@ fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQue
     manifests.chain(sources).chain(targets).collect()
 }
 
-fn send<'p>(
+fn query_registry<'p>(
     registry: &RegistryClient,
     plan: &PushPlan<'_>,
     query: &RemoteQuery<'p>,
@@ -143,11 +144,11 @@ fn transfer(
     remote: &RemoteState,
     present: &BTreeSet<&Digest>,
     child: &PlannedChild<'_>,
-) -> ImageTransfer {
+) -> PlannedTransfer {
     let manifest = child.manifest.and_then(|position| plan.manifests.get(position));
     let is_present = remote.children.contains(&child.entry.descriptor.digest);
     let Some(manifest) = manifest.filter(|_| !is_present) else {
-        return ImageTransfer {
+        return PlannedTransfer {
             how: TransferMethod::InPlace,
             repository: plan.target.repository().to_string(),
             bytes: 0,
@@ -156,7 +157,7 @@ fn transfer(
     let blobs = manifest.blob_positions.iter().filter_map(|position| plan.blobs.get(*position));
     let blobs = blobs.filter(|blob| !blob.is_optional && !present.contains(&blob.digest));
     let is_same_registry = manifest.source.is_in_registry_of(plan.target.repository());
-    ImageTransfer {
+    PlannedTransfer {
         how: if is_same_registry { TransferMethod::Mount } else { TransferMethod::Copy },
         repository: manifest.source.to_string(),
         bytes: blobs.filter_map(|blob| blob.size).fold(0, u64::saturating_add),

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use crate::content::registry::{self, BlobCopy, ManifestName, RegistryClient, StoredManifest, is_mount_refused};
 use crate::content::{ContentError, ContentSink, RegistryRepository};
+use crate::core::Warnings;
 use crate::core::blob_error::{BlobError, BlobStep};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
-use crate::core::push::read_lag::{LagRetry, NamedContent};
+use crate::core::push::read_lag::{LagRetry, ReferencedContent};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
@@ -49,11 +50,11 @@ pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Re
 }
 
 /// The manifests that a run puts before the list.
-fn manifests_to_send<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<NamedContent<'p>> {
-    let named = |manifest: &'p PlannedManifest<'_>| {
-        Some(NamedContent::Manifest(manifest.reference.digest()?, manifest.media_type))
+fn manifests_to_send<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<ReferencedContent<'p>> {
+    let referenced = |manifest: &'p PlannedManifest<'_>| {
+        Some(ReferencedContent::Manifest(manifest.reference.digest()?, manifest.media_type))
     };
-    plan.missing(&remote.children).filter_map(named).collect()
+    plan.missing(&remote.children).filter_map(referenced).collect()
 }
 
 /// The result of one step.
@@ -75,7 +76,7 @@ pub(super) struct PushExecutor<'a> {
     progress: Box<dyn TransferProgress>,
     lag: LagRetry<'a>,
     /// The manifests that this run puts before the list.
-    sent_manifests: Vec<NamedContent<'a>>,
+    sent_manifests: Vec<ReferencedContent<'a>>,
     /// Guards the list's own tag.
     precondition: Option<TagPrecondition<'a>>,
 }
@@ -85,7 +86,7 @@ impl<'a> PushExecutor<'a> {
     pub(super) fn new(
         context: PushContext<'a>,
         plan: &'a PushPlan<'a>,
-        sent_manifests: Vec<NamedContent<'a>>,
+        sent_manifests: Vec<ReferencedContent<'a>>,
     ) -> PushExecutor<'a> {
         let PushContext { registry, clock, reporter, .. } = context;
         let lag = LagRetry { registry, clock, reporter };
@@ -142,11 +143,11 @@ impl PushExecutor<'_> {
             PushStep::Blob(blob) => self.copy_blob(blob),
             PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, blob_positions, .. }) => {
                 let by_digest = tags.is_empty().then_some(reference);
-                let named = if *is_index { self.sent_images() } else { self.named_blobs(blob_positions) };
+                let referenced = if *is_index { self.sent_images() } else { self.referenced_blobs(blob_positions) };
                 let mut stored = Vec::new();
                 for name in tags.iter().chain(by_digest) {
                     let put_once = || put(self.context.registry, name, name, media_type, bytes);
-                    stored.push(self.lag.put(name.repository(), &named, &put_once)?);
+                    stored.push(self.lag.put_and_retry(name.repository(), &referenced, &put_once)?);
                     self.context.reporter.step(format_args!("put {name}"));
                 }
                 let digest = stored.iter().find(|stored| stored.subject_processed).map(|stored| stored.digest.clone());
@@ -167,7 +168,7 @@ impl PushExecutor<'_> {
             Some(layout) => RegistryRepository::new(registry, target).copy_blob(layout.content(), &needed, &progress),
             None => registry.copy_blob(target, &blob.sources, &needed, &progress).map_err(ContentError::from),
         };
-        let copied = copied.map_err(|error| self.blob_failure(blob, error))?;
+        let copied = copied.map_err(|error| self.blob_error(blob, error))?;
         bar.done(&copied);
         match copied {
             BlobCopy::Copied(bytes) => Ok(StepResult::Copied(bytes)),
@@ -193,7 +194,7 @@ impl PushExecutor<'_> {
                 }
                 Ok(false) => {}
                 Err(error) if is_mount_refused(&error) => {}
-                Err(error) => return Err(self.blob_failure(blob, error)),
+                Err(error) => return Err(self.blob_error(blob, error)),
             }
         }
         self.context.reporter.step(format_args!("left where it is: {}", blob.digest));
@@ -201,7 +202,7 @@ impl PushExecutor<'_> {
     }
 
     /// Docker's error, if docker would fail at the same point.
-    fn blob_failure(&self, blob: &PlannedBlob<'_>, error: impl Into<ContentError>) -> CommandError {
+    fn blob_error(&self, blob: &PlannedBlob<'_>, error: impl Into<ContentError>) -> CommandError {
         let error = match error.into() {
             ContentError::Registry(error) => error,
             other => return other.into(),
@@ -232,7 +233,7 @@ impl PushExecutor<'_> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
         if !remote.has_list && is_first {
-            self.precondition.map_or(Ok(()), |precondition| precondition.before_put())?;
+            self.precondition.map_or(Ok(()), |precondition| precondition.check_before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
             let name_in_errors = if *has_more_tags { &by_digest } else { *target };
             let stored = self.put_list(&by_digest, name_in_errors)?;
@@ -243,12 +244,12 @@ impl PushExecutor<'_> {
     }
 
     /// Adds the manifests of this run to the referrers tags, except the `listed_referrers`, which the registry lists
-    /// itself. Returns the warnings.
+    /// itself.
     fn update_referrers_tags(
         &self,
         remote: &RemoteState,
         listed_referrers: &BTreeSet<Digest>,
-    ) -> Result<Vec<String>, CommandError> {
+    ) -> Result<Warnings, CommandError> {
         let mut unlisted = referrers_tag::unlisted_in_plan(self.plan, remote);
         unlisted.retain(|referrer| !listed_referrers.contains(referrer.digest));
         let (tags, warnings) = referrers_tag::group_by_tag(self.plan.target, &unlisted);
@@ -269,7 +270,7 @@ impl PushExecutor<'_> {
                 continue;
             }
             let precondition = self.precondition.filter(|_| self.plan.is_own_name(tag));
-            precondition.map_or(Ok(()), |precondition| precondition.before_put())?;
+            precondition.map_or(Ok(()), |precondition| precondition.check_before_put())?;
             let name_in_errors = if self.plan.is_own_name(tag) { *target } else { tag };
             if let Err(error) = self.put_list(tag, name_in_errors) {
                 let is_refused = matches!(&error, CommandError::Put { source, .. } if source.is_content_refused());
@@ -281,7 +282,9 @@ impl PushExecutor<'_> {
             }
             self.context.reporter.step(format_args!("put {tag} as {}", list.digest));
             moved.push(tag.clone());
-            if let Some(warning) = precondition.map_or(Ok(None), |precondition| precondition.after_put(&list.digest))? {
+            if let Some(warning) =
+                precondition.map_or(Ok(None), |precondition| precondition.check_after_put(&list.digest))?
+            {
                 self.context.reporter.note(&format!("warning: {warning}"));
             }
         }
@@ -294,18 +297,18 @@ impl PushExecutor<'_> {
     fn put_list(&self, name: &Reference, name_in_errors: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
         let put_once = || put(self.context.registry, name, name_in_errors, list.media_type, &list.bytes);
-        self.lag.put(name.repository(), &self.sent_manifests, &put_once)
+        self.lag.put_and_retry(name.repository(), &self.sent_manifests, &put_once)
     }
 
-    /// Blobs of the plan, by their indexes.
-    fn named_blobs(&self, blob_positions: &BTreeSet<usize>) -> Vec<NamedContent<'_>> {
-        let blobs = blob_positions.iter().filter_map(|need| self.plan.blobs.get(*need));
-        blobs.map(|blob| NamedContent::Blob(&blob.digest)).collect()
+    /// Blobs of the plan, by their positions.
+    fn referenced_blobs(&self, blob_positions: &BTreeSet<usize>) -> Vec<ReferencedContent<'_>> {
+        let blobs = blob_positions.iter().filter_map(|position| self.plan.blobs.get(*position));
+        blobs.map(|blob| ReferencedContent::Blob(&blob.digest)).collect()
     }
 
     /// The manifests that a nested index can name.
-    fn sent_images(&self) -> Vec<NamedContent<'_>> {
-        let is_image = |content: &NamedContent<'_>| !matches!(content, NamedContent::Manifest(_, content) if ManifestKind::is_list(content));
+    fn sent_images(&self) -> Vec<ReferencedContent<'_>> {
+        let is_image = |content: &ReferencedContent<'_>| !matches!(content, ReferencedContent::Manifest(_, content) if ManifestKind::is_list(content));
         self.sent_manifests.iter().copied().filter(is_image).collect()
     }
 

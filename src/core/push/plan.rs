@@ -22,7 +22,7 @@ const WINDOWS: &str = "windows";
 
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
 /// accept more, but clients may not read it.
-const LIST_MAX: u64 = 4 * 1024 * 1024;
+const LIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The plan for publishing a draft in one repository.
 pub(crate) struct PushPlan<'a> {
@@ -89,7 +89,7 @@ impl<'a> PushPlan<'a> {
         more_tags: &[String],
         layouts: &Layouts,
     ) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::for_target(draft, &draft.reference, format, more_tags, (layouts, false))
+        PushPlan::for_target(draft, &draft.reference, format, more_tags, layouts, false)
     }
 
     /// The plan for the repository of `target`, or for a layout.
@@ -101,7 +101,8 @@ impl<'a> PushPlan<'a> {
         target: &'a Reference,
         format: ListFormat,
         more_tags: &[String],
-        (layouts, is_for_layout): (&Layouts, bool),
+        layouts: &Layouts,
+        is_for_layout: bool,
     ) -> Result<PushPlan<'a>, CommandError> {
         if draft.is_empty() {
             return Err(CommandError::EmptyDraft(target.to_string()));
@@ -110,8 +111,8 @@ impl<'a> PushPlan<'a> {
         let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
         let list = draft.encode(format)?;
         let size = list.bytes.len() as u64;
-        if size > LIST_MAX {
-            return Err(CommandError::ListTooLarge { list: target.to_string(), size, max: LIST_MAX });
+        if size > LIST_BYTES_MAX {
+            return Err(CommandError::ListTooLarge { list: target.to_string(), size, max: LIST_BYTES_MAX });
         }
         if target.digest().is_some_and(|expected| !expected.verifies(&list.bytes)) {
             return Err(CommandError::OtherDigestInName { target: target.to_string(), digest: list.digest });

@@ -147,8 +147,8 @@ mod tests {
         let head = "published, but not served as it was sent:";
         assert_eq!(contents(), Ok((1, 2)));
         read_back.check_names(&[(ManifestName::Tag("1".to_owned()), digest.clone())]).unwrap();
-        let other = read_back.check_names(&[(ManifestName::Tag("1".to_owned()), layer.clone())]).unwrap_err();
-        assert_eq!(other.to_string(), format!("{head} 1 in L: it serves {digest}, not {layer}"));
+        let mismatch = read_back.check_names(&[(ManifestName::Tag("1".to_owned()), layer.clone())]).unwrap_err();
+        assert_eq!(mismatch.to_string(), format!("{head} 1 in L: it serves {digest}, not {layer}"));
         fs::write(file(&layer), "LAYER").unwrap();
         let damaged = contents().unwrap_err();
         assert!(damaged.starts_with(&format!("{head} the blob {layer} in L: ")), "{damaged}");

@@ -35,7 +35,7 @@ pub(crate) struct LagRetry<'a> {
 
 /// Content that a manifest names.
 #[derive(Clone, Copy)]
-pub(crate) enum NamedContent<'a> {
+pub(crate) enum ReferencedContent<'a> {
     /// A blob.
     Blob(&'a Digest),
     /// A manifest, and its media type.
@@ -76,31 +76,31 @@ pub(super) fn lag_note(name: impl std::fmt::Display) -> String {
 }
 
 impl LagRetry<'_> {
-    /// Runs `put`, which puts a manifest in `repository`. If the registry does not know what the manifest names, but
-    /// has the `named` content, which was put there before, `put` is run again.
+    /// Runs `put_once`, which puts a manifest in `repository`. If the registry does not know what the manifest names,
+    /// but has the `referenced` content, which was put there before, `put_once` is run again.
     ///
     /// # Errors
-    /// The last failure of `put`.
-    pub(crate) fn put<T>(
+    /// The last failure of `put_once`.
+    pub(crate) fn put_and_retry<T>(
         &self,
         repository: &Repository,
-        named: &[NamedContent<'_>],
-        put: &dyn Fn() -> Result<T, CommandError>,
+        referenced: &[ReferencedContent<'_>],
+        put_once: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        self.put_and_retry_if(&|| self.has_all(repository, named), put)
+        self.put_and_retry_if(&|| self.has_all(repository, referenced), put_once)
     }
 
-    /// Runs `put`. If the registry does not know what the manifest names, and `has_content` says that it has it, `put`
-    /// is run again.
+    /// Runs `put_once`. If the registry does not know what the manifest names, and `has_content` says that it has it,
+    /// `put_once` is run again.
     ///
     /// # Errors
-    /// The last failure of `put`.
+    /// The last failure of `put_once`.
     pub(crate) fn put_and_retry_if<T>(
         &self,
         has_content: &dyn Fn() -> bool,
-        put: &dyn Fn() -> Result<T, CommandError>,
+        put_once: &dyn Fn() -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let mut error = match put() {
+        let mut error = match put_once() {
             Ok(stored) => return Ok(stored),
             Err(error) => error,
         };
@@ -113,7 +113,7 @@ impl LagRetry<'_> {
             && let Some(wait) = waits.next()
         {
             self.clock.sleep(wait);
-            match put() {
+            match put_once() {
                 Ok(stored) => return Ok(stored),
                 Err(repeated) => error = repeated,
             }
@@ -122,12 +122,12 @@ impl LagRetry<'_> {
     }
 
     /// Whether the repository has all of it; false if it is nothing, or the check fails.
-    fn has_all(&self, repository: &Repository, named: &[NamedContent<'_>]) -> bool {
-        let presence = tasks::run_parallel(self.registry.jobs(), named, |content| match *content {
-            NamedContent::Blob(digest) => self.registry.has_blob(repository, digest),
-            NamedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
+    fn has_all(&self, repository: &Repository, referenced: &[ReferencedContent<'_>]) -> bool {
+        let presence = tasks::run_parallel(self.registry.jobs(), referenced, |content| match *content {
+            ReferencedContent::Blob(digest) => self.registry.has_blob(repository, digest),
+            ReferencedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
         });
-        !named.is_empty() && presence.is_ok_and(|presence| !presence.contains(&false))
+        !referenced.is_empty() && presence.is_ok_and(|presence| !presence.contains(&false))
     }
 
     fn note_retry(&self, error: &CommandError) {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
+use crate::core::Warnings;
 use crate::core::error::CommandError;
 use crate::core::push::outcome::{TagChange, TagChangeKind};
 use crate::core::push::plan::PushPlan;
@@ -23,12 +24,12 @@ use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Reference;
 use crate::sanitize;
 
-/// How often a lost update is repeated.
-const REPEATS_MAX: u32 = 5;
-/// The longest wait before the first repeat. It doubles with each repeat.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The maximum number of retries of a lost update.
+const RETRIES_MAX: u32 = 5;
+/// The longest wait before the first retry. It doubles with each retry.
+const FIRST_DELAY_MAX: Duration = Duration::from_millis(100);
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests").
-const INDEX_MAX: usize = 4 * 1024 * 1024;
+const INDEX_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A manifest with a subject that this run puts.
 pub(crate) struct UnlistedReferrer<'a> {
@@ -90,7 +91,7 @@ pub(crate) fn unlisted_in_plan<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteSta
 
 /// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed
 /// becomes a line that says why.
-pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
+pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>]) -> (Vec<ReferrersTag>, Warnings) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
     for UnlistedReferrer { subject, media_type, digest, bytes } in manifests {
         let name = referrers::tag(subject);
@@ -100,7 +101,7 @@ pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>
                 let new = || ReferrersTag { tag, subject: subject.clone(), entries: Vec::new() };
                 found.entry(name).or_insert_with(new).entries.push(entry);
             }
-            Err(error) => warnings.push(not_listed(&tag, &[digest.to_string()], &error.to_string())),
+            Err(error) => warnings.push(not_listed_warning(&tag, &[digest.to_string()], &error.to_string())),
         }
     }
     (found.into_values().collect(), warnings)
@@ -125,7 +126,7 @@ pub(crate) fn update(
 pub(crate) fn preview(
     registry: &RegistryClient,
     tags: &[ReferrersTag],
-) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
+) -> Result<(Vec<TagChange>, Warnings), CommandError> {
     let previews = CommandError::collect_parallel(registry.jobs(), tags, |tag| tag.preview(registry))?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
@@ -139,9 +140,9 @@ pub(crate) fn preview(
 
 impl ReferrersTag {
     fn update(&self, registry: &RegistryClient, clock: &dyn Clock) -> Result<TagUpdateResult, CommandError> {
-        for repeat in 0..=REPEATS_MAX {
-            if repeat > 0 {
-                clock.sleep(pause(repeat, clock.random_fraction()));
+        for retry in 0..=RETRIES_MAX {
+            if retry > 0 {
+                clock.sleep(retry_delay(retry, clock.random_fraction()));
             }
             let content = match self.read_content(registry) {
                 Err(error) => return self.warning_or_error(error, CommandError::from),
@@ -149,7 +150,7 @@ impl ReferrersTag {
                 Ok(content) => content,
             };
             let index = match self.extended(&content) {
-                Err(reason) => return Ok(self.not_listed(&reason)),
+                Err(reason) => return Ok(self.not_listed_result(&reason)),
                 Ok(index) => index,
             };
             if let Err(error) = self.put(registry, &index) {
@@ -162,7 +163,7 @@ impl ReferrersTag {
                 Ok(_) => {}
             }
         }
-        Ok(self.not_listed("every update of it was lost"))
+        Ok(self.not_listed_result("every update of it was lost"))
     }
 
     /// The index with the entries that it lacks, or why it cannot be extended.
@@ -177,7 +178,7 @@ impl ReferrersTag {
             }
         };
         match index {
-            Ok(index) if index.len() > INDEX_MAX => Err("its index would be over 4 MiB".to_owned()),
+            Ok(index) if index.len() > INDEX_BYTES_MAX => Err("its index would be over 4 MiB".to_owned()),
             Ok(index) => Ok(index),
             Err(error) => Err(format!("it serves no index: {error}")),
         }
@@ -202,7 +203,7 @@ impl ReferrersTag {
             Ok(TagContent::Absent) => change(TagChangeKind::New, None),
             Ok(TagContent::Complete(now)) => change(TagChangeKind::Unchanged, Some(now)),
             Ok(TagContent::Incomplete(fetched, _)) => change(TagChangeKind::Moved, Some(fetched.digest)),
-            Ok(TagContent::Unusable(reason)) => Err(not_listed(&self.tag, &self.digests(), &reason)),
+            Ok(TagContent::Unusable(reason)) => Err(not_listed_warning(&self.tag, &self.digests(), &reason)),
             Err(error) if remote_state::is_read_refused(&error) => change(TagChangeKind::Unknown, None),
             Err(error) => return Err(error.into()),
         }))
@@ -247,13 +248,13 @@ impl ReferrersTag {
                 | RegistryErrorKind::Verification
         );
         if is_refused || remote_state::is_read_refused(&error) {
-            return Ok(self.not_listed(&error.to_string()));
+            return Ok(self.not_listed_result(&error.to_string()));
         }
         Err(failure(error))
     }
 
-    fn not_listed(&self, reason: &str) -> TagUpdateResult {
-        Err(not_listed(&self.tag, &self.digests(), reason))
+    fn not_listed_result(&self, reason: &str) -> TagUpdateResult {
+        Err(not_listed_warning(&self.tag, &self.digests(), reason))
     }
 
     fn digests(&self) -> Vec<String> {
@@ -262,13 +263,15 @@ impl ReferrersTag {
 }
 
 /// The line about manifests that a referrers tag does not list.
-fn not_listed(tag: &Reference, digests: &[String], reason: &str) -> String {
+fn not_listed_warning(tag: &Reference, digests: &[String], reason: &str) -> String {
     format!("the referrers tag {tag} does not list {}: {}", digests.join(", "), sanitize::line(reason))
 }
 
-/// The wait before an update is repeated. `chance` is from 0 to 1.
-fn pause(repeat: u32, chance: f64) -> Duration {
-    PAUSE.saturating_mul(1 << repeat.saturating_sub(1).min(REPEATS_MAX)).mul_f64(chance.clamp(0.0, 1.0))
+/// The wait before a retry. `random_fraction` is from 0 to 1.
+fn retry_delay(retry: u32, random_fraction: f64) -> Duration {
+    FIRST_DELAY_MAX
+        .saturating_mul(1 << retry.saturating_sub(1).min(RETRIES_MAX))
+        .mul_f64(random_fraction.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -276,9 +279,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_and_are_randomised() {
-        let longest: Vec<u128> = (1..=REPEATS_MAX).map(|repeat| pause(repeat, 1.0).as_millis()).collect();
+    fn retry_delays_double_and_are_randomised() {
+        let longest: Vec<u128> = (1..=RETRIES_MAX).map(|retry| retry_delay(retry, 1.0).as_millis()).collect();
         assert_eq!(longest, [100, 200, 400, 800, 1600]);
-        assert_eq!((pause(3, 0.5).as_millis(), pause(3, 0.0).as_millis()), (200, 0));
+        assert_eq!((retry_delay(3, 0.5).as_millis(), retry_delay(3, 0.0).as_millis()), (200, 0));
     }
 }

@@ -116,13 +116,8 @@ impl RemoteState {
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read. If the request of the own name fails, its error
 /// stands for all.
-pub(crate) fn read(
-    registry: &RegistryClient,
-    plan: &PushPlan<'_>,
-    is_dry_run: bool,
-    is_list_expected: bool,
-) -> Result<RemoteState, CommandError> {
-    let reader = StateReader { registry, plan, is_dry_run };
+pub(crate) fn read(reader: &StateReader<'_>, is_list_expected: bool) -> Result<RemoteState, CommandError> {
+    let StateReader { registry, plan, .. } = *reader;
     let mut descendants = Descendants::new(plan)?;
     let mut state = RemoteState::default();
     let (mut own_state, mut first) = (TagState::Unknown, Vec::new());
@@ -135,14 +130,16 @@ pub(crate) fn read(
     // Tags and referrers are requested together with the first level of children.
     first.extend(plan.tags.iter().filter(|tag| !plan.is_own_name(tag)).map(StateQuery::Tag));
     let listed = state.listed_digests();
-    first.extend(descendants.take_queries(|digest| is_list_expected || state.has_list || listed.contains(digest)));
+    first.extend(descendants.drain_queries(|digest| is_list_expected || state.has_list || listed.contains(digest)));
     first.extend(plan.referrers().map(StateQuery::Referrer));
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
     let count = |query: &StateQuery<'_>| usize::from(matches!(query, StateQuery::Child(_)));
     index_walk::walk_levels(DEPTH_MAX, list, count, first, |_, queries| {
         let send = |query: &StateQuery<'_>| {
-            reader.send(query).map_err(|error| QueryError { is_own_name: matches!(query, StateQuery::OwnName), error })
+            reader
+                .send_query(query)
+                .map_err(|error| QueryError { is_own_name: matches!(query, StateQuery::OwnName), error })
         };
         let responses = tasks::run_parallel(registry.jobs(), &queries, send).map_err(state_error)?;
         for (query, response) in queries.into_iter().zip(responses) {
@@ -156,7 +153,7 @@ pub(crate) fn read(
         }
         state.has_list |= own_state == TagState::UpToDate || others.contains(&TagState::UpToDate);
         let listed = state.listed_digests();
-        Ok(descendants.take_queries(|digest| state.has_list || listed.contains(digest)))
+        Ok(descendants.drain_queries(|digest| state.has_list || listed.contains(digest)))
     })?;
     let mut others = others.into_iter();
     let tag_state = |tag| if plan.is_own_name(tag) { Some(own_state.clone()) } else { others.next() };
@@ -258,7 +255,7 @@ impl<'a> Descendants<'a> {
     }
 
     /// The children to check now: those that only the target can have, and those that can be sent and `may_be_present`.
-    fn take_queries<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
+    fn drain_queries<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
         let sendable = self.sendable.extract_if(.., |child| may_be_present(&child.descriptor.digest));
         let children: Vec<CheckedChild> = self.target_only.drain(..).chain(sendable).collect();
         children.into_iter().map(|child| StateQuery::Child(Box::new(child))).collect()
@@ -285,10 +282,11 @@ impl<'a> Descendants<'a> {
     }
 }
 
-struct StateReader<'a> {
-    registry: &'a RegistryClient,
-    plan: &'a PushPlan<'a>,
-    is_dry_run: bool,
+/// Requests the state of the plan's target.
+pub(crate) struct StateReader<'a> {
+    pub(crate) registry: &'a RegistryClient,
+    pub(crate) plan: &'a PushPlan<'a>,
+    pub(crate) is_dry_run: bool,
 }
 
 /// One query to the registry.
@@ -310,7 +308,7 @@ enum StateResponse {
 }
 
 impl StateReader<'_> {
-    fn send(&self, query: &StateQuery<'_>) -> Result<StateResponse, CommandError> {
+    fn send_query(&self, query: &StateQuery<'_>) -> Result<StateResponse, CommandError> {
         match query {
             StateQuery::OwnName => {
                 self.read_own_name().map(|(state, manifest)| StateResponse::OwnName(state, manifest))

@@ -9,7 +9,7 @@ use crate::core::missing_child::NamingList;
 use crate::core::push::dry_run;
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::PushPlan;
-use crate::core::push::remote_state::{self, RemoteState, TagState};
+use crate::core::push::remote_state::{self, RemoteState, StateReader, TagState};
 use crate::core::push::tags::{self, TagArg};
 use crate::model::Draft;
 use crate::model::index::ListFormat;
@@ -55,7 +55,7 @@ impl<'a> PushPlans<'a> {
         let names = tags::by_repository(&draft.reference, names);
         let own = PushPlan::new(draft, format, &names.own, layouts)?;
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
-            let plan = PushPlan::for_target(draft, target, format, tags, (layouts, false))?;
+            let plan = PushPlan::for_target(draft, target, format, tags, layouts, false)?;
             // The list is complete before any of its tags moves.
             Ok(PushPlan { has_more_tags: true, ..plan })
         };
@@ -82,7 +82,8 @@ pub(super) struct Pusher<'a> {
 impl Pusher<'_> {
     pub(super) fn read_state<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
         let requests_before = self.registry.requests();
-        let remote = remote_state::read(self.registry, plan, self.is_dry_run, plan.is_list_expected(self.draft))?;
+        let reader = StateReader { registry: self.registry, plan, is_dry_run: self.is_dry_run };
+        let remote = remote_state::read(&reader, plan.is_list_expected(self.draft))?;
         Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(requests_before) })
     }
 

@@ -15,12 +15,12 @@ use crate::core::push::execute::{self, PushExecutor};
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry, SentContent};
 use crate::core::push::plan::PushPlan;
-use crate::core::push::read_lag::{self, LagWaits, NamedContent};
+use crate::core::push::read_lag::{self, LagWaits, ReferencedContent};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
-use crate::core::push::to_registries::{Push, announce_all, send_or_preview};
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::push::to_registries::{Push, announce_repositories, send_or_preview};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
 use crate::drafts::registry::draft::assemble_draft;
@@ -32,7 +32,7 @@ use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
 /// A shared draft that is published, and the entries that went into it.
-pub(crate) struct SharedOutcome {
+pub(crate) struct SharedPushOutcome {
     pub(crate) published: PushOutcome,
     pub(crate) entries: Vec<FoundEntry>,
 }
@@ -51,7 +51,7 @@ pub(crate) fn publish(
     options: &PushOptions,
     mut entries: Vec<FoundEntry>,
     reread: &RereadEntries<'_>,
-) -> Result<SharedOutcome, CommandError> {
+) -> Result<SharedPushOutcome, CommandError> {
     let requests_before = context.registry.requests();
     let (mut is_second, mut is_announced, mut waits) = (false, false, LagWaits::new(context.registry.deadline()));
     loop {
@@ -62,13 +62,13 @@ pub(crate) fn publish(
         } else {
             draft
         };
-        let missing = match attempt(context, &draft, options)? {
+        let missing = match try_publish(context, &draft, options)? {
             AttemptResult::Published(published) => {
                 let requests = context.registry.requests().saturating_sub(requests_before);
                 let entries_shown = entries.iter().map(PushedEntry::from_found).collect();
                 let published =
                     PushOutcome { requests, entries: entries_shown, published: Some(!published.dry_run), ..*published };
-                return Ok(SharedOutcome { published, entries });
+                return Ok(SharedPushOutcome { published, entries });
             }
             AttemptResult::Missing(missing) => missing,
         };
@@ -98,13 +98,13 @@ pub(crate) fn with_manifests(registry: &RegistryClient, mut draft: Draft) -> Res
     let fetched = CommandError::collect_parallel(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::child(&ImageSource::in_registry(registry, &list), &descriptor)? {
-            FetchedContent::Image(image_format, fetched) => {
+            ImageOrList::Image(image_format, fetched) => {
                 let reference = entry.reference.clone();
                 let entry =
                     Entry::child_of_list(reference.clone(), image_format, fetched.bytes, descriptor, list.clone());
                 Ok(((*key).clone(), entry.map_err(CommandError::invalid_document(&reference))?))
             }
-            FetchedContent::List(_) => Err(nested_index_error(&entry.reference)),
+            ImageOrList::List(_) => Err(nested_index_error(&entry.reference)),
         }
     })?;
     fetched.into_iter().for_each(|(key, entry)| draft.insert_with_key(key, entry));
@@ -123,7 +123,7 @@ enum AttemptResult {
 }
 
 /// One attempt to publish a draft. Everything that needs no request is checked first.
-fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<AttemptResult, CommandError> {
+fn try_publish(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<AttemptResult, CommandError> {
     let mut plans = PushPlans::new(draft, options.list_format, &options.tags, context.layouts)?;
     // Under its digest first: whether its children are there is known before a tag moves.
     plans.own.has_more_tags = true;
@@ -132,7 +132,7 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
     let referrers = push.collector().collect()?;
     let Push { mut plans, warnings, .. } = push;
     plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-    announce_all(context, draft, &plans, options.dry_run);
+    announce_repositories(context, draft, &plans, options.dry_run);
     let pusher = Pusher { registry: context.registry, draft, is_dry_run: options.dry_run };
     let own_target = if options.dry_run {
         pusher.read_state(&plans.own)?
@@ -141,7 +141,7 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
         PushTarget { plan: &plans.own, remote, requests: 0 }
     };
     if !options.dry_run
-        && let Some(missing) = put_list(context, &plans.own, &own_target.remote)?
+        && let Some(missing) = put_list_and_find_missing(context, &plans.own, &own_target.remote)?
     {
         return Ok(AttemptResult::Missing(missing));
     }
@@ -160,20 +160,20 @@ fn attempt(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Re
 }
 
 /// Puts the list under its digest, unless a tag serves it, and checks every child. Returns the missing ones.
-fn put_list(
+fn put_list_and_find_missing(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     remote: &RemoteState,
 ) -> Result<Option<MissingChild>, CommandError> {
     let children = plan.children.iter().map(|child| &child.entry.descriptor);
-    let children = children.map(|child| NamedContent::Manifest(&child.digest, &child.media_type)).collect();
+    let children = children.map(|child| ReferencedContent::Manifest(&child.digest, &child.media_type)).collect();
     let put_result = PushExecutor::new(context, plan, children).put_list_by_digest(remote, &mut BTreeSet::new());
     if put_result.as_ref().is_err_and(|error| !read_lag::is_lag(error)) {
         return put_result.map(|()| None);
     }
     let missing = missing_children(context.registry, plan)?;
     match (missing.is_empty(), put_result) {
-        (true, outcome) => outcome.map(|()| None),
+        (true, put_result) => put_result.map(|()| None),
         (false, _) => {
             let list = Location::from(plan.target.clone());
             Ok(Some(MissingChild::new(&list, &missing, NamingList::SharedDraft)))

@@ -29,7 +29,7 @@ impl TagPrecondition<'_> {
     ///
     /// # Errors
     /// [`ListConflict::Moved`].
-    pub(super) fn check(&self, plan: &PushPlan<'_>, remote: &RemoteState) -> Result<(), CommandError> {
+    pub(super) fn check_remote_state(&self, plan: &PushPlan<'_>, remote: &RemoteState) -> Result<(), CommandError> {
         match remote.own_tag(plan).map(|(_, state)| state) {
             Some(TagState::Absent) => Err(self.conflict(None)),
             Some(TagState::Different(digest)) if digest != self.fetched => Err(self.conflict(Some(digest.clone()))),
@@ -41,7 +41,7 @@ impl TagPrecondition<'_> {
     ///
     /// # Errors
     /// [`ListConflict::Moved`], and a failed request.
-    pub(super) fn before_put(&self) -> Result<(), CommandError> {
+    pub(super) fn check_before_put(&self) -> Result<(), CommandError> {
         let name = ManifestName::Tag(self.list.tag().unwrap_or_default().to_owned());
         let current = self.registry.manifest_digest(self.list.repository(), &name)?;
         if current.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.conflict(current)) }
@@ -52,7 +52,7 @@ impl TagPrecondition<'_> {
     ///
     /// # Errors
     /// [`ListConflict::Replaced`], and a failed request, with the published list.
-    pub(super) fn after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
+    pub(super) fn check_after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
         let tag = self.list.tag().and_then(|tag| tags::with_tag(self.list, tag));
         let list = self.list.to_string();
         let current = match self.registry.manifest(tag.as_ref().unwrap_or(self.list)) {

@@ -8,9 +8,9 @@ use crate::digest::Digest;
 use crate::reference::{Reference, is_tag};
 
 /// The number of digits of git's shortest abbreviation of a commit, and of its two full lengths.
-const COMMIT_SHORT: usize = 7;
-const COMMIT_SHA1: usize = 40;
-const COMMIT_SHA256: usize = 64;
+const SHORT_COMMIT_DIGITS: usize = 7;
+const SHA1_COMMIT_DIGITS: usize = 40;
+const SHA256_COMMIT_DIGITS: usize = 64;
 
 /// Prefixes that build tools put before a commit.
 const COMMIT_PREFIXES: [&str; 3] = ["sha-", "git-", "g"];
@@ -151,7 +151,7 @@ fn version_length(tag: &str) -> usize {
 
 fn is_commit(tag: &str) -> bool {
     let is_hash = |text: &str| {
-        let is_length = matches!(text.len(), COMMIT_SHORT..=COMMIT_SHA1 | COMMIT_SHA256);
+        let is_length = matches!(text.len(), SHORT_COMMIT_DIGITS..=SHA1_COMMIT_DIGITS | SHA256_COMMIT_DIGITS);
         is_length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
     is_hash(tag) || COMMIT_PREFIXES.iter().filter_map(|prefix| tag.strip_prefix(prefix)).any(is_hash)

@@ -8,7 +8,7 @@ use crate::content::registry::{Blob, BlobCopy, ManifestName};
 use crate::content::{ContentError, ContentSink, ContentSource, Referrer, RegistryRepository};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::json_output::{ImageTransfer, TransferMethod};
+use crate::core::json_output::{PlannedTransfer, TransferMethod};
 use crate::core::push::blob_collector::{PlannedBlob, archive_dependencies};
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
@@ -56,7 +56,7 @@ impl LayoutPush<'_> {
         let names = self.names()?;
         // A draft may lack the bytes of opaque manifests that are in its own repository.
         let draft = self.fetch_opaque_manifests()?;
-        let mut plan = PushPlan::for_target(&draft, &draft.reference, self.options.list_format, &[], (layouts, true))?;
+        let mut plan = PushPlan::for_target(&draft, &draft.reference, self.options.list_format, &[], layouts, true)?;
         if let Some(note) = &plan.list.note {
             reporter.note(&sanitize::line(note).to_string());
         }
@@ -192,7 +192,7 @@ impl LayoutPush<'_> {
             let mut blob_positions =
                 manifest.blob_positions.iter().filter_map(|position| plan.blobs.get(*position)).filter(is_missing);
             let origin = if is_present { self.layout.layout().to_owned() } else { manifest.source.to_string() };
-            image.from = Some(ImageTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
+            image.from = Some(PlannedTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
         }
         let change = |(tag, now): (&String, &Option<Digest>)| {
             let change = match now {

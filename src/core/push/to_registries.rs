@@ -82,7 +82,7 @@ impl<'a> Push<'a> {
         let Push { context, draft, options, plans, warnings } = self;
         let PushContext { registry, .. } = context;
         let requests_before = registry.requests();
-        announce_all(context, draft, &plans, options.dry_run);
+        announce_repositories(context, draft, &plans, options.dry_run);
         let referrers = collector.collect()?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
@@ -91,7 +91,7 @@ impl<'a> Push<'a> {
         let targets = PushTargets { others, own: pusher.read_state(&plans.own)? };
         let list = &draft.reference;
         let precondition = options.replaces.as_ref().map(|fetched| TagPrecondition { registry, list, fetched });
-        precondition.map_or(Ok(()), |precondition| precondition.check(&plans.own, &targets.own.remote))?;
+        precondition.map_or(Ok(()), |precondition| precondition.check_remote_state(&plans.own, &targets.own.remote))?;
         let overwritten =
             overwritten_warning(draft, &plans.own, &targets.own.remote).filter(|_| precondition.is_none());
         let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
@@ -159,7 +159,7 @@ pub(super) fn send_or_preview(
 }
 
 /// Announces what publishing in all repositories is going to need.
-pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
+pub(super) fn announce_repositories(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
     let registry = context.registry;
     for plan in plans.each() {
         let target = plan.target.repository();

@@ -112,8 +112,8 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     /// A failed request; more than [`REFERRERS_MAX`] referrers of a manifest, or [`REFERRER_DEPTH_MAX`] levels.
     pub(crate) fn find(&self, subjects: &[Subject<S::Origin>]) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
         let mut seen: BTreeSet<Subject<S::Origin>> = BTreeSet::new();
-        let new = |subject: &&Subject<S::Origin>| seen.insert((*subject).clone());
-        let mut level: Vec<Subject<S::Origin>> = subjects.iter().filter(new).cloned().collect();
+        let is_new = |subject: &&Subject<S::Origin>| seen.insert((*subject).clone());
+        let mut level: Vec<Subject<S::Origin>> = subjects.iter().filter(is_new).cloned().collect();
         let mut found: Vec<FoundReferrer<S::Origin>> = Vec::new();
         let mut totals = SearchTotals::default();
         if self.policy == ReferrersPolicy::Drop {
@@ -126,7 +126,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             }
             if depth == REFERRER_DEPTH_MAX {
                 let subject = level.first().map(|subject| subject.digest.to_string()).unwrap_or_default();
-                return Err(unusable(subject, format!("they are more than {REFERRER_DEPTH_MAX} levels deep")));
+                return Err(unusable_error(subject, format!("they are more than {REFERRER_DEPTH_MAX} levels deep")));
             }
             level = self.fetch_new(listed, &mut seen, &mut found, &mut totals)?;
         }
@@ -164,13 +164,13 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             others.into_iter().map(ReferrerQuery::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for batch in [first, others] {
-            let found = CommandError::collect_parallel(self.jobs, &batch, |query| self.send(query))?;
+            let found = CommandError::collect_parallel(self.jobs, &batch, |query| self.send_query(query))?;
             listed.extend(found.into_iter().flatten().filter(|listed| self.may_be_selected(listed)));
         }
         Ok(listed)
     }
 
-    fn send(&self, query: &ReferrerQuery<'_, S::Origin>) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
+    fn send_query(&self, query: &ReferrerQuery<'_, S::Origin>) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
         let (ReferrerQuery::Referrers(subject) | ReferrerQuery::Cosign(subject, _)) = query;
         let listed =
             |digest, artifact_type, tag| ListedReferrer { subject: (*subject).clone(), digest, artifact_type, tag };
@@ -205,7 +205,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         }
         let listed = fetched.decode_index(&self.origins.display_name(origin, &tag))?.manifests;
         if listed.len() > REFERRERS_MAX {
-            return Err(unusable(digest, too_many()));
+            return Err(unusable_error(digest, too_many_message()));
         }
         Ok(listed)
     }
@@ -260,7 +260,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             let (Some((subject, tags)), Some(manifest)) = (details_of.remove(&referrer), manifest) else { continue };
             let manifest = FoundReferrer { tags, ..FoundReferrer::new(referrer.origin.clone(), manifest, subject) };
             if self.is_selected(&manifest.artifact_type, !manifest.tags.is_empty()) {
-                self.add(manifest, seen, found, totals)?;
+                self.add_with_children(manifest, seen, found, totals)?;
                 level.push(referrer);
             }
         }
@@ -268,7 +268,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     }
 
     /// Adds a referrer; of an index first what it names.
-    fn add(
+    fn add_with_children(
         &self,
         referrer: FoundReferrer<S::Origin>,
         seen: &mut BTreeSet<Subject<S::Origin>>,
@@ -280,7 +280,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
             let name = self.origins.display_name(origin, &ManifestName::Digest(referrer.digest.clone()));
             let children = Index::decode(&referrer.bytes).map_err(CommandError::invalid_document(&name))?.manifests;
             if children.len() > REFERRERS_MAX {
-                return Err(unusable(name, too_many()));
+                return Err(unusable_error(name, too_many_message()));
             }
             for child in children {
                 let child = Subject { origin: origin.clone(), digest: child.digest };
@@ -289,12 +289,12 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
                 }
                 totals.count(&referrer.digest)?;
                 let Some(manifest) = self.fetch(&child)? else {
-                    return Err(unusable(name, format!("{} is not there", child.digest)));
+                    return Err(unusable_error(name, format!("{} is not there", child.digest)));
                 };
                 totals.add_bytes(&child.digest, &manifest.bytes)?;
                 let child = FoundReferrer::new(origin.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
-                    return Err(unusable(name, "it has an index in an index".to_owned()));
+                    return Err(unusable_error(name, "it has an index in an index".to_owned()));
                 }
                 found.push(child);
             }
@@ -330,7 +330,7 @@ impl SearchTotals {
         if self.referrers <= REFERRERS_TOTAL_MAX {
             return Ok(());
         }
-        Err(unusable(subject, format!("there are more than {REFERRERS_TOTAL_MAX} in all")))
+        Err(unusable_error(subject, format!("there are more than {REFERRERS_TOTAL_MAX} in all")))
     }
 
     /// Counts a manifest that is kept.
@@ -339,14 +339,14 @@ impl SearchTotals {
         if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= REFERRER_BYTES_MAX {
             return Ok(());
         }
-        Err(unusable(subject, format!("they have more than {REFERRER_BYTES_MAX} bytes in all")))
+        Err(unusable_error(subject, format!("they have more than {REFERRER_BYTES_MAX} bytes in all")))
     }
 }
 
-fn unusable(subject: impl ToString, reason: String) -> CommandError {
+fn unusable_error(subject: impl ToString, reason: String) -> CommandError {
     CommandError::UnusableReferrers { subject: subject.to_string(), reason }
 }
 
-fn too_many() -> String {
+fn too_many_message() -> String {
     format!("there are more than {REFERRERS_MAX}")
 }

@@ -51,7 +51,7 @@ impl<'a> ReferrerOrigins for ContentAccess<'a> {
     fn server<'o>(&self, origin: &'o ContentOrigin<'a>) -> &'o str {
         match origin {
             ContentOrigin::Repository(repository) => repository.domain(),
-            ContentOrigin::Layout(layout) => layout.typed_name(),
+            ContentOrigin::Layout(layout) => layout.name_as_typed(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::image_filters::SourceFilter;
-use crate::core::resolve::entries_of_same_image::{entries_of_same_image, equivalent_entries};
+use crate::core::resolve::entries_of_same_image::{closest_entries_of_same_image, entries_of_same_image};
 use crate::core::resolve::list_order;
 use crate::core::resolve::previous_entries::{
     PreviousDescriptors, SourceChange, match_entries, previous_entries, source_change,
@@ -12,7 +12,7 @@ use crate::core::resolve::previous_entries::{
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
-use crate::model::spec::Attestations;
+use crate::model::spec::AttestationsPolicy;
 use crate::model::{Draft, Entry, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -97,8 +97,8 @@ pub(crate) fn merge(
     for old in previous_entries.iter().filter(|old| !matched.contains(&old.reference)) {
         let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
         let is_obsolete = match old.attested_digest() {
-            Some(_) if filter.attestations == Attestations::Drop => true,
-            None if filter.attestations == Attestations::Drop
+            Some(_) if filter.attestations == AttestationsPolicy::Drop => true,
+            None if filter.attestations == AttestationsPolicy::Drop
                 && old.subject().is_some_and(|subject| draft.contains_digest(&subject)) =>
             {
                 true
@@ -113,7 +113,7 @@ pub(crate) fn merge(
     }
     if let Some(old) = change.as_ref().and_then(|change| previous.index(&change.old)) {
         let is_only_source = previous_entries.len() == before.entries().count();
-        follow_index_members(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_only_source);
+        follow_index_fields(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_only_source);
     }
     if let Some(change) = &change
         && draft.source.as_ref().is_some_and(|known| known.digest == change.old)
@@ -142,7 +142,7 @@ fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
 /// it; an image that the user named keeps that name if an index has it too.
 fn add_entry(draft: &mut Draft, new: &Entry) {
     if new.source.is_some() {
-        if equivalent_entries(draft, new).is_empty() {
+        if closest_entries_of_same_image(draft, new).is_empty() {
             draft.insert(new.clone());
         }
         return;
@@ -182,9 +182,9 @@ pub(crate) fn remove_duplicates(before: &Draft, draft: &mut Draft) -> Vec<Refere
     duplicates
 }
 
-/// Updates the draft's own members that came from the index to the index's new values. `is_only_source`: the list has
-/// no other source, so members that are new in the index are added, too.
-fn follow_index_members(draft: &mut Draft, old: &Index, new: &Index, is_only_source: bool) {
+/// Updates the draft's own fields that came from the index to the index's new values. `is_only_source`: the list has
+/// no other source, so fields that are new in the index are added, too.
+fn follow_index_fields(draft: &mut Draft, old: &Index, new: &Index, is_only_source: bool) {
     let names: BTreeSet<&String> = old.annotations.keys().chain(new.annotations.keys()).collect();
     for name in names {
         let (old_value, new_value) = (old.annotations.get(name), new.annotations.get(name));

@@ -19,7 +19,7 @@ use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::{Index, ListFormat};
 use crate::model::source::{OpaqueDescriptor, SourceIndex};
-use crate::model::spec::{Attestations, Spec, SpecEntry};
+use crate::model::spec::{AttestationsPolicy, Spec, SpecEntry};
 use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
@@ -60,12 +60,12 @@ impl SpecSources {
     pub(crate) fn new(specs: &[Spec]) -> SpecSources {
         let mut sources = SpecSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
-            sources.add(entry, attestations(spec), spec.attestations == Some(Attestations::Keep));
+            sources.add_source(entry, attestations_policy(spec), spec.attestations == Some(AttestationsPolicy::Keep));
         }
         sources
     }
 
-    fn add(&mut self, entry: &SpecEntry, attestations: Attestations, attestation_referrers: bool) {
+    fn add_source(&mut self, entry: &SpecEntry, attestations: AttestationsPolicy, attestation_referrers: bool) {
         let requested = requested_platform(entry);
         let position = *self.positions.entry(entry.image.clone()).or_insert(self.images.len());
         if let Some(known) = self.filters.get_mut(position) {
@@ -73,7 +73,7 @@ impl SpecSources {
                 Some(requested) if !known.platforms.is_empty() => known.platforms.push(requested),
                 _ => known.platforms.clear(),
             }
-            if attestations == Attestations::Keep {
+            if attestations == AttestationsPolicy::Keep {
                 known.attestations = attestations;
             }
             known.attestation_referrers |= attestation_referrers;
@@ -126,7 +126,7 @@ impl ResolvedSources {
     /// # Errors
     /// One error for each selected platform that an index does not have; a list without any entry.
     pub(crate) fn parts(&self, spec: &Spec) -> Result<ListParts, CommandError> {
-        let keeps_attestations = attestations(spec) == Attestations::Keep;
+        let keeps_attestations = attestations_policy(spec) == AttestationsPolicy::Keep;
         let (mut entries, mut errors, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &spec.manifests {
             let Some(source) = self.get(&entry.image) else { continue };
@@ -155,7 +155,7 @@ impl ResolvedSources {
         warnings.extend(used.iter().flat_map(|source| source.omissions.clone()));
         if spec.list_format == Some(ListFormat::Docker)
             && let Some(ResolvedSource { index: Some(index), .. }) =
-                sole_source.take_if(|source| has_oci_only_members(source))
+                sole_source.take_if(|source| has_oci_only_fields(source))
         {
             let names: Vec<String> = index.annotations.keys().map(|name| sanitize::short_line(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
@@ -339,19 +339,19 @@ fn merge_entries(entries: Vec<Entry>) -> Vec<Entry> {
     merged
 }
 
-/// Whether an OCI index has own members that a Docker manifest list cannot hold.
-fn has_oci_only_members(source: &ResolvedSource) -> bool {
+/// Whether an OCI index has fields of its own that a Docker manifest list cannot hold.
+fn has_oci_only_fields(source: &ResolvedSource) -> bool {
     let is_docker =
         source.source_index.as_ref().is_some_and(|source_index| source_index.media_type == media_type::DOCKER_LIST);
-    let has_own_members = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
-    !is_docker && source.index.as_ref().is_some_and(has_own_members)
+    let has_own_fields = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
+    !is_docker && source.index.as_ref().is_some_and(has_own_fields)
 }
 
 /// Whether attestations are kept. A Docker manifest list cannot mark them, so they are dropped there unless the spec
 /// asks for them.
-fn attestations(spec: &Spec) -> Attestations {
+fn attestations_policy(spec: &Spec) -> AttestationsPolicy {
     match (spec.attestations, spec.list_format) {
-        (Some(Attestations::Drop), _) | (None, Some(ListFormat::Docker)) => Attestations::Drop,
-        (Some(Attestations::Keep), _) | (None, _) => Attestations::Keep,
+        (Some(AttestationsPolicy::Drop), _) | (None, Some(ListFormat::Docker)) => AttestationsPolicy::Drop,
+        (Some(AttestationsPolicy::Keep), _) | (None, _) => AttestationsPolicy::Keep,
     }
 }

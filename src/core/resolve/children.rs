@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use crate::core::error::CommandError;
 use crate::core::index_walk;
 use crate::core::limits::{DEPTH_MAX, IndexBudget};
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::core::resolve::resolved_source::{
     FetchEvent, SourceRequest, SourceWithOrigin, into_source_index, platform_of, reusable_entry,
 };
@@ -129,8 +129,8 @@ impl ChildFetcher<'_> {
         {
             Some((image_format, bytes)) => (image_format, bytes.into_owned()),
             None => match fetch::child(list, &child.descriptor)? {
-                FetchedContent::Image(image_format, fetched) => (image_format, fetched.bytes),
-                FetchedContent::List(fetched) => {
+                ImageOrList::Image(image_format, fetched) => (image_format, fetched.bytes),
+                ImageOrList::List(fetched) => {
                     budget.add_bytes(list, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(invalid_document)?;
                     return Ok(ResolvedChild::Index(Box::new(index), into_source_index(fetched)));

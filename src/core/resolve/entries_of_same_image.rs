@@ -7,13 +7,13 @@ use crate::reference::Reference;
 pub(crate) fn names_in_draft(draft: &Draft, new: &Entry) -> Vec<Reference> {
     match draft.get(&new.reference) {
         Some(entry) => vec![entry.reference.clone()],
-        None => equivalent_entries(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
+        None => closest_entries_of_same_image(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
     }
 }
 
 /// The entries of the same image under other names. If some have the same platform and annotations, or if the index
 /// lists the image again, only those with the same platform and annotations.
-pub(crate) fn equivalent_entries<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+pub(crate) fn closest_entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     let is_same_description = |entry: &&Entry| {
         let (descriptor, new_descriptor) = (&entry.descriptor, &new.descriptor);
         descriptor.platform == new_descriptor.platform && descriptor.annotations == new_descriptor.annotations

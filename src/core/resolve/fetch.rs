@@ -20,7 +20,7 @@ use crate::sync::lock;
 
 /// The largest configuration that is read, in bytes. Docker's engine has the same limit for manifests; real
 /// configurations have a few kilobytes.
-pub(crate) const CONFIG_MAX: u64 = 4 << 20;
+pub(crate) const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 impl FetchedManifest {
     /// The manifest as an index. `name` is its name in an error.
@@ -33,7 +33,7 @@ impl FetchedManifest {
 }
 
 /// What is under a name.
-pub(crate) enum FetchedContent {
+pub(crate) enum ImageOrList {
     /// One image.
     Image(ImageFormat, FetchedManifest),
     /// A list or an index.
@@ -41,7 +41,7 @@ pub(crate) enum FetchedContent {
 }
 
 /// Fetches a manifest; in a registry with one request.
-pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, CommandError> {
+pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<ImageOrList, CommandError> {
     let mut fetched = image.manifest().map_err(|error| fetch_error(image, error))?;
     let served_type = manifest::effective_media_type(&fetched.media_type, &fetched.bytes)
         .map_err(CommandError::invalid_document(&image))?;
@@ -49,8 +49,8 @@ pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, Comman
         found.clone_into(&mut fetched.media_type);
     }
     match served_type.and_then(ManifestKind::from_media_type) {
-        Some(ManifestKind::Image(image_format)) => Ok(FetchedContent::Image(image_format, fetched)),
-        Some(ManifestKind::List) => Ok(FetchedContent::List(fetched)),
+        Some(ManifestKind::Image(image_format)) => Ok(ImageOrList::Image(image_format, fetched)),
+        Some(ManifestKind::List) => Ok(ImageOrList::List(fetched)),
         None => Err(CommandError::NotAManifest { reference: image.to_string(), media_type: fetched.media_type }),
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<FetchedContent, Comman
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] if the list is there and this manifest is not.
-pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<FetchedContent, CommandError> {
+pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ImageOrList, CommandError> {
     let missing = |source| {
         let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamingList::Published);
         MissingChild { source, ..missing }.into()
@@ -101,11 +101,11 @@ impl ConfigPlatforms {
         }
         // The configuration of an artifact, for example a Helm chart, need not name a platform.
         let is_image = media_type::is_image_config(&config.media_type);
-        if !is_image && config.size > CONFIG_MAX {
+        if !is_image && config.size > CONFIG_BYTES_MAX {
             return Ok(Platform::default());
         }
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = image.content(|content| content.small_blob(&config, CONFIG_MAX))?;
+        let bytes = image.with_content(|content| content.small_blob(&config, CONFIG_BYTES_MAX))?;
         let value = json::parse(&bytes).map_err(DocumentError::from);
         let platform = match value.and_then(|value| descriptor::decode_config_platform(&value)) {
             Err(_) if !is_image => Platform::default(),

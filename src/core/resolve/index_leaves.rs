@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::core::limits::{DEPTH_MAX, ORDERED_MAX};
+use crate::core::limits::{DEPTH_MAX, ORDERED_DESCRIPTORS_MAX};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, json};
@@ -16,7 +16,7 @@ pub(crate) struct Leaf {
 }
 
 /// The leaves of an index. `nested` has the bytes of the nested indexes; a descriptor of any other manifest is a leaf.
-/// After [`ORDERED_MAX`] leaves, and below [`DEPTH_MAX`] levels, nested indexes are leaves, too.
+/// After [`ORDERED_DESCRIPTORS_MAX`] leaves, and below [`DEPTH_MAX`] levels, nested indexes are leaves, too.
 ///
 /// # Errors
 /// Bytes that are no index.
@@ -25,11 +25,11 @@ pub(crate) fn leaves<'a>(
     nested: &dyn Fn(&Digest) -> Option<&'a [u8]>,
 ) -> Result<Vec<Leaf>, DocumentError> {
     let mut leaves = Vec::new();
-    add(index, nested, 0, &mut leaves)?;
+    add_leaves(index, nested, 0, &mut leaves)?;
     Ok(leaves)
 }
 
-fn add<'a>(
+fn add_leaves<'a>(
     index: &[u8],
     nested: &dyn Fn(&Digest) -> Option<&'a [u8]>,
     depth: usize,
@@ -38,9 +38,9 @@ fn add<'a>(
     let document = json::parse(index)?;
     for json in json::Members::parse("ManifestList", &document)?.array("manifests")? {
         let descriptor = Descriptor::decode(json)?;
-        let is_within = depth < DEPTH_MAX && leaves.len() < ORDERED_MAX;
+        let is_within = depth < DEPTH_MAX && leaves.len() < ORDERED_DESCRIPTORS_MAX;
         match nested(&descriptor.digest).filter(|_| is_within) {
-            Some(inner) => add(inner, nested, depth + 1, leaves)?,
+            Some(inner) => add_leaves(inner, nested, depth + 1, leaves)?,
             None => leaves.push(Leaf { json: json.clone(), descriptor }),
         }
     }

@@ -102,8 +102,8 @@ fn fetch_content(
         return Ok(Err("it is no manifest that we can read".to_owned()));
     };
     for blob in blobs {
-        let named = Blob { digest: &blob.digest, size: Some(blob.size) };
-        if !index_source.content(|content| content.serves_blob(&named))? {
+        let needed = Blob { digest: &blob.digest, size: Some(blob.size) };
+        if !index_source.with_content(|content| content.serves_blob(&needed))? {
             return Ok(Err(format!("the {source_kind} has no blob {}", blob.digest)));
         }
     }

@@ -7,7 +7,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::image_filters::LocationResult;
 use crate::core::image_source::ImageSource;
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::ReusedSource;
 use crate::digest::Digest;
@@ -85,7 +85,7 @@ impl PreviousDescriptors {
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
                     && previous.previous_descriptor(old).is_none()
-                    && let Some(image) = if_exists(previous_image(&platforms, registry, old))?
+                    && let Some(image) = if_exists(descriptor_from_config(&platforms, registry, old))?
                 {
                     previous.images.insert(old.descriptor.digest.clone(), image);
                 }
@@ -97,7 +97,7 @@ impl PreviousDescriptors {
     fn fetch_index(&mut self, registry: &RegistryClient, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
         let image_source = ImageSource::in_registry(registry, &list.repository().at_digest(digest));
-        if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&image_source))? {
+        if let Some(ImageOrList::List(fetched)) = if_exists(fetch::manifest(&image_source))? {
             self.indexes.insert(digest.clone(), fetched.decode_index(&list)?);
         }
         Ok(())
@@ -221,14 +221,14 @@ fn needs_index(draft: &Draft, old_entries: &[&Entry], source: &ResolvedSource, p
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
     let is_unmatched = |old: &&Entry| !old.is_attestation() && !is_paired(old);
-    draft.has_oci_only_members()
-        || source.index.as_ref().is_some_and(has_oci_only_members)
+    draft.has_oci_only_fields()
+        || source.index.as_ref().is_some_and(has_oci_only_fields)
         || pairs.iter().zip(&source.entries).any(differs)
         || old_entries.iter().any(is_unmatched)
         || draft.entries().any(|entry| may_lack_source(entry, &source.reference))
 }
 
-fn has_oci_only_members(index: &Index) -> bool {
+fn has_oci_only_fields(index: &Index) -> bool {
     !index.annotations.is_empty() || !index.artifact_type.is_empty() || index.subject.is_some()
 }
 
@@ -240,7 +240,7 @@ fn is_same_description(old: &Entry, new: &Entry) -> bool {
 
 /// The previous descriptor of an image that the user named. Of its description it has only the platform, which its
 /// configuration states.
-fn previous_image(
+fn descriptor_from_config(
     platforms: &ConfigPlatforms,
     registry: &RegistryClient,
     old: &Entry,

@@ -12,7 +12,7 @@ use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::resolve::attestations;
 use crate::core::resolve::children::ChildFetcher;
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::core::resolve::opaque_descriptors;
 use crate::core::resolve::resolved_source::{self, ResolvedSource, SourceWithOrigin, into_source_index, platform_of};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
@@ -71,7 +71,7 @@ impl<'r> Resolver<'r> {
         requests: &[SourceRequest<'_>],
         ignore_missing: bool,
     ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
-        self.announce(requests);
+        self.announce_sources(requests);
         let platforms = ConfigPlatforms::default();
         (self.progress)(FetchEvent::Queued(requests.len()));
         let resolve_request = |request: &SourceRequest<'_>| {
@@ -128,7 +128,7 @@ impl<'r> Resolver<'r> {
     }
 
     /// Announces the requests, so that one token and enough connections are ready for them.
-    fn announce(&self, requests: &[SourceRequest<'_>]) {
+    fn announce_sources(&self, requests: &[SourceRequest<'_>]) {
         let images = requests.iter().filter_map(|request| request.image.as_ref().ok());
         let images: Vec<&Reference> = images.filter_map(Location::reference).collect();
         for image in &images {
@@ -151,7 +151,7 @@ impl<'r> Resolver<'r> {
         let image = &image_source.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
         let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
         let found = match fetch::manifest(&image_source)? {
-            FetchedContent::Image(image_format, fetched) => {
+            ImageOrList::Image(image_format, fetched) => {
                 let digest = fetched.digest.clone();
                 let entry = match resolved_source::reusable_entry(self.existing, image)
                     .filter(|entry| entry.descriptor.digest == digest)
@@ -165,7 +165,7 @@ impl<'r> Resolver<'r> {
                 let order = vec![EntryKey::from_image(image)];
                 ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
-            FetchedContent::List(fetched) => {
+            ImageOrList::List(fetched) => {
                 let index = fetched.decode_index(&image_source)?;
                 if index.manifests.is_empty() {
                     return Err(CommandError::EmptyList(image_source.to_string()));
@@ -224,7 +224,7 @@ pub(crate) fn fetch_index(
     image_source: &ImageSource<'_>,
     targets: &[&Repository],
 ) -> Result<ResolvedSource, CommandError> {
-    let FetchedContent::List(fetched) = fetch::manifest(image_source)? else {
+    let ImageOrList::List(fetched) = fetch::manifest(image_source)? else {
         return Err(CommandError::NotAList(image_source.to_string()));
     };
     let index = Some(fetched.decode_index(&image_source)?);

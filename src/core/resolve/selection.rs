@@ -11,7 +11,7 @@ use crate::model::descriptor::Descriptor;
 use crate::model::entry::{attested_digest, is_attestation};
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
-use crate::model::spec::Attestations;
+use crate::model::spec::AttestationsPolicy;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -95,7 +95,7 @@ fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
     let listed: BTreeSet<&Digest> = index.manifests.iter().map(|descriptor| &descriptor.digest).collect();
     let may_be_nested = |image: &Digest| has_index && !listed.contains(image);
     let is_needed = |descriptor: &&Descriptor| match attested_digest(descriptor) {
-        Some(_) if filter.attestations == Attestations::Drop => false,
+        Some(_) if filter.attestations == AttestationsPolicy::Drop => false,
         Some(image) => filter.platforms.is_empty() || selected.contains(&image) || may_be_nested(&image),
         None => selected.contains(&descriptor.digest),
     };
@@ -105,7 +105,7 @@ fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
 /// Removes the entries that the filter does not select, together with their attestations and referrers. All platforms
 /// of the source are known now.
 pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSource) {
-    let drops_attestations = filter.attestations == Attestations::Drop;
+    let drops_attestations = filter.attestations == AttestationsPolicy::Drop;
     if filter.platforms.is_empty() && !drops_attestations {
         return;
     }

@@ -10,7 +10,7 @@ use crate::reference::Reference;
 
 /// The draft with the names that a store needs. An image that has several entries, for several platforms, gets its
 /// digest as its second name, and then the names of [`selection::repeated_name`].
-pub(crate) fn with_stored_names(draft: &Draft) -> Draft {
+pub(crate) fn with_unique_entry_names(draft: &Draft) -> Draft {
     let mut stored = Draft::new(draft.reference.clone());
     stored.annotations.clone_from(&draft.annotations);
     stored.artifact_type.clone_from(&draft.artifact_type);

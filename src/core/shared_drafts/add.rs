@@ -1,11 +1,12 @@
 //! Stores images as entries of a shared draft: copies them to the list's repository, and puts an entry for each.
 
 use crate::auth::Access;
+use crate::core::Warnings;
 use crate::core::error::CommandError;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::plan::PushPlan;
-use crate::core::push::read_lag::{LagRetry, NamedContent};
+use crate::core::push::read_lag::{LagRetry, ReferencedContent};
 use crate::core::referrers::ReferrerCollector;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::draft::images_with_entries;
@@ -58,7 +59,7 @@ pub(crate) fn store(
     draft: &Draft,
     entries: &[NewEntry],
     options: &PushOptions,
-) -> Result<(Vec<StoredEntry>, Vec<String>), CommandError> {
+) -> Result<(Vec<StoredEntry>, Warnings), CommandError> {
     let repository = draft.reference.repository();
     context.registry.announce(repository, Access::PullPush);
     let mut plan = PushPlan::new(draft, ListFormat::Oci, &[], context.layouts)?;
@@ -72,13 +73,13 @@ pub(crate) fn store(
     }
     let PushContext { registry, clock, reporter, .. } = context;
     let lag = LagRetry { registry, clock, reporter };
-    let put = |new: &NewEntry| {
-        let named = new
+    let put_and_retry = |new: &NewEntry| {
+        let referenced = new
             .entry
             .descriptors()
-            .map(|descriptor| NamedContent::Manifest(&descriptor.digest, &descriptor.media_type));
-        let put = || drafts.put(&new.entry).map_err(CommandError::from);
-        lag.put(repository, &named.collect::<Vec<_>>(), &put)
+            .map(|descriptor| ReferencedContent::Manifest(&descriptor.digest, &descriptor.media_type));
+        let put_once = || drafts.put(&new.entry).map_err(CommandError::from);
+        lag.put_and_retry(repository, &referenced.collect::<Vec<_>>(), &put_once)
     };
-    Ok((CommandError::collect_parallel(context.registry.jobs(), entries, put)?, warnings))
+    Ok((CommandError::collect_parallel(context.registry.jobs(), entries, put_and_retry)?, warnings))
 }

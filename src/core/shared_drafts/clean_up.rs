@@ -6,7 +6,7 @@ use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::requirements;
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::core::shared_drafts::collect::SharedDraftContext;
 use crate::digest::Digest;
 use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
@@ -21,12 +21,12 @@ pub(crate) struct CleanUpResult {
     /// The deleted tags.
     pub(crate) deleted: Vec<String>,
     /// The entries that remain, for each reason.
-    pub(crate) remaining: Vec<RemainingEntries>,
+    pub(crate) undeleted: Vec<UndeletedEntries>,
 }
 
 /// Entries that remain for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RemainingEntries {
+pub(crate) struct UndeletedEntries {
     /// Their tags.
     pub(crate) tags: Vec<String>,
     /// Why they were not deleted.
@@ -42,7 +42,7 @@ pub(crate) fn delete(
 ) -> CleanUpResult {
     let drafts = RegistryDrafts::new(context.registry, repository, run);
     let mut result = CleanUpResult::default();
-    let mut remaining: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut undeleted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for found in entries {
         let reason = match drafts.delete(found) {
             Ok(Deletion::Deleted) => {
@@ -54,9 +54,9 @@ pub(crate) fn delete(
             Ok(Deletion::NotAttempted(reason)) => reason.to_owned(),
             Err(error) => error.to_string(),
         };
-        remaining.entry(reason).or_default().push(found.tag.clone());
+        undeleted.entry(reason).or_default().push(found.tag.clone());
     }
-    result.remaining = remaining.into_iter().map(|(reason, tags)| RemainingEntries { tags, reason }).collect();
+    result.undeleted = undeleted.into_iter().map(|(reason, tags)| UndeletedEntries { tags, reason }).collect();
     result
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn delete(
 ///
 /// # Errors
 /// Errors of the registry. A missing list is no error.
-pub(crate) fn served_by_list(
+pub(crate) fn check_served_by_list(
     context: SharedDraftContext<'_>,
     repository: &Repository,
     entries: &[FoundEntry],
@@ -72,7 +72,7 @@ pub(crate) fn served_by_list(
     let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
     let descriptors = CommandError::collect_parallel(context.registry.jobs(), &lists, |list| {
-        descriptors_of(context, repository, list)
+        fetch_descriptors(context, repository, list)
     })?;
     let descriptors: BTreeMap<&str, Vec<Descriptor>> = lists.iter().copied().zip(descriptors).collect();
     let is_served = |found: &FoundEntry| {
@@ -85,29 +85,30 @@ pub(crate) fn served_by_list(
     Ok(entries.iter().map(|found| (found.tag.clone(), is_served(found))).collect())
 }
 
-fn descriptors_of(
+fn fetch_descriptors(
     context: SharedDraftContext<'_>,
     repository: &Repository,
     list: &str,
 ) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
     match fetch::manifest(&ImageSource::in_registry(context.registry, &reference)) {
-        Ok(FetchedContent::List(fetched)) => Ok(fetched.decode_index(&reference)?.manifests),
-        Ok(FetchedContent::Image(..))
-        | Err(CommandError::NoSuchManifest { .. } | CommandError::NotAManifest { .. }) => Ok(Vec::new()),
+        Ok(ImageOrList::List(fetched)) => Ok(fetched.decode_index(&reference)?.manifests),
+        Ok(ImageOrList::Image(..)) | Err(CommandError::NoSuchManifest { .. } | CommandError::NotAManifest { .. }) => {
+            Ok(Vec::new())
+        }
         Err(error) => Err(error),
     }
 }
 
 /// The digest of the list's tag, if that list has all required platforms: then the entries may be missing because the
 /// list was published and its entries deleted. `None` if the request fails. One request (GET).
-pub(crate) fn possibly_published_digest(
+pub(crate) fn fetch_possibly_published_digest(
     context: SharedDraftContext<'_>,
     list: &Reference,
     require: &[PlatformFilter],
 ) -> Option<Digest> {
     let fetched = fetch::manifest(&ImageSource::in_registry(context.registry, list)).ok()?;
-    let FetchedContent::List(fetched) = fetched else { return None };
+    let ImageOrList::List(fetched) = fetched else { return None };
     let descriptors = Index::decode(&fetched.bytes).ok()?.manifests;
     let platforms: Vec<&Platform> = descriptors.iter().filter_map(requirements::known_platform).collect();
     let has = |required: &PlatformFilter| platforms.iter().any(|platform| platform.matches(&required.parsed));

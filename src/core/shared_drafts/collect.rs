@@ -19,19 +19,19 @@ use crate::reference::Reference;
 use crate::sanitize;
 
 /// The first wait between two rounds. Each further wait is 1.5 times as long.
-const WAIT_FIRST: Duration = Duration::from_secs(2);
+const FIRST_WAIT: Duration = Duration::from_secs(2);
 
 /// The longest wait between two rounds.
-const WAIT_LONGEST: Duration = Duration::from_secs(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// The random part of a wait, as a fraction of it.
-const JITTER: f64 = 0.25;
+const WAIT_JITTER: f64 = 0.25;
 
 /// The time between two lines that name the missing entries.
-const NOTE_EVERY: Duration = Duration::from_secs(60);
+const NOTE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The maximum number of entries of other runs that are fetched for a hint.
-const OTHERS_MAX: usize = 8;
+const OTHER_RUNS_ENTRIES_MAX: usize = 8;
 
 /// An entry that this job has stored itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl<'a> EntryCollector<'a> {
         let start = self.context.clock.now();
         let mut sees_job_entries = self.fetch_job_entries()?;
         self.fetch_known_names()?;
-        let (mut pause, mut last_note) = (WAIT_FIRST, start);
+        let (mut pause, mut last_note) = (FIRST_WAIT, start);
         while !(sees_job_entries && self.job_entries_are_current() && self.is_complete()) {
             let now = self.context.clock.now();
             let remaining = self.options.wait.saturating_sub(now.saturating_duration_since(start));
@@ -147,14 +147,14 @@ impl<'a> EntryCollector<'a> {
                 break;
             }
             self.note_waiting(&mut last_note, start, now, remaining);
-            let jitter = 1.0 + JITTER * (2.0 * self.context.clock.random_fraction() - 1.0);
+            let jitter = 1.0 + WAIT_JITTER * (2.0 * self.context.clock.random_fraction() - 1.0);
             self.context.clock.sleep(pause.mul_f64(jitter).min(remaining));
-            pause = pause.mul_f64(1.5).min(WAIT_LONGEST);
+            pause = pause.mul_f64(1.5).min(LONGEST_WAIT);
             sees_job_entries = sees_job_entries || self.fetch_job_entries()?;
             self.poll_once()?;
         }
         if !self.is_complete() && !self.options.require.is_empty() {
-            self.final_listing()?;
+            self.list_tags_after_timeout()?;
         }
         let unseen = self.options.job_entries.iter().filter(|_| !sees_job_entries).map(JobEntry::shown);
         let missing = self.missing().map(|required| required.text.clone()).chain(unseen).collect();
@@ -226,20 +226,20 @@ impl<'a> EntryCollector<'a> {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
             digest.as_ref().is_some_and(|digest| known != Some(digest))
         };
-        let new = names.into_iter().zip(digests).filter(|((tag, _), digest)| is_new(tag, digest));
-        self.fetch(new.map(|((tag, name), _)| (tag, Some(name))).collect())?;
+        let new_names = names.into_iter().zip(digests).filter(|((tag, _), digest)| is_new(tag, digest));
+        self.fetch(new_names.map(|((tag, name), _)| (tag, Some(name))).collect())?;
         if self.needs_listing() && !self.is_complete() {
             self.fetch_for_missing_platforms(self.tags_of_run()?)?;
         }
         let note = self.context.note;
-        let new = self.found.iter().filter(|(tag, _)| !before.contains(*tag));
-        new.for_each(|(tag, found)| note(&format!("found {} ({tag})", found.entry.name.key)));
+        let new_entries = self.found.iter().filter(|(tag, _)| !before.contains(*tag));
+        new_entries.for_each(|(tag, found)| note(&format!("found {} ({tag})", found.entry.name.key)));
         Ok(())
     }
 
     /// After the timeout, lists all tags once: finds entries whose tags cannot be computed, and reports other runs that
     /// have the missing platforms. A registry that does not list tags changes nothing.
-    fn final_listing(&mut self) -> Result<(), CommandError> {
+    fn list_tags_after_timeout(&mut self) -> Result<(), CommandError> {
         let Ok(tags) = self.drafts.tags() else { return Ok(()) };
         let of_list: Vec<&(String, TagParts)> =
             tags.iter().filter(|(_, parts)| parts.belongs_to_list(self.list)).collect();
@@ -251,7 +251,7 @@ impl<'a> EntryCollector<'a> {
             .filter_map(|required| SharedEntryKey::from_platform(&required.parsed))
             .map(|key| key.tag_part())
             .collect();
-        let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHERS_MAX);
+        let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHER_RUNS_ENTRIES_MAX);
         for (tag, _) in others {
             if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, ExpectedEntry::Any) {
                 let (key, run) = (&other.entry.name.key, other.entry.name.run.as_deref());
@@ -357,8 +357,8 @@ impl<'a> EntryCollector<'a> {
     }
 
     fn note_waiting(&self, last_note: &mut Instant, start: Instant, now: Instant, remaining: Duration) {
-        let is_first = *last_note == start && now.saturating_duration_since(start) < WAIT_FIRST;
-        if !is_first && now.saturating_duration_since(*last_note) < NOTE_EVERY {
+        let is_first = *last_note == start && now.saturating_duration_since(start) < FIRST_WAIT;
+        if !is_first && now.saturating_duration_since(*last_note) < NOTE_INTERVAL {
             return;
         }
         *last_note = now;
@@ -366,14 +366,14 @@ impl<'a> EntryCollector<'a> {
         if missing.is_empty() {
             return (self.context.note)("waiting until the registry serves the entry that this job has stored");
         }
-        let all = self.options.require.len();
-        let present = all.saturating_sub(missing.len());
+        let required = self.options.require.len();
+        let present = required.saturating_sub(missing.len());
         let remaining = match remaining.as_secs() {
             seconds @ 0..120 => format!("{seconds}s"),
             seconds => format!("{}m", seconds / 60),
         };
         (self.context.note)(&format!(
-            "waiting for {} ({present} of {all} there), {remaining} left",
+            "waiting for {} ({present} of {required} there), {remaining} left",
             missing.join(", ")
         ));
     }

@@ -15,7 +15,7 @@ pub(crate) type ListedEntryResult = Result<FoundEntry, (RejectedEntry, TagParts)
 ///
 /// # Errors
 /// Errors of the registry.
-pub(crate) fn entries(
+pub(crate) fn list_entries(
     context: SharedDraftContext<'_>,
     repository: &Repository,
     list: Option<&str>,

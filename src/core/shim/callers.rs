@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::{DOCKER, ShimHost, is_shim};
 
 /// The PATH of a service that systemd starts (systemd.exec(5), "Environment Variables Set or Propagated").
-const SYSTEMD: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+const SYSTEMD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 
 /// The PATH of a job in a user's crontab (crontab(5)).
-const CRONTAB: &str = "/usr/bin:/bin";
+const CRONTAB_PATH: &str = "/usr/bin:/bin";
 
 /// A caller of `docker`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +46,11 @@ pub(super) fn callers(host: &ShimHost, shim: Option<&Path>) -> Vec<Caller> {
         Ok(path) => known("sudo", path),
         Err(file) => Caller { name: "sudo", path: None, shim_use: ShimUse::Unknown(file) },
     });
-    callers.push(known("crontab jobs", split_path(CRONTAB)));
+    callers.push(known("crontab jobs", split_path(CRONTAB_PATH)));
     let crontab = fs::read_to_string(host.root.join("etc/crontab")).ok();
     let system = crontab.as_deref().and_then(|text| text.lines().rev().find_map(|line| line.strip_prefix("PATH=")));
-    callers.push(known("/etc/crontab jobs", split_path(system.unwrap_or(CRONTAB))));
-    callers.push(known("systemd services", split_path(SYSTEMD)));
+    callers.push(known("/etc/crontab jobs", split_path(system.unwrap_or(CRONTAB_PATH))));
+    callers.push(known("systemd services", split_path(SYSTEMD_PATH)));
     callers
 }
 

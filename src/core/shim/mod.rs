@@ -156,7 +156,7 @@ impl ShimHost {
 /// # Errors
 /// [`ShimError::Foreign`] if `dir` has another `docker`, and failures of the system.
 pub fn install(host: &ShimHost, dir: &Path, program: &Path) -> Result<ShimStatus, ShimError> {
-    fs::create_dir_all(dir).map_err(failed("make", dir))?;
+    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
     let file = dir.join(DOCKER);
     let foreign = || ShimError::Foreign { path: file.clone(), writable_dirs: host.writable_dirs_before(&file) };
     let outcome = if is_shim(&file) {
@@ -167,7 +167,7 @@ pub fn install(host: &ShimHost, dir: &Path, program: &Path) -> Result<ShimStatus
     };
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(foreign()),
-        outcome => outcome.map_err(failed("write", &file))?,
+        outcome => outcome.map_err(io_error("write", &file))?,
     }
     Ok(status_of(host, Some(file)))
 }
@@ -190,7 +190,7 @@ pub fn remove(host: &ShimHost, dir: Option<&Path>) -> Result<PathBuf, ShimError>
             ShimError::Absent(dir)
         });
     };
-    fs::remove_file(&file).map_err(failed("remove", &file))?;
+    fs::remove_file(&file).map_err(io_error("remove", &file))?;
     Ok(file)
 }
 
@@ -233,7 +233,7 @@ fn can_write(dir: &Path) -> bool {
     dir.is_dir()
 }
 
-fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ShimError + 'a {
+fn io_error<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ShimError + 'a {
     move |source| ShimError::Io { verb, path: path.to_owned(), source }
 }
 

@@ -111,19 +111,19 @@ impl StagedChange<'_> {
     /// Docker writes in place: a write that began before our rename ends in the old file.
     fn apply_if_unchanged(&self) -> Result<(), StoreError> {
         let path = self.directory.file(self.change.name);
-        if !self.is_unchanged(&path)? {
+        if !self.is_unchanged_since_read(&path)? {
             return Ok(());
         }
         self.directory.move_in(&self.new, self.change.name).map_err(StoreError::io(MOVE_INTO_PLACE, &path))?;
-        let unchanged = self.is_unchanged(&self.old);
+        let unchanged = self.is_unchanged_since_read(&self.old);
         if !matches!(unchanged, Ok(true)) {
             self.directory.move_in(&self.old, self.change.name).map_err(StoreError::io(MOVE_INTO_PLACE, &path))?;
         }
         unchanged.map(drop)
     }
 
-    fn is_unchanged(&self, path: &Path) -> Result<bool, StoreError> {
-        match checked_access::read(path, checked_access::FILE_MAX) {
+    fn is_unchanged_since_read(&self, path: &Path) -> Result<bool, StoreError> {
+        match checked_access::read(path, checked_access::FILE_BYTES_MAX) {
             Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.change.before.as_deref()),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -244,7 +244,7 @@ fn remove_file_by_file(
 fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, StoreError> {
     let names = directory::names(directory)?.unwrap_or_default();
     let read = |name: &String| {
-        checked_access::read(&directory.join(name), checked_access::FILE_MAX).ok().map(|(bytes, _)| bytes)
+        checked_access::read(&directory.join(name), checked_access::FILE_BYTES_MAX).ok().map(|(bytes, _)| bytes)
     };
     Ok(names.into_iter().map(|name| (name.clone(), read(&name))).collect())
 }

@@ -9,7 +9,7 @@ use crate::drafts::docker_dir::error::StoreError;
 use crate::file_kind::{FileKind, no_follow};
 
 /// The maximum size of a file that is read, in bytes. An entry has a few thousand.
-pub(super) const FILE_MAX: u64 = 64 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads a regular file of ours of at most `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), StoreError> {
@@ -30,18 +30,18 @@ pub(super) fn open(options: &mut OpenOptions, verb: &'static str, path: &Path) -
         // For a link, the system's error is "too many levels of symbolic links". The kind of the file is clearer.
         let is_missing = source.kind() == ErrorKind::NotFound;
         let metadata = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
-        let kind_error = metadata.and_then(|metadata| check(path, &metadata, FileKind::File).err());
+        let kind_error = metadata.and_then(|metadata| check_kind_and_owner(path, &metadata, FileKind::File).err());
         kind_error.unwrap_or_else(|| StoreError::io(verb, path)(source))
     })?;
     let metadata = file.metadata().map_err(StoreError::io(verb, path))?;
-    check(path, &metadata, FileKind::File)?;
+    check_kind_and_owner(path, &metadata, FileKind::File)?;
     Ok((file, metadata))
 }
 
 /// The metadata of a regular file of ours, readable or not.
 pub(super) fn file_metadata(path: &Path) -> Result<Metadata, StoreError> {
     let metadata = fs::symlink_metadata(path).map_err(StoreError::io("look at", path))?;
-    check(path, &metadata, FileKind::File)?;
+    check_kind_and_owner(path, &metadata, FileKind::File)?;
     Ok(metadata)
 }
 
@@ -54,11 +54,11 @@ pub(super) fn directory_metadata(path: &Path) -> Result<Option<Metadata>, StoreE
             _ => return Err(StoreError::io("look at", path)(error)),
         },
     };
-    check(path, &metadata, FileKind::Directory)?;
+    check_kind_and_owner(path, &metadata, FileKind::Directory)?;
     Ok(Some(metadata))
 }
 
-fn check(path: &Path, metadata: &Metadata, expected: FileKind) -> Result<(), StoreError> {
+fn check_kind_and_owner(path: &Path, metadata: &Metadata, expected: FileKind) -> Result<(), StoreError> {
     let found = FileKind::from_file_type(metadata.file_type());
     if found != expected {
         return Err(StoreError::UnexpectedFileKind { path: path.to_owned(), found, expected });

@@ -43,7 +43,7 @@ impl DirectoryHandle {
     }
 
     /// Refuses, as a race, a directory of another identity.
-    pub(super) fn check(&self, identity: &str) -> Result<(), StoreError> {
+    pub(super) fn check_identity(&self, identity: &str) -> Result<(), StoreError> {
         #[cfg(unix)]
         let metadata = self.handle.metadata();
         #[cfg(not(unix))]

@@ -12,7 +12,7 @@ use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
 
 /// The number of hexadecimal digits of a draft id.
-const DIGITS: usize = 32;
+const DRAFT_ID_DIGITS: usize = 32;
 
 /// The member of an entry's file.
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ pub(super) fn random() -> String {
 
 /// Whether a text is a draft id.
 pub(super) fn is_valid(text: &str) -> bool {
-    text.len() == DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == DRAFT_ID_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Adds a draft id to the file of an entry without one.
@@ -51,8 +51,9 @@ pub(super) fn read(file: &[u8]) -> String {
 /// Whether any entry in a directory has this draft id. A file that cannot be read has none.
 pub(super) fn is_in_directory(directory: &Path, id: &str) -> bool {
     let names = directory::names(directory).ok().flatten().unwrap_or_default();
-    let files =
-        names.iter().filter_map(|name| checked_access::read(&directory.join(name), checked_access::FILE_MAX).ok());
+    let files = names
+        .iter()
+        .filter_map(|name| checked_access::read(&directory.join(name), checked_access::FILE_BYTES_MAX).ok());
     !id.is_empty() && files.map(|(bytes, _)| read(&bytes)).any(|found| found == id)
 }
 
@@ -71,7 +72,7 @@ mod tests {
         for none in [r#"{"Ref":"\"Mark\""}"#, "{", r#"{"Mark":1}"#, r#"{"Mark":null}"#, ""] {
             assert_eq!(read(none.as_bytes()), "", "{none}");
         }
-        for bad in ["", "0", &"A".repeat(DIGITS), &"g".repeat(DIGITS)] {
+        for bad in ["", "0", &"A".repeat(DRAFT_ID_DIGITS), &"g".repeat(DRAFT_ID_DIGITS)] {
             assert!(!is_valid(bad));
         }
     }

@@ -17,7 +17,7 @@ use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 
 /// The interval at which a wait with a limit tries again. flock(2) itself has no time limit.
-const PAUSE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Holds the lock of a list until it is dropped. The staging directory of the list belongs to the holder.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Lock {
                     notice(&format!("waiting for another docker-manifest{process} to finish with {list}"));
                     has_notified = true;
                 }
-                if !wait(&file, &path, limit, started)? {
+                if !wait_until_locked(&file, &path, limit, started)? {
                     return Err(StoreError::LockHeld { list: list.to_string(), path, holder });
                 }
             }
@@ -110,19 +110,19 @@ fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     match fs2::FileExt::try_lock_exclusive(file) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
-        Err(error) => Err(locks_unsupported(error, path)),
+        Err(error) => Err(locks_unsupported_error(error, path)),
     }
 }
 
 /// Waits for the lock until `limit` after `started`. Returns whether it was taken.
-fn wait(file: &File, path: &Path, limit: Option<Duration>, started: Instant) -> Result<bool, StoreError> {
+fn wait_until_locked(file: &File, path: &Path, limit: Option<Duration>, started: Instant) -> Result<bool, StoreError> {
     let Some(limit) = limit else { return wait_without_limit(file, path).map(|()| true) };
     loop {
         let remaining = limit.saturating_sub(started.elapsed());
         if remaining.is_zero() {
             return Ok(false);
         }
-        thread::sleep(remaining.min(PAUSE));
+        thread::sleep(remaining.min(POLL_INTERVAL));
         if try_lock(file, path)? {
             return Ok(true);
         }
@@ -133,7 +133,7 @@ fn wait_without_limit(file: &File, path: &Path) -> Result<(), StoreError> {
     loop {
         match fs2::FileExt::lock_exclusive(file) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done.map_err(|error| locks_unsupported(error, path)),
+            done => return done.map_err(|error| locks_unsupported_error(error, path)),
         }
     }
 }
@@ -148,14 +148,14 @@ fn open(path: &Path) -> Result<File, StoreError> {
     match checked_access::open(&mut options, "open", path) {
         Ok((file, _)) => Ok(file),
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-            Err(lock_file_denied(path, source))
+            Err(lock_file_denied_error(path, source))
         }
         Err(error) => Err(error),
     }
 }
 
 /// The error for a lock file that may not be opened, with its owner if that is another user.
-fn lock_file_denied(path: &Path, source: io::Error) -> StoreError {
+fn lock_file_denied_error(path: &Path, source: io::Error) -> StoreError {
     #[cfg(unix)]
     if let Ok(metadata) = fs::symlink_metadata(path)
         && let user = std::os::unix::fs::MetadataExt::uid(&metadata)
@@ -179,7 +179,7 @@ fn is_deleted(_: &File, _: &Path) -> Result<bool, StoreError> {
 }
 
 /// The error for a filesystem without locks. The file itself is open already.
-fn locks_unsupported(source: io::Error, path: &Path) -> StoreError {
+fn locks_unsupported_error(source: io::Error, path: &Path) -> StoreError {
     StoreError::LocksUnsupported { path: path.to_owned(), source }
 }
 

@@ -36,7 +36,7 @@ pub use docker_names::StoredName;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use docker_names::docker_name;
 pub use error::StoreError;
-pub use read::DRAFT_MAX;
+pub use read::DRAFT_BYTES_MAX;
 pub use removable_directory::RemovableDraft;
 pub use stored_draft::StoredDraft;
 
@@ -45,7 +45,7 @@ use paths::Paths;
 
 /// The maximum number of attempts of a change. A further one is needed if docker, which uses no lock, has written
 /// meanwhile.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS_MAX: usize = 8;
 
 /// Docker's `manifests` directory with its lists, and our private directory in it.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl DockerManifestStore {
         let name = docker_names::docker_name(list);
         self.with_lock(&name, list, notice, |lock| {
             let before = removable_directory::read(&self.paths, &name)?;
-            before.as_ref().map_or(Ok(()), |before| before.check(list, &self.paths.list(&name)))?;
+            before.as_ref().map_or(Ok(()), |before| before.check_owner(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_empty_draft(list));
             write::write(&self.paths, lock, &name, list, before.as_ref(), Some(draft))
         })
@@ -184,7 +184,7 @@ impl DockerManifestStore {
         let Some((list, _)) = read_removable()? else { return Ok(false) };
         self.with_lock(directory, &list, notice, |lock| {
             let Some((_, removable)) = read_removable()? else { return Ok(false) };
-            atomic::remove_directory(&self.paths, lock, directory, |hidden| removable.is_unchanged(hidden))
+            atomic::remove_directory(&self.paths, lock, directory, |hidden| removable.is_unchanged_since_read(hidden))
                 .map(|()| true)
         })
     }
@@ -208,7 +208,7 @@ impl DockerManifestStore {
         mut attempt: impl FnMut(&Lock) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let lock = Lock::acquire(&self.paths, name, list, notice, self.lock_timeout)?;
-        for _ in 1..ATTEMPTS {
+        for _ in 1..ATTEMPTS_MAX {
             match attempt(&lock) {
                 Err(error) if error.is_race() => {}
                 done => return done,
@@ -276,11 +276,11 @@ impl DraftStore for DockerManifestStore {
         }
         self.with_lock(&name, list, notice, |lock| {
             let Some(removable) = removable_directory::read(&self.paths, &name)? else { return Ok(false) };
-            removable.check(list, &self.paths.list(&name))?;
+            removable.check_owner(list, &self.paths.list(&name))?;
             // Entries that docker has added meanwhile belong to the list and are removed, too.
             let is_same_directory = |hidden: &Path| {
                 removable_directory::check_files(hidden)?;
-                removable.is_directory(hidden)
+                removable.is_same_directory(hidden)
             };
             atomic::remove_directory(&self.paths, lock, &name, is_same_directory).map(|()| true)
         })

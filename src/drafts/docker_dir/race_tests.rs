@@ -148,7 +148,8 @@ fn removal_by_directory_keeps_what_docker_wrote_meanwhile() {
     {
         let lock = Lock::acquire(&store.paths, NAME, &list, &no_notice, None).unwrap();
         let error =
-            atomic::remove_directory(&store.paths, &lock, NAME, |hidden| removable.is_unchanged(hidden)).unwrap_err();
+            atomic::remove_directory(&store.paths, &lock, NAME, |hidden| removable.is_unchanged_since_read(hidden))
+                .unwrap_err();
         assert!(error.is_race(), "{error}");
     }
     assert_eq!(files_visible_to_docker(&home.path().join("manifests")), files_after);

@@ -16,21 +16,20 @@ use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::sidecar::{self, DirectoryAndSidecar, Sidecar};
-
 use crate::model::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 
 /// The number of further attempts to read an invalid file, and the pause between them.
-const ATTEMPTS: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(10);
+const RETRIES_MAX: u32 = 10;
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt begins after this time: a slow read does not become complete by a repetition.
-const RETRY_LIMIT: Duration = Duration::from_secs(1);
+const RETRY_TIME_MAX: Duration = Duration::from_secs(1);
 /// The same for a file that ends too early. Docker empties a file and then writes it in one call; on a busy machine
 /// some time passes in between.
-const INCOMPLETE_ATTEMPTS: u32 = 200;
-const INCOMPLETE_RETRY_LIMIT: Duration = Duration::from_secs(5);
+const INCOMPLETE_RETRIES_MAX: u32 = 200;
+const INCOMPLETE_RETRY_TIME_MAX: Duration = Duration::from_secs(5);
 /// The maximum size of one draft, in bytes of its files.
-pub const DRAFT_MAX: u64 = 256 << 20;
+pub const DRAFT_BYTES_MAX: u64 = 256 << 20;
 
 /// A draft at one moment, and the files that it was read from.
 pub(super) struct LoadedDraft {
@@ -47,13 +46,13 @@ pub(super) struct DirectoryContents {
 
 impl DirectoryContents {
     /// Whether the directory at this path is the one that was read, with unchanged content. It may have been moved.
-    pub(super) fn is_unchanged(&self, directory: &Path) -> Result<bool, StoreError> {
+    pub(super) fn is_unchanged_since_read(&self, directory: &Path) -> Result<bool, StoreError> {
         let names = directory::names(directory)?.unwrap_or_default();
         if sidecar::identity(directory)?.as_ref() != Some(&self.identity) || !names.iter().eq(self.files.keys()) {
             return Ok(false);
         }
         let mut files = self.files.iter().map(|(name, bytes)| {
-            let (found, _) = checked_access::read(&directory.join(name), checked_access::FILE_MAX)?;
+            let (found, _) = checked_access::read(&directory.join(name), checked_access::FILE_BYTES_MAX)?;
             Ok(found == *bytes)
         });
         files.try_fold(true, |unchanged, file| Ok(unchanged && file?))
@@ -65,7 +64,7 @@ pub(super) fn with_contents(paths: &Paths, name: &str, list: &Reference) -> Resu
     let found = read_consistent(
         paths,
         name,
-        |state| check(paths, name, list, state),
+        |state| check_owner(paths, name, list, state),
         || {
             let mut files = Files::new();
             let draft = read_once(&paths.list(name), list, |name, bytes, _| {
@@ -85,7 +84,7 @@ pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Optio
     let found = read_consistent(
         paths,
         name,
-        |state| check(paths, name, list, state),
+        |state| check_owner(paths, name, list, state),
         || read_once(&paths.list(name), list, |_, _, _| ()),
     )?;
     Ok(found.map(|(state, draft)| with_sidecar(state.sidecar.as_ref(), draft)))
@@ -98,18 +97,20 @@ pub(super) fn for_display(
     name: &str,
     list: &Reference,
 ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
-    let check_owner = |state: &DirectoryAndSidecar| {
-        state.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, &paths.list(name)))
+    let check_recorded_owner = |state: &DirectoryAndSidecar| {
+        state.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check_owner(list, &paths.list(name)))
     };
-    let found = read_consistent(paths, name, check_owner, || read_once(&paths.list(name), list, |_, _, _| ()))?;
-    Ok(found
-        .map(|(state, draft)| (with_sidecar(state.sidecar.as_ref(), draft), check(paths, name, list, &state).err())))
+    let found =
+        read_consistent(paths, name, check_recorded_owner, || read_once(&paths.list(name), list, |_, _, _| ()))?;
+    Ok(found.map(|(state, draft)| {
+        (with_sidecar(state.sidecar.as_ref(), draft), check_owner(paths, name, list, &state).err())
+    }))
 }
 
 /// Refuses a list that does not own this directory, and a list whose sidecar may belong to another directory.
-fn check(paths: &Paths, name: &str, list: &Reference, state: &DirectoryAndSidecar) -> Result<(), StoreError> {
+fn check_owner(paths: &Paths, name: &str, list: &Reference, state: &DirectoryAndSidecar) -> Result<(), StoreError> {
     if let Some(sidecar) = &state.sidecar {
-        return sidecar.check(list, &paths.list(name));
+        return sidecar.check_owner(list, &paths.list(name));
     }
     match &state.unmatched_list {
         Some(recorded_list) if recorded_list == list => Err(StoreError::UnmatchedSidecar {
@@ -143,7 +144,7 @@ pub(super) fn read_consistent<T>(
         let Some(found) = retry_incomplete(&mut read)? else { return Ok(None) };
         let after = sidecar::read_state(paths, name)?;
         check(&after)?;
-        if after == before || attempt == ATTEMPTS {
+        if after == before || attempt == RETRIES_MAX {
             // If the identities still differ, the first one counts, so that a change of this directory is refused.
             return Ok(Some((DirectoryAndSidecar { identity: before.identity, ..after }, found)));
         }
@@ -158,7 +159,7 @@ fn retry_incomplete<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Resul
     let mut attempt = 0;
     loop {
         match read() {
-            Err(error) if may_end(&error, attempt, started.elapsed()) => thread::sleep(PAUSE),
+            Err(error) if should_retry(&error, attempt, started.elapsed()) => thread::sleep(RETRY_PAUSE),
             done => return done,
         }
         attempt += 1;
@@ -167,14 +168,14 @@ fn retry_incomplete<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Resul
 
 /// Whether an error may be due to a concurrent write of docker, and end with it: a file is incomplete while docker
 /// writes it, and missing if docker removes it before it is opened.
-fn may_end(error: &StoreError, attempt: u32, elapsed: Duration) -> bool {
+fn should_retry(error: &StoreError, attempt: u32, elapsed: Duration) -> bool {
     match error {
         StoreError::InvalidEntry { source: DocumentError::IncompleteJson(_), .. } => {
-            attempt < INCOMPLETE_ATTEMPTS && elapsed < INCOMPLETE_RETRY_LIMIT
+            attempt < INCOMPLETE_RETRIES_MAX && elapsed < INCOMPLETE_RETRY_TIME_MAX
         }
-        StoreError::InvalidEntry { .. } => attempt < ATTEMPTS && elapsed < RETRY_LIMIT,
+        StoreError::InvalidEntry { .. } => attempt < RETRIES_MAX && elapsed < RETRY_TIME_MAX,
         StoreError::Io { source, .. } => {
-            source.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS && elapsed < RETRY_LIMIT
+            source.kind() == io::ErrorKind::NotFound && attempt < RETRIES_MAX && elapsed < RETRY_TIME_MAX
         }
         _ => false,
     }
@@ -188,7 +189,7 @@ fn read_once(
 ) -> Result<Option<Draft>, StoreError> {
     let mut draft = Draft::new(list.clone());
     let exists = read_entries(
-        DRAFT_MAX,
+        DRAFT_BYTES_MAX,
         directory,
         |name, entry| draft.insert_with_key(docker_names::entry_key(name, &entry), entry),
         on_file,
@@ -211,7 +212,7 @@ pub(super) fn read_entries(
     let mut remaining = limit;
     for name in names {
         let path = directory.join(&name);
-        let (bytes, metadata) = checked_access::read(&path, checked_access::FILE_MAX)?;
+        let (bytes, metadata) = checked_access::read(&path, checked_access::FILE_BYTES_MAX)?;
         remaining = remaining
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit })?;

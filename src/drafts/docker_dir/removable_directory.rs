@@ -12,8 +12,8 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::docker_names::{self, StoredName};
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{DRAFT_MAX, DirectoryContents, LoadedDraft};
-use crate::drafts::docker_dir::sidecar::{self, Sidecar};
+use crate::drafts::docker_dir::read::{DRAFT_BYTES_MAX, DirectoryContents, LoadedDraft};
+use crate::drafts::docker_dir::sidecar::{self, DirectoryAndSidecar, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -59,7 +59,7 @@ pub struct RemovableDraft {
 pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<RemovableDirectory>, StoreError> {
     let path = paths.list(name);
     let Some(metadata) = checked_access::directory_metadata(&path)? else { return Ok(None) };
-    let (identity, sidecar) = sidecar::read_state_for_removal(paths, name)?;
+    let DirectoryAndSidecar { identity, sidecar, .. } = sidecar::read_state_for_removal(paths, name)?;
     let Some(identity) = identity else { return Ok(None) };
     let Some(files) = read_files(&path)? else { return Ok(None) };
     let mut modified = metadata.modified().map_err(StoreError::io("look at", &path))?;
@@ -73,7 +73,7 @@ pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<RemovableDirector
 /// Reads the files of a directory. Refuses a file that is not known to be an entry.
 fn read_files(directory: &Path) -> Result<Option<BTreeMap<String, RemovableFile>>, StoreError> {
     let Some(names) = directory::names(directory)? else { return Ok(None) };
-    let mut remaining = DRAFT_MAX;
+    let mut remaining = DRAFT_BYTES_MAX;
     let mut files = BTreeMap::new();
     for name in names {
         let path = directory.join(&name);
@@ -88,7 +88,7 @@ fn read_files(directory: &Path) -> Result<Option<BTreeMap<String, RemovableFile>
 /// Reads a file. If a reference can give its name, it counts as an entry, readable or not. Otherwise its content must
 /// be that of an entry.
 fn read_file(path: &Path, name: &str, metadata: &Metadata, remaining: u64) -> Result<RemovableFile, StoreError> {
-    let read = checked_access::read(path, checked_access::FILE_MAX.min(remaining));
+    let read = checked_access::read(path, checked_access::FILE_BYTES_MAX.min(remaining));
     let bytes = match read {
         read if docker_names::guess_list(name).is_some() => read.ok().map(|(bytes, _)| bytes),
         read => {
@@ -107,18 +107,18 @@ pub(super) fn check_files(directory: &Path) -> Result<(), StoreError> {
 
 impl RemovableDirectory {
     /// Refuses a list that does not own this directory.
-    pub(super) fn check(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
-        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, path))
+    pub(super) fn check_owner(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
+        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check_owner(list, path))
     }
 
     /// Whether the directory at this path is the one that was read. Its content may have changed.
-    pub(super) fn is_directory(&self, directory: &Path) -> Result<bool, StoreError> {
+    pub(super) fn is_same_directory(&self, directory: &Path) -> Result<bool, StoreError> {
         Ok(sidecar::identity(directory)?.as_ref() == Some(&self.identity))
     }
 
     /// Whether the directory at this path is the one that was read, with unchanged content.
-    pub(super) fn is_unchanged(&self, directory: &Path) -> Result<bool, StoreError> {
-        Ok(self.is_directory(directory)? && read_files(directory)?.as_ref() == Some(&self.files))
+    pub(super) fn is_unchanged_since_read(&self, directory: &Path) -> Result<bool, StoreError> {
+        Ok(self.is_same_directory(directory)? && read_files(directory)?.as_ref() == Some(&self.files))
     }
 
     /// Whether the list is still that of `name`, and the last change was before `older_than`. A name without a recorded

@@ -92,10 +92,7 @@ pub(super) fn read_state(paths: &Paths, name: &str) -> Result<DirectoryAndSideca
 }
 
 /// As [`read_state`], for a removal: only the list is read from the sidecar.
-pub(super) fn read_state_for_removal(
-    paths: &Paths,
-    name: &str,
-) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
+pub(super) fn read_state_for_removal(paths: &Paths, name: &str) -> Result<DirectoryAndSidecar, StoreError> {
     let sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
     let is_in_entries = |value: &Value| {
@@ -104,7 +101,8 @@ pub(super) fn read_state_for_removal(
     };
     let sidecar =
         sidecar.filter(|(_, value, format_1)| identity.as_ref() == Some(&format_1.directory) || is_in_entries(value));
-    Ok((identity, sidecar.map(|(format, _, format_1)| Sidecar { format, ..format_1 })))
+    let sidecar = sidecar.map(|(format, _, format_1)| Sidecar { format, ..format_1 });
+    Ok(DirectoryAndSidecar { identity, sidecar, unmatched_list: None })
 }
 
 /// The time at which the sidecar was written.
@@ -121,7 +119,7 @@ fn read_sidecar(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar
             return Ok(None);
         }
     }
-    let bytes = match checked_access::read(&path, checked_access::FILE_MAX) {
+    let bytes = match checked_access::read(&path, checked_access::FILE_BYTES_MAX) {
         Ok((bytes, _)) => bytes,
         // If the name exceeds the limit of the filesystem, there is no directory either. Its creation reports the
         // error.
@@ -196,7 +194,7 @@ impl Sidecar {
     pub(super) fn for_draft(list: &Reference, draft: &Draft, directory: String, before: Option<&Sidecar>) -> Sidecar {
         let format = if draft.needs_format_3() {
             FORMAT_3
-        } else if draft.has_oci_only_members() || draft.entries().any(needs_format_2) {
+        } else if draft.has_oci_only_fields() || draft.entries().any(needs_format_2) {
             FORMAT_2
         } else {
             FORMAT_1
@@ -230,7 +228,7 @@ impl Sidecar {
     }
 
     /// Refuses a list that does not own the directory.
-    pub(super) fn check(&self, requested: &Reference, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn check_owner(&self, requested: &Reference, path: &Path) -> Result<(), StoreError> {
         if self.list == *requested {
             return Ok(());
         }

@@ -34,7 +34,7 @@ fn index_entry(image: &str) -> Entry {
 }
 
 #[test]
-fn sidecar_keeps_oci_only_members_and_entries_get_its_draft_id() {
+fn sidecar_keeps_oci_only_fields_and_entries_get_its_draft_id() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let root = home.path().join("manifests");
@@ -129,12 +129,12 @@ fn sidecar_of_a_removed_directory_is_not_applied_to_a_new_one() {
     let changed = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
     assert!(matches!(changed, Err(ChangeError::Store(StoreError::UnmatchedSidecar { .. }))), "{changed:?}");
     let (displayed, error) = store.load_for_display(&reference("h.x/l")).unwrap().unwrap();
-    assert!(!displayed.has_oci_only_members() && error.is_some());
+    assert!(!displayed.has_oci_only_fields() && error.is_some());
     // To use the list again, replace the draft or delete the sidecar.
     let file = home.path().join(SIDECAR);
     let sidecar_before = fs::read(&file).unwrap();
     store.replace(&displayed, &no_notice).unwrap();
-    assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().has_oci_only_members());
+    assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().has_oci_only_fields());
     fs::write(&file, sidecar_before).unwrap();
     assert!(store.load(&reference("h.x/l")).is_err());
     fs::remove_file(&file).unwrap();
@@ -219,7 +219,7 @@ fn damaged_sidecar_is_reported_and_not_overwritten() {
     }
     // In format 1, these members are ignored.
     fs::write(home.path().join(SIDECAR), valid.replace("\"format\":2", "\"format\":1")).unwrap();
-    assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().has_oci_only_members());
+    assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().has_oci_only_fields());
 }
 
 /// Makes a draft of one index, with all members of format 3.

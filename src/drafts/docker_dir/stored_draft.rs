@@ -33,7 +33,7 @@ pub(super) fn read(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
         let (mut entries, mut bytes) = (Vec::new(), 0_u64);
         let mut modified = metadata.modified().map_err(StoreError::io("look at", &path))?;
         let on_entry = |key, entry| entries.push((key, entry));
-        let exists = read::read_entries(read::DRAFT_MAX, &path, on_entry, |_, file, metadata| {
+        let exists = read::read_entries(read::DRAFT_BYTES_MAX, &path, on_entry, |_, file, metadata| {
             bytes = bytes.saturating_add(file.len() as u64);
             modified = modified.max(metadata.modified().unwrap_or(modified));
         })?;

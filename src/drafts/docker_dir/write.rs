@@ -23,7 +23,7 @@ use crate::reference::Reference;
 fn sidecar_changes<'a>(paths: &Paths, name: &'a str, sidecar: &Sidecar) -> Result<DirectoryChanges<'a>, StoreError> {
     directory::create_checked(paths, &paths.sidecars())?;
     let path = paths.sidecar(name);
-    let before = match checked_access::read(&path, checked_access::FILE_MAX) {
+    let before = match checked_access::read(&path, checked_access::FILE_BYTES_MAX) {
         Ok((bytes, _)) => Some(bytes.into()),
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -48,7 +48,7 @@ pub(super) fn write(
     match (before, after) {
         (None, None) => Ok(()),
         (Some(before), None) => {
-            atomic::remove_directory(paths, lock, name, |hidden| before.contents.is_unchanged(hidden))
+            atomic::remove_directory(paths, lock, name, |hidden| before.contents.is_unchanged_since_read(hidden))
         }
         (None, Some(after)) => create(paths, lock, name, list, after),
         (Some(before), Some(after)) => change_entries(paths, lock, name, list, before, after),
@@ -84,7 +84,7 @@ fn change_entries(
     let id_changes = id_changes(before, after, &files, &sidecar.draft_id, &target)?;
     // The change applies to the directory that was read, even if another one has its name by now.
     let directory = DirectoryHandle::open(&target)?;
-    directory.check(&before.contents.identity)?;
+    directory.check_identity(&before.contents.identity)?;
     let format_decreases = old_sidecar.is_some_and(|before| before.format > sidecar.format);
     let is_unchanged = old_sidecar == Some(&sidecar);
     let mut directories = if is_unchanged { Vec::new() } else { vec![sidecar_changes(paths, name, &sidecar)?] };

@@ -18,17 +18,17 @@ use crate::model::{DocumentError, media_type};
 /// The prefix of our annotations. None of them reaches a published list.
 pub const RESERVED_PREFIX: &str = "org.docker-manifest.";
 
-const DRAFT: &str = "org.docker-manifest.draft";
-const ATTEMPT: &str = "org.docker-manifest.draft.attempt";
-const KEY: &str = "org.docker-manifest.draft.key";
-const LIST: &str = "org.docker-manifest.draft.list";
-const RUN: &str = "org.docker-manifest.draft.run";
+const DRAFT_ANNOTATION: &str = "org.docker-manifest.draft";
+const ATTEMPT_ANNOTATION: &str = "org.docker-manifest.draft.attempt";
+const KEY_ANNOTATION: &str = "org.docker-manifest.draft.key";
+const LIST_ANNOTATION: &str = "org.docker-manifest.draft.list";
+const RUN_ANNOTATION: &str = "org.docker-manifest.draft.run";
 
 /// The version of the format.
 const FORMAT_VERSION: &str = "1";
 
 /// The maximum size of an entry, in bytes. An entry with an attestation has less than 1000.
-pub const ENTRY_MAX: usize = 256 * 1024;
+pub const ENTRY_BYTES_MAX: usize = 256 * 1024;
 
 /// The maximum number of attestations of an entry.
 pub const ATTESTATIONS_MAX: usize = 64;
@@ -58,10 +58,10 @@ pub enum EntryError {
     #[error("it is served as {:?}, not as an index", crate::sanitize::short_line(.0))]
     NotAnIndex(String),
     /// A document over the maximum size, in bytes.
-    #[error("it has {0} bytes, and an entry has up to {ENTRY_MAX}")]
+    #[error("it has {0} bytes, and an entry has up to {ENTRY_BYTES_MAX}")]
     TooLarge(usize),
     /// An index without our annotations.
-    #[error("it is an index of somebody else: it has no annotation {DRAFT}")]
+    #[error("it is an index of somebody else: it has no annotation {DRAFT_ANNOTATION}")]
     NotAnnotated,
     /// A later version.
     #[error("its format is {:?}; this program knows format {FORMAT_VERSION}", crate::sanitize::short_line(.0))]
@@ -107,18 +107,18 @@ impl SharedEntry {
     /// The entry as an OCI index on one line. Equal entries have equal bytes.
     ///
     /// # Errors
-    /// An entry that [`SharedEntry::read`] would refuse.
+    /// An entry that [`SharedEntry::decode`] would refuse.
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
         let mut annotations: BTreeMap<String, String> = [
-            (DRAFT, FORMAT_VERSION.to_owned()),
-            (KEY, self.name.key.as_str().to_owned()),
-            (LIST, self.name.list.clone()),
+            (DRAFT_ANNOTATION, FORMAT_VERSION.to_owned()),
+            (KEY_ANNOTATION, self.name.key.as_str().to_owned()),
+            (LIST_ANNOTATION, self.name.list.clone()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        annotations.extend(self.name.run.iter().map(|run| (RUN.to_owned(), run.clone())));
-        annotations.extend(self.attempt.map(|attempt| (ATTEMPT.to_owned(), attempt.to_string())));
-        self.document(media_type::OCI_INDEX, annotations)
+        annotations.extend(self.name.run.iter().map(|run| (RUN_ANNOTATION.to_owned(), run.clone())));
+        annotations.extend(self.attempt.map(|attempt| (ATTEMPT_ANNOTATION.to_owned(), attempt.to_string())));
+        self.encode_as(media_type::OCI_INDEX, annotations)
     }
 
     /// The entry as a Docker manifest list, for registries that refuse OCI indexes; `None` if such a list cannot hold
@@ -131,10 +131,10 @@ impl SharedEntry {
         if needs_oci || !self.attestations.is_empty() {
             return Ok(None);
         }
-        self.document(media_type::DOCKER_LIST, BTreeMap::new()).map(Some)
+        self.encode_as(media_type::DOCKER_LIST, BTreeMap::new()).map(Some)
     }
 
-    fn document(&self, media_type: &str, annotations: BTreeMap<String, String>) -> Result<Vec<u8>, EntryError> {
+    fn encode_as(&self, media_type: &str, annotations: BTreeMap<String, String>) -> Result<Vec<u8>, EntryError> {
         let manifests: Vec<Descriptor> = std::iter::once(&self.image).chain(&self.attestations).cloned().collect();
         split_image_and_attestations(&manifests)?;
         check_key(&self.name.key, &self.image)?;
@@ -148,7 +148,7 @@ impl SharedEntry {
     ///
     /// # Errors
     /// A document that is no entry, or not the expected one.
-    pub fn read(
+    pub fn decode(
         served_type: &str,
         bytes: &[u8],
         tag: &str,
@@ -240,21 +240,22 @@ fn name_from_tag(tag: &str, expected: ExpectedEntry<'_>, image: &Descriptor) -> 
 }
 
 fn check_size(bytes: &[u8]) -> Result<(), EntryError> {
-    if bytes.len() > ENTRY_MAX { Err(EntryError::TooLarge(bytes.len())) } else { Ok(()) }
+    if bytes.len() > ENTRY_BYTES_MAX { Err(EntryError::TooLarge(bytes.len())) } else { Ok(()) }
 }
 
 /// The name and the attempt in the annotations of an OCI index.
 fn name_from_annotations(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u64>), EntryError> {
-    match annotations.get(DRAFT).map(String::as_str) {
+    match annotations.get(DRAFT_ANNOTATION).map(String::as_str) {
         Some(FORMAT_VERSION) => {}
         Some(other) => return Err(EntryError::UnknownVersion(other.to_owned())),
         None => return Err(EntryError::NotAnnotated),
     }
     let required = |name: &'static str| annotations.get(name).cloned().ok_or(DocumentError::MissingMember(name));
-    let key = SharedEntryKey::unchecked(required(KEY)?);
+    let key = SharedEntryKey::unchecked(required(KEY_ANNOTATION)?);
     let invalid_attempt = EntryError::InvalidContents("its annotation org.docker-manifest.draft.attempt is no number");
-    let attempt = annotations.get(ATTEMPT).map(|text| text.parse().map_err(|_| invalid_attempt)).transpose()?;
-    Ok((EntryName { list: required(LIST)?, run: annotations.get(RUN).cloned(), key }, attempt))
+    let attempt =
+        annotations.get(ATTEMPT_ANNOTATION).map(|text| text.parse().map_err(|_| invalid_attempt)).transpose()?;
+    Ok((EntryName { list: required(LIST_ANNOTATION)?, run: annotations.get(RUN_ANNOTATION).cloned(), key }, attempt))
 }
 
 /// The image and its attestations.

@@ -8,19 +8,19 @@ use crate::platform::{self, Platform};
 use crate::reference::Reference;
 
 /// The prefix of every entry's tag.
-const PREFIX: &str = "draft.";
+const TAG_PREFIX: &str = "draft.";
 
 /// The maximum length of a tag (distribution-spec, "Pulling manifests"), in characters.
-const TAG_MAX: usize = 128;
+const TAG_LENGTH_MAX: usize = 128;
 
 /// The maximum length of a key, in characters. It leaves room for the list's tag.
-const KEY_MAX: usize = 64;
+const KEY_LENGTH_MAX: usize = 64;
 
 /// The number of hash digits at the end of a shortened text.
-const SHORTENED_DIGITS: usize = 12;
+const SHORTENED_HASH_DIGITS: usize = 12;
 
 /// The number of hash digits that represent a run.
-const RUN_DIGITS: usize = 8;
+const RUN_HASH_DIGITS: usize = 8;
 
 /// The part of a tag that represents no run.
 const NO_RUN: &str = "0";
@@ -65,7 +65,7 @@ impl SharedEntryKey {
         if name.is_empty() || !name.bytes().all(is_key_byte) {
             return Err("a key is made of a-z, A-Z, 0-9, _ and -");
         }
-        if name.len() > KEY_MAX {
+        if name.len() > KEY_LENGTH_MAX {
             return Err("a key has up to 64 characters");
         }
         if reads_as_platform(name) {
@@ -101,7 +101,7 @@ impl SharedEntryKey {
             return self.0.clone();
         }
         let part: String = self.0.chars().map(tag_character).collect();
-        shortened(&part, &self.0, KEY_MAX)
+        shortened(&part, &self.0, KEY_LENGTH_MAX)
     }
 }
 
@@ -142,8 +142,8 @@ fn shortened(text: &str, hashed: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
-    let start: String = text.chars().take(limit.saturating_sub(SHORTENED_DIGITS + 1)).collect();
-    format!("{start}_{}", hex(hashed, SHORTENED_DIGITS))
+    let start: String = text.chars().take(limit.saturating_sub(SHORTENED_HASH_DIGITS + 1)).collect();
+    format!("{start}_{}", hex(hashed, SHORTENED_HASH_DIGITS))
 }
 
 /// The first digits of the sha256 hash of a text.
@@ -167,7 +167,7 @@ impl EntryName {
     /// The tag that the entry is stored under; at most 128 characters.
     pub fn tag(&self) -> String {
         let (run, key) = (run_part(self.run.as_deref()), self.key.tag_part());
-        format!("{PREFIX}{}.{run}.{key}", list_part(&self.list, &run, &key))
+        format!("{TAG_PREFIX}{}.{run}.{key}", list_part(&self.list, &run, &key))
     }
 
     /// The entry's tag in the repository of `list`.
@@ -178,13 +178,13 @@ impl EntryName {
 
 /// The tag of a list as a part of an entry's tag, beside these parts.
 fn list_part(list: &str, run: &str, key: &str) -> String {
-    let others = PREFIX.len() + 1 + run.len() + 1 + key.len();
-    shortened(list, list, TAG_MAX.saturating_sub(others))
+    let others = TAG_PREFIX.len() + 1 + run.len() + 1 + key.len();
+    shortened(list, list, TAG_LENGTH_MAX.saturating_sub(others))
 }
 
 /// A run as a part of a tag.
 fn run_part(run: Option<&str>) -> String {
-    run.map_or_else(|| NO_RUN.to_owned(), |run| hex(run, RUN_DIGITS))
+    run.map_or_else(|| NO_RUN.to_owned(), |run| hex(run, RUN_HASH_DIGITS))
 }
 
 /// The parts of an entry's tag.
@@ -201,12 +201,12 @@ pub struct TagParts {
 impl TagParts {
     /// Splits the tag of an entry; `None` for other tags.
     pub fn parse(tag: &str) -> Option<TagParts> {
-        let (rest, key) = tag.strip_prefix(PREFIX)?.rsplit_once('.')?;
+        let (rest, key) = tag.strip_prefix(TAG_PREFIX)?.rsplit_once('.')?;
         let (list, run) = rest.rsplit_once('.')?;
-        let is_hash = run.len() == RUN_DIGITS && run.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hash = run.len() == RUN_HASH_DIGITS && run.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let is_key = !key.is_empty() && key.bytes().all(is_key_byte);
         let is_list = !list.is_empty() && list.bytes().all(|byte| byte == b'.' || is_key_byte(byte));
-        let is_entry = tag.len() <= TAG_MAX && is_list && is_key && (is_hash || run == NO_RUN);
+        let is_entry = tag.len() <= TAG_LENGTH_MAX && is_list && is_key && (is_hash || run == NO_RUN);
         is_entry.then(|| TagParts { list: list.to_owned(), run: run.to_owned(), key: key.to_owned() })
     }
 

@@ -29,9 +29,9 @@ fn entry() -> SharedEntry {
     SharedEntry { name, attempt: Some(2), image, attestations: vec![attestation()], is_annotated: true }
 }
 
-fn read(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
+fn decode(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
     let name = entry().name;
-    SharedEntry::read(media_type::OCI_INDEX, bytes, &name.tag(), ExpectedEntry::Name(&name))
+    SharedEntry::decode(media_type::OCI_INDEX, bytes, &name.tag(), ExpectedEntry::Name(&name))
 }
 
 /// The bytes of the format, which no change of the program may change.
@@ -53,7 +53,7 @@ fn shared_entry_encodes_the_bytes_of_the_format() {
     let bytes = entry().encode().unwrap();
     assert_eq!(String::from_utf8(bytes.clone()).unwrap(), expected.concat());
     assert!(bytes.len() < 1000, "{}", bytes.len());
-    assert_eq!(read(&bytes).unwrap(), entry());
+    assert_eq!(decode(&bytes).unwrap(), entry());
 }
 
 #[test]
@@ -63,11 +63,11 @@ fn docker_list_entry_is_identified_by_its_tag() {
     let bytes = plain.encode_for_docker().unwrap().unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("annotations"));
     let tag = plain.name.tag();
-    let read = |expected| SharedEntry::read(media_type::DOCKER_LIST, &bytes, &tag, expected);
-    assert_eq!(read(ExpectedEntry::Name(&plain.name)).unwrap(), plain);
-    assert_eq!(read(ExpectedEntry::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
-    assert_eq!(read(ExpectedEntry::Run("1.2.3", None)), Err(EntryError::NameMismatch));
-    assert_eq!(read(ExpectedEntry::Any), Err(EntryError::NotAnnotated));
+    let decode_docker_list = |expected| SharedEntry::decode(media_type::DOCKER_LIST, &bytes, &tag, expected);
+    assert_eq!(decode_docker_list(ExpectedEntry::Name(&plain.name)).unwrap(), plain);
+    assert_eq!(decode_docker_list(ExpectedEntry::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
+    assert_eq!(decode_docker_list(ExpectedEntry::Run("1.2.3", None)), Err(EntryError::NameMismatch));
+    assert_eq!(decode_docker_list(ExpectedEntry::Any), Err(EntryError::NotAnnotated));
     // A Docker manifest list cannot hold all members of this entry, and none is dropped.
     assert_eq!(entry().encode_for_docker().unwrap(), None);
 }
@@ -97,22 +97,22 @@ fn read_refuses_documents_that_are_not_the_entry() {
     for (old, new, reason) in changes {
         let changed = text.replacen(old, new, 1);
         assert_ne!(changed, text, "{old}");
-        let error = read(changed.as_bytes()).unwrap_err().to_string();
+        let error = decode(changed.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(reason), "{new}: {error}");
     }
     let subject = format!(r#""subject":{{"mediaType":"a","size":1,"digest":"{child}"}},"annotations":{{"org"#);
-    let error = read(text.replacen("\"annotations\":{\"org", &subject, 1).as_bytes()).unwrap_err();
+    let error = decode(text.replacen("\"annotations\":{\"org", &subject, 1).as_bytes()).unwrap_err();
     assert_eq!(error, EntryError::ForbiddenMember("a subject"));
     let other = text.replacen(
         &format!("reference.digest\":\"{child}"),
         &format!("reference.digest\":\"{}", Digest::from_bytes(b"")),
         1,
     );
-    assert!(matches!(read(other.as_bytes()), Err(EntryError::InvalidContents(_))));
-    let padded = text.replacen("{\"schemaVersion\"", &format!("{{{}\"schemaVersion\"", " ".repeat(ENTRY_MAX)), 1);
-    assert_eq!(read(padded.as_bytes()), Err(EntryError::TooLarge(padded.len())));
+    assert!(matches!(decode(other.as_bytes()), Err(EntryError::InvalidContents(_))));
+    let padded = text.replacen("{\"schemaVersion\"", &format!("{{{}\"schemaVersion\"", " ".repeat(ENTRY_BYTES_MAX)), 1);
+    assert_eq!(decode(padded.as_bytes()), Err(EntryError::TooLarge(padded.len())));
     let name = entry().name;
-    let served = SharedEntry::read("text/html", text.as_bytes(), &name.tag(), ExpectedEntry::Name(&name));
+    let served = SharedEntry::decode("text/html", text.as_bytes(), &name.tag(), ExpectedEntry::Name(&name));
     assert_eq!(served, Err(EntryError::NotAnIndex("text/html".into())));
 }
 
@@ -121,7 +121,7 @@ fn named_key_fits_every_image_and_platform_key_only_its_own() {
     let named = EntryName { key: SharedEntryKey::from_name("fips").unwrap(), ..entry().name };
     let entry = SharedEntry { name: named.clone(), ..entry() };
     let bytes = entry.encode().unwrap();
-    let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &named.tag(), ExpectedEntry::Any).unwrap();
+    let found = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &named.tag(), ExpectedEntry::Any).unwrap();
     assert_eq!(found, entry);
     let mismatched = SharedEntry { image: image("linux/s390x"), ..super::tests::entry() };
     assert!(matches!(mismatched.encode(), Err(EntryError::PlatformMismatch { .. })));
@@ -147,7 +147,7 @@ proptest! {
         prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
         prop_assert!(!bytes.contains(&b'\n'));
         for expected in [ExpectedEntry::Name(&name), ExpectedEntry::Run(&list, run.as_deref()), ExpectedEntry::Any] {
-            let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), expected);
+            let found = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &name.tag(), expected);
             prop_assert_eq!(found.as_ref(), Ok(&entry));
         }
     }
@@ -165,7 +165,7 @@ proptest! {
             bytes[position] = byte;
         }
         let name = entry().name;
-        if let Ok(found) = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), ExpectedEntry::Any) {
+        if let Ok(found) = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &name.tag(), ExpectedEntry::Any) {
             prop_assert!(found.encode().is_ok());
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn shared_entry(bytes: &[u8]) {
         let run = Some("r");
         let Some(tag) = SharedEntry::derive_tag(served, bytes, "1", run) else { continue };
         for expected in [ExpectedEntry::Any, ExpectedEntry::Run("1", run)] {
-            let Ok(entry) = SharedEntry::read(served, bytes, &tag, expected) else { continue };
+            let Ok(entry) = SharedEntry::decode(served, bytes, &tag, expected) else { continue };
             let reference = Reference::parse(&format!("h.x/a:{tag}"));
             assert!(tag.len() <= 128 && reference.is_ok_and(|reference| reference.tag() == Some(&tag)), "{tag:.200}");
             assert_eq!(entry.name.tag(), tag);
@@ -28,7 +28,7 @@ pub(crate) fn shared_entry(bytes: &[u8]) {
             if entry.is_annotated {
                 // An entry that would be over the limit when it is encoded again is refused, not truncated.
                 let Ok(encoded) = entry.encode() else { continue };
-                assert_eq!(SharedEntry::read(served, &encoded, &tag, expected).as_ref(), Ok(&entry));
+                assert_eq!(SharedEntry::decode(served, &encoded, &tag, expected).as_ref(), Ok(&entry));
             }
         }
     }

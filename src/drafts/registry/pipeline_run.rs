@@ -9,11 +9,11 @@ const RUN_VARIABLE: &str = "DOCKER_MANIFEST_RUN";
 const ATTEMPT_VARIABLE: &str = "GITHUB_RUN_ATTEMPT";
 
 /// The maximum length of a run id, in bytes.
-const RUN_MAX: usize = 256;
+const RUN_ID_BYTES_MAX: usize = 256;
 
 /// CI systems, with the variables that together identify a run: all jobs of the run have the same values, and no other
 /// run has them.
-const SYSTEMS: [(&str, &[&str]); 11] = [
+const CI_SYSTEMS: [(&str, &[&str]); 11] = [
     ("github", &["GITHUB_REPOSITORY_ID", "GITHUB_RUN_ID"]),
     ("gitlab", &["CI_PIPELINE_ID"]),
     ("circleci", &["CIRCLE_WORKFLOW_WORKSPACE_ID"]),
@@ -47,7 +47,7 @@ impl PipelineRun {
         let from_ci = || ci_run_id(env).map(|id| (None, id));
         let found = explicit_id.map(|id| (None, id.to_owned())).or_else(from_env).or_else(from_ci);
         let Some((variable, id)) = found else { return Ok(PipelineRun { id: None, attempt }) };
-        match check_id(&id) {
+        match check_run_id(&id) {
             Ok(()) => Ok(PipelineRun { id: Some(id), attempt }),
             Err(reason) => Err(InvalidRunId { variable, id, reason }),
         }
@@ -70,11 +70,11 @@ pub struct InvalidRunId {
 ///
 /// # Errors
 /// What is invalid with it, as a message for the user.
-pub fn check_id(id: &str) -> Result<(), &'static str> {
+pub fn check_run_id(id: &str) -> Result<(), &'static str> {
     if id.is_empty() {
         return Err("empty");
     }
-    if id.len() > RUN_MAX {
+    if id.len() > RUN_ID_BYTES_MAX {
         return Err("longer than 256 bytes");
     }
     if !id.chars().all(crate::sanitize::is_printable) {
@@ -85,7 +85,7 @@ pub fn check_id(id: &str) -> Result<(), &'static str> {
 
 /// The run of the first CI system all of whose variables are set.
 fn ci_run_id(env: &Env) -> Option<String> {
-    SYSTEMS.iter().find_map(|(system, variables)| {
+    CI_SYSTEMS.iter().find_map(|(system, variables)| {
         let values: Option<Vec<&str>> = variables.iter().map(|name| env.get(name)).collect();
         values.map(|values| format!("{system}:{}", values.join(":")))
     })

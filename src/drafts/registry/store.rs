@@ -145,7 +145,7 @@ impl<'a> RegistryDrafts<'a> {
         let full_tag = || format!("{}:{tag}", self.repository);
         let invalid_entry = |source| SharedStoreError::InvalidEntry { tag: full_tag(), source };
         let bytes = entry.encode().map_err(invalid_entry)?;
-        let put_error = match self.put_document(&tag, media_type::OCI_INDEX, &bytes) {
+        let first_error = match self.put_encoded(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
             // If the registry does not know the image (yet), another format does not help.
             Err(error) if !error.is_content_refused() || error.is_missing_dependency() => {
@@ -155,7 +155,7 @@ impl<'a> RegistryDrafts<'a> {
         };
         let present = self.lookup(&tag, ExpectedEntry::Name(&entry.name));
         let is_annotated = match &present {
-            Ok(EntryLookup::Found(found)) if adds_the_same(&found.entry, entry) => {
+            Ok(EntryLookup::Found(found)) if adds_same_descriptors(&found.entry, entry) => {
                 return Ok(self.stored_entry(&tag, found.digest.clone())?);
             }
             Ok(EntryLookup::Found(found)) => found.entry.is_annotated,
@@ -165,19 +165,19 @@ impl<'a> RegistryDrafts<'a> {
         };
         if !is_annotated
             && let Some(bytes) = entry.encode_for_docker().map_err(invalid_entry)?
-            && let Ok(stored) = self.put_document(&tag, media_type::DOCKER_LIST, &bytes)
+            && let Ok(stored) = self.put_encoded(&tag, media_type::DOCKER_LIST, &bytes)
         {
             return Ok(stored);
         }
         match present {
             Ok(EntryLookup::Found(_) | EntryLookup::Rejected(_)) => {
-                Err(SharedStoreError::Conflict { tag: full_tag(), source: Box::new(put_error) })
+                Err(SharedStoreError::Conflict { tag: full_tag(), source: Box::new(first_error) })
             }
-            _ => Err(self.put_error(&tag, put_error)),
+            _ => Err(self.put_error(&tag, first_error)),
         }
     }
 
-    fn put_document(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
+    fn put_encoded(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
         let name = ManifestName::Tag(tag.to_owned());
         let stored = self.client.put_manifest(self.repository, &name, media_type, bytes)?;
         self.stored_entry(tag, stored.digest)
@@ -200,7 +200,7 @@ impl<'a> RegistryDrafts<'a> {
         let Ok(reference) = self.repository.at_tag(tag) else { return Ok(EntryLookup::Absent) };
         match self.fetch(&reference)? {
             None => Ok(EntryLookup::Absent),
-            Some(served) => Ok(read(served, tag, expected)),
+            Some(served) => Ok(decode_served(served, tag, expected)),
         }
     }
 
@@ -220,7 +220,7 @@ impl<'a> RegistryDrafts<'a> {
             Some(name) => name.tag(),
             None => SharedEntry::derive_tag(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
         };
-        Ok(read(served, &tag, expected.map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name)))
+        Ok(decode_served(served, &tag, expected.map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name)))
     }
 
     fn fetch(&self, reference: &Reference) -> Result<Option<FetchedManifest>, RegistryError> {
@@ -315,15 +315,15 @@ fn refusal_reason(error: &RegistryError) -> String {
     format!("{status}{}", crate::sanitize::short_line(&error.message))
 }
 
-fn read(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {
+fn decode_served(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {
     let FetchedManifest { media_type, bytes, digest } = served;
-    match SharedEntry::read(&media_type, &bytes, tag, expected) {
+    match SharedEntry::decode(&media_type, &bytes, tag, expected) {
         Ok(entry) => EntryLookup::Found(Box::new(FoundEntry { tag: tag.to_owned(), digest, entry })),
         Err(error) => EntryLookup::Rejected(RejectedEntry { tag: tag.to_owned(), digest, error }),
     }
 }
 
 /// Whether two entries add the same to the list. Their attempts may differ.
-fn adds_the_same(first: &SharedEntry, other: &SharedEntry) -> bool {
+fn adds_same_descriptors(first: &SharedEntry, other: &SharedEntry) -> bool {
     first.name == other.name && first.descriptors().eq(other.descriptors())
 }

@@ -28,12 +28,12 @@ fn error_text(text: &str) -> String {
     read_with(text, &[]).map(|output| short_references(&output)).unwrap_err().replace(H, "HHH").replace(I, "III")
 }
 
-const IN_LIST_REPOSITORY: &str = "reg.example/app@sha256:HHH";
+const IMAGE_IN_LIST_REPOSITORY: &str = "reg.example/app@sha256:HHH";
 
 #[test]
 fn parse_reads_lines_of_digests_references_and_checksums() {
     for text in ["sha256:HHH", "sha256:HHH\n", "\u{feff}sha256:HHH\r\n", "\n sha256:HHH \n\n"] {
-        assert_eq!(images(text), [IN_LIST_REPOSITORY], "{text:?}");
+        assert_eq!(images(text), [IMAGE_IN_LIST_REPOSITORY], "{text:?}");
     }
     for text in ["r.x/a@sha256:HHH", "r.x/a:1@sha256:HHH\n", "HHH  r.x/a:1\n", "HHH *r.x/a:1", "HHH r.x/a"] {
         assert_eq!(images(text), ["r.x/a@sha256:HHH"], "{text:?}");
@@ -43,7 +43,7 @@ fn parse_reads_lines_of_digests_references_and_checksums() {
     assert_eq!(images(ko), ["r.x/a@sha256:HHH", "r.x/a@sha256:III"]);
     let positions: Vec<String> = read_with(ko, &[]).unwrap().images.into_iter().map(|image| image.position).collect();
     assert_eq!(positions, ["line 1", "line 3"]);
-    assert_eq!(images("sha256:HHH\nsha256:III"), [IN_LIST_REPOSITORY, "reg.example/app@sha256:III"]);
+    assert_eq!(images("sha256:HHH\nsha256:III"), [IMAGE_IN_LIST_REPOSITORY, "reg.example/app@sha256:III"]);
 }
 
 #[test]
@@ -79,13 +79,13 @@ fn parse_names_a_damaged_line() {
 #[test]
 fn buildx_metadata_gives_the_image_in_the_lists_repository() {
     let own = r#"{"containerimage.digest":"sha256:HHH","image.name":"me/app:1,reg.example/app:1"}"#;
-    assert_eq!(images(own), [IN_LIST_REPOSITORY]);
+    assert_eq!(images(own), [IMAGE_IN_LIST_REPOSITORY]);
     let other = r#"{"containerimage.digest":"sha256:HHH","image.name":"me/app:1,r.x/app:1"}"#;
     assert_eq!(images(other), ["docker.io/me/app@sha256:HHH"]);
     for nameless in
         [r#"{"containerimage.digest":"sha256:HHH"}"#, r#"{"containerimage.digest":"sha256:HHH","image.name":""}"#]
     {
-        assert_eq!(images(nameless), [IN_LIST_REPOSITORY]);
+        assert_eq!(images(nameless), [IMAGE_IN_LIST_REPOSITORY]);
     }
     // As buildx 0.36 writes it.
     let complete = r#"{
@@ -100,7 +100,7 @@ fn buildx_metadata_gives_the_image_in_the_lists_repository() {
   "containerimage.digest": "sha256:HHH",
   "image.name": "reg.example/app"
 }"#;
-    assert_eq!(images(complete), [IN_LIST_REPOSITORY]);
+    assert_eq!(images(complete), [IMAGE_IN_LIST_REPOSITORY]);
     let imagetools =
         r#"{"containerimage.descriptor":{"mediaType":"m","digest":"sha256:HHH","size":645},"image.name":"r.x/app"}"#;
     assert_eq!(images(imagetools), ["r.x/app@sha256:HHH"]);
@@ -141,7 +141,7 @@ fn bake_metadata_is_selected_by_target() {
     assert_eq!(read.images[0].position, "web");
     let two = r#"{"db":{"containerimage.digest":"sha256:III"},"web":{"containerimage.digest":"sha256:HHH"}}"#;
     assert_eq!(error_text(two), "the file has several targets: db, web");
-    assert_eq!(short_references(&read_with(two, &["web"]).unwrap()), [IN_LIST_REPOSITORY]);
+    assert_eq!(short_references(&read_with(two, &["web"]).unwrap()), [IMAGE_IN_LIST_REPOSITORY]);
     assert_eq!(read_with(two, &["web", "db"]).unwrap().images.len(), 2);
     assert_eq!(read_with(two, &["wed"]).unwrap_err(), "no target wed with a digest; there is: db, web");
     assert_eq!(error_text(r#"{"a":{"x":1},"b":{}}"#), "no target has a digest: a, b");
@@ -156,16 +156,16 @@ fn bake_metadata_is_selected_by_target() {
 
 #[test]
 fn maps_of_digests_are_selected_by_name() {
-    assert_eq!(images(r#"{"web":"sha256:HHH"}"#), [IN_LIST_REPOSITORY]);
+    assert_eq!(images(r#"{"web":"sha256:HHH"}"#), [IMAGE_IN_LIST_REPOSITORY]);
     let two = r#"{"web":"sha256:HHH","db":"sha256:III"}"#;
     assert_eq!(error_text(two), "the file has several targets: web, db");
-    assert_eq!(short_references(&read_with(two, &["web"]).unwrap()), [IN_LIST_REPOSITORY]);
+    assert_eq!(short_references(&read_with(two, &["web"]).unwrap()), [IMAGE_IN_LIST_REPOSITORY]);
     assert_eq!(error_text(r#"{"web":"sha256:HHH","db":"III"}"#), "db is not a digest: III");
     assert_eq!(error_text(r#"{"web":"sha256:HHH","n":3}"#), "n is not a digest: 3");
     // kaniko, one object a line.
     let kaniko = "{\"name\":\"r.x/a:1\",\"digest\":\"sha256:HHH\"}\n{\"name\":\"r.x/b:1\",\"digest\":\"sha256:III\"}\n";
     assert_eq!(images(kaniko), ["r.x/a@sha256:HHH", "r.x/b@sha256:III"]);
-    assert_eq!(images(r#"{"mediaType":"m","digest":"sha256:HHH","size":3}"#), [IN_LIST_REPOSITORY]);
+    assert_eq!(images(r#"{"mediaType":"m","digest":"sha256:HHH","size":3}"#), [IMAGE_IN_LIST_REPOSITORY]);
     assert_eq!(images(r#"["r.x/a:1@sha256:HHH","sha256:III"]"#), ["r.x/a@sha256:HHH", "reg.example/app@sha256:III"]);
     assert_eq!(error_text(r#"["r.x/a:1"]"#), "item 1 names an image without its digest: r.x/a:1");
     assert_eq!(error_text("{\"name\":\"r.x/a:1\",\"digest\":\"\"}"), "digest is not a digest: ");

@@ -251,10 +251,10 @@ fn truncated_to(text: &str, length: usize) -> String {
 
 /// The maximum length of a word for which a similar one is suggested. A longer one is not a typing error, and a
 /// comparison would take long.
-const WORD_MAX: usize = 40;
+const WORD_LENGTH_MAX: usize = 40;
 
 fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    if word.len() > WORD_MAX { None } else { suggest::nearest(word, known) }
+    if word.len() > WORD_LENGTH_MAX { None } else { suggest::nearest(word, known) }
 }
 
 /// The name of a key that a user may write in several ways.

@@ -32,7 +32,7 @@ use std::fmt;
 
 pub use arguments::{ArgumentsError, from_args};
 pub use error::{SpecError, SpecErrorKind, Suggestion};
-pub(crate) use spec_reader::{ATTESTATIONS, LIST_FORMATS};
+pub(crate) use spec_reader::{ATTESTATIONS_POLICIES, LIST_FORMATS};
 pub use write::write;
 
 use crate::location::Location;
@@ -56,7 +56,7 @@ pub struct Spec {
     /// The format of the list, if the spec states it.
     pub list_format: Option<ListFormat>,
     /// Whether attestations of indexes are kept, if the spec states it.
-    pub attestations: Option<Attestations>,
+    pub attestations: Option<AttestationsPolicy>,
     /// The required platforms, without which nothing is published.
     pub require: Vec<Platform>,
     /// The entries of the list, in order; at least one after parsing, unless `from` names files.
@@ -159,7 +159,7 @@ pub fn needs_force(given: &Platform) -> bool {
 
 /// Whether the attestations of an index are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Attestations {
+pub enum AttestationsPolicy {
     /// They are kept with their image.
     #[default]
     Keep,
@@ -168,7 +168,7 @@ pub enum Attestations {
 }
 
 /// The maximum length of a spec file, in bytes. A spec of 10,000 entries has two million.
-const TEXT_MAX: usize = 16 << 20;
+const TEXT_BYTES_MAX: usize = 16 << 20;
 
 /// The rules by which a spec file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +204,7 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<ParsedSpecs, SpecError> {
     let in_file = |error: error::LocatedError| SpecError::new(error, file, text);
-    if text.len() > TEXT_MAX {
+    if text.len() > TEXT_BYTES_MAX {
         return Err(in_file(error::LocatedError { range: 0..0, kind: SpecErrorKind::TooLarge }));
     }
     let tree = yaml_tree::Tree::parse(text).map_err(in_file)?;

@@ -14,10 +14,10 @@ pub(super) struct MappingKind {
     pub(super) keys: &'static [&'static str],
 }
 
-/// The maximum size of a file after its aliases are resolved, in bytes: the lengths of all texts, and [`NODE_COST`] for
-/// each node. Aliases can repeat a text very often.
-const SIZE_MAX: usize = 64 << 20;
-const NODE_COST: usize = 16;
+/// The maximum size of a file after its aliases are resolved, in bytes: the lengths of all texts, and [`NODE_BYTES`]
+/// for each node. Aliases can repeat a text very often.
+const RESOLVED_BYTES_MAX: usize = 64 << 20;
+const NODE_BYTES: usize = 16;
 
 /// The prefix of keys that users may add, mostly for anchors.
 const EXTENSION_PREFIX: &str = "x-";
@@ -36,8 +36,8 @@ pub(super) struct NodeReader<'t> {
     pub(super) tree: &'t Tree<'t>,
     pub(super) dialect: Dialect,
     env: &'t dyn Fn(&str) -> Option<String>,
-    /// The rest of [`SIZE_MAX`].
-    remaining_size: Cell<usize>,
+    /// The rest of [`RESOLVED_BYTES_MAX`].
+    remaining_bytes: Cell<usize>,
     /// At most one warning for each position.
     warnings: RefCell<BTreeMap<usize, LocatedError>>,
 }
@@ -47,7 +47,7 @@ type Pair<'t> = (&'t str, Range<usize>, NodeId);
 
 impl<'t> NodeReader<'t> {
     pub(super) fn new(tree: &'t Tree<'t>, dialect: Dialect, env: &'t dyn Fn(&str) -> Option<String>) -> NodeReader<'t> {
-        NodeReader { tree, dialect, env, remaining_size: Cell::new(SIZE_MAX), warnings: RefCell::default() }
+        NodeReader { tree, dialect, env, remaining_bytes: Cell::new(RESOLVED_BYTES_MAX), warnings: RefCell::default() }
     }
 
     /// Adds a warning. A node that several aliases use causes one warning.
@@ -99,7 +99,7 @@ impl<'t> NodeReader<'t> {
         let NodeContent::Sequence(items) = &self.tree.node(id).content else {
             return Err(self.wrong_type(id, name, "a list"));
         };
-        items.iter().map(|id| self.count_size(*id, NODE_COST).and_then(|()| item(self, *id))).collect()
+        items.iter().map(|id| self.count_bytes(*id, NODE_BYTES).and_then(|()| item(self, *id))).collect()
     }
 
     /// A scalar's text with its variables expanded.
@@ -112,7 +112,7 @@ impl<'t> NodeReader<'t> {
         let expanded = variables::expand(text, self.env);
         let expanded = expanded
             .map_err(|(dollar, kind)| LocatedError { range: self.variable_range(&node.range, dollar), kind })?;
-        self.count_size(id, NODE_COST + expanded.len())?;
+        self.count_bytes(id, NODE_BYTES + expanded.len())?;
         Ok(expanded.into_owned())
     }
 
@@ -205,15 +205,15 @@ impl<'t> NodeReader<'t> {
         let NodeContent::Mapping(members) = &self.tree.node(id).content else {
             return Err(self.error_at(id, SpecErrorKind::InvalidMerge));
         };
-        self.count_size(id, NODE_COST)?;
+        self.count_bytes(id, NODE_BYTES)?;
         if depth > MERGES_MAX {
             return Err(self.error_at(id, SpecErrorKind::TooLarge));
         }
         let mut offsets: HashMap<&str, usize> = HashMap::new();
         let mut merged = None;
         for (key, value) in members {
-            self.count_size(*key, NODE_COST)?;
-            let (name, is_merge) = self.key(*key)?;
+            self.count_bytes(*key, NODE_BYTES)?;
+            let (name, is_merge) = (self.key_text(*key)?, self.is_merge_key(*key));
             let range = self.tree.node(*key).range.clone();
             if let Some(offset) = offsets.insert(name, range.start) {
                 return Err(LocatedError { range, kind: duplicate_key(name, name, offset) });
@@ -233,19 +233,21 @@ impl<'t> NodeReader<'t> {
         }
     }
 
-    /// A key's text, and whether it is `<<`.
-    fn key(&self, id: NodeId) -> Result<(&'t str, bool), LocatedError> {
+    fn key_text(&self, id: NodeId) -> Result<&'t str, LocatedError> {
         match &self.tree.node(id).content {
-            NodeContent::Scalar { text, is_plain: true } if !matches!(&**text, "" | "~") => Ok((text, text == "<<")),
-            NodeContent::Scalar { text, is_plain: false } if !text.is_empty() => Ok((text, false)),
+            NodeContent::Scalar { text, is_plain } if !(text.is_empty() || *is_plain && text == "~") => Ok(text),
             _ => Err(self.error_at(id, SpecErrorKind::InvalidKey)),
         }
     }
 
-    fn count_size(&self, id: NodeId, size: usize) -> Result<(), LocatedError> {
+    fn is_merge_key(&self, id: NodeId) -> bool {
+        matches!(&self.tree.node(id).content, NodeContent::Scalar { text, is_plain: true } if text == "<<")
+    }
+
+    fn count_bytes(&self, id: NodeId, size: usize) -> Result<(), LocatedError> {
         let remaining =
-            self.remaining_size.get().checked_sub(size).ok_or_else(|| self.error_at(id, SpecErrorKind::TooLarge))?;
-        self.remaining_size.set(remaining);
+            self.remaining_bytes.get().checked_sub(size).ok_or_else(|| self.error_at(id, SpecErrorKind::TooLarge))?;
+        self.remaining_bytes.set(remaining);
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 /// The maximum number of characters of a line before and after the start of an error that are shown.
-const BEFORE: usize = 60;
-const AFTER: usize = 60;
+const EXCERPT_BEFORE_MAX: usize = 60;
+const EXCERPT_AFTER_MAX: usize = 60;
 
 /// Line and column of an offset, both from 1, the column in characters. A line ends as in YAML: LF, CR LF or CR.
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
@@ -29,13 +29,13 @@ pub(super) fn excerpt(text: &str, range: &Range<usize>) -> String {
         text.get(line_start..start).unwrap_or_default().trim_start_matches('\u{feff}').chars().collect();
     let after = text.get(start..line_end).unwrap_or_default();
     let end = char_start(text, range.end.clamp(start, line_end));
-    let width = text.get(start..end).unwrap_or_default().chars().take(AFTER).count().max(1);
+    let width = text.get(start..end).unwrap_or_default().chars().take(EXCERPT_AFTER_MAX).count().max(1);
 
     let shown_before: String =
-        before.iter().skip(before.len().saturating_sub(BEFORE)).copied().map(column_preserving).collect();
-    let shown_after: String = after.chars().take(AFTER).map(column_preserving).collect();
-    let cut_before = if before.len() > BEFORE { "…" } else { "" };
-    let cut_after = if after.chars().nth(AFTER).is_some() { "…" } else { "" };
+        before.iter().skip(before.len().saturating_sub(EXCERPT_BEFORE_MAX)).copied().map(column_preserving).collect();
+    let shown_after: String = after.chars().take(EXCERPT_AFTER_MAX).map(column_preserving).collect();
+    let cut_before = if before.len() > EXCERPT_BEFORE_MAX { "…" } else { "" };
+    let cut_after = if after.chars().nth(EXCERPT_AFTER_MAX).is_some() { "…" } else { "" };
     let number = position(text, start).0.to_string();
     let indent = " ".repeat(cut_before.chars().count() + shown_before.chars().count());
     let line = format!("{cut_before}{shown_before}{shown_after}{cut_after}");

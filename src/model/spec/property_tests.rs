@@ -124,7 +124,8 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         Just(Some(ListFormat::Docker)),
         Just(Some(ListFormat::Oci))
     ];
-    let attestations = prop_oneof![Just(None), Just(Some(Attestations::Keep)), Just(Some(Attestations::Drop))];
+    let attestations =
+        prop_oneof![Just(None), Just(Some(AttestationsPolicy::Keep)), Just(Some(AttestationsPolicy::Drop))];
     (
         proptest::collection::vec(any_target(), 1..3),
         proptest::collection::vec("[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}", 0..3),

@@ -6,7 +6,7 @@ use super::error::{LocatedError, SpecErrorKind, Suggestion};
 use super::node_reader::{MappingKind, NodeReader};
 use super::platform;
 use super::yaml_tree::{NodeContent, NodeId, Tree};
-use super::{Attestations, BuildOutputSource, Dialect, EmptyFields, Spec, SpecEntry, Target};
+use super::{AttestationsPolicy, BuildOutputSource, Dialect, EmptyFields, Spec, SpecEntry, Target};
 use crate::location::{InvalidLocation, Location};
 use crate::model::index::ListFormat;
 use crate::model::media_type;
@@ -59,7 +59,16 @@ pub(crate) const LIST_FORMATS: &[(&str, ListFormat)] =
     &[("auto", ListFormat::Auto), ("docker", ListFormat::Docker), ("oci", ListFormat::Oci)];
 
 /// The values of `attestations`.
-pub(crate) const ATTESTATIONS: &[(&str, Attestations)] = &[("keep", Attestations::Keep), ("drop", Attestations::Drop)];
+pub(crate) const ATTESTATIONS_POLICIES: &[(&str, AttestationsPolicy)] =
+    &[("keep", AttestationsPolicy::Keep), ("drop", AttestationsPolicy::Drop)];
+
+/// The member `platform` of an entry, as in [`SpecEntry`].
+#[derive(Default)]
+struct PlatformMember {
+    platform: Option<Platform>,
+    explicitly_empty: EmptyFields,
+    force: bool,
+}
 
 /// Reads each document as a spec. Returns the specs and the warnings.
 pub(super) fn specs(
@@ -145,7 +154,8 @@ impl NodeReader<'_> {
     fn entry(&self, id: NodeId) -> Result<SpecEntry, LocatedError> {
         let members = self.members(id, &ENTRY)?;
         let image = self.required(&members, "image", id, ENTRY.name)?;
-        let (platform, explicitly_empty, force) = self.optional(&members, "platform", NodeReader::platform)?;
+        let PlatformMember { platform, explicitly_empty, force } =
+            self.optional(&members, "platform", NodeReader::platform)?;
         Ok(SpecEntry {
             image: self.location(image, "`image`")?,
             platform,
@@ -156,9 +166,10 @@ impl NodeReader<'_> {
         })
     }
 
-    fn platform(&self, id: NodeId) -> Result<(Option<Platform>, EmptyFields, bool), LocatedError> {
+    fn platform(&self, id: NodeId) -> Result<PlatformMember, LocatedError> {
         if let NodeContent::Scalar { .. } = self.tree.node(id).content {
-            return Ok((Some(self.platform_text(id, "`platform`")?), EmptyFields::default(), false));
+            let platform = Some(self.platform_text(id, "`platform`")?);
+            return Ok(PlatformMember { platform, ..PlatformMember::default() });
         }
         let members = self.members(id, &PLATFORM)?;
         let text = |key: &'static str| {
@@ -182,7 +193,8 @@ impl NodeReader<'_> {
             features: texts("features", "an item of `features`")?,
         };
         if force {
-            return Ok(((platform != Platform::default()).then_some(platform), EmptyFields::default(), true));
+            let platform = (platform != Platform::default()).then_some(platform);
+            return Ok(PlatformMember { platform, force, ..PlatformMember::default() });
         }
         let platform = platform::with_canonical_spelling(platform);
         platform::check(&platform, "`platform`")
@@ -201,7 +213,8 @@ impl NodeReader<'_> {
             os_version: is_empty("os.version"),
             os_features: is_empty("os.features"),
         };
-        Ok(((platform != Platform::default()).then_some(platform), explicitly_empty, false))
+        let platform = (platform != Platform::default()).then_some(platform);
+        Ok(PlatformMember { platform, explicitly_empty, force })
     }
 
     fn platform_text(&self, id: NodeId, name: &str) -> Result<Platform, LocatedError> {
@@ -264,8 +277,8 @@ impl NodeReader<'_> {
         self.word(id, "type", "type", LIST_FORMATS).map(Some)
     }
 
-    fn attestations(&self, id: NodeId) -> Result<Option<Attestations>, LocatedError> {
-        self.word(id, "attestations", "choice", ATTESTATIONS).map(Some)
+    fn attestations(&self, id: NodeId) -> Result<Option<AttestationsPolicy>, LocatedError> {
+        self.word(id, "attestations", "choice", ATTESTATIONS_POLICIES).map(Some)
     }
 
     fn word<T: Copy>(

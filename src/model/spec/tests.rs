@@ -56,7 +56,7 @@ fn parser_reads_every_key() {
     assert_eq!(spec.annotations, BTreeMap::from(annotations));
     assert_eq!(spec.artifact_type.as_deref(), Some("application/vnd.x+json"));
     assert_eq!(spec.list_format, Some(ListFormat::Oci));
-    assert_eq!(spec.attestations, Some(Attestations::Drop));
+    assert_eq!(spec.attestations, Some(AttestationsPolicy::Drop));
     assert_eq!(
         spec.require.iter().map(platform::format_platform).collect::<Vec<_>>(),
         ["linux/arm64/v8", "windows/amd64:10.0.17763"]
@@ -396,7 +396,7 @@ fn parser_refuses_a_spec_that_grows_without_bound() {
     assert!(error_text(&wide).contains("too large for a spec"));
     let nodes = format!("image: [{}]", "a,".repeat(1 << 20));
     assert!(error_text(&nodes).contains("too large for a spec"));
-    assert!(error_text(&" ".repeat(TEXT_MAX + 1)).contains("too large for a spec"));
+    assert!(error_text(&" ".repeat(TEXT_BYTES_MAX + 1)).contains("too large for a spec"));
 }
 
 /// A block list as a flow list.

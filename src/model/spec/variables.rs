@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::error::SpecErrorKind;
 
 /// The maximum length of an expanded text, in bytes.
-const LENGTH_MAX: usize = 1 << 20;
+const EXPANDED_BYTES_MAX: usize = 1 << 20;
 
 /// The number of the dollar sign that an error is about, counted from 0, and the error.
 pub(super) type VariableError = (usize, SpecErrorKind);
@@ -30,7 +30,7 @@ pub(super) fn expand<'t>(text: &'t str, env: &dyn Fn(&str) -> Option<String>) ->
             expanded.push('$');
             0
         };
-        if expanded.len() > LENGTH_MAX {
+        if expanded.len() > EXPANDED_BYTES_MAX {
             return Err((dollars, SpecErrorKind::TooLarge));
         }
         let (taken, remainder) = after.split_at_checked(length).unwrap_or((after, ""));

@@ -8,7 +8,7 @@ use gotmpl::{FuncMap, Template, TemplateError, Value, ValueFunc};
 use super::value::{MapTypes, text};
 
 /// The maximum number of bytes of text that one execution makes, so that a template that keeps doubling a text ends.
-pub(super) const TEXT_MAX: usize = 256 << 20;
+pub(super) const TEXT_BYTES_MAX: usize = 256 << 20;
 
 /// Go's functions that make text.
 const TEXT_FUNCTIONS: [&str; 6] = ["print", "printf", "println", "html", "js", "urlquery"];
@@ -26,8 +26,8 @@ struct TextBudget(AtomicUsize);
 impl TextBudget {
     fn spend(&self, bytes: usize) -> Result<(), TemplateError> {
         let before = self.0.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > TEXT_MAX {
-            return Err(TemplateError::Exec(format!("it makes more than {} MiB of text", TEXT_MAX >> 20)));
+        if before.saturating_add(bytes) > TEXT_BYTES_MAX {
+            return Err(TemplateError::Exec(format!("it makes more than {} MiB of text", TEXT_BYTES_MAX >> 20)));
         }
         Ok(())
     }

@@ -29,13 +29,13 @@ use go_types::{GoType, IMAGE_MEMBER, PROVENANCE_MEMBER, SBOM_MEMBER};
 use value::MapTypes;
 
 /// The maximum length of a template, in bytes.
-const TEMPLATE_MAX: usize = 64 << 10;
+const TEMPLATE_BYTES_MAX: usize = 64 << 10;
 /// The maximum number of iterations of all `range` actions together.
 const ITERATIONS_MAX: u64 = 1_000_000;
 /// Appended to a template to check that the parser has read it to its end.
 const END_MARKER: &str = "\u{0}";
 /// The maximum length of the output, in bytes.
-const OUTPUT_MAX: usize = functions::TEXT_MAX;
+const OUTPUT_BYTES_MAX: usize = functions::TEXT_BYTES_MAX;
 
 /// Why a template cannot be used.
 ///
@@ -74,7 +74,7 @@ impl From<EngineError> for TemplateError {
                 TemplateError::without_position(format!("it has more than {ITERATIONS_MAX} iterations"))
             }
             EngineError::Write => {
-                TemplateError::without_position(format!("its output has more than {} MiB", OUTPUT_MAX >> 20))
+                TemplateError::without_position(format!("its output has more than {} MiB", OUTPUT_BYTES_MAX >> 20))
             }
             other => TemplateError::without_position(other.to_string()),
         }
@@ -191,8 +191,8 @@ impl Template {
 
 /// Parses a template.
 fn tree(text: &str) -> Result<ListNode, TemplateError> {
-    if text.len() > TEMPLATE_MAX {
-        return Err(TemplateError::without_position(format!("it is longer than {} KiB", TEMPLATE_MAX >> 10)));
+    if text.len() > TEMPLATE_BYTES_MAX {
+        return Err(TemplateError::without_position(format!("it is longer than {} KiB", TEMPLATE_BYTES_MAX >> 10)));
     }
     Parser::new(text, "{{", "}}")?.parse()?;
     // The parser stops without an error at an `end` without a beginning. Then the marker is not the last node.
@@ -261,7 +261,7 @@ struct BoundedOutput(String);
 
 impl fmt::Write for BoundedOutput {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.0.len().saturating_add(text.len()) > OUTPUT_MAX {
+        if self.0.len().saturating_add(text.len()) > OUTPUT_BYTES_MAX {
             return Err(fmt::Error);
         }
         self.0.push_str(text);

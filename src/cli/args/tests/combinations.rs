@@ -2,7 +2,7 @@
 
 use crate::core::image_filters::PlatformFilter;
 use crate::core::list_metadata::AnnotationArg;
-use crate::model::spec::Attestations;
+use crate::model::spec::AttestationsPolicy;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ fn flag_values_have_types_and_defaults() {
     else {
         panic!("not create")
     };
-    assert_eq!(create.image_flags.sources.attestations, Some(Attestations::Drop));
+    assert_eq!(create.image_flags.sources.attestations, Some(AttestationsPolicy::Drop));
     assert_eq!(create.image_flags.sources.platforms[0].parsed.variant, "v7");
     let Command::Prune(prune) = run_command(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
     assert_eq!(prune.older_than, Some(Duration::from_secs(30 * 24 * 60 * 60)));

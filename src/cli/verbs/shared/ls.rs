@@ -36,9 +36,9 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     let repository = list.repository();
     let client = SharedClient::new(context, &args.network, repository)?;
     let only_tag = if Reference::is_repository_only(typed) { None } else { list.tag() };
-    let listed = listing::entries(client.shared_draft_context(), repository, only_tag)?;
+    let listed = listing::list_entries(client.shared_draft_context(), repository, only_tag)?;
     let entries: Vec<FoundEntry> = listed.iter().filter_map(|listed| listed.as_ref().ok().cloned()).collect();
-    let served = clean_up::served_by_list(client.shared_draft_context(), repository, &entries)?;
+    let served = clean_up::check_served_by_list(client.shared_draft_context(), repository, &entries)?;
     let rows: Vec<EntryRow> = listed
         .into_iter()
         .map(|listed| match listed {

@@ -17,7 +17,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::shared_draft_error::SharedDraftError;
-use crate::core::shared_drafts::clean_up::{self, RemainingEntries};
+use crate::core::shared_drafts::clean_up::{self, UndeletedEntries};
 use crate::core::shared_drafts::collect::{self, CollectOptions, CollectedEntries, SharedDraftContext};
 use crate::drafts::registry::{FoundEntry, PipelineRun};
 use crate::reference::{Reference, Repository};
@@ -59,8 +59,8 @@ impl<'a> SharedClient<'a> {
     }
 
     /// Prints which entries remain, and how the registry itself can delete them.
-    fn note_remaining(&self, repository: &Repository, remaining: &[RemainingEntries]) {
-        for RemainingEntries { tags, reason } in remaining {
+    fn note_undeleted(&self, repository: &Repository, undeleted: &[UndeletedEntries]) {
+        for UndeletedEntries { tags, reason } in undeleted {
             let verb = if tags.len() == 1 { "stays" } else { "stay" };
             let (tags, hint) = (tags.join(", "), report::entry_retention(repository.domain()));
             self.context.streams.note(format_args!("{tags} in {repository} {verb}: {reason}; {hint}"));
@@ -73,7 +73,7 @@ impl<'a> SharedClient<'a> {
         for tag in &cleaned.deleted {
             self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
         }
-        self.note_remaining(repository, &cleaned.remaining);
+        self.note_undeleted(repository, &cleaned.undeleted);
         Ok(())
     }
 }

@@ -12,14 +12,14 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
     let repository = repository.reference()?.repository();
     let client = SharedClient::new(context, &args.network, repository)?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
-    let listed = listing::entries(client.shared_draft_context(), repository, None)?;
+    let listed = listing::list_entries(client.shared_draft_context(), repository, None)?;
     let entries: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
     let chosen: Vec<FoundEntry> = if args.all {
         entries
     } else if args.shared.run.is_some() {
         entries.into_iter().filter(|found| found.entry.name.run == run.id).collect()
     } else {
-        let served = clean_up::served_by_list(client.shared_draft_context(), repository, &entries)?;
+        let served = clean_up::check_served_by_list(client.shared_draft_context(), repository, &entries)?;
         entries.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
     };
     if args.dry_run {

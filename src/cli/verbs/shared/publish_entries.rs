@@ -86,7 +86,7 @@ pub(super) fn run(
     })?;
     if purge && !published.dry_run {
         let cleaned = clean_up::delete(client.shared_draft_context(), list.repository(), run, &entries);
-        client.note_remaining(list.repository(), &cleaned.remaining);
+        client.note_undeleted(list.repository(), &cleaned.undeleted);
     }
     publish_and_report::print_tags_and_warnings(context, std::slice::from_ref(&published), publish);
     Ok(())
@@ -120,7 +120,7 @@ fn incomplete(
 ) -> CommandError {
     let list = shared_push.list;
     if let Some(digest) =
-        clean_up::possibly_published_digest(client.shared_draft_context(), list, &shared_push.publish.require)
+        clean_up::fetch_possibly_published_digest(client.shared_draft_context(), list, &shared_push.publish.require)
     {
         context.streams.note(format_args!(
             "{list} ({digest}) has all required platforms; it may have been published already and its entries purged"

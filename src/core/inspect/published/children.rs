@@ -7,9 +7,9 @@ use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::inspect::published::{config_platform, fetch_levels, is_list};
+use crate::core::inspect::published::{fetch_config_platform, fetch_levels, is_list};
 use crate::core::limits::{DESCRIPTORS_MAX, LimitError};
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::core::resolve::selection::is_opaque;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -63,7 +63,7 @@ fn fetch_children(
 ) -> Result<BTreeMap<Digest, ChildContent>, CommandError> {
     let is_selected = |descriptor: &Descriptor| detail.check || detail.needs_fetch(descriptor);
     let fetch = |descriptor: &Descriptor| {
-        if detail.needs_fetch(descriptor) { fetch_child(list, descriptor) } else { head(list, descriptor) }
+        if detail.needs_fetch(descriptor) { fetch_child(list, descriptor) } else { check_child(list, descriptor) }
     };
     let children = |known: &ChildContent| match known {
         ChildContent::List(descriptors) => descriptors.clone(),
@@ -113,7 +113,7 @@ fn nodes(
     Ok(nodes)
 }
 
-fn head(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
+fn check_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildContent, CommandError> {
     let is_served = list.serves(descriptor)?;
     Ok(if is_served { ChildContent::Present } else { ChildContent::Missing })
 }
@@ -124,12 +124,12 @@ fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildC
     match fetch::manifest(&child) {
         Err(error) if fetch::is_missing(&error) => Ok(ChildContent::Missing),
         Err(error) => Err(error),
-        Ok(FetchedContent::List(fetched)) => Ok(ChildContent::List(fetched.decode_index(&child)?.manifests)),
-        Ok(FetchedContent::Image(_, fetched)) => {
+        Ok(ImageOrList::List(fetched)) => Ok(ChildContent::List(fetched.decode_index(&child)?.manifests)),
+        Ok(ImageOrList::Image(_, fetched)) => {
             let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&child))?;
             // An attestation has no platform.
             let is_stated = descriptor.has_platform() || is_attestation(descriptor);
-            let platform = if is_stated { None } else { config_platform(&child, &fetched.bytes)? };
+            let platform = if is_stated { None } else { fetch_config_platform(&child, &fetched.bytes)? };
             Ok(ChildContent::Image(Box::new(contents), platform))
         }
     }

@@ -7,10 +7,10 @@ use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
 use crate::core::index_walk;
-use crate::core::inspect::published::{PublishedContent, PublishedImage, config_platform, distinct, is_list};
+use crate::core::inspect::published::{PublishedContent, PublishedImage, distinct, fetch_config_platform, is_list};
 use crate::core::limits::DEPTH_MAX;
 use crate::core::requirements;
-use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::is_attestation;
 use crate::platform::Platform;
@@ -23,7 +23,7 @@ pub(crate) type ReportMatches<'a> = dyn Fn(&[ImageSource<'_>]) + 'a;
 ///
 /// # Errors
 /// [`CommandError::NoSuchPlatform`]; errors of the registry or the layout.
-pub(crate) fn with_platform<'a>(
+pub(crate) fn find_image_for_platform<'a>(
     jobs: NonZeroUsize,
     source: &ImageSource<'a>,
     content: PublishedContent<'a>,
@@ -33,7 +33,7 @@ pub(crate) fn with_platform<'a>(
     let descriptors = match content {
         PublishedContent::List(fetched) => fetched.decode_index(source)?.manifests,
         PublishedContent::Image(image) => {
-            let platform = config_platform(source, &image.fetched.bytes)?;
+            let platform = fetch_config_platform(source, &image.fetched.bytes)?;
             if platform.as_ref().is_some_and(|platform| platform.matches(&filter.parsed)) {
                 let descriptor = Descriptor { platform, ..image.fetched.descriptor() };
                 return Ok(PublishedImage { descriptor: Some(descriptor), ..*image });
@@ -74,11 +74,11 @@ pub(crate) fn with_platform<'a>(
 fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
     match fetch::child(list, descriptor)? {
-        FetchedContent::List(fetched) => Ok(fetched.decode_index(&source)?.manifests),
-        FetchedContent::Image(_, fetched) => {
+        ImageOrList::List(fetched) => Ok(fetched.decode_index(&source)?.manifests),
+        ImageOrList::Image(_, fetched) => {
             // A manifest without a platform needs no second look.
             let platform =
-                config_platform(&source, &fetched.bytes)?.filter(|platform| *platform != Platform::default());
+                fetch_config_platform(&source, &fetched.bytes)?.filter(|platform| *platform != Platform::default());
             Ok(platform
                 .map(|platform| Descriptor { platform: Some(platform), ..descriptor.clone() })
                 .into_iter()
@@ -91,10 +91,10 @@ fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<D
 fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<PublishedImage<'a>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
     match fetch::child(list, &descriptor)? {
-        FetchedContent::Image(image_format, fetched) => {
+        ImageOrList::Image(image_format, fetched) => {
             Ok(PublishedImage { source, image_format, fetched, descriptor: Some(descriptor) })
         }
-        FetchedContent::List(_) => Err(CommandError::IsList(source.to_string())),
+        ImageOrList::List(_) => Err(CommandError::IsList(source.to_string())),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::published::{PublishedImage, fetch_levels};
 use crate::core::limits::IndexBudget;
-use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::DocumentError;
@@ -46,11 +46,11 @@ pub(crate) fn verbose_entries(
 ) -> Result<Vec<VerboseEntry>, CommandError> {
     let (fetch_budget, mut print_budget) = (IndexBudget::default(), IndexBudget::default());
     let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
-        FetchedContent::Image(image_format, fetched) => {
+        ImageOrList::Image(image_format, fetched) => {
             fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
             Ok(VerboseChild::Image(image_format, Arc::new(fetched.bytes)))
         }
-        FetchedContent::List(fetched) => {
+        ImageOrList::List(fetched) => {
             fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
             Ok(VerboseChild::List(fetched.decode_index(list)?.manifests))
         }
