@@ -117,7 +117,7 @@ impl ListEdits<'_> {
     /// Requests the subject, for a list of this name.
     ///
     /// # Errors
-    /// Those of [`subject`].
+    /// Those of [`resolve_subject`].
     pub(crate) fn fetch_subject(
         &self,
         registry: &RegistryClient,

@@ -148,7 +148,7 @@ pub(super) fn digest(typed: &str) -> Result<Digest, String> {
     typed.parse().map_err(|error: DigestError| error.to_string())
 }
 
-/// Reads an age: a [`duration`], or a bare zero. Another bare number has no unit and is refused.
+/// Reads an age: a time ([`parse_duration`]), or a bare zero. Another bare number has no unit and is refused.
 pub(super) fn age(typed: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "not a time like 12h, 30d or 2w";
     let zero = (typed == "0").then_some(Duration::ZERO);

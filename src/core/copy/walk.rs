@@ -1,4 +1,4 @@
-//! All manifests of an image or an index, level by level, within the limits of [`limits`].
+//! All manifests of an image or an index, level by level, within the limits of [`crate::core::limits`].
 
 use std::num::NonZeroUsize;
 
