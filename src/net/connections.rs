@@ -221,7 +221,7 @@ impl ConnectionPool {
 
 impl OriginConnections {
     /// A server that wanted another client certificate may just close the connection (see
-    /// [`ClientIdentity::was_requested`]).
+    /// [`crate::net::tls::identity::ClientIdentity::was_requested`]).
     pub(crate) fn with_client_certificate_cause(&self, error: TransportError) -> TransportError {
         match &self.tls {
             Some(tls) if tls.identity.was_requested() => TransportError::new(
