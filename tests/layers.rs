@@ -18,7 +18,7 @@
 //! It reads paths, not types: every `crate::…`, `super::…` and (in main) `docker_manifest::…`, in `use` and elsewhere.
 //! Test code is let off.
 
-mod lines;
+mod line_lengths;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -176,6 +176,7 @@ mod cases {
     mod attestation_referrers;
     mod auth;
     mod check;
+    mod ci_formats;
     mod ci_recipes;
     mod client;
     mod client_faults;
@@ -194,9 +195,9 @@ mod cases {
     mod docs;
     mod draft_stores;
     mod drafts;
+    mod entry_names;
     mod error_data;
     mod fixture;
-    mod formats;
     mod from_files;
     mod full_disk;
     mod habits;
@@ -204,7 +205,7 @@ mod cases {
     mod hostile_input;
     mod hostile_store;
     mod hostile_strings;
-    #[path = "../shared/in_process.rs"]
+    #[path = "../common/in_process.rs"]
     mod in_process;
     mod inspect_check;
     mod inspect_flags;
@@ -220,7 +221,6 @@ mod cases {
     mod logins;
     mod manifest_tool;
     mod migration_docs;
-    mod names;
     mod non_utf8_paths;
     mod os_error_messages;
     mod overlayfs;
@@ -234,11 +234,11 @@ mod cases {
     mod remote_digest;
     mod retries;
     mod secrets;
-    mod shared;
+    mod shared_drafts;
     mod shell_init;
     mod shim;
     mod sources;
-    mod supply;
+    mod supply_chain;
     mod templates;
     mod tls;
     mod tls_docker;

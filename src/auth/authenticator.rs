@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use crate::auth::bearer::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
-use crate::auth::registry_state::{ChallengedRequest, RegistryState, SendTokenRequest};
+use crate::auth::registry_auth_state::{ChallengedRequest, RegistryState, SendTokenRequest};
 use crate::auth::scope::Scopes;
-use crate::auth::token_messages;
+use crate::auth::token_protocol;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::host;
 use crate::net::redact::Redactor;
@@ -150,7 +150,7 @@ impl Authenticator {
                 let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
                 RegistryError::new(RegistryErrorKind::Credentials, challenged.registry, detail)
             };
-            let header = token_messages::bearer_header(token).ok_or_else(unfit)?;
+            let header = token_protocol::bearer_header(token).ok_or_else(unfit)?;
             drop(token_lock);
             return offer_static_header(&registry_state, challenged, Some(header), refused_header);
         }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::auth::scope::Access;
-use crate::auth::token_messages::TokenRequest;
+use crate::auth::token_protocol::TokenRequest;
 use crate::env::Env;
 use crate::net::response::HttpResponse;
 

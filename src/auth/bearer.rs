@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::Credential;
-use crate::auth::registry_state::{AuthState, ChallengedRequest, RegistryState, SendTokenRequest};
+use crate::auth::registry_auth_state::{AuthState, ChallengedRequest, RegistryState, SendTokenRequest};
 use crate::auth::scope::Scopes;
-use crate::auth::token_messages::{GrantedToken, Realm, TokenRequest};
+use crate::auth::token_protocol::{GrantedToken, Realm, TokenRequest};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::redact::Redactor;
 use crate::net::response::HttpResponse;

@@ -7,12 +7,12 @@ pub mod challenge;
 pub mod config_json;
 pub mod credentials;
 pub mod helper;
-pub mod registry_state;
+pub mod registry_auth_state;
 pub mod scope;
 pub mod static_auth;
 pub mod token_cache;
 pub mod token_client;
-pub mod token_messages;
+pub mod token_protocol;
 pub(crate) mod token_server_cache;
 
 pub use scope::Access;

@@ -1,6 +1,6 @@
 //! Sends token requests and retries them.
 
-use crate::auth::token_messages::TokenRequest;
+use crate::auth::token_protocol::TokenRequest;
 use crate::net::deadline::Deadline;
 use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, Retryable, ServerNamedBy};
 use crate::net::error_response;

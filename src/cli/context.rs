@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{LocationArg, NetworkFlags, values};
+use crate::cli::interrupt_handler::StopHandler;
 use crate::cli::output::{FetchProgress, Streams};
-use crate::cli::stop_handler::StopHandler;
 use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
 use crate::core::image_filters::LocationResult;

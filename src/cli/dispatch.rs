@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::cli::args::{ArgsError, CliRequest, Command, ToolRequest};
 use crate::cli::context::Context;
+use crate::cli::interrupt_handler::StopHandler;
 use crate::cli::output::Streams;
 use crate::cli::plugin::Action;
 use crate::cli::plugin::completion::{self, DraftLookups};
 use crate::cli::report::Report;
-use crate::cli::stop_handler::StopHandler;
 use crate::core::CommandError;
 use crate::drafts::DraftStore;
 use crate::env::Env;
@@ -41,7 +41,7 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
         Action::Complete { words, with_descriptions } => complete(&context, words, *with_descriptions),
         Action::Run(words) => {
             #[cfg(unix)]
-            plugin::stop_socket::watch(env, &context.stop);
+            plugin::plugin_socket::watch(env, &context.stop);
             match args::parse(&invocation.name, words) {
                 Ok(request) => run_request(&context, request),
                 Err(error) => {
@@ -107,29 +107,29 @@ fn asks_for_json(action: &Action) -> bool {
 fn run_command(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let streams = &context.streams;
     let outcome = match command {
-        Command::Add(args) if args.shared.shared => verbs::shared::add::run(context, args),
+        Command::Add(args) if args.shared.shared => verbs::shared_drafts::add::run(context, args),
         Command::Add(args) => verbs::add::run(context, args),
         Command::Apply(args) => verbs::apply::run(context, args),
         Command::Check(args) => return check::run(context, args),
         Command::Exists(args) => return verbs::exists::run(context, args).map(|exists| u8::from(!exists)),
         Command::Export(args) => verbs::export::run(context, args),
         Command::Ls(args) => match args.list.as_ref().filter(|_| args.shared) {
-            Some(list) => verbs::shared::ls::run(context, args, list),
+            Some(list) => verbs::shared_drafts::ls::run(context, args, list),
             None => verbs::ls::run(context, args),
         },
         Command::Platforms(args) => verbs::platforms::run(context, args),
         Command::Prune(args) => match args.repository.as_ref().filter(|_| args.shared.shared) {
-            Some(repository) => verbs::shared::prune::run(context, args, repository),
+            Some(repository) => verbs::shared_drafts::prune::run(context, args, repository),
             None => verbs::prune::run(context, args),
         },
-        Command::Remove(args) if args.shared.shared => verbs::shared::remove::run(context, args),
+        Command::Remove(args) if args.shared.shared => verbs::shared_drafts::remove::run(context, args),
         Command::Remove(args) => verbs::remove::run(context, args),
         Command::Copy(args) => verbs::copy::run(context, args),
         Command::Create(args) => verbs::create::run(context, args),
         Command::Annotate(args) => verbs::annotate::run(context, args),
-        Command::Inspect(args) if args.shared.shared => verbs::shared::inspect::run(context, args),
+        Command::Inspect(args) if args.shared.shared => verbs::shared_drafts::inspect::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
-        Command::Push(args) if args.shared.shared => verbs::shared::push::run(context, args),
+        Command::Push(args) if args.shared.shared => verbs::shared_drafts::push::run(context, args),
         Command::Push(args) => verbs::push::run(context, args),
         Command::Rm(args) => verbs::rm::run(context, args),
         Command::Shim(args) => return verbs::shim::run(context, args).map(|is_reached| u8::from(!is_reached)),

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Apply, BuildFileFlags, RefArg, TagArg};
-use crate::cli::build_files::{self, STDIN};
+use crate::cli::build_output_files::{self, STDIN};
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
@@ -50,7 +50,7 @@ pub(crate) fn add_files(
         if !flags.from.is_empty() {
             sources.push((flags.clone(), targets.to_vec()));
         }
-        let read = build_files::read_all(context, &sources, &list);
+        let read = build_output_files::read_all(context, &sources, &list);
         if let Ok(read) = &read {
             spec.manifests.extend(read.references().cloned().map(SpecEntry::new));
         }

@@ -4,11 +4,11 @@
 //! uploads that continue after a break, mounts and tag listings, belong to [`registry::RegistryClient`].
 
 mod error;
-pub mod file_blob;
 pub mod oci_layout;
 pub mod registry;
 mod repository;
 mod source_and_sink;
+pub mod user_file_blob;
 
 pub use crate::location::Location;
 pub use error::{ContentError, LayoutError};

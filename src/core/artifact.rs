@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::content::file_blob::{FileBlob, FileBlobError};
 use crate::content::registry::{Blob, RegistryClient};
+use crate::content::user_file_blob::{FileBlob, FileBlobError};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::push::execute;

@@ -5,7 +5,7 @@ mod interrupt;
 mod leftovers;
 mod read_only;
 mod real;
-mod shared;
+mod shared_entries;
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256};

@@ -4,11 +4,11 @@
 //!
 //! Golden copies of docker's output (`UPDATE_GOLDENS=1` writes them) replace docker where there is no docker client.
 
+mod alternating_tools;
 mod catalogue;
 mod differences;
 mod fixture;
-mod interop;
-mod references;
+mod random_references;
 mod script;
 mod scripts_drafts;
 mod scripts_flags;
@@ -118,7 +118,7 @@ fn names_are_different_and_differences_name_scripts() {
     assert_eq!(names.len(), count);
     assert!(count >= 70, "{count} scripts");
     for difference in DIFFERENCES {
-        let mut known = scripts().into_iter().chain(interop::SCRIPTS.iter().copied());
+        let mut known = scripts().into_iter().chain(alternating_tools::SCRIPTS.iter().copied());
         let script = known.find(|s| s.name == difference.script).expect(difference.script);
         let known = matches!(difference.step, "*" | "served") || script.lines.contains(&difference.step);
         assert!(known, "{} has no step {}", difference.script, difference.step);

@@ -3,7 +3,7 @@
 
 mod crash;
 mod fault_matrix;
-#[path = "../shared/in_process.rs"]
+#[path = "../common/in_process.rs"]
 mod in_process;
 mod shared_drafts;
 

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError};
-use super::{CliRequest, examples, pflag, rules, suggestion, topics};
+use super::{CliRequest, examples, help_lists, pflag, rules, suggestion};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
@@ -118,7 +118,7 @@ impl Program<'_> {
             text.push_str(&columns(&GLOBALS));
         }
         text.push_str(&self.examples(examples::OVERVIEW));
-        for (title, rows) in [("Exit Codes", topics::EXIT_CODES), ("Environment", topics::ENVIRONMENT)] {
+        for (title, rows) in [("Exit Codes", help_lists::EXIT_CODES), ("Environment", help_lists::ENVIRONMENT)] {
             let _ = write!(text, "\n{title}:\n{}", columns(rows));
         }
         let _ = writeln!(text, "\nRun '{} COMMAND --help' for more information on a command.", self.name);
@@ -181,7 +181,7 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
 /// The commands by what they are for.
 pub(super) fn groups(root: &Command) -> impl Iterator<Item = (&'static str, Vec<&Command>)> {
     let verb = |name: &&str| root.find_subcommand(name);
-    topics::COMMAND_GROUPS.iter().map(move |(group, names)| (*group, names.iter().filter_map(verb).collect()))
+    help_lists::COMMAND_GROUPS.iter().map(move |(group, names)| (*group, names.iter().filter_map(verb).collect()))
 }
 
 /// One line about a command.

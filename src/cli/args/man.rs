@@ -3,7 +3,7 @@
 use clap::Command;
 use roff::{Roff, bold, italic, roman};
 
-use super::{examples, help, topics};
+use super::{examples, help, help_lists};
 
 /// The name of the program's own page; a command's adds `-COMMAND`.
 const PROGRAM: &str = "docker-manifest";
@@ -70,7 +70,7 @@ fn command_page(root: &Command, verb: &Command, date: &str) -> ManPage {
     if let Some(lines) = verb.get_after_help() {
         example_lines(&mut roff, &lines.to_string());
     }
-    table(&mut roff, "EXIT STATUS", topics::EXIT_CODES);
+    table(&mut roff, "EXIT STATUS", help_lists::EXIT_CODES);
     see_also(&mut roff, [PROGRAM.to_owned()]);
     ManPage { name, text: roff.render() }
 }
@@ -87,9 +87,9 @@ fn program_page(root: &Command, date: &str) -> ManPage {
     roff.control("SH", ["OPTIONS"]);
     help::GLOBALS.iter().for_each(|(option, text)| entry(&mut roff, option.trim_start(), text));
     example_lines(&mut roff, examples::OVERVIEW);
-    table(&mut roff, "EXIT STATUS", topics::EXIT_CODES);
-    table(&mut roff, "ENVIRONMENT", topics::ENVIRONMENT);
-    table(&mut roff, "FILES", topics::FILES);
+    table(&mut roff, "EXIT STATUS", help_lists::EXIT_CODES);
+    table(&mut roff, "ENVIRONMENT", help_lists::ENVIRONMENT);
+    table(&mut roff, "FILES", help_lists::FILES);
     see_also(&mut roff, root.get_subcommands().map(|verb| format!("{PROGRAM}-{}", verb.get_name())));
     ManPage { name, text: roff.render() }
 }

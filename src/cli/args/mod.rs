@@ -18,18 +18,18 @@ mod examples;
 mod globals;
 mod go_quote;
 mod help;
+mod help_lists;
 mod man;
 mod manifest_tool;
-mod partial_line;
+mod partial_command_line;
 mod pflag;
 mod possible_values;
-mod queries;
+mod query_verbs;
 mod reference_page;
 mod rules;
-mod setup;
+mod setup_verbs;
 mod shared_drafts;
 mod suggestion;
-mod topics;
 pub mod values;
 mod verbs;
 
@@ -49,14 +49,14 @@ pub use manifest_tool::{
     ToolCommand, ToolError, ToolErrorKind, ToolFromArgs, ToolFromSpec, ToolGlobals, ToolInspect, ToolPush, ToolRequest,
     manifest_tool,
 };
-pub use partial_line::{Cursor, PartialCommandLine, parse_partial};
+pub use partial_command_line::{Cursor, PartialCommandLine, parse_partial};
 pub use pflag::{FlagKind, flag_kind};
 pub use possible_values::{
     CompletionShell, Format, InspectFormat, InspectOutput, PlatformsFormat, PublishFormat, RowsFormat, Shell,
 };
-pub use queries::{Exists, Export, Inspect, Ls, Platforms};
+pub use query_verbs::{Exists, Export, Inspect, Ls, Platforms};
 pub use reference_page::reference_page;
-pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
+pub use setup_verbs::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};

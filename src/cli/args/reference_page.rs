@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use clap::Command;
 
-use super::{examples, help, topics};
+use super::{examples, help, help_lists};
 
 const PROGRAM: &str = "docker-manifest";
 
@@ -39,9 +39,9 @@ fn whole_page(root: &Command) -> String {
         }
     }
     for (title, head, rows) in [
-        ("Exit codes", "code", topics::EXIT_CODES),
-        ("Environment", "variable", topics::ENVIRONMENT),
-        ("Files", "file", topics::FILES),
+        ("Exit codes", "code", help_lists::EXIT_CODES),
+        ("Environment", "variable", help_lists::ENVIRONMENT),
+        ("Files", "file", help_lists::FILES),
     ] {
         table(&mut text, &format!("\n## {title}\n"), [head, "meaning"], escaped_cells(rows));
     }

@@ -13,8 +13,8 @@ use super::common_flags::{
 };
 use super::examples;
 use super::possible_values::{Format, REFERRERS, one_of};
-use super::queries::{Exists, Export, Inspect, Ls, Platforms};
-use super::setup::{Completion, Man, ShellInit, Shim, Version};
+use super::query_verbs::{Exists, Export, Inspect, Ls, Platforms};
+use super::setup_verbs::{Completion, Man, ShellInit, Shim, Version};
 use super::shared_drafts::{SharedDraftFlags, SharedPublishFlags};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::image_filters::{PlatformFilter, ReferrersPolicy};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli::interrupt_handler::StopHandler;
 use crate::cli::output::Streams;
-use crate::cli::stop_handler::StopHandler;
 
 /// The exit code of a program that an interrupt ended.
 pub(crate) const INTERRUPTED: u8 = 130;

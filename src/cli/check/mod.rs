@@ -1,17 +1,17 @@
 //! `check`: probes which features a registry supports, with images that it makes itself, and deletes them.
 //!
-//! `samples` makes what is pushed (entries of shared drafts by `entry_samples`). `probes` and
+//! `samples` makes what is pushed (entries of shared drafts by `shared_entry_samples`). `probes` and
 //! `shared_probes` push it to the repositories of `target` and read it back. `result` holds what was found. `cleanup`
 //! deletes the `created_objects`, and `interrupt` makes sure that Ctrl-C does not prevent that.
 
 mod cleanup;
 mod created_objects;
-mod entry_samples;
 mod interrupt;
 mod probes;
 mod result;
 mod sample_manifest;
 mod samples;
+mod shared_entry_samples;
 mod shared_probes;
 mod target;
 

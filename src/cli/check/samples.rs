@@ -11,8 +11,8 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::check::entry_samples::EntrySamples;
 use crate::cli::check::sample_manifest::SampleManifest;
+use crate::cli::check::shared_entry_samples::EntrySamples;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;

@@ -18,6 +18,6 @@ pub mod publish_and_report;
 pub mod push;
 pub mod remove;
 pub mod rm;
-pub mod shared;
+pub mod shared_drafts;
 pub mod shim;
 pub mod version;

@@ -1,7 +1,7 @@
 //! The images that a command names: by its arguments, and by files that builds wrote (`--from`).
 
 use crate::cli::args::{ImageSourceFlags, LocationArg};
-use crate::cli::build_files;
+use crate::cli::build_output_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
@@ -29,7 +29,7 @@ impl NamedImages {
     /// Reads the files. `list` is the repository of digests that name none.
     ///
     /// # Errors
-    /// Those of [`build_files::read_all`].
+    /// Those of [`build_output_files::read_all`].
     pub(crate) fn read(
         context: &Context,
         arguments: &[LocationArg],
@@ -37,7 +37,7 @@ impl NamedImages {
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
         let from = (flags.build_files.clone(), flags.targets.clone());
-        let build_outputs = build_files::read_all(context, &[from], list)?;
+        let build_outputs = build_output_files::read_all(context, &[from], list)?;
         let arguments: Vec<LocationResult> = arguments.iter().map(|argument| context.location(argument)).collect();
         let images = arguments.iter().cloned().chain(build_outputs.names()).collect();
         Ok(NamedImages { filter: flags.sources.filter(), arguments, images, build_outputs })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::auth::scope::{Access, Scopes};
-use crate::content::registry::connection_forecast::ConnectionForecast;
+use crate::content::registry::expected_connections::ConnectionForecast;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{UploadStart, Uploads, WRITE_RESPONSE_MAX};

@@ -7,7 +7,7 @@ use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{self, Credential};
 use crate::auth::helper;
 use crate::auth::scope::Scopes;
-use crate::auth::token_messages::Realm;
+use crate::auth::token_protocol::Realm;
 use crate::content::registry::pagination;
 use crate::content::registry::upload;
 use crate::net::error::FailedRequest;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::challenge::Challenge;
-use crate::auth::registry_state::ChallengedRequest;
+use crate::auth::registry_auth_state::ChallengedRequest;
 use crate::auth::token_client::TokenClient;
-use crate::auth::token_messages::TokenRequest;
+use crate::auth::token_protocol::TokenRequest;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::{RequestState, Session};
 use crate::io_message::io_message;

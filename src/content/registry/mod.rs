@@ -12,9 +12,9 @@
 
 pub mod blobs;
 pub mod client;
-pub(crate) mod connection_forecast;
 mod deletion;
 mod existence;
+pub(crate) mod expected_connections;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod login;
@@ -31,4 +31,4 @@ pub use blobs::copy::{Blob, BlobCopy};
 pub(crate) use blobs::is_mount_refused;
 pub use blobs::source::BlobReader;
 pub use client::{FetchedManifest, ManifestName, RegistryClient, StoredManifest};
-pub(crate) use connection_forecast::ConnectionForecast;
+pub(crate) use expected_connections::ConnectionForecast;

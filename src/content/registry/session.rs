@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::auth::authenticator::Authenticator;
 use crate::auth::credentials::CredentialStore;
 use crate::auth::token_server_cache::TokenServerCache;
-use crate::content::registry::connection_forecast::ConnectionForecasts;
+use crate::content::registry::expected_connections::ConnectionForecasts;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;

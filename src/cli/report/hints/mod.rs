@@ -4,10 +4,10 @@
 mod files;
 mod reference;
 mod registry;
-mod shared;
+mod shared_drafts;
 mod store;
 
-pub(crate) use shared::entry_retention;
+pub(crate) use shared_drafts::entry_retention;
 
 use std::path::Path;
 
@@ -147,7 +147,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             return incomplete_list(list, *origin, missing, extra);
         }
         CommandError::NoManPage(_) => "help lists the commands".into(),
-        CommandError::Shared(source) => return shared::shared_draft_error(source, certificates),
+        CommandError::Shared(source) => return shared_drafts::shared_draft_error(source, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
         _ => match error.describe().registry_error {

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::cli::stop_handler::StopHandler;
+use crate::cli::interrupt_handler::StopHandler;
 use crate::env::Env;
 
 /// The exit code of a program that an interrupt ended. Docker's own plugins use it too.

@@ -2,8 +2,8 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::publish_entries::{self, SharedPush};
-use crate::cli::verbs::shared::{SharedClient, pipeline_run};
+use crate::cli::verbs::shared_drafts::publish_entries::{self, SharedPush};
+use crate::cli::verbs::shared_drafts::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::shared_drafts::collect::JobEntry;
 

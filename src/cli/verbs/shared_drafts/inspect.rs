@@ -3,7 +3,7 @@
 use crate::cli::args::Inspect;
 use crate::cli::context::Context;
 use crate::cli::inspect;
-use crate::cli::verbs::shared::{SharedClient, pipeline_run};
+use crate::cli::verbs::shared_drafts::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::push::shared_draft;
 use crate::core::shared_draft_error::SharedDraftError;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::Remove;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::{SharedClient, pipeline_run};
+use crate::cli::verbs::shared_drafts::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::shared_draft_error::SharedDraftError;

@@ -197,5 +197,5 @@ fn seconds(value: &Value) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "token_messages_tests.rs"]
+#[path = "token_protocol_tests.rs"]
 mod tests;

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::auth::Access;
 use crate::cli::args::{PublishFlags, PublishFormat, SharedPublishFlags};
-use crate::cli::build_files;
+use crate::cli::build_output_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish_and_report::{self, Reporter};
-use crate::cli::verbs::shared::SharedClient;
+use crate::cli::verbs::shared_drafts::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::layouts::Layouts;
@@ -135,7 +135,7 @@ fn incomplete(
 
 /// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
 fn read_allowed_entries(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
-    let bytes = build_files::read_input(context.env.original_path(file), ALLOWED_MAX)?;
+    let bytes = build_output_files::read_input(context.env.original_path(file), ALLOWED_MAX)?;
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),

@@ -9,7 +9,7 @@ use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
 use crate::auth::static_auth::StaticAuth;
 use crate::auth::token_cache::TokenCache;
-use crate::auth::token_messages::TokenRequest;
+use crate::auth::token_protocol::TokenRequest;
 use crate::net::error::RegistryError;
 use crate::net::response::HttpResponse;
 use crate::secret::Secret;

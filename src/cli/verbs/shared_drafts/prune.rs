@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Prune, RefArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::shared::{SharedClient, pipeline_run};
+use crate::cli::verbs::shared_drafts::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::shared_drafts::clean_up;
 use crate::core::shared_drafts::listing;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::args::{Ls, RefArg, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::Table;
-use crate::cli::verbs::shared::SharedClient;
+use crate::cli::verbs::shared_drafts::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::shared_drafts::clean_up;
 use crate::core::shared_drafts::listing;
