@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::auth::bearer::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
-use crate::auth::registry_auth_state::{ChallengedRequest, RegistryState, SendTokenRequest};
+use crate::auth::registry_auth_state::{ChallengedRequest, RegistryAuthState, SendTokenRequest};
 use crate::auth::scope::Scopes;
 use crate::auth::token_protocol;
 use crate::net::error::{RegistryError, RegistryErrorKind};
@@ -27,7 +27,7 @@ use crate::sync::lock;
 pub(crate) struct Authenticator {
     credentials: CredentialStore,
     redactor: Arc<Redactor>,
-    registries: Mutex<BTreeMap<String, Arc<RegistryState>>>,
+    registries: Mutex<BTreeMap<String, Arc<RegistryAuthState>>>,
 }
 
 impl Authenticator {
@@ -37,7 +37,7 @@ impl Authenticator {
     }
 
     /// Records that the command will need these scopes. The first token request names all announced scopes.
-    pub(crate) fn announce(&self, registry: &str, scopes: &Scopes) {
+    pub(crate) fn announce_scopes(&self, registry: &str, scopes: &Scopes) {
         lock(&self.registry_state(registry).state).announced.add(scopes);
     }
 
@@ -78,14 +78,14 @@ impl Authenticator {
     }
 
     /// The kind of error that a final 401 is: no login, a wrong login, or a login without the necessary rights.
-    /// `refused` says that the registry refused the login itself and not a token. A login that was accepted for any
+    /// `is_login_refused`: the registry refused the login itself and not a token. A login that was accepted for any
     /// request is right.
-    pub(crate) fn unauthorized_kind(&self, registry: &str, refused: bool) -> RegistryErrorKind {
+    pub(crate) fn unauthorized_kind(&self, registry: &str, is_login_refused: bool) -> RegistryErrorKind {
         let registry_state = self.registry_state(registry);
         let state = lock(&registry_state.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
-                if !refused && !registry_state.static_auth.is_refused() {
+                if !is_login_refused && !registry_state.static_auth.is_refused() {
                     RegistryErrorKind::Forbidden
                 } else if self.credentials.has_command_line_login(registry) {
                     RegistryErrorKind::CommandLineLoginRefused
@@ -167,7 +167,7 @@ impl Authenticator {
         auth.respond(needed, refused_header)
     }
 
-    fn registry_state(&self, registry: &str) -> Arc<RegistryState> {
+    fn registry_state(&self, registry: &str) -> Arc<RegistryAuthState> {
         let mut registries = lock(&self.registries);
         Arc::clone(registries.entry(registry.to_owned()).or_default())
     }
@@ -176,7 +176,7 @@ impl Authenticator {
     /// its user.
     fn credential(
         &self,
-        registry_state: &RegistryState,
+        registry_state: &RegistryAuthState,
         registry: &str,
         time_left: Option<Duration>,
     ) -> Result<Credential, RegistryError> {
@@ -192,7 +192,7 @@ impl Authenticator {
 /// Offers a header that does not depend on the scope. It is probed once and then sent with every request. The caller
 /// must not hold the token lock: the thread that probes the header may need it.
 fn offer_static_header(
-    registry_state: &RegistryState,
+    registry_state: &RegistryAuthState,
     challenged: &ChallengedRequest<'_>,
     header: Option<Secret>,
     refused_header: Option<&Secret>,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::Credential;
-use crate::auth::registry_auth_state::{AuthState, ChallengedRequest, RegistryState, SendTokenRequest};
+use crate::auth::registry_auth_state::{ChallengedRequest, RegistryAuthState, SendTokenRequest, TokenState};
 use crate::auth::scope::Scopes;
 use crate::auth::token_protocol::{GrantedToken, Realm, TokenRequest};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
@@ -18,7 +18,7 @@ use crate::sync::lock;
 /// header: about (50 bytes + name) * 4 / 3 for each scope, 7.3 KB if both limits are reached. A list of 50 images from
 /// 50 repositories needs 51 scopes.
 const SCOPES_MAX: usize = 64;
-const URL_MAX: usize = 4096;
+const URL_LENGTH_MAX: usize = 4096;
 
 /// The challenge's realm, if it may be used. A registry that speaks TLS must not name a realm that speaks plain HTTP,
 /// and credentials go over plain HTTP only to a loopback address. `--insecure` permits both.
@@ -42,7 +42,7 @@ pub(crate) fn usable_realm(
 /// The answer to one Bearer challenge of a registry: chooses the scopes of a token, and requests it unless a known
 /// token has them. It lives while the token lock of the registry is held.
 pub(crate) struct RegistryAuth<'a> {
-    pub(crate) registry_state: &'a RegistryState,
+    pub(crate) registry_state: &'a RegistryAuthState,
     pub(crate) challenged: &'a ChallengedRequest<'a>,
     pub(crate) realm: Realm,
     pub(crate) challenge: &'a Challenge,
@@ -90,11 +90,11 @@ impl RegistryAuth<'_> {
 
     /// The scopes to cover and as many announced scopes as one request holds. If not all fit, scopes that a cached
     /// token covers are left out.
-    fn scopes_that_fit(&self, state: &AuthState, to_cover: &Scopes) -> Scopes {
+    fn scopes_that_fit(&self, state: &TokenState, to_cover: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
             scopes.len() <= SCOPES_MAX
-                && self.realm.build_get_request(service, scopes, &self.credential, None).url.len() <= URL_MAX
+                && self.realm.build_get_request(service, scopes, &self.credential, None).url.len() <= URL_LENGTH_MAX
         };
         let all = state.announced.union(to_cover);
         if fits(&all) {
@@ -125,7 +125,7 @@ impl RegistryAuth<'_> {
 
     /// Requests a token with these scopes, unless the server has refused them or the login. Records the outcome.
     fn obtain_token(&self, scopes: &Scopes, to_cover: &Scopes) -> Result<Secret, RegistryError> {
-        let known = |state: &AuthState| {
+        let known = |state: &TokenState| {
             let same = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
             same.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()
         };

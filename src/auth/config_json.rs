@@ -11,72 +11,72 @@ use serde_json::{Map, Value};
 
 /// A JSON value whose objects keep all members, repeated ones too. Arrays are read as empty, because docker's
 /// configuration has none that matters here.
-pub(crate) enum ConfigValue {
-    Object(Vec<(String, ConfigValue)>),
+pub(crate) enum UnmergedValue {
+    Object(Vec<(String, UnmergedValue)>),
     Other(Value),
 }
 
-impl<'de> Deserialize<'de> for ConfigValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ConfigValue, D::Error> {
-        deserializer.deserialize_any(ConfigVisitor)
+impl<'de> Deserialize<'de> for UnmergedValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<UnmergedValue, D::Error> {
+        deserializer.deserialize_any(UnmergedVisitor)
     }
 }
 
-struct ConfigVisitor;
+struct UnmergedVisitor;
 
-impl<'de> Visitor<'de> for ConfigVisitor {
-    type Value = ConfigValue;
+impl<'de> Visitor<'de> for UnmergedVisitor {
+    type Value = UnmergedValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<ConfigValue, E> {
-        Ok(ConfigValue::Other(Value::Null))
+    fn visit_unit<E>(self) -> Result<UnmergedValue, E> {
+        Ok(UnmergedValue::Other(Value::Null))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<ConfigValue, E> {
-        Ok(ConfigValue::Other(value.into()))
+    fn visit_bool<E>(self, value: bool) -> Result<UnmergedValue, E> {
+        Ok(UnmergedValue::Other(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<ConfigValue, E> {
-        Ok(ConfigValue::Other(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<UnmergedValue, E> {
+        Ok(UnmergedValue::Other(value.into()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<ConfigValue, E> {
-        Ok(ConfigValue::Other(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<UnmergedValue, E> {
+        Ok(UnmergedValue::Other(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<ConfigValue, E> {
-        Ok(ConfigValue::Other(value.into()))
+    fn visit_f64<E>(self, value: f64) -> Result<UnmergedValue, E> {
+        Ok(UnmergedValue::Other(value.into()))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<ConfigValue, E> {
-        Ok(ConfigValue::Other(value.into()))
+    fn visit_str<E>(self, value: &str) -> Result<UnmergedValue, E> {
+        Ok(UnmergedValue::Other(value.into()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ConfigValue, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<UnmergedValue, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(ConfigValue::Other(Value::Array(Vec::new())))
+        Ok(UnmergedValue::Other(Value::Array(Vec::new())))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<ConfigValue, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<UnmergedValue, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = entries.next_entry()? {
             members.push(member);
         }
-        Ok(ConfigValue::Object(members))
+        Ok(UnmergedValue::Object(members))
     }
 }
 
 /// The configuration with each member once. The names that docker knows get docker's case.
-pub(crate) fn merge_members(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
+pub(crate) fn merge_members(members: Vec<(String, UnmergedValue)>) -> Map<String, Value> {
     let mut config = Map::new();
     for (name, member) in members {
         let known = ["auths", "credHelpers", "credsStore"].iter().find(|known| known.eq_ignore_ascii_case(&name));
         match (known, member) {
             (Some(&"credsStore"), member) => insert_string(&mut config, "credsStore", member),
-            (Some(known), ConfigValue::Object(entries)) => extend_map(&mut config, known, entries),
+            (Some(known), UnmergedValue::Object(entries)) => extend_map(&mut config, known, entries),
             (Some(known), member) => drop(config.insert((*known).to_owned(), into_value(member))),
             (None, member) => drop(config.insert(name, into_value(member))),
         }
@@ -86,14 +86,14 @@ pub(crate) fn merge_members(members: Vec<(String, ConfigValue)>) -> Map<String, 
 
 /// Adds entries to a map. Creates the map if there is none. A member that is not a map stays as it is; reading it is an
 /// error.
-fn extend_map(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, ConfigValue)>) {
+fn extend_map(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, UnmergedValue)>) {
     if config.get(name).is_none_or(Value::is_null) {
         config.insert(name.to_owned(), Value::Object(Map::new()));
     }
     let Some(Value::Object(map)) = config.get_mut(name) else { return };
     for (key, entry) in entries {
         let entry = match entry {
-            ConfigValue::Object(members) if name == "auths" => Value::Object(registry_entry(members)),
+            UnmergedValue::Object(members) if name == "auths" => Value::Object(registry_entry(members)),
             other => into_value(other),
         };
         map.insert(key, entry);
@@ -101,7 +101,7 @@ fn extend_map(config: &mut Map<String, Value>, name: &str, entries: Vec<(String,
 }
 
 /// The entry of one registry.
-fn registry_entry(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
+fn registry_entry(members: Vec<(String, UnmergedValue)>) -> Map<String, Value> {
     let mut entry = Map::new();
     for (name, member) in members {
         let known = ["auth", "username", "password", "identitytoken", "registrytoken"];
@@ -113,18 +113,18 @@ fn registry_entry(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     entry
 }
 
-fn insert_string(map: &mut Map<String, Value>, name: &str, member: ConfigValue) {
+fn insert_string(map: &mut Map<String, Value>, name: &str, member: UnmergedValue) {
     let member = into_value(member);
     if !member.is_null() {
         map.insert(name.to_owned(), member);
     }
 }
 
-fn into_value(tree: ConfigValue) -> Value {
+fn into_value(tree: UnmergedValue) -> Value {
     match tree {
-        ConfigValue::Object(members) => {
+        UnmergedValue::Object(members) => {
             Value::Object(members.into_iter().map(|(name, member)| (name, into_value(member))).collect())
         }
-        ConfigValue::Other(value) => value,
+        UnmergedValue::Other(value) => value,
     }
 }

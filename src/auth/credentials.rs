@@ -16,7 +16,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use crate::auth::config_json::{self, ConfigValue};
+use crate::auth::config_json::{self, UnmergedValue};
 use crate::auth::helper::{self, HelperCredentials, HelperError};
 use crate::env::Env;
 use crate::model::json;
@@ -32,7 +32,7 @@ const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// The user name by which a helper marks an identity token.
 const TOKEN_USER: &str = "<token>";
 /// The largest config.json that is read, in bytes.
-const FILE_MAX: u64 = 16 << 20;
+const CONFIG_BYTES_MAX: u64 = 16 << 20;
 
 /// Standard base64 with padding. The bits after the last byte are ignored, as in Go.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -186,7 +186,8 @@ impl CredentialStore {
         match configured_helper(&config, key).map_err(named)? {
             // Beside a helper the file's entry only records that a login exists, so a malformed one is ignored.
             Some(name) => {
-                let helper_credentials = helper::get(&self.env, &name, key, time_left).map_err(|error| error.reason)?;
+                let helper_credentials =
+                    helper::get_credentials(&self.env, &name, key, time_left).map_err(|error| error.reason)?;
                 Ok(merge(stored.ok().flatten(), helper_credentials))
             }
             None if has_no_logins(&config) => self.default_helper(key, time_left),
@@ -198,7 +199,7 @@ impl CredentialStore {
     /// not choose it, so its failures count as no credentials, except for an expired deadline.
     fn default_helper(&self, key: &str, time_left: Option<Duration>) -> Result<Credential, String> {
         let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
-        match helper::get(&self.env, name, key, time_left) {
+        match helper::get_credentials(&self.env, name, key, time_left) {
             Ok(helper_credentials) => Ok(merge(None, helper_credentials)),
             Err(HelperError { reason, is_timeout: true }) => Err(reason),
             Err(_) => Ok(Credential::default()),
@@ -214,7 +215,7 @@ impl CredentialStore {
             "linux" => "secretservice",
             _ => return None,
         };
-        helper::find(&self.env, name).map(|_| name)
+        helper::find_helper(&self.env, name).map(|_| name)
     }
 }
 
@@ -258,20 +259,20 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
     if !metadata.is_file() {
         return Err(ConfigError::Invalid("not a file".to_owned()));
     }
-    if metadata.len() > FILE_MAX {
+    if metadata.len() > CONFIG_BYTES_MAX {
         return Err(ConfigError::Invalid("too large to be docker's configuration".to_owned()));
     }
     read_object(&fs::read(path).map_err(unreadable)?).map_err(ConfigError::Invalid)
 }
 
 /// The first JSON value, which must be an object. An empty file is an empty object, and text after the value is
-/// ignored, as in Go's decoder. Repeated members are merged (see [`ConfigValue`]).
+/// ignored, as in Go's decoder. Repeated members are merged (see [`UnmergedValue`]).
 pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     json::check_value_count(bytes).map_err(|error| error.to_string())?;
-    match serde_json::Deserializer::from_slice(bytes).into_iter::<ConfigValue>().next() {
-        None | Some(Ok(ConfigValue::Other(Value::Null))) => Ok(Map::new()),
-        Some(Ok(ConfigValue::Object(members))) => Ok(config_json::merge_members(members)),
-        Some(Ok(ConfigValue::Other(_))) => Err("not a JSON object".to_owned()),
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<UnmergedValue>().next() {
+        None | Some(Ok(UnmergedValue::Other(Value::Null))) => Ok(Map::new()),
+        Some(Ok(UnmergedValue::Object(members))) => Ok(config_json::merge_members(members)),
+        Some(Ok(UnmergedValue::Other(_))) => Err("not a JSON object".to_owned()),
         // Reading into a Value fails only on the grammar, and these messages quote nothing of the text.
         Some(Err(error)) => Err(format!("not JSON: {error}")),
     }

@@ -16,9 +16,9 @@ use crate::io_message::io_message;
 use crate::net::deadline::format_duration;
 use crate::secret::Secret;
 
-const NOT_FOUND: &str = "credentials not found in native keychain";
-const OUTPUT_MAX: u64 = 1 << 20;
-const MESSAGE_MAX: usize = 200;
+const NOT_FOUND_MESSAGE: &str = "credentials not found in native keychain";
+const OUTPUT_BYTES_MAX: u64 = 1 << 20;
+const MESSAGE_CHARS_MAX: usize = 200;
 
 /// The credentials that a helper returns. The user name `<token>` means that the secret is an identity token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) struct HelperCredentials {
 }
 
 /// The path of `docker-credential-NAME` by the environment's `PATH`; `None` if it is not installed.
-pub(crate) fn find(env: &Env, name: &str) -> Option<PathBuf> {
+pub(crate) fn find_helper(env: &Env, name: &str) -> Option<PathBuf> {
     find_program(env, &format!("docker-credential-{name}"))
 }
 
@@ -58,16 +58,16 @@ fn is_executable(file: &Path) -> bool {
 ///
 /// The error is one line that names the helper and contains no secret. The only time limit is `time_left`, the rest of
 /// `--timeout`, because a helper may wait until its user unlocks a keychain. A helper that takes longer is killed.
-pub(crate) fn get(
+pub(crate) fn get_credentials(
     env: &Env,
     name: &str,
     server: &str,
     time_left: Option<Duration>,
 ) -> Result<Option<HelperCredentials>, HelperError> {
     if !is_helper_name(name) {
-        return Err(HelperError::new(format!("{:?} is not a credential helper's name", printable_line(name))));
+        return Err(HelperError::new(format!("{:?} is not a credential helper's name", first_printable_line(name))));
     }
-    let Some(program) = find(env, name) else {
+    let Some(program) = find_helper(env, name) else {
         return Err(HelperError::new(format!("credential helper docker-credential-{name} is not in PATH")));
     };
     run(&program, server, time_left).map_err(|HelperError { reason, is_timeout }| HelperError {
@@ -156,7 +156,7 @@ fn receive_output(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<
 /// Reads to the end and keeps the first megabyte.
 fn read_capped(mut from: impl Read) -> Vec<u8> {
     let mut kept = Vec::new();
-    let whole = from.by_ref().take(OUTPUT_MAX).read_to_end(&mut kept);
+    let whole = from.by_ref().take(OUTPUT_BYTES_MAX).read_to_end(&mut kept);
     if whole.is_ok() {
         let _ = std::io::copy(&mut from, &mut std::io::sink());
     }
@@ -168,7 +168,7 @@ fn read_capped(mut from: impl Read) -> Vec<u8> {
 pub(crate) fn explain_exit(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<HelperCredentials>, String> {
     let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
     let (stdout, stderr) = (stdout.trim(), stderr.trim());
-    if stdout == NOT_FOUND {
+    if stdout == NOT_FOUND_MESSAGE {
         return Ok(None);
     }
     // JSON may contain a secret although the helper failed, and stderr may repeat it. A single word may be a secret
@@ -176,14 +176,14 @@ pub(crate) fn explain_exit(stdout: &[u8], stderr: &[u8], status: &str) -> Result
     let is_json = [stdout, stderr].iter().any(|text| text.contains(['{', '}']) || text.contains("\":"));
     let is_sentence = |text: &&str| text.split_whitespace().nth(1).is_some();
     match [stdout, stderr].into_iter().filter(|_| !is_json).find(is_sentence) {
-        Some(words) => Err(format!("{} ({status})", printable_line(words))),
+        Some(words) => Err(format!("{} ({status})", first_printable_line(words))),
         None => Err(format!("failed without a word ({status})")),
     }
 }
 
 /// The first line, without control characters, at most 200 characters of it.
-fn printable_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect()
+fn first_printable_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect()
 }
 
 /// Reads the credentials that a helper printed.
@@ -229,7 +229,7 @@ pub(crate) mod tests {
 
     fn ask(script: &str) -> Result<Option<HelperCredentials>, String> {
         let (_directory, env) = helper("t", script);
-        get(&env, "t", "h:5000", None).map_err(|unusable| unusable.reason)
+        get_credentials(&env, "t", "h:5000", None).map_err(|unusable| unusable.reason)
     }
 
     #[test]
@@ -285,36 +285,41 @@ pub(crate) mod tests {
         // What the helper started ends by itself soon after the test.
         for script in ["exec sleep 600", "sleep 20 & wait", "sleep 20 & exec sleep 600"] {
             let (_directory, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
-            let unusable = get(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
+            let unusable = get_credentials(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
             assert!(unusable.is_timeout, "{script}");
             let reason =
                 "credential helper docker-credential-t: gave no answer within the 300 ms that were left of --timeout";
             assert_eq!(unusable.reason, reason);
         }
         let (_directory, env) = helper("t", r#"printf '{"Username":"u","Secret":"s"}'"#);
-        assert!(get(&env, "t", "h", Some(Duration::from_secs(600))).unwrap().is_some());
+        assert!(get_credentials(&env, "t", "h", Some(Duration::from_secs(600))).unwrap().is_some());
     }
 
     #[test]
     fn missing_helpers_and_invalid_helper_names_are_errors() {
         let (directory, env) = helper("t", "exit 0");
-        assert!(get(&env, "other", "h", None).unwrap_err().reason.contains("docker-credential-other is not in PATH"));
+        assert!(
+            get_credentials(&env, "other", "h", None)
+                .unwrap_err()
+                .reason
+                .contains("docker-credential-other is not in PATH")
+        );
         for name in ["", "../t", "a/b", "t ", "t;x", "é", "t\0", "\\t"] {
             assert!(
-                get(&env, name, "h", None).unwrap_err().reason.contains("not a credential helper's name"),
+                get_credentials(&env, name, "h", None).unwrap_err().reason.contains("not a credential helper's name"),
                 "{name:?}"
             );
         }
         fs::write(directory.path().join("docker-credential-plain"), "x").unwrap();
-        assert_eq!(find(&env, "plain"), None);
-        assert_eq!(find(&Env::from_pairs([("PATH", "relative:.")]), "t"), None);
+        assert_eq!(find_helper(&env, "plain"), None);
+        assert_eq!(find_helper(&Env::from_pairs([("PATH", "relative:.")]), "t"), None);
     }
 
     #[test]
     fn helper_that_cannot_be_executed_is_an_error() {
         let (_directory, env) = helper("t", "");
-        let file = find(&env, "t").unwrap();
+        let file = find_helper(&env, "t").unwrap();
         fs::write(&file, "#!/does/not/exist\n").unwrap();
-        assert!(get(&env, "t", "h", None).unwrap_err().reason.contains("cannot be run"));
+        assert!(get_credentials(&env, "t", "h", None).unwrap_err().reason.contains("cannot be run"));
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct ChallengedRequest<'a> {
 
 /// What is known about one registry.
 #[derive(Debug, Default)]
-pub(crate) struct RegistryState {
+pub(crate) struct RegistryAuthState {
     /// Held while a token is fetched: threads that are refused together cause one token request.
     pub(crate) token_lock: Mutex<()>,
     /// The number of threads that have asked for the token lock so far. Each takes the next ticket.
@@ -42,11 +42,11 @@ pub(crate) struct RegistryState {
     /// A header that does not depend on the scope: Basic, or the registry token of the configuration.
     pub(crate) static_auth: StaticAuth,
     /// Never held while a request is sent.
-    pub(crate) state: Mutex<AuthState>,
+    pub(crate) state: Mutex<TokenState>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct AuthState {
+pub(crate) struct TokenState {
     pub(crate) announced: Scopes,
     pub(crate) credential: Option<Result<Credential, RegistryError>>,
     /// The refresh token that a token server returned in place of the stored one.

@@ -23,13 +23,13 @@ pub(crate) struct StaticAuth {
 
 #[derive(Debug, Default)]
 struct StaticState {
-    header_state: HeaderState,
+    login_state: LoginState,
     /// How many probes have ended without an answer so far, and the error of the last one.
     unanswered: (usize, Option<RegistryError>),
 }
 
 #[derive(Debug, Default)]
-enum HeaderState {
+enum LoginState {
     /// Never probed, or the last probe ended without a decision.
     #[default]
     Untested,
@@ -51,15 +51,15 @@ enum HeaderState {
 impl StaticAuth {
     /// The header, if the registry has accepted it.
     pub(crate) fn accepted_header(&self) -> Option<Secret> {
-        match &lock(&self.state).header_state {
-            HeaderState::Accepted(header) => Some(header.clone()),
+        match &lock(&self.state).login_state {
+            LoginState::Accepted(header) => Some(header.clone()),
             _ => None,
         }
     }
 
     /// Whether it was refused before any request was accepted with it.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(lock(&self.state).header_state, HeaderState::RefusedForCheckBeforePush | HeaderState::Refused)
+        matches!(lock(&self.state).login_state, LoginState::RefusedForCheckBeforePush | LoginState::Refused)
     }
 
     /// The header for the caller to send. `is_check_before_push`: the request only reads what is there before a push.
@@ -77,18 +77,18 @@ impl StaticAuth {
         let mut state = lock(&self.state);
         let before = state.unanswered.0;
         loop {
-            match &state.header_state {
-                HeaderState::Accepted(good) => return Ok(Some(good.clone())),
-                HeaderState::Refused => return Ok(None),
-                HeaderState::RefusedForCheckBeforePush if is_check_before_push => return Ok(None),
-                HeaderState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
-                HeaderState::Probing { .. } => {}
-                HeaderState::Untested | HeaderState::RefusedForCheckBeforePush => {
+            match &state.login_state {
+                LoginState::Accepted(good) => return Ok(Some(good.clone())),
+                LoginState::Refused => return Ok(None),
+                LoginState::RefusedForCheckBeforePush if is_check_before_push => return Ok(None),
+                LoginState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
+                LoginState::Probing { .. } => {}
+                LoginState::Untested | LoginState::RefusedForCheckBeforePush => {
                     if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
                         return Err(error.clone());
                     }
-                    let is_second = matches!(state.header_state, HeaderState::RefusedForCheckBeforePush);
-                    state.header_state = HeaderState::Probing { holder: own, is_second };
+                    let is_second = matches!(state.login_state, LoginState::RefusedForCheckBeforePush);
+                    state.login_state = LoginState::Probing { holder: own, is_second };
                     return Ok(Some(header.clone()));
                 }
             }
@@ -99,8 +99,8 @@ impl StaticAuth {
     /// Records that the registry accepted it.
     pub(crate) fn accept(&self, header: &Secret) {
         let mut state = lock(&self.state);
-        if matches!(state.header_state, HeaderState::Probing { holder, .. } if holder == thread::current().id()) {
-            state.header_state = HeaderState::Accepted(header.clone());
+        if matches!(state.login_state, LoginState::Probing { holder, .. } if holder == thread::current().id()) {
+            state.login_state = LoginState::Accepted(header.clone());
             self.changed.notify_all();
         }
     }
@@ -109,12 +109,12 @@ impl StaticAuth {
     /// accepted before stays accepted: it lacks a right for this request.
     pub(crate) fn refuse(&self, is_check_before_push: bool) {
         let mut state = lock(&self.state);
-        state.header_state = match state.header_state {
-            HeaderState::Accepted(_) => return,
-            HeaderState::Probing { is_second: false, .. } if is_check_before_push => {
-                HeaderState::RefusedForCheckBeforePush
+        state.login_state = match state.login_state {
+            LoginState::Accepted(_) => return,
+            LoginState::Probing { is_second: false, .. } if is_check_before_push => {
+                LoginState::RefusedForCheckBeforePush
             }
-            _ => HeaderState::Refused,
+            _ => LoginState::Refused,
         };
         self.changed.notify_all();
     }
@@ -122,11 +122,11 @@ impl StaticAuth {
     /// Ends this thread's probe, if it has one, without a decision. `error` is the reason if there was no answer.
     pub(crate) fn release_login_probe(&self, error: Option<&RegistryError>) {
         let mut state = lock(&self.state);
-        let HeaderState::Probing { holder, is_second } = state.header_state else { return };
+        let LoginState::Probing { holder, is_second } = state.login_state else { return };
         if holder != thread::current().id() {
             return;
         }
-        state.header_state = if is_second { HeaderState::RefusedForCheckBeforePush } else { HeaderState::Untested };
+        state.login_state = if is_second { LoginState::RefusedForCheckBeforePush } else { LoginState::Untested };
         if let Some(error) = error {
             // For the waiting threads nothing has been sent except what was refused.
             let retryable =

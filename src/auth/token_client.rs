@@ -11,7 +11,7 @@ use crate::net::transport::{HttpTransport, OutgoingRequest};
 use crate::net::transport_error::TransportError;
 use crate::net::url::Url;
 
-const TOKEN_MAX: u64 = 1024 * 1024;
+const RESPONSE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Sends requests to the token servers that registries name.
 pub(crate) struct TokenClient<'a> {
@@ -41,7 +41,7 @@ impl TokenClient<'_> {
             headers: if request.form.is_some() { &form } else { &[] },
             authorization: request.authorization.as_ref(),
             body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
-            cap: TOKEN_MAX,
+            cap: RESPONSE_BYTES_MAX,
             // A refresh token may be valid for one use only.
             repeatable: request.form.is_none(),
             forbids_private_addresses: true,

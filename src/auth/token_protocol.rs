@@ -24,7 +24,7 @@ const CLIENT_ID: &str = "docker";
 /// The default and smallest lifetime in seconds (token specification, `expires_in`).
 const LIFETIME_MIN: u64 = 60;
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
-const MESSAGE_MAX: usize = 200;
+const MESSAGE_CHARS_MAX: usize = 200;
 
 /// What is encoded in a form or a query. A space becomes `+`.
 const FORM_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
@@ -182,7 +182,7 @@ impl HttpResponse {
     /// The token server's own message for a failure, on one line and with secrets redacted, or else its status.
     pub(crate) fn token_error_message(&self, redactor: &Redactor) -> String {
         let own = error_response::json_message(&self.body, redactor);
-        let own = own.map(|own| error_response::one_line(&own, MESSAGE_MAX)).filter(|own| !own.is_empty());
+        let own = own.map(|own| error_response::one_line(&own, MESSAGE_CHARS_MAX)).filter(|own| !own.is_empty());
         own.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }
 }

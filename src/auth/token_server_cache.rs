@@ -19,17 +19,18 @@ use crate::net::url::{Origin, Url};
 use crate::sync::lock;
 
 const DIRECTORY: &str = "docker-manifest";
-const FILE: &str = "token-servers.json";
+const FILE_NAME: &str = "token-servers.json";
 /// How long an entry is valid.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// An entry that is older than this is written again.
 const REFRESH_AFTER: Duration = Duration::from_secs(60 * 60);
 /// The maximum number of registries. The oldest entries are removed.
 const ENTRIES_MAX: usize = 100;
-const BYTES_MAX: u64 = 64 * 1024;
+const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Docker Hub's token server is the same for all users.
-const BUILT_IN: (&str, &str) = ("docker.io", "https://auth.docker.io");
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_TOKEN_SERVER: &str = "https://auth.docker.io";
 
 /// The file as it is written.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ pub(crate) struct TokenServerCache {
 impl TokenServerCache {
     /// Reads nothing yet. With `is_enabled` false nothing is read or written at all.
     pub(crate) fn new(env: &Env, is_enabled: bool) -> TokenServerCache {
-        let path = env.cache_dir().filter(|_| is_enabled).map(|directory| directory.join(DIRECTORY).join(FILE));
+        let path = env.cache_dir().filter(|_| is_enabled).map(|directory| directory.join(DIRECTORY).join(FILE_NAME));
         TokenServerCache { path, is_enabled, stored: OnceLock::new(), named_in_this_run: Mutex::default() }
     }
 
@@ -67,7 +68,7 @@ impl TokenServerCache {
     pub(crate) fn get(&self, registry: &str, now: SystemTime) -> Option<Origin> {
         let known =
             self.stored().registries.get(registry).filter(|known| known.age(now).is_some_and(|age| age < LIFETIME));
-        let built_in = || (self.is_enabled && registry == BUILT_IN.0).then_some(BUILT_IN.1);
+        let built_in = || (self.is_enabled && registry == DOCKER_HUB).then_some(DOCKER_HUB_TOKEN_SERVER);
         let url = Url::parse(known.map(|known| known.token_server.as_str()).or_else(built_in)?).ok()?;
         Some(url.origin).filter(|origin| origin.https)
     }
@@ -123,7 +124,7 @@ impl CachedTokenServer {
 fn read(path: &Path) -> TokenServerFile {
     let bytes = open(path).and_then(|file| {
         let mut bytes = Vec::new();
-        file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(bytes)
     });
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
@@ -157,7 +158,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         options.mode(0o600);
     }
     builder.create(directory)?;
-    let temporary = directory.join(format!("{FILE}.{}.tmp", std::process::id()));
+    let temporary = directory.join(format!("{FILE_NAME}.{}.tmp", std::process::id()));
     // A process with the same ID may have left it when it was killed.
     let _ = fs::remove_file(&temporary);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(bytes));
@@ -207,7 +208,7 @@ mod tests {
     fn token_server_file_is_private_and_replaced_atomically() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(DIRECTORY).join(FILE);
+        let path = directory.path().join(DIRECTORY).join(FILE_NAME);
         let run = |registry: &str, seconds| {
             let run = servers(directory.path());
             run.record(registry, &origin("https://auth.example"), at(seconds));
@@ -244,7 +245,7 @@ mod tests {
     #[test]
     fn invalid_token_server_files_and_plain_http_are_ignored() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(DIRECTORY).join(FILE);
+        let path = directory.path().join(DIRECTORY).join(FILE_NAME);
         write(&path, b"").unwrap();
         let long = "x".repeat(100_000);
         for text in ["", "{", "[]", r#"{"registries":{"r":{"named":1}}}"#, &long] {

@@ -5,7 +5,7 @@ use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::BuildFileFlags;
+use crate::cli::args::BuildOutputFlags;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
@@ -19,7 +19,7 @@ use crate::reference::Repository;
 const FILES_MAX: usize = 10_000;
 
 /// The largest file that is read, in bytes.
-const FILE_MAX: u64 = 16 << 20;
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// The file name that means standard input.
 pub(crate) const STDIN: &str = "-";
@@ -34,14 +34,14 @@ const LAYOUT_MARKER: &str = "oci-layout";
 /// The errors of all files.
 pub(crate) fn read_all(
     context: &Context,
-    groups: &[(BuildFileFlags, Vec<String>)],
+    groups: &[(BuildOutputFlags, Vec<String>)],
     list: &Repository,
 ) -> Result<BuildOutputs, CommandError> {
     let (mut files, mut errors, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
     for (flags, targets) in groups {
         let repository = flags.repository.as_ref().unwrap_or(list);
         let mut reader =
-            BuildFileReader { selection: ImageSelection { repository, targets }, remaining, files: Vec::new() };
+            BuildOutputReader { selection: ImageSelection { repository, targets }, remaining, files: Vec::new() };
         let errors_before = errors.len();
         errors.extend(flags.from.iter().filter_map(|path| reader.read_path(context.env.original_path(path)).err()));
         remaining = reader.remaining;
@@ -57,7 +57,7 @@ pub(crate) fn read_all(
     Ok(outputs)
 }
 
-struct BuildFileReader<'a> {
+struct BuildOutputReader<'a> {
     selection: ImageSelection<'a>,
     /// How many more files may be read.
     remaining: usize,
@@ -65,15 +65,15 @@ struct BuildFileReader<'a> {
     files: Vec<(String, BuildOutput)>,
 }
 
-impl BuildFileReader<'_> {
+impl BuildOutputReader<'_> {
     fn read_path(&mut self, path: &Path) -> Result<(), CommandError> {
         if path == Path::new(STDIN) {
-            return self.read_content("standard input".to_owned(), &read_input(path, FILE_MAX)?);
+            return self.read_content("standard input".to_owned(), &read_input(path, FILE_BYTES_MAX)?);
         }
         if checked_file_type(path)?.is_dir() {
             return self.read_directory(path);
         }
-        self.read_content(path.display().to_string(), &read_regular_file(path, FILE_MAX)?)
+        self.read_content(path.display().to_string(), &read_regular_file(path, FILE_BYTES_MAX)?)
     }
 
     fn read_content(&mut self, file: String, bytes: &[u8]) -> Result<(), CommandError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{LocationArg, NetworkFlags, values};
-use crate::cli::interrupt_handler::StopHandler;
+use crate::cli::interrupt_handler::InterruptHandler;
 use crate::cli::output::{FetchProgress, Streams};
 use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
@@ -44,7 +44,7 @@ const REMEMBER_VARIABLE: &str = "DOCKER_MANIFEST_REMEMBER_TOKEN_SERVERS";
 const DEFAULT_RETRIES: u32 = 3;
 
 /// The largest password that is read, in bytes.
-const PASSWORD_MAX: u64 = 1024 * 1024;
+const PASSWORD_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The environment of a command.
 #[derive(Clone)]
@@ -59,8 +59,8 @@ pub struct Context {
     pub streams: Arc<Streams>,
     /// The clock that retries wait by.
     pub clock: Arc<dyn Clock>,
-    /// Handles docker's request to stop.
-    pub stop: StopHandler,
+    /// Handles docker's interrupt.
+    pub docker_interrupts: InterruptHandler,
     /// The layouts that are open.
     pub(crate) layouts: Arc<Layouts>,
 }
@@ -71,7 +71,7 @@ impl Context {
     }
 
     /// The draft of a list; `None` if there is none, or if its directory belongs to another list.
-    pub(crate) fn draft(&self, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    pub(crate) fn load_draft(&self, list: &Reference) -> Result<Option<Draft>, CommandError> {
         match self.store().load(list) {
             Err(StoreError::NameTaken { .. }) => Ok(None),
             found => Ok(found?),
@@ -177,9 +177,9 @@ impl Context {
 fn login(network: &NetworkFlags, repository: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
-    let read = io::stdin().take(PASSWORD_MAX + 1).read_to_string(&mut password);
+    let read = io::stdin().take(PASSWORD_BYTES_MAX + 1).read_to_string(&mut password);
     let refuse = |reason| CommandError::Password(io::Error::new(io::ErrorKind::InvalidData, reason));
-    if password.len() as u64 > PASSWORD_MAX {
+    if password.len() as u64 > PASSWORD_BYTES_MAX {
         return Err(refuse("it is longer than 1 MiB"));
     }
     read.map_err(CommandError::Password)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::cli::args::{ArgsError, CliRequest, Command, ToolRequest};
 use crate::cli::context::Context;
-use crate::cli::interrupt_handler::StopHandler;
+use crate::cli::interrupt_handler::InterruptHandler;
 use crate::cli::output::Streams;
 use crate::cli::plugin::Action;
 use crate::cli::plugin::completion::{self, DraftLookups};
@@ -33,15 +33,15 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
     let config_dir =
         invocation.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.original_path(dir).to_owned());
     invocation.color.into_iter().for_each(|choice| streams.set_color(choice));
-    let (stop, layouts) = (StopHandler::default(), Arc::default());
-    let context = Context { env, config_dir, debug: invocation.debug, streams, clock, stop, layouts };
+    let (docker_interrupts, layouts) = (InterruptHandler::default(), Arc::default());
+    let context = Context { env, config_dir, debug: invocation.debug, streams, clock, docker_interrupts, layouts };
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &invocation.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
         Action::Complete { words, with_descriptions } => complete(&context, words, *with_descriptions),
         Action::Run(words) => {
             #[cfg(unix)]
-            plugin::plugin_socket::watch(env, &context.stop);
+            plugin::plugin_socket::watch(env, &context.docker_interrupts);
             match args::parse(&invocation.name, words) {
                 Ok(request) => run_request(&context, request),
                 Err(error) => {
@@ -56,14 +56,15 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
         },
         Action::ManifestTool(words) => match args::manifest_tool(words) {
             Ok(request) => run_tool_request(&context, request),
-            Err(error) => return print_failure(streams, &report::tool_arguments(&error)),
+            Err(error) => return print_failure(streams, &report::tool_argument_error(&error)),
         },
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
             let certificates = net::certs_d_directory(env);
-            let report = if asks_for_json(&invocation.action) { report::json } else { report::command };
+            let is_json = asks_for_json(&invocation.action);
+            let report = if is_json { report::command_error_json } else { report::command_error };
             print_failure(streams, &report(&error, &certificates))
         }
     }
@@ -96,7 +97,7 @@ fn run_tool_request(context: &Context, request: ToolRequest) -> Result<u8, Comma
 /// The report for a command line that cannot be parsed. It is JSON if the words ask for JSON as far as they can be
 /// read.
 fn unparsed_report(error: &ArgsError, words: &[String]) -> Report {
-    if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
+    if report::wants_json(words) { report::argument_error_json(error) } else { report::argument_error(error) }
 }
 
 fn asks_for_json(action: &Action) -> bool {

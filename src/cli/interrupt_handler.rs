@@ -1,4 +1,4 @@
-//! Docker's request to stop: it closes a socket instead of sending a signal.
+//! Docker's interrupt of a plugin: it closes a socket instead of sending a signal.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,23 +6,23 @@ use crate::sync::lock;
 
 type Handler = Box<dyn FnOnce() + Send>;
 
-/// The handler of a request to stop. Without a handler the process exits.
+/// The handler of docker's interrupt. Without a handler the process exits.
 #[derive(Clone, Default)]
-pub struct StopHandler(Arc<Mutex<Option<Handler>>>);
+pub struct InterruptHandler(Arc<Mutex<Option<Handler>>>);
 
-impl StopHandler {
-    /// Sets the handler that the first request calls. It replaces the one before.
+impl InterruptHandler {
+    /// Sets the handler that the first interrupt calls. It replaces the one before.
     pub(crate) fn set(&self, handler: impl FnOnce() + Send + 'static) {
         *lock(&self.0) = Some(Box::new(handler));
     }
 
-    /// Removes the handler: the next request ends the process.
+    /// Removes the handler: the next interrupt ends the process.
     pub(crate) fn clear(&self) {
         *lock(&self.0) = None;
     }
 
-    /// Passes a request to the handler. Returns whether there is one.
-    pub fn handle_request(&self) -> bool {
+    /// Calls the handler. Returns whether there is one.
+    pub fn handle_interrupt(&self) -> bool {
         let handler = lock(&self.0).take();
         handler.map(|handler| handler()).is_some()
     }
@@ -35,20 +35,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stop_request_is_handled_once_and_only_with_a_handler() {
-        let (stop, calls) = (StopHandler::default(), Arc::new(AtomicUsize::new(0)));
+    fn an_interrupt_is_handled_once_and_only_with_a_handler() {
+        let (interrupts, calls) = (InterruptHandler::default(), Arc::new(AtomicUsize::new(0)));
         let count = || {
             let calls = Arc::clone(&calls);
-            stop.set(move || {
+            interrupts.set(move || {
                 calls.fetch_add(1, Ordering::SeqCst);
             });
         };
-        assert!(!stop.handle_request());
+        assert!(!interrupts.handle_interrupt());
         count();
-        assert!(stop.clone().handle_request() && !stop.handle_request());
+        assert!(interrupts.clone().handle_interrupt() && !interrupts.handle_interrupt());
         count();
-        stop.clear();
-        assert!(!stop.handle_request());
+        interrupts.clear();
+        assert!(!interrupts.handle_interrupt());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
 }

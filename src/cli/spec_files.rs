@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{Apply, BuildFileFlags, RefArg, TagArg};
+use crate::cli::args::{Apply, BuildOutputFlags, RefArg, TagArg};
 use crate::cli::build_output_files::{self, STDIN};
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
@@ -15,7 +15,7 @@ use crate::model::index::ListFormat;
 use crate::model::spec::{self, BuildOutputSource, Dialect, ParsedSpecs, Spec, SpecEntry, Target};
 
 /// One byte more than the largest spec.
-const READ_MAX: u64 = (16 << 20) + 1;
+const READ_BYTES_MAX: u64 = (16 << 20) + 1;
 
 /// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
 pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
@@ -35,9 +35,9 @@ pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
 ///
 /// # Errors
 /// The errors of all files.
-pub(crate) fn add_files(
+pub(crate) fn add_build_outputs(
     context: &Context,
-    flags: &BuildFileFlags,
+    flags: &BuildOutputFlags,
     targets: &[String],
     specs: &mut [Spec],
 ) -> Result<Vec<BuildOutputs>, CommandError> {
@@ -46,7 +46,7 @@ pub(crate) fn add_files(
     }
     let add = |spec: &mut Spec| {
         let list = spec.targets.first()?.reference.repository().clone();
-        let mut sources: Vec<(BuildFileFlags, Vec<String>)> = spec.from.iter().map(as_flags).collect();
+        let mut sources: Vec<(BuildOutputFlags, Vec<String>)> = spec.from.iter().map(as_flags).collect();
         if !flags.from.is_empty() {
             sources.push((flags.clone(), targets.to_vec()));
         }
@@ -60,8 +60,9 @@ pub(crate) fn add_files(
 }
 
 /// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
-fn as_flags(from: &BuildOutputSource) -> (BuildFileFlags, Vec<String>) {
-    (BuildFileFlags { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
+fn as_flags(from: &BuildOutputSource) -> (BuildOutputFlags, Vec<String>) {
+    let flags = BuildOutputFlags { from: vec![from.path.clone().into()], repository: from.repository.clone() };
+    (flags, from.targets.clone())
 }
 
 /// The specs that `--platforms`, `--template` and `--target` describe.
@@ -96,8 +97,8 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     let name = file.display().to_string();
     let mut bytes = Vec::new();
     let read = match name.as_str() {
-        STDIN => io::stdin().take(READ_MAX).read_to_end(&mut bytes),
-        _ => File::open(file).and_then(|file| file.take(READ_MAX).read_to_end(&mut bytes)),
+        STDIN => io::stdin().take(READ_BYTES_MAX).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(READ_BYTES_MAX).read_to_end(&mut bytes)),
     };
     read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
     let text = spec::decode(&bytes, &name)?;

@@ -2,7 +2,7 @@
 
 use crate::content::error::ContentError;
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName, RegistryClient};
-use crate::content::source_and_sink::{ContentSink, ContentSource, Referrer};
+use crate::content::source_and_sink::{ContentSink, ContentSource, IsListed, Referrer};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;
@@ -115,7 +115,7 @@ impl ContentSink for RegistryRepository<'_> {
     }
 
     /// One request.
-    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError> {
+    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<IsListed, ContentError> {
         let name = ManifestName::Digest(digest.clone());
         Ok(self.client.put_manifest(self.repository, &name, media_type, bytes)?.subject_processed)
     }
@@ -126,7 +126,7 @@ impl ContentSink for RegistryRepository<'_> {
     }
 
     /// One request, or one for each tag.
-    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<IsListed, ContentError> {
         let Referrer { digest, media_type, bytes, tags } = referrer;
         let by_digest = tags.is_empty().then(|| ManifestName::Digest((*digest).clone()));
         let mut is_listed = false;
@@ -140,7 +140,7 @@ impl ContentSink for RegistryRepository<'_> {
         Ok(Box::new(*self))
     }
 
-    fn finish(&self) -> Result<(), ContentError> {
+    fn finish_without_publish(&self) -> Result<(), ContentError> {
         Ok(())
     }
 

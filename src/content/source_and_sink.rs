@@ -85,6 +85,9 @@ pub struct Referrer<'a> {
     pub tags: &'a [String],
 }
 
+/// Whether the target lists a manifest under its subject.
+pub(crate) type IsListed = bool;
+
 /// A repository or a layout that images are written to. Its methods may be called by several threads at once.
 pub trait ContentSink: Sync {
     /// The repository, if the target is one.
@@ -120,12 +123,11 @@ pub trait ContentSink: Sync {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError>;
 
-    /// Writes a manifest that another manifest names. The target must have everything that it names. Returns whether
-    /// the target lists it under its subject.
+    /// Writes a manifest that another manifest names. The target must have everything that it names.
     ///
     /// # Errors
     /// A target that cannot be written.
-    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError>;
+    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<IsListed, ContentError>;
 
     /// Whether the target has a referrer; a layout must also list it under its subject. Its tags are not checked.
     ///
@@ -134,12 +136,11 @@ pub trait ContentSink: Sync {
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
 
     /// Writes a manifest that refers to another one, under its tags if it has any. The target must have everything that
-    /// it names. A layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns
-    /// whether the target lists it under its subject.
+    /// it names. A layout lists it with the next `publish` or `finish_without_publish`.
     ///
     /// # Errors
     /// A target that cannot be written.
-    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<IsListed, ContentError>;
 
     /// A source that reads what was written.
     ///
@@ -151,7 +152,7 @@ pub trait ContentSink: Sync {
     ///
     /// # Errors
     /// A target that cannot be written.
-    fn finish(&self) -> Result<(), ContentError>;
+    fn finish_without_publish(&self) -> Result<(), ContentError>;
 
     /// Writes a manifest under a name. The target must have everything that it names. This is the last step: no name
     /// changes before it.

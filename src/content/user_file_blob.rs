@@ -12,7 +12,7 @@ use crate::net::{RegistryError, RegistryErrorKind};
 
 /// A file whose digest and size are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileBlob {
+pub struct UserFileBlob {
     path: PathBuf,
     /// Its digest.
     pub digest: Digest,
@@ -22,7 +22,7 @@ pub struct FileBlob {
 
 /// Why a file cannot be a blob.
 #[derive(Debug)]
-pub enum FileBlobError {
+pub enum UserFileBlobError {
     /// An error of the operating system.
     Io(io::Error),
     /// It is no regular file.
@@ -31,22 +31,22 @@ pub enum FileBlobError {
     TooLarge,
 }
 
-impl FileBlob {
+impl UserFileBlob {
     /// Reads a regular file of at most `max` bytes. Follows no link, and does not block.
     ///
     /// # Errors
     /// A path that is no regular file, a larger file, and a file that cannot be read.
-    pub fn hash(path: &Path, max: u64) -> Result<FileBlob, FileBlobError> {
-        let found = FileKind::from_file_type(path.symlink_metadata().map_err(FileBlobError::Io)?.file_type());
+    pub fn hash(path: &Path, max: u64) -> Result<UserFileBlob, UserFileBlobError> {
+        let found = FileKind::from_file_type(path.symlink_metadata().map_err(UserFileBlobError::Io)?.file_type());
         if found != FileKind::File {
-            return Err(FileBlobError::Kind(found));
+            return Err(UserFileBlobError::Kind(found));
         }
-        let file = open(path).map_err(FileBlobError::Io)?.take(max.saturating_add(1));
-        let (digest, size) = Hasher::read_all(file, &Digest::from_bytes(b"")).map_err(FileBlobError::Io)?;
+        let file = open(path).map_err(UserFileBlobError::Io)?.take(max.saturating_add(1));
+        let (digest, size) = Hasher::read_all(file, &Digest::from_bytes(b"")).map_err(UserFileBlobError::Io)?;
         if size > max {
-            return Err(FileBlobError::TooLarge);
+            return Err(UserFileBlobError::TooLarge);
         }
-        Ok(FileBlob { path: path.to_owned(), digest, size })
+        Ok(UserFileBlob { path: path.to_owned(), digest, size })
     }
 
     /// A reader for an upload, which compares the bytes with the digest.
@@ -62,7 +62,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 struct FileReader<'a> {
-    blob: &'a FileBlob,
+    blob: &'a UserFileBlob,
     /// The file, and the position in it.
     file: Option<(File, u64)>,
 }
@@ -114,16 +114,16 @@ mod tests {
         std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
         let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
         rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), fifo, mode, 0).unwrap();
-        let blob = FileBlob::hash(&path("file"), 3).unwrap();
+        let blob = UserFileBlob::hash(&path("file"), 3).unwrap();
         assert_eq!((blob.digest.clone(), blob.size), (Digest::from_bytes(b"abc"), 3));
-        assert!(matches!(FileBlob::hash(&path("file"), 2), Err(FileBlobError::TooLarge)));
+        assert!(matches!(UserFileBlob::hash(&path("file"), 2), Err(UserFileBlobError::TooLarge)));
         for (name, kind) in [("link", FileKind::Symlink), ("fifo", FileKind::Fifo), (".", FileKind::Directory)] {
             assert!(
-                matches!(FileBlob::hash(&path(name), 9), Err(FileBlobError::Kind(found)) if found == kind),
+                matches!(UserFileBlob::hash(&path(name), 9), Err(UserFileBlobError::Kind(found)) if found == kind),
                 "{name}"
             );
         }
-        assert!(matches!(FileBlob::hash(&path("none"), 9), Err(FileBlobError::Io(_))));
+        assert!(matches!(UserFileBlob::hash(&path("none"), 9), Err(UserFileBlobError::Io(_))));
         let (mut reader, mut buffer) = (blob.reader(), [0; 2]);
         assert_eq!((reader.read(1, &mut buffer).unwrap(), &buffer), (2, b"bc"));
         assert_eq!((reader.read(0, &mut buffer).unwrap(), &buffer), (2, b"ab"));

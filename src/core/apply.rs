@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::auth::Access;
-use crate::content::registry::{ConnectionForecast, RegistryClient};
+use crate::content::registry::{ExpectedConnections, RegistryClient};
 use crate::core::build_outputs::{BuildOutputs, manifest_size};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -104,7 +104,7 @@ impl<'a> ApplyRequest<'a> {
     /// Announces all repositories, so that one token serves the whole command, and the number of requests.
     fn announce_targets(&self, registry: &RegistryClient, targets: &[&Repository], lists: &[(&Spec, &Reference)]) {
         let access = if self.options.dry_run || self.is_to_layout { Access::Pull } else { Access::PullPush };
-        targets.iter().for_each(|repository| registry.announce(repository, access));
+        targets.iter().for_each(|repository| registry.announce_access(repository, access));
         // A list that goes into a layout needs no request to its registry.
         if !self.is_to_layout {
             self.announce_parallel_requests(registry, lists);
@@ -172,7 +172,7 @@ impl<'a> ApplyRequest<'a> {
         let to_copy = images.len() - same_repository;
         let writes = if self.options.dry_run { 0 } else { to_copy.saturating_mul(BLOBS_PER_IMAGE).saturating_add(1) };
         let (reads, writes) = ((same_registry + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
-        registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: false });
+        registry.announce_parallel_requests(target, ExpectedConnections { reads, writes, writes_follow: false });
     }
 
     /// The draft with the changes of the list itself.

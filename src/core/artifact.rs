@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::content::registry::{Blob, RegistryClient};
-use crate::content::user_file_blob::{FileBlob, FileBlobError};
+use crate::content::user_file_blob::{UserFileBlob, UserFileBlobError};
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::push::execute;
@@ -39,7 +39,7 @@ pub(crate) struct ArtifactFile {
 /// An artifact that is not pushed yet.
 #[derive(Debug)]
 pub(crate) struct Artifact {
-    blobs: Vec<FileBlob>,
+    blobs: Vec<UserFileBlob>,
     artifact_type: String,
     bytes: Vec<u8>,
 }
@@ -57,8 +57,8 @@ impl Artifact {
         if let Some(first) = files.get(FILES_MAX) {
             return Err(FileError::TooManyFiles { path: first.path.clone(), max: FILES_MAX }.into());
         }
-        let blobs: Vec<FileBlob> = files.iter().map(|file| hash_file(&file.path)).collect::<Result<_, _>>()?;
-        let layer = |(file, blob): (&ArtifactFile, &FileBlob)| {
+        let blobs: Vec<UserFileBlob> = files.iter().map(|file| hash_file(&file.path)).collect::<Result<_, _>>()?;
+        let layer = |(file, blob): (&ArtifactFile, &UserFileBlob)| {
             json!({
                 "mediaType": file_type, "digest": blob.digest.as_str(), "size": blob.size,
                 "annotations": { TITLE_ANNOTATION: file.title },
@@ -87,10 +87,10 @@ impl Artifact {
         reporter: &dyn PushReporter,
     ) -> Result<Entry, CommandError> {
         let mut seen = BTreeSet::new();
-        let blobs: Vec<&FileBlob> = self.blobs.iter().filter(|blob| seen.insert(&blob.digest)).collect();
+        let blobs: Vec<&UserFileBlob> = self.blobs.iter().filter(|blob| seen.insert(&blob.digest)).collect();
         let transfers = reporter.transfers();
         transfers.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
-        let send = |blob: &&FileBlob| {
+        let send = |blob: &&UserFileBlob| {
             let bar = transfers.blob(&blob.digest, Some(blob.size), &repository.to_string());
             if registry.has_blob(repository, &blob.digest)? {
                 bar.skipped();
@@ -118,11 +118,11 @@ impl Artifact {
     }
 }
 
-fn hash_file(path: &Path) -> Result<FileBlob, CommandError> {
+fn hash_file(path: &Path) -> Result<UserFileBlob, CommandError> {
     let path_of = || path.to_owned();
-    FileBlob::hash(path, FILE_BYTES_MAX).map_err(|error| match error {
-        FileBlobError::Io(source) => CommandError::Unreadable { path: path_of(), source },
-        FileBlobError::Kind(found) => FileError::NotAnArtifactFile { path: path_of(), found }.into(),
-        FileBlobError::TooLarge => FileError::TooLarge { path: path_of(), max: FILE_BYTES_MAX }.into(),
+    UserFileBlob::hash(path, FILE_BYTES_MAX).map_err(|error| match error {
+        UserFileBlobError::Io(source) => CommandError::Unreadable { path: path_of(), source },
+        UserFileBlobError::Kind(found) => FileError::NotAnArtifactFile { path: path_of(), found }.into(),
+        UserFileBlobError::TooLarge => FileError::TooLarge { path: path_of(), max: FILE_BYTES_MAX }.into(),
     })
 }

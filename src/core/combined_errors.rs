@@ -71,7 +71,7 @@ impl CommandError {
             | RegistryErrorKind::TlsFiles
             | RegistryErrorKind::Credentials
             | RegistryErrorKind::RateLimited => {
-                let named = source.contacted_server().filter(|server| server.is_from_registry());
+                let named = source.contacted_server().filter(|server| server.is_named_in_response());
                 named.map_or(&source.registry, |server| &server.origin).clone()
             }
             _ => return None,

@@ -115,7 +115,7 @@ pub enum PartialResult {
 
 /// The text after the colon in docker's line: the registry's message if it sent a response, otherwise our own.
 pub(crate) fn response_text(error: &RegistryError) -> String {
-    let is_given = error.contacted_server().is_some_and(ContactedServer::is_from_registry);
+    let is_given = error.contacted_server().is_some_and(ContactedServer::is_named_in_response);
     if error.status.is_some() && !is_given { error.message.clone() } else { error.to_string() }
 }
 

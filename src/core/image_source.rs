@@ -140,10 +140,10 @@ impl<'a> ImageSource<'a> {
         matches!(self, ImageSource::Layout { .. })
     }
 
-    /// Announces the access to read it, if it is in a registry. See [`RegistryClient::announce`].
+    /// Announces the access to read it, if it is in a registry. See [`RegistryClient::announce_access`].
     pub(crate) fn announce_pull(&self) {
         if let ImageSource::Registry { registry, reference } = self {
-            registry.announce(reference.repository(), Access::Pull);
+            registry.announce_access(reference.repository(), Access::Pull);
         }
     }
 

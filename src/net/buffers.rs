@@ -4,16 +4,16 @@
 use ureq::unversioned::transport::Buffers;
 
 /// The first size of the input buffer, in bytes. It holds the response to most requests.
-const INPUT_FIRST: usize = 8 * 1024;
+const INPUT_SIZE_FIRST: usize = 8 * 1024;
 /// The first size of the output buffer, in bytes: the longest line of a head (see `connections::LINE_MAX`), and the
 /// longest record of TLS, which are 16 KiB and some bytes.
-const OUTPUT_FIRST: usize = 18 * 1024;
+const OUTPUT_SIZE_FIRST: usize = 18 * 1024;
 /// The size of the output buffer from the second piece of a body on, in bytes.
-const OUTPUT_BODY: usize = 96 * 1024;
+const OUTPUT_SIZE_BODY: usize = 96 * 1024;
 /// The largest size of the input buffer, in bytes: a copy sends what one read has brought in one call.
-const INPUT_MAX: usize = OUTPUT_BODY;
+const INPUT_SIZE_MAX: usize = OUTPUT_SIZE_BODY;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
-const CHUNK_MIN: usize = 4 * 1024;
+const CHUNK_SIZE_MIN: usize = 4 * 1024;
 
 /// Buffers that grow.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct GrowingBuffers {
 
 impl GrowingBuffers {
     /// Buffers that have no memory before they are used. If the longest line of a head, `head_line_max` bytes, exceeds
-    /// what a body needs, the output buffer has its size at once. The input grows up to [`INPUT_MAX`] bytes.
+    /// what a body needs, the output buffer has its size at once. The input grows up to [`INPUT_SIZE_MAX`] bytes.
     pub(crate) fn new(head_line_max: usize) -> GrowingBuffers {
         GrowingBuffers {
             input: Vec::new(),
@@ -43,7 +43,7 @@ impl GrowingBuffers {
             was_full: false,
             has_progress: false,
             output: Vec::new(),
-            output_first: if head_line_max > OUTPUT_BODY { head_line_max } else { OUTPUT_FIRST },
+            output_first: if head_line_max > OUTPUT_SIZE_BODY { head_line_max } else { OUTPUT_SIZE_FIRST },
             is_in_body: false,
         }
     }
@@ -73,7 +73,7 @@ impl GrowingBuffers {
         }
         let is_short = self.input.len() - self.filled < least;
         if is_short || std::mem::take(&mut self.was_full) {
-            let size = if self.input.is_empty() { INPUT_FIRST } else { INPUT_MAX };
+            let size = if self.input.is_empty() { INPUT_SIZE_FIRST } else { INPUT_SIZE_MAX };
             if self.input.len() < size {
                 let smaller = std::mem::replace(&mut self.input, vec![0; size]);
                 self.input.iter_mut().zip(smaller).for_each(|(to, from)| *to = from);
@@ -110,8 +110,8 @@ impl Buffers for GrowingBuffers {
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         let is_second = std::mem::replace(&mut self.is_in_body, true);
-        self.provide_output(if is_second { self.output_first.max(OUTPUT_BODY) } else { self.output_first });
-        self.make_room(CHUNK_MIN);
+        self.provide_output(if is_second { self.output_first.max(OUTPUT_SIZE_BODY) } else { self.output_first });
+        self.make_room(CHUNK_SIZE_MIN);
         (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
     }
 
@@ -136,14 +136,14 @@ mod tests {
     fn input_buffer_keeps_the_order_of_bytes() {
         let sent: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
         for step in [1000, 5000, usize::MAX] {
-            let (mut buffers, mut at, mut received) = (GrowingBuffers::new(INPUT_MAX), 0, Vec::new());
+            let (mut buffers, mut at, mut received) = (GrowingBuffers::new(INPUT_SIZE_MAX), 0, Vec::new());
             while received.len() < sent.len() {
                 at += receive(&mut buffers, &sent[at..]);
                 let input = buffers.input();
                 let count = input.len().min(step);
                 received.extend_from_slice(&input[..count]);
                 buffers.input_consume(count);
-                assert!(buffers.input.len() <= INPUT_MAX);
+                assert!(buffers.input.len() <= INPUT_SIZE_MAX);
             }
             assert!(received == sent && !buffers.can_use_input(), "{step}");
         }
@@ -162,19 +162,19 @@ mod tests {
                 break;
             }
         }
-        assert_eq!((held, buffers.input()), (INPUT_MAX, &[7; INPUT_MAX][..]));
+        assert_eq!((held, buffers.input()), (INPUT_SIZE_MAX, &[7; INPUT_SIZE_MAX][..]));
     }
 
     #[test]
     fn buffers_grow_only_for_large_messages() {
         let mut buffers = GrowingBuffers::new(32 * 1024);
         for _ in 0..100 {
-            assert_eq!(buffers.output().len(), OUTPUT_FIRST);
-            assert_eq!(buffers.tmp_and_output().1.len(), OUTPUT_FIRST);
+            assert_eq!(buffers.output().len(), OUTPUT_SIZE_FIRST);
+            assert_eq!(buffers.tmp_and_output().1.len(), OUTPUT_SIZE_FIRST);
             receive(&mut buffers, &[1; 2000]);
             buffers.input_consume(2000);
         }
-        assert_eq!(buffers.input.len(), INPUT_FIRST);
+        assert_eq!(buffers.input.len(), INPUT_SIZE_FIRST);
         let piece = |_| {
             let room = buffers.tmp_and_output().1;
             room.fill(3);
@@ -183,8 +183,8 @@ mod tests {
             size
         };
         let sizes: Vec<usize> = (0..4).map(piece).collect();
-        assert_eq!(sizes, [OUTPUT_BODY; 4]);
-        assert!(buffers.tmp_and_output().0.len() >= CHUNK_MIN);
+        assert_eq!(sizes, [OUTPUT_SIZE_BODY; 4]);
+        assert!(buffers.tmp_and_output().0.len() >= CHUNK_SIZE_MIN);
     }
 
     #[test]

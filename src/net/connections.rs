@@ -31,13 +31,13 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The limit for the head of a response, however slowly it arrives.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CONNECTIONS_MAX: usize = 64;
-const HEAD_MAX: usize = 32 * 1024;
+const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// The output buffer for other heads, in bytes. Ours begin smaller, and grow.
-const OUTPUT_BUFFER: usize = 64 * 1024;
+const OUTPUT_BUFFER_SIZE: usize = 64 * 1024;
 /// The HTTP library sends no line that exceeds its buffer, and a token may be long.
-const OUTPUT_BUFFER_LARGE: usize = 2 * 1024 * 1024;
+const OUTPUT_BUFFER_SIZE_LARGE: usize = 2 * 1024 * 1024;
 /// A head whose longest line is longer needs the large buffer.
-const LINE_MAX: usize = 16 * 1024;
+const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// The registry that an origin serves, the origin, and what changes the connection to it.
 type PoolKey = (String, Origin, bool, bool);
@@ -97,16 +97,16 @@ impl ConnectionPool {
     ) -> Result<Arc<OriginConnections>, TransportError> {
         let is_registry_origin = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
         let policy = match (is_registry_origin, forbids_private_addresses) {
-            (true, _) => AddressPolicy::RegistryHost(self.public.flag(registry)),
-            (false, true) => AddressPolicy::NamedByRegistry(self.public.flag(registry)),
+            (true, _) => AddressPolicy::RegistryHost(self.public.is_public_flag(registry)),
+            (false, true) => AddressPolicy::NamedByRegistry(self.public.is_public_flag(registry)),
             (false, false) => AddressPolicy::Unrestricted,
         };
-        let buffer = if longest_line > LINE_MAX { OUTPUT_BUFFER_LARGE } else { OUTPUT_BUFFER };
+        let buffer = if longest_line > LINE_BYTES_MAX { OUTPUT_BUFFER_SIZE_LARGE } else { OUTPUT_BUFFER_SIZE };
         let key = (
             registry.to_owned(),
             origin.clone(),
             forbids_private_addresses && !is_registry_origin,
-            longest_line > LINE_MAX,
+            longest_line > LINE_BYTES_MAX,
         );
         let mut by_origin = lock(&self.by_origin);
         if let Some(connections) = by_origin.get(&key) {
@@ -175,7 +175,7 @@ impl ConnectionPool {
             let (host, port) = (origin.host.clone(), origin.port);
             let is_named_by_registry = matches!(resolver.policy, AddressPolicy::NamedByRegistry(..));
             let registry_origin = endpoint::origin(registry, true).filter(|_| is_named_by_registry);
-            let policy = AddressPolicy::RegistryHost(self.public.flag(registry));
+            let policy = AddressPolicy::RegistryHost(self.public.is_public_flag(registry));
             let registry_resolver = NameResolver { policy, ..resolver.clone() };
             let (resolver, name) = (resolver.clone(), host.clone());
             let addresses = move || {
@@ -213,7 +213,7 @@ impl ConnectionPool {
             .timeout_per_write(Some(STALL_TIMEOUT))
             .max_idle_connections(IDLE_CONNECTIONS_MAX)
             .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
-            .max_response_header_size(HEAD_MAX)
+            .max_response_header_size(HEAD_BYTES_MAX)
             .output_buffer_size(buffer)
             .build()
     }
@@ -257,7 +257,7 @@ mod tests {
 
         /// Records whether a registry has a public address.
         pub(crate) fn set_public(&self, registry: &str, is_public: bool) {
-            self.public.flag(registry).store(is_public, Ordering::Relaxed);
+            self.public.is_public_flag(registry).store(is_public, Ordering::Relaxed);
         }
     }
 }

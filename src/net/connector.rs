@@ -24,7 +24,7 @@ use crate::net::absolute_form::AbsoluteFormRewriter;
 use crate::net::address_policy::AddressPolicy;
 use crate::net::buffers::GrowingBuffers;
 use crate::net::dns_cache::DnsCache;
-use crate::net::preconnect::{PreconnectPool, PreconnectedSocket, TakenConnection};
+use crate::net::preconnect::{AcceptedAge, PreconnectPool, PreconnectedSocket, TakenConnection};
 use crate::net::socket::{Socket, connect_to_first};
 use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::TlsSocket;
@@ -47,14 +47,14 @@ pub(crate) enum ConnectionSource {
 
 thread_local! {
     static SOURCE: Cell<ConnectionSource> = const { Cell::new(ConnectionSource::Pool) };
-    static ONLY_FRESH: Cell<bool> = const { Cell::new(false) };
+    static ACCEPTED_AGE: Cell<AcceptedAge> = const { Cell::new(AcceptedAge::Any) };
 }
 
 /// Begins a request of this thread. Where it cannot be repeated, it takes no preconnected connection that a server may
 /// be about to close for its age.
 pub(crate) fn begin_request(is_repeatable: bool) {
     SOURCE.set(ConnectionSource::Pool);
-    ONLY_FRESH.set(!is_repeatable);
+    ACCEPTED_AGE.set(if is_repeatable { AcceptedAge::Any } else { AcceptedAge::OnlyFresh });
 }
 
 /// Where the request of this thread got its connection.
@@ -141,7 +141,7 @@ impl Connector<()> for OriginConnector {
 impl OriginConnector {
     fn take_preconnected(&self, details: &ConnectionDetails) -> Option<TakenConnection> {
         let max_wait = details.timeout.not_zero().map(|left| *left);
-        self.preconnected.as_ref()?.take(max_wait, ONLY_FRESH.get())
+        self.preconnected.as_ref()?.take_connection(max_wait, ACCEPTED_AGE.get())
     }
 
     fn connect_tcp(&self, details: &ConnectionDetails) -> Result<Socket, ConnectError> {
@@ -220,7 +220,7 @@ impl NameResolver {
     pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         let found = self.dns_cache.addresses(host, port);
         let found = found.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
-        match self.policy.check_and_record(&found) {
+        match self.policy.find_forbidden(&found) {
             Some(address) => Err(ConnectError::PrivateAddress(address)),
             None => Ok(found),
         }

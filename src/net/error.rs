@@ -154,7 +154,7 @@ impl fmt::Display for FailedRequest {
 
 impl ContactedServer {
     /// Whether the registry named it in a response, so that it says nothing about the registry itself.
-    pub fn is_from_registry(&self) -> bool {
+    pub fn is_named_in_response(&self) -> bool {
         self.named_by != ServerNamedBy::RegistryName
     }
 }

@@ -11,10 +11,10 @@ use crate::net::redact::Redactor;
 use crate::net::response::HttpResponse;
 use crate::sanitize;
 
-const MESSAGE_MAX: usize = 1000;
-const BODY_LINE_MAX: usize = 200;
+const MESSAGE_CHARS_MAX: usize = 1000;
+const BODY_LINE_CHARS_MAX: usize = 200;
 /// The maximum length of one error code, and the maximum number of codes in one response.
-const CODE_MAX: usize = 60;
+const CODE_CHARS_MAX: usize = 60;
 const CODES_MAX: usize = 100;
 
 /// The error for a response whose status is not 2xx.
@@ -40,7 +40,7 @@ fn parse_body(body: &[u8], redactor: &Redactor) -> ErrorBody {
     let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let codes = errors.iter().filter_map(|error| error.get("code")?.as_str());
     let codes = codes
-        .map(|code| one_line(&redactor.redact(code).to_ascii_uppercase(), CODE_MAX))
+        .map(|code| one_line(&redactor.redact(code).to_ascii_uppercase(), CODE_CHARS_MAX))
         .filter(|code| !code.is_empty());
     let mut details: Vec<String> = Vec::new();
     for error in errors {
@@ -51,7 +51,7 @@ fn parse_body(body: &[u8], redactor: &Redactor) -> ErrorBody {
         let detail = detail.filter(is_new).map(|detail| redactor.redact(&detail));
         details.extend(detail.filter(|detail| !details.contains(detail)));
     }
-    let detail = Some(one_line(&details.join("; "), MESSAGE_MAX)).filter(|detail| !detail.is_empty());
+    let detail = Some(one_line(&details.join("; "), MESSAGE_CHARS_MAX)).filter(|detail| !detail.is_empty());
     let has_reason = detail.is_some() || errors.iter().any(has_own_message);
     ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, has_reason }
 }
@@ -113,7 +113,7 @@ pub(crate) fn kind_of_status(status: u16) -> RegistryErrorKind {
 }
 
 fn message(response: &HttpResponse) -> String {
-    let own = json_message(&response.body, &response.redactor).map(|own| one_line(&own, MESSAGE_MAX));
+    let own = json_message(&response.body, &response.redactor).map(|own| one_line(&own, MESSAGE_CHARS_MAX));
     if let Some(own) = own.filter(|own| !own.is_empty()) {
         return own;
     }
@@ -157,7 +157,7 @@ pub(crate) fn json_message(body: &[u8], redactor: &Redactor) -> Option<String> {
 fn first_line(text: &str) -> Option<String> {
     let is_html = text.trim_start().starts_with('<');
     text.lines().map(|text| if is_html { without_tags(text) } else { text.to_owned() }).find_map(|text| {
-        let line = one_line(&text, BODY_LINE_MAX);
+        let line = one_line(&text, BODY_LINE_CHARS_MAX);
         (!line.is_empty()).then_some(line)
     })
 }

@@ -24,7 +24,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Servers close connections on which nothing is sent. One that is older is closed by us.
 const AGE_MAX: Duration = Duration::from_secs(15);
 /// No server closes a connection that has been silent for a shorter time.
-const FRESH_MAX: Duration = Duration::from_secs(2);
+const FRESH_AGE_MAX: Duration = Duration::from_secs(2);
 
 /// Finds the addresses of a host, if the address policy permits them.
 pub(crate) type FindAddresses = Arc<dyn Fn() -> Option<Vec<SocketAddr>> + Send + Sync>;
@@ -49,6 +49,15 @@ pub(crate) enum PreconnectedSocket {
     Tcp(TcpStream),
     /// With TLS.
     Tls(Box<TlsSocket>),
+}
+
+/// Which of the ready connections a request accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptedAge {
+    /// Each one that is not too old.
+    Any,
+    /// Only one that is so young that no server closes it.
+    OnlyFresh,
 }
 
 /// A connection that a request takes from the pool.
@@ -210,9 +219,13 @@ impl PreconnectPool {
         }
     }
 
-    /// A usable connection. Waits for one that is being opened, for at most `max_wait`. `None` if there is neither.
-    /// With `only_fresh` only a fresh one is returned.
-    pub(crate) fn take(&self, max_wait: Option<Duration>, only_fresh: bool) -> Option<TakenConnection> {
+    /// A usable connection of an accepted age. Waits for one that is being opened, for at most `max_wait` if that is
+    /// set. `None` if there is neither.
+    pub(crate) fn take_connection(
+        &self,
+        max_wait: Option<Duration>,
+        accepted_age: AcceptedAge,
+    ) -> Option<TakenConnection> {
         let mut state = lock(&self.state);
         let is_first = !std::mem::replace(&mut state.had_request, true);
         let end = max_wait.and_then(|max_wait| Instant::now().checked_add(max_wait));
@@ -220,8 +233,9 @@ impl PreconnectPool {
             if is_first {
                 break;
             }
-            let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_MAX;
-            while let Some(mut ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {
+            let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_AGE_MAX;
+            while let Some(mut ready) = state.ready.pop_if(|ready| accepted_age == AcceptedAge::Any || is_fresh(ready))
+            {
                 if ready.is_usable() {
                     return Some(TakenConnection { is_fresh: is_fresh(&ready), socket: ready.connection });
                 }

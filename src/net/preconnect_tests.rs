@@ -22,7 +22,7 @@ impl PreconnectPool {
     }
 
     fn take_tcp(&self) -> Option<TcpStream> {
-        match self.take(None, false) {
+        match self.take_connection(None, AcceptedAge::Any) {
             Some(TakenConnection { socket: PreconnectedSocket::Tcp(socket), .. }) => Some(socket),
             _ => None,
         }
@@ -52,8 +52,8 @@ fn stale_connection_serves_only_repeatable_requests_and_is_closed_at_its_maximum
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = || (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap().0);
     let (socket, mut peer) = connect();
-    let pool = PreconnectPool::with_connection(socket, FRESH_MAX);
-    assert!(pool.take(None, true).is_none());
+    let pool = PreconnectPool::with_connection(socket, FRESH_AGE_MAX);
+    assert!(pool.take_connection(None, AcceptedAge::OnlyFresh).is_none());
     pool.close_old();
     assert!(pool.take_tcp().is_some(), "not old enough to be closed");
     assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the taken one was dropped");

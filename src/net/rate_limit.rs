@@ -13,7 +13,7 @@ use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::sync::{lock, wait};
 
 /// A limit that has grown to this is removed: no command sends more requests in parallel.
-const LIMIT_MAX: usize = 64;
+const CONCURRENCY_MAX: usize = 64;
 /// After so many full rounds of successes one more connection is tried with a registry that refused one.
 const ROUNDS_AT_CEILING: usize = 8;
 /// The longest pause that a request without a deadline accepts, for example during the transfer of a body.
@@ -114,7 +114,7 @@ impl RateLimits {
         let now = self.clock.now();
         // Requests that ran in parallel are refused together, which counts as one refusal.
         if state.paused_until.is_none_or(|until| until <= now) {
-            let at_once = state.concurrency_limit.unwrap_or(LIMIT_MAX).min(state.in_flight.max(1));
+            let at_once = state.concurrency_limit.unwrap_or(CONCURRENCY_MAX).min(state.in_flight.max(1));
             state.concurrency_limit = Some((at_once / 2).max(1));
             state.successes = 0;
         }
@@ -184,7 +184,7 @@ impl LimitState {
             }
             (self.rounds_at_ceiling, self.ceiling) = (0, Some(ceiling + 1));
         }
-        self.concurrency_limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
+        self.concurrency_limit = Some(limit + 1).filter(|limit| *limit < CONCURRENCY_MAX);
     }
 }
 

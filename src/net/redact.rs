@@ -27,7 +27,7 @@ const SECRET_MIN_FOR_PREFIX_MATCH: usize = 20;
 const PREFIX_LENGTH: usize = 12;
 
 /// A secret of at least this many bytes is redacted anywhere.
-const ANYWHERE_MIN: usize = 8;
+const SECRET_MIN_FOR_MATCH_ANYWHERE: usize = 8;
 
 /// All secrets that were sent in a command.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl Redactor {
         let mut known = lock(&self.0);
         let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
         if is_new {
-            let anywhere = anywhere || secret.len() >= ANYWHERE_MIN;
+            let anywhere = anywhere || secret.len() >= SECRET_MIN_FOR_MATCH_ANYWHERE;
             known.push(KnownSecret { secret: Secret::new(secret), anywhere });
         }
         is_new

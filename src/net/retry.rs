@@ -25,7 +25,7 @@ const PRINTED_WAIT_MIN: Duration = Duration::from_secs(1);
 /// With less time than this no further attempt is made.
 const TIME_LEFT_MIN: Duration = Duration::from_millis(100);
 /// How much of a registry's message is printed, in characters.
-const MESSAGE_MAX: usize = 200;
+const MESSAGE_CHARS_MAX: usize = 200;
 
 /// The number of retries, the limits, and where notices are printed.
 pub(crate) struct RetryPolicy {
@@ -181,7 +181,7 @@ impl Attempts<'_> {
         }
         if wait > PRINTED_WAIT_MIN && self.policy.limits.should_report_wait(self.registry, wait) {
             let own = error.message.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
-            let message: String = own.unwrap_or(&error.message).chars().take(MESSAGE_MAX).collect();
+            let message: String = own.unwrap_or(&error.message).chars().take(MESSAGE_CHARS_MAX).collect();
             (self.policy.notice)(&format!("{}: {message}: waiting {} {until}", self.registry, format_duration(wait)));
         }
         self.policy.clock.sleep(wait);

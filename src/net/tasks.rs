@@ -37,9 +37,9 @@ pub(crate) fn run_with_dependencies<T: Sync, R: Send, E: Send>(
 ) -> Result<Vec<R>, Vec<E>> {
     let queue = TaskQueue { state: Mutex::new(QueueState::new(tasks)), changed: Condvar::new() };
     let worker = || {
-        while let Some((index, task)) = queue.take(tasks) {
+        while let Some((index, task)) = queue.take_ready(tasks) {
             let result = work(task);
-            queue.finish(index, result);
+            queue.record_result(index, result);
         }
     };
     // The calling thread is a worker too, so one job needs no new thread.
@@ -107,7 +107,7 @@ impl<R, E> QueueState<R, E> {
 
 impl<R, E> TaskQueue<R, E> {
     /// The next task. Waits while a running task may still make one ready. `None` if no task is left to start.
-    fn take<'t, T>(&self, tasks: &'t [(T, Vec<usize>)]) -> Option<(usize, &'t T)> {
+    fn take_ready<'t, T>(&self, tasks: &'t [(T, Vec<usize>)]) -> Option<(usize, &'t T)> {
         let mut state = lock(&self.state);
         loop {
             if !state.errors.is_empty() {
@@ -127,7 +127,7 @@ impl<R, E> TaskQueue<R, E> {
     }
 
     /// Records a result. Wakes as many waiting workers as have a task now; this one takes the next task itself.
-    fn finish(&self, index: usize, result: Result<R, E>) {
+    fn record_result(&self, index: usize, result: Result<R, E>) {
         let mut state = lock(&self.state);
         state.running -= 1;
         match result {

@@ -194,7 +194,7 @@ fn our_own_flags_are_refused_in_the_same_form() {
 }
 
 #[test]
-fn help_has_docker_s_options_and_streams() {
+fn help_has_the_options_and_streams_of_docker() {
     if !on_path("docker") {
         return skipped("help beside docker's", "there is no docker client to compare with");
     }

@@ -129,8 +129,8 @@ fn one_token_covers_all_announced_scopes() {
     registry.put_image("target", "1", &image);
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-    fixture.registry.announce(&source, Access::Pull);
-    fixture.registry.announce(&target, Access::PullPush);
+    fixture.registry.announce_access(&source, Access::Pull);
+    fixture.registry.announce_access(&target, Access::PullPush);
     fixture.manifest(&registry, "target:1").expect("it is there");
     assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(true));
     let name = ManifestName::Tag("2".to_owned());

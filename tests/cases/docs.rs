@@ -195,7 +195,7 @@ fn block(readme: &str, name: &str) -> String {
 
 /// The README's recipe is run as a shell script on images as buildx pushes them, and prints what the README shows.
 #[test]
-fn the_readme_s_recipe_prints_what_it_shows() {
+fn the_readme_recipe_prints_what_it_shows() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
     for architecture in ["amd64", "arm64"] {
         let index = buildx_index(&[&format!("linux/{architecture}")]);

@@ -83,7 +83,7 @@ fn a_name_of_several_images_is_refused_or_removes_them_all() {
 }
 
 #[test]
-fn a_draft_s_own_entry_comes_before_the_index_of_that_name() {
+fn own_entry_of_a_draft_comes_before_the_index_of_that_name() {
     let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64"]);
     fixture.registry.put_index("team/app", "x", &index);

@@ -202,7 +202,7 @@ fn fetch_all(registry: &Registry, count: usize) {
     let names: Vec<_> = (0..count).map(|number| format!("team/repository-{number:03}")).collect();
     names.iter().for_each(|name| drop(registry.put_image(name, "1", &amd64_image())));
     let fixture = Fixture::with_login(registry, "me", PASSWORD);
-    names.iter().for_each(|name| fixture.registry.announce(&repository(registry, name), Access::Pull));
+    names.iter().for_each(|name| fixture.registry.announce_access(&repository(registry, name), Access::Pull));
     for name in &names {
         assert!(fixture.manifest(registry, &format!("{name}:1")).is_ok(), "{name}");
     }

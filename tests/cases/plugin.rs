@@ -140,7 +140,7 @@ fn start_waiting(run: &SandboxCommand, registry: TcpListener) -> (Child, TcpStre
 }
 
 #[test]
-fn dockers_stop_socket_ends_the_plugin() {
+fn the_plugin_ends_when_docker_closes_its_socket() {
     let sandbox = Sandbox::new();
     let path = sandbox.path().join("stop");
     let stop = std::os::unix::net::UnixListener::bind(&path).unwrap();

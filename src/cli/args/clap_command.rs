@@ -7,17 +7,17 @@ use super::CommandLine;
 
 /// Clap's description of all commands. Completion reads it.
 pub fn clap_command() -> clap::Command {
-    CommandLine::command().mut_subcommands(with_arguments)
+    CommandLine::command().mut_subcommands(with_flags_and_positionals)
 }
 
 /// The same, but a command that no word names has its name and one line about it alone.
 pub(super) fn clap_command_for(words: &[String]) -> clap::Command {
     let is_named = |verb: &clap::Command| words.iter().any(|word| word == verb.get_name());
-    CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { with_arguments(verb) } else { verb })
+    CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { with_flags_and_positionals(verb) } else { verb })
 }
 
 /// The command with its flags and positional arguments.
-fn with_arguments(verb: clap::Command) -> clap::Command {
+fn with_flags_and_positionals(verb: clap::Command) -> clap::Command {
     let about = verb.get_about().cloned().unwrap_or_default();
     let mut verb = verb.disable_help_flag(true);
     verb.build();

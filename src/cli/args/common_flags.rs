@@ -73,7 +73,7 @@ pub struct ImageSourceFlags {
     pub offline: bool,
     /// Files that builds wrote, which name images.
     #[command(flatten)]
-    pub build_files: BuildFileFlags,
+    pub build_outputs: BuildOutputFlags,
     /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub targets: Vec<String>,
@@ -84,7 +84,7 @@ pub struct ImageSourceFlags {
 
 /// Files that builds wrote, which name images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct BuildFileFlags {
+pub struct BuildOutputFlags {
     /// Read images from files that a build wrote: a directory whose file names are digests, or a file with
     /// digests, references or JSON; "-" is standard input
     #[arg(long, value_name = "stringArray", value_parser = values::non_empty_path)]

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_errors_have_go_s_text_line_and_column() {
+    fn csv_errors_match_go_in_text_line_and_column() {
         // Measured with docker 28.2.2.
         let cases = [
             ("a\"b", "parse error on line 1, column 2: bare \" in non-quoted-field"),

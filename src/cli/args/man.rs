@@ -9,7 +9,7 @@ use super::{examples, help, help_lists};
 const PROGRAM: &str = "docker-manifest";
 
 /// The manual's section: commands of users.
-const SECTION: &str = "1";
+const MANUAL_SECTION: &str = "1";
 
 /// A manual page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct ManPage {
 impl ManPage {
     /// The file that `man` looks for.
     pub fn file_name(&self) -> String {
-        format!("{}.{SECTION}", self.name)
+        format!("{}.{MANUAL_SECTION}", self.name)
     }
 }
 
@@ -41,7 +41,7 @@ fn begin_page(root: &Command, verb: Option<&Command>, date: &str, about: &str, d
     // A page without a date would have the version in the date's place.
     let date = if date.is_empty() { "undated" } else { date };
     let version = concat!("docker-manifest ", env!("CARGO_PKG_VERSION"));
-    roff.control("TH", [name.to_uppercase().as_str(), SECTION, date, version, "docker-manifest manual"]);
+    roff.control("TH", [name.to_uppercase().as_str(), MANUAL_SECTION, date, version, "docker-manifest manual"]);
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!("{name} - {}", first_lower(about)))]);
     let usage = help::Program { name: PROGRAM, root, is_single_command: false }.usage(verb);
@@ -116,6 +116,6 @@ fn example_lines(roff: &mut Roff, lines: &str) {
 
 fn see_also(roff: &mut Roff, names: impl IntoIterator<Item = String>) {
     roff.control("SH", ["SEE ALSO"]);
-    let names = names.into_iter().map(|name| format!("{name}({SECTION})")).collect::<Vec<_>>();
+    let names = names.into_iter().map(|name| format!("{name}({MANUAL_SECTION})")).collect::<Vec<_>>();
     roff.text([italic(names.join(", "))]);
 }

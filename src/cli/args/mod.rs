@@ -40,7 +40,7 @@ pub use crate::core::push::tags::TagArg;
 pub use check::Check;
 pub use clap_command::clap_command;
 pub use common_flags::{
-    BuildFileFlags, EntryFlags, ImageSourceFlags, ListFlags, NetworkFlags, PublishFlags, SourceFilterFlags,
+    BuildOutputFlags, EntryFlags, ImageSourceFlags, ListFlags, NetworkFlags, PublishFlags, SourceFilterFlags,
 };
 pub use error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError, Suggestion};
 pub use globals::{Globals, LeadingFlags, leading_flags};
@@ -128,10 +128,10 @@ pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
 
 fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = program.root;
-    let (verb, rest, wants_help) = match pflag::traverse(root, words).map_err(ArgsError::without_usage)? {
-        pflag::CommandSearch::Verb { verb, rest, wants_help } => (verb, rest, wants_help),
-        pflag::CommandSearch::Help(topic) => return program.help_topic(topic),
-        pflag::CommandSearch::NoCommand => return without_command(program, words),
+    let (verb, rest, wants_help) = match pflag::find_command(root, words).map_err(ArgsError::without_usage)? {
+        pflag::CommandMatch::Verb { verb, rest, wants_help } => (verb, rest, wants_help),
+        pflag::CommandMatch::Help(topic) => return program.help_topic(topic),
+        pflag::CommandMatch::NoCommand => return without_command(program, words),
     };
     let scanned = pflag::scan(&with_globals(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| program.error(Some(verb), flag))?;

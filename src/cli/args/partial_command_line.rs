@@ -2,7 +2,7 @@
 
 use super::clap_command;
 use super::error::FlagError;
-use super::pflag::{self, CommandSearch, FlagKind};
+use super::pflag::{self, CommandMatch, FlagKind};
 
 /// The position of the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +51,11 @@ impl PartialCommandLine {
 /// A flag before the cursor that is unknown or has an invalid value.
 pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandLine, FlagError> {
     let root = clap_command();
-    let (verb, rest) = match pflag::traverse(&root, before)? {
-        CommandSearch::Verb { verb, rest, .. } => (verb, rest),
-        CommandSearch::Help([]) => return Ok(at_cursor(None, Cursor::Verb, current)),
-        CommandSearch::Help(_) => return Ok(at_cursor(None, Cursor::AfterUnknownCommand, current)),
-        CommandSearch::NoCommand => {
+    let (verb, rest) = match pflag::find_command(&root, before)? {
+        CommandMatch::Verb { verb, rest, .. } => (verb, rest),
+        CommandMatch::Help([]) => return Ok(at_cursor(None, Cursor::Verb, current)),
+        CommandMatch::Help(_) => return Ok(at_cursor(None, Cursor::AfterUnknownCommand, current)),
+        CommandMatch::NoCommand => {
             let no_positionals = pflag::scan(&root, before, false)?.positionals.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,

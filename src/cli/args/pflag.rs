@@ -14,7 +14,7 @@ use super::go_quote::quote;
 
 /// List flags that must not be empty. In a script they are empty if a variable was not set: `--require "$PLATFORMS"`
 /// must not succeed then.
-const NEVER_EMPTY: [&str; 3] = ["platform", "require", "tag"];
+const NEVER_EMPTY_LISTS: [&str; 3] = ["platform", "require", "tag"];
 
 /// List flags that docker has, too. Spaces stay, as in pflag.
 const UNTRIMMED_LISTS: [&str; 1] = ["os-features"];
@@ -61,7 +61,7 @@ enum Setting {
 }
 
 /// The result of the search for the command, as cobra's traversal has it.
-pub(super) enum CommandSearch<'a> {
+pub(super) enum CommandMatch<'a> {
     /// A command was found.
     Verb {
         verb: &'a clap::Command,
@@ -78,7 +78,7 @@ pub(super) enum CommandSearch<'a> {
 
 /// Finds the command. No flag is defined before it, so `--name` and `-x` without `=` take the next argument as their
 /// value, except `--help` and `-h`.
-pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<CommandSearch<'a>, FlagError> {
+pub(super) fn find_command<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<CommandMatch<'a>, FlagError> {
     let mut is_value = false;
     for (at, word) in words.iter().enumerate() {
         let before = words.get(..at).unwrap_or_default();
@@ -92,14 +92,14 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
         } else if word.len() >= 2 && word.starts_with('-') {
             // A flag with its value, or -h.
         } else if word == "help" {
-            return Ok(CommandSearch::Help(rest));
+            return Ok(CommandMatch::Help(rest));
         } else {
-            let Some(verb) = root.find_subcommand(word) else { return Ok(CommandSearch::NoCommand) };
+            let Some(verb) = root.find_subcommand(word) else { return Ok(CommandMatch::NoCommand) };
             let wants_help = scan(root, before, false)?.wants_help;
-            return Ok(CommandSearch::Verb { verb, rest, wants_help });
+            return Ok(CommandMatch::Verb { verb, rest, wants_help });
         }
     }
-    Ok(CommandSearch::NoCommand)
+    Ok(CommandMatch::NoCommand)
 }
 
 /// Splits the arguments of a command. `wants_help` is whether help was requested before the command.
@@ -292,7 +292,7 @@ impl Scanned {
 /// refuses.
 fn list_values(name: &str, value: &str) -> Result<Vec<String>, String> {
     let values = if UNTRIMMED_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
-    let is_refused = values.is_empty() && NEVER_EMPTY.contains(&name);
+    let is_refused = values.is_empty() && NEVER_EMPTY_LISTS.contains(&name);
     Ok(if is_refused { vec![String::new()] } else { values })
 }
 

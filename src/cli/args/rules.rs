@@ -51,8 +51,8 @@ const EXCLUSIVE_FLAGS: &[(&str, &str)] = &[
     ("markdown", "output"),
 ];
 
-/// Flags that need another flag.
-const NEEDED_FLAGS: &[(&str, &str)] = &[
+/// Pairs of a flag and one that it needs. A flag of several pairs needs all of them.
+const FLAG_REQUIREMENTS: &[(&str, &str)] = &[
     ("username", "password-stdin"),
     ("password-stdin", "username"),
     ("exact", "require"),
@@ -177,7 +177,7 @@ pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagE
     // For `apply` the requirements may be in the file.
     let is_elsewhere = |flag: &str| flag == "exact" && verb.get_name() == "apply" && is_on("file");
     let lacks = |(flag, needed): &&(&str, &str)| is_on(flag) && !is_on(needed) && !is_elsewhere(flag);
-    if let Some((flag, needed)) = NEEDED_FLAGS.iter().find(lacks) {
+    if let Some((flag, needed)) = FLAG_REQUIREMENTS.iter().find(lacks) {
         return Err(FlagError::Needs { flag: dashed(flag), needed: dashed(needed) });
     }
     if let Some((_, flags)) = FLAGS_THAT_NEED_PUSH
@@ -188,7 +188,7 @@ pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagE
         // A subject is requested.
         let is_needed = |flag: &&&str| is_on("subject") && REGISTRY_FLAGS.contains(flag);
         let mut of_push = PUBLISH_FLAGS.iter().chain(*flags).filter(|flag| !is_needed(flag));
-        let format = || has_published_list_format(scanned).then_some(&"format");
+        let format = || has_format_of_published_lists(scanned).then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
             return Err(FlagError::Needs { flag: dashed(flag), needed: dashed("push") });
         }
@@ -230,8 +230,8 @@ fn is_same_path(first: &Path, second: &Path) -> bool {
     !is_stream(first) && !parts(first).is_empty() && parts(first) == parts(second)
 }
 
-/// Whether `--format` is one that describes a published list.
-fn has_published_list_format(scanned: &Scanned) -> bool {
+/// Whether `--format` has a value that only a published list can have.
+fn has_format_of_published_lists(scanned: &Scanned) -> bool {
     scanned.values("format").last().is_some_and(|format| format != "json")
 }
 
@@ -258,7 +258,7 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "add" if is_on("shared") && !is_on("if-complete") && first_on(ADD_PUBLISHING_FLAGS).is_some() => {
             needs(first_on(ADD_PUBLISHING_FLAGS).unwrap_or_default(), "if-complete")
         }
-        "add" if is_on("shared") && !is_on("if-complete") && has_published_list_format(scanned) => {
+        "add" if is_on("shared") && !is_on("if-complete") && has_format_of_published_lists(scanned) => {
             let value = scanned.value("format").unwrap_or_default();
             needs(&format!("format {value}"), "if-complete")
         }

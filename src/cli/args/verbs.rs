@@ -9,7 +9,7 @@ use clap::Subcommand;
 
 use super::check::Check;
 use super::common_flags::{
-    BuildFileFlags, EntryFlags, ImageSourceFlags, ListFlags, NetworkFlags, PublishFlags, SourceFilterFlags,
+    BuildOutputFlags, EntryFlags, ImageSourceFlags, ListFlags, NetworkFlags, PublishFlags, SourceFilterFlags,
 };
 use super::examples;
 use super::possible_values::{Format, REFERRERS, one_of};
@@ -309,7 +309,7 @@ pub struct Apply {
     pub targets: Vec<RefArg>,
     /// Files that builds wrote, which name images.
     #[command(flatten)]
-    pub build_files: BuildFileFlags,
+    pub build_outputs: BuildOutputFlags,
     /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "from-target", value_name = "stringArray", value_parser = values::non_empty_text)]
     pub from_targets: Vec<String>,

@@ -20,11 +20,11 @@ pub(crate) struct CreatedObjects {
 
 impl CreatedObjects {
     /// Records a manifest that was put.
-    pub(crate) fn add_manifest(&mut self, name: &ManifestName, document: &SampleManifest) {
+    pub(crate) fn add_manifest(&mut self, name: &ManifestName, manifest: &SampleManifest) {
         if let ManifestName::Tag(tag) = name {
-            self.tags.insert(tag.clone(), document.digest.clone());
+            self.tags.insert(tag.clone(), manifest.digest.clone());
         }
-        self.manifests.insert(document.digest.clone(), document.deletion_rank);
+        self.manifests.insert(manifest.digest.clone(), manifest.deletion_rank);
     }
 
     /// Records a deleted manifest; its tags are gone with it.

@@ -1,41 +1,41 @@
-//! Handles Ctrl-C and docker's request to stop during a check. The first one stops the probes, so that what was pushed
+//! Handles Ctrl-C and docker's interrupt during a check. The first one stops the probes, so that what was pushed
 //! can be deleted. The second one ends the program at once, in case the registry does not answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::interrupt_handler::StopHandler;
+use crate::cli::interrupt_handler::InterruptHandler;
 use crate::cli::output::Streams;
 
 /// The exit code of a program that an interrupt ended.
-pub(crate) const INTERRUPTED: u8 = 130;
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
-const NOTE: &str = "interrupted: deleting what was pushed; interrupt again to stop at once";
+const INTERRUPT_NOTE: &str = "interrupted: deleting what was pushed; interrupt again to stop at once";
 
 /// Whether an interrupt was received. Signals and docker's requests are handled while this lives.
 pub(crate) struct Interrupt {
     received: Arc<AtomicBool>,
-    stop: StopHandler,
+    docker_interrupts: InterruptHandler,
     #[cfg(unix)]
     handle: Option<signal_hook::iterator::Handle>,
 }
 
 impl Interrupt {
     /// Handles interrupts from now on. If that is impossible, a signal ends the program as usual.
-    pub(crate) fn listen(streams: &Arc<Streams>, stop: &StopHandler) -> Interrupt {
+    pub(crate) fn listen(streams: &Arc<Streams>, docker_interrupts: &InterruptHandler) -> Interrupt {
         let received: Arc<AtomicBool> = Arc::default();
         #[cfg(unix)]
         let handle = handle_signals(streams, &received).ok();
         let (flag, output) = (Arc::clone(&received), Arc::clone(streams));
-        stop.set(move || {
+        docker_interrupts.set(move || {
             // A signal has reported it already.
             if !flag.swap(true, Ordering::SeqCst) {
-                output.note(NOTE);
+                output.note(INTERRUPT_NOTE);
             }
         });
         Interrupt {
             received,
-            stop: stop.clone(),
+            docker_interrupts: docker_interrupts.clone(),
             #[cfg(unix)]
             handle,
         }
@@ -49,7 +49,7 @@ impl Interrupt {
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        self.stop.clear();
+        self.docker_interrupts.clear();
         #[cfg(unix)]
         if let Some(handle) = &self.handle {
             handle.close();
@@ -73,7 +73,7 @@ fn handle_signals(
     let (handle, streams) = (signals.handle(), Arc::clone(streams));
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         if signals.forever().next().is_some() {
-            streams.note(NOTE);
+            streams.note(INTERRUPT_NOTE);
         }
     })?;
     Ok(handle)

@@ -30,7 +30,7 @@ use crate::digest::Digest;
 use crate::reference::Repository;
 use cleanup::{Reasons, clean_up};
 use created_objects::CreatedObjects;
-use interrupt::{INTERRUPTED, Interrupt};
+use interrupt::{EXIT_INTERRUPTED, Interrupt};
 use probes::{PROBE_COUNT, Prober};
 use result::{Probe, ProbeResult, ProbeResults};
 use samples::Samples;
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
     let target = &TargetRepositories::parse(&args.target)?;
     let registry = &context.registry(&args.network, target.main())?;
     let samples = &Samples::new(&random_name_prefix())?;
-    let interrupt = &Interrupt::listen(&context.streams, &context.stop);
+    let interrupt = &Interrupt::listen(&context.streams, &context.docker_interrupts);
     let steps = StepProgress::new(&context.streams, PROBE_COUNT);
     let (clock, created) = (&*context.clock, Mutex::default());
     let prober = Prober { registry, target, samples, interrupt, steps: &steps, clock, created };
@@ -71,7 +71,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
         context.streams.note(note);
     }
     if was_stopped {
-        return Ok(INTERRUPTED);
+        return Ok(EXIT_INTERRUPTED);
     }
     shown?;
     if publishable { Ok(0) } else { Err(CommandError::NoListFormatAccepted(target.main().to_string())) }

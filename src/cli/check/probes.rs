@@ -15,7 +15,7 @@ use crate::cli::check::sample_manifest::SampleManifest;
 use crate::cli::check::samples::{ARTIFACT_TYPE, FormatSamples, Samples};
 use crate::cli::check::target::TargetRepositories;
 use crate::cli::output::StepProgress;
-use crate::content::registry::{ConnectionForecast, FetchedManifest, ManifestName, RegistryClient};
+use crate::content::registry::{ExpectedConnections, FetchedManifest, ManifestName, RegistryClient};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::index::Index;
@@ -115,10 +115,10 @@ impl Prober<'_> {
     fn upload(&self) -> Result<(), RegistryError> {
         self.steps.begin(Probe::Upload.title());
         let target = self.target.main();
-        self.registry.announce(target, Access::PullPush);
+        self.registry.announce_access(target, Access::PullPush);
         self.registry.announce_parallel_requests(
             target,
-            ConnectionForecast::reads(self.samples.blobs.len().min(self.registry.jobs().get())),
+            ExpectedConnections::reads(self.samples.blobs.len().min(self.registry.jobs().get())),
         );
         let put = |blob: &Vec<u8>| {
             if self.interrupt.was_received() {
@@ -142,14 +142,14 @@ impl Prober<'_> {
             Probe::DockerList => self.publish_sample("docker", &samples.docker.list),
             Probe::OciIndex => self.publish_sample("oci", &samples.oci.list),
             Probe::Mount => self.mount(),
-            Probe::ByDigest => self.publish_by_digest(&self.accepted_format(results).list_by_digest),
+            Probe::ByDigest => self.publish_by_digest(&self.samples_in_accepted_format(results).list_by_digest),
             Probe::Annotations => self.publish_sample("annotations", &samples.annotated),
             Probe::ArtifactType => self.publish_sample("artifact", &samples.with_artifact_type),
             Probe::NestedIndex => self.publish_sample("nested", &samples.nested),
             Probe::Referrers => self.referrers(),
             Probe::TagListing => self.tag_listing(),
-            Probe::TagDeletion => self.tag_deletion(&self.accepted_format(results).list_to_untag),
-            Probe::ManifestDeletion => self.manifest_deletion(&self.accepted_format(results).list_by_digest),
+            Probe::TagDeletion => self.tag_deletion(&self.samples_in_accepted_format(results).list_to_untag),
+            Probe::ManifestDeletion => self.manifest_deletion(&self.samples_in_accepted_format(results).list_by_digest),
             Probe::SharedEntry => self.shared_entry(results),
             Probe::EntryReplacement => self.entry_replacement(results),
             Probe::ConditionalPush => self.conditional_push(results),
@@ -157,8 +157,8 @@ impl Prober<'_> {
         }
     }
 
-    /// The format whose lists the registry accepts.
-    fn accepted_format(&self, results: &ProbeResults) -> &FormatSamples {
+    /// The samples in the format whose lists the registry accepts.
+    fn samples_in_accepted_format(&self, results: &ProbeResults) -> &FormatSamples {
         if results.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
@@ -171,12 +171,12 @@ impl Prober<'_> {
         Ok(worst.cloned().unwrap_or(ProbeResult::Works))
     }
 
-    fn publish_sample(&self, suffix: &str, document: &SampleManifest) -> ProbeOutcome {
-        self.publish_by_tag(&self.samples.tag(suffix), document)
+    fn publish_sample(&self, suffix: &str, manifest: &SampleManifest) -> ProbeOutcome {
+        self.publish_by_tag(&self.samples.tag(suffix), manifest)
     }
 
-    pub(super) fn publish_by_tag(&self, tag: &str, document: &SampleManifest) -> ProbeOutcome {
-        self.publish(&self.tagged_reference(tag)?, &ManifestName::Tag(tag.to_owned()), document)
+    pub(super) fn publish_by_tag(&self, tag: &str, manifest: &SampleManifest) -> ProbeOutcome {
+        self.publish(&self.tagged_reference(tag)?, &ManifestName::Tag(tag.to_owned()), manifest)
     }
 
     pub(super) fn tagged_reference(&self, tag: &str) -> Result<Reference, RegistryError> {
@@ -186,35 +186,35 @@ impl Prober<'_> {
         tags::with_tag(self.target.reference(), tag).ok_or_else(not_a_tag)
     }
 
-    fn publish_by_digest(&self, document: &SampleManifest) -> ProbeOutcome {
-        let reference = self.target.main().at_digest(&document.digest);
-        self.publish(&reference, &ManifestName::Digest(document.digest.clone()), document)
+    fn publish_by_digest(&self, manifest: &SampleManifest) -> ProbeOutcome {
+        let reference = self.target.main().at_digest(&manifest.digest);
+        self.publish(&reference, &ManifestName::Digest(manifest.digest.clone()), manifest)
     }
 
-    /// Puts a document, reads it back and compares.
-    fn publish(&self, reference: &Reference, name: &ManifestName, document: &SampleManifest) -> ProbeOutcome {
-        let put = self.registry.put_manifest(self.target.main(), name, document.media_type, &document.bytes);
-        self.record_put(name, document, put)?;
+    /// Puts a manifest, reads it back and compares.
+    fn publish(&self, reference: &Reference, name: &ManifestName, manifest: &SampleManifest) -> ProbeOutcome {
+        let put = self.registry.put_manifest(self.target.main(), name, manifest.media_type, &manifest.bytes);
+        self.record_put(name, manifest, put)?;
         let (served, waited) = self.wait_until_served(reference, |_| true)?;
-        if served.bytes != document.bytes {
+        if served.bytes != manifest.bytes {
             return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were pushed", served.digest)));
         }
-        if served.media_type != document.media_type {
+        if served.media_type != manifest.media_type {
             return Ok(ProbeResult::Remark(format!("it is served as {:?}", served.media_type)));
         }
         let late = || format!("what was put is not served at once, but after {}", format_duration(waited));
         Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::Remark(late()) })
     }
 
-    /// Records a document that was put. A refused document was not created. After any other failure it may have been.
+    /// Records a manifest that was put. A refused one was not created. After any other failure it may have been.
     pub(super) fn record_put<T>(
         &self,
         name: &ManifestName,
-        document: &SampleManifest,
+        manifest: &SampleManifest,
         put: Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
-            self.created().add_manifest(name, document);
+            self.created().add_manifest(name, manifest);
         }
         put
     }
@@ -289,35 +289,35 @@ impl Prober<'_> {
         Ok(ProbeResult::Fails(format!("it lists {} tags, {} not among them", listed.len(), missing.join(", "))))
     }
 
-    fn tag_deletion(&self, document: &SampleManifest) -> ProbeOutcome {
+    fn tag_deletion(&self, manifest: &SampleManifest) -> ProbeOutcome {
         let (repository, tag) = (self.target.main(), self.samples.tag("delete"));
-        let put = self.publish_by_tag(&tag, document)?;
+        let put = self.publish_by_tag(&tag, manifest)?;
         if !put.is_success() {
             return Ok(put);
         }
         self.registry.delete_manifest(repository, &ManifestName::Tag(tag.clone()))?;
-        if self.is_served(repository, ManifestName::Tag(tag.clone()))? {
+        if self.has_manifest(repository, ManifestName::Tag(tag.clone()))? {
             return Ok(ProbeResult::Fails("the tag is still served after it was deleted".to_owned()));
         }
         self.created().tags.remove(&tag);
-        if self.is_served(repository, ManifestName::Digest(document.digest.clone()))? {
+        if self.has_manifest(repository, ManifestName::Digest(manifest.digest.clone()))? {
             return Ok(ProbeResult::Works);
         }
-        self.created().remove_manifest(&document.digest);
+        self.created().remove_manifest(&manifest.digest);
         Ok(ProbeResult::Remark("it deletes the manifest and all its tags, too".to_owned()))
     }
 
-    fn manifest_deletion(&self, document: &SampleManifest) -> ProbeOutcome {
-        let name = ManifestName::Digest(document.digest.clone());
+    fn manifest_deletion(&self, manifest: &SampleManifest) -> ProbeOutcome {
+        let name = ManifestName::Digest(manifest.digest.clone());
         self.registry.delete_manifest(self.target.main(), &name)?;
-        if self.is_served(self.target.main(), name)? {
+        if self.has_manifest(self.target.main(), name)? {
             return Ok(ProbeResult::Fails("the manifest is still served after it was deleted".to_owned()));
         }
-        self.created().remove_manifest(&document.digest);
+        self.created().remove_manifest(&manifest.digest);
         Ok(ProbeResult::Works)
     }
 
-    pub(super) fn is_served(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
+    pub(super) fn has_manifest(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
         self.registry.manifest_digest(repository, &name).map(|results| results.is_some())
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::check::sample_manifest::SampleManifest;
-use crate::cli::check::shared_entry_samples::EntrySamples;
+use crate::cli::check::shared_entry_samples::SharedEntrySamples;
 use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -26,12 +26,12 @@ const PLATFORMS: [(&str, &str); 3] = [("amd64", ""), ("arm64", "v8"), ("arm", "v
 /// The artifact type of the samples.
 pub(crate) const ARTIFACT_TYPE: &str = "application/vnd.docker-manifest.check";
 
-const ANNOTATION: &str = "com.docker-manifest.check";
+const ANNOTATION_KEY: &str = "com.docker-manifest.check";
 
-const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const DOCKER_CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
+const DOCKER_LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const OCI_CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+const OCI_LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// The samples of one format.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(crate) struct Samples {
     /// The digest of the subject.
     pub(crate) subject: Digest,
     /// Entries of a shared draft.
-    pub(crate) entries: EntrySamples,
+    pub(crate) shared_entries: SharedEntrySamples,
 }
 
 impl Samples {
@@ -83,8 +83,8 @@ impl Samples {
             PLATFORMS.iter().map(|platform| PlatformBlobs::new(name_prefix, *platform)).collect::<Result<_, _>>()?;
         let docker = FormatSamples::new(&parts, ListFormat::Docker)?;
         let oci = FormatSamples::new(&parts, ListFormat::Oci)?;
-        let list = descriptors(&parts, &oci.images);
-        let annotations = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{name_prefix} {text}"))]);
+        let list = image_descriptors(&parts, &oci.images);
+        let annotations = |text: &str| BTreeMap::from([(ANNOTATION_KEY.to_owned(), format!("{name_prefix} {text}"))]);
         let annotated_list =
             list.iter().cloned().map(|entry| Descriptor { annotations: annotations("a line"), ..entry }).collect();
         let annotated = Index { annotations: annotations("the index"), manifests: annotated_list, ..Index::default() };
@@ -97,12 +97,12 @@ impl Samples {
         ARTIFACT_TYPE.clone_into(&mut referrer_entry.artifact_type);
         let referrers_index = Index { manifests: vec![referrer_entry], ..Index::default() };
         let first = |samples: &FormatSamples| {
-            let first = descriptors(&parts, &samples.images).into_iter().next();
+            let first = image_descriptors(&parts, &samples.images).into_iter().next();
             first.ok_or(DocumentError::MissingMember("an image"))
         };
-        let entries = EntrySamples::new(name_prefix, &first(&docker)?, &first(&oci)?)?;
+        let shared_entries = SharedEntrySamples::new(name_prefix, &first(&docker)?, &first(&oci)?)?;
         Ok(Samples {
-            entries,
+            shared_entries,
             name_prefix: name_prefix.to_owned(),
             annotated: index(annotated, ListFormat::Oci, 2)?,
             with_artifact_type: index(with_artifact_type, ListFormat::Oci, 2)?,
@@ -142,7 +142,7 @@ impl PlatformBlobs {
         let mut config = json!({
             "architecture": platform.architecture,
             "os": platform.os,
-            "config": {"Labels": {ANNOTATION: name_prefix}},
+            "config": {"Labels": {ANNOTATION_KEY: name_prefix}},
             "rootfs": {"type": "layers", "diff_ids": [Digest::from_bytes(&archive).as_str()]},
         });
         if let (Some(members), false) = (config.as_object_mut(), platform.variant.is_empty()) {
@@ -153,8 +153,8 @@ impl PlatformBlobs {
 
     fn manifest(&self, format: ListFormat, subject: Option<Descriptor>) -> Result<SampleManifest, DocumentError> {
         let (media_type, config, layer) = match format {
-            ListFormat::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER),
-            ListFormat::Oci | ListFormat::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG, OCI_LAYER),
+            ListFormat::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG_TYPE, DOCKER_LAYER_TYPE),
+            ListFormat::Oci | ListFormat::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG_TYPE, OCI_LAYER_TYPE),
         };
         let deletion_rank = if subject.is_some() { 3 } else { 1 };
         let bytes = json::encode(&Manifest {
@@ -204,7 +204,7 @@ impl FormatSamples {
     fn new(parts: &[PlatformBlobs], format: ListFormat) -> Result<FormatSamples, DocumentError> {
         let images: Vec<SampleManifest> =
             parts.iter().map(|part| part.manifest(format, None)).collect::<Result<_, _>>()?;
-        let descriptors = descriptors(parts, &images);
+        let descriptors = image_descriptors(parts, &images);
         let of = |number: usize| {
             let manifests = descriptors.iter().take(number).cloned().collect();
             index(Index { manifests, ..Index::default() }, format, 2)
@@ -213,7 +213,7 @@ impl FormatSamples {
     }
 }
 
-fn descriptors(parts: &[PlatformBlobs], images: &[SampleManifest]) -> Vec<Descriptor> {
+fn image_descriptors(parts: &[PlatformBlobs], images: &[SampleManifest]) -> Vec<Descriptor> {
     let descriptor = |(part, image): (&PlatformBlobs, &SampleManifest)| Descriptor {
         platform: Some(part.platform.clone()),
         ..Descriptor::for_content(image.media_type, &image.bytes)
@@ -241,11 +241,20 @@ mod tests {
 
     use super::*;
 
-    fn documents(samples: &Samples) -> Vec<&SampleManifest> {
-        let Samples { docker, oci, annotated, with_artifact_type, nested, referrer, referrers_index, entries, .. } =
-            samples;
+    fn manifests(samples: &Samples) -> Vec<&SampleManifest> {
+        let Samples {
+            docker,
+            oci,
+            annotated,
+            with_artifact_type,
+            nested,
+            referrer,
+            referrers_index,
+            shared_entries,
+            ..
+        } = samples;
         let mut all = vec![annotated, with_artifact_type, nested, referrer, referrers_index];
-        all.extend(entries.docker.iter().chain(&entries.oci));
+        all.extend(shared_entries.docker.iter().chain(&shared_entries.oci));
         for FormatSamples { images, list, list_by_digest, list_to_untag } in [docker, oci] {
             all.extend(images.iter().chain([list, list_by_digest, list_to_untag]));
         }
@@ -256,10 +265,10 @@ mod tests {
     fn samples_are_the_same_for_one_prefix_and_differ_for_another() {
         let (samples, same, different) =
             (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
-        assert_eq!(documents(&samples), documents(&same));
+        assert_eq!(manifests(&samples), manifests(&same));
         let digests = |samples: &Samples| {
             let blobs = samples.blobs.iter().map(|blob| Digest::from_bytes(blob));
-            documents(samples).into_iter().map(|document| document.digest.clone()).chain(blobs).collect::<Vec<_>>()
+            manifests(samples).into_iter().map(|manifest| manifest.digest.clone()).chain(blobs).collect::<Vec<_>>()
         };
         let all: BTreeSet<Digest> = digests(&samples).into_iter().chain(digests(&different)).collect();
         assert_eq!(all.len(), 2 * (5 + 4 + 2 * 6 + 6), "nothing is there twice");
@@ -269,12 +278,12 @@ mod tests {
     fn samples_name_only_content_that_is_among_them() {
         let samples = Samples::new("a").unwrap();
         let mut known: BTreeSet<Digest> = samples.blobs.iter().map(|blob| Digest::from_bytes(blob)).collect();
-        known.extend(documents(&samples).iter().map(|document| document.digest.clone()));
-        for document in documents(&samples) {
-            let text = std::str::from_utf8(&document.bytes).unwrap();
+        known.extend(manifests(&samples).iter().map(|manifest| manifest.digest.clone()));
+        for manifest in manifests(&samples) {
+            let text = std::str::from_utf8(&manifest.bytes).unwrap();
             let named: Vec<&str> = text.split('"').filter(|part| part.starts_with("sha256:")).collect();
             assert!(!named.is_empty() && named.iter().all(|digest| known.contains(&digest.parse().unwrap())), "{text}");
-            assert!(text.contains(document.media_type));
+            assert!(text.contains(manifest.media_type));
         }
     }
 

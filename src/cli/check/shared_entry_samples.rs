@@ -11,7 +11,7 @@ const DELETION_RANK: u8 = 2;
 
 /// The entries in both formats: the first one, and the one that replaces it.
 #[derive(Debug)]
-pub(crate) struct EntrySamples {
+pub(crate) struct SharedEntrySamples {
     /// The tag of all of them.
     pub(crate) tag: String,
     /// Docker manifest lists, for a registry that accepts no OCI index.
@@ -20,12 +20,16 @@ pub(crate) struct EntrySamples {
     pub(crate) oci: [SampleManifest; 2],
 }
 
-impl EntrySamples {
+impl SharedEntrySamples {
     /// Makes the entries of these images, which are for one platform.
     ///
     /// # Errors
     /// An image without a platform.
-    pub(crate) fn new(name_prefix: &str, docker: &Descriptor, oci: &Descriptor) -> Result<EntrySamples, DocumentError> {
+    pub(crate) fn new(
+        name_prefix: &str,
+        docker: &Descriptor,
+        oci: &Descriptor,
+    ) -> Result<SharedEntrySamples, DocumentError> {
         let key = oci.platform.as_ref().and_then(SharedEntryKey::from_platform);
         let key = key.ok_or(DocumentError::MissingMember("a platform"))?;
         let name = EntryName { list: name_prefix.to_owned(), run: Some(name_prefix.to_owned()), key };
@@ -48,7 +52,7 @@ impl EntrySamples {
         };
         let platform = docker.platform.clone().map(|platform| Platform { variant: "v1".to_owned(), ..platform });
         let replacement = Descriptor { platform, ..docker.clone() };
-        Ok(EntrySamples {
+        Ok(SharedEntrySamples {
             tag: name.tag(),
             docker: [in_docker(docker)?, in_docker(&replacement)?],
             oci: [in_oci(1)?, in_oci(2)?],

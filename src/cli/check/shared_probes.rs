@@ -12,18 +12,18 @@ use crate::net::RegistryError;
 
 impl Prober<'_> {
     /// The first entry and its replacement, in the format that `add --shared` would use.
-    fn entries(&self, results: &ProbeResults) -> &[SampleManifest; 2] {
-        let entries = &self.samples.entries;
+    fn entries_in_accepted_format(&self, results: &ProbeResults) -> &[SampleManifest; 2] {
+        let entries = &self.samples.shared_entries;
         if results.works(Probe::OciIndex) { &entries.oci } else { &entries.docker }
     }
 
     fn entry_name(&self) -> ManifestName {
-        ManifestName::Tag(self.samples.entries.tag.clone())
+        ManifestName::Tag(self.samples.shared_entries.tag.clone())
     }
 
     pub(super) fn shared_entry(&self, results: &ProbeResults) -> ProbeOutcome {
-        let [entry, _] = self.entries(results);
-        let put = self.publish_by_tag(&self.samples.entries.tag, entry)?;
+        let [entry, _] = self.entries_in_accepted_format(results);
+        let put = self.publish_by_tag(&self.samples.shared_entries.tag, entry)?;
         Ok(match put {
             ProbeResult::Works if !results.works(Probe::OciIndex) => {
                 ProbeResult::Remark("as a Docker manifest list, without annotations".to_owned())
@@ -33,7 +33,7 @@ impl Prober<'_> {
     }
 
     pub(super) fn entry_replacement(&self, results: &ProbeResults) -> ProbeOutcome {
-        let ([_, entry], name) = (self.entries(results), self.entry_name());
+        let ([_, entry], name) = (self.entries_in_accepted_format(results), self.entry_name());
         let put = self.registry.put_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
         match self.record_put(&name, entry, put) {
             Err(error) if matches!(error.status, Some(400 | 403 | 405 | 409 | 412)) => {
@@ -44,7 +44,7 @@ impl Prober<'_> {
             }
             put => put?,
         };
-        let reference = self.tagged_reference(&self.samples.entries.tag)?;
+        let reference = self.tagged_reference(&self.samples.shared_entries.tag)?;
         let (served, waited) = self.wait_until_served(&reference, |served| served.digest == entry.digest)?;
         Ok(match waited {
             _ if served.digest != entry.digest => ProbeResult::Fails(format!(
@@ -61,7 +61,7 @@ impl Prober<'_> {
 
     /// Puts the first entry again on the condition that its tag is not there. It is there.
     pub(super) fn conditional_push(&self, results: &ProbeResults) -> ProbeOutcome {
-        let ([entry, _], name) = (self.entries(results), self.entry_name());
+        let ([entry, _], name) = (self.entries_in_accepted_format(results), self.entry_name());
         let put = self.registry.put_new_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
         match self.record_put(&name, entry, put) {
             Err(error) if error.status == Some(412) => Ok(ProbeResult::Works),
@@ -88,22 +88,22 @@ impl Prober<'_> {
         let Some(digest) = self.registry.manifest_digest(repository, &name)? else {
             return Ok(ProbeResult::Fails("the entry no longer exists".to_owned()));
         };
-        let is_by_digest = by_digest && self.deleted_by_digest(&digest, by_tag)?;
+        let is_by_digest = by_digest && self.delete_by_digest(&digest, by_tag)?;
         if !is_by_digest {
             self.registry.delete_manifest(repository, &name)?;
         }
-        if self.is_served(repository, name)? {
+        if self.has_manifest(repository, name)? {
             return Ok(ProbeResult::Fails("the entry is still served after it was deleted".to_owned()));
         }
-        self.created().tags.remove(&self.samples.entries.tag);
-        if !self.is_served(repository, ManifestName::Digest(digest.clone()))? {
+        self.created().tags.remove(&self.samples.shared_entries.tag);
+        if !self.has_manifest(repository, ManifestName::Digest(digest.clone()))? {
             self.created().remove_manifest(&digest);
         }
-        self.image_of_entry(is_by_digest)
+        self.check_entry_image(is_by_digest)
     }
 
     /// Deletes the entry by its digest; `false` where the registry refuses that and may delete the tag instead.
-    fn deleted_by_digest(&self, digest: &Digest, has_other_way: bool) -> Result<bool, RegistryError> {
+    fn delete_by_digest(&self, digest: &Digest, has_other_way: bool) -> Result<bool, RegistryError> {
         match self.registry.delete_manifest(self.target.main(), &ManifestName::Digest(digest.clone())) {
             Err(error) if has_other_way && matches!(error.status, Some(400 | 405 | 409)) => Ok(false),
             deleted => deleted.map(|()| true),
@@ -111,9 +111,9 @@ impl Prober<'_> {
     }
 
     /// Whether the image of the deleted entry, which lists name as well, is still there.
-    fn image_of_entry(&self, is_by_digest: bool) -> ProbeOutcome {
+    fn check_entry_image(&self, is_by_digest: bool) -> ProbeOutcome {
         let Some(image) = self.samples.oci.images.first() else { return Ok(ProbeResult::Works) };
-        if !self.is_served(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
+        if !self.has_manifest(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
             self.created().remove_manifest(&image.digest);
             let reason = "its image is deleted with it, although lists name it: do not use --purge with this registry";
             return Ok(ProbeResult::Fails(reason.to_owned()));

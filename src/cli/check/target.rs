@@ -7,7 +7,7 @@ use crate::reference::{Reference, Repository};
 const REPOSITORY: &str = "docker-manifest-check";
 
 /// The suffix of the second repository.
-const MOUNT: &str = "-mount";
+const MOUNT_SUFFIX: &str = "-mount";
 
 /// The two repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl TargetRepositories {
             let is_bare = Reference::parse(&format!("{name}:latest")).is_ok_and(|tagged| tagged == reference);
             if is_bare { Ok(reference) } else { Err(invalid("a repository has neither a tag nor a digest")) }
         };
-        let (main, mount) = (untagged(&name)?, untagged(&format!("{name}{MOUNT}"))?);
+        let (main, mount) = (untagged(&name)?, untagged(&format!("{name}{MOUNT_SUFFIX}"))?);
         // `example` alone names a repository of Docker Hub, as in every reference.
         if !typed.contains('/') && main.repository().domain() != typed {
             return Err(invalid("a registry's name has a dot or a port, or is localhost"));

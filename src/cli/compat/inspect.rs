@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Access;
-use crate::content::registry::{ConnectionForecast, FetchedManifest, RegistryClient};
+use crate::content::registry::{ExpectedConnections, FetchedManifest, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::resolve::fetch::{self, ImageOrList};
@@ -22,7 +22,7 @@ use crate::reference::Reference;
 use crate::sanitize;
 
 /// The largest configuration that is read, in bytes.
-const CONFIG_MAX: u64 = 4 << 20;
+const CONFIG_BYTES_MAX: u64 = 4 << 20;
 /// The members that are added to a document. Members of these names in the document itself are left out.
 const ADDED_MEMBERS: [&str; 4] = ["name", "digest", "os", "architecture"];
 /// manifest-tool's indentation of JSON.
@@ -52,7 +52,7 @@ pub(crate) fn fetch_image<'a>(
     name: &'a str,
     image: &Reference,
 ) -> Result<InspectedImage<'a>, CommandError> {
-    registry.announce(image.repository(), Access::Pull);
+    registry.announce_access(image.repository(), Access::Pull);
     let source = ImageSource::in_registry(registry, image);
     match fetch::manifest(&source)? {
         ImageOrList::Image(_, fetched) => {
@@ -69,7 +69,7 @@ pub(crate) fn fetch_image<'a>(
             images.dedup_by_key(|descriptor| &descriptor.digest);
             registry.announce_parallel_requests(
                 image.repository(),
-                ConnectionForecast::reads(images.len().min(registry.jobs().get())),
+                ExpectedConnections::reads(images.len().min(registry.jobs().get())),
             );
             let child = |descriptor: &&Descriptor| match fetch::child(&source, descriptor)? {
                 ImageOrList::Image(_, fetched) | ImageOrList::List(fetched) => {
@@ -91,7 +91,7 @@ fn fetch_config(
 ) -> Result<(Value, Platform), CommandError> {
     let served = CommandError::invalid_document(&image);
     let config = manifest::config(manifest).map_err(served)?;
-    let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_MAX)?;
+    let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_BYTES_MAX)?;
     let read = json::parse(&bytes).map_err(DocumentError::from);
     let read = read.and_then(|value| descriptor::decode_config_platform(&value).map(|platform| (value, platform)));
     match read {

@@ -1,6 +1,6 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use crate::cli::args::{BuildFileFlags, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush};
+use crate::cli::args::{BuildOutputFlags, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
@@ -87,7 +87,7 @@ impl ManifestTool<'_> {
             });
         }
         let flags = PublishFlags::default();
-        let build_outputs = spec_files::add_files(self.context, &BuildFileFlags::default(), &[], &mut specs)?;
+        let build_outputs = spec_files::add_build_outputs(self.context, &BuildOutputFlags::default(), &[], &mut specs)?;
         let request = ApplyRequest {
             names: ListNames { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
             build_outputs: &build_outputs,

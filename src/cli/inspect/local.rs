@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::{Inspect, InspectOutput, LocationArg, RefArg};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, formatted, note_other_matches, template, with_newline};
+use crate::cli::inspect::{INDENTATION, format_node, note_other_matches, template, with_newline};
 use crate::core::entry_lookup;
 use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
@@ -25,7 +25,7 @@ pub(crate) enum StoredContent {
 }
 
 /// Looks in the store. `None` if the image must be requested from its registry.
-pub(crate) fn find(context: &Context, args: &Inspect) -> Result<Option<StoredContent>, CommandError> {
+pub(crate) fn find_content(context: &Context, args: &Inspect) -> Result<Option<StoredContent>, CommandError> {
     let store = context.store();
     match &args.list {
         Some(list) => find_entry(context, &store, list, &args.image).map(Some),
@@ -73,14 +73,14 @@ fn find_entry(
 }
 
 /// The text to print.
-pub(crate) fn output(context: &Context, args: &Inspect, content: StoredContent) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn render(context: &Context, args: &Inspect, content: StoredContent) -> Result<Vec<u8>, CommandError> {
     let content = match &args.platform {
-        Some(filter) => with_platform(context, content, filter)?,
+        Some(filter) => select_platform(context, content, filter)?,
         None => content,
     };
     match &args.format {
-        Some(InspectOutput::Format(format)) => formatted(context, *format, args.verbose, &node(&content)?, None),
-        Some(InspectOutput::Template(template)) => templated(args, template, content),
+        Some(InspectOutput::Format(format)) => format_node(context, *format, args.verbose, &node(&content)?, None),
+        Some(InspectOutput::Template(template)) => render_template(args, template, content),
         None => docker_output(&content, args),
     }
 }
@@ -93,7 +93,7 @@ fn node(content: &StoredContent) -> Result<InspectNode, CommandError> {
 }
 
 /// The image for a platform.
-fn with_platform(
+fn select_platform(
     context: &Context,
     content: StoredContent,
     filter: &PlatformFilter,
@@ -119,7 +119,7 @@ fn with_platform(
 }
 
 /// The output of a template for a draft or an image of one. A draft has no configurations, and nothing is requested.
-fn templated(args: &Inspect, template: &Template, content: StoredContent) -> Result<Vec<u8>, CommandError> {
+fn render_template(args: &Inspect, template: &Template, content: StoredContent) -> Result<Vec<u8>, CommandError> {
     let needs = template.needs();
     if needs.names_image || needs.provenance || needs.sbom {
         return Err(CommandError::TemplateOfDraft(args.image.typed.clone()));

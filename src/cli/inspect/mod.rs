@@ -25,22 +25,22 @@ use crate::model::Draft;
 const INDENTATION: &str = "\t";
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
-    let text = match local::find(context, args)? {
-        Some(content) => local::output(context, args, content)?,
+    let text = match local::find_content(context, args)? {
+        Some(content) => local::render(context, args, content)?,
         None if args.local => return Err(CommandError::NoSuchDraft(args.image.reference()?.to_string())),
-        None => published::output(context, args)?,
+        None => published::fetch_and_render(context, args)?,
     };
     Ok(context.streams.data(&text)?)
 }
 
 /// Shows a draft, wherever it comes from.
 pub(crate) fn show_draft(context: &Context, args: &Inspect, draft: Draft) -> Result<(), CommandError> {
-    let text = local::output(context, args, local::StoredContent::Draft(Box::new(draft)))?;
+    let text = local::render(context, args, local::StoredContent::Draft(Box::new(draft)))?;
     Ok(context.streams.data(&text)?)
 }
 
 /// The output in one of our formats. `requests` is the number of requests sent; `None` for a draft.
-fn formatted(
+fn format_node(
     context: &Context,
     format: InspectFormat,
     is_verbose: bool,

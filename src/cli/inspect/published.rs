@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, formatted, local, note_other_matches, template, with_newline};
+use crate::cli::inspect::{INDENTATION, format_node, local, note_other_matches, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::published::{self, Detail, PublishedContent, VerboseEntry};
@@ -15,7 +15,7 @@ use crate::model::json;
 use crate::reference::Reference;
 
 /// The text to print.
-pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn fetch_and_render(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let location = context.location(&args.image)?;
     let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
     let access = context.access(registry);
@@ -63,7 +63,7 @@ pub(crate) fn output(context: &Context, args: &Inspect) -> Result<Vec<u8>, Comma
     if args.referrers {
         source.with_content(|content| add_referrers(content, registry.jobs(), &mut node))?;
     }
-    formatted(context, format, args.verbose, &node, Some(registry.requests()))
+    format_node(context, format, args.verbose, &node, Some(registry.requests()))
 }
 
 /// Docker's output, or with `--raw` the exact bytes.

@@ -6,7 +6,7 @@ use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, with_
 use crate::sanitize;
 
 /// Shown for a value that is unknown or missing.
-const ABSENT: &str = "-";
+const ABSENT_CELL: &str = "-";
 
 /// The place of the column TYPE.
 const TYPE_COLUMN: usize = 3;
@@ -93,13 +93,13 @@ impl Rows {
     }
 
     fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
-        let platform = platform.unwrap_or_else(|| ABSENT.to_owned());
+        let platform = platform.unwrap_or_else(|| ABSENT_CELL.to_owned());
         let kind = if node.contents == NodeContents::Missing { node.missing_text().to_owned() } else { node.kind() };
         let digest = self.short.shorten(&node.descriptor.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {
             let of_contents =
-                |value: &dyn Fn(&ImageContents) -> String| node.image_contents().map_or(ABSENT.to_owned(), value);
+                |value: &dyn Fn(&ImageContents) -> String| node.image_contents().map_or(ABSENT_CELL.to_owned(), value);
             cells.push(of_contents(&|contents| contents.layers.len().to_string()));
             cells.push(of_contents(&|contents| human::size(contents.size())));
         }

@@ -14,10 +14,10 @@ use crate::env::Env;
 use crate::sanitize;
 
 /// Where the runner reads the step's outputs.
-const OUTPUT: &str = "GITHUB_OUTPUT";
+const OUTPUT_VARIABLE: &str = "GITHUB_OUTPUT";
 
 /// Where the runner reads the step's part of the summary.
-const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+const SUMMARY_VARIABLE: &str = "GITHUB_STEP_SUMMARY";
 
 /// The two files.
 pub(crate) struct GithubFiles {
@@ -36,7 +36,8 @@ impl GithubFiles {
     /// # Errors
     /// [`CommandError::VariableNotSet`] where the runner has not named one; a file that cannot be written.
     pub(crate) fn prepare(env: &Env) -> Result<GithubFiles, CommandError> {
-        Ok(GithubFiles { output: AppendFile::open(env, OUTPUT)?, summary: AppendFile::open(env, SUMMARY)? })
+        let output = AppendFile::open(env, OUTPUT_VARIABLE)?;
+        Ok(GithubFiles { output, summary: AppendFile::open(env, SUMMARY_VARIABLE)? })
     }
 
     /// Appends `digest`, `tags` and `json` (the text of `--format json`, on one line) to the outputs, and a table for
@@ -104,11 +105,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("output");
         std::fs::write(&path, "left=open").unwrap();
-        let env = Env::from_pairs([(OUTPUT, path.to_str().unwrap())]);
+        let env = Env::from_pairs([(OUTPUT_VARIABLE, path.to_str().unwrap())]);
         for text in ["a=1\n", "b=2\n"] {
-            AppendFile::open(&env, OUTPUT).unwrap().append(text).unwrap();
+            AppendFile::open(&env, OUTPUT_VARIABLE).unwrap().append(text).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "left=open\na=1\nb=2\n");
-        assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::VariableNotSet(SUMMARY))));
+        assert!(matches!(GithubFiles::prepare(&env), Err(CommandError::VariableNotSet(SUMMARY_VARIABLE))));
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_worded_as_docker_s() {
+    fn ages_match_docker() {
         const MINUTE: u64 = 60;
         const HOUR: u64 = 60 * MINUTE;
         const DAY: u64 = 24 * HOUR;

@@ -17,15 +17,16 @@ use crate::sanitize;
 const DIGEST_DIGITS: usize = 12;
 
 /// The template for a blob whose size is known.
-const KNOWN_SIZE: &str =
+const KNOWN_SIZE_TEMPLATE: &str =
     "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg}";
 
 /// The template for all blobs together, with the time that is left.
-const TOTAL: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} \
+const TOTAL_TEMPLATE: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} \
     {wide_msg} {eta:>3}";
 
 /// The template for a blob whose size is not known.
-const UNKNOWN_SIZE: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
+const UNKNOWN_SIZE_TEMPLATE: &str =
+    "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
 
 /// The progress of one push. Every method may be called on any thread at any time. Dropping it removes all bars.
 pub struct CopyProgress {
@@ -69,7 +70,7 @@ impl CopyProgress {
 impl TransferProgress for CopyProgress {
     fn total(&self, bytes: u64, blobs: usize) {
         if let Some(bars) = &self.state.bars {
-            bars.overall.set_style(style(TOTAL));
+            bars.overall.set_style(style(TOTAL_TEMPLATE));
             bars.overall.set_length(bytes);
             bars.blobs.store(blobs as u64, Relaxed);
             self.state.show_finished();
@@ -125,7 +126,7 @@ impl ProgressState {
 impl Bars {
     fn new(streams: &Streams) -> Bars {
         let overall = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        overall.set_style(style(UNKNOWN_SIZE));
+        overall.set_style(style(UNKNOWN_SIZE_TEMPLATE));
         overall.set_prefix("total");
         let multi = terminal::bars(streams.stderr());
         let (is_cleared, position, blobs) = Default::default();
@@ -139,7 +140,7 @@ impl Bars {
             self.multi.add(self.overall.clone()).tick();
         });
         let bar = ProgressBar::with_draw_target(blob.size, ProgressDrawTarget::hidden());
-        bar.set_style(style(if blob.size.is_some() { KNOWN_SIZE } else { UNKNOWN_SIZE }));
+        bar.set_style(style(if blob.size.is_some() { KNOWN_SIZE_TEMPLATE } else { UNKNOWN_SIZE_TEMPLATE }));
         bar.set_prefix(blob.digest.clone());
         bar.set_message(blob.route.clone());
         self.multi.insert_from_back(1, bar)

@@ -124,13 +124,13 @@ fn open_unnamed(target: &Path) -> Option<File> {
     // The bits are an `int` of the system's C header.
     let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
     let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o666).open(directory).ok()?;
-    opened_path(&file).exists().then_some(file)
+    proc_fd_path(&file).exists().then_some(file)
 }
 
 /// Names an unnamed file, and replaces the file of that name.
 #[cfg(target_os = "linux")]
 fn name_file(file: &File, target: &Path) -> io::Result<()> {
-    let opened = opened_path(file);
+    let opened = proc_fd_path(file);
     let link = |to: &Path| -> io::Result<()> {
         use rustix::fs::{AtFlags, CWD, linkat};
         Ok(linkat(CWD, &opened, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
@@ -147,7 +147,7 @@ fn name_file(file: &File, target: &Path) -> io::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-fn opened_path(file: &File) -> PathBuf {
+fn proc_fd_path(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
 }
 

@@ -8,10 +8,10 @@ use super::style;
 use crate::sanitize;
 
 /// Blanks between two columns.
-const GAP: usize = 3;
+const COLUMN_GAP: usize = 3;
 
 /// The minimum width of docker's columns with their gap. The last column may be narrower.
-const COLUMN_MIN: usize = 10;
+const WIDTH_MIN: usize = 10;
 
 /// A table. With `Display` every line ends in a newline and none in a blank.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,12 +50,12 @@ impl Table {
     fn widths(&self) -> Vec<usize> {
         let mut widths = Vec::new();
         for row in &self.rows {
-            widths.resize(widths.len().max(row.len()), COLUMN_MIN);
+            widths.resize(widths.len().max(row.len()), WIDTH_MIN);
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(measure_text_width(cell) + GAP);
+                *width = (*width).max(measure_text_width(cell) + COLUMN_GAP);
             }
         }
-        if let Some(max_width) = self.max_width.map(|max_width| max_width.saturating_add(GAP)) {
+        if let Some(max_width) = self.max_width.map(|max_width| max_width.saturating_add(COLUMN_GAP)) {
             shrink(&mut widths, max_width);
             // A name that was cut is of no use, so the columns that no longer fit are left out instead.
             while widths.len() > 1 && widths.iter().sum::<usize>() > max_width {
@@ -72,7 +72,7 @@ fn shrink(widths: &mut [usize], max_width: usize) {
     let mut excess = widths.iter().sum::<usize>().saturating_sub(max_width);
     while excess > 0 {
         let others = widths.iter_mut().skip(1).rev();
-        let Some(widest) = others.max().filter(|widest| **widest > COLUMN_MIN) else { return };
+        let Some(widest) = others.max().filter(|widest| **widest > WIDTH_MIN) else { return };
         *widest -= 1;
         excess -= 1;
     }
@@ -84,7 +84,7 @@ impl fmt::Display for Table {
         for (index, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                let cell = truncate_str(cell, width.saturating_sub(GAP).max(COLUMN_MIN - GAP), "...");
+                let cell = truncate_str(cell, width.saturating_sub(COLUMN_GAP).max(WIDTH_MIN - COLUMN_GAP), "...");
                 line.push_str(&cell);
                 line.extend(std::iter::repeat_n(' ', width.saturating_sub(measure_text_width(&cell))));
             }

@@ -6,9 +6,9 @@ use crate::sanitize;
 type BranchStrokes = [(&'static str, &'static str); 2];
 
 /// For a terminal that shows UTF-8.
-const UNICODE: BranchStrokes = [("├─ ", "│  "), ("└─ ", "   ")];
+const UNICODE_STROKES: BranchStrokes = [("├─ ", "│  "), ("└─ ", "   ")];
 
-const ASCII: BranchStrokes = [("|- ", "|  "), ("`- ", "   ")];
+const ASCII_STROKES: BranchStrokes = [("|- ", "|  "), ("`- ", "   ")];
 
 /// A line of text and the trees below it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +32,7 @@ impl Tree {
     /// The drawing for a locale (see [`super::terminal::is_utf8`]): a line for each label, every line with its newline.
     pub fn to_text(&self, is_utf8: bool) -> String {
         let mut text = format!("{}\n", self.label);
-        self.draw(if is_utf8 { UNICODE } else { ASCII }, "", &mut text);
+        self.draw(if is_utf8 { UNICODE_STROKES } else { ASCII_STROKES }, "", &mut text);
         text
     }
 

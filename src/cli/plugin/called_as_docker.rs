@@ -18,8 +18,8 @@ pub(super) const DOCKER: &str = "docker";
 pub(super) const MANIFEST: &str = "manifest";
 
 /// A shell's exit codes for a program that cannot be started, and for one that is not found.
-const NOT_STARTED: u8 = 126;
-const NOT_FOUND: u8 = 127;
+const EXIT_NOT_STARTED: u8 = 126;
+const EXIT_NOT_FOUND: u8 = 127;
 
 /// Becomes the next docker on the PATH if the program was called `docker` and not for `docker manifest`. Then it
 /// returns only what went wrong; otherwise it returns nothing.
@@ -32,15 +32,15 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
     let failure = match shim::next_docker(&env.search_path(), called) {
         Ok(docker) => {
             let error = exec(&docker, words);
-            let exit_code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED };
+            let exit_code = if error.kind() == io::ErrorKind::NotFound { EXIT_NOT_FOUND } else { EXIT_NOT_STARTED };
             Report { text: format!("docker: cannot run {}: {}", docker.display(), io_message(&error)), exit_code }
         }
         Err(earlier) => {
             let mut text = format!("docker: there is no other docker after {} on the PATH", called.display());
             if let Some(earlier) = earlier {
-                text.push_str(&format!("\nhint: {}", report::earlier_docker(&earlier)));
+                text.push_str(&format!("\nhint: {}", report::docker_earlier_on_path(&earlier)));
             }
-            Report { text, exit_code: NOT_FOUND }
+            Report { text, exit_code: EXIT_NOT_FOUND }
         }
     };
     Some(failure)

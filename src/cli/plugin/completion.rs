@@ -73,16 +73,16 @@ pub fn complete(words: &[String], with_descriptions: bool, lookups: &DraftLookup
 
 fn candidates(partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
     match (&partial.cursor, &partial.verb) {
-        (Cursor::Verb, _) => (verbs(&partial.typed), Directive::NoFileComp),
-        (Cursor::FlagName, Some(verb)) => (flags(verb, partial), Directive::NoFileComp),
+        (Cursor::Verb, _) => (verb_candidates(&partial.typed), Directive::NoFileComp),
+        (Cursor::FlagName, Some(verb)) => (flag_candidates(verb, partial), Directive::NoFileComp),
         (Cursor::FlagName, None) => (Vec::new(), Directive::NoFileComp),
-        (Cursor::FlagValue(flag), _) => values(flag, partial, lookups),
-        (Cursor::Positional, Some(verb)) => words(verb, partial, lookups),
+        (Cursor::FlagValue(flag), _) => value_candidates(flag, partial, lookups),
+        (Cursor::Positional, Some(verb)) => positional_candidates(verb, partial, lookups),
         (Cursor::Positional, None) | (Cursor::AfterUnknownCommand, _) => (Vec::new(), Directive::Default),
     }
 }
 
-fn verbs(typed: &str) -> Vec<Candidate> {
+fn verb_candidates(typed: &str) -> Vec<Candidate> {
     let root = args::clap_command();
     let verbs = root.get_subcommands().filter(|verb| verb.get_name().starts_with(typed));
     let described = verbs.map(|verb| Candidate {
@@ -93,7 +93,7 @@ fn verbs(typed: &str) -> Vec<Candidate> {
 }
 
 /// The flags that may still be given, long before short, by name.
-fn flags(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Candidate> {
+fn flag_candidates(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Candidate> {
     let mut flags: Vec<_> = verb.get_arguments().filter(|flag| flag.get_long().is_some()).collect();
     flags.sort_by_key(|flag| flag.get_long());
     let mut candidates = Vec::new();
@@ -114,20 +114,20 @@ fn flags(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Candidate> {
 }
 
 /// The values of a flag. If they are not known the shell offers files, as with docker.
-fn values(flag: &str, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
+fn value_candidates(flag: &str, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
     let argument =
         partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
     let is_list = argument.is_some_and(|flag| args::flag_kind(flag) == FlagKind::StringSlice);
     let choices = argument.map(clap::Arg::get_possible_values).unwrap_or_default();
     if !choices.is_empty() {
         let choices = choices.iter().map(clap::builder::PossibleValue::get_name).collect();
-        return (with_prefix(&partial.typed, choices), Directive::NoFileComp);
+        return (candidates_with_prefix(&partial.typed, choices), Directive::NoFileComp);
     }
     let known: Vec<&str> = match flag {
         "platform" | "platforms" | "require" => {
-            return (platforms(&partial.typed, is_list), Directive::NoFileComp);
+            return (platform_candidates(&partial.typed, is_list), Directive::NoFileComp);
         }
-        "target" => return (references(&partial.typed, (lookups.names)()), Directive::NoFileComp),
+        "target" => return (reference_candidates(&partial.typed, (lookups.names)()), Directive::NoFileComp),
         "os" => platform::known_operating_systems().collect(),
         "arch" => platform::known_architectures(partial.value("os")),
         "variant" => platform::known_variants(partial.value("arch")),
@@ -148,11 +148,11 @@ fn values(flag: &str, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) 
         | "older-than" => Vec::new(),
         _ => return (Vec::new(), Directive::Default),
     };
-    (with_prefix(&partial.typed, known), Directive::NoFileComp)
+    (candidates_with_prefix(&partial.typed, known), Directive::NoFileComp)
 }
 
 /// The platforms of the list. In a CSV list, those that it does not contain yet, after the typed ones.
-fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
+fn platform_candidates(typed: &str, is_list: bool) -> Vec<Candidate> {
     let start = typed.rfind(',').filter(|_| is_list).map_or(0, |comma| comma + 1);
     let (listed, current) = typed.split_at(start);
     let known = platform::known_platforms();
@@ -163,24 +163,24 @@ fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
 }
 
 /// The words that the command may take next.
-fn words(verb: &clap::Command, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
-    let names = || references(&partial.typed, (lookups.names)());
+fn positional_candidates(verb: &clap::Command, partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
+    let names = || reference_candidates(&partial.typed, (lookups.names)());
     let list = partial.positionals.first();
-    let entries = || list.map(|list| references(&partial.typed, (lookups.entries)(list))).unwrap_or_default();
+    let entries = || list.map(|list| reference_candidates(&partial.typed, (lookups.entries)(list))).unwrap_or_default();
     let is_new = |candidate: &Candidate| !partial.positionals.contains(&candidate.value);
     let candidates = match (verb.get_name(), partial.positionals.len()) {
         ("annotate" | "inspect" | "push" | "create" | "add" | "remove" | "exists" | "export", 0) => names(),
         ("annotate" | "inspect", 1) => entries(),
         ("remove", _) => {
             let platforms = list.map(|list| (lookups.platforms)(list)).unwrap_or_default();
-            let platforms = with_prefix(&partial.typed, platforms.iter().map(String::as_str).collect());
+            let platforms = candidates_with_prefix(&partial.typed, platforms.iter().map(String::as_str).collect());
             entries().into_iter().chain(platforms).filter(is_new).collect()
         }
         ("rm", _) if !partial.is_set("all") => names().into_iter().filter(is_new).collect(),
-        ("shell-init", 0) => with_prefix(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
-        ("completion", 0) => with_prefix(&partial.typed, vec!["bash", "zsh", "fish"]),
-        ("man", 0) => verbs(&partial.typed),
-        ("shim", 0) => with_prefix(&partial.typed, vec!["install", "remove", "status"]),
+        ("shell-init", 0) => candidates_with_prefix(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
+        ("completion", 0) => candidates_with_prefix(&partial.typed, vec!["bash", "zsh", "fish"]),
+        ("man", 0) => verb_candidates(&partial.typed),
+        ("shim", 0) => candidates_with_prefix(&partial.typed, vec!["install", "remove", "status"]),
         // An image in a registry: it can be neither looked up here nor a file.
         _ => Vec::new(),
     };
@@ -188,16 +188,16 @@ fn words(verb: &clap::Command, partial: &PartialCommandLine, lookups: &DraftLook
 }
 
 /// References in docker's short form, or in full if the typed text begins so.
-fn references(typed: &str, full: Vec<String>) -> Vec<Candidate> {
+fn reference_candidates(typed: &str, full: Vec<String>) -> Vec<Candidate> {
     let names = full.iter().filter_map(|full| [familiar(full), full].into_iter().find(|name| name.starts_with(typed)));
-    with_prefix(typed, names.collect())
+    candidates_with_prefix(typed, names.collect())
 }
 
 fn familiar(full: &str) -> &str {
     full.strip_prefix("docker.io/library/").or_else(|| full.strip_prefix("docker.io/")).unwrap_or(full)
 }
 
-fn with_prefix(typed: &str, values: Vec<&str>) -> Vec<Candidate> {
+fn candidates_with_prefix(typed: &str, values: Vec<&str>) -> Vec<Candidate> {
     let values = values.into_iter().filter(|value| value.starts_with(typed));
     values.map(|value| Candidate { value: value.to_owned(), description: String::new() }).collect()
 }
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn completion_without_a_word_is_cobra_s_error() {
+    fn completion_without_a_word_is_the_error_of_cobra() {
         let lookups = DraftLookups { names: &Vec::new, entries: &|_| Vec::new(), platforms: &|_| Vec::new() };
         assert_eq!(complete(&[], true, &lookups).exit_code, 1);
     }

@@ -124,12 +124,10 @@ struct ProgramNames<'a> {
 }
 
 impl ProgramNames<'_> {
-    /// Whether these words begin with the plugin's own name, and the words after it.
-    fn strip_plugin_name<'w>(&self, words: &'w [String]) -> (bool, &'w [String]) {
-        match words.split_first() {
-            Some((first, rest)) if Some(first.as_str()) == self.plugin_name => (true, rest),
-            _ => (false, words),
-        }
+    /// The words after the plugin's own name; `None` if they do not begin with it.
+    fn strip_plugin_name<'w>(&self, words: &'w [String]) -> Option<&'w [String]> {
+        let (first, rest) = words.split_first()?;
+        (Some(first.as_str()) == self.plugin_name).then_some(rest)
     }
 
     fn invocation(&self, by_docker: bool, action: Action) -> Invocation {
@@ -142,15 +140,16 @@ impl ProgramNames<'_> {
 
     /// `NAME create …`, or `create …` without docker.
     fn run(&self, words: &[String]) -> Invocation {
-        let (by_docker, rest) = self.strip_plugin_name(words);
-        self.invocation(by_docker, Action::Run(rest.to_vec()))
+        let rest = self.strip_plugin_name(words);
+        self.invocation(rest.is_some(), Action::Run(rest.unwrap_or(words).to_vec()))
     }
 
     /// `help NAME [VERB]`, or `help [VERB]` without docker.
     fn help(&self, words: &[String]) -> Invocation {
-        let (by_docker, topic) = self.strip_plugin_name(words.get(1..).unwrap_or_default());
-        let help = std::iter::once("help".to_owned()).chain(topic.iter().cloned());
-        self.invocation(by_docker, Action::Run(help.collect()))
+        let words = words.get(1..).unwrap_or_default();
+        let topic = self.strip_plugin_name(words);
+        let help = std::iter::once("help".to_owned()).chain(topic.unwrap_or(words).iter().cloned());
+        self.invocation(topic.is_some(), Action::Run(help.collect()))
     }
 
     /// `__complete [docker's flags] [NAME] … WORD`.
@@ -160,9 +159,9 @@ impl ProgramNames<'_> {
         // Completion does not report a wrong flag before the command. It counts as the command's own.
         let inner = args::leading_flags(self.file_name, before)
             .unwrap_or_else(|_| args::LeadingFlags { rest: before.to_vec(), ..args::LeadingFlags::default() });
-        let (by_docker, rest) = self.strip_plugin_name(&inner.rest);
-        let words = rest.iter().chain(typed).cloned().collect();
-        let mut invocation = self.invocation(by_docker, Action::Complete { words, with_descriptions });
+        let rest = self.strip_plugin_name(&inner.rest);
+        let words = rest.unwrap_or(&inner.rest).iter().chain(typed).cloned().collect();
+        let mut invocation = self.invocation(rest.is_some(), Action::Complete { words, with_descriptions });
         let globals = if inner.globals.config.is_some() { &inner.globals } else { &leading.globals };
         invocation.set_globals(globals);
         invocation
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_s_flags_are_read_before_the_plugin_s_name() {
+    fn docker_flags_are_read_before_the_plugin_name() {
         for argv in [
             "/p/docker-manifests -D --config /c manifests rm -x",
             "docker-manifests --debug=true --config=/c manifests rm -x",
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_accepted_before_and_after_the_plugin_s_name() {
+    fn help_is_accepted_before_and_after_the_plugin_name() {
         let help = called(&["docker-manifests", "-D", "help", "manifests", "push"]);
         assert_eq!((help.name.as_str(), help.action), ("docker manifests", run(&["help", "push"])));
         let help = called(&["docker-manifest", "help", "push"]);

@@ -1,32 +1,32 @@
-//! The stop socket: docker holds one end, and closes it to stop the plugin.
+//! The plugin socket: docker holds one end, and closes it to stop the plugin.
 //!
 //! Docker does so if it is stopped and the plugin does not share its terminal, so that the signal reaches docker alone.
 //! Every change of the store is atomic, so the process may end at any moment. A command that must clean up handles the
-//! request itself ([`StopHandler`]).
+//! request itself ([`InterruptHandler`]).
 
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::cli::interrupt_handler::StopHandler;
+use crate::cli::interrupt_handler::InterruptHandler;
 use crate::env::Env;
 
 /// The exit code of a program that an interrupt ended. Docker's own plugins use it too.
-const INTERRUPTED: i32 = 130;
+const EXIT_INTERRUPTED: i32 = 130;
 
 /// Ends this process when docker closes the socket of `DOCKER_CLI_PLUGIN_SOCKET`, unless the command handles the
-/// request.
+/// interrupt.
 ///
 /// Does nothing without that variable, or if the socket does not accept a connection.
-pub fn watch(env: &Env, stop: &StopHandler) {
+pub fn watch(env: &Env, interrupts: &InterruptHandler) {
     let Some(address) = env.get("DOCKER_CLI_PLUGIN_SOCKET") else { return };
     if let Ok(socket) = connect(address) {
-        let stop = stop.clone();
+        let interrupts = interrupts.clone();
         // If no thread can be started, the command runs without the watch.
-        let _ = thread::Builder::new().name("stop-socket".to_owned()).spawn(move || {
+        let _ = thread::Builder::new().name("plugin-socket".to_owned()).spawn(move || {
             wait_for_end(socket);
-            if !stop.handle_request() {
-                std::process::exit(INTERRUPTED);
+            if !interrupts.handle_interrupt() {
+                std::process::exit(EXIT_INTERRUPTED);
             }
         });
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn watch_ignores_a_socket_without_a_listener() {
         assert!(connect("/nonexistent/socket").is_err());
-        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]), &StopHandler::default());
-        watch(&Env::default(), &StopHandler::default());
+        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]), &InterruptHandler::default());
+        watch(&Env::default(), &InterruptHandler::default());
     }
 }

@@ -11,15 +11,15 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::failure_kind::FailureKind;
 
-/// The failure of a command; [`super::command`] is the same as text.
+/// The failure of a command; [`super::command_error`] is the same as text.
 ///
 /// `certificates` is the directory of certificates for registries.
-pub fn command(error: &CommandError, certificates: &Path) -> Report {
+pub fn command_error(error: &CommandError, certificates: &Path) -> Report {
     report(failure(error, certificates), exit_code(error))
 }
 
-/// A command line that cannot be run; [`super::arguments`] is the same as text.
-pub fn arguments(error: &ArgsError) -> Report {
+/// A command line that cannot be run; [`super::argument_error`] is the same as text.
+pub fn argument_error(error: &ArgsError) -> Report {
     let suggestion = error.suggestion.as_ref().map(super::hints::suggestion);
     let hints: Vec<String> = [error.usage(), error.help_line(), suggestion].into_iter().flatten().collect();
     let text = error.to_string();

@@ -15,11 +15,11 @@ use crate::core::error_parts::PartialResult;
 use crate::net::RegistryError;
 use crate::sanitize;
 
-pub use json::{arguments as arguments_json, command as json, wants_json};
+pub use json::{argument_error as argument_error_json, command_error as command_error_json, wants_json};
 
 use exit_code::{EXIT_FAILURE, exit_code};
 use hints::hints;
-pub(crate) use hints::{earlier_docker, entry_retention};
+pub(crate) use hints::{docker_earlier_on_path, entry_retention};
 
 /// The text for stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Report {
 }
 
 /// A command line that cannot be run: docker's line, the usage, and where to find help.
-pub fn arguments(error: &ArgsError) -> Report {
+pub fn argument_error(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.help_line()];
     let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     if let Some(suggestion) = &error.suggestion {
@@ -41,7 +41,7 @@ pub fn arguments(error: &ArgsError) -> Report {
 }
 
 /// A command line of manifest-tool that cannot be run. The exit code is manifest-tool's.
-pub fn tool_arguments(error: &ToolError) -> Report {
+pub fn tool_argument_error(error: &ToolError) -> Report {
     let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.help_line());
     if let Some(word) = &error.suggestion {
         text.push_str(&format!("\nhint: {}", hints::suggestion(&Suggestion::Name(word.clone()))));
@@ -52,7 +52,7 @@ pub fn tool_arguments(error: &ToolError) -> Report {
 /// The failure of a command.
 ///
 /// `certificates` is the directory of certificates for registries.
-pub fn command(error: &CommandError, certificates: &Path) -> Report {
+pub fn command_error(error: &CommandError, certificates: &Path) -> Report {
     let mut lines = Vec::new();
     let mut all_hints: Vec<String> = Vec::new();
     for error in error.each() {

@@ -100,12 +100,12 @@ fn every_failure_kind_has_the_expected_json() {
     let mut kinds = BTreeSet::from([FailureKind::Usage]);
     let mut printed = String::new();
     for error in failures() {
-        let report = json(&error, certificates);
+        let report = command_error_json(&error, certificates);
         printed.push_str(&format!("{}\n", report.text));
-        assert_eq!(report.exit_code, command(&error, certificates).exit_code);
+        assert_eq!(report.exit_code, command_error(&error, certificates).exit_code);
         assert!(kinds.insert(error.describe().kind), "{:?} twice", error.describe().kind);
     }
-    let usage = arguments_json(&args::parse("docker manifest", &words(&["create", "--no-such"])).unwrap_err());
+    let usage = argument_error_json(&args::parse("docker manifest", &words(&["create", "--no-such"])).unwrap_err());
     assert_eq!(usage.exit_code, 125);
     printed.push_str(&format!("{}\n", usage.text));
     for (printed, expected) in printed.lines().zip(SNAPSHOT.lines()) {
@@ -137,14 +137,14 @@ fn refused_pushes_have_kinds_by_status() {
 #[test]
 fn incomplete_lists_have_exit_code_3_and_a_hint() {
     let certificates = Path::new("/certs.d");
-    let report = command(&incomplete(&["linux/arm64"], &[]), certificates);
+    let report = command_error(&incomplete(&["linux/arm64"], &[]), certificates);
     let text =
         "h:5000/app:1 is incomplete: linux/arm64 is missing\nhint: add what is missing with: add h:5000/app:1 IMAGE";
     assert_eq!((report.text.as_str(), report.exit_code), (text, 3));
-    let report = command(&incomplete(&["linux/arm64", "linux/s390x"], &["linux/386"]), certificates);
+    let report = command_error(&incomplete(&["linux/arm64", "linux/s390x"], &["linux/386"]), certificates);
     let first = "h:5000/app:1 is incomplete: linux/arm64, linux/s390x are missing; extra: linux/386";
     assert_eq!(report.text.lines().next(), Some(first));
-    let report = command(&incomplete(&[], &["linux/386", "darwin/arm64"]), certificates);
+    let report = command_error(&incomplete(&[], &["linux/386", "darwin/arm64"]), certificates);
     let text = "h:5000/app:1 has more than was required: extra: linux/386, darwin/arm64\n\
                 hint: remove what is extra with: remove h:5000/app:1 linux/386 darwin/arm64";
     assert_eq!((report.text.as_str(), report.exit_code), (text, 3));
@@ -155,7 +155,8 @@ fn incomplete_lists_have_exit_code_3_and_a_hint() {
 fn a_partial_failure_is_described_as_its_cause() {
     let done = PartialResult::Tags { moved: words(&["1"]), remaining: words(&["2"]) };
     let partial = |failure| CommandError::Partial { error: Box::new(failure), done: done.clone() };
-    let printed = |error| serde_json::from_str::<serde_json::Value>(&json(&error, Path::new("/certs.d")).text).unwrap();
+    let report = |error| command_error_json(&error, Path::new("/certs.d"));
+    let printed = |error| serde_json::from_str::<serde_json::Value>(&report(error).text).unwrap();
     let members = ["kind", "message", "hints", "reference", "missing", "extra", "path", "exitCode"];
     for make in [unreadable, name_taken, || put(with_status(RegistryErrorKind::Forbidden, 403))] {
         let (alone, partial) = (printed(make()), printed(partial(make())));
@@ -196,7 +197,7 @@ fn wants_json_reads_the_last_format_before_two_dashes() {
 #[test]
 fn certs_d_files_without_a_certificate_are_named_in_the_hint() {
     let certificates = tempfile::tempdir().unwrap();
-    let hint = || command(&error_of(RegistryErrorKind::CertificateUntrusted).into(), certificates.path()).text;
+    let hint = || command_error(&error_of(RegistryErrorKind::CertificateUntrusted).into(), certificates.path()).text;
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 
     let directory = certificates.path().join("h:5000");

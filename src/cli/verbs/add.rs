@@ -104,7 +104,7 @@ impl Addition {
         let artifact = pack_artifact(context, args)?;
         if artifact.is_some() {
             // One token is for the images and the artifact.
-            access.registry.announce(existing.reference.repository(), Access::PullPush);
+            access.registry.announce_access(existing.reference.repository(), Access::PullPush);
         }
         let is_requested = |image: &LocationResult| {
             let reference = image.as_ref().ok().and_then(Location::reference);

@@ -108,7 +108,10 @@ fn changes_entry(flags: &EntryFlags) -> bool {
     changes_platform(flags) || annotates || flags.artifact_type.is_some()
 }
 
-/// Applies the flags to entries of a draft. Calls `note` with a line for each value that is not stored as typed.
+/// Reports a value that is not stored as typed.
+pub(crate) type Note = String;
+
+/// Applies the flags to entries of a draft. Calls `note` with each note.
 ///
 /// # Errors
 /// Those of [`apply_entry_flags`].
@@ -116,7 +119,7 @@ pub(crate) fn annotate_entries<'a>(
     draft: &mut Draft,
     references: impl IntoIterator<Item = &'a Reference>,
     flags: &EntryFlags,
-    mut note: impl FnMut(String),
+    mut note: impl FnMut(Note),
 ) -> Result<(), CommandError> {
     for reference in references.into_iter().filter(|_| changes_entry(flags)) {
         if let Some(mut entry) = draft.get(reference).cloned() {
@@ -127,12 +130,11 @@ pub(crate) fn annotate_entries<'a>(
     Ok(())
 }
 
-/// Applies the flags to an entry. A flag that is missing or empty changes nothing. Returns a line for each value that
-/// is not stored as typed.
+/// Applies the flags to an entry. A flag that is missing or empty changes nothing.
 ///
 /// # Errors
 /// An unknown pair of operating system and architecture, unless `--force` is given.
-fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<String>, CommandError> {
+fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Note>, CommandError> {
     let mut platform = entry.descriptor.platform.take().unwrap_or_default();
     set_platform(&mut platform, flags);
     let notes = Vec::from_iter(add_variant_prefix(&mut platform, flags));
@@ -172,8 +174,8 @@ fn nearest_other<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Writes `7` as `v7` if the architecture is arm or arm64, because containerd and the image specification know no other
-/// form. Returns a line that reports it.
-fn add_variant_prefix(platform: &mut Platform, flags: &EntryFlags) -> Option<String> {
+/// form.
+fn add_variant_prefix(platform: &mut Platform, flags: &EntryFlags) -> Option<Note> {
     let number = flags.variant.as_str();
     let is_number =
         number.starts_with(|c: char| matches!(c, '1'..='9')) && number.chars().all(|c| c.is_ascii_digit() || c == '.');

@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
         false => (SpecOrigin::File, spec_files::read_all(context, &args.file)?),
     };
     specs.iter_mut().for_each(|spec| spec_files::apply_flags(spec, args));
-    let build_outputs = spec_files::add_files(context, &args.build_files, &args.from_targets, &mut specs)?;
+    let build_outputs = spec_files::add_build_outputs(context, &args.build_outputs, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let request = ApplyRequest {
         names: ListNames {

@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     };
     let draft_sources = DraftSources { filter: &named.filter, sources: &sources, previous: &previous };
     let may_be_published = args.amend && stored.is_none() && !args.image_flags.offline;
-    let is_published = may_be_published && !is_own_source(args, list) && is_served(&registry, list);
+    let is_published = may_be_published && !is_own_source(args, list) && has_published_list(&registry, list);
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, list)?;
     let build = |existing: Option<&Draft>| {
@@ -99,7 +99,7 @@ fn is_own_source(args: &Create, list: &Reference) -> bool {
 }
 
 /// Whether the registry has the list. A failed request counts as no.
-fn is_served(registry: &RegistryClient, list: &Reference) -> bool {
+fn has_published_list(registry: &RegistryClient, list: &Reference) -> bool {
     let name = match (list.tag(), list.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
         (None, Some(digest)) => ManifestName::Digest(digest.clone()),

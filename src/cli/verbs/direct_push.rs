@@ -47,7 +47,7 @@ pub(crate) fn change_published(
 pub(crate) fn announce_repositories(registry: &RegistryClient, list: &Reference, flags: &PublishFlags) {
     let further = flags.tags.iter().filter_map(|tag| tag.reference());
     for reference in std::iter::once(list).chain(further) {
-        registry.announce(reference.repository(), flags.access());
+        registry.announce_access(reference.repository(), flags.access());
     }
 }
 

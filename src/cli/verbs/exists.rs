@@ -5,5 +5,5 @@ use crate::cli::context::Context;
 use crate::core::error::CommandError;
 
 pub(crate) fn run(context: &Context, args: &Exists) -> Result<bool, CommandError> {
-    Ok(context.draft(args.list.reference()?)?.is_some())
+    Ok(context.load_draft(args.list.reference()?)?.is_some())
 }

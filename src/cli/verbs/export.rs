@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     let location = context.location(&args.image)?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.original_path(path))).transpose()?;
     let stored = match location.reference().filter(|_| !args.remote) {
-        Some(list) => context.draft(list)?,
+        Some(list) => context.load_draft(list)?,
         None => None,
     };
     let ExportedSpec { spec, warnings } = match stored {

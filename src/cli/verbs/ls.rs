@@ -139,7 +139,7 @@ fn table(rows: &[Row]) -> Table {
 }
 
 /// The largest number of platforms in a row. Published images have fewer.
-const PLATFORMS_MAX: usize = 16;
+const SHOWN_PLATFORMS_MAX: usize = 16;
 
 /// The platforms of the images, each once. Attestations have none.
 fn platforms(draft: &Draft) -> String {
@@ -150,5 +150,5 @@ fn platforms(draft: &Draft) -> String {
             names.push(name);
         }
     }
-    requirements::abbreviated(&names, PLATFORMS_MAX)
+    requirements::abbreviated(&names, SHOWN_PLATFORMS_MAX)
 }

@@ -36,7 +36,7 @@ impl NamedImages {
         flags: &ImageSourceFlags,
         list: &Repository,
     ) -> Result<NamedImages, CommandError> {
-        let from = (flags.build_files.clone(), flags.targets.clone());
+        let from = (flags.build_outputs.clone(), flags.targets.clone());
         let build_outputs = build_output_files::read_all(context, &[from], list)?;
         let arguments: Vec<LocationResult> = arguments.iter().map(|argument| context.location(argument)).collect();
         let images = arguments.iter().cloned().chain(build_outputs.names()).collect();

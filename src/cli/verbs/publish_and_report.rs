@@ -95,11 +95,11 @@ pub(crate) fn push_and_report(
     if flags.dry_run {
         return report(&outcome).map(|()| outcome);
     }
-    let metadata = || write(metadata_file, json::text(&outcome.metadata())?.as_bytes());
+    let metadata = || write_result_file(metadata_file, json::text(&outcome.metadata())?.as_bytes());
     // A failed report does not prevent the other reports.
     let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&outcome), &outcome);
     let github = || github.map_or(Ok(()), append);
-    let reports = [report(&outcome), write(digest_file, outcome.digest.as_bytes()), metadata(), github()];
+    let reports = [report(&outcome), write_result_file(digest_file, outcome.digest.as_bytes()), metadata(), github()];
     CommandError::collect(reports).map_err(|error| pushed_but_not_reported(std::slice::from_ref(&outcome), error))?;
     Ok(outcome)
 }
@@ -203,6 +203,6 @@ fn print_tags(context: &Context, published: &PushOutcome) {
     }
 }
 
-fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
+fn write_result_file(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
     file.map_or(Ok(()), |file| file.write(bytes))
 }

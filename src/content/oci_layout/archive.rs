@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use flate2::read::MultiGzDecoder;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::tar_reader::{self, ArchiveMembers, SmallMembers, TarError};
+use crate::content::oci_layout::tar_reader::{self, ArchiveMembers, MemberCache, TarError};
 use crate::file_kind::open_regular;
 use crate::sync::{lock, wait};
 
@@ -55,8 +55,8 @@ impl Archive {
     pub(super) fn open(path: &Path) -> Result<Archive, LayoutError> {
         let mut reader = archive_reader(path)?;
         let is_gzip = matches!(reader, ArchiveReader::Gzip { .. });
-        let mut cached = is_gzip.then(|| SmallMembers::new(CACHED_MEMBER_MAX, CACHED_TOTAL_MAX));
-        let members = tar_reader::members(&mut reader, cached.as_mut()).map_err(|error| match error {
+        let mut cached = is_gzip.then(|| MemberCache::new(CACHED_MEMBER_MAX, CACHED_TOTAL_MAX));
+        let members = tar_reader::read_members(&mut reader, cached.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
             TarError::Damaged(reason) => LayoutError::not_a_layout(path, reason),
             TarError::Refused(member, reason) => LayoutError::Refused { path: path.to_owned(), member, reason },
@@ -86,7 +86,7 @@ impl Archive {
             return Ok(Some((Box::new(Cursor::new(Arc::clone(bytes))), size)));
         }
         let mut lent = GzipMember { gzip: Arc::clone(gzip), reader: None, at: 0, remaining: 0 };
-        let (mut reader, position) = gzip.lend(at)?;
+        let (mut reader, position) = gzip.lend_reader(at)?;
         io::copy(&mut (&mut reader).take(at.saturating_sub(position)), &mut io::sink())
             .map_err(LayoutError::io("read", &self.path))?;
         (lent.reader, lent.at, lent.remaining) = (Some(reader), at, size);
@@ -96,7 +96,7 @@ impl Archive {
 
 impl Gzip {
     /// Takes the stream, which is at `at` or before it. Waits while it is lent.
-    fn lend(&self, at: u64) -> Result<(ArchiveReader, u64), LayoutError> {
+    fn lend_reader(&self, at: u64) -> Result<(ArchiveReader, u64), LayoutError> {
         let mut stream = lock(&self.stream);
         while stream.is_lent {
             stream = wait(&self.returned, stream);

@@ -30,7 +30,7 @@ pub(super) struct ArchiveWriter {
     /// The file that the old archive was read from.
     identity: Option<FileIdentity>,
     /// The new archive, from the first write on.
-    archive: Mutex<Option<NewArchive>>,
+    archive: Mutex<Option<StagedArchive>>,
 }
 
 impl ArchiveWriter {
@@ -83,7 +83,7 @@ impl LayoutWriter for ArchiveWriter {
         progress: &dyn Fn(u64),
     ) -> Result<u64, ContentError> {
         let mut archive = lock(&self.archive);
-        let archive = self.new_archive(&mut archive)?;
+        let archive = self.staged_archive(&mut archive)?;
         let name = blob_path(blob.digest);
         if archive.written.contains(&name) {
             return Ok(0);
@@ -112,7 +112,7 @@ impl LayoutWriter for ArchiveWriter {
         let mut index = self.existing.as_ref().map_or_else(IndexJson::new, |existing| existing.index.clone());
         change(&mut index)?;
         let mut slot = lock(&self.archive);
-        let archive = self.new_archive(&mut slot)?;
+        let archive = self.staged_archive(&mut slot)?;
         archive.write_member(INDEX_FILE, &index.encode().map_err(LayoutError::document(&self.path, INDEX_FILE))?)?;
         archive.write_member(LAYOUT_FILE, LAYOUT_VERSION)?;
         match slot.take() {
@@ -124,9 +124,9 @@ impl LayoutWriter for ArchiveWriter {
 
 impl ArchiveWriter {
     /// The new archive. The first call creates it with the members of the old one.
-    fn new_archive<'a>(&self, slot: &'a mut Option<NewArchive>) -> Result<&'a mut NewArchive, LayoutError> {
+    fn staged_archive<'a>(&self, slot: &'a mut Option<StagedArchive>) -> Result<&'a mut StagedArchive, LayoutError> {
         if slot.is_none() {
-            let mut archive = NewArchive::create(&self.path)?;
+            let mut archive = StagedArchive::create(&self.path)?;
             if let Some(Layout { files, .. }) = &self.existing {
                 archive.copy_members(files)?;
             }
@@ -163,18 +163,18 @@ impl FileIdentity {
 }
 
 /// An archive that replaces the old one when it is complete.
-struct NewArchive {
+struct StagedArchive {
     staged: StagedFile,
     written: BTreeSet<String>,
     is_broken: bool,
 }
 
-impl NewArchive {
-    fn create(target: &Path) -> Result<NewArchive, LayoutError> {
+impl StagedArchive {
+    fn create(target: &Path) -> Result<StagedArchive, LayoutError> {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let directory = target.parent().unwrap_or(Path::new(""));
         let staged = StagedFile::create(directory, &format!(".{name}.docker-manifest-"))?;
-        Ok(NewArchive { staged, written: BTreeSet::new(), is_broken: false })
+        Ok(StagedArchive { staged, written: BTreeSet::new(), is_broken: false })
     }
 
     fn copy_members(&mut self, files: &LayoutFiles) -> Result<(), LayoutError> {

@@ -25,7 +25,7 @@ const LOCK_FILE: &str = "index.json.lock";
 const BLOBS_DIRECTORY: &str = "blobs";
 /// How the names of temporary files begin.
 const STAGED_PREFIX: &str = ".docker-manifest-";
-const BUFFER: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 64 * 1024;
 
 /// A directory that is written.
 pub(super) struct DirectoryWriter {
@@ -160,7 +160,7 @@ pub(super) fn copy_verified(
     write: &mut dyn FnMut(&[u8]) -> Result<(), LayoutError>,
 ) -> Result<u64, ContentError> {
     let mut hasher = Hasher::for_digest(blob.digest);
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0_u64;
     reader.open(0)?;
     loop {

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 /// An archive, an `index.json`, or a name on the command line. Members lie within the archive and have names that lead
 /// nowhere else; an index that is changed is read back as it was written.
 pub(crate) fn layout(bytes: &[u8]) {
-    if let Ok(members) = tar_reader::members(&mut &*bytes, None) {
+    if let Ok(members) = tar_reader::read_members(&mut &*bytes, None) {
         for (name, (at, size)) in members {
             assert!(at.checked_add(size).is_some_and(|end| end <= bytes.len() as u64), "{name:.200}");
             assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."), "{name:.200}");

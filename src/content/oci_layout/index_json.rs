@@ -13,11 +13,11 @@ use crate::model::{DocumentError, media_type};
 use crate::reference::Reference;
 
 /// The annotation with the name of an image (image-spec, "Pre-Defined Annotation Keys").
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const REF_NAME_KEY: &str = "org.opencontainers.image.ref.name";
 /// The annotation with the full name, of containerd and of `docker save`.
-const IMAGE_NAME: &str = "io.containerd.image.name";
+const IMAGE_NAME_KEY: &str = "io.containerd.image.name";
 /// The annotation by which buildx marks a referrer.
-const SUBJECT: &str = "io.containerd.manifest.subject";
+const SUBJECT_KEY: &str = "io.containerd.manifest.subject";
 
 /// The document.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,13 +53,13 @@ impl IndexJson {
     }
 
     /// The entries with exactly this name.
-    pub(super) fn with_ref_name(&self, name: &str) -> Vec<&Descriptor> {
-        self.entries.iter().filter(|entry| annotation(entry, REF_NAME) == Some(name)).collect()
+    pub(super) fn find_ref_name(&self, name: &str) -> Vec<&Descriptor> {
+        self.entries.iter().filter(|entry| annotation(entry, REF_NAME_KEY) == Some(name)).collect()
     }
 
     /// The manifest that an entry refers to, as buildx marks it.
     pub(super) fn annotated_subject(entry: &Descriptor) -> Option<Digest> {
-        annotation(entry, SUBJECT)?.parse().ok()
+        annotation(entry, SUBJECT_KEY)?.parse().ok()
     }
 
     /// The entries that a name selects: those with exactly this name, else those whose full name has this tag, else
@@ -68,17 +68,17 @@ impl IndexJson {
         let find = |matches: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
             self.entries.iter().filter(|entry| matches(entry)).collect()
         };
-        let exact = self.with_ref_name(requested);
+        let exact = self.find_ref_name(requested);
         if !exact.is_empty() {
             return exact;
         }
-        let by_tag = find(&|entry| annotation(entry, REF_NAME).and_then(tag_of).as_deref() == Some(requested));
+        let by_tag = find(&|entry| annotation(entry, REF_NAME_KEY).and_then(tag_of).as_deref() == Some(requested));
         if !by_tag.is_empty() {
             return by_tag;
         }
         let full = Reference::parse(requested).ok();
         find(&|entry| {
-            let Some(name) = annotation(entry, IMAGE_NAME) else { return false };
+            let Some(name) = annotation(entry, IMAGE_NAME_KEY) else { return false };
             name == requested || full.is_some() && Reference::parse(name).ok() == full
         })
     }
@@ -87,9 +87,9 @@ impl IndexJson {
     /// full names are returned.
     pub(super) fn image_names(&self) -> Vec<String> {
         let is_unambiguous =
-            |name: &str| self.with_ref_name(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
+            |name: &str| self.find_ref_name(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
         let name = |entry: &Descriptor| {
-            let (short, full) = (annotation(entry, REF_NAME), annotation(entry, IMAGE_NAME));
+            let (short, full) = (annotation(entry, REF_NAME_KEY), annotation(entry, IMAGE_NAME_KEY));
             short.filter(|short| full.is_none() || is_unambiguous(short)).or(full).map(str::to_owned)
         };
         self.entries.iter().filter(|entry| !IndexJson::is_referrer(entry)).filter_map(name).collect()
@@ -97,15 +97,15 @@ impl IndexJson {
 
     /// The tag of an entry, as a registry would have it.
     pub(super) fn tag(entry: &Descriptor) -> Option<String> {
-        let name = annotation(entry, REF_NAME);
+        let name = annotation(entry, REF_NAME_KEY);
         let bare = name.filter(|name| !name.contains(['/', ':', '@'])).map(str::to_owned);
-        bare.or_else(|| name.and_then(tag_of)).or_else(|| annotation(entry, IMAGE_NAME).and_then(tag_of))
+        bare.or_else(|| name.and_then(tag_of)).or_else(|| annotation(entry, IMAGE_NAME_KEY).and_then(tag_of))
     }
 
     /// Whether an entry is marked as a referrer.
     pub(super) fn is_referrer(entry: &Descriptor) -> bool {
         let is_fallback = |name: &str| name.strip_prefix("sha256-").is_some_and(|hex| hex.len() >= 64);
-        annotation(entry, SUBJECT).is_some() || annotation(entry, REF_NAME).is_some_and(is_fallback)
+        annotation(entry, SUBJECT_KEY).is_some() || annotation(entry, REF_NAME_KEY).is_some_and(is_fallback)
     }
 
     /// Sets the manifest of a name. The first entry of that name is replaced in its position, and further ones are
@@ -116,11 +116,11 @@ impl IndexJson {
         }
         let mut entry = json!({"mediaType": media_type, "digest": digest.as_str(), "size": size});
         if let (Some(name), Some(entry)) = (name, entry.as_object_mut()) {
-            entry.insert("annotations".to_owned(), json!({ REF_NAME: name }));
+            entry.insert("annotations".to_owned(), json!({ REF_NAME_KEY: name }));
         }
         let mut descriptor = Descriptor::new(media_type, digest.clone(), size);
-        descriptor.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
-        let has_name = |entry: &Descriptor| name.is_some() && annotation(entry, REF_NAME) == name;
+        descriptor.annotations.extend(name.map(|name| (REF_NAME_KEY.to_owned(), name.to_owned())));
+        let has_name = |entry: &Descriptor| name.is_some() && annotation(entry, REF_NAME_KEY) == name;
         let positions = (0..).zip(&self.entries).filter(|(_, entry)| has_name(entry)).map(|(position, _)| position);
         let positions: Vec<usize> = positions.collect();
         // Go's JSON, and so other tools, also read the member in other letters.
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn index_finds_exact_names_before_containerd_names() {
         let index = index(&[
-            ("a", &[(REF_NAME, "1")]),
-            ("b", &[(REF_NAME, "h.x/app:2")]),
-            ("c", &[(IMAGE_NAME, "docker.io/library/app:3"), (REF_NAME, "three")]),
+            ("a", &[(REF_NAME_KEY, "1")]),
+            ("b", &[(REF_NAME_KEY, "h.x/app:2")]),
+            ("c", &[(IMAGE_NAME_KEY, "docker.io/library/app:3"), (REF_NAME_KEY, "three")]),
             ("d", &[]),
-            ("e", &[(REF_NAME, "h.x/other:1")]),
+            ("e", &[(REF_NAME_KEY, "h.x/other:1")]),
         ]);
         for (name, text) in [
             ("1", "a"),
@@ -214,14 +214,14 @@ mod tests {
 
     #[test]
     fn index_replaces_a_name_in_place_and_keeps_everything_else() {
-        let notes: &[(&str, &str)] = &[(REF_NAME, "1"), (IMAGE_NAME, "h.x/app:1")];
-        let mut index = index(&[("a", &[("own", "x")]), ("b", notes), ("c", &[(REF_NAME, "2")]), ("d", notes)]);
+        let notes: &[(&str, &str)] = &[(REF_NAME_KEY, "1"), (IMAGE_NAME_KEY, "h.x/app:1")];
+        let mut index = index(&[("a", &[("own", "x")]), ("b", notes), ("c", &[(REF_NAME_KEY, "2")]), ("d", notes)]);
         index.set_entry(Some("1"), "n", &digest("new"), 7);
         let text: Value = serde_json::from_slice(&index.encode().unwrap()).unwrap();
         let manifests = text["manifests"].as_array().unwrap();
         let digests: Vec<&str> = manifests.iter().map(|entry| entry["digest"].as_str().unwrap()).collect();
         assert_eq!(digests, [digest("a").as_str(), digest("new").as_str(), digest("c").as_str()]);
-        assert_eq!(manifests[1]["annotations"], json!({REF_NAME: "1"}));
+        assert_eq!(manifests[1]["annotations"], json!({REF_NAME_KEY: "1"}));
         assert_eq!((&manifests[0]["x-own"], &manifests[0]["annotations"]["own"]), (&json!("a"), &json!("x")));
         assert_eq!((&text["x-kept"], &text["annotations"]), (&json!({"a": 1}), &json!({"k": "v"})));
         index.set_entry(None, "n", &digest("new"), 7);

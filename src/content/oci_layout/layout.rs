@@ -266,7 +266,7 @@ impl ContentSource for Layout {
     }
 
     fn resolve_tag(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
-        let found = self.index.with_ref_name(tag);
+        let found = self.index.find_ref_name(tag);
         if found.is_empty() {
             return Ok(None);
         }

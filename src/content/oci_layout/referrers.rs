@@ -48,7 +48,7 @@ impl Layout {
     /// The referrers of a manifest in the forms of all tools, each once.
     pub(super) fn referrers_of(&self, subject: &Digest, max: usize) -> Result<Vec<Descriptor>, LayoutError> {
         let mut found: Vec<Descriptor> = Vec::new();
-        for list in self.index.with_ref_name(&referrers::tag(subject)) {
+        for list in self.index.find_ref_name(&referrers::tag(subject)) {
             let Some(bytes) = self.read_manifest(&list.digest)? else { continue };
             if ManifestKind::is_list(&list.media_type) {
                 let invalid_document = LayoutError::document(self.files.path(), list.digest.as_str());
@@ -104,7 +104,7 @@ impl UnlistedReferrers {
         for (tag, entries) in &self.by_tag {
             let member = format!("{tag} of {INDEX_FILE}");
             let failed = LayoutError::document(writer.path(), &member);
-            let before = index.with_ref_name(tag).first().map(|entry| entry.digest.clone());
+            let before = index.find_ref_name(tag).first().map(|entry| entry.digest.clone());
             let before = before.map_or(Ok(None), |digest| writer.read_manifest(&digest))?;
             let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed_digests).map_err(&failed)?;
             let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());

@@ -10,7 +10,7 @@ use crate::content::oci_layout::layout_writer::LayoutWriter;
 use crate::content::oci_layout::referrers::UnlistedReferrers;
 use crate::content::oci_layout::{Layout, LayoutKind, LayoutReference, LockWait};
 use crate::content::registry::{Blob, BlobCopy, ManifestName};
-use crate::content::source_and_sink::{ContentSink, ContentSource, Referrer};
+use crate::content::source_and_sink::{ContentSink, ContentSource, IsListed, Referrer};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;
@@ -107,7 +107,7 @@ impl ContentSink for LayoutSink<'_> {
         Ok(BlobCopy::Copied(copied))
     }
 
-    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<bool, ContentError> {
+    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<IsListed, ContentError> {
         self.write_bytes(digest, bytes)?;
         Ok(false)
     }
@@ -122,7 +122,7 @@ impl ContentSink for LayoutSink<'_> {
         Ok(layout.referrers_of(&subject, usize::MAX)?.iter().any(|known| known.digest == *digest))
     }
 
-    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<IsListed, ContentError> {
         self.write_bytes(referrer.digest, referrer.bytes)?;
         lock(&self.unlisted).add(referrer);
         Ok(true)
@@ -132,7 +132,7 @@ impl ContentSink for LayoutSink<'_> {
         Ok(Box::new(Layout::open(&self.name)?))
     }
 
-    fn finish(&self) -> Result<(), ContentError> {
+    fn finish_without_publish(&self) -> Result<(), ContentError> {
         if lock(&self.unlisted).is_empty() { Ok(()) } else { self.update_index(|_| ()) }
     }
 

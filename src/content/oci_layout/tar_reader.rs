@@ -8,13 +8,13 @@ use std::sync::Arc;
 use tar::{EntryType, Header};
 
 /// The size of a tar block, in bytes.
-const BLOCK: u64 = 512;
+const BLOCK_SIZE: u64 = 512;
 /// The maximum number of members.
 const MEMBERS_MAX: usize = 100_000;
 /// The maximum size of an extended header, in bytes.
-const EXTENSION_MAX: u64 = 64 * 1024;
+const EXTENSION_BYTES_MAX: u64 = 64 * 1024;
 /// The maximum length of a member's name, in bytes.
-const NAME_MAX: usize = 4096;
+const NAME_BYTES_MAX: usize = 4096;
 
 /// The regular files of an archive: by name the position of their content, and its size, in bytes.
 pub(super) type ArchiveMembers = BTreeMap<String, (u64, u64)>;
@@ -37,7 +37,7 @@ impl From<io::Error> for TarError {
 }
 
 /// Small members that are kept while an archive is read.
-pub(super) struct SmallMembers {
+pub(super) struct MemberCache {
     /// The maximum size of each, in bytes.
     max: u64,
     /// What all of them may still take, in bytes.
@@ -45,23 +45,23 @@ pub(super) struct SmallMembers {
     pub(super) members: BTreeMap<String, Arc<[u8]>>,
 }
 
-impl SmallMembers {
-    pub(super) fn new(max: u64, remaining: u64) -> SmallMembers {
-        SmallMembers { max, remaining, members: BTreeMap::new() }
+impl MemberCache {
+    pub(super) fn new(max: u64, remaining: u64) -> MemberCache {
+        MemberCache { max, remaining, members: BTreeMap::new() }
     }
 }
 
-/// Reads all headers, and the content of small members if they are to be `cached`.
-pub(super) fn members(reader: &mut dyn Read, cached: Option<&mut SmallMembers>) -> Result<ArchiveMembers, TarError> {
-    let mut scan = Scanner { reader, at: 0, members: ArchiveMembers::new(), count: 0, cached, link: None };
+/// Reads all headers, and the content of small members if there is a `cache` for them.
+pub(super) fn read_members(reader: &mut dyn Read, cache: Option<&mut MemberCache>) -> Result<ArchiveMembers, TarError> {
+    let mut scan = Scanner { reader, at: 0, members: ArchiveMembers::new(), count: 0, cache, link: None };
     let mut extension = Extension::default();
-    while let Some(header) = scan.header()? {
+    while let Some(header) = scan.read_header()? {
         let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
         match header.entry_type() {
-            EntryType::GNULongName => extension.name = Some(until_nul(&scan.extension(size)?)),
-            EntryType::XHeader => extension.read(&scan.extension(size)?)?,
-            EntryType::XGlobalHeader => drop(scan.extension(size)?),
-            kind => scan.member(&header, kind, size, std::mem::take(&mut extension))?,
+            EntryType::GNULongName => extension.name = Some(until_nul(&scan.read_extension(size)?)),
+            EntryType::XHeader => extension.read(&scan.read_extension(size)?)?,
+            EntryType::XGlobalHeader => drop(scan.read_extension(size)?),
+            _ => scan.read_member(&header, size, std::mem::take(&mut extension))?,
         }
     }
     // Archives of an old docker have links. They are no layouts, and are refused for that.
@@ -115,21 +115,21 @@ struct Scanner<'a> {
     at: u64,
     members: ArchiveMembers,
     count: usize,
-    cached: Option<&'a mut SmallMembers>,
+    cache: Option<&'a mut MemberCache>,
     /// The first link.
     link: Option<String>,
 }
 
 impl Scanner<'_> {
     /// The next header; `None` at the end of the archive.
-    fn header(&mut self) -> Result<Option<Header>, TarError> {
+    fn read_header(&mut self) -> Result<Option<Header>, TarError> {
         let mut block = Vec::new();
-        (&mut *self.reader).take(BLOCK).read_to_end(&mut block)?;
+        (&mut *self.reader).take(BLOCK_SIZE).read_to_end(&mut block)?;
         self.at = self.at.saturating_add(block.len() as u64);
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        if block.len() as u64 != BLOCK {
+        if block.len() as u64 != BLOCK_SIZE {
             return Err(TarError::Damaged("it ends in the middle of a header".to_owned()));
         }
         let mut header = Header::new_old();
@@ -142,15 +142,15 @@ impl Scanner<'_> {
         }
     }
 
-    fn extension(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
-        if size > EXTENSION_MAX {
+    fn read_extension(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
+        if size > EXTENSION_BYTES_MAX {
             return Err(TarError::Damaged(format!("an extended header has {size} bytes")));
         }
-        self.content(size, "it ends in the middle of a header")
+        self.read_content(size, "it ends in the middle of a header")
     }
 
     /// Reads the content of a member or an extended header.
-    fn content(&mut self, size: u64, cut_short: &str) -> Result<Vec<u8>, TarError> {
+    fn read_content(&mut self, size: u64, cut_short: &str) -> Result<Vec<u8>, TarError> {
         let mut content = Vec::new();
         let read = (&mut *self.reader).take(size).read_to_end(&mut content)?;
         self.at = self.at.saturating_add(read as u64);
@@ -161,7 +161,7 @@ impl Scanner<'_> {
         Ok(content)
     }
 
-    fn member(&mut self, header: &Header, kind: EntryType, size: u64, extension: Extension) -> Result<(), TarError> {
+    fn read_member(&mut self, header: &Header, size: u64, extension: Extension) -> Result<(), TarError> {
         let size = extension.size.unwrap_or(size);
         let raw = extension.name.unwrap_or_else(|| header.path_bytes().into_owned());
         let shown = || String::from_utf8_lossy(&raw).chars().take(200).collect::<String>();
@@ -170,7 +170,7 @@ impl Scanner<'_> {
             return Err(TarError::Damaged(format!("it has over {MEMBERS_MAX} members")));
         }
         let refused = |reason| Err(TarError::Refused(shown(), reason));
-        let is_file = match kind {
+        let is_file = match header.entry_type() {
             EntryType::Regular | EntryType::Continuous => true,
             EntryType::Directory => false,
             EntryType::Link | EntryType::Symlink => {
@@ -190,11 +190,11 @@ impl Scanner<'_> {
             return self.skip(size.saturating_add(padding(size)));
         }
         let at = self.at;
-        if self.cached.as_ref().is_some_and(|cached| size <= cached.max.min(cached.remaining)) {
-            let content = self.content(size, "it ends in the middle of a member")?;
-            if let Some(cached) = &mut self.cached {
-                cached.remaining = cached.remaining.saturating_sub(size);
-                cached.members.insert(name.clone(), content.into());
+        if self.cache.as_ref().is_some_and(|cache| size <= cache.max.min(cache.remaining)) {
+            let content = self.read_content(size, "it ends in the middle of a member")?;
+            if let Some(cache) = &mut self.cache {
+                cache.remaining = cache.remaining.saturating_sub(size);
+                cache.members.insert(name.clone(), content.into());
             }
         } else {
             self.skip(size.saturating_add(padding(size)))?;
@@ -216,7 +216,7 @@ impl Scanner<'_> {
 }
 
 fn padding(size: u64) -> u64 {
-    (BLOCK - size % BLOCK) % BLOCK
+    (BLOCK_SIZE - size % BLOCK_SIZE) % BLOCK_SIZE
 }
 
 /// GNU tar ends a long name with NUL.
@@ -226,7 +226,7 @@ fn until_nul(content: &[u8]) -> Vec<u8> {
 
 /// A relative name without `.` and `..`; the root itself is the empty name.
 fn plain_name(raw: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(raw).ok().filter(|text| text.len() <= NAME_MAX && !text.starts_with('/'))?;
+    let text = std::str::from_utf8(raw).ok().filter(|text| text.len() <= NAME_BYTES_MAX && !text.starts_with('/'))?;
     let text = text.strip_suffix('/').unwrap_or(text);
     let parts: Vec<&str> = text.split('/').filter(|part| *part != ".").collect();
     let is_plain = |part: &&str| !part.is_empty() && *part != ".." && !part.contains(['\0', '\\']);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
-        let found = members(&mut &bytes[..], None);
+        let found = read_members(&mut &bytes[..], None);
         let found = found.map_err(|error| match error {
             TarError::Io(error) => error.to_string(),
             TarError::Damaged(reason) => reason,
@@ -275,7 +275,7 @@ mod tests {
         ]);
         let expected = [("blobs/sha256/ab".to_owned(), 513), ("index.json".to_owned(), 2)];
         assert_eq!(read(&bytes).unwrap(), expected);
-        let (at, size) = members(&mut &bytes[..], None).unwrap()["blobs/sha256/ab"];
+        let (at, size) = read_members(&mut &bytes[..], None).unwrap()["blobs/sha256/ab"];
         assert_eq!(bytes[at as usize..(at + size) as usize], [7; 513]);
         // Some writers leave the two empty blocks at the end out.
         assert_eq!(read(&bytes[..bytes.len() - 1024]).unwrap(), expected);

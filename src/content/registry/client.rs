@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::auth::scope::{Access, Scopes};
-use crate::content::registry::expected_connections::ConnectionForecast;
+use crate::content::registry::expected_connections::ExpectedConnections;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{UploadStart, Uploads, WRITE_RESPONSE_MAX};
@@ -111,17 +111,17 @@ impl RegistryClient {
     }
 
     /// Announces the access that the command will need, so that the first token covers all of it.
-    pub fn announce(&self, repository: &Repository, access: Access) {
+    pub fn announce_access(&self, repository: &Repository, access: Access) {
         let scopes = Scopes::repository(repository.path(), access);
-        self.session.authenticator.announce(repository.domain(), &scopes);
+        self.session.authenticator.announce_scopes(repository.domain(), &scopes);
     }
 
     /// Announces the number of parallel requests to a repository's registry.
     ///
     /// Connections for them are opened while the first request finds out the protocol of the registry, and while a
     /// token is requested.
-    pub(crate) fn announce_parallel_requests(&self, repository: &Repository, forecast: ConnectionForecast) {
-        self.session.forecasts.add(repository.domain(), forecast);
+    pub(crate) fn announce_parallel_requests(&self, repository: &Repository, expected: ExpectedConnections) {
+        self.session.expected_connections.add(repository.domain(), expected);
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
@@ -161,7 +161,7 @@ impl RegistryClient {
         if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound)
             && let Ok(endpoint) = self.session.endpoints.get(registry)
         {
-            self.session.forecasts.open_all(&self.session.transport, &endpoint, registry);
+            self.session.expected_connections.preconnect_all(&self.session.transport, &endpoint, registry);
         }
         lock(&self.prefetched).insert(reference.clone(), found);
     }

@@ -9,7 +9,7 @@ use crate::sync::lock;
 
 /// How many requests to a registry a command will send in parallel, and so how many connections they need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ConnectionForecast {
+pub(crate) struct ExpectedConnections {
     /// First, while it reads what exists. These are all requests if nothing is missing.
     pub(crate) reads: usize,
     /// Later, while it writes what is missing. 0 for a command that does not write.
@@ -18,10 +18,10 @@ pub(crate) struct ConnectionForecast {
     pub(crate) writes_follow: bool,
 }
 
-impl ConnectionForecast {
-    /// The forecast of a command that does not write.
-    pub(crate) fn reads(reads: usize) -> ConnectionForecast {
-        ConnectionForecast { reads, ..ConnectionForecast::default() }
+impl ExpectedConnections {
+    /// What a command expects that does not write.
+    pub(crate) fn reads(reads: usize) -> ExpectedConnections {
+        ExpectedConnections { reads, ..ExpectedConnections::default() }
     }
 
     fn peak(self) -> usize {
@@ -29,13 +29,13 @@ impl ConnectionForecast {
     }
 }
 
-/// The forecast for each registry.
+/// What is expected of each registry.
 #[derive(Debug, Default)]
-pub(crate) struct ConnectionForecasts(Mutex<BTreeMap<String, ConnectionForecast>>);
+pub(crate) struct ExpectedConnectionsByRegistry(Mutex<BTreeMap<String, ExpectedConnections>>);
 
-impl ConnectionForecasts {
-    /// Adds the forecast of a part of the command. The larger number counts.
-    pub(crate) fn add(&self, registry: &str, more: ConnectionForecast) {
+impl ExpectedConnectionsByRegistry {
+    /// Adds what a part of the command expects. The larger number counts.
+    pub(crate) fn add(&self, registry: &str, more: ExpectedConnections) {
         let mut all = lock(&self.0);
         let known = all.entry(registry.to_owned()).or_default();
         known.reads = known.reads.max(more.reads);
@@ -43,7 +43,7 @@ impl ConnectionForecasts {
         known.writes_follow |= more.writes_follow;
     }
 
-    fn for_registry(&self, registry: &str) -> ConnectionForecast {
+    fn for_registry(&self, registry: &str) -> ExpectedConnections {
         lock(&self.0).get(registry).copied().unwrap_or_default()
     }
 
@@ -51,18 +51,18 @@ impl ConnectionForecasts {
     ///
     /// As long as it is not known whether the registry speaks TLS, they are bare TCP and cheap. Then they include those
     /// for writes that follow the first response, because there is no other time to open them.
-    pub(crate) fn open_first(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
-        let (forecast, info) = (self.for_registry(registry), endpoint.preconnect_info());
-        let opens_for_writes = forecast.writes_follow && !info.is_tls;
-        let connections = if opens_for_writes { forecast.peak() } else { forecast.reads };
+    pub(crate) fn preconnect_for_first_request(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
+        let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
+        let opens_for_writes = expected.writes_follow && !info.is_tls;
+        let connections = if opens_for_writes { expected.peak() } else { expected.reads };
         let others = (connections.max(1) + info.failing_handshakes).saturating_sub(1);
         transport.preconnect(registry, info.origin, others, info.is_tls);
     }
 
     /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
-    /// that the forecast has.
-    pub(crate) fn open_all(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
-        let (forecast, info) = (self.for_registry(registry), endpoint.preconnect_info());
-        transport.preconnect(registry, info.origin, forecast.peak() + info.failing_handshakes, info.is_tls);
+    /// that are expected.
+    pub(crate) fn preconnect_all(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
+        let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
+        transport.preconnect(registry, info.origin, expected.peak() + info.failing_handshakes, info.is_tls);
     }
 }

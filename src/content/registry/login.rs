@@ -102,7 +102,7 @@ impl Session {
         let values: Vec<_> = response.http.header_values("WWW-Authenticate").collect();
         let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
         if challenges.iter().any(|challenge| challenge.scheme == "bearer") {
-            self.forecasts.open_all(&self.transport, endpoint, request.registry);
+            self.expected_connections.preconnect_all(&self.transport, endpoint, request.registry);
         }
         let client = TokenClient { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
         let send = |token: &TokenRequest| {

@@ -31,4 +31,4 @@ pub use blobs::copy::{Blob, BlobCopy};
 pub(crate) use blobs::is_mount_refused;
 pub use blobs::source::BlobReader;
 pub use client::{FetchedManifest, ManifestName, RegistryClient, StoredManifest};
-pub(crate) use expected_connections::ConnectionForecast;
+pub(crate) use expected_connections::ExpectedConnections;

@@ -10,7 +10,7 @@ use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::error_response::one_line;
 
 /// How much of a registry's text is shown, in characters.
-const SHOWN_MAX: usize = 80;
+const SHOWN_CHARS_MAX: usize = 80;
 /// Content types that do not say what a manifest is.
 const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
 
@@ -38,7 +38,7 @@ impl ApiResponse {
         match text.parse() {
             Err(DigestError::Unsupported) => Ok(None),
             Err(error) => {
-                let shown = one_line(&self.http.redact(&text), SHOWN_MAX);
+                let shown = one_line(&self.http.redact(&text), SHOWN_CHARS_MAX);
                 Err(self.protocol_error(format!("a Docker-Content-Digest that is none ({error}): {shown}")))
             }
             Ok(digest) => Ok(Some(digest)),
@@ -77,7 +77,7 @@ impl ApiResponse {
         }
         let is_object = http.body.trim_ascii_start().starts_with(b"{");
         if !is_object || serde_json::from_slice::<IgnoredAny>(&http.body).is_err() {
-            let start = one_line(&http.redact(&String::from_utf8_lossy(&http.body)), SHOWN_MAX);
+            let start = one_line(&http.redact(&String::from_utf8_lossy(&http.body)), SHOWN_CHARS_MAX);
             return Err(self.protocol_error(format!("no JSON object where a manifest should be: {start:?}")));
         }
         let served = http.header("Content-Type").unwrap_or_default();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::auth::authenticator::Authenticator;
 use crate::auth::credentials::CredentialStore;
 use crate::auth::token_server_cache::TokenServerCache;
-use crate::content::registry::expected_connections::ConnectionForecasts;
+use crate::content::registry::expected_connections::ExpectedConnectionsByRegistry;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
@@ -31,7 +31,7 @@ const LOGIN_ROUNDS_MAX: usize = 4;
 /// connection discards its response.
 const BODY_BEFORE_LOGIN_MAX: usize = 128 * 1024;
 /// A server whose limit for a whole head is 8 KiB may refuse an `Authorization` longer than this.
-const LONG_AUTHORIZATION: usize = 4096;
+const LONG_AUTHORIZATION_BYTES: usize = 4096;
 /// Headers that only Artifactory sends.
 const ARTIFACTORY_HEADERS: [&str; 2] = ["X-JFrog-Version", "X-Artifactory-Id"];
 /// The time limit of a request whose result is ignored.
@@ -59,7 +59,7 @@ pub(crate) struct Session {
     pub(super) final_not_found: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
     /// Registries that have sent a header of Artifactory.
     pub(super) artifactory: Mutex<BTreeSet<String>>,
-    pub(super) forecasts: ConnectionForecasts,
+    pub(super) expected_connections: ExpectedConnectionsByRegistry,
 }
 
 /// The state of one request while it is sent.
@@ -73,7 +73,7 @@ pub(super) struct RequestState<'a> {
 /// Whether the response may mean that the header with the token is too large. After a request with a body, a 413
 /// concerns the body. A 400 may have any reason unless the header is larger than many servers accept.
 fn suggests_large_authorization(request: &ApiRequest<'_>, response: &ApiResponse, header: &Secret) -> bool {
-    let is_long = header.reveal().len() > LONG_AUTHORIZATION;
+    let is_long = header.reveal().len() > LONG_AUTHORIZATION_BYTES;
     match response.http.status {
         414 | 431 => true,
         413 => is_long || request.body.is_none_or(<[u8]>::is_empty),
@@ -116,7 +116,7 @@ impl Session {
             insecure,
             allows_plain_http_login,
             token_server_cache,
-            forecasts: ConnectionForecasts::default(),
+            expected_connections: ExpectedConnectionsByRegistry::default(),
             anonymous_writes: Mutex::default(),
             artifactory: Mutex::default(),
             final_not_found: Mutex::default(),
@@ -174,7 +174,7 @@ impl Session {
     fn begin_or_await_first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<ProtocolProbeGuard<'e>> {
         let first = endpoint.begin_probe();
         if first.is_some() {
-            self.forecasts.open_first(&self.transport, endpoint, registry);
+            self.expected_connections.preconnect_for_first_request(&self.transport, endpoint, registry);
             if let Some(server) = self.token_server_cache.get(registry, self.clock.system_time()) {
                 self.transport.preconnect_token_server(registry, endpoint.registry_origin(), &server);
             }

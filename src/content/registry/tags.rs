@@ -10,9 +10,9 @@ use crate::net::error::RegistryError;
 use crate::reference::Repository;
 
 /// The maximum size of one page of a list of tags, in bytes.
-const TAGS_MAX: u64 = 16 * 1024 * 1024;
+const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The maximum number of tags in a list.
-const COUNT_MAX: usize = 1_000_000;
+const TAG_COUNT_MAX: usize = 1_000_000;
 /// The maximum number of pages of a list of tags.
 const PAGES_MAX: usize = 10_000;
 
@@ -25,7 +25,7 @@ impl RegistryClient {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let request = ApiRequest {
             headers: &[("Accept", "application/json")],
-            cap: TAGS_MAX,
+            cap: PAGE_BYTES_MAX,
             ..ApiRequest::new("GET", repository, "tags/list", Access::Pull)
         };
         let first = self.session.send(&request)?;
@@ -37,8 +37,8 @@ impl RegistryClient {
                 .map_err(|error| response.http.redact(&error.to_string()))
                 .map_err(|reason| response.protocol_error(format!("a list of tags that cannot be read: {reason}")))?;
             tags.extend(page.tags.unwrap_or_default());
-            if tags.len() > COUNT_MAX {
-                return Err(response.protocol_error(format!("a list of more than {COUNT_MAX} tags")));
+            if tags.len() > TAG_COUNT_MAX {
+                return Err(response.protocol_error(format!("a list of more than {TAG_COUNT_MAX} tags")));
             }
             Ok(())
         })?;

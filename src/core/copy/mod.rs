@@ -97,7 +97,7 @@ impl CopyRequest<'_> {
             let warnings = self.send_manifests(top, &walk, &referrers, is_up_to_date)?;
             outcome.warnings.extend(warnings);
             if is_up_to_date {
-                self.sink.finish()?;
+                self.sink.finish_without_publish()?;
             } else {
                 let publish = || self.sink.publish(&name, &top.media_type, &top.bytes);
                 self.put_and_retry(&name, &top.media_type, &top.bytes, &publish)?;

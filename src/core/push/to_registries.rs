@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::ConnectionForecast;
+use crate::content::registry::ExpectedConnections;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
@@ -163,9 +163,9 @@ pub(super) fn announce_repositories(context: PushContext<'_>, draft: &Draft, pla
     let registry = context.registry;
     for plan in plans.each() {
         let target = plan.target.repository();
-        registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
+        registry.announce_access(target, if is_dry_run { Access::Pull } else { Access::PullPush });
         for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
-            registry.announce(source, Access::Pull);
+            registry.announce_access(source, Access::Pull);
         }
         let children_in_target = plan.children.iter().filter(|child| child.manifest.is_none()).count();
         // If the tag probably serves the list already, the list and its children are read, and nothing is written.
@@ -173,7 +173,7 @@ pub(super) fn announce_repositories(context: PushContext<'_>, draft: &Draft, pla
         let reads = if is_list_expected { plan.children.len() } else { children_in_target } + plan.tags.len();
         let writes = if is_dry_run || is_list_expected { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
-        registry.announce_parallel_requests(target, ConnectionForecast { reads, writes, writes_follow: true });
+        registry.announce_parallel_requests(target, ExpectedConnections { reads, writes, writes_follow: true });
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::Access;
-use crate::content::registry::ConnectionForecast;
+use crate::content::registry::ExpectedConnections;
 use crate::core::error::CommandError;
 use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
@@ -132,11 +132,11 @@ impl<'r> Resolver<'r> {
         let images = requests.iter().filter_map(|request| request.image.as_ref().ok());
         let images: Vec<&Reference> = images.filter_map(Location::reference).collect();
         for image in &images {
-            self.access.registry.announce(image.repository(), Access::Pull);
+            self.access.registry.announce_access(image.repository(), Access::Pull);
             let same_registry =
                 images.iter().filter(|other| other.repository().domain() == image.repository().domain());
             let reads = same_registry.count().min(self.access.registry.jobs().get());
-            self.access.registry.announce_parallel_requests(image.repository(), ConnectionForecast::reads(reads));
+            self.access.registry.announce_parallel_requests(image.repository(), ExpectedConnections::reads(reads));
         }
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn store(
     options: &PushOptions,
 ) -> Result<(Vec<StoredEntry>, Warnings), CommandError> {
     let repository = draft.reference.repository();
-    context.registry.announce(repository, Access::PullPush);
+    context.registry.announce_access(repository, Access::PullPush);
     let mut plan = PushPlan::new(draft, ListFormat::Oci, &[], context.layouts)?;
     let mut warnings = Vec::new();
     if !plan.manifests.is_empty() {

@@ -282,7 +282,7 @@ impl<'a> RegistryDrafts<'a> {
         if self.client.is_artifactory(self.repository) {
             return Ok(Deletion::NotAttempted("Artifactory deletes the images of an index together with it"));
         }
-        self.client.announce(self.repository, Access::PullPush);
+        self.client.announce_access(self.repository, Access::PullPush);
         let by_digest = ManifestName::Digest(found.digest.clone());
         let Err(digest_error) = self.client.delete_manifest(self.repository, &by_digest) else {
             return Ok(Deletion::Deleted);

@@ -89,7 +89,7 @@ mod os_roots {
     ];
     const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
     /// The largest file that is read, in bytes.
-    const FILE_MAX: u64 = 64 << 20;
+    const FILE_BYTES_MAX: u64 = 64 << 20;
 
     /// The certificates of the first file that can be read.
     pub(crate) fn read_file(file: Option<&str>) -> LoadedRoots {
@@ -131,7 +131,7 @@ mod os_roots {
 
     fn read(path: &Path) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_MAX).read_to_end(&mut bytes)?;
+        File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

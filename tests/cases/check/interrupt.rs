@@ -69,7 +69,7 @@ fn an_interrupted_check_deletes_what_it_pushed() {
 }
 
 #[test]
-fn a_stop_request_of_docker_interrupts_check() {
+fn a_closed_plugin_socket_interrupts_check() {
     let fixture = Fixture::new(|habits| habits);
     let path = fixture.sandbox.path().join("stop");
     let stop = std::os::unix::net::UnixListener::bind(&path).expect("a socket");

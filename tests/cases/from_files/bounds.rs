@@ -74,7 +74,7 @@ fn a_directory_of_other_files_is_one_message() {
 }
 
 #[test]
-fn size_number_and_depth_of_build_files_are_bounded() {
+fn size_number_and_depth_of_build_outputs_are_bounded() {
     let fixture = Fixture::new();
     let path = fixture.sandbox.write("large", fixture.amd64.digest());
     // Sparse: a hole is read as zeros.
@@ -92,7 +92,7 @@ fn size_number_and_depth_of_build_files_are_bounded() {
 
 /// Nothing that a file says steers a terminal.
 #[test]
-fn texts_of_build_files_are_shown_as_one_sanitized_line() {
+fn texts_of_build_outputs_are_shown_as_one_sanitized_line() {
     let fixture = Fixture::new();
     fixture.sandbox.write("odd\n\u{1b}[2Jname", "sha256:\u{1b}[31mred\u{202e}");
     let refused = fixture.run(&["create", "--from=odd\n\u{1b}[2Jname", "@app:1"]).err();

@@ -121,7 +121,7 @@ fn a_file_that_is_cut_off_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_errors_of_build_files_are_reported_together() {
+fn all_errors_of_build_outputs_are_reported_together() {
     let fixture = Fixture::new();
     fixture.sandbox.write("empty", "");
     fixture.sandbox.write("tag", "h.example/app:1\n");

@@ -294,7 +294,7 @@ fn commands_require_their_words_unless_a_flag_replaces_them() {
 }
 
 #[test]
-fn mistyped_flags_and_commands_get_a_suggestion_after_docker_s_lines() {
+fn mistyped_flags_and_commands_get_a_suggestion_after_the_lines_of_docker() {
     let cases: [(&[&str], Option<&str>); 17] = [
         (&["create", "--ammend", "l", "i"], Some("did you mean '--amend'?")),
         (&["create", "--platforms=linux/386", "l", "i"], Some("'--platforms' is a flag of apply")),
@@ -324,7 +324,7 @@ fn mistyped_flags_and_commands_get_a_suggestion_after_docker_s_lines() {
     ];
     for (line, expected) in cases {
         let error = parse_error(line);
-        let report = report::arguments(&error).text;
+        let report = report::argument_error(&error).text;
         let first = report.lines().next().unwrap_or_default();
         assert_eq!(first, error.to_string(), "{line:?}");
         let hint = report.lines().last().and_then(|line| line.strip_prefix("hint: "));

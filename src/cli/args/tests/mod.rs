@@ -126,7 +126,7 @@ fn inspect_takes_its_optional_word_first() {
 }
 
 #[test]
-fn invalid_numbers_are_refused_in_pflag_s_words() {
+fn invalid_numbers_are_refused_in_the_words_of_pflag() {
     let Command::Push(push) = run_command(&["push", "--jobs", "4", "--jobs=8", "l"]) else { panic!("not push") };
     assert_eq!(push.network.jobs, std::num::NonZeroUsize::new(8));
     for value in ["0", "x", "-1", ""] {
@@ -138,7 +138,7 @@ fn invalid_numbers_are_refused_in_pflag_s_words() {
 }
 
 #[test]
-fn argument_errors_are_docker_s() {
+fn argument_errors_match_docker() {
     let create = "Usage:  docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]";
     let run_create = "Run 'docker manifest create --help' for more information";
     let cases = [

@@ -1,7 +1,7 @@
 //! Hints about names: other texts that users type in place of an image's name.
 
 /// A host with an underscore.
-pub(super) const UNDERSCORE: &str = "a host name may not have an underscore: docker reads the name as one without a \
+pub(super) const UNDERSCORE_HINT: &str = "a host name may not have an underscore: docker reads the name as one without a \
     host; call the registry by another name or by its address";
 
 /// Prefixes that other tools (skopeo, buildx, podman) accept for other places than registries.
@@ -18,7 +18,7 @@ const TRANSPORTS: [&str; 9] = [
 ];
 
 /// Transports of layouts, which are read where an image may be in a layout.
-const LAYOUTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
+const LAYOUT_TRANSPORTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
 /// Hints about a text that is not a reference.
 pub(super) fn invalid(text: &str) -> Vec<String> {
@@ -30,7 +30,7 @@ pub(super) fn invalid(text: &str) -> Vec<String> {
     }
     if let Some((transport, path)) = text.split_once(':').filter(|(first, _)| TRANSPORTS.contains(first)) {
         let is_path = ["/", "./", "../"].iter().any(|start| path.starts_with(start));
-        let may_be_layout = LAYOUTS.contains(&transport) && !is_path;
+        let may_be_layout = LAYOUT_TRANSPORTS.contains(&transport) && !is_path;
         return vec![transport_hint(transport, may_be_layout)];
     }
     if ["./", "../", "/", "~"].iter().any(|start| text.starts_with(start)) {
@@ -38,7 +38,7 @@ pub(super) fn invalid(text: &str) -> Vec<String> {
     }
     let host = text.split_once('/').map(|(host, _)| host);
     if host.is_some_and(|host| host.contains('_') && host.contains(['.', ':'])) {
-        return vec![UNDERSCORE.to_owned()];
+        return vec![UNDERSCORE_HINT.to_owned()];
     }
     Vec::new()
 }
@@ -50,7 +50,7 @@ pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
         return None;
     }
     if let Some(transport) = path.strip_prefix("library/").filter(|name| TRANSPORTS.contains(name)) {
-        return Some(transport_hint(transport, LAYOUTS.contains(&transport)));
+        return Some(transport_hint(transport, LAYOUT_TRANSPORTS.contains(&transport)));
     }
     let first = path.split_once('/').map(|(first, _)| first)?;
     first.contains('_').then(|| {

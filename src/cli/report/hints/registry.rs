@@ -75,7 +75,7 @@ fn may_be_media_type(media_type: &str, error: &RegistryError) -> bool {
 }
 
 /// The hint about a body that is too large.
-const TOO_LARGE: &str =
+const TOO_LARGE_HINT: &str =
     "the registry, or a proxy in front of it, accepts no body of this size; a manifest has 4 MiB at most";
 
 /// Whether the registry's message contains one of these words, given in lower case.
@@ -106,8 +106,8 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
             "the registry may not let this tag move: choose another tag, or have its immutability rule changed"
         }
         _ if has("TAG_INVALID") => "the registry may not allow this tag, or may not allow it to move",
-        (Kind::Refused, Some(413)) => TOO_LARGE,
-        (Kind::Refused, _) if message_contains(error, &["too large"]) => TOO_LARGE,
+        (Kind::Refused, Some(413)) => TOO_LARGE_HINT,
+        (Kind::Refused, _) if message_contains(error, &["too large"]) => TOO_LARGE_HINT,
         (Kind::Refused, _) if may_be_media_type(media_type, error) => {
             let other_format = match media_type {
                 media_type::OCI_INDEX => "publish a Docker manifest list instead with --type docker",
@@ -134,7 +134,7 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
 /// Hints about a failed request.
 pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
-    let named_server = error.contacted_server().filter(|server| server.is_from_registry());
+    let named_server = error.contacted_server().filter(|server| server.is_named_in_response());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
     // Docker Hub requires a login for a repository that does not exist. Where there is no network, it may be none that
     // was meant.
@@ -153,7 +153,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::Connect | Kind::HostNotFound | Kind::Timeout | Kind::PlainHttp if named_server.is_some() => {
             return vec![unreachable_server(registry, named_server)];
         }
-        Kind::NoHost => reference::UNDERSCORE.into(),
+        Kind::NoHost => reference::UNDERSCORE_HINT.into(),
         Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
         Kind::ByteOrderMark => "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into(),
         Kind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
@@ -169,7 +169,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
                 "{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it"
             )
         }
-        Kind::Refused if error.status == Some(413) => TOO_LARGE.into(),
+        Kind::Refused if error.status == Some(413) => TOO_LARGE_HINT.into(),
 
         // Some registries answer this instead of 401 or 403, and some require that a repository is created first.
         Kind::NotFound if error.is_write() => format!(

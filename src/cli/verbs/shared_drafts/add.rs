@@ -32,8 +32,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     }
     let only_from = publish_entries::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    client.registry.announce(list.repository(), crate::auth::Access::PullPush);
-    let draft = draft(&client, args, list)?;
+    client.registry.announce_access(list.repository(), crate::auth::Access::PullPush);
+    let draft = fetch_draft(&client, args, list)?;
     let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
     let entries = shared_add::make_entries(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
@@ -75,7 +75,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 }
 
 /// The images, as the flags describe them.
-fn draft(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
+fn fetch_draft(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
     let named = NamedImages::read(client.context, &args.images, &args.image_flags, list.repository())?;
     let access = client.context.access(&client.registry);
     let (sources, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;

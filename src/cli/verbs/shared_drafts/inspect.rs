@@ -11,15 +11,15 @@ use crate::drafts::registry::draft::assemble_draft;
 use crate::model::Draft;
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
-    inspect::show_draft(context, args, draft(context, args)?)
+    inspect::show_draft(context, args, fetch_draft(context, args)?)
 }
 
 /// The draft that the entries make. What it lacks is said on stderr.
-fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
+fn fetch_draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     let list = args.image.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let collected = client.entries(list, &run, &args.require)?;
+    let collected = client.collect_entries(list, &run, &args.require)?;
     if !collected.missing.is_empty() {
         context.streams.note(format_args!("missing: {}", collected.missing.join(", ")));
     }

@@ -47,7 +47,7 @@ impl<'a> SharedClient<'a> {
     }
 
     /// The entries of a list, as they are now.
-    fn entries(
+    fn collect_entries(
         &self,
         list: &Reference,
         run: &PipelineRun,

@@ -27,7 +27,7 @@ use crate::reference::Reference;
 const IF_COMPLETE_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The largest file of digests, in bytes.
-const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
+const ALLOWED_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// A push of a shared draft.
 pub(super) struct SharedPush<'a> {
@@ -61,7 +61,7 @@ pub(super) fn run(
     let (is_fresh, wait) = (shared.fresh, shared.wait.unwrap_or(default_wait));
     let (require, job_entries) = (publish.require.as_slice(), shared_push.job_entries.clone());
     let options = CollectOptions { list, run, require, is_fresh, only_from, job_entries, wait };
-    client.registry.announce(list.repository(), Access::PullPush);
+    client.registry.announce_access(list.repository(), Access::PullPush);
     let collected = collect::collect(client.shared_draft_context(), &options)?;
     if publish.require.is_empty() {
         context.streams.note("warning: without --require it is not known whether an entry is missing");
@@ -70,7 +70,7 @@ pub(super) fn run(
         return print_unpublished(context, shared_push, &collected);
     }
     if !collected.missing.is_empty() || collected.entries.is_empty() {
-        return Err(incomplete(context, client, shared_push, collected));
+        return Err(explain_missing_entries(context, client, shared_push, collected));
     }
     let refetch = |before: &[FoundEntry]| collect::refetch_if_changed(client.shared_draft_context(), &options, before);
     let print = |published: &PushOutcome| publish_and_report::print_result(context, published, publish);
@@ -112,7 +112,7 @@ fn print_unpublished(
 
 /// The failure that entries are missing. Prints a note if a list with all required platforms is published: its entries
 /// may have been purged since.
-fn incomplete(
+fn explain_missing_entries(
     context: &Context,
     client: &SharedClient<'_>,
     shared_push: &SharedPush<'_>,
@@ -135,7 +135,7 @@ fn incomplete(
 
 /// Reads the digests that entries may have. The file is as little trusted as those of `--from`.
 fn read_allowed_entries(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
-    let bytes = build_output_files::read_input(context.env.original_path(file), ALLOWED_MAX)?;
+    let bytes = build_output_files::read_input(context.env.original_path(file), ALLOWED_FILE_BYTES_MAX)?;
     let shown = file.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => AllowedEntries::read(&shown, &text),

@@ -14,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let list = args.list.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let entries = client.entries(list, &run, &[])?.entries;
+    let entries = client.collect_entries(list, &run, &[])?.entries;
     let select = |selector: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(selector, entry)).collect();
         let none = || SharedDraftError::NoEntry { list: list.to_string(), key: selector.clone() }.into();

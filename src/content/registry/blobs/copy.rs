@@ -5,7 +5,7 @@
 
 use crate::auth::scope::Access;
 use crate::content::registry::blobs::copy_error::{BlobCopyError, is_connection_loss, is_mount_refused};
-use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_MIN};
+use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_BYTES_MIN};
 use crate::content::registry::blobs::verifying_reader::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::RegistryClient;
 use crate::content::registry::session::Session;
@@ -18,7 +18,7 @@ use crate::reference::Repository;
 
 /// A blob of at most this many bytes is sent in the request that finishes its upload. That saves a request, and
 /// beginning again is cheap.
-const MONOLITHIC_MAX: u64 = 8 * 1024 * 1024;
+const MONOLITHIC_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A blob, from its descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +63,8 @@ impl RegistryClient {
                 distinct.push(source);
             }
         }
-        self.announce(target, Access::PullPush);
-        distinct.iter().for_each(|source| self.announce(source, Access::Pull));
+        self.announce_access(target, Access::PullPush);
+        distinct.iter().for_each(|source| self.announce_access(source, Access::Pull));
         self.transfer(target, blob, progress, |copy| copy.mount_or_stream(self, &distinct))
     }
 
@@ -80,7 +80,7 @@ impl RegistryClient {
         reader: &mut dyn BlobReader,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, RegistryError> {
-        self.announce(target, Access::PullPush);
+        self.announce_access(target, Access::PullPush);
         self.transfer(target, blob, progress, |copy| {
             copy.stream(self, reader).map_err(|error| error.cause)?;
             Ok(BlobCopy::Copied(copy.hasher.position()))
@@ -97,7 +97,7 @@ impl RegistryClient {
         blob: &Blob<'_>,
         read: impl FnOnce(&mut dyn BlobReader) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.announce(repository, Access::Pull);
+        self.announce_access(repository, Access::Pull);
         let deadline = self.session.open_ended_deadline();
         read(&mut BlobSource::new(&self.session, repository, blob.digest, blob.size, &deadline))
     }
@@ -251,7 +251,7 @@ impl BlobTransfer<'_> {
             if self.target_has_all_after_break(client).map_err(BlobCopyError::target)? {
                 return Ok(());
             }
-            if self.uploaded >= before.saturating_add(PROGRESS_MIN) {
+            if self.uploaded >= before.saturating_add(PROGRESS_BYTES_MIN) {
                 retry.record_progress();
             }
         }
@@ -323,7 +323,7 @@ impl BlobTransfer<'_> {
         };
         self.upload = Some(upload.clone());
         let is_fully_uploaded = self.hasher.is_complete() && self.hasher.position() == self.uploaded;
-        let upload = match if is_fully_uploaded { Some(upload) } else { self.send(source, upload)? } {
+        let upload = match if is_fully_uploaded { Some(upload) } else { self.send_missing(source, upload)? } {
             Some(upload) => upload,
             None => return Ok(()),
         };
@@ -334,7 +334,7 @@ impl BlobTransfer<'_> {
     }
 
     /// Sends all that is missing. Returns the upload if it must still be finished.
-    fn send(&mut self, source: &mut dyn BlobReader, upload: Upload) -> Result<Option<Upload>, BlobCopyError> {
+    fn send_missing(&mut self, source: &mut dyn BlobReader, upload: Upload) -> Result<Option<Upload>, BlobCopyError> {
         source.open(self.hasher.position()).map_err(BlobCopyError::source)?;
         let length = source.length();
         let mut read = |at: u64, buffer: &mut [u8]| source.read(at, buffer);
@@ -346,7 +346,7 @@ impl BlobTransfer<'_> {
         if remaining == Some(0) && self.uploaded > 0 {
             return Ok(Some(upload));
         }
-        let is_monolithic = self.uploaded == 0 && length.is_some_and(|length| length <= MONOLITHIC_MAX);
+        let is_monolithic = self.uploaded == 0 && length.is_some_and(|length| length <= MONOLITHIC_BYTES_MAX);
         self.state = if is_monolithic { StreamState::Monolithic } else { StreamState::Patch };
         let mut body = RequestBody { reader: &mut reader, length: remaining };
         let sent = if is_monolithic {

@@ -16,12 +16,12 @@ use crate::net::transport_error::TransportError;
 use crate::reference::Repository;
 
 /// A connection that transferred this many bytes before it broke counts as progress.
-pub(super) const PROGRESS_MIN: u64 = 1024 * 1024;
+pub(super) const PROGRESS_BYTES_MIN: u64 = 1024 * 1024;
 /// A blob of at most this many bytes is buffered until it has been sent. If the target refuses it because of too many
 /// requests, it can be sent again without another request to the source.
-const BUFFERED_MAX: u64 = 1024 * 1024;
+const BUFFERED_BYTES_MAX: u64 = 1024 * 1024;
 /// The buffer size for skipped bytes, if a registry serves a blob only from its beginning.
-const SKIP_BUFFER: usize = 64 * 1024;
+const SKIP_BUFFER_SIZE: usize = 64 * 1024;
 
 /// A blob that can be read again from any byte on.
 pub trait BlobReader {
@@ -107,7 +107,7 @@ impl<'a> BlobSource<'a> {
     }
 
     fn buffer_bytes(&mut self, at: u64, bytes: &[u8]) {
-        let is_small = self.length.is_some_and(|length| length <= BUFFERED_MAX);
+        let is_small = self.length.is_some_and(|length| length <= BUFFERED_BYTES_MAX);
         if is_small && u64::try_from(self.buffered.len()) == Ok(at) {
             self.buffered.extend_from_slice(bytes);
         }
@@ -133,8 +133,8 @@ impl<'a> BlobSource<'a> {
         let Some(stream) = &mut self.stream else { return Err(ended_early()) };
         let mut scratch = Vec::new();
         while stream.position < at {
-            scratch.resize(SKIP_BUFFER, 0);
-            let room = usize::try_from(at.saturating_sub(stream.position)).unwrap_or(usize::MAX).min(SKIP_BUFFER);
+            scratch.resize(SKIP_BUFFER_SIZE, 0);
+            let room = usize::try_from(at.saturating_sub(stream.position)).unwrap_or(usize::MAX).min(SKIP_BUFFER_SIZE);
             if stream.read(scratch.get_mut(..room).unwrap_or_default())? == 0 {
                 return Err(ended_early());
             }
@@ -200,7 +200,7 @@ impl BlobReader for BlobSource<'_> {
             };
             let error = self.interruption(failure);
             self.stream = None;
-            if at >= self.last_break.saturating_add(PROGRESS_MIN) {
+            if at >= self.last_break.saturating_add(PROGRESS_BYTES_MIN) {
                 self.retry.record_progress();
             }
             self.last_break = at;

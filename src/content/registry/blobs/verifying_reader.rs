@@ -11,10 +11,10 @@ use crate::digest::{Digest, Hasher};
 use crate::net::error::RegistryError;
 
 /// The minimum distance of two saved states, in bytes.
-const CHECKPOINT_EVERY: u64 = 1024 * 1024;
+const CHECKPOINT_BYTES: u64 = 1024 * 1024;
 /// The number of saved states. Together they cover more than a connection and its proxies buffer.
 const CHECKPOINTS_MAX: usize = 64;
-const BUFFER: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 64 * 1024;
 
 /// The digest and size of the bytes that have passed so far.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl<'a> ResumableHasher<'a> {
         self.hasher.update(bytes);
         self.position = self.position.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let last = self.checkpoints.back().map_or(0, |(at, _)| *at);
-        if self.position.saturating_sub(last) >= CHECKPOINT_EVERY {
+        if self.position.saturating_sub(last) >= CHECKPOINT_BYTES {
             if self.checkpoints.len() >= CHECKPOINTS_MAX {
                 self.checkpoints.pop_front();
             }
@@ -70,7 +70,7 @@ impl<'a> ResumableHasher<'a> {
     }
 
     /// Called at the end of the blob. The error says what is wrong with it.
-    fn finish(&mut self) -> Result<(), String> {
+    fn verify_content(&mut self) -> Result<(), String> {
         if let Some(size) = self.size.filter(|size| *size != self.position) {
             return Err(format!("it has {} bytes, not {size}", self.position));
         }
@@ -132,9 +132,9 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
     pub(crate) fn skip_to(&mut self, position: u64) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
         while self.hasher.position < position && !self.hasher.is_complete {
-            buffer.resize(BUFFER, 0);
+            buffer.resize(BUFFER_SIZE, 0);
             let remaining = usize::try_from(position.saturating_sub(self.hasher.position)).unwrap_or(usize::MAX);
-            self.read_hashed(buffer.get_mut(..remaining.min(BUFFER)).unwrap_or_default())?;
+            self.read_hashed(buffer.get_mut(..remaining.min(BUFFER_SIZE)).unwrap_or_default())?;
         }
         if self.remaining() == Some(0) && !self.hasher.is_complete { self.verify_end() } else { Ok(()) }
     }
@@ -149,7 +149,7 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
         let count = (self.source)(self.hasher.position, buffer.get_mut(..room).unwrap_or_default())
             .map_err(ReadError::Unreadable)?;
         if count == 0 {
-            return self.hasher.finish().map(|()| 0).map_err(ReadError::InvalidContent);
+            return self.hasher.verify_content().map(|()| 0).map_err(ReadError::InvalidContent);
         }
         self.hasher.add(buffer.get(..count).unwrap_or_default());
         if self.remaining() == Some(0) {
@@ -163,7 +163,7 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
         if (self.source)(self.hasher.position, &mut [0]).map_err(ReadError::Unreadable)? > 0 {
             return Err(ReadError::InvalidContent(format!("it has more than {} bytes", self.hasher.position)));
         }
-        self.hasher.finish().map_err(ReadError::InvalidContent)
+        self.hasher.verify_content().map_err(ReadError::InvalidContent)
     }
 }
 
@@ -224,21 +224,21 @@ mod tests {
 
     #[test]
     fn rewound_hasher_reaches_the_same_digest() {
-        let bytes: Vec<u8> = (0..5 * CHECKPOINT_EVERY).map(|n| (n % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..5 * CHECKPOINT_BYTES).map(|n| (n % 251) as u8).collect();
         let digest = Digest::from_bytes(&bytes);
-        let piece = BUFFER + 7;
-        for to in [0, 1, CHECKPOINT_EVERY, CHECKPOINT_EVERY + 1, 3 * CHECKPOINT_EVERY + 5, 5 * CHECKPOINT_EVERY] {
-            let mut hasher = ResumableHasher::new(&digest, Some(5 * CHECKPOINT_EVERY));
+        let piece = BUFFER_SIZE + 7;
+        for to in [0, 1, CHECKPOINT_BYTES, CHECKPOINT_BYTES + 1, 3 * CHECKPOINT_BYTES + 5, 5 * CHECKPOINT_BYTES] {
+            let mut hasher = ResumableHasher::new(&digest, Some(5 * CHECKPOINT_BYTES));
             bytes.chunks(piece).for_each(|chunk| hasher.add(chunk));
             hasher.rewind(to);
             assert!(
-                hasher.position() <= to && to - hasher.position() < CHECKPOINT_EVERY + 2 * piece as u64,
+                hasher.position() <= to && to - hasher.position() < CHECKPOINT_BYTES + 2 * piece as u64,
                 "{to}: {}",
                 hasher.position()
             );
             let rest = &bytes[usize::try_from(hasher.position()).unwrap()..];
             rest.chunks(piece).for_each(|chunk| hasher.add(chunk));
-            assert!(hasher.finish().is_ok() && hasher.is_complete(), "{to}");
+            assert!(hasher.verify_content().is_ok() && hasher.is_complete(), "{to}");
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
     fn hasher_keeps_a_bounded_number_of_checkpoints() {
         let digest = Digest::from_bytes(b"");
         let mut hasher = ResumableHasher::new(&digest, None);
-        let piece = vec![0; CHECKPOINT_EVERY as usize];
+        let piece = vec![0; CHECKPOINT_BYTES as usize];
         (0..2 * CHECKPOINTS_MAX).for_each(|_| hasher.add(&piece));
         assert_eq!(hasher.checkpoints.len(), CHECKPOINTS_MAX);
         hasher.rewind(5);
